@@ -1,0 +1,1 @@
+"""twinstile: passenger health screening at transport hubs, after the "222" method."""
