@@ -1,0 +1,196 @@
+"""The screening machine as one literal table: states, ways out, deadlines and who may move it.
+
+Everything else about the machine is derived from this table, in `machine` and `chart`, and the
+tests hold over it: every open state has a timer and a way to an end, ends have no way out,
+surge mode releases nobody who is held or refuses, and nobody held is cleared without a medic.
+
+A traveller who stands on no manifest starts in EXPECTED too and leaves it in the same instant
+by `present`, so a screening has one beginning and the fold needs no second start.
+"""
+
+from datetime import timedelta
+from typing import Final
+
+from twinstile.platform.machine import Anchor, Cause, Deadline, Machine, Stage
+from twinstile.platform.roles import Role
+from twinstile.screening.types import ScreeningEvent, ScreeningState
+
+_S = ScreeningState
+_E = ScreeningEvent
+_STAFF = frozenset({Role.SCREENER, Role.ASSISTANT, Role.MEDIC, Role.SUPERVISOR})
+
+MACHINE: Final = Machine(
+    start=_S.EXPECTED,
+    stages={
+        _S.EXPECTED: Stage(
+            enters="manifest_row",
+            leads=("system",),
+            deadline=Deadline("expected_minutes", timedelta(minutes=60), Anchor.ARRIVAL),
+            edges={
+                _E.PRESENT: _S.PRESENTED,
+                _E.TRANSIT_DECLARED: _S.TRANSIT_HELD,
+                _E.FUSE_BYPASS: _S.DEFERRED,
+                _E.RUN_CLOSED: _S.NO_SHOW,
+                _E.VOID: _S.VOID,
+            },
+        ),
+        _S.PRESENTED: Stage(
+            enters="first_capture",
+            leads=("gate",),
+            deadline=Deadline("presented_seconds", timedelta(seconds=120)),
+            edges={
+                _E.EVIDENCE_COMPLETE: _S.VERIFYING,
+                _E.ASSIST_NEEDED: _S.ASSISTED,
+                _E.ALARM: _S.SECONDARY,
+                _E.REFUSE: _S.REFUSAL,
+                _E.FUSE_RELEASE: _S.DEFERRED,
+                _E.TIMEOUT: _S.ABANDONED,
+                _E.VOID: _S.VOID,
+            },
+        ),
+        _S.ASSISTED: Stage(
+            enters="needs_help",
+            leads=("assistant",),
+            deadline=Deadline("assisted_minutes", timedelta(minutes=10)),
+            edges={
+                _E.EVIDENCE_COMPLETE: _S.VERIFYING,
+                _E.ALARM: _S.SECONDARY,
+                _E.REFUSE: _S.REFUSAL,
+                _E.FUSE_RELEASE: _S.DEFERRED,
+                _E.TIMEOUT: _S.SECONDARY,
+            },
+        ),
+        _S.VERIFYING: Stage(
+            enters="evidence_suffices",
+            leads=("system",),
+            deadline=Deadline("verifying_seconds", timedelta(seconds=20)),
+            edges={
+                _E.PASS: _S.CLEARED,
+                _E.PASS_WITH_CONDITIONS: _S.CLEARED_CONDITIONAL,
+                _E.FLAG: _S.SECONDARY,
+                _E.ASSIST_NEEDED: _S.ASSISTED,
+                _E.PROVIDER_UNAVAILABLE: _S.SECONDARY,
+                _E.PROVIDER_UNAVAILABLE_LOW_RISK: _S.DEFERRED,
+                _E.TRANSIT_OK: _S.CLEARED_TRANSIT,
+                _E.FUSE_RELEASE: _S.DEFERRED,
+                _E.TIMEOUT: _S.SECONDARY,
+            },
+        ),
+        _S.SECONDARY: Stage(
+            enters="flagged",
+            leads=("screener", "medic"),
+            deadline=Deadline("secondary_minutes", timedelta(minutes=15)),
+            edges={
+                _E.RECHECK_NORMAL: _S.CLEARED,
+                _E.RECHECK_NORMAL_CONDITIONS: _S.CLEARED_CONDITIONAL,
+                _E.CONFIRMED_ABNORMAL: _S.HELD,
+                _E.POLICY_RETURN: _S.RETURN_PENDING,
+                _E.DENY_BOARDING: _S.DENIED,
+                _E.REFUSE: _S.REFUSAL,
+                _E.TRANSIT_OK: _S.CLEARED_TRANSIT,
+                _E.FUSE_RELEASE: _S.DEFERRED,
+                _E.ABSCONDED: _S.ABANDONED,
+                _E.TIMEOUT: _S.HELD,
+            },
+        ),
+        _S.HELD: Stage(
+            enters="confirmed_or_stalled",
+            leads=("medic",),
+            deadline=Deadline("held_minutes", timedelta(minutes=60)),
+            edges={
+                _E.HANDOVER_ACK: _S.HANDED_OVER,
+                _E.NOT_A_CASE: _S.CLEARED_CONDITIONAL,
+                _E.POLICY_RETURN: _S.RETURN_PENDING,
+                _E.ABSCONDED: _S.ABANDONED,
+                _E.TIMEOUT: _S.HELD,
+            },
+        ),
+        _S.REFUSAL: Stage(
+            enters="refuses",
+            leads=("screener", "police"),
+            deadline=Deadline("refusal_minutes", timedelta(minutes=30)),
+            edges={
+                _E.CONSENT: _S.PRESENTED,
+                _E.LAWFUL_ORDER: _S.SECONDARY,
+                _E.RETURN_CHOSEN: _S.RETURN_PENDING,
+                _E.DENY_BOARDING: _S.DENIED,
+                _E.CUSTODY: _S.HANDED_OVER,
+                _E.TIMEOUT: _S.REFUSAL,
+            },
+        ),
+        _S.RETURN_PENDING: Stage(
+            enters="agreed_to_return",
+            leads=("escort",),
+            deadline=Deadline("return_pending_minutes", timedelta(hours=6)),
+            edges={
+                _E.BOARDED: _S.RETURNED,
+                _E.CHANGED_MIND: _S.SECONDARY,
+                _E.TIMEOUT: _S.HELD,
+            },
+        ),
+        _S.TRANSIT_HELD: Stage(
+            enters="onward_ticket",
+            leads=("gate",),
+            deadline=Deadline("transit_minutes", timedelta(minutes=-10), Anchor.DEPARTURE),
+            edges={
+                _E.CONNECTION_BOARDED: _S.CLEARED_TRANSIT,
+                _E.EXIT_CHOSEN: _S.PRESENTED,
+                _E.ALARM: _S.SECONDARY,
+                _E.MISSED: _S.PRESENTED,
+            },
+        ),
+        _S.DEFERRED: Stage(
+            enters="released_unscreened",
+            leads=("community",),
+            deadline=Deadline("deferred_hours", timedelta(hours=24)),
+            edges={
+                _E.MATCHED_CLEAR: _S.CLEARED,
+                _E.MATCHED_CONDITIONS: _S.CLEARED_CONDITIONAL,
+                _E.MATCHED_RISK: _S.HANDED_OVER,
+                _E.REENTER: _S.PRESENTED,
+                _E.TIMEOUT: _S.DEFERRED_UNRESOLVED,
+            },
+        ),
+    },
+    triggers={
+        _E.PRESENT: frozenset({Cause.SYSTEM}),
+        _E.TRANSIT_DECLARED: frozenset({Cause.SYSTEM, Role.SCREENER}),
+        _E.FUSE_BYPASS: frozenset({Cause.SYSTEM}),
+        _E.RUN_CLOSED: frozenset({Cause.TIMER, Cause.SYSTEM}),
+        _E.VOID: frozenset({Cause.SYSTEM, Role.SUPERVISOR}),
+        _E.EVIDENCE_COMPLETE: frozenset({Cause.POLICY}),
+        _E.ASSIST_NEEDED: frozenset({Cause.POLICY}) | _STAFF,
+        _E.ALARM: frozenset({Cause.POLICY}) | _STAFF,
+        _E.REFUSE: _STAFF,
+        _E.FUSE_RELEASE: frozenset({Cause.SYSTEM}),
+        _E.TIMEOUT: frozenset({Cause.TIMER}),
+        _E.PASS: frozenset({Cause.POLICY}),
+        _E.PASS_WITH_CONDITIONS: frozenset({Cause.POLICY}),
+        _E.FLAG: frozenset({Cause.POLICY}) | _STAFF,
+        _E.PROVIDER_UNAVAILABLE: frozenset({Cause.SYSTEM}),
+        _E.PROVIDER_UNAVAILABLE_LOW_RISK: frozenset({Cause.SYSTEM}),
+        _E.TRANSIT_OK: frozenset({Role.MEDIC}),
+        _E.RECHECK_NORMAL: frozenset({Cause.POLICY, Role.MEDIC}),
+        _E.RECHECK_NORMAL_CONDITIONS: frozenset({Cause.POLICY, Role.MEDIC}),
+        _E.CONFIRMED_ABNORMAL: frozenset({Cause.POLICY, Role.MEDIC}),
+        # Not a supervisor's: it also leaves HELD, and the return may yet be called off.
+        _E.POLICY_RETURN: frozenset({Role.MEDIC}),
+        _E.DENY_BOARDING: frozenset({Role.SUPERVISOR}),
+        _E.ABSCONDED: _STAFF,
+        _E.HANDOVER_ACK: frozenset({Cause.SYSTEM, Role.MEDIC}),
+        _E.NOT_A_CASE: frozenset({Role.MEDIC}),
+        _E.CONSENT: frozenset({Cause.POLICY}) | _STAFF,
+        _E.LAWFUL_ORDER: frozenset({Role.SUPERVISOR, Role.DUTY_COMMANDER}),
+        _E.RETURN_CHOSEN: _STAFF,
+        _E.CUSTODY: frozenset({Role.SUPERVISOR, Role.DUTY_COMMANDER}),
+        _E.BOARDED: frozenset({Cause.SYSTEM}) | _STAFF,
+        _E.CHANGED_MIND: frozenset({Cause.POLICY}) | _STAFF,
+        _E.CONNECTION_BOARDED: frozenset({Cause.SYSTEM}) | _STAFF,
+        _E.EXIT_CHOSEN: frozenset({Cause.SYSTEM}) | _STAFF,
+        _E.MISSED: frozenset({Cause.TIMER}),
+        _E.MATCHED_CLEAR: frozenset({Cause.SYSTEM, Role.EPIDEMIOLOGIST}),
+        _E.MATCHED_CONDITIONS: frozenset({Cause.SYSTEM, Role.EPIDEMIOLOGIST}),
+        _E.MATCHED_RISK: frozenset({Cause.SYSTEM, Role.EPIDEMIOLOGIST}),
+        _E.REENTER: frozenset({Cause.POLICY}) | _STAFF,
+    },
+)

@@ -1,0 +1,240 @@
+"""Words of a screening.
+
+Invariant: verdicts and outcomes compare by caution, so `max` of several is the one to act on.
+"""
+
+# "PASS" is a word for a lane; and typing.override begins with Python 3.12.
+# ruff: noqa: S105
+# pyright: reportImplicitOverride=false
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from twinstile.platform import machine
+
+
+class Cautious(StrEnum):
+    """Words declared from the least to the most cautious one, and compared in that order.
+
+    A plain StrEnum compares by alphabet, where HOLD comes before PASS. Comparing with a word of
+    another kind raises ValueError.
+    """
+
+    @property
+    def caution(self) -> int:
+        return list(type(self)).index(self)
+
+    def __lt__(self, other: str) -> bool:
+        return self.caution < type(self)(other).caution
+
+    def __le__(self, other: str) -> bool:
+        return self.caution <= type(self)(other).caution
+
+    def __gt__(self, other: str) -> bool:
+        return self.caution > type(self)(other).caution
+
+    def __ge__(self, other: str) -> bool:
+        return self.caution >= type(self)(other).caution
+
+
+class Verdict(Cautious):
+    """What a lane shows. UNKNOWN asks for more evidence; it is never green and never red."""
+
+    PASS = "PASS"
+    UNKNOWN = "UNKNOWN"
+    CHECK = "CHECK"
+    STOP = "STOP"
+
+
+class Outcome(Cautious):
+    """What a policy rule may conclude."""
+
+    PASS = "PASS"
+    PASS_WITH_CONDITIONS = "PASS_WITH_CONDITIONS"
+    REPEAT = "REPEAT"  # the evidence is missing or unusable: measure or read again
+    ASSIST = "ASSIST"  # the traveller needs a person's help to show it
+    SECONDARY = "SECONDARY"
+    RETURN = "RETURN"  # offer to return; nobody is sent back without consent
+    HOLD = "HOLD"
+
+
+class ScreeningState(StrEnum):
+    EXPECTED = "EXPECTED"
+    PRESENTED = "PRESENTED"
+    ASSISTED = "ASSISTED"
+    VERIFYING = "VERIFYING"
+    SECONDARY = "SECONDARY"
+    HELD = "HELD"
+    REFUSAL = "REFUSAL"
+    RETURN_PENDING = "RETURN_PENDING"
+    TRANSIT_HELD = "TRANSIT_HELD"
+    DEFERRED = "DEFERRED"
+    CLEARED = "CLEARED"
+    CLEARED_CONDITIONAL = "CLEARED_CONDITIONAL"
+    CLEARED_TRANSIT = "CLEARED_TRANSIT"
+    HANDED_OVER = "HANDED_OVER"
+    RETURNED = "RETURNED"
+    DENIED = "DENIED"
+    DEFERRED_UNRESOLVED = "DEFERRED_UNRESOLVED"
+    NO_SHOW = "NO_SHOW"
+    ABANDONED = "ABANDONED"
+    VOID = "VOID"
+
+    @property
+    def terminal(self) -> bool:
+        """Nothing leaves this state; a correction is a new screening that supersedes."""
+        return self in _TERMINAL
+
+
+_TERMINAL = frozenset(
+    {
+        ScreeningState.CLEARED,
+        ScreeningState.CLEARED_CONDITIONAL,
+        ScreeningState.CLEARED_TRANSIT,
+        ScreeningState.HANDED_OVER,
+        ScreeningState.RETURNED,
+        ScreeningState.DENIED,
+        ScreeningState.DEFERRED_UNRESOLVED,
+        ScreeningState.NO_SHOW,
+        ScreeningState.ABANDONED,
+        ScreeningState.VOID,
+    }
+)
+
+
+class ScreeningEvent(StrEnum):
+    PRESENT = "present"
+    TRANSIT_DECLARED = "transit_declared"
+    FUSE_BYPASS = "fuse_bypass"
+    RUN_CLOSED = "run_closed"
+    VOID = "void"
+    EVIDENCE_COMPLETE = "evidence_complete"
+    ASSIST_NEEDED = "assist_needed"
+    ALARM = "alarm"
+    REFUSE = "refuse"
+    FUSE_RELEASE = "fuse_release"
+    TIMEOUT = "timeout"
+    PASS = "pass"
+    PASS_WITH_CONDITIONS = "pass_with_conditions"
+    FLAG = "flag"
+    PROVIDER_UNAVAILABLE = "provider_unavailable"
+    PROVIDER_UNAVAILABLE_LOW_RISK = "provider_unavailable_low_risk"
+    TRANSIT_OK = "transit_ok"
+    RECHECK_NORMAL = "recheck_normal"
+    RECHECK_NORMAL_CONDITIONS = "recheck_normal_conditions"
+    CONFIRMED_ABNORMAL = "confirmed_abnormal"
+    POLICY_RETURN = "policy_return"
+    DENY_BOARDING = "deny_boarding"
+    ABSCONDED = "absconded"
+    HANDOVER_ACK = "handover_ack"
+    NOT_A_CASE = "not_a_case"
+    CONSENT = "consent"
+    LAWFUL_ORDER = "lawful_order"
+    RETURN_CHOSEN = "return_chosen"
+    CUSTODY = "custody"
+    BOARDED = "boarded"
+    CHANGED_MIND = "changed_mind"
+    CONNECTION_BOARDED = "connection_boarded"
+    EXIT_CHOSEN = "exit_chosen"
+    MISSED = "missed"
+    MATCHED_CLEAR = "matched_clear"
+    MATCHED_CONDITIONS = "matched_conditions"
+    MATCHED_RISK = "matched_risk"
+    REENTER = "reenter"
+
+
+class ReminderKind(StrEnum):
+    R1 = "R1"  # before arrival, given to a whole run
+    R2 = "R2"  # in the hub
+
+
+class ServiceKind(StrEnum):
+    S1 = "S1"  # assistance at the lane
+    S2 = "S2"  # onward service
+
+
+class ServiceOutcome(StrEnum):
+    OFFERED = "OFFERED"
+    ACCEPTED = "ACCEPTED"
+    DECLINED = "DECLINED"
+    NOT_NEEDED = "NOT_NEEDED"
+
+
+class VerificationKind(StrEnum):
+    """Evidence a check can hold; a recheck is kept apart so that it counts as no second one."""
+
+    CREDENTIAL = "CREDENTIAL"
+    TEMPERATURE = "TEMPERATURE"
+    IDENTITY = "IDENTITY"
+    RECHECK = "RECHECK"
+
+
+class TemperatureMethod(StrEnum):
+    WALK_THROUGH = "WALK_THROUGH"
+    CONTACTLESS = "CONTACTLESS"
+    EAR = "EAR"
+    AXILLARY = "AXILLARY"
+    ORAL = "ORAL"
+
+
+class GuardClass(StrEnum):
+    """Why surge mode may not release somebody."""
+
+    READING = "READING"
+    RED = "RED"
+    AUTHORITY_HIT = "AUTHORITY_HIT"
+    OPEN_CASE = "OPEN_CASE"
+    ILLNESS = "ILLNESS"
+
+
+Transition = machine.Transition[ScreeningState, ScreeningEvent]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    tenths: int
+    """Tenths of a degree Celsius."""
+    method: TemperatureMethod
+    observed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Completeness:
+    """How much of 2-2-2 a screening holds: a measure of the hub, never a reason to stop."""
+
+    reminders: int
+    verifications: int
+    services: int
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    rule_id: str
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a check led to, with the way the screening took and every reason."""
+
+    outcome: Outcome
+    verdict: Verdict
+    path: tuple[Transition, ...]
+    state: ScreeningState
+    reasons: tuple[Reason, ...]
+    policy_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseFacts:
+    """What surge mode must know of a person before it lets them through unscreened."""
+
+    highest_tenths: int | None
+    """The highest valid reading of this passage, first or confirmed; None: none was taken."""
+    threshold_tenths: int
+    red: bool
+    authority_hit: bool
+    open_case: bool
+    severely_ill: bool
