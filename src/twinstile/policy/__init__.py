@@ -1,0 +1,1 @@
+"""Versioned rules as data: what a hub decides by, and the language the rules are written in."""
