@@ -1,0 +1,1 @@
+"""Lets every test import the modules beside this file, such as `suites`."""
