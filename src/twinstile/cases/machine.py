@@ -1,0 +1,45 @@
+"""How a case moves: the table of `stages` applied to events and dispositions. Pure."""
+
+from typing import Final
+
+from twinstile.cases.stages import MACHINE
+from twinstile.cases.types import CaseEvent, CaseState, Disposition
+from twinstile.platform.machine import IllegalTransition
+
+__all__ = [
+    "DEADLINES",
+    "HUMAN_EVENTS",
+    "START",
+    "TERMINAL",
+    "IllegalTransition",
+    "dispose",
+    "edges",
+    "step",
+    "timer",
+    "walk",
+]
+
+START: Final = MACHINE.start
+TERMINAL: Final = frozenset(CaseState) - frozenset(MACHINE.stages)
+HUMAN_EVENTS: Final = MACHINE.roles()
+DEADLINES: Final = {state: stage.deadline for state, stage in MACHINE.stages.items()}
+
+edges = MACHINE.edges
+step = MACHINE.step
+timer = MACHINE.timer
+walk = MACHINE.walk
+
+
+def dispose(state: CaseState, disposition: Disposition) -> tuple[CaseEvent, ...]:
+    """Name the events by which a medic's disposition moves a case in `state`.
+
+    An emergency leaves before anybody is asked, and somebody released has no receiver to wait
+    for. The path of a closed case is illegal, `walk` says so.
+    """
+    first = state is CaseState.ASSESSING
+    if first and disposition is Disposition.EMERGENCY_CARE:
+        return (CaseEvent.EMERGENCY,)
+    sent = CaseEvent.DISPOSE if first else CaseEvent.REDISPOSE
+    if disposition is Disposition.RELEASED:
+        return (sent, CaseEvent.EXCLUDED)
+    return (sent,)
