@@ -1,0 +1,27 @@
+"""The job queue's own tables, in a schema of their own.
+
+The library renders its statements itself; its version is pinned, and its own upgrades will come
+as migrations of their own.
+"""
+
+from alembic import op
+from pgqueuer.adapters.persistence.qb import QueryBuilderEnvironment
+
+from twinstile.platform.jobs import SETTINGS
+
+revision = "0002"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    statements = QueryBuilderEnvironment(SETTINGS).build_install_query()
+    adapted = op.get_bind().connection.dbapi_connection
+    adapted.run_async(lambda raw: raw.execute(statements))
+    schema = SETTINGS.db_schema
+    op.execute(f"GRANT USAGE ON SCHEMA {schema} TO twinstile_app")
+    op.execute(
+        f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO twinstile_app"
+    )
+    op.execute(f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA {schema} TO twinstile_app")

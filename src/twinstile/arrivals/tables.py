@@ -1,0 +1,56 @@
+"""Runs and the people expected on them."""
+
+from datetime import date, datetime
+from uuid import UUID
+
+from sqlalchemy import Index, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from twinstile.platform.tables import Base, HubKey, UuidKey
+
+
+class Run(Base):
+    """One train, flight or ship arriving on one date."""
+
+    __tablename__ = "run"
+    __table_args__ = (Index(None, "hub_id", "scheduled_arrival"),)
+
+    hub_id: Mapped[HubKey]
+    run_id: Mapped[UuidKey]
+    mode: Mapped[str]
+    service_no: Mapped[str]
+    service_date: Mapped[date]
+    origin: Mapped[str]
+    terminus: Mapped[str]
+    scheduled_arrival: Mapped[datetime]
+    estimated_arrival: Mapped[datetime | None]
+    actual_arrival: Mapped[datetime | None]
+    platform: Mapped[str | None]
+    recorded_at: Mapped[datetime]
+    closed_at: Mapped[datetime | None]
+
+
+class ManifestEntry(Base):
+    """One traveller on one run, as the carrier announced it. Identity is in the vault."""
+
+    __tablename__ = "manifest_entry"
+    __table_args__ = (
+        Index(
+            "ix_manifest_entry_hub_id_person_id",
+            "hub_id",
+            "person_id",
+            postgresql_where=text("withdrawn_at IS NULL"),
+        ),
+    )
+
+    hub_id: Mapped[HubKey]
+    run_id: Mapped[UuidKey]
+    entry_id: Mapped[str] = mapped_column(primary_key=True)
+    person_id: Mapped[UUID]
+    batch: Mapped[int]
+    coach: Mapped[str | None]
+    seat: Mapped[str | None]
+    board_stop: Mapped[str | None]
+    alight_stop: Mapped[str | None]
+    recorded_at: Mapped[datetime]
+    withdrawn_at: Mapped[datetime | None]

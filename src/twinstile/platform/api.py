@@ -1,0 +1,395 @@
+"""HTTP: devices, lanes, operators and shifts."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter
+from pydantic import Field
+from sqlalchemy import select
+
+from twinstile.platform import clock, devices, shifts
+from twinstile.platform.auth import Principal, Scope
+from twinstile.platform.errors import (
+    AlreadyExists,
+    EnrolmentRefused,
+    Forbidden,
+    NotFound,
+    SignInRefused,
+    TooMany,
+    documented,
+)
+from twinstile.platform.fields import Answer, Body, Line, Slug, Word
+from twinstile.platform.roles import Role
+from twinstile.platform.tables import Device, Lane, Operator
+from twinstile.platform.web import GatedRoute, Home, Read, Tx, caller
+
+router = APIRouter(prefix="/v1", route_class=GatedRoute)
+
+
+class LaneKind(StrEnum):
+    """What a lane is for."""
+
+    AUTO = "AUTO"
+    STAFFED = "STAFFED"
+    ASSISTED = "ASSISTED"
+    SECONDARY = "SECONDARY"
+    TRANSIT = "TRANSIT"
+    CREW = "CREW"
+
+
+class EnrolBody(Body):
+    code: Line = Field(description="the one-time code", examples=["hub:7KQ2M4PDXA"])
+    name: Line = Field(description="name of the device for people", examples=["North 3 tablet"])
+
+
+class EnrolAnswer(Answer):
+    hub_id: str
+    device_id: UUID
+    lane_id: str | None
+    token: str = Field(description="the device's own token; shown once")
+
+
+class CodeBody(Body):
+    lane_id: Slug | None = Field(default=None, description="the lane the device will stand at")
+
+
+class CodeAnswer(Answer):
+    code: str
+    expires_at: datetime
+
+
+class DeviceAnswer(Answer):
+    device_id: UUID
+    name: str
+    lane_id: str | None
+    enrolled_at: datetime
+    revoked_at: datetime | None
+    last_contact_at: datetime | None
+
+
+class DeviceList(Answer):
+    devices: list[DeviceAnswer]
+
+
+class SyncAnswer(Answer):
+    ack_through: int = Field(description="all counters up to this one have arrived")
+    missing: list[tuple[int, int]] = Field(description="inclusive ranges not arrived yet")
+    quarantined: int = Field(description="facts kept aside because they were not valid")
+    last_contact_at: datetime | None
+
+
+class LaneBody(Body):
+    checkpoint: Slug = Field(examples=["north"])
+    kind: LaneKind
+
+
+class LaneAnswer(Answer):
+    lane_id: str
+    checkpoint: str
+    kind: LaneKind
+
+
+class LaneList(Answer):
+    lanes: list[LaneAnswer]
+
+
+class OperatorBody(Body):
+    login: Slug = Field(examples=["li.na"])
+    display_name: Line
+    roles: Annotated[list[Role], Field(min_length=1, max_length=7)]
+    passcode: Word = Field(min_length=6, description="at least six characters")
+
+
+class OperatorAnswer(Answer):
+    operator_id: UUID
+    login: str
+    display_name: str
+    roles: list[Role]
+    disabled: bool
+
+
+class OperatorList(Answer):
+    operators: list[OperatorAnswer]
+
+
+class SignInBody(Body):
+    login: Slug
+    passcode: Word
+
+
+class ShiftAnswer(Answer):
+    shift_id: UUID
+    token: str = Field(description="the token of this shift; shown once")
+    roles: list[Role]
+    scopes: list[str]
+    ends_at: datetime
+
+
+class MeAnswer(Answer):
+    hub_id: str
+    device_id: UUID
+    lane_id: str | None
+    operator_id: UUID | None
+    shift_id: UUID | None
+    roles: list[Role]
+    scopes: list[str]
+
+
+@router.post(
+    "/devices:enrol",
+    status_code=201,
+    tags=["devices"],
+    summary="Enrol a device with a one-time code",
+    responses=documented(EnrolmentRefused),
+)
+async def enrol_device(body: EnrolBody, tx: Tx) -> EnrolAnswer:
+    """Let a tablet or desk computer in. The only call that needs no token: it needs a code."""
+    done = await devices.enrol(tx, body.code, body.name, clock.now())
+    return EnrolAnswer(
+        hub_id=done.hub_id, device_id=done.device_id, lane_id=done.lane_id, token=done.token
+    )
+
+
+@router.post(
+    "/enrolments",
+    status_code=201,
+    tags=["devices"],
+    summary="Make a one-time enrolment code",
+    responses=documented(NotFound),
+)
+async def make_code(
+    body: CodeBody, tx: Tx, who: Annotated[Principal, caller(Scope.DEVICES_MANAGE)]
+) -> CodeAnswer:
+    """Make a code for one device, valid for half an hour."""
+    code, expires_at = await devices.mint_code(tx, who.hub_id, body.lane_id, clock.now())
+    return CodeAnswer(code=code, expires_at=expires_at)
+
+
+@router.get("/devices", tags=["devices"], summary="List the devices of the hub")
+async def list_devices(
+    tx: Read, who: Annotated[Principal, caller(Scope.DEVICES_MANAGE)]
+) -> DeviceList:
+    """Every device ever enrolled, revoked ones included."""
+    found = await tx.sql.execute(
+        select(
+            Device.device_id,
+            Device.name,
+            Device.lane_id,
+            Device.enrolled_at,
+            Device.revoked_at,
+            Device.last_contact_at,
+        )
+        .where(Device.hub_id == who.hub_id)
+        .order_by(Device.enrolled_at, Device.device_id)
+        .limit(2000)
+    )
+    return DeviceList(
+        devices=[
+            DeviceAnswer(
+                device_id=device_id,
+                name=name,
+                lane_id=lane_id,
+                enrolled_at=enrolled_at,
+                revoked_at=revoked_at,
+                last_contact_at=last_contact_at,
+            )
+            for device_id, name, lane_id, enrolled_at, revoked_at, last_contact_at in found
+        ]
+    )
+
+
+@router.delete(
+    "/devices/{device_id}",
+    status_code=204,
+    tags=["devices"],
+    summary="Revoke a device",
+    responses=documented(NotFound),
+)
+async def revoke_device(
+    device_id: UUID,
+    tx: Tx,
+    home: Home,
+    who: Annotated[Principal, caller(Scope.DEVICES_MANAGE)],
+) -> None:
+    """Shut a lost device out; its token and every shift on it die within two seconds."""
+    await devices.revoke(tx, who, device_id, clock.now())
+    home.gatekeeper.forget()
+
+
+@router.get(
+    "/devices/{device_id}/sync-status",
+    tags=["devices"],
+    summary="What has arrived of a device",
+    responses=documented(NotFound),
+)
+async def read_sync_status(
+    device_id: UUID, tx: Read, who: Annotated[Principal, caller(Scope.SELF_READ)]
+) -> SyncAnswer:
+    """Which facts have arrived and which counters are missing. Devices see their own only."""
+    if device_id != who.device_id and Scope.DEVICES_MANAGE not in who.scopes:
+        raise NotFound("There is no such device.")
+    status = await devices.sync_status(tx, who.hub_id, device_id)
+    return SyncAnswer(
+        ack_through=status.ack_through,
+        missing=status.missing,
+        quarantined=status.quarantined,
+        last_contact_at=status.last_contact_at,
+    )
+
+
+@router.put(
+    "/lanes/{lane_id}",
+    tags=["lanes"],
+    summary="Enter or change a lane",
+    responses=documented(Forbidden),
+)
+async def put_lane(
+    lane_id: Slug,
+    body: LaneBody,
+    tx: Tx,
+    who: Annotated[Principal, caller(Scope.DEVICES_MANAGE)],
+) -> LaneAnswer:
+    """Enter a lane with the checkpoint it belongs to and what it is for."""
+    await devices.add_lane(tx, who.hub_id, lane_id, body.checkpoint, body.kind)
+    return LaneAnswer(lane_id=lane_id, checkpoint=body.checkpoint, kind=body.kind)
+
+
+@router.get("/lanes", tags=["lanes"], summary="List the lanes of the hub")
+async def list_lanes(tx: Read, who: Annotated[Principal, caller(Scope.LANES_READ)]) -> LaneList:
+    """Every lane with its checkpoint and kind."""
+    found = await tx.sql.execute(
+        select(Lane.lane_id, Lane.checkpoint, Lane.kind)
+        .where(Lane.hub_id == who.hub_id)
+        .order_by(Lane.lane_id)
+        .limit(2000)
+    )
+    return LaneList(
+        lanes=[
+            LaneAnswer(lane_id=lane_id, checkpoint=checkpoint, kind=LaneKind(kind))
+            for lane_id, checkpoint, kind in found
+        ]
+    )
+
+
+@router.post(
+    "/operators",
+    status_code=201,
+    tags=["operators"],
+    summary="Enter a person on duty",
+    responses=documented(AlreadyExists),
+)
+async def add_operator(
+    body: OperatorBody, tx: Tx, who: Annotated[Principal, caller(Scope.OPERATORS_MANAGE)]
+) -> OperatorAnswer:
+    """Enter a person with a login, roles and a first passcode."""
+    operator_id = await shifts.add_operator(
+        tx, who.hub_id, body.login, body.display_name, body.roles, body.passcode, clock.now()
+    )
+    return OperatorAnswer(
+        operator_id=operator_id,
+        login=body.login.lower(),
+        display_name=body.display_name,
+        roles=sorted(set(body.roles)),
+        disabled=False,
+    )
+
+
+@router.get("/operators", tags=["operators"], summary="List the people on duty")
+async def list_operators(
+    tx: Read, who: Annotated[Principal, caller(Scope.OPERATORS_MANAGE)]
+) -> OperatorList:
+    """Every operator of the hub, those without access any more included."""
+    found = await tx.sql.execute(
+        select(
+            Operator.operator_id,
+            Operator.login,
+            Operator.display_name,
+            Operator.roles,
+            Operator.disabled_at,
+        )
+        .where(Operator.hub_id == who.hub_id)
+        .order_by(Operator.login)
+        .limit(2000)
+    )
+    return OperatorList(
+        operators=[
+            OperatorAnswer(
+                operator_id=operator_id,
+                login=login,
+                display_name=display_name,
+                roles=[Role(role) for role in roles],
+                disabled=disabled_at is not None,
+            )
+            for operator_id, login, display_name, roles, disabled_at in found
+        ]
+    )
+
+
+@router.delete(
+    "/operators/{operator_id}",
+    status_code=204,
+    tags=["operators"],
+    summary="End a person's access",
+    responses=documented(NotFound),
+)
+async def disable_operator(
+    operator_id: UUID,
+    tx: Tx,
+    home: Home,
+    who: Annotated[Principal, caller(Scope.OPERATORS_MANAGE)],
+) -> None:
+    """End a person's access; open shifts end with it within two seconds."""
+    await shifts.disable_operator(tx, who, operator_id, clock.now())
+    home.gatekeeper.forget()
+
+
+@router.post(
+    "/shifts",
+    status_code=201,
+    tags=["shifts"],
+    summary="Sign in on this device for a shift",
+    responses=documented(SignInRefused, TooMany),
+)
+async def sign_in(
+    body: SignInBody, home: Home, device: Annotated[Principal, caller(Scope.SHIFTS_WRITE)]
+) -> ShiftAnswer:
+    """Sign an operator in on the calling device. After five wrong passcodes the login waits."""
+    done = await shifts.sign_in(home.database, device, body.login, body.passcode, clock.now())
+    return ShiftAnswer(
+        shift_id=done.shift_id,
+        token=done.token,
+        roles=sorted(done.roles),
+        scopes=sorted(done.scopes),
+        ends_at=done.ends_at,
+    )
+
+
+@router.delete(
+    "/shifts/current",
+    status_code=204,
+    tags=["shifts"],
+    summary="Sign out",
+    responses=documented(NotFound),
+)
+async def sign_out(
+    tx: Tx, home: Home, who: Annotated[Principal, caller(Scope.SHIFTS_END)]
+) -> None:
+    """End the shift of the calling token."""
+    await shifts.sign_out(tx, who, clock.now())
+    home.gatekeeper.forget()
+
+
+@router.get("/me", tags=["shifts"], summary="Who am I")
+async def read_me(who: Annotated[Principal, caller(Scope.SELF_READ)]) -> MeAnswer:
+    """The device, operator, roles and scopes of the calling token."""
+    return MeAnswer(
+        hub_id=who.hub_id,
+        device_id=who.device_id,
+        lane_id=who.lane_id,
+        operator_id=who.operator_id,
+        shift_id=who.shift_id,
+        roles=sorted(who.roles),
+        scopes=sorted(who.scopes),
+    )

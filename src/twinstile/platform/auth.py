@@ -1,0 +1,187 @@
+"""Who is calling: device tokens, shift tokens, roles and the scopes they give.
+
+A device is enrolled once and holds a device token: it may sign people in and hand over facts it
+collected. An operator signs in on a device for a shift and acts with a shift token: device,
+person and roles in one. Tokens are 256 random bits, stored as SHA-256. `hub_id` always comes
+from the token, never from a path or a body.
+"""
+
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from twinstile.platform import clock
+from twinstile.platform.crypto import token_digest
+from twinstile.platform.db import Database
+from twinstile.platform.errors import Unauthenticated
+from twinstile.platform.roles import Role
+
+
+class Scope(StrEnum):
+    """What a token may do, as `resource:action`."""
+
+    ARRIVALS_READ = "arrivals:read"
+    ARRIVALS_WRITE = "arrivals:write"
+    CASES_READ = "cases:read"
+    CASES_WRITE = "cases:write"
+    CHECKS_READ = "checks:read"
+    CHECKS_WRITE = "checks:write"
+    DEVICES_MANAGE = "devices:manage"
+    EXPORTS_READ = "exports:read"
+    FACTS_WRITE = "facts:write"
+    LANES_READ = "lanes:read"
+    OPERATORS_MANAGE = "operators:manage"
+    POLICIES_READ = "policies:read"
+    REMINDERS_WRITE = "reminders:write"
+    REPORTS_READ = "reports:read"
+    SELF_READ = "self:read"
+    SHIFTS_END = "shifts:end"
+    SHIFTS_WRITE = "shifts:write"
+
+
+_EVERY_SHIFT = frozenset(
+    {
+        Scope.LANES_READ,
+        Scope.POLICIES_READ,
+        Scope.SELF_READ,
+        Scope.SHIFTS_END,
+    }
+)
+_AT_THE_LANE = _EVERY_SHIFT | {
+    Scope.ARRIVALS_READ,
+    Scope.CHECKS_READ,
+    Scope.CHECKS_WRITE,
+    Scope.FACTS_WRITE,
+    Scope.REMINDERS_WRITE,
+}
+
+DEVICE_SCOPES = frozenset(
+    {Scope.FACTS_WRITE, Scope.LANES_READ, Scope.SELF_READ, Scope.SHIFTS_WRITE}
+)
+ROLE_SCOPES: Mapping[Role, frozenset[Scope]] = {
+    Role.SCREENER: _AT_THE_LANE,
+    Role.ASSISTANT: _AT_THE_LANE,
+    Role.MEDIC: _AT_THE_LANE | {Scope.CASES_READ, Scope.CASES_WRITE},
+    Role.SUPERVISOR: _AT_THE_LANE
+    | {
+        Scope.ARRIVALS_WRITE,
+        Scope.CASES_READ,
+        Scope.DEVICES_MANAGE,
+        Scope.REPORTS_READ,
+    },
+    Role.DUTY_COMMANDER: _EVERY_SHIFT
+    | {
+        Scope.ARRIVALS_READ,
+        Scope.ARRIVALS_WRITE,
+        Scope.CASES_READ,
+        Scope.CHECKS_READ,
+        Scope.REMINDERS_WRITE,
+        Scope.REPORTS_READ,
+    },
+    Role.EPIDEMIOLOGIST: _EVERY_SHIFT
+    | {Scope.CASES_READ, Scope.EXPORTS_READ, Scope.REPORTS_READ},
+    Role.ADMINISTRATOR: _EVERY_SHIFT
+    | {Scope.ARRIVALS_WRITE, Scope.DEVICES_MANAGE, Scope.OPERATORS_MANAGE},
+}
+
+PRINCIPAL_CACHE_S = 2.0
+"""How long a token's rights are remembered: revocation takes effect within this time."""
+PRINCIPAL_CACHE_SIZE = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """The caller: a device, and the operator on shift on it if there is one."""
+
+    hub_id: str
+    device_id: UUID
+    lane_id: str | None
+    operator_id: UUID | None
+    shift_id: UUID | None
+    roles: frozenset[Role]
+    scopes: frozenset[Scope]
+    ends_at: datetime | None
+
+
+class TokenKind(StrEnum):
+    """The prefix of a token, so that a leaked one is recognised."""
+
+    DEVICE = "tsd"
+    SHIFT = "tss"
+
+
+def mint_token(kind: TokenKind, hub_id: str) -> str:
+    """A new token: `<kind>.<hub>.<256 random bits>`."""
+    return f"{kind}.{hub_id}.{secrets.token_urlsafe(32)}"
+
+
+def scopes_of(roles: frozenset[Role]) -> frozenset[Scope]:
+    """Everything the roles together allow."""
+    return frozenset().union(*(ROLE_SCOPES[role] for role in roles))
+
+
+_DEVICE_SQL = """
+SELECT d.device_id, d.lane_id, NULL::uuid, NULL::uuid, NULL::text[], NULL::timestamptz
+FROM device d
+WHERE d.hub_id = $1 AND d.token_hash = $2 AND d.revoked_at IS NULL AND $3::timestamptz IS NOT NULL
+"""
+_SHIFT_SQL = """
+SELECT d.device_id, d.lane_id, s.operator_id, s.shift_id, s.roles, s.ends_at
+FROM shift s
+JOIN device d ON d.hub_id = s.hub_id AND d.device_id = s.device_id AND d.revoked_at IS NULL
+JOIN operator o
+  ON o.hub_id = s.hub_id AND o.operator_id = s.operator_id AND o.disabled_at IS NULL
+WHERE s.hub_id = $1 AND s.token_hash = $2 AND s.ended_at IS NULL AND s.ends_at > $3
+"""
+_QUERIES = {TokenKind.DEVICE: _DEVICE_SQL, TokenKind.SHIFT: _SHIFT_SQL}
+
+
+class Gatekeeper:
+    """Turns tokens into principals and remembers them for `PRINCIPAL_CACHE_S`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._known: dict[bytes, tuple[float, Principal]] = {}
+
+    async def principal(self, token: str) -> Principal:
+        """The caller behind the token. Raises `Unauthenticated`."""
+        digest = token_digest(token)
+        moment = time.monotonic()
+        known = self._known.get(digest)
+        if known and known[0] > moment:
+            return known[1]
+        principal = await self._look_up(token, digest)
+        if len(self._known) >= PRINCIPAL_CACHE_SIZE:
+            self._known.clear()
+        self._known[digest] = (moment + PRINCIPAL_CACHE_S, principal)
+        return principal
+
+    def forget(self) -> None:
+        """Drop what is remembered, so that a revocation counts at once in this process."""
+        self._known.clear()
+
+    async def _look_up(self, token: str, digest: bytes) -> Principal:
+        kind, _, rest = token.partition(".")
+        hub_id, _, secret = rest.partition(".")
+        if kind not in _QUERIES or not secret or "\0" in hub_id:
+            raise Unauthenticated
+        async with self._database.reading() as tx:
+            row = await tx.raw.fetchrow(_QUERIES[TokenKind(kind)], hub_id, digest, clock.now())
+        if row is None:
+            raise Unauthenticated
+        device_id, lane_id, operator_id, shift_id, roles, ends_at = row
+        held = frozenset(Role(role) for role in roles or ())
+        return Principal(
+            hub_id,
+            device_id,
+            lane_id,
+            operator_id,
+            shift_id,
+            held,
+            scopes_of(held) if operator_id else DEVICE_SCOPES,
+            ends_at,
+        )

@@ -1,0 +1,92 @@
+"""Read a request body: bounded, UTF-8, and JSON that every parser understands alike (RFC 8259).
+
+Parsers disagree about repeated names, deep nesting and other encodings, and a disagreement
+between two systems is how one is tricked. Numbers that are not finite pass here and are refused
+by the field they stand in, so that inside a batch only that item is at fault.
+"""
+
+import json
+import re
+
+from fastapi import Request
+
+from twinstile.platform.errors import (
+    DuplicateKey,
+    FieldFault,
+    InvalidEncoding,
+    InvalidInput,
+    InvalidRequest,
+    TooDeep,
+    TooLarge,
+    UnsupportedMediaType,
+)
+
+MAX_DEPTH = 32
+MAX_DIGITS = 400
+_TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*+"|[\[{]|[\]}]')
+
+
+async def read(request: Request, limit: int) -> bytes:
+    """The body, at most `limit` bytes. Raises `TooLarge` as soon as more has come."""
+    declared = request.headers.get("content-length", "0")
+    if declared.isascii() and declared.isdigit() and int(declared[:20]) > limit:
+        raise TooLarge(f"At most {limit} bytes are taken; send smaller parts.")
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > limit:
+            raise TooLarge(f"At most {limit} bytes are taken; send smaller parts.")
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def require_json(content_type: str) -> None:
+    """Raise `UnsupportedMediaType` unless it is JSON, in UTF-8 if it names a charset."""
+    media, _, parameters = content_type.lower().partition(";")
+    charset = parameters.partition("charset=")[2].strip().strip('"')
+    if media.strip() != "application/json" or charset not in {"", "utf-8", "utf8"}:
+        raise UnsupportedMediaType
+
+
+def parse(body: bytes) -> object:
+    """The JSON value. Raises a problem of status 400, or 422 for a number beyond any use."""
+    if body.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")) or b"\0" in body:
+        raise InvalidEncoding
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError:
+        raise InvalidEncoding from None
+    if body.count(b"{") + body.count(b"[") > MAX_DEPTH:
+        _check_depth(body)
+    try:
+        return json.loads(text, object_pairs_hook=_object, parse_int=_integer)
+    except json.JSONDecodeError:
+        raise InvalidRequest("The body is not JSON.") from None
+
+
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise DuplicateKey
+    return members
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > MAX_DIGITS:
+        raise InvalidInput(errors=[FieldFault("", "out-of-range")])
+    return int(digits)
+
+
+def _check_depth(body: bytes) -> None:
+    depth = 0
+    for token in _TOKENS.finditer(body):
+        match token.group()[:1]:
+            case b"[" | b"{":
+                depth += 1
+                if depth > MAX_DEPTH:
+                    raise TooDeep(f"At most {MAX_DEPTH} levels are read.")
+            case b"]" | b"}":
+                depth -= 1
+            case _:
+                pass

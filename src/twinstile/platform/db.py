@@ -1,0 +1,168 @@
+"""The database: bounded waits, one transaction per request, commit before the answer leaves.
+
+`Reading` and `Transaction` in a signature tell a reader from a writer. Nobody but the edge
+commits. Statements may be SQLAlchemy's (`tx.sql`) or, where volume is, asyncpg's on the very
+same connection (`tx.raw`): the transaction is asyncpg's own, begun and ended here, so that both
+are inside it.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Protocol, cast
+
+import asyncpg
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from twinstile.platform.errors import Unavailable
+
+MIN_SERVER_VERSION = 150000
+APP_ROLE = "twinstile_app"
+READ_ROLE = "twinstile_read"
+"""Sees what is pseudonymous and nothing else: exports run under it."""
+
+POOL_WAIT_S = 1.0
+CONNECT_S = 5.0
+LOCK_TIMEOUT_MS = 2000
+IDLE_IN_TRANSACTION_MS = 10000
+
+_OUTAGES = (
+    OSError,
+    TimeoutError,
+    PoolTimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.SerializationError,
+)
+
+
+class _Block(Protocol):
+    async def start(self) -> None: ...
+    async def commit(self) -> None: ...
+    async def rollback(self) -> None: ...
+
+
+class Raw(Protocol):
+    """What is used of an asyncpg connection."""
+
+    async def fetch(self, query: str, *args: object) -> list[asyncpg.Record]: ...
+    async def fetchrow(self, query: str, *args: object) -> asyncpg.Record | None: ...
+    async def execute(self, query: str, *args: object) -> str: ...
+    async def copy_from_query(
+        self, query: str, *args: object, output: object, **options: object
+    ) -> str: ...
+    def transaction(self, *, readonly: bool = False) -> _Block: ...
+    def terminate(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """An open read-only transaction."""
+
+    sql: AsyncConnection
+    raw: Raw
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction(Reading):
+    """An open transaction that may write."""
+
+
+class Database:
+    """The service's way to PostgreSQL: a pool with every wait bounded."""
+
+    def __init__(
+        self, url: str, *, pool_size: int = 12, statement_timeout_ms: int = 5000, role: str = ""
+    ) -> None:
+        """`role` is taken on at connect, for a login that is more than the service may be."""
+        self.url: URL = make_url(url).set(drivername="postgresql+asyncpg")
+        settings = {
+            "application_name": "twinstile",
+            "statement_timeout": str(statement_timeout_ms),
+            "lock_timeout": str(LOCK_TIMEOUT_MS),
+            "idle_in_transaction_session_timeout": str(IDLE_IN_TRANSACTION_MS),
+            "plan_cache_mode": "force_custom_plan",
+            "timezone": "UTC",
+        }
+        if role:
+            settings["role"] = role
+        self.engine: AsyncEngine = create_async_engine(
+            self.url,
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_timeout=POOL_WAIT_S,
+            isolation_level="AUTOCOMMIT",
+            hide_parameters=True,
+            connect_args={
+                "timeout": CONNECT_S,
+                "command_timeout": statement_timeout_ms / 1000 + 1,
+                "server_settings": settings,
+            },
+        )
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        """A writing transaction: committed when the block ends, rolled back when it raises.
+
+        Raises `Unavailable` when the database does not answer in time; a failed commit is one
+        of these cases, and then nobody knows what was stored.
+        """
+        async with self._block(readonly=False) as (sql, raw):
+            yield Transaction(sql, raw)
+
+    @asynccontextmanager
+    async def reading(self, role: str | None = None) -> AsyncIterator[Reading]:
+        """A read-only transaction, if asked under another role for its length."""
+        async with self._block(readonly=True) as (sql, raw):
+            if role:
+                await raw.execute(f"SET LOCAL ROLE {role}")
+            yield Reading(sql, raw)
+
+    @asynccontextmanager
+    async def _block(self, *, readonly: bool) -> AsyncIterator[tuple[AsyncConnection, Raw]]:
+        try:
+            async with self.engine.connect() as sql:
+                wrapped = await sql.get_raw_connection()
+                raw = cast("Raw", wrapped.driver_connection)
+                block = raw.transaction(readonly=readonly)
+                await block.start()
+                try:
+                    yield sql, raw
+                except BaseException:
+                    await _roll_back(block, raw)
+                    raise
+                try:
+                    await block.commit()
+                except BaseException:
+                    raw.terminate()
+                    raise
+        except _OUTAGES as error:
+            raise Unavailable(retry_after_s=1) from error
+        except DBAPIError as error:
+            if isinstance(_driver_error(error), _OUTAGES):
+                raise Unavailable(retry_after_s=1) from error
+            raise
+
+    async def close(self) -> None:
+        """Give all connections back to the server."""
+        await self.engine.dispose()
+
+
+def _driver_error(error: DBAPIError) -> BaseException | None:
+    """asyncpg's own error below SQLAlchemy's wrapping."""
+    return error.orig.__cause__ if error.orig is not None else None
+
+
+async def _roll_back(block: _Block, raw: Raw) -> None:
+    """Undo; a connection that cannot even do that (timed out, gone) is thrown away."""
+    try:
+        await block.rollback()
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        raw.terminate()

@@ -1,0 +1,246 @@
+"""Problems: everything a caller can act on, as RFC 9457 `application/problem+json`.
+
+Beside the standard members every answer carries `stored` (did we keep your data? true, false,
+or null: unknown, send the same id again) and `retryable`. A tablet needs nothing else to decide.
+No input value is ever repeated: a mistyped document number must not travel back or into a log.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import ClassVar
+
+from pydantic import BaseModel, Field
+
+
+@dataclass(frozen=True, slots=True)
+class FieldFault:
+    """Where the input is at fault (RFC 6901 pointer) and a stable word for how."""
+
+    pointer: str
+    code: str
+
+
+class Problem(Exception):
+    """Something a caller can act on; subclasses are named for what happened."""
+
+    status: ClassVar[int] = 500
+    slug: ClassVar[str] = "internal"
+    title: ClassVar[str] = "The service met an unexpected condition"
+    retryable: ClassVar[bool] = False
+    stored: ClassVar[bool | None] = False
+
+    def __init__(
+        self,
+        detail: str | None = None,
+        *,
+        errors: Iterable[FieldFault] = (),
+        retry_after_s: int | None = None,
+        allow: str | None = None,
+    ) -> None:
+        self.detail = detail or self.title
+        self.errors = tuple(errors)
+        self.headers: dict[str, str] = {}
+        if retry_after_s is not None:
+            self.headers["Retry-After"] = str(retry_after_s)
+        if allow is not None:
+            self.headers["Allow"] = allow
+        super().__init__(self.detail)
+
+    def body(self, trace_id: str) -> "ProblemBody":
+        """The document to send."""
+        return ProblemBody(
+            type=f"/problems/{self.slug}",
+            title=self.title,
+            status=self.status,
+            detail=self.detail,
+            trace_id=trace_id,
+            retryable=self.retryable,
+            stored=self.stored,
+            errors=[FaultBody(pointer=f.pointer, code=f.code) for f in self.errors],
+        )
+
+
+class FaultBody(BaseModel):
+    """One field at fault."""
+
+    pointer: str = Field(description="RFC 6901 JSON Pointer into the request")
+    code: str = Field(description="stable word for the fault, e.g. out-of-range")
+
+
+class ProblemBody(BaseModel):
+    """RFC 9457 problem details."""
+
+    type: str = Field(description="stable identifier of the problem, a path")
+    title: str
+    status: int
+    detail: str = Field(description="for people; holds no personal data")
+    trace_id: str = Field(description="quote this to the operator")
+    retryable: bool = Field(description="whether the same request may succeed later")
+    stored: bool | None = Field(
+        description="whether the data were kept; null: unknown, send the same id again"
+    )
+    errors: list[FaultBody]
+
+
+class InvalidRequest(Problem):
+    status = 400
+    slug = "invalid-request"
+    title = "The request cannot be read"
+
+
+class DuplicateKey(InvalidRequest):
+    slug = "duplicate-key"
+    title = "A JSON object names the same member twice"
+
+
+class DuplicateParameter(InvalidRequest):
+    slug = "duplicate-parameter"
+    title = "A query parameter is given twice"
+
+
+class InvalidEncoding(InvalidRequest):
+    slug = "invalid-encoding"
+    title = "The body is not UTF-8"
+
+
+class TooDeep(InvalidRequest):
+    slug = "too-deep"
+    title = "The JSON is nested too deeply"
+
+
+class Unauthenticated(Problem):
+    status = 401
+    slug = "unauthenticated"
+    title = "No valid token was given"
+
+
+class SignInRefused(Unauthenticated):
+    slug = "sign-in-refused"
+    title = "Login and passcode do not fit"
+
+
+class EnrolmentRefused(Unauthenticated):
+    slug = "enrolment-refused"
+    title = "The enrolment code is unknown, used or expired"
+
+
+class Forbidden(Problem):
+    status = 403
+    slug = "forbidden"
+    title = "This token may not do that"
+
+
+class NotFound(Problem):
+    status = 404
+    slug = "not-found"
+    title = "There is no such thing here"
+
+
+class MethodNotAllowed(Problem):
+    status = 405
+    slug = "method-not-allowed"
+    title = "This address does not take that method"
+
+
+class Conflict(Problem):
+    status = 409
+    slug = "conflict"
+    title = "The request does not fit the present state"
+
+
+class IdReused(Conflict):
+    slug = "id-reused"
+    title = "This id was used before with other content"
+    stored = True
+
+
+class AlreadyExists(Conflict):
+    slug = "already-exists"
+    title = "Something of that name exists already"
+
+
+class TransitionRefused(Conflict):
+    slug = "transition-refused"
+    title = "That step is not possible in the present state"
+
+
+class Gone(Problem):
+    status = 410
+    slug = "gone-destroyed"
+    title = "These data were destroyed as the law and the policy ask"
+
+
+class TooLarge(Problem):
+    status = 413
+    slug = "too-large"
+    title = "The request is too large"
+
+
+class UnsupportedMediaType(Problem):
+    status = 415
+    slug = "unsupported-media-type"
+    title = "Send application/json in UTF-8"
+
+
+class InvalidInput(Problem):
+    status = 422
+    slug = "invalid-input"
+    title = "The input is not valid"
+
+
+class TooMany(Problem):
+    status = 429
+    slug = "too-many-attempts"
+    title = "Too many attempts"
+    retryable = True
+
+
+class Internal(Problem):
+    """An error of ours. What was stored is unknown: the same id settles it."""
+
+    stored = None
+
+
+class Unavailable(Problem):
+    """The database did not answer in time. What was stored is unknown until the id is resent."""
+
+    status = 503
+    slug = "unavailable"
+    title = "The service cannot store data just now"
+    retryable = True
+    stored = None
+
+
+def problem_for_status(status: int) -> Problem:
+    """The problem that stands for a plain HTTP status of the framework."""
+    for kind in (InvalidRequest, Unauthenticated, Forbidden, NotFound, TooLarge, InvalidInput):
+        if kind.status == status:
+            return kind()
+    if status == MethodNotAllowed.status:
+        return MethodNotAllowed()
+    return Internal() if status >= HTTPStatus.INTERNAL_SERVER_ERROR else InvalidRequest()
+
+
+def documented(*kinds: type[Problem]) -> dict[int | str, dict[str, object]]:
+    """The `responses=` of an operation, one entry a status, each problem as an example."""
+    responses: dict[int | str, dict[str, object]] = {}
+    for status in sorted({kind.status for kind in kinds}):
+        same = [kind for kind in kinds if kind.status == status]
+        examples: Mapping[str, object] = {
+            kind.slug: {
+                "summary": kind.title,
+                "value": kind().body("3f0c9a").model_dump(),
+            }
+            for kind in same
+        }
+        responses[status] = {
+            "description": "; ".join(dict.fromkeys(kind.title for kind in same)),
+            "content": {
+                "application/problem+json": {
+                    "schema": {"$ref": "#/components/schemas/ProblemBody"},
+                    "examples": examples,
+                }
+            },
+        }
+    return responses

@@ -1,0 +1,78 @@
+"""Types of fields that every request model shares, so that each refuses the same things.
+
+Text never holds NUL, a lone surrogate (both break databases and files down the line) or other
+control characters; times carry an offset and lie within the years a station can mean; unknown
+members are refused rather than ignored.
+"""
+
+import re
+from datetime import UTC, datetime
+from typing import Annotated
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+)
+from pydantic_core import PydanticCustomError
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
+_ISO_MOMENT = re.compile(
+    r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII
+)
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+LATEST = datetime(2100, 1, 1, tzinfo=UTC)
+
+
+def _plain(text: object) -> object:
+    if isinstance(text, str) and _CONTROL.search(text):
+        raise PydanticCustomError("invalid-text", "control character or lone surrogate")
+    return text
+
+
+def _iso(moment: object) -> object:
+    if isinstance(moment, datetime):
+        return moment
+    if not isinstance(moment, str) or not _ISO_MOMENT.fullmatch(moment):
+        raise PydanticCustomError("invalid-format", "RFC 3339 with an offset")
+    return moment
+
+
+def _usual(moment: datetime) -> datetime:
+    if not EARLIEST <= moment < LATEST:
+        raise PydanticCustomError("out-of-range", "between 2000 and 2100")
+    return moment.astimezone(UTC)
+
+
+class Body(BaseModel):
+    """A request body: frozen, strict about unknown members."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class Answer(BaseModel):
+    """A response body: members are always there, so none has a default."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+Moment = Annotated[
+    datetime,
+    BeforeValidator(_iso),
+    AfterValidator(_usual),
+    Field(description="RFC 3339 with offset", examples=["2026-11-24T08:15:30+08:00"]),
+]
+Word = Annotated[
+    str, BeforeValidator(_plain), StringConstraints(min_length=1, max_length=64, strict=True)
+]
+Line = Annotated[
+    str, BeforeValidator(_plain), StringConstraints(min_length=1, max_length=200, strict=True)
+]
+Slug = Annotated[
+    str,
+    BeforeValidator(_plain),
+    StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$", strict=True),
+]

@@ -1,0 +1,152 @@
+"""The schema: migrations under one lock, partitions ahead of time, and how a server is judged.
+
+Runs under the owner's login; the service's own role owns nothing. `lock_timeout` keeps a waiting
+ALTER from queueing every writer behind it: the migration fails instead and is run again.
+"""
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import cast
+from uuid import UUID
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, MetaData, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
+
+import twinstile
+from twinstile.platform.db import MIN_SERVER_VERSION
+from twinstile.platform.tables import Base
+
+UPGRADE_LOCK = 0x2222  # any constant will do, as long as it never changes
+LOCK_TIMEOUT = "3s"
+WAIT_FOR_OTHER_UPGRADE = "120s"
+MONTHS_AHEAD = 3
+
+
+class SchemaError(Exception):
+    """The database cannot serve; the message tells the operator why and what to do."""
+
+
+def metadata() -> MetaData:
+    """All tables of all rooms. Rooms are found by name: this floor imports none of them."""
+    for module in pkgutil.walk_packages(twinstile.__path__, "twinstile."):
+        if module.name.endswith(".tables"):
+            importlib.import_module(module.name)
+    return Base.metadata
+
+
+def is_ours(_item: object, name: str | None, kind: str, *_: object) -> bool:
+    """Leave partitions and the job queue's tables out of comparisons."""
+    return not (kind == "table" and name is not None and _foreign(name))
+
+
+def _foreign(name: str) -> bool:
+    return name.startswith(("check_", "pgqueuer"))
+
+
+def config() -> Config:
+    """Alembic's configuration: the scripts beside the source, or inside an installed wheel."""
+    package = Path(twinstile.__file__).parent
+    inside, beside = package / "_migrations", package.parent.parent / "migrations"
+    settings = Config()
+    settings.set_main_option("script_location", str(inside if inside.exists() else beside))
+    return settings
+
+
+async def upgrade(owner_url: str) -> None:
+    """Bring the schema to the newest revision and make partitions for the months to come.
+
+    Any number of processes may call this at once. Raises `SchemaError` when the server is too
+    old or the login may not create roles.
+    """
+    await _as_owner(owner_url, _upgrade)
+
+
+async def keep_partitions(owner_url: str, now: datetime) -> None:
+    """Make the partitions of the months to come; existing ones are left alone."""
+    await _as_owner(owner_url, lambda connection: _ensure_partitions(connection, now))
+
+
+async def is_current(owner_url: str) -> bool:
+    """Whether no migration is pending."""
+    found: list[bool] = []
+
+    def look(connection: Connection) -> None:
+        heads = ScriptDirectory.from_config(config()).get_heads()
+        present = MigrationContext.configure(connection).get_current_heads()
+        found.append(set(heads) == set(present))
+
+    await _as_owner(owner_url, look)
+    return found[0]
+
+
+async def _as_owner(owner_url: str, work: Callable[[Connection], None]) -> None:
+    url: URL = make_url(owner_url).set(drivername="postgresql+asyncpg")
+    engine = create_async_engine(url, poolclass=NullPool, hide_parameters=True)
+    try:
+        async with engine.connect() as connection:
+            await connection.run_sync(work)
+    finally:
+        await engine.dispose()
+
+
+def _upgrade(connection: Connection) -> None:
+    version = cast(
+        "int", connection.scalar(text("SELECT current_setting('server_version_num')::int"))
+    )
+    if version < MIN_SERVER_VERSION:
+        raise SchemaError(f"PostgreSQL {version // 10000} is too old: 15 or newer is needed.")
+    with _exclusive(connection):
+        settings = config()
+        settings.attributes["connection"] = connection
+        command.upgrade(settings, "head")
+        connection.commit()
+        _ensure_partitions(connection, datetime.now(UTC))
+
+
+@contextmanager
+def _exclusive(connection: Connection) -> Iterator[None]:
+    connection.execute(text(f"SET statement_timeout = '{WAIT_FOR_OTHER_UPGRADE}'"))
+    connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": UPGRADE_LOCK})
+    connection.execute(text(f"SET lock_timeout = '{LOCK_TIMEOUT}'"))
+    connection.commit()
+    try:
+        yield
+    finally:
+        connection.rollback()
+        connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": UPGRADE_LOCK})
+        connection.commit()
+
+
+def _ensure_partitions(connection: Connection, now: datetime) -> None:
+    for year, month in _months(now, MONTHS_AHEAD + 1):
+        name = f"check_{year}_{month:02}"
+        lower = first_id(datetime(year, month, 1, tzinfo=UTC))
+        following = datetime(year + month // 12, month % 12 + 1, 1, tzinfo=UTC)
+        connection.execute(
+            text(
+                f'CREATE TABLE IF NOT EXISTS "{name}" PARTITION OF "check" '
+                f"FOR VALUES FROM ('{lower}') TO ('{first_id(following)}')"
+            )
+        )
+    connection.commit()
+
+
+def _months(start: datetime, count: int) -> Iterator[tuple[int, int]]:
+    for ahead in range(count):
+        index = start.year * 12 + start.month - 1 + ahead
+        yield index // 12, index % 12 + 1
+
+
+def first_id(moment: datetime) -> UUID:
+    """The smallest UUIDv7 of that millisecond (RFC 9562, section 5.7), version bits left zero."""
+    return UUID(int=int(moment.timestamp() * 1000) << 80)

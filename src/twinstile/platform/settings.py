@@ -1,0 +1,128 @@
+"""What an operator may set, from `TWINSTILE_*` variables or a `.env` file.
+
+Every setting has a safe default, except secrets: those have none, and well-known ones are
+refused outside the demo profile (the lesson of default passwords in public set-ups).
+"""
+
+from enum import StrEnum
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Self
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+WELL_KNOWN_SECRETS = frozenset(
+    {
+        "",
+        "admin",
+        "changeme",
+        "change-me",
+        "demo",
+        "password",
+        "postgres",
+        "secret",
+        "twinstile",
+    }
+)
+
+
+class SettingsError(Exception):
+    """The configuration cannot be used; the message tells the operator what to change."""
+
+
+class Profile(StrEnum):
+    """Whether real people are screened here."""
+
+    PRODUCTION = "production"
+    DEMO = "demo"
+
+
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise ValueError("not a time zone of the IANA database") from error
+    return name
+
+
+class Settings(BaseSettings):
+    """The whole configuration of one installation."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="TWINSTILE_", env_file=".env", extra="ignore", frozen=True
+    )
+
+    profile: Profile = Field(default=Profile.PRODUCTION, description="production or demo")
+    hub_id: str = Field(
+        default="hub", pattern=r"^[a-z0-9][a-z0-9-]{1,30}$", description="short name of the hub"
+    )
+    hub_name: str = Field(default="Hub", max_length=120, description="name shown to people")
+    timezone: Annotated[str, AfterValidator(_known_zone)] = Field(
+        default="Asia/Shanghai", description="days, retention and case numbers follow this zone"
+    )
+    policy_pack: str = Field(default="cn-hub", description="policy put in force on a new hub")
+    data_dir: Path | None = Field(
+        default=None,
+        description="keys and embedded database; ~/.local/share/twinstile unless set",
+    )
+    database_url: SecretStr | None = Field(
+        default=None, description="an external PostgreSQL (15 or newer) for the service"
+    )
+    owner_database_url: SecretStr | None = Field(
+        default=None, description="the owner's login, for migrations; database_url unless set"
+    )
+    master_key: SecretStr | None = Field(
+        default=None,
+        description="base64 of 32 bytes that wraps all data keys; a file unless set",
+    )
+    host: str = Field(default="127.0.0.1", description="address to listen on")
+    port: int = Field(default=8222, ge=0, le=65535, description="port to listen on")
+    pool_size: int = Field(
+        default=12, ge=1, le=80, description="database connections a process"
+    )
+    statement_timeout_ms: int = Field(default=5000, ge=100, le=60000)
+    synthetic_id_prefixes: tuple[str, ...] = Field(
+        default=("77",), description="resident ID prefixes that mark an invented person"
+    )
+
+    @model_validator(mode="after")
+    def _refuse_well_known_secrets(self) -> Self:
+        if self.profile is Profile.DEMO:
+            return self
+        for name in ("database_url", "owner_database_url"):
+            url: SecretStr | None = getattr(self, name)
+            password = urlsplit(url.get_secret_value()).password if url else None
+            if password is not None and password.lower() in WELL_KNOWN_SECRETS:
+                raise ValueError(
+                    f"TWINSTILE_{name.upper()} has a well-known password: choose another"
+                )
+        if self.master_key and self.master_key.get_secret_value().lower() in WELL_KNOWN_SECRETS:
+            raise ValueError("TWINSTILE_MASTER_KEY is a well-known secret: choose another")
+        return self
+
+    @cached_property
+    def zone(self) -> ZoneInfo:
+        """The hub's time zone."""
+        return ZoneInfo(self.timezone)
+
+    @cached_property
+    def data_path(self) -> Path:
+        """Where keys and the embedded database live."""
+        return (self.data_dir or Path.home() / ".local" / "share" / "twinstile").absolute()
+
+
+def load(**overrides: object) -> Settings:
+    """The settings in force; raises `SettingsError` naming each variable at fault, no value."""
+    try:
+        return Settings(**overrides)  # pyright: ignore[reportArgumentType] # checked by pydantic
+    except ValidationError as error:
+        faults = [
+            f"TWINSTILE_{'_'.join(map(str, fault['loc'])).upper()}: {fault['msg']}"
+            if fault["loc"]
+            else fault["msg"].removeprefix("Value error, ")
+            for fault in error.errors(include_input=False, include_url=False)
+        ]
+        raise SettingsError("; ".join(faults)) from None

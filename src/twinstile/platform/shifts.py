@@ -1,0 +1,223 @@
+"""Operators, and their signing in on a device for a shift."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID, uuid4
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+from sqlalchemy import func, insert, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from twinstile.platform import events
+from twinstile.platform.auth import Principal, TokenKind, mint_token, scopes_of
+from twinstile.platform.crypto import token_digest
+from twinstile.platform.db import Database, Transaction
+from twinstile.platform.errors import AlreadyExists, NotFound, SignInRefused, TooMany
+from twinstile.platform.events import Happening
+from twinstile.platform.roles import Role
+from twinstile.platform.tables import Operator, Shift
+
+SHIFT_LENGTH = timedelta(hours=12)
+FAILURES_BEFORE_LOCK = 5
+LOCK = timedelta(minutes=1)
+LONGEST_LOCK = timedelta(minutes=15)
+
+_HASHER = PasswordHasher()  # argon2id, the library's defaults (RFC 9106, low memory)
+_NOBODY = _HASHER.hash("nobody has this passcode")
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """A shift that has begun."""
+
+    shift_id: UUID
+    token: str
+    roles: frozenset[Role]
+    scopes: frozenset[str]
+    ends_at: datetime
+
+
+async def add_operator(
+    tx: Transaction,
+    hub_id: str,
+    login: str,
+    display_name: str,
+    roles: Sequence[Role],
+    passcode: str,
+    at: datetime,
+) -> UUID:
+    """Enter a person on duty. Raises `AlreadyExists` when the login is taken."""
+    operator_id = uuid4()
+    passcode_hash = await asyncio.to_thread(_HASHER.hash, passcode)
+    added = await tx.sql.execute(
+        upsert(Operator)
+        .values(
+            hub_id=hub_id,
+            operator_id=operator_id,
+            login=login.lower(),
+            display_name=display_name,
+            roles=sorted(set(roles)),
+            passcode_hash=passcode_hash,
+            created_at=at,
+        )
+        .on_conflict_do_nothing(index_elements=[Operator.hub_id, Operator.login])
+        .returning(Operator.operator_id)
+    )
+    if added.one_or_none() is None:
+        raise AlreadyExists("This login is taken.")
+    await events.append(
+        tx,
+        [Happening(hub_id, "operator.added", operator_id, at, {"roles": sorted(set(roles))})],
+    )
+    return operator_id
+
+
+async def disable_operator(
+    tx: Transaction, who: Principal, operator_id: UUID, at: datetime
+) -> None:
+    """End a person's access, shifts included. Raises `NotFound`."""
+    disabled = await tx.sql.execute(
+        update(Operator)
+        .where(Operator.hub_id == who.hub_id, Operator.operator_id == operator_id)
+        .values(disabled_at=func.coalesce(Operator.disabled_at, at))
+        .returning(Operator.operator_id)
+    )
+    if disabled.one_or_none() is None:
+        raise NotFound("There is no such operator.")
+    await events.append(
+        tx,
+        [
+            Happening(
+                who.hub_id,
+                "operator.disabled",
+                operator_id,
+                at,
+                {},
+                who.device_id,
+                who.operator_id,
+            )
+        ],
+    )
+
+
+async def sign_in(
+    database: Database, device: Principal, login: str, passcode: str, at: datetime
+) -> SignedIn:
+    """Begin a shift on the device.
+
+    The passcode is checked outside any transaction (it takes a tenth of a second), and for an
+    unknown login too, so that time does not tell which logins exist. A failure is committed
+    although the answer is a refusal: that is what makes the lock work.
+
+    Raises `SignInRefused`, or `TooMany` while the login is locked.
+    """
+    async with database.reading() as reading:
+        found = await reading.sql.execute(
+            select(
+                Operator.operator_id,
+                Operator.passcode_hash,
+                Operator.roles,
+                Operator.locked_until,
+            ).where(
+                Operator.hub_id == device.hub_id,
+                Operator.login == login.lower(),
+                Operator.disabled_at.is_(None),
+            )
+        )
+        row = found.one_or_none()
+    if row is None:
+        await asyncio.to_thread(_fits, _NOBODY, passcode)
+        raise SignInRefused
+    operator_id, passcode_hash, roles, locked_until = row
+    if locked_until is not None and locked_until > at:
+        wait = int((locked_until - at).total_seconds()) + 1
+        raise TooMany("Too many wrong passcodes; wait a little.", retry_after_s=wait)
+    if not await asyncio.to_thread(_fits, passcode_hash, passcode):
+        async with database.transaction() as tx:
+            await _note_failure(tx, device, operator_id, at)
+        raise SignInRefused
+    async with database.transaction() as tx:
+        return await _begin(tx, device, operator_id, frozenset(map(Role, roles)), at)
+
+
+def _fits(passcode_hash: str, passcode: str) -> bool:
+    try:
+        return _HASHER.verify(passcode_hash, passcode)
+    except (VerificationError, InvalidHashError):
+        return False
+
+
+async def _note_failure(
+    tx: Transaction, device: Principal, operator_id: UUID, at: datetime
+) -> None:
+    mine = (Operator.hub_id == device.hub_id, Operator.operator_id == operator_id)
+    counted = await tx.sql.execute(
+        update(Operator)
+        .where(*mine)
+        .values(failures=Operator.failures + 1)
+        .returning(Operator.failures)
+    )
+    failures = counted.scalar_one()
+    if failures >= FAILURES_BEFORE_LOCK:
+        lock = min(LOCK * 2 ** min(failures - FAILURES_BEFORE_LOCK, 10), LONGEST_LOCK)
+        await tx.sql.execute(update(Operator).where(*mine).values(locked_until=at + lock))
+    await events.append(
+        tx,
+        [Happening(device.hub_id, "operator.refused", operator_id, at, {}, device.device_id)],
+    )
+
+
+async def _begin(
+    tx: Transaction, device: Principal, operator_id: UUID, roles: frozenset[Role], at: datetime
+) -> SignedIn:
+    shift_id = uuid4()
+    token = mint_token(TokenKind.SHIFT, device.hub_id)
+    ends_at = at + SHIFT_LENGTH
+    await tx.sql.execute(
+        update(Operator)
+        .where(Operator.hub_id == device.hub_id, Operator.operator_id == operator_id)
+        .values(failures=0, locked_until=None)
+    )
+    await tx.sql.execute(
+        insert(Shift).values(
+            hub_id=device.hub_id,
+            shift_id=shift_id,
+            device_id=device.device_id,
+            operator_id=operator_id,
+            token_hash=token_digest(token),
+            roles=sorted(roles),
+            started_at=at,
+            ends_at=ends_at,
+        )
+    )
+    await events.append(
+        tx,
+        [
+            Happening(
+                device.hub_id, "shift.started", shift_id, at, {}, device.device_id, operator_id
+            )
+        ],
+    )
+    return SignedIn(shift_id, token, roles, frozenset(map(str, scopes_of(roles))), ends_at)
+
+
+async def sign_out(tx: Transaction, who: Principal, at: datetime) -> None:
+    """End the caller's shift."""
+    if who.shift_id is None:
+        raise NotFound("No shift is open on this token.")
+    await tx.sql.execute(
+        update(Shift)
+        .where(Shift.hub_id == who.hub_id, Shift.shift_id == who.shift_id)
+        .values(ended_at=at)
+    )
+    await events.append(
+        tx,
+        [
+            Happening(
+                who.hub_id, "shift.ended", who.shift_id, at, {}, who.device_id, who.operator_id
+            )
+        ],
+    )

@@ -1,0 +1,194 @@
+"""The tables of the ground floor. `hub_id` is first in every key; ids come from outside.
+
+Tables are private to their room: rooms above call functions of this floor. They build their own
+tables on `Base`.
+"""
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from sqlalchemy import (
+    ARRAY,
+    DateTime,
+    Index,
+    LargeBinary,
+    MetaData,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import INT8MULTIRANGE, JSONB
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.types import UserDefinedType
+
+
+class Base(DeclarativeBase):
+    """Common ground of all tables: naming of constraints and the types of columns."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {
+        datetime: DateTime(timezone=True),
+        str: Text(),
+        bytes: LargeBinary(),
+        list[str]: ARRAY(Text()),
+    }
+
+
+class Xid8(UserDefinedType[str]):
+    """A 64-bit transaction id; it fences readers of `event` and never leaves the database."""
+
+    cache_ok = True
+
+    def get_col_spec(self) -> str:
+        return "xid8"
+
+
+HubKey = Annotated[str, mapped_column(primary_key=True)]
+UuidKey = Annotated[UUID, mapped_column(primary_key=True)]
+
+
+class Hub(Base):
+    """A station, airport, port or border post under one command."""
+
+    __tablename__ = "hub"
+
+    hub_id: Mapped[HubKey]
+    name: Mapped[str]
+    timezone: Mapped[str]
+    opened_at: Mapped[datetime]
+
+
+class Lane(Base):
+    """One queue with one set of devices, at a checkpoint."""
+
+    __tablename__ = "lane"
+
+    hub_id: Mapped[HubKey]
+    lane_id: Mapped[str] = mapped_column(primary_key=True)
+    checkpoint: Mapped[str]
+    kind: Mapped[str]
+
+
+class Device(Base):
+    """A tablet, gate or desk computer. `counters` are the fact counters received so far."""
+
+    __tablename__ = "device"
+    __table_args__ = (UniqueConstraint("hub_id", "token_hash"),)
+
+    hub_id: Mapped[HubKey]
+    device_id: Mapped[UuidKey]
+    name: Mapped[str]
+    lane_id: Mapped[str | None]
+    token_hash: Mapped[bytes]
+    enrolled_at: Mapped[datetime]
+    revoked_at: Mapped[datetime | None]
+    last_contact_at: Mapped[datetime | None]
+    counters: Mapped[object] = mapped_column(INT8MULTIRANGE, server_default="{}")
+
+
+class Enrolment(Base):
+    """A one-time code that lets one device in."""
+
+    __tablename__ = "enrolment"
+
+    hub_id: Mapped[HubKey]
+    code_hash: Mapped[bytes] = mapped_column(primary_key=True)
+    lane_id: Mapped[str | None]
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+
+
+class Operator(Base):
+    """A person on duty with a login, roles and a passcode (argon2id)."""
+
+    __tablename__ = "operator"
+    __table_args__ = (UniqueConstraint("hub_id", "login"),)
+
+    hub_id: Mapped[HubKey]
+    operator_id: Mapped[UuidKey]
+    login: Mapped[str]
+    display_name: Mapped[str]
+    roles: Mapped[list[str]]
+    passcode_hash: Mapped[str]
+    created_at: Mapped[datetime]
+    disabled_at: Mapped[datetime | None]
+    failures: Mapped[int] = mapped_column(server_default="0")
+    locked_until: Mapped[datetime | None]
+
+
+class Shift(Base):
+    """One operator signed in on one device, with the roles held at that moment."""
+
+    __tablename__ = "shift"
+    __table_args__ = (
+        UniqueConstraint("hub_id", "token_hash"),
+        Index(None, "hub_id", "device_id", "started_at"),
+    )
+
+    hub_id: Mapped[HubKey]
+    shift_id: Mapped[UuidKey]
+    device_id: Mapped[UUID]
+    operator_id: Mapped[UUID]
+    token_hash: Mapped[bytes]
+    roles: Mapped[list[str]]
+    started_at: Mapped[datetime]
+    ends_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+
+
+class Event(Base):
+    """What others must hear of: audit line, outbox entry and sync position in one row."""
+
+    __tablename__ = "event"
+    __table_args__ = (
+        Index(None, "hub_id", "tx", "event_id"),
+        Index(None, "hub_id", "subject_id"),
+    )
+
+    hub_id: Mapped[HubKey]
+    event_id: Mapped[UuidKey]
+    tx: Mapped[str] = mapped_column(Xid8(), server_default=text("pg_current_xact_id()"))
+    at: Mapped[datetime]
+    kind: Mapped[str]
+    subject_id: Mapped[UUID]
+    device_id: Mapped[UUID | None]
+    operator_id: Mapped[UUID | None]
+    body: Mapped[dict[str, object]] = mapped_column(JSONB)
+
+
+class Quarantine(Base):
+    """A fact that could not be accepted, kept whole (encrypted) until somebody looks at it."""
+
+    __tablename__ = "quarantine"
+    __table_args__ = (Index(None, "hub_id", "device_id"),)
+
+    hub_id: Mapped[HubKey]
+    quarantine_id: Mapped[UuidKey]
+    fact_id: Mapped[UUID | None]
+    device_id: Mapped[UUID]
+    kind: Mapped[str]
+    received_at: Mapped[datetime]
+    code: Mapped[str]
+    errors: Mapped[list[object]] = mapped_column(JSONB)
+    digest: Mapped[bytes]
+    key_id: Mapped[str]
+    cipher: Mapped[bytes]
+
+
+class Destruction(Base):
+    """A key that was destroyed, and with it what it had encrypted."""
+
+    __tablename__ = "destruction"
+
+    hub_id: Mapped[HubKey]
+    key_id: Mapped[str] = mapped_column(primary_key=True)
+    destroyed_at: Mapped[datetime]
+    rows: Mapped[int]

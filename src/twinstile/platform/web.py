@@ -1,0 +1,139 @@
+"""The edge of the house: what every request passes before a room sees it.
+
+`House` holds what a process has opened once; the dependencies here hand it out: the caller
+(`caller`), a writing transaction (`Tx`, committed before the answer leaves) and a read-only one
+(`Read`).
+"""
+
+from collections.abc import AsyncIterator, Callable, Coroutine
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, cast
+from urllib.parse import parse_qsl
+
+from fastapi import Depends, Request, Response, Security
+from fastapi.routing import APIRoute
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
+from typing_extensions import override
+
+from twinstile.platform import body
+from twinstile.platform.auth import Gatekeeper, Principal, Scope
+from twinstile.platform.crypto import KeyRing
+from twinstile.platform.db import Database, Reading, Transaction
+from twinstile.platform.errors import (
+    DuplicateParameter,
+    FieldFault,
+    Forbidden,
+    InvalidInput,
+    Unauthenticated,
+)
+from twinstile.platform.settings import Settings
+
+BODY_LIMIT = 1 << 20
+MAX_TOKEN = 256
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """What one process has opened: given to the application at its start."""
+
+    settings: Settings
+    database: Database
+    gatekeeper: Gatekeeper
+    keys: KeyRing
+
+
+def house(request: Request) -> House:
+    """The house this request came to."""
+    return cast("House", request.app.state.house)
+
+
+class _Gated(Request):
+    """A request whose JSON was read by our gate; the framework asks `json()` and gets that."""
+
+    parsed: object = None
+
+    @override
+    async def json(self) -> object:
+        return self.parsed
+
+
+class GatedRoute(APIRoute):
+    """A route that reads its body through `body.parse`, at most `limit` bytes of it."""
+
+    limit: ClassVar[int] = BODY_LIMIT
+
+    @override
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        inner = super().get_route_handler()
+        takes_body = self.body_field is not None
+
+        async def handle(request: Request) -> Response:
+            check_query(request.url.query)
+            gated = _Gated(request.scope, request.receive)
+            raw = await body.read(gated, self.limit)
+            gated._body = raw  # noqa: SLF001 # starlette's own cache of a body that was read
+            if takes_body and raw:
+                body.require_json(gated.headers.get("content-type", ""))
+                gated.parsed = body.parse(raw)
+            return await inner(gated)
+
+        return handle
+
+
+class BatchRoute(GatedRoute):
+    """A route that takes a tablet's backlog."""
+
+    limit: ClassVar[int] = 8 << 20
+
+
+def check_query(query: str) -> None:
+    """Refuse repeated parameters (whose value would count?) and text no database can hold."""
+    pairs = parse_qsl(query, keep_blank_values=True, max_num_fields=None)
+    names = [name for name, _ in pairs]
+    if len(set(names)) != len(names):
+        raise DuplicateParameter
+    for name, value in pairs:
+        if "\0" in name + value:
+            raise InvalidInput(errors=[FieldFault("", "invalid-text")])
+
+
+async def _transaction(request: Request) -> AsyncIterator[Transaction]:
+    async with house(request).database.transaction() as tx:
+        yield tx
+
+
+async def _reading(request: Request) -> AsyncIterator[Reading]:
+    async with house(request).database.reading() as tx:
+        yield tx
+
+
+Home = Annotated[House, Depends(house)]
+# scope="function": the block ends, and so commits, before the answer is sent. With FastAPI's
+# default the client would hold its 200 while the commit can still fail.
+Tx = Annotated[Transaction, Depends(_transaction, scope="function")]
+Read = Annotated[Reading, Depends(_reading, scope="function")]
+
+_bearer = HTTPBearer(
+    auto_error=False,
+    scheme_name="token",
+    description="A device token (from enrolment) or a shift token (from signing in).",
+)
+
+
+async def _principal(
+    request: Request,
+    wanted: SecurityScopes,
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+) -> Principal:
+    if credentials is None or len(credentials.credentials) > MAX_TOKEN:
+        raise Unauthenticated
+    principal = await house(request).gatekeeper.principal(credentials.credentials)
+    missing = set(wanted.scopes) - principal.scopes
+    if missing:
+        raise Forbidden(f"This needs the scope {', '.join(sorted(missing))}.")
+    return principal
+
+
+def caller(*scopes: Scope) -> Any:  # noqa: ANN401 # FastAPI's own type of a dependency marker
+    """A dependency that gives the `Principal` and refuses one without the scopes."""
+    return Security(_principal, scopes=[str(scope) for scope in scopes])

@@ -1,0 +1,127 @@
+"""Checks (immutable facts), reminders, service acts, and the projection of each screening."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Index, SmallInteger, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from twinstile.platform.tables import Base, HubKey, UuidKey
+
+
+class Check(Base):
+    """One passage of one person past one device. Never changed; partitioned by id.
+
+    Partitions are months of the UUIDv7 id, so that (hub_id, id) stays unique and a resend after
+    midnight meets its first copy; a DEFAULT partition takes ids of wrong clocks.
+    """
+
+    __tablename__ = "check"
+    __table_args__ = (
+        Index(None, "hub_id", "screening_id"),
+        Index(None, "hub_id", "received_at"),
+        {"postgresql_partition_by": "RANGE (id)"},
+    )
+
+    hub_id: Mapped[HubKey]
+    id: Mapped[UuidKey]
+    screening_id: Mapped[UUID]
+    person_id: Mapped[UUID | None]
+    run_id: Mapped[UUID | None]
+    lane_id: Mapped[str | None]
+    device_id: Mapped[UUID]
+    operator_id: Mapped[UUID | None]
+    shift_id: Mapped[UUID | None]
+    counter: Mapped[int]
+    observed_at: Mapped[datetime]
+    received_at: Mapped[datetime]
+    clock_offset_ms: Mapped[int]
+    clock_suspect: Mapped[bool]
+    offline: Mapped[bool]
+    evidence: Mapped[dict[str, object]] = mapped_column(JSONB)
+    fingerprint: Mapped[bytes]
+    fingerprint_key: Mapped[str]
+    status: Mapped[str]
+    verdict: Mapped[str]
+    outcome: Mapped[str]
+    state: Mapped[str]
+    reasons: Mapped[list[object]] = mapped_column(JSONB)
+    policy_version: Mapped[str]
+    case_id: Mapped[UUID | None]
+
+
+class Screening(Base):
+    """One traveller's passage through one checkpoint: the fold of its checks and events."""
+
+    __tablename__ = "screening"
+    __table_args__ = (
+        Index(None, "hub_id", "person_id", "opened_at"),
+        Index(None, "hub_id", "opened_at"),
+        Index(None, "hub_id", "run_id"),
+        Index(
+            "ix_screening_hub_id_due_at",
+            "hub_id",
+            "due_at",
+            postgresql_where=text("due_at IS NOT NULL"),
+        ),
+    )
+
+    hub_id: Mapped[HubKey]
+    screening_id: Mapped[UuidKey]
+    person_id: Mapped[UUID | None]
+    run_id: Mapped[UUID | None]
+    entry_id: Mapped[str | None]
+    checkpoint: Mapped[str | None]
+    state: Mapped[str]
+    opened_at: Mapped[datetime]
+    state_since: Mapped[datetime]
+    due_at: Mapped[datetime | None]
+    closed_at: Mapped[datetime | None]
+    referred_at: Mapped[datetime | None]
+    deferred_at: Mapped[datetime | None]
+    case_id: Mapped[UUID | None]
+    supersedes: Mapped[UUID | None]
+    checks: Mapped[int] = mapped_column(SmallInteger)
+    reminders: Mapped[list[str]]
+    verifications: Mapped[list[str]]
+    services: Mapped[list[str]]
+
+
+class Reminder(Base):
+    """A reminder given to a run (R1) or at a checkpoint (R2), with how it was delivered."""
+
+    __tablename__ = "reminder"
+    __table_args__ = (
+        Index(None, "hub_id", "run_id"),
+        Index(None, "hub_id", "checkpoint", "given_at"),
+    )
+
+    hub_id: Mapped[HubKey]
+    reminder_id: Mapped[UuidKey]
+    kind: Mapped[str]
+    run_id: Mapped[UUID | None]
+    checkpoint: Mapped[str | None]
+    channel: Mapped[str]
+    language: Mapped[str]
+    given_at: Mapped[datetime]
+    recorded_at: Mapped[datetime]
+    device_id: Mapped[UUID]
+    operator_id: Mapped[UUID | None]
+
+
+class ServiceAct(Base):
+    """Help offered outside a check, and what the traveller answered."""
+
+    __tablename__ = "service_act"
+    __table_args__ = (Index(None, "hub_id", "screening_id"),)
+
+    hub_id: Mapped[HubKey]
+    act_id: Mapped[UuidKey]
+    screening_id: Mapped[UUID]
+    kind: Mapped[str]
+    outcome: Mapped[str]
+    given_at: Mapped[datetime]
+    recorded_at: Mapped[datetime]
+    device_id: Mapped[UUID]
+    operator_id: Mapped[UUID | None]
