@@ -1,0 +1,187 @@
+"""What a simulated day must come to, worked out before the first request.
+
+For every person: the checks that will be sent, by which tablet, whether that tablet is
+offline then, and how the passage must end; and the totals the service must report.
+"""
+
+import json
+import math
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from random import Random
+
+from twinstile.demo import people
+from twinstile.demo.people import Person
+from twinstile.demo.protocol import CONTACT, Place, State, Step, script
+from twinstile.demo.timetable import Train
+
+R1_SHARE = 0.9
+"""Trains on which the reminder before arrival was given; on the others nobody is complete."""
+
+DISPOSITIONS = (
+    ("DESIGNATED_HOSPITAL", 0.59),
+    ("FEVER_CLINIC", 0.20),
+    ("CENTRAL_ISOLATION", 0.08),
+    ("HOME_ISOLATION", 0.08),
+    ("PERSUADED_RETURN", 0.03),
+    ("HEALTH_MONITORING", 0.02),  # those who refused all else
+)
+"""59 % to hospital as at Shanghai Hongqiao; the others are assumptions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What to simulate; the same trains and order give the same day on every machine."""
+
+    seed: int
+    travellers: int
+    """At most so many people at the gates."""
+    lanes: int
+    offline_share: float
+    """Share of the lanes' tablets that lose their line for the middle third of their work."""
+    fever_per_100k: float
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A person's way through the hub as it must go. Only its first step can be offline."""
+
+    person: Person
+    tablet: int
+    offline: bool
+    steps: tuple[Step, ...]
+    disposition: str | None
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """The totals on which the simulator and the service must agree."""
+
+    travellers: int
+    checks: int
+    cleared: int
+    referred: int
+    cases: int
+    deferred: int
+    no_show: int
+    completeness_222: int
+    dispositions: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    trains: tuple[Train, ...]
+    reminded: frozenset[int]
+    """Positions of the trains with a reminder before arrival."""
+    crowd: tuple[Person, ...]
+    passages: tuple[Passage, ...]
+    """Those who come, in the order in which they reach the gates."""
+    added: tuple[str, ...]
+    """Rare events added to the calibrated draw, see people.stratify."""
+    counts: Counts
+
+
+def plan_day(trains: Sequence[Train], order: Order) -> Plan:
+    """Work out the whole day."""
+    crowd, added = people.stratify(_crowd(trains, order), order.seed)
+    coming = [person for person in crowd if person.comes]
+    coming.sort(key=lambda p: (trains[p.train].scheduled_arrival, p.walk, p.key))
+    rng = Random(f"{order.seed}/lanes")
+    biases = [0.2 * rng.random() - 0.1 for _ in range(order.lanes)]
+    reminded = frozenset(index for index in range(len(trains)) if rng.random() < R1_SHARE)
+    dark = math.ceil(order.offline_share * order.lanes)
+    third = len(coming) // order.lanes // 3
+    passages: list[Passage] = []
+    for position, person in enumerate(coming):
+        turn, lane = divmod(position, order.lanes)
+        draws = Random(f"{order.seed}/{person.key}")
+        steps = script(_first(person, lane), _Thermometer(person, draws, biases[lane]))
+        held = steps[-1].state is State.HELD
+        passage = Passage(
+            person=person,
+            tablet=lane,
+            offline=lane < dark and third <= turn < 2 * third,
+            steps=steps,
+            disposition=people.weighted(draws, DISPOSITIONS) if held else None,
+            complete=person.train in reminded,
+        )
+        passages.append(passage)
+    counts = _count(passages, no_show=len(crowd) - len(coming))
+    return Plan(tuple(trains), reminded, tuple(crowd), tuple(passages), tuple(added), counts)
+
+
+def write(plan: Plan, order: Order, path: Path) -> None:
+    """Write the truth as one JSON document, a line per person, without names or numbers."""
+    counts = asdict(plan.counts)
+    head = {"order": asdict(order), "added_rare_events": plan.added, "counts": counts}
+    with path.open("w", encoding="utf-8") as file:
+        file.write(json.dumps(head)[:-1] + ', "people": [')
+        for position, passage in enumerate(plan.passages):
+            line = {
+                "person": passage.person.key,
+                "service_no": plan.trains[passage.person.train].service_no,
+                "tablet": passage.tablet,
+                "offline": passage.offline,
+                "checks": [asdict(step) for step in passage.steps],
+                "disposition": passage.disposition,
+                "complete": passage.complete,
+            }
+            file.write((",\n" if position else "\n") + json.dumps(line, ensure_ascii=False))
+        file.write("\n]}\n")
+
+
+def _crowd(trains: Sequence[Train], order: Order) -> Iterator[Person]:
+    left = order.travellers
+    for index, train in enumerate(trains):
+        for person in people.passengers(train, index, order.seed, order.fever_per_100k):
+            if not left:
+                return
+            left -= person.comes
+            yield person
+
+
+def _first(person: Person, lane: int) -> Step:
+    """Describe the check at the lane: every fourth lane has a hand-held contactless device."""
+    method = "CONTACTLESS" if lane % 4 == 3 else "WALK_THROUGH"
+    identity = "MISMATCH" if person.mismatch else "MATCH"
+    return Step(Place.LANE, method=method, credential=person.credential, identity=identity)
+
+
+@dataclass(slots=True)
+class _Thermometer:
+    """Reads core - offset + the lane's bias + noise; by contact, core + little noise."""
+
+    person: Person
+    rng: Random
+    bias: float
+    used: bool = False
+
+    def __call__(self, method: str) -> int:
+        noise = people.normal(self.rng)
+        if method in CONTACT:
+            return round(10 * (self.person.core + 0.08 * noise))
+        # skin from the cold reads nearly two degrees low until the person has waited a little
+        offset = 1.9 if self.person.cold_skin and not self.used else 0.3
+        self.used = True
+        return round(10 * (self.person.core - offset + self.bias + 0.15 * noise))
+
+
+def _count(passages: Sequence[Passage], *, no_show: int) -> Counts:
+    ends = Counter(passage.steps[-1].state for passage in passages)
+    given = Counter(passage.disposition for passage in passages if passage.disposition)
+    return Counts(
+        travellers=len(passages),
+        checks=sum(len(passage.steps) for passage in passages),
+        cleared=ends[State.CLEARED],
+        referred=sum(
+            any(step.state is State.SECONDARY for step in passage.steps) for passage in passages
+        ),
+        cases=ends[State.HELD],
+        deferred=0,
+        no_show=no_show,
+        completeness_222=sum(passage.complete for passage in passages),
+        dispositions=dict(sorted(given.items())),
+    )

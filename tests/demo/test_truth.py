@@ -1,0 +1,83 @@
+import json
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from twinstile.demo import timetable, truth
+from twinstile.demo.protocol import State
+from twinstile.demo.truth import Order, Plan
+
+ORDER = Order(seed=222, travellers=3000, lanes=8, offline_share=0.25, fever_per_100k=500.0)
+
+
+def _plan(order: Order = ORDER) -> Plan:
+    trains = timetable.spread(timetable.built_in(date(2026, 3, 2)).trains, 30)
+    return truth.plan_day(trains, order)
+
+
+PLAN = _plan()
+
+
+def test_the_same_order_gives_the_same_day():
+    assert _plan() == PLAN
+    assert _plan(replace(ORDER, seed=223)).counts != PLAN.counts
+
+
+def test_everybody_is_either_cleared_or_a_case():
+    counts = PLAN.counts
+    assert counts.travellers == 3000 == len(PLAN.passages)
+    assert counts.cleared + counts.cases == counts.travellers
+    assert counts.cases == sum(counts.dispositions.values()) > 0
+    assert counts.cases <= counts.referred < counts.travellers
+    assert counts.checks == sum(len(passage.steps) for passage in PLAN.passages)
+    assert counts.no_show == sum(not person.comes for person in PLAN.crowd) > 0
+
+
+def test_nobody_is_complete_on_a_train_without_the_first_reminder():
+    forgotten = [p for p in PLAN.passages if p.person.train not in PLAN.reminded]
+    assert forgotten
+    assert not any(passage.complete for passage in forgotten)
+    assert PLAN.counts.completeness_222 == len(PLAN.passages) - len(forgotten)
+
+
+def test_some_tablets_are_offline_for_the_middle_of_their_work():
+    offline = [passage for passage in PLAN.passages if passage.offline]
+    assert {passage.tablet for passage in offline} == {0, 1}
+    for tablet in (0, 1):
+        mine = [passage.offline for passage in PLAN.passages if passage.tablet == tablet]
+        assert len(mine) // 3 == sum(mine)
+        assert not mine[0]
+        assert not mine[-1]
+
+
+@pytest.mark.parametrize(("share", "tablets"), [(0.0, 0), (0.01, 1), (1.0, 8)])
+def test_any_share_of_offline_tablets_can_be_asked_for(share: float, tablets: int):
+    plan = _plan(replace(ORDER, offline_share=share))
+    assert len({p.tablet for p in plan.passages if p.offline}) == tablets
+
+
+def test_rechecks_stay_as_rare_as_published():
+    counts = _plan(replace(ORDER, fever_per_100k=8.0)).counts
+    assert counts.referred / counts.travellers < 0.04
+
+
+def test_most_true_fevers_are_found_and_some_are_missed():
+    plan = _plan(replace(ORDER, fever_per_100k=10_000.0))
+    febrile = [passage for passage in plan.passages if passage.person.febrile]
+    found = sum(passage.steps[-1].state is State.HELD for passage in febrile)
+    assert 0.4 < found / len(febrile) < 0.85
+
+
+def test_the_truth_is_written_as_json_without_names_or_numbers(tmp_path: Path):
+    path = tmp_path / "truth.json"
+    truth.write(PLAN, ORDER, path)
+    text = path.read_text(encoding="utf-8")
+    told = json.loads(text)
+    assert told["counts"]["travellers"] == 3000
+    assert len(told["people"]) == 3000
+    assert told["order"]["seed"] == 222
+    for passage in PLAN.passages[:50]:
+        assert passage.person.document.number not in text
+        assert f'"{passage.person.name}"' not in text
