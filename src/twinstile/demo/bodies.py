@@ -1,0 +1,150 @@
+"""The bodies of the requests, and the answer to a check: the contract in one place."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import cast
+
+from twinstile.demo.client import Json, mapping, member
+from twinstile.demo.documents import Document
+from twinstile.demo.people import Person
+from twinstile.demo.protocol import Place, Step
+from twinstile.demo.timetable import Train
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the service made of a check; `status` is the fact's, such as `stored`, `retry`."""
+
+    id: str
+    status: str
+    screening_id: str | None
+    state: str | None
+    case_id: str | None
+
+    @property
+    def acknowledged(self) -> bool:
+        return self.status in {"stored", "duplicate", "conflict_kept"}
+
+    @property
+    def settled(self) -> bool:
+        """Sending it again would change nothing."""
+        return self.acknowledged or self.status == "quarantined"
+
+
+def answer(reply: object) -> Answer:
+    """Read a `CheckOut`, or an item of a batch's answer, which may hold one."""
+    outer = mapping(reply)
+    inner = mapping(outer.get("check") or outer)
+    members = [inner.get(name) for name in ("screening_id", "state", "case_id")]
+    known = [value if isinstance(value, str) else None for value in members]
+    return Answer(member(outer, "id", str), member(outer, "status", str), *known)
+
+
+def now() -> str:
+    """Read the clock as the contract writes moments: RFC 3339, UTC."""
+    return datetime.now(UTC).isoformat().replace("+00:00", "Z")
+
+
+def check(person: Person, step: Step, run_id: str, screening_id: str | None) -> Json:
+    """Describe what the tablet saw; the tablet adds when, where and the counter."""
+    first = screening_id is None
+    declared = person.credential == "NOT_PRESENTED" and step.place is not Place.LANE
+    body: dict[str, object] = {
+        "run_id": run_id,
+        "reminders": ["R2"] if first else [],
+        "services": _services(person) if first else [],
+        "assistance": declared,
+        "illness": False,
+    }
+    if screening_id:
+        body["screening_id"] = screening_id
+    if step.tenths is not None:
+        value = step.tenths / 10
+        body["temperature"] = {"value": value, "unit": "C", "method": step.method}
+    if step.credential:
+        kind = "DECLARATION" if declared else "HEALTH_CODE"
+        body["credential"] = {"status": step.credential, "kind": kind}
+    if step.identity:
+        papers = person.document
+        holder = {"name": person.name, "birth_date": person.birth.isoformat()}
+        zone = {"mrz": list(papers.mrz)} if papers.mrz else {}
+        body["identity"] = {
+            "document": document(papers) | holder | zone,
+            "result": step.identity,
+            "method": "MRZ" if zone else "READER",
+        }
+    return body
+
+
+def batch(facts: Mapping[str, Json]) -> Json:
+    """Wrap checks, by their ids, for one hand-over."""
+    items = [
+        {"kind": "check", "id": id_, "counter": fact["counter"], "body": fact}
+        for id_, fact in facts.items()
+    ]
+    return {"sent_at": now(), "items": items}
+
+
+def gaps(reply: Json) -> list[range]:
+    """Read which counters of this device the service has not got."""
+    pairs = cast("list[tuple[int, int]]", reply["missing"])
+    return [range(first, last + 1) for first, last in pairs]
+
+
+def answers(reply: Json) -> list[Answer]:
+    """Read the answer to each item of a hand-over."""
+    return [answer(item) for item in cast("list[object]", reply["items"])]
+
+
+def document(papers: Document) -> dict[str, object]:
+    issuer = {"issuer": papers.issuer} if papers.issuer else {}
+    return {"kind": papers.kind, "number": papers.number, **issuer}
+
+
+def run(train: Train) -> Json:
+    """Describe a run; it has arrived now, whatever its timetable says (see `day`)."""
+    body: dict[str, object] = {
+        "mode": "RAIL",
+        "service_no": train.service_no,
+        "service_date": train.scheduled_arrival.date().isoformat(),
+        "origin": train.origin,
+        "terminus": train.terminus,
+        "scheduled_arrival": train.scheduled_arrival.isoformat(),
+        "actual_arrival": now(),
+    }
+    return body | ({"platform": train.platform} if train.platform else {})
+
+
+def manifest(people: Iterable[Person], station: str) -> Json:
+    return {
+        "batch": 1,
+        "entries": [
+            {
+                "entry_id": person.key,
+                "document": document(person.document),
+                "name": person.name,
+                "coach": str(person.coach),
+                "seat": str(person.seat),
+                "alight_stop": station,
+            }
+            for person in people
+        ],
+    }
+
+
+def reminder(run_id: str) -> Json:
+    """Describe the announcement on board, before arrival."""
+    broadcast = {"channel": "BROADCAST", "language": "zh-CN", "at": now()}
+    return {"kind": "R1", "run_id": run_id, **broadcast}
+
+
+def disposition(code: str) -> Json:
+    """Decide where a case goes; the receiver is as invented as the patient."""
+    decided = {"decided_at": now(), "reason": "synthetic station day", "consent": True}
+    return {"code": code, "receiver": "demo receiver", **decided}
+
+
+def _services(person: Person) -> list[Json]:
+    kinds = zip(("S1", "S2"), person.services, strict=True)
+    return [{"kind": kind, "outcome": outcome} for kind, outcome in kinds]

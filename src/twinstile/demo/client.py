@@ -1,0 +1,102 @@
+"""How the simulator speaks: one connection, patience, and answers read as typed values.
+
+A request is repeated unchanged, under the same id, while the service asks for that (429, 502,
+503, 504) or does not answer, for a minute at most; whatever else it refuses is `Refused`.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TypeVar, cast
+
+import httpx2
+
+PATIENCE_S = 60.0
+CONNECTIONS = 32
+_TRY_AGAIN = frozenset({429, 502, 503, 504})
+
+Json = Mapping[str, object]
+T = TypeVar("T")
+
+
+class Refused(Exception):
+    """The service said no, or nothing for too long, or nonsense. Holds no personal data."""
+
+    def __init__(self, method: str, path: str, status: int, problem: str) -> None:
+        super().__init__(f"{method} {path.partition('?')[0]}: {status} {problem}")
+        self.status = status
+
+
+@asynccontextmanager
+async def connect(base_url: str) -> AsyncGenerator["Service"]:
+    """Open a connection to the service at `base_url`."""
+    limits = httpx2.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS)
+    async with httpx2.AsyncClient(base_url=base_url, timeout=10.0, limits=limits) as http:
+        yield Service(http)
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """The service, as anyone reaches it."""
+
+    http: httpx2.AsyncClient
+
+    async def send(
+        self, method: str, path: str, token: str | None = None, body: Json | None = None
+    ) -> httpx2.Response:
+        """Send until answered. Raises Refused for every answer that is not a success."""
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + PATIENCE_S
+        pause, status, problem = 0.05, 0, "no answer"
+        while clock() < deadline:
+            wait = pause
+            try:
+                response = await self.http.request(method, path, json=body, headers=headers)
+            except httpx2.TransportError:
+                pass  # whether it arrived is unknown: the same again is harmless
+            else:
+                if response.is_success:
+                    return response
+                status, problem = response.status_code, _problem(response)
+                if status not in _TRY_AGAIN:
+                    break
+                asked = response.headers.get("Retry-After", "")
+                wait = float(asked) if asked.isdecimal() else pause
+            await asyncio.sleep(min(wait, 5.0))
+            pause = min(2 * pause, 2.0)
+        raise Refused(method, path, status, problem)
+
+    async def ask(
+        self, method: str, path: str, token: str | None = None, body: Json | None = None
+    ) -> Json:
+        """Send, and read the JSON object that comes back; nothing is an empty one."""
+        response = await self.send(method, path, token, body)
+        return mapping(cast("object", response.json())) if response.content else {}
+
+
+def member(answer: object, name: str, kind: type[T]) -> T:
+    """Read a member of a JSON object. Raises ValueError unless it is there and of the kind."""
+    value = mapping(answer).get(name)
+    if not isinstance(value, kind):
+        raise ValueError(f"the service's answer has no {kind.__name__} `{name}`")  # noqa: TRY004
+    return value
+
+
+def mapping(value: object) -> Json:
+    """Take a value for the JSON object that it is. Raises ValueError when it is none."""
+    if not isinstance(value, dict):
+        raise ValueError("the service's answer is not a JSON object")  # noqa: TRY004
+    return cast("Json", value)
+
+
+def _problem(response: httpx2.Response) -> str:
+    """Name an RFC 9457 problem and the places at fault, e.g. `out-of-range /temperature`."""
+    try:
+        problem = mapping(cast("object", response.json()))
+        faults = cast("list[object]", problem.get("errors") or [])
+        places = [member(fault, "pointer", str) for fault in faults]
+        return " ".join([member(problem, "type", str).removeprefix("/problems/"), *places])
+    except ValueError:
+        return "without a problem document"
