@@ -1,0 +1,117 @@
+"""A station day, from the first train to the recount, against a running service.
+
+Simulated time is compressed into now. A run keeps the timetable's clock of the day as its
+scheduled arrival and arrives, as far as the service is told, when the gates open; a check is
+observed at the moment it is sent, one taken offline at the moment it was taken. So the policy
+in force and the clock offset of a device are those of the real day, not of an invented one.
+"""
+
+import time
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from math import ceil
+from pathlib import Path
+from uuid import uuid4
+
+from rich.console import Console
+
+from twinstile.demo import bodies, gtfs, timetable, truth
+from twinstile.demo.client import Service, connect
+from twinstile.demo.gates import Gates
+from twinstile.demo.hub import Bootstrap, Hub, open_hub
+from twinstile.demo.people import ALIGHTING
+from twinstile.demo.recount import recount
+from twinstile.demo.report import DayResult, progress, show
+from twinstile.demo.timetable import Timetable
+
+
+@dataclass(frozen=True, slots=True)
+class DayOptions:
+    """What to simulate, and against which service."""
+
+    base_url: str
+    bootstrap: Bootstrap
+    truth: Path
+    """Where the truth is written, before the first request."""
+    timetable: Path | None = None
+    """A GTFS zip; without one the built-in day is used."""
+    stop: str | None = None
+    """A stop's id or name; without one the station with most arrivals."""
+    day: date | None = None
+    """The day of the timetable; without one today."""
+    seed: int = 222
+    trains: int | None = None
+    """At most so many, evenly over the day; without it as many as the travellers fill."""
+    travellers: int = 2000
+    speed: float | None = None
+    """Simulated seconds per second; without it as fast as the service answers."""
+    tablets: int = 8
+    """At the lanes, besides one at the assisted lane and one at the secondary desk."""
+    offline_share: float = 0.25
+    fever_per_100k: float = 100.0
+    """Shown high, so that a small day has something to see; people.BASE_FEVER_PER_100K."""
+
+
+async def run_day(options: DayOptions, console: Console) -> DayResult:
+    """Simulate the day and recount it.
+
+    Raises TimetableError for a timetable that cannot be used, and Refused when the service
+    cannot be set up or does not answer; what goes wrong with single checks is in the result.
+    """
+    day = options.day or datetime.now(UTC).astimezone().date()
+    order = truth.Order(
+        options.seed,
+        options.travellers,
+        options.tablets,
+        options.offline_share,
+        options.fever_per_100k,
+    )
+    station = _timetable(options, day)
+    plan = truth.plan_day(_trains(station, options), order)
+    truth.write(plan, order, options.truth)
+    counts = plan.counts
+    size = f"{len(plan.trains)} trains, {counts.travellers} travellers, {counts.checks} checks"
+    console.print(f"{station.station}, {day}: {size}; truth in {options.truth}", markup=False)
+    if plan.added:
+        console.print(f"added to the draw, so that each is seen: {', '.join(plan.added)}")
+    started, since = time.perf_counter(), bodies.now()
+    async with connect(options.base_url) as service:
+        hub = await open_hub(service, options.bootstrap, options.tablets)
+        run_ids = await _announce(service, hub, plan, station.station)
+        with progress(console, counts.checks) as checked:
+            gates = Gates(service, hub, plan, run_ids, options.speed, checked)
+            await gates.open()
+        for run_id in run_ids:
+            await service.ask("POST", f"/v1/runs/{run_id}:close", hub.supervisor)
+        counted = await recount(service, hub, since, bodies.now())
+    waits = sorted(wait for tablet in hub.tablets for wait in tablet.waits_ms)
+    seconds = time.perf_counter() - started
+    result = DayResult(counts, counted, waits, gates.troubles, seconds)
+    show(result, console)
+    return result
+
+
+def _timetable(options: DayOptions, day: date) -> Timetable:
+    if options.timetable:
+        return gtfs.read(options.timetable, day, options.stop)
+    return timetable.built_in(day)
+
+
+def _trains(station: Timetable, options: DayOptions) -> tuple[timetable.Train, ...]:
+    seats = sum(train.seats for train in station.trains) / len(station.trains)
+    enough = ceil(1.1 * options.travellers / (seats * ALIGHTING[0]))
+    return timetable.spread(station.trains, options.trains or enough)
+
+
+async def _announce(service: Service, hub: Hub, plan: truth.Plan, station: str) -> list[str]:
+    """Tell the hub which runs come and who is on them, and give reminders on most of them."""
+    run_ids = [str(uuid4()) for _ in plan.trains]
+    for position, (train, run_id) in enumerate(zip(plan.trains, run_ids, strict=True)):
+        listed = [p for p in plan.crowd if p.train == position and p.listed]
+        manifest = bodies.manifest(listed, station)
+        await service.ask("PUT", f"/v1/runs/{run_id}", hub.supervisor, bodies.run(train))
+        await service.ask("PUT", f"/v1/runs/{run_id}/manifest", hub.supervisor, manifest)
+        if position in plan.reminded:
+            reminder = bodies.reminder(run_id)
+            await service.ask("PUT", f"/v1/reminders/{uuid4()}", hub.supervisor, reminder)
+    return run_ids

@@ -1,0 +1,99 @@
+"""What people and programs see of a simulated day: progress, a closing table, one JSON line."""
+
+import json
+import math
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from twinstile.demo.recount import Recount
+from twinstile.demo.truth import Counts
+
+SHOWN_TROUBLES = 10
+
+Facts = dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class DayResult:
+    """The truth, the recount, and how long travellers waited for the machine."""
+
+    truth: Counts
+    service: Recount
+    waits_ms: Sequence[float]
+    """Per online check, ascending."""
+    troubles: Sequence[str]
+    seconds: float
+
+    @property
+    def equal(self) -> bool:
+        counted = self.service.counts
+        return counted == self.truth and self.service.case_rows == counted.cases
+
+    @property
+    def exit_code(self) -> int:
+        return 0 if self.equal and not self.service.lost else 1
+
+    def percentile(self, percent: int) -> float | None:
+        """Nearest rank; None when no check was made online."""
+        if not self.waits_ms:
+            return None
+        rank = math.ceil(percent / 100 * len(self.waits_ms))
+        return round(self.waits_ms[rank - 1], 1)
+
+    def as_json(self) -> str:
+        """Write the result as one line of JSON."""
+        facts = asdict(self.service.counts) | {
+            "p50_ms": self.percentile(50),
+            "p95_ms": self.percentile(95),
+            "p99_ms": self.percentile(99),
+            "lost": self.service.lost,
+            "case_rows": self.service.case_rows,
+            "seconds": round(self.seconds, 1),
+            "troubles": len(self.troubles),
+            "truth": asdict(self.truth),
+            "equal": self.equal,
+        }
+        return json.dumps(facts)
+
+
+@contextmanager
+def progress(console: Console, total: int) -> Generator[Callable[[], None]]:
+    """Yield what counts one check: a bar on a terminal, a line per tenth elsewhere."""
+    done = 0
+    with Progress(console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task("checks", total=total)
+
+        def count() -> None:
+            nonlocal done
+            done += 1
+            bar.advance(task)
+            tenth = done * 10 // total
+            if not console.is_terminal and tenth > (done - 1) * 10 // total:
+                console.print(f"{done} of {total} checks")
+
+        yield count
+
+
+def show(result: DayResult, console: Console) -> None:
+    """Print the closing table, and the first troubles if there were any."""
+    table = Table("", "truth", "service", title="The day, planned and counted")
+    counted: Facts = asdict(result.service.counts)
+    planned: Facts = asdict(result.truth)
+    for name, expected in planned.items():
+        style = None if counted[name] == expected else "bold red"
+        table.add_row(name.replace("_", " "), f"{expected}", f"{counted[name]}", style=style)
+    table.add_row("case rows exported", str(result.truth.cases), str(result.service.case_rows))
+    table.add_row("acknowledged and lost", "0", str(result.service.lost))
+    console.print(table)
+    waits = ", ".join(f"p{percent} {result.percentile(percent)} ms" for percent in (50, 95, 99))
+    console.print(f"answer at the lane: {waits}; the day took {result.seconds:.1f} s")
+    for trouble in result.troubles[:SHOWN_TROUBLES]:
+        console.print(f"otherwise than planned: {trouble}", markup=False)
+    if len(result.troubles) > SHOWN_TROUBLES:
+        console.print(f"and {len(result.troubles) - SHOWN_TROUBLES} more")
+    console.print("equal, nothing lost" if result.exit_code == 0 else "NOT equal")

@@ -1,0 +1,60 @@
+import io
+import json
+from dataclasses import replace
+
+import pytest
+from rich.console import Console
+
+from twinstile.demo import report
+from twinstile.demo.recount import Recount
+from twinstile.demo.report import DayResult
+from twinstile.demo.truth import Counts
+
+COUNTS = Counts(10, 12, 9, 2, 1, 0, 1, 8, {"FEVER_CLINIC": 1})
+GOOD = DayResult(COUNTS, Recount(COUNTS, case_rows=1, lost=0), [1.0, 2.0, 30.0], [], 1.5)
+
+
+def test_the_json_has_what_a_program_asks_for():
+    told = json.loads(GOOD.as_json())
+    assert told["equal"] is True
+    assert (told["p50_ms"], told["p95_ms"], told["p99_ms"]) == (2.0, 30.0, 30.0)
+    for name in ("travellers", "checks", "cleared", "referred", "cases", "deferred"):
+        assert told[name] == told["truth"][name]
+    assert "\n" not in GOOD.as_json()
+
+
+@pytest.mark.parametrize(
+    "service",
+    [
+        Recount(replace(COUNTS, cases=2), case_rows=2, lost=0),
+        Recount(replace(COUNTS, dispositions={}), case_rows=1, lost=0),
+        Recount(COUNTS, case_rows=0, lost=0),
+        Recount(COUNTS, case_rows=1, lost=1),
+    ],
+)
+def test_any_difference_or_loss_ends_with_exit_code_1(service: Recount):
+    assert GOOD.exit_code == 0
+    assert replace(GOOD, service=service).exit_code == 1
+
+
+def test_a_day_without_online_checks_has_no_percentiles():
+    assert replace(GOOD, waits_ms=[]).percentile(99) is None
+
+
+def test_without_a_terminal_progress_is_one_line_a_tenth():
+    out = io.StringIO()
+    with report.progress(Console(file=out), 40) as checked:
+        for _ in range(40):
+            checked()
+    assert len(out.getvalue().splitlines()) == 10
+
+
+def test_the_table_names_what_differs_and_the_first_troubles():
+    out = io.StringIO()
+    troubles = [f"0000-{n:03d}/1: expected [CLEARED]" for n in range(12)]
+    bad = Recount(replace(COUNTS, cases=2), case_rows=1, lost=0)
+    report.show(replace(GOOD, service=bad, troubles=troubles), Console(file=out, width=80))
+    text = out.getvalue()
+    assert "NOT equal" in text
+    assert "0000-009/1: expected [CLEARED]" in text
+    assert "and 2 more" in text
