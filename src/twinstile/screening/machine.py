@@ -28,6 +28,7 @@ from twinstile.screening.types import (
 __all__ = [
     "DEADLINES",
     "HUMAN_EVENTS",
+    "SHOWN_IN_STATE",
     "START",
     "TERMINAL",
     "IllegalTransition",
@@ -141,7 +142,7 @@ def _raised(to_secondary: ScreeningEvent, outcome: Outcome) -> tuple[ScreeningEv
     return (to_secondary,)
 
 
-_SHOWN_IN_STATE: Final[Mapping[ScreeningState, Verdict]] = {
+SHOWN_IN_STATE: Final[Mapping[ScreeningState, Verdict]] = {
     ScreeningState.EXPECTED: Verdict.UNKNOWN,
     ScreeningState.PRESENTED: Verdict.UNKNOWN,
     ScreeningState.VERIFYING: Verdict.UNKNOWN,
@@ -177,7 +178,7 @@ _SHOWN_FOR_OUTCOME: Final[Mapping[Outcome, Verdict]] = {
 
 def verdict(state: ScreeningState, outcome: Outcome) -> Verdict:
     """Show on the lane what is more cautious: the outcome or the state it led to."""
-    return max(_SHOWN_IN_STATE[state], _SHOWN_FOR_OUTCOME[outcome])
+    return max(SHOWN_IN_STATE[state], _SHOWN_FOR_OUTCOME[outcome])
 
 
 def conclude(

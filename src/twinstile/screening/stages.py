@@ -5,7 +5,8 @@ tests hold over it: every open state has a timer and a way to an end, ends have 
 surge mode releases nobody who is held or refuses, and nobody held is cleared without a medic.
 
 A traveller who stands on no manifest starts in EXPECTED too and leaves it in the same instant
-by `present`, so a screening has one beginning and the fold needs no second start.
+by `present`, so a screening has one beginning and the fold needs no second start. The order of
+the ways out means nothing to the machine; it is the order of the rows on the wall chart.
 """
 
 from datetime import timedelta
@@ -29,9 +30,9 @@ MACHINE: Final = Machine(
             edges={
                 _E.PRESENT: _S.PRESENTED,
                 _E.TRANSIT_DECLARED: _S.TRANSIT_HELD,
-                _E.FUSE_BYPASS: _S.DEFERRED,
                 _E.RUN_CLOSED: _S.NO_SHOW,
                 _E.VOID: _S.VOID,
+                _E.FUSE_BYPASS: _S.DEFERRED,
             },
         ),
         _S.PRESENTED: Stage(
@@ -40,8 +41,8 @@ MACHINE: Final = Machine(
             deadline=Deadline("presented_seconds", timedelta(seconds=120)),
             edges={
                 _E.EVIDENCE_COMPLETE: _S.VERIFYING,
-                _E.ASSIST_NEEDED: _S.ASSISTED,
                 _E.ALARM: _S.SECONDARY,
+                _E.ASSIST_NEEDED: _S.ASSISTED,
                 _E.REFUSE: _S.REFUSAL,
                 _E.FUSE_RELEASE: _S.DEFERRED,
                 _E.TIMEOUT: _S.ABANDONED,
@@ -55,9 +56,9 @@ MACHINE: Final = Machine(
             edges={
                 _E.EVIDENCE_COMPLETE: _S.VERIFYING,
                 _E.ALARM: _S.SECONDARY,
+                _E.TIMEOUT: _S.SECONDARY,
                 _E.REFUSE: _S.REFUSAL,
                 _E.FUSE_RELEASE: _S.DEFERRED,
-                _E.TIMEOUT: _S.SECONDARY,
             },
         ),
         _S.VERIFYING: Stage(
@@ -67,13 +68,13 @@ MACHINE: Final = Machine(
             edges={
                 _E.PASS: _S.CLEARED,
                 _E.PASS_WITH_CONDITIONS: _S.CLEARED_CONDITIONAL,
-                _E.FLAG: _S.SECONDARY,
-                _E.ASSIST_NEEDED: _S.ASSISTED,
-                _E.PROVIDER_UNAVAILABLE: _S.SECONDARY,
-                _E.PROVIDER_UNAVAILABLE_LOW_RISK: _S.DEFERRED,
                 _E.TRANSIT_OK: _S.CLEARED_TRANSIT,
+                _E.PROVIDER_UNAVAILABLE_LOW_RISK: _S.DEFERRED,
                 _E.FUSE_RELEASE: _S.DEFERRED,
+                _E.FLAG: _S.SECONDARY,
+                _E.PROVIDER_UNAVAILABLE: _S.SECONDARY,
                 _E.TIMEOUT: _S.SECONDARY,
+                _E.ASSIST_NEEDED: _S.ASSISTED,
             },
         ),
         _S.SECONDARY: Stage(
@@ -83,14 +84,14 @@ MACHINE: Final = Machine(
             edges={
                 _E.RECHECK_NORMAL: _S.CLEARED,
                 _E.RECHECK_NORMAL_CONDITIONS: _S.CLEARED_CONDITIONAL,
-                _E.CONFIRMED_ABNORMAL: _S.HELD,
-                _E.POLICY_RETURN: _S.RETURN_PENDING,
-                _E.DENY_BOARDING: _S.DENIED,
-                _E.REFUSE: _S.REFUSAL,
                 _E.TRANSIT_OK: _S.CLEARED_TRANSIT,
-                _E.FUSE_RELEASE: _S.DEFERRED,
-                _E.ABSCONDED: _S.ABANDONED,
+                _E.CONFIRMED_ABNORMAL: _S.HELD,
                 _E.TIMEOUT: _S.HELD,
+                _E.REFUSE: _S.REFUSAL,
+                _E.ABSCONDED: _S.ABANDONED,
+                _E.DENY_BOARDING: _S.DENIED,
+                _E.POLICY_RETURN: _S.RETURN_PENDING,
+                _E.FUSE_RELEASE: _S.DEFERRED,
             },
         ),
         _S.HELD: Stage(
@@ -98,11 +99,11 @@ MACHINE: Final = Machine(
             leads=("medic",),
             deadline=Deadline("held_minutes", timedelta(minutes=60)),
             edges={
-                _E.HANDOVER_ACK: _S.HANDED_OVER,
                 _E.NOT_A_CASE: _S.CLEARED_CONDITIONAL,
-                _E.POLICY_RETURN: _S.RETURN_PENDING,
+                _E.HANDOVER_ACK: _S.HANDED_OVER,
                 _E.ABSCONDED: _S.ABANDONED,
                 _E.TIMEOUT: _S.HELD,
+                _E.POLICY_RETURN: _S.RETURN_PENDING,
             },
         ),
         _S.REFUSAL: Stage(
@@ -123,9 +124,9 @@ MACHINE: Final = Machine(
             leads=("escort",),
             deadline=Deadline("return_pending_minutes", timedelta(hours=6)),
             edges={
-                _E.BOARDED: _S.RETURNED,
-                _E.CHANGED_MIND: _S.SECONDARY,
                 _E.TIMEOUT: _S.HELD,
+                _E.CHANGED_MIND: _S.SECONDARY,
+                _E.BOARDED: _S.RETURNED,
             },
         ),
         _S.TRANSIT_HELD: Stage(
@@ -133,10 +134,10 @@ MACHINE: Final = Machine(
             leads=("gate",),
             deadline=Deadline("transit_minutes", timedelta(minutes=-10), Anchor.DEPARTURE),
             edges={
-                _E.CONNECTION_BOARDED: _S.CLEARED_TRANSIT,
                 _E.EXIT_CHOSEN: _S.PRESENTED,
-                _E.ALARM: _S.SECONDARY,
                 _E.MISSED: _S.PRESENTED,
+                _E.ALARM: _S.SECONDARY,
+                _E.CONNECTION_BOARDED: _S.CLEARED_TRANSIT,
             },
         ),
         _S.DEFERRED: Stage(
@@ -146,9 +147,9 @@ MACHINE: Final = Machine(
             edges={
                 _E.MATCHED_CLEAR: _S.CLEARED,
                 _E.MATCHED_CONDITIONS: _S.CLEARED_CONDITIONAL,
+                _E.TIMEOUT: _S.DEFERRED_UNRESOLVED,
                 _E.MATCHED_RISK: _S.HANDED_OVER,
                 _E.REENTER: _S.PRESENTED,
-                _E.TIMEOUT: _S.DEFERRED_UNRESOLVED,
             },
         ),
     },
