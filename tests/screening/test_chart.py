@@ -162,14 +162,14 @@ DEADLINES = [
 def test_a_deadline_is_said_in_its_largest_whole_unit(
     span: timedelta, anchor: Anchor, en: str, zh: str
 ):
-    limit = Deadline("any", span, anchor)
+    limit = Deadline(span, anchor)
     assert words.deadline(limit, Language.EN) == en
     assert words.deadline(limit, Language.ZH_CN) == zh
 
 
 def test_a_deadline_of_half_a_second_is_refused():
     with pytest.raises(ValueError, match="whole number"):
-        words.deadline(Deadline("any", timedelta(milliseconds=500)), Language.EN)
+        words.deadline(Deadline(timedelta(milliseconds=500)), Language.EN)
 
 
 def test_every_verdict_has_a_shape_of_its_own():

@@ -24,7 +24,7 @@ MACHINE: Final = Machine(
         _S.ASSESSING: Stage(
             enters="abnormal_or_ill",
             leads=("medic", "epidemiologist"),
-            deadline=Deadline("case_assessing_minutes", timedelta(minutes=30)),
+            deadline=Deadline(timedelta(minutes=30)),
             edges={
                 _E.DISPOSE: _S.DISPOSED,
                 _E.EMERGENCY: _S.IN_TRANSFER,
@@ -39,7 +39,7 @@ MACHINE: Final = Machine(
         _S.DISPOSED: Stage(
             enters="receiver_asked",
             leads=("medic", "supervisor"),
-            deadline=Deadline("case_dispatch_minutes", timedelta(minutes=10)),
+            deadline=Deadline(timedelta(minutes=10)),
             edges={
                 _E.DISPATCHED: _S.IN_TRANSFER,
                 # Some travel by themselves: the receiver's word is the first one heard.
@@ -56,9 +56,7 @@ MACHINE: Final = Machine(
         _S.IN_TRANSFER: Stage(
             enters="vehicle_left",
             leads=("crew",),
-            deadline=Deadline(
-                "case_transfer_minutes", timedelta(minutes=30), Anchor.EXPECTED_ARRIVAL
-            ),
+            deadline=Deadline(timedelta(minutes=30), Anchor.EXPECTED_ARRIVAL),
             edges={
                 _E.ADMITTED: _S.IN_CARE,
                 _E.TAKEN_UP: _S.FOLLOWING_UP,
@@ -73,7 +71,7 @@ MACHINE: Final = Machine(
         _S.IN_CARE: Stage(
             enters="receiver_has_patient",
             leads=("receiver",),
-            deadline=Deadline("case_result_hours", timedelta(hours=24)),
+            deadline=Deadline(timedelta(hours=24)),
             edges={
                 _E.DISCHARGED: _S.FOLLOWING_UP,
                 _E.REDISPOSE: _S.DISPOSED,
@@ -89,7 +87,7 @@ MACHINE: Final = Machine(
         _S.FOLLOWING_UP: Stage(
             enters="at_home_or_on_the_way",
             leads=("epidemiologist", "community"),
-            deadline=Deadline("case_follow_up_hours", timedelta(hours=24)),
+            deadline=Deadline(timedelta(hours=24)),
             edges={
                 _E.NEW_SYMPTOMS: _S.ASSESSING,
                 _E.REDISPOSE: _S.DISPOSED,

@@ -39,9 +39,8 @@ Trigger: TypeAlias = Cause | Role
 
 @dataclass(frozen=True, slots=True)
 class Deadline:
-    """How long a state may last: a policy parameter and what holds where none is set."""
+    """How long a state may last where the policy of the hub names no other figure for it."""
 
-    parameter: str
     default: timedelta
     anchor: Anchor = Anchor.ENTERED
 

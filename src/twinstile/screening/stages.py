@@ -26,7 +26,7 @@ MACHINE: Final = Machine(
         _S.EXPECTED: Stage(
             enters="manifest_row",
             leads=("system",),
-            deadline=Deadline("expected_minutes", timedelta(minutes=60), Anchor.ARRIVAL),
+            deadline=Deadline(timedelta(minutes=60), Anchor.ARRIVAL),
             edges={
                 _E.PRESENT: _S.PRESENTED,
                 _E.TRANSIT_DECLARED: _S.TRANSIT_HELD,
@@ -38,7 +38,7 @@ MACHINE: Final = Machine(
         _S.PRESENTED: Stage(
             enters="first_capture",
             leads=("gate",),
-            deadline=Deadline("presented_seconds", timedelta(seconds=120)),
+            deadline=Deadline(timedelta(seconds=120)),
             edges={
                 _E.EVIDENCE_COMPLETE: _S.VERIFYING,
                 _E.ALARM: _S.SECONDARY,
@@ -52,7 +52,7 @@ MACHINE: Final = Machine(
         _S.ASSISTED: Stage(
             enters="needs_help",
             leads=("assistant",),
-            deadline=Deadline("assisted_minutes", timedelta(minutes=10)),
+            deadline=Deadline(timedelta(minutes=10)),
             edges={
                 _E.EVIDENCE_COMPLETE: _S.VERIFYING,
                 _E.ALARM: _S.SECONDARY,
@@ -64,7 +64,7 @@ MACHINE: Final = Machine(
         _S.VERIFYING: Stage(
             enters="evidence_suffices",
             leads=("system",),
-            deadline=Deadline("verifying_seconds", timedelta(seconds=20)),
+            deadline=Deadline(timedelta(seconds=20)),
             edges={
                 _E.PASS: _S.CLEARED,
                 _E.PASS_WITH_CONDITIONS: _S.CLEARED_CONDITIONAL,
@@ -80,7 +80,7 @@ MACHINE: Final = Machine(
         _S.SECONDARY: Stage(
             enters="flagged",
             leads=("screener", "medic"),
-            deadline=Deadline("secondary_minutes", timedelta(minutes=15)),
+            deadline=Deadline(timedelta(minutes=15)),
             edges={
                 _E.RECHECK_NORMAL: _S.CLEARED,
                 _E.RECHECK_NORMAL_CONDITIONS: _S.CLEARED_CONDITIONAL,
@@ -97,7 +97,7 @@ MACHINE: Final = Machine(
         _S.HELD: Stage(
             enters="confirmed_or_stalled",
             leads=("medic",),
-            deadline=Deadline("held_minutes", timedelta(minutes=60)),
+            deadline=Deadline(timedelta(minutes=60)),
             edges={
                 _E.NOT_A_CASE: _S.CLEARED_CONDITIONAL,
                 _E.HANDOVER_ACK: _S.HANDED_OVER,
@@ -109,7 +109,7 @@ MACHINE: Final = Machine(
         _S.REFUSAL: Stage(
             enters="refuses",
             leads=("screener", "police"),
-            deadline=Deadline("refusal_minutes", timedelta(minutes=30)),
+            deadline=Deadline(timedelta(minutes=30)),
             edges={
                 _E.CONSENT: _S.PRESENTED,
                 _E.LAWFUL_ORDER: _S.SECONDARY,
@@ -122,7 +122,7 @@ MACHINE: Final = Machine(
         _S.RETURN_PENDING: Stage(
             enters="agreed_to_return",
             leads=("escort",),
-            deadline=Deadline("return_pending_minutes", timedelta(hours=6)),
+            deadline=Deadline(timedelta(hours=6)),
             edges={
                 _E.TIMEOUT: _S.HELD,
                 _E.CHANGED_MIND: _S.SECONDARY,
@@ -132,7 +132,7 @@ MACHINE: Final = Machine(
         _S.TRANSIT_HELD: Stage(
             enters="onward_ticket",
             leads=("gate",),
-            deadline=Deadline("transit_minutes", timedelta(minutes=-10), Anchor.DEPARTURE),
+            deadline=Deadline(timedelta(minutes=-10), Anchor.DEPARTURE),
             edges={
                 _E.EXIT_CHOSEN: _S.PRESENTED,
                 _E.MISSED: _S.PRESENTED,
@@ -143,7 +143,7 @@ MACHINE: Final = Machine(
         _S.DEFERRED: Stage(
             enters="released_unscreened",
             leads=("community",),
-            deadline=Deadline("deferred_hours", timedelta(hours=24)),
+            deadline=Deadline(timedelta(hours=24)),
             edges={
                 _E.MATCHED_CLEAR: _S.CLEARED,
                 _E.MATCHED_CONDITIONS: _S.CLEARED_CONDITIONAL,
