@@ -1,1 +1,96 @@
-"""Lets every test import the modules beside this file, such as `suites`."""
+"""Lets every test import the modules beside this file, such as `suites`; holds the fixtures.
+
+Tests that speak HTTP ask for `hub`: a hub of their own, with lanes, devices and a shift for
+each role, on one real service with a real PostgreSQL behind it. Everything is committed;
+tests are kept apart by the hub they work in, never by rollback. The server is an embedded one
+without fsync, or that of TWINSTILE_DATABASE_URL, where each test process makes a database of
+its own.
+
+    async def test_a_screener_sees_the_lanes(hub: Hub) -> None:
+        answer = await hub.client(Role.SCREENER).get("/v1/lanes")
+"""
+
+import asyncio
+import os
+from collections.abc import AsyncGenerator, Generator, Mapping
+from uuid import uuid4
+
+import asyncpg
+import httpx2
+import pytest
+from hubs import Hub, Service, open_hub
+from sqlalchemy.engine import make_url
+
+from twinstile import opening, serving
+from twinstile.opening import Place
+from twinstile.platform import embedded, settings
+from twinstile.platform.settings import Profile
+from twinstile.platform.web import House
+
+
+@pytest.fixture(scope="session")
+def place() -> Generator[Place]:
+    """A database of this test process, nothing in it yet."""
+    given = os.environ.get("TWINSTILE_DATABASE_URL")
+    if given is None:
+        with embedded.temporary() as running:
+            yield opening.inside(running)
+        return
+    own = make_url(given).set(database=f"twinstile_test_{uuid4().hex[:12]}")
+    url = own.render_as_string(hide_password=False)
+    administer(given, f'CREATE DATABASE "{own.database}"')
+    try:
+        yield Place(url, opening.APP_ROLE, url, embedded=False)
+    finally:
+        administer(given, f'DROP DATABASE "{own.database}" WITH (FORCE)')
+
+
+def administer(url: str, statement: str) -> None:
+    async def run() -> None:
+        plain = make_url(url).set(drivername="postgresql")
+        connection = await asyncpg.connect(plain.render_as_string(hide_password=False))
+        try:
+            await connection.execute(statement)
+        finally:
+            await connection.close()
+
+    asyncio.run(run())
+
+
+@pytest.fixture(scope="session")
+async def house(place: Place, tmp_path_factory: pytest.TempPathFactory) -> House:
+    """The house all tests of this process share, its schema in place; the service closes it."""
+    await opening.prepare(place)
+    folder = tmp_path_factory.mktemp("data")
+    configuration = settings.load(profile=Profile.DEMO, data_dir=folder, database_url=None)
+    return opening.open_house(configuration, place)
+
+
+@pytest.fixture(scope="session")
+async def service(house: House) -> AsyncGenerator[Service]:
+    """The service on a port of its own, in the event loop of the tests."""
+    from twinstile.app import create_app  # noqa: PLC0415 -- tests without HTTP need not wait for it
+
+    server = serving.server(create_app(house))
+    socket = serving.listen("127.0.0.1", 0)
+    running = asyncio.create_task(server.serve([socket]))
+    while not server.started:
+        if running.done():
+            running.result()
+        await asyncio.sleep(0.01)
+    async with httpx2.AsyncHTTPTransport() as transport:
+        yield Service(f"http://127.0.0.1:{socket.getsockname()[1]}", transport)
+        server.should_exit = True
+        await running
+
+
+@pytest.fixture
+async def hub(house: House, service: Service) -> Hub:
+    """A hub that only this test knows."""
+    return await open_hub(house, service)
+
+
+@pytest.fixture
+def tokens(hub: Hub) -> Mapping[str, str]:
+    """The bearer tokens of the hub: of each role's shift, and `device` without one."""
+    return hub.tokens

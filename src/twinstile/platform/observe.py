@@ -1,4 +1,4 @@
-"""What the service says of itself: JSON log lines and Prometheus metrics, without people in them.
+"""What the service says of itself: log lines and metrics, without people in them.
 
 A log line names route templates, statuses and durations, never a path, a query, a body or a
 message of an exception: an identity number inside an error text is how personal data leak.
@@ -7,11 +7,16 @@ message of an exception: an identity number inside an error text is how personal
 import logging
 import sys
 import time
+from collections.abc import Iterable
 from secrets import token_hex
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Histogram
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from twinstile.platform.errors import Internal
 
 REGISTRY = CollectorRegistry()
 REQUESTS = Counter(
@@ -44,7 +49,7 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger("twinstile")
 
 
 def configure_logging(level: str = "INFO") -> None:
-    """One JSON object a line on standard error; other libraries' lines only from warnings up."""
+    """One JSON object a line on standard error; of other libraries only warnings and worse."""
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -70,7 +75,11 @@ def error_kind(error: BaseException) -> str:
 
 
 class Measured:
-    """ASGI middleware: a trace id for each request, its metrics and the headers of every answer."""
+    """ASGI middleware around all rooms: trace id, metrics and headers of every answer.
+
+    It is also where an error nobody expected ends: with a problem document and a log line of
+    its kind. Let further up, the server would log its message.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -80,33 +89,50 @@ class Measured:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        trace_id = token_hex(8)
-        scope["trace_id"] = trace_id
+        scope["trace_id"] = token_hex(8)
         started = time.perf_counter()
-        status = 500
+        status = 0
 
         async def send_noting(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [
-                    *message["headers"],
-                    *_SECURITY_HEADERS,
-                    (b"trace-id", trace_id.encode()),
-                ]
+                message["headers"] = _with_ours(message["headers"], scope["trace_id"])
             await send(message)
 
         try:
             await self._app(scope, receive, send_noting)
+        except ClientDisconnect:
+            pass
+        except Exception as error:  # noqa: BLE001 # the edge of the house
+            # not log.exception: it would write the message
+            log.error("unexpected", error=error_kind(error), trace_id=scope["trace_id"])  # noqa: TRY400
+            if not status:
+                body = Internal().body(scope["trace_id"]).model_dump_json()
+                answer = Response(body, Internal.status, media_type="application/problem+json")
+                await answer(scope, receive, send_noting)
         finally:
-            route = getattr(scope.get("route"), "path", "unmatched")
             method = scope["method"] if scope["method"] in _METHODS else "OTHER"
-            REQUESTS.labels(method, route, status).inc()
+            route = getattr(scope.get("route"), "path", "unmatched")
+            REQUESTS.labels(method, route, status or CLIENT_LEFT).inc()
             SECONDS.labels(route).observe(time.perf_counter() - started)
 
+
+CLIENT_LEFT = 499
+"""What the metrics call a request whose sender went away; nothing is sent."""
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"})
 _SECURITY_HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
 )
+
+
+def _with_ours(
+    headers: Iterable[tuple[bytes, bytes]], trace_id: str
+) -> list[tuple[bytes, bytes]]:
+    """The headers of an answer and ours; what does not say so is not cached."""
+    given = list(headers)
+    if not any(name.lower() == b"cache-control" for name, _ in given):
+        given.append((b"cache-control", b"no-store"))
+    return [*given, *_SECURITY_HEADERS, (b"trace-id", trace_id.encode())]

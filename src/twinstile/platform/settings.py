@@ -14,6 +14,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from twinstile.platform import embedded
+
 WELL_KNOWN_SECRETS = frozenset(
     {
         "",
@@ -66,7 +68,8 @@ class Settings(BaseSettings):
     policy_pack: str = Field(default="cn-hub", description="policy put in force on a new hub")
     data_dir: Path | None = Field(
         default=None,
-        description="keys and embedded database; ~/.local/share/twinstile unless set",
+        description="keys and embedded database; /var/lib/twinstile for root, else "
+        "~/.local/share/twinstile, unless set",
     )
     database_url: SecretStr | None = Field(
         default=None, description="an external PostgreSQL (15 or newer) for the service"
@@ -77,6 +80,11 @@ class Settings(BaseSettings):
     master_key: SecretStr | None = Field(
         default=None,
         description="base64 of 32 bytes that wraps all data keys; a file unless set",
+    )
+    metrics_token: SecretStr | None = Field(
+        default=None,
+        min_length=16,
+        description="bearer token for /metrics; without it only this machine may read them",
     )
     host: str = Field(default="127.0.0.1", description="address to listen on")
     port: int = Field(default=8222, ge=0, le=65535, description="port to listen on")
@@ -99,8 +107,12 @@ class Settings(BaseSettings):
                 raise ValueError(
                     f"TWINSTILE_{name.upper()} has a well-known password: choose another"
                 )
-        if self.master_key and self.master_key.get_secret_value().lower() in WELL_KNOWN_SECRETS:
-            raise ValueError("TWINSTILE_MASTER_KEY is a well-known secret: choose another")
+        for name in ("master_key", "metrics_token"):
+            secret: SecretStr | None = getattr(self, name)
+            if secret and secret.get_secret_value().lower() in WELL_KNOWN_SECRETS:
+                raise ValueError(
+                    f"TWINSTILE_{name.upper()} is a well-known secret: choose another"
+                )
         return self
 
     @cached_property
@@ -111,7 +123,7 @@ class Settings(BaseSettings):
     @cached_property
     def data_path(self) -> Path:
         """Where keys and the embedded database live."""
-        return (self.data_dir or Path.home() / ".local" / "share" / "twinstile").absolute()
+        return (self.data_dir or embedded.default_root()).expanduser().absolute()
 
 
 def load(**overrides: object) -> Settings:

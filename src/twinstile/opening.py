@@ -1,0 +1,178 @@
+"""Open an installation: database server, schema, keys and hub, each once the one before stands.
+
+Three steps, because they live in different places: `server` runs on the main thread (the
+embedded PostgreSQL ends with the thread that started it), `open_house` inside the event loop
+that will use the pool, `enter_hub` in a transaction of its own.
+"""
+
+import secrets
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sqlalchemy import text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy.pool import NullPool
+
+from twinstile.platform import devices, embedded, schema, shifts
+from twinstile.platform.auth import Gatekeeper
+from twinstile.platform.crypto import KeyRing, master_key
+from twinstile.platform.db import APP_ROLE, Database
+from twinstile.platform.roles import Role
+from twinstile.platform.settings import Settings
+from twinstile.platform.web import House
+from twinstile.policy import documents, versions
+
+EMBEDDED_DATABASE = "twinstile"
+FIRST_LOGIN = "admin"
+ALWAYS = datetime(2000, 1, 1, tzinfo=UTC)
+"""The first policy holds from here, so that no stored moment is without one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the database is, and as whom the service and the schema's owner go there."""
+
+    service_url: str
+    role: str
+    """Taken on at connect; empty when the login is the service's own."""
+    owner_url: str
+    embedded: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FirstAdministrator:
+    """The login a new hub begins with; the passcode exists nowhere else in clear."""
+
+    login: str
+    passcode: str
+
+
+@contextmanager
+def server(
+    settings: Settings, on_wait: Callable[[float], None] | None = None
+) -> Generator[Place]:
+    """The database of these settings; our own server runs as long as the block.
+
+    `on_wait` hears the seconds that a start or a recovery takes. Raises `EmbeddedError`.
+    """
+    if settings.database_url is not None:
+        yield external(settings)
+        return
+    with embedded.start(settings.data_path, on_wait=on_wait) as running:
+        yield inside(running)
+
+
+def inside(running: embedded.Server) -> Place:
+    """The place of an embedded server: only our account reaches its socket."""
+    return Place(
+        service_url=running.url(EMBEDDED_DATABASE, APP_ROLE),
+        role="",
+        owner_url=running.url(EMBEDDED_DATABASE),
+        embedded=True,
+    )
+
+
+def external(settings: Settings) -> Place:
+    """The place of a PostgreSQL elsewhere. One URL serves both parts if only one is set."""
+    if settings.database_url is None:
+        raise ValueError("no external database is set")
+    service = settings.database_url.get_secret_value()
+    if settings.owner_database_url is None:
+        return Place(service, APP_ROLE, service, embedded=False)
+    return Place(service, "", settings.owner_database_url.get_secret_value(), embedded=False)
+
+
+async def prepare(place: Place) -> None:
+    """Bring the schema to this version and let the service in. Raises `SchemaError`."""
+    if place.embedded:
+        await _create_database(place.owner_url)
+    await schema.upgrade(place.owner_url)
+    async with _owner(make_url(place.owner_url)) as owner:
+        if place.embedded:
+            await owner.execute(text(f"ALTER ROLE {APP_ROLE} LOGIN"))
+        elif place.role:
+            # from PostgreSQL 16 on, who created a role may not yet act as it
+            await owner.execute(text(f"GRANT {APP_ROLE} TO CURRENT_USER"))
+
+
+def open_house(settings: Settings, place: Place) -> House:
+    """What the process works with. Raises `KeyUnavailable` for an unusable master key."""
+    database = Database(
+        place.service_url,
+        pool_size=settings.pool_size,
+        statement_timeout_ms=settings.statement_timeout_ms,
+        role=place.role,
+    )
+    return House(settings, database, Gatekeeper(database), key_ring(settings))
+
+
+def key_ring(settings: Settings) -> KeyRing:
+    """The keys of every hub in the data folder. Raises `KeyUnavailable`."""
+    given = settings.master_key.get_secret_value() if settings.master_key else None
+    return KeyRing(key_folder(settings), master_key(given, settings.data_path))
+
+
+def key_folder(settings: Settings) -> Path:
+    """Where wrapped keys lie, outside the database and so outside its backups."""
+    return settings.data_path / "keys"
+
+
+async def enter_hub(house: House, at: datetime) -> FirstAdministrator | None:
+    """Enter the hub of the settings with its policy and an administrator, if it is new.
+
+    Raises `PolicyError` for an unknown policy pack.
+    """
+    settings = house.settings
+    document = documents.pack(settings.policy_pack)
+    async with house.database.transaction() as tx:
+        if not await devices.open_hub(tx, settings, at):
+            return None
+        await versions.put_in_force(tx, settings.hub_id, document, ALWAYS, at)
+        first = FirstAdministrator(FIRST_LOGIN, new_passcode())
+        await shifts.add_operator(
+            tx,
+            settings.hub_id,
+            first.login,
+            "Administrator",
+            [Role.ADMINISTRATOR],
+            first.passcode,
+            at,
+        )
+    return first
+
+
+def new_passcode() -> str:
+    """A passcode to be read once and typed: 59 random bits, no look-alike letters."""
+    letters = "".join(secrets.choice(devices.CODE_ALPHABET) for _ in range(12))
+    return f"{letters[:4]}-{letters[4:8]}-{letters[8:]}"
+
+
+async def _create_database(owner_url: str) -> None:
+    url = make_url(owner_url)
+    async with _owner(url.set(database="postgres")) as owner:
+        # another process may have borrowed the same new server; the lock ends with the session
+        await owner.execute(text(f"SELECT pg_advisory_lock({schema.UPGRADE_LOCK})"))
+        there = await owner.scalar(
+            text("SELECT 1 FROM pg_database WHERE datname = :name"), {"name": url.database}
+        )
+        if there is None:
+            await owner.execute(text(f'CREATE DATABASE "{url.database}"'))
+
+
+@asynccontextmanager
+async def _owner(url: URL) -> AsyncGenerator[AsyncConnection]:
+    engine = create_async_engine(
+        url.set(drivername="postgresql+asyncpg"),
+        poolclass=NullPool,
+        isolation_level="AUTOCOMMIT",
+        hide_parameters=True,
+    )
+    try:
+        async with engine.connect() as connection:
+            yield connection
+    finally:
+        await engine.dispose()
