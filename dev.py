@@ -137,7 +137,8 @@ def check(_: list[str]) -> None:
             failed.append(name)
         if code in (-2, 130):
             sys.exit(130)
-    sys.exit(f"failed: {', '.join(failed)}" if failed else 0)
+    print(f"checks failed: {', '.join(failed)}" if failed else "all checks passed")
+    sys.exit(1 if failed else 0)
 
 
 def demo(arguments: list[str]) -> None:
