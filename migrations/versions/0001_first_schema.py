@@ -162,6 +162,7 @@ def create_tables() -> None:
         sa.Column("disposition_id", sa.Uuid(), nullable=False),
         sa.Column("case_id", sa.Uuid(), nullable=False),
         sa.Column("code", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
         sa.Column("receiver", sa.Text(), nullable=True),
         sa.Column("reason", sa.Text(), nullable=True),
         sa.Column("consent", sa.Boolean(), nullable=True),
@@ -236,9 +237,16 @@ def create_tables() -> None:
         ),
     )
     op.create_index(
-        op.f("ix_fever_case_hub_id_opened_at"),
+        "ix_fever_case_hub_id_due_at",
         "fever_case",
-        ["hub_id", "opened_at"],
+        ["hub_id", "due_at"],
+        unique=False,
+        postgresql_where=sa.text("due_at IS NOT NULL"),
+    )
+    op.create_index(
+        op.f("ix_fever_case_hub_id_opened_at_case_id"),
+        "fever_case",
+        ["hub_id", "opened_at", "case_id"],
         unique=False,
     )
     op.create_table(
@@ -317,12 +325,9 @@ def create_tables() -> None:
         sa.Column("key_id", sa.Text(), nullable=False),
         sa.Column("cipher", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("hub_id", "quarantine_id", name=op.f("pk_quarantine")),
-    )
-    op.create_index(
-        op.f("ix_quarantine_hub_id_device_id"),
-        "quarantine",
-        ["hub_id", "device_id"],
-        unique=False,
+        sa.UniqueConstraint(
+            "hub_id", "device_id", "digest", name=op.f("uq_quarantine_hub_id_device_id_digest")
+        ),
     )
     op.create_table(
         "reminder",
@@ -388,6 +393,7 @@ def create_tables() -> None:
         sa.Column("deferred_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("case_id", sa.Uuid(), nullable=True),
         sa.Column("supersedes", sa.Uuid(), nullable=True),
+        sa.Column("fold", postgresql.JSONB(), nullable=False),
         sa.Column("checks", sa.SmallInteger(), nullable=False),
         sa.Column("reminders", sa.ARRAY(sa.Text()), nullable=False),
         sa.Column("verifications", sa.ARRAY(sa.Text()), nullable=False),

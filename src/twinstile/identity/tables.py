@@ -5,7 +5,6 @@ is found again, lives only in the vault row.
 """
 
 from datetime import date, datetime
-from uuid import UUID
 
 from sqlalchemy import Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
@@ -50,5 +49,3 @@ class Purged(Base):
     day: Mapped[date] = mapped_column(primary_key=True)
     purged_at: Mapped[datetime]
     people: Mapped[int]
-
-

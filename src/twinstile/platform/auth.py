@@ -33,6 +33,7 @@ class Scope(StrEnum):
     DEVICES_MANAGE = "devices:manage"
     EXPORTS_READ = "exports:read"
     FACTS_WRITE = "facts:write"
+    IDENTITIES_READ = "identities:read"
     LANES_READ = "lanes:read"
     OPERATORS_MANAGE = "operators:manage"
     POLICIES_READ = "policies:read"
@@ -65,11 +66,12 @@ DEVICE_SCOPES = frozenset(
 ROLE_SCOPES: Mapping[Role, frozenset[Scope]] = {
     Role.SCREENER: _AT_THE_LANE,
     Role.ASSISTANT: _AT_THE_LANE,
-    Role.MEDIC: _AT_THE_LANE | {Scope.CASES_READ, Scope.CASES_WRITE},
+    Role.MEDIC: _AT_THE_LANE | {Scope.CASES_READ, Scope.CASES_WRITE, Scope.IDENTITIES_READ},
     Role.SUPERVISOR: _AT_THE_LANE
     | {
         Scope.ARRIVALS_WRITE,
         Scope.CASES_READ,
+        Scope.CASES_WRITE,
         Scope.DEVICES_MANAGE,
         Scope.REPORTS_READ,
     },
@@ -83,7 +85,7 @@ ROLE_SCOPES: Mapping[Role, frozenset[Scope]] = {
         Scope.REPORTS_READ,
     },
     Role.EPIDEMIOLOGIST: _EVERY_SHIFT
-    | {Scope.CASES_READ, Scope.EXPORTS_READ, Scope.REPORTS_READ},
+    | {Scope.CASES_READ, Scope.CASES_WRITE, Scope.EXPORTS_READ, Scope.REPORTS_READ},
     Role.ADMINISTRATOR: _EVERY_SHIFT
     | {Scope.ARRIVALS_WRITE, Scope.DEVICES_MANAGE, Scope.OPERATORS_MANAGE},
 }
@@ -121,13 +123,14 @@ def mint_token(kind: TokenKind, hub_id: str) -> str:
 
 def scopes_of(roles: frozenset[Role]) -> frozenset[Scope]:
     """Everything the roles together allow."""
-    return frozenset().union(*(ROLE_SCOPES[role] for role in roles))
+    return frozenset(scope for role in roles for scope in ROLE_SCOPES[role])
 
 
 _DEVICE_SQL = """
 SELECT d.device_id, d.lane_id, NULL::uuid, NULL::uuid, NULL::text[], NULL::timestamptz
 FROM device d
-WHERE d.hub_id = $1 AND d.token_hash = $2 AND d.revoked_at IS NULL AND $3::timestamptz IS NOT NULL
+WHERE d.hub_id = $1 AND d.token_hash = $2 AND d.revoked_at IS NULL
+  AND d.enrolled_at <= $3
 """
 _SHIFT_SQL = """
 SELECT d.device_id, d.lane_id, s.operator_id, s.shift_id, s.roles, s.ends_at

@@ -2,7 +2,7 @@
 
 A data key lives wrapped (AES-KW, RFC 3394) under the master key in a file of its own, never in
 the database or its backups: when the file is gone, what the key encrypted is gone from every
-copy ever made (crypto-shredding). Key names say their purpose and period, e.g. `day.2026-11-24`,
+copy ever made (crypto-shredding). Key names say their purpose and period: `day.2026-11-24`,
 `epoch.1473`, `case.<uuid>`.
 """
 
@@ -154,7 +154,7 @@ def master_key(setting: str | None, data_path: Path) -> bytes:
 
 
 def encrypt(key: bytes, plain: bytes, context: bytes) -> bytes:
-    """AES-256-GCM; `context` (where the value stands) is authenticated: rows cannot be swapped."""
+    """AES-256-GCM; `context` says where the value stands, so that rows cannot be swapped."""
     nonce = os.urandom(NONCE_BYTES)
     return nonce + AESGCM(key).encrypt(nonce, plain, context)
 
@@ -173,7 +173,7 @@ def keyed_digest(key: bytes, purpose: str, message: bytes) -> bytes:
 
 
 def token_digest(token: str) -> bytes:
-    """SHA-256 of a 256-bit random token: as good as the token, useless to a thief of the table."""
+    """SHA-256 of a 256-bit random token: enough to know it, useless to a thief of the table."""
     return hashlib.sha256(token.encode()).digest()
 
 

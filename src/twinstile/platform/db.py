@@ -6,7 +6,7 @@ same connection (`tx.raw`): the transaction is asyncpg's own, begun and ended he
 are inside it.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Protocol, cast
@@ -108,7 +108,7 @@ class Database:
         )
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Transaction]:
+    async def transaction(self) -> AsyncGenerator[Transaction]:
         """A writing transaction: committed when the block ends, rolled back when it raises.
 
         Raises `Unavailable` when the database does not answer in time; a failed commit is one
@@ -118,7 +118,7 @@ class Database:
             yield Transaction(sql, raw)
 
     @asynccontextmanager
-    async def reading(self, role: str | None = None) -> AsyncIterator[Reading]:
+    async def reading(self, role: str | None = None) -> AsyncGenerator[Reading]:
         """A read-only transaction, if asked under another role for its length."""
         async with self._block(readonly=True) as (sql, raw):
             if role:
@@ -126,7 +126,7 @@ class Database:
             yield Reading(sql, raw)
 
     @asynccontextmanager
-    async def _block(self, *, readonly: bool) -> AsyncIterator[tuple[AsyncConnection, Raw]]:
+    async def _block(self, *, readonly: bool) -> AsyncGenerator[tuple[AsyncConnection, Raw]]:
         try:
             async with self.engine.connect() as sql:
                 wrapped = await sql.get_raw_connection()
@@ -156,7 +156,7 @@ class Database:
 
 
 def _driver_error(error: DBAPIError) -> BaseException | None:
-    """asyncpg's own error below SQLAlchemy's wrapping."""
+    """Asyncpg's own error below SQLAlchemy's wrapping."""
     return error.orig.__cause__ if error.orig is not None else None
 
 

@@ -1,7 +1,7 @@
 """Problems: everything a caller can act on, as RFC 9457 `application/problem+json`.
 
 Beside the standard members every answer carries `stored` (did we keep your data? true, false,
-or null: unknown, send the same id again) and `retryable`. A tablet needs nothing else to decide.
+or null: unknown, send the same id again) and `retryable`: all that a tablet needs to decide.
 No input value is ever repeated: a mistyped document number must not travel back or into a log.
 """
 
@@ -203,7 +203,7 @@ class Internal(Problem):
 
 
 class Unavailable(Problem):
-    """The database did not answer in time. What was stored is unknown until the id is resent."""
+    """The database did not answer in time. What was stored is unknown until a resend tells."""
 
     status = 503
     slug = "unavailable"

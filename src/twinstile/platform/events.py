@@ -1,20 +1,26 @@
-"""Append to `event`: the one row that is audit line, outbox entry and sync position."""
+"""Append to `event`: the one row that is audit line, outbox entry and sync position.
+
+Rooms above write and read it through this module, and only about subjects of their own.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import insert
+from sqlalchemy import insert, select
 from uuid_utils.compat import uuid7
 
-from twinstile.platform.db import Transaction
+from twinstile.platform.db import Reading, Transaction
 from twinstile.platform.tables import Event
 
 
 @dataclass(frozen=True, slots=True)
 class Happening:
-    """A change others must hear of. `body` holds codes and ids, never identities."""
+    """A change others must hear of. `body` holds codes and ids, never identities.
+
+    An act that a client names by an id of its own keeps that id: a resend is recognised.
+    """
 
     hub_id: str
     kind: str
@@ -23,6 +29,8 @@ class Happening:
     body: dict[str, object] = field(default_factory=dict[str, object])
     device_id: UUID | None = None
     operator_id: UUID | None = None
+    event_id: UUID | None = None
+    """A device's own id of the change, so that sending it again is noticed; else a new one."""
 
 
 async def append(tx: Transaction, happenings: Sequence[Happening]) -> None:
@@ -33,7 +41,7 @@ async def append(tx: Transaction, happenings: Sequence[Happening]) -> None:
             [
                 {
                     "hub_id": h.hub_id,
-                    "event_id": uuid7(),
+                    "event_id": h.event_id or uuid7(),
                     "at": h.at,
                     "kind": h.kind,
                     "subject_id": h.subject_id,
@@ -44,3 +52,37 @@ async def append(tx: Transaction, happenings: Sequence[Happening]) -> None:
                 for h in happenings
             ],
         )
+
+
+_COLUMNS = (
+    Event.hub_id,
+    Event.kind,
+    Event.subject_id,
+    Event.at,
+    Event.body,
+    Event.device_id,
+    Event.operator_id,
+    Event.event_id,
+)
+
+
+async def find(tx: Reading, hub_id: str, event_id: UUID) -> Happening | None:
+    """What was recorded under that id, if anything was."""
+    found = await tx.sql.execute(
+        select(*_COLUMNS).where(Event.hub_id == hub_id, Event.event_id == event_id)
+    )
+    row = found.one_or_none()
+    return None if row is None else Happening(*row)
+
+
+async def of_subject(
+    tx: Reading, hub_id: str, subject_id: UUID, kinds: Sequence[str], limit: int
+) -> list[Happening]:
+    """The latest `limit` happenings of these kinds to a subject, oldest first."""
+    found = await tx.sql.execute(
+        select(*_COLUMNS)
+        .where(Event.hub_id == hub_id, Event.subject_id == subject_id, Event.kind.in_(kinds))
+        .order_by(Event.at.desc(), Event.event_id.desc())
+        .limit(limit)
+    )
+    return [Happening(*row) for row in reversed(found.all())]

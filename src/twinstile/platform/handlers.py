@@ -10,8 +10,10 @@ from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
 from twinstile.platform import observe
+from twinstile.platform.crypto import KeyDestroyed
 from twinstile.platform.errors import (
     FieldFault,
+    Gone,
     Internal,
     InvalidInput,
     MethodNotAllowed,
@@ -91,6 +93,10 @@ async def _on_http(request: Request, error: Exception) -> Response:
     return answer(problem_for_status(plain.status_code), request.scope)
 
 
+async def _on_destroyed(request: Request, _: Exception) -> Response:
+    return answer(Gone(), request.scope)
+
+
 async def _on_own_fault(request: Request, error: Exception) -> Response:
     observe.log.error("response does not fit its model", kind=type(error).__name__)
     return answer(Internal(), request.scope)
@@ -100,5 +106,6 @@ def install(app: FastAPI) -> None:
     """Let every error of this application leave as a problem document."""
     app.add_exception_handler(Problem, _on_problem)
     app.add_exception_handler(RequestValidationError, _on_invalid)
+    app.add_exception_handler(KeyDestroyed, _on_destroyed)
     app.add_exception_handler(HTTPException, _on_http)
     app.add_exception_handler(ResponseValidationError, _on_own_fault)

@@ -1,12 +1,12 @@
 """The schema: migrations under one lock, partitions ahead of time, and how a server is judged.
 
-Runs under the owner's login; the service's own role owns nothing. `lock_timeout` keeps a waiting
-ALTER from queueing every writer behind it: the migration fails instead and is run again.
+Runs under the owner's login; the service's own role owns nothing. `lock_timeout` keeps a
+waiting ALTER from queueing every writer behind it: the migration fails and is run again.
 """
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -114,7 +114,7 @@ def _upgrade(connection: Connection) -> None:
 
 
 @contextmanager
-def _exclusive(connection: Connection) -> Iterator[None]:
+def _exclusive(connection: Connection) -> Generator[None]:
     connection.execute(text(f"SET statement_timeout = '{WAIT_FOR_OTHER_UPGRADE}'"))
     connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": UPGRADE_LOCK})
     connection.execute(text(f"SET lock_timeout = '{LOCK_TIMEOUT}'"))
@@ -148,5 +148,5 @@ def _months(start: datetime, count: int) -> Iterator[tuple[int, int]]:
 
 
 def first_id(moment: datetime) -> UUID:
-    """The smallest UUIDv7 of that millisecond (RFC 9562, section 5.7), version bits left zero."""
+    """The smallest UUIDv7 of that millisecond (RFC 9562, section 5.7), other bits zero."""
     return UUID(int=int(moment.timestamp() * 1000) << 80)

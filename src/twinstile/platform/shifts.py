@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from twinstile.platform import events
 from twinstile.platform.auth import Principal, TokenKind, mint_token, scopes_of
 from twinstile.platform.crypto import token_digest
-from twinstile.platform.db import Database, Transaction
+from twinstile.platform.db import Database, Reading, Transaction
 from twinstile.platform.errors import AlreadyExists, NotFound, SignInRefused, TooMany
 from twinstile.platform.events import Happening
 from twinstile.platform.roles import Role
@@ -221,3 +221,20 @@ async def sign_out(tx: Transaction, who: Principal, at: datetime) -> None:
             )
         ],
     )
+
+
+async def crew(
+    tx: Reading, hub_id: str, device_id: UUID, shift_ids: set[UUID]
+) -> dict[UUID, tuple[UUID, frozenset[Role]]]:
+    """Operator and roles of shifts that were worked on this device, ended ones included."""
+    if not shift_ids:
+        return {}
+    found = await tx.sql.execute(
+        select(Shift.shift_id, Shift.operator_id, Shift.roles).where(
+            Shift.hub_id == hub_id, Shift.device_id == device_id, Shift.shift_id.in_(shift_ids)
+        )
+    )
+    return {
+        shift_id: (operator_id, frozenset(map(Role, roles)))
+        for shift_id, operator_id, roles in found
+    }

@@ -5,7 +5,7 @@ tables on `Base`.
 """
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, ClassVar
 from uuid import UUID
 
 from sqlalchemy import (
@@ -21,6 +21,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import INT8MULTIRANGE, JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import UserDefinedType
+from typing_extensions import override
 
 
 class Base(DeclarativeBase):
@@ -33,7 +34,7 @@ class Base(DeclarativeBase):
             "pk": "pk_%(table_name)s",
         }
     )
-    type_annotation_map = {
+    type_annotation_map: ClassVar = {
         datetime: DateTime(timezone=True),
         str: Text(),
         bytes: LargeBinary(),
@@ -46,7 +47,8 @@ class Xid8(UserDefinedType[str]):
 
     cache_ok = True
 
-    def get_col_spec(self) -> str:
+    @override
+    def get_col_spec(self, **_: object) -> str:
         return "xid8"
 
 
@@ -168,7 +170,7 @@ class Quarantine(Base):
     """A fact that could not be accepted, kept whole (encrypted) until somebody looks at it."""
 
     __tablename__ = "quarantine"
-    __table_args__ = (Index(None, "hub_id", "device_id"),)
+    __table_args__ = (UniqueConstraint("hub_id", "device_id", "digest"),)
 
     hub_id: Mapped[HubKey]
     quarantine_id: Mapped[UuidKey]

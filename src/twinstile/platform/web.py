@@ -52,6 +52,10 @@ class _Gated(Request):
 
     parsed: object = None
 
+    def keep(self, raw: bytes) -> None:
+        """Remember a body that was read, as the framework itself does."""
+        self._body = raw
+
     @override
     async def json(self) -> object:
         return self.parsed
@@ -63,7 +67,9 @@ class GatedRoute(APIRoute):
     limit: ClassVar[int] = BODY_LIMIT
 
     @override
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+    def get_route_handler(
+        self,
+    ) -> Callable[[Request], Coroutine[Any, Any, Response]]:  # pyright: ignore[reportExplicitAny] # as FastAPI declares it
         inner = super().get_route_handler()
         takes_body = self.body_field is not None
 
@@ -71,7 +77,7 @@ class GatedRoute(APIRoute):
             check_query(request.url.query)
             gated = _Gated(request.scope, request.receive)
             raw = await body.read(gated, self.limit)
-            gated._body = raw  # noqa: SLF001 # starlette's own cache of a body that was read
+            gated.keep(raw)
             if takes_body and raw:
                 body.require_json(gated.headers.get("content-type", ""))
                 gated.parsed = body.parse(raw)
@@ -134,6 +140,6 @@ async def _principal(
     return principal
 
 
-def caller(*scopes: Scope) -> Any:  # noqa: ANN401 # FastAPI's own type of a dependency marker
+def caller(*scopes: Scope) -> object:
     """A dependency that gives the `Principal` and refuses one without the scopes."""
     return Security(_principal, scopes=[str(scope) for scope in scopes])

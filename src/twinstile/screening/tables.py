@@ -82,6 +82,7 @@ class Screening(Base):
     deferred_at: Mapped[datetime | None]
     case_id: Mapped[UUID | None]
     supersedes: Mapped[UUID | None]
+    fold: Mapped[dict[str, object]] = mapped_column(JSONB)
     checks: Mapped[int] = mapped_column(SmallInteger)
     reminders: Mapped[list[str]]
     verifications: Mapped[list[str]]

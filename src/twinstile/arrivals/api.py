@@ -1,0 +1,161 @@
+"""HTTP: runs and their manifests."""
+
+from datetime import date, datetime, timedelta
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+from pydantic import Field, StrictInt
+from sqlalchemy import select
+
+from twinstile.arrivals import manifests
+from twinstile.arrivals.manifests import Entry, Mode, ServiceRun
+from twinstile.arrivals.tables import Run
+from twinstile.identity import forms
+from twinstile.platform import clock
+from twinstile.platform.auth import Principal, Scope
+from twinstile.platform.errors import Conflict, FieldFault, InvalidInput, NotFound, documented
+from twinstile.platform.fields import Answer, Body, Line, Moment, Word
+from twinstile.platform.web import GatedRoute, Home, Read, Tx, caller
+
+router = APIRouter(prefix="/v1", route_class=GatedRoute, tags=["arrivals"])
+
+LONGEST_PERIOD = timedelta(days=31)
+
+
+class RunBody(Body):
+    mode: Mode
+    service_no: Word = Field(examples=["G7349"])
+    service_date: date
+    origin: Line = Field(examples=["Shanghai Hongqiao"])
+    terminus: Line
+    scheduled_arrival: Moment
+    estimated_arrival: Moment | None = None
+    actual_arrival: Moment | None = None
+    platform: Word | None = None
+
+
+class RunAnswer(Answer):
+    run_id: UUID
+    mode: Mode
+    service_no: str
+    service_date: date
+    origin: str
+    terminus: str
+    scheduled_arrival: datetime
+    estimated_arrival: datetime | None
+    actual_arrival: datetime | None
+    platform: str | None
+    closed: bool
+
+
+class RunList(Answer):
+    runs: list[RunAnswer]
+
+
+class EntryBody(Body):
+    entry_id: Word = Field(description="the carrier's own key of this traveller on this run")
+    document: forms.DocumentForm
+    coach: Word | None = None
+    seat: Word | None = None
+    board_stop: Line | None = None
+    alight_stop: Line | None = None
+
+
+class ManifestBody(Body):
+    batch: Annotated[
+        StrictInt, Field(ge=0, le=2**31 - 1, description="version; a lower one changes nothing")
+    ]
+    entries: Annotated[list[EntryBody], Field(max_length=2500)]
+
+
+class ManifestAnswer(Answer):
+    applied: bool = Field(description="false when a newer batch was applied before")
+    expected: int
+    withdrawn: int
+
+
+@router.put("/runs/{run_id}", summary="Announce or correct a run")
+async def put_run(
+    run_id: UUID,
+    body: RunBody,
+    tx: Tx,
+    who: Annotated[Principal, caller(Scope.ARRIVALS_WRITE)],
+) -> RunAnswer:
+    """Enter a train, flight or ship arriving on one date, or correct what is known of it."""
+    run = ServiceRun(run_id=run_id, **dict(body))
+    closed = await manifests.announce(tx, who, run, clock.now())
+    return RunAnswer(run_id=run_id, closed=closed, **dict(body))
+
+
+@router.get("/runs", summary="List the runs of a period")
+async def list_runs(
+    tx: Read,
+    who: Annotated[Principal, caller(Scope.ARRIVALS_READ)],
+    since: Annotated[Moment, Query(alias="from")],
+    until: Annotated[Moment, Query(alias="to")],
+) -> RunList:
+    """Runs by scheduled arrival, at most 31 days at once."""
+    if not since < until <= since + LONGEST_PERIOD:
+        raise InvalidInput(errors=[FieldFault("/to", "out-of-range")])
+    found = await tx.sql.execute(
+        select(
+            Run.run_id,
+            Run.mode,
+            Run.service_no,
+            Run.service_date,
+            Run.origin,
+            Run.terminus,
+            Run.scheduled_arrival,
+            Run.estimated_arrival,
+            Run.actual_arrival,
+            Run.platform,
+            Run.closed_at.is_not(None).label("closed"),
+        )
+        .where(Run.hub_id == who.hub_id, Run.scheduled_arrival.between(since, until))
+        .order_by(Run.scheduled_arrival, Run.run_id)
+        .limit(5000)
+    )
+    return RunList(runs=[RunAnswer.model_validate(row) for row in found.mappings()])
+
+
+@router.put(
+    "/runs/{run_id}/manifest",
+    summary="Land the manifest of a run",
+    responses=documented(NotFound, Conflict),
+)
+async def put_manifest(
+    run_id: UUID,
+    body: ManifestBody,
+    tx: Tx,
+    home: Home,
+    who: Annotated[Principal, caller(Scope.ARRIVALS_WRITE)],
+) -> ManifestAnswer:
+    """Apply the whole list of expected travellers; whoever is no longer on it is withdrawn."""
+    names = [entry.entry_id for entry in body.entries]
+    if len(set(names)) != len(names):
+        raise InvalidInput(errors=[FieldFault("/entries", "duplicate-entry")])
+    at = clock.now()
+    today = at.astimezone(home.settings.zone).date()
+    entries = [
+        Entry(
+            entry.entry_id,
+            forms.identify(
+                entry.document,
+                f"/entries/{place}/document",
+                today,
+                home.settings.synthetic_id_prefixes,
+            )[0],
+            entry.coach,
+            entry.seat,
+            entry.board_stop,
+            entry.alight_stop,
+        )
+        for place, entry in enumerate(body.entries)
+    ]
+    landed = await manifests.land(
+        tx, home.keys.of(who.hub_id), who, run_id, body.batch, entries, today, at
+    )
+    return ManifestAnswer(
+        applied=landed.applied, expected=landed.expected, withdrawn=landed.withdrawn
+    )

@@ -1,0 +1,264 @@
+"""Runs and manifests as they are announced, corrected and withdrawn."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import func, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from twinstile.arrivals.tables import ManifestEntry, Run
+from twinstile.identity import vault
+from twinstile.identity.vault import Identity
+from twinstile.platform import events
+from twinstile.platform.auth import Principal
+from twinstile.platform.crypto import KeyFiles
+from twinstile.platform.db import Transaction
+from twinstile.platform.errors import Conflict, NotFound
+from twinstile.platform.events import Happening
+
+EXPECTATION_SQL = """
+SELECT DISTINCT ON (w.ordinal) w.ordinal, m.run_id, m.entry_id
+FROM wanted w
+JOIN manifest_entry m
+  ON m.hub_id = {hub} AND m.person_id = w.person_id AND m.withdrawn_at IS NULL
+JOIN run r ON r.hub_id = m.hub_id AND r.run_id = m.run_id
+WHERE coalesce(r.actual_arrival, r.estimated_arrival, r.scheduled_arrival)
+      BETWEEN w.observed_at - interval '24 hours' AND w.observed_at + interval '12 hours'
+ORDER BY w.ordinal,
+    (m.run_id = w.run_id) DESC NULLS LAST,
+    abs(extract(epoch FROM w.observed_at
+        - coalesce(r.actual_arrival, r.estimated_arrival, r.scheduled_arrival)))
+"""
+"""The entry that fits each row of `wanted (ordinal, person_id, run_id, observed_at)` best: the
+named run, else the arrival nearest in time. To be set into a statement of a room above."""
+
+
+class Mode(StrEnum):
+    """How people arrive."""
+
+    RAIL = "RAIL"
+    AIR = "AIR"
+    SEA = "SEA"
+    ROAD = "ROAD"
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceRun:
+    """One train, flight or ship arriving on one date."""
+
+    run_id: UUID
+    mode: Mode
+    service_no: str
+    service_date: date
+    origin: str
+    terminus: str
+    scheduled_arrival: datetime
+    estimated_arrival: datetime | None
+    actual_arrival: datetime | None
+    platform: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One traveller on the run as the carrier announced it."""
+
+    entry_id: str
+    identity: Identity
+    coach: str | None
+    seat: str | None
+    board_stop: str | None
+    alight_stop: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Landed:
+    """What a manifest changed."""
+
+    applied: bool
+    expected: int
+    withdrawn: int
+
+
+async def announce(tx: Transaction, who: Principal, run: ServiceRun, at: datetime) -> bool:
+    """Enter a run or correct it; whether it is closed already."""
+    values = {
+        "mode": run.mode,
+        "service_no": run.service_no,
+        "service_date": run.service_date,
+        "origin": run.origin,
+        "terminus": run.terminus,
+        "scheduled_arrival": run.scheduled_arrival,
+        "estimated_arrival": run.estimated_arrival,
+        "actual_arrival": run.actual_arrival,
+        "platform": run.platform,
+        "recorded_at": at,
+    }
+    kept = await tx.sql.execute(
+        upsert(Run)
+        .values(hub_id=who.hub_id, run_id=run.run_id, **values)
+        .on_conflict_do_update(index_elements=[Run.hub_id, Run.run_id], set_=values)
+        .returning(Run.closed_at)
+    )
+    closed = kept.scalar_one() is not None
+    await events.append(
+        tx,
+        [
+            Happening(
+                who.hub_id,
+                "run.announced",
+                run.run_id,
+                at,
+                {"service_no": run.service_no},
+                who.device_id,
+                who.operator_id,
+            )
+        ],
+    )
+    return closed
+
+
+async def land(
+    tx: Transaction,
+    keys: KeyFiles,
+    who: Principal,
+    run_id: UUID,
+    batch: int,
+    entries: Sequence[Entry],
+    today: date,
+    at: datetime,
+) -> Landed:
+    """Apply a whole manifest: entries it no longer names are withdrawn.
+
+    An older batch than the one applied changes nothing: late files are normal. The run's row is
+    locked first, so two manifests of one run are applied one after the other.
+    Raises `NotFound` for an unknown run, `Conflict` for a closed one.
+    """
+    locked = await tx.sql.execute(
+        select(Run.closed_at)
+        .where(Run.hub_id == who.hub_id, Run.run_id == run_id)
+        .with_for_update()
+    )
+    row = locked.one_or_none()
+    if row is None:
+        raise NotFound("There is no such run.")
+    if row[0] is not None:
+        raise Conflict("The run is closed.")
+    mine = (ManifestEntry.hub_id == who.hub_id, ManifestEntry.run_id == run_id)
+    highest = await tx.sql.execute(select(func.max(ManifestEntry.batch)).where(*mine))
+    newest: int | None = highest.scalar_one_or_none()
+    if newest is not None and batch < newest:
+        return Landed(
+            applied=False, expected=await _expected(tx, who.hub_id, run_id), withdrawn=0
+        )
+    people = await vault.recognise(tx, keys, who.hub_id, today, [e.identity for e in entries])
+    await _write(tx, who.hub_id, run_id, batch, entries, people, at)
+    gone = await tx.sql.execute(
+        update(ManifestEntry)
+        .where(*mine, ManifestEntry.batch < batch, ManifestEntry.withdrawn_at.is_(None))
+        .values(withdrawn_at=at)
+        .returning(ManifestEntry.entry_id)
+    )
+    withdrawn = len(gone.all())
+    await events.append(
+        tx,
+        [
+            Happening(
+                who.hub_id,
+                "manifest.landed",
+                run_id,
+                at,
+                {"batch": batch, "entries": len(entries), "withdrawn": withdrawn},
+                who.device_id,
+                who.operator_id,
+            )
+        ],
+    )
+    return Landed(
+        applied=True, expected=await _expected(tx, who.hub_id, run_id), withdrawn=withdrawn
+    )
+
+
+_WRITE = """
+INSERT INTO manifest_entry
+    (hub_id, run_id, entry_id, person_id, batch, coach, seat, board_stop, alight_stop,
+     recorded_at)
+SELECT $1, $2, e.entry_id, e.person_id, $3, e.coach, e.seat, e.board_stop, e.alight_stop, $4
+FROM unnest($5::text[], $6::uuid[], $7::text[], $8::text[], $9::text[], $10::text[])
+    AS e(entry_id, person_id, coach, seat, board_stop, alight_stop)
+ON CONFLICT (hub_id, run_id, entry_id) DO UPDATE SET
+    person_id = excluded.person_id, batch = excluded.batch, coach = excluded.coach,
+    seat = excluded.seat, board_stop = excluded.board_stop, alight_stop = excluded.alight_stop,
+    recorded_at = excluded.recorded_at, withdrawn_at = NULL
+"""
+
+
+async def _write(
+    tx: Transaction,
+    hub_id: str,
+    run_id: UUID,
+    batch: int,
+    entries: Sequence[Entry],
+    people: Sequence[UUID],
+    at: datetime,
+) -> None:
+    await tx.raw.execute(
+        _WRITE,
+        hub_id,
+        run_id,
+        batch,
+        at,
+        [e.entry_id for e in entries],
+        list(people),
+        [e.coach for e in entries],
+        [e.seat for e in entries],
+        [e.board_stop for e in entries],
+        [e.alight_stop for e in entries],
+    )
+
+
+async def _expected(tx: Transaction, hub_id: str, run_id: UUID) -> int:
+    counted = await tx.sql.execute(
+        select(func.count()).where(
+            ManifestEntry.hub_id == hub_id,
+            ManifestEntry.run_id == run_id,
+            ManifestEntry.withdrawn_at.is_(None),
+        )
+    )
+    return counted.scalar_one()
+
+
+async def close(tx: Transaction, hub_id: str, run_id: UUID, at: datetime) -> bool:
+    """Close a run: nobody else is expected. False when it was closed. Raises `NotFound`."""
+    closed = await tx.sql.execute(
+        update(Run)
+        .where(Run.hub_id == hub_id, Run.run_id == run_id, Run.closed_at.is_(None))
+        .values(closed_at=at)
+        .returning(Run.run_id)
+    )
+    if closed.one_or_none() is not None:
+        return True
+    there = await tx.sql.execute(
+        select(Run.run_id).where(Run.hub_id == hub_id, Run.run_id == run_id)
+    )
+    if there.one_or_none() is None:
+        raise NotFound("There is no such run.")
+    return False
+
+
+async def forget(tx: Transaction, hub_id: str, before: datetime) -> int:
+    """Delete the entries of runs that arrived before the moment; how many there were."""
+    return len(
+        await tx.raw.fetch(
+            """
+            DELETE FROM manifest_entry m USING run r
+            WHERE m.hub_id = $1 AND r.hub_id = $1 AND r.run_id = m.run_id
+              AND coalesce(r.actual_arrival, r.scheduled_arrival) < $2
+            RETURNING 1
+            """,
+            hub_id,
+            before,
+        )
+    )

@@ -1,0 +1,72 @@
+"""The document part of request bodies, and how it becomes an identity."""
+
+import datetime as dt
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from twinstile.identity import documents, mrz
+from twinstile.identity.types import (
+    DocumentKind,
+    Finding,
+    Holder,
+    IdentityResult,
+    InvalidText,
+    ReadDocument,
+)
+from twinstile.identity.vault import Identity
+from twinstile.platform.errors import FieldFault, InvalidInput
+from twinstile.platform.fields import Body, Line, Word
+
+__all__ = ["DocumentForm", "IdentityResult", "identify"]
+
+MrzLine = Annotated[Line, Field(max_length=90)]
+
+
+class DocumentForm(Body):
+    """A document as typed, read by a chip reader, or its machine-readable zone."""
+
+    kind: DocumentKind
+    number: Word | None = Field(default=None, examples=["770101199002010079"])
+    issuer: Word | None = Field(default=None, description="ICAO code of the issuing state")
+    name: Line | None = Field(default=None, examples=["张伟"])
+    birth_date: dt.date | None = None
+    mrz: Annotated[list[MrzLine], Field(min_length=1, max_length=3)] | None = Field(
+        default=None, description="the lines of the machine-readable zone (ICAO Doc 9303)"
+    )
+
+    @model_validator(mode="after")
+    def _has_number(self) -> Self:
+        if (self.number is None) == (self.mrz is None):
+            raise PydanticCustomError("missing", "either a number or the lines of the zone")
+        return self
+
+
+def identify(
+    form: DocumentForm, pointer: str, today: dt.date, synthetic: tuple[str, ...]
+) -> tuple[Identity, frozenset[Finding]]:
+    """Who the form speaks of and what reading it found.
+
+    Raises `InvalidInput` pointing below `pointer` for text that no document can carry.
+    """
+    try:
+        read = _read(form, today, synthetic)
+    except mrz.InvalidZone:
+        raise InvalidInput(errors=[FieldFault(f"{pointer}/mrz", "invalid-format")]) from None
+    except InvalidText:
+        raise InvalidInput(errors=[FieldFault(f"{pointer}/number", "invalid-text")]) from None
+    holder = Holder(
+        form.name or read.holder.name,
+        read.holder.birth_date or form.birth_date,
+        read.holder.sex,
+    )
+    return Identity(read.document, holder), read.findings
+
+
+def _read(form: DocumentForm, today: dt.date, synthetic: tuple[str, ...]) -> ReadDocument:
+    if form.mrz is not None:
+        return mrz.read(form.mrz, today=today).read
+    return documents.read(
+        form.kind, form.number or "", today=today, issuer=form.issuer, synthetic=synthetic
+    )

@@ -1,0 +1,232 @@
+"""The vault's work: recognise a document, keep whose it is, give it back to those who may.
+
+A person id is random. The same document met again within the life of the blind index (two
+epochs of 14 days) gets the same id; afterwards nobody, we included, can tell that it was met.
+"""
+
+import contextlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from uuid import UUID, uuid4
+
+import asyncpg
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from twinstile.identity.tables import Held, Vault
+from twinstile.identity.types import Document, DocumentKind, Holder, Sex
+from twinstile.platform.crypto import KeyDestroyed, KeyFiles, decrypt, encrypt, keyed_digest
+from twinstile.platform.db import Reading, Transaction
+from twinstile.platform.errors import NotFound
+
+EPOCH_DAYS = 14
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who a person is: what the vault encrypts."""
+
+    document: Document
+    holder: Holder
+
+
+def epoch_of(day: date) -> int:
+    """The number of the 14-day epoch whose key the blind index of that day uses."""
+    return day.toordinal() // EPOCH_DAYS
+
+
+def epoch_key(epoch: int) -> str:
+    """The name of that key."""
+    return f"epoch.{epoch}"
+
+
+def day_key(day: date) -> str:
+    """The name of the key under which the people of that day are encrypted."""
+    return f"day.{day.isoformat()}"
+
+
+def case_key(case_id: UUID) -> str:
+    """The name of the key under which the people of a case are encrypted."""
+    return f"case.{case_id}"
+
+
+def epoch_keys(keys: KeyFiles, day: date) -> list[tuple[str, bytes]]:
+    """Names and keys of the living epochs of a day: the present one and, if there, the last."""
+    present, last = epoch_key(epoch_of(day)), epoch_key(epoch_of(day) - 1)
+    living = [(present, keys.get_or_create(present))]
+    # there is none when the hub is younger than two epochs, or when the key's time is over
+    with contextlib.suppress(KeyDestroyed):
+        living.append((last, keys.get(last)))
+    return living
+
+
+def blind(keys: KeyFiles, document: Document, day: date) -> list[bytes]:
+    """The blind index of a document under each living epoch key, the present one first.
+
+    An HMAC: without the key an 18-digit number could be found by trying them all in seconds.
+    """
+    message = "\x1f".join((document.kind, document.issuer or "", document.number)).encode()
+    return [keyed_digest(key, "blind", message) for _, key in epoch_keys(keys, day)]
+
+
+_RECOGNISE = """
+WITH wanted AS (
+    SELECT * FROM unnest($3::bytea[], $4::bytea[], $5::uuid[], $6::bytea[])
+        AS w(blind, earlier, person_id, cipher)
+), known AS (
+    SELECT DISTINCT ON (w.blind) w.blind, v.person_id
+    FROM wanted w JOIN vault v ON v.hub_id = $1 AND v.blind IN (w.blind, w.earlier)
+    ORDER BY w.blind, v.day
+)
+INSERT INTO vault (hub_id, day, person_id, blind, cipher)
+SELECT $1, $2, coalesce(k.person_id, w.person_id), w.blind, w.cipher
+FROM wanted w LEFT JOIN known k USING (blind)
+ORDER BY w.blind
+ON CONFLICT DO NOTHING
+"""
+_LOCK = """
+SELECT blind, person_id FROM vault
+WHERE hub_id = $1 AND day = $2 AND blind = ANY($3::bytea[])
+ORDER BY blind FOR NO KEY UPDATE
+"""
+
+
+async def recognise(
+    tx: Transaction,
+    keys: KeyFiles,
+    hub_id: str,
+    day: date,
+    people: Sequence[Identity],
+) -> list[UUID]:
+    """A person id for each identity, in order, entering those not met today.
+
+    The rows stay locked until the transaction ends: what is decided about one person is decided
+    by one transaction at a time, in this process and in any other. Two statements.
+    Raises `KeyDestroyed` when the day's key was destroyed.
+    """
+    if not people:
+        return []
+    key = keys.get_or_create(day_key(day))
+    blinds = [blind(keys, person.document, day) for person in people]
+    first = {
+        digests[0]: (digests, person) for digests, person in zip(blinds, people, strict=True)
+    }
+    ids = [uuid4() for _ in first]
+    await tx.raw.execute(
+        _RECOGNISE,
+        hub_id,
+        day,
+        list(first),
+        [digests[-1] for digests, _ in first.values()],
+        ids,
+        [
+            encrypt(key, _pack(person), _place(hub_id, day.isoformat()))
+            for _, person in first.values()
+        ],
+    )
+    locked: Iterable[asyncpg.Record] = await tx.raw.fetch(_LOCK, hub_id, day, list(first))
+    found: Mapping[bytes, UUID] = {row[0]: row[1] for row in locked}
+    return [found[digests[0]] for digests in blinds]
+
+
+async def find(
+    tx: Reading, keys: KeyFiles, hub_id: str, day: date, document: Document
+) -> UUID | None:
+    """The person id of a document met before, if any."""
+    row = await tx.sql.execute(
+        select(Vault.person_id)
+        .where(Vault.hub_id == hub_id, Vault.blind.in_(blind(keys, document, day)))
+        .limit(1)
+    )
+    return row.scalar_one_or_none()
+
+
+async def reveal(tx: Reading, keys: KeyFiles, hub_id: str, person_id: UUID) -> Identity:
+    """Who a person is, from the latest day that is still readable.
+
+    Raises `NotFound` for an unknown person and `KeyDestroyed` when the identity was destroyed.
+    """
+    rows = await tx.sql.execute(
+        select(Vault.day, Vault.cipher)
+        .where(Vault.hub_id == hub_id, Vault.person_id == person_id)
+        .order_by(Vault.day.desc())
+        .limit(1)
+    )
+    row = rows.one_or_none()
+    if row is None:
+        raise NotFound("There is no such person here.")
+    day, cipher = row
+    return _unpack(decrypt(keys.get(day_key(day)), cipher, _place(hub_id, day.isoformat())))
+
+
+async def hold(
+    tx: Transaction, keys: KeyFiles, hub_id: str, key_id: str, person_id: UUID, at: datetime
+) -> None:
+    """Re-encrypt a person under a key that outlives the day, for a case that was opened."""
+    identity = await reveal(tx, keys, hub_id, person_id)
+    key = keys.get_or_create(key_id)
+    await tx.sql.execute(
+        upsert(Held)
+        .values(
+            hub_id=hub_id,
+            key_id=key_id,
+            person_id=person_id,
+            held_at=at,
+            cipher=encrypt(key, _pack(identity), _place(hub_id, key_id)),
+        )
+        .on_conflict_do_nothing()
+    )
+
+
+async def reveal_held(
+    tx: Reading, keys: KeyFiles, hub_id: str, key_id: str, person_id: UUID
+) -> Identity:
+    """Who the person of a case is. Raises `NotFound` or, after destruction, `KeyDestroyed`."""
+    rows = await tx.sql.execute(
+        select(Held.cipher).where(
+            Held.hub_id == hub_id, Held.key_id == key_id, Held.person_id == person_id
+        )
+    )
+    cipher = rows.scalar_one_or_none()
+    if cipher is None:
+        raise NotFound("Nobody is held under that key.")
+    return _unpack(decrypt(keys.get(key_id), cipher, _place(hub_id, key_id)))
+
+
+def _place(hub_id: str, key_id: str) -> bytes:
+    """Where a ciphertext belongs; authenticated, so that it opens nowhere else."""
+    return f"vault|{hub_id}|{key_id}".encode()
+
+
+def _pack(identity: Identity) -> bytes:
+    document, holder = identity.document, identity.holder
+    return json.dumps(
+        {
+            "kind": document.kind,
+            "number": document.number,
+            "issuer": document.issuer,
+            "name": holder.name,
+            "birth_date": holder.birth_date.isoformat() if holder.birth_date else None,
+            "sex": holder.sex,
+        },
+        ensure_ascii=False,
+    ).encode()
+
+
+def _unpack(plain: bytes) -> Identity:
+    fields: dict[str, str | None] = json.loads(plain)
+    born, sex = fields["birth_date"], fields["sex"]
+    return Identity(
+        Document(
+            DocumentKind(fields["kind"] or DocumentKind.OTHER),
+            fields["number"] or "",
+            fields["issuer"],
+        ),
+        Holder(
+            fields["name"],
+            date.fromisoformat(born) if born else None,
+            Sex(sex) if sex else None,
+        ),
+    )

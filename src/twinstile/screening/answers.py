@@ -1,0 +1,90 @@
+"""What a check or a fact became, in the words of the answer."""
+
+from collections.abc import Mapping
+
+from twinstile.platform import observe
+from twinstile.platform.errors import Problem
+from twinstile.screening.batch import Taken
+from twinstile.screening.bodies import (
+    CheckAnswer,
+    CompletenessAnswer,
+    FactAnswer,
+    FaultAnswer,
+    NextStep,
+    ReasonAnswer,
+)
+from twinstile.screening.passages import Recorded
+from twinstile.screening.types import Outcome, ScreeningState
+
+_NEXT = {
+    ScreeningState.PRESENTED: NextStep.COMPLETE_EVIDENCE,
+    ScreeningState.VERIFYING: NextStep.COMPLETE_EVIDENCE,
+    ScreeningState.ASSISTED: NextStep.ASSISTED_LANE,
+    ScreeningState.SECONDARY: NextStep.SECONDARY_AREA,
+    ScreeningState.HELD: NextStep.CALL_MEDIC,
+    ScreeningState.CLEARED: NextStep.GO,
+    ScreeningState.CLEARED_CONDITIONAL: NextStep.GO,
+    ScreeningState.CLEARED_TRANSIT: NextStep.GO,
+}
+
+
+def check(done: Recorded, language: str, hub_id: str) -> CheckAnswer:
+    """The answer to a check, reasons in the language asked for as far as the policy has it."""
+    decision = done.decision
+    observe.CHECKS.labels(hub_id, done.status, decision.verdict).inc()
+    texts = {rule.rule_id: rule.text for rule in done.policy.rules}
+    repeat = decision.outcome is Outcome.REPEAT
+    return CheckAnswer(
+        id=done.id,
+        status=done.status,
+        screening_id=done.screening_id,
+        verdict=decision.verdict,
+        state=decision.state,
+        reasons=[
+            ReasonAnswer(
+                rule_id=reason.rule_id,
+                code=reason.code,
+                text=_said(texts.get(reason.rule_id, {}), language) or reason.code,
+            )
+            for reason in decision.reasons
+        ],
+        policy_version=decision.policy_version,
+        next_step=NextStep.COMPLETE_EVIDENCE
+        if repeat and decision.state is not ScreeningState.HELD
+        else _NEXT.get(decision.state, NextStep.WAIT),
+        case_id=done.case_id,
+        case_no=done.case_no,
+        completeness=CompletenessAnswer(
+            reminders=done.completeness.reminders,
+            verifications=done.completeness.verifications,
+            services=done.completeness.services,
+            complete=done.completeness.complete,
+        ),
+    )
+
+
+def fact(taken: Taken, language: str, hub_id: str) -> FactAnswer:
+    """The answer to one item of a batch."""
+    return FactAnswer(
+        id=taken.id,
+        status=taken.status,
+        problem=_fault(taken.problem) if taken.problem else None,
+        check=check(taken.recorded, language, hub_id) if taken.recorded else None,
+    )
+
+
+def _fault(problem: Problem) -> FaultAnswer:
+    return FaultAnswer(
+        type=f"/problems/{problem.slug}",
+        errors=[{"pointer": f.pointer, "code": f.code} for f in problem.errors],
+    )
+
+
+def _said(texts: Mapping[str, str], language: str) -> str | None:
+    """The text in the first language asked for that there is, else in English."""
+    for wanted in language.split(","):
+        tag = wanted.partition(";")[0].strip().lower()
+        for name, text in texts.items():
+            if tag and name.lower().startswith(tag.split("-")[0]):
+                return text
+    return texts.get("en")

@@ -1,0 +1,287 @@
+"""HTTP: checks, batches, reminders, steps, and what is known of a screening."""
+
+from datetime import datetime, timedelta
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Header, Query, Response
+from pydantic import Field
+
+from twinstile.platform import clock, devices
+from twinstile.platform.auth import Principal, Scope
+from twinstile.platform.errors import (
+    Conflict,
+    FieldFault,
+    Forbidden,
+    Gone,
+    IdReused,
+    InvalidInput,
+    NotFound,
+    TransitionRefused,
+    documented,
+)
+from twinstile.platform.fields import Answer, Line, Moment, Slug
+from twinstile.platform.web import BatchRoute, GatedRoute, Home, House, Read, Tx, caller
+from twinstile.policy.api import Compiled
+from twinstile.screening import (
+    acts,
+    answers,
+    batch,
+    checks,
+    intake,
+    lanes,
+    queries,
+    transitions,
+)
+from twinstile.screening.acts import Given
+from twinstile.screening.bodies import (
+    BatchAnswer,
+    BatchBody,
+    CheckAnswer,
+    CheckBody,
+    CheckView,
+    FactStatus,
+    ReminderBody,
+    ScreeningPage,
+    ScreeningWhole,
+    StepAnswer,
+    StepBody,
+)
+from twinstile.screening.intake import Receiver
+from twinstile.screening.transitions import Step
+from twinstile.screening.types import ScreeningState
+
+router = APIRouter(prefix="/v1", route_class=GatedRoute)
+facts_router = APIRouter(prefix="/v1", route_class=BatchRoute)
+
+Language = Annotated[str, Header(alias="Accept-Language", max_length=200)]
+LONGEST_PERIOD = timedelta(days=31)
+
+
+def _receiver(who: Principal, home: House, at: datetime) -> Receiver:
+    return Receiver(
+        who,
+        home.keys.of(who.hub_id),
+        home.settings.zone,
+        home.settings.synthetic_id_prefixes,
+        at,
+    )
+
+
+@router.put(
+    "/checks/{check_id}",
+    status_code=201,
+    tags=["checks"],
+    summary="Record a check",
+    responses={
+        200: {
+            "model": CheckAnswer,
+            "description": "The same check as before: its first answer",
+        },
+        **documented(IdReused, Gone),
+    },
+)
+async def put_check(
+    check_id: UUID,
+    body: CheckBody,
+    tx: Tx,
+    home: Home,
+    policies: Compiled,
+    response: Response,
+    who: Annotated[Principal, caller(Scope.CHECKS_WRITE)],
+    language: Language = "en",
+) -> CheckAnswer:
+    """Record one passage of one person past one device, and say what to do.
+
+    The device mints the id (UUIDv7), so sending it again is harmless: the same content gets the
+    first answer with status 200, other content 409. The answer leaves after the commit.
+    """
+    receiver = _receiver(who, home, clock.now())
+    check = intake.check(body, check_id, body.counter, body.sent_at, receiver)
+    stand = checks.Stand(who, receiver.keys, policies, receiver.zone, receiver.at)
+    (done,) = await checks.record(tx, stand, [check])
+    if done.reused:
+        raise IdReused
+    await devices.note_counters(tx, who.hub_id, who.device_id, [body.counter], receiver.at)
+    if done.status is FactStatus.DUPLICATE:
+        response.status_code = 200
+    return answers.check(done, language, who.hub_id)
+
+
+@facts_router.post(
+    "/facts:batch",
+    tags=["checks"],
+    summary="Hand over facts made offline",
+)
+async def post_facts(
+    body: BatchBody,
+    tx: Tx,
+    home: Home,
+    policies: Compiled,
+    who: Annotated[Principal, caller(Scope.FACTS_WRITE)],
+    language: Language = "en",
+) -> BatchAnswer:
+    """Hand over up to 500 facts; each is answered by itself.
+
+    Anything but `retry` is kept and the tablet may forget it; `quarantined` facts wait for a
+    person. `ack_through` and `missing` tell which counters have arrived.
+    """
+    receiver = _receiver(who, home, clock.now())
+    taken = await batch.receive(tx, receiver, policies, body.items, body.sent_at)
+    status = await devices.sync_status(tx, who.hub_id, who.device_id)
+    return BatchAnswer(
+        items=[answers.fact(item, language, who.hub_id) for item in taken],
+        ack_through=status.ack_through,
+        missing=status.missing,
+    )
+
+
+@router.get(
+    "/checks/{check_id}",
+    tags=["checks"],
+    summary="Read a check",
+    responses=documented(NotFound),
+)
+async def read_check(
+    check_id: UUID, tx: Read, who: Annotated[Principal, caller(Scope.CHECKS_READ)]
+) -> CheckView:
+    """A check as stored: codes and figures, no identity."""
+    return await queries.check(tx, who.hub_id, check_id)
+
+
+@router.get("/screenings", tags=["screenings"], summary="List the screenings of a period")
+async def list_screenings(
+    tx: Read,
+    who: Annotated[Principal, caller(Scope.CHECKS_READ)],
+    since: Annotated[Moment, Query(alias="from")],
+    until: Annotated[Moment, Query(alias="to")],
+    state: ScreeningState | None = None,
+    cursor: Annotated[Line | None, Query()] = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+) -> ScreeningPage:
+    """Screenings opened in [from, to), at most 31 days, page by page."""
+    if not since < until <= since + LONGEST_PERIOD:
+        raise InvalidInput(errors=[FieldFault("/to", "out-of-range")])
+    return await queries.page(tx, who.hub_id, since, until, state, cursor, limit)
+
+
+@router.get(
+    "/screenings/{screening_id}",
+    tags=["screenings"],
+    summary="Read a screening whole",
+    responses=documented(NotFound),
+)
+async def read_screening(
+    screening_id: UUID, tx: Read, who: Annotated[Principal, caller(Scope.CHECKS_READ)]
+) -> ScreeningWhole:
+    """A screening with its checks and every step it took."""
+    return await queries.screening(tx, who.hub_id, screening_id)
+
+
+@router.put(
+    "/screenings/{screening_id}/steps/{step_id}",
+    tags=["screenings"],
+    summary="Take a step that no check brings",
+    responses=documented(NotFound, Forbidden, TransitionRefused, IdReused),
+)
+async def put_step(
+    screening_id: UUID,
+    step_id: UUID,
+    body: StepBody,
+    tx: Tx,
+    home: Home,
+    policies: Compiled,
+    who: Annotated[Principal, caller(Scope.CHECKS_WRITE)],
+) -> StepAnswer:
+    """Refuse, consent, abscond, hand over and so on: the wall chart says who may what."""
+    desk = transitions.Desk(
+        who, home.keys.of(who.hub_id), policies, home.settings.zone, clock.now()
+    )
+    step = Step(step_id, screening_id, body.event, body.at, body.reason)
+    status, state = await transitions.take(tx, desk, step)
+    return StepAnswer(status=status, state=state)
+
+
+class ReminderAnswer(Answer):
+    status: FactStatus
+
+
+@router.put(
+    "/reminders/{reminder_id}",
+    tags=["reminders"],
+    summary="Record a reminder",
+    responses=documented(IdReused),
+)
+async def put_reminder(
+    reminder_id: UUID,
+    body: ReminderBody,
+    tx: Tx,
+    who: Annotated[Principal, caller(Scope.REMINDERS_WRITE)],
+) -> ReminderAnswer:
+    """R1 is given to a run and inherited by everyone on it; R2 at a checkpoint of the hub."""
+    status = await acts.remind(tx, who, Given(reminder_id, **dict(body)), clock.now())
+    return ReminderAnswer(status=status)
+
+
+class ExpectationAnswer(Answer):
+    expected: int
+    screened: int
+    no_show: int
+    outstanding: int
+
+
+@router.get(
+    "/runs/{run_id}/expectations",
+    tags=["arrivals"],
+    summary="How many of a run are still expected",
+)
+async def read_expectations(
+    run_id: UUID, tx: Read, who: Annotated[Principal, caller(Scope.ARRIVALS_READ)]
+) -> ExpectationAnswer:
+    """Counts of the run's manifest: expected, screened, absent, outstanding."""
+    expected, screened, no_show = await queries.expectations(tx, who.hub_id, run_id)
+    return ExpectationAnswer(
+        expected=expected,
+        screened=screened,
+        no_show=no_show,
+        outstanding=expected - screened - no_show,
+    )
+
+
+class ClosedAnswer(Answer):
+    no_show: int = Field(description="expected travellers who did not come")
+
+
+@router.post(
+    "/runs/{run_id}:close",
+    tags=["arrivals"],
+    summary="Close a run",
+    responses=documented(NotFound, Conflict),
+)
+async def close_run(
+    run_id: UUID, tx: Tx, who: Annotated[Principal, caller(Scope.ARRIVALS_WRITE)]
+) -> ClosedAnswer:
+    """Nobody else is expected: who did not come is a no-show. Closing again changes nothing."""
+    return ClosedAnswer(no_show=await transitions.close_run(tx, who, run_id, clock.now()))
+
+
+@router.get(
+    "/lanes/{lane_id}/state",
+    tags=["lanes"],
+    summary="What a tablet must know at its lane",
+    responses={304: {"description": "Unchanged since the ETag given"}, **documented(NotFound)},
+)
+async def read_lane_state(
+    lane_id: Slug,
+    tx: Read,
+    response: Response,
+    who: Annotated[Principal, caller(Scope.LANES_READ)],
+    known: Annotated[Line | None, Header(alias="If-None-Match")] = None,
+) -> lanes.LaneState:
+    """Policy in force, mode and runs due soon; with If-None-Match, 304 when nothing changed."""
+    state = await lanes.state(tx, who.hub_id, lane_id, clock.now())
+    etag = lanes.etag(state)
+    response.headers["ETag"] = etag
+    if known == etag:
+        response.status_code = 304
+    return state

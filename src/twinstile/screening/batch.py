@@ -1,0 +1,246 @@
+"""Take in a tablet's backlog: every fact is judged by itself, and none is dropped.
+
+A fact that cannot be accepted is kept aside, encrypted, with the reason; the tablet may forget
+it then, and its neighbours never notice. Everything of one batch is in one transaction.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from itertools import groupby
+from typing import cast
+from uuid import UUID
+
+from pydantic import BaseModel, ValidationError
+from sqlalchemy.dialects.postgresql import insert as upsert
+from uuid_utils.compat import uuid7
+
+from twinstile.identity import vault
+from twinstile.platform import devices, observe, shifts
+from twinstile.platform.crypto import encrypt
+from twinstile.platform.db import Transaction
+from twinstile.platform.errors import FieldFault, IdReused, InvalidInput, Problem
+from twinstile.platform.handlers import faults
+from twinstile.platform.roles import Role
+from twinstile.platform.tables import Quarantine
+from twinstile.policy.versions import Policies
+from twinstile.screening import acts, checks, intake, transitions
+from twinstile.screening.acts import Act, Given
+from twinstile.screening.bodies import (
+    CheckFact,
+    FactBody,
+    FactKind,
+    FactStatus,
+    ReminderBody,
+    ServiceBody,
+    TransitionBody,
+)
+from twinstile.screening.facts import GateCheck
+from twinstile.screening.intake import Receiver
+from twinstile.screening.passages import Recorded
+from twinstile.screening.transitions import Step
+
+_BODIES: Mapping[FactKind, type[BaseModel]] = {
+    FactKind.CHECK: CheckFact,
+    FactKind.REMINDER: ReminderBody,
+    FactKind.SERVICE: ServiceBody,
+    FactKind.TRANSITION: TransitionBody,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What became of one item."""
+
+    id: UUID | None
+    status: FactStatus
+    problem: Problem | None = None
+    recorded: Recorded | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Fact:
+    """An item that reads well, with who made it."""
+
+    place: int
+    kind: FactKind
+    id: UUID
+    counter: int
+    body: BaseModel
+    receiver: Receiver
+
+
+async def receive(
+    tx: Transaction,
+    receiver: Receiver,
+    policies: Policies,
+    items: Sequence[object],
+    sent_at: datetime,
+) -> list[Taken]:
+    """Take every item in, in order; the device's counters are noted at the end."""
+    taken: list[Taken | None] = [None] * len(items)
+    facts: list[_Fact] = []
+    counters: list[int] = []
+    envelopes = [_envelope(item) for item in items]
+    crew = await shifts.crew(
+        tx,
+        receiver.who.hub_id,
+        receiver.who.device_id,
+        {e.shift_id for e in envelopes if isinstance(e, FactBody) and e.shift_id},
+    )
+    for place, envelope in enumerate(envelopes):
+        if isinstance(envelope, Problem):
+            taken[place] = Taken(None, FactStatus.QUARANTINED, envelope)
+            continue
+        counters.append(envelope.counter)
+        try:
+            facts.append(_fact(place, envelope, crew, receiver))
+        except Problem as problem:
+            taken[place] = Taken(envelope.id, FactStatus.QUARANTINED, problem)
+    for kind, group in groupby(facts, key=lambda fact: fact.kind):
+        for fact, outcome in await _store(tx, kind, list(group), policies, sent_at):
+            taken[fact.place] = outcome
+    done = [outcome for outcome in taken if outcome is not None]
+    await _keep_aside(tx, receiver, items, done)
+    if counters:
+        await devices.note_counters(
+            tx, receiver.who.hub_id, receiver.who.device_id, counters, receiver.at
+        )
+    return done
+
+
+def _envelope(item: object) -> FactBody | Problem:
+    try:
+        return FactBody.model_validate(item)
+    except ValidationError as error:
+        return InvalidInput(errors=faults(error.errors(include_input=False)))
+
+
+def _fact(
+    place: int,
+    envelope: FactBody,
+    crew: Mapping[UUID, tuple[UUID, frozenset[Role]]],
+    receiver: Receiver,
+) -> _Fact:
+    if envelope.shift_id is not None:
+        if envelope.shift_id not in crew:
+            raise InvalidInput(errors=[FieldFault("/shift_id", "unknown-value")])
+        operator_id, roles = crew[envelope.shift_id]
+        who = replace(
+            receiver.who, operator_id=operator_id, shift_id=envelope.shift_id, roles=roles
+        )
+        receiver = replace(receiver, who=who)
+    try:
+        body = _BODIES[envelope.kind].model_validate(envelope.body)
+    except ValidationError as error:
+        found = faults(error.errors(include_input=False))
+        raise InvalidInput(
+            errors=[FieldFault(f"/body{fault.pointer}", fault.code) for fault in found]
+        ) from None
+    return _Fact(place, envelope.kind, envelope.id, envelope.counter, body, receiver)
+
+
+async def _store(
+    tx: Transaction,
+    kind: FactKind,
+    facts: Sequence[_Fact],
+    policies: Policies,
+    sent_at: datetime,
+) -> list[tuple[_Fact, Taken]]:
+    if kind is FactKind.CHECK:
+        return await _store_checks(tx, facts, policies, sent_at)
+    outcomes: list[tuple[_Fact, Taken]] = []
+    for fact in facts:
+        try:
+            status = await _store_act(tx, fact, policies)
+            outcomes.append((fact, Taken(fact.id, status)))
+        except Problem as problem:
+            if problem.retryable:
+                raise
+            outcomes.append((fact, Taken(fact.id, FactStatus.QUARANTINED, problem)))
+    return outcomes
+
+
+async def _store_checks(
+    tx: Transaction, facts: Sequence[_Fact], policies: Policies, sent_at: datetime
+) -> list[tuple[_Fact, Taken]]:
+    outcomes: list[tuple[_Fact, Taken]] = []
+    readable: list[tuple[_Fact, GateCheck]] = []
+    for fact in facts:
+        match fact.body:
+            case CheckFact() as body:
+                try:
+                    check = intake.check(body, fact.id, fact.counter, sent_at, fact.receiver)
+                    readable.append((fact, check))
+                except Problem as problem:
+                    outcomes.append((fact, Taken(fact.id, FactStatus.QUARANTINED, problem)))
+            case _:
+                raise TypeError(type(fact.body).__name__)
+    receiver = facts[0].receiver
+    stand = checks.Stand(receiver.who, receiver.keys, policies, receiver.zone, receiver.at)
+    recorded = await checks.record(tx, stand, [check for _, check in readable])
+    for (fact, _), done in zip(readable, recorded, strict=True):
+        if done.reused:
+            outcomes.append((fact, Taken(fact.id, FactStatus.QUARANTINED, IdReused())))
+        else:
+            outcomes.append((fact, Taken(fact.id, done.status, None, done)))
+    return outcomes
+
+
+async def _store_act(tx: Transaction, fact: _Fact, policies: Policies) -> FactStatus:
+    receiver = fact.receiver
+    match fact.body:
+        case ReminderBody() as body:
+            given = Given(fact.id, **dict(body))
+            return await acts.remind(tx, receiver.who, given, receiver.at)
+        case ServiceBody() as body:
+            return await acts.serve(tx, receiver.who, Act(fact.id, **dict(body)), receiver.at)
+        case TransitionBody() as body:
+            desk = transitions.Desk(
+                receiver.who, receiver.keys, policies, receiver.zone, receiver.at
+            )
+            status, _ = await transitions.take(tx, desk, Step(fact.id, **dict(body)))
+            return status
+        case _:
+            raise TypeError(type(fact.body).__name__)
+
+
+async def _keep_aside(
+    tx: Transaction, receiver: Receiver, items: Sequence[object], taken: Sequence[Taken]
+) -> None:
+    """Keep what was not accepted, once however often it is sent."""
+    today = receiver.at.astimezone(receiver.zone).date()
+    key_id = vault.day_key(today)
+    hub_id, device_id = receiver.who.hub_id, receiver.who.device_id
+    for item, outcome in zip(items, taken, strict=True):
+        if outcome.problem is None:
+            continue
+        raw = intake.canonical(item)
+        (_, digest), *_ = intake.fingerprints(receiver, raw).items()
+        cipher = encrypt(
+            receiver.keys.get_or_create(key_id), raw.encode(), f"quarantine|{hub_id}".encode()
+        )
+        await tx.sql.execute(
+            upsert(Quarantine)
+            .values(
+                hub_id=hub_id,
+                quarantine_id=uuid7(),
+                fact_id=outcome.id,
+                device_id=device_id,
+                kind=_kind(item),
+                received_at=receiver.at,
+                code=outcome.problem.slug,
+                errors=[[f.pointer, f.code] for f in outcome.problem.errors],
+                digest=digest,
+                key_id=key_id,
+                cipher=cipher,
+            )
+            .on_conflict_do_nothing()
+        )
+        observe.QUARANTINED.labels(hub_id, outcome.problem.slug).inc()
+
+
+def _kind(item: object) -> str:
+    """The kind the item claims, if it is one: what else it says is kept encrypted only."""
+    claimed = cast("dict[str, object]", item).get("kind") if isinstance(item, dict) else None
+    return next((kind.value for kind in FactKind if kind.value == claimed), "unknown")

@@ -1,0 +1,297 @@
+"""Bodies of the screening's requests and answers, shared by the single and the batch route."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Literal, Self
+from uuid import UUID
+
+from pydantic import Field, SkipValidation, StrictBool, StrictFloat, StrictInt, model_validator
+from pydantic_core import PydanticCustomError
+
+from twinstile.credentials import CredentialKind, CredentialStatus
+from twinstile.identity.forms import DocumentForm
+from twinstile.identity.types import IdentityResult
+from twinstile.platform.fields import Answer, Body, Line, Moment, Slug, Word
+from twinstile.screening import rules
+from twinstile.screening.types import (
+    ReminderKind,
+    ScreeningEvent,
+    ScreeningState,
+    ServiceKind,
+    ServiceOutcome,
+    TemperatureMethod,
+    Verdict,
+)
+
+MIN_TENTHS, MAX_TENTHS = 300, 450
+"""Readings outside these tenths of a degree Celsius are of no living person."""
+
+MAX_ITEMS = 500
+
+Counter = Annotated[
+    StrictInt,
+    Field(ge=1, le=2**53, description="the device's gapless count of facts, from 1"),
+]
+
+
+class FactStatus(StrEnum):
+    """What became of a fact; a tablet may forget it on anything but `retry`."""
+
+    STORED = "stored"
+    DUPLICATE = "duplicate"
+    CONFLICT_KEPT = "conflict_kept"  # kept; another device had just finished this passage
+    QUARANTINED = "quarantined"  # kept aside until somebody looks at it
+    RETRY = "retry"
+
+
+class TemperatureBody(Body):
+    """One reading as the thermometer gave it."""
+
+    value: Annotated[StrictFloat, Field(allow_inf_nan=False)] = Field(examples=[36.6])
+    unit: Literal["C", "F"] = "C"
+    method: TemperatureMethod
+
+    @model_validator(mode="after")
+    def _of_a_living_person(self) -> Self:
+        if not MIN_TENTHS <= rules.tenths(self.value, self.unit) <= MAX_TENTHS:
+            raise PydanticCustomError("out-of-range", "between 30.0 and 45.0 degrees Celsius")
+        return self
+
+
+class CredentialBody(Body):
+    """A health credential as the officer read it."""
+
+    status: CredentialStatus
+    kind: CredentialKind = CredentialKind.HEALTH_CODE
+
+
+class IdentityMethod(StrEnum):
+    """How the document was read."""
+
+    READER = "READER"
+    MRZ = "MRZ"
+    MANUAL = "MANUAL"
+
+
+class IdentityBody(Body):
+    """The document and whether it belongs to the person who shows it."""
+
+    document: DocumentForm | None = None
+    result: IdentityResult
+    method: IdentityMethod = IdentityMethod.READER
+
+
+class ServiceOffer(Body):
+    kind: ServiceKind
+    outcome: ServiceOutcome
+
+
+class CheckFact(Body):
+    """One passage of one person past one device. Each part may be missing."""
+
+    observed_at: Moment = Field(description="when it happened, by the device's clock")
+    offline: StrictBool = Field(default=False, description="decided without the service")
+    screening_id: UUID | None = Field(default=None, description="the passage this belongs to")
+    run_id: UUID | None = Field(default=None, description="the run the traveller names")
+    lane_id: Slug | None = Field(default=None, description="the device's own lane unless given")
+    shift_id: UUID | None = Field(
+        default=None, description="the shift, when sent after its end"
+    )
+    temperature: TemperatureBody | None = None
+    credential: CredentialBody | None = None
+    identity: IdentityBody | None = None
+    reminders: Annotated[tuple[ReminderKind, ...], Field(max_length=2)] = ()
+    services: Annotated[tuple[ServiceOffer, ...], Field(max_length=8)] = ()
+    assistance: StrictBool = False
+    illness: StrictBool = Field(default=False, description="visibly severely ill")
+
+
+class CheckBody(CheckFact):
+    """A check sent by itself."""
+
+    counter: Counter
+    sent_at: Moment = Field(description="the device's clock at sending; gives the offset")
+
+
+class ReminderBody(Body):
+    """A reminder given to a run (R1) or at a checkpoint (R2)."""
+
+    kind: ReminderKind
+    run_id: UUID | None = None
+    checkpoint: Slug | None = None
+    channel: Word = Field(examples=["onboard-broadcast"])
+    language: Word = Field(examples=["zh-CN"])
+    given_at: Moment
+
+
+class ServiceBody(Body):
+    """Help offered outside a check."""
+
+    screening_id: UUID
+    kind: ServiceKind
+    outcome: ServiceOutcome
+    given_at: Moment
+
+
+class StepBody(Body):
+    """A step a person on duty takes."""
+
+    event: ScreeningEvent
+    at: Moment
+    reason: Line
+
+
+class TransitionBody(StepBody):
+    """The same as a fact of a batch."""
+
+    screening_id: UUID
+
+
+class StepAnswer(Answer):
+    status: FactStatus
+    state: ScreeningState
+
+
+class FactKind(StrEnum):
+    """What a tablet hands over."""
+
+    CHECK = "check"
+    REMINDER = "reminder"
+    SERVICE = "service"
+    TRANSITION = "transition"
+
+
+class FactBody(Body):
+    """One fact of a batch. Its body is judged by itself, so that it alone is at fault."""
+
+    kind: FactKind
+    id: UUID
+    counter: Counter
+    shift_id: UUID | None = Field(
+        default=None, description="the shift it was made in, when sent with a device token"
+    )
+    body: dict[str, object] = Field(
+        description="CheckFact, ReminderBody, ServiceBody or TransitionBody, by kind"
+    )
+
+
+class BatchBody(Body):
+    sent_at: Moment
+    # Items are judged one by one, so that a bad one never sinks its neighbours.
+    items: Annotated[list[SkipValidation[FactBody]], Field(min_length=1, max_length=MAX_ITEMS)]
+
+
+class NextStep(StrEnum):
+    """What the officer does now."""
+
+    GO = "go"
+    COMPLETE_EVIDENCE = "complete-evidence"
+    ASSISTED_LANE = "assisted-lane"
+    SECONDARY_AREA = "secondary-area"
+    CALL_MEDIC = "call-medic"
+    WAIT = "wait"
+
+
+class ReasonAnswer(Answer):
+    rule_id: str
+    code: str
+    text: str = Field(description="in the language asked for by Accept-Language")
+
+
+class CompletenessAnswer(Answer):
+    reminders: int
+    verifications: int
+    services: int
+    complete: bool
+
+
+class CheckAnswer(Answer):
+    id: UUID
+    status: FactStatus
+    screening_id: UUID
+    verdict: Verdict
+    state: ScreeningState
+    reasons: list[ReasonAnswer]
+    policy_version: str
+    next_step: NextStep
+    case_id: UUID | None
+    case_no: str | None
+    completeness: CompletenessAnswer
+
+
+class FaultAnswer(Answer):
+    type: str
+    errors: list[dict[str, str]]
+
+
+class FactAnswer(Answer):
+    id: UUID | None
+    status: FactStatus
+    problem: FaultAnswer | None
+    check: CheckAnswer | None
+
+
+class BatchAnswer(Answer):
+    items: list[FactAnswer] = Field(description="one for each item, in order")
+    ack_through: int = Field(description="all counters up to this one have arrived")
+    missing: list[tuple[int, int]] = Field(description="inclusive ranges not arrived yet")
+
+
+class CheckView(Answer):
+    """A check as stored."""
+
+    id: UUID
+    screening_id: UUID
+    lane_id: str | None
+    device_id: UUID
+    operator_id: UUID | None
+    observed_at: datetime
+    received_at: datetime
+    clock_offset_ms: int
+    clock_suspect: bool
+    offline: bool
+    evidence: dict[str, object]
+    verdict: Verdict
+    state: ScreeningState
+    reasons: list[dict[str, str]]
+    policy_version: str
+    case_id: UUID | None
+
+
+class ScreeningView(Answer):
+    """What is true of a screening now."""
+
+    screening_id: UUID
+    run_id: UUID | None
+    entry_id: str | None
+    checkpoint: str | None
+    state: ScreeningState
+    opened_at: datetime
+    state_since: datetime
+    due_at: datetime | None
+    closed_at: datetime | None
+    referred_at: datetime | None
+    case_id: UUID | None
+    supersedes: UUID | None
+    completeness: CompletenessAnswer
+
+
+class StepView(Answer):
+    at: datetime
+    before: ScreeningState
+    event: ScreeningEvent
+    after: ScreeningState
+    operator_id: UUID | None
+    reason: str | None
+
+
+class ScreeningWhole(ScreeningView):
+    """A screening with its checks and every step it took."""
+
+    checks: list[CheckView]
+    steps: list[StepView]
+
+
+class ScreeningPage(Answer):
+    screenings: list[ScreeningView]
+    next: str | None = Field(description="cursor of the next page")

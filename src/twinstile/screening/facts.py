@@ -1,0 +1,292 @@
+"""What the database knows that a check's decision needs, read for a whole batch at once."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypedDict, cast
+from uuid import UUID
+
+from twinstile.arrivals.manifests import EXPECTATION_SQL
+from twinstile.identity.vault import Identity
+from twinstile.platform.db import Transaction
+from twinstile.policy.versions import IN_FORCE_SQL
+from twinstile.screening.rules import Brought, Evidence
+from twinstile.screening.types import (
+    ReminderKind,
+    ScreeningState,
+    ServiceKind,
+    VerificationKind,
+)
+
+__all__ = ["Earlier", "GateCheck", "Known", "Situation", "look_up", "pack", "unpack"]
+
+
+@dataclass(frozen=True, slots=True)
+class GateCheck:
+    """A check as it came in: everything that is known of it without the database."""
+
+    id: UUID
+    counter: int
+    observed_at: datetime
+    received_at: datetime
+    clock_offset_ms: int
+    offline: bool
+    screening_id: UUID | None
+    run_id: UUID | None
+    lane_id: str | None
+    device_id: UUID
+    operator_id: UUID | None
+    shift_id: UUID | None
+    identity: Identity | None
+    brought: Brought
+    evidence: dict[str, object]
+    """What is stored of it: codes and figures, no identity."""
+    fingerprints: dict[str, bytes]
+    """HMACs of the body by name of the living epoch keys, the present one first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A check stored before under the same id."""
+
+    fingerprint: bytes
+    fingerprint_key: str
+    screening_id: UUID
+    verdict: str
+    outcome: str
+    state: str
+    reasons: list[dict[str, str]]
+    policy_version: str
+    case_id: UUID | None
+
+
+class _Fold(TypedDict):
+    """The part of a screening's evidence that no column of its own holds, as stored."""
+
+    readings: list[tuple[int, str]]
+    credential: str
+    identity: str
+    illness: bool
+    device: str
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """A screening that a check may belong to or follow."""
+
+    screening_id: UUID
+    state: ScreeningState
+    person_id: UUID | None
+    opened_at: datetime
+    last_device: UUID | None
+    last_at: datetime
+    evidence: Evidence
+    case_id: UUID | None
+    run_id: UUID | None
+    entry_id: str | None
+    checks: int
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """All that is known around one check."""
+
+    known: Known | None
+    checkpoint: str | None
+    policy_version: str
+    run_id: UUID | None
+    entry_id: str | None
+    reminders: frozenset[ReminderKind]
+    last_r2: datetime | None
+    last_held: datetime | None
+    named: Earlier | None
+    """The screening the device named, if it exists."""
+    latest: Earlier | None
+    """The person's open screening, else the last one of the past day."""
+
+
+_LOCK_SQL = """
+SELECT screening_id FROM screening
+WHERE hub_id = $1 AND closed_at IS NULL
+  AND (screening_id = ANY($2::uuid[]) OR person_id = ANY($3::uuid[]))
+ORDER BY screening_id FOR NO KEY UPDATE
+"""
+_EARLIER = """
+jsonb_build_object(
+    'screening_id', {s}.screening_id, 'state', {s}.state, 'person_id', {s}.person_id,
+    'opened_at', {s}.opened_at, 'fold', {s}.fold, 'reminders', {s}.reminders,
+    'verifications', {s}.verifications, 'services', {s}.services, 'case_id', {s}.case_id,
+    'run_id', {s}.run_id, 'entry_id', {s}.entry_id, 'checks', {s}.checks)
+"""
+# Fragments of lower rooms are constants of ours; every value is a parameter.
+_FACTS_SQL = f"""
+WITH wanted AS (
+    SELECT * FROM unnest(
+        $2::int[], $3::uuid[], $4::uuid[], $5::uuid[], $6::uuid[], $7::timestamptz[], $8::text[]
+    ) AS w(ordinal, id, screening_id, person_id, run_id, observed_at, lane_id)
+), expected AS ({EXPECTATION_SQL.format(hub="$1")})
+SELECT
+    CASE WHEN c.id IS NOT NULL THEN jsonb_build_object(
+        'fingerprint', encode(c.fingerprint, 'hex'), 'fingerprint_key', c.fingerprint_key,
+        'screening_id', c.screening_id, 'verdict', c.verdict, 'outcome', c.outcome,
+        'state', c.state, 'reasons', c.reasons, 'policy_version', c.policy_version,
+        'case_id', c.case_id) END AS known,
+    l.checkpoint,
+    {IN_FORCE_SQL.format(hub="$1", at="w.observed_at")} AS policy_version,
+    coalesce(e.run_id, w.run_id) AS run_id,
+    e.entry_id,
+    EXISTS (SELECT FROM reminder r WHERE r.hub_id = $1 AND r.kind = 'R1'
+            AND r.run_id = coalesce(e.run_id, w.run_id)) AS r1,
+    (SELECT max(r.given_at) FROM reminder r WHERE r.hub_id = $1 AND r.kind = 'R2'
+     AND r.checkpoint = l.checkpoint AND r.given_at <= w.observed_at
+     AND r.given_at > w.observed_at - interval '1 day') AS last_r2,
+    (SELECT max(h.opened_at) FROM screening h WHERE h.hub_id = $1
+     AND h.person_id = w.person_id AND h.opened_at > w.observed_at - interval '14 days'
+     AND h.state = 'ABANDONED' AND h.referred_at IS NOT NULL) AS last_held,
+    {_EARLIER.format(s="n")} AS named,
+    {_EARLIER.format(s="p")} AS latest
+FROM wanted w
+LEFT JOIN lane l ON l.hub_id = $1 AND l.lane_id = w.lane_id
+LEFT JOIN expected e ON e.ordinal = w.ordinal
+LEFT JOIN "check" c ON c.hub_id = $1 AND c.id = w.id
+LEFT JOIN screening n ON n.hub_id = $1 AND n.screening_id = w.screening_id
+LEFT JOIN LATERAL (
+    SELECT * FROM screening s
+    WHERE s.hub_id = $1 AND s.person_id = w.person_id
+      AND (s.closed_at IS NULL OR s.opened_at > w.observed_at - interval '1 day')
+    ORDER BY (s.closed_at IS NULL) DESC, s.opened_at DESC LIMIT 1
+) p ON true
+ORDER BY w.ordinal
+"""  # noqa: S608
+
+
+async def look_up(
+    tx: Transaction,
+    hub_id: str,
+    checks: Sequence[GateCheck],
+    people: Sequence[UUID | None],
+) -> list[Situation]:
+    """The situation of each check, in order. Two statements.
+
+    Open screenings that may be touched are locked first, so that a timer or a person's step
+    never falls between reading and writing.
+    """
+    await tx.raw.execute(
+        _LOCK_SQL,
+        hub_id,
+        [check.screening_id for check in checks if check.screening_id],
+        [person for person in people if person],
+    )
+    rows = await tx.raw.fetch(
+        _FACTS_SQL,
+        hub_id,
+        list(range(len(checks))),
+        [check.id for check in checks],
+        [check.screening_id for check in checks],
+        list(people),
+        [check.run_id for check in checks],
+        [check.observed_at for check in checks],
+        [check.lane_id for check in checks],
+    )
+    return [_situation(*row) for row in rows]
+
+
+def _situation(  # noqa: PLR0913, PLR0917 # one parameter a column of the statement, in its order
+    known: str | None,
+    checkpoint: str | None,
+    policy_version: str,
+    run_id: UUID | None,
+    entry_id: str | None,
+    r1: bool,  # noqa: FBT001
+    last_r2: datetime | None,
+    last_held: datetime | None,
+    named: str,
+    latest: str,
+) -> Situation:
+    return Situation(
+        _known(json.loads(known)) if known else None,
+        checkpoint,
+        policy_version,
+        run_id,
+        entry_id,
+        frozenset({ReminderKind.R1} if r1 else ()),
+        last_r2,
+        last_held,
+        _earlier(json.loads(named)),
+        _earlier(json.loads(latest)),
+    )
+
+
+def _known(row: dict[str, object]) -> Known:
+    text = {name: str(value) for name, value in row.items()}
+    return Known(
+        bytes.fromhex(text["fingerprint"]),
+        text["fingerprint_key"],
+        UUID(text["screening_id"]),
+        text["verdict"],
+        text["outcome"],
+        text["state"],
+        cast("list[dict[str, str]]", row["reasons"]),
+        text["policy_version"],
+        UUID(text["case_id"]) if row["case_id"] else None,
+    )
+
+
+def _earlier(row: dict[str, object]) -> Earlier | None:
+    if row["screening_id"] is None:
+        return None
+    text = {name: str(value) for name, value in row.items()}
+    evidence, device, at = unpack(row)
+    return Earlier(
+        UUID(text["screening_id"]),
+        ScreeningState(text["state"]),
+        UUID(text["person_id"]) if row["person_id"] else None,
+        datetime.fromisoformat(text["opened_at"]),
+        device,
+        at or datetime.fromisoformat(text["opened_at"]),
+        evidence,
+        UUID(text["case_id"]) if row["case_id"] else None,
+        UUID(text["run_id"]) if row["run_id"] else None,
+        text["entry_id"] if row["entry_id"] else None,
+        int(text["checks"]),
+    )
+
+
+def pack(evidence: Evidence, device_id: UUID, at: datetime) -> dict[str, object]:
+    """The columns of a screening that hold its evidence."""
+    return {
+        "fold": {
+            "readings": evidence.readings,
+            "credential": evidence.credential,
+            "identity": evidence.identity,
+            "illness": evidence.illness,
+            "device": str(device_id),
+            "at": at.isoformat(),
+        },
+        "reminders": sorted(evidence.reminders),
+        "verifications": [
+            kind.value for kind in VerificationKind if kind in evidence.verifications
+        ],
+        "services": sorted(evidence.services),
+    }
+
+
+def unpack(row: Mapping[str, object]) -> tuple[Evidence, UUID | None, datetime | None]:
+    """The inverse of `pack`: the evidence, and the last check's device and moment."""
+    columns = cast("Mapping[str, list[str]]", row)
+    reminders = frozenset(map(ReminderKind, columns["reminders"]))
+    if not row["fold"]:
+        return Evidence(reminders=reminders), None, None
+    fold = cast("_Fold", row["fold"])
+    evidence = Evidence(
+        readings=tuple((tenths, method) for tenths, method in fold["readings"]),
+        credential=fold["credential"],
+        identity=fold["identity"],
+        illness=fold["illness"],
+        verifications=frozenset(map(VerificationKind, columns["verifications"])),
+        reminders=reminders,
+        services=frozenset(map(ServiceKind, columns["services"])),
+    )
+    return evidence, UUID(fold["device"]), datetime.fromisoformat(fold["at"])

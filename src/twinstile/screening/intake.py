@@ -1,0 +1,109 @@
+"""From a request's body to a fact: what a tablet sent, read before any transaction."""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from twinstile.identity import forms, vault
+from twinstile.identity.types import Finding
+from twinstile.platform.auth import Principal
+from twinstile.platform.crypto import KeyFiles, keyed_digest
+from twinstile.screening import rules
+from twinstile.screening.bodies import CheckFact
+from twinstile.screening.facts import GateCheck
+from twinstile.screening.rules import Brought
+
+
+@dataclass(frozen=True, slots=True)
+class Receiver:
+    """Who takes facts in, where and when."""
+
+    who: Principal
+    keys: KeyFiles
+    zone: ZoneInfo
+    synthetic: tuple[str, ...]
+    at: datetime
+
+
+def check(
+    body: CheckFact, check_id: UUID, counter: int, sent_at: datetime, receiver: Receiver
+) -> GateCheck:
+    """The check a body describes. Raises `InvalidInput` for an unreadable document."""
+    who, at = receiver.who, receiver.at
+    today = at.astimezone(receiver.zone).date()
+    identity, findings = None, frozenset[Finding]()
+    if body.identity is not None and body.identity.document is not None:
+        identity, findings = forms.identify(
+            body.identity.document, "/identity/document", today, receiver.synthetic
+        )
+    reading = body.temperature and rules.reading(
+        body.temperature.value, body.temperature.unit, body.temperature.method, body.observed_at
+    )
+    brought = Brought(
+        reading,
+        body.credential.status.value if body.credential else None,
+        body.identity.result.value if body.identity else None,
+        body.illness,
+        frozenset(body.reminders),
+        frozenset(offer.kind for offer in body.services),
+    )
+    evidence: dict[str, object] = {
+        "temperature": reading and {"tenths": reading.tenths, "method": reading.method.value},
+        "credential": body.credential and body.credential.model_dump(mode="json"),
+        "identity": body.identity
+        and {
+            "kind": identity.document.kind.value if identity else None,
+            "result": body.identity.result.value,
+            "method": body.identity.method.value,
+            "findings": sorted(findings),
+        },
+        "services": [offer.model_dump(mode="json") for offer in body.services],
+        "assistance": body.assistance,
+        "illness": body.illness,
+    }
+    return GateCheck(
+        id=check_id,
+        counter=counter,
+        observed_at=body.observed_at,
+        received_at=at,
+        clock_offset_ms=clock_offset_ms(at, sent_at),
+        offline=body.offline,
+        screening_id=body.screening_id,
+        run_id=body.run_id,
+        lane_id=body.lane_id or who.lane_id,
+        device_id=who.device_id,
+        operator_id=who.operator_id,
+        shift_id=who.shift_id,
+        identity=identity,
+        brought=brought,
+        evidence={name: value for name, value in evidence.items() if value not in (None, [])},
+        fingerprints=fingerprints(
+            receiver, body.model_dump_json(exclude={"sent_at", "counter"})
+        ),
+    )
+
+
+def clock_offset_ms(at: datetime, sent_at: datetime) -> int:
+    """How far the device's clock is behind ours, cut to what the column holds."""
+    offset = int((at - sent_at).total_seconds() * 1000)
+    return max(-(2**31), min(2**31 - 1, offset))
+
+
+def fingerprints(receiver: Receiver, content: str) -> dict[str, bytes]:
+    """HMACs of a fact's content under each living epoch key, the present one first.
+
+    Keyed, because a document number could be guessed from a plain hash; under the epoch's key,
+    so that they end with it.
+    """
+    today = receiver.at.astimezone(receiver.zone).date()
+    return {
+        name: keyed_digest(key, "fingerprint", content.encode("utf-8", "surrogatepass"))
+        for name, key in vault.epoch_keys(receiver.keys, today)
+    }
+
+
+def canonical(item: object) -> str:
+    """One spelling of a JSON value, for fingerprints and for keeping it."""
+    return json.dumps(item, sort_keys=True, separators=(",", ":"))

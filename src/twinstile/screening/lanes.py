@@ -1,0 +1,73 @@
+"""What a tablet must know to stand at its lane: policy, mode, runs due soon. No identities."""
+
+import hashlib
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from twinstile.platform import devices
+from twinstile.platform.db import Reading
+from twinstile.platform.fields import Answer
+from twinstile.policy import versions
+
+DUE_SOON = timedelta(hours=2)
+
+
+class DueRun(Answer):
+    """A run whose people will be at the lane soon."""
+
+    run_id: UUID
+    service_no: str
+    origin: str
+    arrival: datetime
+    platform: str | None
+    expected: int
+
+
+class LaneState(Answer):
+    """Everything a tablet needs at its lane, small enough to fetch every few seconds."""
+
+    lane_id: str
+    checkpoint: str
+    kind: str
+    policy_version: str
+    policy: dict[str, object]
+    runs: list[DueRun]
+
+
+_RUNS_SQL = """
+SELECT r.run_id, r.service_no, r.origin,
+       coalesce(r.actual_arrival, r.estimated_arrival, r.scheduled_arrival) AS arrival,
+       r.platform,
+       (SELECT count(*) FROM manifest_entry m
+        WHERE m.hub_id = r.hub_id AND m.run_id = r.run_id
+          AND m.withdrawn_at IS NULL) AS expected
+FROM run r
+WHERE r.hub_id = $1 AND r.closed_at IS NULL
+  AND r.scheduled_arrival BETWEEN $2::timestamptz - interval '12 hours'
+      AND $2::timestamptz + interval '12 hours'
+  AND coalesce(r.actual_arrival, r.estimated_arrival, r.scheduled_arrival)
+      BETWEEN $2::timestamptz - $3::interval AND $2::timestamptz + $3::interval
+ORDER BY arrival, r.run_id
+LIMIT 200
+"""
+
+
+async def state(tx: Reading, hub_id: str, lane_id: str, at: datetime) -> LaneState:
+    """The state of a lane at a moment. Raises `NotFound`."""
+    checkpoint, kind = await devices.lane(tx, hub_id, lane_id)
+    version = await versions.in_force(tx, hub_id, at)
+    rows = await tx.raw.fetch(_RUNS_SQL, hub_id, at, DUE_SOON)
+    return LaneState(
+        lane_id=lane_id,
+        checkpoint=checkpoint,
+        kind=kind,
+        policy_version=version,
+        policy=await versions.read_document(tx, hub_id, version),
+        runs=[DueRun.model_validate(dict(row)) for row in rows],
+    )
+
+
+def etag(lane_state: LaneState) -> str:
+    """A strong validator (RFC 9110, section 8.8.3) of the state as sent."""
+    digest = hashlib.sha256(lane_state.model_dump_json().encode()).hexdigest()
+    return f'"{digest[:32]}"'

@@ -1,0 +1,347 @@
+"""The checks of one call as they move their screenings: a fold in memory, no database.
+
+Checks are decided one after the other, so that each sees those before it: a fever and a normal
+reading of one person give the same result in one batch as in two.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from uuid import UUID, uuid4
+
+from uuid_utils.compat import uuid7
+
+from twinstile.cases.referrals import Opening
+from twinstile.cases.types import CaseOrigin
+from twinstile.policy.types import HubPolicy
+from twinstile.screening import machine, rules
+from twinstile.screening.bodies import FactStatus
+from twinstile.screening.deadlines import due
+from twinstile.screening.facts import Earlier, GateCheck, Known, Situation
+from twinstile.screening.rules import Evidence
+from twinstile.screening.types import (
+    Completeness,
+    Decision,
+    Outcome,
+    Reason,
+    ReminderKind,
+    ScreeningEvent,
+    ScreeningState,
+    Verdict,
+)
+
+CLOCK_TOLERANCE_MS = 120_000
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What became of a check: the decision as first made, and the case if there is one."""
+
+    id: UUID
+    status: FactStatus
+    reused: bool
+    """The id was used before with other content; nothing of this check was stored."""
+    screening_id: UUID
+    decision: Decision
+    completeness: Completeness
+    case_id: UUID | None
+    case_no: str | None
+    policy: HubPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A screening as it stands while a batch is decided."""
+
+    screening_id: UUID
+    person_id: UUID | None
+    run_id: UUID | None
+    entry_id: str | None
+    checkpoint: str | None
+    state: ScreeningState
+    opened_at: datetime
+    evidence: Evidence
+    supersedes: UUID | None
+    case_id: UUID | None
+    checks: int
+    last_device: UUID | None
+    last_at: datetime
+    referred_at: datetime | None = None
+    opening: Opening | None = None
+    policy: HubPolicy | None = None
+    due_at: datetime | None = None
+
+
+class Batch:
+    """The checks of one call, decided one after the other so that each sees those before it."""
+
+    def __init__(self, policies: Mapping[str, HubPolicy], at: datetime) -> None:
+        self._policies = policies
+        self._at = at
+        self._passages: dict[UUID, Passage] = {}
+        self._of_person: dict[UUID, UUID] = {}
+        self._seen: dict[UUID, tuple[GateCheck, Recorded]] = {}
+        self.done: list[Recorded] = []
+        self.check_rows: list[dict[str, object]] = []
+        self.event_rows: list[dict[str, object]] = []
+        self.touched: dict[UUID, Passage] = {}
+
+    def openings(self) -> list[Opening]:
+        """Cases that the batch confirmed."""
+        return [p.opening for p in self.touched.values() if p.opening]
+
+    def take(self, check: GateCheck, person_id: UUID | None, situation: Situation) -> None:
+        """Decide one check and note what to write."""
+        if check.id in self._seen:
+            first, answer = self._seen[check.id]
+            same = first.fingerprints == check.fingerprints
+            self.done.append(replace(answer, status=FactStatus.DUPLICATE, reused=not same))
+        elif situation.known is not None:
+            self.done.append(self._again(check, situation.known, situation))
+        else:
+            self._decide(check, person_id, situation)
+
+    def _again(self, check: GateCheck, known: Known, situation: Situation) -> Recorded:
+        """The first answer once more; whether the content is the same is told by fingerprint.
+
+        When the key of the first fingerprint is destroyed, the id alone says that it is.
+        """
+        now = check.fingerprints.get(known.fingerprint_key)
+        evidence = situation.named.evidence if situation.named else Evidence()
+        policy = self._policies[known.policy_version]
+        decision = Decision(
+            Outcome(known.outcome),
+            Verdict(known.verdict),
+            (),
+            ScreeningState(known.state),
+            tuple(Reason(r["rule_id"], r["code"]) for r in known.reasons),
+            known.policy_version,
+        )
+        return Recorded(
+            check.id,
+            FactStatus.DUPLICATE,
+            now is not None and now != known.fingerprint,
+            known.screening_id,
+            decision,
+            _complete(evidence, policy),
+            known.case_id,
+            None,
+            policy,
+        )
+
+    def _decide(self, check: GateCheck, person_id: UUID | None, situation: Situation) -> None:
+        policy = self._policies[situation.policy_version]
+        passage, conflict = self._passage(check, person_id, situation, policy)
+        evidence = passage.evidence.joined(check.brought)
+        evidence = replace(
+            evidence, reminders=evidence.reminders | _inherited(check, situation, policy)
+        )
+        held = situation.last_held
+        window = timedelta(hours=policy.parameters.hold_window_hours)
+        prior_hold = held is not None and held > check.observed_at - window
+        decision = rules.decide(passage.state, evidence, prior_hold=prior_hold, policy=policy)
+        after = self._moved(passage, check, evidence, decision, policy)
+        status = FactStatus.CONFLICT_KEPT if conflict else FactStatus.STORED
+        answer = Recorded(
+            check.id,
+            status,
+            False,
+            after.screening_id,
+            decision,
+            _complete(evidence, policy),
+            after.case_id,
+            None,
+            policy,
+        )
+        self._passages[after.screening_id] = self.touched[after.screening_id] = after
+        if after.person_id:
+            self._of_person[after.person_id] = after.screening_id
+        self._seen[check.id] = (check, answer)
+        self.done.append(answer)
+        self._note(check, after, decision, status)
+
+    def _passage(
+        self,
+        check: GateCheck,
+        person_id: UUID | None,
+        situation: Situation,
+        policy: HubPolicy,
+    ) -> tuple[Passage, bool]:
+        """The screening a check belongs to, and whether another device just finished it."""
+        earlier = self._earlier(check, person_id, situation)
+        if earlier and not earlier.state.terminal:
+            return replace(
+                earlier,
+                person_id=earlier.person_id or person_id,
+                run_id=earlier.run_id or situation.run_id,
+                entry_id=earlier.entry_id or situation.entry_id,
+            ), False
+        window = timedelta(minutes=policy.parameters.passage_minutes)
+        recent = earlier is not None and check.observed_at - earlier.last_at < window
+        taken = earlier is not None and earlier.screening_id == check.screening_id
+        fresh = Passage(
+            check.id if taken or check.screening_id is None else check.screening_id,
+            person_id,
+            situation.run_id,
+            situation.entry_id,
+            situation.checkpoint,
+            machine.START,
+            check.observed_at,
+            Evidence(),
+            earlier.screening_id if earlier and recent else None,
+            None,
+            0,
+            None,
+            check.observed_at,
+        )
+        close = timedelta(seconds=policy.parameters.duplicate_seconds)
+        conflict = (
+            earlier is not None
+            and earlier.last_device not in (None, check.device_id)
+            and abs(check.observed_at - earlier.last_at) < close
+        )
+        return fresh, conflict
+
+    def _earlier(
+        self, check: GateCheck, person_id: UUID | None, situation: Situation
+    ) -> Passage | None:
+        """What this batch knows already, else what the database does; the named one first."""
+        named = self._passages.get(check.screening_id) if check.screening_id else None
+        if named is None and situation.named is not None:
+            named = _as_passage(situation.named, situation)
+        if named and (person_id is None or named.person_id in (None, person_id)):
+            return named
+        if person_id is not None and person_id in self._of_person:
+            return self._passages[self._of_person[person_id]]
+        return _as_passage(situation.latest, situation) if situation.latest else None
+
+    def _moved(
+        self,
+        passage: Passage,
+        check: GateCheck,
+        evidence: Evidence,
+        decision: Decision,
+        policy: HubPolicy,
+    ) -> Passage:
+        """The screening after the check, with the case it opens if it does."""
+        state = decision.state
+        if not decision.path and passage.state is machine.START:
+            # Evidence that moves nothing still presents the person: the screening has begun.
+            state = machine.step(passage.state, ScreeningEvent.PRESENT)
+        referred = any(step.after is ScreeningState.SECONDARY for step in decision.path)
+        held = any(step.after is ScreeningState.HELD for step in decision.path)
+        opening = passage.opening
+        case_id = passage.case_id
+        if held and case_id is None:
+            case_id = uuid4()
+            readings = [tenths for tenths, _ in evidence.readings]
+            opening = Opening(
+                case_id=case_id,
+                screening_id=passage.screening_id,
+                person_id=passage.person_id,
+                run_id=passage.run_id,
+                origin=CaseOrigin.CONFIRMED_ABNORMAL,
+                opened_at=self._at,
+                first_tenths=readings[0] if readings else None,
+                peak_tenths=max(readings, default=None),
+            )
+        return replace(
+            passage,
+            state=state,
+            evidence=evidence,
+            case_id=case_id,
+            opening=opening,
+            checks=passage.checks + 1,
+            last_device=check.device_id,
+            last_at=check.observed_at,
+            referred_at=passage.referred_at or (check.observed_at if referred else None),
+            policy=policy,
+            due_at=due(state, policy, self._at),
+        )
+
+    def _note(
+        self, check: GateCheck, passage: Passage, decision: Decision, status: FactStatus
+    ) -> None:
+        reasons = [{"rule_id": r.rule_id, "code": r.code} for r in decision.reasons]
+        (key, fingerprint), *_ = check.fingerprints.items()
+        self.check_rows.append(
+            {
+                "id": check.id,
+                "screening_id": passage.screening_id,
+                "person_id": passage.person_id,
+                "run_id": passage.run_id,
+                "lane_id": check.lane_id,
+                "device_id": check.device_id,
+                "operator_id": check.operator_id,
+                "shift_id": check.shift_id,
+                "counter": check.counter,
+                "observed_at": check.observed_at,
+                "received_at": check.received_at,
+                "clock_offset_ms": check.clock_offset_ms,
+                "clock_suspect": abs(check.clock_offset_ms) > CLOCK_TOLERANCE_MS,
+                "offline": check.offline,
+                "evidence": check.evidence,
+                "fingerprint": "\\x" + fingerprint.hex(),
+                "fingerprint_key": key,
+                "status": status,
+                "verdict": decision.verdict,
+                "outcome": decision.outcome,
+                "state": passage.state,
+                "reasons": reasons,
+                "policy_version": decision.policy_version,
+                "case_id": passage.case_id,
+            }
+        )
+        self.event_rows.append(
+            {
+                "event_id": uuid7(),
+                "at": check.received_at,
+                "kind": "screening.checked",
+                "subject_id": passage.screening_id,
+                "device_id": check.device_id,
+                "operator_id": check.operator_id,
+                "body": {
+                    "check": str(check.id),
+                    "verdict": decision.verdict,
+                    "rules": [r.rule_id for r in decision.reasons],
+                    "policy": decision.policy_version,
+                    "path": [[s.before, s.event, s.after] for s in decision.path],
+                },
+            }
+        )
+
+
+def _complete(evidence: Evidence, policy: HubPolicy) -> Completeness:
+    return machine.completeness(
+        evidence.reminders,
+        evidence.verifications,
+        evidence.services,
+        policy.parameters.complete,
+    )
+
+
+def _inherited(
+    check: GateCheck, situation: Situation, policy: HubPolicy
+) -> frozenset[ReminderKind]:
+    """Reminders given to the whole run, and in the hall a short while before."""
+    window = timedelta(minutes=policy.parameters.reminder_minutes)
+    heard = situation.last_r2 is not None and situation.last_r2 > check.observed_at - window
+    return situation.reminders | {ReminderKind.R2} if heard else situation.reminders
+
+
+def _as_passage(earlier: Earlier, situation: Situation) -> Passage:
+    return Passage(
+        earlier.screening_id,
+        earlier.person_id,
+        earlier.run_id,
+        earlier.entry_id,
+        situation.checkpoint,
+        earlier.state,
+        earlier.opened_at,
+        earlier.evidence,
+        None,
+        earlier.case_id,
+        earlier.checks,
+        earlier.last_device,
+        earlier.last_at,
+    )

@@ -1,0 +1,207 @@
+"""Reads of the screening room."""
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import cast
+from uuid import UUID
+
+from sqlalchemy import RowMapping, select, tuple_
+
+from twinstile.platform.db import Reading
+from twinstile.platform.errors import FieldFault, InvalidInput, NotFound
+from twinstile.platform.tables import Event
+from twinstile.screening import machine
+from twinstile.screening.bodies import (
+    CheckView,
+    CompletenessAnswer,
+    ScreeningPage,
+    ScreeningView,
+    ScreeningWhole,
+    StepView,
+)
+from twinstile.screening.facts import unpack
+from twinstile.screening.tables import Check, Screening
+from twinstile.screening.types import ScreeningEvent, ScreeningState
+
+_CHECK_COLUMNS = (
+    Check.id,
+    Check.screening_id,
+    Check.lane_id,
+    Check.device_id,
+    Check.operator_id,
+    Check.observed_at,
+    Check.received_at,
+    Check.clock_offset_ms,
+    Check.clock_suspect,
+    Check.offline,
+    Check.evidence,
+    Check.verdict,
+    Check.state,
+    Check.reasons,
+    Check.policy_version,
+    Check.case_id,
+)
+_SCREENING_COLUMNS = (
+    Screening.screening_id,
+    Screening.run_id,
+    Screening.entry_id,
+    Screening.checkpoint,
+    Screening.state,
+    Screening.opened_at,
+    Screening.state_since,
+    Screening.due_at,
+    Screening.closed_at,
+    Screening.referred_at,
+    Screening.case_id,
+    Screening.supersedes,
+    Screening.fold,
+    Screening.reminders,
+    Screening.verifications,
+    Screening.services,
+)
+
+
+async def check(tx: Reading, hub_id: str, check_id: UUID) -> CheckView:
+    """One check as stored. Raises `NotFound`."""
+    found = await tx.sql.execute(
+        select(*_CHECK_COLUMNS).where(Check.hub_id == hub_id, Check.id == check_id)
+    )
+    row = found.mappings().one_or_none()
+    if row is None:
+        raise NotFound("There is no such check.")
+    return CheckView.model_validate(row)
+
+
+async def screening(tx: Reading, hub_id: str, screening_id: UUID) -> ScreeningWhole:
+    """A screening with its checks and every step it took. Raises `NotFound`."""
+    found = await tx.sql.execute(
+        select(*_SCREENING_COLUMNS).where(
+            Screening.hub_id == hub_id, Screening.screening_id == screening_id
+        )
+    )
+    row = found.mappings().one_or_none()
+    if row is None:
+        raise NotFound("There is no such screening.")
+    checks = await tx.sql.execute(
+        select(*_CHECK_COLUMNS)
+        .where(Check.hub_id == hub_id, Check.screening_id == screening_id)
+        .order_by(Check.received_at, Check.id)
+        .limit(200)
+    )
+    return ScreeningWhole(
+        **_view(row).model_dump(),
+        checks=[CheckView.model_validate(item) for item in checks.mappings()],
+        steps=await _steps(tx, hub_id, screening_id),
+    )
+
+
+async def _steps(tx: Reading, hub_id: str, screening_id: UUID) -> list[StepView]:
+    found = await tx.sql.execute(
+        select(Event.at, Event.operator_id, Event.body)
+        .where(Event.hub_id == hub_id, Event.subject_id == screening_id)
+        .order_by(Event.tx, Event.event_id)
+        .limit(500)
+    )
+    return [
+        StepView(
+            at=at,
+            before=ScreeningState(before),
+            event=ScreeningEvent(event),
+            after=ScreeningState(after),
+            operator_id=operator_id,
+            reason=str(body["reason"]) if "reason" in body else None,
+        )
+        for at, operator_id, body in found
+        for before, event, after in _path(body)
+    ]
+
+
+def _path(body: dict[str, object]) -> list[tuple[str, str, str]]:
+    return cast("list[tuple[str, str, str]]", body.get("path", []))
+
+
+async def page(
+    tx: Reading,
+    hub_id: str,
+    since: datetime,
+    until: datetime,
+    state: ScreeningState | None,
+    cursor: str | None,
+    limit: int,
+) -> ScreeningPage:
+    """Screenings of [since, until) in the order they opened, from the cursor on."""
+    wanted = (
+        select(*_SCREENING_COLUMNS)
+        .where(
+            Screening.hub_id == hub_id,
+            Screening.opened_at >= since,
+            Screening.opened_at < until,
+        )
+        .order_by(Screening.opened_at, Screening.screening_id)
+        .limit(limit + 1)
+    )
+    if state is not None:
+        wanted = wanted.where(Screening.state == state.value)
+    if cursor is not None:
+        wanted = wanted.where(
+            tuple_(Screening.opened_at, Screening.screening_id) > _read_cursor(cursor)
+        )
+    found = await tx.sql.execute(wanted)
+    rows = [_view(row) for row in found.mappings()]
+    more = rows[limit - 1] if len(rows) > limit else None
+    return ScreeningPage(screenings=rows[:limit], next=_cursor(more) if more else None)
+
+
+def _cursor(last: ScreeningView) -> str:
+    place = [last.opened_at.isoformat(), str(last.screening_id)]
+    return base64.urlsafe_b64encode(json.dumps(place).encode()).decode()
+
+
+def _read_cursor(cursor: str) -> tuple[datetime, UUID]:
+    try:
+        opened_at, screening_id = json.loads(base64.urlsafe_b64decode(cursor.encode()))
+        return datetime.fromisoformat(opened_at), UUID(screening_id)
+    except (binascii.Error, ValueError, TypeError, AttributeError):
+        raise InvalidInput(errors=[FieldFault("/cursor", "invalid-format")]) from None
+
+
+def _view(row: RowMapping) -> ScreeningView:
+    evidence, _, _ = unpack(cast("Mapping[str, object]", row))
+    counted = machine.completeness(
+        evidence.reminders, evidence.verifications, evidence.services
+    )
+    return ScreeningView.model_validate(
+        {
+            **row,
+            "completeness": CompletenessAnswer(
+                reminders=counted.reminders,
+                verifications=counted.verifications,
+                services=counted.services,
+                complete=counted.complete,
+            ),
+        }
+    )
+
+
+_EXPECTED_SQL = """
+SELECT
+    count(*) AS expected,
+    count(s.screening_id) FILTER (WHERE s.state <> 'NO_SHOW') AS screened,
+    count(s.screening_id) FILTER (WHERE s.state = 'NO_SHOW') AS no_show
+FROM manifest_entry m
+LEFT JOIN LATERAL (
+    SELECT s.screening_id, s.state FROM screening s
+    WHERE s.hub_id = $1 AND s.run_id = $2 AND s.entry_id = m.entry_id
+    ORDER BY (s.state <> 'NO_SHOW') DESC LIMIT 1
+) s ON true
+WHERE m.hub_id = $1 AND m.run_id = $2 AND m.withdrawn_at IS NULL
+"""
+
+
+async def expectations(tx: Reading, hub_id: str, run_id: UUID) -> Sequence[int]:
+    """Expected, screened and no-shows of a run."""
+    row = await tx.raw.fetchrow(_EXPECTED_SQL, hub_id, run_id)
+    return tuple(row) if row else (0, 0, 0)

@@ -1,0 +1,127 @@
+"""From the evidence of a screening to a decision: pure, told the moment and the policy.
+
+`Evidence` is the fold of everything the checks of one screening brought, in order. Its figures
+become coarse facts, the policy's rules speak about these, and the most cautious rule wins.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from twinstile.policy.types import HubPolicy, Parameters
+from twinstile.screening import machine
+from twinstile.screening.types import (
+    Decision,
+    Outcome,
+    Reading,
+    Reason,
+    ReminderKind,
+    ScreeningState,
+    ServiceKind,
+    TemperatureMethod,
+    VerificationKind,
+)
+
+MAX_READINGS = 50
+NONE = "NONE"
+
+
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """What one check brings: each part may be missing."""
+
+    reading: Reading | None
+    credential: str | None
+    identity: str | None
+    illness: bool
+    reminders: frozenset[ReminderKind]
+    services: frozenset[ServiceKind]
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a screening holds so far; of credential and identity the latest word counts."""
+
+    readings: tuple[tuple[int, str], ...] = ()
+    credential: str = NONE
+    identity: str = NONE
+    illness: bool = False
+    verifications: frozenset[VerificationKind] = frozenset()
+    reminders: frozenset[ReminderKind] = frozenset()
+    services: frozenset[ServiceKind] = frozenset()
+
+    def joined(self, brought: Brought) -> "Evidence":
+        """The evidence with one more check in it."""
+        readings = self.readings
+        kinds = set(self.verifications)
+        if brought.reading is not None:
+            kinds.add(VerificationKind.RECHECK if readings else VerificationKind.TEMPERATURE)
+            newest = (brought.reading.tenths, brought.reading.method.value)
+            readings = (*readings, newest)[-MAX_READINGS:]
+        if brought.credential is not None:
+            kinds.add(VerificationKind.CREDENTIAL)
+        if brought.identity is not None and brought.identity != "NOT_CHECKED":
+            kinds.add(VerificationKind.IDENTITY)
+        return replace(
+            self,
+            readings=readings,
+            credential=brought.credential or self.credential,
+            identity=brought.identity or self.identity,
+            illness=self.illness or brought.illness,
+            verifications=frozenset(kinds),
+            reminders=self.reminders | brought.reminders,
+            services=self.services | brought.services,
+        )
+
+
+def decide(
+    state: ScreeningState, evidence: Evidence, *, prior_hold: bool, policy: HubPolicy
+) -> Decision:
+    """What the policy says of this evidence, with every reason, and where that leads."""
+    applying = policy.applying(facts(state, evidence, policy.parameters, prior_hold=prior_hold))
+    outcome = max((Outcome(rule.outcome) for rule in applying), default=Outcome.PASS)
+    reasons = tuple(Reason(rule.rule_id, rule.code) for rule in applying)
+    return machine.conclude(state, outcome, reasons, policy.version)
+
+
+def facts(
+    state: ScreeningState, evidence: Evidence, parameters: Parameters, *, prior_hold: bool
+) -> Mapping[str, object]:
+    """The coarse facts a policy's rules may speak about; docs/policy lists them."""
+    threshold = parameters.threshold_tenths
+    latest, method = evidence.readings[-1] if evidence.readings else (None, None)
+    return {
+        "state": state.value,
+        "temperature": {
+            "measured": latest is not None,
+            "latest": latest,
+            "latest_contact": method in parameters.contact_methods,
+            "alarmed": any(
+                tenths + parameters.error_tenths.get(method, 0) >= threshold
+                for tenths, method in evidence.readings
+            ),
+            "methods_at_threshold": len(
+                {method for tenths, method in evidence.readings if tenths >= threshold}
+            ),
+        },
+        "credential": {"status": evidence.credential},
+        "identity": {"result": evidence.identity},
+        "illness": evidence.illness,
+        "prior_hold": prior_hold,
+        "parameters": {
+            "threshold_tenths": threshold,
+            "invalid_below_tenths": parameters.invalid_below_tenths,
+            "confirm_methods": parameters.confirm_methods,
+        },
+    }
+
+
+def tenths(value: float, unit: str) -> int:
+    """A reading in tenths of a degree Celsius, °F converted (NIST SP 811, appendix B.8)."""
+    celsius = (value - 32) / 1.8 if unit == "F" else value
+    return round(celsius * 10)
+
+
+def reading(value: float, unit: str, method: TemperatureMethod, at: datetime) -> Reading:
+    """A reading as the thermometer gave it."""
+    return Reading(tenths(value, unit), method, at)
