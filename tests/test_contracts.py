@@ -59,7 +59,7 @@ def contracts() -> list[dict[str, object]]:
 def broken_in(source: Path) -> set[str]:
     """The names of the contracts that a copy of the source breaks."""
     ran = subprocess.run(
-        [LINT, "--config", ROOT / "pyproject.toml", "--no-cache", "--no-logo"],
+        [LINT, ROOT / "pyproject.toml", "--no-cache", "--no-logo"],
         cwd=source,
         env={**os.environ, "PYTHONPATH": str(source), "COLUMNS": "200"},
         capture_output=True,
