@@ -9,7 +9,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 import asyncpg
@@ -28,13 +29,33 @@ time.sleep(60)
 """
 
 
-@pytest.fixture
-def root() -> Iterator[Path]:
+@contextmanager
+def folder() -> Generator[Path]:
     # pytest's own folders are closed to the account that runs root's server
-    made = Path(tempfile.mkdtemp(prefix="twinstile-test-"))
-    made.chmod(0o711)
-    yield made
-    shutil.rmtree(made)
+    with tempfile.TemporaryDirectory(prefix="twinstile-test-") as made:
+        Path(made).chmod(0o711)
+        yield Path(made)
+
+
+@pytest.fixture
+def empty() -> Generator[Path]:
+    with folder() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def used() -> Generator[Path]:
+    with folder() as made:
+        start(made).stop()
+        yield made
+
+
+@pytest.fixture
+def root(used: Path) -> Path:
+    """A data folder that was used before, with nothing running and an empty log."""
+    assert not list(used.glob("pg*/postmaster.pid"))
+    used.joinpath("pg18.log").write_text("")
+    return used
 
 
 def start(root: Path) -> Server:
@@ -92,22 +113,22 @@ def end(parent: "subprocess.Popen[str]") -> None:
     parent.communicate()
 
 
-def test_data_survive_a_stop_and_a_warm_start(root: Path) -> None:
-    with start(root) as server:
+def test_data_survive_a_stop_and_a_warm_start(empty: Path) -> None:
+    with start(empty) as server:
         assert server.owned
         ask(server, "CREATE TABLE kept AS SELECT 42 AS answer")
-    assert not list(root.glob("pg*/postmaster.pid"))
-    with start(root) as server:
+    assert not list(empty.glob("pg*/postmaster.pid"))
+    with start(empty) as server:
         assert ask(server, "SELECT answer FROM kept") == [(42,)]
-    assert "interrupted" not in log_of(root)
+    assert "interrupted" not in log_of(empty)
 
 
 def test_a_cluster_speaks_every_language_whatever_the_environment(
-    root: Path, monkeypatch: pytest.MonkeyPatch
+    empty: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
     monkeypatch.setenv("PGDATA", "/nonexistent")
-    with start(root) as server:
+    with start(empty) as server:
         ((upper, word, checksums, zone, listens),) = ask(
             server,
             "SELECT upper('é'), '发热' ~ '^[[:alpha:]]+$', current_setting('data_checksums'),"
@@ -154,10 +175,10 @@ def test_a_second_process_borrows_the_server_and_leaves_it_running(root: Path) -
         assert ask(server, "SELECT 1") == [(1,)]
 
 
-def test_many_processes_at_once_start_one_server(root: Path) -> None:
-    parents = [parent_of(root) for _ in range(3)]
+def test_many_processes_at_once_start_one_server(empty: Path) -> None:
+    parents = [parent_of(empty) for _ in range(3)]
     words = sorted(says(parent).split()[0] for parent in parents)
-    server = pid_of(root)
+    server = pid_of(empty)
     for parent in parents:
         end(parent)
     assert words == ["borrowed", "borrowed", "owned"]
@@ -183,12 +204,12 @@ def test_a_pid_file_left_by_a_power_cut_does_not_stop_the_start(root: Path, left
         assert ask(server, "SELECT 1") == [(1,)]
 
 
-def test_a_half_made_cluster_is_made_again(root: Path) -> None:
-    (root / "pg18.new").mkdir()
-    (root / "pg18.new" / "PG_VERSION").write_text("18")
-    with start(root) as server:
+def test_a_half_made_cluster_is_made_again(empty: Path) -> None:
+    (empty / "pg18.new").mkdir()
+    (empty / "pg18.new" / "PG_VERSION").write_text("18")
+    with start(empty) as server:
         assert ask(server, "SELECT 1") == [(1,)]
-    assert not (root / "pg18.new").exists()
+    assert not (empty / "pg18.new").exists()
 
 
 def test_only_the_server_of_a_cluster_is_let_into_its_folders(root: Path) -> None:
@@ -206,10 +227,10 @@ def test_a_folder_that_cannot_be_written_is_refused_in_words(root: Path) -> None
             start(closed)
 
 
-def test_a_cluster_of_another_major_version_is_not_passed_over(root: Path) -> None:
-    (root / "pg17").mkdir()
+def test_a_cluster_of_another_major_version_is_not_passed_over(empty: Path) -> None:
+    (empty / "pg17").mkdir()
     with pytest.raises(EmbeddedError, match="another major version"):
-        start(root)
+        start(empty)
 
 
 def test_a_setting_the_server_refuses_is_shown_to_the_operator(root: Path) -> None:
