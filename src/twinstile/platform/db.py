@@ -6,6 +6,7 @@ same connection (`tx.raw`): the transaction is asyncpg's own, begun and ended he
 are inside it.
 """
 
+import json
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -53,12 +54,18 @@ class Raw(Protocol):
     """What is used of an asyncpg connection."""
 
     async def fetch(self, query: str, *args: object) -> list[asyncpg.Record]: ...
-    async def fetchrow(self, query: str, *args: object) -> asyncpg.Record | None: ...
+    async def fetchrow(
+        self,
+        query: str,
+        *args: object,
+        timeout: float | None = None,  # noqa: ASYNC109 # asyncpg's
+    ) -> asyncpg.Record | None: ...
     async def execute(self, query: str, *args: object) -> str: ...
     async def copy_from_query(
         self, query: str, *args: object, output: object, **options: object
     ) -> str: ...
     def transaction(self, *, readonly: bool = False) -> _Block: ...
+    def is_closed(self) -> bool: ...
     def terminate(self) -> None: ...
 
 
@@ -100,6 +107,7 @@ class Database:
             pool_timeout=POOL_WAIT_S,
             isolation_level="AUTOCOMMIT",
             hide_parameters=True,
+            json_serializer=as_json,
             connect_args={
                 "timeout": CONNECT_S,
                 "command_timeout": statement_timeout_ms / 1000 + 1,
@@ -129,8 +137,7 @@ class Database:
     async def _block(self, *, readonly: bool) -> AsyncGenerator[tuple[AsyncConnection, Raw]]:
         try:
             async with self.engine.connect() as sql:
-                wrapped = await sql.get_raw_connection()
-                raw = cast("Raw", wrapped.driver_connection)
+                raw = await living(sql)
                 block = raw.transaction(readonly=readonly)
                 await block.start()
                 try:
@@ -153,6 +160,25 @@ class Database:
     async def close(self) -> None:
         """Give all connections back to the server."""
         await self.engine.dispose()
+
+
+def as_json(value: object) -> str:
+    """A JSON parameter; our own values too: ids, moments and words as their text."""
+    return json.dumps(value, default=str)
+
+
+async def living(sql: AsyncConnection) -> Raw:
+    """The driver's connection; any the server has closed meanwhile is replaced first.
+
+    A restart of PostgreSQL leaves a pool of dead connections. The driver knows them without a
+    round trip; SQLAlchemy, which sees no error of ours, would hand them out for ever.
+    """
+    while True:
+        wrapped = await sql.get_raw_connection()
+        raw = cast("Raw", wrapped.driver_connection)
+        if not raw.is_closed():
+            return raw
+        await sql.invalidate()
 
 
 def _driver_error(error: DBAPIError) -> BaseException | None:

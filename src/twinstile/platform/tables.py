@@ -9,7 +9,6 @@ from typing import Annotated, ClassVar
 from uuid import UUID
 
 from sqlalchemy import (
-    ARRAY,
     DateTime,
     Index,
     LargeBinary,
@@ -18,6 +17,7 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import INT8MULTIRANGE, JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import UserDefinedType
@@ -38,7 +38,7 @@ class Base(DeclarativeBase):
         datetime: DateTime(timezone=True),
         str: Text(),
         bytes: LargeBinary(),
-        list[str]: ARRAY(Text()),
+        list[str]: postgresql.ARRAY(Text()),
     }
 
 

@@ -5,7 +5,6 @@ in one statement, the pure rules decide check by check, one statement writes wha
 and a confirmed suspicion opens its case, all in the caller's transaction.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
@@ -16,7 +15,7 @@ from twinstile.cases import referrals
 from twinstile.identity import vault
 from twinstile.platform.auth import Principal
 from twinstile.platform.crypto import KeyFiles
-from twinstile.platform.db import Transaction
+from twinstile.platform.db import Transaction, as_json
 from twinstile.platform.errors import Unavailable
 from twinstile.policy.versions import Policies
 from twinstile.screening import facts
@@ -54,14 +53,14 @@ async def record(tx: Transaction, stand: Stand, checks: Sequence[GateCheck]) -> 
     batch = Batch(policies, stand.at)
     for check, person_id, situation in zip(checks, people, situations, strict=True):
         batch.take(check, person_id, situation)
-    cases = await referrals.open_cases(
+    await referrals.open_cases(
         tx, stand.keys, stand.who, stand.zone, batch.openings(), stand.at
     )
     await _write(tx, hub_id, batch)
+    named = {done.case_id for done in batch.done if done.case_id}
+    numbers = await referrals.numbers(tx, hub_id, named)
     return [
-        replace(done, case_no=cases[done.screening_id][1])
-        if done.screening_id in cases
-        else done
+        replace(done, case_no=numbers.get(done.case_id)) if done.case_id else done
         for done in batch.done
     ]
 
@@ -127,9 +126,9 @@ async def _write(tx: Transaction, hub_id: str, batch: Batch) -> None:
     row = await tx.raw.fetchrow(
         _WRITE_SQL,
         hub_id,
-        json.dumps(batch.check_rows, default=str),
-        json.dumps([_row(passage) for passage in batch.touched.values()], default=str),
-        json.dumps(batch.event_rows, default=str),
+        as_json(batch.check_rows),
+        as_json([_row(passage) for passage in batch.touched.values()]),
+        as_json(batch.event_rows),
     )
     if row is None or row[0] != len(batch.check_rows):
         # The same id is being stored by another request: its answer is the right one.

@@ -1,6 +1,5 @@
 """What the database knows that a check's decision needs, read for a whole batch at once."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -194,7 +193,7 @@ async def look_up(
 
 
 def _situation(  # noqa: PLR0913, PLR0917 # one parameter a column of the statement, in its order
-    known: str | None,
+    known: dict[str, object] | None,
     checkpoint: str | None,
     policy_version: str,
     run_id: UUID | None,
@@ -202,11 +201,11 @@ def _situation(  # noqa: PLR0913, PLR0917 # one parameter a column of the statem
     r1: bool,  # noqa: FBT001
     last_r2: datetime | None,
     last_held: datetime | None,
-    named: str,
-    latest: str,
+    named: dict[str, object],
+    latest: dict[str, object],
 ) -> Situation:
     return Situation(
-        _known(json.loads(known)) if known else None,
+        _known(known) if known else None,
         checkpoint,
         policy_version,
         run_id,
@@ -214,8 +213,8 @@ def _situation(  # noqa: PLR0913, PLR0917 # one parameter a column of the statem
         frozenset({ReminderKind.R1} if r1 else ()),
         last_r2,
         last_held,
-        _earlier(json.loads(named)),
-        _earlier(json.loads(latest)),
+        _earlier(named),
+        _earlier(latest),
     )
 
 
