@@ -1,0 +1,40 @@
+"""The pool survives what happens to its server."""
+
+import asyncio
+
+import pytest
+from sqlalchemy import text
+
+from twinstile.opening import Place
+from twinstile.platform.db import Database
+
+
+async def backend(database: Database) -> int:
+    """The process that serves one connection of the pool, kept busy for a moment."""
+    async with database.reading() as tx:
+        await tx.sql.execute(text("SELECT pg_sleep(0.05)"))
+        row = await tx.raw.fetchrow("SELECT pg_backend_pid()")
+    assert row is not None
+    return row[0]
+
+
+async def end_sessions(place: Place, backends: list[int]) -> None:
+    """What a restart of the server does to connections."""
+    owner = Database(place.owner_url, pool_size=1)
+    async with owner.reading() as tx:
+        await tx.raw.fetch(
+            "SELECT pg_terminate_backend(pid) FROM unnest($1::int[]) pid", backends
+        )
+    await owner.close()
+
+
+@pytest.mark.usefixtures("house")
+async def test_after_a_restart_of_the_server_nobody_gets_a_dead_connection(
+    place: Place,
+) -> None:
+    database = Database(place.service_url, pool_size=3, role=place.role)
+    before = await asyncio.gather(*(backend(database) for _ in range(3)))
+    await end_sessions(place, before)
+    after = await asyncio.gather(*(backend(database) for _ in range(6)))
+    assert not set(before) & set(after)
+    await database.close()
