@@ -58,12 +58,16 @@ def administer(url: str, statement: str) -> None:
 
 
 @pytest.fixture(scope="session")
-async def house(place: Place, tmp_path_factory: pytest.TempPathFactory) -> House:
-    """The house all tests of this process share, its schema in place; the service closes it."""
+async def house(
+    place: Place, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncGenerator[House]:
+    """The house all tests of this process share, its schema in place."""
     await opening.prepare(place)
     folder = tmp_path_factory.mktemp("data")
     configuration = settings.load(profile=Profile.DEMO, data_dir=folder, database_url=None)
-    return opening.open_house(configuration, place)
+    opened = opening.open_house(configuration, place)
+    yield opened
+    await opened.database.close()
 
 
 @pytest.fixture(scope="session")

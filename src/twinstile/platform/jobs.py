@@ -1,14 +1,105 @@
 """Background jobs on the clock: a schedule in the database, so that one process runs each tick.
 
 Rows stay the truth; a job only looks at what is due, so a missed or doubled tick does no harm.
+What fails is counted and logged, and tried again at its next tick.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, cast
 
-import asyncpg
 from pgqueuer.adapters.drivers.asyncpg import AsyncpgDriver
-from pgqueuer.adapters.persistence.qb import QueryBuilderEnvironment
+from pgqueuer.adapters.persistence.qb import (
+    QueryBuilderEnvironment,
+    QueryQueueBuilder,
+    QuerySchedulerBuilder,
+)
+from pgqueuer.adapters.persistence.queries import Queries
+from pgqueuer.core.sm import SchedulerManager
+from pgqueuer.domain.models import Schedule
 from pgqueuer.domain.settings import DBSettings
 
+from twinstile.platform import clock, observe
+from twinstile.platform.db import Database, living
+
+if TYPE_CHECKING:
+    from asyncpg import Connection
+
 SETTINGS = DBSettings(db_schema="jobs")
+RESTART_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What to do, when, and how long it may take.
+
+    `cron` has pgqueuer's six fields, seconds last; ticks less than ten seconds apart are not
+    kept reliably.
+    """
+
+    name: str
+    cron: str
+    patience_s: float
+    work: Callable[[datetime], Awaitable[None]]
+
+
+async def run(database: Database, jobs: Sequence[Job], stop: asyncio.Event) -> None:
+    """Run the jobs at their times until `stop`, through restarts of PostgreSQL.
+
+    One connection of `database` is kept for the schedule; give it a pool of its own. Returns
+    when jobs that run have ended; cancelling it cancels them.
+    """
+    while not stop.is_set():
+        try:
+            await _keep_schedule(database, jobs, stop)
+        except Exception as error:  # noqa: BLE001 # the schedule must outlive any outage
+            observe.JOBS.labels("schedule", "interrupted").inc()
+            observe.log.warning("jobs interrupted", error=observe.error_kind(error))
+            await _wait(stop, RESTART_S)
+
+
+async def _keep_schedule(database: Database, jobs: Sequence[Job], stop: asyncio.Event) -> None:
+    async with database.engine.connect() as sql:
+        connection = cast("Connection", cast("object", await living(sql)))
+        manager = SchedulerManager(
+            Queries(
+                AsyncpgDriver(connection),
+                QueryBuilderEnvironment(SETTINGS),
+                QueryQueueBuilder(SETTINGS),
+                QuerySchedulerBuilder(SETTINGS),
+            )
+        )
+        manager.shutdown = stop
+        for job in jobs:
+            manager.schedule(job.name, job.cron)(_tick(job))
+        await manager.run()
+
+
+def _tick(job: Job) -> Callable[[Schedule], Awaitable[None]]:
+    async def tick(_: Schedule) -> None:
+        await run_once(job, clock.now())
+
+    return tick
+
+
+async def run_once(job: Job, now: datetime) -> bool:
+    """Do the job once; false, counted and logged, when it failed."""
+    try:
+        async with asyncio.timeout(job.patience_s):
+            await job.work(now)
+    except Exception as error:  # noqa: BLE001 # one job's fault is not the others'
+        observe.JOBS.labels(job.name, "failed").inc()
+        observe.log.error("job failed", job=job.name, error=observe.error_kind(error))
+        return False
+    observe.JOBS.labels(job.name, "done").inc()
+    return True
+
+
+async def _wait(stop: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await stop.wait()
+    except TimeoutError:
+        pass

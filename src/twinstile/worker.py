@@ -1,0 +1,113 @@
+"""What the service does by the clock: timers, retention, partitions, for every hub it holds.
+
+It runs beside the requests of each process; the schedule in the database sees to it that one
+process does each tick.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import TypeAlias
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import select
+
+from twinstile.cases import dispositions
+from twinstile.identity import retention
+from twinstile.opening import Place
+from twinstile.platform import jobs, observe, schema
+from twinstile.platform.db import Database
+from twinstile.platform.jobs import Job
+from twinstile.platform.tables import Hub
+from twinstile.platform.web import House
+from twinstile.policy import versions
+from twinstile.policy.versions import Policies
+from twinstile.screening import transitions
+
+ESCALATED_AT_ONCE = 200
+
+HubWork: TypeAlias = Callable[[str, ZoneInfo, datetime], Awaitable[None]]
+
+
+class HubsFailed(Exception):
+    """The work failed for some hubs; each was logged, and the others were done."""
+
+
+def background(place: Place) -> Callable[[House, asyncio.Event], Awaitable[None]]:
+    """The jobs of a house, to be run beside its requests until the event is set."""
+
+    async def work(house: House, stop: asyncio.Event) -> None:
+        schedule = Database(place.service_url, pool_size=1, role=place.role)
+        try:
+            await jobs.run(schedule, jobs_of(house, place), stop)
+        finally:
+            await schedule.close()
+
+    return work
+
+
+def jobs_of(house: House, place: Place) -> tuple[Job, ...]:
+    """Everything done by the clock; cron in six fields, seconds last, in UTC."""
+    policies = Policies()
+
+    async def partitions(now: datetime) -> None:
+        await schema.keep_partitions(place.owner_url, now)
+
+    return (
+        Job("timers", "* * * * * */10", 60, each_hub(house, _timers(house, policies))),
+        Job("retention", "7 * * * * 0", 1200, each_hub(house, _retention(house, policies))),
+        Job("partitions", "11 3 * * * 0", 60, partitions),
+    )
+
+
+def _timers(house: House, policies: Policies) -> HubWork:
+    """Fire deadlines that have passed, of screenings and of cases."""
+
+    async def work(hub_id: str, _: ZoneInfo, now: datetime) -> None:
+        await transitions.expire_due(house.database, policies, hub_id, now)
+        async with house.database.transaction() as tx:
+            await dispositions.escalate_due(tx, hub_id, now, ESCALATED_AT_ONCE)
+
+    return work
+
+
+def _retention(house: House, policies: Policies) -> HubWork:
+    """Destroy identities the policy in force no longer lets us keep."""
+
+    async def work(hub_id: str, zone: ZoneInfo, now: datetime) -> None:
+        async with house.database.reading() as tx:
+            policy = await policies.get(tx, hub_id, await versions.in_force(tx, hub_id, now))
+        purge = await retention.run(
+            house.database,
+            house.keys.of(hub_id),
+            hub_id,
+            zone,
+            policy.parameters.retention_days,
+            now,
+        )
+        if purge.days:
+            observe.log.info(
+                "identities destroyed", hub=hub_id, days=purge.days, people=purge.people
+            )
+
+    return work
+
+
+def each_hub(house: House, work: HubWork) -> Callable[[datetime], Awaitable[None]]:
+    """The work at every hub in turn; one hub's failure does not keep the others from theirs."""
+
+    async def work_everywhere(now: datetime) -> None:
+        async with house.database.reading() as tx:
+            found = await tx.sql.execute(select(Hub.hub_id, Hub.timezone).order_by(Hub.hub_id))
+            hubs = [(hub_id, zone) for hub_id, zone in found]
+        failed = 0
+        for hub_id, zone in hubs:
+            try:
+                await work(hub_id, ZoneInfo(zone), now)
+            except Exception as error:  # noqa: BLE001 # reported below
+                failed += 1
+                observe.log.error("hub failed", hub=hub_id, error=observe.error_kind(error))
+        if failed:
+            raise HubsFailed(f"{failed} of {len(hubs)} hubs")
+
+    return work_everywhere

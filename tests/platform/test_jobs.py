@@ -1,0 +1,102 @@
+"""Jobs on the clock: counted, never silent, and alive after the database went away."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+from hubs import Hub, open_hub
+from test_db import end_sessions
+
+from twinstile import worker
+from twinstile.opening import Place
+from twinstile.platform import clock, jobs, observe
+from twinstile.platform.db import Database
+from twinstile.platform.jobs import Job
+from twinstile.platform.web import House
+
+
+def outcomes(job: str, outcome: str) -> float:
+    return (
+        observe.REGISTRY.get_sample_value(
+            "twinstile_jobs_total", {"job": job, "outcome": outcome}
+        )
+        or 0.0
+    )
+
+
+def job(name: str, work: Callable[[datetime], Awaitable[None]], patience_s: float = 5) -> Job:
+    return Job(name, "* * * * * */1", patience_s, work)
+
+
+async def test_a_job_that_fails_is_counted_and_told_without_its_message(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    async def fail(_: datetime) -> None:
+        raise ValueError("110101199003070134")
+
+    observe.configure_logging()
+    assert not await jobs.run_once(job("failing", fail), clock.now())
+    assert outcomes("failing", "failed") == 1
+    told = capsys.readouterr().err
+    assert "ValueError in fail" in told
+    assert "110101199003070134" not in told
+
+
+async def test_a_job_that_hangs_is_ended() -> None:
+    async def hang(_: datetime) -> None:
+        await asyncio.Event().wait()
+
+    assert not await jobs.run_once(job("hanging", hang, patience_s=0.05), clock.now())
+    assert outcomes("hanging", "failed") == 1
+
+
+async def test_the_schedule_goes_on_after_a_restart_of_the_server(
+    place: Place, house: House
+) -> None:
+    ticked = asyncio.Event()
+
+    async def tick(_: datetime) -> None:
+        ticked.set()
+
+    database = Database(place.service_url, pool_size=1, role=place.role)
+    stop = asyncio.Event()
+    async with asyncio.timeout(30):
+        running = asyncio.create_task(jobs.run(database, [job("ticking", tick)], stop))
+        await ticked.wait()
+        await end_sessions(place, await sessions(house))
+        ticked.clear()
+        await ticked.wait()
+        stop.set()
+        await running
+    await database.close()
+
+
+async def sessions(house: House) -> list[int]:
+    async with house.database.reading() as tx:
+        found = await tx.raw.fetch(
+            "SELECT pid FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+    return [row[0] for row in found]
+
+
+async def test_every_job_of_the_service_runs(place: Place, house: House) -> None:
+    for each in worker.jobs_of(house, place):
+        assert await jobs.run_once(each, clock.now()), each.name
+
+
+async def test_a_hub_whose_work_fails_does_not_keep_the_others_from_theirs(
+    house: House, hub: Hub
+) -> None:
+    after = await open_hub(house, hub.service)
+    seen: list[str] = []
+
+    async def work(hub_id: str, _: ZoneInfo, __: datetime) -> None:
+        seen.append(hub_id)
+        raise ValueError
+
+    with pytest.raises(worker.HubsFailed):
+        await worker.each_hub(house, work)(clock.now())
+    assert {hub.hub_id, after.hub_id} <= set(seen)
