@@ -1,0 +1,86 @@
+"""The application: every room's routes, what they share at the edge, and its life."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import TypeAlias
+
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+
+from twinstile.arrivals import api as arrivals
+from twinstile.cases import api as cases
+from twinstile.contract import Documented
+from twinstile.export import api as export
+from twinstile.pages import docs, health, landing
+from twinstile.platform import api as platform
+from twinstile.platform import handlers, observe
+from twinstile.platform.web import House
+from twinstile.policy import api as policy
+from twinstile.policy.versions import Policies
+from twinstile.screening import api as screening
+
+ROUTERS = (
+    platform.router,
+    policy.router,
+    arrivals.router,
+    cases.router,
+    screening.router,
+    screening.facts_router,
+    export.router,
+    health.router,
+    docs.router,
+    landing.router,
+)
+
+DRAIN_S = 10.0
+"""How long work beside the requests may go on after the last request."""
+
+Background: TypeAlias = Callable[[House, asyncio.Event], Awaitable[None]]
+"""What runs beside the requests until the event is set; it outlives its own failures."""
+
+
+def create_app(house: House, background: Background | None = None) -> FastAPI:
+    """The service on an open house; in the end the application closes the house's database."""
+
+    @asynccontextmanager
+    async def life(_: FastAPI) -> AsyncGenerator[None]:
+        stop = asyncio.Event()
+        beside = asyncio.ensure_future(background(house, stop)) if background else None
+        try:
+            yield
+        finally:
+            stop.set()
+            if beside is not None:
+                await asyncio.wait({beside}, timeout=DRAIN_S)
+                beside.cancel()
+                await asyncio.wait({beside})
+            await house.database.close()
+
+    app = Documented(
+        lifespan=life,
+        docs_url=None,
+        redoc_url=None,
+        generate_unique_id_function=_name,
+        # its log records carry the messages of exceptions, which may hold personal data
+        telemetry={"tracing": False, "metrics": False, "logs": False},
+    )
+    app.state.house = house
+    app.state.policies = Policies()
+    for router in ROUTERS:
+        app.include_router(router)
+    handlers.install(app)
+    app.add_middleware(observe.Measured)
+    return app
+
+
+def contract() -> dict[str, object]:
+    """The OpenAPI document of the whole service, without a service."""
+    app = Documented(generate_unique_id_function=_name)
+    for router in ROUTERS:
+        app.include_router(router)
+    return app.openapi()
+
+
+def _name(route: APIRoute) -> str:
+    return route.name
