@@ -246,10 +246,12 @@ def test_waiting_is_bounded_and_reported(root: Path) -> None:
     assert says(holder).startswith("owned")
     pid = pid_of(root)
     os.kill(pid, signal.SIGSTOP)
-    next(root.glob("pg??/postmaster.pid")).rename(root / "hidden")
-    with pytest.raises(EmbeddedError, match="not ready after 1 s"):
-        embedded.start(root, patience=1.2, on_wait=waited.append)
-    os.kill(pid, signal.SIGCONT)
+    try:
+        next(root.glob("pg??/postmaster.pid")).rename(root / "hidden")
+        with pytest.raises(EmbeddedError, match="not ready after 1 s"):
+            embedded.start(root, patience=1.2, on_wait=waited.append)
+    finally:
+        os.kill(pid, signal.SIGCONT)
     end(holder)
     assert [round(seconds) for seconds in waited] == [1]
     assert gone(pid)
