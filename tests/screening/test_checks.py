@@ -5,8 +5,8 @@ from uuid import UUID
 
 import people
 import pytest
-from hubs import Hub
 from httpx2 import AsyncClient, Response
+from hubs import Hub
 
 from twinstile.platform.roles import Role
 

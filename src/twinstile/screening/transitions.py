@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import cast
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
@@ -127,8 +128,9 @@ async def _taken_before(tx: Transaction, hub_id: str, step: Step) -> bool:
     if row is None:
         return False
     subject_id, body = row
-    path = body.get("path")
-    if subject_id != step.screening_id or not path or body.get("reason") != step.reason:
+    path = cast("list[tuple[str, str, str]]", body.get("path", [("", "", "")]))
+    first = (subject_id, path[0][1], body.get("reason"))
+    if first != (step.screening_id, step.event.value, step.reason):
         raise IdReused
     return True
 

@@ -1,0 +1,141 @@
+"""The vault and its end: after the due day nothing tells who was here."""
+
+import subprocess
+from datetime import timedelta
+from pathlib import Path
+
+import people
+import pytest
+from hubs import Hub
+
+from twinstile.identity import retention, vault
+from twinstile.platform import clock
+from twinstile.platform.crypto import KeyDestroyed
+from twinstile.platform.programs import binaries
+from twinstile.platform.roles import Role
+
+RETENTION_DAYS = 14
+
+
+async def screen(hub: Hub, number: str, name: str, counter: int = 1) -> people.Json:
+    identity = {"document": people.document(number, name=name), "result": "MATCH"}
+    answer = await hub.client().put(
+        f"/v1/checks/{people.new_id()}", json=people.check(counter, identity=identity)
+    )
+    assert answer.status_code == 201
+    told: people.Json = answer.json()
+    return told
+
+
+def dump(hub: Hub) -> str:
+    """The whole database as its owner would back it up."""
+    url = hub.house.database.url.set(drivername="postgresql", username=None)
+    host, database = url.query["host"], url.database
+    command = [binaries() / "pg_dump", "--inserts", "-h", host, "-U", "postgres", database]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+async def run(hub: Hub, days: int) -> retention.Purge:
+    zone = hub.house.settings.zone
+    return await retention.run(
+        hub.house.database,
+        hub.house.keys.of(hub.hub_id),
+        hub.hub_id,
+        zone,
+        RETENTION_DAYS,
+        clock.now() + timedelta(days=days),
+    )
+
+
+async def test_the_database_never_holds_a_name_or_a_number_in_clear(hub: Hub) -> None:
+    if hub.house.database.url.query.get("host") is None:
+        pytest.skip("dumps the embedded server only")
+    number, name = people.resident_number(), "欧阳金丝雀"
+    await screen(hub, number, name)
+    await hub.client("device").post(
+        "/v1/facts:batch",
+        json={
+            "sent_at": people.now(),
+            "items": [
+                {
+                    "kind": "check",
+                    "id": str(people.new_id()),
+                    "counter": 9,
+                    "body": people.fact(number, illness="perhaps"),
+                }
+            ],
+        },
+    )
+    content = dump(hub)
+    assert "screening.checked" in content
+    assert number not in content
+    assert name not in content
+    assert number.encode().hex() not in content
+
+
+async def test_a_day_is_kept_for_its_time_and_then_nothing_is_left(hub: Hub) -> None:
+    keys = hub.house.keys.of(hub.hub_id)
+    today = clock.now().astimezone(hub.house.settings.zone).date()
+    numbers = [people.resident_number() for _ in range(5)]
+    told = [await screen(hub, number, "李娜", n) for n, number in enumerate(numbers, 1)]
+    assert await run(hub, RETENTION_DAYS) == retention.Purge(0, 0)
+    async with hub.house.database.reading() as tx:
+        row = await tx.raw.fetchrow(
+            "SELECT person_id, cipher FROM vault WHERE hub_id = $1 LIMIT 1", hub.hub_id
+        )
+        assert row is not None
+        who = await vault.reveal(tx, keys, hub.hub_id, row["person_id"])
+        assert who.document.number in numbers
+    assert await run(hub, RETENTION_DAYS + 1) == retention.Purge(1, 5)
+    assert await run(hub, RETENTION_DAYS + 1) == retention.Purge(0, 0)
+    assert vault.day_key(today) not in keys.names("day.")
+    async with hub.house.database.reading() as tx:
+        left = await tx.raw.fetchrow("SELECT count(*) FROM vault WHERE hub_id = $1", hub.hub_id)
+        assert left is not None
+        assert left[0] == 0
+    with pytest.raises(KeyDestroyed):
+        keys.get_or_create(vault.day_key(today))
+    # what is left of the passage says nothing of the person
+    whole = await hub.client().get(f"/v1/screenings/{told[0]['screening_id']}")
+    assert whole.json()["state"] == "CLEARED"
+    assert not any(number in whole.text for number in numbers)
+
+
+async def test_a_person_of_a_case_outlives_the_day_under_the_key_of_the_case(hub: Hub) -> None:
+    number, medic = people.resident_number(), hub.client(Role.MEDIC)
+    for counter, method in ((1, "WALK_THROUGH"), (2, "EAR")):
+        fever = {"value": 38.6, "method": method}
+        answer = await medic.put(
+            f"/v1/checks/{people.new_id()}",
+            json=people.check(counter, number, temperature=fever),
+        )
+    case = answer.json()["case_id"]
+    assert (await run(hub, RETENTION_DAYS + 1)).people == 1
+    person = await medic.get(f"/v1/cases/{case}/person", params={"purpose": "TREATMENT"})
+    assert person.status_code == 200
+    assert number in person.text
+
+
+async def test_the_same_person_is_recognised_on_a_later_day_of_the_epochs(hub: Hub) -> None:
+    keys, number = hub.house.keys.of(hub.hub_id), people.resident_number()
+    await screen(hub, number, "王芳")
+    day = clock.now().astimezone(hub.house.settings.zone).date()
+    async with hub.house.database.transaction() as tx:
+        row = await tx.raw.fetchrow("SELECT person_id FROM vault WHERE hub_id=$1", hub.hub_id)
+        assert row is not None
+        who = await vault.reveal(tx, keys, hub.hub_id, row["person_id"])
+        later = day + timedelta(days=vault.EPOCH_DAYS)
+        assert vault.epoch_of(later) == vault.epoch_of(day) + 1
+        (again,) = await vault.recognise(tx, keys, hub.hub_id, later, [who])
+        assert again == row["person_id"]
+        much_later = day + timedelta(days=3 * vault.EPOCH_DAYS)
+        (stranger,) = await vault.recognise(tx, keys, hub.hub_id, much_later, [who])
+        assert stranger != row["person_id"]
+
+
+def test_a_key_file_is_readable_by_its_owner_only(hub: Hub, tmp_path: Path) -> None:
+    folder = hub.house.settings.data_path / "keys"
+    keys = list(folder.rglob("*.key"))
+    assert keys
+    assert {oct(key.stat().st_mode & 0o777) for key in keys} == {"0o600"}
+    assert not tmp_path.samefile(folder)

@@ -1,0 +1,156 @@
+"""A tablet's backlog: judged item by item, none dropped, none twice."""
+
+import people
+from httpx2 import Response
+from hubs import DEVICE, Hub
+
+from twinstile.platform.roles import Role
+
+
+def item(
+    counter: int, body: people.Json | None = None, kind: str = "check", **more: object
+) -> people.Json:
+    return {
+        "kind": kind,
+        "id": str(people.new_id()),
+        "counter": counter,
+        "body": body or people.fact(offline=True),
+        **more,
+    }
+
+
+async def hand_over(hub: Hub, *items: object, who: str = DEVICE) -> Response:
+    return await hub.client(who).post(
+        "/v1/facts:batch", json={"sent_at": people.now(), "items": list(items)}
+    )
+
+
+async def test_a_backlog_is_stored_in_order_and_acknowledged(hub: Hub) -> None:
+    answer = await hand_over(hub, *(item(n) for n in range(1, 6)))
+    assert answer.status_code == 200
+    told = answer.json()
+    assert [i["status"] for i in told["items"]] == ["stored"] * 5
+    assert [i["check"]["verdict"] for i in told["items"]] == ["PASS"] * 5
+    assert (told["ack_through"], told["missing"]) == (5, [])
+
+
+async def test_missing_counters_are_named(hub: Hub) -> None:
+    told = (await hand_over(hub, item(1), item(2), item(5), item(9))).json()
+    assert (told["ack_through"], told["missing"]) == (2, [[3, 4], [6, 8]])
+    filled = (await hand_over(hub, item(4), item(3))).json()
+    assert (filled["ack_through"], filled["missing"]) == (5, [[6, 8]])
+
+
+async def test_sending_a_backlog_again_stores_nothing_twice(hub: Hub) -> None:
+    items = [item(n) for n in range(1, 4)]
+    first, again = await hand_over(hub, *items), await hand_over(hub, *items)
+    assert [i["status"] for i in again.json()["items"]] == ["duplicate"] * 3
+    same = [i["check"]["screening_id"] for i in again.json()["items"]]
+    assert same == [i["check"]["screening_id"] for i in first.json()["items"]]
+
+
+async def test_a_bad_item_is_kept_aside_and_its_neighbours_are_stored(hub: Hub) -> None:
+    bad = item(2, people.fact(temperature={"value": 99.9, "method": "EAR"}))
+    told = (await hand_over(hub, item(1), bad, item(3))).json()
+    assert [i["status"] for i in told["items"]] == ["stored", "quarantined", "stored"]
+    assert told["items"][1]["problem"]["errors"] == [
+        {"pointer": "/body/temperature", "code": "out-of-range"}
+    ]
+    assert told["ack_through"] == 3
+    await hand_over(hub, bad)
+    duty = hub.duties[Role.SCREENER]
+    status = await hub.client(DEVICE).get(f"/v1/devices/{duty.device_id}/sync-status")
+    assert status.json()["quarantined"] == 1
+
+
+async def test_an_id_used_again_with_other_content_is_kept_aside(hub: Hub) -> None:
+    first = item(1)
+    second = {**first, "counter": 2, "body": people.fact(celsius=38.0)}
+    told = (await hand_over(hub, first, second)).json()
+    assert [i["status"] for i in told["items"]] == ["stored", "quarantined"]
+    assert told["items"][1]["problem"]["type"] == "/problems/id-reused"
+
+
+async def test_a_fever_and_a_normal_reading_give_the_same_in_one_batch_as_in_two(
+    hub: Hub,
+) -> None:
+    def readings(number: str, start: int) -> list[people.Json]:
+        ear = {"value": 38.3, "method": "EAR"}
+        normal = {"value": 36.5, "method": "AXILLARY"}
+        return [
+            item(start, people.fact(number, 38.1)),
+            item(start + 1, people.fact(number, temperature=ear)),
+            item(start + 2, people.fact(number, temperature=normal)),
+        ]
+
+    together = readings(people.resident_number(), 1)
+    one = (await hand_over(hub, *together)).json()["items"]
+    apart = readings(people.resident_number(), 4)
+    two = [(await hand_over(hub, fact)).json()["items"][0] for fact in apart]
+    states = [i["check"]["state"] for i in one]
+    assert states == [i["check"]["state"] for i in two] == ["SECONDARY", "HELD", "HELD"]
+    assert len({i["check"]["case_id"] for i in one[1:]}) == 1
+
+
+async def test_a_fact_names_the_shift_it_was_made_in(hub: Hub) -> None:
+    duty = hub.duties[Role.SCREENER]
+    told = (await hand_over(hub, item(1, shift_id=str(duty.shift_id)))).json()
+    check = await hub.client().get(f"/v1/checks/{told['items'][0]['id']}")
+    assert check.json()["operator_id"] == str(duty.operator_id)
+    stranger = hub.duties[Role.MEDIC]
+    refused = (await hand_over(hub, item(2, shift_id=str(stranger.shift_id)))).json()
+    assert refused["items"][0]["status"] == "quarantined"
+
+
+async def test_steps_reminders_and_services_come_in_a_backlog_too(hub: Hub) -> None:
+    shift = str(hub.duties[Role.SCREENER].shift_id)
+    check = item(1, people.fact(celsius=38.0), shift_id=shift)
+    first = (await hand_over(hub, check)).json()["items"][0]["check"]
+    screening = first["screening_id"]
+    refuse = {
+        "screening_id": screening,
+        "event": "refuse",
+        "at": people.now(),
+        "reason": "wants no second reading",
+    }
+    service = {
+        "screening_id": screening,
+        "kind": "S1",
+        "outcome": "ACCEPTED",
+        "given_at": people.now(),
+    }
+    reminder = {
+        "kind": "R2",
+        "checkpoint": "north",
+        "channel": "screen",
+        "language": "en",
+        "given_at": people.now(),
+    }
+    facts = (
+        item(2, refuse, "transition", shift_id=shift),
+        item(3, service, "service"),
+        item(4, reminder, "reminder"),
+    )
+    told = (await hand_over(hub, *facts)).json()
+    assert [i["status"] for i in told["items"]] == ["stored"] * 3
+    again = (await hand_over(hub, *facts)).json()
+    assert [i["status"] for i in again["items"]] == ["duplicate"] * 3
+    whole = (await hub.client().get(f"/v1/screenings/{screening}")).json()
+    assert whole["state"] == "REFUSAL"
+    assert whole["steps"][-1]["reason"] == "wants no second reading"
+
+
+async def test_a_step_without_the_role_is_kept_aside(hub: Hub) -> None:
+    held = {
+        "screening_id": str(people.new_id()),
+        "event": "refuse",
+        "at": people.now(),
+        "reason": "x",
+    }
+    told = (await hand_over(hub, item(1, held, "transition"))).json()
+    assert told["items"][0]["status"] == "quarantined"
+
+
+async def test_an_item_that_is_no_fact_at_all_is_kept_aside(hub: Hub) -> None:
+    told = (await hand_over(hub, 5, None, {"kind": "check"}, item(1))).json()
+    assert [i["status"] for i in told["items"]] == ["quarantined"] * 3 + ["stored"]

@@ -1,0 +1,152 @@
+"""Steps of people on duty, deadlines, and closing a run."""
+
+from datetime import UTC, datetime, timedelta
+
+import people
+from hubs import Hub
+
+from twinstile.platform.roles import Role
+from twinstile.policy.versions import Policies
+from twinstile.screening import transitions
+
+
+async def screened(hub: Hub, counter: int = 1, **changes: object) -> people.Json:
+    answer = await hub.client().put(
+        f"/v1/checks/{people.new_id()}", json=people.check(counter, **changes)
+    )
+    assert answer.status_code == 201, answer.text
+    told: people.Json = answer.json()
+    return told
+
+
+async def take(
+    hub: Hub, role: Role, screening: object, event: str, step: object = None
+) -> object:
+    return await hub.client(role).put(
+        f"/v1/screenings/{screening}/steps/{step or people.new_id()}",
+        json={"event": event, "at": people.now(), "reason": "as seen at the lane"},
+    )
+
+
+async def test_only_a_medic_lowers_a_suspicion(hub: Hub) -> None:
+    number = people.resident_number()
+    await screened(hub, 1, number=number, celsius=38.2)
+    held = await screened(hub, 2, number=number, temperature={"value": 38.4, "method": "EAR"})
+    screener = await take(hub, Role.SCREENER, held["screening_id"], "not_a_case")
+    supervisor = await take(hub, Role.SUPERVISOR, held["screening_id"], "not_a_case")
+    medic = await take(hub, Role.MEDIC, held["screening_id"], "not_a_case")
+    assert (screener.status_code, supervisor.status_code) == (403, 403)
+    assert (medic.status_code, medic.json()["state"]) == (200, "CLEARED_CONDITIONAL")
+
+
+async def test_a_medic_who_holds_somebody_opens_the_case(hub: Hub) -> None:
+    ill = await screened(hub, illness=True)
+    held = await take(hub, Role.MEDIC, ill["screening_id"], "confirmed_abnormal")
+    assert held.json()["state"] == "HELD"
+    whole = (await hub.client().get(f"/v1/screenings/{ill['screening_id']}")).json()
+    case = await hub.client(Role.MEDIC).get(f"/v1/cases/{whole['case_id']}")
+    assert case.json()["origin"] == "CLINICIAN"
+
+
+async def test_an_impossible_step_is_refused_and_changes_nothing(hub: Hub) -> None:
+    cleared = await screened(hub)
+    refused = await take(hub, Role.MEDIC, cleared["screening_id"], "not_a_case")
+    assert refused.status_code == 409
+    assert refused.json()["type"] == "/problems/transition-refused"
+
+
+async def test_a_step_sent_twice_is_taken_once(hub: Hub) -> None:
+    flagged, step = await screened(hub, celsius=38.0), people.new_id()
+    first = await take(hub, Role.SCREENER, flagged["screening_id"], "refuse", step)
+    again = await take(hub, Role.SCREENER, flagged["screening_id"], "refuse", step)
+    assert [first.json()["status"], again.json()["status"]] == ["stored", "duplicate"]
+    other = await take(hub, Role.SCREENER, flagged["screening_id"], "consent", step)
+    assert other.status_code == 409
+
+
+async def test_somebody_who_left_while_flagged_is_flagged_on_coming_back(hub: Hub) -> None:
+    number = people.resident_number()
+    flagged = await screened(hub, 1, number=number, celsius=38.0)
+    await take(hub, Role.SCREENER, flagged["screening_id"], "absconded")
+    back = await screened(hub, 2, number=number)
+    assert [r["rule_id"] for r in back["reasons"]] == ["PRIOR-HOLD"]
+    assert back["state"] == "SECONDARY"
+
+
+async def test_deadlines_move_what_nobody_moved(hub: Hub) -> None:
+    waiting = await screened(hub, 1, credential=None)
+    flagged = await screened(hub, 2, celsius=38.0)
+    cleared = await screened(hub, 3)
+    later = datetime.now(UTC) + timedelta(minutes=20)
+    fired = await transitions.expire_due(hub.house.database, Policies(), hub.hub_id, later)
+    assert fired == 2
+    states = {
+        name: (await hub.client().get(f"/v1/screenings/{told['screening_id']}")).json()["state"]
+        for name, told in {"waiting": waiting, "flagged": flagged, "cleared": cleared}.items()
+    }
+    assert states == {"waiting": "ABANDONED", "flagged": "HELD", "cleared": "CLEARED"}
+    assert await transitions.expire_due(hub.house.database, Policies(), hub.hub_id, later) == 0
+
+
+def run_body(arrival: str) -> people.Json:
+    return {
+        "mode": "RAIL",
+        "service_no": "G7349",
+        "service_date": arrival[:10],
+        "origin": "Shanghai Hongqiao",
+        "terminus": "Hangzhou East",
+        "scheduled_arrival": arrival,
+    }
+
+
+async def test_closing_a_run_makes_no_shows_of_who_did_not_come(hub: Hub) -> None:
+    supervisor, run = hub.client(Role.SUPERVISOR), people.new_id()
+    numbers = [people.resident_number() for _ in range(3)]
+    await supervisor.put(f"/v1/runs/{run}", json=run_body(people.now()))
+    entries = [
+        {"entry_id": str(n), "document": people.document(number)}
+        for n, number in enumerate(numbers)
+    ]
+    await supervisor.put(f"/v1/runs/{run}/manifest", json={"batch": 1, "entries": entries})
+    await screened(hub, number=numbers[0])
+    expected = await supervisor.get(f"/v1/runs/{run}/expectations")
+    assert expected.json() == {"expected": 3, "screened": 1, "no_show": 0, "outstanding": 2}
+    closed = await supervisor.post(f"/v1/runs/{run}:close")
+    again = await supervisor.post(f"/v1/runs/{run}:close")
+    assert (closed.json(), again.json()) == ({"no_show": 2}, {"no_show": 0})
+    expected = await supervisor.get(f"/v1/runs/{run}/expectations")
+    assert expected.json() == {"expected": 3, "screened": 1, "no_show": 2, "outstanding": 0}
+    late = await screened(hub, 2, number=numbers[1])
+    assert (late["state"], late["status"]) == ("CLEARED", "stored")
+    expected = await supervisor.get(f"/v1/runs/{run}/expectations")
+    assert expected.json()["screened"] == 2
+
+
+async def test_an_older_manifest_never_overwrites_a_newer_one(hub: Hub) -> None:
+    supervisor, run = hub.client(Role.SUPERVISOR), people.new_id()
+    await supervisor.put(f"/v1/runs/{run}", json=run_body(people.now()))
+
+    async def land(batch: int, *entries: str) -> people.Json:
+        answer = await supervisor.put(
+            f"/v1/runs/{run}/manifest",
+            json={
+                "batch": batch,
+                "entries": [{"entry_id": e, "document": people.document()} for e in entries],
+            },
+        )
+        told: people.Json = answer.json()
+        return told
+
+    assert await land(2, "a", "b") == {"applied": True, "expected": 2, "withdrawn": 0}
+    assert await land(1, "c") == {"applied": False, "expected": 2, "withdrawn": 0}
+    assert await land(3, "b") == {"applied": True, "expected": 1, "withdrawn": 1}
+
+
+async def test_a_lane_tells_its_tablet_what_it_must_know_once(hub: Hub) -> None:
+    client = hub.client("device")
+    state = await client.get("/v1/lanes/north-1/state")
+    assert state.json()["policy_version"] == "cn-hub-1"
+    unchanged = await client.get(
+        "/v1/lanes/north-1/state", headers={"If-None-Match": state.headers["etag"]}
+    )
+    assert (unchanged.status_code, unchanged.content) == (304, b"")
