@@ -99,7 +99,7 @@ class Server:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(30)
                 break
-        with _lock(self._cluster) as lock, contextlib.suppress(OSError):
+        with contextlib.suppress(OSError), _lock(self._cluster) as lock:
             if _locked(lock):  # nobody else is about to use the folder
                 self._sockets.rmdir()
 
