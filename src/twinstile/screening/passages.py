@@ -25,7 +25,6 @@ from twinstile.screening.types import (
     Outcome,
     Reason,
     ReminderKind,
-    ScreeningEvent,
     ScreeningState,
     Verdict,
 )
@@ -225,9 +224,6 @@ class Batch:
     ) -> Passage:
         """The screening after the check, with the case it opens if it does."""
         state = decision.state
-        if not decision.path and passage.state is machine.START:
-            # Evidence that moves nothing still presents the person: the screening has begun.
-            state = machine.step(passage.state, ScreeningEvent.PRESENT)
         referred = any(step.after is ScreeningState.SECONDARY for step in decision.path)
         held = any(step.after is ScreeningState.HELD for step in decision.path)
         opening = passage.opening
