@@ -88,5 +88,8 @@ async def test_a_check_costs_a_bounded_number_of_statements(hub: Hub) -> None:
         await client.put(f"/v1/checks/{people.new_id()}", json=people.check(2))
     finally:
         event.remove(engine, "checkout", listen)
-    own = [s for s in statements if not s.startswith(("BEGIN", "COMMIT"))]
+    # a new connection asks for the types it meets; that is the driver's, and once
+    asked = ("jit", "typeinfo_tree", "pg_catalog")
+    own = [s for s in statements if not any(word in s for word in ("BEGIN", "COMMIT", *asked))]
+    assert any('INSERT INTO "check"' in s for s in own)
     assert len(own) <= 6, own
