@@ -77,6 +77,16 @@ async def test_the_same_check_sent_by_ten_requests_at_once_is_stored_once(hub: H
         ({"temperature": {"value": 36.9, "method": "WALK_THROUGH"}}, "CLEARED", None),
         ({"temperature": {"value": 37.2, "method": "EAR"}}, "CLEARED", None),
         ({"temperature": {"value": 37.3, "method": "EAR"}}, "SECONDARY", "TEMP-ALARM"),
+        (
+            {"temperature": {"value": 37.2, "method": "EAR", "error": 0.1, "site": "EAR"}},
+            "SECONDARY",
+            "TEMP-ALARM",
+        ),
+        (
+            {"temperature": {"value": 37.0, "method": "WALK_THROUGH", "error": 0.2}},
+            "CLEARED",
+            None,
+        ),
         ({"temperature": {"value": 98.6, "unit": "F", "method": "ORAL"}}, "CLEARED", None),
         (
             {"temperature": {"value": 34.9, "method": "CONTACTLESS"}},

@@ -20,6 +20,7 @@ from twinstile.screening.types import (
     ServiceKind,
     ServiceOutcome,
     TemperatureMethod,
+    TemperatureSite,
     Verdict,
 )
 
@@ -50,6 +51,14 @@ class TemperatureBody(Body):
     value: Annotated[StrictFloat, Field(allow_inf_nan=False)] = Field(examples=[36.6])
     unit: Literal["C", "F"] = "C"
     method: TemperatureMethod
+    site: TemperatureSite | None = None
+    thermometer: Word | None = Field(
+        default=None, description="serial number of the thermometer", examples=["IR-0731"]
+    )
+    error: Annotated[StrictFloat, Field(ge=0, le=2, allow_inf_nan=False)] | None = Field(
+        default=None,
+        description="its error band in °C; the policy's for the method unless given",
+    )
 
     @model_validator(mode="after")
     def _of_a_living_person(self) -> Self:

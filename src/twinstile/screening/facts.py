@@ -63,7 +63,7 @@ class Known:
 class _Fold(TypedDict):
     """The part of a screening's evidence that no column of its own holds, as stored."""
 
-    readings: list[tuple[int, str]]
+    readings: list[tuple[int, str, int | None]]
     credential: str
     identity: str
     illness: bool
@@ -280,7 +280,7 @@ def unpack(row: Mapping[str, object]) -> tuple[Evidence, UUID | None, datetime |
         return Evidence(reminders=reminders), None, None
     fold = cast("_Fold", row["fold"])
     evidence = Evidence(
-        readings=tuple((tenths, method) for tenths, method in fold["readings"]),
+        readings=tuple((tenths, method, error) for tenths, method, error in fold["readings"]),
         credential=fold["credential"],
         identity=fold["identity"],
         illness=fold["illness"],

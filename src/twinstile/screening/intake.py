@@ -38,8 +38,9 @@ def check(
         identity, findings = forms.identify(
             body.identity.document, "/identity/document", today, receiver.synthetic
         )
-    reading = body.temperature and rules.reading(
-        body.temperature.value, body.temperature.unit, body.temperature.method, body.observed_at
+    thermal = body.temperature
+    reading = thermal and rules.reading(
+        thermal.value, thermal.unit, thermal.method, body.observed_at, thermal.error
     )
     brought = Brought(
         reading,
@@ -50,7 +51,12 @@ def check(
         frozenset(offer.kind for offer in body.services),
     )
     evidence: dict[str, object] = {
-        "temperature": reading and {"tenths": reading.tenths, "method": reading.method.value},
+        "temperature": thermal
+        and reading
+        and {
+            "tenths": reading.tenths,
+            **thermal.model_dump(mode="json", exclude={"value", "unit"}, exclude_none=True),
+        },
         "credential": body.credential and body.credential.model_dump(mode="json"),
         "identity": body.identity
         and {

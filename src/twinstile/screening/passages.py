@@ -230,7 +230,7 @@ class Batch:
         case_id = passage.case_id
         if held and case_id is None:
             case_id = uuid4()
-            readings = [tenths for tenths, _ in evidence.readings]
+            readings = [tenths for tenths, _, _ in evidence.readings]
             opening = Opening(
                 case_id=case_id,
                 screening_id=passage.screening_id,

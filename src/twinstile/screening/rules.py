@@ -42,7 +42,8 @@ class Brought:
 class Evidence:
     """What a screening holds so far; of credential and identity the latest word counts."""
 
-    readings: tuple[tuple[int, str], ...] = ()
+    readings: tuple[tuple[int, str, int | None], ...] = ()
+    """Tenths of a degree, method, and the thermometer's own error band if it is known."""
     credential: str = NONE
     identity: str = NONE
     illness: bool = False
@@ -56,8 +57,9 @@ class Evidence:
         kinds = set(self.verifications)
         if brought.reading is not None:
             kinds.add(VerificationKind.RECHECK if readings else VerificationKind.TEMPERATURE)
-            newest = (brought.reading.tenths, brought.reading.method.value)
-            readings = (*readings, newest)[-MAX_READINGS:]
+            newest = brought.reading
+            taken = (newest.tenths, newest.method.value, newest.error_tenths)
+            readings = (*readings, taken)[-MAX_READINGS:]
         if brought.credential is not None:
             kinds.add(VerificationKind.CREDENTIAL)
         if brought.identity is not None and brought.identity != "NOT_CHECKED":
@@ -89,19 +91,22 @@ def facts(
 ) -> Mapping[str, object]:
     """The coarse facts a policy's rules may speak about; docs/policy lists them."""
     threshold = parameters.threshold_tenths
-    latest, method = evidence.readings[-1] if evidence.readings else (None, None)
+    alarms = [
+        tenths + (parameters.error_tenths.get(method, 0) if error is None else error)
+        >= threshold
+        for tenths, method, error in evidence.readings
+    ]
+    latest, method, _ = evidence.readings[-1] if evidence.readings else (None, None, None)
     return {
         "state": state.value,
         "temperature": {
             "measured": latest is not None,
             "latest": latest,
             "latest_contact": method in parameters.contact_methods,
-            "alarmed": any(
-                tenths + parameters.error_tenths.get(method, 0) >= threshold
-                for tenths, method in evidence.readings
-            ),
+            "alarmed": any(alarms),
+            "latest_alarms": bool(alarms) and alarms[-1],
             "methods_at_threshold": len(
-                {method for tenths, method in evidence.readings if tenths >= threshold}
+                {method for tenths, method, _ in evidence.readings if tenths >= threshold}
             ),
         },
         "credential": {"status": evidence.credential},
@@ -122,6 +127,9 @@ def tenths(value: float, unit: str) -> int:
     return round(celsius * 10)
 
 
-def reading(value: float, unit: str, method: TemperatureMethod, at: datetime) -> Reading:
-    """A reading as the thermometer gave it."""
-    return Reading(tenths(value, unit), method, at)
+def reading(
+    value: float, unit: str, method: TemperatureMethod, at: datetime, error: float | None
+) -> Reading:
+    """A reading as the thermometer gave it; its error band in °C."""
+    band = None if error is None else round(error * 10)
+    return Reading(tenths(value, unit), method, at, band)

@@ -178,6 +178,14 @@ class TemperatureMethod(StrEnum):
     ORAL = "ORAL"
 
 
+class TemperatureSite(StrEnum):
+    FOREHEAD = "FOREHEAD"
+    WRIST = "WRIST"
+    EAR = "EAR"
+    AXILLA = "AXILLA"
+    MOUTH = "MOUTH"
+
+
 class GuardClass(StrEnum):
     """Why surge mode may not release somebody."""
 
@@ -197,6 +205,8 @@ class Reading:
     """Tenths of a degree Celsius."""
     method: TemperatureMethod
     observed_at: datetime
+    error_tenths: int | None = None
+    """The thermometer's own error band; None: what the policy says of the method."""
 
 
 @dataclass(frozen=True, slots=True)
