@@ -18,7 +18,7 @@ def test_the_json_has_what_a_program_asks_for():
     told = json.loads(GOOD.as_json())
     assert told["equal"] is True
     assert (told["p50_ms"], told["p95_ms"], told["p99_ms"]) == (2.0, 30.0, 30.0)
-    for name in ("travellers", "checks", "cleared", "referred", "cases", "deferred"):
+    for name in ("travellers", "checks", "cleared", "referred", "cases", "completeness_222"):
         assert told[name] == told["truth"][name]
     assert "\n" not in GOOD.as_json()
 
@@ -55,6 +55,6 @@ def test_the_table_names_what_differs_and_the_first_troubles():
     bad = Recount(replace(COUNTS, cases=2), case_rows=1, lost=0)
     report.show(replace(GOOD, service=bad, troubles=troubles), Console(file=out, width=80))
     text = out.getvalue()
-    assert "NOT equal" in text
+    assert "NOT as planned" in text
     assert "0000-009/1: expected [CLEARED]" in text
     assert "and 2 more" in text

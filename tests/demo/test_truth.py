@@ -39,7 +39,7 @@ def test_nobody_is_complete_on_a_train_without_the_first_reminder():
     forgotten = [p for p in PLAN.passages if p.person.train not in PLAN.reminded]
     assert forgotten
     assert not any(passage.complete for passage in forgotten)
-    assert PLAN.counts.completeness_222 == len(PLAN.passages) - len(forgotten)
+    assert PLAN.counts.complete_222 == len(PLAN.passages) - len(forgotten)
 
 
 def test_some_tablets_are_offline_for_the_middle_of_their_work():

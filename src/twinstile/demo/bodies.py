@@ -66,44 +66,50 @@ def check(person: Person, step: Step, run_id: str, screening_id: str | None) -> 
         kind = "DECLARATION" if declared else "HEALTH_CODE"
         body["credential"] = {"status": step.credential, "kind": kind}
     if step.identity:
-        papers = person.document
-        holder = {"name": person.name, "birth_date": person.birth.isoformat()}
-        zone = {"mrz": list(papers.mrz)} if papers.mrz else {}
         body["identity"] = {
-            "document": document(papers) | holder | zone,
+            "document": _shown(person),
             "result": step.identity,
-            "method": "MRZ" if zone else "READER",
+            "method": "MRZ" if person.document.mrz else "READER",
         }
     return body
 
 
-def batch(facts: Mapping[str, Json]) -> Json:
-    """Wrap checks, by their ids, for one hand-over."""
+def batch(facts: Mapping[str, tuple[int, Json]]) -> Json:
+    """Wrap checks, by id with the counter of each, for one hand-over."""
     items = [
-        {"kind": "check", "id": id_, "counter": fact["counter"], "body": fact}
-        for id_, fact in facts.items()
+        {"kind": "check", "id": id_, "counter": counter, "body": fact}
+        for id_, (counter, fact) in facts.items()
     ]
     return {"sent_at": now(), "items": items}
 
 
 def gaps(reply: Json) -> list[range]:
     """Read which counters of this device the service has not got."""
-    pairs = cast("list[tuple[int, int]]", reply["missing"])
+    pairs = cast("list[tuple[int, int]]", member(reply, "missing", list))
     return [range(first, last + 1) for first, last in pairs]
 
 
 def answers(reply: Json) -> list[Answer]:
     """Read the answer to each item of a hand-over."""
-    return [answer(item) for item in cast("list[object]", reply["items"])]
+    return [answer(item) for item in cast("list[object]", member(reply, "items", list))]
 
 
-def document(papers: Document) -> dict[str, object]:
+def _shown(person: Person) -> Json:
+    """Describe what a reader takes from the document: a zone says all that a number does."""
+    papers = person.document
+    holder = {"name": person.name, "birth_date": person.birth.isoformat()}
+    if papers.mrz:
+        return {"kind": papers.kind, "mrz": list(papers.mrz), **holder}
+    return {**_announced(papers), **holder}
+
+
+def _announced(papers: Document) -> Json:
     issuer = {"issuer": papers.issuer} if papers.issuer else {}
     return {"kind": papers.kind, "number": papers.number, **issuer}
 
 
-def run(train: Train) -> Json:
-    """Describe a run; it has arrived now, whatever its timetable says (see `day`)."""
+def run(train: Train, estimated: datetime) -> Json:
+    """Describe a run: the timetable's arrival, and the one of the simulation (see `day`)."""
     body: dict[str, object] = {
         "mode": "RAIL",
         "service_no": train.service_no,
@@ -111,7 +117,7 @@ def run(train: Train) -> Json:
         "origin": train.origin,
         "terminus": train.terminus,
         "scheduled_arrival": train.scheduled_arrival.isoformat(),
-        "actual_arrival": now(),
+        "estimated_arrival": estimated.isoformat(),
     }
     return body | ({"platform": train.platform} if train.platform else {})
 
@@ -122,8 +128,7 @@ def manifest(people: Iterable[Person], station: str) -> Json:
         "entries": [
             {
                 "entry_id": person.key,
-                "document": document(person.document),
-                "name": person.name,
+                "document": _announced(person.document),
                 "coach": str(person.coach),
                 "seat": str(person.seat),
                 "alight_stop": station,
@@ -135,7 +140,7 @@ def manifest(people: Iterable[Person], station: str) -> Json:
 
 def reminder(run_id: str) -> Json:
     """Describe the announcement on board, before arrival."""
-    broadcast = {"channel": "BROADCAST", "language": "zh-CN", "at": now()}
+    broadcast = {"channel": "onboard-broadcast", "language": "zh-CN", "given_at": now()}
     return {"kind": "R1", "run_id": run_id, **broadcast}
 
 

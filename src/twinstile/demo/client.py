@@ -21,11 +21,15 @@ T = TypeVar("T")
 
 
 class Refused(Exception):
-    """The service said no, or nothing for too long, or nonsense. Holds no personal data."""
+    """The service said no, or nothing for too long. Holds no personal data."""
 
     def __init__(self, method: str, path: str, status: int, problem: str) -> None:
         super().__init__(f"{method} {path.partition('?')[0]}: {status} {problem}")
         self.status = status
+
+
+class Unreadable(Exception):
+    """The service's answer is not what the contract says. Holds nothing of the answer."""
 
 
 @asynccontextmanager
@@ -71,32 +75,38 @@ class Service:
     async def ask(
         self, method: str, path: str, token: str | None = None, body: Json | None = None
     ) -> Json:
-        """Send, and read the JSON object that comes back; nothing is an empty one."""
-        response = await self.send(method, path, token, body)
-        return mapping(cast("object", response.json())) if response.content else {}
+        """Send, and read the JSON object that comes back. Raises Refused, Unreadable."""
+        return _read(await self.send(method, path, token, body))
 
 
 def member(answer: object, name: str, kind: type[T]) -> T:
-    """Read a member of a JSON object. Raises ValueError unless it is there and of the kind."""
+    """Read a member of a JSON object. Raises Unreadable unless it is there and of the kind."""
     value = mapping(answer).get(name)
     if not isinstance(value, kind):
-        raise ValueError(f"the service's answer has no {kind.__name__} `{name}`")  # noqa: TRY004
+        raise Unreadable(f"the service's answer has no {kind.__name__} `{name}`")
     return value
 
 
 def mapping(value: object) -> Json:
-    """Take a value for the JSON object that it is. Raises ValueError when it is none."""
+    """Take a value for the JSON object that it is. Raises Unreadable when it is none."""
     if not isinstance(value, dict):
-        raise ValueError("the service's answer is not a JSON object")  # noqa: TRY004
+        raise Unreadable("the service's answer is not a JSON object")
     return cast("Json", value)
+
+
+def _read(response: httpx2.Response) -> Json:
+    try:
+        return mapping(cast("object", response.json()))
+    except ValueError as error:
+        raise Unreadable("the service's answer is not JSON") from error
 
 
 def _problem(response: httpx2.Response) -> str:
     """Name an RFC 9457 problem and the places at fault, e.g. `out-of-range /temperature`."""
     try:
-        problem = mapping(cast("object", response.json()))
+        problem = _read(response)
         faults = cast("list[object]", problem.get("errors") or [])
         places = [member(fault, "pointer", str) for fault in faults]
         return " ".join([member(problem, "type", str).removeprefix("/problems/"), *places])
-    except ValueError:
+    except Unreadable:
         return "without a problem document"

@@ -1,14 +1,14 @@
 """A station day, from the first train to the recount, against a running service.
 
 Simulated time is compressed into now. A run keeps the timetable's clock of the day as its
-scheduled arrival and arrives, as far as the service is told, when the gates open; a check is
+scheduled arrival; its estimated one is when its people really come to the gates. A check is
 observed at the moment it is sent, one taken offline at the moment it was taken. So the policy
 in force and the clock offset of a device are those of the real day, not of an invented one.
 """
 
 import time
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from math import ceil
 from pathlib import Path
 from uuid import uuid4
@@ -40,6 +40,7 @@ class DayOptions:
     day: date | None = None
     """The day of the timetable; without one today."""
     seed: int = 222
+    """Once at a hub: the same people would come again while some of them are still held."""
     trains: int | None = None
     """At most so many, evenly over the day; without it as many as the travellers fill."""
     travellers: int = 2000
@@ -55,8 +56,8 @@ class DayOptions:
 async def run_day(options: DayOptions, console: Console) -> DayResult:
     """Simulate the day and recount it.
 
-    Raises TimetableError for a timetable that cannot be used, and Refused when the service
-    cannot be set up or does not answer; what goes wrong with single checks is in the result.
+    Raises TimetableError for a timetable that cannot be used, and Refused or Unreadable when
+    the service cannot be set up or recounted; what goes wrong with checks is in the result.
     """
     day = options.day or datetime.now(UTC).astimezone().date()
     order = truth.Order(
@@ -77,7 +78,7 @@ async def run_day(options: DayOptions, console: Console) -> DayResult:
     started, since = time.perf_counter(), bodies.now()
     async with connect(options.base_url) as service:
         hub = await open_hub(service, options.bootstrap, options.tablets)
-        run_ids = await _announce(service, hub, plan, station.station)
+        run_ids = await _announce(service, hub, plan, station.station, options.speed)
         with progress(console, counts.checks) as checked:
             gates = Gates(service, hub, plan, run_ids, options.speed, checked)
             await gates.open()
@@ -103,13 +104,18 @@ def _trains(station: Timetable, options: DayOptions) -> tuple[timetable.Train, .
     return timetable.spread(station.trains, options.trains or enough)
 
 
-async def _announce(service: Service, hub: Hub, plan: truth.Plan, station: str) -> list[str]:
+async def _announce(
+    service: Service, hub: Hub, plan: truth.Plan, station: str, speed: float | None
+) -> list[str]:
     """Tell the hub which runs come and who is on them, and give reminders on most of them."""
+    started = datetime.now(UTC)
     run_ids = [str(uuid4()) for _ in plan.trains]
     for position, (train, run_id) in enumerate(zip(plan.trains, run_ids, strict=True)):
         listed = [p for p in plan.crowd if p.train == position and p.listed]
         manifest = bodies.manifest(listed, station)
-        await service.ask("PUT", f"/v1/runs/{run_id}", hub.supervisor, bodies.run(train))
+        since_first = train.scheduled_arrival - plan.trains[0].scheduled_arrival
+        comes = started + (since_first / speed if speed else timedelta(0))
+        await service.ask("PUT", f"/v1/runs/{run_id}", hub.supervisor, bodies.run(train, comes))
         await service.ask("PUT", f"/v1/runs/{run_id}/manifest", hub.supervisor, manifest)
         if position in plan.reminded:
             reminder = bodies.reminder(run_id)

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from twinstile.demo import bodies
 from twinstile.demo.bodies import Answer
-from twinstile.demo.client import Json, Refused, Service
+from twinstile.demo.client import Json, Refused, Service, Unreadable
 from twinstile.demo.hub import Hub
 from twinstile.demo.protocol import Place
 from twinstile.demo.tablets import Tablet
@@ -69,7 +69,7 @@ class Gates:
             return
         try:
             answers = await tablet.replay()
-        except Refused as error:
+        except (Refused, Unreadable) as error:
             self.troubles.append(f"{tablet.lane_id}: {error}")
             return
         for id_, answer in answers.items():
@@ -90,7 +90,7 @@ class Gates:
                 return
             try:
                 answer = await tablet.check(self._content(passage, position, answer))
-            except Refused as error:
+            except (Refused, Unreadable) as error:
                 self.troubles.append(f"{passage.person.key}: {error}")
                 return
             self._note(passage, position, answer)
@@ -102,7 +102,7 @@ class Gates:
         body = bodies.disposition(code)
         try:
             await self.service.ask("PUT", path, self.hub.secondary.token, body)
-        except Refused as error:
+        except (Refused, Unreadable) as error:
             self.troubles.append(f"{passage.person.key}: {error}")
 
     def _content(self, passage: Passage, position: int, answer: Answer | None) -> Json:

@@ -62,7 +62,7 @@ class _Staff:
 
     async def post(self, lane_id: str, kind: str, role: str) -> Tablet:
         """Enter a lane and put a tablet with an operator at it."""
-        lane = {"lane_id": lane_id, "checkpoint": CHECKPOINT, "kind": kind}
+        lane = {"checkpoint": CHECKPOINT, "kind": kind}
         await self.service.ask("PUT", f"/v1/lanes/{lane_id}", self.admin, lane)
         return Tablet(self.service, await self.desk(role, lane_id), lane_id)
 

@@ -104,7 +104,8 @@ def _person(rng: Random, today: date, place: tuple[int, int], fever: float) -> P
     surname, given = _name(rng, foreign=foreign)
     if foreign:
         expiry = today + timedelta(days=90 + int(3000 * rng.random()))
-        papers = passport(f"L{index % 10**4:04d}{serial:04d}", surname, given, birth, expiry)
+        number = f"L{index % 10**4:04d}{serial % 1000:03d}{int(10 * rng.random())}"
+        papers = passport(number, surname, given, birth, expiry)
     else:
         papers = resident_id(index % 10**4, birth, serial % 1000)
     febrile = rng.random() < fever

@@ -27,13 +27,11 @@ async def recount(service: Service, hub: Hub, since: str, until: str) -> Recount
     lines = await service.send("GET", f"/v1/exports/cases.csv?{query}", hub.epidemiologist)
     known = [id_ for tablet in hub.tablets for id_ in tablet.acknowledged]
     limit = asyncio.Semaphore(CONNECTIONS)
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(_readable(service, hub, id_, limit)) for id_ in known]
-    readable = sum(task.result() for task in tasks)
+    found = await asyncio.gather(*(_readable(service, hub, id_, limit) for id_ in known))
     return Recount(
-        counts=_counts(report, readable),
+        counts=_counts(report),
         case_rows=sum(1 for row in csv.reader(io.StringIO(lines.text)) if row) - 1,
-        lost=len(known) - readable,
+        lost=found.count(False),
     )
 
 
@@ -48,17 +46,17 @@ async def _readable(service: Service, hub: Hub, id_: str, limit: asyncio.Semapho
         return True
 
 
-def _counts(report: Json, readable: int) -> Counts:
+def _counts(report: Json) -> Counts:
     given = mapping(report.get("dispositions"))
     final = {code: member(count, "final", int) for code, count in sorted(given.items())}
     return Counts(
         travellers=member(report, "travellers", int),
-        checks=readable,
+        checks=member(report, "checks", int),
         cleared=member(report, "cleared", int),
         referred=member(report, "referred", int),
         cases=member(report, "cases", int),
         deferred=member(report, "deferred", int),
         no_show=member(report, "no_show", int),
-        completeness_222=member(report, "completeness_222", int),
+        complete_222=member(report, "complete_222", int),
         dispositions={code: count for code, count in final.items() if count},
     )

@@ -47,7 +47,7 @@ class DayResult:
 
     def as_json(self) -> str:
         """Write the result as one line of JSON."""
-        facts = asdict(self.service.counts) | {
+        facts = _facts(self.service.counts) | {
             "p50_ms": self.percentile(50),
             "p95_ms": self.percentile(95),
             "p99_ms": self.percentile(99),
@@ -55,10 +55,16 @@ class DayResult:
             "case_rows": self.service.case_rows,
             "seconds": round(self.seconds, 1),
             "troubles": len(self.troubles),
-            "truth": asdict(self.truth),
+            "truth": _facts(self.truth),
             "equal": self.equal,
         }
         return json.dumps(facts)
+
+
+def _facts(counts: Counts) -> Facts:
+    """Add to the counts the share of travellers for whom all of 2-2-2 was done."""
+    share = round(counts.complete_222 / counts.travellers, 4) if counts.travellers else None
+    return {**asdict(counts), "completeness_222": share}
 
 
 @contextmanager
@@ -79,14 +85,21 @@ def progress(console: Console, total: int) -> Generator[Callable[[], None]]:
         yield count
 
 
+def _rows(counts: Counts) -> Facts:
+    plain: Facts = asdict(counts)
+    del plain["dispositions"]
+    return {name.replace("_", " "): count for name, count in plain.items()} | {
+        f"sent to {code}": count for code, count in counts.dispositions.items()
+    }
+
+
 def show(result: DayResult, console: Console) -> None:
     """Print the closing table, and the first troubles if there were any."""
     table = Table("", "truth", "service", title="The day, planned and counted")
-    counted: Facts = asdict(result.service.counts)
-    planned: Facts = asdict(result.truth)
-    for name, expected in planned.items():
-        style = None if counted[name] == expected else "bold red"
-        table.add_row(name.replace("_", " "), f"{expected}", f"{counted[name]}", style=style)
+    planned, counted = _rows(result.truth), _rows(result.service.counts)
+    for name in planned | counted:
+        pair = str(planned.get(name, 0)), str(counted.get(name, 0))
+        table.add_row(name, *pair, style=None if pair[0] == pair[1] else "bold red")
     table.add_row("case rows exported", str(result.truth.cases), str(result.service.case_rows))
     table.add_row("acknowledged and lost", "0", str(result.service.lost))
     console.print(table)
@@ -96,4 +109,4 @@ def show(result: DayResult, console: Console) -> None:
         console.print(f"otherwise than planned: {trouble}", markup=False)
     if len(result.troubles) > SHOWN_TROUBLES:
         console.print(f"and {len(result.troubles) - SHOWN_TROUBLES} more")
-    console.print("equal, nothing lost" if result.exit_code == 0 else "NOT equal")
+    console.print("equal, nothing lost" if result.exit_code == 0 else "NOT as planned")

@@ -19,6 +19,9 @@ CHUNK = 200
 ROUNDS = 10
 PAUSE_S = 0.5
 
+Backlog = Mapping[str, tuple[int, Json]]
+"""Facts by id, each with its counter, oldest first."""
+
 
 @dataclass(slots=True)
 class Tablet:
@@ -28,25 +31,25 @@ class Tablet:
     token: str
     lane_id: str
     counter: int = 0
-    backlog: dict[str, dict[str, object]] = field(default_factory=dict)
+    backlog: dict[str, tuple[int, Json]] = field(default_factory=dict)
     acknowledged: set[str] = field(default_factory=set)
     waits_ms: list[float] = field(default_factory=list)
     """How long each online check waited for its answer, retries included."""
 
     async def check(self, content: Json) -> Answer:
         """Take a check online. Raises Refused."""
-        id_, fact = self._fact(content, offline=False)
-        fact["sent_at"] = bodies.now()
+        id_, counter, fact = self._fact(content, offline=False)
+        body = {**fact, "counter": counter, "sent_at": bodies.now()}
         started = time.perf_counter()
-        reply = await self.service.ask("PUT", f"/v1/checks/{id_}", self.token, fact)
+        reply = await self.service.ask("PUT", f"/v1/checks/{id_}", self.token, body)
         self.waits_ms.append(1000 * (time.perf_counter() - started))
         self.acknowledged.add(id_)
         return bodies.answer(reply)
 
     def keep(self, content: Json) -> str:
         """Take a check while the line is down; returns its id."""
-        id_, fact = self._fact(content, offline=True)
-        self.backlog[id_] = fact
+        id_, counter, fact = self._fact(content, offline=True)
+        self.backlog[id_] = counter, fact
         return id_
 
     async def replay(self) -> Mapping[str, Answer]:
@@ -55,8 +58,6 @@ class Tablet:
         A fact answered `retry`, or whose counter the service lists as missing, is sent again;
         one in quarantine is not. Raises Refused if some are still open after ten rounds.
         """
-        for fact in self.backlog.values():
-            fact["sent_at"] = bodies.now()
         answers: dict[str, Answer] = {}
         open_facts = dict(self.backlog)
         for attempt in range(ROUNDS):
@@ -65,11 +66,11 @@ class Tablet:
             for chunk in _chunks(open_facts):
                 missing = await self._hand_over(chunk, answers)
             open_facts = {
-                id_: fact
-                for id_, fact in open_facts.items()
+                id_: (counter, fact)
+                for id_, (counter, fact) in open_facts.items()
                 if id_ not in answers
                 or not answers[id_].settled
-                or any(fact["counter"] in gap for gap in missing)
+                or any(counter in gap for gap in missing)
             }
             if not open_facts:
                 self.acknowledged |= {a.id for a in answers.values() if a.acknowledged}
@@ -77,22 +78,20 @@ class Tablet:
                 return answers
         raise Refused("POST", "/v1/facts:batch", 200, f"{len(open_facts)} facts stay open")
 
-    async def _hand_over(
-        self, chunk: Mapping[str, Json], answers: dict[str, Answer]
-    ) -> list[range]:
+    async def _hand_over(self, chunk: Backlog, answers: dict[str, Answer]) -> list[range]:
         """Send one chunk and note its answers; returns the counters the service lacks."""
         body = bodies.batch(chunk)
         reply = await self.service.ask("POST", "/v1/facts:batch", self.token, body)
         answers |= {answer.id: answer for answer in bodies.answers(reply)}
         return bodies.gaps(reply)
 
-    def _fact(self, content: Json, *, offline: bool) -> tuple[str, dict[str, object]]:
+    def _fact(self, content: Json, *, offline: bool) -> tuple[str, int, Json]:
         self.counter += 1
-        envelope = {"counter": self.counter, "observed_at": bodies.now(), "offline": offline}
-        return str(uuid7()), {**content, **envelope, "lane_id": self.lane_id}
+        moment = {"observed_at": bodies.now(), "offline": offline, "lane_id": self.lane_id}
+        return str(uuid7()), self.counter, {**content, **moment}
 
 
-def _chunks(facts: Mapping[str, Json]) -> Iterator[dict[str, Json]]:
+def _chunks(facts: Backlog) -> Iterator[Backlog]:
     ids = list(facts)
     for start in range(0, len(ids), CHUNK):
         yield {id_: facts[id_] for id_ in ids[start : start + CHUNK]}

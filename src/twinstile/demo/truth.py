@@ -67,7 +67,7 @@ class Counts:
     cases: int
     deferred: int
     no_show: int
-    completeness_222: int
+    complete_222: int
     dispositions: dict[str, int]
 
 
@@ -182,6 +182,6 @@ def _count(passages: Sequence[Passage], *, no_show: int) -> Counts:
         cases=ends[State.HELD],
         deferred=0,
         no_show=no_show,
-        completeness_222=sum(passage.complete for passage in passages),
+        complete_222=sum(passage.complete for passage in passages),
         dispositions=dict(sorted(given.items())),
     )

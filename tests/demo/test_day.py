@@ -1,0 +1,52 @@
+import io
+from pathlib import Path
+from uuid import uuid4
+
+from hubs import PASSCODE, Hub
+from rich.console import Console
+
+from twinstile.demo import bodies
+from twinstile.demo import hub as demo_hub
+from twinstile.demo.client import connect
+from twinstile.demo.day import DayOptions, run_day
+from twinstile.demo.hub import Bootstrap
+from twinstile.demo.recount import recount
+from twinstile.demo.tablets import Tablet
+from twinstile.platform.roles import Role
+
+
+async def test_the_service_counts_a_day_as_the_truth_has_it(hub: Hub, tmp_path: Path):
+    async with hub.client(Role.ADMINISTRATOR) as administrator:
+        answer = await administrator.post("/v1/enrolments", json={})
+    login = hub.duties[Role.ADMINISTRATOR].login
+    options = DayOptions(
+        base_url=hub.service.base_url,
+        bootstrap=Bootstrap(login, PASSCODE, answer.json()["code"]),
+        truth=tmp_path / "truth.json",
+        travellers=240,
+        tablets=3,
+        fever_per_100k=2000.0,
+    )
+    out = io.StringIO()
+    result = await run_day(options, Console(file=out, width=120))
+    assert not result.troubles, out.getvalue()
+    assert result.service.counts == result.truth
+    assert result.exit_code == 0
+    assert result.truth.cases > 0
+
+
+async def test_an_acknowledged_check_that_cannot_be_read_is_lost(hub: Hub):
+    since = bodies.now()
+    supervisor, epidemiologist = hub.tokens[Role.SUPERVISOR], hub.tokens[Role.EPIDEMIOLOGIST]
+    async with connect(hub.service.base_url) as service:
+        tablet, idle = (
+            Tablet(service, hub.tokens[Role.SCREENER], lane) for lane in ("north-1", "north-s")
+        )
+        day = demo_hub.Hub((tablet,), idle, idle, supervisor, epidemiologist)
+        await tablet.check({"illness": False})
+        assert (await recount(service, day, since, bodies.now())).lost == 0
+        tablet.acknowledged.add(str(uuid4()))
+        counted = await recount(service, day, since, bodies.now())
+    assert counted.lost == 1
+    assert counted.counts.checks == 1
+    assert counted.case_rows == 0
