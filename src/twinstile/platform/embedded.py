@@ -18,6 +18,7 @@ import shutil
 import signal
 import socket
 import stat
+import struct
 import subprocess
 import tempfile
 import threading
@@ -45,6 +46,7 @@ __all__ = [
 SUPERUSER = "postgres"
 PORT = 5432  # only part of the socket's name
 SOCKET_PATH_LIMIT = 107  # bytes, sockaddr_un
+SSL_REQUEST = struct.pack("!ii", 8, 80877103)  # every server answers it with one letter
 LOG_LIMIT = 4 * 1024 * 1024  # bytes; a longer log is set aside at the next start
 
 DURABLE: Mapping[str, str] = MappingProxyType(
@@ -214,7 +216,10 @@ def _status(cluster: Path) -> tuple[int, Path, str] | None:
 
 
 def _serving(cluster: Path) -> Path | None:
-    """Find the socket folder of a server that answers, whatever a dead one left behind."""
+    """The socket folder of a server that answers.
+
+    A killed one's last processes hold lock and socket for a moment: connecting would succeed.
+    """
     status = _status(cluster)
     if status is None or status[2] != "ready":
         return None
@@ -222,9 +227,10 @@ def _serving(cluster: Path) -> Path | None:
         probe.settimeout(1)
         try:
             probe.connect(str(status[1] / f".s.PGSQL.{PORT}"))
+            probe.sendall(SSL_REQUEST)
+            return status[1] if probe.recv(1) else None
         except OSError:
             return None
-    return status[1]
 
 
 def _initialise(cluster: Path, run: Launcher, settings: Mapping[str, str]) -> None:
