@@ -11,19 +11,22 @@ its own.
 """
 
 import asyncio
+import io
+import logging
 import os
-from collections.abc import AsyncGenerator, Generator, Mapping
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from uuid import uuid4
 
 import asyncpg
 import httpx2
 import pytest
+import structlog
 from hubs import Hub, Service, open_hub
 from sqlalchemy.engine import make_url
 
-from twinstile import opening, serving
+from twinstile import opening
 from twinstile.opening import Place
-from twinstile.platform import embedded, settings
+from twinstile.platform import embedded, observe, settings
 from twinstile.platform.settings import Profile
 from twinstile.platform.web import House
 
@@ -73,19 +76,29 @@ async def house(
 @pytest.fixture(scope="session")
 async def service(house: House) -> AsyncGenerator[Service]:
     """The service on a port of its own, in the event loop of the tests."""
-    from twinstile.app import create_app  # noqa: PLC0415 -- tests without HTTP need not wait for it
+    from twinstile import serving  # noqa: PLC0415 -- all rooms: only tests by HTTP wait for it
+    from twinstile.app import create_app  # noqa: PLC0415
 
-    server = serving.server(create_app(house))
-    socket = serving.listen("127.0.0.1", 0)
-    running = asyncio.create_task(server.serve([socket]))
-    while not server.started:
-        if running.done():
-            running.result()
-        await asyncio.sleep(0.01)
-    async with httpx2.AsyncHTTPTransport() as transport:
-        yield Service(f"http://127.0.0.1:{socket.getsockname()[1]}", transport)
-        server.should_exit = True
-        await running
+    listening = serving.listen("127.0.0.1", 0)
+    (base_url,) = serving.addresses(listening)
+    async with (
+        serving.running(create_app(house), listening),
+        httpx2.AsyncHTTPTransport() as transport,
+    ):
+        yield Service(base_url, transport)
+
+
+@pytest.fixture
+def logged() -> Generator[Callable[[], str]]:
+    """Log as the service does; what is handed out gives everything logged so far."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    stream = io.StringIO()
+    observe.configure_logging(stream)
+    yield stream.getvalue
+    structlog.reset_defaults()
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 @pytest.fixture

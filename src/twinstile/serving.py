@@ -1,37 +1,60 @@
-"""The HTTP server around the application: the socket and the signals are ours."""
+"""The HTTP server around the application: its socket, its beginning and its end."""
 
+import asyncio
 import socket
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
 
 import uvicorn
 from fastapi import FastAPI
 from typing_extensions import override
 
+from twinstile import opening, worker
+from twinstile.app import create_app
+from twinstile.opening import FirstAdministrator, Place
+from twinstile.platform import clock, devices
+from twinstile.platform.settings import Settings
+
 KEEP_ALIVE_S = 75
 """Longer than the pause between two travellers, so that a tablet keeps its connection."""
 DRAIN_S = 10
+BACKLOG = 2048
 
 
 class PortTaken(Exception):
     """The address cannot be listened on; the message says why."""
 
 
-class Server(uvicorn.Server):
+class _Server(uvicorn.Server):
     """uvicorn, except that signals are the caller's: it would raise them again when it is done.
 
     A signal raised again ends the process before the database server and its lock are released.
     """
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ready: asyncio.Event = asyncio.Event()
 
     @override
     @contextmanager
     def capture_signals(self) -> Generator[None]:
         yield
 
+    @override
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.ready.set()
 
-def server(app: FastAPI) -> Server:
-    """A server for the application. Set `should_exit` to end it; it drains for `DRAIN_S`."""
-    return Server(
+
+@asynccontextmanager
+async def running(app: FastAPI, listening: socket.socket) -> AsyncGenerator[asyncio.Task[None]]:
+    """Serve the application as long as the block, then drain for at most `DRAIN_S`.
+
+    The task that is handed out is done early only when the server gave up by itself.
+    """
+    inner = _Server(
         uvicorn.Config(
             app,
             http="httptools",
@@ -45,12 +68,74 @@ def server(app: FastAPI) -> Server:
             timeout_graceful_shutdown=DRAIN_S,
         )
     )
+    task = asyncio.create_task(inner.serve([listening]))
+    ready = asyncio.create_task(inner.ready.wait())
+    try:
+        await asyncio.wait({task, ready}, return_when=asyncio.FIRST_COMPLETED)
+        yield task
+    finally:
+        ready.cancel()
+        inner.should_exit = True
+        await task
 
 
 def listen(host: str, port: int) -> socket.socket:
     """A listening socket; port 0 takes a free one. Raises `PortTaken`."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family, backlog=2048)
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
     except OSError as error:
-        raise PortTaken(f"{host} port {port}: {error.strerror}") from error
+        raise PortTaken(f"{host} port {port}: {error.strerror or error}") from error
+
+
+def addresses(listening: socket.socket) -> list[str]:
+    """Where the service is reached: for an unspecified host, this machine's own addresses."""
+    host, port = listening.getsockname()[:2]
+    if host not in {"0.0.0.0", "::"}:  # noqa: S104 # compared, not bound
+        return [_url(host, port)]
+    outward = [_url(own, port) for own in (_outward_address(listening.family),) if own]
+    return [_url("127.0.0.1", port), *outward]
+
+
+def _url(host: str, port: int) -> str:
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _outward_address(family: socket.AddressFamily) -> str | None:
+    """The address other machines see, as the routing table says; nothing is sent."""
+    target = "2001:db8::1" if family == socket.AF_INET6 else "192.0.2.1"
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect((target, 9))
+        except OSError:
+            return None
+        return probe.getsockname()[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """A service that takes requests, and what its operator is told once."""
+
+    addresses: list[str]
+    administrator: FirstAdministrator | None
+    enrolment_code: str
+    code_expires_at: datetime
+    ended: asyncio.Task[None]
+
+
+@asynccontextmanager
+async def serving(
+    settings: Settings, place: Place, listening: socket.socket
+) -> AsyncGenerator[Serving]:
+    """Open the hub and serve as long as the block; `ended` is done when the server gave up.
+
+    Raises `SchemaError`, `KeyUnavailable`, `PolicyError`, `Unavailable`.
+    """
+    await opening.prepare(place)
+    house = opening.open_house(settings, place)
+    now = clock.now()
+    first = await opening.enter_hub(house, now)
+    async with house.database.transaction() as tx:
+        code, expires_at = await devices.mint_code(tx, settings.hub_id, None, now)
+    async with running(create_app(house, worker.background(place)), listening) as task:
+        yield Serving(addresses(listening), first, code, expires_at, task)

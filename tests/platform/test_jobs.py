@@ -31,15 +31,14 @@ def job(name: str, work: Callable[[datetime], Awaitable[None]], patience_s: floa
 
 
 async def test_a_job_that_fails_is_counted_and_told_without_its_message(
-    capsys: pytest.CaptureFixture[str],
+    logged: Callable[[], str],
 ) -> None:
     async def fail(_: datetime) -> None:
         raise ValueError("110101199003070134")
 
-    observe.configure_logging()
     assert not await jobs.run_once(job("failing", fail), clock.now())
     assert outcomes("failing", "failed") == 1
-    told = capsys.readouterr().err
+    told = logged()
     assert "ValueError in fail" in told
     assert "110101199003070134" not in told
 

@@ -4,20 +4,25 @@ A log line names route templates, statuses and durations, never a path, a query,
 message of an exception: an identity number inside an error text is how personal data leak.
 """
 
+import json
 import logging
 import sys
 import time
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from secrets import token_hex
+from typing import TextIO
 
 import structlog
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from typing_extensions import override
 
 from twinstile.platform.errors import Internal
 
+disable_created_metrics()
 REGISTRY = CollectorRegistry()
 REQUESTS = Counter(
     "twinstile_http_requests_total",
@@ -48,8 +53,8 @@ JOBS = Counter(
 log: structlog.stdlib.BoundLogger = structlog.get_logger("twinstile")
 
 
-def configure_logging(level: str = "INFO") -> None:
-    """One JSON object a line on standard error; of other libraries only warnings and worse."""
+def configure_logging(stream: TextIO = sys.stderr, level: str = "INFO") -> None:
+    """One JSON object a line; of other libraries only warnings and worse."""
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -60,9 +65,37 @@ def configure_logging(level: str = "INFO") -> None:
         wrapper_class=structlog.make_filtering_bound_logger(
             logging.getLevelNamesMapping()[level]
         ),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(stream),
         cache_logger_on_first_use=False,
     )
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(_Discreet())
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.WARNING)
+
+
+class _Discreet(logging.Formatter):
+    """Other libraries' records, without what they were about.
+
+    Messages are written as the template in the source, and only of libraries known to keep
+    values out of it; asyncio, for one, prints the exception of a lost task whole.
+    """
+
+    templates = frozenset({"uvicorn", "pgqueuer", "alembic", "sqlalchemy"})
+
+    @override
+    def format(self, record: logging.LogRecord) -> str:
+        known = record.name.partition(".")[0] in self.templates
+        line = {
+            "event": str(record.msg) if known else f"{record.module}:{record.lineno}",
+            "logger": record.name,
+            "level": record.levelname.lower(),
+            "timestamp": datetime.fromtimestamp(record.created, UTC).isoformat(),
+        }
+        if record.exc_info and record.exc_info[1]:
+            line["error"] = error_kind(record.exc_info[1])
+        return json.dumps(line)
 
 
 def error_kind(error: BaseException) -> str:

