@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+import sessions
 from sqlalchemy import text
 
 from twinstile.opening import Place
@@ -18,23 +19,13 @@ async def backend(database: Database) -> int:
     return row[0]
 
 
-async def end_sessions(place: Place, backends: list[int]) -> None:
-    """What a restart of the server does to connections."""
-    owner = Database(place.owner_url, pool_size=1)
-    async with owner.reading() as tx:
-        await tx.raw.fetch(
-            "SELECT pg_terminate_backend(pid) FROM unnest($1::int[]) pid", backends
-        )
-    await owner.close()
-
-
 @pytest.mark.usefixtures("house")
 async def test_after_a_restart_of_the_server_nobody_gets_a_dead_connection(
     place: Place,
 ) -> None:
     database = Database(place.service_url, pool_size=3, role=place.role)
     before = await asyncio.gather(*(backend(database) for _ in range(3)))
-    await end_sessions(place, before)
+    await sessions.end(place, before)
     after = await asyncio.gather(*(backend(database) for _ in range(6)))
     assert not set(before) & set(after)
     await database.close()

@@ -6,8 +6,8 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import pytest
+import sessions
 from hubs import Hub, open_hub
-from test_db import end_sessions
 
 from twinstile import worker
 from twinstile.opening import Place
@@ -64,21 +64,12 @@ async def test_the_schedule_goes_on_after_a_restart_of_the_server(
     async with asyncio.timeout(30):
         running = asyncio.create_task(jobs.run(database, [job("ticking", tick)], stop))
         await ticked.wait()
-        await end_sessions(place, await sessions(house))
+        await sessions.end(place, await sessions.others(house.database))
         ticked.clear()
         await ticked.wait()
         stop.set()
         await running
     await database.close()
-
-
-async def sessions(house: House) -> list[int]:
-    async with house.database.reading() as tx:
-        found = await tx.raw.fetch(
-            "SELECT pid FROM pg_stat_activity"
-            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        )
-    return [row[0] for row in found]
 
 
 async def test_every_job_of_the_service_runs(place: Place, house: House) -> None:
