@@ -217,6 +217,9 @@ def test_only_the_server_of_a_cluster_is_let_into_its_folders(root: Path) -> Non
         sockets = Path(server.url("postgres").partition("?host=")[2])
         modes = {folder.stat().st_mode & 0o777 for folder in (sockets, *root.glob("pg??"))}
         assert modes == {0o700}
+        assert {(root / name).stat().st_mode & 0o777 for name in ("pg18.lock", "pg18.log")} == {
+            0o600
+        }
         assert len(os.fsencode(sockets)) < 90
 
 

@@ -193,7 +193,9 @@ def _root(path: Path) -> Path:
 
 
 def _lock(cluster: Path) -> IO[bytes]:
-    return cluster.with_suffix(".lock").open("ab")
+    path = cluster.with_suffix(".lock")
+    path.touch(mode=0o600)  # who can open it could hold it
+    return path.open("ab")
 
 
 def _locked(lock: IO[bytes]) -> bool:
@@ -267,6 +269,7 @@ def _serve(
     if log.exists() and log.stat().st_size > LOG_LIMIT:
         log.replace(cluster.with_suffix(".log.1"))
     options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+    log.touch(mode=0o600)
     with log.open("ab+") as sink:
         began = sink.tell()
         process = run("postgres", ["-D", str(cluster), "-k", str(sockets), *options], sink)
