@@ -49,8 +49,8 @@ class DayOptions:
     tablets: int = 8
     """At the lanes, besides one at the assisted lane and one at the secondary desk."""
     offline_share: float = 0.25
-    fever_per_100k: float = 100.0
-    """Shown high, so that a small day has something to see; people.BASE_FEVER_PER_100K."""
+    fever_per_100k: float = 300.0
+    """Far above the published 8 (people.BASE_FEVER_PER_100K): a small day should show cases."""
 
 
 async def run_day(options: DayOptions, console: Console) -> DayResult:
