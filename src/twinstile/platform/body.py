@@ -23,7 +23,9 @@ from twinstile.platform.errors import (
 
 MAX_DEPTH = 32
 MAX_DIGITS = 400
-_TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*+"|[\[{]|[\]}]')
+# A string that never ends is one token too: tried again from each quote in it, it would take
+# time that grows with the square of the body.
+_TOKENS = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
 
 
 async def read(request: Request, limit: int) -> bytes:
