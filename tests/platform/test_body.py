@@ -1,6 +1,7 @@
 """Reading a body: parsers would disagree about some, and some are made to be slow."""
 
 import json
+import math
 import time
 
 import pytest
@@ -65,3 +66,20 @@ def test_a_body_made_to_be_slow_is_refused_fast(hostile: bytes) -> None:
     with pytest.raises(InvalidRequest):
         body.parse(hostile)
     assert time.process_time() - began < 0.5
+
+
+@pytest.mark.parametrize(
+    ("number", "read"),
+    [
+        (b"1" * body.MAX_DIGITS, int("1" * body.MAX_DIGITS)),
+        (b"1" * (body.MAX_DIGITS + 1), math.inf),
+        (b"-" + b"9" * 1_000_000, -math.inf),
+        (b"1e400", math.inf),
+        (b"-Infinity", -math.inf),
+    ],
+    ids=["the longest", "longer", "a million digits", "exponent", "word"],
+)
+def test_a_number_beyond_any_use_is_infinite_for_its_field_to_refuse(
+    number: bytes, read: float
+) -> None:
+    assert body.parse(b'{"value": ' + number + b"}") == {"value": read}
