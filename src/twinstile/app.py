@@ -46,6 +46,7 @@ def create_app(house: House, background: Background | None = None) -> FastAPI:
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncGenerator[None]:
         stop = asyncio.Event()
+        await house.database.warm()
         beside = asyncio.ensure_future(background(house, stop)) if background else None
         try:
             yield

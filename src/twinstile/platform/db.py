@@ -8,7 +8,7 @@ are inside it.
 
 import json
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Protocol, cast
 
@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from twinstile.platform.errors import Unavailable
+from twinstile.platform.errors import Busy, Unavailable
 
 MIN_SERVER_VERSION = 150000
 APP_ROLE = "twinstile_app"
@@ -33,7 +33,6 @@ IDLE_IN_TRANSACTION_MS = 10000
 _OUTAGES = (
     OSError,
     TimeoutError,
-    PoolTimeoutError,
     asyncpg.InterfaceError,
     asyncpg.PostgresConnectionError,
     asyncpg.InsufficientResourcesError,
@@ -89,6 +88,7 @@ class Database:
         self, url: str, *, pool_size: int = 12, statement_timeout_ms: int = 5000, role: str = ""
     ) -> None:
         """`role` is taken on at connect, for a login that is more than the service may be."""
+        self._pool_size = pool_size
         self.url: URL = make_url(url).set(drivername="postgresql+asyncpg")
         settings = {
             "application_name": "twinstile",
@@ -137,9 +137,7 @@ class Database:
     async def _block(self, *, readonly: bool) -> AsyncGenerator[tuple[AsyncConnection, Raw]]:
         try:
             async with self.engine.connect() as sql:
-                raw = await living(sql)
-                block = raw.transaction(readonly=readonly)
-                await block.start()
+                raw, block = await _begin(sql, readonly=readonly)
                 try:
                     yield sql, raw
                 except BaseException:
@@ -150,12 +148,20 @@ class Database:
                 except BaseException:
                     raw.terminate()
                     raise
+        except PoolTimeoutError as error:
+            raise Busy(retry_after_s=1) from error
         except _OUTAGES as error:
             raise Unavailable(retry_after_s=1) from error
         except DBAPIError as error:
             if isinstance(_driver_error(error), _OUTAGES):
                 raise Unavailable(retry_after_s=1) from error
             raise
+
+    async def warm(self) -> None:
+        """Open the whole pool, so that the first rush does not wait for connections."""
+        async with AsyncExitStack() as stack:
+            for _ in range(self._pool_size):
+                await stack.enter_async_context(self.engine.connect())
 
     async def close(self) -> None:
         """Give all connections back to the server."""
@@ -179,6 +185,24 @@ async def living(sql: AsyncConnection) -> Raw:
         if not raw.is_closed():
             return raw
         await sql.invalidate()
+
+
+async def _begin(sql: AsyncConnection, *, readonly: bool) -> tuple[Raw, _Block]:
+    """Begin a transaction, on a new connection if this one turns out to be cut.
+
+    Nothing was asked yet, so beginning again is harmless: a restart of the server between two
+    requests goes unnoticed.
+    """
+    raw = await living(sql)
+    block = raw.transaction(readonly=readonly)
+    try:
+        await block.start()
+    except (asyncpg.InterfaceError, asyncpg.PostgresConnectionError, OSError):
+        await sql.invalidate()
+        raw = await living(sql)
+        block = raw.transaction(readonly=readonly)
+        await block.start()
+    return raw, block
 
 
 def _driver_error(error: DBAPIError) -> BaseException | None:

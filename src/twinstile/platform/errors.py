@@ -212,6 +212,14 @@ class Unavailable(Problem):
     stored = None
 
 
+class Busy(Unavailable):
+    """Every connection was taken for too long: the request was not begun."""
+
+    slug = "busy"
+    title = "The service has more to do than it can just now"
+    stored = False
+
+
 def problem_for_status(status: int) -> Problem:
     """The problem that stands for a plain HTTP status of the framework."""
     for kind in (InvalidRequest, Unauthenticated, Forbidden, NotFound, TooLarge, InvalidInput):

@@ -5,7 +5,7 @@
 (`Read`).
 """
 
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, cast
 from urllib.parse import parse_qsl
@@ -103,22 +103,6 @@ def check_query(query: str) -> None:
             raise InvalidInput(errors=[FieldFault("", "invalid-text")])
 
 
-async def _transaction(request: Request) -> AsyncIterator[Transaction]:
-    async with house(request).database.transaction() as tx:
-        yield tx
-
-
-async def _reading(request: Request) -> AsyncIterator[Reading]:
-    async with house(request).database.reading() as tx:
-        yield tx
-
-
-Home = Annotated[House, Depends(house)]
-# scope="function": the block ends, and so commits, before the answer is sent. With FastAPI's
-# default the client would hold its 200 while the commit can still fail.
-Tx = Annotated[Transaction, Depends(_transaction, scope="function")]
-Read = Annotated[Reading, Depends(_reading, scope="function")]
-
 _bearer = HTTPBearer(
     auto_error=False,
     scheme_name="token",
@@ -126,18 +110,50 @@ _bearer = HTTPBearer(
 )
 
 
-async def _principal(
+async def _known(
     request: Request,
-    wanted: SecurityScopes,
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
-) -> Principal:
+) -> Principal | None:
+    """Who is behind the token, if anybody: looked up once a request."""
     if credentials is None or len(credentials.credentials) > MAX_TOKEN:
+        return None
+    try:
+        return await house(request).gatekeeper.principal(credentials.credentials)
+    except Unauthenticated:
+        return None
+
+
+Known = Annotated[Principal | None, Depends(_known)]
+
+
+async def _transaction(request: Request, _: Known) -> AsyncGenerator[Transaction]:
+    """A request asks who is calling before it takes its connection, never while it holds one.
+
+    Otherwise a rush of requests could hold every connection and wait for one more each.
+    """
+    async with house(request).database.transaction() as tx:
+        yield tx
+
+
+async def _reading(request: Request, _: Known) -> AsyncGenerator[Reading]:
+    async with house(request).database.reading() as tx:
+        yield tx
+
+
+async def _principal(wanted: SecurityScopes, known: Known) -> Principal:
+    if known is None:
         raise Unauthenticated
-    principal = await house(request).gatekeeper.principal(credentials.credentials)
-    missing = set(wanted.scopes) - principal.scopes
+    missing = set(wanted.scopes) - known.scopes
     if missing:
         raise Forbidden(f"This needs the scope {', '.join(sorted(missing))}.")
-    return principal
+    return known
+
+
+Home = Annotated[House, Depends(house)]
+# scope="function": the block ends, and so commits, before the answer is sent. With FastAPI's
+# default the client would hold its 200 while the commit can still fail.
+Tx = Annotated[Transaction, Depends(_transaction, scope="function")]
+Read = Annotated[Reading, Depends(_reading, scope="function")]
 
 
 def caller(*scopes: Scope) -> object:
