@@ -149,7 +149,12 @@ async def _principal(wanted: SecurityScopes, known: Known) -> Principal:
     return known
 
 
-Home = Annotated[House, Depends(house)]
+async def _house(request: Request) -> House:
+    """The house as a dependency; a plain function would cost a thread for each request."""
+    return house(request)
+
+
+Home = Annotated[House, Depends(_house)]
 # scope="function": the block ends, and so commits, before the answer is sent. With FastAPI's
 # default the client would hold its 200 while the commit can still fail.
 Tx = Annotated[Transaction, Depends(_transaction, scope="function")]
