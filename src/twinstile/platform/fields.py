@@ -65,14 +65,15 @@ Moment = Annotated[
     AfterValidator(_usual),
     Field(description="RFC 3339 with offset", examples=["2026-11-24T08:15:30+08:00"]),
 ]
+# The constraints stand first: so they are the string's own, in the contract and in refusals.
 Word = Annotated[
-    str, BeforeValidator(_plain), StringConstraints(min_length=1, max_length=64, strict=True)
+    str, StringConstraints(min_length=1, max_length=64, strict=True), BeforeValidator(_plain)
 ]
 Line = Annotated[
-    str, BeforeValidator(_plain), StringConstraints(min_length=1, max_length=200, strict=True)
+    str, StringConstraints(min_length=1, max_length=200, strict=True), BeforeValidator(_plain)
 ]
 Slug = Annotated[
     str,
-    BeforeValidator(_plain),
     StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$", strict=True),
+    BeforeValidator(_plain),
 ]

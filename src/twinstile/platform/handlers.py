@@ -1,5 +1,6 @@
 """From whatever was raised to a problem document; installed on the application once."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import cast
 
@@ -40,24 +41,36 @@ _CODES = {
     "multiple_of": "out-of-range",
 }
 _OWN_CODES = frozenset({"invalid-text", "invalid-format", "out-of-range", "missing"})
+_FIELD_NAME = re.compile(r"[a-z][a-z_]{0,39}", re.ASCII)
+MOST_FAULTS = 20
 
 
 def faults(errors: Sequence[Mapping[str, object]]) -> list[FieldFault]:
     """Pydantic's findings as pointers and stable words; the input itself is left behind."""
-    found: list[FieldFault] = []
-    for error in errors:
-        kind = str(error["type"])
-        code = kind if kind in _OWN_CODES else _CODES.get(kind, "invalid-format")
-        place = [part for part in cast("tuple[str | int, ...]", error["loc"]) if part != "body"]
-        found.append(FieldFault("".join(f"/{_escaped(part)}" for part in place), code))
-    return found[:20]
+    return [FieldFault(_pointer(error), _code(error)) for error in errors[:MOST_FAULTS]]
 
 
-def _escaped(part: str | int) -> str:
-    """One part of an RFC 6901 pointer; an unknown member's own name may be input, so is cut."""
-    return (
-        str(part)[:40].encode("ascii", "replace").decode().replace("~", "~0").replace("/", "~1")
-    )
+def _code(error: Mapping[str, object]) -> str:
+    kind = str(error["type"])
+    # of a length that several constraints limit, Pydantic speaks as of a list
+    context = cast("Mapping[str, object]", error.get("ctx", {}))
+    if kind in {"too_long", "too_short"} and context.get("field_type") == "Value":
+        kind = f"string_{kind}"
+    return kind if kind in _OWN_CODES else _CODES.get(kind, "invalid-format")
+
+
+def _pointer(error: Mapping[str, object]) -> str:
+    """Where the fault is (RFC 6901), as far as the names on the way there are ours.
+
+    The name of an unknown member is input: unless it looks like one of a field, the pointer
+    ends at the object that holds it.
+    """
+    way = list(cast("tuple[str | int, ...]", error["loc"]))
+    if error["type"] == "extra_forbidden" and not _FIELD_NAME.fullmatch(str(way[-1])):
+        way = way[:-1]
+    elif way[-1:] == ["[key]"]:
+        way = way[:-2]
+    return "".join(f"/{part}" for part in way)
 
 
 def answer(problem: Problem, scope: Scope) -> Response:
@@ -83,7 +96,9 @@ async def _on_problem(request: Request, error: Exception) -> Response:
 
 async def _on_invalid(request: Request, error: Exception) -> Response:
     invalid = cast("RequestValidationError", error)
-    return answer(InvalidInput(errors=faults(invalid.errors())), request.scope)
+    # each place begins with the part of the request: body, path, query or header
+    found: list[dict[str, object]] = [e | {"loc": e["loc"][1:]} for e in invalid.errors()]
+    return answer(InvalidInput(errors=faults(found)), request.scope)
 
 
 async def _on_http(request: Request, error: Exception) -> Response:
