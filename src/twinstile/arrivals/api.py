@@ -15,7 +15,7 @@ from twinstile.identity import forms
 from twinstile.platform import clock
 from twinstile.platform.auth import Principal, Scope
 from twinstile.platform.errors import Conflict, FieldFault, InvalidInput, NotFound, documented
-from twinstile.platform.fields import Answer, Body, Line, Moment, Word
+from twinstile.platform.fields import Answer, Body, Line, Moment, ServiceDay, Word
 from twinstile.platform.web import GatedRoute, Home, Read, Tx, caller
 
 router = APIRouter(prefix="/v1", route_class=GatedRoute, tags=["arrivals"])
@@ -26,7 +26,7 @@ LONGEST_PERIOD = timedelta(days=31)
 class RunBody(Body):
     mode: Mode
     service_no: Word = Field(examples=["G7349"])
-    service_date: date
+    service_date: ServiceDay
     origin: Line = Field(examples=["Shanghai Hongqiao"])
     terminus: Line
     scheduled_arrival: Moment

@@ -159,7 +159,12 @@ def _birth_date(digits: str, today: dt.date) -> dt.date | None:
         born = dt.date(int(digits[:4]), int(digits[4:6]), int(digits[6:]))
     except ValueError:
         return None
-    return born if born <= today and today.year - born.year <= _OLDEST else None
+    return born if plausible_birth(born, today) else None
+
+
+def plausible_birth(born: dt.date, today: dt.date) -> bool:
+    """Whether somebody born on that day can stand here."""
+    return born <= today and today.year - born.year <= _OLDEST
 
 
 def _passport_findings(document: Document) -> frozenset[Finding]:

@@ -17,7 +17,7 @@ from twinstile.identity.types import (
 )
 from twinstile.identity.vault import Identity
 from twinstile.platform.errors import FieldFault, InvalidInput
-from twinstile.platform.fields import Body, Line, Word
+from twinstile.platform.fields import Body, Day, Line, Word
 
 __all__ = ["DocumentForm", "IdentityResult", "identify"]
 
@@ -31,7 +31,7 @@ class DocumentForm(Body):
     number: Word | None = Field(default=None, examples=["770101199002010079"])
     issuer: Word | None = Field(default=None, description="ICAO code of the issuing state")
     name: Line | None = Field(default=None, examples=["张伟"])
-    birth_date: dt.date | None = None
+    birth_date: Day | None = None
     mrz: Annotated[list[MrzLine], Field(min_length=1, max_length=3)] | None = Field(
         default=None, description="the lines of the machine-readable zone (ICAO Doc 9303)"
     )
@@ -48,6 +48,7 @@ def identify(
 ) -> tuple[Identity, frozenset[Finding]]:
     """Who the form speaks of and what reading it found.
 
+    A birth date nobody present can have is a finding, and otherwise as if it were not given.
     Raises `InvalidInput` pointing below `pointer` for text that no document can carry.
     """
     try:
@@ -55,13 +56,16 @@ def identify(
     except mrz.InvalidZone:
         raise InvalidInput(errors=[FieldFault(f"{pointer}/mrz", "invalid-format")]) from None
     except InvalidText:
-        raise InvalidInput(errors=[FieldFault(f"{pointer}/number", "invalid-text")]) from None
+        fault = FieldFault(f"{pointer}/{_unreadable(form)}", "invalid-text")
+        raise InvalidInput(errors=[fault]) from None
+    born, findings = form.birth_date, read.findings
+    if born is not None and not documents.plausible_birth(born, today):
+        doubts = {*findings, Finding.IMPLAUSIBLE_DATE} - {Finding.VALID}
+        born, findings = None, documents.conclude(doubts)
     holder = Holder(
-        form.name or read.holder.name,
-        read.holder.birth_date or form.birth_date,
-        read.holder.sex,
+        form.name or read.holder.name, read.holder.birth_date or born, read.holder.sex
     )
-    return Identity(read.document, holder), read.findings
+    return Identity(read.document, holder), findings
 
 
 def _read(form: DocumentForm, today: dt.date, synthetic: tuple[str, ...]) -> ReadDocument:
@@ -70,3 +74,11 @@ def _read(form: DocumentForm, today: dt.date, synthetic: tuple[str, ...]) -> Rea
     return documents.read(
         form.kind, form.number or "", today=today, issuer=form.issuer, synthetic=synthetic
     )
+
+
+def _unreadable(form: DocumentForm) -> str:
+    try:
+        documents.normalise(form.number or "")
+    except InvalidText:
+        return "number"
+    return "issuer"

@@ -6,7 +6,7 @@ members are refused rather than ignored.
 """
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated
 
 from pydantic import (
@@ -23,6 +23,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 _ISO_MOMENT = re.compile(
     r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII
 )
+_ISO_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 LATEST = datetime(2100, 1, 1, tzinfo=UTC)
 
@@ -41,10 +42,22 @@ def _iso(moment: object) -> object:
     return moment
 
 
+def _iso_day(day: object) -> object:
+    if not isinstance(day, str) or not _ISO_DAY.fullmatch(day):
+        raise PydanticCustomError("invalid-format", "YYYY-MM-DD")
+    return day
+
+
 def _usual(moment: datetime) -> datetime:
     if not EARLIEST <= moment < LATEST:
         raise PydanticCustomError("out-of-range", "between 2000 and 2100")
     return moment.astimezone(UTC)
+
+
+def _usual_day(day: date) -> date:
+    if not EARLIEST.date() <= day < LATEST.date():
+        raise PydanticCustomError("out-of-range", "between 2000 and 2100")
+    return day
 
 
 class Body(BaseModel):
@@ -65,6 +78,10 @@ Moment = Annotated[
     AfterValidator(_usual),
     Field(description="RFC 3339 with offset", examples=["2026-11-24T08:15:30+08:00"]),
 ]
+Day = Annotated[date, BeforeValidator(_iso_day)]
+"""Any day of the calendar, written as one: a number would be seconds since 1970."""
+ServiceDay = Annotated[Day, AfterValidator(_usual_day)]
+"""A day on which something runs."""
 # The constraints stand first: so they are the string's own, in the contract and in refusals.
 Word = Annotated[
     str, StringConstraints(min_length=1, max_length=64, strict=True), BeforeValidator(_plain)
