@@ -154,3 +154,32 @@ async def test_a_step_without_the_role_is_kept_aside(hub: Hub) -> None:
 async def test_an_item_that_is_no_fact_at_all_is_kept_aside(hub: Hub) -> None:
     told = (await hand_over(hub, 5, None, {"kind": "check"}, item(1))).json()
     assert [i["status"] for i in told["items"]] == ["quarantined"] * 3 + ["stored"]
+
+
+async def test_what_is_kept_aside_is_not_missing(hub: Hub) -> None:
+    unreadable = {**item(2), "role": "admin"}
+    bodiless = {name: part for name, part in item(3).items() if name != "body"}
+    told = (await hand_over(hub, item(1), unreadable, bodiless)).json()
+    assert [i["status"] for i in told["items"]] == ["stored", "quarantined", "quarantined"]
+    assert [i["id"] for i in told["items"][1:]] == [unreadable["id"], bodiless["id"]]
+    faults = [i["problem"]["errors"] for i in told["items"][1:]]
+    assert faults == [
+        [{"pointer": "/role", "code": "unknown-field"}],
+        [{"pointer": "/body", "code": "missing"}],
+    ]
+    assert (told["ack_through"], told["missing"]) == (3, [])
+
+
+async def test_a_fault_found_late_is_pointed_at_from_the_item_too(hub: Hub) -> None:
+    nobody = people.fact(identity={"document": people.document(" "), "result": "MATCH"})
+    nowhere = {
+        "kind": "R1",
+        "channel": "screen",
+        "language": "en",
+        "given_at": people.now(),
+    }
+    told = (await hand_over(hub, item(1, nobody), item(2, nowhere, "reminder"))).json()
+    assert [i["problem"]["errors"][0]["pointer"] for i in told["items"]] == [
+        "/body/identity/document/number",
+        "/body/run_id",
+    ]

@@ -4,14 +4,14 @@ A fact that cannot be accepted is kept aside, encrypted, with the reason; the ta
 it then, and its neighbours never notice. Everything of one batch is in one transaction.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import groupby
-from typing import cast
+from typing import TypeVar, cast
 from uuid import UUID
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from sqlalchemy.dialects.postgresql import insert as upsert
 from uuid_utils.compat import uuid7
 
@@ -28,6 +28,7 @@ from twinstile.screening import acts, checks, intake, transitions
 from twinstile.screening.acts import Act, Given
 from twinstile.screening.bodies import (
     CheckFact,
+    Counter,
     FactBody,
     FactKind,
     FactStatus,
@@ -40,6 +41,9 @@ from twinstile.screening.intake import Receiver
 from twinstile.screening.passages import Recorded
 from twinstile.screening.transitions import Step
 
+T = TypeVar("T")
+_ID = TypeAdapter(UUID)
+_COUNTER: TypeAdapter[int] = TypeAdapter(Counter)
 _BODIES: Mapping[FactKind, type[BaseModel]] = {
     FactKind.CHECK: CheckFact,
     FactKind.REMINDER: ReminderBody,
@@ -90,7 +94,10 @@ async def receive(
     )
     for place, envelope in enumerate(envelopes):
         if isinstance(envelope, Problem):
-            taken[place] = Taken(None, FactStatus.QUARANTINED, envelope)
+            claimed = _claimed(items[place], "id", _ID)
+            taken[place] = Taken(claimed, FactStatus.QUARANTINED, envelope)
+            if counter := _claimed(items[place], "counter", _COUNTER):
+                counters.append(counter)
             continue
         counters.append(envelope.counter)
         try:
@@ -116,6 +123,15 @@ def _envelope(item: object) -> FactBody | Problem:
         return InvalidInput(errors=faults(error.errors(include_input=False)))
 
 
+def _claimed(item: object, name: str, kind: TypeAdapter[T]) -> T | None:
+    """A member of an item that is otherwise unreadable: kept whole, it is not missing."""
+    members = cast("dict[str, object]", item) if isinstance(item, dict) else {}
+    try:
+        return kind.validate_python(members.get(name))
+    except ValidationError:
+        return None
+
+
 def _fact(
     place: int,
     envelope: FactBody,
@@ -134,10 +150,19 @@ def _fact(
         body = _BODIES[envelope.kind].model_validate(envelope.body)
     except ValidationError as error:
         found = faults(error.errors(include_input=False))
-        raise InvalidInput(
-            errors=[FieldFault(f"/body{fault.pointer}", fault.code) for fault in found]
-        ) from None
+        raise InvalidInput(errors=_in_body(found)) from None
     return _Fact(place, envelope.kind, envelope.id, envelope.counter, body, receiver)
+
+
+def _refused(fact: _Fact, problem: Problem) -> Taken:
+    """An item whose body is at fault, told from the item's root."""
+    if problem.errors:
+        problem = InvalidInput(errors=_in_body(problem.errors))
+    return Taken(fact.id, FactStatus.QUARANTINED, problem)
+
+
+def _in_body(found: Iterable[FieldFault]) -> list[FieldFault]:
+    return [FieldFault(f"/body{fault.pointer}", fault.code) for fault in found]
 
 
 async def _store(
@@ -157,7 +182,7 @@ async def _store(
         except Problem as problem:
             if problem.retryable:
                 raise
-            outcomes.append((fact, Taken(fact.id, FactStatus.QUARANTINED, problem)))
+            outcomes.append((fact, _refused(fact, problem)))
     return outcomes
 
 
@@ -172,8 +197,8 @@ async def _store_checks(
                 try:
                     check = intake.check(body, fact.id, fact.counter, sent_at, fact.receiver)
                     readable.append((fact, check))
-                except Problem as problem:
-                    outcomes.append((fact, Taken(fact.id, FactStatus.QUARANTINED, problem)))
+                except InvalidInput as problem:
+                    outcomes.append((fact, _refused(fact, problem)))
             case _:
                 raise TypeError(type(fact.body).__name__)
     receiver = facts[0].receiver
