@@ -53,13 +53,20 @@ async def test_a_resend_gets_its_first_answer_though_the_screening_moved_on(hub:
     assert again.json()["reasons"] == first.json()["reasons"]
 
 
-async def test_the_same_id_with_other_content_is_refused(hub: Hub) -> None:
+async def test_the_same_id_with_other_content_is_refused_and_both_are_kept(hub: Hub) -> None:
     client, check_id = hub.client(), people.new_id()
     number = people.resident_number()
-    await put(client, people.check(number=number), check_id)
-    other = await put(client, people.check(number=number, celsius=38.5), check_id)
-    assert other.status_code == 409
-    assert other.json()["type"] == "/problems/id-reused"
+    first, other = people.check(1, number), people.check(2, number, celsius=38.5)
+    await put(client, first, check_id)
+    for _ in range(2):
+        refused = await put(client, other, check_id)
+        assert refused.status_code == 409
+        assert refused.json()["type"] == "/problems/id-reused"
+        assert refused.json()["stored"] is True
+    device = hub.duties[Role.SCREENER].device_id
+    status = (await client.get(f"/v1/devices/{device}/sync-status")).json()
+    assert (status["quarantined"], status["ack_through"]) == (1, 2)
+    assert (await put(client, first, check_id)).json()["verdict"] == "PASS"
 
 
 async def test_the_same_check_sent_by_ten_requests_at_once_is_stored_once(hub: Hub) -> None:

@@ -152,6 +152,11 @@ class Conflict(Problem):
 class IdReused(Conflict):
     slug = "id-reused"
     title = "This id was used before with other content"
+
+
+class KeptAside(IdReused):
+    """The other content waits in quarantine for somebody to look at both."""
+
     stored = True
 
 

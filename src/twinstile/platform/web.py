@@ -24,6 +24,7 @@ from twinstile.platform.errors import (
     FieldFault,
     Forbidden,
     InvalidInput,
+    Problem,
     Unauthenticated,
 )
 from twinstile.platform.settings import Settings
@@ -130,9 +131,18 @@ async def _transaction(request: Request, _: Known) -> AsyncGenerator[Transaction
     """A request asks who is calling before it takes its connection, never while it holds one.
 
     Otherwise a rush of requests could hold every connection and wait for one more each.
+    A refusal that says it stored something is committed before it is told.
     """
+    kept: Problem | None = None
     async with house(request).database.transaction() as tx:
-        yield tx
+        try:
+            yield tx
+        except Problem as problem:
+            if not problem.stored:
+                raise
+            kept = problem
+    if kept is not None:
+        raise kept
 
 
 async def _reading(request: Request, _: Known) -> AsyncGenerator[Reading]:

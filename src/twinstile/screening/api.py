@@ -16,6 +16,7 @@ from twinstile.platform.errors import (
     Gone,
     IdReused,
     InvalidInput,
+    KeptAside,
     NotFound,
     TransitionRefused,
     documented,
@@ -30,6 +31,7 @@ from twinstile.screening import (
     checks,
     intake,
     lanes,
+    quarantine,
     queries,
     transitions,
 )
@@ -40,6 +42,7 @@ from twinstile.screening.bodies import (
     CheckAnswer,
     CheckBody,
     CheckView,
+    FactKind,
     FactStatus,
     ReminderBody,
     ScreeningPage,
@@ -78,7 +81,7 @@ def _receiver(who: Principal, home: House, at: datetime) -> Receiver:
             "model": CheckAnswer,
             "description": "The same check as before: its first answer",
         },
-        **documented(IdReused, Gone),
+        **documented(KeptAside, Gone),
     },
 )
 async def put_check(
@@ -94,18 +97,32 @@ async def put_check(
     """Record one passage of one person past one device, and say what to do.
 
     The device mints the id (UUIDv7), so sending it again is harmless: the same content gets the
-    first answer with status 200, other content 409. The answer leaves after the commit.
+    first answer with status 200. Other content gets 409 and is kept aside. The answer leaves
+    after the commit.
     """
     receiver = _receiver(who, home, clock.now())
     check = intake.check(body, check_id, body.counter, body.sent_at, receiver)
     stand = checks.Stand(who, receiver.keys, policies, receiver.zone, receiver.at)
     (done,) = await checks.record(tx, stand, [check])
     if done.reused:
-        raise IdReused
+        await quarantine.keep(tx, receiver, _as_item(check_id, body), check_id, KeptAside())
     await devices.note_counters(tx, who.hub_id, who.device_id, [body.counter], receiver.at)
+    if done.reused:
+        raise KeptAside
     if done.status is FactStatus.DUPLICATE:
         response.status_code = 200
     return answers.check(done, language, who.hub_id)
+
+
+def _as_item(check_id: UUID, body: CheckBody) -> dict[str, object]:
+    """The check as a batch would bring it, so that it is kept aside once either way."""
+    fact = body.model_dump(mode="json", exclude={"counter", "sent_at"}, exclude_unset=True)
+    return {
+        "kind": FactKind.CHECK.value,
+        "id": str(check_id),
+        "counter": body.counter,
+        "body": fact,
+    }
 
 
 @facts_router.post(

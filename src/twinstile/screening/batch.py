@@ -12,19 +12,14 @@ from typing import TypeVar, cast
 from uuid import UUID
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
-from sqlalchemy.dialects.postgresql import insert as upsert
-from uuid_utils.compat import uuid7
 
-from twinstile.identity import vault
-from twinstile.platform import devices, observe, shifts
-from twinstile.platform.crypto import encrypt
+from twinstile.platform import devices, shifts
 from twinstile.platform.db import Transaction
 from twinstile.platform.errors import FieldFault, IdReused, InvalidInput, Problem
 from twinstile.platform.handlers import faults
 from twinstile.platform.roles import Role
-from twinstile.platform.tables import Quarantine
 from twinstile.policy.versions import Policies
-from twinstile.screening import acts, checks, intake, transitions
+from twinstile.screening import acts, checks, intake, quarantine, transitions
 from twinstile.screening.acts import Act, Given
 from twinstile.screening.bodies import (
     CheckFact,
@@ -108,7 +103,9 @@ async def receive(
         for fact, outcome in await _store(tx, kind, list(group), policies, sent_at):
             taken[fact.place] = outcome
     done = [outcome for outcome in taken if outcome is not None]
-    await _keep_aside(tx, receiver, items, done)
+    for item, outcome in zip(items, done, strict=True):
+        if outcome.problem is not None:
+            await quarantine.keep(tx, receiver, item, outcome.id, outcome.problem)
     if counters:
         await devices.note_counters(
             tx, receiver.who.hub_id, receiver.who.device_id, counters, receiver.at
@@ -228,44 +225,3 @@ async def _store_act(tx: Transaction, fact: _Fact, policies: Policies) -> FactSt
             return status
         case _:
             raise TypeError(type(fact.body).__name__)
-
-
-async def _keep_aside(
-    tx: Transaction, receiver: Receiver, items: Sequence[object], taken: Sequence[Taken]
-) -> None:
-    """Keep what was not accepted, once however often it is sent."""
-    today = receiver.at.astimezone(receiver.zone).date()
-    key_id = vault.day_key(today)
-    hub_id, device_id = receiver.who.hub_id, receiver.who.device_id
-    for item, outcome in zip(items, taken, strict=True):
-        if outcome.problem is None:
-            continue
-        raw = intake.canonical(item)
-        (_, digest), *_ = intake.fingerprints(receiver, raw).items()
-        cipher = encrypt(
-            receiver.keys.get_or_create(key_id), raw.encode(), f"quarantine|{hub_id}".encode()
-        )
-        await tx.sql.execute(
-            upsert(Quarantine)
-            .values(
-                hub_id=hub_id,
-                quarantine_id=uuid7(),
-                fact_id=outcome.id,
-                device_id=device_id,
-                kind=_kind(item),
-                received_at=receiver.at,
-                code=outcome.problem.slug,
-                errors=[[f.pointer, f.code] for f in outcome.problem.errors],
-                digest=digest,
-                key_id=key_id,
-                cipher=cipher,
-            )
-            .on_conflict_do_nothing()
-        )
-        observe.QUARANTINED.labels(hub_id, outcome.problem.slug).inc()
-
-
-def _kind(item: object) -> str:
-    """The kind the item claims, if it is one: what else it says is kept encrypted only."""
-    claimed = cast("dict[str, object]", item).get("kind") if isinstance(item, dict) else None
-    return next((kind.value for kind in FactKind if kind.value == claimed), "unknown")

@@ -1,0 +1,57 @@
+"""Facts kept aside until somebody looks at them: whole, encrypted, with the reason."""
+
+from typing import cast
+from uuid import UUID
+
+from sqlalchemy.dialects.postgresql import insert as upsert
+from uuid_utils.compat import uuid7
+
+from twinstile.identity import vault
+from twinstile.platform import observe
+from twinstile.platform.crypto import encrypt
+from twinstile.platform.db import Transaction
+from twinstile.platform.errors import Problem
+from twinstile.platform.tables import Quarantine
+from twinstile.screening import intake
+from twinstile.screening.bodies import FactKind
+from twinstile.screening.intake import Receiver
+
+
+async def keep(
+    tx: Transaction, receiver: Receiver, item: object, fact_id: UUID | None, problem: Problem
+) -> None:
+    """Keep a fact that was not accepted, once however often a device sends it.
+
+    `item` is the fact as a batch has it; it need not even be an object.
+    """
+    key_id = vault.day_key(receiver.at.astimezone(receiver.zone).date())
+    hub_id = receiver.who.hub_id
+    raw = intake.canonical(item)
+    (_, digest), *_ = intake.fingerprints(receiver, raw).items()
+    cipher = encrypt(
+        receiver.keys.get_or_create(key_id), raw.encode(), f"quarantine|{hub_id}".encode()
+    )
+    await tx.sql.execute(
+        upsert(Quarantine)
+        .values(
+            hub_id=hub_id,
+            quarantine_id=uuid7(),
+            fact_id=fact_id,
+            device_id=receiver.who.device_id,
+            kind=_kind(item),
+            received_at=receiver.at,
+            code=problem.slug,
+            errors=[[f.pointer, f.code] for f in problem.errors],
+            digest=digest,
+            key_id=key_id,
+            cipher=cipher,
+        )
+        .on_conflict_do_nothing()
+    )
+    observe.QUARANTINED.labels(hub_id, problem.slug).inc()
+
+
+def _kind(item: object) -> str:
+    """The kind the item claims, if it is one: what else it says is kept encrypted only."""
+    claimed = cast("dict[str, object]", item).get("kind") if isinstance(item, dict) else None
+    return next((kind.value for kind in FactKind if kind.value == claimed), "unknown")
