@@ -42,6 +42,15 @@ _OUTAGES = (
     asyncpg.SerializationError,
 )
 
+_CUT = (
+    OSError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    # what the driver says when the server's farewell came before its end of file
+    asyncpg.InternalClientError,
+)
+
 
 class _Block(Protocol):
     async def start(self) -> None: ...
@@ -197,7 +206,8 @@ async def _begin(sql: AsyncConnection, *, readonly: bool) -> tuple[Raw, _Block]:
     block = raw.transaction(readonly=readonly)
     try:
         await block.start()
-    except (asyncpg.InterfaceError, asyncpg.PostgresConnectionError, OSError):
+    except _CUT:
+        raw.terminate()  # without it SQLAlchemy would first say good-bye to a dead server
         await sql.invalidate()
         raw = await living(sql)
         block = raw.transaction(readonly=readonly)
