@@ -63,7 +63,10 @@ class _Gated(Request):
 
 
 class GatedRoute(APIRoute):
-    """A route that reads its body through `body.parse`, at most `limit` bytes of it."""
+    """A route that reads its body through `body.parse`, at most `limit` bytes of it.
+
+    Where a token is needed, nobody without one makes us read a body at all.
+    """
 
     limit: ClassVar[int] = BODY_LIMIT
 
@@ -73,8 +76,11 @@ class GatedRoute(APIRoute):
     ) -> Callable[[Request], Coroutine[Any, Any, Response]]:  # pyright: ignore[reportExplicitAny] # as FastAPI declares it
         inner = super().get_route_handler()
         takes_body = self.body_field is not None
+        takes_token = any(part.call is _principal for part in self.dependant.dependencies)
 
         async def handle(request: Request) -> Response:
+            if takes_token and await _known(request, await _bearer(request)) is None:
+                raise Unauthenticated
             check_query(request.url.query)
             gated = _Gated(request.scope, request.receive)
             raw = await body.read(gated, self.limit)
