@@ -1,5 +1,6 @@
 """How a case moves: the table of `stages` applied to events and dispositions. Pure."""
 
+from datetime import datetime
 from typing import Final
 
 from twinstile.cases.stages import MACHINE
@@ -13,6 +14,7 @@ __all__ = [
     "TERMINAL",
     "IllegalTransition",
     "dispose",
+    "due",
     "edges",
     "step",
     "timer",
@@ -28,6 +30,15 @@ edges = MACHINE.edges
 step = MACHINE.step
 timer = MACHINE.timer
 walk = MACHINE.walk
+
+
+def due(state: CaseState, since: datetime) -> datetime | None:
+    """When a case that is in `state` since then is overdue; None for an end.
+
+    A transfer counts from its departure: nobody tells the hub when the receiver expects it.
+    """
+    deadline = DEADLINES.get(state)
+    return since + deadline.default if deadline else None
 
 
 def dispose(state: CaseState, disposition: Disposition) -> tuple[CaseEvent, ...]:

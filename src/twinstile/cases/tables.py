@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Index, SmallInteger, UniqueConstraint
+from sqlalchemy import Index, SmallInteger, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from twinstile.platform.tables import Base, HubKey, UuidKey
@@ -30,7 +30,13 @@ class FeverCase(Base):
     __table_args__ = (
         UniqueConstraint("hub_id", "case_no"),
         UniqueConstraint("hub_id", "screening_id"),
-        Index(None, "hub_id", "opened_at"),
+        Index(None, "hub_id", "opened_at", "case_id"),
+        Index(
+            "ix_fever_case_hub_id_due_at",
+            "hub_id",
+            "due_at",
+            postgresql_where=text("due_at IS NOT NULL"),
+        ),
     )
 
     hub_id: Mapped[HubKey]
@@ -52,7 +58,10 @@ class FeverCase(Base):
 
 
 class DispositionRecord(Base):
-    """Where a case was sent, by whose decision. The last recorded one is final; all are kept."""
+    """Where a case was sent, by whose decision. The last recorded one is final; all are kept.
+
+    `state` is what the decision moved the case to.
+    """
 
     __tablename__ = "disposition"
     __table_args__ = (Index(None, "hub_id", "case_id", "recorded_at"),)
@@ -61,6 +70,7 @@ class DispositionRecord(Base):
     disposition_id: Mapped[UuidKey]
     case_id: Mapped[UUID]
     code: Mapped[str]
+    state: Mapped[str]
     receiver: Mapped[str | None]
     reason: Mapped[str | None]
     consent: Mapped[bool | None]

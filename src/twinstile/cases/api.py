@@ -1,0 +1,235 @@
+"""HTTP: cases, where they are sent, how they move on, and whom they are about.
+
+Cases are pseudonymous everywhere but in one route, which asks what for and keeps the answer.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Response
+from sqlalchemy import ColumnElement, select, tuple_
+
+from twinstile.cases import dispositions
+from twinstile.cases.bodies import (
+    CaseAnswer,
+    CasePage,
+    CaseWhole,
+    DispositionAnswer,
+    DispositionBody,
+    PersonAnswer,
+    Purpose,
+    TransitionAnswer,
+    TransitionBody,
+)
+from twinstile.cases.dispositions import Act, Decision
+from twinstile.cases.steps import MOVED, OVERDUE
+from twinstile.cases.tables import DispositionRecord, FeverCase
+from twinstile.cases.types import CaseState
+from twinstile.identity import vault
+from twinstile.platform import clock, events, paging
+from twinstile.platform.auth import Principal, Scope
+from twinstile.platform.errors import (
+    Forbidden,
+    Gone,
+    IdReused,
+    InvalidInput,
+    NotFound,
+    TransitionRefused,
+    documented,
+)
+from twinstile.platform.events import Happening
+from twinstile.platform.web import GatedRoute, Home, Read, Tx, caller
+
+router = APIRouter(prefix="/v1", route_class=GatedRoute, tags=["cases"])
+
+MOST_TRANSITIONS = 500
+"""The latest of a case that are shown: one that nobody moves for weeks gathers alarms."""
+
+Reader = Annotated[Principal, caller(Scope.CASES_READ)]
+Writer = Annotated[Principal, caller(Scope.CASES_WRITE)]
+
+
+_CASE = (
+    FeverCase.case_id,
+    FeverCase.case_no,
+    FeverCase.screening_id,
+    FeverCase.run_id,
+    FeverCase.origin,
+    FeverCase.state,
+    FeverCase.opened_at,
+    FeverCase.state_since,
+    FeverCase.due_at,
+    FeverCase.closed_at,
+    (FeverCase.first_tenths / 10.0).label("first_c"),
+    (FeverCase.peak_tenths / 10.0).label("peak_c"),
+    FeverCase.sex,
+    FeverCase.age_years,
+)
+_DISPOSITION = (
+    DispositionRecord.disposition_id,
+    DispositionRecord.code,
+    DispositionRecord.receiver,
+    DispositionRecord.reason,
+    DispositionRecord.consent,
+    DispositionRecord.decided_at,
+    DispositionRecord.recorded_at,
+    DispositionRecord.operator_id,
+    DispositionRecord.state,
+)
+
+
+@router.get("/cases", summary="List cases", responses=documented(InvalidInput))
+async def list_cases(
+    tx: Read,
+    who: Reader,
+    state: CaseState | None = None,
+    cursor: Annotated[str | None, Query(max_length=paging.LONGEST)] = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> CasePage:
+    """The latest opened first; `next` of one answer is the `cursor` of the next request."""
+    wanted: list[ColumnElement[bool]] = [FeverCase.hub_id == who.hub_id]
+    place = tuple_(FeverCase.opened_at, FeverCase.case_id)
+    if state is not None:
+        wanted.append(FeverCase.state == state.value)
+    if cursor is not None:
+        wanted.append(place < paging.decode(cursor))
+    found = await tx.sql.execute(
+        select(*_CASE)
+        .where(*wanted)
+        .order_by(FeverCase.opened_at.desc(), FeverCase.case_id.desc())
+        .limit(limit + 1)
+    )
+    cases = [CaseAnswer.model_validate(row) for row in found.mappings()]
+    more = len(cases) > limit
+    last = cases[limit - 1] if more else None
+    return CasePage(
+        cases=cases[:limit],
+        next=paging.encode(last.opened_at, last.case_id) if last else None,
+    )
+
+
+@router.get("/cases/{case_id}", summary="Read a case", responses=documented(NotFound))
+async def read_case(case_id: UUID, tx: Read, who: Reader) -> CaseWhole:
+    """A case with every disposition and the way it went."""
+    found = await tx.sql.execute(
+        select(*_CASE).where(FeverCase.hub_id == who.hub_id, FeverCase.case_id == case_id)
+    )
+    case = found.mappings().one_or_none()
+    if case is None:
+        raise NotFound("There is no such case.")
+    sent = await tx.sql.execute(
+        select(*_DISPOSITION)
+        .where(DispositionRecord.hub_id == who.hub_id, DispositionRecord.case_id == case_id)
+        .order_by(DispositionRecord.recorded_at, DispositionRecord.disposition_id)
+    )
+    moved = await events.of_subject(tx, who.hub_id, case_id, [MOVED, OVERDUE], MOST_TRANSITIONS)
+    whole: Mapping[str, object] = {
+        **case,
+        "dispositions": [DispositionAnswer.model_validate(row) for row in sent.mappings()],
+        "transitions": [_transition(happening) for happening in moved],
+    }
+    return CaseWhole.model_validate(whole)
+
+
+@router.put(
+    "/cases/{case_id}/dispositions/{disposition_id}",
+    summary="Send a case somewhere",
+    responses=documented(Forbidden, NotFound, IdReused, TransitionRefused, InvalidInput),
+)
+async def put_disposition(
+    case_id: UUID, disposition_id: UUID, body: DispositionBody, tx: Tx, who: Writer
+) -> DispositionAnswer:
+    """Record where the case goes. Dispositions are appended: the last is final, all stay."""
+    decision = Decision(
+        disposition_id, body.code, body.receiver, body.reason, body.consent, body.decided_at
+    )
+    done = await dispositions.record(tx, who, case_id, decision, clock.now())
+    return DispositionAnswer(
+        disposition_id=disposition_id,
+        code=body.code,
+        receiver=body.receiver,
+        reason=body.reason,
+        consent=body.consent,
+        decided_at=body.decided_at,
+        recorded_at=done.recorded_at,
+        operator_id=done.operator_id,
+        state=done.state,
+    )
+
+
+@router.post(
+    "/cases/{case_id}/transitions",
+    summary="Move a case on",
+    responses=documented(Forbidden, NotFound, IdReused, TransitionRefused, InvalidInput),
+)
+async def post_transition(
+    case_id: UUID, body: TransitionBody, tx: Tx, who: Writer
+) -> TransitionAnswer:
+    """Report what happened to the patient, e.g. `admitted`; each event has its roles."""
+    act = Act(body.id, body.event, body.at, body.reason)
+    return _transition(await dispositions.transition(tx, who, case_id, act, clock.now()))
+
+
+@router.get(
+    "/cases/{case_id}/person",
+    summary="Read whom a case is about",
+    responses=documented(NotFound, Gone, InvalidInput),
+)
+async def read_person(
+    case_id: UUID,
+    tx: Tx,
+    home: Home,
+    who: Annotated[Principal, caller(Scope.IDENTITIES_READ)],
+    purpose: Purpose,
+    response: Response,
+) -> PersonAnswer:
+    """Name and document of the patient. Who read them, when and what for is recorded first."""
+    found = await tx.sql.execute(
+        select(FeverCase.person_id).where(
+            FeverCase.hub_id == who.hub_id, FeverCase.case_id == case_id
+        )
+    )
+    person_id = found.scalar_one_or_none()
+    if person_id is None:
+        raise NotFound("There is no such case, or nobody knows whom it is about.")
+    identity = await vault.reveal_held(
+        tx, home.keys.of(who.hub_id), who.hub_id, vault.case_key(case_id), person_id
+    )
+    read: dict[str, object] = {"purpose": purpose.value, "fields": ["name", "document"]}
+    await events.append(
+        tx,
+        [
+            Happening(
+                who.hub_id,
+                "identity.read",
+                case_id,
+                clock.now(),
+                read,
+                who.device_id,
+                who.operator_id,
+            )
+        ],
+    )
+    response.headers["Cache-Control"] = "no-store"
+    document = identity.document
+    return PersonAnswer(
+        case_id=case_id,
+        name=identity.holder.name,
+        document_kind=document.kind,
+        document_number=document.number,
+        document_issuer=document.issuer,
+    )
+
+
+def _transition(happening: Happening) -> TransitionAnswer:
+    return TransitionAnswer.model_validate(
+        {
+            "at": None,
+            "reason": None,
+            **happening.body,
+            "id": happening.event_id,
+            "recorded_at": happening.at,
+            "operator_id": happening.operator_id,
+        }
+    )

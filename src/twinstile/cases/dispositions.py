@@ -1,0 +1,216 @@
+"""What people and the clock do to a case: send it somewhere, move it on, or be late with it.
+
+Acts are appended and never changed. One is known by the id its device minted: the same id and
+content is the same act, and gets the same answer whatever happened since.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import insert, select
+from uuid_utils.compat import uuid7
+
+from twinstile.cases import machine, steps
+from twinstile.cases.steps import MOVED, OVERDUE, Locked
+from twinstile.cases.tables import DispositionRecord, FeverCase
+from twinstile.cases.types import TERMS, CaseEvent, CaseState, Disposition
+from twinstile.platform import events
+from twinstile.platform.auth import Principal
+from twinstile.platform.db import Transaction
+from twinstile.platform.errors import (
+    FieldFault,
+    Forbidden,
+    IdReused,
+    InvalidInput,
+)
+from twinstile.platform.events import Happening
+
+SENT_BY_DISPOSITION = frozenset({CaseEvent.DISPOSE, CaseEvent.REDISPOSE})
+"""These need to say where to, so they come with a disposition or not at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Where somebody decided to send a case. `decided_at` is by the sender's clock."""
+
+    disposition_id: UUID
+    code: Disposition
+    receiver: str | None
+    reason: str | None
+    consent: bool | None
+    decided_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """Something that happened to a case, as reported. `at` is by the sender's clock."""
+
+    transition_id: UUID
+    event: CaseEvent
+    at: datetime
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What a decision led to: the state right after it, and when it was recorded by whom."""
+
+    state: CaseState
+    recorded_at: datetime
+    operator_id: UUID
+
+
+async def record(
+    tx: Transaction, who: Principal, case_id: UUID, decision: Decision, at: datetime
+) -> Recorded:
+    """Send a case somewhere.
+
+    Raises `InvalidInput` when the terms of the disposition are not met, `NotFound`,
+    `Forbidden` for a role that may not send the case, `TransitionRefused` for a closed case and
+    `IdReused`.
+    """
+    _require_terms(decision)
+    if who.operator_id is None:
+        raise Forbidden("Only a person on shift decides where a case goes.")
+    case = await steps.lock(tx, who.hub_id, case_id)
+    earlier = await _recorded(tx, case, decision)
+    if earlier is not None:
+        return earlier
+    path = steps.walk(who, case.state, machine.dispose(case.state, decision.code))
+    moment = case.after(at)
+    after = path[-1].after
+    await tx.sql.execute(
+        insert(DispositionRecord).values(
+            hub_id=case.hub_id,
+            disposition_id=decision.disposition_id,
+            case_id=case_id,
+            code=decision.code.value,
+            state=after.value,
+            receiver=decision.receiver,
+            reason=decision.reason,
+            consent=decision.consent,
+            decided_at=decision.decided_at,
+            recorded_at=moment,
+            device_id=who.device_id,
+            operator_id=who.operator_id,
+        )
+    )
+    sent: dict[str, object] = {
+        "at": decision.decided_at.isoformat(),
+        "code": decision.code.value,
+        "disposition_id": str(decision.disposition_id),
+    }
+    await steps.move(tx, case, after, moment)
+    await events.append(
+        tx, [steps.moved(who, case, step, moment, sent, uuid7()) for step in path]
+    )
+    return Recorded(after, moment, who.operator_id)
+
+
+async def transition(
+    tx: Transaction, who: Principal, case_id: UUID, act: Act, at: datetime
+) -> Happening:
+    """Move a case on by an event that a person of the caller's roles may send.
+
+    Raises `NotFound`, `Forbidden`, `TransitionRefused` where the table has no such way,
+    `IdReused`, and `InvalidInput` for an event that needs a disposition.
+    """
+    if act.event in SENT_BY_DISPOSITION:
+        raise InvalidInput(errors=[FieldFault("/event", "needs-disposition")])
+    case = await steps.lock(tx, who.hub_id, case_id)
+    earlier = await events.find(tx, case.hub_id, act.transition_id)
+    told: dict[str, object] = {
+        "event": act.event.value,
+        "at": act.at.isoformat(),
+        "reason": act.reason,
+    }
+    if earlier is not None:
+        same = earlier.kind == MOVED and earlier.subject_id == case_id
+        if not same or told != {name: earlier.body.get(name) for name in told}:
+            raise IdReused
+        return earlier
+    (step,) = steps.walk(who, case.state, [act.event])
+    moment = case.after(at)
+    await steps.move(tx, case, step.after, moment)
+    happening = steps.moved(who, case, step, moment, told, act.transition_id)
+    await events.append(tx, [happening])
+    return happening
+
+
+async def escalate_due(tx: Transaction, hub_id: str, at: datetime, limit: int) -> int:
+    """Raise the alarm for cases nobody moved in time, at most `limit`; how many there were.
+
+    The clock closes nothing and moves nothing on: each case stays where it is, with a row for
+    others to hear of and a new deadline. Cases being worked on at this moment are left alone.
+    """
+    found = await tx.sql.execute(
+        select(FeverCase.case_id, FeverCase.case_no, FeverCase.state)
+        .where(FeverCase.hub_id == hub_id, FeverCase.due_at <= at)
+        .order_by(FeverCase.due_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    late = [(case_id, case_no, CaseState(state)) for case_id, case_no, state in found]
+    if late:
+        await tx.raw.execute(
+            """
+            UPDATE fever_case c SET due_at = w.due_at
+            FROM unnest($2::uuid[], $3::timestamptz[]) AS w(case_id, due_at)
+            WHERE c.hub_id = $1 AND c.case_id = w.case_id
+            """,
+            hub_id,
+            [case_id for case_id, _, _ in late],
+            [machine.due(state, at) for _, _, state in late],
+        )
+    await events.append(
+        tx,
+        [
+            Happening(hub_id, OVERDUE, case_id, at, {"case_no": case_no} | steps.words(step))
+            for case_id, case_no, state in late
+            for step in machine.walk(state, [CaseEvent.TIMEOUT])
+        ],
+    )
+    return len(late)
+
+
+def _require_terms(decision: Decision) -> None:
+    terms = TERMS[decision.code]
+    faults: list[FieldFault] = []
+    if terms.needs_receiver and decision.receiver is None:
+        faults.append(FieldFault("/receiver", "missing"))
+    if terms.needs_consent and decision.consent is not True:
+        faults.append(FieldFault("/consent", "needs-consent"))
+    if faults:
+        raise InvalidInput(errors=faults)
+
+
+async def _recorded(tx: Transaction, case: Locked, decision: Decision) -> Recorded | None:
+    """The decision as it was recorded before. Raises `IdReused` if another one has its id."""
+    columns = DispositionRecord
+    found = await tx.sql.execute(
+        select(
+            columns.case_id,
+            columns.code,
+            columns.receiver,
+            columns.reason,
+            columns.consent,
+            columns.decided_at,
+            columns.state,
+            columns.recorded_at,
+            columns.operator_id,
+        ).where(
+            columns.hub_id == case.hub_id,
+            columns.disposition_id == decision.disposition_id,
+        )
+    )
+    row = found.one_or_none()
+    if row is None:
+        return None
+    case_id, code, receiver, reason, consent, decided_at, state, recorded_at, operator_id = row
+    kept = Decision(
+        decision.disposition_id, Disposition(code), receiver, reason, consent, decided_at
+    )
+    if (case_id, kept) != (case.case_id, decision):
+        raise IdReused
+    return Recorded(CaseState(state), recorded_at, operator_id)

@@ -1,0 +1,108 @@
+"""A case under lock, and the one way to move it.
+
+A case is locked while an act is taken, so acts are ordered: each is recorded after the one
+before, even if the requests of two devices overlapped.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import select, update
+
+from twinstile.cases import machine
+from twinstile.cases.machine import IllegalTransition
+from twinstile.cases.tables import FeverCase
+from twinstile.cases.types import CaseEvent, CaseState, Transition
+from twinstile.platform.auth import Principal
+from twinstile.platform.db import Transaction
+from twinstile.platform.errors import Forbidden, NotFound, TransitionRefused
+from twinstile.platform.events import Happening
+
+MOVED = "case.moved"
+OVERDUE = "case.overdue"
+
+
+@dataclass(frozen=True, slots=True)
+class Locked:
+    """A case that nobody else can move until the transaction ends."""
+
+    hub_id: str
+    case_id: UUID
+    case_no: str
+    state: CaseState
+    since: datetime
+
+    def after(self, at: datetime) -> datetime:
+        """`at`, or if an act with a later moment got the lock first, the moment after it."""
+        return max(at, self.since + timedelta(microseconds=1))
+
+
+async def lock(tx: Transaction, hub_id: str, case_id: UUID) -> Locked:
+    """Wait for the case, at most the lock timeout. Raises `NotFound`."""
+    found = await tx.sql.execute(
+        select(FeverCase.case_no, FeverCase.state, FeverCase.state_since)
+        .where(FeverCase.hub_id == hub_id, FeverCase.case_id == case_id)
+        .with_for_update()
+    )
+    row = found.one_or_none()
+    if row is None:
+        raise NotFound("There is no such case.")
+    case_no, state, since = row
+    return Locked(hub_id, case_id, case_no, CaseState(state), since)
+
+
+def walk(who: Principal, state: CaseState, path: Iterable[CaseEvent]) -> tuple[Transition, ...]:
+    """The steps of a path that the caller may send.
+
+    Raises `TransitionRefused` where the table has no such way, else `Forbidden`.
+    """
+    try:
+        steps = machine.walk(state, path)
+    except IllegalTransition:
+        raise TransitionRefused(f"The case is {state}.") from None
+    for step in steps:
+        if not who.roles & machine.HUMAN_EVENTS.get(step.event, frozenset()):
+            raise Forbidden(f"No role held in this shift may send {step.event}.")
+    return steps
+
+
+async def move(tx: Transaction, case: Locked, after: CaseState, moment: datetime) -> None:
+    """Enter the new state, with its deadline."""
+    await tx.sql.execute(
+        update(FeverCase)
+        .where(FeverCase.hub_id == case.hub_id, FeverCase.case_id == case.case_id)
+        .values(
+            state=after.value,
+            state_since=moment,
+            due_at=machine.due(after, moment),
+            closed_at=moment if after.terminal else None,
+        )
+    )
+
+
+def moved(
+    who: Principal,
+    case: Locked,
+    step: Transition,
+    moment: datetime,
+    told: dict[str, object],
+    event_id: UUID,
+) -> Happening:
+    """The event row of a step; `told` is what its sender said of it."""
+    return Happening(
+        case.hub_id,
+        MOVED,
+        case.case_id,
+        moment,
+        {"case_no": case.case_no} | words(step) | told,
+        who.device_id,
+        who.operator_id,
+        event_id,
+    )
+
+
+def words(step: Transition) -> dict[str, object]:
+    """A step as an event row tells it."""
+    return {"before": step.before.value, "event": step.event.value, "after": step.after.value}

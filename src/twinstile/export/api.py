@@ -1,0 +1,121 @@
+"""HTTP: the line list of cases and the report of a period."""
+
+from datetime import datetime
+from functools import partial
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from pydantic import Field
+
+from twinstile.cases.types import Disposition
+from twinstile.export import linelist, reader, reports
+from twinstile.platform import clock
+from twinstile.platform.auth import Principal, Scope
+from twinstile.platform.errors import InvalidInput, TooMany, documented
+from twinstile.platform.fields import Answer, Moment
+from twinstile.platform.streams import Streamed
+from twinstile.platform.web import GatedRoute, Home, caller
+
+router = APIRouter(prefix="/v1", route_class=GatedRoute, tags=["exports"])
+
+Since = Annotated[Moment, Query(alias="from", description="RFC 3339, included")]
+Until = Annotated[
+    Moment, Query(alias="to", description="RFC 3339, not included; at most 366 days on")
+]
+CSV = "text/csv; charset=utf-8; header=present"
+
+
+class SentAnswer(Answer):
+    final: int = Field(description="cases whose last disposition this is")
+    ever: int = Field(description="cases that had it at any time")
+
+
+class PeriodAnswer(Answer):
+    since: datetime = Field(serialization_alias="from")
+    until: datetime = Field(serialization_alias="to")
+    as_of: datetime = Field(description="the counts are of what was known then")
+    person_times_checked: int = Field(description="screenings with at least one check")
+    checks: int = Field(description="checks of these screenings")
+    travellers: int = Field(
+        description="distinct persons checked; a screening without a document counts as one"
+    )
+    cleared: int = Field(description="screenings that ended cleared, with or without terms")
+    referred: int = Field(description="screenings that went to a second check")
+    fever_patients: int = Field(description="distinct persons with a case")
+    cases: int = Field(description="cases opened")
+    deferred: int = Field(description="screenings that were put off at any time")
+    no_show: int = Field(description="expected, and not there when the run was closed")
+    complete_222: int = Field(description="checked person-times with all of 2-2-2")
+    completeness_222: float | None = Field(
+        description="their share of the checked person-times, 0 to 1; null when there are none"
+    )
+    dispositions: dict[Disposition, SentAnswer]
+
+
+@router.get(
+    "/exports/cases.csv",
+    summary="Export the line list of cases",
+    response_class=Streamed,
+    status_code=200,
+    responses={
+        **documented(InvalidInput, TooMany),
+        200: {
+            "description": "one row a case, header first; columns in docs/epidemiologists.md",
+            "content": {"text/csv": {"schema": {"type": "string"}}},
+        },
+    },
+)
+async def export_cases(
+    home: Home,
+    who: Annotated[Principal, caller(Scope.EXPORTS_READ)],
+    since: Since,
+    until: Until,
+) -> Streamed:
+    """Cases opened in the period, pseudonymous, as CSV; streamed, so of any length."""
+    reader.require_period(since, until)
+    name = f"cases-{who.hub_id}-{since:%Y%m%dT%H%M}-{until:%Y%m%dT%H%M}.csv"
+    return Streamed(
+        partial(linelist.write, home.database, who.hub_id, since, until),
+        CSV,
+        {
+            "Content-Disposition": f'attachment; filename="{name}"',
+            "Cache-Control": "no-store",
+        },
+    )
+
+
+@router.get(
+    "/reports/period",
+    summary="Report the counts of a period",
+    responses=documented(InvalidInput, TooMany),
+)
+async def report_period(
+    home: Home,
+    who: Annotated[Principal, caller(Scope.REPORTS_READ)],
+    since: Since,
+    until: Until,
+) -> PeriodAnswer:
+    """Screenings and cases opened in the period, counted as they are known now."""
+    reader.require_period(since, until)
+    as_of = clock.now()
+    period = await reports.of_period(home.database, who.hub_id, since, until)
+    return PeriodAnswer(
+        since=since,
+        until=until,
+        as_of=as_of,
+        person_times_checked=period.person_times_checked,
+        checks=period.checks,
+        travellers=period.travellers,
+        cleared=period.cleared,
+        referred=period.referred,
+        fever_patients=period.fever_patients,
+        cases=period.cases,
+        deferred=period.deferred,
+        no_show=period.no_show,
+        complete_222=period.complete_222,
+        completeness_222=period.completeness_222,
+        dispositions={
+            code: SentAnswer(final=sent.final, ever=sent.ever)
+            for code, sent in period.dispositions.items()
+        },
+    )

@@ -1,0 +1,140 @@
+"""The counts of a period, as the hub reports them: one row of figures that add up.
+
+A screening belongs to the period in which it was opened, and a case likewise. Counts are of
+what is known now, so a report of yesterday changes when a tablet hands over what it kept.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from twinstile.cases.types import Disposition
+from twinstile.export import reader
+from twinstile.platform.db import Database
+from twinstile.platform.errors import Internal
+
+LONGEST_S = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """How many cases of the period were sent somewhere: as their last way, and at any time."""
+
+    final: int
+    ever: int
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """Counts of screenings and cases opened in a period."""
+
+    person_times_checked: int
+    checks: int
+    travellers: int
+    cleared: int
+    referred: int
+    deferred: int
+    no_show: int
+    complete_222: int
+    cases: int
+    fever_patients: int
+    dispositions: dict[Disposition, Sent]
+
+    @property
+    def completeness_222(self) -> float | None:
+        """Share of the checked person-times with all of 2-2-2; None when there were none."""
+        if not self.person_times_checked:
+            return None
+        return round(self.complete_222 / self.person_times_checked, 4)
+
+
+# Completeness as in `screening.machine.completeness` with 2-2-2 required.
+_SCREENINGS = """
+WITH opened AS (
+    SELECT
+        person_id, state, referred_at, deferred_at, checks,
+        reminders @> '{R1,R2}'
+            AND verifications @> '{CREDENTIAL,TEMPERATURE,IDENTITY}'
+            AND services @> '{S1,S2}' AS complete
+    FROM screening
+    WHERE hub_id = $1 AND opened_at >= $2 AND opened_at < $3
+)
+SELECT
+    count(*) FILTER (WHERE checks > 0),
+    coalesce(sum(checks), 0),
+    count(DISTINCT person_id) FILTER (WHERE checks > 0)
+        + count(*) FILTER (WHERE checks > 0 AND person_id IS NULL),
+    count(*) FILTER (WHERE state IN ('CLEARED', 'CLEARED_CONDITIONAL', 'CLEARED_TRANSIT')),
+    count(referred_at),
+    count(deferred_at),
+    count(*) FILTER (WHERE state = 'NO_SHOW'),
+    count(*) FILTER (WHERE checks > 0 AND complete)
+FROM opened
+"""
+_CASES = """
+WITH opened AS (
+    SELECT case_id, person_id FROM fever_case
+    WHERE hub_id = $1 AND opened_at >= $2 AND opened_at < $3
+), sent AS (
+    SELECT d.case_id, d.code, row_number() OVER (
+        PARTITION BY d.case_id ORDER BY d.recorded_at DESC, d.disposition_id DESC
+    ) = 1 AS final
+    FROM disposition d JOIN opened USING (case_id)
+    WHERE d.hub_id = $1
+), by_code AS (
+    SELECT code, count(*) FILTER (WHERE final) AS final, count(DISTINCT case_id) AS ever
+    FROM sent GROUP BY code
+)
+SELECT
+    (SELECT count(*) FROM opened),
+    (SELECT count(DISTINCT person_id) + count(*) FILTER (WHERE person_id IS NULL) FROM opened),
+    (SELECT count(DISTINCT case_id) FROM sent),
+    ARRAY(SELECT code FROM by_code ORDER BY code),
+    ARRAY(SELECT final FROM by_code ORDER BY code),
+    ARRAY(SELECT ever FROM by_code ORDER BY code)
+"""
+
+
+async def of_period(
+    database: Database, hub_id: str, since: datetime, until: datetime
+) -> Period:
+    """Count screenings and cases opened in [since, until). Two statements.
+
+    Raises `TooMany`, `Unavailable`, and `Internal` rather than give figures that do not add up.
+    """
+    period = (hub_id, since, until)
+    async with reader.reading(database, LONGEST_S) as tx:
+        screenings = await tx.raw.fetchrow(_SCREENINGS, *period, timeout=LONGEST_S + 1)
+        cases = await tx.raw.fetchrow(_CASES, *period, timeout=LONGEST_S + 1)
+    if screenings is None or cases is None:
+        raise Internal
+    times, checks, travellers, cleared, referred, deferred, no_show, complete = screenings
+    opened, patients, disposed, codes, finals, evers = cases
+    sent = {
+        Disposition(code): Sent(final, ever)
+        for code, final, ever in zip(codes, finals, evers, strict=True)
+    }
+    require_sum(sent, disposed)
+    return Period(
+        person_times_checked=times,
+        checks=checks,
+        travellers=travellers,
+        cleared=cleared,
+        referred=referred,
+        deferred=deferred,
+        no_show=no_show,
+        complete_222=complete,
+        cases=opened,
+        fever_patients=patients,
+        dispositions={code: sent.get(code, Sent(0, 0)) for code in Disposition},
+    )
+
+
+def require_sum(sent: Mapping[Disposition, Sent], disposed: int) -> None:
+    """Every case that was sent somewhere has exactly one final way, which it also ever had.
+
+    Raises `Internal` otherwise: a report that contradicts itself is worse than none.
+    """
+    adds_up = sum(count.final for count in sent.values()) == disposed
+    if not adds_up or any(count.final > count.ever for count in sent.values()):
+        raise Internal("The dispositions of this period do not add up.")
