@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -96,13 +97,14 @@ def _pip(*arguments: str) -> None:
 
 
 def _run(command: list[str]) -> int:
-    """Run a program of `.venv` in the root folder; Ctrl-C reaches it too, and it ends first."""
-    with subprocess.Popen([str(PROGRAMS / command[0]), *command[1:]], cwd=str(ROOT)) as child:
-        while True:
-            try:
-                return child.wait()
-            except KeyboardInterrupt:
-                continue
+    """Run a program of `.venv` in the root folder; after Ctrl-C, which it gets too, we end."""
+    interrupts: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: interrupts.append(number))
+    code = subprocess.call([str(PROGRAMS / command[0]), *command[1:]], cwd=str(ROOT))
+    signal.signal(signal.SIGINT, before)
+    if interrupts:
+        sys.exit(130)
+    return code
 
 
 def _become(arguments: list[str]) -> None:
@@ -132,11 +134,8 @@ def check(_: list[str]) -> None:
     failed: list[str] = []
     for name, command in CHECKS:
         print(f"== {name}", flush=True)
-        code = _run(command)
-        if code != 0:
+        if _run(command) != 0:
             failed.append(name)
-        if code in (-2, 130):
-            sys.exit(130)
     print(f"checks failed: {', '.join(failed)}" if failed else "all checks passed")
     sys.exit(1 if failed else 0)
 
