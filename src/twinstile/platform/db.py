@@ -203,16 +203,27 @@ async def _begin(sql: AsyncConnection, *, readonly: bool) -> tuple[Raw, _Block]:
     requests goes unnoticed.
     """
     raw = await living(sql)
+    try:
+        return raw, await _start(raw, readonly=readonly)
+    except _CUT:
+        await sql.invalidate()
+        raw = await living(sql)
+        return raw, await _start(raw, readonly=readonly)
+
+
+async def _start(raw: Raw, *, readonly: bool) -> _Block:
+    """Send BEGIN; a connection on which that failed or was cancelled is thrown away.
+
+    Asyncpg would take every later transaction on it for a savepoint inside this one: answered
+    with success, and never committed.
+    """
     block = raw.transaction(readonly=readonly)
     try:
         await block.start()
-    except _CUT:
-        raw.terminate()  # without it SQLAlchemy would first say good-bye to a dead server
-        await sql.invalidate()
-        raw = await living(sql)
-        block = raw.transaction(readonly=readonly)
-        await block.start()
-    return raw, block
+    except BaseException:
+        raw.terminate()
+        raise
+    return block
 
 
 def _driver_error(error: DBAPIError) -> BaseException | None:
@@ -226,3 +237,6 @@ async def _roll_back(block: _Block, raw: Raw) -> None:
         await block.rollback()
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
         raw.terminate()
+    except BaseException:
+        raw.terminate()
+        raise
