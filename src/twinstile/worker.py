@@ -6,12 +6,13 @@ process does each tick.
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeAlias
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 
+from twinstile.arrivals import manifests
 from twinstile.cases import dispositions
 from twinstile.identity import retention
 from twinstile.opening import Place
@@ -85,6 +86,9 @@ def _retention(house: House, policies: Policies) -> HubWork:
             policy.parameters.retention_days,
             now,
         )
+        async with house.database.transaction() as tx:
+            kept = timedelta(days=policy.parameters.retention_days)
+            await manifests.forget(tx, hub_id, now - kept)
         if purge.days:
             observe.log.info(
                 "identities destroyed", hub=hub_id, days=purge.days, people=purge.people
