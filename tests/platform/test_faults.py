@@ -6,6 +6,7 @@ from typing import Annotated
 import pytest
 from pydantic import Field, ValidationError
 
+from twinstile.platform.api import OperatorBody
 from twinstile.platform.fields import Body, Line, Slug, Word
 from twinstile.platform.handlers import MOST_FAULTS, faults
 
@@ -59,3 +60,12 @@ def test_only_so_many_faults_are_told() -> None:
 def test_the_contract_tells_the_shape_of_a_slug() -> None:
     slug, _ = Inner.model_json_schema()["properties"]["slug"]["anyOf"]
     assert slug["pattern"].startswith("^[A-Za-z0-9]")
+
+
+def test_a_passcode_has_at_least_six_characters() -> None:
+    operator = {"login": "li.na", "display_name": "Li Na", "roles": ["screener"]}
+    OperatorBody.model_validate(operator | {"passcode": "123456"})
+    with pytest.raises(ValidationError) as refused:
+        OperatorBody.model_validate(operator | {"passcode": "12345"})
+    assert [fault.code for fault in faults(refused.value.errors())] == ["too-short"]
+    assert OperatorBody.model_json_schema()["properties"]["passcode"]["minLength"] == 6

@@ -99,7 +99,7 @@ class OperatorBody(Body):
     login: Slug = Field(examples=["li.na"])
     display_name: Line
     roles: Annotated[list[Role], Field(min_length=1, max_length=7)]
-    passcode: Word = Field(min_length=6, description="at least six characters")
+    passcode: Annotated[Word, Field(min_length=6, description="at least six characters")]
 
 
 class OperatorAnswer(Answer):

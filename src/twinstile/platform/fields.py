@@ -83,6 +83,7 @@ Day = Annotated[date, BeforeValidator(_iso_day)]
 ServiceDay = Annotated[Day, AfterValidator(_usual_day)]
 """A day on which something runs."""
 # The constraints stand first: so they are the string's own, in the contract and in refusals.
+# Narrow one with `Annotated[Word, Field(...)]`: a Field(...) as the default would come before.
 Word = Annotated[
     str, StringConstraints(min_length=1, max_length=64, strict=True), BeforeValidator(_plain)
 ]
