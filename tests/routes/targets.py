@@ -1,0 +1,287 @@
+"""Every route that takes a body, with a body it would take and what is wrong with others.
+
+The bodies are about a person called CANARY, so that answers and log can be searched for them.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from uuid import UUID
+
+import people
+from hostile import (
+    CANARY,
+    COUNTS,
+    DAYS,
+    FLAGS,
+    IDS,
+    MOMENTS,
+    NO_BODIES,
+    NUMBER,
+    NUMBERS,
+    SERVICE_DAYS,
+    SLUGS,
+    TEXTS,
+    WORDS,
+    Fault,
+    at,
+)
+from people import Json
+
+from twinstile.platform.roles import Role
+
+DOCUMENT = (
+    *at("/name", "/number", of=TEXTS),
+    *at("/number", of=(('" "', "invalid-text"), ('"\\u202e\\u200b"', "invalid-text"))),
+    Fault("/number", '"' + "\\ufdfa" * 60 + '"', "invalid-text"),
+    Fault("/number", f'"{CANARY}\\u0085"', "invalid-text"),
+    *at("/birth_date", of=DAYS),
+    *at("/kind", of=WORDS),
+    Fault("/mrz", f'["P<UTO{CANARY}"]', "missing", ""),
+    Fault("", f'{{"kind": "PASSPORT", "mrz": ["{CANARY}", "<<"]}}', "invalid-format", "/mrz"),
+    Fault("", '{"kind": "PASSPORT", "mrz": []}', "too-few", "/mrz"),
+    Fault("", '{"kind": "PASSPORT", "mrz": ["a\\u0000"]}', "invalid-text", "/mrz/0"),
+    Fault("", f'{{"kind": "PASSPORT", "mrz": ["{CANARY * 8}"]}}', "too-long", "/mrz/0"),
+    Fault("", '{"kind": "PASSPORT"}', "missing"),
+    Fault("", '{"kind": "OTHER", "number": "1", "issuer": " "}', "invalid-text", "/issuer"),
+    Fault("/hub_id", '"elsewhere"', "unknown-field"),
+)
+_OFFER = '{"kind": "S1", "outcome": "OFFERED"}'
+FACT = (
+    *at("/temperature/value", of=NUMBERS),
+    *(
+        Fault("/temperature/value", raw, "out-of-range", "/temperature")
+        for raw in ("3950", "29.94", "45.06", "-1", "1e300", str(2**63), "9" * 300)
+    ),
+    Fault("/temperature/unit", '"K"', "unknown-value"),
+    *at("/temperature/method", of=(*WORDS, ('"\\ud800"', "invalid-text"))),
+    *at("/observed_at", of=MOMENTS),
+    *(fault.below("/identity/document") for fault in DOCUMENT),
+    *at("/identity/result", "/credential/status", of=WORDS),
+    *at("/screening_id", "/run_id", "/shift_id", of=IDS),
+    *at("/lane_id", of=SLUGS),
+    *at("/illness", "/assistance", "/offline", of=(*FLAGS, ("null", "invalid-format"))),
+    Fault("/reminders", '["R2", "R2", "R2"]', "too-many"),
+    Fault("/reminders", f'["{CANARY}"]', "unknown-value", "/reminders/0"),
+    Fault("/reminders", '"R2"', "invalid-format"),
+    Fault("/services", f"[{', '.join([_OFFER] * 9)}]", "too-many"),
+    *at("/temperature", "/identity", "/credential", of=((f'"{CANARY}"', "invalid-format"),)),
+    *at("/role", "/temperature/role", of=(('"admin"', "unknown-field"),)),
+    Fault(f"/{CANARY}", "1", "unknown-field", ""),
+    Fault(f"/{NUMBER}", "1", "unknown-field", ""),
+    Fault("/temperature/\u5f20\u4f1f", "1", "unknown-field", "/temperature"),
+    Fault("/a\0b", "1", "unknown-field", ""),
+    Fault("/\ud800", "1", "invalid-text", ""),
+    *at("", of=NO_BODIES),
+)
+
+
+def fact() -> Json:
+    """A check of the canary."""
+    return people.fact(identity=_identity())
+
+
+def check() -> Json:
+    """The same as sent by itself."""
+    return people.check(identity=_identity())
+
+
+def _identity() -> Json:
+    return {"document": people.document(NUMBER, name=CANARY), "result": "MATCH"}
+
+
+def _run() -> Json:
+    day = people.now()
+    parts = {"mode": "RAIL", "service_no": "G1", "service_date": day[:10]}
+    return {**parts, "origin": "A", "terminus": "B", "scheduled_arrival": day}
+
+
+def _manifest() -> Json:
+    entries = [
+        {"entry_id": entry_id, "document": people.document(NUMBER, name=CANARY)}
+        for entry_id in ("1", "2")
+    ]
+    return {"batch": 1, "entries": entries}
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A route that takes a body: who may call it, a body that is right, and faults in it."""
+
+    method: str
+    path: str
+    who: str | None
+    body: Callable[[], Json]
+    faults: tuple[Fault, ...] = field(repr=False)
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path.replace(str(_SOME), 'id')}"
+
+
+_SOME = UUID("0193a6e0-0000-7000-8000-00000000000a")
+TARGETS = (
+    Target(
+        "PUT",
+        f"/v1/checks/{_SOME}",
+        Role.SCREENER,
+        check,
+        (
+            *FACT,
+            *at("/counter", of=(*COUNTS, ("0", "out-of-range"))),
+            *at("/sent_at", of=MOMENTS),
+        ),
+    ),
+    Target(
+        "POST",
+        "/v1/facts:batch",
+        "device",
+        lambda: {"sent_at": people.now(), "items": []},
+        (
+            *at("/sent_at", of=MOMENTS),
+            *at("/items", of=((f'"{CANARY}"', "invalid-format"), ("{}", "invalid-format"))),
+            Fault("/items", "[]", "too-few"),
+            Fault("/items", f"[{'{},' * 9_999}{{}}]", "too-many"),
+            Fault("/items", f"[{'1,' * 500}1]", "too-many"),
+            *at("", of=NO_BODIES),
+        ),
+    ),
+    Target(
+        "PUT",
+        f"/v1/runs/{_SOME}",
+        Role.SUPERVISOR,
+        _run,
+        (
+            *at("/mode", of=WORDS),
+            *at("/service_no", "/origin", "/terminus", "/platform", of=TEXTS),
+            *at("/service_date", of=SERVICE_DAYS),
+            *at("/scheduled_arrival", "/estimated_arrival", "/actual_arrival", of=MOMENTS),
+            Fault("/closed_at", "null", "unknown-field"),
+        ),
+    ),
+    Target(
+        "PUT",
+        f"/v1/runs/{_SOME}/manifest",
+        Role.SUPERVISOR,
+        _manifest,
+        (
+            *at("/batch", of=COUNTS),
+            *(fault.below("/entries/1/document") for fault in DOCUMENT),
+            *at("/entries/1/entry_id", "/entries/0/coach", "/entries/0/seat", of=TEXTS),
+            *at("/entries/0/board_stop", "/entries/0/alight_stop", of=TEXTS),
+            Fault("/entries/1/entry_id", '"1"', "duplicate-entry", "/entries"),
+            Fault("/entries", f"[{'{},' * 2500}{{}}]", "too-many"),
+            Fault("/entries/0", f'"{CANARY}"', "invalid-format"),
+            Fault(f"/entries/0/{CANARY}", "1", "unknown-field", "/entries/0"),
+        ),
+    ),
+    Target(
+        "PUT",
+        f"/v1/reminders/{_SOME}",
+        Role.ASSISTANT,
+        lambda: {
+            "kind": "R2",
+            "checkpoint": "north",
+            "channel": "screen",
+            "language": "zh-CN",
+            "given_at": people.now(),
+        },
+        (
+            *at("/kind", of=WORDS),
+            *at("/run_id", of=IDS),
+            *at("/checkpoint", of=SLUGS),
+            *at("/channel", "/language", of=TEXTS),
+            *at("/given_at", of=MOMENTS),
+            Fault("/kind", '"R1"', "missing", "/run_id"),
+            Fault("/checkpoint", "null", "missing"),
+            Fault("/run_id", f'"{_SOME}"', "missing", "/checkpoint"),
+        ),
+    ),
+    Target(
+        "PUT",
+        f"/v1/screenings/{_SOME}/steps/{_SOME}",
+        Role.MEDIC,
+        lambda: {"event": "refuse", "at": people.now(), "reason": CANARY},
+        (
+            *at("/event", of=WORDS),
+            *at("/at", of=MOMENTS),
+            *at("/reason", of=TEXTS),
+            Fault("/state", '"CLEARED"', "unknown-field"),
+        ),
+    ),
+    Target(
+        "PUT",
+        f"/v1/cases/{_SOME}/dispositions/{_SOME}",
+        Role.MEDIC,
+        lambda: {"code": "FEVER_CLINIC", "receiver": CANARY, "decided_at": people.now()},
+        (
+            *at("/code", of=WORDS),
+            *at("/receiver", "/reason", of=TEXTS),
+            *at("/consent", of=FLAGS),
+            *at("/decided_at", of=MOMENTS),
+            Fault("/receiver", "null", "missing"),
+        ),
+    ),
+    Target(
+        "POST",
+        f"/v1/cases/{_SOME}/transitions",
+        Role.MEDIC,
+        lambda: {"id": str(_SOME), "event": "admitted", "at": people.now(), "reason": CANARY},
+        (
+            *at("/id", of=IDS),
+            *at("/event", of=WORDS),
+            *at("/at", of=MOMENTS),
+            *at("/reason", of=TEXTS),
+        ),
+    ),
+    Target(
+        "POST",
+        "/v1/devices:enrol",
+        None,
+        lambda: {"code": f"hub:{CANARY}", "name": CANARY},
+        (*at("/code", "/name", of=TEXTS), Fault("/hub_id", '"x"', "unknown-field")),
+    ),
+    Target(
+        "POST",
+        "/v1/enrolments",
+        Role.ADMINISTRATOR,
+        lambda: {"lane_id": None},
+        (*at("/lane_id", of=SLUGS), *at("", of=NO_BODIES)),
+    ),
+    Target(
+        "POST",
+        "/v1/shifts",
+        "device",
+        lambda: {"login": CANARY, "passcode": CANARY},
+        (
+            *at("/login", of=SLUGS),
+            *at("/passcode", of=TEXTS),
+            Fault("/roles", '["administrator"]', "unknown-field"),
+            *at("", of=NO_BODIES),
+        ),
+    ),
+    Target(
+        "POST",
+        "/v1/operators",
+        Role.ADMINISTRATOR,
+        lambda: {
+            "login": CANARY,
+            "display_name": CANARY,
+            "roles": ["screener"],
+            "passcode": CANARY,
+        },
+        (
+            *at("/login", of=SLUGS),
+            *at("/display_name", "/passcode", of=TEXTS),
+            Fault("/passcode", '"12345"', "too-short"),
+            Fault("/roles", "[]", "too-few"),
+            Fault("/roles", f'["{CANARY}"]', "unknown-value", "/roles/0"),
+            Fault("/roles", '["medic"' + ', "medic"' * 7 + "]", "too-many"),
+        ),
+    ),
+    Target(
+        "PUT",
+        "/v1/lanes/north-1",
+        Role.ADMINISTRATOR,
+        lambda: {"checkpoint": "north", "kind": "AUTO"},
+        (*at("/checkpoint", of=SLUGS), *at("/kind", of=WORDS)),
+    ),
+)

@@ -1,0 +1,154 @@
+"""Bad bodies to every route: a clear refusal, nothing stored, nothing repeated or logged."""
+
+import itertools
+import json
+from collections.abc import AsyncGenerator, Sequence
+
+import people
+import pytest
+from hostile import COUNTS, IDS, SLUGS, TEXTS, UNREADABLE, WORDS, Bytes, Fault, at, spoiled
+from httpx2 import Response
+from hubs import DEVICE, Hub, Service, open_hub
+from people import Json
+from refusals import footprint, refused, unsaid
+from targets import FACT, TARGETS, Target, fact
+
+from twinstile.identity import vault
+from twinstile.platform import clock
+from twinstile.platform.crypto import decrypt
+from twinstile.platform.roles import Role
+from twinstile.platform.web import House
+
+pytestmark = pytest.mark.usefixtures("discreet_log")
+JSON = "application/json"
+ENVELOPE = (
+    *at("/kind", of=WORDS),
+    *at("/id", "/shift_id", of=IDS),
+    *at("/counter", of=(*COUNTS, ("0", "out-of-range"))),
+    Fault("/body", "[]", "invalid-format"),
+    Fault("/hub_id", '"elsewhere"', "unknown-field"),
+    Fault("", "null", "invalid-format"),
+    Fault("", "NaN", "invalid-format"),
+    Fault("", '"\\ud800"', "invalid-format"),
+)
+
+
+@pytest.fixture(scope="module")
+async def quiet(house: House, service: Service) -> AsyncGenerator[Hub]:
+    """A hub where nothing is ever stored; when all is over, a check shows that it works."""
+    hub = await open_hub(house, service)
+    yield hub
+    answer = await hub.client().put(f"/v1/checks/{people.new_id()}", json=people.check())
+    assert answer.json()["verdict"] == "PASS"
+
+
+async def send(hub: Hub, target: Target, body: bytes, content_type: str = JSON) -> Response:
+    client = hub.client(target.who) if target.who else hub.service.client()
+    headers = {"content-type": content_type} if content_type else {}
+    return await client.request(target.method, target.path, content=body, headers=headers)
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=str)
+@pytest.mark.parametrize("unreadable", UNREADABLE, ids=lambda bad: bad.name)
+async def test_a_body_that_cannot_be_read_is_refused_whole(
+    quiet: Hub, target: Target, unreadable: Bytes
+) -> None:
+    before = await footprint(quiet)
+    answer = await send(quiet, target, unreadable.body, unreadable.content_type)
+    assert refused(answer, unreadable.status, unreadable.slug) == []
+    assert await footprint(quiet) == before
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=str)
+async def test_a_value_its_field_refuses_is_pointed_at(quiet: Hub, target: Target) -> None:
+    before = await footprint(quiet)
+    for fault in target.faults:
+        answer = await send(quiet, target, spoiled(target.body(), fault))
+        assert fault.told in refused(answer, 422, "invalid-input"), fault
+    assert await footprint(quiet) == before
+
+
+def backlog(*facts: tuple[str, Json, Fault | None]) -> bytes:
+    """A batch of these facts, each of a kind, with a fault in its body or right."""
+    items: list[bytes] = []
+    for counter, (kind, body, fault) in enumerate(facts, 1):
+        item = {"kind": kind, "id": str(people.new_id()), "counter": counter, "body": body}
+        items.append(spoiled(item, fault) if fault else json.dumps(item).encode())
+    head = json.dumps({"sent_at": people.now()}).encode()[:-1]
+    return head + b', "items": [' + b",".join(items) + b"]}"
+
+
+async def hand_over(hub: Hub, body: bytes) -> Json:
+    answer = await hub.client(DEVICE).post(
+        "/v1/facts:batch", content=body, headers={"content-type": JSON}
+    )
+    assert answer.status_code == 200, answer.text
+    unsaid(answer.text)
+    told: Json = answer.json()
+    return told
+
+
+async def sync_status(hub: Hub) -> Json:
+    device = hub.duties[Role.SCREENER].device_id
+    told: Json = (await hub.client(DEVICE).get(f"/v1/devices/{device}/sync-status")).json()
+    return told
+
+
+def between_good_ones(faults: Sequence[tuple[str, Json, Fault]]) -> bytes:
+    return backlog(
+        *itertools.chain.from_iterable((("check", people.fact(), None), bad) for bad in faults)
+    )
+
+
+BODIES = tuple(("check", fact(), fault.below("/body")) for fault in FACT)
+ENVELOPES = tuple(("check", fact(), fault) for fault in ENVELOPE)
+ACTS: tuple[tuple[str, Json, Fault], ...] = (
+    *(
+        ("reminder", {"kind": "R2", "channel": "a", "language": "b"}, fault.below("/body"))
+        for fault in (*at("/checkpoint", of=SLUGS), *at("/channel", of=TEXTS))
+    ),
+    *(
+        ("service", {"outcome": "OFFERED"}, fault.below("/body"))
+        for fault in (*at("/screening_id", of=IDS), *at("/kind", of=WORDS))
+    ),
+    *(
+        ("transition", {"event": "refuse"}, fault.below("/body"))
+        for fault in (*at("/screening_id", of=IDS), *at("/reason", of=TEXTS))
+    ),
+)
+
+
+@pytest.mark.parametrize("faults", [BODIES, ENVELOPES, ACTS], ids=["bodies", "facts", "acts"])
+async def test_in_a_backlog_a_bad_fact_sinks_only_itself(
+    hub: Hub, faults: Sequence[tuple[str, Json, Fault]]
+) -> None:
+    sent = between_good_ones(faults)
+    told = await hand_over(hub, sent)
+    assert {item["status"] for item in told["items"][::2]} == {"stored"}
+    for item, (_, _, fault) in zip(told["items"][1::2], faults, strict=True):
+        assert item["status"] == "quarantined", fault
+        assert fault.told in item["problem"]["errors"], fault
+    stored = await footprint(hub)
+    assert stored["check"] == len(faults)
+    again = await hand_over(hub, sent)
+    assert {item["status"] for item in again["items"][::2]} == {"duplicate"}
+    assert {item["status"] for item in again["items"][1::2]} == {"quarantined"}
+    assert await footprint(hub) == stored
+    assert (await sync_status(hub))["quarantined"] == len(faults)
+
+
+async def test_a_bad_fact_is_kept_whole_and_closed(hub: Hub) -> None:
+    bad = Fault(
+        "/body/identity/document/name", '"\\ud800\\u0000 KANARIENVOGEL"', "invalid-text"
+    )
+    await hand_over(hub, backlog(("check", fact(), bad)))
+    async with hub.house.database.reading() as tx:
+        (row,) = await tx.raw.fetch(
+            "SELECT key_id, cipher FROM quarantine WHERE hub_id = $1", hub.hub_id
+        )
+    today = clock.now().astimezone(hub.house.settings.zone).date()
+    assert row["key_id"] == vault.day_key(today)
+    key = hub.house.keys.of(hub.hub_id).get(row["key_id"])
+    kept = json.loads(decrypt(key, row["cipher"], f"quarantine|{hub.hub_id}".encode()))
+    assert kept["body"]["identity"]["document"]["name"] == "\ud800\0 KANARIENVOGEL"
+    assert kept["counter"] == 1
