@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Header, Query, Response
 from pydantic import Field
 
-from twinstile.platform import clock, devices
+from twinstile.platform import clock, devices, paging
 from twinstile.platform.auth import Principal, Scope
 from twinstile.platform.errors import (
     Conflict,
@@ -173,7 +173,7 @@ async def list_screenings(
     since: Annotated[Moment, Query(alias="from")],
     until: Annotated[Moment, Query(alias="to")],
     state: ScreeningState | None = None,
-    cursor: Annotated[Line | None, Query()] = None,
+    cursor: Annotated[str | None, Query(max_length=paging.LONGEST)] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
 ) -> ScreeningPage:
     """Screenings opened in [from, to), at most 31 days, page by page."""

@@ -1,8 +1,5 @@
 """Reads of the screening room."""
 
-import base64
-import binascii
-import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import cast
@@ -10,8 +7,9 @@ from uuid import UUID
 
 from sqlalchemy import RowMapping, select, tuple_
 
+from twinstile.platform import paging
 from twinstile.platform.db import Reading
-from twinstile.platform.errors import FieldFault, InvalidInput, NotFound
+from twinstile.platform.errors import NotFound
 from twinstile.platform.tables import Event
 from twinstile.screening import machine
 from twinstile.screening.bodies import (
@@ -147,25 +145,15 @@ async def page(
         wanted = wanted.where(Screening.state == state.value)
     if cursor is not None:
         wanted = wanted.where(
-            tuple_(Screening.opened_at, Screening.screening_id) > _read_cursor(cursor)
+            tuple_(Screening.opened_at, Screening.screening_id) > paging.decode(cursor)
         )
     found = await tx.sql.execute(wanted)
     rows = [_view(row) for row in found.mappings()]
-    more = rows[limit - 1] if len(rows) > limit else None
-    return ScreeningPage(screenings=rows[:limit], next=_cursor(more) if more else None)
-
-
-def _cursor(last: ScreeningView) -> str:
-    place = [last.opened_at.isoformat(), str(last.screening_id)]
-    return base64.urlsafe_b64encode(json.dumps(place).encode()).decode()
-
-
-def _read_cursor(cursor: str) -> tuple[datetime, UUID]:
-    try:
-        opened_at, screening_id = json.loads(base64.urlsafe_b64decode(cursor.encode()))
-        return datetime.fromisoformat(opened_at), UUID(screening_id)
-    except (binascii.Error, ValueError, TypeError, AttributeError):
-        raise InvalidInput(errors=[FieldFault("/cursor", "invalid-format")]) from None
+    last = rows[limit - 1] if len(rows) > limit else None
+    return ScreeningPage(
+        screenings=rows[:limit],
+        next=paging.encode(last.opened_at, last.screening_id) if last else None,
+    )
 
 
 def _view(row: RowMapping) -> ScreeningView:
