@@ -1,6 +1,5 @@
-"""`python -m twinstile` is `twinstile`."""
+"""`python -m twinstile` is the command `twinstile`."""
 
 from twinstile.cli import main
 
-if __name__ == "__main__":
-    main()
+main()

@@ -105,12 +105,14 @@ def document(app: FastAPI) -> dict[str, object]:
         tags=[{"name": name, "description": text} for name, text in TAGS.items()],
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
     )
-    components = cast("dict[str, dict[str, Schema]]", made["components"])
+    components = cast("dict[str, dict[str, Mapping[str, object]]]", made["components"])
+    examples = components.setdefault("examples", {})
     schemas = components["schemas"]
     problem = ProblemBody.model_json_schema(ref_template="#/components/schemas/{model}")
     schemas |= cast("dict[str, Schema]", problem.pop("$defs")) | {"ProblemBody": problem}
     for path, _, operation in operations(made):
         _add_problems(operation, of_the_house=path.startswith("/v1/"))
+        _share_examples(operation, examples)
         _add_rights(operation)
         _add_example(operation, schemas)
     components["schemas"] = _used(made["paths"], schemas)
@@ -164,6 +166,18 @@ def _merge(present: dict[str, object], added: Mapping[str, object]) -> None:
     )
 
 
+def _share_examples(operation: Operation, examples: dict[str, Mapping[str, object]]) -> None:
+    """Write each problem's example once, under its slug, and refer to it."""
+    for response in operation["responses"].values():
+        content = cast("dict[str, dict[str, object]]", response.get("content", {}))
+        shown = cast(
+            "dict[str, Mapping[str, object]]", content.get(PROBLEM_JSON, {}).get("examples", {})
+        )
+        for slug, example in shown.items():
+            examples[slug] = example
+            shown[slug] = {"$ref": f"#/components/examples/{slug}"}
+
+
 def _add_rights(operation: Operation) -> None:
     """Say in words which scopes are needed and who has them: most viewers hide scopes."""
     scopes = {
@@ -198,7 +212,7 @@ def _used(paths: object, schemas: Mapping[str, Schema]) -> dict[str, Schema]:
     waiting = list(_references(paths))
     while waiting:
         name = waiting.pop()
-        if name not in reached:
+        if name in schemas and name not in reached:
             reached.add(name)
             waiting.extend(_references(schemas[name]))
     return {name: schemas[name] for name in sorted(reached)}

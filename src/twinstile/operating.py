@@ -1,0 +1,147 @@
+"""What the commands do: run the service, let devices and people in, keep the schema."""
+
+import asyncio
+import signal
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import TypeVar
+
+import asyncpg
+import uvloop
+from sqlalchemy.exc import SQLAlchemyError
+
+from twinstile import opening, serving
+from twinstile.demo.client import Refused, Unreadable
+from twinstile.demo.timetable import TimetableError
+from twinstile.opening import FirstAdministrator, Place
+from twinstile.platform import clock, devices, observe, shifts
+from twinstile.platform.crypto import KeyUnavailable
+from twinstile.platform.embedded import EmbeddedError
+from twinstile.platform.errors import Problem
+from twinstile.platform.roles import Role
+from twinstile.platform.schema import SchemaError
+from twinstile.platform.settings import Settings, SettingsError
+from twinstile.platform.web import House
+from twinstile.policy.documents import PolicyError
+from twinstile.rehearsal import NotStarted
+from twinstile.serving import PortTaken, Serving
+
+Result = TypeVar("Result")
+
+
+class ServerEnded(Exception):
+    """The HTTP server gave up by itself; its log says why."""
+
+
+_SPEAKING = (
+    SettingsError,
+    EmbeddedError,
+    SchemaError,
+    KeyUnavailable,
+    PolicyError,
+    PortTaken,
+    NotStarted,
+    TimetableError,
+    Refused,
+    Unreadable,
+    ServerEnded,
+)
+_DATABASE = (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError)
+
+
+def in_words(error: Exception) -> str | None:
+    """What an operator is told of a mistake that can be mended; None for a fault of ours."""
+    if isinstance(error, _SPEAKING):
+        return str(error)
+    if isinstance(error, Problem):
+        return error.detail
+    if isinstance(error, _DATABASE):
+        return f"The database refused ({type(error).__name__}): `twinstile doctor` looks why."
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.filename}: {error.strerror}"
+    if isinstance(error, OSError):
+        return f"{error.strerror or error}: `twinstile doctor` looks why."
+    return None
+
+
+def serve(
+    settings: Settings,
+    tell: Callable[[Serving], None],
+    on_wait: Callable[[float], None],
+) -> None:
+    """Serve until SIGINT or SIGTERM; requests that run are finished, then our server ends.
+
+    Raises `ServerEnded`, `PortTaken`, `EmbeddedError` and what `serving.serving` raises.
+    """
+    observe.configure_logging()
+    with (
+        serving.listen(settings.host, settings.port) as listening,
+        opening.server(settings, on_wait) as place,
+        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+    ):
+
+        async def until_stopped() -> None:
+            stop = asyncio.Event()
+            for number in (signal.SIGINT, signal.SIGTERM):
+                asyncio.get_running_loop().add_signal_handler(number, stop.set)
+            async with serving.serving(settings, place, listening) as service:
+                tell(service)
+                stopping = asyncio.create_task(stop.wait())
+                await asyncio.wait(
+                    {service.ended, stopping}, return_when=asyncio.FIRST_COMPLETED
+                )
+                stopping.cancel()
+            if not stop.is_set():
+                raise ServerEnded("The HTTP server ended by itself; its log says why.")
+
+        runner.run(until_stopped())
+
+
+def migrate(settings: Settings, on_wait: Callable[[float], None]) -> None:
+    """Bring the schema to this version; harmless beside a service that runs."""
+    with opening.server(settings, on_wait) as place:
+        asyncio.run(opening.prepare(place))
+
+
+async def enrolment_code(house: House, lane_id: str | None) -> tuple[str, datetime]:
+    """A code for one device, and when it expires. Raises `NotFound` for an unknown lane."""
+    async with house.database.transaction() as tx:
+        return await devices.mint_code(tx, house.settings.hub_id, lane_id, clock.now())
+
+
+async def add_operator(
+    house: House, login: str, name: str, roles: Sequence[Role], passcode: str
+) -> None:
+    """Enter a person on duty. Raises `AlreadyExists`."""
+    async with house.database.transaction() as tx:
+        await shifts.add_operator(
+            tx, house.settings.hub_id, login, name, roles, passcode, clock.now()
+        )
+
+
+def at_hub(
+    settings: Settings,
+    work: Callable[[House], Awaitable[Result]],
+    on_wait: Callable[[float], None],
+) -> tuple[Result, FirstAdministrator | None]:
+    """Do something at the hub, whether its service runs or not; the hub is entered if new."""
+
+    async def run(place: Place) -> tuple[Result, FirstAdministrator | None]:
+        async with _hub(settings, place) as (house, first):
+            return await work(house), first
+
+    with opening.server(settings, on_wait) as place:
+        return asyncio.run(run(place))
+
+
+@asynccontextmanager
+async def _hub(
+    settings: Settings, place: Place
+) -> AsyncGenerator[tuple[House, FirstAdministrator | None]]:
+    await opening.prepare(place)
+    house = opening.open_house(settings, place)
+    try:
+        yield house, await opening.enter_hub(house, clock.now())
+    finally:
+        await house.database.close()

@@ -1,0 +1,121 @@
+"""A rehearsal: the simulated day of `demo` against a service in a process of its own.
+
+The service starts as any does, and the day begins with what it prints on its first start. Each
+rehearsal is a new hub, so that counts are of this day only. The hub's own database is out of
+reach: whatever TWINSTILE_DATABASE_URL says, a rehearsal keeps its data in its folder.
+"""
+
+import asyncio
+import json
+import os
+import secrets
+import sys
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+from rich.console import Console
+
+from twinstile.demo.day import DayOptions, run_day
+from twinstile.demo.hub import Bootstrap
+from twinstile.demo.report import DayResult
+from twinstile.platform import launch
+from twinstile.platform.settings import Profile
+
+PATIENCE_S = 180.0
+"""The first start makes a database; a slow disk may take its time."""
+FAREWELL_S = 30.0
+
+
+class NotStarted(Exception):
+    """The service of the rehearsal did not start; it said why on standard error."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A running service, and what its operator was told once."""
+
+    folder: Path
+    hub_id: str
+    base_url: str
+    bootstrap: Bootstrap
+
+
+async def run(
+    folder: Path, options: Callable[[Stage], DayOptions], console: Console
+) -> DayResult:
+    """Start a service with its data in `folder`, rehearse the day, end the service.
+
+    Raises `NotStarted`, `TimetableError`, `Refused`.
+    """
+    async with stage(_made(folder)) as ready:
+        return await run_day(options(ready), console)
+
+
+def _made(folder: Path) -> Path:
+    """The folder, passable for the account of root's database server."""
+    there = folder.expanduser().absolute()
+    there.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
+    return there
+
+
+@asynccontextmanager
+async def stage(folder: Path) -> AsyncGenerator[Stage]:
+    """Run a service on a free port for as long as the block. Raises `NotStarted`."""
+    hub_id = f"demo-{secrets.token_hex(4)}"
+    service = await asyncio.create_subprocess_exec(
+        *_command(),
+        stdout=asyncio.subprocess.PIPE,
+        env=_environment(folder, hub_id),
+        cwd=folder,
+    )
+    try:
+        yield await _told(service, folder, hub_id)
+    finally:
+        if service.returncode is None:
+            service.terminate()
+        try:
+            async with asyncio.timeout(FAREWELL_S):
+                await service.wait()
+        except TimeoutError:
+            service.kill()
+            await service.wait()
+
+
+def _command() -> list[str]:
+    """The service as a child that ends with us, however we end."""
+    ours = [str(os.getpid()), str(os.getuid()), str(os.getgid())]
+    serve = ["-m", "twinstile", "serve", "--host", "127.0.0.1", "--port", "0", "--json"]
+    return [sys.executable, "-I", "-S", launch.__file__, *ours, sys.executable, *serve]
+
+
+def _environment(folder: Path, hub_id: str) -> dict[str, str]:
+    """Our own surroundings without any setting; no `.env` lies in the folder either."""
+    plain = {k: v for k, v in os.environ.items() if not k.upper().startswith("TWINSTILE_")}
+    return plain | {
+        "TWINSTILE_PROFILE": Profile.DEMO.value,
+        "TWINSTILE_DATA_DIR": str(folder),
+        "TWINSTILE_HUB_ID": hub_id,
+        "TWINSTILE_HUB_NAME": "Rehearsal",
+    }
+
+
+async def _told(service: asyncio.subprocess.Process, folder: Path, hub_id: str) -> Stage:
+    if service.stdout is None:
+        raise NotStarted("The service has no output.")
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            line = await service.stdout.readline()
+    except TimeoutError:
+        raise NotStarted(f"The service was not ready after {PATIENCE_S:.0f} s.") from None
+    if not line:
+        raise NotStarted("The service ended before it was ready.")
+    told = cast("dict[str, str]", json.loads(line))
+    return Stage(
+        folder,
+        hub_id,
+        told["url"],
+        Bootstrap(told["login"], told["passcode"], told["enrolment_code"]),
+    )

@@ -1,0 +1,159 @@
+"""The command line, run as an operator runs it."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx2
+import pytest
+
+PATIENCE_S = 60
+COMMAND = [sys.executable, "-m", "twinstile"]
+
+
+@pytest.fixture(scope="module")
+def folder() -> Generator[Path]:
+    """A data folder that the account of root's server can pass."""
+    with tempfile.TemporaryDirectory(prefix="twinstile-test-") as made:
+        Path(made).chmod(0o711)
+        yield Path(made) / "data"
+
+
+def surroundings(folder: Path, **settings: str) -> dict[str, str]:
+    plain = {k: v for k, v in os.environ.items() if not k.startswith("TWINSTILE_")}
+    return plain | {"TWINSTILE_DATA_DIR": str(folder), "COLUMNS": "100"} | settings
+
+
+def run(folder: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*COMMAND, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+        cwd=folder.parent,
+        env=surroundings(folder, **settings),
+    )
+
+
+@contextmanager
+def serving(
+    folder: Path, hub_id: str
+) -> Generator[tuple[subprocess.Popen[str], dict[str, str]]]:
+    """A service, and what it said when it was ready."""
+    child = subprocess.Popen(
+        [*COMMAND, "serve", "--port", "0", "--json"],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=folder.parent,
+        env=surroundings(folder, TWINSTILE_HUB_ID=hub_id),
+    )
+    assert child.stdout is not None
+    with child.stdout:
+        try:
+            yield child, json.loads(child.stdout.readline())
+        finally:
+            child.send_signal(signal.SIGTERM)
+            child.wait(PATIENCE_S)
+
+
+def test_help_names_every_command_and_asks_for_nothing(folder: Path) -> None:
+    told = run(folder, "--help")
+    assert told.returncode == 0
+    for command in ("serve", "doctor", "enrol-code", "operator", "migrate", "openapi", "demo"):
+        assert command in told.stdout
+
+
+def test_the_administrator_is_told_once_and_the_code_lets_one_device_in(folder: Path) -> None:
+    hub = {"TWINSTILE_HUB_ID": "first"}
+    with serving(folder, "first") as (child, told), httpx2.Client(base_url=told["url"]) as http:
+        device = {"code": told["enrolment_code"], "name": "first desk"}
+        enrolled = http.post("/v1/devices:enrol", json=device)
+        assert enrolled.status_code == 201
+        assert http.post("/v1/devices:enrol", json=device).status_code == 401
+        device_token = {"Authorization": f"Bearer {enrolled.json()['token']}"}
+        admin = {"login": told["login"], "passcode": told["passcode"]}
+        shift = http.post("/v1/shifts", json=admin, headers=device_token)
+        assert shift.json()["roles"] == ["administrator"]
+
+        added = run(folder, "operator", "add", "li.na", "--role", "medic", "--json", **hub)
+        again = run(folder, "operator", "add", "li.na", "--role", "medic", **hub)
+        medic = json.loads(added.stdout)
+        assert http.post("/v1/shifts", json=medic, headers=device_token).status_code == 201
+        assert again.returncode == 1
+        assert "taken" in again.stderr
+        code = json.loads(run(folder, "enrol-code", "--json", **hub).stdout)["enrolment_code"]
+        second = {"code": code, "name": "second desk"}
+        assert http.post("/v1/devices:enrol", json=second).status_code == 201
+        healthy = run(folder, "doctor", "--json", **hub)
+        assert json.loads(healthy.stdout)["well"], healthy.stdout
+        assert len(json.loads(healthy.stdout)["findings"]) == 11
+    assert child.returncode == 0
+    with serving(folder, "first") as (_, told):
+        assert told["login"] is None
+        assert told["passcode"] is None
+
+
+def test_the_end_of_the_service_is_the_end_of_its_database(folder: Path) -> None:
+    with serving(folder, "second"):
+        (pidfile,) = folder.glob("pg*/postmaster.pid")
+        postmaster = int(pidfile.read_text().splitlines()[0])
+    with pytest.raises(ProcessLookupError):
+        os.kill(postmaster, 0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "settings", "words"),
+    [
+        (["serve"], {"TWINSTILE_PORT": "seventy"}, "TWINSTILE_PORT"),
+        (["migrate"], {"TWINSTILE_DATABASE_URL": "postgresql://u:x9@127.0.0.1:1/d"}, "doctor"),
+        (["operator", "add", "x", "--role", "pilot"], {}, "pilot"),
+        (["openapi", "nowhere/v1.json", "--check"], {}, "nowhere/v1.json"),
+    ],
+)
+def test_a_mistake_ends_in_words(
+    folder: Path, arguments: list[str], settings: dict[str, str], words: str
+) -> None:
+    told = run(folder, *arguments, **settings)
+    assert told.returncode != 0
+    assert words in told.stderr
+    assert "Traceback" not in told.stderr
+
+
+def test_a_port_that_is_taken_is_named_before_anything_is_made(folder: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        told = run(folder.with_name("untouched"), "serve", "--port", str(port))
+    assert told.returncode == 1
+    assert f"port {port}" in told.stderr
+    assert not folder.with_name("untouched").exists()
+
+
+def test_the_contract_written_is_the_contract_checked(folder: Path) -> None:
+    path = folder.parent / "v1.json"
+    assert run(folder, "openapi", str(path)).returncode == 0
+    assert run(folder, "openapi", str(path), "--check").returncode == 0
+    document = json.loads(path.read_text())
+    del document["paths"]["/livez"]
+    document["info"]["title"] = "turnstile"
+    path.write_text(json.dumps(document))
+    told = run(folder, "openapi", str(path), "--check")
+    assert told.returncode == 1
+    assert "+ /paths/~1livez" in told.stdout
+    assert "~ /info/title" in told.stdout
+
+
+def test_a_rehearsed_day_is_counted_as_planned_and_said_in_one_object(folder: Path) -> None:
+    told = run(folder, "demo", "--travellers", "60", "--tablets", "2", "--json")
+    assert told.returncode == 0, told.stderr
+    result = json.loads(told.stdout)
+    assert result["equal"]
+    assert result["lost"] == 0
+    assert [path.name for path in (folder / "demo").glob("demo-*.json")]

@@ -1,0 +1,74 @@
+"""The doctor finds what is wrong and changes nothing."""
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from twinstile import doctor
+from twinstile.doctor import Finding
+
+
+def findings(**settings: object) -> dict[str, Finding]:
+    return {finding.name: finding for finding in doctor.examine(settings)}
+
+
+@pytest.fixture(autouse=True)
+def without_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("TWINSTILE_DATABASE_URL", raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return probe.getsockname()[1]
+
+
+def test_before_the_first_start_all_is_well_and_nothing_is_made(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    found = findings(data_dir=folder, port=free_port())
+    assert all(finding.well for finding in found.values()), found
+    assert list(found) == [
+        "python", "settings", "data folder", "keys", "disk", "port", "postgresql", "database",
+    ]  # fmt: skip
+    assert not folder.exists()
+
+
+def test_wrong_settings_end_the_examination_and_show_no_value() -> None:
+    found = findings(database_url="postgresql://u:postgres@host/d")
+    assert list(found) == ["python", "settings"]
+    assert "TWINSTILE_DATABASE_URL" in found["settings"].found
+    assert "host" not in found["settings"].found
+
+
+def test_keys_that_others_can_read_are_found(tmp_path: Path) -> None:
+    master = tmp_path / "keys" / "master.key"
+    master.parent.mkdir(mode=0o700)
+    master.write_bytes(bytes(32))
+    master.chmod(0o644)
+    finding = findings(data_dir=tmp_path, port=free_port())["keys"]
+    assert "master.key is open" in finding.found
+    assert "chmod" in finding.advice
+    master.chmod(0o600)
+    assert findings(data_dir=tmp_path, port=free_port())["keys"].well
+
+
+def test_a_master_key_cut_short_is_found(tmp_path: Path) -> None:
+    master = tmp_path / "keys" / "master.key"
+    master.parent.mkdir(mode=0o700)
+    master.write_bytes(bytes(7))
+    master.chmod(0o600)
+    assert "32 bytes" in findings(data_dir=tmp_path, port=free_port())["keys"].found
+
+
+def test_a_port_used_by_something_else_is_found(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        found = findings(data_dir=tmp_path, port=other.getsockname()[1])
+    assert not found["port"].well
+
+
+def test_a_database_that_does_not_answer_is_found(tmp_path: Path) -> None:
+    url = f"postgresql://u:x9y8@127.0.0.1:{free_port()}/d"
+    finding = findings(data_dir=tmp_path, port=free_port(), database_url=url)["database"]
+    assert "no answer" in finding.found
+    assert "x9y8" not in finding.found + finding.advice
