@@ -40,12 +40,13 @@ async def test_only_a_medic_lowers_a_suspicion(hub: Hub) -> None:
 
 
 async def test_a_medic_who_holds_somebody_opens_the_case(hub: Hub) -> None:
-    ill = await screened(hub, illness=True)
+    ill = await screened(hub, illness=True, celsius=36.9)
     held = await take(hub, Role.MEDIC, ill["screening_id"], "confirmed_abnormal")
     assert held.json()["state"] == "HELD"
     whole = (await hub.client().get(f"/v1/screenings/{ill['screening_id']}")).json()
     case = await hub.client(Role.MEDIC).get(f"/v1/cases/{whole['case_id']}")
     assert case.json()["origin"] == "CLINICIAN"
+    assert case.json()["first_c"] == 36.9
 
 
 async def test_an_impossible_step_is_refused_and_changes_nothing(hub: Hub) -> None:

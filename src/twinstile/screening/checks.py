@@ -16,7 +16,7 @@ from twinstile.identity import vault
 from twinstile.platform.auth import Principal
 from twinstile.platform.crypto import KeyFiles
 from twinstile.platform.db import Transaction, as_json
-from twinstile.platform.errors import Unavailable
+from twinstile.platform.errors import Busy
 from twinstile.policy.versions import Policies
 from twinstile.screening import facts
 from twinstile.screening.facts import GateCheck
@@ -37,9 +37,8 @@ class Stand:
 async def record(tx: Transaction, stand: Stand, checks: Sequence[GateCheck]) -> list[Recorded]:
     """Record checks of the caller's hub, in order, and return what became of each.
 
-    A check that was stored before gets its first answer again. Raises `Gone` when today's
-    identities were destroyed already, `Unavailable` when the same check is being stored by
-    another request at this moment.
+    A check that was stored before gets its first answer again. Raises `Busy` when another
+    request records the same passage at this moment.
     """
     hub_id = stand.who.hub_id
     today = stand.at.astimezone(stand.zone).date()
@@ -89,34 +88,44 @@ WITH stored AS (
     ON CONFLICT DO NOTHING
     RETURNING id
 ), folded AS (
+    SELECT * FROM jsonb_to_recordset($3::jsonb) AS s(
+        before int, screening_id uuid, person_id uuid, run_id uuid, entry_id text,
+        checkpoint text, state text, opened_at timestamptz, state_since timestamptz,
+        due_at timestamptz, closed_at timestamptz, referred_at timestamptz, case_id uuid,
+        supersedes uuid, fold jsonb, checks int, reminders text[], verifications text[],
+        services text[])
+), begun AS (
     INSERT INTO screening (
         hub_id, screening_id, person_id, run_id, entry_id, checkpoint, state, opened_at,
         state_since, due_at, closed_at, referred_at, case_id, supersedes, fold, checks,
         reminders, verifications, services)
-    SELECT $1, s.* FROM jsonb_to_recordset($3::jsonb) AS s(
-        screening_id uuid, person_id uuid, run_id uuid, entry_id text, checkpoint text,
-        state text, opened_at timestamptz, state_since timestamptz, due_at timestamptz,
-        closed_at timestamptz, referred_at timestamptz, case_id uuid, supersedes uuid,
-        fold jsonb, checks smallint, reminders text[], verifications text[], services text[])
-    ON CONFLICT (hub_id, screening_id) DO UPDATE SET
-        person_id = excluded.person_id, run_id = excluded.run_id,
-        entry_id = excluded.entry_id, state = excluded.state,
-        state_since = CASE WHEN screening.state = excluded.state
-                      THEN screening.state_since ELSE excluded.state_since END,
-        due_at = CASE WHEN screening.state = excluded.state
-                 THEN screening.due_at ELSE excluded.due_at END,
-        closed_at = excluded.closed_at,
-        referred_at = coalesce(screening.referred_at, excluded.referred_at),
-        case_id = coalesce(screening.case_id, excluded.case_id), fold = excluded.fold,
-        checks = excluded.checks, reminders = excluded.reminders,
-        verifications = excluded.verifications, services = excluded.services
+    SELECT $1, screening_id, person_id, run_id, entry_id, checkpoint, state, opened_at,
+        state_since, due_at, closed_at, referred_at, case_id, supersedes, fold, checks,
+        reminders, verifications, services
+    FROM folded WHERE before = 0
+    ON CONFLICT DO NOTHING
+    RETURNING screening_id
+), moved AS (
+    UPDATE screening SET
+        person_id = f.person_id, run_id = f.run_id, entry_id = f.entry_id, state = f.state,
+        state_since = CASE WHEN screening.state = f.state
+                      THEN screening.state_since ELSE f.state_since END,
+        due_at = CASE WHEN screening.state = f.state THEN screening.due_at ELSE f.due_at END,
+        closed_at = f.closed_at, referred_at = coalesce(screening.referred_at, f.referred_at),
+        case_id = coalesce(screening.case_id, f.case_id), fold = f.fold, checks = f.checks,
+        reminders = f.reminders, verifications = f.verifications, services = f.services
+    FROM folded f
+    WHERE screening.hub_id = $1 AND screening.screening_id = f.screening_id
+      AND f.before > 0 AND screening.checks = f.before
+    RETURNING screening.screening_id
 ), noted AS (
     INSERT INTO event (hub_id, event_id, at, kind, subject_id, device_id, operator_id, body)
     SELECT $1, e.* FROM jsonb_to_recordset($4::jsonb) AS e(
         event_id uuid, at timestamptz, kind text, subject_id uuid, device_id uuid,
         operator_id uuid, body jsonb)
 )
-SELECT count(*) FROM stored
+SELECT (SELECT count(*) FROM stored),
+       (SELECT count(*) FROM begun) + (SELECT count(*) FROM moved)
 """
 
 
@@ -130,14 +139,16 @@ async def _write(tx: Transaction, hub_id: str, batch: Batch) -> None:
         as_json([_row(passage) for passage in batch.touched.values()]),
         as_json(batch.event_rows),
     )
-    if row is None or row[0] != len(batch.check_rows):
-        # The same id is being stored by another request: its answer is the right one.
-        raise Unavailable("The same check is being stored just now.", retry_after_s=1)
+    if row is None or tuple(row) != (len(batch.check_rows), len(batch.touched)):
+        # Another request stored the same check, or began the same screening, since we read:
+        # nothing of ours is written, and sent again it is decided on what is there then.
+        raise Busy("The same passage is being recorded just now.", retry_after_s=1)
 
 
 def _row(passage: Passage) -> dict[str, object]:
     closed = passage.last_at if passage.state.terminal else None
     return {
+        "before": passage.before,
         "screening_id": passage.screening_id,
         "person_id": passage.person_id,
         "run_id": passage.run_id,

@@ -28,6 +28,9 @@ class GateCheck:
     id: UUID
     counter: int
     observed_at: datetime
+    """By the device's own clock; kept, and never used to order or decide."""
+    moment: datetime
+    """When it happened by our clock, see `intake.corrected`."""
     received_at: datetime
     clock_offset_ms: int
     offline: bool
@@ -58,6 +61,8 @@ class Known:
     reasons: list[dict[str, str]]
     policy_version: str
     case_id: UUID | None
+    evidence: Evidence
+    """What the screening of that check holds by now."""
 
 
 class _Fold(TypedDict):
@@ -99,7 +104,8 @@ class Situation:
     entry_id: str | None
     reminders: frozenset[ReminderKind]
     last_r2: datetime | None
-    last_held: datetime | None
+    suspicions: dict[UUID, datetime]
+    """The person's screenings that nobody resolved, and when each had its last check."""
     named: Earlier | None
     """The screening the device named, if it exists."""
     latest: Earlier | None
@@ -131,7 +137,8 @@ SELECT
         'fingerprint', encode(c.fingerprint, 'hex'), 'fingerprint_key', c.fingerprint_key,
         'screening_id', c.screening_id, 'verdict', c.verdict, 'outcome', c.outcome,
         'state', c.state, 'reasons', c.reasons, 'policy_version', c.policy_version,
-        'case_id', c.case_id) END AS known,
+        'case_id', c.case_id, 'fold', k.fold, 'reminders', k.reminders,
+        'verifications', k.verifications, 'services', k.services) END AS known,
     l.checkpoint,
     {IN_FORCE_SQL.format(hub="$1", at="w.observed_at")} AS policy_version,
     coalesce(e.run_id, w.run_id) AS run_id,
@@ -141,15 +148,18 @@ SELECT
     (SELECT max(r.given_at) FROM reminder r WHERE r.hub_id = $1 AND r.kind = 'R2'
      AND r.checkpoint = l.checkpoint AND r.given_at <= w.observed_at
      AND r.given_at > w.observed_at - interval '1 day') AS last_r2,
-    (SELECT max(h.opened_at) FROM screening h WHERE h.hub_id = $1
-     AND h.person_id = w.person_id AND h.opened_at > w.observed_at - interval '14 days'
-     AND h.state = 'ABANDONED' AND h.referred_at IS NOT NULL) AS last_held,
+    (SELECT jsonb_object_agg(h.screening_id, h.fold ->> 'at') FROM screening h
+     WHERE h.hub_id = $1 AND h.person_id = w.person_id AND h.referred_at IS NOT NULL
+     AND h.opened_at > w.observed_at - interval '14 days'
+     AND h.state IN ('SECONDARY', 'HELD', 'REFUSAL', 'RETURN_PENDING', 'ABANDONED')
+    ) AS suspicions,
     {_EARLIER.format(s="n")} AS named,
     {_EARLIER.format(s="p")} AS latest
 FROM wanted w
 LEFT JOIN lane l ON l.hub_id = $1 AND l.lane_id = w.lane_id
 LEFT JOIN expected e ON e.ordinal = w.ordinal
 LEFT JOIN "check" c ON c.hub_id = $1 AND c.id = w.id
+LEFT JOIN screening k ON k.hub_id = $1 AND k.screening_id = c.screening_id
 LEFT JOIN screening n ON n.hub_id = $1 AND n.screening_id = w.screening_id
 LEFT JOIN LATERAL (
     SELECT * FROM screening s
@@ -186,7 +196,7 @@ async def look_up(
         [check.screening_id for check in checks],
         list(people),
         [check.run_id for check in checks],
-        [check.observed_at for check in checks],
+        [check.moment for check in checks],
         [check.lane_id for check in checks],
     )
     return [_situation(*row) for row in rows]
@@ -200,7 +210,7 @@ def _situation(  # noqa: PLR0913, PLR0917 # one parameter a column of the statem
     entry_id: str | None,
     r1: bool,  # noqa: FBT001
     last_r2: datetime | None,
-    last_held: datetime | None,
+    suspicions: dict[str, str] | None,
     named: dict[str, object],
     latest: dict[str, object],
 ) -> Situation:
@@ -212,7 +222,7 @@ def _situation(  # noqa: PLR0913, PLR0917 # one parameter a column of the statem
         entry_id,
         frozenset({ReminderKind.R1} if r1 else ()),
         last_r2,
-        last_held,
+        {UUID(of): datetime.fromisoformat(at) for of, at in (suspicions or {}).items()},
         _earlier(named),
         _earlier(latest),
     )
@@ -230,6 +240,7 @@ def _known(row: dict[str, object]) -> Known:
         cast("list[dict[str, str]]", row["reasons"]),
         text["policy_version"],
         UUID(text["case_id"]) if row["case_id"] else None,
+        unpack(row)[0],
     )
 
 

@@ -73,6 +73,7 @@ def check(
         id=check_id,
         counter=counter,
         observed_at=body.observed_at,
+        moment=corrected(body.observed_at, sent_at, at),
         received_at=at,
         clock_offset_ms=clock_offset_ms(at, sent_at),
         offline=body.offline,
@@ -89,6 +90,17 @@ def check(
             receiver, body.model_dump_json(exclude={"sent_at", "counter"})
         ),
     )
+
+
+def corrected(observed_at: datetime, sent_at: datetime, at: datetime) -> datetime:
+    """When it happened by our clock: the device's, moved by its offset, never in the future.
+
+    Everything is ordered and decided by this moment; what the device's clock said is kept.
+    """
+    try:
+        return min(observed_at + (at - sent_at), at)
+    except OverflowError:
+        return at
 
 
 def clock_offset_ms(at: datetime, sent_at: datetime) -> int:

@@ -30,6 +30,15 @@ from twinstile.screening.types import (
 )
 
 CLOCK_TOLERANCE_MS = 120_000
+UNRESOLVED = frozenset(
+    {
+        ScreeningState.SECONDARY,
+        ScreeningState.HELD,
+        ScreeningState.REFUSAL,
+        ScreeningState.RETURN_PENDING,
+    }
+)
+"""A suspicion stands; the person is still here, or so it is believed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +74,8 @@ class Passage:
     checks: int
     last_device: UUID | None
     last_at: datetime
+    before: int = 0
+    """How many checks it held when it was read; 0: it begins here."""
     referred_at: datetime | None = None
     opening: Opening | None = None
     policy: HubPolicy | None = None
@@ -78,7 +89,7 @@ class Batch:
         self._policies = policies
         self._at = at
         self._passages: dict[UUID, Passage] = {}
-        self._of_person: dict[UUID, UUID] = {}
+        self._of_person: dict[UUID, dict[UUID, None]] = {}
         self._seen: dict[UUID, tuple[GateCheck, Recorded]] = {}
         self.done: list[Recorded] = []
         self.check_rows: list[dict[str, object]] = []
@@ -96,17 +107,16 @@ class Batch:
             same = first.fingerprints == check.fingerprints
             self.done.append(replace(answer, status=FactStatus.DUPLICATE, reused=not same))
         elif situation.known is not None:
-            self.done.append(self._again(check, situation.known, situation))
+            self.done.append(self._again(check, situation.known))
         else:
             self._decide(check, person_id, situation)
 
-    def _again(self, check: GateCheck, known: Known, situation: Situation) -> Recorded:
-        """The first answer once more; whether the content is the same is told by fingerprint.
+    def _again(self, check: GateCheck, known: Known) -> Recorded:
+        """The first decision once more; whether the content is the same is told by fingerprint.
 
         When the key of the first fingerprint is destroyed, the id alone says that it is.
         """
         now = check.fingerprints.get(known.fingerprint_key)
-        evidence = situation.named.evidence if situation.named else Evidence()
         policy = self._policies[known.policy_version]
         decision = Decision(
             Outcome(known.outcome),
@@ -122,7 +132,7 @@ class Batch:
             now is not None and now != known.fingerprint,
             known.screening_id,
             decision,
-            _complete(evidence, policy),
+            _complete(known.evidence, policy),
             known.case_id,
             None,
             policy,
@@ -131,13 +141,11 @@ class Batch:
     def _decide(self, check: GateCheck, person_id: UUID | None, situation: Situation) -> None:
         policy = self._policies[situation.policy_version]
         passage, conflict = self._passage(check, person_id, situation, policy)
-        evidence = passage.evidence.joined(check.brought)
+        evidence = passage.evidence.joined(check.brought, late=check.moment < passage.last_at)
         evidence = replace(
             evidence, reminders=evidence.reminders | _inherited(check, situation, policy)
         )
-        held = situation.last_held
-        window = timedelta(hours=policy.parameters.hold_window_hours)
-        prior_hold = held is not None and held > check.observed_at - window
+        prior_hold = self._suspected(check, passage, person_id, situation, policy)
         decision = rules.decide(passage.state, evidence, prior_hold=prior_hold, policy=policy)
         after = self._moved(passage, check, evidence, decision, policy)
         status = FactStatus.CONFLICT_KEPT if conflict else FactStatus.STORED
@@ -154,10 +162,29 @@ class Batch:
         )
         self._passages[after.screening_id] = self.touched[after.screening_id] = after
         if after.person_id:
-            self._of_person[after.person_id] = after.screening_id
+            self._of_person.setdefault(after.person_id, {})[after.screening_id] = None
         self._seen[check.id] = (check, answer)
         self.done.append(answer)
         self._note(check, after, decision, status)
+
+    def _suspected(
+        self,
+        check: GateCheck,
+        passage: Passage,
+        person_id: UUID | None,
+        situation: Situation,
+        policy: HubPolicy,
+    ) -> bool:
+        """Whether another screening of this person raised a suspicion nobody has resolved."""
+        window = timedelta(hours=policy.parameters.hold_window_hours)
+        known = dict(situation.suspicions)
+        for screening_id in self._of_person.get(person_id, {}) if person_id else ():
+            mine = self._passages[screening_id]
+            known.pop(screening_id, None)
+            if mine.state in UNRESOLVED:
+                known[screening_id] = mine.last_at
+        known.pop(passage.screening_id, None)
+        return any(abs(check.moment - at) < window for at in known.values())
 
     def _passage(
         self,
@@ -167,17 +194,21 @@ class Batch:
         policy: HubPolicy,
     ) -> tuple[Passage, bool]:
         """The screening a check belongs to, and whether another device just finished it."""
-        earlier = self._earlier(check, person_id, situation)
-        if earlier and not earlier.state.terminal:
-            return replace(
-                earlier,
-                person_id=earlier.person_id or person_id,
-                run_id=earlier.run_id or situation.run_id,
-                entry_id=earlier.entry_id or situation.entry_id,
-            ), False
+        named, others = self._earlier(check, person_id, situation)
+        for earlier in (named, *others):
+            if earlier and _joins(earlier, check, policy):
+                return replace(
+                    earlier,
+                    person_id=earlier.person_id or person_id,
+                    run_id=earlier.run_id or situation.run_id,
+                    entry_id=earlier.entry_id or situation.entry_id,
+                ), False
+        last = max((e for e in (named, *others) if e), key=lambda e: e.last_at, default=None)
         window = timedelta(minutes=policy.parameters.passage_minutes)
-        recent = earlier is not None and check.observed_at - earlier.last_at < window
-        taken = earlier is not None and earlier.screening_id == check.screening_id
+        close = timedelta(seconds=policy.parameters.duplicate_seconds)
+        since = abs(check.moment - last.last_at) if last else timedelta.max
+        # A name that is taken, by whomever, is not given to a second screening.
+        taken = situation.named is not None or check.screening_id in self._passages
         fresh = Passage(
             check.id if taken or check.screening_id is None else check.screening_id,
             person_id,
@@ -185,34 +216,35 @@ class Batch:
             situation.entry_id,
             situation.checkpoint,
             machine.START,
-            check.observed_at,
+            check.moment,
             Evidence(),
-            earlier.screening_id if earlier and recent else None,
+            last.screening_id if last and since < window else None,
             None,
             0,
             None,
-            check.observed_at,
+            check.moment,
         )
-        close = timedelta(seconds=policy.parameters.duplicate_seconds)
-        conflict = (
-            earlier is not None
-            and earlier.last_device not in (None, check.device_id)
-            and abs(check.observed_at - earlier.last_at) < close
-        )
-        return fresh, conflict
+        other_device = last is not None and last.last_device not in (None, check.device_id)
+        return fresh, other_device and since < close
 
     def _earlier(
         self, check: GateCheck, person_id: UUID | None, situation: Situation
-    ) -> Passage | None:
-        """What this batch knows already, else what the database does; the named one first."""
+    ) -> tuple[Passage | None, list[Passage]]:
+        """The screening the check names, unless it is another person's, and the person's own.
+
+        What this batch knows already goes before what the database does.
+        """
         named = self._passages.get(check.screening_id) if check.screening_id else None
         if named is None and situation.named is not None:
             named = _as_passage(situation.named, situation)
-        if named and (person_id is None or named.person_id in (None, person_id)):
-            return named
-        if person_id is not None and person_id in self._of_person:
-            return self._passages[self._of_person[person_id]]
-        return _as_passage(situation.latest, situation) if situation.latest else None
+        if named and person_id is not None and named.person_id not in (None, person_id):
+            named = None
+        ids = self._of_person.get(person_id, {}) if person_id else {}
+        others = [self._passages[screening_id] for screening_id in reversed(ids)]
+        latest = situation.latest
+        if latest is not None and latest.screening_id not in self._passages:
+            others.append(_as_passage(latest, situation))
+        return named, others
 
     def _moved(
         self,
@@ -225,10 +257,11 @@ class Batch:
         """The screening after the check, with the case it opens if it does."""
         state = decision.state
         referred = any(step.after is ScreeningState.SECONDARY for step in decision.path)
-        held = any(step.after is ScreeningState.HELD for step in decision.path)
+        # Whoever was held by a deadline gets a case when the suspicion is confirmed later.
+        confirmed = state is ScreeningState.HELD and decision.outcome is Outcome.HOLD
         opening = passage.opening
         case_id = passage.case_id
-        if held and case_id is None:
+        if confirmed and case_id is None:
             case_id = uuid4()
             readings = [tenths for tenths, _, _ in evidence.readings]
             opening = Opening(
@@ -249,8 +282,8 @@ class Batch:
             opening=opening,
             checks=passage.checks + 1,
             last_device=check.device_id,
-            last_at=check.observed_at,
-            referred_at=passage.referred_at or (check.observed_at if referred else None),
+            last_at=max(passage.last_at, check.moment),
+            referred_at=passage.referred_at or (check.moment if referred else None),
             policy=policy,
             due_at=due(state, policy, self._at),
         )
@@ -307,6 +340,21 @@ class Batch:
         )
 
 
+def _joins(passage: Passage, check: GateCheck, policy: HubPolicy) -> bool:
+    """Whether a check is part of this passage: it is open, and near enough in time.
+
+    Somebody held is met again for as long as a hold counts; any other passage is a short walk.
+    A screening that was forgotten open, or a fact of another day, does not touch the other.
+    """
+    held = passage.state in UNRESOLVED - {ScreeningState.SECONDARY}
+    window = (
+        timedelta(hours=policy.parameters.hold_window_hours)
+        if held
+        else timedelta(minutes=policy.parameters.passage_minutes)
+    )
+    return not passage.state.terminal and abs(check.moment - passage.last_at) < window
+
+
 def _complete(evidence: Evidence, policy: HubPolicy) -> Completeness:
     return machine.completeness(
         evidence.reminders,
@@ -321,7 +369,7 @@ def _inherited(
 ) -> frozenset[ReminderKind]:
     """Reminders given to the whole run, and in the hall a short while before."""
     window = timedelta(minutes=policy.parameters.reminder_minutes)
-    heard = situation.last_r2 is not None and situation.last_r2 > check.observed_at - window
+    heard = situation.last_r2 is not None and situation.last_r2 > check.moment - window
     return situation.reminders | {ReminderKind.R2} if heard else situation.reminders
 
 
@@ -340,4 +388,5 @@ def _as_passage(earlier: Earlier, situation: Situation) -> Passage:
         earlier.checks,
         earlier.last_device,
         earlier.last_at,
+        before=earlier.checks,
     )

@@ -51,15 +51,19 @@ class Evidence:
     reminders: frozenset[ReminderKind] = frozenset()
     services: frozenset[ServiceKind] = frozenset()
 
-    def joined(self, brought: Brought) -> "Evidence":
-        """The evidence with one more check in it."""
+    def joined(self, brought: Brought, *, late: bool = False) -> "Evidence":
+        """The evidence with one more check in it.
+
+        A late check happened before the last one that is known. It may add a fever; it never
+        has the last word on temperature, credential or identity, so it lowers no suspicion.
+        """
         readings = self.readings
         kinds = set(self.verifications)
         if brought.reading is not None:
             kinds.add(VerificationKind.RECHECK if readings else VerificationKind.TEMPERATURE)
-            newest = brought.reading
-            taken = (newest.tenths, newest.method.value, newest.error_tenths)
-            readings = (*readings, taken)[-MAX_READINGS:]
+            new = brought.reading
+            taken = (new.tenths, new.method.value, new.error_tenths)
+            readings = _bounded((taken, *readings) if late else (*readings, taken))
         if brought.credential is not None:
             kinds.add(VerificationKind.CREDENTIAL)
         if brought.identity is not None and brought.identity != "NOT_CHECKED":
@@ -67,13 +71,31 @@ class Evidence:
         return replace(
             self,
             readings=readings,
-            credential=brought.credential or self.credential,
-            identity=brought.identity or self.identity,
+            credential=_last_word(self.credential, brought.credential, late=late),
+            identity=_last_word(self.identity, brought.identity, late=late),
             illness=self.illness or brought.illness,
             verifications=frozenset(kinds),
             reminders=self.reminders | brought.reminders,
             services=self.services | brought.services,
         )
+
+
+def _last_word(known: str, brought: str | None, *, late: bool) -> str:
+    return known if brought is None or (late and known != NONE) else brought
+
+
+def _bounded(
+    readings: tuple[tuple[int, str, int | None], ...],
+) -> tuple[tuple[int, str, int | None], ...]:
+    """At most `MAX_READINGS`, and never without the highest of each method."""
+    if len(readings) <= MAX_READINGS:
+        return readings
+    peaks = {
+        method: max((r for r in readings if r[1] == method), key=lambda r: r[0])
+        for _, method, _ in readings
+    }
+    old = readings[: -(MAX_READINGS - len(TemperatureMethod))]
+    return (*(r for r in peaks.values() if r in old), *readings[len(old) :])
 
 
 def decide(
@@ -105,6 +127,10 @@ def facts(
             "latest_contact": method in parameters.contact_methods,
             "alarmed": any(alarms),
             "latest_alarms": bool(alarms) and alarms[-1],
+            "latest_method_alarmed": any(
+                alarm and reading[1] == method
+                for alarm, reading in zip(alarms, evidence.readings, strict=True)
+            ),
             "methods_at_threshold": len(
                 {method for tenths, method, _ in evidence.readings if tenths >= threshold}
             ),

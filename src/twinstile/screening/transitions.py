@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import cast
+from typing import TypeAlias, cast
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
@@ -31,6 +31,7 @@ from twinstile.screening.tables import Screening
 from twinstile.screening.types import ScreeningEvent, ScreeningState
 
 TIMER_BATCH = 500
+_Readings: TypeAlias = list[tuple[int, str, int | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +64,20 @@ async def take(tx: Transaction, desk: Desk, step: Step) -> tuple[FactStatus, Scr
     """
     who = desk.who
     locked = await tx.sql.execute(
-        select(Screening.state, Screening.person_id, Screening.run_id, Screening.case_id)
+        select(
+            Screening.state,
+            Screening.person_id,
+            Screening.run_id,
+            Screening.case_id,
+            Screening.fold,
+        )
         .where(Screening.hub_id == who.hub_id, Screening.screening_id == step.screening_id)
         .with_for_update(key_share=True)
     )
     row = locked.one_or_none()
     if row is None:
         raise NotFound("There is no such screening.")
-    name, person_id, run_id, case_id = row
+    name, person_id, run_id, case_id, fold = row
     state = ScreeningState(name)
     if await _taken_before(tx, who.hub_id, step):
         return FactStatus.DUPLICATE, state
@@ -82,6 +89,7 @@ async def take(tx: Transaction, desk: Desk, step: Step) -> tuple[FactStatus, Scr
         raise TransitionRefused(f"{step.event} is not possible in {state}.") from error
     if after is ScreeningState.HELD and case_id is None:
         case_id = uuid4()
+        readings = [tenths for tenths, *_ in cast("_Readings", fold.get("readings", []))]
         opening = Opening(
             case_id=case_id,
             screening_id=step.screening_id,
@@ -89,8 +97,8 @@ async def take(tx: Transaction, desk: Desk, step: Step) -> tuple[FactStatus, Scr
             run_id=run_id,
             origin=CaseOrigin.CLINICIAN,
             opened_at=desk.at,
-            first_tenths=None,
-            peak_tenths=None,
+            first_tenths=readings[0] if readings else None,
+            peak_tenths=max(readings, default=None),
         )
         await referrals.open_cases(tx, desk.keys, who, desk.zone, [opening], desk.at)
     version = await versions.in_force(tx, who.hub_id, desk.at)
