@@ -111,6 +111,7 @@ def document(app: FastAPI) -> dict[str, object]:
     problem = ProblemBody.model_json_schema(ref_template="#/components/schemas/{model}")
     schemas |= cast("dict[str, Schema]", problem.pop("$defs")) | {"ProblemBody": problem}
     for path, _, operation in operations(made):
+        _drop_empty_rights(operation)
         _add_problems(operation, of_the_house=path.startswith("/v1/"))
         _share_examples(operation, examples)
         _add_rights(operation)
@@ -124,6 +125,15 @@ def operations(made: Mapping[str, object]) -> Iterator[tuple[str, str, Operation
     for path, methods in cast("Paths", made["paths"]).items():
         for method, operation in methods.items():
             yield path, method, operation
+
+
+def _drop_empty_rights(operation: Operation) -> None:
+    """A token without a scope is looked at, not needed: enrolment works without one."""
+    rights = [right for right in operation.get("security", []) if right != {"token": []}]
+    if rights:
+        operation["security"] = rights
+    else:
+        operation.pop("security", None)
 
 
 def _add_problems(operation: Operation, *, of_the_house: bool) -> None:

@@ -28,7 +28,7 @@ def sample(schema: Schema, schemas: Mapping[str, Schema], pointer: str = "") -> 
             return values[0]
     if "const" in schema:
         return schema["const"]
-    if "default" in schema:
+    if "default" in schema and not _has_example(schema, schemas):
         return schema["default"]
     for name in ("anyOf", "oneOf", "allOf"):
         if branches := cast("list[Schema] | None", schema.get(name)):
@@ -69,7 +69,7 @@ def _array(schema: Schema, schemas: Mapping[str, Schema], pointer: str) -> list[
 def _object(
     schema: Schema, schemas: Mapping[str, Schema], pointer: str
 ) -> Mapping[str, object]:
-    """Every member that must be there, and those that may be and were given an example."""
+    """Every member that must be there, and those that may be and hold a given example."""
     properties = cast("Mapping[str, Schema]", schema.get("properties", {}))
     required = cast("list[str]", schema.get("required", []))
     return {
@@ -81,5 +81,6 @@ def _object(
 
 def _has_example(schema: Schema, schemas: Mapping[str, Schema]) -> bool:
     schema = _resolved(schema, schemas)
-    branches = cast("list[Schema]", schema.get("anyOf", []))
-    return "examples" in schema or any(_has_example(branch, schemas) for branch in branches)
+    members = cast("Mapping[str, Schema]", schema.get("properties", {})).values()
+    parts = (*cast("list[Schema]", schema.get("anyOf", [])), *members)
+    return "examples" in schema or any(_has_example(part, schemas) for part in parts)

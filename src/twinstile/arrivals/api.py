@@ -28,7 +28,7 @@ class RunBody(Body):
     service_no: Word = Field(examples=["G7349"])
     service_date: ServiceDay
     origin: Line = Field(examples=["Shanghai Hongqiao"])
-    terminus: Line
+    terminus: Line = Field(examples=["Hangzhou East"])
     scheduled_arrival: Moment
     estimated_arrival: Moment | None = None
     actual_arrival: Moment | None = None
@@ -54,7 +54,10 @@ class RunList(Answer):
 
 
 class EntryBody(Body):
-    entry_id: Word = Field(description="the carrier's own key of this traveller on this run")
+    entry_id: Word = Field(
+        description="the carrier's own key of this traveller on this run",
+        examples=["E1873904562-1"],
+    )
     document: forms.DocumentForm
     coach: Word | None = None
     seat: Word | None = None

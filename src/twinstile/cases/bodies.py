@@ -71,9 +71,9 @@ class DispositionAnswer(Answer):
 
 class TransitionBody(Body):
     id: UUID = Field(description="minted by the device; the same id is the same transition")
-    event: CaseEvent
+    event: CaseEvent = Field(examples=["dispatched"])
     at: Moment
-    reason: Line
+    reason: Line = Field(examples=["ambulance has left"])
 
 
 class TransitionAnswer(Answer):

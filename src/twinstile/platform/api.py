@@ -52,7 +52,9 @@ class EnrolAnswer(Answer):
 
 
 class CodeBody(Body):
-    lane_id: Slug | None = Field(default=None, description="the lane the device will stand at")
+    lane_id: Slug | None = Field(
+        default=None, description="the lane the device will stand at", examples=["north-3"]
+    )
 
 
 class CodeAnswer(Answer):
@@ -97,9 +99,11 @@ class LaneList(Answer):
 
 class OperatorBody(Body):
     login: Slug = Field(examples=["li.na"])
-    display_name: Line
+    display_name: Line = Field(examples=["Li Na"])
     roles: Annotated[list[Role], Field(min_length=1, max_length=7)]
-    passcode: Annotated[Word, Field(min_length=6, description="at least six characters")]
+    passcode: Annotated[Word, Field(min_length=6, description="at least six characters")] = (
+        Field(examples=["7KQ2-M4PD-XA9W"])
+    )
 
 
 class OperatorAnswer(Answer):
@@ -115,8 +119,8 @@ class OperatorList(Answer):
 
 
 class SignInBody(Body):
-    login: Slug
-    passcode: Word
+    login: Slug = Field(examples=["li.na"])
+    passcode: Word = Field(examples=["7KQ2-M4PD-XA9W"])
 
 
 class ShiftAnswer(Answer):

@@ -126,7 +126,7 @@ class ReminderBody(Body):
     """A reminder given to a run (R1) or at a checkpoint (R2)."""
 
     kind: ReminderKind
-    run_id: UUID | None = None
+    run_id: UUID | None = Field(default=None, examples=["019ac3d2-7f10-7c3e-9d53-2b8a51f0c9e4"])
     checkpoint: Slug | None = None
     channel: Word = Field(examples=["onboard-broadcast"])
     language: Word = Field(examples=["zh-CN"])
@@ -147,7 +147,7 @@ class StepBody(Body):
 
     event: ScreeningEvent
     at: Moment
-    reason: Line
+    reason: Line = Field(examples=["second contact reading normal"])
 
 
 class TransitionBody(StepBody):
@@ -180,7 +180,14 @@ class FactBody(Body):
         default=None, description="the shift it was made in, when sent with a device token"
     )
     body: dict[str, object] = Field(
-        description="CheckFact, ReminderBody, ServiceBody or TransitionBody, by kind"
+        description="CheckFact, ReminderBody, ServiceBody or TransitionBody, by kind",
+        examples=[
+            {
+                "observed_at": "2026-11-24T08:15:30+08:00",
+                "offline": True,
+                "temperature": {"value": 36.6, "method": "WALK_THROUGH"},
+            }
+        ],
     )
 
 

@@ -1,0 +1,118 @@
+"""The committed document is what the code says, and it says everything a caller needs."""
+
+import json
+import re
+from pathlib import Path
+
+import jsonschema_rs
+import pytest
+from hubs import DEVICE, Hub
+from uuid_utils.compat import uuid7
+
+from twinstile import app, contract
+from twinstile.contract import Operation
+from twinstile.platform.auth import ROLE_SCOPES
+from twinstile.platform.web import BatchRoute, GatedRoute
+
+COMMITTED = Path(__file__).resolve().parents[2] / "openapi" / "v1.json"
+DOCUMENT = app.contract()
+OPERATIONS = {
+    f"{method.upper()} {path}": operation
+    for path, method, operation in contract.operations(DOCUMENT)
+}
+WITH_BODY = {name: op for name, op in OPERATIONS.items() if "requestBody" in op}
+
+
+def each(operations: dict[str, Operation]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("name", operations)
+
+
+def test_the_committed_document_is_what_the_code_says() -> None:
+    committed = json.loads(COMMITTED.read_text("utf-8"))
+    changes = list(contract.differences(committed, json.loads(json.dumps(DOCUMENT))))
+    assert not changes, "twinstile openapi openapi/v1.json"
+
+
+def test_it_is_openapi_3_1_and_names_only_what_it_uses() -> None:
+    written = json.dumps(DOCUMENT)
+    assert DOCUMENT["openapi"] == "3.1.0"
+    assert "HTTPValidationError" not in written
+    components = DOCUMENT["components"]
+    assert isinstance(components, dict)
+    for kind in ("schemas", "examples"):
+        for name in components[kind]:
+            assert f'"#/components/{kind}/{name}"' in written, name
+
+
+def test_operation_ids_are_unique_and_tags_described() -> None:
+    ids = [operation["operationId"] for operation in OPERATIONS.values()]
+    assert len(set(ids)) == len(ids)
+    used = {tag for operation in OPERATIONS.values() for tag in operation.get("tags", [])}
+    assert used == set(contract.TAGS)
+
+
+@each(OPERATIONS)
+def test_every_operation_says_what_it_is_for(name: str) -> None:
+    operation = OPERATIONS[name]
+    assert operation["summary"]
+    assert operation.get("description")
+    assert operation.get("tags")
+
+
+@each(WITH_BODY)
+def test_every_body_has_an_example_that_it_accepts(name: str) -> None:
+    (media,) = WITH_BODY[name]["requestBody"]["content"].values()
+    assert "x-no-example" not in media, f"{name}: no example at {media.get('x-no-example')}"
+    schema = {**media["schema"], "components": DOCUMENT["components"]}
+    jsonschema_rs.Draft202012Validator(schema, validate_formats=True).validate(media["example"])
+
+
+@each(WITH_BODY)
+async def test_the_service_takes_every_example(name: str, hub: Hub) -> None:
+    operation = WITH_BODY[name]
+    (media,) = operation["requestBody"]["content"].values()
+    needed = {scope for right in operation.get("security", []) for scope in right["token"]}
+    role = next((role for role, held in ROLE_SCOPES.items() if needed <= held), DEVICE)
+    method, _, template = name.partition(" ")
+    path = re.sub(r"{(\w+)}", _value, template)
+    answer = await hub.client(role).request(method, path, json=media["example"])
+    assert answer.status_code not in {400, 403, 413, 415, 422}, answer.text
+
+
+def _value(parameter: re.Match[str]) -> str:
+    return "north-1" if parameter[1] == "lane_id" else str(uuid7())
+
+
+@each(OPERATIONS)
+def test_every_operation_names_the_problems_it_can_answer(name: str) -> None:
+    operation = OPERATIONS[name]
+    answered = {int(status) for status in operation["responses"]}
+    if not name.partition("/")[2].startswith("v1/"):
+        return
+    expected = {400, 503}
+    if any("token" in right for right in operation.get("security", [])):
+        expected |= {401, 403}
+    if "requestBody" in operation:
+        expected |= {413, 415, 422}
+    if operation.get("parameters"):
+        expected |= {422}
+    assert expected <= answered
+    if "requestBody" not in operation:
+        assert not {413, 415} & answered
+    for status, response in operation["responses"].items():
+        if int(status) >= 400:
+            assert response["description"]
+            assert list(response["content"]) == ["application/problem+json"]
+
+
+@each({n: o for n, o in OPERATIONS.items() if "/v1/" in n and n != "POST /v1/devices:enrol"})
+def test_every_operation_but_enrolment_says_which_scope_it_needs(name: str) -> None:
+    (right,) = OPERATIONS[name].get("security", [])
+    (scope,) = right["token"]
+    assert f"`{scope}`" in OPERATIONS[name].get("description", "")
+
+
+def test_every_route_reads_its_body_through_the_gate() -> None:
+    for router in app.ROUTERS:
+        if router.prefix == "/v1":
+            assert router.route_class in {GatedRoute, BatchRoute}, router
