@@ -9,14 +9,16 @@ from zoneinfo import ZoneInfo
 import fever
 import people
 import pytest
+import sessions
 from hubs import Hub
 
 from twinstile.cases import referrals
 from twinstile.cases.referrals import Opening
 from twinstile.cases.types import CaseOrigin
-from twinstile.identity import vault
+from twinstile.identity import retention, vault
 from twinstile.identity.types import Document, DocumentKind, Holder, Sex
 from twinstile.identity.vault import Identity
+from twinstile.opening import Place
 from twinstile.platform import clock, events
 from twinstile.platform.auth import Principal
 from twinstile.platform.roles import Role
@@ -69,20 +71,15 @@ async def test_one_screening_named_twice_is_one_case(hub: Hub) -> None:
     assert numbers == ["20261124-001"] * 2
 
 
-async def _until_somebody_waits(hub: Hub) -> None:
-    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+async def _until_somebody_waits(place: Place) -> None:
     async with asyncio.timeout(5):
-        while True:
-            async with hub.house.database.reading() as tx:
-                row = await tx.raw.fetchrow(waiting)
-            if row and row[0]:
-                return
+        while not await sessions.count(place, "wait_event_type = 'Lock'"):
             await asyncio.sleep(0.01)
 
 
 @pytest.mark.parametrize("later", [timedelta(0), timedelta(seconds=1)], ids=["day", "midnight"])
 async def test_who_comes_second_to_a_screening_waits_and_gets_the_first_ones_case(
-    hub: Hub, later: timedelta
+    hub: Hub, place: Place, later: timedelta
 ) -> None:
     first = opening()
     second = replace(first, case_id=uuid4())
@@ -90,7 +87,7 @@ async def test_who_comes_second_to_a_screening_waits_and_gets_the_first_ones_cas
         keys, who = hub.house.keys.of(hub.hub_id), await principal(hub)
         await referrals.open_cases(tx, keys, who, SHANGHAI, [first], LATE_EVENING)
         coming = asyncio.create_task(open_all(hub, second, opening(), at=LATE_EVENING + later))
-        await _until_somebody_waits(hub)
+        await _until_somebody_waits(place)
     number, of_another = await coming
     assert number == "20261124-001"
     assert of_another > number
@@ -179,6 +176,18 @@ async def test_somebody_whose_identity_was_destroyed_still_gets_a_case(hub: Hub)
         f"/v1/cases/{case.case_id}/person?purpose=TREATMENT"
     )
     assert answer.status_code == 404
+
+
+async def test_a_person_whose_day_was_purged_sinks_no_case(hub: Hub) -> None:
+    keys, day = hub.house.keys.of(hub.hub_id), date(2026, 11, 24)
+    patient = Identity(Document(DocumentKind.PASSPORT, "E00000000", "CHN"), Holder("EXAMPLE"))
+    async with hub.house.database.transaction() as tx:
+        (person_id,) = await vault.recognise(tx, keys, hub.hub_id, day, [patient])
+    later = LATE_EVENING + timedelta(days=15)
+    purge = await retention.run(hub.house.database, keys, hub.hub_id, SHANGHAI, 14, later)
+    assert purge.people == 1
+    late = replace(opening(), person_id=person_id)
+    assert await open_all(hub, late, opening()) == ["20261124-001", "20261124-002"]
 
 
 async def test_a_check_that_confirms_a_fever_opens_a_case_and_its_resend_no_second(

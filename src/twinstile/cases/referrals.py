@@ -21,6 +21,7 @@ from twinstile.platform import events
 from twinstile.platform.auth import Principal
 from twinstile.platform.crypto import KeyDestroyed, KeyFiles
 from twinstile.platform.db import Reading, Transaction
+from twinstile.platform.errors import NotFound
 from twinstile.platform.events import Happening
 
 OLDEST = 130
@@ -122,11 +123,12 @@ async def open_cases(
 async def _holder(
     tx: Transaction, keys: KeyFiles, hub_id: str, person_id: UUID | None
 ) -> Holder | None:
+    """The person's particulars; None once retention took the key or, after it, the row."""
     if person_id is None:
         return None
     try:
         return (await vault.reveal(tx, keys, hub_id, person_id)).holder
-    except KeyDestroyed:
+    except (KeyDestroyed, NotFound):
         return None
 
 
