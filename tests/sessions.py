@@ -1,4 +1,4 @@
-"""Database sessions ended from outside, as a restart of the server ends them."""
+"""Database sessions seen and ended from outside, as its owner can."""
 
 from collections.abc import Sequence
 
@@ -14,6 +14,20 @@ async def end(place: Place, backends: Sequence[int]) -> None:
             "SELECT pg_terminate_backend(pid) FROM unnest($1::int[]) pid", backends
         )
     await owner.close()
+
+
+async def count(place: Place, condition: str) -> int:
+    """How many sessions of this database are so, as its owner sees them."""
+    owner = Database(place.owner_url, pool_size=1)
+    async with owner.reading() as tx:
+        row = await tx.raw.fetchrow(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+            f" AND pid <> pg_backend_pid() AND {condition}"
+        )
+    await owner.close()
+    assert row is not None
+    number: int = row[0]
+    return number
 
 
 async def others(database: Database) -> list[int]:

@@ -73,7 +73,7 @@ async def test_one_screening_named_twice_is_one_case(hub: Hub) -> None:
 
 async def _until_somebody_waits(place: Place) -> None:
     async with asyncio.timeout(5):
-        while not await sessions.count(place, "wait_event_type = 'Lock'"):
+        while not await sessions.count(place, "wait_event_type = 'Lock'"):  # noqa: ASYNC110 # only the database knows
             await asyncio.sleep(0.01)
 
 
