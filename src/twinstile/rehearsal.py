@@ -1,8 +1,8 @@
 """A rehearsal: the simulated day of `demo` against a service in a process of its own.
 
 The service starts as any does, and the day begins with what it prints on its first start. Each
-rehearsal is a new hub, so that counts are of this day only. The hub's own database is out of
-reach: whatever TWINSTILE_DATABASE_URL says, a rehearsal keeps its data in its folder.
+rehearsal is a new hub, so that counts are of this day only. Where TWINSTILE_DATABASE_URL names
+an external database the rehearsal is held there, on that hub; keys stay in its own folder.
 """
 
 import asyncio
@@ -92,8 +92,12 @@ def _command() -> list[str]:
 
 
 def _environment(folder: Path, hub_id: str) -> dict[str, str]:
-    """Our own surroundings without any setting; no `.env` lies in the folder either."""
-    plain = {k: v for k, v in os.environ.items() if not k.upper().startswith("TWINSTILE_")}
+    """Our surroundings without any setting but the database; the folder has no `.env` either."""
+    plain = {
+        k: v
+        for k, v in os.environ.items()
+        if not k.upper().startswith("TWINSTILE_") or k.upper().endswith("DATABASE_URL")
+    }
     return plain | {
         "TWINSTILE_PROFILE": Profile.DEMO.value,
         "TWINSTILE_DATA_DIR": str(folder),
