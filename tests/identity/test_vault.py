@@ -10,7 +10,7 @@ from hubs import Hub
 
 from twinstile.identity import retention, vault
 from twinstile.platform import clock
-from twinstile.platform.crypto import KeyDestroyed
+from twinstile.platform.crypto import KeyDestroyed, KeyFiles
 from twinstile.platform.programs import binaries
 from twinstile.platform.roles import Role
 
@@ -131,6 +131,41 @@ async def test_the_same_person_is_recognised_on_a_later_day_of_the_epochs(hub: H
         much_later = day + timedelta(days=3 * vault.EPOCH_DAYS)
         (stranger,) = await vault.recognise(tx, keys, hub.hub_id, much_later, [who])
         assert stranger != row["person_id"]
+
+
+async def certified(hub: Hub) -> dict[str, int]:
+    """The keys destroyed so far, with how many rows went with each."""
+    async with hub.house.database.reading() as tx:
+        rows = await tx.raw.fetch(
+            "SELECT key_id, rows FROM destruction WHERE hub_id = $1", hub.hub_id
+        )
+    return {row["key_id"]: row["rows"] for row in rows}
+
+
+@pytest.mark.parametrize(("rows_deleted", "rows_told"), [(False, 1), (True, 0)])
+async def test_a_run_that_crashed_is_certified_by_the_next(
+    hub: Hub, rows_deleted: bool, rows_told: int
+) -> None:
+    keys = hub.house.keys.of(hub.hub_id)
+    await screen(hub, people.resident_number(), "李娜")
+    (day,), (epoch,) = keys.names("day."), keys.names("epoch.")
+    keys.destroy(day)
+    keys.destroy(epoch)
+    if rows_deleted:
+        async with hub.house.database.transaction() as tx:
+            await tx.raw.execute("DELETE FROM vault WHERE hub_id = $1", hub.hub_id)
+    assert await run(hub, 0) == retention.Purge(1, rows_told)
+    assert await certified(hub) == {day: rows_told, epoch: 0}
+    assert await run(hub, 0) == retention.Purge(0, 0)
+
+
+def test_a_destruction_that_was_cut_short_is_not_told_as_done(tmp_path: Path) -> None:
+    keys = KeyFiles(tmp_path, bytes(32))
+    for name in ("day.2026-11-24", "day.2026-11-25"):
+        keys.get_or_create(name)
+        (tmp_path / f"{name}.gone").touch()
+    keys.destroy("day.2026-11-24")
+    assert keys.destroyed("day.") == ["day.2026-11-24"]
 
 
 def test_a_key_file_is_readable_by_its_owner_only(hub: Hub, tmp_path: Path) -> None:

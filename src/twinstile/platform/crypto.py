@@ -84,6 +84,11 @@ class KeyFiles:
         """Names of living keys that begin so."""
         return sorted(p.stem for p in self._folder.glob(f"{prefix}*.key"))
 
+    def destroyed(self, prefix: str) -> list[str]:
+        """Names of destroyed keys that begin so; not of one whose destruction was cut short."""
+        tombstones = self._folder.glob(f"{prefix}*.gone")
+        return sorted(p.stem for p in tombstones if not self._path(p.stem).exists())
+
     def destroy(self, name: str) -> bool:
         """Overwrite and remove the key; false when it was gone already.
 
