@@ -92,7 +92,7 @@ def _command() -> list[str]:
 
 
 def _environment(folder: Path, hub_id: str) -> dict[str, str]:
-    """Our surroundings without any setting but the database; the folder has no `.env` either."""
+    """Our surroundings without settings, the database apart; the folder has no `.env`."""
     plain = {
         k: v
         for k, v in os.environ.items()
