@@ -1,7 +1,7 @@
 """The vault and its end: after the due day nothing tells who was here."""
 
 import subprocess
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import people
@@ -9,8 +9,12 @@ import pytest
 from hubs import Hub
 
 from twinstile.identity import retention, vault
+from twinstile.identity.types import Document, DocumentKind, Holder
+from twinstile.identity.vault import Identity
+from twinstile.opening import Place
 from twinstile.platform import clock
-from twinstile.platform.crypto import KeyDestroyed, KeyFiles
+from twinstile.platform.crypto import KeyDestroyed, KeyFiles, KeyUnavailable
+from twinstile.platform.db import Database
 from twinstile.platform.programs import binaries
 from twinstile.platform.roles import Role
 
@@ -166,6 +170,37 @@ def test_a_destruction_that_was_cut_short_is_not_told_as_done(tmp_path: Path) ->
         (tmp_path / f"{name}.gone").touch()
     keys.destroy("day.2026-11-24")
     assert keys.destroyed("day.") == ["day.2026-11-24"]
+
+
+async def test_a_cipher_moved_to_another_persons_row_does_not_open(
+    hub: Hub, place: Place
+) -> None:
+    keys, day = hub.house.keys.of(hub.hub_id), date(2026, 11, 24)
+    pair = [
+        Identity(Document(DocumentKind.PASSPORT, number, "UTO"), Holder("EXAMPLE"))
+        for number in ("L898902C3", "L898902C4")
+    ]
+    async with hub.house.database.transaction() as tx:
+        ids = await vault.recognise(tx, keys, hub.hub_id, day, pair)
+        for person_id in ids:
+            await vault.hold(tx, keys, hub.hub_id, "case.1", person_id, clock.now())
+            assert await vault.reveal_held(tx, keys, hub.hub_id, "case.1", person_id) in pair
+    owner = Database(place.owner_url, pool_size=1)
+    async with owner.transaction() as tx:
+        for table in ("vault", "vault_held"):
+            await tx.raw.execute(
+                f"UPDATE {table} mine SET cipher = other.cipher FROM {table} other"
+                " WHERE mine.hub_id = $1 AND other.hub_id = $1"
+                " AND mine.person_id <> other.person_id",
+                hub.hub_id,
+            )
+    await owner.close()
+    async with hub.house.database.reading() as tx:
+        for person_id in ids:
+            with pytest.raises(KeyUnavailable):
+                await vault.reveal(tx, keys, hub.hub_id, person_id)
+            with pytest.raises(KeyUnavailable):
+                await vault.reveal_held(tx, keys, hub.hub_id, "case.1", person_id)
 
 
 def test_a_key_file_is_readable_by_its_owner_only(hub: Hub, tmp_path: Path) -> None:

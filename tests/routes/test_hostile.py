@@ -144,11 +144,12 @@ async def test_a_bad_fact_is_kept_whole_and_closed(hub: Hub) -> None:
     await hand_over(hub, backlog(("check", fact(), bad)))
     async with hub.house.database.reading() as tx:
         (row,) = await tx.raw.fetch(
-            "SELECT key_id, cipher FROM quarantine WHERE hub_id = $1", hub.hub_id
+            "SELECT quarantine_id, key_id, cipher FROM quarantine WHERE hub_id = $1", hub.hub_id
         )
     today = clock.now().astimezone(hub.house.settings.zone).date()
     assert row["key_id"] == vault.day_key(today)
     key = hub.house.keys.of(hub.hub_id).get(row["key_id"])
-    kept = json.loads(decrypt(key, row["cipher"], f"quarantine|{hub.hub_id}".encode()))
+    place = f"quarantine|{hub.hub_id}|{row['quarantine_id']}"
+    kept = json.loads(decrypt(key, row["cipher"], place.encode()))
     assert kept["body"]["identity"]["document"]["name"] == "\ud800\0 KANARIENVOGEL"
     assert kept["counter"] == 1

@@ -122,8 +122,8 @@ async def recognise(
         [digests[-1] for digests, _ in first.values()],
         ids,
         [
-            encrypt(key, _pack(person), _place(hub_id, day.isoformat()))
-            for _, person in first.values()
+            encrypt(key, _pack(person), _seen_at(hub_id, day, digests[0]))
+            for digests, person in first.values()
         ],
     )
     locked: Iterable[asyncpg.Record] = await tx.raw.fetch(_LOCK, hub_id, day, list(first))
@@ -149,7 +149,7 @@ async def reveal(tx: Reading, keys: KeyFiles, hub_id: str, person_id: UUID) -> I
     Raises `NotFound` for an unknown person and `KeyDestroyed` when the identity was destroyed.
     """
     rows = await tx.sql.execute(
-        select(Vault.day, Vault.cipher)
+        select(Vault.day, Vault.blind, Vault.cipher)
         .where(Vault.hub_id == hub_id, Vault.person_id == person_id)
         .order_by(Vault.day.desc())
         .limit(1)
@@ -157,8 +157,8 @@ async def reveal(tx: Reading, keys: KeyFiles, hub_id: str, person_id: UUID) -> I
     row = rows.one_or_none()
     if row is None:
         raise NotFound("There is no such person here.")
-    day, cipher = row
-    return _unpack(decrypt(keys.get(day_key(day)), cipher, _place(hub_id, day.isoformat())))
+    day, seen, cipher = row
+    return _unpack(decrypt(keys.get(day_key(day)), cipher, _seen_at(hub_id, day, seen)))
 
 
 async def hold(
@@ -174,7 +174,7 @@ async def hold(
             key_id=key_id,
             person_id=person_id,
             held_at=at,
-            cipher=encrypt(key, _pack(identity), _place(hub_id, key_id)),
+            cipher=encrypt(key, _pack(identity), _held_at(hub_id, key_id, person_id)),
         )
         .on_conflict_do_nothing()
     )
@@ -192,12 +192,19 @@ async def reveal_held(
     cipher = rows.scalar_one_or_none()
     if cipher is None:
         raise NotFound("Nobody is held under that key.")
-    return _unpack(decrypt(keys.get(key_id), cipher, _place(hub_id, key_id)))
+    return _unpack(decrypt(keys.get(key_id), cipher, _held_at(hub_id, key_id, person_id)))
 
 
-def _place(hub_id: str, key_id: str) -> bytes:
-    """Where a ciphertext belongs; authenticated, so that it opens nowhere else."""
-    return f"vault|{hub_id}|{key_id}".encode()
+# Where a ciphertext belongs is authenticated, so that it opens in no other row. A row of the
+# vault is known by its blind index: its person id may turn out to be an earlier row's.
+
+
+def _seen_at(hub_id: str, day: date, seen: bytes) -> bytes:
+    return f"vault|{hub_id}|{day.isoformat()}|{seen.hex()}".encode()
+
+
+def _held_at(hub_id: str, key_id: str, person_id: UUID) -> bytes:
+    return f"held|{hub_id}|{key_id}|{person_id}".encode()
 
 
 def _pack(identity: Identity) -> bytes:

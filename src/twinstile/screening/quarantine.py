@@ -28,14 +28,17 @@ async def keep(
     hub_id = receiver.who.hub_id
     raw = intake.canonical(item)
     (_, digest), *_ = intake.fingerprints(receiver, raw).items()
+    quarantine_id = uuid7()
     cipher = encrypt(
-        receiver.keys.get_or_create(key_id), raw.encode(), f"quarantine|{hub_id}".encode()
+        receiver.keys.get_or_create(key_id),
+        raw.encode(),
+        f"quarantine|{hub_id}|{quarantine_id}".encode(),
     )
     await tx.sql.execute(
         upsert(Quarantine)
         .values(
             hub_id=hub_id,
-            quarantine_id=uuid7(),
+            quarantine_id=quarantine_id,
             fact_id=fact_id,
             device_id=receiver.who.device_id,
             kind=_kind(item),
