@@ -26,7 +26,6 @@ FACTS = (
     "service_act",
     "policy",
     "destruction",
-    "vault_purged",
 )
 GRANTS = {
     **dict.fromkeys(FACTS, "SELECT, INSERT"),
@@ -109,7 +108,7 @@ def create_tables() -> None:
         sa.Column("device_id", sa.Uuid(), nullable=False),
         sa.Column("operator_id", sa.Uuid(), nullable=True),
         sa.Column("shift_id", sa.Uuid(), nullable=True),
-        sa.Column("counter", sa.Integer(), nullable=False),
+        sa.Column("counter", sa.BigInteger(), nullable=False),
         sa.Column("observed_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("clock_offset_ms", sa.Integer(), nullable=False),
@@ -394,7 +393,7 @@ def create_tables() -> None:
         sa.Column("case_id", sa.Uuid(), nullable=True),
         sa.Column("supersedes", sa.Uuid(), nullable=True),
         sa.Column("fold", postgresql.JSONB(), nullable=False),
-        sa.Column("checks", sa.SmallInteger(), nullable=False),
+        sa.Column("checks", sa.Integer(), nullable=False),
         sa.Column("reminders", sa.ARRAY(sa.Text()), nullable=False),
         sa.Column("verifications", sa.ARRAY(sa.Text()), nullable=False),
         sa.Column("services", sa.ARRAY(sa.Text()), nullable=False),
@@ -480,12 +479,4 @@ def create_tables() -> None:
         sa.Column("held_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("cipher", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("hub_id", "key_id", "person_id", name=op.f("pk_vault_held")),
-    )
-    op.create_table(
-        "vault_purged",
-        sa.Column("hub_id", sa.Text(), nullable=False),
-        sa.Column("day", sa.Date(), nullable=False),
-        sa.Column("purged_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("people", sa.Integer(), nullable=False),
-        sa.PrimaryKeyConstraint("hub_id", "day", name=op.f("pk_vault_purged")),
     )

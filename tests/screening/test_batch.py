@@ -49,6 +49,21 @@ async def test_sending_a_backlog_again_stores_nothing_twice(hub: Hub) -> None:
     assert same == [i["check"]["screening_id"] for i in first.json()["items"]]
 
 
+async def test_the_largest_counter_json_holds_exactly_is_taken_by_either_route(
+    hub: Hub,
+) -> None:
+    largest = 2**53 - 1
+    alone = await hub.client().put(f"/v1/checks/{people.new_id()}", json=people.check(largest))
+    assert alone.status_code == 201
+    told = (await hand_over(hub, item(2**31), item(largest), item(largest + 1))).json()
+    assert [i["status"] for i in told["items"]] == ["stored", "stored", "quarantined"]
+    assert told["items"][2]["problem"]["errors"] == [
+        {"pointer": "/counter", "code": "out-of-range"}
+    ]
+    assert told["ack_through"] == 0
+    assert told["missing"] == [[1, 2**31 - 1], [2**31 + 1, largest - 1]]
+
+
 async def test_a_bad_item_is_kept_aside_and_its_neighbours_are_stored(hub: Hub) -> None:
     bad = item(2, people.fact(temperature={"value": 99.9, "method": "EAR"}))
     told = (await hand_over(hub, item(1), bad, item(3))).json()

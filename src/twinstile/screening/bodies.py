@@ -31,7 +31,7 @@ MAX_ITEMS = 500
 
 Counter = Annotated[
     StrictInt,
-    Field(ge=1, le=2**53, description="the device's gapless count of facts, from 1"),
+    Field(ge=1, le=2**53 - 1, description="the device's gapless count of facts, from 1"),
 ]
 
 

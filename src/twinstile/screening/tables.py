@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Index, SmallInteger, text
+from sqlalchemy import BigInteger, Index, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -33,7 +33,7 @@ class Check(Base):
     device_id: Mapped[UUID]
     operator_id: Mapped[UUID | None]
     shift_id: Mapped[UUID | None]
-    counter: Mapped[int]
+    counter: Mapped[int] = mapped_column(BigInteger)
     observed_at: Mapped[datetime]
     received_at: Mapped[datetime]
     clock_offset_ms: Mapped[int]
@@ -83,7 +83,7 @@ class Screening(Base):
     case_id: Mapped[UUID | None]
     supersedes: Mapped[UUID | None]
     fold: Mapped[dict[str, object]] = mapped_column(JSONB)
-    checks: Mapped[int] = mapped_column(SmallInteger)
+    checks: Mapped[int]
     reminders: Mapped[list[str]]
     verifications: Mapped[list[str]]
     services: Mapped[list[str]]
