@@ -1,0 +1,242 @@
+"""The documents say what the code says, as far as a machine can tell.
+
+A failing table shows the row the code asks for, to be copied into the document.
+"""
+
+import json
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from enum import Enum
+from functools import cache
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+
+from twinstile import app
+from twinstile.contract import operations
+from twinstile.platform import observe
+from twinstile.platform.auth import DEVICE_SCOPES, ROLE_SCOPES, Scope
+from twinstile.platform.errors import Internal, Problem
+from twinstile.platform.roles import Role
+from twinstile.platform.settings import Settings
+from twinstile.policy import documents
+from twinstile.screening import machine, rules
+from twinstile.screening.rules import Evidence
+from twinstile.screening.types import Outcome
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
+
+_LINK = re.compile(r"\]\(([^)\s]+)\)")
+_CODE = re.compile(r"```.*?^ *```|`[^`\n]+`", re.DOTALL | re.MULTILINE)
+_ROUTE = re.compile(r"\b(GET|PUT|POST|DELETE) (/v1/[\w{}/:.-]+)")
+_DEV = re.compile(r"\bdev\.py ([a-z]+)")
+_COMMAND = re.compile(r"(?:^|[\s/`])twinstile ((?:operator )?[a-z]+(?:-[a-z]+)*)(?=[\s`]|$)")
+
+
+@cache
+def read(page: Path) -> str:
+    return page.read_text("utf-8")
+
+
+def plain(text: str) -> str:
+    """The text without code, in which brackets are no links and signs no headings."""
+    return _CODE.sub("", text)
+
+
+def code(text: str) -> Iterator[str]:
+    """What is typed: the lines of shell blocks without comments, and spans."""
+    for found in _CODE.findall(text):
+        if found.startswith("```") and not found.startswith("```sh\n"):
+            continue
+        for line in found.strip("`").splitlines():
+            yield line.split(" # ")[0]
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, named as the usual viewers do."""
+    headings = re.findall(r"^#+ (.+)$", read(page), re.MULTILINE)
+    kept = (re.sub(r"[^\w\- ]", "", heading.lower()) for heading in headings)
+    return {heading.strip().replace(" ", "-") for heading in kept}
+
+
+@pytest.mark.parametrize("document", PAGES, ids=NAMES)
+def test_links_lead_somewhere(document: Path) -> None:
+    for link in _LINK.findall(plain(read(document))):
+        if link.startswith(("http://", "https://")):
+            continue
+        name, _, anchor = unquote(link).partition("#")
+        target = (document.parent / name).resolve() if name else document
+        assert target.exists(), link
+        assert target.is_relative_to(ROOT), link
+        if anchor:
+            assert anchor in anchors(target), link
+
+
+@pytest.mark.parametrize("document", PAGES, ids=NAMES)
+def test_routes_named_exist(document: Path) -> None:
+    there = {f"{method.upper()} {path}" for path, method, _ in operations(app.contract())}
+    named = {f"{method} {path}" for method, path in _ROUTE.findall(read(document))}
+    assert named <= there
+
+
+@pytest.mark.parametrize("document", PAGES, ids=NAMES)
+def test_commands_of_the_developers_script_exist(document: Path) -> None:
+    usage = (ROOT / "dev.py").read_text()
+    for command in _DEV.findall(read(document)):
+        assert f'    "{command}": {command},' in usage, command
+
+
+def commands() -> list[str]:
+    lines = (line for page in PAGES for line in code(read(page)))
+    return sorted({found for line in lines for found in _COMMAND.findall(line)})
+
+
+@pytest.mark.parametrize("command", commands())
+def test_commands_exist(command: str) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-m", "twinstile", *command.split(), "--help"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+
+
+def test_the_operators_commands_are_named_at_all() -> None:
+    assert {"serve", "doctor", "migrate", "operator add", "enrol-code"} <= set(commands())
+
+
+def rows(page: str, header: str) -> list[str]:
+    """The rows of the table that has this header."""
+    _, found, after = read(ROOT / page).partition(f"\n{header}\n")
+    assert found, f"{page} has no table {header}"
+    return after.partition("\n\n")[0].splitlines()[1:]
+
+
+def cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, Enum):
+        return f"`{value.value}`"
+    return f"`{json.dumps(value) if isinstance(value, tuple) else value}`"
+
+
+def test_the_table_of_settings_is_that_of_the_code() -> None:
+    found = rows("docs/operators.md", "| Variable | Default | Meaning |")
+    assert len(found) == len(Settings.model_fields)
+    for (name, field), row in zip(Settings.model_fields.items(), found, strict=True):
+        # a setting whose name says it all may be described here alone
+        meaning = field.description or row.split(" | ")[-1].removesuffix(" |")
+        default = cell(field.default)
+        assert row == f"| `TWINSTILE_{name.upper()}` | {default} | {meaning} |"
+
+
+def kinds(kind: type[Problem] = Problem) -> Iterator[type[Problem]]:
+    yield kind
+    for below in kind.__subclasses__():
+        if below.__module__.startswith("twinstile."):
+            yield from kinds(below)
+
+
+def words(kind: list[type[Problem]], member: str) -> str:
+    """How the problems of one type answer: `true`, `false`, `null`, or more than one."""
+    return " or ".join(dict.fromkeys(json.dumps(getattr(one, member)) for one in kind))
+
+
+def test_the_table_of_problems_is_that_of_the_code() -> None:
+    by_slug: dict[str, list[type[Problem]]] = {}
+    for kind in kinds():
+        if kind is not Problem:  # the base is never raised; `Internal` speaks for its slug
+            by_slug.setdefault(kind.slug, []).append(kind)
+    assert by_slug[Problem.slug] == [Internal]
+    wanted = {
+        f"| `{slug}` | {same[0].status} | {words(same, 'retryable')} "
+        f"| {words(same, 'stored')} | {same[0].title} |"
+        for slug, same in by_slug.items()
+    }
+    found = rows("docs/api.md", "| Problem | Status | `retryable` | `stored` | Title |")
+    assert set(found) == wanted
+    assert len(found) == len(wanted)
+
+
+def test_the_table_of_scopes_is_that_of_the_code() -> None:
+    holders = [DEVICE_SCOPES, *(ROLE_SCOPES[role] for role in table_roles())]
+    wanted = [
+        f"| `{scope}` | {' | '.join('x' if scope in held else '' for held in holders)} |"
+        for scope in Scope
+    ]
+    assert rows("docs/api.md", scopes_header()) == wanted
+
+
+def table_roles() -> list[Role]:
+    names = scopes_header().strip("| ").split(" | ")[2:]
+    assert set(names) == set(Role)
+    return [Role(name) for name in names]
+
+
+def scopes_header() -> str:
+    header = re.search(r"^\| Scope \| device \|.*$", read(ROOT / "docs/api.md"), re.MULTILINE)
+    assert header is not None
+    return header.group()
+
+
+def first_cells(page: str, header: str) -> list[str]:
+    return [row.split("|")[1].strip().strip("`") for row in rows(page, header)]
+
+
+def test_the_facts_rules_may_speak_about_are_listed() -> None:
+    policy = documents.compile_document(documents.pack("cn-hub"))
+    facts = rules.facts(machine.START, Evidence(), policy.parameters, prior_hold=False)
+
+    def names(value: object, prefix: str) -> Iterator[str]:
+        if isinstance(value, dict):
+            for name, member in value.items():
+                yield from names(member, f"{prefix}.{name}" if prefix else name)
+        else:
+            yield prefix
+
+    assert first_cells("docs/policy.md", "| Fact | Meaning |") == list(names(facts, ""))
+
+
+def test_outcomes_are_listed_by_caution_with_what_the_lane_shows() -> None:
+    header = "| Outcome | Means | Lane shows at least |"
+    shown = [row.rsplit("|", 2)[1].strip(" `") for row in rows("docs/policy.md", header)]
+    wanted = [(o, machine.verdict(machine.START, o)) for o in sorted(Outcome)]
+    assert first_cells("docs/policy.md", header) == [outcome for outcome, _ in wanted]
+    for (outcome, least), said in zip(wanted, shown, strict=True):
+        # at the start the state itself says UNKNOWN, which is more cautious than PASS
+        assert said == least or (said, least) == ("PASS", "UNKNOWN"), outcome
+
+
+def test_the_pack_is_explained_rule_by_rule() -> None:
+    pack = documents.pack("cn-hub")
+    explained = [
+        tuple(part.strip(" `") for part in row.split("|")[1:3])
+        for row in rows("docs/policy.md", "| Rule | Outcome | Applies when |")
+    ]
+    assert explained == [(rule["id"], rule["outcome"]) for rule in pack["rules"]]
+    header = "| Parameter | In `cn-hub` | Meaning |"
+    assert set(first_cells("docs/policy.md", header)) == set(pack["parameters"])
+
+
+def test_the_metrics_to_watch_exist() -> None:
+    there = {
+        f"{metric.name}{'_total' if metric.type == 'counter' else ''}"
+        for metric in observe.REGISTRY.collect()
+    }
+    assert set(first_cells("docs/operators.md", "| Metric | Watch |")) == there
+
+
+def test_the_reason_for_every_dependency_is_written_down() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = {re.split(r"[<>=]", needed)[0] for needed in project["dependencies"]}
+    header = "| Package | For | Released | Kept by | Why, and instead of what |"
+    cells = first_cells("docs/decisions/0010-dependencies.md", header)
+    assert {name for listed in cells for name in listed.split(", ")} == wanted
