@@ -4,9 +4,14 @@ The library renders its statements itself; its version is pinned, and its own up
 as migrations of their own.
 """
 
+from functools import partial
+from typing import cast
+
 from alembic import op
 from pgqueuer.adapters.persistence.qb import QueryBuilderEnvironment
+from sqlalchemy.engine import AdaptedConnection
 
+from twinstile.platform.db import Raw
 from twinstile.platform.jobs import SETTINGS
 
 revision = "0002"
@@ -15,10 +20,15 @@ branch_labels = None
 depends_on = None
 
 
+async def _execute(raw: Raw, *, statements: str) -> None:
+    """Several statements in one go: a prepared one could hold only one of them."""
+    await raw.execute(statements)
+
+
 def upgrade() -> None:
     statements = QueryBuilderEnvironment(SETTINGS).build_install_query()
-    adapted = op.get_bind().connection.dbapi_connection
-    adapted.run_async(lambda raw: raw.execute(statements))
+    adapted = cast("AdaptedConnection", op.get_bind().connection.dbapi_connection)
+    adapted.run_async(partial(_execute, statements=statements))
     schema = SETTINGS.db_schema
     op.execute(f"GRANT USAGE ON SCHEMA {schema} TO twinstile_app")
     op.execute(
