@@ -5,8 +5,10 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TypeAlias
 
+import asyncpg
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
+from sqlalchemy.exc import SQLAlchemyError
 
 from twinstile.arrivals import api as arrivals
 from twinstile.cases import api as cases
@@ -46,7 +48,11 @@ def create_app(house: House, background: Background | None = None) -> FastAPI:
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncGenerator[None]:
         stop = asyncio.Event()
-        await house.database.warm()
+        try:
+            await house.database.warm()
+        except (OSError, SQLAlchemyError, asyncpg.PostgresError) as error:
+            # it may come back any moment: be alive, not ready, and say so
+            observe.log.warning("database does not answer", error=observe.error_kind(error))
         beside = asyncio.ensure_future(background(house, stop)) if background else None
         try:
             yield

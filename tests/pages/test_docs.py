@@ -1,0 +1,69 @@
+"""The reference page in a real browser: it shows the operations and asks nobody else."""
+
+import json
+import shutil
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from hubs import Service
+from playwright.async_api import Browser, Page, async_playwright, expect
+
+CHROMIUM = shutil.which("chromium")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None, reason="no chromium on the PATH: apt install chromium"
+)
+
+
+@pytest.fixture(scope="module")
+async def browser() -> AsyncGenerator[Browser]:
+    async with async_playwright() as playwright:
+        started = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield started
+        await started.close()
+
+
+@pytest.fixture
+async def page(browser: Browser) -> AsyncGenerator[Page]:
+    opened = await browser.new_page(viewport={"width": 1280, "height": 1000})
+    yield opened
+    await opened.close()
+
+
+async def test_the_reference_shows_every_operation_and_asks_only_this_server(
+    page: Page, service: Service, tmp_path: Path
+) -> None:
+    asked: list[str] = []
+    complaints: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("console", lambda line: complaints.append(line.text))
+    page.on("pageerror", lambda error: complaints.append(error.message))
+    await page.goto(f"{service.base_url}/docs")
+    async with service.client() as client:
+        document = json.loads((await client.get("/openapi.json")).text)
+    count = sum(len(methods) for methods in document["paths"].values())
+    await expect(page.locator(".opblock")).to_have_count(count, timeout=20_000)
+    await page.get_by_text("Record a check").first.click()
+    await expect(page.get_by_text("Needs the scope").first).to_be_visible()
+    await page.screenshot(path=tmp_path / "reference.png")
+    outside = [url for url in asked if not _ours(url, service)]
+    assert not outside
+    assert not complaints
+
+
+def _ours(url: str, service: Service) -> bool:
+    """A picture inside the style sheet is a request to nobody."""
+    return url.startswith("data:") or urlsplit(url).netloc == urlsplit(service.base_url).netloc
+
+
+async def test_the_front_page_leads_to_the_reference_in_two_languages(
+    page: Page, service: Service
+) -> None:
+    await page.goto(service.base_url)
+    await expect(page.get_by_role("heading", name="twinstile")).to_be_visible()
+    await expect(page.get_by_text("两次提醒")).to_be_visible()
+    await page.get_by_role("link", name="接口文档").click()
+    await expect(page).to_have_url(f"{service.base_url}/docs")
