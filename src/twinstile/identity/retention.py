@@ -16,7 +16,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from uuid_utils.compat import uuid7
 
 from twinstile.identity import vault
-from twinstile.identity.tables import Purged, Vault
+from twinstile.identity.tables import Vault
 from twinstile.platform import events
 from twinstile.platform.crypto import KeyFiles
 from twinstile.platform.db import Database, Transaction
@@ -110,11 +110,6 @@ async def _purge_day(
         people = len(gone.all())
         await tx.sql.execute(
             delete(Quarantine).where(Quarantine.hub_id == hub_id, Quarantine.key_id == key_id)
-        )
-        await tx.sql.execute(
-            upsert(Purged)
-            .values(hub_id=hub_id, day=day, purged_at=now, people=people)
-            .on_conflict_do_nothing()
         )
         await _certify(tx, hub_id, key_id, people, now)
     return people

@@ -13,7 +13,10 @@ from twinstile.platform.tables import Base, HubKey, UuidKey
 
 
 class Vault(Base):
-    """One person as seen on one day, under that day's key."""
+    """One person as received on one day, under that day's key.
+
+    A fact that comes late is kept from the day it came, not from the day it tells of.
+    """
 
     __tablename__ = "vault"
     __table_args__ = (
@@ -38,14 +41,3 @@ class Held(Base):
     person_id: Mapped[UuidKey]
     held_at: Mapped[datetime]
     cipher: Mapped[bytes]
-
-
-class Purged(Base):
-    """A day whose identities were destroyed: late facts of that day meet a closed door."""
-
-    __tablename__ = "vault_purged"
-
-    hub_id: Mapped[HubKey]
-    day: Mapped[date] = mapped_column(primary_key=True)
-    purged_at: Mapped[datetime]
-    people: Mapped[int]

@@ -43,7 +43,7 @@ def epoch_key(epoch: int) -> str:
 
 
 def day_key(day: date) -> str:
-    """The name of the key under which the people of that day are encrypted."""
+    """The name of the key under which the people received on that day are encrypted."""
     return f"day.{day.isoformat()}"
 
 
