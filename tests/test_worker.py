@@ -1,6 +1,6 @@
 """The jobs of the clock, run as the schedule runs them."""
 
-from datetime import timedelta
+from datetime import date, datetime, time, timedelta
 
 import people
 from hubs import Hub
@@ -8,7 +8,29 @@ from hubs import Hub
 from twinstile import worker
 from twinstile.opening import Place
 from twinstile.platform import clock
+from twinstile.platform.db import Database
 from twinstile.platform.roles import Role
+
+
+async def test_days_end_in_the_zone_of_the_settings_whatever_the_hub_was_opened_with(
+    hub: Hub, place: Place
+) -> None:
+    owner = Database(place.owner_url, pool_size=1)
+    async with owner.transaction() as tx:
+        await tx.raw.execute(
+            "UPDATE hub SET timezone = 'Etc/GMT+12' WHERE hub_id = $1", hub.hub_id
+        )
+    await owner.close()
+    checked = await hub.client().put(f"/v1/checks/{people.new_id()}", json=people.check())
+    assert checked.status_code == 201
+    keys = hub.house.keys.of(hub.hub_id)
+    (day,) = (date.fromisoformat(name.removeprefix("day.")) for name in keys.names("day."))
+    jobs = {job.name: job for job in worker.jobs_of(hub.house, place)}
+    end = datetime.combine(day + timedelta(days=15), time(), hub.house.settings.zone)
+    await jobs["retention"].work(end - timedelta(seconds=1))
+    assert keys.names("day.")
+    await jobs["retention"].work(end)
+    assert not keys.names("day.")
 
 
 async def test_retention_forgets_manifests_and_identities_of_every_hub(

@@ -8,7 +8,6 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import TypeAlias
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 
@@ -27,7 +26,7 @@ from twinstile.screening import transitions
 
 ESCALATED_AT_ONCE = 200
 
-HubWork: TypeAlias = Callable[[str, ZoneInfo, datetime], Awaitable[None]]
+HubWork: TypeAlias = Callable[[str, datetime], Awaitable[None]]
 
 
 class HubsFailed(Exception):
@@ -64,7 +63,7 @@ def jobs_of(house: House, place: Place) -> tuple[Job, ...]:
 def _timers(house: House, policies: Policies) -> HubWork:
     """Fire deadlines that have passed, of screenings and of cases."""
 
-    async def work(hub_id: str, _: ZoneInfo, now: datetime) -> None:
+    async def work(hub_id: str, now: datetime) -> None:
         await transitions.expire_due(house.database, policies, hub_id, now)
         async with house.database.transaction() as tx:
             await dispositions.escalate_due(tx, hub_id, now, ESCALATED_AT_ONCE)
@@ -75,14 +74,14 @@ def _timers(house: House, policies: Policies) -> HubWork:
 def _retention(house: House, policies: Policies) -> HubWork:
     """Destroy identities the policy in force no longer lets us keep."""
 
-    async def work(hub_id: str, zone: ZoneInfo, now: datetime) -> None:
+    async def work(hub_id: str, now: datetime) -> None:
         async with house.database.reading() as tx:
             policy = await policies.get(tx, hub_id, await versions.in_force(tx, hub_id, now))
         purge = await retention.run(
             house.database,
             house.keys.of(hub_id),
             hub_id,
-            zone,
+            house.settings.zone,
             policy.parameters.retention_days,
             now,
         )
@@ -102,12 +101,12 @@ def each_hub(house: House, work: HubWork) -> Callable[[datetime], Awaitable[None
 
     async def work_everywhere(now: datetime) -> None:
         async with house.database.reading() as tx:
-            found = await tx.sql.execute(select(Hub.hub_id, Hub.timezone).order_by(Hub.hub_id))
-            hubs = [(hub_id, zone) for hub_id, zone in found]
+            found = await tx.sql.execute(select(Hub.hub_id).order_by(Hub.hub_id))
+            hubs = [hub_id for (hub_id,) in found]
         failed = 0
-        for hub_id, zone in hubs:
+        for hub_id in hubs:
             try:
-                await work(hub_id, ZoneInfo(zone), now)
+                await work(hub_id, now)
             except Exception as error:  # noqa: BLE001 # reported below
                 failed += 1
                 observe.log.error("hub failed", hub=hub_id, error=observe.error_kind(error))

@@ -64,6 +64,8 @@ class Hub(Base):
     hub_id: Mapped[HubKey]
     name: Mapped[str]
     timezone: Mapped[str]
+    """As the settings had it when the hub was opened, for readers of the database. One
+    installation has one zone: every day is reckoned in the settings' zone."""
     opened_at: Mapped[datetime]
 
 
