@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import httpx2
+import pytest
 from hubs import Hub, Service
 from pydantic import SecretStr
 
@@ -38,6 +39,7 @@ async def test_without_its_database_it_lives_but_is_not_ready(house: House) -> N
     assert me.status_code == 401  # nobody is looked up where no token is given
 
 
+@pytest.mark.usefixtures("house")
 async def test_with_keys_it_cannot_read_it_is_not_ready(place: Place, tmp_path: Path) -> None:
     own = settings.load(profile=Profile.DEMO, data_dir=tmp_path, database_url=None)
     opening.key_ring(own).of(own.hub_id).get_or_create("case.1")
