@@ -31,7 +31,6 @@ def upgrade() -> None:
     adapted.run_async(partial(_execute, statements=statements))
     schema = SETTINGS.db_schema
     op.execute(f"GRANT USAGE ON SCHEMA {schema} TO twinstile_app")
-    op.execute(
-        f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO twinstile_app"
-    )
+    every = "SELECT, INSERT, UPDATE, DELETE"
+    op.execute(f"GRANT {every} ON ALL TABLES IN SCHEMA {schema} TO twinstile_app")
     op.execute(f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA {schema} TO twinstile_app")
