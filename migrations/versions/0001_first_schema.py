@@ -466,6 +466,7 @@ def create_tables() -> None:
         sa.Column("day", sa.Date(), nullable=False),
         sa.Column("person_id", sa.Uuid(), nullable=False),
         sa.Column("blind", sa.LargeBinary(), nullable=False),
+        sa.Column("first_epoch", sa.Integer(), nullable=False),
         sa.Column("cipher", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("hub_id", "day", "person_id", name=op.f("pk_vault")),
         sa.UniqueConstraint("hub_id", "day", "blind", name=op.f("uq_vault_hub_id_day_blind")),

@@ -3,6 +3,7 @@
 import subprocess
 from datetime import date, timedelta
 from pathlib import Path
+from uuid import UUID
 
 import people
 import pytest
@@ -135,6 +136,25 @@ async def test_the_same_person_is_recognised_on_a_later_day_of_the_epochs(hub: H
         much_later = day + timedelta(days=3 * vault.EPOCH_DAYS)
         (stranger,) = await vault.recognise(tx, keys, hub.hub_id, much_later, [who])
         assert stranger != row["person_id"]
+
+
+@pytest.mark.parametrize("start", [0, 4, 13], ids=lambda day: f"day {day} of its epoch")
+async def test_a_person_id_ends_with_the_second_epoch_however_often_it_is_met(
+    hub: Hub, start: int
+) -> None:
+    keys = hub.house.keys.of(hub.hub_id)
+    document = Document(DocumentKind.PASSPORT, "L898902C3", "UTO")
+    begin = date.fromordinal(52_800 * vault.EPOCH_DAYS + start)
+    ids: dict[UUID, list[int]] = {}
+    for day in (begin + timedelta(days=10 * n) for n in range(8)):
+        async with hub.house.database.transaction() as tx:
+            (met,) = await vault.recognise(
+                tx, keys, hub.hub_id, day, [Identity(document, Holder())]
+            )
+            assert await vault.find(tx, keys, hub.hub_id, day, document) == met
+        ids.setdefault(met, []).append(vault.epoch_of(day))
+    assert [epochs[0] for epochs in ids.values()] == [52_800, 52_802, 52_804]
+    assert all(epochs[-1] <= epochs[0] + 1 for epochs in ids.values())
 
 
 async def certified(hub: Hub) -> dict[str, int]:

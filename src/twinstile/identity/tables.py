@@ -28,6 +28,8 @@ class Vault(Base):
     day: Mapped[date] = mapped_column(primary_key=True)
     person_id: Mapped[UuidKey]
     blind: Mapped[bytes]
+    first_epoch: Mapped[int]
+    """The epoch in which the person id was given out; goes with it from day to day."""
     cipher: Mapped[bytes]
 
 

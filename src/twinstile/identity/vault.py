@@ -1,7 +1,8 @@
 """The vault's work: recognise a document, keep whose it is, give it back to those who may.
 
-A person id is random. The same document met again within the life of the blind index (two
-epochs of 14 days) gets the same id; afterwards nobody, we included, can tell that it was met.
+A person id is random. The same document met again gets the same id until the end of the epoch
+after the one in which the id was given out: 14 to 28 days, however often it is met. Afterwards
+nobody, we included, can tell that it was met before.
 """
 
 import contextlib
@@ -76,12 +77,14 @@ WITH wanted AS (
     SELECT * FROM unnest($3::bytea[], $4::bytea[], $5::uuid[], $6::bytea[])
         AS w(blind, earlier, person_id, cipher)
 ), known AS (
-    SELECT DISTINCT ON (w.blind) w.blind, v.person_id
+    SELECT DISTINCT ON (w.blind) w.blind, v.person_id, v.first_epoch
     FROM wanted w JOIN vault v ON v.hub_id = $1 AND v.blind IN (w.blind, w.earlier)
+    WHERE v.first_epoch >= $7 - 1
     ORDER BY w.blind, v.day
 )
-INSERT INTO vault (hub_id, day, person_id, blind, cipher)
-SELECT $1, $2, coalesce(k.person_id, w.person_id), w.blind, w.cipher
+INSERT INTO vault (hub_id, day, person_id, blind, first_epoch, cipher)
+SELECT $1, $2, coalesce(k.person_id, w.person_id), w.blind, coalesce(k.first_epoch, $7),
+       w.cipher
 FROM wanted w LEFT JOIN known k USING (blind)
 ORDER BY w.blind
 ON CONFLICT DO NOTHING
@@ -125,6 +128,7 @@ async def recognise(
             encrypt(key, _pack(person), _seen_at(hub_id, day, digests[0]))
             for digests, person in first.values()
         ],
+        epoch_of(day),
     )
     locked: Iterable[asyncpg.Record] = await tx.raw.fetch(_LOCK, hub_id, day, list(first))
     found: Mapping[bytes, UUID] = {row[0]: row[1] for row in locked}
@@ -134,10 +138,15 @@ async def recognise(
 async def find(
     tx: Reading, keys: KeyFiles, hub_id: str, day: date, document: Document
 ) -> UUID | None:
-    """The person id of a document met before, if any."""
+    """The person id a document has on that day, if it was met before."""
     row = await tx.sql.execute(
         select(Vault.person_id)
-        .where(Vault.hub_id == hub_id, Vault.blind.in_(blind(keys, document, day)))
+        .where(
+            Vault.hub_id == hub_id,
+            Vault.blind.in_(blind(keys, document, day)),
+            Vault.first_epoch >= epoch_of(day) - 1,
+        )
+        .order_by(Vault.day)
         .limit(1)
     )
     return row.scalar_one_or_none()
