@@ -4,9 +4,9 @@
 
 A service of its own runs in another process with the shipped settings (durable commits, vault
 encryption, policy, events). First `--stored` checks are handed over in batches, so that tables
-and indexes have a size; then `--clients` tablets send one check after the other for `--seconds`,
-each check of a person not met before; then the same at a calm, fixed rate. The load comes from
-this process on the same machine, so figures include its share of the processors.
+and indexes have a size; then `--clients` tablets send one check after the other for
+`--seconds`, each of a person not met before; then the same at a calm, fixed rate. The load
+comes from this machine too, so figures include its share of the processors.
 """
 
 import argparse
@@ -215,7 +215,7 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory(prefix="twinstile-bench-") as folder:
         Path(folder).chmod(0o755)  # as root, PostgreSQL runs as another account and passes here
-        child = subprocess.Popen(
+        child = subprocess.Popen(  # noqa: S603 # ourselves
             [sys.executable, __file__, "--service", folder],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
