@@ -1,8 +1,9 @@
 """A tablet's backlog: judged item by item, none dropped, none twice."""
 
 import people
+import pytest
 from httpx2 import Response
-from hubs import DEVICE, Hub
+from hubs import DEVICE, PASSCODE, Hub
 
 from twinstile.platform.roles import Role
 
@@ -115,6 +116,98 @@ async def test_a_fact_names_the_shift_it_was_made_in(hub: Hub) -> None:
     stranger = hub.duties[Role.MEDIC]
     refused = (await hand_over(hub, item(2, shift_id=str(stranger.shift_id)))).json()
     assert refused["items"][0]["status"] == "quarantined"
+
+
+async def refusal(hub: Hub, fact: people.Json, who: str = DEVICE) -> object:
+    told = (await hand_over(hub, fact, who=who)).json()["items"][0]
+    return told["problem"] and told["problem"]["errors"][0]
+
+
+OUT_OF_SHIFT = {"pointer": "/shift_id", "code": "out-of-range"}
+NEEDS_LIVE_SHIFT = {"pointer": "/shift_id", "code": "needs-live-shift"}
+
+
+@pytest.mark.parametrize(
+    ("minutes_ago", "answer"), [(0, None), (3, None), (8, OUT_OF_SHIFT), (-1000, OUT_OF_SHIFT)]
+)
+async def test_a_fact_of_another_time_does_not_bear_the_shifts_name(
+    hub: Hub, minutes_ago: int, answer: object
+) -> None:
+    fact = people.fact(observed_at=people.ago(minutes=minutes_ago))
+    shift = str(hub.duties[Role.SCREENER].shift_id)
+    assert await refusal(hub, item(1, fact, shift_id=shift)) == answer
+
+
+async def test_a_slow_clock_does_not_move_a_fact_out_of_its_shift(hub: Hub) -> None:
+    fact = item(
+        1,
+        people.fact(observed_at=people.ago(hours=20)),
+        shift_id=str(hub.duties[Role.SCREENER].shift_id),
+    )
+    answer = await hub.client(DEVICE).post(
+        "/v1/facts:batch", json={"sent_at": people.ago(hours=20), "items": [fact]}
+    )
+    assert answer.json()["items"][0]["status"] == "stored"
+
+
+async def test_nothing_is_done_in_the_name_of_a_disabled_operator(hub: Hub) -> None:
+    duty = hub.duties[Role.SCREENER]
+    made_before = item(1, people.fact(), shift_id=str(duty.shift_id))
+    administrator = hub.client(Role.ADMINISTRATOR)
+    answer = await administrator.delete(f"/v1/operators/{duty.operator_id}")
+    assert answer.status_code == 204
+    made_after = item(2, people.fact(), shift_id=str(duty.shift_id))
+    assert await refusal(hub, made_after) == OUT_OF_SHIFT
+    assert await refusal(hub, made_before) is None
+
+
+async def held(hub: Hub) -> people.Json:
+    """Somebody held with a fever, and the step that would let go of them."""
+    number = people.resident_number()
+    ear = people.fact(number, temperature={"value": 38.4, "method": "EAR"})
+    told = (await hand_over(hub, item(1, people.fact(number, 38.2)), item(2, ear))).json()
+    check: people.Json = told["items"][1]["check"]
+    assert check["state"] == "HELD"
+    return {
+        "screening_id": check["screening_id"],
+        "event": "not_a_case",
+        "at": people.now(),
+        "reason": "seen by the medic",
+    }
+
+
+async def medic_on_the_tablet(hub: Hub) -> tuple[str, str]:
+    """The shift and the token of the medic, signed in on the screener's tablet."""
+    body = {"login": hub.duties[Role.MEDIC].login, "passcode": PASSCODE}
+    answer = await hub.client(DEVICE).post("/v1/shifts", json=body)
+    assert answer.status_code == 201
+    return answer.json()["shift_id"], answer.json()["token"]
+
+
+async def test_a_suspicion_is_not_lowered_by_naming_a_medics_shift(hub: Hub) -> None:
+    step = await held(hub)
+    shift, token = await medic_on_the_tablet(hub)
+    alone = item(3, step, "transition", shift_id=shift)
+    assert await refusal(hub, alone) == NEEDS_LIVE_SHIFT
+    assert await refusal(hub, alone, Role.SCREENER) == NEEDS_LIVE_SHIFT
+    assert await refusal(hub, item(4, step, "transition")) == NEEDS_LIVE_SHIFT
+    async with hub.service.client(token) as medic:
+        answer = await medic.post(
+            "/v1/facts:batch",
+            json={
+                "sent_at": people.now(),
+                "items": [item(5, step, "transition", shift_id=shift)],
+            },
+        )
+        assert answer.json()["items"][0]["status"] == "stored"
+        whole = await medic.get(f"/v1/screenings/{step['screening_id']}")
+    assert whole.json()["state"] == "CLEARED_CONDITIONAL"
+    assert whole.json()["steps"][-1]["operator_id"] == str(hub.duties[Role.MEDIC].operator_id)
+
+
+async def test_a_medic_on_shift_need_not_name_the_shift(hub: Hub) -> None:
+    step = await held(hub)
+    assert await refusal(hub, item(1, step, "transition"), Role.MEDIC) is None
 
 
 async def test_steps_reminders_and_services_come_in_a_backlog_too(hub: Hub) -> None:

@@ -223,18 +223,50 @@ async def sign_out(tx: Transaction, who: Principal, at: datetime) -> None:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Worked:
+    """A shift as it was worked: by whom, in which roles, from when until when."""
+
+    operator_id: UUID
+    roles: frozenset[Role]
+    started_at: datetime
+    ended_at: datetime
+    disabled_at: datetime | None
+
+    def covers(self, moment: datetime, tolerance: timedelta) -> bool:
+        """Whether a fact of that moment may bear this operator's name.
+
+        The tolerance is for clocks; a disabled operator gets none, for that is a moment of
+        our own clock after which nothing may be done in that name.
+        """
+        within = self.started_at - tolerance <= moment <= self.ended_at + tolerance
+        return within and (self.disabled_at is None or moment < self.disabled_at)
+
+
 async def crew(
     tx: Reading, hub_id: str, device_id: UUID, shift_ids: set[UUID]
-) -> dict[UUID, tuple[UUID, frozenset[Role]]]:
-    """Operator and roles of shifts that were worked on this device, ended ones included."""
+) -> dict[UUID, Worked]:
+    """The shifts of these ids that were worked on this device, ended ones included."""
     if not shift_ids:
         return {}
     found = await tx.sql.execute(
-        select(Shift.shift_id, Shift.operator_id, Shift.roles).where(
+        select(
+            Shift.shift_id,
+            Shift.operator_id,
+            Shift.roles,
+            Shift.started_at,
+            func.coalesce(Shift.ended_at, Shift.ends_at),
+            Operator.disabled_at,
+        )
+        .join(
+            Operator,
+            (Operator.hub_id == Shift.hub_id) & (Operator.operator_id == Shift.operator_id),
+        )
+        .where(
             Shift.hub_id == hub_id, Shift.device_id == device_id, Shift.shift_id.in_(shift_ids)
         )
     )
     return {
-        shift_id: (operator_id, frozenset(map(Role, roles)))
-        for shift_id, operator_id, roles in found
+        shift_id: Worked(operator_id, frozenset(map(Role, roles)), began, ended, disabled)
+        for shift_id, operator_id, roles, began, ended, disabled in found
     }

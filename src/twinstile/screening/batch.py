@@ -5,7 +5,7 @@ it then, and its neighbours never notice. Everything of one batch is in one tran
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 from typing import TypeVar, cast
@@ -17,9 +17,9 @@ from twinstile.platform import devices, shifts
 from twinstile.platform.db import Transaction
 from twinstile.platform.errors import FieldFault, IdReused, InvalidInput, Problem
 from twinstile.platform.handlers import faults
-from twinstile.platform.roles import Role
+from twinstile.platform.shifts import Worked
 from twinstile.policy.versions import Policies
-from twinstile.screening import acts, checks, intake, quarantine, transitions
+from twinstile.screening import acts, attribution, checks, intake, quarantine, transitions
 from twinstile.screening.acts import Act, Given
 from twinstile.screening.bodies import (
     CheckFact,
@@ -96,7 +96,7 @@ async def receive(
             continue
         counters.append(envelope.counter)
         try:
-            facts.append(_fact(place, envelope, crew, receiver))
+            facts.append(_fact(place, envelope, crew, receiver, sent_at))
         except Problem as problem:
             taken[place] = Taken(envelope.id, FactStatus.QUARANTINED, problem)
     for kind, group in groupby(facts, key=lambda fact: fact.kind):
@@ -132,23 +132,17 @@ def _claimed(item: object, name: str, kind: TypeAdapter[T]) -> T | None:
 def _fact(
     place: int,
     envelope: FactBody,
-    crew: Mapping[UUID, tuple[UUID, frozenset[Role]]],
+    crew: Mapping[UUID, Worked],
     receiver: Receiver,
+    sent_at: datetime,
 ) -> _Fact:
-    if envelope.shift_id is not None:
-        if envelope.shift_id not in crew:
-            raise InvalidInput(errors=[FieldFault("/shift_id", "unknown-value")])
-        operator_id, roles = crew[envelope.shift_id]
-        who = replace(
-            receiver.who, operator_id=operator_id, shift_id=envelope.shift_id, roles=roles
-        )
-        receiver = replace(receiver, who=who)
     try:
         body = _BODIES[envelope.kind].model_validate(envelope.body)
     except ValidationError as error:
         found = faults(error.errors(include_input=False))
         raise InvalidInput(errors=_in_body(found)) from None
-    return _Fact(place, envelope.kind, envelope.id, envelope.counter, body, receiver)
+    hand = attribution.hand(envelope.shift_id, body, crew, receiver, sent_at)
+    return _Fact(place, envelope.kind, envelope.id, envelope.counter, body, hand)
 
 
 def _refused(fact: _Fact, problem: Problem) -> Taken:
