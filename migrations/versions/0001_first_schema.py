@@ -367,6 +367,7 @@ def create_tables() -> None:
         sa.Column("platform", sa.Text(), nullable=True),
         sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("closed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("manifest_batch", sa.Integer(), nullable=True),
         sa.PrimaryKeyConstraint("hub_id", "run_id", name=op.f("pk_run")),
     )
     op.create_index(

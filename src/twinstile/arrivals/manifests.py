@@ -132,36 +132,35 @@ async def land(
 ) -> Landed:
     """Apply a whole manifest: entries it no longer names are withdrawn.
 
-    An older batch than the one applied changes nothing: late files are normal. The run's row is
-    locked first, so two manifests of one run are applied one after the other.
+    An older batch than the one applied changes nothing: late files are normal. The same batch
+    again is applied again, which changes nothing when it says the same. The run's row is locked
+    first, so two manifests of one run are applied one after the other.
     Raises `NotFound` for an unknown run, `Conflict` for a closed one.
     """
     locked = await tx.sql.execute(
-        select(Run.closed_at)
+        select(Run.closed_at, Run.manifest_batch)
         .where(Run.hub_id == who.hub_id, Run.run_id == run_id)
         .with_for_update()
     )
     row = locked.one_or_none()
     if row is None:
         raise NotFound("There is no such run.")
-    if row[0] is not None:
+    closed_at, newest = row
+    if closed_at is not None:
         raise Conflict("The run is closed.")
-    mine = (ManifestEntry.hub_id == who.hub_id, ManifestEntry.run_id == run_id)
-    highest = await tx.sql.execute(select(func.max(ManifestEntry.batch)).where(*mine))
-    newest: int | None = highest.scalar_one_or_none()
     if newest is not None and batch < newest:
         return Landed(
             applied=False, expected=await _expected(tx, who.hub_id, run_id), withdrawn=0
         )
     people = await vault.recognise(tx, keys, who.hub_id, today, [e.identity for e in entries])
-    await _write(tx, who.hub_id, run_id, batch, entries, people, at)
-    gone = await tx.sql.execute(
-        update(ManifestEntry)
-        .where(*mine, ManifestEntry.batch < batch, ManifestEntry.withdrawn_at.is_(None))
-        .values(withdrawn_at=at)
-        .returning(ManifestEntry.entry_id)
+    await tx.sql.execute(
+        update(Run)
+        .where(Run.hub_id == who.hub_id, Run.run_id == run_id)
+        .values(manifest_batch=batch)
     )
-    withdrawn = len(gone.all())
+    await _write(tx, who.hub_id, run_id, batch, entries, people, at)
+    named = [entry.entry_id for entry in entries]
+    withdrawn = len(await tx.raw.fetch(_WITHDRAW, who.hub_id, run_id, named, at))
     await events.append(
         tx,
         [
@@ -181,6 +180,11 @@ async def land(
     )
 
 
+_WITHDRAW = """
+UPDATE manifest_entry SET withdrawn_at = $4
+WHERE hub_id = $1 AND run_id = $2 AND withdrawn_at IS NULL AND entry_id <> ALL($3::text[])
+RETURNING 1
+"""
 _WRITE = """
 INSERT INTO manifest_entry
     (hub_id, run_id, entry_id, person_id, batch, coach, seat, board_stop, alight_stop,

@@ -28,6 +28,8 @@ class Run(Base):
     platform: Mapped[str | None]
     recorded_at: Mapped[datetime]
     closed_at: Mapped[datetime | None]
+    manifest_batch: Mapped[int | None]
+    """The batch applied last, be it empty; none before the first."""
 
 
 class ManifestEntry(Base):
