@@ -1,0 +1,138 @@
+"""What the database's own catalogue says of our tables, rights and promises."""
+
+import re
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from twinstile.platform import schema
+from twinstile.platform.db import APP_ROLE, READ_ROLE
+from twinstile.platform.web import House
+
+INVENTORY = Path(__file__).resolve().parents[2] / "docs" / "data-inventory.md"
+FACTS = ("check", "event", "disposition", "reminder", "service_act", "policy", "destruction")
+ALEMBIC = "alembic_version"
+
+
+async def ask(house: House, query: str, *args: object) -> list[asyncpg.Record]:
+    async with house.database.reading() as tx:
+        return await tx.raw.fetch(query, *args)
+
+
+async def test_the_inventory_names_each_column_once_and_no_other(house: House) -> None:
+    rows = await ask(
+        house,
+        "SELECT c.relname, a.attname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid"
+        " WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')"
+        " AND NOT c.relispartition AND a.attnum > 0 AND NOT a.attisdropped AND c.relname <> $1",
+        ALEMBIC,
+    )
+    there = {f"{table}.{column}" for table, column in rows}
+    listed = [f"{table}.{column}" for table, column, _ in inventory()]
+    assert sorted(listed) == sorted(set(listed))
+    assert set(listed) == there
+
+
+def inventory() -> list[tuple[str, str, str]]:
+    """Table, column and class of each line of the page."""
+    page = INVENTORY.read_text("utf-8")
+    classes = set(re.findall(r"^\| ([a-z]+) \| ", page.partition("## ")[0], re.MULTILINE))
+    lines: list[tuple[str, str, str]] = []
+    for section in re.split(r"^## ", page, flags=re.MULTILINE)[1:]:
+        table = section.partition("\n")[0]
+        for columns, kind in re.findall(r"^\| (`.+?) \| (\w+) \|", section, re.MULTILINE):
+            assert kind in classes, (table, kind)
+            lines += [(table, column, kind) for column in re.findall(r"`(\w+)`", columns)]
+    return lines
+
+
+def test_what_tells_who_somebody_is_is_a_cipher_of_bytes() -> None:
+    tables = schema.metadata().tables
+    for table, column, kind in inventory():
+        if kind in {"cipher", "keyed", "secret"}:
+            stored = str(tables[table].c[column].type)
+            assert stored == "BLOB" or column == "passcode_hash", (table, column)
+
+
+async def test_every_key_begins_with_the_hub(house: House) -> None:
+    keys = await ask(
+        house,
+        "SELECT i.indexrelid::regclass::text, a.attname"
+        " FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid"
+        " JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = i.indkey[0]"
+        " WHERE c.relnamespace = 'public'::regnamespace AND c.relname <> $1",
+        ALEMBIC,
+    )
+    assert keys
+    assert {name: first for name, first in keys if first != "hub_id"} == {}
+
+
+async def test_there_are_no_triggers_sequences_or_foreign_keys_of_ours(house: House) -> None:
+    found = await ask(
+        house,
+        """
+        SELECT tgname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
+        WHERE c.relnamespace = 'public'::regnamespace
+        UNION ALL
+        SELECT relname FROM pg_class
+        WHERE relkind = 'S' AND relnamespace = 'public'::regnamespace
+        UNION ALL
+        SELECT conname FROM pg_constraint
+        WHERE contype IN ('f', 'x') AND connamespace = 'public'::regnamespace
+        UNION ALL
+        SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace
+        """,
+    )
+    assert [row[0] for row in found] == []
+
+
+async def test_the_service_owns_nothing_and_may_do_nothing_special(house: House) -> None:
+    (row,) = await ask(
+        house,
+        "SELECT current_user::text, rolsuper, rolcreaterole, rolcreatedb, rolbypassrls,"
+        " EXISTS (SELECT FROM pg_class WHERE relowner = r.oid),"
+        " has_schema_privilege('public', 'CREATE')"
+        " FROM pg_roles r WHERE rolname = current_user",
+    )
+    assert tuple(row) == (APP_ROLE, False, False, False, False, False, False)
+
+
+@pytest.mark.parametrize("table", FACTS)
+async def test_the_service_may_add_facts_and_change_none(house: House, table: str) -> None:
+    rows = await ask(
+        house,
+        "SELECT c.relname, has_table_privilege(c.oid, 'INSERT'),"
+        " has_any_column_privilege(c.oid, 'UPDATE'), has_table_privilege(c.oid, 'DELETE'),"
+        " has_table_privilege(c.oid, 'TRUNCATE')"
+        " FROM pg_class c WHERE c.oid = $1::text::regclass"
+        " OR c.oid IN (SELECT inhrelid FROM pg_inherits WHERE inhparent = $1::text::regclass)",
+        f'"{table}"',
+    )
+    for name, inserts, *changes in rows:
+        assert inserts == (name == table)  # through the partitioned table only
+        assert not any(changes), name
+
+
+async def test_nobody_can_change_a_checks_verdict_even_if_they_try(house: House) -> None:
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        async with house.database.transaction() as tx:
+            await tx.raw.execute("UPDATE \"check\" SET verdict = 'PASS'")
+
+
+@pytest.mark.parametrize("table", ["vault", "vault_held", "quarantine", "operator", "shift"])
+async def test_the_role_of_exports_sees_no_identities(house: House, table: str) -> None:
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        async with house.database.reading(role=READ_ROLE) as tx:
+            await tx.raw.fetch(f'SELECT count(*) FROM "{table}"')
+
+
+async def test_months_to_come_have_partitions_and_wrong_clocks_a_place(house: House) -> None:
+    rows = await ask(
+        house,
+        "SELECT inhrelid::regclass::text FROM pg_inherits"
+        " WHERE inhparent = '\"check\"'::regclass",
+    )
+    names = {row[0] for row in rows}
+    assert "check_default" in names
+    assert len(names) == schema.MONTHS_AHEAD + 2
