@@ -3,6 +3,7 @@
 from datetime import date, datetime, time, timedelta
 
 import people
+import pytest
 from hubs import Hub
 
 from twinstile import worker
@@ -10,6 +11,7 @@ from twinstile.opening import Place
 from twinstile.platform import clock
 from twinstile.platform.db import Database
 from twinstile.platform.roles import Role
+from twinstile.screening import retention
 
 
 async def test_days_end_in_the_zone_of_the_settings_whatever_the_hub_was_opened_with(
@@ -34,8 +36,9 @@ async def test_days_end_in_the_zone_of_the_settings_whatever_the_hub_was_opened_
 
 
 async def test_retention_forgets_manifests_and_identities_of_every_hub(
-    hub: Hub, place: Place
+    hub: Hub, place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(retention, "BATCH", 2)
     supervisor, run = hub.client(Role.SUPERVISOR), people.new_id()
     arrival = people.now()
     await supervisor.put(
@@ -51,19 +54,28 @@ async def test_retention_forgets_manifests_and_identities_of_every_hub(
     )
     entries = [{"entry_id": str(n), "document": people.document()} for n in range(3)]
     await supervisor.put(f"/v1/runs/{run}/manifest", json={"batch": 1, "entries": entries})
+    for counter, entry in enumerate(entries, 1):
+        identity = {"document": entry["document"], "result": "MATCH"}
+        checked = await hub.client().put(
+            f"/v1/checks/{people.new_id()}", json=people.check(counter, identity=identity)
+        )
+        seen = await supervisor.get(f"/v1/screenings/{checked.json()['screening_id']}")
+        assert seen.json()["run_id"] == str(run)
+        assert "entry_id" not in seen.json()
     jobs = {job.name: job for job in worker.jobs_of(hub.house, place)}
 
-    async def rows() -> tuple[int, int]:
+    async def rows() -> tuple[int, int, int]:
         async with hub.house.database.reading() as tx:
             row = await tx.raw.fetchrow(
                 "SELECT (SELECT count(*) FROM manifest_entry WHERE hub_id = $1),"
-                " (SELECT count(*) FROM vault WHERE hub_id = $1)",
+                " (SELECT count(*) FROM vault WHERE hub_id = $1),"
+                " (SELECT count(entry_id) FROM screening WHERE hub_id = $1)",
                 hub.hub_id,
             )
         assert row is not None
-        return row[0], row[1]
+        return row[0], row[1], row[2]
 
     await jobs["retention"].work(clock.now() + timedelta(days=13))
-    assert await rows() == (3, 3)
+    assert await rows() == (3, 3, 3)
     await jobs["retention"].work(clock.now() + timedelta(days=15, hours=1))
-    assert await rows() == (0, 0)
+    assert await rows() == (0, 0, 0)

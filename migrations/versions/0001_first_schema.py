@@ -422,6 +422,13 @@ def create_tables() -> None:
     op.create_index(
         op.f("ix_screening_hub_id_run_id"), "screening", ["hub_id", "run_id"], unique=False
     )
+    op.create_index(
+        "ix_screening_hub_id_run_id_entry",
+        "screening",
+        ["hub_id", "run_id"],
+        unique=False,
+        postgresql_where=sa.text("entry_id IS NOT NULL"),
+    )
     op.create_table(
         "service_act",
         sa.Column("hub_id", sa.Text(), nullable=False),

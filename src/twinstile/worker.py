@@ -22,6 +22,7 @@ from twinstile.platform.tables import Hub
 from twinstile.platform.web import House
 from twinstile.policy import versions
 from twinstile.policy.versions import Policies
+from twinstile.screening import retention as carrier_keys
 from twinstile.screening import transitions
 
 ESCALATED_AT_ONCE = 200
@@ -72,7 +73,7 @@ def _timers(house: House, policies: Policies) -> HubWork:
 
 
 def _retention(house: House, policies: Policies) -> HubWork:
-    """Destroy identities the policy in force no longer lets us keep."""
+    """Destroy identities, manifests and carriers' keys the policy no longer lets us keep."""
 
     async def work(hub_id: str, now: datetime) -> None:
         async with house.database.reading() as tx:
@@ -85,9 +86,13 @@ def _retention(house: House, policies: Policies) -> HubWork:
             policy.parameters.retention_days,
             now,
         )
+        before = now - timedelta(days=policy.parameters.retention_days)
         async with house.database.transaction() as tx:
-            kept = timedelta(days=policy.parameters.retention_days)
-            await manifests.forget(tx, hub_id, now - kept)
+            await manifests.forget(tx, hub_id, before)
+        forgotten = carrier_keys.BATCH
+        while forgotten == carrier_keys.BATCH:
+            async with house.database.transaction() as tx:
+                forgotten = await carrier_keys.forget(tx, hub_id, before)
         if purge.days:
             observe.log.info(
                 "identities destroyed", hub=hub_id, days=purge.days, people=purge.people

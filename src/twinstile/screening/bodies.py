@@ -279,7 +279,6 @@ class ScreeningView(Answer):
 
     screening_id: UUID
     run_id: UUID | None
-    entry_id: str | None
     checkpoint: str | None
     state: ScreeningState
     opened_at: datetime

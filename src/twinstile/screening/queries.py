@@ -45,7 +45,6 @@ _CHECK_COLUMNS = (
 _SCREENING_COLUMNS = (
     Screening.screening_id,
     Screening.run_id,
-    Screening.entry_id,
     Screening.checkpoint,
     Screening.state,
     Screening.opened_at,

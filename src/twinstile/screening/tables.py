@@ -60,6 +60,12 @@ class Screening(Base):
         Index(None, "hub_id", "opened_at"),
         Index(None, "hub_id", "run_id"),
         Index(
+            "ix_screening_hub_id_run_id_entry",
+            "hub_id",
+            "run_id",
+            postgresql_where=text("entry_id IS NOT NULL"),
+        ),
+        Index(
             "ix_screening_hub_id_due_at",
             "hub_id",
             "due_at",
@@ -72,6 +78,7 @@ class Screening(Base):
     person_id: Mapped[UUID | None]
     run_id: Mapped[UUID | None]
     entry_id: Mapped[str | None]
+    """The carrier's key, while the manifest is kept; shown to nobody."""
     checkpoint: Mapped[str | None]
     state: Mapped[str]
     opened_at: Mapped[datetime]
