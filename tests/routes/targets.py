@@ -57,7 +57,7 @@ FACT = (
     *at("/observed_at", of=MOMENTS),
     *(fault.below("/identity/document") for fault in DOCUMENT),
     *at("/identity/result", "/credential/status", of=WORDS),
-    *at("/screening_id", "/run_id", "/shift_id", of=IDS),
+    *at("/screening_id", "/run_id", of=IDS),
     *at("/lane_id", of=SLUGS),
     *at("/illness", "/assistance", "/offline", of=(*FLAGS, ("null", "invalid-format"))),
     Fault("/reminders", '["R2", "R2", "R2"]', "too-many"),

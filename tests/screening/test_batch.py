@@ -161,6 +161,31 @@ async def test_nothing_is_done_in_the_name_of_a_disabled_operator(hub: Hub) -> N
     assert await refusal(hub, made_before) is None
 
 
+async def test_each_check_is_recorded_in_the_name_of_who_made_it(hub: Hub) -> None:
+    screener = hub.duties[Role.SCREENER]
+    medics_shift, _ = await medic_on_the_tablet(hub)
+    first, second = people.resident_number(), people.resident_number()
+    ear = {"value": 38.4, "method": "EAR"}
+    told = await hand_over(
+        hub,
+        item(1, people.fact(first, 38.2), shift_id=str(screener.shift_id)),
+        item(2, people.fact(second, 38.2), shift_id=medics_shift),
+        item(3, people.fact(first, temperature=ear), shift_id=str(screener.shift_id)),
+        item(4, people.fact(second, temperature=ear), shift_id=medics_shift),
+        item(5, people.fact(celsius=38.0)),
+    )
+    assert [i["status"] for i in told.json()["items"]] == ["stored"] * 5
+    async with hub.house.database.reading() as tx:
+        opened = await tx.raw.fetch(
+            "SELECT subject_id::text, operator_id FROM event"
+            " WHERE hub_id = $1 AND kind = 'case.opened'",
+            hub.hub_id,
+        )
+    cases = [i["check"]["case_id"] for i in told.json()["items"][2:4]]
+    medic = hub.duties[Role.MEDIC]
+    assert dict(opened) == {cases[0]: screener.operator_id, cases[1]: medic.operator_id}
+
+
 async def held(hub: Hub) -> people.Json:
     """Somebody held with a fever, and the step that would let go of them."""
     number = people.resident_number()

@@ -99,7 +99,7 @@ async def receive(
             facts.append(_fact(place, envelope, crew, receiver, sent_at))
         except Problem as problem:
             taken[place] = Taken(envelope.id, FactStatus.QUARANTINED, problem)
-    for kind, group in groupby(facts, key=lambda fact: fact.kind):
+    for (kind, *_), group in groupby(facts, key=_hand):
         for fact, outcome in await _store(tx, kind, list(group), policies, sent_at):
             taken[fact.place] = outcome
     done = [outcome for outcome in taken if outcome is not None]
@@ -111,6 +111,12 @@ async def receive(
             tx, receiver.who.hub_id, receiver.who.device_id, counters, receiver.at
         )
     return done
+
+
+def _hand(fact: _Fact) -> tuple[FactKind, UUID | None, UUID | None]:
+    """What facts written together share: their kind, and who is the actor in the records."""
+    who = fact.receiver.who
+    return fact.kind, who.operator_id, who.shift_id
 
 
 def _envelope(item: object) -> FactBody | Problem:

@@ -103,9 +103,6 @@ class CheckFact(Body):
     screening_id: UUID | None = Field(default=None, description="the passage this belongs to")
     run_id: UUID | None = Field(default=None, description="the run the traveller names")
     lane_id: Slug | None = Field(default=None, description="the device's own lane unless given")
-    shift_id: UUID | None = Field(
-        default=None, description="the shift, when sent after its end"
-    )
     temperature: TemperatureBody | None = None
     credential: CredentialBody | None = None
     identity: IdentityBody | None = None
