@@ -27,8 +27,9 @@ async def _execute(raw: Raw, *, statements: str) -> None:
 
 def upgrade() -> None:
     statements = QueryBuilderEnvironment(SETTINGS).build_install_query()
-    connection: object = op.get_bind().connection.dbapi_connection
-    adapted = cast("AdaptedConnection", connection)
+    adapted = cast(
+        "AdaptedConnection", cast("object", op.get_bind().connection.dbapi_connection)
+    )
     adapted.run_async(partial(_execute, statements=statements))
     schema = SETTINGS.db_schema
     op.execute(f"GRANT USAGE ON SCHEMA {schema} TO twinstile_app")

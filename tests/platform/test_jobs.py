@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime
-from zoneinfo import ZoneInfo
 
 import pytest
 import sessions
@@ -83,7 +82,7 @@ async def test_a_hub_whose_work_fails_does_not_keep_the_others_from_theirs(
     after = await open_hub(house, hub.service)
     seen: list[str] = []
 
-    async def work(hub_id: str, _: ZoneInfo, __: datetime) -> None:
+    async def work(hub_id: str, _: datetime) -> None:
         seen.append(hub_id)
         raise ValueError
 
