@@ -112,5 +112,5 @@ def test_ctrl_c_ends_the_check_quietly(checkout: Path) -> None:
         while "ran: " not in checking.stdout.readline():
             pass
         os.killpg(checking.pid, signal.SIGINT)
-        _, errors = checking.communicate(timeout=10)
+        _, errors = checking.communicate(timeout=30)
     assert (checking.returncode, errors) == (130, "")
