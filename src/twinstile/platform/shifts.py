@@ -103,44 +103,73 @@ async def disable_operator(
     )
 
 
+_ATTEMPT_SQL = """
+UPDATE operator SET
+    failures = failures + 1,
+    locked_until = CASE WHEN failures + 1 >= $4
+        THEN $3::timestamptz + least($5::interval * 2 ^ least(failures + 1 - $4, 10), $6)
+        ELSE locked_until END
+WHERE hub_id = $1 AND login = $2 AND disabled_at IS NULL
+  AND (locked_until IS NULL OR locked_until <= $3)
+RETURNING operator_id, passcode_hash, roles
+"""
+
+
 async def sign_in(
     database: Database, device: Principal, login: str, passcode: str, at: datetime
 ) -> SignedIn:
     """Begin a shift on the device.
 
+    An attempt is counted as a failure before the passcode is looked at, and success takes the
+    count back: however many guesses come at once, no more are verified than the lock allows.
     The passcode is checked outside any transaction (it takes a tenth of a second), and for an
-    unknown login too, so that time does not tell which logins exist. A failure is committed
-    although the answer is a refusal: that is what makes the lock work.
+    unknown login too, so that time does not tell which logins exist. The lock does tell it: an
+    unknown login is never locked. Only an enrolled device gets to ask.
 
     Raises `SignInRefused`, or `TooMany` while the login is locked.
     """
-    async with database.reading() as reading:
-        found = await reading.sql.execute(
-            select(
-                Operator.operator_id,
-                Operator.passcode_hash,
-                Operator.roles,
-                Operator.locked_until,
-            ).where(
-                Operator.hub_id == device.hub_id,
-                Operator.login == login.lower(),
-                Operator.disabled_at.is_(None),
-            )
-        )
-        row = found.one_or_none()
+    row = await _count_attempt(database, device.hub_id, login.lower(), at)
     if row is None:
         await asyncio.to_thread(_fits, _NOBODY, passcode)
         raise SignInRefused
-    operator_id, passcode_hash, roles, locked_until = row
-    if locked_until is not None and locked_until > at:
-        wait = int((locked_until - at).total_seconds()) + 1
-        raise TooMany("Too many wrong passcodes; wait a little.", retry_after_s=wait)
+    operator_id, passcode_hash, roles = row
     if not await asyncio.to_thread(_fits, passcode_hash, passcode):
         async with database.transaction() as tx:
-            await _note_failure(tx, device, operator_id, at)
+            await events.append(
+                tx,
+                [
+                    Happening(
+                        device.hub_id, "operator.refused", operator_id, at, {}, device.device_id
+                    )
+                ],
+            )
         raise SignInRefused
     async with database.transaction() as tx:
         return await _begin(tx, device, operator_id, frozenset(map(Role, roles)), at)
+
+
+async def _count_attempt(
+    database: Database, hub_id: str, login: str, at: datetime
+) -> tuple[UUID, str, list[str]] | None:
+    """Who wants to sign in, the attempt counted; None for an unknown login."""
+    async with database.transaction() as tx:
+        row = await tx.raw.fetchrow(
+            _ATTEMPT_SQL, hub_id, login, at, FAILURES_BEFORE_LOCK, LOCK, LONGEST_LOCK
+        )
+        if row is not None:
+            return row[0], row[1], row[2]
+        found = await tx.sql.execute(
+            select(Operator.locked_until).where(
+                Operator.hub_id == hub_id,
+                Operator.login == login,
+                Operator.disabled_at.is_(None),
+            )
+        )
+        locked_until = found.scalar_one_or_none()
+    if locked_until is None:
+        return None
+    wait = max(0, int((locked_until - at).total_seconds())) + 1
+    raise TooMany("Too many wrong passcodes; wait a little.", retry_after_s=wait)
 
 
 def _fits(passcode_hash: str, passcode: str) -> bool:
@@ -148,26 +177,6 @@ def _fits(passcode_hash: str, passcode: str) -> bool:
         return _HASHER.verify(passcode_hash, passcode)
     except (VerificationError, InvalidHashError):
         return False
-
-
-async def _note_failure(
-    tx: Transaction, device: Principal, operator_id: UUID, at: datetime
-) -> None:
-    mine = (Operator.hub_id == device.hub_id, Operator.operator_id == operator_id)
-    counted = await tx.sql.execute(
-        update(Operator)
-        .where(*mine)
-        .values(failures=Operator.failures + 1)
-        .returning(Operator.failures)
-    )
-    failures = counted.scalar_one()
-    if failures >= FAILURES_BEFORE_LOCK:
-        lock = min(LOCK * 2 ** min(failures - FAILURES_BEFORE_LOCK, 10), LONGEST_LOCK)
-        await tx.sql.execute(update(Operator).where(*mine).values(locked_until=at + lock))
-    await events.append(
-        tx,
-        [Happening(device.hub_id, "operator.refused", operator_id, at, {}, device.device_id)],
-    )
 
 
 async def _begin(
