@@ -94,10 +94,12 @@ class Hub:
         """A client of that role, or of a tablet without anyone on shift (`device`)."""
         return self.service.client(self.tokens[who])
 
-    async def another(self, role: Role, lane_id: str | None = None) -> Duty:
-        """One more person of that role, on one more device."""
+    async def another(
+        self, role: Role, lane_id: str | None = None, at: datetime | None = None
+    ) -> Duty:
+        """One more person of that role, on one more device, on shift since then or now."""
         async with self.house.database.transaction() as tx:
-            duties = await _enter(tx, self.hub_id, [(role, lane_id)], clock.now())
+            duties = await _enter(tx, self.hub_id, [(role, lane_id)], at or clock.now())
         return duties[0]
 
 
