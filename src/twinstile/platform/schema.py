@@ -17,13 +17,16 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from asyncpg.exceptions import CheckViolationError, LockNotAvailableError
 from sqlalchemy import Connection, MetaData, text
 from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 import twinstile
 from twinstile.platform.db import MIN_SERVER_VERSION
+from twinstile.platform.observe import log
 from twinstile.platform.tables import Base
 
 UPGRADE_LOCK = 0x2222  # any constant will do, as long as it never changes
@@ -72,7 +75,10 @@ async def upgrade(owner_url: str) -> None:
 
 
 async def keep_partitions(owner_url: str, now: datetime) -> None:
-    """Make the partitions of the months to come; existing ones are left alone."""
+    """Make the partitions of the months to come; existing ones are left alone.
+
+    A month that cannot be cut off now stays in the DEFAULT partition: a warning, no failure.
+    """
     await _as_owner(owner_url, lambda connection: _ensure_partitions(connection, now))
 
 
@@ -130,15 +136,34 @@ def _exclusive(connection: Connection) -> Generator[None]:
 def _ensure_partitions(connection: Connection, now: datetime) -> None:
     for year, month in _months(now, MONTHS_AHEAD + 1):
         name = f"check_{year}_{month:02}"
-        lower = first_id(datetime(year, month, 1, tzinfo=UTC))
-        following = datetime(year + month // 12, month % 12 + 1, 1, tzinfo=UTC)
-        connection.execute(
-            text(
-                f'CREATE TABLE IF NOT EXISTS "{name}" PARTITION OF "check" '
-                f"FOR VALUES FROM ('{lower}') TO ('{first_id(following)}')"
+        if connection.scalar(text("SELECT to_regclass(:name)"), {"name": name}) is None:
+            connection.commit()
+            _make_partition(connection, name, year, month)
+        connection.commit()
+
+
+def _make_partition(connection: Connection, name: str, year: int, month: int) -> None:
+    """Make one month's partition, or leave the month to the DEFAULT partition.
+
+    A device whose clock runs ahead has put ids of that month there already, or a writer keeps
+    the table busy: neither is a reason not to serve, and the next run tries again.
+    """
+    lower = first_id(datetime(year, month, 1, tzinfo=UTC))
+    following = datetime(year + month // 12, month % 12 + 1, 1, tzinfo=UTC)
+    try:
+        with connection.begin():
+            connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'"))
+            connection.execute(
+                text(
+                    f'CREATE TABLE IF NOT EXISTS "{name}" PARTITION OF "check" '
+                    f"FOR VALUES FROM ('{lower}') TO ('{first_id(following)}')"
+                )
             )
-        )
-    connection.commit()
+    except DBAPIError as error:
+        cause = error.orig and error.orig.__cause__
+        if not isinstance(cause, CheckViolationError | LockNotAvailableError):
+            raise
+        log.warning("partition.skipped", partition=name, reason=type(cause).__name__)
 
 
 def _months(start: datetime, count: int) -> Iterator[tuple[int, int]]:
