@@ -115,7 +115,7 @@ async def test_signing_out_ends_the_shift_and_leaves_the_device(hub: Hub) -> Non
 
 
 async def until_refused(gatekeeper: Gatekeeper, token: str) -> None:
-    while await gatekeeper.principal(token):
+    while await gatekeeper.principal(token):  # noqa: ASYNC110 -- it is told by nobody
         await asyncio.sleep(0.1)
 
 

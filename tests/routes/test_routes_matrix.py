@@ -1,0 +1,137 @@
+"""Every route with every role, a device without anybody on shift, and nobody at all.
+
+The table is written by hand, not derived from the scopes: who may do what is decided here a
+second time, so that one slip of the pen is noticed. A route that is not in it fails.
+"""
+
+import re
+from collections.abc import Mapping
+
+import pytest
+from httpx2 import Response
+from hubs import DEVICE, Hub, Service, open_hub
+from uuid_utils.compat import uuid7
+
+from twinstile import app, contract
+from twinstile.platform.roles import Role
+from twinstile.platform.web import House
+
+OPERATIONS = {
+    f"{method.upper()} {path}": operation
+    for path, method, operation in contract.operations(app.contract())
+}
+
+NOBODY = "nobody"
+STAFF = frozenset(Role)
+EVERYBODY = STAFF | {DEVICE, NOBODY}
+TOKEN = STAFF | {DEVICE}
+LANE = frozenset({Role.SCREENER, Role.ASSISTANT, Role.MEDIC, Role.SUPERVISOR})
+ON_THE_FLOOR = LANE | {Role.DUTY_COMMANDER}
+DESK = frozenset({Role.SUPERVISOR, Role.ADMINISTRATOR})
+PLANNERS = DESK | {Role.DUTY_COMMANDER}
+CASE_READERS = frozenset(
+    {Role.MEDIC, Role.SUPERVISOR, Role.DUTY_COMMANDER, Role.EPIDEMIOLOGIST}
+)
+CASE_WRITERS = CASE_READERS - {Role.DUTY_COMMANDER}
+COUNTERS = frozenset({Role.SUPERVISOR, Role.DUTY_COMMANDER, Role.EPIDEMIOLOGIST})
+
+ALLOWED: Mapping[str, frozenset[str]] = {
+    "GET /livez": EVERYBODY,
+    "GET /readyz": EVERYBODY,
+    "GET /metrics": EVERYBODY,  # from this machine
+    "POST /v1/devices:enrol": EVERYBODY,  # with a code
+    "POST /v1/enrolments": DESK,
+    "GET /v1/devices": DESK,
+    "DELETE /v1/devices/{device_id}": DESK,
+    "GET /v1/devices/{device_id}/sync-status": TOKEN,
+    "PUT /v1/lanes/{lane_id}": DESK,
+    "GET /v1/lanes": TOKEN,
+    "GET /v1/lanes/{lane_id}/state": TOKEN,
+    "GET /v1/operators": frozenset({Role.ADMINISTRATOR}),
+    "POST /v1/operators": frozenset({Role.ADMINISTRATOR}),
+    "DELETE /v1/operators/{operator_id}": frozenset({Role.ADMINISTRATOR}),
+    "POST /v1/shifts": frozenset({DEVICE}),
+    "DELETE /v1/shifts/current": STAFF,
+    "GET /v1/me": TOKEN,
+    "GET /v1/policies": STAFF,
+    "GET /v1/policies/{version}": STAFF,
+    "PUT /v1/runs/{run_id}": PLANNERS,
+    "GET /v1/runs": ON_THE_FLOOR,
+    "PUT /v1/runs/{run_id}/manifest": PLANNERS,
+    "GET /v1/runs/{run_id}/expectations": ON_THE_FLOOR,
+    "POST /v1/runs/{run_id}:close": PLANNERS,
+    "PUT /v1/reminders/{reminder_id}": ON_THE_FLOOR,
+    "PUT /v1/checks/{check_id}": LANE,
+    "GET /v1/checks/{check_id}": ON_THE_FLOOR,
+    "POST /v1/facts:batch": LANE | {DEVICE},
+    "GET /v1/screenings": ON_THE_FLOOR,
+    "GET /v1/screenings/{screening_id}": ON_THE_FLOOR,
+    "PUT /v1/screenings/{screening_id}/steps/{step_id}": LANE,
+    "GET /v1/cases": CASE_READERS,
+    "GET /v1/cases/{case_id}": CASE_READERS,
+    "GET /v1/cases/{case_id}/person": frozenset({Role.MEDIC}),
+    "PUT /v1/cases/{case_id}/dispositions/{disposition_id}": CASE_WRITERS,
+    "POST /v1/cases/{case_id}/transitions": CASE_WRITERS,
+    "GET /v1/exports/cases.csv": frozenset({Role.EPIDEMIOLOGIST}),
+    "GET /v1/reports/period": COUNTERS,
+}
+QUERIES = {
+    "GET /v1/cases/{case_id}/person": "?purpose=TREATMENT",
+    **dict.fromkeys(
+        (
+            "GET /v1/runs",
+            "GET /v1/screenings",
+            "GET /v1/exports/cases.csv",
+            "GET /v1/reports/period",
+        ),
+        "?from=2026-11-24T00:00:00Z&to=2026-11-25T00:00:00Z",
+    ),
+}
+REFUSALS = {"/problems/unauthenticated": 401, "/problems/forbidden": 403}
+
+
+@pytest.fixture(scope="module")
+async def everyone(house: House, service: Service) -> Hub:
+    return await open_hub(house, service)
+
+
+def test_the_table_names_every_route_and_no_other() -> None:
+    assert set(ALLOWED) == set(OPERATIONS)
+
+
+@pytest.mark.parametrize("who", sorted(EVERYBODY))
+@pytest.mark.parametrize("name", OPERATIONS)
+async def test_a_route_is_open_to_those_who_need_it_and_to_nobody_else(
+    name: str, who: str, everyone: Hub
+) -> None:
+    answer = await call(name, who, everyone)
+    refusal = answer.json()["type"] if answer.status_code >= 400 else None
+    if who in ALLOWED.get(name, frozenset()):
+        assert refusal not in REFUSALS, answer.text
+        assert answer.status_code not in {400, 415, 422, 500, 503}, answer.text
+    else:
+        expected = "unauthenticated" if who == NOBODY else "forbidden"
+        assert refusal == f"/problems/{expected}", answer.text
+        assert answer.status_code == REFUSALS[refusal]
+
+
+async def call(name: str, who: str, hub: Hub) -> Response:
+    method, _, template = name.partition(" ")
+    path = re.sub(r"{(\w+)}", _value, template) + QUERIES.get(name, "")
+    bodies = OPERATIONS[name].get("requestBody", {}).get("content", {}).values()
+    body = next((media["example"] for media in bodies), None)
+    return await hub.service.client(await _token(name, who, hub)).request(
+        method, path, json=body
+    )
+
+
+async def _token(name: str, who: str, hub: Hub) -> str | None:
+    if who == NOBODY:
+        return None
+    if name == "DELETE /v1/shifts/current" and who != DEVICE:
+        return (await hub.another(Role(who))).token  # it is used up
+    return hub.tokens[who]
+
+
+def _value(parameter: re.Match[str]) -> str:
+    return {"lane_id": "north-1", "version": "cn-hub"}.get(parameter[1], str(uuid7()))
