@@ -132,7 +132,8 @@ class KeyRing:
 def master_key(setting: str | None, data_path: Path) -> bytes:
     """The key that wraps all others: from the setting (base64), else a file made on first use.
 
-    Raises `KeyUnavailable` when the setting is not base64 of 32 bytes.
+    Raises `KeyUnavailable` when the setting is not base64 of 32 bytes, or the file is gone while
+    keys wrapped under it are still there: a new one would silently open none of them.
     """
     if setting is not None:
         try:
@@ -143,6 +144,10 @@ def master_key(setting: str | None, data_path: Path) -> bytes:
         path = data_path / "keys" / "master.key"
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not path.exists():
+            if any(path.parent.glob("*/*.key")):
+                raise KeyUnavailable(
+                    f"{path} is missing, and keys wrapped under it are there: restore it"
+                )
             draft = path.with_suffix(f".{os.getpid()}.new")
             _write_synced(draft, os.urandom(KEY_BYTES))
             try:
