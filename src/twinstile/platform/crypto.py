@@ -132,8 +132,8 @@ class KeyRing:
 def master_key(setting: str | None, data_path: Path) -> bytes:
     """The key that wraps all others: from the setting (base64), else a file made on first use.
 
-    Raises `KeyUnavailable` when the setting is not base64 of 32 bytes, or the file is gone while
-    keys wrapped under it are still there: a new one would silently open none of them.
+    Raises `KeyUnavailable` when the setting is not base64 of 32 bytes, or the file is gone
+    while keys wrapped under it are still there: a new one would silently open none of them.
     """
     if setting is not None:
         try:
