@@ -84,11 +84,18 @@ ServiceDay = Annotated[Day, AfterValidator(_usual_day)]
 """A day on which something runs."""
 # The constraints stand first: so they are the string's own, in the contract and in refusals.
 # Narrow one with `Annotated[Word, Field(...)]`: a Field(...) as the default would come before.
+_PLAIN = Field(json_schema_extra={"pattern": r"^[^\u0000-\u0008\u000b-\u001f\u007f]*$"})
 Word = Annotated[
-    str, StringConstraints(min_length=1, max_length=64, strict=True), BeforeValidator(_plain)
+    str,
+    StringConstraints(min_length=1, max_length=64, strict=True),
+    BeforeValidator(_plain),
+    _PLAIN,
 ]
 Line = Annotated[
-    str, StringConstraints(min_length=1, max_length=200, strict=True), BeforeValidator(_plain)
+    str,
+    StringConstraints(min_length=1, max_length=200, strict=True),
+    BeforeValidator(_plain),
+    _PLAIN,
 ]
 Slug = Annotated[
     str,
