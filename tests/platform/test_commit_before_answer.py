@@ -37,7 +37,7 @@ async def commits(place: Place, hub: Hub, act: str) -> AsyncGenerator[None]:
     async with engine.connect() as owner:
         await owner.execute(
             text(
-                f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql"
+                f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER"
                 f" AS $$ BEGIN {act} RETURN NULL; END $$"
             )
         )
