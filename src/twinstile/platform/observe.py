@@ -75,11 +75,15 @@ def configure_logging(stream: TextIO = sys.stderr, level: str = "INFO") -> None:
     root.setLevel(logging.WARNING)
 
 
+def _place(record: logging.LogRecord) -> str:
+    return f"{record.module}:{record.lineno}"
+
+
 class _Discreet(logging.Formatter):
     """Other libraries' records, without what they were about.
 
-    Messages are written as the template in the source, and only of libraries known to keep
-    values out of it; asyncio, for one, prints the exception of a lost task whole.
+    Messages are written as the template in the source, its first line, and only of libraries
+    known to keep values out of it; asyncio, for one, prints the error of a lost task whole.
     """
 
     templates = frozenset({"uvicorn", "pgqueuer", "alembic", "sqlalchemy"})
@@ -88,7 +92,7 @@ class _Discreet(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         known = record.name.partition(".")[0] in self.templates
         line = {
-            "event": str(record.msg) if known else f"{record.module}:{record.lineno}",
+            "event": str(record.msg).partition("\n")[0] if known else _place(record),
             "logger": record.name,
             "level": record.levelname.lower(),
             "timestamp": datetime.fromtimestamp(record.created, UTC).isoformat(),
