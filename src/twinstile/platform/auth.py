@@ -144,10 +144,11 @@ _QUERIES = {TokenKind.DEVICE: _DEVICE_SQL, TokenKind.SHIFT: _SHIFT_SQL}
 
 
 class Gatekeeper:
-    """Turns tokens into principals and remembers them for `PRINCIPAL_CACHE_S`."""
+    """Turns tokens into principals and remembers them for a moment."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, remember_s: float = PRINCIPAL_CACHE_S) -> None:
         self._database = database
+        self._remember_s = remember_s
         self._known: dict[bytes, tuple[float, Principal]] = {}
 
     async def principal(self, token: str) -> Principal:
@@ -160,7 +161,7 @@ class Gatekeeper:
         principal = await self._look_up(token, digest)
         if len(self._known) >= PRINCIPAL_CACHE_SIZE:
             self._known.clear()
-        self._known[digest] = (moment + PRINCIPAL_CACHE_S, principal)
+        self._known[digest] = (moment + self._remember_s, principal)
         return principal
 
     def forget(self) -> None:

@@ -6,6 +6,7 @@ same connection (`tx.raw`): the transaction is asyncpg's own, begun and ended he
 are inside it.
 """
 
+import asyncio
 import json
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -15,7 +16,6 @@ from typing import Protocol, cast
 import asyncpg
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from twinstile.platform.errors import Busy, Unavailable
@@ -98,6 +98,9 @@ class Database:
     ) -> None:
         """`role` is taken on at connect, for a login that is more than the service may be."""
         self._pool_size = pool_size
+        # The pool gives a connection that comes back to whoever asks at that moment, even while
+        # others wait: in a rush some would wait many turns. Turns are taken here, in order.
+        self._turns = asyncio.Semaphore(pool_size)
         self.url: URL = make_url(url).set(drivername="postgresql+asyncpg")
         settings = {
             "application_name": "twinstile",
@@ -145,7 +148,7 @@ class Database:
     @asynccontextmanager
     async def _block(self, *, readonly: bool) -> AsyncGenerator[tuple[AsyncConnection, Raw]]:
         try:
-            async with self.engine.connect() as sql:
+            async with self._turn(), self.engine.connect() as sql:
                 raw, block = await _begin(sql, readonly=readonly)
                 try:
                     yield sql, raw
@@ -157,14 +160,25 @@ class Database:
                 except BaseException:
                     raw.terminate()
                     raise
-        except PoolTimeoutError as error:
-            raise Busy(retry_after_s=1) from error
         except _OUTAGES as error:
             raise Unavailable(retry_after_s=1) from error
         except DBAPIError as error:
             if isinstance(_driver_error(error), _OUTAGES):
                 raise Unavailable(retry_after_s=1) from error
             raise
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncGenerator[None]:
+        """A place among the connections, first come, first served. Raises `Busy`."""
+        try:
+            async with asyncio.timeout(POOL_WAIT_S):
+                await self._turns.acquire()
+        except TimeoutError as error:
+            raise Busy(retry_after_s=1) from error
+        try:
+            yield
+        finally:
+            self._turns.release()
 
     async def warm(self) -> None:
         """Open the whole pool, so that the first rush does not wait for connections."""

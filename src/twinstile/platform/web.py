@@ -31,6 +31,8 @@ from twinstile.platform.settings import Settings
 
 BODY_LIMIT = 1 << 20
 MAX_TOKEN = 256
+KNOWN = "twinstile.known"
+"""Where a request keeps who is calling."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,19 @@ async def _known(
     request: Request,
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
 ) -> Principal | None:
-    """Who is behind the token, if anybody: looked up once a request."""
+    """Who is behind the token, if anybody: looked up once a request, before all else.
+
+    The framework's own memory of dependencies would not do: it keeps one answer for each set
+    of scopes, and the second look-up would need a connection while the request holds one.
+    """
+    if KNOWN not in request.scope:
+        request.scope[KNOWN] = await _look_up(request, credentials)
+    return cast("Principal | None", request.scope[KNOWN])
+
+
+async def _look_up(
+    request: Request, credentials: HTTPAuthorizationCredentials | None
+) -> Principal | None:
     if credentials is None or len(credentials.credentials) > MAX_TOKEN:
         return None
     try:

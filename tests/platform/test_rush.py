@@ -1,0 +1,62 @@
+"""A rush: no request waits for a second connection while it holds one, and turns are fair."""
+
+import asyncio
+import time
+from dataclasses import replace
+
+import httpx2
+import people
+from hubs import Hub
+
+from twinstile import serving
+from twinstile.app import create_app
+from twinstile.opening import Place
+from twinstile.platform.auth import Gatekeeper
+from twinstile.platform.db import Database
+from twinstile.platform.web import House
+
+
+async def test_one_connection_is_enough_for_any_request(hub: Hub, place: Place) -> None:
+    """With a caller looked up every time, as when the memory of tokens runs out in a rush."""
+    narrow = Database(place.service_url, pool_size=1, role=place.role)
+    house = replace(hub.house, database=narrow, gatekeeper=Gatekeeper(narrow, remember_s=0))
+    listening = serving.listen("127.0.0.1", 0)
+    url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+    headers = {"Authorization": f"Bearer {hub.tokens['screener']}"}
+    async with (
+        serving.running(create_app(house), listening),
+        httpx2.AsyncClient(base_url=url, headers=headers, timeout=30) as client,
+    ):
+        check_id = people.new_id()
+        first = await client.put(f"/v1/checks/{check_id}", json=people.check(1))
+        read = await client.get(f"/v1/checks/{check_id}")
+        rush = await asyncio.gather(
+            *(
+                client.put(f"/v1/checks/{people.new_id()}", json=people.check(n))
+                for n in range(2, 10)
+            )
+        )
+    assert (first.status_code, read.status_code) == (201, 200)
+    assert {answer.status_code for answer in rush} == {201}
+
+
+async def test_connections_are_had_in_the_order_they_were_asked_for(
+    place: Place, house: House
+) -> None:
+    assert house.settings  # its schema is in place
+    database = Database(place.service_url, pool_size=4, role=place.role)
+    await database.warm()
+    waits: list[float] = []
+    end = time.perf_counter() + 3
+
+    async def client() -> None:
+        while (asked := time.perf_counter()) < end:
+            async with database.transaction() as tx:
+                waits.append(time.perf_counter() - asked)
+                await tx.raw.fetch("SELECT pg_sleep(0.01)")
+
+    await asyncio.gather(*(client() for _ in range(32)))
+    await database.close()
+    waits.sort()
+    usual, long = waits[len(waits) // 2], waits[len(waits) * 99 // 100]
+    assert long < 1.7 * usual, "some waited many turns while others went before them"
