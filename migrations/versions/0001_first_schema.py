@@ -128,10 +128,10 @@ def create_tables() -> None:
         postgresql_partition_by="RANGE (id)",
     )
     op.create_index(
-        op.f("ix_check_hub_id_received_at"), "check", ["hub_id", "received_at"], unique=False
+        op.f("ix_check_received_at_hub_id"), "check", ["received_at", "hub_id"], unique=False
     )
     op.create_index(
-        op.f("ix_check_hub_id_screening_id"), "check", ["hub_id", "screening_id"], unique=False
+        op.f("ix_check_screening_id_hub_id"), "check", ["screening_id", "hub_id"], unique=False
     )
     op.create_table(
         "destruction",
@@ -172,9 +172,9 @@ def create_tables() -> None:
         sa.PrimaryKeyConstraint("hub_id", "disposition_id", name=op.f("pk_disposition")),
     )
     op.create_index(
-        op.f("ix_disposition_hub_id_case_id_recorded_at"),
+        op.f("ix_disposition_case_id_recorded_at_hub_id"),
         "disposition",
-        ["hub_id", "case_id", "recorded_at"],
+        ["case_id", "recorded_at", "hub_id"],
         unique=False,
     )
     op.create_table(
@@ -206,7 +206,7 @@ def create_tables() -> None:
         sa.PrimaryKeyConstraint("hub_id", "event_id", name=op.f("pk_event")),
     )
     op.create_index(
-        op.f("ix_event_hub_id_subject_id"), "event", ["hub_id", "subject_id"], unique=False
+        op.f("ix_event_subject_id_hub_id"), "event", ["subject_id", "hub_id"], unique=False
     )
     op.create_index(
         op.f("ix_event_hub_id_tx_event_id"), "event", ["hub_id", "tx", "event_id"], unique=False
@@ -280,9 +280,9 @@ def create_tables() -> None:
         sa.PrimaryKeyConstraint("hub_id", "run_id", "entry_id", name=op.f("pk_manifest_entry")),
     )
     op.create_index(
-        "ix_manifest_entry_hub_id_person_id",
+        "ix_manifest_entry_person_id_hub_id",
         "manifest_entry",
-        ["hub_id", "person_id"],
+        ["person_id", "hub_id"],
         unique=False,
         postgresql_where=sa.text("withdrawn_at IS NULL"),
     )
@@ -350,7 +350,7 @@ def create_tables() -> None:
         unique=False,
     )
     op.create_index(
-        op.f("ix_reminder_hub_id_run_id"), "reminder", ["hub_id", "run_id"], unique=False
+        op.f("ix_reminder_run_id_hub_id"), "reminder", ["run_id", "hub_id"], unique=False
     )
     op.create_table(
         "run",
@@ -401,31 +401,31 @@ def create_tables() -> None:
         sa.PrimaryKeyConstraint("hub_id", "screening_id", name=op.f("pk_screening")),
     )
     op.create_index(
-        "ix_screening_hub_id_due_at",
+        "ix_screening_due_at_hub_id",
         "screening",
-        ["hub_id", "due_at"],
+        ["due_at", "hub_id"],
         unique=False,
         postgresql_where=sa.text("due_at IS NOT NULL"),
     )
     op.create_index(
-        op.f("ix_screening_hub_id_opened_at"),
+        op.f("ix_screening_opened_at_hub_id"),
         "screening",
-        ["hub_id", "opened_at"],
+        ["opened_at", "hub_id"],
         unique=False,
     )
     op.create_index(
-        op.f("ix_screening_hub_id_person_id_opened_at"),
+        op.f("ix_screening_person_id_opened_at_hub_id"),
         "screening",
-        ["hub_id", "person_id", "opened_at"],
+        ["person_id", "opened_at", "hub_id"],
         unique=False,
     )
     op.create_index(
-        op.f("ix_screening_hub_id_run_id"), "screening", ["hub_id", "run_id"], unique=False
+        op.f("ix_screening_run_id_hub_id"), "screening", ["run_id", "hub_id"], unique=False
     )
     op.create_index(
-        "ix_screening_hub_id_run_id_entry",
+        "ix_screening_run_id_hub_id_entry",
         "screening",
-        ["hub_id", "run_id"],
+        ["run_id", "hub_id"],
         unique=False,
         postgresql_where=sa.text("entry_id IS NOT NULL"),
     )
@@ -443,9 +443,9 @@ def create_tables() -> None:
         sa.PrimaryKeyConstraint("hub_id", "act_id", name=op.f("pk_service_act")),
     )
     op.create_index(
-        op.f("ix_service_act_hub_id_screening_id"),
+        op.f("ix_service_act_screening_id_hub_id"),
         "service_act",
-        ["hub_id", "screening_id"],
+        ["screening_id", "hub_id"],
         unique=False,
     )
     op.create_table(
@@ -472,14 +472,16 @@ def create_tables() -> None:
         "vault",
         sa.Column("hub_id", sa.Text(), nullable=False),
         sa.Column("day", sa.Date(), nullable=False),
-        sa.Column("person_id", sa.Uuid(), nullable=False),
         sa.Column("blind", sa.LargeBinary(), nullable=False),
+        sa.Column("person_id", sa.Uuid(), nullable=False),
         sa.Column("first_epoch", sa.Integer(), nullable=False),
         sa.Column("cipher", sa.LargeBinary(), nullable=False),
-        sa.PrimaryKeyConstraint("hub_id", "day", "person_id", name=op.f("pk_vault")),
-        sa.UniqueConstraint("hub_id", "day", "blind", name=op.f("uq_vault_hub_id_day_blind")),
+        sa.PrimaryKeyConstraint("hub_id", "day", "blind", name=op.f("pk_vault")),
     )
-    op.create_index(op.f("ix_vault_hub_id_blind"), "vault", ["hub_id", "blind"], unique=False)
+    op.create_index(op.f("ix_vault_blind_hub_id"), "vault", ["blind", "hub_id"], unique=False)
+    op.create_index(
+        op.f("ix_vault_person_id_hub_id"), "vault", ["person_id", "hub_id"], unique=False
+    )
     op.create_table(
         "vault_held",
         sa.Column("hub_id", sa.Text(), nullable=False),

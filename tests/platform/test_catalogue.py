@@ -55,17 +55,22 @@ def test_what_tells_who_somebody_is_is_a_cipher_of_bytes() -> None:
             assert stored == "BLOB" or column == "passcode_hash", (table, column)
 
 
-async def test_every_key_begins_with_the_hub(house: House) -> None:
-    keys = await ask(
+async def test_every_key_begins_with_the_hub_and_every_index_has_it(house: House) -> None:
+    """Other indexes begin with what is selective, see docs/decisions/0016."""
+    indexes = await ask(
         house,
-        "SELECT i.indexrelid::regclass::text, a.attname"
+        "SELECT i.indexrelid::regclass::text, i.indisunique,"
+        " array_agg(a.attname ORDER BY array_position(i.indkey::int[], a.attnum::int))"
         " FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid"
-        " JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = i.indkey[0]"
-        " WHERE c.relnamespace = 'public'::regnamespace AND c.relname <> $1",
+        " JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = ANY(i.indkey)"
+        " WHERE c.relnamespace = 'public'::regnamespace AND c.relname <> $1"
+        " GROUP BY i.indexrelid, i.indisunique",
         ALEMBIC,
     )
-    assert keys
-    assert {name: first for name, first in keys if first != "hub_id"} == {}
+    assert indexes
+    keys = {name: columns for name, unique, columns in indexes if unique}
+    assert {name for name, columns in keys.items() if columns[0] != "hub_id"} == set()
+    assert {name for name, _, columns in indexes if "hub_id" not in columns} == set()
 
 
 async def test_there_are_no_triggers_sequences_or_foreign_keys_of_ours(house: House) -> None:

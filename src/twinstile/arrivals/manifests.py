@@ -22,8 +22,11 @@ from twinstile.platform.events import Happening
 EXPECTATION_SQL = """
 SELECT DISTINCT ON (w.ordinal) w.ordinal, m.run_id, m.entry_id
 FROM wanted w
-JOIN manifest_entry m
-  ON m.hub_id = {hub} AND m.person_id = w.person_id AND m.withdrawn_at IS NULL
+CROSS JOIN LATERAL (
+    SELECT e.hub_id, e.run_id, e.entry_id FROM manifest_entry e
+    WHERE e.hub_id = {hub} AND e.person_id = w.person_id AND e.withdrawn_at IS NULL
+    ORDER BY e.recorded_at DESC LIMIT 20
+) m
 JOIN run r ON r.hub_id = m.hub_id AND r.run_id = m.run_id
 WHERE coalesce(r.actual_arrival, r.estimated_arrival, r.scheduled_arrival)
       BETWEEN w.observed_at - interval '24 hours' AND w.observed_at + interval '12 hours'

@@ -38,9 +38,9 @@ class ManifestEntry(Base):
     __tablename__ = "manifest_entry"
     __table_args__ = (
         Index(
-            "ix_manifest_entry_hub_id_person_id",
-            "hub_id",
+            "ix_manifest_entry_person_id_hub_id",
             "person_id",
+            "hub_id",
             postgresql_where=text("withdrawn_at IS NULL"),
         ),
     )

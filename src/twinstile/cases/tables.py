@@ -64,7 +64,7 @@ class DispositionRecord(Base):
     """
 
     __tablename__ = "disposition"
-    __table_args__ = (Index(None, "hub_id", "case_id", "recorded_at"),)
+    __table_args__ = (Index(None, "case_id", "recorded_at", "hub_id"),)
 
     hub_id: Mapped[HubKey]
     disposition_id: Mapped[UuidKey]

@@ -5,8 +5,9 @@ is found again, lives only in the vault row.
 """
 
 from datetime import date, datetime
+from uuid import UUID
 
-from sqlalchemy import Index, UniqueConstraint
+from sqlalchemy import Index
 from sqlalchemy.orm import Mapped, mapped_column
 
 from twinstile.platform.tables import Base, HubKey, UuidKey
@@ -19,15 +20,12 @@ class Vault(Base):
     """
 
     __tablename__ = "vault"
-    __table_args__ = (
-        UniqueConstraint("hub_id", "day", "blind"),
-        Index(None, "hub_id", "blind"),
-    )
+    __table_args__ = (Index(None, "blind", "hub_id"), Index(None, "person_id", "hub_id"))
 
     hub_id: Mapped[HubKey]
     day: Mapped[date] = mapped_column(primary_key=True)
-    person_id: Mapped[UuidKey]
-    blind: Mapped[bytes]
+    blind: Mapped[bytes] = mapped_column(primary_key=True)
+    person_id: Mapped[UUID]
     first_epoch: Mapped[int]
     """The epoch in which the person id was given out; goes with it from day to day."""
     cipher: Mapped[bytes]

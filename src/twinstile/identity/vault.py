@@ -72,20 +72,19 @@ def blind(keys: KeyFiles, document: Document, day: date) -> list[bytes]:
     return [keyed_digest(key, "blind", message) for _, key in epoch_keys(keys, day)]
 
 
+# One look-up by index for each person (LATERAL with LIMIT): as a join, a backlog on a table
+# that was not analysed yet is compared with everybody of the hub.
 _RECOGNISE = """
-WITH wanted AS (
-    SELECT * FROM unnest($3::bytea[], $4::bytea[], $5::uuid[], $6::bytea[])
-        AS w(blind, earlier, person_id, cipher)
-), known AS (
-    SELECT DISTINCT ON (w.blind) w.blind, v.person_id, v.first_epoch
-    FROM wanted w JOIN vault v ON v.hub_id = $1 AND v.blind IN (w.blind, w.earlier)
-    WHERE v.first_epoch >= $7 - 1
-    ORDER BY w.blind, v.day
-)
 INSERT INTO vault (hub_id, day, person_id, blind, first_epoch, cipher)
 SELECT $1, $2, coalesce(k.person_id, w.person_id), w.blind, coalesce(k.first_epoch, $7),
        w.cipher
-FROM wanted w LEFT JOIN known k USING (blind)
+FROM unnest($3::bytea[], $4::bytea[], $5::uuid[], $6::bytea[])
+    AS w(blind, earlier, person_id, cipher)
+LEFT JOIN LATERAL (
+    SELECT v.person_id, v.first_epoch FROM vault v
+    WHERE v.hub_id = $1 AND v.blind = ANY(ARRAY[w.blind, w.earlier]) AND v.first_epoch >= $7 - 1
+    ORDER BY v.day LIMIT 1
+) k ON true
 ORDER BY w.blind
 ON CONFLICT DO NOTHING
 """

@@ -154,7 +154,7 @@ class Event(Base):
     __tablename__ = "event"
     __table_args__ = (
         Index(None, "hub_id", "tx", "event_id"),
-        Index(None, "hub_id", "subject_id"),
+        Index(None, "subject_id", "hub_id"),
     )
 
     hub_id: Mapped[HubKey]

@@ -112,10 +112,15 @@ class Situation:
     """The person's open screening, else the last one of the past day."""
 
 
+# Looked up by index one by one, whatever the planner believes of a table not analysed yet.
 _LOCK_SQL = """
 SELECT screening_id FROM screening
-WHERE hub_id = $1 AND closed_at IS NULL
-  AND (screening_id = ANY($2::uuid[]) OR person_id = ANY($3::uuid[]))
+WHERE hub_id = $1 AND closed_at IS NULL AND screening_id = ANY($2::uuid[] || ARRAY(
+    SELECT o.screening_id FROM unnest($3::uuid[]) AS p(person_id), LATERAL (
+        SELECT s.screening_id FROM screening s
+        WHERE s.hub_id = $1 AND s.person_id = p.person_id AND s.closed_at IS NULL
+        ORDER BY s.opened_at DESC LIMIT 20
+    ) o))
 ORDER BY screening_id FOR NO KEY UPDATE
 """
 _EARLIER = """
@@ -125,6 +130,7 @@ jsonb_build_object(
     'verifications', {s}.verifications, 'services', {s}.services, 'case_id', {s}.case_id,
     'run_id', {s}.run_id, 'entry_id', {s}.entry_id, 'checks', {s}.checks)
 """
+# LATERAL with LIMIT: one look-up by index for each check, whatever the planner believes.
 # Fragments of lower rooms are constants of ours; every value is a parameter.
 _FACTS_SQL = f"""
 WITH wanted AS (
@@ -158,9 +164,15 @@ SELECT
 FROM wanted w
 LEFT JOIN lane l ON l.hub_id = $1 AND l.lane_id = w.lane_id
 LEFT JOIN expected e ON e.ordinal = w.ordinal
-LEFT JOIN "check" c ON c.hub_id = $1 AND c.id = w.id
-LEFT JOIN screening k ON k.hub_id = $1 AND k.screening_id = c.screening_id
-LEFT JOIN screening n ON n.hub_id = $1 AND n.screening_id = w.screening_id
+LEFT JOIN LATERAL (
+    SELECT * FROM "check" c WHERE c.hub_id = $1 AND c.id = w.id LIMIT 1
+) c ON true
+LEFT JOIN LATERAL (
+    SELECT * FROM screening s WHERE s.hub_id = $1 AND s.screening_id = c.screening_id LIMIT 1
+) k ON true
+LEFT JOIN LATERAL (
+    SELECT * FROM screening s WHERE s.hub_id = $1 AND s.screening_id = w.screening_id LIMIT 1
+) n ON true
 LEFT JOIN LATERAL (
     SELECT * FROM screening s
     WHERE s.hub_id = $1 AND s.person_id = w.person_id

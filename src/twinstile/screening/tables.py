@@ -19,8 +19,8 @@ class Check(Base):
 
     __tablename__ = "check"
     __table_args__ = (
-        Index(None, "hub_id", "screening_id"),
-        Index(None, "hub_id", "received_at"),
+        Index(None, "screening_id", "hub_id"),
+        Index(None, "received_at", "hub_id"),
         {"postgresql_partition_by": "RANGE (id)"},
     )
 
@@ -56,19 +56,19 @@ class Screening(Base):
 
     __tablename__ = "screening"
     __table_args__ = (
-        Index(None, "hub_id", "person_id", "opened_at"),
-        Index(None, "hub_id", "opened_at"),
-        Index(None, "hub_id", "run_id"),
+        Index(None, "person_id", "opened_at", "hub_id"),
+        Index(None, "opened_at", "hub_id"),
+        Index(None, "run_id", "hub_id"),
         Index(
-            "ix_screening_hub_id_run_id_entry",
-            "hub_id",
+            "ix_screening_run_id_hub_id_entry",
             "run_id",
+            "hub_id",
             postgresql_where=text("entry_id IS NOT NULL"),
         ),
         Index(
-            "ix_screening_hub_id_due_at",
-            "hub_id",
+            "ix_screening_due_at_hub_id",
             "due_at",
+            "hub_id",
             postgresql_where=text("due_at IS NOT NULL"),
         ),
     )
@@ -101,7 +101,7 @@ class Reminder(Base):
 
     __tablename__ = "reminder"
     __table_args__ = (
-        Index(None, "hub_id", "run_id"),
+        Index(None, "run_id", "hub_id"),
         Index(None, "hub_id", "checkpoint", "given_at"),
     )
 
@@ -122,7 +122,7 @@ class ServiceAct(Base):
     """Help offered outside a check, and what the traveller answered."""
 
     __tablename__ = "service_act"
-    __table_args__ = (Index(None, "hub_id", "screening_id"),)
+    __table_args__ = (Index(None, "screening_id", "hub_id"),)
 
     hub_id: Mapped[HubKey]
     act_id: Mapped[UuidKey]

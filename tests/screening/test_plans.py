@@ -1,0 +1,103 @@
+"""What a check looks up is found by index on a young hub too, before anything was analysed.
+
+An index that begins with `hub_id` alone looks selective to a planner without statistics, and is
+not: every row of the hub would be read for each check.
+"""
+
+import json
+import os
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from uuid import uuid4
+
+import pytest
+from hubs import Hub
+
+from twinstile.identity import vault
+from twinstile.opening import Place
+from twinstile.platform.db import Database
+from twinstile.screening import facts
+
+STORED = 20_000
+LOOKED_AT = 60
+"""Rows one scan may touch for one check; a scan of the hub would touch all."""
+DAY = date(2026, 11, 24)
+
+PEOPLE = """
+INSERT INTO vault (hub_id, day, blind, person_id, first_epoch, cipher)
+SELECT $1, $2, sha256(n::text::bytea), gen_random_uuid(), 1, 'x' FROM generate_series(1, $3) n
+"""
+SCREENINGS = """
+INSERT INTO screening (hub_id, screening_id, person_id, run_id, state, opened_at, state_since,
+                       closed_at, fold, checks, reminders, verifications, services)
+SELECT hub_id, gen_random_uuid(), person_id, gen_random_uuid(), 'CLEARED', now(), now(), now(),
+       '{}', 1, '{}', '{}', '{}' FROM vault WHERE hub_id = $1
+"""
+ENTRIES = """
+INSERT INTO manifest_entry (hub_id, run_id, entry_id, person_id, batch, recorded_at)
+SELECT hub_id, run_id, '1', person_id, 1, now() FROM screening WHERE hub_id = $1
+"""
+CHECKS = """
+INSERT INTO "check" (hub_id, id, screening_id, device_id, counter, observed_at, received_at,
+    clock_offset_ms, clock_suspect, offline, evidence, fingerprint, fingerprint_key, status,
+    verdict, outcome, state, reasons, policy_version)
+SELECT hub_id, gen_random_uuid(), screening_id, gen_random_uuid(), 1, now(), now(), 0, false,
+    false, '{}', 'x', 'epoch.1', 'stored', 'PASS', 'PASS', 'CLEARED', '[]', 'cn-hub-1'
+FROM screening WHERE hub_id = $1
+"""
+
+
+def scans(node: dict[str, object]) -> Iterator[tuple[str, float]]:
+    """Each scan of a plan, and how many rows it touched in one go."""
+    if "Relation Name" in node or "Index Name" in node:
+        touched = sum(
+            float(str(node.get(name, 0)))
+            for name in (
+                "Actual Rows",
+                "Rows Removed by Filter",
+                "Rows Removed by Index Recheck",
+            )
+        )
+        yield f"{node.get('Index Name')} on {node.get('Relation Name')}", touched
+    children = node.get("Plans", [])
+    assert isinstance(children, list)
+    for child in children:
+        yield from scans(child)
+
+
+@pytest.mark.parametrize("size", [1, 200])
+async def test_a_check_is_looked_up_by_index_before_anything_was_analysed(
+    hub: Hub, place: Place, size: int
+) -> None:
+    owner = Database(place.owner_url, pool_size=1)
+    try:
+        await look_up(owner, hub.hub_id, size)
+    finally:
+        await owner.close()
+
+
+async def look_up(owner: Database, hub_id: str, size: int) -> None:
+    ids, nobody = [uuid4() for _ in range(size)], [None] * size
+    blinds = [os.urandom(32) for _ in ids]
+    lanes, moments = ["north-1"] * size, [datetime.now(UTC)] * size
+    statements: dict[str, tuple[str, tuple[object, ...]]] = {
+        "recognise": (vault._RECOGNISE, (DAY, blinds, blinds, ids, blinds, 1)),
+        "lock people": (vault._LOCK, (DAY, blinds)),
+        "lock screenings": (facts._LOCK_SQL, (ids, ids)),
+        "facts": (
+            facts._FACTS_SQL,
+            (list(range(size)), ids, ids, ids, nobody, moments, lanes),
+        ),
+    }
+    async with owner.transaction() as tx:
+        await tx.raw.execute(PEOPLE, hub_id, DAY, STORED)
+        await tx.raw.execute(SCREENINGS, hub_id)
+        await tx.raw.execute(ENTRIES, hub_id)
+        await tx.raw.execute(CHECKS, hub_id)
+        for name, (statement, arguments) in statements.items():
+            explain = f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}"
+            row = await tx.raw.fetchrow(explain, hub_id, *arguments)
+            assert row is not None
+            (plan,) = json.loads(row[0]) if isinstance(row[0], str) else row[0]
+            far = {scan: n for scan, n in scans(plan["Plan"]) if n > LOOKED_AT + 10 * size}
+            assert far == {}, name
