@@ -66,7 +66,7 @@ ALLOWED: Mapping[str, frozenset[str]] = {
     "POST /v1/facts:batch": LANE | {DEVICE},
     "GET /v1/screenings": ON_THE_FLOOR,
     "GET /v1/screenings/{screening_id}": ON_THE_FLOOR,
-    "PUT /v1/screenings/{screening_id}/steps/{step_id}": LANE,
+    "PUT /v1/screenings/{screening_id}/steps/{step_id}": ON_THE_FLOOR | {Role.EPIDEMIOLOGIST},
     "GET /v1/cases": CASE_READERS,
     "GET /v1/cases/{case_id}": CASE_READERS,
     "GET /v1/cases/{case_id}/person": frozenset({Role.MEDIC}),

@@ -49,6 +49,17 @@ async def test_a_medic_who_holds_somebody_opens_the_case(hub: Hub) -> None:
     assert case.json()["first_c"] == 36.9
 
 
+async def test_whoever_the_wall_chart_names_may_ask_for_a_step(hub: Hub) -> None:
+    flagged = await screened(hub, celsius=38.0)
+    await take(hub, Role.SCREENER, flagged["screening_id"], "refuse")
+    order = await take(hub, Role.DUTY_COMMANDER, flagged["screening_id"], "lawful_order")
+    assert (order.status_code, order.json()["state"]) == (200, "SECONDARY")
+    other = await take(hub, Role.EPIDEMIOLOGIST, flagged["screening_id"], "matched_clear")
+    assert other.json()["type"] == "/problems/transition-refused"
+    nobody = await take(hub, Role.ADMINISTRATOR, flagged["screening_id"], "refuse")
+    assert nobody.status_code == 403
+
+
 async def test_an_impossible_step_is_refused_and_changes_nothing(hub: Hub) -> None:
     cleared = await screened(hub)
     refused = await take(hub, Role.MEDIC, cleared["screening_id"], "not_a_case")

@@ -42,6 +42,8 @@ class Scope(StrEnum):
     SELF_READ = "self:read"
     SHIFTS_END = "shifts:end"
     SHIFTS_WRITE = "shifts:write"
+    STEPS_WRITE = "steps:write"
+    """To ask for a step of a screening; which roles may take which is in the wall chart."""
 
 
 _EVERY_SHIFT = frozenset(
@@ -58,6 +60,7 @@ _AT_THE_LANE = _EVERY_SHIFT | {
     Scope.CHECKS_WRITE,
     Scope.FACTS_WRITE,
     Scope.REMINDERS_WRITE,
+    Scope.STEPS_WRITE,
 }
 
 DEVICE_SCOPES = frozenset(
@@ -83,9 +86,16 @@ ROLE_SCOPES: Mapping[Role, frozenset[Scope]] = {
         Scope.CHECKS_READ,
         Scope.REMINDERS_WRITE,
         Scope.REPORTS_READ,
+        Scope.STEPS_WRITE,
     },
     Role.EPIDEMIOLOGIST: _EVERY_SHIFT
-    | {Scope.CASES_READ, Scope.CASES_WRITE, Scope.EXPORTS_READ, Scope.REPORTS_READ},
+    | {
+        Scope.CASES_READ,
+        Scope.CASES_WRITE,
+        Scope.EXPORTS_READ,
+        Scope.REPORTS_READ,
+        Scope.STEPS_WRITE,
+    },
     Role.ADMINISTRATOR: _EVERY_SHIFT
     | {Scope.ARRIVALS_WRITE, Scope.DEVICES_MANAGE, Scope.OPERATORS_MANAGE},
 }

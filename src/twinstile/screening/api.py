@@ -208,7 +208,7 @@ async def put_step(
     tx: Tx,
     home: Home,
     policies: Compiled,
-    who: Annotated[Principal, caller(Scope.CHECKS_WRITE)],
+    who: Annotated[Principal, caller(Scope.STEPS_WRITE)],
 ) -> StepAnswer:
     """Refuse, consent, abscond, hand over and so on: the wall chart says who may what."""
     desk = transitions.Desk(
