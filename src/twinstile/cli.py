@@ -112,6 +112,20 @@ def enrol_code(
     typer.echo(f"Enrolment code for one device, until {_clock(expires_at)}:  {code}")
 
 
+def _require_login(login: str) -> None:
+    """The API takes the same: another login could be entered and never sign in."""
+    from pydantic import TypeAdapter, ValidationError
+
+    from twinstile.platform.fields import Slug
+
+    try:
+        TypeAdapter[str](Slug).validate_python(login)
+    except ValidationError:
+        raise typer.BadParameter(
+            "at most 32 letters, digits, dots, dashes and underscores", param_hint="LOGIN"
+        ) from None
+
+
 @operators.command("add")
 def add_operator(
     login: str,
@@ -124,6 +138,7 @@ def add_operator(
     """Enter a person on duty with a login, roles and a first passcode."""
     from twinstile import opening, operating
 
+    _require_login(login)
     settings = _settings(data_dir=data_dir)
     passcode = (
         typer.prompt("Passcode", hide_input=True, confirmation_prompt=True, err=True)
