@@ -41,8 +41,11 @@ CHECKS = """
 INSERT INTO "check" (hub_id, id, screening_id, device_id, counter, observed_at, received_at,
     clock_offset_ms, clock_suspect, offline, evidence, fingerprint, fingerprint_key, status,
     verdict, outcome, state, reasons, policy_version)
-SELECT hub_id, gen_random_uuid(), screening_id, gen_random_uuid(), 1, now(), now(), 0, false,
-    false, '{}', 'x', 'epoch.1', 'stored', 'PASS', 'PASS', 'CLEARED', '[]', 'cn-hub-1'
+SELECT hub_id,
+    -- ids of this moment, as devices mint them: others would stand in the DEFAULT partition
+    (lpad(to_hex((extract(epoch FROM now()) * 1000)::bigint), 12, '0')
+     || substr(md5(screening_id::text), 1, 20))::uuid,
+    screening_id, gen_random_uuid(), 1, now(), now(), 0, false, false, '{}', 'x', 'epoch.1', 'stored', 'PASS', 'PASS', 'CLEARED', '[]', 'cn-hub-1'
 FROM screening WHERE hub_id = $1
 """
 
