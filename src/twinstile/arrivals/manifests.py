@@ -23,8 +23,10 @@ EXPECTATION_SQL = """
 SELECT DISTINCT ON (w.ordinal) w.ordinal, m.run_id, m.entry_id
 FROM wanted w
 CROSS JOIN LATERAL (
-    SELECT e.hub_id, e.run_id, e.entry_id FROM manifest_entry e
-    WHERE e.hub_id = {hub} AND e.person_id = w.person_id AND e.withdrawn_at IS NULL
+    SELECT e.hub_id, e.run_id, e.entry_id
+    FROM (SELECT * FROM manifest_entry
+          WHERE person_id = w.person_id AND withdrawn_at IS NULL OFFSET 0) e
+    WHERE e.hub_id = {hub}
     ORDER BY e.recorded_at DESC LIMIT 20
 ) m
 JOIN run r ON r.hub_id = m.hub_id AND r.run_id = m.run_id

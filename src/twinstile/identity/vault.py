@@ -72,8 +72,8 @@ def blind(keys: KeyFiles, document: Document, day: date) -> list[bytes]:
     return [keyed_digest(key, "blind", message) for _, key in epoch_keys(keys, day)]
 
 
-# One look-up by index for each person (LATERAL with LIMIT): as a join, a backlog on a table
-# that was not analysed yet is compared with everybody of the hub.
+# One look-up by index for each person (LATERAL with LIMIT), and by the blind index alone
+# (OFFSET 0 keeps the hub out of the choice of index): docs/decisions/0016.
 _RECOGNISE = """
 INSERT INTO vault (hub_id, day, person_id, blind, first_epoch, cipher)
 SELECT $1, $2, coalesce(k.person_id, w.person_id), w.blind, coalesce(k.first_epoch, $7),
@@ -81,8 +81,9 @@ SELECT $1, $2, coalesce(k.person_id, w.person_id), w.blind, coalesce(k.first_epo
 FROM unnest($3::bytea[], $4::bytea[], $5::uuid[], $6::bytea[])
     AS w(blind, earlier, person_id, cipher)
 LEFT JOIN LATERAL (
-    SELECT v.person_id, v.first_epoch FROM vault v
-    WHERE v.hub_id = $1 AND v.blind = ANY(ARRAY[w.blind, w.earlier]) AND v.first_epoch >= $7 - 1
+    SELECT v.person_id, v.first_epoch
+    FROM (SELECT * FROM vault WHERE blind = ANY(ARRAY[w.blind, w.earlier]) OFFSET 0) v
+    WHERE v.hub_id = $1 AND v.first_epoch >= $7 - 1
     ORDER BY v.day LIMIT 1
 ) k ON true
 ORDER BY w.blind

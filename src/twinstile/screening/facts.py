@@ -112,16 +112,25 @@ class Situation:
     """The person's open screening, else the last one of the past day."""
 
 
-# Looked up by index one by one, whatever the planner believes of a table not analysed yet.
+# People are looked up one by one and by the person alone: OFFSET 0 keeps the hub, which the
+# planner may take for selective, out of the choice of index (docs/decisions/0016).
 _LOCK_SQL = """
-SELECT screening_id FROM screening
-WHERE hub_id = $1 AND closed_at IS NULL AND screening_id = ANY($2::uuid[] || ARRAY(
+WITH near AS (
+    SELECT unnest($2::uuid[]) AS screening_id
+    UNION
     SELECT o.screening_id FROM unnest($3::uuid[]) AS p(person_id), LATERAL (
-        SELECT s.screening_id FROM screening s
-        WHERE s.hub_id = $1 AND s.person_id = p.person_id AND s.closed_at IS NULL
+        SELECT s.screening_id
+        FROM (SELECT * FROM screening WHERE person_id = p.person_id OFFSET 0) s
+        WHERE s.hub_id = $1 AND s.closed_at IS NULL
         ORDER BY s.opened_at DESC LIMIT 20
-    ) o))
-ORDER BY screening_id FOR NO KEY UPDATE
+    ) o
+)
+SELECT l.screening_id
+FROM (SELECT screening_id FROM near ORDER BY screening_id) n, LATERAL (
+    SELECT s.screening_id FROM screening s
+    WHERE s.hub_id = $1 AND s.screening_id = n.screening_id AND s.closed_at IS NULL
+    LIMIT 1 FOR NO KEY UPDATE
+) l
 """
 _EARLIER = """
 jsonb_build_object(
@@ -154,8 +163,9 @@ SELECT
     (SELECT max(r.given_at) FROM reminder r WHERE r.hub_id = $1 AND r.kind = 'R2'
      AND r.checkpoint = l.checkpoint AND r.given_at <= w.observed_at
      AND r.given_at > w.observed_at - interval '1 day') AS last_r2,
-    (SELECT jsonb_object_agg(h.screening_id, h.fold ->> 'at') FROM screening h
-     WHERE h.hub_id = $1 AND h.person_id = w.person_id AND h.referred_at IS NOT NULL
+    (SELECT jsonb_object_agg(h.screening_id, h.fold ->> 'at')
+     FROM (SELECT * FROM screening WHERE person_id = w.person_id OFFSET 0) h
+     WHERE h.hub_id = $1 AND h.referred_at IS NOT NULL
      AND h.opened_at > w.observed_at - interval '14 days'
      AND h.state IN ('SECONDARY', 'HELD', 'REFUSAL', 'RETURN_PENDING', 'ABANDONED')
     ) AS suspicions,
@@ -174,8 +184,8 @@ LEFT JOIN LATERAL (
     SELECT * FROM screening s WHERE s.hub_id = $1 AND s.screening_id = w.screening_id LIMIT 1
 ) n ON true
 LEFT JOIN LATERAL (
-    SELECT * FROM screening s
-    WHERE s.hub_id = $1 AND s.person_id = w.person_id
+    SELECT * FROM (SELECT * FROM screening WHERE person_id = w.person_id OFFSET 0) s
+    WHERE s.hub_id = $1
       AND (s.closed_at IS NULL OR s.opened_at > w.observed_at - interval '1 day')
     ORDER BY (s.closed_at IS NULL) DESC, s.opened_at DESC LIMIT 1
 ) p ON true
