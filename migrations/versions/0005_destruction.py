@@ -1,0 +1,10 @@
+"""Destruction that can be proved: signed certificates, and keys wrapped anew."""
+
+revision = "0005"
+down_revision = "0004"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    pass
