@@ -11,7 +11,16 @@ from twinstile.platform.db import APP_ROLE, READ_ROLE
 from twinstile.platform.web import House
 
 INVENTORY = Path(__file__).resolve().parents[2] / "docs" / "data-inventory.md"
-FACTS = ("check", "event", "disposition", "reminder", "service_act", "policy", "destruction")
+FACTS = (
+    "check",
+    "event",
+    "disposition",
+    "reminder",
+    "service_act",
+    "policy",
+    "destruction",
+    "access",
+)
 ALEMBIC = "alembic_version"
 
 

@@ -168,6 +168,34 @@ class Event(Base):
     body: Mapped[dict[str, object]] = mapped_column(JSONB)
 
 
+class Access(Base):
+    """One reading of data about people: who, what for, of whom; pseudonyms, never values."""
+
+    __tablename__ = "access"
+    __table_args__ = (
+        Index(None, "at", "access_id", "hub_id"),
+        Index(None, "subject_id", "at", "hub_id"),
+        Index(None, "operator_id", "action", "at", "hub_id"),
+    )
+
+    hub_id: Mapped[HubKey]
+    access_id: Mapped[UuidKey]
+    at: Mapped[datetime]
+    operator_id: Mapped[UUID | None]
+    partner_id: Mapped[str | None]
+    """At most one of operator and partner; neither: the service itself."""
+    device_id: Mapped[UUID | None]
+    shift_id: Mapped[UUID | None]
+    roles: Mapped[list[str]]
+    action: Mapped[str]
+    purpose: Mapped[str | None]
+    reason: Mapped[str | None]
+    subject_id: Mapped[UUID | None]
+    fields: Mapped[list[str]]
+    rows: Mapped[int]
+    outcome: Mapped[str]
+
+
 class Quarantine(Base):
     """A fact that could not be accepted, kept whole (encrypted) until somebody looks at it."""
 

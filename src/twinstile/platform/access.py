@@ -1,0 +1,139 @@
+"""The access log: who looked at whom, when and what for; written before the data leave.
+
+A row is appended in the transaction of the reading, on the primary, and that transaction
+commits before the answer is sent: what could not be recorded is not shown. Rows tell pseudonyms
+and the names of fields, never values. The service may add rows and read them, and no more.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import delete, insert
+from uuid_utils.compat import uuid7
+
+from twinstile.platform.auth import Principal
+from twinstile.platform.db import Transaction
+from twinstile.platform.tables import Access
+
+KEPT_FOR = timedelta(days=3 * 365)
+"""How long a row is kept; it holds random ids only, so it outlives the identities."""
+
+
+class Action(StrEnum):
+    """What was done with data about people."""
+
+    MASKED_READ = "MASKED_READ"
+    """A name or number was shown in part."""
+    REVEAL = "REVEAL"
+    """A name or number was shown whole."""
+    LOOK_UP = "LOOK_UP"
+    """Somebody was looked for by the number of a document."""
+    EXPORT = "EXPORT"
+    DISCLOSURE = "DISCLOSURE"
+    """Data went to a partner."""
+    QUARANTINE_READ = "QUARANTINE_READ"
+    """A fact that was kept aside was opened, with whatever it says."""
+
+
+class Purpose(StrEnum):
+    """What data about people are read for. A closed list: other reasons do not count."""
+
+    TREATMENT = "TREATMENT"
+    HANDOVER = "HANDOVER"
+    """To the ambulance, hospital or authority that takes the patient over."""
+    FOLLOW_UP = "FOLLOW_UP"
+    IDENTIFICATION = "IDENTIFICATION"
+    """The person is here and their passage is to be found."""
+    SUBJECT_REQUEST = "SUBJECT_REQUEST"
+    """The person asks what is stored of them, or for a correction."""
+    DATA_QUALITY = "DATA_QUALITY"
+    """To mend what arrived damaged."""
+    INVESTIGATION = "INVESTIGATION"
+    """Of an outbreak, by epidemiologists."""
+    LEGAL_DUTY = "LEGAL_DUTY"
+    """Reports and disclosures the law or an agreement asks for."""
+    EMERGENCY = "EMERGENCY"
+    """Life or limb: needs a reason in words, and supervisors are told."""
+
+
+class Outcome(StrEnum):
+    """What came of it."""
+
+    SHOWN = "SHOWN"
+    NOTHING = "NOTHING"
+    """Nobody and nothing was found."""
+    REFUSED = "REFUSED"
+    """A quota was used up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who reads: an operator on shift, or a partner; neither is the service itself."""
+
+    hub_id: str
+    operator_id: UUID | None = None
+    partner_id: str | None = None
+    device_id: UUID | None = None
+    shift_id: UUID | None = None
+    roles: Sequence[str] = ()
+
+
+def actor(who: Principal) -> Actor:
+    """The caller of a route as the log names them."""
+    return Actor(
+        who.hub_id,
+        operator_id=who.operator_id,
+        device_id=who.device_id,
+        shift_id=who.shift_id,
+        roles=sorted(who.roles),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One reading: of whom (`subject_id`, a random id), which fields, of how many rows.
+
+    `purpose` is None only for what is masked; `reason` is free text without personal data.
+    """
+
+    action: Action
+    purpose: Purpose | None
+    fields: Sequence[str]
+    rows: int = 1
+    subject_id: UUID | None = None
+    reason: str | None = None
+    outcome: Outcome = Outcome.SHOWN
+
+
+async def record(tx: Transaction, by: Actor, look: Look, at: datetime) -> UUID:
+    """Append one row and give its id; the data may leave once `tx` is committed."""
+    access_id = uuid7()
+    await tx.sql.execute(
+        insert(Access).values(
+            hub_id=by.hub_id,
+            access_id=access_id,
+            at=at,
+            operator_id=by.operator_id,
+            partner_id=by.partner_id,
+            device_id=by.device_id,
+            shift_id=by.shift_id,
+            roles=list(by.roles),
+            action=look.action.value,
+            purpose=look.purpose.value if look.purpose else None,
+            reason=look.reason,
+            subject_id=look.subject_id,
+            fields=list(look.fields),
+            rows=look.rows,
+            outcome=look.outcome.value,
+        )
+    )
+    return access_id
+
+
+async def forget(tx: Transaction, now: datetime) -> int:
+    """Delete rows older than `KEPT_FOR`, of all hubs; how many. Only the tables' owner may."""
+    gone = await tx.sql.execute(delete(Access).where(Access.at < now - KEPT_FOR))
+    return gone.rowcount
