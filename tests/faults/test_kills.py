@@ -1,0 +1,53 @@
+"""F1, F3, F4: processes are killed under load, and nothing acknowledged is lost."""
+
+import time
+from collections.abc import AsyncGenerator
+
+import fleets
+import judges
+import pytest
+import stations
+from stations import Station, Token
+
+HEALED_S = 30
+"""It heals by itself, however busy the machine; `dev.py faults` measures how fast."""
+
+
+@pytest.fixture(scope="module")
+async def station() -> AsyncGenerator[Station]:
+    async with stations.station() as there:
+        yield there
+
+
+@pytest.fixture(scope="module")
+async def crew(station: Station) -> list[Token]:
+    return await station.crew(6)
+
+
+async def test_the_service_is_killed_again_and_again(
+    station: Station, crew: list[Token]
+) -> None:
+    gaps = []
+    async with fleets.fleet(station, crew, batches=1) as ledger:
+        for _ in range(2):
+            await fleets.until(ledger, 60)
+            killed = time.monotonic()
+            await station.kill()
+            await station.start()
+            await fleets.until(ledger, 60)
+            gaps.append(ledger.gap(killed))
+    judgement = await judges.judge(station, ledger)
+    assert judgement.harmless, (judgement, ledger.refused[:3])
+    assert judgement.acknowledged >= 240
+    assert max(gaps) < HEALED_S
+
+
+async def test_one_backend_is_killed(station: Station, crew: list[Token]) -> None:
+    async with fleets.fleet(station, crew, batches=1) as ledger:
+        await fleets.until(ledger, 60)
+        killed = time.monotonic()
+        station.kill_backend()
+        await fleets.until(ledger, 120)
+    judgement = await judges.judge(station, ledger)
+    assert judgement.harmless, (judgement, ledger.refused[:3])
+    assert ledger.gap(killed) < HEALED_S
