@@ -1,0 +1,373 @@
+"""The stand of `gate`: database, servers and load of one run, and its rounds."""
+
+import asyncio
+import contextlib
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import _hub
+import _parts
+import asyncpg
+
+from twinstile.platform import embedded
+from twinstile.platform.db import APP_ROLE
+
+HERE = Path(__file__).parent
+WARM_S = 2.0
+RAMP_S = 0.3
+PAUSE_S = 0.4
+"""Between two repetitions, so that the one before has ended in the database too."""
+
+VARIANTS = {"empty": "twinstile", "textbook": "textbook", "durable": "twinstile"}
+"""Each variant and the database it works on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    variants: Sequence[str]
+    clients: int
+    rounds: int
+    seconds: float
+    calm_per_s: int
+    disturbed: float
+    redone: int
+
+
+@dataclass(slots=True)
+class Repetition:
+    """One measured window."""
+
+    result: dict
+    foreign: float
+    """Processors' worth of work of processes that are not ours."""
+    redone: int = 0
+
+    @property
+    def rps(self) -> float:
+        return self.result["counted"] / self.result["seconds"]
+
+    def cpu_us(self, tree: str) -> float:
+        return 1e6 * self.result["cpu_s"][tree] / max(1, self.result["counted"])
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A server that is up."""
+
+    name: str
+    database: str
+    host: str
+    port: int
+    pid: int
+
+
+class Bench:
+    def __init__(self, folder: Path, plan: Plan, server: embedded.Server, load: "Load") -> None:
+        self.folder = folder
+        self.plan = plan
+        self.server = server
+        self._load = load
+        self._tokens: dict[str, list[str]] = {}
+        self.acknowledged = dict.fromkeys(VARIANTS.values(), 0)
+        first = next(folder.glob("pg*/postmaster.pid")).read_text().split()[0]
+        self._postmaster = int(first)
+
+    def furnish(self, database: str) -> None:
+        """A hub with tablets in that database, unless it is there."""
+        if database not in self._tokens:
+            self._tokens[database] = asyncio.run(
+                _hub.furnish(
+                    _hub.settings_of(self.folder),
+                    _hub.place_of(self.server, database),
+                    self.plan.clients,
+                )
+            )
+            self.acknowledged.setdefault(database, 0)
+
+    def url(self, database: str) -> str:
+        """As the service's own role."""
+        return self.server.url(database, APP_ROLE)
+
+    @contextmanager
+    def standing(
+        self, name: str, database: str, command: Sequence[str], **environment: str
+    ) -> Generator[Standing]:
+        """A server process that tells its URL in JSON on its first line."""
+        self.furnish(database)
+        child = subprocess.Popen(  # noqa: S603 # ourselves
+            [sys.executable, *command],
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, **environment},
+        )
+        try:
+            line = child.stdout.readline() if child.stdout else ""
+            if not line:
+                raise SystemExit(f"{name} did not start")
+            host, port = json.loads(line)["url"].removeprefix("http://").split(":")
+            yield Standing(name, database, host, int(port), child.pid)
+        finally:
+            child.terminate()
+            child.wait(60)
+
+    def command(self, variant: str, workers: int) -> list[str]:
+        """How that variant is started."""
+        if variant == "durable":
+            more = ["--workers", str(workers)] if workers > 1 else []
+            serve = ["-m", "twinstile", "serve", "--json", "--port", "0"]
+            return [*serve, "--data-dir", str(self.folder), *more]
+        url = self.url(VARIANTS[variant])
+        return [str(HERE / f"_{variant}.py"), str(self.folder), url, str(workers)]
+
+    def phase(self, workers: int) -> dict[str, object]:
+        """Every variant with so many workers, throughput and then calm."""
+        plan = self.plan
+        with ExitStack() as stack:
+            up = [
+                stack.enter_context(
+                    self.standing(name, VARIANTS[name], self.command(name, workers))
+                )
+                for name in plan.variants
+            ]
+            for standing in up:
+                self.window(standing, WARM_S)
+            rush = self.rounds(up)
+            calm = self.rounds(up, plan.calm_per_s)
+        return summary(rush, calm)
+
+    def rounds(
+        self, up: Sequence[Standing], rate: int | None = None
+    ) -> dict[str, list[Repetition]]:
+        """Each standing server measured once a round, in alternating order."""
+        found: dict[str, list[Repetition]] = {standing.name: [] for standing in up}
+        for number in range(self.plan.rounds):
+            for standing in up if number % 2 == 0 else reversed(up):
+                found[standing.name].append(self.repetition(standing, rate))
+        return found
+
+    def repetition(self, standing: Standing, rate: int | None) -> Repetition:
+        """One window, done again while others use the processors; the quietest is kept."""
+        tried: list[Repetition] = []
+        while len(tried) <= self.plan.redone:
+            tried.append(self.window(standing, self.plan.seconds, rate))
+            if tried[-1].foreign <= self.plan.disturbed:
+                break
+        best = min(tried, key=lambda repetition: repetition.foreign)
+        best.redone = len(tried) - 1
+        return best
+
+    def window(self, standing: Standing, seconds: float, rate: int | None = None) -> Repetition:
+        time.sleep(PAUSE_S)
+        result = self._load.run(
+            tablets=standing.database,
+            tokens=self._tokens[standing.database],
+            host=standing.host,
+            port=standing.port,
+            clients=self.plan.clients,
+            ramp=RAMP_S,
+            seconds=seconds,
+            rate=rate,
+            pids={
+                "server": standing.pid,
+                "postgres": self._postmaster,
+                "load": self._load.pid,
+                "ours": os.getpid(),
+            },
+        )
+        if result["refused"] or result["unanswered"] or not result["counted"]:
+            print(f"{standing.name}: {result}", file=sys.stderr)
+        if standing.name != "empty":
+            self.acknowledged[standing.database] += result["acknowledged"]
+        foreign = (result["machine_cpu_s"] - result["cpu_s"]["ours"]) / result["elapsed"]
+        return Repetition(result, round(foreign, 3))
+
+    async def lost(self) -> int:
+        """Acknowledged checks without all of their rows, in any database. Counts every row."""
+        missing = 0
+        for database in self._tokens:
+            connection = await asyncpg.connect(plain(self.server.url(database)))
+            try:
+                for counted in await connection.fetchrow(_ROWS):
+                    missing += abs(counted - self.acknowledged[database])
+            finally:
+                await connection.close()
+        return missing
+
+    def profiled(self, seconds: float) -> str:
+        """Where the time of the shipped service goes, by part and by function."""
+        out = self.folder / "profile"
+        self.furnish("twinstile")
+        with subprocess.Popen(  # noqa: S603 # ourselves
+            [sys.executable, str(HERE / "_profile.py"), str(self.folder), str(out)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as child:
+            told = json.loads(child.stdout.readline()) if child.stdout else {}
+            host, port = told["url"].removeprefix("http://").split(":")
+            standing = Standing("profile", "twinstile", host, int(port), child.pid)
+            self.window(standing, WARM_S)
+            requests = 0
+            for _ in range(2):  # the profile begins with the first line and ends with the next
+                child.stdin.write("\n")
+                child.stdin.flush()
+                if not requests:
+                    requests = self.window(standing, seconds).result["acknowledged"]
+        return _parts.report(out, requests)
+
+    def machine(self) -> dict[str, object]:
+        """What the figures were made on."""
+        return {
+            "processors": os.cpu_count(),
+            "processor": _first(Path("/proc/cpuinfo"), "model name"),
+            "python": platform.python_version(),
+            "postgresql": asyncio.run(self._version()),
+            "kernel": platform.release(),
+            "fdatasync_us": fdatasync_us(self.folder),
+            "clients": self.plan.clients,
+            "rounds": self.plan.rounds,
+            "seconds": self.plan.seconds,
+            "calm_per_s": self.plan.calm_per_s,
+        }
+
+    async def _version(self) -> str:
+        connection = await asyncpg.connect(plain(self.server.url("twinstile")))
+        try:
+            return await connection.fetchval("SHOW server_version")
+        finally:
+            await connection.close()
+
+
+_ROWS = """
+SELECT (SELECT count(*) FROM "check"), (SELECT count(*) FROM screening),
+       (SELECT count(*) FROM event WHERE kind = 'screening.checked'),
+       (SELECT count(*) FROM vault),
+       (SELECT coalesce(sum(upper(r) - lower(r)), 0)::bigint
+        FROM device, unnest(counters) AS r)
+"""
+
+
+class Load:
+    """The process that plays the tablets."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(  # noqa: S603 # ourselves
+            [sys.executable, str(HERE / "_load.py")],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.pid = self._process.pid
+
+    def run(self, **order: object) -> dict:
+        self._process.stdin.write(json.dumps(order) + "\n")
+        self._process.stdin.flush()
+        line = self._process.stdout.readline()
+        if not line:
+            raise SystemExit("the load generator ended")
+        return json.loads(line)
+
+    def close(self) -> None:
+        self._process.stdin.close()
+        self._process.wait(10)
+
+
+@contextmanager
+def opened(folder: Path, plan: Plan) -> Iterator[Bench]:
+    """The database server and the load generator for the length of the block."""
+    with embedded.start(folder) as server, contextlib.closing(Load()) as load:
+        yield Bench(folder, plan, server, load)
+
+
+def no_workers() -> str | None:
+    """Why the service cannot be measured with two workers, or None if it can."""
+    told = subprocess.run(
+        [sys.executable, "-m", "twinstile", "serve", "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "COLUMNS": "200", "TERM": "dumb"},
+    )
+    return None if "--workers" in told.stdout else "`twinstile serve` has no --workers"
+
+
+def summary(
+    rush: Mapping[str, list[Repetition]], calm: Mapping[str, list[Repetition]]
+) -> dict[str, object]:
+    """Medians of the rounds; ratios within each round."""
+    told: dict[str, object] = {f"{name}_rps": _rps(found) for name, found in rush.items()}
+    for other in ("empty", "textbook"):
+        if other in rush and "durable" in rush:
+            pairs = zip(rush["durable"], rush[other], strict=True)
+            told[f"ratio_to_{other}"] = round(
+                statistics.median(a.rps / b.rps for a, b in pairs), 3
+            )
+    if "durable" in rush:  # the figures that are promised, by the names they are promised by
+        told["p99_ms"] = _median(rush["durable"], "p99_ms")
+        told["p99_calm_ms"] = _median(calm["durable"], "p99_ms")
+    told["variants"] = {
+        name: {
+            "rps": _rps(found),
+            "rps_range": [round(min(r.rps for r in found)), round(max(r.rps for r in found))],
+            "p50_ms": _median(found, "p50_ms"),
+            "p99_ms": _median(found, "p99_ms"),
+            "p50_calm_ms": _median(calm[name], "p50_ms"),
+            "p99_calm_ms": _median(calm[name], "p99_ms"),
+            "cpu_us": {
+                tree: round(statistics.median(r.cpu_us(tree) for r in found))
+                for tree in ("server", "postgres", "load")
+            },
+            "refused": sum(sum(r.result["refused"].values()) for r in [*found, *calm[name]]),
+        }
+        for name, found in rush.items()
+    }
+    every = [r for found in (*rush.values(), *calm.values()) for r in found]
+    told["foreign_cpu"] = {
+        "median": statistics.median(r.foreign for r in every),
+        "highest": max(r.foreign for r in every),
+    }
+    told["repetitions"] = len(every)
+    told["repetitions_redone"] = sum(r.redone for r in every)
+    return told
+
+
+def _rps(found: Sequence[Repetition]) -> int:
+    return round(statistics.median(r.rps for r in found))
+
+
+def _median(found: Sequence[Repetition], name: str) -> float:
+    return round(statistics.median(r.result[name] for r in found), 2)
+
+
+def plain(url: str) -> str:
+    """An address as asyncpg reads it."""
+    return url.replace("postgresql+asyncpg://", "postgresql://")
+
+
+def fdatasync_us(folder: Path, times: int = 200) -> int:
+    """Microseconds, the median, that the disk takes to keep 8 kB: what a commit waits for."""
+    waits = []
+    with (folder / "fdatasync").open("wb", buffering=0) as file:
+        for _ in range(times):
+            file.write(b"\0" * 8192)
+            began = time.perf_counter()
+            os.fdatasync(file.fileno())
+            waits.append(time.perf_counter() - began)
+    return round(1e6 * statistics.median(waits))
+
+
+def _first(path: Path, name: str) -> str | None:
+    for line in path.read_text().splitlines():
+        key, _, value = line.partition(":")
+        if key.strip() == name:
+            return value.strip()
+    return None

@@ -1,0 +1,68 @@
+"""The stage: one hub with lanes, tablets and screeners on shift, as the service enters them."""
+
+from pathlib import Path
+from uuid import uuid4
+
+from sqlalchemy import insert
+
+from twinstile import opening
+from twinstile.opening import Place
+from twinstile.platform import clock, devices, embedded, shifts
+from twinstile.platform import settings as configuration
+from twinstile.platform.auth import TokenKind, mint_token
+from twinstile.platform.crypto import token_digest
+from twinstile.platform.db import APP_ROLE
+from twinstile.platform.roles import Role
+from twinstile.platform.settings import Settings
+from twinstile.platform.tables import Shift
+
+LANES = {"north-1": "north", "north-2": "north", "south-1": "south", "south-2": "south"}
+
+
+def settings_of(folder: Path) -> Settings:
+    """The shipped settings, whatever this shell has set, with the data in that folder."""
+    return configuration.load(data_dir=folder, database_url=None, owner_database_url=None)
+
+
+def place_of(server: embedded.Server, database: str) -> Place:
+    """A database of its own on the one server."""
+    return Place(
+        server.url(database, APP_ROLE), role="", owner_url=server.url(database), embedded=True
+    )
+
+
+async def furnish(settings: Settings, place: Place, tablets: int) -> list[str]:
+    """Schema, hub, lanes, and a shift token for each tablet."""
+    await opening.prepare(place)
+    house = opening.open_house(settings, place)
+    now, hub_id = clock.now(), settings.hub_id
+    try:
+        await opening.enter_hub(house, now)
+        async with house.database.transaction() as tx:
+            for lane_id, checkpoint in LANES.items():
+                await devices.add_lane(tx, hub_id, lane_id, checkpoint, "AUTO")
+            operator_id = await shifts.add_operator(
+                tx, hub_id, "bench", "Bench", [Role.SCREENER], opening.new_passcode(), now
+            )
+            tokens = []
+            for number in range(tablets):
+                lane_id = list(LANES)[number % len(LANES)]
+                code, _ = await devices.mint_code(tx, hub_id, lane_id, now)
+                enrolled = await devices.enrol(tx, code, f"tablet {number}", now)
+                tokens.append(token := mint_token(TokenKind.SHIFT, hub_id))
+                # as signing in leaves it, without its tenth of a second for each passcode
+                await tx.sql.execute(
+                    insert(Shift).values(
+                        hub_id=hub_id,
+                        shift_id=uuid4(),
+                        device_id=enrolled.device_id,
+                        operator_id=operator_id,
+                        token_hash=token_digest(token),
+                        roles=[Role.SCREENER],
+                        started_at=now,
+                        ends_at=now + shifts.SHIFT_LENGTH,
+                    )
+                )
+    finally:
+        await house.database.close()
+    return tokens
