@@ -21,6 +21,7 @@ from twinstile.platform.web import House
 from twinstile.policy import api as policy
 from twinstile.policy.versions import Policies
 from twinstile.screening import api as screening
+from twinstile.screening.committer import Committer
 
 ROUTERS = (
     platform.router,
@@ -50,9 +51,11 @@ def create_app(house: House, background: Background | None = None) -> FastAPI:
         stop = asyncio.Event()
         try:
             await house.database.warm()
+            await committer.warm()
         except (OSError, SQLAlchemyError, asyncpg.PostgresError) as error:
             # it may come back any moment: be alive, not ready, and say so
             observe.log.warning("database does not answer", error=observe.error_kind(error))
+        committing = asyncio.create_task(committer.run())
         beside = asyncio.ensure_future(background(house, stop)) if background else None
         try:
             yield
@@ -62,8 +65,12 @@ def create_app(house: House, background: Background | None = None) -> FastAPI:
                 await asyncio.wait({beside}, timeout=DRAIN_S)
                 beside.cancel()
                 await asyncio.wait({beside})
+            committing.cancel()  # the server has answered every request by now
+            await asyncio.wait({committing})
             await house.database.close()
 
+    policies = Policies()
+    committer = Committer(house.database, policies)
     app = Documented(
         lifespan=life,
         docs_url=None,
@@ -73,7 +80,8 @@ def create_app(house: House, background: Background | None = None) -> FastAPI:
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.state.house = house
-    app.state.policies = Policies()
+    app.state.policies = policies
+    app.state.committer = committer
     for router in ROUTERS:
         app.include_router(router)
     handlers.install(app)

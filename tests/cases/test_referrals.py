@@ -20,7 +20,6 @@ from twinstile.identity.types import Document, DocumentKind, Holder, Sex
 from twinstile.identity.vault import Identity
 from twinstile.opening import Place
 from twinstile.platform import clock, events
-from twinstile.platform.auth import Principal
 from twinstile.platform.roles import Role
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -31,17 +30,13 @@ def opening(at: datetime = LATE_EVENING) -> Opening:
     return Opening(uuid4(), uuid4(), None, None, CaseOrigin.CONFIRMED_ABNORMAL, at, 378, 386)
 
 
-async def principal(hub: Hub) -> Principal:
-    return await hub.house.gatekeeper.principal(hub.tokens[Role.MEDIC])
-
-
 async def open_all(hub: Hub, *openings: Opening, at: datetime = LATE_EVENING) -> list[str]:
     """The case numbers of the openings, in order, as one transaction gives them."""
     async with hub.house.database.transaction() as tx:
         cases = await referrals.open_cases(
             tx,
             hub.house.keys.of(hub.hub_id),
-            await principal(hub),
+            hub.hub_id,
             SHANGHAI,
             openings,
             at,
@@ -84,8 +79,8 @@ async def test_who_comes_second_to_a_screening_waits_and_gets_the_first_ones_cas
     first = opening()
     second = replace(first, case_id=uuid4())
     async with hub.house.database.transaction() as tx:
-        keys, who = hub.house.keys.of(hub.hub_id), await principal(hub)
-        await referrals.open_cases(tx, keys, who, SHANGHAI, [first], LATE_EVENING)
+        keys = hub.house.keys.of(hub.hub_id)
+        await referrals.open_cases(tx, keys, hub.hub_id, SHANGHAI, [first], LATE_EVENING)
         coming = asyncio.create_task(open_all(hub, second, opening(), at=LATE_EVENING + later))
         await _until_somebody_waits(place)
     number, of_another = await coming
@@ -130,8 +125,8 @@ async def test_a_new_case_is_to_be_assessed_within_half_an_hour_and_is_announced
 
 async def test_what_rolls_back_opens_nothing(hub: Hub) -> None:
     async with hub.house.database.transaction() as tx:
-        keys, who = hub.house.keys.of(hub.hub_id), await principal(hub)
-        await referrals.open_cases(tx, keys, who, SHANGHAI, [opening()], LATE_EVENING)
+        keys = hub.house.keys.of(hub.hub_id)
+        await referrals.open_cases(tx, keys, hub.hub_id, SHANGHAI, [opening()], LATE_EVENING)
         await tx.raw.execute("ROLLBACK AND CHAIN")
     assert await open_all(hub, opening()) == ["20261124-001"]
 

@@ -200,10 +200,18 @@ async def test_a_cipher_moved_to_another_persons_row_does_not_open(
         Identity(Document(DocumentKind.PASSPORT, number, "UTO"), Holder("EXAMPLE"))
         for number in ("L898902C3", "L898902C4")
     ]
+    held = vault.HOLD_SQL.format(hub="$1", held="new")
     async with hub.house.database.transaction() as tx:
         ids = await vault.recognise(tx, keys, hub.hub_id, day, pair)
-        for person_id in ids:
-            await vault.hold(tx, keys, hub.hub_id, "case.1", person_id, clock.now())
+        for person_id, identity in zip(ids, pair, strict=True):
+            cipher = vault.sealed(keys, hub.hub_id, "case.1", person_id, identity)
+            await tx.raw.execute(
+                "WITH new AS (SELECT 'case.1' AS key_id, $2::uuid AS person_id,"
+                f" now() AS held_at, $3::bytea AS cipher) {held}",
+                hub.hub_id,
+                person_id,
+                cipher,
+            )
             assert await vault.reveal_held(tx, keys, hub.hub_id, "case.1", person_id) in pair
     owner = Database(place.owner_url, pool_size=1)
     async with owner.transaction() as tx:

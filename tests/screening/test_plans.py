@@ -101,7 +101,6 @@ async def look_up(owner: Database, hub_id: str, size: int) -> None:
     lanes, moments = ["north-1"] * size, [datetime.now(UTC)] * size
     statements: dict[str, tuple[str, tuple[object, ...]]] = {
         "recognise": (vault._RECOGNISE, (DAY, blinds, blinds, ids, blinds, 1)),
-        "lock people": (vault._LOCK, (DAY, blinds)),
         "lock screenings": (facts._LOCK_SQL, (ids, ids)),
         "facts": (
             facts._FACTS_SQL,

@@ -2,8 +2,6 @@
 
 import people
 from hubs import Hub
-from sqlalchemy import event
-from sqlalchemy.pool import ConnectionPoolEntry
 
 from twinstile.platform.roles import Role
 from twinstile.screening.types import ScreeningState
@@ -69,27 +67,3 @@ async def test_pages_of_screenings_hold_each_one_once(hub: Hub) -> None:
         seen += [row["screening_id"] for row in page["screenings"]]
         cursor = page["next"]
     assert len(seen) == len(set(seen)) == 23
-
-
-async def test_a_check_costs_a_bounded_number_of_statements(hub: Hub) -> None:
-    """The hot route's budget: people 2, lock, facts, write, counters; begin and commit."""
-    statements: list[str] = []
-    engine = hub.house.database.engine.sync_engine
-
-    def listen(dbapi: object, _entry: ConnectionPoolEntry, _proxy: object) -> None:
-        raw = dbapi.driver_connection  # type: ignore[attr-defined]
-        raw._query_loggers.clear()
-        raw.add_query_logger(lambda record: statements.append(record.query))
-
-    client = hub.client()
-    await client.put(f"/v1/checks/{people.new_id()}", json=people.check(1))
-    event.listen(engine, "checkout", listen)
-    try:
-        await client.put(f"/v1/checks/{people.new_id()}", json=people.check(2))
-    finally:
-        event.remove(engine, "checkout", listen)
-    # a new connection asks for the types it meets; that is the driver's, and once
-    asked = ("jit", "typeinfo_tree", "pg_catalog")
-    own = [s for s in statements if not any(word in s for word in ("BEGIN", "COMMIT", *asked))]
-    assert any('INSERT INTO "check"' in s for s in own)
-    assert len(own) <= 6, own

@@ -7,14 +7,13 @@ nobody, we included, can tell that it was met before.
 
 import contextlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from uuid import UUID, uuid4
 
 import asyncpg
 from sqlalchemy import select
-from sqlalchemy.dialects.postgresql import insert as upsert
 
 from twinstile.identity.tables import Held, Vault
 from twinstile.identity.types import Document, DocumentKind, Holder, Sex
@@ -73,7 +72,9 @@ def blind(keys: KeyFiles, document: Document, day: date) -> list[bytes]:
 
 
 # One look-up by index for each person (LATERAL with LIMIT), and by the blind index alone
-# (OFFSET 0 keeps the hub out of the choice of index): docs/decisions/0016.
+# (OFFSET 0 keeps the hub out of the choice of index): docs/decisions/0016. Somebody met today
+# already is "updated" to the same row: that locks it and tells the id it has, also one that
+# another request has just entered.
 _RECOGNISE = """
 INSERT INTO vault (hub_id, day, person_id, blind, first_epoch, cipher)
 SELECT $1, $2, coalesce(k.person_id, w.person_id), w.blind, coalesce(k.first_epoch, $7),
@@ -87,12 +88,8 @@ LEFT JOIN LATERAL (
     ORDER BY v.day LIMIT 1
 ) k ON true
 ORDER BY w.blind
-ON CONFLICT DO NOTHING
-"""
-_LOCK = """
-SELECT blind, person_id FROM vault
-WHERE hub_id = $1 AND day = $2 AND blind = ANY($3::bytea[])
-ORDER BY blind FOR NO KEY UPDATE
+ON CONFLICT (hub_id, day, blind) DO UPDATE SET day = excluded.day
+RETURNING blind, person_id
 """
 
 
@@ -106,7 +103,7 @@ async def recognise(
     """A person id for each identity, in order, entering those not met today.
 
     The rows stay locked until the transaction ends: what is decided about one person is decided
-    by one transaction at a time, in this process and in any other. Two statements.
+    by one transaction at a time, in this process and in any other. One statement.
     Raises `KeyDestroyed` when the day's key was destroyed.
     """
     if not people:
@@ -117,7 +114,7 @@ async def recognise(
         digests[0]: (digests, person) for digests, person in zip(blinds, people, strict=True)
     }
     ids = [uuid4() for _ in first]
-    await tx.raw.execute(
+    met: Iterable[asyncpg.Record] = await tx.raw.fetch(
         _RECOGNISE,
         hub_id,
         day,
@@ -130,8 +127,7 @@ async def recognise(
         ],
         epoch_of(day),
     )
-    locked: Iterable[asyncpg.Record] = await tx.raw.fetch(_LOCK, hub_id, day, list(first))
-    found: Mapping[bytes, UUID] = {row[0]: row[1] for row in locked}
+    found: Mapping[bytes, UUID] = {row[0]: row[1] for row in met}
     return [found[digests[0]] for digests in blinds]
 
 
@@ -170,23 +166,42 @@ async def reveal(tx: Reading, keys: KeyFiles, hub_id: str, person_id: UUID) -> I
     return _unpack(decrypt(keys.get(day_key(day)), cipher, _seen_at(hub_id, day, seen)))
 
 
-async def hold(
-    tx: Transaction, keys: KeyFiles, hub_id: str, key_id: str, person_id: UUID, at: datetime
-) -> None:
-    """Re-encrypt a person under a key that outlives the day, for a case that was opened."""
-    identity = await reveal(tx, keys, hub_id, person_id)
+_LATEST = """
+SELECT w.person_id, v.day, v.blind, v.cipher
+FROM unnest($2::uuid[]) AS w(person_id), LATERAL (
+    SELECT * FROM (SELECT * FROM vault WHERE person_id = w.person_id OFFSET 0) v
+    WHERE v.hub_id = $1 ORDER BY v.day DESC LIMIT 1
+) v
+"""
+
+
+async def reveal_all(
+    tx: Reading, keys: KeyFiles, hub_id: str, people: Collection[UUID]
+) -> dict[UUID, Identity]:
+    """Who these people are, without those that are unknown or were destroyed. One statement."""
+    found: dict[UUID, Identity] = {}
+    if people:
+        for person_id, day, seen, cipher in await tx.raw.fetch(_LATEST, hub_id, list(people)):
+            with contextlib.suppress(KeyDestroyed):
+                key = keys.get(day_key(day))
+                found[person_id] = _unpack(decrypt(key, cipher, _seen_at(hub_id, day, seen)))
+    return found
+
+
+HOLD_SQL = """
+INSERT INTO vault_held (hub_id, key_id, person_id, held_at, cipher)
+SELECT {hub}, key_id, person_id, held_at, cipher FROM {held} WHERE cipher IS NOT NULL
+ON CONFLICT DO NOTHING
+"""
+"""Keeps people under a key that outlives the day, for the statement of a room above."""
+
+
+def sealed(
+    keys: KeyFiles, hub_id: str, key_id: str, person_id: UUID, identity: Identity
+) -> bytes:
+    """The cipher `HOLD_SQL` stores: a person under the key of that name, made if it is new."""
     key = keys.get_or_create(key_id)
-    await tx.sql.execute(
-        upsert(Held)
-        .values(
-            hub_id=hub_id,
-            key_id=key_id,
-            person_id=person_id,
-            held_at=at,
-            cipher=encrypt(key, _pack(identity), _held_at(hub_id, key_id, person_id)),
-        )
-        .on_conflict_do_nothing()
-    )
+    return encrypt(key, _pack(identity), _held_at(hub_id, key_id, person_id))
 
 
 async def reveal_held(

@@ -37,10 +37,13 @@ _OUTAGES = (
     asyncpg.PostgresConnectionError,
     asyncpg.InsufficientResourcesError,
     asyncpg.OperatorInterventionError,
+)
+_CONTENTION = (
     asyncpg.LockNotAvailableError,
     asyncpg.DeadlockDetectedError,
     asyncpg.SerializationError,
 )
+"""Others were in the way, and the server has undone what we began."""
 
 _CUT = (
     OSError,
@@ -94,10 +97,18 @@ class Database:
     """The service's way to PostgreSQL: a pool with every wait bounded."""
 
     def __init__(
-        self, url: str, *, pool_size: int = 12, statement_timeout_ms: int = 5000, role: str = ""
+        self,
+        url: str,
+        *,
+        pool_size: int = 12,
+        statement_timeout_ms: int = 5000,
+        lock_timeout_ms: int = LOCK_TIMEOUT_MS,
+        role: str = "",
     ) -> None:
         """`role` is taken on at connect, for a login that is more than the service may be."""
         self._pool_size = pool_size
+        self._given_url = url
+        self._role = role
         # The pool gives a connection that comes back to whoever asks at that moment, even while
         # others wait: in a rush some would wait many turns. Turns are taken here, in order.
         self._turns = asyncio.Semaphore(pool_size)
@@ -105,7 +116,7 @@ class Database:
         settings = {
             "application_name": "twinstile",
             "statement_timeout": str(statement_timeout_ms),
-            "lock_timeout": str(LOCK_TIMEOUT_MS),
+            "lock_timeout": str(lock_timeout_ms),
             "idle_in_transaction_session_timeout": str(IDLE_IN_TRANSACTION_MS),
             "plan_cache_mode": "force_custom_plan",
             "timezone": "UTC",
@@ -127,12 +138,25 @@ class Database:
             },
         )
 
+    def apart(
+        self, *, pool_size: int, statement_timeout_ms: int, lock_timeout_ms: int
+    ) -> "Database":
+        """The same database through connections of its own, which nothing else can take."""
+        return Database(
+            self._given_url,
+            pool_size=pool_size,
+            statement_timeout_ms=statement_timeout_ms,
+            lock_timeout_ms=lock_timeout_ms,
+            role=self._role,
+        )
+
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[Transaction]:
         """A writing transaction: committed when the block ends, rolled back when it raises.
 
         Raises `Unavailable` when the database does not answer in time; a failed commit is one
-        of these cases, and then nobody knows what was stored.
+        of these cases, and then nobody knows what was stored. Raises `Busy` when others were in
+        the way for too long; then nothing was.
         """
         async with self._block(readonly=False) as (sql, raw):
             yield Transaction(sql, raw)
@@ -160,10 +184,15 @@ class Database:
                 except BaseException:
                     raw.terminate()
                     raise
+        except _CONTENTION as error:
+            raise Busy(retry_after_s=1) from error
         except _OUTAGES as error:
             raise Unavailable(retry_after_s=1) from error
         except DBAPIError as error:
-            if isinstance(_driver_error(error), _OUTAGES):
+            cause = _driver_error(error)
+            if isinstance(cause, _CONTENTION):
+                raise Busy(retry_after_s=1) from error
+            if isinstance(cause, _OUTAGES):
                 raise Unavailable(retry_after_s=1) from error
             raise
 

@@ -218,7 +218,7 @@ class Unavailable(Problem):
 
 
 class Busy(Unavailable):
-    """Every connection was taken for too long: the request was not begun."""
+    """Others were in the way for too long: nothing of the request was stored."""
 
     slug = "busy"
     title = "The service has more to do than it can just now"

@@ -46,6 +46,17 @@ CHECKS = Counter(
 QUARANTINED = Counter(
     "twinstile_facts_quarantined_total", "Facts kept aside", ("hub", "code"), registry=REGISTRY
 )
+BATCHES = Histogram(
+    "twinstile_gate_batch_checks",
+    "Checks committed together",
+    buckets=(1, 2, 4, 8, 16, 32, 64, 128),
+    registry=REGISTRY,
+)
+SHED = Counter(
+    "twinstile_gate_shed_total",
+    "Checks told to come again because too many waited",
+    registry=REGISTRY,
+)
 JOBS = Counter(
     "twinstile_jobs_total", "Runs of background jobs", ("job", "outcome"), registry=REGISTRY
 )

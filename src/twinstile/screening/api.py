@@ -1,10 +1,10 @@
 """HTTP: checks, batches, reminders, steps, and what is known of a screening."""
 
 from datetime import datetime, timedelta
-from typing import Annotated
+from typing import Annotated, cast
 from uuid import UUID
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from pydantic import Field
 
 from twinstile.platform import clock, devices, paging
@@ -28,7 +28,6 @@ from twinstile.screening import (
     acts,
     answers,
     batch,
-    checks,
     intake,
     lanes,
     quarantine,
@@ -50,6 +49,7 @@ from twinstile.screening.bodies import (
     StepAnswer,
     StepBody,
 )
+from twinstile.screening.committer import Committer
 from twinstile.screening.intake import Receiver
 from twinstile.screening.transitions import Step
 from twinstile.screening.types import ScreeningState
@@ -59,6 +59,14 @@ facts_router = APIRouter(prefix="/v1", route_class=BatchRoute)
 
 Language = Annotated[str, Header(alias="Accept-Language", max_length=200)]
 LONGEST_PERIOD = timedelta(days=31)
+
+
+async def _committer(request: Request) -> Committer:
+    return cast("Committer", request.app.state.committer)
+
+
+Gate = Annotated[Committer, Depends(_committer)]
+"""The committer of this process."""
 
 
 def _receiver(who: Principal, home: House, at: datetime) -> Receiver:
@@ -87,9 +95,8 @@ def _receiver(who: Principal, home: House, at: datetime) -> Receiver:
 async def put_check(
     check_id: UUID,
     body: CheckBody,
-    tx: Tx,
     home: Home,
-    policies: Compiled,
+    committer: Gate,
     response: Response,
     who: Annotated[Principal, caller(Scope.CHECKS_WRITE)],
     language: Language = "en",
@@ -102,12 +109,10 @@ async def put_check(
     """
     receiver = _receiver(who, home, clock.now())
     check = intake.check(body, check_id, body.counter, body.sent_at, receiver)
-    stand = checks.Stand(who, receiver.keys, policies, receiver.zone, receiver.at)
-    (done,) = await checks.record(tx, stand, [check])
+    done = await committer.record(receiver, check)
     if done.reused:
-        await quarantine.keep(tx, receiver, _as_item(check_id, body), check_id, KeptAside())
-    await devices.note_counters(tx, who.hub_id, who.device_id, [body.counter], receiver.at)
-    if done.reused:
+        async with home.database.transaction() as tx:
+            await quarantine.keep(tx, receiver, _as_item(check_id, body), check_id, KeptAside())
         raise KeptAside
     if done.status is FactStatus.DUPLICATE:
         response.status_code = 200

@@ -199,7 +199,9 @@ async def _store_checks(
             case _:
                 raise TypeError(type(fact.body).__name__)
     receiver = facts[0].receiver
-    stand = checks.Stand(receiver.who, receiver.keys, policies, receiver.zone, receiver.at)
+    stand = checks.Stand(
+        receiver.who.hub_id, receiver.keys, policies, receiver.zone, receiver.at
+    )
     recorded = await checks.record(tx, stand, [check for _, check in readable])
     for (fact, _), done in zip(readable, recorded, strict=True):
         if done.reused:

@@ -5,15 +5,15 @@ in one statement, the pure rules decide check by check, one statement writes wha
 and a confirmed suspicion opens its case, all in the caller's transaction.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from typing import cast
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from twinstile.cases import referrals
 from twinstile.identity import vault
-from twinstile.platform.auth import Principal
 from twinstile.platform.crypto import KeyFiles
 from twinstile.platform.db import Transaction, as_json
 from twinstile.platform.errors import Busy
@@ -27,20 +27,24 @@ from twinstile.screening.passages import Batch, Passage, Recorded
 class Stand:
     """What the recording of a hub's checks needs beside the checks."""
 
-    who: Principal
+    hub_id: str
     keys: KeyFiles
     policies: Policies
     zone: ZoneInfo
     at: datetime
 
 
-async def record(tx: Transaction, stand: Stand, checks: Sequence[GateCheck]) -> list[Recorded]:
-    """Record checks of the caller's hub, in order, and return what became of each.
+async def record(
+    tx: Transaction, stand: Stand, checks: Sequence[GateCheck], *, counting: bool = False
+) -> list[Recorded]:
+    """Record checks of one hub, in order, and return what became of each.
 
-    A check that was stored before gets its first answer again. Raises `Busy` when another
-    request records the same passage at this moment.
+    A check that was stored before gets its first answer again. With `counting`, the devices'
+    counters are noted too; who notes them later in the same transaction leaves it out. Five
+    statements at most, however many checks and cases. Raises `Busy` when another request
+    records the same passage at this moment.
     """
-    hub_id = stand.who.hub_id
+    hub_id = stand.hub_id
     today = stand.at.astimezone(stand.zone).date()
     people = await _recognise(tx, stand, checks, today)
     situations = await facts.look_up(tx, hub_id, checks, people)
@@ -49,30 +53,30 @@ async def record(tx: Transaction, stand: Stand, checks: Sequence[GateCheck]) -> 
         for version in {situation.policy_version for situation in situations}
         | {s.known.policy_version for s in situations if s.known}
     }
-    batch = Batch(policies, stand.at)
+    batch = Batch(policies)
     for check, person_id, situation in zip(checks, people, situations, strict=True):
         batch.take(check, person_id, situation)
-    await referrals.open_cases(
-        tx, stand.keys, stand.who, stand.zone, batch.openings(), stand.at
+    openings = await referrals.rows(
+        tx, stand.keys, hub_id, stand.zone, batch.openings(), stand.at
     )
-    await _write(tx, hub_id, batch)
-    named = {done.case_id for done in batch.done if done.case_id}
-    numbers = await referrals.numbers(tx, hub_id, named)
-    return [
-        replace(done, case_no=numbers.get(done.case_id)) if done.case_id else done
-        for done in batch.done
-    ]
+    numbers = await _write(tx, stand, batch, openings, checks if counting else ())
+    return [_numbered(done, numbers) for done in batch.done]
+
+
+def _numbered(done: Recorded, numbers: Mapping[UUID, str]) -> Recorded:
+    number = numbers.get(done.case_id) if done.case_id else None
+    return replace(done, case_no=number) if number else done
 
 
 async def _recognise(
     tx: Transaction, stand: Stand, checks: Sequence[GateCheck], today: date
 ) -> list[UUID | None]:
     shown = [check.identity for check in checks if check.identity]
-    ids = iter(await vault.recognise(tx, stand.keys, stand.who.hub_id, today, shown))
+    ids = iter(await vault.recognise(tx, stand.keys, stand.hub_id, today, shown))
     return [next(ids) if check.identity else None for check in checks]
 
 
-_WRITE_SQL = """
+_WRITTEN = """
 WITH stored AS (
     INSERT INTO "check" (
         hub_id, id, screening_id, person_id, run_id, lane_id, device_id, operator_id, shift_id,
@@ -123,26 +127,66 @@ WITH stored AS (
     SELECT $1, e.* FROM jsonb_to_recordset($4::jsonb) AS e(
         event_id uuid, at timestamptz, kind text, subject_id uuid, device_id uuid,
         operator_id uuid, body jsonb)
+), present AS (
+    SELECT * FROM jsonb_to_recordset($5::jsonb) AS n(device_id uuid, counters bigint[])
+), met AS (
+    SELECT d.device_id FROM device d JOIN present USING (device_id)
+    WHERE d.hub_id = $1 ORDER BY d.device_id FOR NO KEY UPDATE OF d
+), counted AS (
+    UPDATE device SET last_contact_at = $6, counters = device.counters + (
+        SELECT range_agg(int8range(n, n + 1)) FROM unnest(p.counters) AS n)
+    FROM present p JOIN met USING (device_id)
+    WHERE device.hub_id = $1 AND device.device_id = p.device_id
 )
+"""
+_COUNTS = """
 SELECT (SELECT count(*) FROM stored),
        (SELECT count(*) FROM begun) + (SELECT count(*) FROM moved)
 """
+_WRITE_SQL = f"{_WRITTEN}{_COUNTS}, NULL::jsonb"
+_WRITE_AND_OPEN_SQL = f"""
+{_WRITTEN}, {referrals.OPEN_SQL.format(hub="$1", openings="$7")}
+{_COUNTS}, (SELECT jsonb_object_agg(case_id, case_no) FROM opened)
+"""  # noqa: S608 # fragments of ours; every value is a parameter
 
 
-async def _write(tx: Transaction, hub_id: str, batch: Batch) -> None:
-    if not batch.check_rows:
-        return
+async def _write(
+    tx: Transaction,
+    stand: Stand,
+    batch: Batch,
+    openings: list[dict[str, object]],
+    counted: Sequence[GateCheck],
+) -> dict[UUID, str]:
+    """Write what was decided in one statement; the numbers of the cases it opened, by id."""
+    if not batch.check_rows and not counted:
+        return {}
     row = await tx.raw.fetchrow(
-        _WRITE_SQL,
-        hub_id,
+        _WRITE_AND_OPEN_SQL if openings else _WRITE_SQL,
+        stand.hub_id,
         as_json(batch.check_rows),
         as_json([_row(passage) for passage in batch.touched.values()]),
         as_json(batch.event_rows),
+        as_json(_counters(counted)),
+        stand.at,
+        *([as_json(openings)] if openings else []),
     )
-    if row is None or tuple(row) != (len(batch.check_rows), len(batch.touched)):
+    checks, passages, opened = row or (0, 0, None)
+    told = cast("dict[str, str]", opened or {})
+    numbers = {UUID(case_id): case_no for case_id, case_no in told.items()}
+    written = (checks, passages, len(numbers))
+    if written != (len(batch.check_rows), len(batch.touched), len(openings)):
         # Another request stored the same check, or began the same screening, since we read:
         # nothing of ours is written, and sent again it is decided on what is there then.
         raise Busy("The same passage is being recorded just now.", retry_after_s=1)
+    return numbers
+
+
+def _counters(checks: Sequence[GateCheck]) -> list[dict[str, object]]:
+    """The counters that have come, by device."""
+    of: dict[UUID, list[int]] = {}
+    for check in checks:
+        of.setdefault(check.device_id, []).append(check.counter)
+    return [{"device_id": device, "counters": counters} for device, counters in of.items()]
 
 
 def _row(passage: Passage) -> dict[str, object]:

@@ -7,6 +7,7 @@ from typing import TypedDict, cast
 from uuid import UUID
 
 from twinstile.arrivals.manifests import EXPECTATION_SQL
+from twinstile.cases.referrals import CASE_NO_SQL
 from twinstile.identity.vault import Identity
 from twinstile.platform.db import Transaction
 from twinstile.policy.versions import IN_FORCE_SQL
@@ -61,6 +62,7 @@ class Known:
     reasons: list[dict[str, str]]
     policy_version: str
     case_id: UUID | None
+    case_no: str | None
     evidence: Evidence
     """What the screening of that check holds by now."""
 
@@ -88,6 +90,7 @@ class Earlier:
     last_at: datetime
     evidence: Evidence
     case_id: UUID | None
+    case_no: str | None
     run_id: UUID | None
     entry_id: str | None
     checks: int
@@ -133,12 +136,20 @@ FROM (SELECT screening_id FROM near ORDER BY screening_id) n, LATERAL (
 ) l
 """
 _EARLIER = """
-jsonb_build_object(
+CASE WHEN {s}.screening_id IS NOT NULL THEN jsonb_build_object(
     'screening_id', {s}.screening_id, 'state', {s}.state, 'person_id', {s}.person_id,
     'opened_at', {s}.opened_at, 'fold', {s}.fold, 'reminders', {s}.reminders,
     'verifications', {s}.verifications, 'services', {s}.services, 'case_id', {s}.case_id,
-    'run_id', {s}.run_id, 'entry_id', {s}.entry_id, 'checks', {s}.checks)
+    'case_no', {case_no}, 'run_id', {s}.run_id, 'entry_id', {s}.entry_id,
+    'checks', {s}.checks) END
 """
+
+
+def _earlier_sql(screening: str) -> str:
+    number = CASE_NO_SQL.format(hub="$1", case=f"{screening}.case_id")
+    return _EARLIER.format(s=screening, case_no=number)
+
+
 # LATERAL with LIMIT: one look-up by index for each check, whatever the planner believes.
 # Fragments of lower rooms are constants of ours; every value is a parameter.
 _FACTS_SQL = f"""
@@ -152,7 +163,8 @@ SELECT
         'fingerprint', encode(c.fingerprint, 'hex'), 'fingerprint_key', c.fingerprint_key,
         'screening_id', c.screening_id, 'verdict', c.verdict, 'outcome', c.outcome,
         'state', c.state, 'reasons', c.reasons, 'policy_version', c.policy_version,
-        'case_id', c.case_id, 'fold', k.fold, 'reminders', k.reminders,
+        'case_id', c.case_id, 'case_no', {CASE_NO_SQL.format(hub="$1", case="c.case_id")},
+        'fold', k.fold, 'reminders', k.reminders,
         'verifications', k.verifications, 'services', k.services) END AS known,
     l.checkpoint,
     {IN_FORCE_SQL.format(hub="$1", at="w.observed_at")} AS policy_version,
@@ -169,8 +181,8 @@ SELECT
      AND h.opened_at > w.observed_at - interval '14 days'
      AND h.state IN ('SECONDARY', 'HELD', 'REFUSAL', 'RETURN_PENDING', 'ABANDONED')
     ) AS suspicions,
-    {_EARLIER.format(s="n")} AS named,
-    {_EARLIER.format(s="p")} AS latest
+    {_earlier_sql("n")} AS named,
+    {_earlier_sql("p")} AS latest
 FROM wanted w
 LEFT JOIN lane l ON l.hub_id = $1 AND l.lane_id = w.lane_id
 LEFT JOIN expected e ON e.ordinal = w.ordinal
@@ -233,8 +245,8 @@ def _situation(  # noqa: PLR0913, PLR0917 # one parameter a column of the statem
     r1: bool,  # noqa: FBT001
     last_r2: datetime | None,
     suspicions: dict[str, str] | None,
-    named: dict[str, object],
-    latest: dict[str, object],
+    named: dict[str, object] | None,
+    latest: dict[str, object] | None,
 ) -> Situation:
     return Situation(
         _known(known) if known else None,
@@ -245,8 +257,8 @@ def _situation(  # noqa: PLR0913, PLR0917 # one parameter a column of the statem
         frozenset({ReminderKind.R1} if r1 else ()),
         last_r2,
         {UUID(of): datetime.fromisoformat(at) for of, at in (suspicions or {}).items()},
-        _earlier(named),
-        _earlier(latest),
+        _earlier(named) if named else None,
+        _earlier(latest) if latest else None,
     )
 
 
@@ -262,13 +274,12 @@ def _known(row: dict[str, object]) -> Known:
         cast("list[dict[str, str]]", row["reasons"]),
         text["policy_version"],
         UUID(text["case_id"]) if row["case_id"] else None,
+        cast("str | None", row["case_no"]),
         unpack(row)[0],
     )
 
 
-def _earlier(row: dict[str, object]) -> Earlier | None:
-    if row["screening_id"] is None:
-        return None
+def _earlier(row: dict[str, object]) -> Earlier:
     text = {name: str(value) for name, value in row.items()}
     evidence, device, at = unpack(row)
     return Earlier(
@@ -280,6 +291,7 @@ def _earlier(row: dict[str, object]) -> Earlier | None:
         at or datetime.fromisoformat(text["opened_at"]),
         evidence,
         UUID(text["case_id"]) if row["case_id"] else None,
+        cast("str | None", row["case_no"]),
         UUID(text["run_id"]) if row["run_id"] else None,
         text["entry_id"] if row["entry_id"] else None,
         int(text["checks"]),

@@ -71,6 +71,7 @@ class Passage:
     evidence: Evidence
     supersedes: UUID | None
     case_id: UUID | None
+    case_no: str | None
     checks: int
     last_device: UUID | None
     last_at: datetime
@@ -85,9 +86,8 @@ class Passage:
 class Batch:
     """The checks of one call, decided one after the other so that each sees those before it."""
 
-    def __init__(self, policies: Mapping[str, HubPolicy], at: datetime) -> None:
+    def __init__(self, policies: Mapping[str, HubPolicy]) -> None:
         self._policies = policies
-        self._at = at
         self._passages: dict[UUID, Passage] = {}
         self._of_person: dict[UUID, dict[UUID, None]] = {}
         self._seen: dict[UUID, tuple[GateCheck, Recorded]] = {}
@@ -134,7 +134,7 @@ class Batch:
             decision,
             _complete(known.evidence, policy),
             known.case_id,
-            None,
+            known.case_no,
             policy,
         )
 
@@ -157,7 +157,7 @@ class Batch:
             decision,
             _complete(evidence, policy),
             after.case_id,
-            None,
+            after.case_no,
             policy,
         )
         self._passages[after.screening_id] = self.touched[after.screening_id] = after
@@ -220,6 +220,7 @@ class Batch:
             Evidence(),
             last.screening_id if last and since < window else None,
             None,
+            None,
             0,
             None,
             check.moment,
@@ -270,9 +271,11 @@ class Batch:
                 person_id=passage.person_id,
                 run_id=passage.run_id,
                 origin=CaseOrigin.CONFIRMED_ABNORMAL,
-                opened_at=self._at,
+                opened_at=check.received_at,
                 first_tenths=readings[0] if readings else None,
                 peak_tenths=max(readings, default=None),
+                device_id=check.device_id,
+                operator_id=check.operator_id,
             )
         return replace(
             passage,
@@ -285,7 +288,7 @@ class Batch:
             last_at=max(passage.last_at, check.moment),
             referred_at=passage.referred_at or (check.moment if referred else None),
             policy=policy,
-            due_at=due(state, policy, self._at),
+            due_at=due(state, policy, check.received_at),
         )
 
     def _note(
@@ -385,6 +388,7 @@ def _as_passage(earlier: Earlier, situation: Situation) -> Passage:
         earlier.evidence,
         None,
         earlier.case_id,
+        earlier.case_no,
         earlier.checks,
         earlier.last_device,
         earlier.last_at,

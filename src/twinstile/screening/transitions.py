@@ -99,8 +99,10 @@ async def take(tx: Transaction, desk: Desk, step: Step) -> tuple[FactStatus, Scr
             opened_at=desk.at,
             first_tenths=readings[0] if readings else None,
             peak_tenths=max(readings, default=None),
+            device_id=who.device_id,
+            operator_id=who.operator_id,
         )
-        await referrals.open_cases(tx, desk.keys, who, desk.zone, [opening], desk.at)
+        await referrals.open_cases(tx, desk.keys, who.hub_id, desk.zone, [opening], desk.at)
     version = await versions.in_force(tx, who.hub_id, desk.at)
     policy = await desk.policies.get(tx, who.hub_id, version)
     await _move(tx, who.hub_id, step.screening_id, after, policy, desk.at, case_id)

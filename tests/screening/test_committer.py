@@ -1,0 +1,182 @@
+"""Group commit: what gathers is committed together, and nobody pays for a neighbour."""
+
+import asyncio
+from collections.abc import Generator
+from contextlib import contextmanager
+from uuid import UUID
+
+import people
+import pytest
+from httpx2 import Response
+from hubs import Hub, open_hub
+from sqlalchemy import event
+from sqlalchemy.pool import ConnectionPoolEntry, Pool
+
+from twinstile.opening import Place
+from twinstile.platform.db import Database
+from twinstile.platform.roles import Role
+from twinstile.screening import checks, committer
+from twinstile.screening.facts import GateCheck
+
+FEVER = {"value": 38.4, "method": "EAR"}
+
+
+async def put(hub: Hub, body: people.Json, who: Role = Role.SCREENER) -> Response:
+    return await hub.client(who).put(f"/v1/checks/{people.new_id()}", json=body)
+
+
+@contextmanager
+def statements() -> Generator[list[str]]:
+    """Every statement any connection of this process sends in the block."""
+    seen: list[str] = []
+
+    def listen(dbapi: object, _entry: ConnectionPoolEntry, _proxy: object) -> None:
+        raw = dbapi.driver_connection  # type: ignore[attr-defined]
+        raw._query_loggers.clear()
+        raw.add_query_logger(lambda record: seen.append(record.query))
+
+    event.listen(Pool, "checkout", listen)
+    try:
+        yield seen
+    finally:
+        event.remove(Pool, "checkout", listen)
+
+
+async def test_a_batch_costs_five_statements_whatever_is_in_it(hub: Hub) -> None:
+    """People, lock, facts, the people of new cases, write; and begin and commit."""
+    feverish = [people.resident_number() for _ in range(4)]
+    await asyncio.gather(
+        *(
+            put(hub, people.check(n, number, celsius=38.1))
+            for n, number in enumerate(feverish, 1)
+        )
+    )
+    mixed = [
+        *(people.check(n, number, temperature=FEVER) for n, number in enumerate(feverish, 11)),
+        *(people.check(n) for n in range(21, 41)),
+    ]
+    await put(hub, people.check(99))  # who is calling is known from here on
+    await put(hub, people.check(99), Role.MEDIC)
+    with statements() as seen:
+        answers = await asyncio.gather(*(put(hub, body, Role.MEDIC) for body in mixed))
+    assert [answer.status_code for answer in answers] == [201] * len(mixed)
+    assert len({answer.json()["case_no"] for answer in answers[:4]} - {None}) == 4
+    batches = sum("BEGIN" in statement for statement in seen)
+    own = [s for s in seen if not s.startswith(("BEGIN", "COMMIT"))]
+    assert 1 <= batches < len(mixed) / 2
+    assert len(own) <= 5 * batches, own
+
+
+@contextmanager
+def spoiled(check_id: UUID) -> Generator[None]:
+    """Let every batch fail that holds this check, as a bug of ours would."""
+    honest = checks.record
+
+    async def record(
+        tx: object, stand: object, batch: list[GateCheck], **more: object
+    ) -> object:
+        done = await honest(tx, stand, batch, **more)  # type: ignore[arg-type]
+        if check_id in {check.id for check in batch}:
+            raise ZeroDivisionError
+        return done
+
+    checks.record = record  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        checks.record = honest
+
+
+async def test_a_check_that_cannot_be_recorded_sinks_no_neighbour(hub: Hub) -> None:
+    bad = people.new_id()
+    client = hub.client()
+    await put(hub, people.check(1))
+    with spoiled(bad):
+        first = asyncio.create_task(client.put(f"/v1/checks/{bad}", json=people.check(2)))
+        others = await asyncio.gather(*(put(hub, people.check(n)) for n in range(3, 13)))
+        refused = await first
+    assert [answer.status_code for answer in others] == [201] * 10
+    assert refused.status_code == 500
+    assert (await client.get(f"/v1/checks/{bad}")).status_code == 404
+    for answer in others:
+        stored = await client.get(f"/v1/checks/{answer.json()['id']}")
+        assert stored.json()["verdict"] == answer.json()["verdict"]
+
+
+async def test_somebody_another_request_works_on_is_told_to_come_again_and_nobody_else(
+    hub: Hub, place: Place
+) -> None:
+    number = people.resident_number()
+    await put(hub, people.check(1, number))
+    elsewhere = Database(place.owner_url, pool_size=1)
+    async with elsewhere.transaction() as tx:
+        await tx.raw.execute("SELECT FROM vault WHERE hub_id = $1 FOR UPDATE", hub.hub_id)
+        held, *others = await asyncio.gather(
+            put(hub, people.check(2, number)), *(put(hub, people.check(n)) for n in range(3, 9))
+        )
+    await elsewhere.close()
+    assert [answer.status_code for answer in others] == [201] * 6
+    assert held.status_code == 503
+    assert held.headers["Retry-After"] == "1"
+    assert held.json()["type"] == "/problems/busy"
+    assert held.json()["stored"] is False
+    assert (await put(hub, people.check(2, number))).status_code == 201
+
+
+@pytest.mark.parametrize("limit", ["MOST_WAITING", "PATIENCE_S"])
+async def test_a_queue_does_not_grow_it_answers(
+    hub: Hub, place: Place, monkeypatch: pytest.MonkeyPatch, limit: str
+) -> None:
+    """While the database stands still, late checks are told to come again, and none is lost."""
+    await put(hub, people.check(1))
+    monkeypatch.setattr(committer, limit, 4 if limit == "MOST_WAITING" else 0.05)
+    elsewhere = Database(place.owner_url, pool_size=1)
+    loop = asyncio.get_running_loop()
+
+    async def timed(counter: int) -> tuple[Response, float]:
+        began = loop.time()
+        return await put(hub, people.check(counter)), loop.time() - began
+
+    async with elsewhere.transaction() as tx:
+        await tx.raw.execute("LOCK TABLE case_day, screening IN ACCESS EXCLUSIVE MODE")
+        first = asyncio.create_task(put(hub, people.check(2)))
+        await asyncio.sleep(0.05)
+        rush = await asyncio.gather(*(timed(n) for n in range(3, 33)))
+    await elsewhere.close()
+    answers = [answer for answer, _ in rush] + [await first]
+    refused = [answer for answer in answers if answer.status_code == 503]
+    assert len(refused) >= 20
+    assert {answer.json()["stored"] for answer in refused} == {False}
+    assert {answer.headers["Retry-After"] for answer in refused} == {"1"}
+    assert max(taken for _, taken in rush) < 1.2
+    assert (await put(hub, people.check(40))).status_code == 201
+
+
+async def test_checks_of_several_hubs_never_share_a_batch(hub: Hub) -> None:
+    other_hub = await open_hub(hub.house, hub.service)
+    number = people.resident_number()
+    bodies = [people.check(n, number) for n in range(1, 9)]
+    answers = await asyncio.gather(
+        *(put(where, body) for body in bodies for where in (hub, other_hub))
+    )
+    assert {answer.status_code for answer in answers} == {201}
+    mine = {answer.json()["screening_id"] for answer in answers[::2]}
+    theirs = {answer.json()["screening_id"] for answer in answers[1::2]}
+    assert not mine & theirs
+
+
+async def test_the_same_check_sent_twice_at_once_is_stored_once(hub: Hub) -> None:
+    check_id, body = people.new_id(), people.check(1)
+    answers = await asyncio.gather(
+        *(hub.client().put(f"/v1/checks/{check_id}", json=body) for _ in range(8))
+    )
+    assert sorted(answer.status_code for answer in answers) == [200] * 7 + [201]
+    assert len({answer.json()["screening_id"] for answer in answers}) == 1
+
+
+async def test_the_counters_of_every_check_of_a_batch_have_arrived(hub: Hub) -> None:
+    device = hub.duties[Role.SCREENER].device_id
+    await asyncio.gather(*(put(hub, people.check(n)) for n in (1, 2, 3, 4, 7)))
+    answer = await hub.client().get(f"/v1/devices/{device}/sync-status")
+    told = answer.json()
+    assert (told["ack_through"], told["missing"]) == (4, [[5, 6]])
