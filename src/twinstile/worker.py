@@ -1,7 +1,7 @@
 """What the service does by the clock: timers, retention, partitions, for every hub it holds.
 
 It runs beside the requests of each process; the schedule in the database sees to it that one
-process does each tick.
+process does each tick. So does the sealer of the ledger, which looks by itself.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from twinstile.arrivals import manifests
 from twinstile.cases import dispositions
 from twinstile.identity import retention
 from twinstile.opening import Place
-from twinstile.platform import jobs, observe, schema
+from twinstile.platform import jobs, observe, schema, sealer
 from twinstile.platform.db import Database
 from twinstile.platform.jobs import Job
 from twinstile.platform.tables import Hub
@@ -39,10 +39,15 @@ def background(place: Place) -> Callable[[House, asyncio.Event], Awaitable[None]
 
     async def work(house: House, stop: asyncio.Event) -> None:
         schedule = Database(place.service_url, pool_size=1, role=place.role)
+        sealing = Database(place.service_url, pool_size=1, role=place.role)
         try:
-            await jobs.run(schedule, jobs_of(house, place), stop)
+            await asyncio.gather(
+                jobs.run(schedule, jobs_of(house, place), stop),
+                sealer.run(sealing, house.keys, house.settings.audit_path, stop),
+            )
         finally:
             await schedule.close()
+            await sealing.close()
 
     return work
 

@@ -20,6 +20,9 @@ FACTS = (
     "policy",
     "destruction",
     "access",
+    "ledger",
+    "ledger_epoch",
+    "ledger_node",
 )
 ALEMBIC = "alembic_version"
 

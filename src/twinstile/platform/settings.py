@@ -81,6 +81,11 @@ class Settings(BaseSettings):
         default=None,
         description="base64 of 32 bytes that wraps all data keys; a file unless set",
     )
+    audit_file: Path | None = Field(
+        default=None,
+        description="where the ledger's roots are published, best on another disk; beside the "
+        "data folder, with -audit.jsonl behind its name, unless set",
+    )
     metrics_token: SecretStr | None = Field(
         default=None,
         min_length=16,
@@ -124,6 +129,12 @@ class Settings(BaseSettings):
     def data_path(self) -> Path:
         """Where keys and the embedded database live."""
         return (self.data_dir or embedded.default_root()).expanduser().absolute()
+
+    @cached_property
+    def audit_path(self) -> Path:
+        """Where signed roots of the ledger are published: never inside the data folder."""
+        beside = self.data_path.with_name(f"{self.data_path.name}-audit.jsonl")
+        return (self.audit_file or beside).expanduser().absolute()
 
 
 def load(**overrides: object) -> Settings:

@@ -9,10 +9,12 @@ from typing import Annotated, ClassVar
 from uuid import UUID
 
 from sqlalchemy import (
+    BigInteger,
     DateTime,
     Index,
     LargeBinary,
     MetaData,
+    SmallInteger,
     Text,
     UniqueConstraint,
     text,
@@ -224,3 +226,56 @@ class Destruction(Base):
     key_id: Mapped[str] = mapped_column(primary_key=True)
     destroyed_at: Mapped[datetime]
     rows: Mapped[int]
+
+
+class Entry(Base):
+    """One event in the gapless order of its hub, linked to the entry before it."""
+
+    __tablename__ = "ledger"
+    __table_args__ = (UniqueConstraint("hub_id", "event_id"),)
+
+    hub_id: Mapped[HubKey]
+    n: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    event_id: Mapped[UUID]
+    link: Mapped[bytes]
+
+
+class LedgerNode(Base):
+    """The hash of a perfect subtree of the ledger's Merkle tree, of 1,024 leaves or more."""
+
+    __tablename__ = "ledger_node"
+
+    hub_id: Mapped[HubKey]
+    level: Mapped[int] = mapped_column(SmallInteger, primary_key=True)
+    i: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    hash: Mapped[bytes]
+
+
+class LedgerEpoch(Base):
+    """A life of the database: it begins with entry `n`, and a restore begins another."""
+
+    __tablename__ = "ledger_epoch"
+    __table_args__ = (UniqueConstraint("hub_id", "n"),)
+
+    hub_id: Mapped[HubKey]
+    epoch: Mapped[str] = mapped_column(primary_key=True)
+    n: Mapped[int] = mapped_column(BigInteger)
+    began_at: Mapped[datetime]
+
+
+class LedgerHead(Base):
+    """Where the sealer stands, locked while a process seals. It all follows from the rest."""
+
+    __tablename__ = "ledger_head"
+
+    hub_id: Mapped[HubKey]
+    epoch: Mapped[str]
+    n: Mapped[int] = mapped_column(BigInteger)
+    link: Mapped[bytes]
+    peaks: Mapped[bytes]
+    tx: Mapped[str] = mapped_column(Xid8())
+    """With `event_id`: events up to here are sealed, whatever transaction is still open."""
+    event_id: Mapped[UUID]
+    latest: Mapped[dict[str, object]] = mapped_column(JSONB)
+    """The last n of each kind of event: who waits for a kind need not look at entries."""
+    published_n: Mapped[int] = mapped_column(BigInteger)

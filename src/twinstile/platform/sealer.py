@@ -1,0 +1,76 @@
+"""The sealer: beside the requests of every process it seals what was committed, and publishes.
+
+Any number of processes may run it: the head of a hub is locked for each batch, and who finds it
+locked passes on. Looking costs one statement every quarter of a second; there is nothing to
+hand over when a process dies, and nothing to make good after it.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable
+from pathlib import Path
+
+from twinstile.platform import clock, ledger, observe, roots
+from twinstile.platform.crypto import KeyRing
+from twinstile.platform.db import Database
+
+LOOK_S = 0.25
+PUBLISH_S = 60.0
+RESTART_S = 1.0
+NAME = "sealer"
+
+
+async def run(database: Database, keys: KeyRing, file: Path, stop: asyncio.Event) -> None:
+    """Seal within a second and publish every minute until `stop`, and then once more.
+
+    Give it a pool of its own. Outages are counted, logged and waited out.
+    """
+    publish_at = time.monotonic() + PUBLISH_S  # not the clock: it may step
+    while not stop.is_set():
+        pause = LOOK_S if await _try(seal(database), "interrupted") else RESTART_S
+        if time.monotonic() >= publish_at:
+            publish_at = time.monotonic() + PUBLISH_S
+            await _try(publish(database, keys, file), "failed")
+        await _wait(stop, pause)
+    await _try(seal(database), "interrupted")
+    await _try(publish(database, keys, file), "failed")
+
+
+async def seal(database: Database) -> None:
+    """Seal everything that can be sealed now, of every hub."""
+    async with database.reading() as tx:
+        hubs = await ledger.waiting(tx.raw)
+    for hub_id in hubs:
+        sealed = ledger.BATCH
+        while sealed == ledger.BATCH:
+            async with database.transaction() as tx:
+                sealed = await ledger.seal(tx, hub_id, clock.now())
+
+
+async def publish(database: Database, keys: KeyRing, file: Path) -> None:
+    """Publish the root of every hub that has grown. Raises `OSError`, `KeyUnavailable`."""
+    async with database.reading() as tx:
+        found = await tx.raw.fetch(
+            "SELECT hub_id FROM ledger_head WHERE published_n < n ORDER BY hub_id"
+        )
+    for (hub_id,) in found:
+        async with database.transaction() as tx:
+            await roots.publish(tx, hub_id, keys.of(hub_id), file, clock.now())
+
+
+async def _try(work: Awaitable[None], outcome: str) -> bool:
+    try:
+        await work
+    except Exception as error:  # noqa: BLE001 # it must outlive any outage
+        observe.JOBS.labels(NAME, outcome).inc()
+        observe.log.warning("sealer stopped", what=outcome, error=observe.error_kind(error))
+        return False
+    return True
+
+
+async def _wait(stop: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await stop.wait()
+    except TimeoutError:
+        pass

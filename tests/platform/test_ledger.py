@@ -1,0 +1,220 @@
+"""The ledger on a real database: dense, linked, the same whoever seals and however often."""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator
+from pathlib import Path
+
+import ledgers
+import pytest
+from hubs import Hub
+
+from twinstile import worker
+from twinstile.opening import Place
+from twinstile.platform import clock, ledger, roots, sealer, signing
+from twinstile.platform.db import Database
+from twinstile.platform.web import House
+
+
+@pytest.fixture
+async def owner(place: Place) -> AsyncGenerator[Database]:
+    """The database as its owner, who may do what the service may not."""
+    database = Database(place.owner_url, pool_size=1)
+    yield database
+    await database.close()
+
+
+async def test_links_are_those_another_program_computes(hub: Hub) -> None:
+    await ledgers.enter(hub.house, hub.hub_id, 50)
+    await ledgers.seal(hub.house.database, hub.hub_id)
+    entries = await ledgers.entries(hub.house, hub.hub_id)
+    contents = await ledgers.contents(hub.house, hub.hub_id)
+    assert [n for n, _, _ in entries] == list(range(1, len(contents) + 1))
+    assert len(contents) == 50 + 1 + await others(hub)
+    ordered = [contents[event_id] for _, event_id, _ in entries]
+    assert [link for _, _, link in entries] == ledgers.chained(ordered)
+
+
+async def others(hub: Hub) -> int:
+    async with hub.house.database.reading() as tx:
+        row = await tx.raw.fetchrow(
+            "SELECT count(*) FROM event WHERE hub_id = $1"
+            " AND kind NOT IN ('test.happened', 'ledger.epoch')",
+            hub.hub_id,
+        )
+    assert row is not None
+    return row[0]
+
+
+async def test_a_slow_commit_is_waited_for_and_never_skipped(hub: Hub, place: Place) -> None:
+    slow = Database(place.service_url, pool_size=1, role=place.role)
+    await ledgers.seal(hub.house.database, hub.hub_id)
+    before = len(await ledgers.entries(hub.house, hub.hub_id))
+    async with slow.transaction() as tx:
+        await tx.raw.execute(
+            "INSERT INTO event (hub_id, event_id, at, kind, subject_id, body) VALUES"
+            " ($1, gen_random_uuid(), now(), 'test.slow', gen_random_uuid(), '{}')",
+            hub.hub_id,
+        )
+        await ledgers.enter(hub.house, hub.hub_id, 3)
+        async with hub.house.database.transaction() as sealing:
+            assert await ledger.seal(sealing, hub.hub_id, clock.now()) == 0
+    await slow.close()
+    assert await ledgers.seal(hub.house.database, hub.hub_id) == 4
+    entries = await ledgers.entries(hub.house, hub.hub_id)
+    assert len(entries) == before + 4
+    async with hub.house.database.reading() as tx:
+        row = await tx.raw.fetchrow(
+            "SELECT kind FROM event WHERE hub_id = $1 AND event_id = $2",
+            hub.hub_id,
+            entries[before][1],
+        )
+    assert row is not None
+    assert row[0] == "test.slow"
+
+
+async def test_two_sealers_make_one_ledger(hub: Hub, place: Place) -> None:
+    await ledgers.enter(hub.house, hub.hub_id, 3000)
+    other = Database(place.service_url, pool_size=1, role=place.role)
+    await asyncio.gather(
+        ledgers.seal(hub.house.database, hub.hub_id), ledgers.seal(other, hub.hub_id)
+    )
+    await other.close()
+    entries = await ledgers.entries(hub.house, hub.hub_id)
+    contents = await ledgers.contents(hub.house, hub.hub_id)
+    assert len(entries) == len(contents)
+    ordered = [contents[event_id] for _, event_id, _ in entries]
+    assert [link for _, _, link in entries] == ledgers.chained(ordered)
+
+
+async def test_sealing_again_after_a_loss_gives_the_same_links(
+    hub: Hub, owner: Database
+) -> None:
+    """A power cut may take what was sealed last: it was not waited for."""
+    await ledgers.seal(hub.house.database, hub.hub_id)
+    async with owner.transaction() as tx:
+        head = await tx.raw.fetchrow(
+            "SELECT n, link, peaks, tx::text, event_id, latest::text FROM ledger_head"
+            " WHERE hub_id = $1",
+            hub.hub_id,
+        )
+    assert head is not None
+    for _ in range(5):
+        await ledgers.enter(hub.house, hub.hub_id, 7)
+    await ledgers.seal(hub.house.database, hub.hub_id)
+    before = await ledgers.entries(hub.house, hub.hub_id)
+    async with owner.transaction() as tx:
+        await tx.raw.execute(
+            "DELETE FROM ledger WHERE hub_id = $1 AND n > $2", hub.hub_id, head[0]
+        )
+        await tx.raw.execute(
+            "UPDATE ledger_head SET n = $2, link = $3, peaks = $4, tx = $5::text::xid8,"
+            " event_id = $6, latest = $7::text::jsonb WHERE hub_id = $1",
+            hub.hub_id,
+            *head,
+        )
+    await ledgers.seal(hub.house.database, hub.hub_id)
+    assert await ledgers.entries(hub.house, hub.hub_id) == before
+
+
+async def test_a_new_epoch_is_an_entry_and_seals_what_no_fence_would_let_through(
+    hub: Hub, owner: Database
+) -> None:
+    """A dump carries transaction ids of another server: they may lie far ahead."""
+    await ledgers.enter(hub.house, hub.hub_id, 5)
+    await ledgers.seal(hub.house.database, hub.hub_id)
+    (ahead,) = await ledgers.enter(hub.house, hub.hub_id, 1)
+    async with owner.transaction() as tx:
+        await tx.raw.execute(
+            "UPDATE event SET tx = '99999999999' WHERE hub_id = $1 AND event_id = $2",
+            hub.hub_id,
+            ahead,
+        )
+    before = await ledgers.entries(hub.house, hub.hub_id)
+    async with hub.house.database.transaction() as tx:
+        epoch = await ledger.new_epoch(tx, hub.hub_id, clock.now())
+    await ledgers.enter(hub.house, hub.hub_id, 5)
+    await ledgers.seal(hub.house.database, hub.hub_id)
+    entries = await ledgers.entries(hub.house, hub.hub_id)
+    assert len(entries) == len(before) + 1 + 1 + 5
+    assert entries[len(before)][1] == ahead
+    contents = await ledgers.contents(hub.house, hub.hub_id)
+    body = json.loads(contents[entries[len(before) + 1][1]])[-1]
+    assert body["epoch"] == epoch
+    assert body["after"]["n"] == len(before) + 1
+    ordered = [contents[event_id] for _, event_id, _ in entries]
+    assert [link for _, _, link in entries] == ledgers.chained(ordered)
+
+
+async def test_the_sealer_seals_within_a_second_and_publishes_at_the_end(
+    hub: Hub, place: Place, tmp_path: Path
+) -> None:
+    stop = asyncio.Event()
+    file = tmp_path / "published" / "audit.jsonl"
+    house = House(
+        hub.house.settings.model_copy(update={"audit_file": file}),
+        hub.house.database,
+        hub.house.gatekeeper,
+        hub.house.keys,
+    )
+    working = asyncio.create_task(worker.background(place)(house, stop))
+    await asyncio.sleep(0.5)
+    (event_id,) = await ledgers.enter(hub.house, hub.hub_id, 1)
+    await asyncio.sleep(1)
+    entries = await ledgers.entries(hub.house, hub.hub_id)
+    assert entries[-1][1] == event_id
+    stop.set()
+    await asyncio.wait_for(working, 10)
+    ((_, root),) = roots.read(file, hub.hub_id)
+    assert root is not None
+    assert root.n == len(entries)
+    public = signing.public_keys(hub.house.keys.of(hub.hub_id))
+    assert signing.verify(public[root.key_id], root.message(), root.signature)
+
+
+async def test_a_root_is_published_once_and_after_a_torn_end(hub: Hub, tmp_path: Path) -> None:
+    file = tmp_path / "audit.jsonl"
+    await ledgers.seal(hub.house.database, hub.hub_id)
+    await sealer.publish(hub.house.database, hub.house.keys, file)
+    await sealer.publish(hub.house.database, hub.house.keys, file)
+    assert len(list(roots.read(file, hub.hub_id))) == 1
+    with file.open("ab") as torn:
+        torn.write(b'{"hub_id":"')
+    await ledgers.enter(hub.house, hub.hub_id, 1)
+    await ledgers.seal(hub.house.database, hub.hub_id)
+    await sealer.publish(hub.house.database, hub.house.keys, file)
+    read = [root for _, root in roots.read(file, hub.hub_id)]
+    assert [root is None for root in read] == [False, True, False]
+
+
+async def test_looking_for_work_and_sealing_read_only_what_is_new(
+    hub: Hub, owner: Database
+) -> None:
+    """With nothing analysed, as in the first rush of a hub."""
+    await ledgers.enter(hub.house, hub.hub_id, 20_000, padding="x" * 50)
+    await ledgers.seal(hub.house.database, hub.hub_id)
+    await ledgers.enter(hub.house, hub.hub_id, 10)
+    for query, arguments in (
+        (ledger._BELOW_THE_FENCE, (hub.hub_id, *await position(hub), 1000)),
+        (ledger._HUBS, ()),
+    ):
+        async with owner.transaction() as tx:
+            rows = await tx.raw.fetch(f"EXPLAIN (ANALYZE, FORMAT JSON) {query}", *arguments)
+        (plan,) = rows[0][0]
+        assert touched(plan["Plan"], "event") + touched(plan["Plan"], "ledger") < 300, plan
+
+
+async def position(hub: Hub) -> tuple[str, object]:
+    async with hub.house.database.reading() as tx:
+        row = await tx.raw.fetchrow(
+            "SELECT tx::text, event_id FROM ledger_head WHERE hub_id = $1", hub.hub_id
+        )
+    assert row is not None
+    return row[0], row[1]
+
+
+def touched(plan: dict[str, object], table: str) -> float:
+    mine = plan.get("Relation Name") == table
+    rows = (plan["Actual Rows"] + plan.get("Rows Removed by Filter", 0)) * plan["Actual Loops"]
+    below = plan.get("Plans", [])
+    return (rows if mine else 0) + sum(touched(part, table) for part in below)
