@@ -1,11 +1,15 @@
 """The schema: migrations under one lock, partitions ahead of time, and how a server is judged.
 
-Runs under the owner's login; the service's own role owns nothing. `lock_timeout` keeps a
-waiting ALTER from queueing every writer behind it: the migration fails and is run again.
+Runs under the owner's login; the service's own role owns nothing. Who waits for a table makes
+all who come later wait behind it, so nothing here waits longer than `LOCK_TIMEOUT`: it gives
+way to the writers, and tries again.
 """
 
+import asyncio
 import importlib
 import pkgutil
+import random
+import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -23,6 +27,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
+from sqlalchemy.util import await_only
 
 import twinstile
 from twinstile.platform.db import MIN_SERVER_VERSION
@@ -30,8 +35,9 @@ from twinstile.platform.observe import log
 from twinstile.platform.tables import Base
 
 UPGRADE_LOCK = 0x2222  # any constant will do, as long as it never changes
-LOCK_TIMEOUT = "3s"
-WAIT_FOR_OTHER_UPGRADE = "120s"
+LOCK_TIMEOUT = "100ms"
+PATIENCE_S = 120.0
+"""How long a busy table is tried for, and another upgrade is waited for."""
 MONTHS_AHEAD = 3
 
 
@@ -56,22 +62,29 @@ def _foreign(name: str) -> bool:
     return name.startswith(("check_", "pgqueuer"))
 
 
-def config() -> Config:
+def config(scripts: Path | None = None) -> Config:
     """Alembic's configuration: the scripts beside the source, or inside an installed wheel."""
     package = Path(twinstile.__file__).parent
     inside, beside = package / "_migrations", package.parent.parent / "migrations"
+    found = scripts or (inside if inside.exists() else beside)
     settings = Config()
-    settings.set_main_option("script_location", str(inside if inside.exists() else beside))
+    settings.set_main_option("script_location", str(found))
     return settings
 
 
-async def upgrade(owner_url: str) -> None:
-    """Bring the schema to the newest revision and make partitions for the months to come.
+async def upgrade(
+    owner_url: str, *, revision: str = "head", scripts: Path | None = None
+) -> None:
+    """Bring the schema to a revision and make partitions for the months to come.
 
-    Any number of processes may call this at once. Raises `SchemaError` when the server is too
-    old or the login may not create roles.
+    Any number of processes may call this at once, beside a service that runs. Raises
+    `SchemaError` when the server is too old, or a table stays busy for `PATIENCE_S`.
     """
-    await _as_owner(owner_url, _upgrade)
+
+    def work(connection: Connection) -> None:
+        _upgrade(connection, config(scripts), revision)
+
+    await _as_owner(owner_url, work)
 
 
 async def keep_partitions(owner_url: str, now: datetime) -> None:
@@ -105,24 +118,92 @@ async def _as_owner(owner_url: str, work: Callable[[Connection], None]) -> None:
         await engine.dispose()
 
 
-def _upgrade(connection: Connection) -> None:
+def _upgrade(connection: Connection, settings: Config, revision: str) -> None:
     version = cast(
         "int", connection.scalar(text("SELECT current_setting('server_version_num')::int"))
     )
     if version < MIN_SERVER_VERSION:
         raise SchemaError(f"PostgreSQL {version // 10000} is too old: 15 or newer is needed.")
     with _exclusive(connection):
-        settings = config()
         settings.attributes["connection"] = connection
-        command.upgrade(settings, "head")
+        _giving_way(connection, lambda: command.upgrade(settings, revision))
         connection.commit()
         _ensure_partitions(connection, datetime.now(UTC))
 
 
+def _giving_way(connection: Connection, work: Callable[[], None]) -> None:
+    """Do it, or try again while others hold the table; each try undoes itself.
+
+    Revisions that are done stay done. Between two tries the writers have the table for longer
+    than they waited for it. Raises `SchemaError` after `PATIENCE_S`.
+    """
+    until, pause = time.monotonic() + PATIENCE_S, 0.25
+    while True:
+        try:
+            work()
+        except DBAPIError as error:
+            connection.rollback()
+            if not isinstance(_cause(error), LockNotAvailableError):
+                raise
+            if time.monotonic() > until:
+                raise SchemaError(
+                    f"The schema was not changed: a transaction has kept a table busy for "
+                    f"{PATIENCE_S:.0f} s. End it (an export, a forgotten session), then run "
+                    "`twinstile migrate`; what was begun has been undone."
+                ) from error
+            await_only(asyncio.sleep(pause * random.uniform(0.75, 1.25)))  # noqa: S311
+            pause = min(pause * 2, 2.0)
+        else:
+            return
+
+
+def build_index(context: MigrationContext, name: str, on: str) -> None:
+    """Build an index while others write, as a step of a revision: `on` is `screening (state)`.
+
+    It waits for transactions that run, and nobody waits for it. Outside a transaction, so what
+    a failed try left is removed first.
+    """
+    with context.autocommit_block():
+        context.execute(text("SET lock_timeout = 0"))
+        context.execute(text("SET statement_timeout = 0"))
+        try:
+            context.execute(text(f"DROP INDEX CONCURRENTLY IF EXISTS {name}"))
+            context.execute(text(f"CREATE INDEX CONCURRENTLY {name} ON {on}"))
+        finally:
+            context.execute(text(f"SET statement_timeout = '{PATIENCE_S:.0f}s'"))
+            context.execute(text(f"SET lock_timeout = '{LOCK_TIMEOUT}'"))
+
+
+def _cause(error: DBAPIError) -> BaseException | None:
+    return error.orig and error.orig.__cause__
+
+
+def _take_turn(connection: Connection) -> None:
+    """Become the one that changes the schema; others wait, asking again and again.
+
+    A session that waits inside the database would itself be waited for by CREATE INDEX
+    CONCURRENTLY, and the two would stop each other.
+    """
+    until = time.monotonic() + PATIENCE_S
+    while True:
+        taken = connection.scalar(
+            text("SELECT pg_try_advisory_lock(:key)"), {"key": UPGRADE_LOCK}
+        )
+        connection.commit()
+        if taken:
+            return
+        if time.monotonic() > until:
+            raise SchemaError(
+                f"Another process has been changing the schema for {PATIENCE_S:.0f} s: look "
+                "whether it runs."
+            )
+        await_only(asyncio.sleep(0.1))
+
+
 @contextmanager
 def _exclusive(connection: Connection) -> Generator[None]:
-    connection.execute(text(f"SET statement_timeout = '{WAIT_FOR_OTHER_UPGRADE}'"))
-    connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": UPGRADE_LOCK})
+    _take_turn(connection)
+    connection.execute(text(f"SET statement_timeout = '{PATIENCE_S:.0f}s'"))
     connection.execute(text(f"SET lock_timeout = '{LOCK_TIMEOUT}'"))
     connection.commit()
     try:
@@ -160,7 +241,7 @@ def _make_partition(connection: Connection, name: str, year: int, month: int) ->
                 )
             )
     except DBAPIError as error:
-        cause = error.orig and error.orig.__cause__
+        cause = _cause(error)
         if not isinstance(cause, CheckViolationError | LockNotAvailableError):
             raise
         log.warning("partition.skipped", partition=name, reason=type(cause).__name__)
