@@ -24,6 +24,7 @@ from twinstile.platform.errors import (
     ProblemBody,
     TooDeep,
     TooLarge,
+    TooLargeBody,
     Unauthenticated,
     Unavailable,
     UnsupportedMediaType,
@@ -46,7 +47,8 @@ content gets the same answer, so anything whose fate is unknown may be sent agai
 
 **Problems** are RFC 9457 documents. `retryable` says whether to try again, `stored` whether
 your data were kept; null means unknown: send the same id again. Values you sent are never
-repeated. Any operation may answer 500 with `stored` null: an error of ours.
+repeated. Any operation may answer 500 with `stored` null: an error of ours. Whatever is no HTTP
+(400), too slow (408), too large in its head (431) or one too many (503) ends its connection.
 
 **Answers grow.** New members may appear in answers: ignore what you do not know.
 """
@@ -108,8 +110,9 @@ def document(app: FastAPI) -> dict[str, object]:
     components = cast("dict[str, dict[str, Mapping[str, object]]]", made["components"])
     examples = components.setdefault("examples", {})
     schemas = components["schemas"]
-    problem = ProblemBody.model_json_schema(ref_template="#/components/schemas/{model}")
-    schemas |= cast("dict[str, Schema]", problem.pop("$defs")) | {"ProblemBody": problem}
+    for body in (ProblemBody, TooLargeBody):
+        problem = body.model_json_schema(ref_template="#/components/schemas/{model}")
+        schemas |= cast("dict[str, Schema]", problem.pop("$defs")) | {body.__name__: problem}
     for path, _, operation in operations(made):
         _drop_empty_rights(operation)
         _add_problems(operation, of_the_house=path.startswith("/v1/"))

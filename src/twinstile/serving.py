@@ -14,13 +14,15 @@ from typing_extensions import override
 from twinstile import opening, worker
 from twinstile.app import create_app
 from twinstile.opening import FirstAdministrator, Place
-from twinstile.platform import clock, devices
+from twinstile.platform import clock, devices, guard
 from twinstile.platform.settings import Settings
 
 KEEP_ALIVE_S = 75
 """Longer than the pause between two travellers, so that a tablet keeps its connection."""
 DRAIN_S = 10
 BACKLOG = 2048
+_TICKS = round(guard.SWEEP_S / 0.1)
+"""uvicorn's server ticks ten times a second."""
 
 
 class PortTaken(Exception):
@@ -47,6 +49,12 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         self.ready.set()
 
+    @override
+    async def on_tick(self, counter: int) -> bool:
+        if counter % _TICKS == 0:
+            guard.sweep(self.server_state.connections)
+        return await super().on_tick(counter)
+
 
 @asynccontextmanager
 async def running(app: FastAPI, listening: socket.socket) -> AsyncGenerator[asyncio.Task[None]]:
@@ -57,7 +65,7 @@ async def running(app: FastAPI, listening: socket.socket) -> AsyncGenerator[asyn
     inner = _Server(
         uvicorn.Config(
             app,
-            http="httptools",
+            http=guard.Guard,
             ws="none",
             lifespan="on",
             log_config=None,
@@ -89,6 +97,7 @@ def listen(host: str, port: int) -> socket.socket:
     # Connections inherit it. asyncio sets it only where a socket names its protocol, which this
     # one does not; without it each answer waits 40 ms for the client to confirm its head.
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    guard.bound(listening)
     return listening
 
 

@@ -33,13 +33,13 @@ async def read(request: Request, limit: int) -> bytes:
     """The body, at most `limit` bytes. Raises `TooLarge` as soon as more has come."""
     declared = request.headers.get("content-length", "0")
     if declared.isascii() and declared.isdigit() and int(declared[:20]) > limit:
-        raise TooLarge(f"At most {limit} bytes are taken; send smaller parts.")
+        raise TooLarge(limit)
     chunks: list[bytes] = []
     size = 0
     async for chunk in request.stream():
         size += len(chunk)
         if size > limit:
-            raise TooLarge(f"At most {limit} bytes are taken; send smaller parts.")
+            raise TooLarge(limit)
         chunks.append(chunk)
     return b"".join(chunks)
 

@@ -11,6 +11,7 @@ from http import HTTPStatus
 from typing import ClassVar
 
 from pydantic import BaseModel, Field
+from typing_extensions import override
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,7 @@ class Problem(Exception):
     title: ClassVar[str] = "The service met an unexpected condition"
     retryable: ClassVar[bool] = False
     stored: ClassVar[bool | None] = False
+    document: "ClassVar[type[ProblemBody]]"
 
     def __init__(
         self,
@@ -81,6 +83,9 @@ class ProblemBody(BaseModel):
         description="whether the data were kept; null: unknown, send the same id again"
     )
     errors: list[FaultBody]
+
+
+Problem.document = ProblemBody
 
 
 class InvalidRequest(Problem):
@@ -143,6 +148,13 @@ class MethodNotAllowed(Problem):
     title = "This address does not take that method"
 
 
+class TooSlow(Problem):
+    status = 408
+    slug = "too-slow"
+    title = "The request did not come within its time"
+    retryable = True
+
+
 class Conflict(Problem):
     status = 409
     slug = "conflict"
@@ -176,10 +188,26 @@ class Gone(Problem):
     title = "These data were destroyed as the law and the policy ask"
 
 
+class TooLargeBody(ProblemBody):
+    """What a sender needs to cut its data into parts that are taken."""
+
+    max_bytes: int = Field(description="the largest body this operation takes")
+
+
 class TooLarge(Problem):
     status = 413
     slug = "too-large"
     title = "The request is too large"
+    document = TooLargeBody
+
+    def __init__(self, max_bytes: int = 1 << 20) -> None:
+        super().__init__(f"At most {max_bytes} bytes are taken; send smaller parts.")
+        self.max_bytes = max_bytes
+
+    @override
+    def body(self, trace_id: str) -> TooLargeBody:
+        plain = super().body(trace_id)
+        return TooLargeBody(**dict(plain), max_bytes=self.max_bytes)
 
 
 class UnsupportedMediaType(Problem):
@@ -192,6 +220,12 @@ class InvalidInput(Problem):
     status = 422
     slug = "invalid-input"
     title = "The input is not valid"
+
+
+class HeadTooLarge(Problem):
+    status = 431
+    slug = "head-too-large"
+    title = "The head of the request is too large"
 
 
 class TooMany(Problem):
@@ -251,7 +285,7 @@ def documented(*kinds: type[Problem]) -> dict[int | str, dict[str, object]]:
             "description": "; ".join(dict.fromkeys(kind.title for kind in same)),
             "content": {
                 "application/problem+json": {
-                    "schema": {"$ref": "#/components/schemas/ProblemBody"},
+                    "schema": {"$ref": f"#/components/schemas/{same[0].document.__name__}"},
                     "examples": examples,
                 }
             },

@@ -37,6 +37,12 @@ SECONDS = Histogram(
     buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.3, 0.8, 2, 5),
     registry=REGISTRY,
 )
+REFUSED = Counter(
+    "twinstile_http_refused_total",
+    "Connections the guard cut off",
+    ("reason",),
+    registry=REGISTRY,
+)
 CHECKS = Counter(
     "twinstile_checks_total",
     "Checks by status and verdict",
@@ -145,7 +151,7 @@ class Measured:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = _with_ours(message["headers"], scope["trace_id"])
+                message["headers"] = with_ours(message["headers"], scope["trace_id"])
             await send(message)
 
         try:
@@ -176,7 +182,7 @@ _SECURITY_HEADERS = (
 )
 
 
-def _with_ours(
+def with_ours(
     headers: Iterable[tuple[bytes, bytes]], trace_id: str
 ) -> list[tuple[bytes, bytes]]:
     """The headers of an answer and ours; what does not say so is not cached."""
