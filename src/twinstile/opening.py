@@ -5,7 +5,9 @@ embedded PostgreSQL ends with the thread that started it), `open_house` inside t
 that will use the pool, `enter_hub` in a transaction of its own.
 """
 
+import os
 import secrets
+import signal
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -17,7 +19,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import NullPool
 
-from twinstile.platform import devices, embedded, schema, shifts
+from twinstile.platform import devices, embedded, schema, shifts, supervision
 from twinstile.platform.auth import Gatekeeper
 from twinstile.platform.crypto import KeyRing, master_key
 from twinstile.platform.db import APP_ROLE, Database
@@ -63,6 +65,26 @@ def server(
         yield external(settings)
         return
     with embedded.start(settings.data_path, on_wait=on_wait) as running:
+        yield inside(running)
+
+
+@contextmanager
+def kept_server(
+    settings: Settings, on_wait: Callable[[float], None] | None = None
+) -> Generator[Place]:
+    """The same for a service, which stays: our own server is started again whenever it ends.
+
+    When that has failed for a minute this process is asked to end (SIGTERM), as its supervisor
+    would ask, and the block ends with `EmbeddedError`.
+    """
+    if settings.database_url is not None:
+        yield external(settings)
+        return
+    with supervision.keeping(
+        settings.data_path,
+        on_wait=on_wait,
+        on_lost=lambda: os.kill(os.getpid(), signal.SIGTERM),
+    ) as running:
         yield inside(running)
 
 

@@ -77,7 +77,7 @@ def serve(
     observe.configure_logging()
     with (
         serving.listen(settings.host, settings.port) as listening,
-        opening.server(settings, on_wait) as place,
+        opening.kept_server(settings, on_wait) as place,
         asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
     ):
 

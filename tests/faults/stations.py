@@ -28,6 +28,7 @@ import asyncpg
 import httpx2
 import processes
 
+import twinstile
 from twinstile.platform import launch
 
 PATIENCE_S = 60.0
@@ -97,6 +98,7 @@ class Station:
         external = {"TWINSTILE_DATABASE_URL": self.database_url} if self.database_url else {}
         return {
             **plain,
+            "PYTHONPATH": str(Path(twinstile.__file__).parents[1]),  # the code under test
             "TWINSTILE_PROFILE": "demo",
             "TWINSTILE_DATA_DIR": str(self.folder),
             "TWINSTILE_HUB_ID": self.hub_id,
