@@ -15,21 +15,24 @@ from twinstile.cases import api as cases
 from twinstile.contract import Documented
 from twinstile.export import api as export
 from twinstile.pages import docs, health, landing
+from twinstile.platform import access_api, handlers, observe
 from twinstile.platform import api as platform
-from twinstile.platform import handlers, observe
 from twinstile.platform.web import House
 from twinstile.policy import api as policy
 from twinstile.policy.versions import Policies
 from twinstile.screening import api as screening
 from twinstile.screening.committer import Committer
+from twinstile.screening.desk import api as desk
 
 ROUTERS = (
     platform.router,
+    access_api.router,
     policy.router,
     arrivals.router,
     cases.router,
     screening.router,
     screening.facts_router,
+    desk.router,
     export.router,
     health.router,
     docs.router,

@@ -64,6 +64,7 @@ TAGS = {
     "reminders": "Reminders given before arrival and in the hub.",
     "cases": "Fever cases from first reading to closure.",
     "exports": "Line lists and period reports, pseudonymous.",
+    "oversight": "Who looked at data about people, and facts kept aside.",
     "operation": "Whether the service lives, can serve and how it does.",
 }
 PROBLEM_JSON = "application/problem+json"

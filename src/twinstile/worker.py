@@ -15,7 +15,7 @@ from twinstile.arrivals import manifests
 from twinstile.cases import dispositions
 from twinstile.identity import retention
 from twinstile.opening import Place
-from twinstile.platform import jobs, observe, schema, sealer
+from twinstile.platform import access, jobs, observe, schema, sealer
 from twinstile.platform.db import Database
 from twinstile.platform.jobs import Job
 from twinstile.platform.tables import Hub
@@ -59,10 +59,21 @@ def jobs_of(house: House, place: Place) -> tuple[Job, ...]:
     async def partitions(now: datetime) -> None:
         await schema.keep_partitions(place.owner_url, now)
 
+    async def access_log(now: datetime) -> None:
+        owner = Database(place.owner_url, pool_size=1)
+        try:
+            forgotten = access.FORGOTTEN_AT_ONCE
+            while forgotten == access.FORGOTTEN_AT_ONCE:
+                async with owner.transaction() as tx:
+                    forgotten = await access.forget(tx, now)
+        finally:
+            await owner.close()
+
     return (
         Job("timers", "* * * * * */10", 60, each_hub(house, _timers(house, policies))),
         Job("retention", "7 * * * * 0", 1200, each_hub(house, _retention(house, policies))),
         Job("partitions", "11 3 * * * 0", 60, partitions),
+        Job("access-log", "23 3 * * * 0", 600, access_log),
     )
 
 

@@ -64,6 +64,18 @@ async def move(
     return await hub.client(who).post(f"/v1/cases/{case_id}/transitions", json=body)
 
 
+async def reveal(
+    hub: Hub,
+    case_id: str,
+    who: Role = Role.MEDIC,
+    purpose: str | None = "TREATMENT",
+    **more: str,
+) -> Response:
+    """The patient's name and number, asked for whole."""
+    body = {**({"purpose": purpose} if purpose else {}), **more}
+    return await hub.client(who).post(f"/v1/cases/{case_id}/person:reveal", json=body)
+
+
 async def read(hub: Hub, case_id: str) -> people.Json:
     answer = await hub.client(Role.MEDIC).get(f"/v1/cases/{case_id}")
     assert answer.status_code == 200, answer.text

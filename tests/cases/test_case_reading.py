@@ -1,15 +1,17 @@
 """What of cases is shown to whom."""
 
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import fever
 import people
 import pytest
 from hubs import Hub
+from looks import reads
+from refusals import refused
 
-from twinstile.cases.bodies import Purpose
 from twinstile.identity import vault
-from twinstile.platform import events
+from twinstile.platform import access, events
+from twinstile.platform.access import PURPOSES, Action, Purpose
 from twinstile.platform.roles import Role
 
 
@@ -87,46 +89,96 @@ async def test_no_list_and_no_case_says_who_it_is(hub: Hub) -> None:
         assert "person" not in told
 
 
-@pytest.mark.parametrize("purpose", Purpose)
+@pytest.mark.parametrize("purpose", sorted(PURPOSES[Action.REVEAL] - {Purpose.EMERGENCY}))
 async def test_a_medic_reads_the_name_and_that_is_kept(hub: Hub, purpose: Purpose) -> None:
     number = people.resident_number()
     case_id = await fever.case_of(hub, number=number)
-    answer = await hub.client(Role.MEDIC).get(f"/v1/cases/{case_id}/person?purpose={purpose}")
+    answer = await fever.reveal(hub, case_id, purpose=purpose, reason="hand-over at gate 3")
     assert answer.json() == {
         "case_id": case_id,
+        "masked": False,
         "name": "张伟",
         "document_kind": "RESIDENT_ID",
         "document_number": number,
         "document_issuer": None,
     }
     assert answer.headers["Cache-Control"] == "no-store"
-    reads = await _reads(hub, case_id)
-    assert [read.body for read in reads] == [
-        {"purpose": purpose.value, "fields": ["name", "document"]}
-    ]
+    (read,) = await reads(hub)
     medic = hub.duties[Role.MEDIC]
-    assert (reads[0].operator_id, reads[0].device_id) == (medic.operator_id, medic.device_id)
+    assert {name: read[name] for name in read if name not in {"access_id", "at"}} == {
+        "operator_id": str(medic.operator_id),
+        "partner_id": None,
+        "device_id": str(medic.device_id),
+        "shift_id": str(medic.shift_id),
+        "roles": ["medic"],
+        "action": "REVEAL",
+        "purpose": purpose,
+        "reason": "hand-over at gate 3",
+        "subject_id": case_id,
+        "fields": ["name", "document"],
+        "rows": 1,
+        "outcome": "SHOWN",
+    }
 
 
-async def _reads(hub: Hub, case_id: str) -> list[events.Happening]:
-    async with hub.house.database.reading() as tx:
-        return await events.of_subject(tx, hub.hub_id, UUID(case_id), ["identity.read"], 10)
+async def test_without_a_purpose_the_name_is_masked_and_that_is_kept_too(hub: Hub) -> None:
+    number = people.resident_number()
+    case_id = await fever.case_of(hub, number=number)
+    answer = await hub.client(Role.MEDIC).get(f"/v1/cases/{case_id}/person")
+    assert answer.json() == {
+        "case_id": case_id,
+        "masked": True,
+        "name": "张*",
+        "document_kind": "RESIDENT_ID",
+        "document_number": f"{number[:6]}********{number[-4:]}",
+        "document_issuer": None,
+    }
+    assert answer.headers["Cache-Control"] == "no-store"
+    (read,) = await reads(hub)
+    assert (read["action"], read["purpose"], read["subject_id"]) == (
+        "MASKED_READ",
+        None,
+        case_id,
+    )
 
 
-@pytest.mark.parametrize("query", ["", "?purpose=CURIOSITY", "?purpose="])
-async def test_no_name_without_a_purpose(hub: Hub, query: str) -> None:
+@pytest.mark.parametrize("purpose", [None, "INVESTIGATION", "DATA_QUALITY"])
+async def test_no_name_without_a_purpose_that_fits(hub: Hub, purpose: str | None) -> None:
     case_id = await fever.case_of(hub)
-    answer = await hub.client(Role.MEDIC).get(f"/v1/cases/{case_id}/person{query}")
-    assert answer.status_code == 422
-    assert await _reads(hub, case_id) == []
+    answer = await fever.reveal(hub, case_id, purpose=purpose)
+    assert refused(answer, 403, "purpose-required") == []
+    assert await reads(hub) == []
+
+
+async def test_an_emergency_needs_a_reason_and_is_announced(hub: Hub) -> None:
+    case_id = await fever.case_of(hub)
+    silent = await fever.reveal(hub, case_id, purpose="EMERGENCY")
+    assert refused(silent, 422, "invalid-input") == [{"pointer": "/reason", "code": "missing"}]
+    assert await reads(hub) == []
+    told = await fever.reveal(hub, case_id, purpose="EMERGENCY", reason="collapsed in hall B")
+    assert told.status_code == 200
+    (read,) = await reads(hub)
+    assert (read["purpose"], read["reason"]) == ("EMERGENCY", "collapsed in hall B")
+    async with hub.house.database.reading() as tx:
+        (heard,) = await events.of_subject(
+            tx, hub.hub_id, UUID(case_id), [access.EMERGENCY], 10
+        )
+    assert heard.body == {"access_id": read["access_id"], "action": "REVEAL"}
+    assert heard.operator_id == hub.duties[Role.MEDIC].operator_id
 
 
 @pytest.mark.parametrize("role", [role for role in Role if role is not Role.MEDIC])
 async def test_nobody_but_a_medic_reads_a_name(hub: Hub, role: Role) -> None:
     case_id = await fever.case_of(hub)
-    answer = await hub.client(role).get(f"/v1/cases/{case_id}/person?purpose=FOLLOW_UP")
-    assert answer.status_code == 403
-    assert await _reads(hub, case_id) == []
+    masked = await hub.client(role).get(f"/v1/cases/{case_id}/person")
+    whole = await fever.reveal(hub, case_id, role)
+    assert (masked.status_code, whole.status_code) == (403, 403)
+    assert await reads(hub) == []
+
+
+async def test_a_name_that_is_not_there_leaves_no_row(hub: Hub) -> None:
+    assert (await fever.reveal(hub, str(uuid4()))).status_code == 404
+    assert await reads(hub) == []
 
 
 async def test_the_name_outlives_the_key_of_the_day_and_ends_with_that_of_the_case(
@@ -136,10 +188,12 @@ async def test_the_name_outlives_the_key_of_the_day_and_ends_with_that_of_the_ca
     keys, medic = hub.house.keys.of(hub.hub_id), hub.client(Role.MEDIC)
     (day,) = keys.names("day.")
     keys.destroy(day)
-    path = f"/v1/cases/{case_id}/person?purpose=FOLLOW_UP"
-    assert (await medic.get(path)).json()["name"] == "张伟"
+    assert (await fever.reveal(hub, case_id)).json()["name"] == "张伟"
     keys.destroy(vault.case_key(UUID(case_id)))
-    gone = await medic.get(path)
-    assert (gone.status_code, gone.json()["type"]) == (410, "/problems/gone-destroyed")
-    assert len(await _reads(hub, case_id)) == 1
+    for gone in (
+        await fever.reveal(hub, case_id),
+        await medic.get(f"/v1/cases/{case_id}/person"),
+    ):
+        assert (gone.status_code, gone.json()["type"]) == (410, "/problems/gone-destroyed")
+    assert len(await reads(hub)) == 1
     assert (await medic.get(f"/v1/cases/{case_id}")).status_code == 200

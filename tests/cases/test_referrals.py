@@ -167,9 +167,7 @@ async def test_somebody_whose_identity_was_destroyed_still_gets_a_case(hub: Hub)
     keys.destroy(vault.day_key(day))
     case = replace(opening(), person_id=person_id)
     assert await open_all(hub, case) == ["20261124-001"]
-    answer = await hub.client(Role.MEDIC).get(
-        f"/v1/cases/{case.case_id}/person?purpose=TREATMENT"
-    )
+    answer = await fever.reveal(hub, str(case.case_id))
     assert answer.status_code == 404
 
 

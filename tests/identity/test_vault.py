@@ -116,7 +116,8 @@ async def test_a_person_of_a_case_outlives_the_day_under_the_key_of_the_case(hub
         )
     case = answer.json()["case_id"]
     assert (await run(hub, RETENTION_DAYS + 1)).people == 1
-    person = await medic.get(f"/v1/cases/{case}/person", params={"purpose": "TREATMENT"})
+    why = {"purpose": "TREATMENT"}
+    person = await medic.post(f"/v1/cases/{case}/person:reveal", json=why)
     assert person.status_code == 200
     assert number in person.text
 

@@ -234,6 +234,31 @@ TARGETS = (
     ),
     Target(
         "POST",
+        f"/v1/cases/{_SOME}/person:reveal",
+        Role.MEDIC,
+        lambda: {"purpose": "TREATMENT", "reason": CANARY},
+        (
+            *at("/purpose", of=WORDS),
+            *at("/reason", of=TEXTS),
+            Fault("/case_id", f'"{_SOME}"', "unknown-field"),
+        ),
+    ),
+    Target(
+        "POST",
+        "/v1/lookups",
+        Role.ASSISTANT,
+        lambda: {"document": people.document(NUMBER), "purpose": "IDENTIFICATION"},
+        (
+            *at("/purpose", of=WORDS),
+            *at("/reason", of=TEXTS),
+            *(fault.below("/document") for fault in DOCUMENT),
+            Fault("/name", '"x"', "unknown-field"),
+            Fault("/document", "null", "invalid-format"),
+            *at("", of=NO_BODIES),
+        ),
+    ),
+    Target(
+        "POST",
         "/v1/devices:enrol",
         None,
         lambda: {"code": f"hub:{CANARY}", "name": CANARY},

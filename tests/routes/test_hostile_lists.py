@@ -15,8 +15,16 @@ pytestmark = pytest.mark.usefixtures("discreet_log")
 SPAN = "from=2026-11-24T00:00:00Z&to=2026-11-25T00:00:00Z"
 SCREENINGS = f"/v1/screenings?{SPAN}"
 CASES = "/v1/cases?"
-PERIODS = ("/v1/screenings", "/v1/runs", "/v1/reports/period", "/v1/exports/cases.csv")
+ACCESS = f"/v1/access?{SPAN}"
+PERIODS = (
+    "/v1/screenings",
+    "/v1/runs",
+    "/v1/reports/period",
+    "/v1/exports/cases.csv",
+    "/v1/access",
+)
 WHO = {
+    "/v1/access": Role.SUPERVISOR,
     "/v1/screenings": Role.SUPERVISOR,
     "/v1/runs": Role.SUPERVISOR,
     "/v1/reports/period": Role.EPIDEMIOLOGIST,
@@ -86,8 +94,12 @@ QUESTIONS: list[tuple[str, str]] = [
     (f"{SCREENINGS}&state={CANARY}", "/state"),
     (f"{SCREENINGS}&state=cleared", "/state"),
     (f"{CASES}state={CANARY}", "/state"),
-    (f"/v1/cases/{AN_ID}/person", "/purpose"),
-    (f"/v1/cases/{AN_ID}/person?purpose={CANARY}", "/purpose"),
+    *((f"{ACCESS}&limit={limit}", "/limit") for limit in LIMITS),
+    *((f"{ACCESS}&cursor={cursor}", "/cursor") for cursor in CURSORS if cursor != "%00"),
+    (f"{ACCESS}&action={CANARY}", "/action"),
+    (f"{ACCESS}&outcome={CANARY}", "/outcome"),
+    (f"{ACCESS}&operator_id={CANARY}", "/operator_id"),
+    (f"{ACCESS}&subject_id={CANARY}", "/subject_id"),
     (f"/v1/cases/{CANARY}", "/case_id"),
     (f"/v1/screenings/{CANARY}", "/screening_id"),
     (f"/v1/policies/{'x' * 100}", "/version"),

@@ -70,19 +70,22 @@ ALLOWED: Mapping[str, frozenset[str]] = {
     "GET /v1/cases": CASE_READERS,
     "GET /v1/cases/{case_id}": CASE_READERS,
     "GET /v1/cases/{case_id}/person": frozenset({Role.MEDIC}),
+    "POST /v1/cases/{case_id}/person:reveal": frozenset({Role.MEDIC}),
+    "POST /v1/lookups": frozenset({Role.ASSISTANT, Role.MEDIC, Role.SUPERVISOR}),
+    "GET /v1/access": PLANNERS,
     "PUT /v1/cases/{case_id}/dispositions/{disposition_id}": CASE_WRITERS,
     "POST /v1/cases/{case_id}/transitions": CASE_WRITERS,
     "GET /v1/exports/cases.csv": frozenset({Role.EPIDEMIOLOGIST}),
     "GET /v1/reports/period": COUNTERS,
 }
 QUERIES = {
-    "GET /v1/cases/{case_id}/person": "?purpose=TREATMENT",
     **dict.fromkeys(
         (
             "GET /v1/runs",
             "GET /v1/screenings",
             "GET /v1/exports/cases.csv",
             "GET /v1/reports/period",
+            "GET /v1/access",
         ),
         "?from=2026-11-24T00:00:00Z&to=2026-11-25T00:00:00Z",
     ),

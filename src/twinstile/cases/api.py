@@ -1,6 +1,7 @@
 """HTTP: cases, where they are sent, how they move on, and whom they are about.
 
-Cases are pseudonymous everywhere but in one route, which asks what for and keeps the answer.
+Cases are pseudonymous everywhere but in two routes, which leave a row in the access log: one
+shows name and number masked, the other asks what for and shows them whole.
 """
 
 from collections.abc import Mapping
@@ -18,7 +19,7 @@ from twinstile.cases.bodies import (
     DispositionAnswer,
     DispositionBody,
     PersonAnswer,
-    Purpose,
+    RevealBody,
     TransitionAnswer,
     TransitionBody,
 )
@@ -26,20 +27,23 @@ from twinstile.cases.dispositions import Act, Decision
 from twinstile.cases.steps import MOVED, OVERDUE
 from twinstile.cases.tables import DispositionRecord, FeverCase
 from twinstile.cases.types import CaseState
-from twinstile.identity import vault
-from twinstile.platform import clock, events, paging
+from twinstile.identity import names, vault
+from twinstile.platform import access, clock, events, paging
+from twinstile.platform.access import Action, Look
 from twinstile.platform.auth import Principal, Scope
+from twinstile.platform.db import Transaction
 from twinstile.platform.errors import (
     Forbidden,
     Gone,
     IdReused,
     InvalidInput,
     NotFound,
+    PurposeRequired,
     TransitionRefused,
     documented,
 )
 from twinstile.platform.events import Happening
-from twinstile.platform.web import GatedRoute, Home, Read, Tx, caller
+from twinstile.platform.web import GatedRoute, Home, House, Read, Tx, caller
 
 router = APIRouter(prefix="/v1", route_class=GatedRoute, tags=["cases"])
 
@@ -48,6 +52,8 @@ MOST_TRANSITIONS = 500
 
 Reader = Annotated[Principal, caller(Scope.CASES_READ)]
 Writer = Annotated[Principal, caller(Scope.CASES_WRITE)]
+Identifier = Annotated[Principal, caller(Scope.IDENTITIES_READ)]
+_SHOWN = ("name", "document")
 
 
 _CASE = (
@@ -173,51 +179,58 @@ async def post_transition(
 
 @router.get(
     "/cases/{case_id}/person",
-    summary="Read whom a case is about",
-    responses=documented(NotFound, Gone, InvalidInput),
+    summary="Read whom a case is about, masked",
+    responses=documented(NotFound, Gone),
+    openapi_extra=access.logged(Action.MASKED_READ),
 )
 async def read_person(
-    case_id: UUID,
-    tx: Tx,
-    home: Home,
-    who: Annotated[Principal, caller(Scope.IDENTITIES_READ)],
-    purpose: Purpose,
-    response: Response,
+    case_id: UUID, tx: Tx, home: Home, who: Identifier, response: Response
 ) -> PersonAnswer:
-    """Name and document of the patient. Who read them, when and what for is recorded first."""
+    """Enough of name and number to tell two patients apart. The reading is recorded first."""
+    look = Look(Action.MASKED_READ, None, _SHOWN, subject_id=case_id)
+    return await _person(tx, home, who, look, response)
+
+
+@router.post(
+    "/cases/{case_id}/person:reveal",
+    summary="Read whom a case is about, whole",
+    responses=documented(NotFound, Gone, PurposeRequired),
+    openapi_extra=access.logged(Action.REVEAL),
+)
+async def reveal_person(
+    case_id: UUID, body: RevealBody, tx: Tx, home: Home, who: Identifier, response: Response
+) -> PersonAnswer:
+    """Name and number of the patient. Who read them, when and what for is recorded first."""
+    purpose = access.stated(Action.REVEAL, body.purpose, body.reason)
+    look = Look(Action.REVEAL, purpose, _SHOWN, subject_id=case_id, reason=body.reason)
+    return await _person(tx, home, who, look, response)
+
+
+async def _person(
+    tx: Transaction, home: House, who: Principal, look: Look, response: Response
+) -> PersonAnswer:
+    case_id = look.subject_id
     found = await tx.sql.execute(
         select(FeverCase.person_id).where(
             FeverCase.hub_id == who.hub_id, FeverCase.case_id == case_id
         )
     )
     person_id = found.scalar_one_or_none()
-    if person_id is None:
+    if person_id is None or case_id is None:
         raise NotFound("There is no such case, or nobody knows whom it is about.")
     identity = await vault.reveal_held(
         tx, home.keys.of(who.hub_id), who.hub_id, vault.case_key(case_id), person_id
     )
-    read: dict[str, object] = {"purpose": purpose.value, "fields": ["name", "document"]}
-    await events.append(
-        tx,
-        [
-            Happening(
-                who.hub_id,
-                "identity.read",
-                case_id,
-                clock.now(),
-                read,
-                who.device_id,
-                who.operator_id,
-            )
-        ],
-    )
+    await access.record(tx, access.actor(who), look, clock.now())
     response.headers["Cache-Control"] = "no-store"
-    document = identity.document
+    name, document = identity.holder.name, identity.document
+    masked = look.action is Action.MASKED_READ
     return PersonAnswer(
         case_id=case_id,
-        name=identity.holder.name,
+        masked=masked,
+        name=names.mask_name(name) if masked and name else name,
         document_kind=document.kind,
-        document_number=document.number,
+        document_number=names.mask_number(document) if masked else document.number,
         document_issuer=document.issuer,
     )
 

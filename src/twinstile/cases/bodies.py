@@ -1,22 +1,14 @@
 """Bodies of the requests and answers about cases."""
 
 from datetime import datetime
-from enum import StrEnum
 from uuid import UUID
 
 from pydantic import Field, StrictBool
 
 from twinstile.cases.types import CaseEvent, CaseOrigin, CaseState, Disposition
 from twinstile.identity.types import DocumentKind
+from twinstile.platform.access import IDENTIFIED, Purpose, Why
 from twinstile.platform.fields import Answer, Body, Line, Moment
-
-
-class Purpose(StrEnum):
-    """What an identity is read for."""
-
-    TREATMENT = "TREATMENT"
-    HANDOVER = "HANDOVER"
-    FOLLOW_UP = "FOLLOW_UP"
 
 
 class CaseAnswer(Answer):
@@ -94,9 +86,18 @@ class CaseWhole(CaseAnswer):
     )
 
 
+class RevealBody(Why):
+    purpose: Purpose | None = Field(
+        default=None,
+        description="without one that fits: 403 `purpose-required`",
+        examples=["TREATMENT"],
+    )
+
+
 class PersonAnswer(Answer):
     case_id: UUID
-    name: str | None
+    masked: bool = Field(description="whether name and number are shown in part only")
+    name: str | None = Field(examples=["张*"], json_schema_extra=IDENTIFIED)
     document_kind: DocumentKind
-    document_number: str
+    document_number: str = Field(examples=["770101********0079"], json_schema_extra=IDENTIFIED)
     document_issuer: str | None

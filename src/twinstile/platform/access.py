@@ -5,21 +5,32 @@ commits before the answer is sent: what could not be recorded is not shown. Rows
 and the names of fields, never values. The service may add rows and read them, and no more.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import delete, insert
+from pydantic import Field
+from pydantic.config import JsonDict
+from sqlalchemy import delete, insert, select, tuple_
 from uuid_utils.compat import uuid7
 
+from twinstile.platform import events
 from twinstile.platform.auth import Principal
 from twinstile.platform.db import Transaction
+from twinstile.platform.errors import FieldFault, InvalidInput, PurposeRequired
+from twinstile.platform.events import Happening
+from twinstile.platform.fields import Body, Line
 from twinstile.platform.tables import Access
 
 KEPT_FOR = timedelta(days=3 * 365)
 """How long a row is kept; it holds random ids only, so it outlives the identities."""
+FORGOTTEN_AT_ONCE = 5000
+EMERGENCY = "access.emergency"
+
+IDENTIFIED: JsonDict = {"x-identified": True}
+"""Marks a member of an answer, in the contract, that says who somebody is, masked or whole."""
 
 
 class Action(StrEnum):
@@ -57,6 +68,63 @@ class Purpose(StrEnum):
     """Reports and disclosures the law or an agreement asks for."""
     EMERGENCY = "EMERGENCY"
     """Life or limb: needs a reason in words, and supervisors are told."""
+
+
+PURPOSES: Mapping[Action, frozenset[Purpose]] = {
+    Action.MASKED_READ: frozenset(),
+    Action.REVEAL: frozenset(
+        {
+            Purpose.TREATMENT,
+            Purpose.HANDOVER,
+            Purpose.FOLLOW_UP,
+            Purpose.SUBJECT_REQUEST,
+            Purpose.LEGAL_DUTY,
+            Purpose.EMERGENCY,
+        }
+    ),
+    Action.LOOK_UP: frozenset(
+        {
+            Purpose.IDENTIFICATION,
+            Purpose.TREATMENT,
+            Purpose.SUBJECT_REQUEST,
+            Purpose.EMERGENCY,
+        }
+    ),
+    Action.EXPORT: frozenset({Purpose.INVESTIGATION, Purpose.LEGAL_DUTY, Purpose.DATA_QUALITY}),
+    Action.DISCLOSURE: frozenset(
+        {Purpose.HANDOVER, Purpose.FOLLOW_UP, Purpose.INVESTIGATION, Purpose.LEGAL_DUTY}
+    ),
+    Action.QUARANTINE_READ: frozenset({Purpose.DATA_QUALITY, Purpose.SUBJECT_REQUEST}),
+}
+"""What each action may be for."""
+
+
+class Why(Body):
+    """Why data about people are wanted: part of every request for them."""
+
+    purpose: Purpose | None = Field(
+        default=None, description="without one that fits: 403 `purpose-required`"
+    )
+    reason: Line | None = Field(
+        default=None, description="in words, without personal data; EMERGENCY needs one"
+    )
+
+
+def stated(action: Action, purpose: Purpose | None, reason: str | None = None) -> Purpose:
+    """The purpose, if the action may be for it.
+
+    Raises `PurposeRequired`, or `InvalidInput` for an emergency without a reason.
+    """
+    if purpose is None or purpose not in PURPOSES[action]:
+        raise PurposeRequired(f"Purposes that fit: {', '.join(sorted(PURPOSES[action]))}.")
+    if purpose is Purpose.EMERGENCY and reason is None:
+        raise InvalidInput(errors=[FieldFault("/reason", "missing")])
+    return purpose
+
+
+def logged(action: Action) -> dict[str, object]:
+    """Marks an operation, in the contract (`openapi_extra`), that leaves a row."""
+    return {"x-access-log": action.value}
 
 
 class Outcome(StrEnum):
@@ -109,7 +177,10 @@ class Look:
 
 
 async def record(tx: Transaction, by: Actor, look: Look, at: datetime) -> UUID:
-    """Append one row and give its id; the data may leave once `tx` is committed."""
+    """Append one row and give its id; the data may leave once `tx` is committed.
+
+    An emergency is announced, too: whoever supervises hears of each.
+    """
     access_id = uuid7()
     await tx.sql.execute(
         insert(Access).values(
@@ -130,10 +201,26 @@ async def record(tx: Transaction, by: Actor, look: Look, at: datetime) -> UUID:
             outcome=look.outcome.value,
         )
     )
+    if look.purpose is Purpose.EMERGENCY:
+        happening = Happening(
+            by.hub_id,
+            EMERGENCY,
+            look.subject_id or access_id,
+            at,
+            {"access_id": str(access_id), "action": look.action.value},
+            by.device_id,
+            by.operator_id,
+        )
+        await events.append(tx, [happening])
     return access_id
 
 
 async def forget(tx: Transaction, now: datetime) -> int:
-    """Delete rows older than `KEPT_FOR`, of all hubs; how many. Only the tables' owner may."""
-    gone = await tx.sql.execute(delete(Access).where(Access.at < now - KEPT_FOR))
+    """Delete rows older than `KEPT_FOR`, of all hubs, a batch; how many.
+
+    Only the tables' owner may.
+    """
+    place = (Access.hub_id, Access.access_id)
+    old = select(*place).where(Access.at < now - KEPT_FOR).limit(FORGOTTEN_AT_ONCE)
+    gone = await tx.sql.execute(delete(Access).where(tuple_(*place).in_(old)))
     return gone.rowcount

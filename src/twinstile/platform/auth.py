@@ -24,6 +24,8 @@ from twinstile.platform.roles import Role
 class Scope(StrEnum):
     """What a token may do, as `resource:action`."""
 
+    ACCESS_READ = "access:read"
+    """To see who looked at whom, by random ids."""
     ARRIVALS_READ = "arrivals:read"
     ARRIVALS_WRITE = "arrivals:write"
     CASES_READ = "cases:read"
@@ -35,8 +37,12 @@ class Scope(StrEnum):
     FACTS_WRITE = "facts:write"
     IDENTITIES_READ = "identities:read"
     LANES_READ = "lanes:read"
+    LOOKUPS_WRITE = "lookups:write"
+    """To find a person by the number of a document, within a quota."""
     OPERATORS_MANAGE = "operators:manage"
     POLICIES_READ = "policies:read"
+    QUARANTINE_READ = "quarantine:read"
+    QUARANTINE_WRITE = "quarantine:write"
     REMINDERS_WRITE = "reminders:write"
     REPORTS_READ = "reports:read"
     SELF_READ = "self:read"
@@ -68,18 +74,24 @@ DEVICE_SCOPES = frozenset(
 )
 ROLE_SCOPES: Mapping[Role, frozenset[Scope]] = {
     Role.SCREENER: _AT_THE_LANE,
-    Role.ASSISTANT: _AT_THE_LANE,
-    Role.MEDIC: _AT_THE_LANE | {Scope.CASES_READ, Scope.CASES_WRITE, Scope.IDENTITIES_READ},
+    Role.ASSISTANT: _AT_THE_LANE | {Scope.LOOKUPS_WRITE},
+    Role.MEDIC: _AT_THE_LANE
+    | {Scope.CASES_READ, Scope.CASES_WRITE, Scope.IDENTITIES_READ, Scope.LOOKUPS_WRITE},
     Role.SUPERVISOR: _AT_THE_LANE
     | {
+        Scope.ACCESS_READ,
         Scope.ARRIVALS_WRITE,
         Scope.CASES_READ,
         Scope.CASES_WRITE,
         Scope.DEVICES_MANAGE,
+        Scope.LOOKUPS_WRITE,
+        Scope.QUARANTINE_READ,
+        Scope.QUARANTINE_WRITE,
         Scope.REPORTS_READ,
     },
     Role.DUTY_COMMANDER: _EVERY_SHIFT
     | {
+        Scope.ACCESS_READ,
         Scope.ARRIVALS_READ,
         Scope.ARRIVALS_WRITE,
         Scope.CASES_READ,
@@ -97,7 +109,12 @@ ROLE_SCOPES: Mapping[Role, frozenset[Scope]] = {
         Scope.STEPS_WRITE,
     },
     Role.ADMINISTRATOR: _EVERY_SHIFT
-    | {Scope.ARRIVALS_WRITE, Scope.DEVICES_MANAGE, Scope.OPERATORS_MANAGE},
+    | {
+        Scope.ACCESS_READ,
+        Scope.ARRIVALS_WRITE,
+        Scope.DEVICES_MANAGE,
+        Scope.OPERATORS_MANAGE,
+    },
 }
 
 PRINCIPAL_CACHE_S = 2.0

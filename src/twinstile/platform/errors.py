@@ -136,6 +136,11 @@ class Forbidden(Problem):
     title = "This token may not do that"
 
 
+class PurposeRequired(Forbidden):
+    slug = "purpose-required"
+    title = "Data about people are shown for a purpose that fits, and none was given"
+
+
 class NotFound(Problem):
     status = 404
     slug = "not-found"
@@ -233,6 +238,11 @@ class TooMany(Problem):
     slug = "too-many-attempts"
     title = "Too many attempts"
     retryable = True
+
+
+class LookUpQuota(TooMany):
+    slug = "lookup-quota"
+    title = "This operator has used up the look-ups of the last minutes or hours"
 
 
 class Internal(Problem):

@@ -63,6 +63,12 @@ SHED = Counter(
     "Checks told to come again because too many waited",
     registry=REGISTRY,
 )
+LOOK_UPS = Counter(
+    "twinstile_lookups_total",
+    "Look-ups of people by a document",
+    ("hub", "outcome"),
+    registry=REGISTRY,
+)
 JOBS = Counter(
     "twinstile_jobs_total", "Runs of background jobs", ("job", "outcome"), registry=REGISTRY
 )
