@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from twinstile import keys
 from twinstile.platform.roles import Role
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ app = typer.Typer(
 )
 operators = typer.Typer(help="People on duty.", no_args_is_help=True)
 app.add_typer(operators, name="operator")
+app.add_typer(keys.app, name="keys")
 
 DataDir = Annotated[Path | None, typer.Option(help="Keys and embedded database.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]

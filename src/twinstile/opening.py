@@ -19,9 +19,9 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import NullPool
 
-from twinstile.platform import devices, embedded, schema, shifts, supervision
+from twinstile.platform import devices, embedded, masters, schema, shifts, supervision
 from twinstile.platform.auth import Gatekeeper
-from twinstile.platform.crypto import KeyRing, master_key
+from twinstile.platform.crypto import KeyRing
 from twinstile.platform.db import APP_ROLE, Database
 from twinstile.platform.roles import Role
 from twinstile.platform.settings import Settings
@@ -135,7 +135,8 @@ def open_house(settings: Settings, place: Place) -> House:
 def key_ring(settings: Settings) -> KeyRing:
     """The keys of every hub in the data folder. Raises `KeyUnavailable`."""
     given = settings.master_key.get_secret_value() if settings.master_key else None
-    return KeyRing(key_folder(settings), master_key(given, settings.data_path))
+    folder = key_folder(settings)
+    return KeyRing(folder, masters.of(given, settings.key_command, folder))
 
 
 def key_folder(settings: Settings) -> Path:

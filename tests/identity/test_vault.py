@@ -16,6 +16,7 @@ from twinstile.opening import Place
 from twinstile.platform import clock
 from twinstile.platform.crypto import KeyDestroyed, KeyFiles, KeyUnavailable
 from twinstile.platform.db import Database
+from twinstile.platform.masters import Given
 from twinstile.platform.programs import binaries
 from twinstile.platform.roles import Role
 
@@ -185,7 +186,7 @@ async def test_a_run_that_crashed_is_certified_by_the_next(
 
 
 def test_a_destruction_that_was_cut_short_is_not_told_as_done(tmp_path: Path) -> None:
-    keys = KeyFiles(tmp_path, bytes(32))
+    keys = KeyFiles(tmp_path, Given([bytes(32)]))
     for name in ("day.2026-11-24", "day.2026-11-25"):
         keys.get_or_create(name)
         (tmp_path / f"{name}.gone").touch()

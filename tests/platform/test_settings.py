@@ -1,12 +1,10 @@
 """Settings: refused in words, and never with a secret everybody knows."""
 
-import base64
 from pathlib import Path
 
 import pytest
 
 from twinstile.platform import settings
-from twinstile.platform.crypto import KeyUnavailable, master_key
 from twinstile.platform.settings import WELL_KNOWN_SECRETS, Profile, SettingsError
 
 SAFE = "postgresql://service:kV7-2nq@db/hub"
@@ -71,15 +69,6 @@ def test_secrets_do_not_show_when_settings_are_printed() -> None:
     assert "q" * 20 not in repr(given)
 
 
-def test_the_master_key_is_made_once_closed_to_others_and_kept(tmp_path: Path) -> None:
-    first = master_key(None, tmp_path)
-    assert master_key(None, tmp_path) == first
-    assert (tmp_path / "keys" / "master.key").stat().st_mode & 0o077 == 0
-
-
-def test_a_master_key_from_the_settings_must_be_32_bytes(tmp_path: Path) -> None:
-    assert master_key(base64.b64encode(bytes(32)).decode(), tmp_path) == bytes(32)
-    for wrong in ("not base64!", base64.b64encode(bytes(16)).decode()):
-        with pytest.raises(KeyUnavailable):
-            master_key(wrong, tmp_path)
-    assert not (tmp_path / "keys").exists()
+def test_one_keeper_of_master_keys_is_named_not_two() -> None:
+    with pytest.raises(SettingsError, match="not both"):
+        settings.load(master_key="q" * 44, key_command="/usr/local/bin/kms")

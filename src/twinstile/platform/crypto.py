@@ -1,65 +1,137 @@
 """Keys and ciphers: AES-256-GCM under data keys that can be destroyed one by one.
 
-A data key lives wrapped (AES-KW, RFC 3394) under the master key in a file of its own, never in
+A data key lives wrapped under a master key (`masters`) in a file of its own, never in
 the database or its backups: when the file is gone, what the key encrypted is gone from every
 copy ever made (crypto-shredding). Key names say their purpose and period: `day.2026-11-24`,
 `epoch.1473`, `case.<uuid>`.
 """
 
-import base64
-import binascii
+import fcntl
 import hashlib
 import hmac
 import os
 import re
+import threading
+import time
+from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.keywrap import (
-    InvalidUnwrap,
-    aes_key_unwrap,
-    aes_key_wrap,
+
+from twinstile.platform.masters import (
+    KEY_BYTES,
+    Masters,
+    erase,
+    sync_folder,
+    write_synced,
 )
+from twinstile.platform.masters import KeyUnavailable as KeyUnavailable  # noqa: PLC0414 # users
 
-KEY_BYTES = 32
 NONCE_BYTES = 12
+REMEMBER_S = 3600.0
+"""How long an unwrapped key stays in memory; from half of it on it is asked for anew, beside
+the work, so that a keeper of master keys may be away for half an hour unnoticed."""
 _KEY_NAME = re.compile(r"[a-z]+\.[0-9a-z-]{1,48}")
-
-
-class KeyUnavailable(Exception):
-    """The key cannot be used: damaged, or the master key is another one."""
+_AT_ONCE = 64
+"""Keys wrapped anew under one lock: who needs a new key waits for so many."""
 
 
 class KeyDestroyed(Exception):
     """The key is gone, and what it encrypted with it."""
 
 
+@dataclass(slots=True)
+class _Held:
+    """An unwrapped key, and until when, by the monotonic clock."""
+
+    key: bytes
+    until: float
+    renew_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Wrapped:
+    """A key as its file has it: the id of the master it is wrapped under, a line end, bytes."""
+
+    master_id: str
+    content: bytes
+
+    @classmethod
+    def read(cls, path: Path) -> "Wrapped":
+        """Raises `FileNotFoundError`."""
+        master_id, _, content = path.read_bytes().partition(b"\n")
+        return cls(master_id.decode("ascii", "replace"), content)
+
+    def bytes(self) -> bytes:
+        """What the file holds."""
+        return self.master_id.encode() + b"\n" + self.content
+
+
 class KeyFiles:
     """The keys of one hub in a folder: created on first use, wrapped, destroyable.
 
-    Safe for several processes: creation is exclusive, and presence of the file is looked up on
-    each use, so that a key destroyed by one process is dead in all.
+    Safe for several processes: they change the folder one at a time, and presence of the file
+    is looked up on each use, so that a key destroyed by one process is dead in all.
     """
 
-    def __init__(self, folder: Path, master: bytes) -> None:
+    def __init__(self, folder: Path, masters: Masters) -> None:
         self._folder = folder
-        self._master = master
-        self._cache: dict[str, bytes] = {}
+        self._masters = masters
+        self._cache: dict[str, _Held] = {}
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def get(self, name: str) -> bytes:
         """The key of that name. Raises `KeyDestroyed` when there is none (any more)."""
-        path = self._path(name)
-        if not path.exists():
+        if not self._path(name).exists():
             self._cache.pop(name, None)
             raise KeyDestroyed(name)
-        if name not in self._cache:
+        held = self._cache.get(name)
+        moment = time.monotonic()
+        if held is None or held.until <= moment:
+            return self._load(name, moment)
+        if held.renew_at <= moment:
+            held.renew_at = moment + REMEMBER_S / 20
+            threading.Thread(target=self._renew, args=(name, moment), daemon=True).start()
+        return held.key
+
+    def _renew(self, name: str, moment: float) -> None:
+        try:
+            self._load(name, moment)
+        except (KeyDestroyed, KeyUnavailable, OSError):
+            return  # the next turn, or the end of its time, tells
+
+    def _load(self, name: str, moment: float) -> bytes:
+        """Unwrap, and forget what has not been used for its time."""
+        key = self._unwrapped(name)
+        for old in [n for n, held in self._cache.items() if held.until <= moment]:
+            self._cache.pop(old, None)
+        self._cache[name] = _Held(key, moment + REMEMBER_S, moment + REMEMBER_S / 2)
+        return key
+
+    def _unwrapped(self, name: str) -> bytes:
+        wrapped = self._read(name)
+        while True:
             try:
-                self._cache[name] = aes_key_unwrap(self._master, path.read_bytes())
-            except (InvalidUnwrap, ValueError) as error:
-                raise KeyUnavailable(name) from error
-        return self._cache[name]
+                return self._masters.unwrap(wrapped.master_id, wrapped.content)
+            except KeyUnavailable as error:
+                # it may have been wrapped anew, or destroyed, since it was read
+                again = self._read(name)
+                if again == wrapped:
+                    raise type(error)(f"{name}: {error}") from error
+                wrapped = again
+
+    def _read(self, name: str) -> Wrapped:
+        try:
+            wrapped = Wrapped.read(self._path(name))
+        except FileNotFoundError as error:
+            raise KeyDestroyed(name) from error
+        if self._tombstone(name).exists():
+            raise KeyDestroyed(name)
+        return wrapped
 
     def get_or_create(self, name: str) -> bytes:
         """The key of that name, made if it is new. A destroyed name is never made again."""
@@ -68,26 +140,38 @@ class KeyFiles:
         except KeyDestroyed:
             if self._tombstone(name).exists():
                 raise
-        path = self._path(name)
-        draft = path.with_suffix(f".{os.getpid()}.{os.urandom(4).hex()}.new")
-        _write_synced(draft, aes_key_wrap(self._master, os.urandom(KEY_BYTES)))
-        try:
-            os.link(draft, path)  # exclusive: the first process wins, the others read its key
-        except FileExistsError:
-            pass
-        finally:
-            draft.unlink()
-        _sync_folder(self._folder)
+        with self._locked():
+            if not self._path(name).exists() and not self._tombstone(name).exists():
+                master_id = self._masters.current()
+                wrapped = self._masters.wrap(master_id, os.urandom(KEY_BYTES))
+                self._put({name: Wrapped(master_id, wrapped)})
         return self.get(name)
 
     def names(self, prefix: str) -> list[str]:
         """Names of living keys that begin so."""
-        return sorted(p.stem for p in self._folder.glob(f"{prefix}*.key"))
+        found = (path.stem for path in self._folder.glob(f"{prefix}*.key"))
+        return sorted(name for name in found if _KEY_NAME.fullmatch(name))
+
+    def masters(self) -> dict[str, str]:
+        """The id of the master each living key is wrapped under, by the key's name."""
+        found: dict[str, str] = {}
+        for name in self.names(""):
+            try:
+                found[name] = Wrapped.read(self._path(name)).master_id
+            except FileNotFoundError:
+                continue  # destroyed since
+        return found
 
     def destroyed(self, prefix: str) -> list[str]:
         """Names of destroyed keys that begin so; not of one whose destruction was cut short."""
         tombstones = self._folder.glob(f"{prefix}*.gone")
         return sorted(p.stem for p in tombstones if not self._path(p.stem).exists())
+
+    def condemned(self) -> list[str]:
+        """Names of keys that are there beside their tombstone: cut short, or restored since."""
+        return sorted(
+            p.stem for p in self._folder.glob("*.gone") if self._path(p.stem).exists()
+        )
 
     def destroy(self, name: str) -> bool:
         """Overwrite and remove the key; false when it was gone already.
@@ -96,14 +180,64 @@ class KeyFiles:
         there and destroys it again.
         """
         path = self._path(name)
-        _write_synced(self._tombstone(name), b"")
-        self._cache.pop(name, None)
-        if not path.exists():
-            return False
-        _write_synced(path, os.urandom(KEY_BYTES + 8))
-        path.unlink()
-        _sync_folder(self._folder)
-        return True
+        with self._locked():
+            write_synced(self._tombstone(name), b"")
+            sync_folder(self._folder)
+            self._cache.pop(name, None)
+            there = path.exists()
+            erase(path)
+        return there
+
+    def rewrap(self, master_id: str) -> "Rewrapped":
+        """Wrap every living key under that master that is wrapped under another.
+
+        Each file is replaced as a whole; cut short, the next call does the rest. A key that
+        cannot be opened stays as it is and is told of.
+        """
+        done, failed = 0, list[str]()
+        with self._locked():
+            for draft in self._folder.glob("*.new"):
+                draft.unlink()  # of a process that was killed
+        due = [name for name, under in self.masters().items() if under != master_id]
+        for start in range(0, len(due), _AT_ONCE):
+            with self._locked():
+                fresh: dict[str, Wrapped] = {}
+                for name in due[start : start + _AT_ONCE]:
+                    try:
+                        key = self._unwrapped(name)
+                        fresh[name] = Wrapped(master_id, self._masters.wrap(master_id, key))
+                    except KeyDestroyed:
+                        continue
+                    except KeyUnavailable:
+                        failed.append(name)
+                self._put(fresh)
+                done += len(fresh)
+        return Rewrapped(done, failed)
+
+    def _put(self, keys: dict[str, Wrapped]) -> None:
+        """Write key files: each is there whole or not at all, and stays through a crash."""
+        drafts = {name: self._folder / f"{name}.{os.urandom(4).hex()}.new" for name in keys}
+        try:
+            if len(keys) > 1:  # the disk syncs many files in little more than the time of one
+                with ThreadPoolExecutor(8) as pool:
+                    contents = [wrapped.bytes() for wrapped in keys.values()]
+                    list(pool.map(write_synced, drafts.values(), contents))
+            else:
+                for name, wrapped in keys.items():
+                    write_synced(drafts[name], wrapped.bytes())
+            for name, draft in drafts.items():
+                draft.replace(self._path(name))
+        except BaseException:
+            for draft in drafts.values():
+                draft.unlink(missing_ok=True)
+            raise
+        sync_folder(self._folder)
+
+    @contextmanager
+    def _locked(self) -> Generator[None]:
+        """One change of the folder at a time, across processes."""
+        with _lock(self._folder / ".lock", fcntl.LOCK_EX):
+            yield
 
     def _path(self, name: str) -> Path:
         if not _KEY_NAME.fullmatch(name):
@@ -114,53 +248,67 @@ class KeyFiles:
         return self._folder / f"{name}.gone"
 
 
+@dataclass(frozen=True, slots=True)
+class Rewrapped:
+    """How many keys were wrapped anew, and which could not be opened."""
+
+    done: int
+    failed: list[str]
+
+
 class KeyRing:
     """The keys of every hub of this installation, one folder a hub."""
 
-    def __init__(self, folder: Path, master: bytes) -> None:
+    def __init__(self, folder: Path, masters: Masters) -> None:
         self._folder = folder
-        self._master = master
+        self.masters: Masters = masters
         self._hubs: dict[str, KeyFiles] = {}
 
     def of(self, hub_id: str) -> KeyFiles:
         """The keys of that hub."""
         if hub_id not in self._hubs:
-            self._hubs[hub_id] = KeyFiles(self._folder / hub_id, self._master)
+            self._hubs[hub_id] = KeyFiles(self._folder / hub_id, self.masters)
         return self._hubs[hub_id]
 
+    def hubs(self) -> list[str]:
+        """The hubs that have a folder of keys."""
+        return sorted(path.name for path in self._folder.iterdir() if path.is_dir())
 
-def master_key(setting: str | None, data_path: Path) -> bytes:
-    """The key that wraps all others: from the setting (base64), else a file made on first use.
+    def rotate(self) -> Rewrapped:
+        """Wrap all keys under a new master and give up the old one, while all are in use.
 
-    Raises `KeyUnavailable` when the setting is not base64 of 32 bytes, or the file is gone
-    while keys wrapped under it are still there: a new one would silently open none of them.
-    """
-    if setting is not None:
+        With masters kept elsewhere, under the one that is current there by now. Cut short at
+        any point, the next call goes on. The old master stays as long as one key cannot be
+        opened. Raises `KeyUnavailable` when another rotation runs.
+        """
         try:
-            key = base64.b64decode(setting, validate=True)
-        except binascii.Error as error:
-            raise KeyUnavailable("TWINSTILE_MASTER_KEY is not base64") from error
-    else:
-        path = data_path / "keys" / "master.key"
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not path.exists():
-            if any(path.parent.glob("*/*.key")):
-                raise KeyUnavailable(
-                    f"{path} is missing, and keys wrapped under it are there: restore it"
-                )
-            draft = path.with_suffix(f".{os.getpid()}.new")
-            _write_synced(draft, os.urandom(KEY_BYTES))
-            try:
-                os.link(draft, path)
-            except FileExistsError:
-                pass
-            finally:
-                draft.unlink()
-            _sync_folder(path.parent)
-        key = path.read_bytes()
-    if len(key) != KEY_BYTES:
-        raise KeyUnavailable("the master key must be 32 bytes")
-    return key
+            with _lock(self._folder / ".rotation", fcntl.LOCK_EX | fcntl.LOCK_NB):
+                return self._rotate()
+        except BlockingIOError as error:
+            raise KeyUnavailable("another rotation is running") from error
+
+    def _rotate(self) -> Rewrapped:
+        self.masters.begin()
+        master_id = self.masters.current()
+        done, failed = 0, list[str]()
+        for hub_id in self.hubs():
+            result = self.of(hub_id).rewrap(master_id)
+            done += result.done
+            failed += [f"{hub_id}/{name}" for name in result.failed]
+        if not failed:
+            self.masters.end()
+        return Rewrapped(done, failed)
+
+
+@contextmanager
+def _lock(path: Path, how: int) -> Generator[None]:
+    """Hold a lock between processes; it ends with the process that holds it."""
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(handle, how)
+        yield
+    finally:
+        os.close(handle)
 
 
 def encrypt(key: bytes, plain: bytes, context: bytes) -> bytes:
@@ -185,18 +333,3 @@ def keyed_digest(key: bytes, purpose: str, message: bytes) -> bytes:
 def token_digest(token: str) -> bytes:
     """SHA-256 of a 256-bit random token: enough to know it, useless to a thief of the table."""
     return hashlib.sha256(token.encode()).digest()
-
-
-def _write_synced(path: Path, content: bytes) -> None:
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -79,7 +79,13 @@ class Settings(BaseSettings):
     )
     master_key: SecretStr | None = Field(
         default=None,
-        description="base64 of 32 bytes that wraps all data keys; a file unless set",
+        description="base64 of 32 bytes that wraps all data keys; a file unless set; after a "
+        "comma, keys that still open what they wrapped",
+    )
+    key_command: str | None = Field(
+        default=None,
+        description="a command that wraps data keys in the place of a master key here, "
+        "e.g. before a KMS",
     )
     audit_file: Path | None = Field(
         default=None,
@@ -100,6 +106,12 @@ class Settings(BaseSettings):
     synthetic_id_prefixes: tuple[str, ...] = Field(
         default=("77",), description="resident ID prefixes that mark an invented person"
     )
+
+    @model_validator(mode="after")
+    def _one_keeper(self) -> Self:
+        if self.master_key is not None and self.key_command is not None:
+            raise ValueError("set TWINSTILE_MASTER_KEY or TWINSTILE_KEY_COMMAND, not both")
+        return self
 
     @model_validator(mode="after")
     def _refuse_well_known_secrets(self) -> Self:

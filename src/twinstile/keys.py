@@ -1,0 +1,73 @@
+"""The commands `twinstile keys`: which master keys are in use, and a new one."""
+
+# ruff: noqa: PLC0415 -- as in `cli`: `--help` answers at once
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from twinstile.platform.settings import Settings
+
+app = typer.Typer(help="Master keys and what they wrap.", no_args_is_help=True)
+
+DataDir = Annotated[Path | None, typer.Option(help="Keys and embedded database.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
+
+
+@app.command("list")
+def list_keys(data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """Count the keys of each hub by kind and by the master they are wrapped under."""
+    from twinstile import opening
+
+    ring = opening.key_ring(_settings(data_dir))
+    current = ring.masters.current()
+    hubs = {
+        hub_id: {
+            "living": Counter(name.partition(".")[0] for name in ring.of(hub_id).names("")),
+            "destroyed": Counter(
+                name.partition(".")[0] for name in ring.of(hub_id).destroyed("")
+            ),
+            "masters": Counter(ring.of(hub_id).masters().values()),
+        }
+        for hub_id in ring.hubs()
+    }
+    if as_json:
+        typer.echo(json.dumps({"current": current, "hubs": hubs}))
+        return
+    typer.echo(f"Keys are wrapped under the master {current}.")
+    for hub_id, counts in hubs.items():
+        for what, by_kind in counts.items():
+            told = ", ".join(f"{count} {kind}" for kind, count in sorted(by_kind.items()))
+            typer.echo(f"{hub_id}: {what}: {told or 'none'}")
+
+
+@app.command()
+def rotate(data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """Wrap every key under a new master, while services run; go on with one that was cut short.
+
+    Where a setting or a command keeps the masters, make the new one current there first.
+    """
+    from twinstile import opening
+
+    ring = opening.key_ring(_settings(data_dir))
+    result = ring.rotate()
+    if as_json:
+        current = ring.masters.current()
+        typer.echo(
+            json.dumps({"current": current, "rewrapped": result.done, "failed": result.failed})
+        )
+    else:
+        typer.echo(f"{result.done} keys are wrapped under {ring.masters.current()}.")
+        for name in result.failed:
+            typer.echo(f"{name} cannot be opened; the old master is kept.", err=True)
+    raise typer.Exit(1 if result.failed else 0)
+
+
+def _settings(data_dir: Path | None) -> "Settings":
+    from twinstile.platform import settings
+
+    return settings.load(**({} if data_dir is None else {"data_dir": data_dir}))
