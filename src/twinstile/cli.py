@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from twinstile import keys
+from twinstile import auditing, keys
 from twinstile.platform.roles import Role
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ app = typer.Typer(
 operators = typer.Typer(help="People on duty.", no_args_is_help=True)
 app.add_typer(operators, name="operator")
 app.add_typer(keys.app, name="keys")
+app.add_typer(auditing.app, name="audit")
 
 DataDir = Annotated[Path | None, typer.Option(help="Keys and embedded database.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
@@ -58,17 +59,13 @@ def main() -> None:
 def serve(
     host: Annotated[str | None, typer.Option(help="0.0.0.0 lets other machines in.")] = None,
     port: Annotated[int | None, typer.Option(help="0 takes a free one.")] = None,
-    workers: Annotated[int | None, typer.Option(help="Serving processes.")] = None,
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Serve the hub until Ctrl-C or SIGTERM; the first start makes everything it needs.
-
-    With several workers SIGHUP replaces them one by one by the release now on disk.
-    """
+    """Serve the hub until Ctrl-C or SIGTERM; the first start makes everything it needs."""
     from twinstile import operating
 
-    settings = _settings(host=host, port=port, workers=workers, data_dir=data_dir)
+    settings = _settings(host=host, port=port, data_dir=data_dir)
     tell = _tell_serving_json if as_json else _tell_serving
     operating.serve(settings, partial(tell, settings), _waiting)
 
@@ -169,7 +166,7 @@ def migrate(data_dir: DataDir = None) -> None:
     from twinstile import operating
 
     operating.migrate(_settings(data_dir=data_dir), _waiting)
-    typer.echo("The schema is one this version serves.")
+    typer.echo("The schema is that of this version.")
 
 
 @app.command()

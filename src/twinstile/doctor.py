@@ -24,7 +24,6 @@ from twinstile.platform.crypto import KeyUnavailable
 from twinstile.platform.db import MIN_SERVER_VERSION, Database
 from twinstile.platform.embedded import EmbeddedError
 from twinstile.platform.errors import Problem
-from twinstile.platform.revisions import Standing
 from twinstile.platform.settings import Settings, SettingsError
 
 LEAST_DISK = 1 << 30
@@ -216,20 +215,16 @@ def _version(number: int) -> Finding:
 
 async def _schema(place: Place) -> Finding:
     try:
-        standing = await schema.standing(place.owner_url)
+        current = await schema.is_current(place.owner_url)
     except (OSError, SQLAlchemyError, asyncpg.PostgresError) as error:
         return Finding(
             "schema",
             f"the owner cannot look ({type(error).__name__})",
             "correct TWINSTILE_OWNER_DATABASE_URL",
         )
-    return Finding("schema", standing, _SCHEMA_ADVICE.get(standing, ""))
-
-
-_SCHEMA_ADVICE = {
-    Standing.OLDER: "run `twinstile migrate`",
-    Standing.TOO_NEW: "install the newer release again",
-}
+    if not current:
+        return Finding("schema", "of another version", "run `twinstile migrate`")
+    return Finding("schema", "of this version")
 
 
 def _rights(*, superuser: bool, writes: bool, rewrites: bool) -> Finding:

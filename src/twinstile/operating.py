@@ -11,7 +11,7 @@ import asyncpg
 import uvloop
 from sqlalchemy.exc import SQLAlchemyError
 
-from twinstile import opening, processes, serving
+from twinstile import opening, serving
 from twinstile.demo.client import Refused, Unreadable
 from twinstile.demo.timetable import TimetableError
 from twinstile.opening import FirstAdministrator, Place
@@ -24,7 +24,6 @@ from twinstile.platform.schema import SchemaError
 from twinstile.platform.settings import Settings, SettingsError
 from twinstile.platform.web import House
 from twinstile.policy.documents import PolicyError
-from twinstile.processes import NotServing
 from twinstile.rehearsal import NotStarted
 from twinstile.serving import PortTaken, Serving
 
@@ -47,7 +46,6 @@ _SPEAKING = (
     Refused,
     Unreadable,
     ServerEnded,
-    NotServing,
 )
 _DATABASE = (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
@@ -74,8 +72,7 @@ def serve(
 ) -> None:
     """Serve until SIGINT or SIGTERM; requests that run are finished, then our server ends.
 
-    SIGHUP renews the processes where there are several. Raises `ServerEnded`, `PortTaken`,
-    `EmbeddedError` and what `serving.serving` and `processes.serving` raise.
+    Raises `ServerEnded`, `PortTaken`, `EmbeddedError` and what `serving.serving` raises.
     """
     observe.configure_logging()
     with (
@@ -88,9 +85,7 @@ def serve(
             stop = asyncio.Event()
             for number in (signal.SIGINT, signal.SIGTERM):
                 asyncio.get_running_loop().add_signal_handler(number, stop.set)
-            how = processes.serving if settings.workers > 1 else serving.serving
-            async with how(settings, place, listening) as service:
-                asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, service.renew)
+            async with serving.serving(settings, place, listening) as service:
                 tell(service)
                 stopping = asyncio.create_task(stop.wait())
                 await asyncio.wait(

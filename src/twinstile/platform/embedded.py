@@ -49,7 +49,6 @@ SUPERUSER = "postgres"
 PORT = 5432  # only part of the socket's name
 SOCKET_PATH_LIMIT = 107  # bytes, sockaddr_un
 SSL_REQUEST = struct.pack("!ii", 8, 80877103)  # every server answers it with one letter
-MAX_CONNECTIONS = 300
 LOG_LIMIT = 4 * 1024 * 1024  # bytes; a longer log is set aside at the next start
 
 DURABLE: Mapping[str, str] = MappingProxyType(
@@ -57,7 +56,7 @@ DURABLE: Mapping[str, str] = MappingProxyType(
         "listen_addresses": "",
         "port": str(PORT),
         "unix_socket_permissions": "0700",
-        "max_connections": str(MAX_CONNECTIONS),
+        "max_connections": "100",
         "fsync": "on",
         "full_page_writes": "on",
         "synchronous_commit": "on",
