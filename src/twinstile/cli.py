@@ -59,13 +59,17 @@ def main() -> None:
 def serve(
     host: Annotated[str | None, typer.Option(help="0.0.0.0 lets other machines in.")] = None,
     port: Annotated[int | None, typer.Option(help="0 takes a free one.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Serving processes.")] = None,
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Serve the hub until Ctrl-C or SIGTERM; the first start makes everything it needs."""
+    """Serve the hub until Ctrl-C or SIGTERM; the first start makes everything it needs.
+
+    With several workers SIGHUP replaces them one by one by the release now on disk.
+    """
     from twinstile import operating
 
-    settings = _settings(host=host, port=port, data_dir=data_dir)
+    settings = _settings(host=host, port=port, workers=workers, data_dir=data_dir)
     tell = _tell_serving_json if as_json else _tell_serving
     operating.serve(settings, partial(tell, settings), _waiting)
 
@@ -166,7 +170,7 @@ def migrate(data_dir: DataDir = None) -> None:
     from twinstile import operating
 
     operating.migrate(_settings(data_dir=data_dir), _waiting)
-    typer.echo("The schema is that of this version.")
+    typer.echo("The schema is one this version serves.")
 
 
 @app.command()

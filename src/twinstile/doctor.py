@@ -24,6 +24,7 @@ from twinstile.platform.crypto import KeyUnavailable
 from twinstile.platform.db import MIN_SERVER_VERSION, Database
 from twinstile.platform.embedded import EmbeddedError
 from twinstile.platform.errors import Problem
+from twinstile.platform.revisions import Standing
 from twinstile.platform.settings import Settings, SettingsError
 
 LEAST_DISK = 1 << 30
@@ -215,16 +216,20 @@ def _version(number: int) -> Finding:
 
 async def _schema(place: Place) -> Finding:
     try:
-        current = await schema.is_current(place.owner_url)
+        standing = await schema.standing(place.owner_url)
     except (OSError, SQLAlchemyError, asyncpg.PostgresError) as error:
         return Finding(
             "schema",
             f"the owner cannot look ({type(error).__name__})",
             "correct TWINSTILE_OWNER_DATABASE_URL",
         )
-    if not current:
-        return Finding("schema", "of another version", "run `twinstile migrate`")
-    return Finding("schema", "of this version")
+    return Finding("schema", standing, _SCHEMA_ADVICE.get(standing, ""))
+
+
+_SCHEMA_ADVICE = {
+    Standing.OLDER: "run `twinstile migrate`",
+    Standing.TOO_NEW: "install the newer release again",
+}
 
 
 def _rights(*, superuser: bool, writes: bool, rewrites: bool) -> Finding:

@@ -11,7 +11,7 @@ import asyncpg
 import uvloop
 from sqlalchemy.exc import SQLAlchemyError
 
-from twinstile import opening, serving
+from twinstile import opening, processes, serving
 from twinstile.demo.client import Refused, Unreadable
 from twinstile.demo.timetable import TimetableError
 from twinstile.opening import FirstAdministrator, Place
@@ -24,6 +24,7 @@ from twinstile.platform.schema import SchemaError
 from twinstile.platform.settings import Settings, SettingsError
 from twinstile.platform.web import House
 from twinstile.policy.documents import PolicyError
+from twinstile.processes import NotServing
 from twinstile.rehearsal import NotStarted
 from twinstile.serving import PortTaken, Serving
 
@@ -46,6 +47,7 @@ _SPEAKING = (
     Refused,
     Unreadable,
     ServerEnded,
+    NotServing,
 )
 _DATABASE = (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
@@ -72,7 +74,8 @@ def serve(
 ) -> None:
     """Serve until SIGINT or SIGTERM; requests that run are finished, then our server ends.
 
-    Raises `ServerEnded`, `PortTaken`, `EmbeddedError` and what `serving.serving` raises.
+    SIGHUP renews the processes where there are several. Raises `ServerEnded`, `PortTaken`,
+    `EmbeddedError` and what `serving.serving` and `processes.serving` raise.
     """
     observe.configure_logging()
     with (
@@ -85,7 +88,9 @@ def serve(
             stop = asyncio.Event()
             for number in (signal.SIGINT, signal.SIGTERM):
                 asyncio.get_running_loop().add_signal_handler(number, stop.set)
-            async with serving.serving(settings, place, listening) as service:
+            how = processes.serving if settings.workers > 1 else serving.serving
+            async with how(settings, place, listening) as service:
+                asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, service.renew)
                 tell(service)
                 stopping = asyncio.create_task(stop.wait())
                 await asyncio.wait(

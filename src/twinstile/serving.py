@@ -2,8 +2,8 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncGenerator, Generator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,15 +14,22 @@ from typing_extensions import override
 from twinstile import opening, worker
 from twinstile.app import create_app
 from twinstile.opening import FirstAdministrator, Place
-from twinstile.platform import clock, devices, guard
+from twinstile.platform import clock, devices, guard, observe
 from twinstile.platform.settings import Settings
+from twinstile.platform.web import House
 
 KEEP_ALIVE_S = 75
 """Longer than the pause between two travellers, so that a tablet keeps its connection."""
+LINGER_S = 1.0
+"""How long a connection stays open for one more request after the service stopped listening."""
 DRAIN_S = 10
+"""How long requests that run may go on then."""
 BACKLOG = 2048
 _TICKS = round(guard.SWEEP_S / 0.1)
 """uvicorn's server ticks ten times a second."""
+
+
+_GLANCE_S = 0.02
 
 
 class PortTaken(Exception):
@@ -55,10 +62,29 @@ class _Server(uvicorn.Server):
             guard.sweep(self.server_state.connections)
         return await super().on_tick(counter)
 
+    @override
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen no more, tell every caller to go elsewhere, then finish what runs.
+
+        A busy client has its next request on the way when a connection is closed: cut off, it
+        would not know what became of it. So each gets an answer that ends its connection.
+        """
+        for server in self.servers:
+            server.close()
+        # one list for all requests, the running ones too; uvicorn renews it no more
+        self.server_state.default_headers.append((b"connection", b"close"))
+        # from the first glance on, connections accepted last are counted too
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LINGER_S):
+                await asyncio.sleep(_GLANCE_S)
+                while self.server_state.connections:  # noqa: ASYNC110 # uvicorn's: no event
+                    await asyncio.sleep(_GLANCE_S)
+        await super().shutdown(sockets)
+
 
 @asynccontextmanager
 async def running(app: FastAPI, listening: socket.socket) -> AsyncGenerator[asyncio.Task[None]]:
-    """Serve the application as long as the block, then drain for at most `DRAIN_S`.
+    """Serve the application as long as the block, then drain: `LINGER_S`, then `DRAIN_S`.
 
     The task that is handed out is done early only when the server gave up by itself.
     """
@@ -134,6 +160,8 @@ class Serving:
     enrolment_code: str
     code_expires_at: datetime
     ended: asyncio.Task[None]
+    renew: Callable[[], None]
+    """Replace the processes that serve by new ones of the program now on disk."""
 
 
 @asynccontextmanager
@@ -146,9 +174,21 @@ async def serving(
     """
     await opening.prepare(place)
     house = opening.open_house(settings, place)
+    told = await introduce(house)
+    async with running(create_app(house, worker.background(place)), listening) as task:
+        yield Serving(addresses(listening), *told, task, _cannot_renew)
+
+
+async def introduce(house: House) -> tuple[FirstAdministrator | None, str, datetime]:
+    """Enter the hub if it is new, and make what its operator is told once.
+
+    Raises `PolicyError`, `Unavailable`.
+    """
     now = clock.now()
     first = await opening.enter_hub(house, now)
     async with house.database.transaction() as tx:
-        code, expires_at = await devices.mint_code(tx, settings.hub_id, None, now)
-    async with running(create_app(house, worker.background(place)), listening) as task:
-        yield Serving(addresses(listening), first, code, expires_at, task)
+        return first, *await devices.mint_code(tx, house.settings.hub_id, None, now)
+
+
+def _cannot_renew() -> None:
+    observe.log.warning("one process cannot be renewed: set TWINSTILE_WORKERS to 2 or more")

@@ -13,6 +13,7 @@ from twinstile.platform.roles import Role
 
 MORNING = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
+CASES = "/v1/exports/cases.csv?purpose=INVESTIGATION"
 
 
 async def enter(hub: Hub, opened_at: datetime = MORNING, **columns: object) -> UUID:
@@ -85,7 +86,7 @@ def period(since: datetime = MORNING, until: datetime = MORNING + DAY) -> str:
 
 async def export(hub: Hub, query: str | None = None) -> Response:
     client = hub.client(Role.EPIDEMIOLOGIST)
-    return await client.get(f"/v1/exports/cases.csv?{query or period()}")
+    return await client.get(f"{CASES}&{query or period()}")
 
 
 async def rows(hub: Hub, query: str | None = None) -> list[dict[str, str]]:

@@ -13,6 +13,8 @@ import pytest
 import sessions
 from hubs import Hub, open_hub
 from linelists import DAY, MORNING
+from looks import reads
+from refusals import refused
 
 from twinstile.export import linelist, reader
 from twinstile.export.api import PeriodAnswer
@@ -180,7 +182,7 @@ async def test_a_leap_year_can_be_asked_for(hub: Hub) -> None:
 
 @pytest.mark.parametrize("role", [role for role in Role if role is not Role.EPIDEMIOLOGIST])
 async def test_line_lists_are_for_epidemiologists(hub: Hub, role: Role) -> None:
-    answer = await hub.client(role).get(f"/v1/exports/cases.csv?{linelists.period()}")
+    answer = await hub.client(role).get(f"{linelists.CASES}&{linelists.period()}")
     assert answer.status_code == 403
 
 
@@ -217,7 +219,7 @@ async def _exporting(place: Place) -> int:
 async def test_a_client_that_leaves_gives_its_connection_back(hub: Hub, place: Place) -> None:
     await _much(hub)
     client = hub.service.client(hub.tokens[Role.EPIDEMIOLOGIST])
-    async with client.stream("GET", f"/v1/exports/cases.csv?{linelists.period()}") as answer:
+    async with client.stream("GET", f"{linelists.CASES}&{linelists.period()}") as answer:
         assert answer.status_code == 200
         pieces = answer.aiter_raw()
         await anext(pieces)
@@ -261,7 +263,7 @@ async def test_an_export_left_in_the_moment_its_data_come_spoils_no_connection(
 async def test_few_exports_run_at_once_and_the_gates_go_on(hub: Hub) -> None:
     await _much(hub)
     client = hub.service.client(hub.tokens[Role.EPIDEMIOLOGIST])
-    path = f"/v1/exports/cases.csv?{linelists.period()}"
+    path = f"{linelists.CASES}&{linelists.period()}"
     streams = [client.stream("GET", path) for _ in range(reader.AT_ONCE)]
     pieces = [(await stream.__aenter__()).aiter_raw() for stream in streams]
     for stream in pieces:
@@ -291,3 +293,23 @@ def test_every_figure_is_explained_to_those_who_use_it() -> None:
     table = page.partition("## The report")[2].partition("\n## ")[0]
     explained = {line.split("`")[1] for line in table.splitlines() if line.startswith("| `")}
     assert explained == set(PeriodAnswer.model_fields) - {"since", "until", "as_of"}
+
+
+async def test_who_takes_the_list_away_is_on_the_record_first(hub: Hub) -> None:
+    for _ in range(3):
+        await linelists.enter(hub)
+    assert len(await linelists.rows(hub)) == 3
+    (read,) = await reads(hub)
+    assert (read["action"], read["purpose"], read["rows"]) == ("EXPORT", "INVESTIGATION", 3)
+    assert read["fields"] == list(linelist.COLUMNS)
+    assert read["operator_id"] == str(hub.duties[Role.EPIDEMIOLOGIST].operator_id)
+
+
+@pytest.mark.parametrize("purpose", ["", "&purpose=TREATMENT"])
+async def test_nobody_takes_the_list_away_without_a_purpose_that_fits(
+    hub: Hub, purpose: str
+) -> None:
+    path = f"/v1/exports/cases.csv?{linelists.period()}{purpose}"
+    answer = await hub.client(Role.EPIDEMIOLOGIST).get(path)
+    assert refused(answer, 403, "purpose-required") == []
+    assert await reads(hub) == []

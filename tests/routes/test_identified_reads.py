@@ -11,9 +11,11 @@ import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import cast
+from urllib.parse import urlencode
 from uuid import uuid4
 
 import fever
+import linelists
 import looks
 import people
 import pytest
@@ -26,6 +28,7 @@ from twinstile.platform.access import Action
 from twinstile.platform.roles import Role
 
 NAME = "欧阳测试"
+PERIOD = {"from": people.ago(hours=20), "to": people.ago(hours=-1)}
 CONTRACT = app.contract()
 OPERATIONS = {
     f"{method.upper()} {path}": operation
@@ -46,6 +49,10 @@ async def _revealed(hub: Hub, known: Mapping[str, object]) -> Response:
     return await fever.reveal(hub, str(known["case_id"]))
 
 
+async def _exported(hub: Hub, _: Mapping[str, object]) -> Response:
+    return await linelists.export(hub, urlencode(PERIOD))
+
+
 async def _looked_up(hub: Hub, known: Mapping[str, object]) -> Response:
     return await looks.look_up(hub, str(known["number"]))
 
@@ -54,6 +61,7 @@ READS: Mapping[str, Callable[[Hub, Mapping[str, object]], Awaitable[Response]]] 
     "GET /v1/cases/{case_id}/person": _masked,
     "POST /v1/cases/{case_id}/person:reveal": _revealed,
     "POST /v1/lookups": _looked_up,
+    "GET /v1/exports/cases.csv": _exported,
 }
 
 
@@ -164,8 +172,8 @@ def _query(name: str) -> dict[str, str]:
         for parameter in OPERATIONS[name].get("parameters", [])
         if parameter["in"] == "query"
     }
-    period = {"from": people.ago(hours=20), "to": people.ago(hours=-1)}
-    return {key: value for key, value in period.items() if key in wanted}
+    values = PERIOD | {"purpose": "INVESTIGATION"}
+    return {key: value for key, value in values.items() if key in wanted}
 
 
 async def test_a_whole_name_is_given_by_one_operation_only(hub: Hub) -> None:

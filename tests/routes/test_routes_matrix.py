@@ -78,16 +78,17 @@ ALLOWED: Mapping[str, frozenset[str]] = {
     "GET /v1/exports/cases.csv": frozenset({Role.EPIDEMIOLOGIST}),
     "GET /v1/reports/period": COUNTERS,
 }
+SPAN = "?from=2026-11-24T00:00:00Z&to=2026-11-25T00:00:00Z"
 QUERIES = {
+    "GET /v1/exports/cases.csv": f"{SPAN}&purpose=INVESTIGATION",
     **dict.fromkeys(
         (
             "GET /v1/runs",
             "GET /v1/screenings",
-            "GET /v1/exports/cases.csv",
             "GET /v1/reports/period",
             "GET /v1/access",
         ),
-        "?from=2026-11-24T00:00:00Z&to=2026-11-25T00:00:00Z",
+        SPAN,
     ),
 }
 REFUSALS = {"/problems/unauthenticated": 401, "/problems/forbidden": 403}

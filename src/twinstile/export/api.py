@@ -9,9 +9,10 @@ from pydantic import Field
 
 from twinstile.cases.types import Disposition
 from twinstile.export import linelist, reader, reports
-from twinstile.platform import clock
+from twinstile.platform import access, clock
+from twinstile.platform.access import Action, Look, Purpose
 from twinstile.platform.auth import Principal, Scope
-from twinstile.platform.errors import InvalidInput, TooMany, documented
+from twinstile.platform.errors import InvalidInput, PurposeRequired, TooMany, documented
 from twinstile.platform.fields import Answer, Moment
 from twinstile.platform.streams import Streamed
 from twinstile.platform.web import GatedRoute, Home, caller
@@ -57,8 +58,9 @@ class PeriodAnswer(Answer):
     summary="Export the line list of cases",
     response_class=Streamed,
     status_code=200,
+    openapi_extra=access.logged(Action.EXPORT),
     responses={
-        **documented(InvalidInput, TooMany),
+        **documented(InvalidInput, TooMany, PurposeRequired),
         200: {
             "description": "one row a case, header first; columns in docs/epidemiologists.md",
             "content": {"text/csv": {"schema": {"type": "string"}}},
@@ -70,9 +72,19 @@ async def export_cases(
     who: Annotated[Principal, caller(Scope.EXPORTS_READ)],
     since: Since,
     until: Until,
+    purpose: Annotated[
+        Purpose | None, Query(description="without one that fits: 403 `purpose-required`")
+    ] = None,
 ) -> Streamed:
-    """Cases opened in the period, pseudonymous, as CSV; streamed, so of any length."""
+    """Cases opened in the period, pseudonymous, as CSV; streamed, so of any length.
+
+    Who takes them away, when and what for is recorded first.
+    """
     reader.require_period(since, until)
+    look = partial(Look, Action.EXPORT, access.stated(Action.EXPORT, purpose), linelist.COLUMNS)
+    async with home.database.transaction() as tx:
+        rows = await linelist.count(tx, who.hub_id, since, until)
+        await access.record(tx, access.actor(who), look(rows), clock.now())
     name = f"cases-{who.hub_id}-{since:%Y%m%dT%H%M}-{until:%Y%m%dT%H%M}.csv"
     return Streamed(
         partial(linelist.write, home.database, who.hub_id, since, until),

@@ -7,8 +7,11 @@ typed cannot run as a formula in a spreadsheet (OWASP, CSV injection).
 
 from datetime import datetime
 
+from sqlalchemy import func, select
+
+from twinstile.cases.tables import FeverCase
 from twinstile.export import reader
-from twinstile.platform.db import Database
+from twinstile.platform.db import Database, Reading
 from twinstile.platform.streams import Sink
 
 LONGEST_S = 600
@@ -71,6 +74,18 @@ LEFT JOIN LATERAL (
 WHERE c.hub_id = $1 AND c.opened_at >= $2 AND c.opened_at < $3
 ORDER BY c.opened_at, c.case_id
 """  # noqa: S608 # assembled of the constants above
+
+
+async def count(tx: Reading, hub_id: str, since: datetime, until: datetime) -> int:
+    """How many rows the line list of [since, until) has now."""
+    counted = await tx.sql.execute(
+        select(func.count()).where(
+            FeverCase.hub_id == hub_id,
+            FeverCase.opened_at >= since,
+            FeverCase.opened_at < until,
+        )
+    )
+    return counted.scalar_one()
 
 
 async def write(

@@ -7,12 +7,10 @@ proxy on it; with one, to whoever holds it.
 
 import asyncio
 import secrets
-from functools import cache
 from ipaddress import ip_address
 from typing import Annotated, Literal
 
 import asyncpg
-from alembic.script import ScriptDirectory
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import PlainTextResponse
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
@@ -23,6 +21,7 @@ from twinstile.platform import observe, schema
 from twinstile.platform.crypto import KeyDestroyed, KeyFiles, KeyUnavailable
 from twinstile.platform.errors import Forbidden, Problem, Unavailable, documented
 from twinstile.platform.fields import Answer
+from twinstile.platform.revisions import PRESENT_SQL
 from twinstile.platform.web import Home
 
 router = APIRouter(tags=["operation"])
@@ -54,21 +53,16 @@ async def read_readiness(home: Home) -> HealthAnswer:
     """Whether the database answers within a second, the schema is ours and keys can be read."""
     try:
         async with asyncio.timeout(PATIENCE_S), home.database.reading() as tx:
-            found = await tx.raw.fetch("SELECT version_num FROM alembic_version")
+            row = await tx.raw.fetchrow(PRESENT_SQL)
     except (Problem, SQLAlchemyError, asyncpg.PostgresError, TimeoutError) as error:
         raise NotReady("The database does not answer.", retry_after_s=1) from error
-    if {str(row[0]) for row in found} != _schema_heads():
+    if not schema.ours().judge(*(row or (None, None))).serves:
         raise NotReady("The schema is of another version: run `twinstile migrate`.")
     try:
         await asyncio.to_thread(_read_a_key, home.keys.of(home.settings.hub_id))
     except (KeyUnavailable, OSError) as error:
         raise NotReady("The keys cannot be read.") from error
     return HealthAnswer(status="ok")
-
-
-@cache
-def _schema_heads() -> set[str]:
-    return set(ScriptDirectory.from_config(schema.config()).get_heads())
 
 
 def _read_a_key(keys: KeyFiles) -> None:
@@ -97,7 +91,7 @@ async def read_metrics(
     home: Home,
     given: Annotated[HTTPAuthorizationCredentials | None, Depends(_token)],
 ) -> PlainTextResponse:
-    """Counters and durations of this process in Prometheus' text format."""
+    """Counters and durations of all processes in Prometheus' text format."""
     wanted = home.settings.metrics_token
     if wanted is None:
         allowed = _from_here(request)
@@ -106,7 +100,9 @@ async def read_metrics(
         allowed = secrets.compare_digest(offered.encode(), wanted.get_secret_value().encode())
     if not allowed:
         raise Forbidden("Metrics are for this machine, or for the holder of the metrics token.")
-    return PlainTextResponse(generate_latest(observe.REGISTRY), media_type=CONTENT_TYPE_LATEST)
+    return PlainTextResponse(
+        generate_latest(observe.registry()), media_type=CONTENT_TYPE_LATEST
+    )
 
 
 def _from_here(request: Request) -> bool:

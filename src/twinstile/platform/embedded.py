@@ -49,6 +49,7 @@ SUPERUSER = "postgres"
 PORT = 5432  # only part of the socket's name
 SOCKET_PATH_LIMIT = 107  # bytes, sockaddr_un
 SSL_REQUEST = struct.pack("!ii", 8, 80877103)  # every server answers it with one letter
+MAX_CONNECTIONS = 300
 LOG_LIMIT = 4 * 1024 * 1024  # bytes; a longer log is set aside at the next start
 
 DURABLE: Mapping[str, str] = MappingProxyType(
@@ -56,7 +57,7 @@ DURABLE: Mapping[str, str] = MappingProxyType(
         "listen_addresses": "",
         "port": str(PORT),
         "unix_socket_permissions": "0700",
-        "max_connections": "100",
+        "max_connections": str(MAX_CONNECTIONS),
         "fsync": "on",
         "full_page_writes": "on",
         "synchronous_commit": "on",

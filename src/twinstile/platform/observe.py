@@ -6,6 +6,7 @@ message of an exception: an identity number inside an error text is how personal
 
 import json
 import logging
+import os
 import sys
 import time
 from collections.abc import Iterable
@@ -15,6 +16,7 @@ from typing import TextIO
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
+from prometheus_client.multiprocess import MultiProcessCollector
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -72,6 +74,19 @@ LOOK_UPS = Counter(
 JOBS = Counter(
     "twinstile_jobs_total", "Runs of background jobs", ("job", "outcome"), registry=REGISTRY
 )
+
+METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+"""The variable by which several processes count in files of one folder: the library's own."""
+
+
+def registry() -> CollectorRegistry:
+    """What is counted: by this process, or by all that count in the same folder."""
+    if METRICS_FOLDER not in os.environ:
+        return REGISTRY
+    everybody = CollectorRegistry()
+    MultiProcessCollector(everybody)
+    return everybody
+
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("twinstile")
 

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import cast
 from uuid import UUID
@@ -20,7 +21,6 @@ from uuid import UUID
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from asyncpg.exceptions import CheckViolationError, LockNotAvailableError
 from sqlalchemy import Connection, MetaData, text
 from sqlalchemy.engine import URL, make_url
@@ -32,6 +32,7 @@ from sqlalchemy.util import await_only
 import twinstile
 from twinstile.platform.db import MIN_SERVER_VERSION
 from twinstile.platform.observe import log
+from twinstile.platform.revisions import PRESENT_SQL, Revisions, Standing
 from twinstile.platform.tables import Base
 
 UPGRADE_LOCK = 0x2222  # any constant will do, as long as it never changes
@@ -39,6 +40,12 @@ LOCK_TIMEOUT = "100ms"
 PATIENCE_S = 120.0
 """How long a busy table is tried for, and another upgrade is waited for."""
 MONTHS_AHEAD = 3
+
+
+_TOO_NEW = (
+    "The database has the schema of a newer release, which this release cannot serve. "
+    "Install that release again."
+)
 
 
 class SchemaError(Exception):
@@ -77,12 +84,14 @@ async def upgrade(
 ) -> None:
     """Bring the schema to a revision and make partitions for the months to come.
 
-    Any number of processes may call this at once, beside a service that runs. Raises
-    `SchemaError` when the server is too old, or a table stays busy for `PATIENCE_S`.
+    Any number of processes may call this at once, beside a service that runs. A newer schema
+    is left alone. Raises `SchemaError` when this program cannot serve that one, the server is
+    too old, or a table stays busy for `PATIENCE_S`.
     """
+    known = Revisions.of(config(scripts)) if scripts else ours()
 
     def work(connection: Connection) -> None:
-        _upgrade(connection, config(scripts), revision)
+        _upgrade(connection, config(scripts), revision, known)
 
     await _as_owner(owner_url, work)
 
@@ -95,17 +104,23 @@ async def keep_partitions(owner_url: str, now: datetime) -> None:
     await _as_owner(owner_url, lambda connection: _ensure_partitions(connection, now))
 
 
-async def is_current(owner_url: str) -> bool:
-    """Whether no migration is pending."""
-    found: list[bool] = []
+@cache
+def ours() -> Revisions:
+    """The revisions of this program as it began; a newer one may lie on disk by now."""
+    return Revisions.of(config())
 
-    def look(connection: Connection) -> None:
-        heads = ScriptDirectory.from_config(config()).get_heads()
-        present = MigrationContext.configure(connection).get_current_heads()
-        found.append(set(heads) == set(present))
 
-    await _as_owner(owner_url, look)
+async def standing(owner_url: str) -> Standing:
+    """How the database's schema and this program stand to each other."""
+    found: list[Standing] = []
+    await _as_owner(owner_url, lambda connection: found.append(_standing(connection, ours())))
     return found[0]
+
+
+def _standing(connection: Connection, known: Revisions) -> Standing:
+    there = connection.scalar(text("SELECT to_regclass('alembic_version')"))
+    row = connection.execute(text(PRESENT_SQL)).one_or_none() if there else None
+    return known.judge(*(row or (None, None)))
 
 
 async def _as_owner(owner_url: str, work: Callable[[Connection], None]) -> None:
@@ -118,16 +133,23 @@ async def _as_owner(owner_url: str, work: Callable[[Connection], None]) -> None:
         await engine.dispose()
 
 
-def _upgrade(connection: Connection, settings: Config, revision: str) -> None:
+def _upgrade(connection: Connection, settings: Config, revision: str, known: Revisions) -> None:
     version = cast(
         "int", connection.scalar(text("SELECT current_setting('server_version_num')::int"))
     )
     if version < MIN_SERVER_VERSION:
         raise SchemaError(f"PostgreSQL {version // 10000} is too old: 15 or newer is needed.")
     with _exclusive(connection):
-        settings.attributes["connection"] = connection
-        _giving_way(connection, lambda: command.upgrade(settings, revision))
+        found = _standing(connection, known)
         connection.commit()
+        if found is Standing.TOO_NEW:
+            raise SchemaError(_TOO_NEW)
+        if found is Standing.NEWER:
+            log.warning("schema is newer", hint="this release may serve it")
+        else:
+            settings.attributes["connection"] = connection
+            _giving_way(connection, lambda: command.upgrade(settings, revision))
+            connection.commit()
         _ensure_partitions(connection, datetime.now(UTC))
 
 

@@ -99,6 +99,9 @@ class Settings(BaseSettings):
     )
     host: str = Field(default="127.0.0.1", description="address to listen on")
     port: int = Field(default=8222, ge=0, le=65535, description="port to listen on")
+    workers: int = Field(
+        default=1, ge=1, le=16, description="processes that serve; SIGHUP renews two or more"
+    )
     pool_size: int = Field(
         default=12, ge=1, le=80, description="database connections a process"
     )
@@ -130,6 +133,17 @@ class Settings(BaseSettings):
                 raise ValueError(
                     f"TWINSTILE_{name.upper()} is a well-known secret: choose another"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _leave_connections_to_others(self) -> Self:
+        # one process more while they are renewed, each with a few connections beside its pool
+        wanted = (self.workers + 1) * (self.pool_size + 4)
+        if self.database_url is None and wanted > embedded.MAX_CONNECTIONS - 20:
+            raise ValueError(
+                "TWINSTILE_WORKERS and TWINSTILE_POOL_SIZE ask for more connections than the "
+                "embedded PostgreSQL has: choose a smaller pool"
+            )
         return self
 
     @cached_property
