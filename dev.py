@@ -32,6 +32,7 @@ USAGE = """usage: python3 dev.py COMMAND [arguments passed on]
   demo          a simulated day at a station           (dev.py demo --help)
   serve         the service                            (dev.py serve --help)
   bench NAME    a benchmark of benchmarks/
+  faults        processes killed under load, mutants caught    (dev.py faults --json)
   conformance   the verdicts against other people's test vectors
 """
 
@@ -174,6 +175,12 @@ def conformance(arguments: list[str]) -> None:
     _become(["tests/conformance.py", *arguments])
 
 
+def faults(arguments: list[str]) -> None:
+    """Kill the service and its database under load, and count what was lost."""
+    os.chdir(ROOT)
+    _become(["tests/faults/laboratory.py", *arguments])
+
+
 COMMANDS = {
     "setup": setup,
     "test": test,
@@ -182,6 +189,7 @@ COMMANDS = {
     "serve": serve,
     "bench": bench,
     "conformance": conformance,
+    "faults": faults,
 }
 
 

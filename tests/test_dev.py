@@ -55,6 +55,7 @@ def run(checkout: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
         (["demo", "--json"], "-m twinstile demo --json"),
         (["bench", "intake", "--fast"], "benchmarks/intake.py --fast"),
         (["conformance"], "tests/conformance.py"),
+        (["faults", "--json"], "tests/faults/laboratory.py --json"),
     ],
 )
 def test_arguments_and_exit_codes_are_passed_on(

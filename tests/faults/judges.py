@@ -4,9 +4,11 @@
 - wrong: there, but not with the content that was sent or the verdict that was told
 - half: a check without its screening or its event, or the other way round; a case without its
   check; a screening that counts other checks than there are
+- skipped: an event that the ledger passed over, or a number it left out
 - extra: there, and never acknowledged: allowed, because the answer may be what was lost
 """
 
+import asyncio
 import json
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
@@ -16,15 +18,18 @@ import asyncpg
 from fleets import Ledger
 from stations import Station
 
+SEALED_S = 15.0
+
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """Counts; `lost`, `wrong` and `half` must be 0."""
+    """Counts; all but `acknowledged`, `extra` and `duplicates` must be 0."""
 
     acknowledged: int = 0
     lost: int = 0
     wrong: int = 0
     half: int = 0
+    skipped: int = 0
     extra: int = 0
     duplicates: int = 0
     denied: int = 0
@@ -38,7 +43,9 @@ class Judgement:
     @property
     def harmless(self) -> bool:
         """Whether nothing was lost, falsified or torn."""
-        return not (self.lost or self.wrong or self.half or self.denied or self.refused)
+        return not (
+            self.lost or self.wrong or self.half or self.skipped or self.denied or self.refused
+        )
 
 
 async def judge(station: Station, ledger: Ledger) -> Judgement:
@@ -47,6 +54,7 @@ async def judge(station: Station, ledger: Ledger) -> Judgement:
     try:
         rows = await connection.fetch(_STORED_SQL, station.hub_id, list(ledger.sent))
         half = await connection.fetchval(_HALF_SQL, station.hub_id)
+        skipped = await _skipped(connection, station.hub_id)
     finally:
         await connection.close()
     stored = {row["id"]: row for row in rows}
@@ -56,11 +64,21 @@ async def judge(station: Station, ledger: Ledger) -> Judgement:
         lost=len(ledger.acknowledged) - len(there),
         wrong=sum(not _same(ledger, check_id, stored[check_id]) for check_id in there),
         half=half,
+        skipped=skipped,
         extra=len(stored.keys() - ledger.acknowledged.keys()),
         duplicates=ledger.duplicates,
         denied=len(ledger.denied),
         refused=len(ledger.refused),
     )
+
+
+async def _skipped(connection: asyncpg.Connection, hub_id: str) -> int:
+    """What the ledger has left out, once it has had the time to catch up."""
+    for _ in range(int(SEALED_S / 0.1)):
+        if not await connection.fetchval(_AHEAD_SQL, hub_id):
+            break
+        await asyncio.sleep(0.1)
+    return await connection.fetchval(_SKIPPED_SQL, hub_id)
 
 
 def _same(ledger: Ledger, check_id: UUID, row: asyncpg.Record) -> bool:
@@ -86,6 +104,17 @@ def _same(ledger: Ledger, check_id: UUID, row: asyncpg.Record) -> bool:
 _STORED_SQL = """
 SELECT id, verdict, screening_id, case_id, counter, observed_at, evidence
 FROM "check" WHERE hub_id = $1 AND id = ANY($2::uuid[])
+"""
+
+_AHEAD_SQL = """
+SELECT count(*) FROM event e LEFT JOIN ledger_head h USING (hub_id)
+WHERE e.hub_id = $1 AND (h.hub_id IS NULL OR (e.tx, e.event_id) > (h.tx, h.event_id))
+"""
+
+_SKIPPED_SQL = """
+SELECT (SELECT count(*) FROM event e WHERE e.hub_id = $1 AND NOT EXISTS (
+           SELECT FROM ledger l WHERE l.hub_id = $1 AND l.event_id = e.event_id))
+     + (SELECT coalesce(max(n), 0) - count(*) FROM ledger WHERE hub_id = $1)
 """
 
 _HALF_SQL = """

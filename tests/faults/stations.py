@@ -1,6 +1,6 @@
 """A real service in a process of its own, which can be killed and started again.
 
-    async with station(folder) as there:
+    async with station() as there:
         crew = await there.crew(4)
         await there.kill()
         await there.start()
@@ -53,7 +53,7 @@ class Token:
 class Station:
     """One installation: a folder, an address, and the process that serves it at present."""
 
-    folder: Path
+    home: Path
     port: int
     database_url: str | None = None
     program: Sequence[str] = SERVE
@@ -64,6 +64,11 @@ class Station:
     told: dict[str, str] = field(default_factory=dict[str, str])
     """What the service said at its very first start: login, passcode, enrolment code."""
     hub_id: str = "hub"
+
+    @property
+    def data(self) -> Path:
+        """The data folder: keys and, unless it is elsewhere, the database."""
+        return self.home / "data"
 
     @property
     def url(self) -> str:
@@ -77,14 +82,14 @@ class Station:
         began = time.monotonic()
         ours = [str(os.getpid()), str(os.getuid()), str(os.getgid())]
         arguments = ["serve", "--host", "127.0.0.1", "--port", str(self.port), "--json"]
-        with (self.folder / "service.log").open("ab") as log:
+        with (self.home / "service.log").open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-I", "-S", launch.__file__, *ours),  # ends with us
                 *(sys.executable, *self.program, *arguments, *self.options),
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log,
                 env=self._environment(),
-                cwd=self.folder,
+                cwd=self.home,
             )
         assert self.process.stdout is not None
         line = await asyncio.wait_for(self.process.stdout.readline(), PATIENCE_S)
@@ -100,7 +105,7 @@ class Station:
             **plain,
             "PYTHONPATH": str(Path(twinstile.__file__).parents[1]),  # the code under test
             "TWINSTILE_PROFILE": "demo",
-            "TWINSTILE_DATA_DIR": str(self.folder),
+            "TWINSTILE_DATA_DIR": str(self.data),
             "TWINSTILE_HUB_ID": self.hub_id,
             **external,
             **self.environment,
@@ -121,7 +126,7 @@ class Station:
 
     def log(self) -> str:
         """Everything the service has logged, over all its starts."""
-        return (self.folder / "service.log").read_text(errors="replace")
+        return (self.home / "service.log").read_text(errors="replace")
 
     # -- its PostgreSQL, when that is embedded
 
@@ -130,7 +135,7 @@ class Station:
         return int(self._pidfile()[0])
 
     def _pidfile(self) -> list[str]:
-        return next(self.folder.glob("pg*/postmaster.pid")).read_text().splitlines()
+        return next(self.data.glob("pg*/postmaster.pid")).read_text().splitlines()
 
     def backends(self) -> list[int]:
         """The server's processes that work for the service's connections."""
@@ -218,7 +223,7 @@ async def station(
     environment: Mapping[str, str] = MappingProxyType({}),
 ) -> AsyncGenerator[Station]:
     """A station that serves when the block begins and has ended with it, however it ends."""
-    with folder() as made:
+    with home() as made:
         there = Station(made, free_port(), database_url, program, options, environment)
         try:
             await there.start()
@@ -228,10 +233,11 @@ async def station(
 
 
 @contextmanager
-def folder() -> Generator[Path]:
+def home() -> Generator[Path]:
     """An empty folder that root's database server, which is another account, may pass."""
     with tempfile.TemporaryDirectory(prefix="twinstile-fault-") as made:
         Path(made).chmod(0o711)
+        (Path(made) / "data").mkdir(0o711)
         yield Path(made)
 
 
@@ -244,7 +250,7 @@ async def end(there: Station) -> None:
     except TimeoutError:
         await there.kill()
     deadline = time.monotonic() + PATIENCE_S
-    while next(there.folder.glob("pg*/postmaster.pid"), None) and time.monotonic() < deadline:
+    while next(there.data.glob("pg*/postmaster.pid"), None) and time.monotonic() < deadline:
         if not processes.alive(there.postmaster()):
             return
         await asyncio.sleep(0.05)
