@@ -259,6 +259,26 @@ TARGETS = (
     ),
     Target(
         "POST",
+        f"/v1/quarantine/{_SOME}:reveal",
+        Role.SUPERVISOR,
+        lambda: {"purpose": "DATA_QUALITY", "reason": CANARY},
+        (*at("/purpose", of=WORDS), *at("/reason", of=TEXTS)),
+    ),
+    Target(
+        "PUT",
+        f"/v1/quarantine/{_SOME}/resolution",
+        Role.SUPERVISOR,
+        lambda: {"resolution": "RESUBMITTED", "fact_id": str(_SOME), "reason": CANARY},
+        (
+            *at("/resolution", of=WORDS),
+            *at("/fact_id", of=IDS),
+            *at("/reason", of=TEXTS),
+            Fault("/fact_id", "null", "missing", ""),
+            Fault("/resolution", '"DISCARDED"', "missing", ""),
+        ),
+    ),
+    Target(
+        "POST",
         "/v1/devices:enrol",
         None,
         lambda: {"code": f"hub:{CANARY}", "name": CANARY},

@@ -25,6 +25,7 @@ PERIODS = (
 )
 WHO = {
     "/v1/access": Role.SUPERVISOR,
+    "/v1/quarantine": Role.SUPERVISOR,
     "/v1/screenings": Role.SUPERVISOR,
     "/v1/runs": Role.SUPERVISOR,
     "/v1/reports/period": Role.EPIDEMIOLOGIST,
@@ -96,6 +97,9 @@ QUESTIONS: list[tuple[str, str]] = [
     (f"{CASES}state={CANARY}", "/state"),
     *((f"{ACCESS}&limit={limit}", "/limit") for limit in LIMITS),
     *((f"{ACCESS}&cursor={cursor}", "/cursor") for cursor in CURSORS if cursor != "%00"),
+    *((f"/v1/quarantine?limit={limit}", "/limit") for limit in LIMITS),
+    *((f"/v1/quarantine?cursor={cursor}", "/cursor") for cursor in CURSORS if cursor != "%00"),
+    (f"/v1/quarantine?resolved={CANARY}", "/resolved"),
     (f"{ACCESS}&action={CANARY}", "/action"),
     (f"{ACCESS}&outcome={CANARY}", "/outcome"),
     (f"{ACCESS}&operator_id={CANARY}", "/operator_id"),

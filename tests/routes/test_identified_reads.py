@@ -53,6 +53,11 @@ async def _exported(hub: Hub, _: Mapping[str, object]) -> Response:
     return await linelists.export(hub, urlencode(PERIOD))
 
 
+async def _opened(hub: Hub, known: Mapping[str, object]) -> Response:
+    path = f"/v1/quarantine/{known['quarantine_id']}:reveal"
+    return await hub.client(Role.SUPERVISOR).post(path, json={"purpose": "DATA_QUALITY"})
+
+
 async def _looked_up(hub: Hub, known: Mapping[str, object]) -> Response:
     return await looks.look_up(hub, str(known["number"]))
 
@@ -62,6 +67,7 @@ READS: Mapping[str, Callable[[Hub, Mapping[str, object]], Awaitable[Response]]] 
     "POST /v1/cases/{case_id}/person:reveal": _revealed,
     "POST /v1/lookups": _looked_up,
     "GET /v1/exports/cases.csv": _exported,
+    "POST /v1/quarantine/{quarantine_id}:reveal": _opened,
 }
 
 
@@ -121,7 +127,13 @@ async def inhabit(hub: Hub) -> Mapping[str, object]:
     held = await fever.confirmed(
         hub, number, identity={"document": document, "result": "MATCH"}
     )
+    bad = people.fact(number, celsius=3950, identity={"document": document, "result": "MATCH"})
+    item = {"kind": "check", "id": str(people.new_id()), "counter": 1, "body": bad}
+    batch = {"sent_at": people.now(), "items": [item]}
+    await hub.client(DEVICE).post("/v1/facts:batch", json=batch)
+    kept = (await supervisor.get("/v1/quarantine")).json()["facts"]
     return {
+        "quarantine_id": kept[0]["quarantine_id"],
         "number": number,
         "run_id": run,
         "check_id": held["id"],
@@ -176,14 +188,17 @@ def _query(name: str) -> dict[str, str]:
     return {key: value for key, value in values.items() if key in wanted}
 
 
-async def test_a_whole_name_is_given_by_one_operation_only(hub: Hub) -> None:
+async def test_a_whole_name_is_given_where_it_is_asked_for_and_nowhere_else(hub: Hub) -> None:
     known = await inhabit(hub)
     whole = {
         name
         for name, read in READS.items()
         if NAME in (text := (await read(hub, known)).text) or str(known["number"]) in text
     }
-    assert whole == {"POST /v1/cases/{case_id}/person:reveal"}
+    assert whole == {
+        "POST /v1/cases/{case_id}/person:reveal",
+        "POST /v1/quarantine/{quarantine_id}:reveal",
+    }
 
 
 ROOT = Path(twinstile.__file__).parent
@@ -197,7 +212,11 @@ def test_whatever_opens_an_identity_records_that_it_did() -> None:
     opening = {
         path for path, tree in _sources() if path not in KEEPERS and _calls(tree) & OPENS
     }
-    assert opening == {"cases/api.py", "screening/desk/lookups.py"}
+    assert opening == {
+        "cases/api.py",
+        "screening/desk/aside.py",
+        "screening/desk/lookups.py",
+    }
     for path, tree in _sources():
         if path in opening:
             assert "record" in _calls(tree), path

@@ -9,6 +9,7 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import insert, select
+from sqlalchemy.dialects.postgresql import insert as upsert
 from uuid_utils.compat import uuid7
 
 from twinstile.platform.db import Reading, Transaction
@@ -36,22 +37,28 @@ class Happening:
 async def append(tx: Transaction, happenings: Sequence[Happening]) -> None:
     """Write them in order, in the caller's transaction: what rolls back was never announced."""
     if happenings:
-        await tx.sql.execute(
-            insert(Event),
-            [
-                {
-                    "hub_id": h.hub_id,
-                    "event_id": h.event_id or uuid7(),
-                    "at": h.at,
-                    "kind": h.kind,
-                    "subject_id": h.subject_id,
-                    "device_id": h.device_id,
-                    "operator_id": h.operator_id,
-                    "body": h.body,
-                }
-                for h in happenings
-            ],
-        )
+        await tx.sql.execute(insert(Event), [_row(h) for h in happenings])
+
+
+async def append_once(tx: Transaction, happening: Happening) -> bool:
+    """Append, unless something was recorded under that id: whoever commits first is first."""
+    added = await tx.sql.execute(
+        upsert(Event).values(_row(happening)).on_conflict_do_nothing().returning(Event.event_id)
+    )
+    return added.one_or_none() is not None
+
+
+def _row(h: Happening) -> dict[str, object]:
+    return {
+        "hub_id": h.hub_id,
+        "event_id": h.event_id or uuid7(),
+        "at": h.at,
+        "kind": h.kind,
+        "subject_id": h.subject_id,
+        "device_id": h.device_id,
+        "operator_id": h.operator_id,
+        "body": h.body,
+    }
 
 
 _COLUMNS = (

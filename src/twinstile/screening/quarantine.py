@@ -32,7 +32,7 @@ async def keep(
     cipher = encrypt(
         receiver.keys.get_or_create(key_id),
         raw.encode(),
-        f"quarantine|{hub_id}|{quarantine_id}".encode(),
+        belongs(hub_id, quarantine_id),
     )
     await tx.sql.execute(
         upsert(Quarantine)
@@ -52,6 +52,11 @@ async def keep(
         .on_conflict_do_nothing()
     )
     observe.QUARANTINED.labels(hub_id, problem.slug).inc()
+
+
+def belongs(hub_id: str, quarantine_id: UUID) -> bytes:
+    """The row a ciphertext belongs to: it opens in no other."""
+    return f"quarantine|{hub_id}|{quarantine_id}".encode()
 
 
 def _kind(item: object) -> str:

@@ -1,21 +1,31 @@
-"""HTTP: looking somebody up by the document they show."""
+"""HTTP: looking somebody up by the document they show, and facts kept aside."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Self
 from uuid import UUID
 
-from fastapi import APIRouter, Response
-from pydantic import Field
+from fastapi import APIRouter, Query, Response
+from pydantic import Field, JsonValue, model_validator
+from pydantic_core import PydanticCustomError
+from sqlalchemy import RowMapping
 
 from twinstile.identity import forms
 from twinstile.identity.forms import DocumentForm
-from twinstile.platform import access, clock
+from twinstile.platform import access, clock, paging
 from twinstile.platform.access import IDENTIFIED, Action, Purpose, Why
 from twinstile.platform.auth import Principal, Scope
-from twinstile.platform.errors import LookUpQuota, PurposeRequired, documented
-from twinstile.platform.fields import Answer
-from twinstile.platform.web import GatedRoute, Home, caller
-from twinstile.screening.desk import lookups
+from twinstile.platform.errors import (
+    Conflict,
+    Gone,
+    LookUpQuota,
+    NotFound,
+    PurposeRequired,
+    documented,
+)
+from twinstile.platform.fields import Answer, Body, Line
+from twinstile.platform.web import GatedRoute, Home, Read, Tx, caller
+from twinstile.screening.desk import aside, lookups
+from twinstile.screening.desk.aside import Decision, Resolution
 from twinstile.screening.desk.lookups import Asked
 from twinstile.screening.types import ScreeningState
 
@@ -95,4 +105,146 @@ async def post_lookup(
         name=found.name,
         screenings=[PassageAnswer.model_validate(row) for row in found.screenings],
         left=found.left,
+    )
+
+
+class PlaceAnswer(Answer):
+    pointer: str
+    code: str
+
+
+class ResolvedAnswer(Answer):
+    quarantine_id: UUID
+    resolution: Resolution
+    fact_id: UUID | None = Field(description="the new fact, if it was sent anew")
+    reason: str
+    at: datetime
+    operator_id: UUID | None
+
+
+class AsideAnswer(Answer):
+    quarantine_id: UUID
+    fact_id: UUID | None = Field(description="the id the device gave it, if it could be read")
+    device_id: UUID
+    kind: str = Field(description="the kind it claims to be, or unknown")
+    received_at: datetime
+    code: str = Field(description="the problem it was kept aside for")
+    errors: list[PlaceAnswer]
+    resolved: ResolvedAnswer | None
+
+
+class AsidePage(Answer):
+    facts: list[AsideAnswer]
+    next: str | None = Field(description="cursor of the next page; null on the last")
+
+
+class OpenedBody(Why):
+    purpose: Purpose | None = Field(
+        default=None,
+        description="without one that fits: 403 `purpose-required`",
+        examples=["DATA_QUALITY"],
+    )
+
+
+class OpenedAnswer(Answer):
+    quarantine_id: UUID
+    item: JsonValue = Field(
+        description="the fact as it was sent, whatever that was",
+        json_schema_extra=IDENTIFIED,
+    )
+
+
+class ResolutionBody(Body):
+    resolution: Resolution
+    fact_id: UUID | None = Field(
+        default=None, description="of the new fact; with RESUBMITTED, and only then"
+    )
+    reason: Line = Field(examples=["the tablet had an old version"])
+
+    @model_validator(mode="after")
+    def _names_the_new_fact(self) -> Self:
+        if (self.resolution is Resolution.RESUBMITTED) is (self.fact_id is None):
+            raise PydanticCustomError("missing", "a new fact, with RESUBMITTED and only then")
+        return self
+
+
+@router.get("/quarantine", tags=["oversight"], summary="List facts kept aside")
+async def list_aside(
+    tx: Read,
+    who: Annotated[Principal, caller(Scope.QUARANTINE_READ)],
+    resolved: bool = False,  # noqa: FBT001, FBT002 # a parameter of the query
+    cursor: Annotated[str | None, Query(max_length=paging.LONGEST)] = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+) -> AsidePage:
+    """What is wrong with them and whose they are, the latest first; not what is in them.
+
+    Those that are resolved are shown with `resolved=true`, beside the others.
+    """
+    rows = await aside.page(
+        tx, who.hub_id, open_only=not resolved, cursor=cursor, limit=limit + 1
+    )
+    facts = [_aside(row) for row in rows[:limit]]
+    more = len(rows) > limit
+    return AsidePage(
+        facts=facts,
+        next=paging.encode(facts[-1].received_at, facts[-1].quarantine_id) if more else None,
+    )
+
+
+def _aside(row: RowMapping) -> AsideAnswer:
+    faults = [PlaceAnswer(pointer=pointer, code=code) for pointer, code in row["errors"]]
+    done = row["resolved_at"] and ResolvedAnswer(
+        quarantine_id=row["quarantine_id"],
+        at=row["resolved_at"],
+        operator_id=row["resolved_by"],
+        **row["resolution"],
+    )
+    return AsideAnswer.model_validate({**row, "errors": faults, "resolved": done})
+
+
+@router.post(
+    "/quarantine/{quarantine_id}:reveal",
+    tags=["oversight"],
+    summary="Read a fact kept aside",
+    responses=documented(NotFound, Gone, PurposeRequired),
+    openapi_extra=access.logged(Action.QUARANTINE_READ),
+)
+async def reveal_aside(
+    quarantine_id: UUID,
+    body: OpenedBody,
+    tx: Tx,
+    home: Home,
+    who: Annotated[Principal, caller(Scope.QUARANTINE_READ)],
+    response: Response,
+) -> OpenedAnswer:
+    """The fact as it was sent, identity and all. Who read it and what for is recorded first."""
+    purpose = access.stated(Action.QUARANTINE_READ, body.purpose, body.reason)
+    keys = home.keys.of(who.hub_id)
+    item = await aside.show(tx, keys, who, quarantine_id, purpose, body.reason, clock.now())
+    response.headers["Cache-Control"] = "no-store"
+    return OpenedAnswer.model_validate({"quarantine_id": quarantine_id, "item": item})
+
+
+@router.put(
+    "/quarantine/{quarantine_id}/resolution",
+    tags=["oversight"],
+    summary="Say what became of a fact kept aside",
+    responses=documented(NotFound, Conflict),
+)
+async def resolve_aside(
+    quarantine_id: UUID,
+    body: ResolutionBody,
+    tx: Tx,
+    who: Annotated[Principal, caller(Scope.QUARANTINE_WRITE)],
+) -> ResolvedAnswer:
+    """Discarded, or mended and sent as a new fact, which is sent first. Once, and for good."""
+    decision = Decision(body.resolution, body.fact_id, body.reason)
+    done = await aside.resolve(tx, who, quarantine_id, decision, clock.now())
+    return ResolvedAnswer.model_validate(
+        {
+            **done.body,
+            "quarantine_id": quarantine_id,
+            "at": done.at,
+            "operator_id": done.operator_id,
+        }
     )
