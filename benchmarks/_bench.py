@@ -14,6 +14,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import _cpu
 import _hub
 import _parts
 import asyncpg
@@ -24,8 +25,10 @@ from twinstile.platform.db import APP_ROLE
 HERE = Path(__file__).parent
 WARM_S = 2.0
 RAMP_S = 0.3
-PAUSE_S = 0.4
-"""Between two repetitions, so that the one before has ended in the database too."""
+LOOK_S = 0.2
+AT_REST = 0.05
+"""Processors' worth of our own work below which what was measured before has ended."""
+LONGEST_REST_S = 10.0
 
 VARIANTS = {"empty": "twinstile", "textbook": "textbook", "durable": "twinstile"}
 """Each variant and the database it works on."""
@@ -166,7 +169,6 @@ class Bench:
         return best
 
     def window(self, standing: Standing, seconds: float, rate: int | None = None) -> Repetition:
-        time.sleep(PAUSE_S)
         result = self._load.run(
             tablets=standing.database,
             tokens=self._tokens[standing.database],
@@ -187,8 +189,23 @@ class Bench:
             print(f"{standing.name}: {result}", file=sys.stderr)
         if standing.name != "empty":
             self.acknowledged[standing.database] += result["acknowledged"]
+        result["rest_s"] = self.rest()
         foreign = (result["machine_cpu_s"] - result["cpu_s"]["ours"]) / result["elapsed"]
         return Repetition(result, round(foreign, 3))
+
+    def rest(self) -> float:
+        """Wait until none of our processes works any more; how many seconds that took.
+
+        So no repetition pays for the one before, and what a service puts off shows here.
+        """
+        began = time.monotonic()
+        while (now := time.monotonic()) - began < LONGEST_REST_S:
+            before = _cpu.used({"ours": os.getpid()})
+            time.sleep(LOOK_S)
+            worked = _cpu.used({"ours": os.getpid()}).since(before).trees["ours"]
+            if worked / LOOK_S <= AT_REST:
+                break
+        return round(now - began, 1)
 
     async def lost(self) -> int:
         """Acknowledged checks without all of their rows, in any database. Counts every row."""
@@ -326,6 +343,7 @@ def summary(
                 tree: round(statistics.median(r.cpu_us(tree) for r in found))
                 for tree in ("server", "postgres", "load")
             },
+            "rest_s": _median(found, "rest_s"),
             "refused": sum(sum(r.result["refused"].values()) for r in [*found, *calm[name]]),
         }
         for name, found in rush.items()

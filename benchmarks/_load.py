@@ -191,7 +191,7 @@ class Window:
         self._under_way -= 1
         self._statuses[status] += 1
         closed = not self._order.get("rate")
-        if self._begin <= (now if closed else since) < self._end:
+        if status == 201 and self._begin <= (now if closed else since) < self._end:
             self._waits.append(now - since)
         if closed:
             if now < self._end:

@@ -5,11 +5,11 @@
 All variants answer `PUT /v1/checks/{id}` on one machine, with one load generator, one
 PostgreSQL server (the embedded one with its shipped, durable settings) and the same requests:
 
-EMPTY     the shipped application (HTTP server, guard, middleware, router, token look-up,
-          scopes, reading of body and document, model of the answer) with the recording route
-          replaced in its place. Decides nothing and stores nothing; the database only tells it
-          who is calling, remembered as long as the service remembers it. What deciding costs
-          counts against DURABLE.
+EMPTY     the shipped application with a committer that commits nothing: HTTP server, guard,
+          middleware, router, token look-up, scopes, reading of body and document, model of the
+          answer are the shipped code on the shipped route. Decides nothing and stores nothing;
+          the database only tells it who is calling, remembered as long as the service remembers
+          it. What deciding costs counts against DURABLE.
 TEXTBOOK  FastAPI with one SQLAlchemy ORM session a request and the default pool, as tutorials
           show it, writing the same rows under the same indexes in a database of its own, with
           the service's body models, document reader, ciphers and rules. Looks up caller,
@@ -18,16 +18,18 @@ TEXTBOOK  FastAPI with one SQLAlchemy ORM session a request and the default pool
 DURABLE   `python -m twinstile serve` and nothing else: policy, vault encryption, events,
           commits that wait for the disk (`synchronous_commit=on`).
 
-Rules. All servers of a phase are up together and idle while one is measured. Each round
-measures every variant once, in alternating order; ratios are taken within a round; every figure
-is the median of the rounds. A repetition during which processes not ours used more than
-`DISTURBED` processors is measured again, at most `REDONE` times, and the quietest is kept; what
-remained is reported (`foreign_cpu`). The load comes from this machine too and takes its share
-of the processors from all variants alike (`load` in `cpu_us`). Each request is a new person
-with a new UUIDv7 id from one of `--clients` tablets with its own connection, token and counter;
-0.3 % have a fever. Throughput: a closed loop, the next request when the answer is there. Calm:
-Poisson arrivals at `CALM_PER_S`, waits counted from the moment a request was due. In the end
-the rows of both databases are counted against every 201 given; a difference is a failure.
+Rules. All servers of a phase are up together and idle while one is measured: a repetition
+begins when the one before has come to rest, and how long that took is told (`rest_s`), so that
+work put off is not work saved. Each round measures every variant once, in alternating order;
+ratios are taken within a round; every figure is the median of the rounds. A repetition during
+which processes not ours used more than `DISTURBED` processors is measured again, at most
+`REDONE` times, and the quietest is kept; what remained is reported (`foreign_cpu`). The load
+comes from this machine too and takes its share of the processors from all variants alike
+(`load` in `cpu_us`). Each request is a new person with a new UUIDv7 id from one of `--clients`
+tablets with its own connection, token and counter; 0.3 % have a fever. Throughput: a closed
+loop, the next request when the answer is there; only 201 counts. Calm: Poisson arrivals at
+`CALM_PER_S`, waits counted from the moment a request was due. In the end the rows of both
+databases are counted against every 201 given; a difference is a failure (`lost`).
 
 What this does not tell: network latency, slower disks (see `fdatasync_us`), other machines.
 """
@@ -41,6 +43,7 @@ import tempfile
 from pathlib import Path
 
 import _bench
+import _growth
 import _table
 from _bench import Bench, Plan
 
@@ -75,6 +78,8 @@ def measured(bench: Bench, options: argparse.Namespace) -> dict[str, object]:
     """What was asked for, in one result."""
     if options.profile:
         return {"profile": bench.profiled(options.seconds)}
+    if options.growth:
+        return {**_growth.measured(bench, options.stored), **bench.machine()}
     result = bench.phase(workers=1)
     if not options.one_worker:
         missing = _bench.no_workers()
@@ -93,6 +98,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2.5, help="of one repetition")
     parser.add_argument("--one-worker", action="store_true", help="leave out two workers")
+    parser.add_argument("--growth", action="store_true", help="10 thousand against --stored")
+    parser.add_argument("--stored", type=int, default=2_000_000)
     parser.add_argument("--profile", action="store_true", help="where DURABLE's time goes")
     parser.add_argument("--folder", type=Path, help="where the data are made, and removed")
     return parser.parse_args()

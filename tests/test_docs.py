@@ -36,7 +36,9 @@ _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _CODE = re.compile(r"```.*?^ *```|`[^`\n]+`", re.DOTALL | re.MULTILINE)
 _ROUTE = re.compile(r"\b(GET|PUT|POST|DELETE) (/v1/[\w{}/:.-]+)")
 _DEV = re.compile(r"\bdev\.py ([a-z]+)")
-_COMMAND = re.compile(r"(?:^|[\s/`])twinstile ((?:operator )?[a-z]+(?:-[a-z]+)*)(?=[\s`]|$)")
+_COMMAND = re.compile(
+    r"(?:^|[\s/`])twinstile ((?:(?:operator|audit) )?[a-z]+(?:-[a-z]+)*)(?=[\s`]|$)"
+)
 
 
 @cache

@@ -25,13 +25,13 @@ from twinstile.screening.committer import Committer
 from twinstile.screening.desk import api as desk
 
 ROUTERS = (
+    screening.router,  # the gate's: routes are tried in this order
+    screening.facts_router,
     platform.router,
     access_api.router,
     policy.router,
     arrivals.router,
     cases.router,
-    screening.router,
-    screening.facts_router,
     desk.router,
     export.router,
     health.router,

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from twinstile import keys
+from twinstile import auditing, keys
 from twinstile.platform.roles import Role
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ app = typer.Typer(
 operators = typer.Typer(help="People on duty.", no_args_is_help=True)
 app.add_typer(operators, name="operator")
 app.add_typer(keys.app, name="keys")
+app.add_typer(auditing.app, name="audit")
 
 DataDir = Annotated[Path | None, typer.Option(help="Keys and embedded database.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]

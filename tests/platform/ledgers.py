@@ -53,8 +53,8 @@ async def seal(database: Database, hub_id: str) -> int:
         total += sealed
         async with database.reading() as tx:
             row = await tx.raw.fetchrow(
-                "SELECT count(*) FROM event e WHERE hub_id = $1 AND NOT EXISTS (SELECT FROM"
-                " ledger l WHERE l.hub_id = e.hub_id AND l.event_id = e.event_id)",
+                "SELECT count(*) FROM event e WHERE hub_id = $1 AND (SELECT n FROM ledger"
+                " l WHERE l.hub_id = e.hub_id AND l.event_id = e.event_id) IS NULL",
                 hub_id,
             )
         if row is not None and row[0] == 0:

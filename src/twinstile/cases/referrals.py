@@ -53,7 +53,7 @@ wanted AS (
     FROM wanted w
     WHERE NOT EXISTS (
         SELECT FROM fever_case c
-        WHERE c.hub_id = {{hub}} AND c.screening_id = w.screening_id)
+        WHERE c.hub_id = {{hub}} AND c.screening_id = w.screening_id OFFSET 0)
 ), numbered AS (
     INSERT INTO case_day (hub_id, day, last)
     SELECT {{hub}}, max(day), count(*) FROM fresh HAVING count(*) > 0

@@ -8,7 +8,7 @@ are inside it.
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Protocol, cast
@@ -29,6 +29,8 @@ POOL_WAIT_S = 1.0
 CONNECT_S = 5.0
 LOCK_TIMEOUT_MS = 2000
 IDLE_IN_TRANSACTION_MS = 10000
+PLANS_LIVE_S = 300
+"""How long the driver keeps a prepared statement; its own default."""
 
 _OUTAGES = (
     OSError,
@@ -102,8 +104,9 @@ class Database:
         *,
         pool_size: int = 12,
         statement_timeout_ms: int = 5000,
-        lock_timeout_ms: int = LOCK_TIMEOUT_MS,
         role: str = "",
+        server_settings: Mapping[str, str] | None = None,
+        plans_live_s: int = PLANS_LIVE_S,
     ) -> None:
         """`role` is taken on at connect, for a login that is more than the service may be."""
         self._pool_size = pool_size
@@ -116,10 +119,11 @@ class Database:
         settings = {
             "application_name": "twinstile",
             "statement_timeout": str(statement_timeout_ms),
-            "lock_timeout": str(lock_timeout_ms),
+            "lock_timeout": str(LOCK_TIMEOUT_MS),
             "idle_in_transaction_session_timeout": str(IDLE_IN_TRANSACTION_MS),
             "plan_cache_mode": "force_custom_plan",
             "timezone": "UTC",
+            **(server_settings or {}),
         }
         if role:
             settings["role"] = role
@@ -135,19 +139,26 @@ class Database:
                 "timeout": CONNECT_S,
                 "command_timeout": statement_timeout_ms / 1000 + 1,
                 "server_settings": settings,
+                "max_cached_statement_lifetime": plans_live_s,
             },
         )
 
     def apart(
-        self, *, pool_size: int, statement_timeout_ms: int, lock_timeout_ms: int
+        self,
+        *,
+        pool_size: int,
+        statement_timeout_ms: int,
+        server_settings: Mapping[str, str],
+        plans_live_s: int,
     ) -> "Database":
         """The same database through connections of its own, which nothing else can take."""
         return Database(
             self._given_url,
             pool_size=pool_size,
             statement_timeout_ms=statement_timeout_ms,
-            lock_timeout_ms=lock_timeout_ms,
             role=self._role,
+            server_settings=server_settings,
+            plans_live_s=plans_live_s,
         )
 
     @asynccontextmanager

@@ -122,9 +122,12 @@ async def seal(tx: Transaction, hub_id: str, at: datetime, limit: int = BATCH) -
     Does nothing while another process seals this hub. A hub without a ledger gets one.
     """
     found = await tx.raw.fetchrow(f"{_LOCK} SKIP LOCKED", hub_id)
+    if found is not None:
+        await tx.raw.execute("SET LOCAL synchronous_commit = off")
+    elif await _begin(tx, hub_id, at):
+        found = await tx.raw.fetchrow(_LOCK, hub_id)
     if found is None:
-        return await _begin(tx, hub_id, at)
-    await tx.raw.execute("SET LOCAL synchronous_commit = off")
+        return 0
     head, position = _head(hub_id, found)
     rows = await tx.raw.fetch(_BELOW_THE_FENCE, hub_id, *position, limit)
     if rows:
@@ -161,8 +164,8 @@ async def new_epoch(tx: Transaction, hub_id: str, at: datetime) -> str:
     return await _declare(tx, head, at)
 
 
-async def _begin(tx: Transaction, hub_id: str, at: datetime) -> int:
-    """A ledger for a hub that has none. Nothing when it has one."""
+async def _begin(tx: Transaction, hub_id: str, at: datetime) -> bool:
+    """Begin a ledger for a hub that has none; whether it had none."""
     made = await tx.raw.fetchrow(
         "INSERT INTO ledger_head (hub_id, epoch, n, link, peaks, tx, event_id, latest,"
         " published_n) VALUES ($1, '', 0, $2, '', '0', $3, '{}', 0)"
@@ -172,9 +175,9 @@ async def _begin(tx: Transaction, hub_id: str, at: datetime) -> int:
         UUID(int=0),
     )
     if made is None:
-        return 0
+        return False
     await _declare(tx, Head(hub_id, "", 0, GENESIS, [], 0), at)
-    return 1
+    return True
 
 
 async def _declare(tx: Transaction, head: Head, at: datetime) -> str:

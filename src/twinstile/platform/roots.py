@@ -23,6 +23,8 @@ from twinstile.platform.crypto import KeyFiles
 from twinstile.platform.db import Transaction
 from twinstile.platform.signing import Signer
 
+TAIL = 1 << 18
+"""Bytes: some hundred roots."""
 MEMBERS = ("hub_id", "epoch", "n", "root", "at", "key_id")
 
 
@@ -104,6 +106,21 @@ def read(file: Path, hub_id: str) -> Iterator[tuple[int, Root | None]]:
             root = parse(line)
             if root is None or root.hub_id == hub_id:
                 yield number, root
+
+
+def latest(file: Path, hub_id: str) -> Root | None:
+    """The hub's last root, as far as it is among the last lines of the file; else None.
+
+    Raises `OSError` other than that there is no file yet.
+    """
+    try:
+        with file.open("rb") as lines:
+            size = lines.seek(0, os.SEEK_END)
+            lines.seek(max(0, size - TAIL))
+            found = [parse(line) for line in lines]
+    except FileNotFoundError:
+        return None
+    return next((root for root in reversed(found) if root and root.hub_id == hub_id), None)
 
 
 def parse(line: bytes) -> Root | None:

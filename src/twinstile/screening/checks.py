@@ -76,6 +76,8 @@ async def _recognise(
     return [next(ids) if check.identity else None for check in checks]
 
 
+# Rows to be moved are found one by one and named by their place: joined by their key, the
+# planner may read the whole hub for them (docs/decisions/0016).
 _WRITTEN = """
 WITH stored AS (
     INSERT INTO "check" (
@@ -118,9 +120,11 @@ WITH stored AS (
         closed_at = f.closed_at, referred_at = coalesce(screening.referred_at, f.referred_at),
         case_id = coalesce(screening.case_id, f.case_id), fold = f.fold, checks = f.checks,
         reminders = f.reminders, verifications = f.verifications, services = f.services
-    FROM folded f
-    WHERE screening.hub_id = $1 AND screening.screening_id = f.screening_id
-      AND f.before > 0 AND screening.checks = f.before
+    FROM folded f, LATERAL (
+        SELECT s.ctid FROM screening s
+        WHERE s.hub_id = $1 AND s.screening_id = f.screening_id LIMIT 1
+    ) found
+    WHERE screening.ctid = found.ctid AND f.before > 0 AND screening.checks = f.before
     RETURNING screening.screening_id
 ), noted AS (
     INSERT INTO event (hub_id, event_id, at, kind, subject_id, device_id, operator_id, body)

@@ -1,0 +1,136 @@
+"""The commands `twinstile audit …`: seal, verify, prove; and the key an auditor needs.
+
+They work beside a service that runs, or without one, and change no schema and enter no hub.
+"""
+
+# ruff: noqa: PLC0415 -- commands import what is heavy themselves
+
+import asyncio
+import json
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeVar
+from uuid import UUID
+
+import typer
+
+if TYPE_CHECKING:
+    from twinstile.platform.audit import Audit
+    from twinstile.platform.proofs import Proof
+    from twinstile.platform.settings import Settings
+    from twinstile.platform.web import House
+
+PATIENCE_MS = 60_000
+Result = TypeVar("Result")
+
+app = typer.Typer(help="The ledger of changes.", no_args_is_help=True)
+
+DataDir = Annotated[Path | None, typer.Option(help="Keys and embedded database.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
+
+
+@app.command("verify")
+def verify_ledger(data_dir: DataDir = None, as_json: AsJson = False) -> None:  # noqa: FBT002 # an option
+    """Compute the ledger anew and compare it with every root that was published."""
+    from dataclasses import asdict
+
+    begun = time.monotonic()
+    settings = _settings(data_dir)
+    audit = _at(settings, _verify)
+    took = round(time.monotonic() - begun, 3)
+    if as_json:
+        typer.echo(json.dumps({"well": not audit.faults, **asdict(audit), "seconds": took}))
+    else:
+        _tell(audit, settings.audit_path, took)
+    raise typer.Exit(1 if audit.faults else 0)
+
+
+@app.command("prove")
+def prove_event(event_id: UUID, data_dir: DataDir = None) -> None:
+    """Prove that one change is in the ledger that was published, as JSON for a third party."""
+    from twinstile.platform import proofs
+
+    async def work(house: "House") -> "Proof":
+        hub_id, file = house.settings.hub_id, house.settings.audit_path
+        async with house.database.reading() as tx:
+            return await proofs.prove(tx, hub_id, event_id, file)
+
+    proof = _at(_settings(data_dir), work)
+    typer.echo(json.dumps(proofs.as_document(proof), ensure_ascii=False))
+
+
+@app.command("seal")
+def seal_now(data_dir: DataDir = None) -> None:
+    """Seal everything and publish the root now, not in a minute."""
+    from twinstile.platform import sealer
+
+    async def work(house: "House") -> None:
+        await sealer.seal(house.database)
+        await sealer.publish(house.database, house.keys, house.settings.audit_path)
+
+    settings = _settings(data_dir)
+    _at(settings, work)
+    typer.echo(f"The root is in {settings.audit_path}.")
+
+
+@app.command("key")
+def show_keys(data_dir: DataDir = None) -> None:
+    """Print the public keys, for auditors to keep: base64 of Ed25519's 32 bytes."""
+    from twinstile import opening
+    from twinstile.platform import signing
+
+    settings = _settings(data_dir)
+    keys = opening.key_ring(settings).of(settings.hub_id)
+    signing.signer(keys)
+    for key_id, public_key in signing.public_keys(keys).items():
+        typer.echo(f"{key_id}  {public_key}")
+
+
+async def _verify(house: "House") -> "Audit":
+    from twinstile.platform import audit, roots, signing
+
+    hub_id, file = house.settings.hub_id, house.settings.audit_path
+    public_keys = signing.public_keys(house.keys.of(hub_id))
+    lines = roots.read(file, hub_id) if file.exists() else None
+    return await audit.verify(house.database, hub_id, lines, public_keys)
+
+
+def _tell(audit: "Audit", file: Path, took: float) -> None:
+    typer.echo(
+        f"Hub {audit.hub_id}: {audit.entries} entries, {audit.pending} events not sealed."
+    )
+    for epoch in audit.epochs:
+        gone = f"; {epoch.lost} later entries are gone, as declared" if epoch.lost else ""
+        typer.echo(f"  epoch {epoch.name}: {epoch.first} to {epoch.last}{gone}")
+    torn = f", {audit.unreadable} unreadable lines" if audit.unreadable else ""
+    typer.echo(f"{file}: {audit.roots} roots compared{torn}.")
+    for fault in audit.faults:
+        where = "" if fault.n is None else f" at entry {fault.n}"
+        typer.echo(f"BAD{where}: {fault.what}")
+    typer.echo(f"{'NOT in order' if audit.faults else 'In order'}; {took:.1f} s.")
+
+
+def _at(settings: "Settings", work: Callable[["House"], Awaitable[Result]]) -> Result:
+    from twinstile import opening
+
+    async def run(place: opening.Place) -> Result:
+        patient = settings.model_copy(update={"statement_timeout_ms": PATIENCE_MS})
+        house = opening.open_house(patient, place)
+        try:
+            return await work(house)
+        finally:
+            await house.database.close()
+
+    with opening.server(settings, _waiting) as place:
+        return asyncio.run(run(place))
+
+
+def _settings(data_dir: Path | None) -> "Settings":
+    from twinstile.platform import settings
+
+    return settings.load(**({} if data_dir is None else {"data_dir": data_dir}))
+
+
+def _waiting(seconds: float) -> None:
+    typer.echo(f"PostgreSQL is starting, {seconds:.0f} s ...", err=True)
