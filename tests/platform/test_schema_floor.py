@@ -1,0 +1,103 @@
+"""Which schema a program serves: its own, and a newer one whose floor it knows."""
+
+from collections.abc import AsyncGenerator
+from dataclasses import replace
+from uuid import uuid4
+
+import asyncpg
+import httpx2
+import pytest
+from sqlalchemy.engine import make_url
+
+from twinstile import opening, serving
+from twinstile.app import create_app
+from twinstile.opening import Place
+from twinstile.platform import schema
+from twinstile.platform.revisions import Revisions, Standing
+from twinstile.platform.schema import SchemaError
+from twinstile.platform.web import House
+
+NEXT = "from a later release"
+KNOWN = Revisions(frozenset({"0001", "0002", "0003"}), "0003")
+
+
+@pytest.mark.parametrize(
+    ("present", "floor", "standing"),
+    [
+        (None, None, Standing.OLDER),
+        ("0002", None, Standing.OLDER),
+        ("0003", "0002", Standing.OURS),
+        (NEXT, "0002", Standing.NEWER),
+        (NEXT, "0003", Standing.NEWER),
+        (NEXT, NEXT, Standing.TOO_NEW),
+        (NEXT, None, Standing.TOO_NEW),
+    ],
+)
+def test_a_program_serves_a_newer_schema_whose_floor_it_knows(
+    present: str | None, floor: str | None, standing: Standing
+) -> None:
+    assert KNOWN.judge(present, floor) is standing
+
+
+@pytest.fixture
+async def apart(place: Place) -> AsyncGenerator[Place]:
+    """A database of its own, with our schema."""
+    name = f"floor_{uuid4().hex[:8]}"
+    await ask(place.owner_url, f"CREATE DATABASE {name}")
+
+    def there(url: str) -> str:
+        return make_url(url).set(database=name).render_as_string(hide_password=False)
+
+    own = replace(place, service_url=there(place.service_url), owner_url=there(place.owner_url))
+    await opening.prepare(own)
+    yield own
+    await ask(place.owner_url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+async def ask(url: str, statement: str) -> object:
+    plain = make_url(url).set(drivername="postgresql")
+    connection = await asyncpg.connect(plain.render_as_string(hide_password=False))
+    try:
+        return await connection.fetchval(statement)
+    finally:
+        await connection.close()
+
+
+async def readiness(house: House, place: Place) -> httpx2.Response:
+    listening = serving.listen("127.0.0.1", 0)
+    (base_url,) = serving.addresses(listening)
+    app = create_app(opening.open_house(house.settings, place))
+    async with serving.running(app, listening), httpx2.AsyncClient(base_url=base_url) as client:
+        return await client.get("/readyz")
+
+
+async def test_a_newer_schema_with_room_for_us_is_served_and_left_alone(
+    apart: Place, house: House
+) -> None:
+    assert await schema.standing(apart.owner_url) is Standing.OURS
+    await ask(apart.owner_url, f"UPDATE alembic_version SET version_num = '{NEXT}'")
+    assert await schema.standing(apart.owner_url) is Standing.NEWER
+    await opening.prepare(apart)
+    assert (await readiness(house, apart)).status_code == 200
+    assert await ask(apart.owner_url, "SELECT version_num FROM alembic_version") == NEXT
+
+
+async def test_a_newer_schema_without_room_for_us_is_refused_in_words(
+    apart: Place, house: House
+) -> None:
+    await ask(
+        apart.owner_url, f"UPDATE alembic_version SET version_num = '{NEXT}', floor = '{NEXT}'"
+    )
+    with pytest.raises(SchemaError, match="newer release"):
+        await opening.prepare(apart)
+    answer = await readiness(house, apart)
+    assert answer.status_code == 503
+    assert "schema" in answer.json()["detail"]
+
+
+async def test_an_older_schema_is_brought_to_ours(apart: Place, house: House) -> None:
+    await ask(apart.owner_url, "ALTER TABLE alembic_version DROP COLUMN floor")
+    await ask(apart.owner_url, "UPDATE alembic_version SET version_num = '0005'")
+    assert (await readiness(house, apart)).status_code == 503
+    await opening.prepare(apart)
+    assert (await readiness(house, apart)).status_code == 200
