@@ -21,6 +21,7 @@ from twinstile import opening, serving
 from twinstile.app import create_app
 from twinstile.opening import Place
 from twinstile.platform import observe
+from twinstile.platform.web import House
 from twinstile.policy import documents
 from twinstile.screening import machine, rules
 from twinstile.screening.bodies import FactStatus
@@ -37,6 +38,9 @@ COMPLETE = Completeness(2, 2, 2, complete=True)
 class Nothing:
     """Stands where the committer does."""
 
+    def __init__(self, house: House) -> None:
+        self.house = house
+
     async def record(self, _: Receiver, check: GateCheck) -> Recorded:
         return Recorded(
             check.id, FactStatus.STORED, False, check.id, DECISION, COMPLETE, None, None, POLICY
@@ -47,7 +51,7 @@ async def serve(listening: socket.socket) -> None:
     folder, url = Path(sys.argv[1]), sys.argv[2]
     house = opening.open_house(_hub.settings_of(folder), Place(url, "", url, embedded=True))
     app = create_app(house)
-    app.state.committer = Nothing()
+    app.state.committer = Nothing(house)
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     async with serving.running(app, listening):

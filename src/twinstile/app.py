@@ -73,7 +73,7 @@ def create_app(house: House, background: Background | None = None) -> FastAPI:
             await house.database.close()
 
     policies = Policies()
-    committer = Committer(house.database, policies)
+    committer = Committer(house, policies)
     app = Documented(
         lifespan=life,
         docs_url=None,

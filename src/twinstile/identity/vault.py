@@ -62,13 +62,13 @@ def epoch_keys(keys: KeyFiles, day: date) -> list[tuple[str, bytes]]:
     return living
 
 
-def blind(keys: KeyFiles, document: Document, day: date) -> list[bytes]:
-    """The blind index of a document under each living epoch key, the present one first.
+def blind(living: Sequence[tuple[str, bytes]], document: Document) -> list[bytes]:
+    """The blind index of a document under each of the `epoch_keys`, the present one first.
 
     An HMAC: without the key an 18-digit number could be found by trying them all in seconds.
     """
     message = "\x1f".join((document.kind, document.issuer or "", document.number)).encode()
-    return [keyed_digest(key, "blind", message) for _, key in epoch_keys(keys, day)]
+    return [keyed_digest(key, "blind", message) for _, key in living]
 
 
 # One look-up by index for each person (LATERAL with LIMIT), and by the blind index alone
@@ -109,7 +109,8 @@ async def recognise(
     if not people:
         return []
     key = keys.get_or_create(day_key(day))
-    blinds = [blind(keys, person.document, day) for person in people]
+    living = epoch_keys(keys, day)
+    blinds = [blind(living, person.document) for person in people]
     first = {
         digests[0]: (digests, person) for digests, person in zip(blinds, people, strict=True)
     }
@@ -139,7 +140,7 @@ async def find(
         select(Vault.person_id)
         .where(
             Vault.hub_id == hub_id,
-            Vault.blind.in_(blind(keys, document, day)),
+            Vault.blind.in_(blind(epoch_keys(keys, day), document)),
             Vault.first_epoch >= epoch_of(day) - 1,
         )
         .order_by(Vault.day)

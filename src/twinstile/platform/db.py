@@ -7,13 +7,13 @@ are inside it.
 """
 
 import asyncio
-import json
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Protocol, cast
 
 import asyncpg
+from pydantic_core import to_json
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -233,7 +233,7 @@ class Database:
 
 def as_json(value: object) -> str:
     """A JSON parameter; our own values too: ids, moments and words as their text."""
-    return json.dumps(value, default=str)
+    return to_json(value, fallback=str).decode()
 
 
 async def living(sql: AsyncConnection) -> Raw:

@@ -12,7 +12,8 @@ from urllib.parse import parse_qsl
 
 from fastapi import Depends, Request, Response, Security
 from fastapi.routing import APIRoute
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
+from fastapi.security.http import HTTPBase
+from starlette.requests import HTTPConnection
 from typing_extensions import override
 
 from twinstile.platform import body
@@ -78,12 +79,13 @@ class GatedRoute(APIRoute):
     ) -> Callable[[Request], Coroutine[Any, Any, Response]]:  # pyright: ignore[reportExplicitAny] # as FastAPI declares it
         inner = super().get_route_handler()
         takes_body = self.body_field is not None
-        takes_token = any(part.call is _principal for part in self.dependant.dependencies)
+        takes_token = any(isinstance(part.call, Caller) for part in self.dependant.dependencies)
 
         async def handle(request: Request) -> Response:
-            if takes_token and await _known(request, await _bearer(request)) is None:
-                raise Unauthenticated
-            check_query(request.url.query)
+            if takes_token:
+                request.scope[KNOWN] = await _look_up(request)
+            if request.scope["query_string"]:
+                check_query(request.url.query)
             gated = _Gated(request.scope, request.receive)
             raw = await body.read(gated, self.limit)
             gated.keep(raw)
@@ -112,47 +114,45 @@ def check_query(query: str) -> None:
             raise InvalidInput(errors=[FieldFault("", "invalid-text")])
 
 
-_bearer = HTTPBearer(
-    auto_error=False,
-    scheme_name="token",
-    description="A device token (from enrolment) or a shift token (from signing in).",
-)
+class Caller(HTTPBase):
+    """A dependency that gives the `Principal` and refuses one without the scopes.
 
-
-async def _known(
-    request: Request,
-    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
-) -> Principal | None:
-    """Who is behind the token, if anybody: looked up once a request, before all else.
-
-    The framework's own memory of dependencies would not do: it keeps one answer for each set
-    of scopes, and the second look-up would need a connection while the request holds one.
+    `GatedRoute` has looked up who is calling before the framework asks: before the body is read
+    and before the request takes a connection. Otherwise a rush of requests could hold every
+    connection and wait for one more each.
     """
-    if KNOWN not in request.scope:
-        request.scope[KNOWN] = await _look_up(request, credentials)
-    return cast("Principal | None", request.scope[KNOWN])
+
+    def __init__(self, scopes: frozenset[Scope]) -> None:
+        super().__init__(
+            scheme="bearer",
+            scheme_name="token",
+            description="A device token (from enrolment) or a shift token (from signing in).",
+        )
+        self._scopes = scopes
+
+    @override
+    async def __call__(self, request: HTTPConnection) -> Principal:  # pyright: ignore[reportIncompatibleMethodOverride]
+        known = cast("Principal", request.scope[KNOWN])
+        if not self._scopes <= known.scopes:
+            missing = sorted(self._scopes - known.scopes)
+            raise Forbidden(f"This needs the scope {', '.join(missing)}.")
+        return known
 
 
-async def _look_up(
-    request: Request, credentials: HTTPAuthorizationCredentials | None
-) -> Principal | None:
-    if credentials is None or len(credentials.credentials) > MAX_TOKEN:
-        return None
-    try:
-        return await house(request).gatekeeper.principal(credentials.credentials)
-    except Unauthenticated:
-        return None
+def caller(*scopes: Scope) -> object:
+    """The caller of a route, who must have these scopes."""
+    return Security(Caller(frozenset(scopes)), scopes=[str(scope) for scope in scopes])
 
 
-Known = Annotated[Principal | None, Depends(_known)]
+async def _look_up(request: Request) -> Principal:
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token or len(token) > MAX_TOKEN:
+        raise Unauthenticated
+    return await house(request).gatekeeper.principal(token.strip())
 
 
-async def _transaction(request: Request, _: Known) -> AsyncGenerator[Transaction]:
-    """A request asks who is calling before it takes its connection, never while it holds one.
-
-    Otherwise a rush of requests could hold every connection and wait for one more each.
-    A refusal that says it stored something is committed before it is told.
-    """
+async def _transaction(request: Request) -> AsyncGenerator[Transaction]:
+    """A refusal that says it stored something is committed before it is told."""
     kept: Problem | None = None
     async with house(request).database.transaction() as tx:
         try:
@@ -165,18 +165,9 @@ async def _transaction(request: Request, _: Known) -> AsyncGenerator[Transaction
         raise kept
 
 
-async def _reading(request: Request, _: Known) -> AsyncGenerator[Reading]:
+async def _reading(request: Request) -> AsyncGenerator[Reading]:
     async with house(request).database.reading() as tx:
         yield tx
-
-
-async def _principal(wanted: SecurityScopes, known: Known) -> Principal:
-    if known is None:
-        raise Unauthenticated
-    missing = set(wanted.scopes) - known.scopes
-    if missing:
-        raise Forbidden(f"This needs the scope {', '.join(sorted(missing))}.")
-    return known
 
 
 async def _house(request: Request) -> House:
@@ -189,8 +180,3 @@ Home = Annotated[House, Depends(_house)]
 # default the client would hold its 200 while the commit can still fail.
 Tx = Annotated[Transaction, Depends(_transaction, scope="function")]
 Read = Annotated[Reading, Depends(_reading, scope="function")]
-
-
-def caller(*scopes: Scope) -> object:
-    """A dependency that gives the `Principal` and refuses one without the scopes."""
-    return Security(_principal, scopes=[str(scope) for scope in scopes])

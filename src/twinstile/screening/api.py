@@ -95,7 +95,6 @@ def _receiver(who: Principal, home: House, at: datetime) -> Receiver:
 async def put_check(
     check_id: UUID,
     body: CheckBody,
-    home: Home,
     committer: Gate,
     response: Response,
     who: Annotated[Principal, caller(Scope.CHECKS_WRITE)],
@@ -107,11 +106,11 @@ async def put_check(
     first answer with status 200. Other content gets 409 and is kept aside. The answer leaves
     after the commit.
     """
-    receiver = _receiver(who, home, clock.now())
+    receiver = _receiver(who, committer.house, clock.now())
     check = intake.check(body, check_id, body.counter, body.sent_at, receiver)
     done = await committer.record(receiver, check)
     if done.reused:
-        async with home.database.transaction() as tx:
+        async with committer.house.database.transaction() as tx:
             await quarantine.keep(tx, receiver, _as_item(check_id, body), check_id, KeptAside())
         raise KeptAside
     if done.status is FactStatus.DUPLICATE:

@@ -14,8 +14,8 @@ from zoneinfo import ZoneInfo
 
 from twinstile.platform import observe
 from twinstile.platform.crypto import KeyFiles
-from twinstile.platform.db import Database
 from twinstile.platform.errors import Busy, Unavailable
+from twinstile.platform.web import House
 from twinstile.policy.versions import Policies
 from twinstile.screening import checks
 from twinstile.screening.facts import GateCheck
@@ -63,8 +63,9 @@ class _Queue:
 class Committer:
     """The one writer of single checks in a process, on a connection of its own."""
 
-    def __init__(self, database: Database, policies: Policies) -> None:
-        self._database = database.apart(
+    def __init__(self, house: House, policies: Policies) -> None:
+        self.house = house
+        self._database = house.database.apart(
             pool_size=1,
             statement_timeout_ms=STATEMENT_TIMEOUT_MS,
             server_settings=SERVER_SETTINGS,
