@@ -15,7 +15,7 @@ from twinstile.cases import api as cases
 from twinstile.contract import Documented
 from twinstile.export import api as export
 from twinstile.pages import docs, health, landing
-from twinstile.platform import access_api, handlers, observe
+from twinstile.platform import access_api, certificates, handlers, observe
 from twinstile.platform import api as platform
 from twinstile.platform.web import House
 from twinstile.policy import api as policy
@@ -28,6 +28,7 @@ ROUTERS = (
     screening.router,  # the gate's: routes are tried in this order
     screening.facts_router,
     platform.router,
+    certificates.router,
     access_api.router,
     policy.router,
     arrivals.router,

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from twinstile import auditing, keys
+from twinstile import auditing, endings, keys
 from twinstile.platform.roles import Role
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ app = typer.Typer(
 operators = typer.Typer(help="People on duty.", no_args_is_help=True)
 app.add_typer(operators, name="operator")
 app.add_typer(keys.app, name="keys")
+app.add_typer(endings.destructions, name="destructions")
+app.add_typer(endings.holds, name="hold")
 app.add_typer(auditing.app, name="audit")
 
 DataDir = Annotated[Path | None, typer.Option(help="Keys and embedded database.")]

@@ -19,6 +19,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import NullPool
 
+from twinstile import destruction
 from twinstile.platform import devices, embedded, masters, schema, shifts, supervision
 from twinstile.platform.auth import Gatekeeper
 from twinstile.platform.crypto import KeyRing
@@ -147,10 +148,12 @@ def key_folder(settings: Settings) -> Path:
 async def enter_hub(house: House, at: datetime) -> FirstAdministrator | None:
     """Enter the hub of the settings with its policy and an administrator, if it is new.
 
-    Raises `PolicyError` for an unknown policy pack.
+    What a restore brought back is destroyed again first. Raises `PolicyError` for an unknown
+    policy pack.
     """
     settings = house.settings
     document = documents.pack(settings.policy_pack)
+    await destruction.replay_destructions(house, at)
     async with house.database.transaction() as tx:
         if not await devices.open_hub(tx, settings, at):
             return None

@@ -6,23 +6,20 @@ process does each tick. So does the sealer of the ledger, which looks by itself.
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TypeAlias
 
 from sqlalchemy import select
 
-from twinstile.arrivals import manifests
+from twinstile import destruction
 from twinstile.cases import dispositions
-from twinstile.identity import retention
 from twinstile.opening import Place
 from twinstile.platform import access, jobs, observe, schema, sealer
 from twinstile.platform.db import Database
 from twinstile.platform.jobs import Job
 from twinstile.platform.tables import Hub
 from twinstile.platform.web import House
-from twinstile.policy import versions
 from twinstile.policy.versions import Policies
-from twinstile.screening import retention as carrier_keys
 from twinstile.screening import transitions
 
 ESCALATED_AT_ONCE = 200
@@ -71,7 +68,12 @@ def jobs_of(house: House, place: Place) -> tuple[Job, ...]:
 
     return (
         Job("timers", "* * * * * */10", 60, each_hub(house, _timers(house, policies))),
-        Job("retention", "7 * * * * 0", 1200, each_hub(house, _retention(house, policies))),
+        Job(
+            "retention",
+            "7 * * * * 0",
+            1200,
+            each_hub(house, _retention(house, policies, place)),
+        ),
         Job("partitions", "11 3 * * * 0", 60, partitions),
         Job("access-log", "23 3 * * * 0", 600, access_log),
     )
@@ -88,31 +90,12 @@ def _timers(house: House, policies: Policies) -> HubWork:
     return work
 
 
-def _retention(house: House, policies: Policies) -> HubWork:
-    """Destroy identities, manifests and carriers' keys the policy no longer lets us keep."""
+def _retention(house: House, policies: Policies, place: Place) -> HubWork:
+    """Destroy what the policy no longer lets us keep; dead rows leave the files soon after."""
 
     async def work(hub_id: str, now: datetime) -> None:
-        async with house.database.reading() as tx:
-            policy = await policies.get(tx, hub_id, await versions.in_force(tx, hub_id, now))
-        purge = await retention.run(
-            house.database,
-            house.keys.of(hub_id),
-            hub_id,
-            house.settings.zone,
-            policy.parameters.retention_days,
-            now,
-        )
-        before = now - timedelta(days=policy.parameters.retention_days)
-        async with house.database.transaction() as tx:
-            await manifests.forget(tx, hub_id, before)
-        forgotten = carrier_keys.BATCH
-        while forgotten == carrier_keys.BATCH:
-            async with house.database.transaction() as tx:
-                forgotten = await carrier_keys.forget(tx, hub_id, before)
-        if purge.days:
-            observe.log.info(
-                "identities destroyed", hub=hub_id, days=purge.days, people=purge.people
-            )
+        if await destruction.retain(house, policies, hub_id, now):
+            await destruction.vacuum(place.owner_url, destruction.EMPTIED)
 
     return work
 

@@ -13,19 +13,15 @@ from uuid import uuid4
 
 import people
 import pytest
+from commands import ENVIRONMENT, command
 from hubs import Hub
 
-import twinstile
 from twinstile.platform import crypto, masters
 from twinstile.platform.crypto import KeyRing, KeyUnavailable
 from twinstile.platform.masters import Command, Files, MasterUnavailable
 from twinstile.platform.roles import Role
 
 LEAST_A_MINUTE = 20_000
-ENVIRONMENT = {
-    **{name: value for name, value in os.environ.items() if not name.startswith("TWINSTILE_")},
-    "PYTHONPATH": str(Path(twinstile.__file__).parents[1]),
-}
 
 KMS = """\
 #!{python}
@@ -325,22 +321,11 @@ def test_a_command_that_is_none_is_told(line: str) -> None:
 
 def test_the_commands_list_and_rotate(tmp_path: Path) -> None:
     key = ring(tmp_path / "keys").of("hub").get_or_create("day.2026-11-24")
-    listed = _command(tmp_path, "list")
+    listed = command(tmp_path, "keys", "list", "--data-dir", tmp_path)
     assert "hub: living: 1 day" in listed.stdout
-    assert _command(tmp_path, "rotate").returncode == 0
+    assert command(tmp_path, "keys", "rotate", "--data-dir", tmp_path).returncode == 0
     assert ring(tmp_path / "keys").of("hub").get("day.2026-11-24") == key
     (tmp_path / "keys" / "hub" / "day.2026-11-24.key").write_bytes(b"damaged")
-    failed = _command(tmp_path, "rotate")
+    failed = command(tmp_path, "keys", "rotate", "--data-dir", tmp_path)
     assert failed.returncode == 1
     assert "hub/day.2026-11-24 cannot be opened" in failed.stderr
-
-
-def _command(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "twinstile", "keys", *words, "--data-dir", folder],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=folder,
-        env=ENVIRONMENT,
-    )

@@ -80,6 +80,8 @@ ALLOWED: Mapping[str, frozenset[str]] = {
     "POST /v1/cases/{case_id}/transitions": CASE_WRITERS,
     "GET /v1/exports/cases.csv": frozenset({Role.EPIDEMIOLOGIST}),
     "GET /v1/reports/period": COUNTERS,
+    "GET /v1/destructions": COUNTERS | {Role.ADMINISTRATOR},
+    "GET /v1/destructions/{key_id}": COUNTERS | {Role.ADMINISTRATOR},
 }
 SPAN = "?from=2026-11-24T00:00:00Z&to=2026-11-25T00:00:00Z"
 QUERIES = {

@@ -1,27 +1,26 @@
-"""Retention: identities of cleared travellers end on the day the policy says.
+"""Retention: identities end on the day the policy says, and stay ended.
 
-Destroying the day's key is the deletion: no copy of the database, no backup and no log line can
-bring the names back. Rows are deleted too, so that nobody has to explain what they still are.
-Every step can be repeated: a run that was interrupted is finished by the next one. The
-certificate is entered by the transaction that deletes the rows, and whatever key is found
-destroyed without one gets it on the next run.
+Destroying the key is the deletion: no copy of the database, no backup and no log line can bring
+the names back. Rows are deleted too, so that nobody has to explain what they still are. Every
+step can be repeated: a run that was interrupted is finished by the next one. The certificate is
+entered by the transaction that deletes the rows, and whatever key is found destroyed without
+one gets it on the next run.
 """
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import delete, select
-from sqlalchemy.dialects.postgresql import insert as upsert
-from uuid_utils.compat import uuid7
 
 from twinstile.identity import vault
-from twinstile.identity.tables import Vault
-from twinstile.platform import events
+from twinstile.identity.tables import Held, Vault
+from twinstile.platform import destruction, signing
 from twinstile.platform.crypto import KeyFiles
-from twinstile.platform.db import Database, Transaction
-from twinstile.platform.events import Happening
-from twinstile.platform.tables import Destruction, Quarantine
+from twinstile.platform.db import Database, Reading, Transaction
+from twinstile.platform.destruction import Reason
+from twinstile.platform.tables import Quarantine
 
 _DAY = "day."
 
@@ -52,15 +51,72 @@ async def run(
     people = 0
     due = await _due(database, keys, hub_id, oldest_kept)
     for day in due:
-        people += await _purge_day(database, keys, hub_id, day, now)
-    for epoch in _dead_epochs(
-        keys, min(vault.epoch_of(today) - 1, vault.epoch_of(oldest_kept))
-    ):
+        people += await destroy(
+            database, keys, hub_id, vault.day_key(day), Reason.RETENTION, now
+        )
+    first_living = min(vault.epoch_of(today) - 1, vault.epoch_of(oldest_kept))
+    for epoch in _dead_epochs(keys, first_living):
         keys.destroy(vault.epoch_key(epoch))
     for key_id in await _uncertified(database, keys, hub_id):
-        async with database.transaction() as tx:
-            await _certify(tx, hub_id, key_id, 0, now)
+        await destroy(database, keys, hub_id, key_id, Reason.RETENTION, now)
     return Purge(len(due), people)
+
+
+async def destroy(
+    database: Database, keys: KeyFiles, hub_id: str, key_id: str, reason: Reason, now: datetime
+) -> int:
+    """Destroy a key and delete what it encrypted, with a certificate; how many people's."""
+    keys.destroy(key_id)
+    async with database.transaction() as tx:
+        rows = await _delete(tx, hub_id, key_id)
+        await destruction.certify(tx, keys, hub_id, key_id, rows, reason, now)
+    return rows["vault"] + rows["vault_held"]
+
+
+async def replay(
+    database: Database, keys: KeyFiles, hub_id: str, file: Path, now: datetime
+) -> int:
+    """Destroy again what a restore brought back, of keys and of rows; how much that was.
+
+    What has to be gone is told by the tombstones beside the keys and by the certificates in the
+    file outside, which also enter a database that has lost them. A certificate whose signature
+    does not fit is not believed.
+    """
+    published = {
+        one.word("key_id"): one for one in destruction.read(file, hub_id) if not one.fault()
+    }
+    ended = {*published, *keys.destroyed(""), *keys.condemned()} - {destruction.HUB}
+    if destruction.HUB in published:
+        ended |= {name for name in keys.names("") if not name.startswith(signing.PREFIX)}
+    living = set(keys.names(""))
+    again = 0
+    async with database.reading() as tx:
+        known = await destruction.certified(tx, hub_id)
+        left = await _left(tx, hub_id)
+    for key_id in sorted(
+        key_id for key_id in ended if key_id in living | left or key_id not in known
+    ):
+        keys.destroy(key_id)
+        async with database.transaction() as tx:
+            rows = await _delete(tx, hub_id, key_id)
+            if key_id in published:
+                await destruction.enter(tx, published[key_id])
+            else:
+                await destruction.certify(tx, keys, hub_id, key_id, rows, Reason.REPLAY, now)
+        again += key_id in living or any(rows.values())
+    return again
+
+
+async def _left(tx: Reading, hub_id: str) -> set[str]:
+    """Names of the keys that rows still need."""
+    days = await tx.sql.execute(select(Vault.day).distinct().where(Vault.hub_id == hub_id))
+    left = {vault.day_key(day) for (day,) in days}
+    for table in (Held, Quarantine):
+        found = await tx.sql.execute(
+            select(table.key_id).distinct().where(table.hub_id == hub_id)
+        )
+        left |= {key_id for (key_id,) in found}
+    return left
 
 
 async def _due(
@@ -89,45 +145,26 @@ async def _uncertified(
 ) -> list[str]:
     """Names of destroyed keys that have no certificate yet."""
     async with database.reading() as tx:
-        rows = await tx.sql.execute(
-            select(Destruction.key_id).where(Destruction.hub_id == hub_id)
-        )
-        certified = {key_id for (key_id,) in rows}
-    return [name for name in keys.destroyed(prefix) if name not in certified]
+        known = await destruction.certified(tx, hub_id)
+    return [name for name in keys.destroyed(prefix) if name not in known]
 
 
-async def _purge_day(
-    database: Database, keys: KeyFiles, hub_id: str, day: date, now: datetime
-) -> int:
-    key_id = vault.day_key(day)
-    keys.destroy(key_id)
-    async with database.transaction() as tx:
-        gone = await tx.sql.execute(
-            delete(Vault)
-            .where(Vault.hub_id == hub_id, Vault.day == day)
-            .returning(Vault.person_id)
-        )
-        people = len(gone.all())
-        await tx.sql.execute(
-            delete(Quarantine).where(Quarantine.hub_id == hub_id, Quarantine.key_id == key_id)
-        )
-        await _certify(tx, hub_id, key_id, people, now)
-    return people
+async def _delete(tx: Transaction, hub_id: str, key_id: str) -> dict[str, int]:
+    """Delete the rows under a key; how many, by table."""
+    statements = {
+        "quarantine": delete(Quarantine).where(
+            Quarantine.hub_id == hub_id, Quarantine.key_id == key_id
+        ),
+        "vault_held": delete(Held).where(Held.hub_id == hub_id, Held.key_id == key_id),
+    }
+    if key_id.startswith(_DAY):
+        day = _day_of(key_id)
+        statements["vault"] = delete(Vault).where(Vault.hub_id == hub_id, Vault.day == day)
+    gone = {name: (await tx.sql.execute(s)).rowcount for name, s in statements.items()}
+    return {"vault": 0, **gone}
 
 
 def _dead_epochs(keys: KeyFiles, first_living: int) -> list[int]:
     prefix = "epoch."
     epochs = (int(name.removeprefix(prefix)) for name in keys.names(prefix))
     return sorted(epoch for epoch in epochs if epoch < first_living)
-
-
-async def _certify(tx: Transaction, hub_id: str, key_id: str, rows: int, now: datetime) -> None:
-    entered = await tx.sql.execute(
-        upsert(Destruction)
-        .values(hub_id=hub_id, key_id=key_id, destroyed_at=now, rows=rows)
-        .on_conflict_do_nothing()
-        .returning(Destruction.key_id)
-    )
-    if entered.one_or_none() is not None:
-        body: dict[str, object] = {"key": key_id, "rows": rows}
-        await events.append(tx, [Happening(hub_id, "key.destroyed", uuid7(), now, body)])

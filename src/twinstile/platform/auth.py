@@ -32,6 +32,7 @@ class Scope(StrEnum):
     CASES_WRITE = "cases:write"
     CHECKS_READ = "checks:read"
     CHECKS_WRITE = "checks:write"
+    DESTRUCTIONS_READ = "destructions:read"
     DEVICES_MANAGE = "devices:manage"
     EXPORTS_READ = "exports:read"
     FACTS_WRITE = "facts:write"
@@ -83,6 +84,7 @@ ROLE_SCOPES: Mapping[Role, frozenset[Scope]] = {
         Scope.ARRIVALS_WRITE,
         Scope.CASES_READ,
         Scope.CASES_WRITE,
+        Scope.DESTRUCTIONS_READ,
         Scope.DEVICES_MANAGE,
         Scope.LOOKUPS_WRITE,
         Scope.QUARANTINE_READ,
@@ -96,6 +98,7 @@ ROLE_SCOPES: Mapping[Role, frozenset[Scope]] = {
         Scope.ARRIVALS_WRITE,
         Scope.CASES_READ,
         Scope.CHECKS_READ,
+        Scope.DESTRUCTIONS_READ,
         Scope.REMINDERS_WRITE,
         Scope.REPORTS_READ,
         Scope.STEPS_WRITE,
@@ -104,6 +107,7 @@ ROLE_SCOPES: Mapping[Role, frozenset[Scope]] = {
     | {
         Scope.CASES_READ,
         Scope.CASES_WRITE,
+        Scope.DESTRUCTIONS_READ,
         Scope.EXPORTS_READ,
         Scope.REPORTS_READ,
         Scope.STEPS_WRITE,
@@ -112,6 +116,7 @@ ROLE_SCOPES: Mapping[Role, frozenset[Scope]] = {
     | {
         Scope.ACCESS_READ,
         Scope.ARRIVALS_WRITE,
+        Scope.DESTRUCTIONS_READ,
         Scope.DEVICES_MANAGE,
         Scope.OPERATORS_MANAGE,
     },

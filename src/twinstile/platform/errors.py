@@ -269,6 +269,13 @@ class Busy(Unavailable):
     stored = False
 
 
+class KeysUnavailable(Unavailable):
+    """The keeper of the master key did not answer. What was stored is unknown."""
+
+    slug = "keys-unavailable"
+    title = "The keys that protect identities cannot be reached just now"
+
+
 def problem_for_status(status: int) -> Problem:
     """The problem that stands for a plain HTTP status of the framework."""
     for kind in (InvalidRequest, Unauthenticated, Forbidden, NotFound, TooLarge, InvalidInput):

@@ -17,10 +17,12 @@ from twinstile.platform.errors import (
     Gone,
     Internal,
     InvalidInput,
+    KeysUnavailable,
     MethodNotAllowed,
     Problem,
     problem_for_status,
 )
+from twinstile.platform.masters import MasterUnavailable
 
 _CODES = {
     "extra_forbidden": "unknown-field",
@@ -112,6 +114,11 @@ async def _on_destroyed(request: Request, _: Exception) -> Response:
     return answer(Gone(), request.scope)
 
 
+async def _on_master_away(request: Request, _: Exception) -> Response:
+    observe.log.error("the keeper of the master key does not answer")
+    return answer(KeysUnavailable(retry_after_s=5), request.scope)
+
+
 async def _on_own_fault(request: Request, error: Exception) -> Response:
     observe.log.error("response does not fit its model", kind=type(error).__name__)
     return answer(Internal(), request.scope)
@@ -122,5 +129,6 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Problem, _on_problem)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(KeyDestroyed, _on_destroyed)
+    app.add_exception_handler(MasterUnavailable, _on_master_away)
     app.add_exception_handler(HTTPException, _on_http)
     app.add_exception_handler(ResponseValidationError, _on_own_fault)

@@ -162,6 +162,12 @@ class Settings(BaseSettings):
         beside = self.data_path.with_name(f"{self.data_path.name}-audit.jsonl")
         return (self.audit_file or beside).expanduser().absolute()
 
+    @cached_property
+    def destructions_path(self) -> Path:
+        """Where certificates of destruction are published: beside the roots of the ledger."""
+        stem = self.audit_path.stem.removesuffix("-audit")
+        return self.audit_path.with_name(f"{stem}-destructions.jsonl")
+
 
 def load(**overrides: object) -> Settings:
     """The settings in force; raises `SettingsError` naming each variable at fault, no value."""

@@ -63,6 +63,18 @@ def verify(public_key: str, message: bytes, signature: str) -> bool:
     return True
 
 
+def fingerprint(public_key: str) -> str:
+    """The id of a public key (base64); empty for anything unreadable."""
+    try:
+        return _fingerprint(base64.b64decode(public_key, validate=True))
+    except ValueError:
+        return ""
+
+
+def _fingerprint(raw: bytes) -> str:
+    return hashlib.sha256(raw).hexdigest()[:16]
+
+
 def _ever(keys: KeyFiles) -> list[str]:
     return [*keys.names(PREFIX), *keys.destroyed(PREFIX)]
 
@@ -74,4 +86,4 @@ def _name(number: int) -> str:
 def _load(seed: bytes) -> Signer:
     private = Ed25519PrivateKey.from_private_bytes(seed)
     raw = private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
-    return Signer(hashlib.sha256(raw).hexdigest()[:16], base64.b64encode(raw).decode(), private)
+    return Signer(_fingerprint(raw), base64.b64encode(raw).decode(), private)

@@ -226,6 +226,18 @@ class Destruction(Base):
     key_id: Mapped[str] = mapped_column(primary_key=True)
     destroyed_at: Mapped[datetime]
     rows: Mapped[int]
+    document: Mapped[str | None]
+    """The certificate as it was signed; None of a row that is older than certificates."""
+    signature: Mapped[str | None]
+
+
+class Closure(Base):
+    """A hub that is closed for good: it takes no facts any more."""
+
+    __tablename__ = "closure"
+
+    hub_id: Mapped[HubKey]
+    closed_at: Mapped[datetime]
 
 
 class Entry(Base):

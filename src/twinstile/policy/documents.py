@@ -35,6 +35,7 @@ class _Parameters(_Model):
     duplicate_seconds: int = Field(ge=1, le=3600)
     reminder_minutes: int = Field(ge=1, le=1440)
     retention_days: int = Field(ge=1, le=60)
+    case_retention_days: int = Field(default=60, ge=1, le=1095)
     complete: tuple[int, int, int] = Field(strict=False)
     deadline_seconds: dict[str, Annotated[int, Field(ge=1, le=604800)]]
 

@@ -21,6 +21,7 @@ class Parameters:
     duplicate_seconds: int
     reminder_minutes: int
     retention_days: int
+    case_retention_days: int
     complete: tuple[int, int, int]
     deadline_seconds: Mapping[str, int]
 

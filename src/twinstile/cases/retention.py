@@ -1,0 +1,67 @@
+"""Which cases have been closed for so long that nobody needs their patient's name any more.
+
+A legal hold keeps the identity of a case beyond its time. It is an event of the case, placed or
+lifted by whoever answers for it; the latest one counts.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import select
+from uuid_utils.compat import uuid7
+
+from twinstile.cases.tables import FeverCase
+from twinstile.platform import events
+from twinstile.platform.db import Reading, Transaction
+from twinstile.platform.errors import NotFound
+from twinstile.platform.events import Happening
+
+
+class Hold(StrEnum):
+    """What became of a legal hold; the kind of the event that tells."""
+
+    PLACED = "case.hold-placed"
+    LIFTED = "case.hold-lifted"
+
+
+_DUE = """
+SELECT c.case_id FROM fever_case c
+LEFT JOIN LATERAL (
+    SELECT e.kind FROM event e
+    WHERE e.subject_id = c.case_id AND e.hub_id = c.hub_id AND e.kind = ANY($4)
+    ORDER BY e.at DESC, e.event_id DESC LIMIT 1
+) hold ON true
+WHERE c.hub_id = $1 AND c.case_id = ANY($2) AND c.closed_at < $3
+  AND hold.kind IS DISTINCT FROM $5
+ORDER BY c.closed_at
+"""
+
+
+async def due(
+    tx: Reading, hub_id: str, case_ids: Sequence[UUID], before: datetime
+) -> list[UUID]:
+    """Those of the cases that were closed before the moment and are under no legal hold."""
+    kinds = [kind.value for kind in Hold]
+    found = await tx.raw.fetch(_DUE, hub_id, case_ids, before, kinds, Hold.PLACED.value)
+    return [case_id for (case_id,) in found]
+
+
+async def hold(
+    tx: Transaction, hub_id: str, case_no: str, kind: Hold, reason: str, at: datetime
+) -> UUID:
+    """Place or lift a legal hold on the identity of a case; its id. Raises `NotFound`."""
+    found = await tx.sql.execute(
+        select(FeverCase.case_id).where(
+            FeverCase.hub_id == hub_id, FeverCase.case_no == case_no
+        )
+    )
+    case_id = found.scalar_one_or_none()
+    if case_id is None:
+        raise NotFound("There is no such case.")
+    body: dict[str, object] = {"reason": reason}
+    await events.append(
+        tx, [Happening(hub_id, kind.value, case_id, at, body, event_id=uuid7())]
+    )
+    return case_id

@@ -1,0 +1,99 @@
+"""What ends, hub by hub: identities, manifests and carriers' keys; and stays ended.
+
+The work of the retention job, and what a restore must do before the service opens again.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import select, text
+
+from twinstile.arrivals import manifests
+from twinstile.cases import retention as closed_cases
+from twinstile.identity import retention, vault
+from twinstile.platform import destruction, observe
+from twinstile.platform.db import Database
+from twinstile.platform.destruction import Reason
+from twinstile.platform.tables import Hub
+from twinstile.platform.web import House
+from twinstile.policy import versions
+from twinstile.policy.types import Parameters
+from twinstile.policy.versions import Policies
+from twinstile.screening import retention as carrier_keys
+
+EMPTIED: Final = ("vault", "vault_held", "quarantine", "manifest_entry")
+"""Tables that retention deletes rows from."""
+VACUUM_MS: Final = 600_000
+
+
+async def retain(house: House, policies: Policies, hub_id: str, now: datetime) -> int:
+    """End everything at the hub whose time is over; how many keys were destroyed."""
+    async with house.database.reading() as tx:
+        policy = await policies.get(tx, hub_id, await versions.in_force(tx, hub_id, now))
+    figures, keys = policy.parameters, house.keys.of(hub_id)
+    zone, days = house.settings.zone, figures.retention_days
+    purge = await retention.run(house.database, keys, hub_id, zone, days, now)
+    cases = await _retain_cases(house, hub_id, figures, now)
+    before = now - timedelta(days=days)
+    async with house.database.transaction() as tx:
+        await manifests.forget(tx, hub_id, before)
+    forgotten = carrier_keys.BATCH
+    while forgotten == carrier_keys.BATCH:
+        async with house.database.transaction() as tx:
+            forgotten = await carrier_keys.forget(tx, hub_id, before)
+    await destruction.publish(house.database, hub_id, house.settings.destructions_path)
+    if purge.days or cases:
+        observe.log.info(
+            "identities destroyed",
+            hub=hub_id,
+            days=purge.days,
+            people=purge.people,
+            cases=cases,
+        )
+    return purge.days + cases
+
+
+async def _retain_cases(house: House, hub_id: str, figures: Parameters, now: datetime) -> int:
+    """Destroy the identities of cases whose time after closure is over."""
+    keys = house.keys.of(hub_id)
+    living = [UUID(name.removeprefix("case.")) for name in keys.names("case.")]
+    before = now - timedelta(days=figures.case_retention_days)
+    async with house.database.reading() as tx:
+        due = await closed_cases.due(tx, hub_id, living, before) if living else []
+    for case_id in due:
+        key_id = vault.case_key(case_id)
+        await retention.destroy(house.database, keys, hub_id, key_id, Reason.RETENTION, now)
+    return len(due)
+
+
+async def vacuum(owner_url: str, tables: Sequence[str], how: str = "VACUUM") -> None:
+    """Take deleted rows out of these tables' files, as their owner, beside the service."""
+    owner = Database(owner_url, pool_size=1, statement_timeout_ms=VACUUM_MS)
+    try:
+        async with owner.engine.connect() as connection:
+            for table in tables:
+                await connection.execute(text(f'{how} "{table}"'))
+    finally:
+        await owner.close()
+
+
+async def replay_destructions(house: House, now: datetime) -> int:
+    """Destroy again, at every hub, what a restore brought back; how many keys that were.
+
+    To be called before a restored database serves anybody. Looks at the tombstones beside the
+    keys and at the published certificates (`Settings.destructions_path`), and costs next to
+    nothing when there is nothing to do.
+    """
+    async with house.database.reading() as tx:
+        found = await tx.sql.execute(select(Hub.hub_id).order_by(Hub.hub_id))
+        hubs = [hub_id for (hub_id,) in found]
+    file, again = house.settings.destructions_path, 0
+    for hub_id in hubs:
+        keys = house.keys.of(hub_id)
+        again += await retention.replay(house.database, keys, hub_id, file, now)
+        await destruction.publish(house.database, hub_id, file)
+    if again:
+        observe.log.warning("what was destroyed had come back", keys=again)
+    return again

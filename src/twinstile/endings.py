@@ -1,0 +1,114 @@
+"""The commands for what ends: certificates of destruction and legal holds."""
+
+# ruff: noqa: PLC0415 -- as in `cli`: `--help` answers at once
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from twinstile.cases.retention import Hold
+    from twinstile.platform.settings import Settings
+
+destructions = typer.Typer(help="Certificates of destruction.", no_args_is_help=True)
+holds = typer.Typer(help="Legal holds on the identity of a case.", no_args_is_help=True)
+
+DataDir = Annotated[Path | None, typer.Option(help="Keys and embedded database.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
+CaseNo = Annotated[str, typer.Argument(help="The case's number, as 20261124-001.")]
+Why = Annotated[str, typer.Option("--reason", help="Who asked for it; no names of travellers.")]
+
+
+@destructions.command("list")
+def list_destructions(data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """List what was destroyed, as published outside the data folder."""
+    from twinstile.platform import destruction
+
+    path = _settings(data_dir).destructions_path
+    found = list(destruction.read(path))
+    if as_json:
+        told = [{**one.members, "signature": one.signature} for one in found]
+        typer.echo(json.dumps({"file": str(path), "destructions": told}, ensure_ascii=False))
+        return
+    for one in found:
+        rows = ", ".join(f"{count} {table}" for table, count in one.rows.items() if count)
+        words = [one.word(name) for name in ("destroyed_at", "hub_id", "key_id", "reason")]
+        typer.echo("  ".join([*words, rows or "no rows"]))
+    typer.echo(f"{len(found)} certificates in {path}")
+
+
+@destructions.command()
+def verify(
+    file: Annotated[
+        Path, typer.Argument(exists=True, dir_okay=False, help="One certificate, or a list.")
+    ],
+    key: Annotated[
+        str | None, typer.Option(help="Id of the signing key you know to be the hub's.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check certificates without the service: one JSON object a line."""
+    from twinstile.platform import destruction
+
+    faults: list[str] = []
+    lines = [line for line in file.read_bytes().splitlines() if line.strip()]
+    signers: set[str] = set()
+    for number, line in enumerate(lines, 1):
+        one = destruction.parse(line)
+        fault = "no certificate" if one is None else one.fault()
+        if one is not None and fault is None:
+            signers.add(one.word("signing_key"))
+            if key is not None and one.word("signing_key") != key:
+                fault = "signed by another key"
+        if fault is not None:
+            faults.append(f"line {number}: {fault}")
+    if as_json:
+        typer.echo(
+            json.dumps({"lines": len(lines), "faults": faults, "signers": sorted(signers)})
+        )
+    else:
+        for fault in faults:
+            typer.echo(fault, err=True)
+        by = ", ".join(sorted(signers)) or "nobody"
+        typer.echo(f"{len(lines) - len(faults)} of {len(lines)} are whole, signed by {by}")
+    raise typer.Exit(1 if faults or not lines else 0)
+
+
+@holds.command()
+def place(case_no: CaseNo, reason: Why, data_dir: DataDir = None) -> None:
+    """Keep the identity of a case beyond its time, until the hold is lifted."""
+    from twinstile.cases.retention import Hold
+
+    _hold(data_dir, case_no, Hold.PLACED, reason)
+    typer.echo(f"The identity of case {case_no} is kept until the hold is lifted.")
+
+
+@holds.command()
+def lift(case_no: CaseNo, reason: Why, data_dir: DataDir = None) -> None:
+    """Let the identity of a case end when its time is over."""
+    from twinstile.cases.retention import Hold
+
+    _hold(data_dir, case_no, Hold.LIFTED, reason)
+    typer.echo(f"The hold on case {case_no} is lifted.")
+
+
+def _hold(data_dir: Path | None, case_no: str, kind: "Hold", reason: str) -> None:
+    from twinstile import operating
+    from twinstile.cases import retention
+    from twinstile.platform import clock
+    from twinstile.platform.web import House
+
+    async def enter(house: House) -> None:
+        async with house.database.transaction() as tx:
+            hub_id = house.settings.hub_id
+            await retention.hold(tx, hub_id, case_no, kind, reason, clock.now())
+
+    operating.at_hub(_settings(data_dir), enter, lambda _: None)
+
+
+def _settings(data_dir: Path | None) -> "Settings":
+    from twinstile.platform import settings
+
+    return settings.load(**({} if data_dir is None else {"data_dir": data_dir}))

@@ -1,0 +1,229 @@
+"""What ends leaves a certificate, reaches partners, and does not come back by a restore."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import cast
+
+import asyncpg
+import fever
+import people
+import pytest
+from commands import command
+from hubs import Hub
+
+from twinstile import destruction as endings
+from twinstile.cases import retention as closed_cases
+from twinstile.cases.retention import Hold
+from twinstile.identity import retention
+from twinstile.opening import Place
+from twinstile.platform import clock, destruction
+from twinstile.platform.db import Database
+from twinstile.platform.roles import Role
+from twinstile.policy.versions import Policies
+
+KEPT = 60
+"""Days after closure, as the pack `cn-hub` says."""
+
+
+async def retain(hub: Hub, days: float) -> int:
+    """The retention job of the hub, so many days from now."""
+    now = clock.now() + timedelta(days=days)
+    return await endings.retain(hub.house, Policies(), hub.hub_id, now)
+
+
+async def a_closed_case(hub: Hub, number: str) -> Mapping[str, str]:
+    told = await fever.confirmed(hub, number)
+    closed = await fever.move(hub, str(told["case_id"]), "not_fever")
+    assert closed.status_code in {200, 201}, closed.text
+    return cast("Mapping[str, str]", told)
+
+
+async def rows(hub: Hub, query: str, *arguments: object) -> list[asyncpg.Record]:
+    async with hub.house.database.reading() as tx:
+        return await tx.raw.fetch(query, hub.hub_id, *arguments)
+
+
+def certificates(hub: Hub) -> dict[str, destruction.Certificate]:
+    found = destruction.read(hub.house.settings.destructions_path, hub.hub_id)
+    return {one.word("key_id"): one for one in found}
+
+
+async def test_the_identity_of_a_case_ends_some_time_after_its_closure(hub: Hub) -> None:
+    number = people.resident_number()
+    told = await a_closed_case(hub, number)
+    open_case = await fever.confirmed(hub, people.resident_number())
+    key_id, other = f"case.{told['case_id']}", f"case.{open_case['case_id']}"
+    await retain(hub, KEPT - 0.1)
+    assert set(hub.house.keys.of(hub.hub_id).names("case.")) == {key_id, other}
+    assert await retain(hub, KEPT + 0.1) == 1
+    assert hub.house.keys.of(hub.hub_id).names("case.") == [other]
+    held = await rows(hub, "SELECT key_id FROM vault_held WHERE hub_id = $1")
+    assert [row[0] for row in held] == [other]
+    seen = await fever.reveal(hub, told["case_id"])
+    assert seen.status_code == 404, seen.text
+    (event,) = await rows(
+        hub,
+        "SELECT subject_id::text, body FROM event"
+        " WHERE hub_id = $1 AND kind = 'subject-destroyed'",
+    )
+    assert event[0] == told["case_id"]
+    assert event[1] == {"key_class": "case", "count": 1}
+    assert await retain(hub, KEPT + 0.1) == 0
+
+
+async def test_a_legal_hold_keeps_the_identity_of_a_case_until_it_is_lifted(hub: Hub) -> None:
+    told = await a_closed_case(hub, people.resident_number())
+
+    async def hold(kind: Hold) -> None:
+        async with hub.house.database.transaction() as tx:
+            await closed_cases.hold(
+                tx, hub.hub_id, told["case_no"], kind, "court order 7", clock.now()
+            )
+
+    await hold(Hold.PLACED)
+    await retain(hub, KEPT + 1)
+    assert hub.house.keys.of(hub.hub_id).names("case.") == [f"case.{told['case_id']}"]
+    await hold(Hold.LIFTED)
+    assert await retain(hub, KEPT + 1) == 1
+    assert hub.house.keys.of(hub.hub_id).names("case.") == []
+
+
+async def test_a_certificate_can_be_checked_by_anybody(hub: Hub, tmp_path: Path) -> None:
+    body = people.check(1, people.resident_number())
+    await hub.client().put(f"/v1/checks/{people.new_id()}", json=body)
+    (day,) = hub.house.keys.of(hub.hub_id).names("day.")
+    await retain(hub, 15)
+    listed = await hub.client(Role.SUPERVISOR).get("/v1/destructions")
+    assert [one["key_id"] for one in listed.json()["destructions"]] == [day]
+    read = await hub.client(Role.EPIDEMIOLOGIST).get(f"/v1/destructions/{day}")
+    told = read.json()
+    assert told["rows"] == {"vault": 1, "quarantine": 0, "vault_held": 0}
+    assert told["reason"] == "RETENTION"
+    (event,) = await rows(
+        hub, "SELECT event_id::text, body FROM event WHERE hub_id = $1 AND kind = 'destroyed'"
+    )
+    assert event[0] == told["event_id"]
+    period = day.removeprefix("day.")
+    assert event[1] == {"key_class": "day", "period": period, "count": 1}
+    published = certificates(hub)[day]
+    assert (published.document, published.signature) == (told["document"], told["signature"])
+    file = tmp_path / "certificate.json"
+    file.write_bytes(published.line())
+    key = ["--key", told["signing_key"]]
+    assert command(tmp_path, "destructions", "verify", file, *key).returncode == 0
+    other = command(tmp_path, "destructions", "verify", file, "--key", "0" * 16)
+    assert "another key" in other.stderr
+    missing = await hub.client(Role.SUPERVISOR).get("/v1/destructions/day.1999-01-01")
+    assert missing.status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (b'"vault":1', b'"vault":0', "signature"),
+        (b'"reason":"RETENTION"', b'"reason":"SUNSET"', "signature"),
+        (b'"signing_key":"', b'"signing_key":"0', "not the one"),
+        (b'"form":"twinstile', b'"form":"other', "no certificate"),
+        (b"{", b"[", "no certificate"),
+    ],
+)
+async def test_an_edited_certificate_is_found(
+    hub: Hub, old: bytes, new: bytes, said: str
+) -> None:
+    body = people.check(1, people.resident_number())
+    await hub.client().put(f"/v1/checks/{people.new_id()}", json=body)
+    await retain(hub, 15)
+    (one,) = certificates(hub).values()
+    assert old in one.line()
+    assert one.fault() is None
+    edited = destruction.parse(one.line().replace(old, new, 1))
+    fault = "no certificate" if edited is None else edited.fault()
+    assert fault is not None
+    assert said in fault
+
+
+async def test_what_a_restore_brings_back_is_destroyed_again(hub: Hub, place: Place) -> None:
+    """Keys and rows of before, and a database that knows nothing of the destruction."""
+    number, keys = people.resident_number(), hub.house.keys.of(hub.hub_id)
+    told = await a_closed_case(hub, number)
+    folder = hub.house.settings.data_path / "keys" / hub.hub_id
+    saved = {path: path.read_bytes() for path in folder.glob("*.key")}
+    before = {
+        table: await rows(hub, f"SELECT * FROM {table} WHERE hub_id = $1")
+        for table in ("vault", "vault_held")
+    }
+    assert await retain(hub, KEPT + 1) == 2
+    proofs = certificates(hub)
+    assert {"day", "case"} <= {one.word("key_class") for one in proofs.values()}
+    for tombstone in folder.glob("*.gone"):
+        tombstone.unlink()
+    for path, content in saved.items():
+        path.write_bytes(content)
+    keys._cache.clear()
+    owner = Database(place.owner_url, pool_size=1)
+    async with owner.transaction() as tx:
+        await tx.raw.execute("DELETE FROM destruction WHERE hub_id = $1", hub.hub_id)
+        await tx.raw.execute(
+            "DELETE FROM event WHERE hub_id = $1 AND kind LIKE '%destroyed'", hub.hub_id
+        )
+        for table, records in before.items():
+            for record in records:
+                marks = ", ".join(f"${n}" for n in range(1, len(record) + 1))
+                await tx.raw.execute(
+                    f"INSERT INTO {table} ({', '.join(record.keys())}) VALUES ({marks})",
+                    *record.values(),
+                )
+    await owner.close()
+    back = await fever.reveal(hub, told["case_id"])
+    assert number in back.text  # the restore has brought the name back
+    now = clock.now()
+    assert await endings.replay_destructions(hub.house, now) >= 2
+    assert (await fever.reveal(hub, told["case_id"])).status_code == 404
+    assert not [name for name in keys.names("") if name in proofs]
+    for table in before:
+        assert await rows(hub, f"SELECT 1 FROM {table} WHERE hub_id = $1") == []
+    assert {k: one.document for k, one in certificates(hub).items()} == {
+        k: one.document for k, one in proofs.items()
+    }
+    listed = await hub.client(Role.SUPERVISOR).get("/v1/destructions")
+    assert {one["key_id"] for one in listed.json()["destructions"]} == set(proofs)
+    again = await retention.replay(
+        hub.house.database, keys, hub.hub_id, hub.house.settings.destructions_path, now
+    )
+    assert again == 0
+
+
+async def test_a_forged_certificate_destroys_nothing(hub: Hub) -> None:
+    body = people.check(1, people.resident_number())
+    await hub.client().put(f"/v1/checks/{people.new_id()}", json=body)
+    keys, file = hub.house.keys.of(hub.hub_id), hub.house.settings.destructions_path
+    (day,) = keys.names("day.")
+    keys.get_or_create("day.2020-01-01")
+    await retention.destroy(
+        hub.house.database,
+        keys,
+        hub.hub_id,
+        "day.2020-01-01",
+        destruction.Reason.RETENTION,
+        clock.now(),
+    )
+    await destruction.publish(hub.house.database, hub.hub_id, file)
+    forged = certificates(hub)["day.2020-01-01"].line().replace(b"day.2020-01-01", day.encode())
+    with file.open("ab") as lines:
+        lines.write(forged)
+    await endings.replay_destructions(hub.house, clock.now())
+    assert keys.names("day.") == [day]
+
+
+async def test_the_command_lists_what_was_published(hub: Hub, tmp_path: Path) -> None:
+    keys = hub.house.keys.of(hub.hub_id)
+    keys.get_or_create("case.7")
+    await retention.destroy(
+        hub.house.database, keys, hub.hub_id, "case.7", destruction.Reason.SUNSET, clock.now()
+    )
+    file = hub.house.settings.destructions_path
+    await destruction.publish(hub.house.database, hub.hub_id, file)
+    data = hub.house.settings.data_path
+    told = command(tmp_path, "destructions", "list", "--data-dir", data)
+    assert f"{hub.hub_id}  case.7  SUNSET" in told.stdout
