@@ -24,6 +24,8 @@ from twinstile.platform.db import APP_ROLE
 
 HERE = Path(__file__).parent
 WARM_S = 2.0
+WARM_REQUESTS = 1000
+LONGEST_WARM_S = 20.0
 RAMP_S = 0.3
 LOOK_S = 0.2
 AT_REST = 0.05
@@ -142,10 +144,16 @@ class Bench:
                 for name in plan.variants
             ]
             for standing in up:
-                self.window(standing, WARM_S)
+                self.warm(standing)
             rush = self.rounds(up)
             calm = self.rounds(up, plan.calm_per_s)
         return summary(rush, calm)
+
+    def warm(self, standing: Standing) -> None:
+        """Until every connection of every process has prepared what it asks, or long enough."""
+        served, ends = 0, time.monotonic() + LONGEST_WARM_S
+        while served < WARM_REQUESTS and time.monotonic() < ends:
+            served += self.window(standing, WARM_S).result["acknowledged"]
 
     def rounds(
         self, up: Sequence[Standing], rate: int | None = None
@@ -207,17 +215,23 @@ class Bench:
                 break
         return round(now - began, 1)
 
-    async def lost(self) -> int:
-        """Acknowledged checks without all of their rows, in any database. Counts every row."""
-        missing = 0
+    async def kept(self) -> dict[str, int]:
+        """Acknowledgements held against the rows of each table and the tablets' counters.
+
+        `lost` were acknowledged and are not all there; `surplus` are there without having been
+        acknowledged, as an answer that never came leaves them.
+        """
+        lost = surplus = 0
         for database in self._tokens:
             connection = await asyncpg.connect(plain(self.server.url(database)))
             try:
-                for counted in await connection.fetchrow(_ROWS):
-                    missing += abs(counted - self.acknowledged[database])
+                counted = list(await connection.fetchrow(_ROWS))
             finally:
                 await connection.close()
-        return missing
+            lost += max(0, self.acknowledged[database] - min(counted))
+            surplus += max(0, max(counted) - self.acknowledged[database])
+        acknowledged = sum(self.acknowledged.values())
+        return {"acknowledged": acknowledged, "lost": lost, "surplus": surplus}
 
     def profiled(self, seconds: float) -> str:
         """Where the time of the shipped service goes, by part and by function."""
@@ -232,7 +246,7 @@ class Bench:
             told = json.loads(child.stdout.readline()) if child.stdout else {}
             host, port = told["url"].removeprefix("http://").split(":")
             standing = Standing("profile", "twinstile", host, int(port), child.pid)
-            self.window(standing, WARM_S)
+            self.warm(standing)
             requests = 0
             for _ in range(2):  # the profile begins with the first line and ends with the next
                 child.stdin.write("\n")
@@ -257,7 +271,7 @@ class Bench:
         }
 
     async def _version(self) -> str:
-        connection = await asyncpg.connect(plain(self.server.url("twinstile")))
+        connection = await asyncpg.connect(plain(self.server.url("postgres")))
         try:
             return await connection.fetchval("SHOW server_version")
         finally:
@@ -344,6 +358,7 @@ def summary(
                 for tree in ("server", "postgres", "load")
             },
             "rest_s": _median(found, "rest_s"),
+            "overloaded_calm": any(r.result["overloaded"] for r in calm[name]),
             "refused": sum(sum(r.result["refused"].values()) for r in [*found, *calm[name]]),
         }
         for name, found in rush.items()

@@ -4,7 +4,8 @@ Both lie in databases of their own on one server, are measured in alternating or
 filled alike: real checks are stored through the service, then copied by SQL with new ids,
 people and moments, so that the copies are as large and as varied in their columns as real rows.
 They spread over the past days in the order of their ids, each a person of its own, all passages
-closed. Then both are vacuumed, analysed and written out by a checkpoint.
+closed. Then the copied events are sealed, and both databases vacuumed, analysed and written out
+by a checkpoint.
 """
 
 import asyncio
@@ -16,6 +17,9 @@ from contextlib import ExitStack
 
 import asyncpg
 from _bench import Bench, Standing, plain
+
+from twinstile.platform import sealer
+from twinstile.platform.db import Database
 
 DATABASES = {"small": "twinstile", "large": "grown"}
 SMALL = 10_000
@@ -79,7 +83,7 @@ def measured(bench: Bench, stored: int) -> dict[str, object]:
     with ExitStack() as stack:
         up = _standing(bench, stack)
         for standing in up:
-            bench.window(standing, 2.0)
+            bench.warm(standing)
         found = bench.rounds(up)
     ratios = [a.rps / b.rps for a, b in zip(found["large"], found["small"], strict=True)]
     rps = {name: round(statistics.median(r.rps for r in each)) for name, each in found.items()}
@@ -139,11 +143,21 @@ async def filled(bench: Bench, database: str, wanted: int) -> int:
             end = min(start + CHUNK, missing)
             await _copy(connection, start, end, missing)
             print(f"{database}: {there + end:,} checks stored", file=sys.stderr, flush=True)
+        await _seal(bench.url(database))
         await connection.execute("VACUUM ANALYZE")
         await connection.execute("CHECKPOINT")
         return await connection.fetchval('SELECT count(*) FROM "check"')
     finally:
         await connection.close()
+
+
+async def _seal(url: str) -> None:
+    """Enter the copied events in the ledger, as the service would have done day by day."""
+    database = Database(url, pool_size=1)
+    try:
+        await sealer.seal(database)
+    finally:
+        await database.close()
 
 
 async def _copy(connection: asyncpg.Connection, start: int, end: int, of: int) -> None:

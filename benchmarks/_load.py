@@ -24,6 +24,8 @@ from typing_extensions import override
 from uuid_utils import uuid7
 
 LAST_ANSWER_S = 40
+TOO_MUCH_S = 2.0
+"""An open loop ends when so many seconds of arrivals wait: the server cannot keep up."""
 FEVER_EVERY = 333  # 0.3 %: one of them is asked aside, as on a usual day
 _WEIGHTS = [pow(2, 17 - place, 11) for place in range(17)]
 _CHECK_DIGITS = "10X98765432"
@@ -133,6 +135,7 @@ class Window:
         self._idle: deque[Connection] = deque()
         self._overdue: deque[float] = deque()
         self._begin = self._end = 0.0
+        self._overloaded = False
 
     async def run(self) -> dict[str, object]:
         order, loop = self._order, asyncio.get_running_loop()
@@ -156,6 +159,7 @@ class Window:
             "acknowledged": self._statuses.pop(201, 0),
             "refused": dict(self._statuses),
             "unanswered": self._under_way,
+            "overloaded": self._overloaded,
             "counted": len(self._waits),
             "seconds": order["seconds"],
             "elapsed": elapsed,
@@ -179,8 +183,11 @@ class Window:
                 await asyncio.sleep(wait)
             if self._idle:
                 self._send(self._idle.popleft(), due)
-            else:
+            elif len(self._overdue) < TOO_MUCH_S * self._order["rate"]:
                 self._overdue.append(due)
+            else:
+                self._overloaded = True
+                return
 
     def _send(self, connection: Connection, since: float) -> None:
         self._under_way += 1

@@ -85,8 +85,7 @@ def measured(bench: Bench, options: argparse.Namespace) -> dict[str, object]:
         missing = _bench.no_workers()
         result["two_workers"] = None if missing else bench.phase(workers=2)
         result["two_workers_missing"] = missing
-    result["lost"] = asyncio.run(bench.lost())
-    return {**result, **bench.machine()}
+    return {**result, **asyncio.run(bench.kept()), **bench.machine()}
 
 
 def arguments() -> argparse.Namespace:
