@@ -22,6 +22,7 @@ from twinstile.platform.errors import (
     InvalidRequest,
     Problem,
     ProblemBody,
+    StorageFull,
     TooDeep,
     TooLarge,
     TooLargeBody,
@@ -155,7 +156,7 @@ def _add_problems(operation: Operation, *, of_the_house: bool) -> None:
 
 
 def _common(operation: Operation) -> Iterator[type[Problem]]:
-    yield from (DuplicateParameter, Unavailable)
+    yield from (DuplicateParameter, Unavailable, StorageFull)
     rights = operation.get("security", [])
     if rights:
         yield Unauthenticated

@@ -74,6 +74,11 @@ class Ledger:
         pairs = itertools.pairwise([since, *moments])
         return max((b - a for a, b in pairs if b > since and a < until), default=0.0)
 
+    def healed(self, since: float) -> float:
+        """Seconds from that moment to the next acknowledgement."""
+        later = (done.at for done in self.acknowledged.values() if done.at > since)
+        return min(later, default=float("inf")) - since
+
 
 def person() -> str:
     """A resident number nobody has had before in this process."""

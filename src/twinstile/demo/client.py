@@ -1,7 +1,7 @@
 """How the simulator speaks: one connection, patience, and answers read as typed values.
 
 A request is repeated unchanged, under the same id, while the service asks for that (429, 502,
-503, 504) or does not answer, for a minute at most; whatever else it refuses is `Refused`.
+503, 504, 507) or does not answer, for a minute at most; whatever else it refuses is `Refused`.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ import httpx2
 
 PATIENCE_S = 60.0
 CONNECTIONS = 32
-_TRY_AGAIN = frozenset({429, 502, 503, 504})
+_TRY_AGAIN = frozenset({429, 502, 503, 504, 507})
 
 Json = Mapping[str, object]
 T = TypeVar("T")

@@ -18,7 +18,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from twinstile.platform.errors import Busy, Unavailable
+from twinstile.platform.errors import Busy, StorageFull, Unavailable
 
 MIN_SERVER_VERSION = 150000
 APP_ROLE = "twinstile_app"
@@ -167,7 +167,7 @@ class Database:
 
         Raises `Unavailable` when the database does not answer in time; a failed commit is one
         of these cases, and then nobody knows what was stored. Raises `Busy` when others were in
-        the way for too long; then nothing was.
+        the way for too long, `StorageFull` when the disk is full; then nothing was.
         """
         async with self._block(readonly=False) as (sql, raw):
             yield Transaction(sql, raw)
@@ -195,17 +195,11 @@ class Database:
                 except BaseException:
                     raw.terminate()
                     raise
-        except _CONTENTION as error:
-            raise Busy(retry_after_s=1) from error
-        except _OUTAGES as error:
-            raise Unavailable(retry_after_s=1) from error
-        except DBAPIError as error:
-            cause = _driver_error(error)
-            if isinstance(cause, _CONTENTION):
-                raise Busy(retry_after_s=1) from error
-            if isinstance(cause, _OUTAGES):
-                raise Unavailable(retry_after_s=1) from error
-            raise
+        except (*_CONTENTION, *_OUTAGES, DBAPIError) as error:
+            problem = _told(error)
+            if problem is None:
+                raise
+            raise problem from error
 
     @asynccontextmanager
     async def _turn(self) -> AsyncGenerator[None]:
@@ -283,6 +277,16 @@ async def _start(raw: Raw, *, readonly: bool) -> _Block:
 def _driver_error(error: DBAPIError) -> BaseException | None:
     """Asyncpg's own error below SQLAlchemy's wrapping."""
     return error.orig.__cause__ if error.orig is not None else None
+
+
+def _told(error: BaseException) -> Unavailable | None:
+    """What the caller is told of a failure that is not of its making."""
+    cause = _driver_error(error) if isinstance(error, DBAPIError) else error
+    if isinstance(cause, _CONTENTION):
+        return Busy(retry_after_s=1)
+    if isinstance(cause, asyncpg.DiskFullError):
+        return StorageFull(retry_after_s=1)
+    return Unavailable(retry_after_s=1) if isinstance(cause, _OUTAGES) else None
 
 
 async def _roll_back(block: _Block, raw: Raw) -> None:

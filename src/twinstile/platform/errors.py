@@ -276,6 +276,15 @@ class KeysUnavailable(Unavailable):
     title = "The keys that protect identities cannot be reached just now"
 
 
+class StorageFull(Unavailable):
+    """The database's disk is full: what was begun is undone. Reading goes on."""
+
+    status = 507
+    slug = "storage-full"
+    title = "The service has no space left to store data"
+    stored = False
+
+
 def problem_for_status(status: int) -> Problem:
     """The problem that stands for a plain HTTP status of the framework."""
     for kind in (InvalidRequest, Unauthenticated, Forbidden, NotFound, TooLarge, InvalidInput):
