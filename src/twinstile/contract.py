@@ -26,6 +26,7 @@ from twinstile.platform.errors import (
     TooDeep,
     TooLarge,
     TooLargeBody,
+    TooManyValues,
     Unauthenticated,
     Unavailable,
     UnsupportedMediaType,
@@ -163,7 +164,7 @@ def _common(operation: Operation) -> Iterator[type[Problem]]:
     if any(scopes for right in rights for scopes in right.values()):
         yield Forbidden
     if "requestBody" in operation:
-        yield from (InvalidRequest, DuplicateKey, InvalidEncoding, TooDeep)
+        yield from (InvalidRequest, DuplicateKey, InvalidEncoding, TooDeep, TooManyValues)
         yield from (TooLarge, UnsupportedMediaType)
     if "requestBody" in operation or "parameters" in operation:
         yield InvalidInput

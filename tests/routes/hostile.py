@@ -103,6 +103,8 @@ UNREADABLE = (
     Bytes("33 levels", _deep(33), "too-deep"),
     Bytes("100,000 levels", _deep(100_000), "too-deep"),
     Bytes("100,000 arrays", b"[" * 100_000, "too-deep"),
+    Bytes("100,001 commas", b"[" + b"1," * 100_001 + b"1]", "too-many-values"),
+    Bytes("empty arrays", b"[" + b"[]," * 300_000 + b"1]", "too-many-values"),
     *(
         Bytes(content_type or "no type", b'{"name": 1}', "unsupported-media-type", content_type)
         for content_type in (
@@ -136,7 +138,9 @@ COUNTS: Rows = (
     ("9" * 300, "out-of-range"),
     ("1.5", "invalid-format"),
     ("NaN", "invalid-format"),
-    ("9" * 5000, "invalid-format"),
+    ("1e400", "out-of-range"),
+    ("9" * 5000, "out-of-range"),
+    ("-" + "9" * 5000, "out-of-range"),
     ("true", "invalid-format"),
     ('"1"', "invalid-format"),
 )
@@ -157,6 +161,10 @@ WORDS: Rows = ((f'"{CANARY}"', "unknown-value"), ("5", "unknown-value"))
 FLAGS: Rows = (("1", "invalid-format"), ('"yes"', "invalid-format"))
 MOMENTS: Rows = (
     ('"2026-11-24T23:59:60Z"', "invalid-format"),
+    ('"2026-11-30T22:59:60Z"', "invalid-format"),
+    ('"2026-11-30T23:59:61Z"', "invalid-format"),
+    ('"9999-12-31T23:59:60-14:00"', "invalid-format"),
+    ('"2026-11-30T23:59:60+24:00"', "invalid-format"),
     ('"2026-11-24T24:00:00Z"', "invalid-format"),
     ('"2026-02-30T10:00:00Z"', "invalid-format"),
     ('"2026-11-24T10:00:00"', "invalid-format"),

@@ -136,6 +136,16 @@ async def test_a_parameter_given_twice_is_refused(quiet: Hub, path: str, repeate
 
 
 @pytest.mark.parametrize("path", [f"{path}?{SPAN}" for path in PERIODS] + ["/v1/cases?limit=5"])
+@pytest.mark.parametrize(
+    "part", ["limits=1", "Limit=1", "=", "'--", f"{CANARY}=1", "hub_id=elsewhere", "a[]=1"]
+)
+async def test_a_parameter_nobody_knows_is_refused(quiet: Hub, path: str, part: str) -> None:
+    answer = await quiet.client(who(path)).get(f"{path}&{part}")
+    wanted = {"pointer": "", "code": "unknown-parameter"}
+    assert wanted in refused(answer, 422, "invalid-input")
+
+
+@pytest.mark.parametrize("path", [f"{path}?{SPAN}" for path in PERIODS] + ["/v1/cases?limit=5"])
 @pytest.mark.parametrize("part", [f"cursor={CANARY}%00", "%00=1", "state=%00"])
 async def test_text_no_database_can_hold_is_refused(quiet: Hub, path: str, part: str) -> None:
     answer = await quiet.client(who(path)).get(f"{path}&{part}")

@@ -68,6 +68,14 @@ async def test_a_clock_far_off_is_noted_and_the_check_is_kept(hub: Hub, moment: 
     assert stored["clock_suspect"]
 
 
+@pytest.mark.parametrize("moment", ["2026-06-30T23:59:60Z", "2026-07-01T07:59:60.25+08:00"])
+async def test_a_leap_second_is_the_last_moment_of_its_day(hub: Hub, moment: str) -> None:
+    told = await put(hub, observed_at=moment)
+    assert told.status_code == 201, told.text
+    stored = (await hub.client().get(f"/v1/checks/{told.json()['id']}")).json()
+    assert stored["observed_at"].startswith("2026-06-30T23:59:59.999999")
+
+
 @pytest.mark.parametrize("check_id", [UUID(int=0), UUID(int=2**128 - 1), UUID(int=4 << 76)])
 async def test_an_id_is_only_asked_to_be_its_own(hub: Hub, check_id: UUID) -> None:
     first = await put(hub, check_id)

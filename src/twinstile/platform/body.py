@@ -17,10 +17,13 @@ from twinstile.platform.errors import (
     InvalidRequest,
     TooDeep,
     TooLarge,
+    TooManyValues,
     UnsupportedMediaType,
 )
 
 MAX_DEPTH = 32
+MAX_VALUES = 100_000
+"""Several times what the largest backlog or manifest holds; each costs memory and time."""
 MAX_DIGITS = 308
 """An integer with more is infinite to whoever reads numbers as doubles, so it is here."""
 
@@ -60,10 +63,12 @@ def parse(body: bytes) -> object:
         text = body.decode("utf-8")
     except UnicodeDecodeError:
         raise InvalidEncoding from None
+    if body.count(b",") > MAX_VALUES:
+        raise TooManyValues(f"At most {MAX_VALUES} values are read.")
     if body.count(b"{") + body.count(b"[") > MAX_DEPTH:
         _check_depth(body)
     try:
-        return json.loads(text, object_pairs_hook=_object, parse_int=_integer)
+        return _DECODER.decode(text)
     except json.JSONDecodeError:
         raise InvalidRequest("The body is not JSON.") from None
 
@@ -79,6 +84,9 @@ def _integer(digits: str) -> int | float:
     if len(digits) > MAX_DIGITS:
         return -math.inf if digits.startswith("-") else math.inf
     return int(digits)
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_int=_integer)
 
 
 def _check_depth(body: bytes) -> None:

@@ -114,6 +114,11 @@ class TooDeep(InvalidRequest):
     title = "The JSON is nested too deeply"
 
 
+class TooManyValues(InvalidRequest):
+    slug = "too-many-values"
+    title = "The JSON holds more values than any request needs"
+
+
 class Unauthenticated(Problem):
     status = 401
     slug = "unauthenticated"

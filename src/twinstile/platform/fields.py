@@ -6,7 +6,7 @@ members are refused rather than ignored.
 """
 
 import re
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated
 
 from pydantic import (
@@ -39,7 +39,22 @@ def _iso(moment: object) -> object:
         return moment
     if not isinstance(moment, str) or not _ISO_MOMENT.fullmatch(moment):
         raise PydanticCustomError("invalid-format", "RFC 3339 with an offset")
-    return moment
+    return _leap_second(moment) if moment[17:19] == "60" else moment
+
+
+def _leap_second(moment: str) -> datetime:
+    """The second that is put in at the end of a month (RFC 3339, 5.7), as the end of its 59th.
+
+    Neither Python nor PostgreSQL has it; so it still comes after all others of its day.
+    """
+    try:
+        last = datetime.fromisoformat(f"{moment[:17]}59{moment[19:].upper()}")
+        after = last.astimezone(UTC).replace(microsecond=0) + timedelta(seconds=1)
+    except (ValueError, OverflowError):
+        after = None
+    if after is None or (after.day, after.time()) != (1, time.min):
+        raise PydanticCustomError("invalid-format", "RFC 3339 with an offset")
+    return after - timedelta(microseconds=1)
 
 
 def _iso_day(day: object) -> object:

@@ -1,5 +1,6 @@
 """From whatever was raised to a problem document; installed on the application once."""
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import cast
@@ -42,6 +43,9 @@ _CODES = {
     "int_parsing_size": "out-of-range",
     "multiple_of": "out-of-range",
 }
+_NO_INTEGER = frozenset({"int_type", "int_from_float", "finite_number"})
+_ENDLESS = (math.inf, -math.inf)
+"""What the gate makes of an integer with more digits than any field takes."""
 _OWN_CODES = frozenset({"invalid-text", "invalid-format", "out-of-range", "missing"})
 _FIELD_NAME = re.compile(r"[a-z][a-z_]{0,39}", re.ASCII)
 MOST_FAULTS = 20
@@ -54,6 +58,8 @@ def faults(errors: Sequence[Mapping[str, object]]) -> list[FieldFault]:
 
 def _code(error: Mapping[str, object]) -> str:
     kind = str(error["type"])
+    if kind in _NO_INTEGER and error.get("input") in _ENDLESS:
+        return "out-of-range"
     # of a length that several constraints limit, Pydantic speaks as of a list
     context = cast("Mapping[str, object]", error.get("ctx", {}))
     if kind in {"too_long", "too_short"} and context.get("field_type") == "Value":

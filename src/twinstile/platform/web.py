@@ -5,12 +5,16 @@
 (`Read`).
 """
 
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, cast
 from urllib.parse import parse_qsl
 
 from fastapi import Depends, Request, Response, Security
+from fastapi.dependencies.models import Dependant
+from fastapi.dependencies.utils import get_flat_params
+from fastapi.params import Cookie, Header, Path
 from fastapi.routing import APIRoute
 from fastapi.security.http import HTTPBase
 from starlette.requests import HTTPConnection
@@ -80,12 +84,13 @@ class GatedRoute(APIRoute):
         inner = super().get_route_handler()
         takes_body = self.body_field is not None
         takes_token = any(isinstance(part.call, Caller) for part in self.dependant.dependencies)
+        parameters = frozenset(_parameters(self.dependant))
 
         async def handle(request: Request) -> Response:
             if takes_token:
                 request.scope[KNOWN] = await _look_up(request)
             if request.scope["query_string"]:
-                check_query(request.url.query)
+                check_query(request.url.query, parameters)
             gated = _Gated(request.scope, request.receive)
             raw = await body.read(gated, self.limit)
             gated.keep(raw)
@@ -103,8 +108,18 @@ class BatchRoute(GatedRoute):
     limit: ClassVar[int] = 8 << 20
 
 
-def check_query(query: str) -> None:
-    """Refuse repeated parameters (whose value would count?) and text no database can hold."""
+def _parameters(dependant: Dependant) -> Iterator[str]:
+    """The names of a route's query parameters, those in a model of them included."""
+    for parameter in get_flat_params(dependant):
+        if not isinstance(parameter.field_info, Path | Header | Cookie):
+            yield parameter.alias
+
+
+def check_query(query: str, known: AbstractSet[str]) -> None:
+    """Refuse repeated parameters (whose value would count?) and text no database can hold.
+
+    An unknown one is refused as an unknown member is: a misspelt filter would give everything.
+    """
     pairs = parse_qsl(query, keep_blank_values=True, max_num_fields=None)
     names = [name for name, _ in pairs]
     if len(set(names)) != len(names):
@@ -112,6 +127,8 @@ def check_query(query: str) -> None:
     for name, value in pairs:
         if "\0" in name + value:
             raise InvalidInput(errors=[FieldFault("", "invalid-text")])
+    if not known >= set(names):
+        raise InvalidInput(errors=[FieldFault("", "unknown-parameter")])
 
 
 class Caller(HTTPBase):

@@ -123,7 +123,7 @@ def _envelope(item: object) -> FactBody | Problem:
     try:
         return FactBody.model_validate(item)
     except ValidationError as error:
-        return InvalidInput(errors=faults(error.errors(include_input=False)))
+        return InvalidInput(errors=faults(error.errors(include_url=False)))
 
 
 def _claimed(item: object, name: str, kind: TypeAdapter[T]) -> T | None:
@@ -145,7 +145,7 @@ def _fact(
     try:
         body = _BODIES[envelope.kind].model_validate(envelope.body)
     except ValidationError as error:
-        found = faults(error.errors(include_input=False))
+        found = faults(error.errors(include_url=False))
         raise InvalidInput(errors=_in_body(found)) from None
     hand = attribution.hand(envelope.shift_id, body, crew, receiver, sent_at)
     return _Fact(place, envelope.kind, envelope.id, envelope.counter, body, hand)
