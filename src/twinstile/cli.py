@@ -35,6 +35,7 @@ app = typer.Typer(
 operators = typer.Typer(help="People on duty.", no_args_is_help=True)
 app.add_typer(operators, name="operator")
 app.add_typer(keys.app, name="keys")
+backup_cli.join(app)
 app.add_typer(endings.destructions, name="destructions")
 app.add_typer(endings.holds, name="hold")
 app.add_typer(auditing.app, name="audit")

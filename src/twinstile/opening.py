@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from sqlalchemy import text
-from sqlalchemy.engine import URL, make_url
+from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import NullPool
 
@@ -111,15 +111,14 @@ def external(settings: Settings) -> Place:
 
 async def prepare(place: Place) -> None:
     """Bring the schema to this version and let the service in. Raises `SchemaError`."""
-    if place.embedded:
-        await _create_database(place.owner_url)
+    await make_database(place)
     await schema.upgrade(place.owner_url)
-    async with _owner(make_url(place.owner_url)) as owner:
+    async with owner(place.owner_url) as connection:
         if place.embedded:
-            await owner.execute(text(f"ALTER ROLE {APP_ROLE} LOGIN"))
+            await connection.execute(text(f"ALTER ROLE {APP_ROLE} LOGIN"))
         elif place.role:
             # from PostgreSQL 16 on, who created a role may not yet act as it
-            await owner.execute(text(f"GRANT {APP_ROLE} TO CURRENT_USER"))
+            await connection.execute(text(f"GRANT {APP_ROLE} TO CURRENT_USER"))
 
 
 def open_house(settings: Settings, place: Place) -> House:
@@ -177,22 +176,27 @@ def new_passcode() -> str:
     return f"{letters[:4]}-{letters[4:8]}-{letters[8:]}"
 
 
-async def _create_database(owner_url: str) -> None:
-    url = make_url(owner_url)
-    async with _owner(url.set(database="postgres")) as owner:
+async def make_database(place: Place) -> None:
+    """Make the database of our own server, if it is not there; one elsewhere is its owner's."""
+    if not place.embedded:
+        return
+    url = make_url(place.owner_url)
+    elsewhere = url.set(database="postgres").render_as_string(hide_password=False)
+    async with owner(elsewhere) as connection:
         # another process may have borrowed the same new server; the lock ends with the session
-        await owner.execute(text(f"SELECT pg_advisory_lock({schema.UPGRADE_LOCK})"))
-        there = await owner.scalar(
+        await connection.execute(text(f"SELECT pg_advisory_lock({schema.UPGRADE_LOCK})"))
+        there = await connection.scalar(
             text("SELECT 1 FROM pg_database WHERE datname = :name"), {"name": url.database}
         )
         if there is None:
-            await owner.execute(text(f'CREATE DATABASE "{url.database}"'))
+            await connection.execute(text(f'CREATE DATABASE "{url.database}"'))
 
 
 @asynccontextmanager
-async def _owner(url: URL) -> AsyncGenerator[AsyncConnection]:
+async def owner(url: str) -> AsyncGenerator[AsyncConnection]:
+    """A connection of the schema's owner; each statement commits by itself."""
     engine = create_async_engine(
-        url.set(drivername="postgresql+asyncpg"),
+        make_url(url).set(drivername="postgresql+asyncpg"),
         poolclass=NullPool,
         isolation_level="AUTOCOMMIT",
         hide_parameters=True,

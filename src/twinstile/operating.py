@@ -16,6 +16,7 @@ from twinstile.demo.client import Refused, Unreadable
 from twinstile.demo.timetable import TimetableError
 from twinstile.opening import FirstAdministrator, Place
 from twinstile.platform import clock, devices, observe, shifts
+from twinstile.platform.archive import BackupError
 from twinstile.platform.crypto import KeyUnavailable
 from twinstile.platform.embedded import EmbeddedError
 from twinstile.platform.errors import Problem
@@ -39,6 +40,7 @@ _SPEAKING = (
     SettingsError,
     EmbeddedError,
     SchemaError,
+    BackupError,
     KeyUnavailable,
     PolicyError,
     PortTaken,

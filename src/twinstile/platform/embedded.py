@@ -50,6 +50,8 @@ PORT = 5432  # only part of the socket's name
 SOCKET_PATH_LIMIT = 107  # bytes, sockaddr_un
 SSL_REQUEST = struct.pack("!ii", 8, 80877103)  # every server answers it with one letter
 MAX_CONNECTIONS = 300
+RESTORING = "restoring"
+"""The folder beside a cluster in which a restore builds the one to come."""
 LOG_LIMIT = 4 * 1024 * 1024  # bytes; a longer log is set aside at the next start
 
 DURABLE: Mapping[str, str] = MappingProxyType(
@@ -187,6 +189,20 @@ def begin(
 
 
 @contextlib.contextmanager
+def claim(data_root: Path) -> Generator[Path]:
+    """Keep everybody from the cluster of a data folder, and name it, there or not.
+
+    Raises `EmbeddedError` when a server uses it.
+    """
+    root = _root(data_root.expanduser().resolve())
+    cluster = root / f"pg{programs.major(programs.binaries())}"
+    with _lock(cluster) as lock:
+        if not _locked(lock):
+            raise EmbeddedError(f"{cluster} is in use: stop the service first")
+        yield cluster
+
+
+@contextlib.contextmanager
 def temporary(settings: Mapping[str, str] = THROWAWAY) -> Generator[Server]:
     """Have a server whose data are deleted with it, for tests and demonstrations."""
     with tempfile.TemporaryDirectory(prefix="twinstile-") as made:
@@ -263,10 +279,14 @@ def _serving(cluster: Path) -> Path | None:
 
 def _initialise(cluster: Path, run: Launcher, settings: Mapping[str, str]) -> None:
     """Make an empty cluster, under another name first so that half of one is never started."""
+    if (cluster.parent / RESTORING).exists():
+        raise EmbeddedError(
+            f"a restore into {cluster.parent} was interrupted: run `twinstile restore` again"
+        )
     for other in cluster.parent.glob("pg[0-9][0-9]"):
         raise EmbeddedError(
-            f"{other} was made by another major version than {cluster.name}: dump it with the "
-            "programs of that version and restore it here, or choose another data folder"
+            f"{other} was made by another major version than {cluster.name}: run `twinstile "
+            "upgrade-database`, or `twinstile restore` with a backup made before the upgrade"
         )
     fresh = cluster.with_suffix(".new")
     shutil.rmtree(fresh, ignore_errors=True)

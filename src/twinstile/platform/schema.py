@@ -9,8 +9,9 @@ import asyncio
 import importlib
 import pkgutil
 import random
+import re
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
@@ -40,6 +41,7 @@ LOCK_TIMEOUT = "100ms"
 PATIENCE_S = 120.0
 """How long a busy table is tried for, and another upgrade is waited for."""
 MONTHS_AHEAD = 3
+_MONTH = re.compile(r"check_[0-9]{4}_(0[1-9]|1[0-2])")
 
 
 _TOO_NEW = (
@@ -101,7 +103,13 @@ async def keep_partitions(owner_url: str, now: datetime) -> None:
 
     A month that cannot be cut off now stays in the DEFAULT partition: a warning, no failure.
     """
-    await _as_owner(owner_url, lambda connection: _ensure_partitions(connection, now))
+    await _as_owner(owner_url, lambda connection: _ensure_partitions(connection, _ahead(now)))
+
+
+async def make_months(owner_url: str, names: Sequence[str]) -> None:
+    """Make the partitions of these names, e.g. `check_2026_11`, as a backup lists them."""
+    months = [(int(name[6:10]), int(name[11:13])) for name in names if _MONTH.fullmatch(name)]
+    await _as_owner(owner_url, lambda connection: _ensure_partitions(connection, months))
 
 
 @cache
@@ -150,7 +158,7 @@ def _upgrade(connection: Connection, settings: Config, revision: str, known: Rev
             settings.attributes["connection"] = connection
             _giving_way(connection, lambda: command.upgrade(settings, revision))
             connection.commit()
-        _ensure_partitions(connection, datetime.now(UTC))
+        _ensure_partitions(connection, _ahead(datetime.now(UTC)))
 
 
 def _giving_way(connection: Connection, work: Callable[[], None]) -> None:
@@ -236,8 +244,8 @@ def _exclusive(connection: Connection) -> Generator[None]:
         connection.commit()
 
 
-def _ensure_partitions(connection: Connection, now: datetime) -> None:
-    for year, month in _months(now, MONTHS_AHEAD + 1):
+def _ensure_partitions(connection: Connection, months: Iterable[tuple[int, int]]) -> None:
+    for year, month in months:
         name = f"check_{year}_{month:02}"
         if connection.scalar(text("SELECT to_regclass(:name)"), {"name": name}) is None:
             connection.commit()
@@ -269,8 +277,8 @@ def _make_partition(connection: Connection, name: str, year: int, month: int) ->
         log.warning("partition.skipped", partition=name, reason=type(cause).__name__)
 
 
-def _months(start: datetime, count: int) -> Iterator[tuple[int, int]]:
-    for ahead in range(count):
+def _ahead(start: datetime) -> Iterator[tuple[int, int]]:
+    for ahead in range(MONTHS_AHEAD + 1):
         index = start.year * 12 + start.month - 1 + ahead
         yield index // 12, index % 12 + 1
 

@@ -92,6 +92,12 @@ class Settings(BaseSettings):
         description="where the ledger's roots are published, best on another disk; beside the "
         "data folder, with -audit.jsonl behind its name, unless set",
     )
+    backup_dir: Path | None = Field(
+        default=None, description="a backup is made here every night; none unless set"
+    )
+    backup_keep_days: int = Field(
+        default=14, ge=1, le=3650, description="older backups are removed, but never the newest"
+    )
     metrics_token: SecretStr | None = Field(
         default=None,
         min_length=16,

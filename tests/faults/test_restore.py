@@ -1,0 +1,352 @@
+"""A backup is taken beside the service, proved, and brought back; nothing less is a backup.
+
+Commands are run as an operator runs them. One station is backed up under load; the tests that
+bring it back each have a data folder of their own.
+"""
+
+import asyncio
+import json
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncGenerator, Callable, Generator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import fleets
+import httpx2
+import people
+import pytest
+import stations
+from stations import Station
+
+from twinstile import backups, opening, restoring
+from twinstile.platform import archive, clock, crypto, embedded, settings
+from twinstile.platform.archive import BackupError
+from twinstile.platform.settings import Settings
+from twinstile.restoring import Restored
+
+PATIENCE_S = 110
+LIVING = {"event", "ledger", "ledger_epoch", "ledger_head", "ledger_node"}
+"""Tables to which a new epoch adds."""
+
+
+@dataclass(frozen=True)
+class Drill:
+    """A station that was backed up while it worked, and has ended."""
+
+    folder: Path
+    hub_id: str
+    path: Path
+    taken: dict[str, object]
+    token: str
+    before: list[str]
+    """Checks acknowledged before the backup began."""
+    after: list[str]
+    """Checks acknowledged after it was complete."""
+
+
+def surroundings(folder: Path, **more: str) -> dict[str, str]:
+    plain = {k: v for k, v in os.environ.items() if not k.startswith("TWINSTILE_")}
+    return {
+        **plain,
+        "TWINSTILE_PROFILE": "demo",
+        "TWINSTILE_DATA_DIR": str(folder),
+        **more,
+    }
+
+
+def run(
+    folder: Path, *arguments: str | Path, limit: Callable[[], None] | None = None, **more: str
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "twinstile", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+        cwd=folder,
+        env=surroundings(folder, **more),
+        preexec_fn=limit,
+    )
+
+
+def told(done: subprocess.CompletedProcess[str]) -> dict[str, object]:
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def configuration(folder: Path, **more: object) -> Settings:
+    return settings.load(data_dir=folder, database_url=None, **more)
+
+
+def restore(folder: Path, path: Path, **options: bool) -> Restored:
+    chosen = {"replace": False, "unsigned": False, **options}
+    return restoring.restore(configuration(folder), path, **chosen)
+
+
+@pytest.fixture(scope="module")
+async def drill() -> AsyncGenerator[Drill]:
+    async with stations.station() as there:
+        crew = await there.crew(4)
+        async with fleets.fleet(there, crew, batches=1) as ledger:
+            await fleets.until(ledger, 200)
+            before = [str(one) for one in ledger.acknowledged]
+            to = there.folder / "backups"
+            done = await asyncio.to_thread(run, there.folder, "backup", "--to", to, "--json")
+            taken = told(done)
+            known = set(ledger.acknowledged)
+            await fleets.until(ledger, 20)
+            after = [str(one) for one in ledger.acknowledged if one not in known]
+        assert not ledger.refused
+        await stations.end(there)
+        path = Path(str(taken["backup"]))
+        token = crew[0].shift
+        yield Drill(there.folder, there.hub_id, path, taken, token, before, after)
+
+
+@pytest.fixture
+def elsewhere(drill: Drill) -> Generator[Path]:
+    """Another machine, to which only the keys were brought."""
+    with stations.folder() as folder:
+        shutil.copytree(drill.folder / "keys", folder / "keys")
+        yield folder
+
+
+def copy_of(drill: Drill, folder: Path) -> Path:
+    return Path(shutil.copytree(drill.path, folder / drill.path.name))
+
+
+async def contents(station: Station) -> dict[str, int]:
+    connection = await station.connect()
+    try:
+        return {
+            table.table: await connection.fetchval(f'SELECT count(*) FROM "{table.table}"')
+            for table in archive.read(Path(station.environment["BACKUP"])).tables
+        }
+    finally:
+        await connection.close()
+
+
+async def test_a_station_comes_back_as_it_was_and_serves(drill: Drill, elsewhere: Path) -> None:
+    manifest = archive.read(drill.path)
+    assert manifest.rows == drill.taken["rows"]
+    restored = told(await asyncio.to_thread(run, elsewhere, "restore", drill.path, "--json"))
+    assert restored["set_aside"] is None
+    assert set(restored["epochs"]) == {drill.hub_id}  # type: ignore[call-overload]
+    environment = {"BACKUP": str(drill.path)}
+    again = Station(elsewhere, stations.free_port(), environment=environment)
+    try:
+        await again.start()
+        found = await contents(again)
+        for table in manifest.tables:
+            if table.table == "enrolment":  # each start makes a code
+                assert found[table.table] == table.rows + 1
+            elif table.table in LIVING:
+                assert found[table.table] >= table.rows
+            else:
+                assert found[table.table] == table.rows, table.table
+        headers = {"Authorization": f"Bearer {drill.token}"}
+        async with httpx2.AsyncClient(base_url=again.url, headers=headers, timeout=30) as http:
+            for check_id in drill.before[:20]:
+                assert (await http.get(f"/v1/checks/{check_id}")).status_code == 200
+            for check_id in drill.after[:5]:
+                assert (await http.get(f"/v1/checks/{check_id}")).status_code == 404
+            new = people.check(10_000)
+            answer = await http.put(f"/v1/checks/{people.new_id()}", json=new)
+            assert answer.status_code == 201, answer.text
+    finally:
+        await stations.end(again)
+
+
+def test_a_backup_is_closed_to_others_and_holds_no_key(drill: Drill) -> None:
+    assert drill.path.stat().st_mode & 0o777 == 0o700
+    files = list(drill.path.iterdir())
+    assert {file.stat().st_mode & 0o777 for file in files} == {0o600}
+    keys = [key.read_bytes() for key in (drill.folder / "keys").rglob("*.key")]
+    assert len(keys) >= 3
+    whole = b"".join(
+        archive.gzip.open(file).read() if file.suffix == ".gz" else file.read_bytes()
+        for file in files
+    )
+    assert not [key for key in keys if key in whole or key.hex().encode() in whole]
+
+
+def test_a_backup_holds_every_table_of_ours(drill: Drill) -> None:
+    from twinstile.platform import schema  # noqa: PLC0415
+
+    kept = {table.table for table in archive.read(drill.path).tables}
+    assert kept == set(schema.metadata().tables)
+
+
+def test_a_full_proof_restores_and_compares(drill: Drill) -> None:
+    proved = told(run(drill.folder, "backup", "verify", drill.path, "--json"))
+    assert proved == {**proved, "well": True, "signed": True, "restored": True}
+
+
+def flip(path: Path) -> None:
+    whole = bytearray(path.read_bytes())
+    whole[len(whole) // 2] ^= 1
+    path.write_bytes(whole)
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-20])
+
+
+def lie(path: Path) -> None:
+    manifest = json.loads(path.read_text())
+    manifest["tables"][0]["rows"] += 1
+    path.write_text(json.dumps(manifest))
+
+
+@pytest.mark.parametrize(
+    ("file", "harm", "words"),
+    [
+        ("check.copy.gz", flip, "damaged"),
+        ("check.copy.gz", cut, "damaged"),
+        ("event.copy.gz", Path.unlink, "cannot be read"),
+        ("manifest.json", lie, "not signed"),
+        ("manifest.json", cut, "cannot be read"),
+        ("manifest.json", Path.unlink, "no backup"),
+    ],
+)
+def test_harm_is_found_and_restores_nothing(
+    drill: Drill, elsewhere: Path, file: str, harm: Callable[[Path], None], words: str
+) -> None:
+    path = copy_of(drill, elsewhere)
+    harm(path / file)
+    with pytest.raises(BackupError, match=words):
+        backups.verify(configuration(elsewhere), path, quick=True)
+    with pytest.raises(BackupError, match=words):
+        restore(elsewhere, path)
+    assert not [*elsewhere.glob("pg*/*"), *elsewhere.glob("restoring")]
+
+
+def test_rows_that_differ_are_found_though_every_file_hash_fits(
+    drill: Drill, elsewhere: Path
+) -> None:
+    path = copy_of(drill, elsewhere)
+    manifest = json.loads((path / "manifest.json").read_text())
+    (entry,) = (table for table in manifest["tables"] if table["table"] == "check")
+    file = path / "check.copy.gz"
+    lines = archive.gzip.open(file).read().splitlines(keepends=True)
+    with archive.gzip.open(file, "wb") as packed:
+        packed.writelines(lines[1:])
+    entry["sha256"] = archive.hashlib.sha256(file.read_bytes()).hexdigest()
+    (path / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(BackupError, match="rows of check"):
+        restore(elsewhere, path, unsigned=True)
+    assert not [*elsewhere.glob("pg*/*")]
+    # and no start makes an empty station of it
+    with pytest.raises(embedded.EmbeddedError, match="twinstile restore"):
+        embedded.start(elsewhere)
+
+
+def test_without_keys_nothing_is_restored_unless_asked_for(drill: Drill) -> None:
+    with stations.folder() as folder:
+        with pytest.raises(BackupError, match="copy them there first"):
+            restore(folder, drill.path)
+        assert not (folder / "keys").exists()
+        assert restore(folder, drill.path, unsigned=True).epochs
+
+
+def test_a_database_that_is_there_is_set_aside_only_when_told(
+    drill: Drill, elsewhere: Path
+) -> None:
+    restore(elsewhere, drill.path)
+    (elsewhere / "pg18" / "mark").touch()
+    with pytest.raises(BackupError, match="--replace"):
+        restore(elsewhere, drill.path)
+    assert (elsewhere / "pg18" / "mark").exists()
+    (elsewhere / "restoring").mkdir()  # as one that was cut off leaves it
+    (elsewhere / "restoring" / "pg18").mkdir()
+    done = restore(elsewhere, drill.path, replace=True)
+    assert (Path(str(done.set_aside)) / "mark").exists()
+    assert not (elsewhere / "restoring").exists()
+
+
+def test_a_service_that_runs_is_not_restored_over(drill: Drill, elsewhere: Path) -> None:
+    with (
+        embedded.start(elsewhere),
+        pytest.raises(embedded.EmbeddedError, match="stop the service"),
+    ):
+        restore(elsewhere, drill.path, replace=True)
+
+
+def test_a_killed_backup_is_none_and_the_next_one_tidies_up(
+    drill: Drill, elsewhere: Path
+) -> None:
+    restore(elsewhere, drill.path)
+    to = elsewhere / "backups"
+    to.mkdir()
+    for pause in (0.0, 0.02, 0.05):
+        child = subprocess.Popen(
+            [sys.executable, "-m", "twinstile", "backup", "--to", str(to)],
+            env=surroundings(elsewhere),
+            cwd=elsewhere,
+            stdout=subprocess.DEVNULL,
+        )
+        while child.poll() is None and not list(to.glob("*.partial")):
+            time.sleep(0.005)
+        time.sleep(pause)
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+        for path in to.glob("twinstile-*Z"):
+            backups.verify(configuration(elsewhere), path, quick=True)
+    backups.take(configuration(elsewhere), to, None)
+    assert not list(to.glob("*.partial"))
+    assert backups.made(to)
+
+
+def test_a_full_disk_leaves_no_backup_and_says_so(drill: Drill, elsewhere: Path) -> None:
+    restore(elsewhere, drill.path)
+    to = elsewhere / "backups"
+    with embedded.start(elsewhere):  # its files have no limit
+        done = run(
+            elsewhere,
+            "backup",
+            "--to",
+            to,
+            limit=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4000, 4000)),
+        )
+    assert done.returncode == 1
+    assert "No backup was made" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert list(to.glob("twinstile-*")) == []
+
+
+def test_old_backups_go_and_the_newest_stays(tmp_path: Path) -> None:
+    now = clock.now()
+    for days in (40, 20, 15, 13):
+        moment = now - timedelta(days=days)
+        folder = tmp_path / f"twinstile-{moment:%Y%m%dT%H%M%S.%f}Z"
+        folder.mkdir()
+        (folder / archive.MANIFEST).touch()
+    (tmp_path / "twinstile-notes").mkdir()
+    assert len(backups.prune(tmp_path, now - timedelta(days=14))) == 3
+    assert len(backups.prune(tmp_path, now)) == 0
+    assert len(backups.made(tmp_path)) == 1
+    assert (tmp_path / "twinstile-notes").is_dir()
+
+
+def test_destroyed_keys_are_destroyed_after_a_restore_too(
+    drill: Drill, elsewhere: Path
+) -> None:
+    keys = opening.key_ring(configuration(elsewhere)).of(drill.hub_id)
+    (day,) = keys.names("day.")
+    keys.destroy(day)
+    restore(elsewhere, drill.path)
+    with pytest.raises(crypto.KeyDestroyed):
+        opening.key_ring(configuration(elsewhere)).of(drill.hub_id).get_or_create(day)
+
+
+def test_there_is_nothing_to_back_up_where_there_is_nothing(tmp_path: Path) -> None:
+    with pytest.raises(BackupError, match="no database"):
+        backups.take(configuration(tmp_path), tmp_path / "backups", None)
+    assert not (tmp_path / "backups").exists()
