@@ -130,6 +130,7 @@ def _tell(restored: "Restored", *, as_json: bool) -> None:
             rows=manifest.rows,
             set_aside=restored.set_aside,
             epochs=restored.epochs,
+            destroyed=restored.destroyed,
             seconds=round(restored.seconds, 2),
         )
         return
@@ -138,6 +139,8 @@ def _tell(restored: "Restored", *, as_json: bool) -> None:
     )
     if restored.set_aside:
         typer.echo(f"The old database is {restored.set_aside}: remove it when all is well.")
+    if restored.destroyed:
+        typer.echo(f"Destroyed again, as it had been since: {restored.destroyed} keys' rows.")
     typer.echo(
         "What was acknowledged after that moment is not in it: tablets send what they still "
         "hold. Partners' cursors end (410); they read anew. Start the service."

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from twinstile import auditing, endings, keys
+from twinstile import auditing, backup_cli, endings, keys
 from twinstile.platform.roles import Role
 
 if TYPE_CHECKING:

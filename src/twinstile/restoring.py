@@ -20,12 +20,14 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from twinstile import backups, opening
+from twinstile import backups, destruction, opening
 from twinstile.opening import Place
 from twinstile.platform import archive, clock, embedded, ledger, programs
 from twinstile.platform.archive import BackupError, Manifest
+from twinstile.platform.auth import Gatekeeper
 from twinstile.platform.db import Database
 from twinstile.platform.settings import Settings
+from twinstile.platform.web import House
 
 STATEMENT_MS = 60 * 60 * 1000
 """Nobody waits for these but the restore itself."""
@@ -35,11 +37,16 @@ Wait = Callable[[float], None] | None
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """What was restored, where the old database is now, and each hub's new epoch."""
+    """What was restored, where the old database is now, and each hub's new epoch.
+
+    `destroyed` counts the keys of which the backup still had rows, although they were destroyed
+    since; None where there are no keys to tell.
+    """
 
     manifest: Manifest
     set_aside: str | None
     epochs: dict[str, str]
+    destroyed: int | None
     seconds: float
 
 
@@ -68,8 +75,8 @@ def restore(
     if settings.database_url is not None:
         beside = _outside(settings, replace=replace)
     with beside as stage:
-        epochs = asyncio.run(_fill(stage.place, backup, manifest))
-    return Restored(manifest, stage.set_aside, epochs, time.monotonic() - began)
+        epochs, destroyed = asyncio.run(_fill(settings, stage.place, backup, manifest))
+    return Restored(manifest, stage.set_aside, epochs, destroyed, time.monotonic() - began)
 
 
 def _require_signature(settings: Settings, backup: Path, manifest: Manifest) -> None:
@@ -88,7 +95,9 @@ def _require_signature(settings: Settings, backup: Path, manifest: Manifest) -> 
         )
 
 
-async def _fill(place: Place, backup: Path, manifest: Manifest) -> dict[str, str]:
+async def _fill(
+    settings: Settings, place: Place, backup: Path, manifest: Manifest
+) -> tuple[dict[str, str], int | None]:
     """Rows, then this version's schema, then what makes the copy a life of its own."""
     await backups.load(place, backup, manifest)
     await opening.prepare(place)
@@ -96,15 +105,20 @@ async def _fill(place: Place, backup: Path, manifest: Manifest) -> dict[str, str
         place.service_url, pool_size=2, statement_timeout_ms=STATEMENT_MS, role=place.role
     )
     epochs: dict[str, str] = {}
+    destroyed = None
     try:
         async with database.reading() as tx:
             hubs = await tx.raw.fetch("SELECT hub_id FROM hub ORDER BY hub_id")
         for (hub_id,) in hubs:
             async with database.transaction() as tx:
                 epochs[hub_id] = await ledger.new_epoch(tx, hub_id, clock.now())
+        if opening.key_folder(settings).is_dir():
+            keys = opening.key_ring(settings)
+            house = House(settings, database, Gatekeeper(database), keys)
+            destroyed = await destruction.replay_destructions(house, clock.now())
     finally:
         await database.close()
-    return epochs
+    return epochs, destroyed
 
 
 @contextmanager

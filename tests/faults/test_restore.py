@@ -23,9 +23,11 @@ import httpx2
 import people
 import pytest
 import stations
+from sqlalchemy import text
 from stations import Station
 
 from twinstile import backups, opening, restoring
+from twinstile.opening import Place
 from twinstile.platform import archive, clock, crypto, embedded, settings
 from twinstile.platform.archive import BackupError
 from twinstile.platform.settings import Settings
@@ -335,15 +337,25 @@ def test_old_backups_go_and_the_newest_stays(tmp_path: Path) -> None:
     assert (tmp_path / "twinstile-notes").is_dir()
 
 
-def test_destroyed_keys_are_destroyed_after_a_restore_too(
+def test_what_was_destroyed_after_the_backup_stays_destroyed(
     drill: Drill, elsewhere: Path
 ) -> None:
+    held = {table.table: table.rows for table in archive.read(drill.path).tables}
+    assert held["vault"] > 50
     keys = opening.key_ring(configuration(elsewhere)).of(drill.hub_id)
     (day,) = keys.names("day.")
     keys.destroy(day)
-    restore(elsewhere, drill.path)
+    assert restore(elsewhere, drill.path).destroyed == 1
+    with embedded.start(elsewhere) as running:
+        assert asyncio.run(count(opening.inside(running), "vault")) == 0
+        assert asyncio.run(count(opening.inside(running), "check")) == held["check"]
     with pytest.raises(crypto.KeyDestroyed):
-        opening.key_ring(configuration(elsewhere)).of(drill.hub_id).get_or_create(day)
+        keys.get_or_create(day)
+
+
+async def count(place: Place, table: str) -> int:
+    async with opening.owner(place.owner_url) as owner:
+        return await owner.scalar(text(f'SELECT count(*) FROM "{table}"')) or 0
 
 
 def test_there_is_nothing_to_back_up_where_there_is_nothing(tmp_path: Path) -> None:
