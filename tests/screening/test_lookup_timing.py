@@ -53,7 +53,8 @@ async def test_time_does_not_tell_whom_a_hub_knows(hub: Hub) -> None:
             duty = await hub.another(Role.ASSISTANT)
             client = hub.service.client(duty.token)
             assert (await client.get("/v1/me")).status_code == 200
-        number = {"nobody": people.resident_number(), "theirs": theirs, "ours": ours}[kind]
+        nobodys = people.resident_number(turn, f"{1910 + turn // 1000}0102")
+        number = {"nobody": nobodys, "theirs": theirs, "ours": ours}[kind]
         body = {"document": people.document(number), "purpose": "IDENTIFICATION"}
         began = time.perf_counter()
         answer = await client.post("/v1/lookups", json=body)
