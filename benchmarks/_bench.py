@@ -4,27 +4,26 @@ import asyncio
 import contextlib
 import json
 import os
-import platform
-import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import _cpu
 import _hub
+import _machine
 import _parts
 import asyncpg
+from _figures import Repetition, summary
 
 from twinstile.platform import embedded
 from twinstile.platform.db import APP_ROLE
 
 HERE = Path(__file__).parent
 WARM_S = 2.0
-WARM_REQUESTS = 1000
 LONGEST_WARM_S = 20.0
 RAMP_S = 0.3
 LOOK_S = 0.2
@@ -45,23 +44,7 @@ class Plan:
     calm_per_s: int
     disturbed: float
     redone: int
-
-
-@dataclass(slots=True)
-class Repetition:
-    """One measured window."""
-
-    result: dict
-    foreign: float
-    """Processors' worth of work of processes that are not ours."""
-    redone: int = 0
-
-    @property
-    def rps(self) -> float:
-        return self.result["counted"] / self.result["seconds"]
-
-    def cpu_us(self, tree: str) -> float:
-        return 1e6 * self.result["cpu_s"][tree] / max(1, self.result["counted"])
+    warm_requests: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,8 +135,10 @@ class Bench:
     def warm(self, standing: Standing) -> None:
         """Until every connection of every process has prepared what it asks, or long enough."""
         served, ends = 0, time.monotonic() + LONGEST_WARM_S
-        while served < WARM_REQUESTS and time.monotonic() < ends:
+        while served < self.plan.warm_requests and time.monotonic() < ends:
             served += self.window(standing, WARM_S).result["acknowledged"]
+            if not served:
+                raise SystemExit(f"{standing.name} stores nothing")
 
     def rounds(
         self, up: Sequence[Standing], rate: int | None = None
@@ -215,23 +200,42 @@ class Bench:
                 break
         return round(now - began, 1)
 
-    async def kept(self) -> dict[str, int]:
+    async def kept(self) -> dict[str, object]:
         """Acknowledgements held against the rows of each table and the tablets' counters.
 
         `lost` were acknowledged and are not all there; `surplus` are there without having been
-        acknowledged, as an answer that never came leaves them.
+        acknowledged, as an answer that never came leaves them. `rows_alike`: the databases hold
+        rows of one shape, member by member, null where the others are null.
         """
         lost = surplus = 0
+        shapes: list[str] = []
         for database in self._tokens:
             connection = await asyncpg.connect(plain(self.server.url(database)))
             try:
                 counted = list(await connection.fetchrow(_ROWS))
+                shapes.append(await connection.fetchval(_SHAPE))
             finally:
                 await connection.close()
             lost += max(0, self.acknowledged[database] - min(counted))
             surplus += max(0, max(counted) - self.acknowledged[database])
-        acknowledged = sum(self.acknowledged.values())
-        return {"acknowledged": acknowledged, "lost": lost, "surplus": surplus}
+        return {
+            "acknowledged": sum(self.acknowledged.values()),
+            "lost": lost,
+            "surplus": surplus,
+            "rows_alike": len(set(shapes)) == 1 if len(shapes) > 1 else None,
+        }
+
+    def machine(self) -> dict[str, object]:
+        """What the figures were made on, and how."""
+        told = asyncio.run(_machine.facts(self.folder, plain(self.server.url("postgres"))))
+        plan = self.plan
+        return {
+            **told,
+            "clients": plan.clients,
+            "rounds": plan.rounds,
+            "seconds": plan.seconds,
+            "calm_per_s": plan.calm_per_s,
+        }
 
     def profiled(self, seconds: float) -> str:
         """Where the time of the shipped service goes, by part and by function."""
@@ -255,28 +259,6 @@ class Bench:
                     requests = self.window(standing, seconds).result["acknowledged"]
         return _parts.report(out, requests)
 
-    def machine(self) -> dict[str, object]:
-        """What the figures were made on."""
-        return {
-            "processors": os.cpu_count(),
-            "processor": _first(Path("/proc/cpuinfo"), "model name"),
-            "python": platform.python_version(),
-            "postgresql": asyncio.run(self._version()),
-            "kernel": platform.release(),
-            "fdatasync_us": fdatasync_us(self.folder),
-            "clients": self.plan.clients,
-            "rounds": self.plan.rounds,
-            "seconds": self.plan.seconds,
-            "calm_per_s": self.plan.calm_per_s,
-        }
-
-    async def _version(self) -> str:
-        connection = await asyncpg.connect(plain(self.server.url("postgres")))
-        try:
-            return await connection.fetchval("SHOW server_version")
-        finally:
-            await connection.close()
-
 
 _ROWS = """
 SELECT (SELECT count(*) FROM "check"), (SELECT count(*) FROM screening),
@@ -284,6 +266,26 @@ SELECT (SELECT count(*) FROM "check"), (SELECT count(*) FROM screening),
        (SELECT count(*) FROM vault),
        (SELECT coalesce(sum(upper(r) - lower(r)), 0)::bigint
         FROM device, unnest(counters) AS r)
+"""
+
+_SHAPE = """
+WITH whole AS (
+    SELECT to_jsonb(c) AS "check", to_jsonb(s) AS screening, to_jsonb(e) AS event,
+           to_jsonb(v) AS vault
+    FROM "check" c
+    JOIN screening s USING (hub_id, screening_id)
+    JOIN event e ON e.hub_id = c.hub_id AND e.subject_id = c.screening_id
+    JOIN vault v ON v.hub_id = c.hub_id AND v.person_id = c.person_id
+    WHERE c.verdict = 'PASS' LIMIT 1
+), members AS (
+    SELECT t.key AS a, m.key AS b, m.value FROM whole w, jsonb_each(to_jsonb(w)) t,
+           jsonb_each(t.value) m
+    UNION ALL
+    SELECT m.key, n.key, n.value FROM whole w, jsonb_each(to_jsonb(w)) t,
+           jsonb_each(t.value) m, jsonb_each(m.value) n WHERE jsonb_typeof(m.value) = 'object'
+)
+SELECT string_agg(a || '.' || b || ' ' || jsonb_typeof(value), E'\\n' ORDER BY a, b)
+FROM members
 """
 
 
@@ -331,76 +333,6 @@ def no_workers() -> str | None:
     return None if "--workers" in told.stdout else "`twinstile serve` has no --workers"
 
 
-def summary(
-    rush: Mapping[str, list[Repetition]], calm: Mapping[str, list[Repetition]]
-) -> dict[str, object]:
-    """Medians of the rounds; ratios within each round."""
-    told: dict[str, object] = {f"{name}_rps": _rps(found) for name, found in rush.items()}
-    for other in ("empty", "textbook"):
-        if other in rush and "durable" in rush:
-            pairs = zip(rush["durable"], rush[other], strict=True)
-            told[f"ratio_to_{other}"] = round(
-                statistics.median(a.rps / b.rps for a, b in pairs), 3
-            )
-    if "durable" in rush:  # the figures that are promised, by the names they are promised by
-        told["p99_ms"] = _median(rush["durable"], "p99_ms")
-        told["p99_calm_ms"] = _median(calm["durable"], "p99_ms")
-    told["variants"] = {
-        name: {
-            "rps": _rps(found),
-            "rps_range": [round(min(r.rps for r in found)), round(max(r.rps for r in found))],
-            "p50_ms": _median(found, "p50_ms"),
-            "p99_ms": _median(found, "p99_ms"),
-            "p50_calm_ms": _median(calm[name], "p50_ms"),
-            "p99_calm_ms": _median(calm[name], "p99_ms"),
-            "cpu_us": {
-                tree: round(statistics.median(r.cpu_us(tree) for r in found))
-                for tree in ("server", "postgres", "load")
-            },
-            "rest_s": _median(found, "rest_s"),
-            "overloaded_calm": any(r.result["overloaded"] for r in calm[name]),
-            "refused": sum(sum(r.result["refused"].values()) for r in [*found, *calm[name]]),
-        }
-        for name, found in rush.items()
-    }
-    every = [r for found in (*rush.values(), *calm.values()) for r in found]
-    told["foreign_cpu"] = {
-        "median": statistics.median(r.foreign for r in every),
-        "highest": max(r.foreign for r in every),
-    }
-    told["repetitions"] = len(every)
-    told["repetitions_redone"] = sum(r.redone for r in every)
-    return told
-
-
-def _rps(found: Sequence[Repetition]) -> int:
-    return round(statistics.median(r.rps for r in found))
-
-
-def _median(found: Sequence[Repetition], name: str) -> float:
-    return round(statistics.median(r.result[name] for r in found), 2)
-
-
 def plain(url: str) -> str:
     """An address as asyncpg reads it."""
     return url.replace("postgresql+asyncpg://", "postgresql://")
-
-
-def fdatasync_us(folder: Path, times: int = 200) -> int:
-    """Microseconds, the median, that the disk takes to keep 8 kB: what a commit waits for."""
-    waits = []
-    with (folder / "fdatasync").open("wb", buffering=0) as file:
-        for _ in range(times):
-            file.write(b"\0" * 8192)
-            began = time.perf_counter()
-            os.fdatasync(file.fileno())
-            waits.append(time.perf_counter() - began)
-    return round(1e6 * statistics.median(waits))
-
-
-def _first(path: Path, name: str) -> str | None:
-    for line in path.read_text().splitlines():
-        key, _, value = line.partition(":")
-        if key.strip() == name:
-            return value.strip()
-    return None

@@ -190,7 +190,7 @@ async def policy_in_force(session: AsyncSession, at: datetime) -> HubPolicy:
 async def person_of(session: AsyncSession, identity: Identity, at: datetime) -> UUID:
     """Select the person, or create it: encrypted under the key of the day."""
     today = at.astimezone(SETTINGS.zone).date()
-    blinds = vault.blind(KEYS, identity.document, today)
+    blinds = vault.blind(vault.epoch_keys(KEYS, today), identity.document)
     known = await session.scalar(
         select(Vault)
         .where(Vault.hub_id == HUB, Vault.blind.in_(blinds))

@@ -1,0 +1,34 @@
+"""The gate's benchmark still measures what it says: all variants store, and store alike."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.mark.timeout(300)
+def test_every_variant_answers_and_both_databases_hold_the_same_rows() -> None:
+    told = subprocess.run(
+        [
+            sys.executable,
+            str(ROOT / "benchmarks" / "gate.py"),
+            *("--json", "--quick", "--one-worker", "--seconds", "0.2", "--clients", "2"),
+        ],
+        capture_output=True,
+        check=False,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
+    )
+    assert told.returncode == 0, told.stderr
+    result = json.loads(told.stdout)
+    assert result["acknowledged"] > 0
+    assert result["lost"] == result["surplus"] == 0
+    assert result["rows_alike"] is True
+    for figures in result["variants"].values():
+        assert figures["rps"] > 0
+        assert figures["refused"] == 0
