@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Protocol, cast
 
 import asyncpg
-from pydantic_core import to_json
+import orjson
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -227,7 +227,7 @@ class Database:
 
 def as_json(value: object) -> str:
     """A JSON parameter; our own values too: ids, moments and words as their text."""
-    return to_json(value, fallback=str).decode()
+    return orjson.dumps(value, default=str).decode()
 
 
 async def living(sql: AsyncConnection) -> Raw:

@@ -37,9 +37,9 @@ class PolicyRule:
     holds: Callable[[Mapping[str, object]], bool]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class HubPolicy:
-    """A policy ready to decide by."""
+    """A policy ready to decide by. One that was compiled again is another object."""
 
     version: PolicyVersion
     parameters: Parameters
