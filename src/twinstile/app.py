@@ -15,7 +15,7 @@ from twinstile.cases import api as cases
 from twinstile.contract import Documented
 from twinstile.export import api as export
 from twinstile.pages import docs, health, landing
-from twinstile.platform import access_api, certificates, handlers, observe
+from twinstile.platform import access_api, certificates, handlers, ledger_api, observe
 from twinstile.platform import api as platform
 from twinstile.platform.web import House
 from twinstile.policy import api as policy
@@ -23,6 +23,8 @@ from twinstile.policy.versions import Policies
 from twinstile.screening import api as screening
 from twinstile.screening.committer import Committer
 from twinstile.screening.desk import api as desk
+from twinstile.sharing import api as sharing
+from twinstile.sharing.feed import Feed
 
 ROUTERS = (
     screening.router,  # the gate's: routes are tried in this order
@@ -35,6 +37,9 @@ ROUTERS = (
     cases.router,
     desk.router,
     export.router,
+    sharing.router,
+    sharing.feed_router,
+    ledger_api.router,
     health.router,
     docs.router,
     landing.router,
@@ -86,6 +91,7 @@ def create_app(house: House, background: Background | None = None) -> FastAPI:
     app.state.house = house
     app.state.policies = policies
     app.state.committer = committer
+    app.state.feed = Feed(house.database)
     for router in ROUTERS:
         app.include_router(router)
     handlers.install(app)

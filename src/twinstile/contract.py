@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from typing_extensions import override
 
-from twinstile.platform.auth import DEVICE_SCOPES, ROLE_SCOPES
+from twinstile.platform.auth import DEVICE_SCOPES, PARTNER_SCOPES, ROLE_SCOPES
 from twinstile.platform.errors import (
     DuplicateKey,
     DuplicateParameter,
@@ -65,6 +65,8 @@ TAGS = {
     "screenings": "The passage of a person through the hub, folded from checks.",
     "reminders": "Reminders given before arrival and in the hub.",
     "cases": "Fever cases from first reading to closure.",
+    "ledger": "Every change in one linked order, and proofs of single ones.",
+    "partners": "Departments' systems, what they may hear of, and their feed of changes.",
     "exports": "Line lists and period reports, pseudonymous.",
     "oversight": "Who looked at data about people, and facts kept aside.",
     "operation": "Whether the service lives, can serve and how it does.",
@@ -204,6 +206,7 @@ def _add_rights(operation: Operation) -> None:
     }
     if scopes:
         holders = ["a device"] if scopes <= DEVICE_SCOPES else []
+        holders += ["a partner"] if scopes <= PARTNER_SCOPES else []
         holders += [
             role.replace("_", " ") for role, held in ROLE_SCOPES.items() if scopes <= held
         ]

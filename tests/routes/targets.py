@@ -45,6 +45,7 @@ DOCUMENT = (
     Fault("", '{"kind": "OTHER", "number": "1", "issuer": " "}', "invalid-text", "/issuer"),
     Fault("/hub_id", '"elsewhere"', "unknown-field"),
 )
+_TYPE = '{"type": "case.opened", "fields": []}'
 _OFFER = '{"kind": "S1", "outcome": "OFFERED"}'
 FACT = (
     *at("/temperature/value", of=NUMBERS),
@@ -328,5 +329,23 @@ TARGETS = (
         Role.ADMINISTRATOR,
         lambda: {"checkpoint": "north", "kind": "AUTO"},
         (*at("/checkpoint", of=SLUGS), *at("/kind", of=WORDS)),
+    ),
+    Target(
+        "POST",
+        "/v1/partners",
+        Role.ADMINISTRATOR,
+        lambda: {
+            "name": CANARY,
+            "kind": "health",
+            "types": [{"type": "case.opened", "fields": ["case_no"]}],
+        },
+        (
+            *at("/name", of=TEXTS),
+            *at("/kind", "/types/0/type", of=WORDS),
+            Fault("/types", "[]", "too-few"),
+            Fault("/types/0/fields", f'["{CANARY}"]', "unknown-value", "/types/0/fields/0"),
+            Fault("/types", f"[{', '.join([_TYPE] * 2)}]", "duplicate-entry"),
+            Fault("/secret", '"x"', "unknown-field"),
+        ),
     ),
 )

@@ -7,6 +7,7 @@ second time, so that one slip of the pen is noticed. A route that is not in it f
 import re
 from collections.abc import Mapping
 
+import departments
 import pytest
 from httpx2 import Response
 from hubs import DEVICE, Hub, Service, open_hub
@@ -15,6 +16,7 @@ from uuid_utils.compat import uuid7
 from twinstile import app, contract
 from twinstile.platform.roles import Role
 from twinstile.platform.web import House
+from twinstile.sharing.tokens import FORM
 
 OPERATIONS = {
     f"{method.upper()} {path}": operation
@@ -23,7 +25,8 @@ OPERATIONS = {
 
 NOBODY = "nobody"
 STAFF = frozenset(Role)
-EVERYBODY = STAFF | {DEVICE, NOBODY}
+PARTNER = "partner"
+EVERYBODY = STAFF | {DEVICE, NOBODY, PARTNER}
 TOKEN = STAFF | {DEVICE}
 LANE = frozenset({Role.SCREENER, Role.ASSISTANT, Role.MEDIC, Role.SUPERVISOR})
 ON_THE_FLOOR = LANE | {Role.DUTY_COMMANDER}
@@ -82,6 +85,13 @@ ALLOWED: Mapping[str, frozenset[str]] = {
     "GET /v1/reports/period": COUNTERS,
     "GET /v1/destructions": COUNTERS | {Role.ADMINISTRATOR},
     "GET /v1/destructions/{key_id}": COUNTERS | {Role.ADMINISTRATOR},
+    "POST /v1/partners": frozenset({Role.ADMINISTRATOR}),
+    "GET /v1/partners": frozenset({Role.ADMINISTRATOR}),
+    "POST /v1/partners/{partner_id}:rotate": frozenset({Role.ADMINISTRATOR}),
+    "DELETE /v1/partners/{partner_id}": frozenset({Role.ADMINISTRATOR}),
+    "POST /v1/oauth/token": frozenset(),  # without credentials nobody gets one
+    "GET /v1/changes": frozenset({PARTNER}),
+    "GET /v1/ledger/{event_id}/proof": frozenset({Role.SUPERVISOR, Role.DUTY_COMMANDER}),
 }
 SPAN = "?from=2026-11-24T00:00:00Z&to=2026-11-25T00:00:00Z"
 QUERIES = {
@@ -96,7 +106,11 @@ QUERIES = {
         SPAN,
     ),
 }
-REFUSALS = {"/problems/unauthenticated": 401, "/problems/forbidden": 403}
+REFUSALS = {
+    "/problems/unauthenticated": 401,
+    "/problems/invalid-client": 401,
+    "/problems/forbidden": 403,
+}
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +133,10 @@ async def test_a_route_is_open_to_those_who_need_it_and_to_nobody_else(
         assert refusal not in REFUSALS, answer.text
         assert answer.status_code not in {400, 415, 422, 500, 503}, answer.text
     else:
-        expected = "unauthenticated" if who == NOBODY else "forbidden"
+        # a partner's token is none at the other routes
+        expected = "unauthenticated" if who in {NOBODY, PARTNER} else "forbidden"
+        if name == "POST /v1/oauth/token":
+            expected = "invalid-client"
         assert refusal == f"/problems/{expected}", answer.text
         assert answer.status_code == REFUSALS[refusal]
 
@@ -127,16 +144,21 @@ async def test_a_route_is_open_to_those_who_need_it_and_to_nobody_else(
 async def call(name: str, who: str, hub: Hub) -> Response:
     method, _, template = name.partition(" ")
     path = re.sub(r"{(\w+)}", _value, template) + QUERIES.get(name, "")
-    bodies = OPERATIONS[name].get("requestBody", {}).get("content", {}).values()
-    body = next((media["example"] for media in bodies), None)
+    content = OPERATIONS[name].get("requestBody", {}).get("content", {})
+    media, body = next(((m, part["example"]) for m, part in content.items()), ("", None))
+    form = media == FORM
+    if form:  # wrong secrets of one client are counted
+        body = {**body, "client_id": f"{hub.hub_id}.{uuid7()}"}
     return await hub.service.client(await _token(name, who, hub)).request(
-        method, path, json=body
+        method, path, json=None if form else body, data=body if form else None
     )
 
 
 async def _token(name: str, who: str, hub: Hub) -> str | None:
-    if who == NOBODY:
-        return None
+    if who == NOBODY or name == "POST /v1/oauth/token":
+        return None  # the header there is for the client's credentials
+    if who == PARTNER:
+        return (await departments.enter(hub)).token
     if name == "DELETE /v1/shifts/current" and who != DEVICE:
         return (await hub.another(Role(who))).token  # it is used up
     return hub.tokens[who]

@@ -30,6 +30,7 @@ class Scope(StrEnum):
     ARRIVALS_WRITE = "arrivals:write"
     CASES_READ = "cases:read"
     CASES_WRITE = "cases:write"
+    CHANGES_READ = "changes:read"
     CHECKS_READ = "checks:read"
     CHECKS_WRITE = "checks:write"
     DESTRUCTIONS_READ = "destructions:read"
@@ -40,7 +41,9 @@ class Scope(StrEnum):
     LANES_READ = "lanes:read"
     LOOKUPS_WRITE = "lookups:write"
     """To find a person by the number of a document, within a quota."""
+    LEDGER_READ = "ledger:read"
     OPERATORS_MANAGE = "operators:manage"
+    PARTNERS_MANAGE = "partners:manage"
     POLICIES_READ = "policies:read"
     QUARANTINE_READ = "quarantine:read"
     QUARANTINE_WRITE = "quarantine:write"
@@ -73,6 +76,7 @@ _AT_THE_LANE = _EVERY_SHIFT | {
 DEVICE_SCOPES = frozenset(
     {Scope.FACTS_WRITE, Scope.LANES_READ, Scope.SELF_READ, Scope.SHIFTS_WRITE}
 )
+PARTNER_SCOPES = frozenset({Scope.CHANGES_READ})
 ROLE_SCOPES: Mapping[Role, frozenset[Scope]] = {
     Role.SCREENER: _AT_THE_LANE,
     Role.ASSISTANT: _AT_THE_LANE | {Scope.LOOKUPS_WRITE},
@@ -89,6 +93,7 @@ ROLE_SCOPES: Mapping[Role, frozenset[Scope]] = {
         Scope.LOOKUPS_WRITE,
         Scope.QUARANTINE_READ,
         Scope.QUARANTINE_WRITE,
+        Scope.LEDGER_READ,
         Scope.REPORTS_READ,
     },
     Role.DUTY_COMMANDER: _EVERY_SHIFT
@@ -99,6 +104,7 @@ ROLE_SCOPES: Mapping[Role, frozenset[Scope]] = {
         Scope.CASES_READ,
         Scope.CHECKS_READ,
         Scope.DESTRUCTIONS_READ,
+        Scope.LEDGER_READ,
         Scope.REMINDERS_WRITE,
         Scope.REPORTS_READ,
         Scope.STEPS_WRITE,
@@ -119,6 +125,7 @@ ROLE_SCOPES: Mapping[Role, frozenset[Scope]] = {
         Scope.DESTRUCTIONS_READ,
         Scope.DEVICES_MANAGE,
         Scope.OPERATORS_MANAGE,
+        Scope.PARTNERS_MANAGE,
     },
 }
 
@@ -146,6 +153,7 @@ class TokenKind(StrEnum):
 
     DEVICE = "tsd"
     SHIFT = "tss"
+    PARTNER = "tsp"
 
 
 def mint_token(kind: TokenKind, hub_id: str) -> str:

@@ -36,6 +36,10 @@ from twinstile.platform.settings import Settings
 
 BODY_LIMIT = 1 << 20
 MAX_TOKEN = 256
+TOKENS = (
+    "A device token (from enrolment), a shift token (from signing in) or a partner's access "
+    "token."
+)
 KNOWN = "twinstile.known"
 """Where a request keeps who is calling."""
 
@@ -143,7 +147,7 @@ class Caller(HTTPBase):
         super().__init__(
             scheme="bearer",
             scheme_name="token",
-            description="A device token (from enrolment) or a shift token (from signing in).",
+            description=TOKENS,
         )
         self._scopes = scopes
 

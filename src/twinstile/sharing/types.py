@@ -1,0 +1,71 @@
+"""The words of sharing, and what each kind of partner may see at most.
+
+Lists of what may leave, never of what may not: a member that an event gains later stays in the
+house until it is entered here and granted.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from uuid import UUID
+
+
+class PartnerKind(StrEnum):
+    """Which department a partner is."""
+
+    HEALTH = "health"
+
+
+class ChangeType(StrEnum):
+    """What a partner can hear of."""
+
+    CASE_OPENED = "case.opened"
+    CASE_MOVED = "case.moved"
+    CASE_OVERDUE = "case.overdue"
+    SCREENING_CHECKED = "screening.checked"
+    DESTROYED = "destroyed"
+    """The data about this subject were destroyed: forget what you hold of it."""
+
+
+class Use(StrEnum):
+    """How a member of an event's body leaves."""
+
+    AS_IS = "as-is"
+    PSEUDONYM = "pseudonym"
+    """An id of ours, replaced as the subject's is."""
+
+
+Fields = Mapping[str, Use]
+
+_STEP: Fields = dict.fromkeys(("case_no", "before", "event", "after"), Use.AS_IS)
+
+TERMS: Mapping[PartnerKind, Mapping[ChangeType, Fields]] = {
+    PartnerKind.HEALTH: {
+        ChangeType.CASE_OPENED: {
+            "case_no": Use.AS_IS,
+            "origin": Use.AS_IS,
+            "screening_id": Use.PSEUDONYM,
+        },
+        # `reason` is typed by people, and names may stand in it
+        ChangeType.CASE_MOVED: {**_STEP, "code": Use.AS_IS},
+        ChangeType.CASE_OVERDUE: _STEP,
+        ChangeType.SCREENING_CHECKED: dict.fromkeys(("verdict", "policy"), Use.AS_IS),
+        ChangeType.DESTROYED: {},
+    }
+}
+
+SOURCES: Mapping[ChangeType, str] = {
+    **{kind: kind.value for kind in ChangeType},
+    ChangeType.DESTROYED: "key.destroyed",
+}
+"""The kind of event each type of change is made from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Partner:
+    """The caller of the feed, and what it was granted."""
+
+    hub_id: str
+    partner_id: UUID
+    kind: PartnerKind
+    grants: Mapping[ChangeType, frozenset[str]]
