@@ -222,22 +222,30 @@ class Tablet:
 
 @asynccontextmanager
 async def fleet(
-    station: Station, crew: Sequence[Token], *, batches: int = 0, url: str | None = None
+    station: Station,
+    crew: Sequence[Token],
+    *,
+    batches: int = 0,
+    skews: Sequence[timedelta] = (),
 ) -> AsyncGenerator[Ledger]:
     """The crew at work for as long as the block; the last `batches` of them hand over batches.
 
-    What a tablet has not had acknowledged when the block ends stays unacknowledged.
+    What a tablet has not had acknowledged when the block ends stays unacknowledged. `skews`
+    tells by how much the clock of each tablet is ahead.
     """
     ledger, stop = Ledger(), asyncio.Event()
     tablets = [
         Tablet(
             token,
             ledger,
-            url or station.url,
+            station.url,
             stop,
             BATCH if place >= len(crew) - batches else 1,
+            skew,
         )
-        for place, token in enumerate(crew)
+        for place, (token, skew) in enumerate(
+            itertools.zip_longest(crew, skews, fillvalue=timedelta())
+        )
     ]
     tasks = [asyncio.create_task(tablet.work()) for tablet in tablets]
     try:

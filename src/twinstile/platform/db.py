@@ -27,6 +27,12 @@ READ_ROLE = "twinstile_read"
 
 POOL_WAIT_S = 1.0
 CONNECT_S = 5.0
+BEGIN_S = 1.0
+"""A connection that does not begin a transaction in this time is dead, whatever it says."""
+REACH_S = 1.5
+"""To have begun one, on a new connection if the first was dead."""
+UNDO_S = 0.25
+"""After that a connection is thrown away, and the server undoes it by itself."""
 LOCK_TIMEOUT_MS = 2000
 IDLE_IN_TRANSACTION_MS = 10000
 PLANS_LIVE_S = 300
@@ -183,8 +189,10 @@ class Database:
     @asynccontextmanager
     async def _block(self, *, readonly: bool) -> AsyncGenerator[tuple[AsyncConnection, Raw]]:
         try:
-            async with self._turn(), self.engine.connect() as sql:
-                raw, block = await _begin(sql, readonly=readonly)
+            async with self._turn(), AsyncExitStack() as stack:
+                async with asyncio.timeout(REACH_S):
+                    sql = await stack.enter_async_context(self.engine.connect())
+                    raw, block = await _begin(sql, readonly=readonly)
                 try:
                     yield sql, raw
                 except BaseException:
@@ -252,7 +260,8 @@ async def _begin(sql: AsyncConnection, *, readonly: bool) -> tuple[Raw, _Block]:
     """
     raw = await living(sql)
     try:
-        return raw, await _start(raw, readonly=readonly)
+        async with asyncio.timeout(BEGIN_S):
+            return raw, await _start(raw, readonly=readonly)
     except _CUT:
         await sql.invalidate()
         raw = await living(sql)
@@ -292,7 +301,8 @@ def _told(error: BaseException) -> Unavailable | None:
 async def _roll_back(block: _Block, raw: Raw) -> None:
     """Undo; a connection that cannot even do that (timed out, gone) is thrown away."""
     try:
-        await block.rollback()
+        async with asyncio.timeout(UNDO_S):
+            await block.rollback()
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
         raw.terminate()
     except BaseException:
