@@ -22,6 +22,7 @@ from uuid import uuid4
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))  # as pytest has it
 
+import crews
 import fleets
 import judges
 import mutants
@@ -175,7 +176,10 @@ async def run(kills: int, acknowledged: int) -> dict[str, object]:
                 "skipped": found.skipped,
                 "of": found.acknowledged,
             }
+    several = await crews.run(kills=6 * kills // 21 or 1, renewals=3)
     return report | {
+        "several_processes": several,
+        "harmless": report["harmless"] and several["harmless"],
         "mutants_caught": sum(any((f["lost"], f["skipped"])) for f in caught.values()),
         "mutants": caught,
         "seconds": round(time.monotonic() - began),

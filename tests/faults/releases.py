@@ -1,8 +1,8 @@
 """Programs of other releases, laid out in folders of their own.
 
-`later` is made up: today's program with one revision more and a header by which its answers are
-known. `earliest` is real: the program of the commit that brought the schema's floor, the oldest
-one that may serve today's schema. It needs the repository's history.
+The later one is made up: today's program with one revision more and a header by which its
+answers are known. The earliest one is real: the program of the commit that brought the schema's
+floor, the oldest that may serve today's schema. It needs the repository's history.
 """
 
 import io
@@ -32,8 +32,22 @@ def upgrade() -> None:
 '''
 
 
-def today(folder: Path) -> Path:
-    """A copy of the program as it is now."""
+class Programs:
+    """Today's program and the later one, each laid out in `folder`, and a link to one."""
+
+    def __init__(self, folder: Path) -> None:
+        self.now = _today(folder / "now")
+        self.later = _later(folder / "later")
+        self.installed = folder / "installed"
+        self.install(self.now)
+
+    def install(self, program: Path) -> None:
+        """Point the link to it, as an operator does."""
+        self.installed.unlink(missing_ok=True)
+        self.installed.symlink_to(program)
+
+
+def _today(folder: Path) -> Path:
     for part in PARTS:
         shutil.copytree(
             ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__")
@@ -41,9 +55,8 @@ def today(folder: Path) -> Path:
     return folder
 
 
-def later(folder: Path) -> Path:
-    """The release after today's."""
-    today(folder)
+def _later(folder: Path) -> Path:
+    _today(folder)
     observe = folder / "src/twinstile/platform/observe.py"
     text = observe.read_text()
     assert text.count(_HEADERS) == 1
