@@ -136,7 +136,9 @@ class Bench:
         """Until every connection of every process has prepared what it asks, or long enough."""
         served, ends = 0, time.monotonic() + LONGEST_WARM_S
         while served < self.plan.warm_requests and time.monotonic() < ends:
-            served += self.window(standing, WARM_S).result["acknowledged"]
+            served += self.window(standing, min(WARM_S, self.plan.seconds)).result[
+                "acknowledged"
+            ]
             if not served:
                 raise SystemExit(f"{standing.name} stores nothing")
 
