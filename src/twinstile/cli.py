@@ -38,6 +38,7 @@ app.add_typer(keys.app, name="keys")
 backup_cli.join(app)
 app.add_typer(endings.destructions, name="destructions")
 app.add_typer(endings.holds, name="hold")
+app.command()(endings.sunset)
 app.add_typer(auditing.app, name="audit")
 
 DataDir = Annotated[Path | None, typer.Option(help="Keys and embedded database.")]

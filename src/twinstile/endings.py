@@ -108,6 +108,35 @@ def _hold(data_dir: Path | None, case_no: str, kind: "Hold", reason: str) -> Non
     operating.at_hub(_settings(data_dir), enter, lambda _: None)
 
 
+def sunset(
+    yes_destroy: Annotated[
+        str | None,
+        typer.Option(metavar="HUB_ID", help="The hub's id: yes, destroy it for good."),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option(help="Tell what would be done; do nothing.")] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="For the aggregates and the certificate.")
+    ] = None,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Close the hub for good: publish aggregates, destroy every identity, certify it."""
+    from twinstile import sunset
+
+    settings = _settings(data_dir)
+    if not dry_run and yes_destroy != settings.hub_id:
+        raise typer.BadParameter(
+            f"give --yes-destroy {settings.hub_id}, or --dry-run", param_hint="--yes-destroy"
+        )
+    folder = out or settings.data_path.with_name(f"{settings.data_path.name}-sunset")
+    told = sunset.command(settings, folder, dry_run=dry_run)
+    if as_json:
+        typer.echo(json.dumps(told, ensure_ascii=False))
+        return
+    for name, value in told.items():
+        typer.echo(f"{name}: {value}")
+
+
 def _settings(data_dir: Path | None) -> "Settings":
     from twinstile.platform import settings
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import delete, select
+from sqlalchemy.dialects.postgresql import insert as upsert
 
 from twinstile.identity import vault
 from twinstile.identity.tables import Held, Vault
@@ -20,7 +21,7 @@ from twinstile.platform import destruction, signing
 from twinstile.platform.crypto import KeyFiles
 from twinstile.platform.db import Database, Reading, Transaction
 from twinstile.platform.destruction import Reason
-from twinstile.platform.tables import Quarantine
+from twinstile.platform.tables import Closure, Quarantine
 
 _DAY = "day."
 
@@ -73,6 +74,26 @@ async def destroy(
     return rows["vault"] + rows["vault_held"]
 
 
+async def close(database: Database, hub_id: str, now: datetime) -> None:
+    """Close a hub for good: from now on it takes nothing, within seconds everywhere."""
+    async with database.transaction() as tx:
+        await tx.sql.execute(
+            upsert(Closure).values(hub_id=hub_id, closed_at=now).on_conflict_do_nothing()
+        )
+
+
+async def destroy_all(database: Database, keys: KeyFiles, hub_id: str, now: datetime) -> None:
+    """Destroy every key of a hub that is closed, except those that sign."""
+    uncertified = await _uncertified(database, keys, hub_id)
+    for key_id in [*protecting(keys), *uncertified]:
+        await destroy(database, keys, hub_id, key_id, Reason.SUNSET, now)
+
+
+def protecting(keys: KeyFiles) -> list[str]:
+    """Names of the keys that protect somebody's data: all but those that sign."""
+    return [name for name in keys.names("") if not name.startswith(signing.PREFIX)]
+
+
 async def replay(
     database: Database, keys: KeyFiles, hub_id: str, file: Path, now: datetime
 ) -> int:
@@ -87,7 +108,8 @@ async def replay(
     }
     ended = {*published, *keys.destroyed(""), *keys.condemned()} - {destruction.HUB}
     if destruction.HUB in published:
-        ended |= {name for name in keys.names("") if not name.startswith(signing.PREFIX)}
+        ended |= set(protecting(keys))
+        await close(database, hub_id, now)
     living = set(keys.names(""))
     again = 0
     async with database.reading() as tx:

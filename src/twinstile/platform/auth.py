@@ -129,6 +129,11 @@ ROLE_SCOPES: Mapping[Role, frozenset[Scope]] = {
     },
 }
 
+CLOSED_SCOPES = frozenset(scope for scope in Scope if scope.endswith((":read", ":end"))) | {
+    Scope.SHIFTS_WRITE
+}
+"""What is left at a hub that is closed for good: people may sign in and read."""
+
 PRINCIPAL_CACHE_S = 2.0
 """How long a token's rights are remembered: revocation takes effect within this time."""
 PRINCIPAL_CACHE_SIZE = 10_000
@@ -146,6 +151,8 @@ class Principal:
     roles: frozenset[Role]
     scopes: frozenset[Scope]
     ends_at: datetime | None
+    closed: bool = False
+    """Whether the hub is closed for good: scopes to change anything are left out."""
 
 
 class TokenKind(StrEnum):
@@ -167,12 +174,14 @@ def scopes_of(roles: frozenset[Role]) -> frozenset[Scope]:
 
 
 _DEVICE_SQL = """
-SELECT d.device_id, d.lane_id, NULL::uuid, NULL::uuid, NULL::text[], NULL::timestamptz
+SELECT d.device_id, d.lane_id, NULL::uuid, NULL::uuid, NULL::text[], NULL::timestamptz,
+       EXISTS (SELECT FROM closure c WHERE c.hub_id = d.hub_id)
 FROM device d
 WHERE d.hub_id = $1 AND d.token_hash = $2 AND d.revoked_at IS NULL
 """
 _SHIFT_SQL = """
-SELECT d.device_id, d.lane_id, s.operator_id, s.shift_id, s.roles, s.ends_at
+SELECT d.device_id, d.lane_id, s.operator_id, s.shift_id, s.roles, s.ends_at,
+       EXISTS (SELECT FROM closure c WHERE c.hub_id = d.hub_id)
 FROM shift s
 JOIN device d ON d.hub_id = s.hub_id AND d.device_id = s.device_id AND d.revoked_at IS NULL
 JOIN operator o
@@ -218,8 +227,9 @@ class Gatekeeper:
             row = await tx.raw.fetchrow(_QUERIES[TokenKind(kind)], hub_id, digest, *moments)
         if row is None:
             raise Unauthenticated
-        device_id, lane_id, operator_id, shift_id, roles, ends_at = row
+        device_id, lane_id, operator_id, shift_id, roles, ends_at, closed = row
         held = frozenset(Role(role) for role in roles or ())
+        scopes = scopes_of(held) if operator_id else DEVICE_SCOPES
         return Principal(
             hub_id,
             device_id,
@@ -227,6 +237,7 @@ class Gatekeeper:
             operator_id,
             shift_id,
             held,
-            scopes_of(held) if operator_id else DEVICE_SCOPES,
+            scopes & CLOSED_SCOPES if closed else scopes,
             ends_at,
+            closed,
         )

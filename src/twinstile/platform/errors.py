@@ -146,6 +146,11 @@ class PurposeRequired(Forbidden):
     title = "Data about people are shown for a purpose that fits, and none was given"
 
 
+class HubClosed(Forbidden):
+    slug = "hub-closed"
+    title = "This hub is closed for good: it takes nothing any more"
+
+
 class NotFound(Problem):
     status = 404
     slug = "not-found"

@@ -28,6 +28,7 @@ from twinstile.platform.errors import (
     DuplicateParameter,
     FieldFault,
     Forbidden,
+    HubClosed,
     InvalidInput,
     Problem,
     Unauthenticated,
@@ -155,6 +156,8 @@ class Caller(HTTPBase):
     async def __call__(self, request: HTTPConnection) -> Principal:  # pyright: ignore[reportIncompatibleMethodOverride]
         known = cast("Principal", request.scope[KNOWN])
         if not self._scopes <= known.scopes:
+            if known.closed:
+                raise HubClosed
             missing = sorted(self._scopes - known.scopes)
             raise Forbidden(f"This needs the scope {', '.join(missing)}.")
         return known

@@ -1,0 +1,79 @@
+"""Counts that may outlive the hub: by month, with small cells hidden.
+
+A count of 1 to 7 is shown as `*`, any other is rounded to the nearest 5 (as NHS Digital does
+for hospital statistics below national level). Each figure is rounded by itself.
+"""
+
+import csv
+import io
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from twinstile.export import reports
+from twinstile.export.reports import Period
+from twinstile.platform.db import Database
+
+MOST_HIDDEN: Final = 7
+STEP: Final = 5
+HEADER: Final = ("month", "measure", "count")
+
+_SPAN = """
+SELECT least(min(s.at), min(c.at)), greatest(max(s.at), max(c.at))
+FROM (SELECT min(opened_at) AS at FROM screening WHERE hub_id = $1
+      UNION ALL SELECT max(opened_at) FROM screening WHERE hub_id = $1) s,
+     (SELECT min(opened_at) AS at FROM fever_case WHERE hub_id = $1
+      UNION ALL SELECT max(opened_at) FROM fever_case WHERE hub_id = $1) c
+"""
+
+
+def shown(count: int) -> str:
+    """A count as it may be published."""
+    if 1 <= count <= MOST_HIDDEN:
+        return "*"
+    return str(STEP * ((count + STEP // 2) // STEP))
+
+
+async def by_month(database: Database, hub_id: str, zone: ZoneInfo) -> str:
+    """Everything the hub counted, as CSV: one row a month and measure, header first."""
+    async with database.reading() as tx:
+        row = await tx.raw.fetchrow(_SPAN, hub_id)
+    text = io.StringIO()
+    table = csv.writer(text)
+    table.writerow(HEADER)
+    if row is not None and row[0] is not None:
+        first, last = row
+        for since, until in _months(first.astimezone(zone), last.astimezone(zone)):
+            period = await reports.of_period(database, hub_id, since, until)
+            for measure, count in _measures(period):
+                table.writerow((f"{since:%Y-%m}", measure, shown(count)))
+    return text.getvalue()
+
+
+def _months(first: datetime, last: datetime) -> Iterator[tuple[datetime, datetime]]:
+    """The months both moments and all between lie in, each with its end, by the hub's clock."""
+    month = first.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    while month <= last:
+        ahead = month.year + month.month // 12, month.month % 12 + 1
+        following = month.replace(year=ahead[0], month=ahead[1])
+        yield month, following
+        month = following
+
+
+def _measures(period: Period) -> Iterator[tuple[str, int]]:
+    yield from (
+        ("person_times_checked", period.person_times_checked),
+        ("checks", period.checks),
+        ("travellers", period.travellers),
+        ("cleared", period.cleared),
+        ("referred", period.referred),
+        ("deferred", period.deferred),
+        ("no_show", period.no_show),
+        ("complete_222", period.complete_222),
+        ("cases", period.cases),
+        ("fever_patients", period.fever_patients),
+    )
+    for code, sent in period.dispositions.items():
+        yield f"{code.value}_final", sent.final
+        yield f"{code.value}_ever", sent.ever

@@ -1,0 +1,188 @@
+"""The end of a hub: freeze, publish aggregates, destroy, certify. It cannot be undone.
+
+The order is such that each step may be the last before a crash, and the next call goes on: the
+hub is frozen first; what is to be published is written before anything is deleted, and not
+written again; the certificate of the hub comes last, so where there is none, work is left.
+
+Rows go as well as keys. Without the vault a check is of nobody known, but lane, train, seat
+and minute are enough for a carrier to say who it was, so nothing of a passage stays but counts.
+What stays proves how the hub was run: events and ledger, access log, staff, certificates.
+"""
+
+import asyncio
+import hashlib
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from twinstile import destruction as endings
+from twinstile import opening
+from twinstile.export import aggregates
+from twinstile.identity import retention
+from twinstile.opening import Place
+from twinstile.platform import clock, destruction
+from twinstile.platform.auth import PRINCIPAL_CACHE_S
+from twinstile.platform.crypto import KeyFiles
+from twinstile.platform.db import Database
+from twinstile.platform.destruction import Certificate, Reason
+from twinstile.platform.errors import NotFound
+from twinstile.platform.masters import write_synced
+from twinstile.platform.settings import Settings
+from twinstile.platform.web import House
+
+PURGED: Final = (
+    "vault",
+    "vault_held",
+    "quarantine",
+    "manifest_entry",
+    "service_act",
+    "disposition",
+    "fever_case",
+    "screening",
+    "check",
+)
+SETTLE_S: Final = PRINCIPAL_CACHE_S + 6
+"""Until every process knows that the hub is closed, and what was under way has ended."""
+KEYS: Final = "keys"
+COUNTS: Final = "counts.json"
+AGGREGATES: Final = "aggregates.csv"
+CERTIFICATE: Final = "certificate.json"
+
+
+def command(settings: Settings, folder: Path, *, dry_run: bool) -> dict[str, object]:
+    """Do it, whether the hub's service runs or not, or tell what would be done."""
+    with opening.server(settings) as place:
+        return asyncio.run(_command(settings, place, folder, dry_run=dry_run))
+
+
+async def _command(
+    settings: Settings, place: Place, folder: Path, *, dry_run: bool
+) -> dict[str, object]:
+    await opening.prepare(place)
+    house = opening.open_house(settings, place)
+    try:
+        if dry_run:
+            return await plan(house)
+        one = await run(house, place, settings.hub_id, folder, clock.now(), SETTLE_S)
+    finally:
+        await house.database.close()
+    return {
+        "hub": settings.hub_id,
+        "rows destroyed": one.rows,
+        "certificate": str(folder / CERTIFICATE),
+        "aggregates": str(folder / AGGREGATES),
+    }
+
+
+async def plan(house: House) -> dict[str, object]:
+    """What would be destroyed."""
+    hub_id = house.settings.hub_id
+    return {"hub": hub_id, **await _counts(house.database, house.keys.of(hub_id), hub_id)}
+
+
+async def run(
+    house: House, place: Place, hub_id: str, folder: Path, now: datetime, settle_s: float
+) -> Certificate:
+    """Close the hub and destroy what it knows of people; the certificate of the whole.
+
+    `folder` gets counts, aggregates and certificate. A hub that was certified before gets the
+    same certificate again, and what a restore brought back is destroyed again. Raises
+    `OSError`, `Unavailable`.
+    """
+    keys = house.keys.of(hub_id)
+    done = await _certificate(house.database, hub_id)
+    if done is None or any((await _counts(house.database, keys, hub_id)).values()):
+        await retention.close(house.database, hub_id, now)
+        await asyncio.sleep(settle_s)
+        counts = await _written_counts(house.database, keys, hub_id, folder / COUNTS)
+        digest = await _written_aggregates(house, hub_id, folder / AGGREGATES)
+        await retention.destroy_all(house.database, keys, hub_id, now)
+        await _purge(place.owner_url, hub_id)
+        async with house.database.transaction() as tx:
+            await destruction.certify(
+                tx,
+                keys,
+                hub_id,
+                destruction.HUB,
+                {table: counts[table] for table in PURGED},
+                Reason.SUNSET,
+                now,
+                keys_destroyed=counts[KEYS],
+                aggregates_sha256=digest,
+            )
+        done = await _certificate(house.database, hub_id)
+    if done is None:
+        raise NotFound("The certificate is not there.")
+    await destruction.publish(house.database, hub_id, house.settings.destructions_path)
+    _write(folder / CERTIFICATE, done.line())
+    return done
+
+
+async def _certificate(database: Database, hub_id: str) -> Certificate | None:
+    async with database.reading() as tx:
+        try:
+            return await destruction.one(tx, hub_id, destruction.HUB)
+        except NotFound:
+            return None
+
+
+async def _counts(database: Database, keys: KeyFiles, hub_id: str) -> dict[str, int]:
+    counts = {KEYS: len(retention.protecting(keys))}
+    async with database.reading() as tx:
+        for table in PURGED:
+            row = await tx.raw.fetchrow(
+                f'SELECT count(*) FROM "{table}" WHERE hub_id = $1',  # noqa: S608 # constants
+                hub_id,
+            )
+            counts[table] = row[0] if row else 0
+    return counts
+
+
+async def _written_counts(
+    database: Database, keys: KeyFiles, hub_id: str, path: Path
+) -> dict[str, int]:
+    """What there was before anything was deleted: counted by the first call alone."""
+    written = _read(path)
+    if written is None:
+        counts = await _counts(database, keys, hub_id)
+        written = _write(path, json.dumps(counts, sort_keys=True).encode() + b"\n")
+    read: dict[str, int] = json.loads(written)
+    return read
+
+
+async def _written_aggregates(house: House, hub_id: str, path: Path) -> str:
+    """Written by the first call alone; the SHA-256 of the file."""
+    written = _read(path)
+    if written is None:
+        text = await aggregates.by_month(house.database, hub_id, house.settings.zone)
+        written = _write(path, text.encode())
+    return hashlib.sha256(written).hexdigest()
+
+
+async def _purge(owner_url: str, hub_id: str) -> None:
+    """Delete the rows and write the tables anew, so that the files lose them too."""
+    owner = Database(owner_url, pool_size=1, statement_timeout_ms=endings.VACUUM_MS)
+    try:
+        async with owner.transaction() as tx:
+            for table in PURGED:
+                await tx.raw.execute(
+                    f'DELETE FROM "{table}" WHERE hub_id = $1',  # noqa: S608 # constants
+                    hub_id,
+                )
+    finally:
+        await owner.close()
+    await endings.vacuum(owner_url, PURGED, "VACUUM FULL")
+
+
+def _read(path: Path) -> bytes | None:
+    return path.read_bytes() if path.exists() else None
+
+
+def _write(path: Path, content: bytes) -> bytes:
+    """Write it whole or not at all, and give it back."""
+    path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+    draft = path.with_suffix(".new")
+    write_synced(draft, content)
+    draft.replace(path)
+    return content

@@ -1,0 +1,100 @@
+"""The end of a hub: asked for in full, told before, finished after a crash, and counted."""
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import fever
+import people
+import pytest
+from commands import command
+from hubs import Hub
+
+from twinstile import sunset
+from twinstile.export import aggregates
+from twinstile.identity import retention
+from twinstile.opening import Place
+from twinstile.platform import clock
+from twinstile.platform.roles import Role
+
+
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [(0, "0"), (1, "*"), (7, "*"), (8, "10"), (12, "10"), (13, "15"), (1002, "1000")],
+)
+def test_a_small_count_is_hidden_and_any_other_rounded(count: int, said: str) -> None:
+    assert aggregates.shown(count) == said
+
+
+@pytest.mark.parametrize("words", [[], ["--yes-destroy", "another"]])
+def test_without_the_hubs_own_id_nothing_is_begun(tmp_path: Path, words: list[str]) -> None:
+    refused = command(tmp_path, "sunset", "--data-dir", tmp_path / "data", *words)
+    assert refused.returncode == 2
+    assert "yes-destroy" in refused.stderr
+    assert not (tmp_path / "data").exists()
+
+
+async def test_a_hub_ends_once_whatever_comes_between(
+    hub: Hub, place: Place, tmp_path: Path
+) -> None:
+    house, keys = hub.house, hub.house.keys.of(hub.hub_id)
+    for counter in range(1, 10):
+        body = people.check(counter, people.resident_number())
+        await hub.client().put(f"/v1/checks/{people.new_id()}", json=body)
+    await fever.confirmed(hub)
+    named = house.settings.model_copy(update={"hub_id": hub.hub_id})
+    planned = await sunset.plan(
+        type(house)(named, house.database, house.gatekeeper, house.keys)
+    )
+    assert (planned["vault"], planned["check"], planned["fever_case"]) == (10, 11, 1)
+    # as a call that was killed when keys were gone and rows were not
+    await retention.close(house.database, hub.hub_id, clock.now())
+    counts = await sunset._written_counts(
+        house.database, keys, hub.hub_id, tmp_path / sunset.COUNTS
+    )
+    await sunset._written_aggregates(house, hub.hub_id, tmp_path / sunset.AGGREGATES)
+    await retention.destroy_all(house.database, keys, hub.hub_id, clock.now())
+
+    one = await sunset.run(house, place, hub.hub_id, tmp_path, clock.now(), settle_s=0)
+    assert one.rows == {table: counts[table] for table in sunset.PURGED}
+    assert one.rows["vault"] == 10
+    assert one.members["keys_destroyed"] == planned["keys"]
+    again = await sunset.run(house, place, hub.hub_id, tmp_path, clock.now(), settle_s=0)
+    assert again == one
+    read = json.loads((tmp_path / sunset.CERTIFICATE).read_text())
+    assert read["key_id"] == "hub"
+
+    text = (tmp_path / sunset.AGGREGATES).read_text("utf-8")
+    rows = list(csv.DictReader(io.StringIO(text)))
+    month = {row["measure"]: row["count"] for row in rows}
+    assert (month["person_times_checked"], month["cases"]) == ("10", "*")
+    async with house.database.reading() as tx:
+        left = await tx.raw.fetchrow(
+            'SELECT (SELECT count(*) FROM "check" WHERE hub_id = $1)'
+            " + (SELECT count(*) FROM screening WHERE hub_id = $1)"
+            " + (SELECT count(*) FROM fever_case WHERE hub_id = $1),"
+            " (SELECT count(*) FROM event WHERE hub_id = $1 AND kind = 'destroyed')",
+            hub.hub_id,
+        )
+    assert left is not None
+    assert left[0] == 0
+    assert left[1] >= 3  # the day, the epoch and the hub
+
+
+async def test_at_a_closed_hub_people_read_and_change_nothing(hub: Hub) -> None:
+    await retention.close(hub.house.database, hub.hub_id, clock.now())
+    hub.house.gatekeeper.forget()
+    body = people.check(1, people.resident_number())
+    path = f"/v1/checks/{people.new_id()}"
+    told = (await hub.client().put(path, json=body)).json()
+    assert (told["type"], told["stored"], told["retryable"]) == (
+        "/problems/hub-closed",
+        False,
+        False,
+    )
+    batch = {"sent_at": people.now(), "items": [{}]}
+    refused = await hub.client("device").post("/v1/facts:batch", json=batch)
+    assert refused.json()["type"] == "/problems/hub-closed"
+    for route in ("/v1/me", "/v1/destructions", "/v1/cases"):
+        assert (await hub.client(Role.SUPERVISOR).get(route)).status_code == 200
