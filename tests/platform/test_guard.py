@@ -134,11 +134,20 @@ async def test_a_request_names_its_host_once(hub: Hub, host: bytes) -> None:
 async def test_a_trailer_is_no_header(hub: Hub) -> None:
     """Who sends no token in the head is nobody, whatever comes after the body."""
     token = f"Authorization: Bearer {hub.tokens[DEVICE]}\r\n".encode()
-    begun = b"GET /v1/me HTTP/1.1\r\nHost: hub\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n"
+    begun = b"GET /v1/me HTTP/1.1\r\nHost: hub\r\nConnection: close\r\n"
     async with line(hub) as (reader, writer):
-        writer.write(begun + token + b"Connection: close\r\n\r\n")
-        writer.write_eof()
+        writer.write(begun + b"Transfer-Encoding: chunked\r\n\r\n0\r\n" + token + b"\r\n")
         assert statuses(await all_of(reader)) == [401]
+
+
+async def test_who_still_sends_is_not_reset_before_it_can_hear_the_refusal(hub: Hub) -> None:
+    async with line(hub) as (reader, writer):
+        writer.write(head(hub, f"Content-Length: {9 << 20}"))
+        assert statuses(await all_of(reader)) == [413]
+        for _ in range(3):
+            writer.write(b" " * (10 << 10))
+            await asyncio.sleep(0.1)
+            assert not writer.transport.is_closing()
 
 
 @pytest.mark.usefixtures("hurried")
