@@ -4,12 +4,14 @@ import os
 import socket
 import tempfile
 from collections.abc import Generator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from twinstile import doctor
 from twinstile.doctor import Finding
+from twinstile.platform import clock
 
 
 def findings(**settings: object) -> dict[str, Finding]:
@@ -40,7 +42,7 @@ def test_before_the_first_start_all_is_well_and_nothing_is_made(open_folder: Pat
     found = findings(data_dir=folder, port=free_port())
     assert all(finding.well for finding in found.values()), found
     assert list(found) == [
-        "python", "settings", "data folder", "keys", "disk", "port", "postgresql", "database",
+        "python", "settings", "data folder", "keys", "disk", "backup", "port", "postgresql", "database",
     ]  # fmt: skip
     assert not folder.exists()
 
@@ -91,3 +93,17 @@ def test_a_database_that_does_not_answer_is_found(tmp_path: Path) -> None:
     finding = findings(data_dir=tmp_path, port=free_port(), database_url=url)["database"]
     assert "no answer" in finding.found
     assert "x9y8" not in finding.found + finding.advice
+
+
+def test_the_age_of_the_newest_backup_is_told(tmp_path: Path) -> None:
+    to = tmp_path / "backups"
+    assert findings(data_dir=tmp_path, port=free_port())["backup"].well
+    place = {"data_dir": tmp_path, "port": free_port(), "backup_dir": to}
+    assert "twinstile backup" in findings(**place)["backup"].advice
+    for hours, well in ((80, False), (3, True)):
+        moment = clock.now() - timedelta(hours=hours)
+        made = to / f"twinstile-{moment:%Y%m%dT%H%M%S.%f}Z"
+        made.mkdir(parents=True)
+        (made / "manifest.json").touch()
+        finding = findings(**place)["backup"]
+        assert (finding.well, f"{hours} h" in finding.found) == (well, True)

@@ -9,6 +9,7 @@ import fcntl
 import os
 import re
 import shutil
+import sys
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -151,6 +152,33 @@ def prune(folder: Path, before: datetime) -> list[Path]:
         # under this name it is no backup any more, even when its removal is cut short
         shutil.rmtree(path.rename(path.with_name(path.name + PARTIAL)))
     return gone
+
+
+async def take_apart(settings: Settings) -> None:
+    """Take one in a process of its own: it reads for long, and no request may wait for it.
+
+    Raises `BackupError`; the process has said why on standard error.
+    """
+    command = [
+        "backup",
+        "--data-dir",
+        str(settings.data_path),
+        "--to",
+        str(folder_of(settings)),
+    ]
+    child = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "twinstile", *command),
+        stdout=asyncio.subprocess.DEVNULL,
+        env={**os.environ, "TWINSTILE_HUB_ID": settings.hub_id},
+    )
+    try:
+        code = await child.wait()
+    finally:
+        if child.returncode is None:
+            child.kill()  # what it leaves is no backup
+            await child.wait()
+    if code != 0:
+        raise BackupError("No backup was made; standard error says why.")
 
 
 def verify(settings: Settings, backup: Path, *, quick: bool) -> Verified:

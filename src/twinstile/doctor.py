@@ -11,13 +11,13 @@ import shutil
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import asyncpg
 from sqlalchemy.exc import SQLAlchemyError
 
-from twinstile import opening, serving
+from twinstile import backups, opening, serving
 from twinstile.opening import Place
 from twinstile.platform import clock, programs, schema, settings
 from twinstile.platform.crypto import KeyUnavailable
@@ -29,6 +29,8 @@ from twinstile.platform.settings import Settings, SettingsError
 
 LEAST_DISK = 1 << 30
 CLOCK_TOLERANCE_S = 2.0
+BACKUP_OLD = timedelta(hours=30)
+"""One night was left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,7 @@ def examine(overrides: dict[str, object]) -> Iterator[Finding]:
     if folder.well:
         yield _keys(configuration)
         yield _disk(configuration.data_path)
+    yield _backup(configuration)
     yield _port(configuration)
     yield from _database(configuration, may_start=folder.well)
 
@@ -107,6 +110,20 @@ def _disk(path: Path) -> Finding:
     if free < LEAST_DISK:
         return Finding("disk", found, "make room: PostgreSQL stops when the disk is full")
     return Finding("disk", found)
+
+
+def _backup(configuration: Settings) -> Finding:
+    if configuration.backup_dir is None:
+        return Finding("backup", "TWINSTILE_BACKUP_DIR is not set: none is made by itself")
+    folder = backups.folder_of(configuration)
+    complete = backups.made(folder)
+    if not complete:
+        return Finding("backup", f"none in {folder}", "run `twinstile backup`, and verify it")
+    age = clock.now() - complete[-1][0]
+    found = f"the newest is {age.total_seconds() / 3600:.0f} h old"
+    if age > BACKUP_OLD:
+        return Finding("backup", found, "look why none was made, e.g. in the service's log")
+    return Finding("backup", found)
 
 
 def _port(configuration: Settings) -> Finding:

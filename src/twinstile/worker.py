@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from sqlalchemy import select
 
-from twinstile import destruction
+from twinstile import backups, destruction
 from twinstile.cases import dispositions
 from twinstile.opening import Place
 from twinstile.platform import access, jobs, observe, schema, sealer
@@ -56,6 +56,9 @@ def jobs_of(house: House, place: Place) -> tuple[Job, ...]:
     async def partitions(now: datetime) -> None:
         await schema.keep_partitions(place.owner_url, now)
 
+    async def backup(_: datetime) -> None:
+        await backups.take_apart(house.settings)
+
     async def access_log(now: datetime) -> None:
         owner = Database(place.owner_url, pool_size=1)
         try:
@@ -76,6 +79,7 @@ def jobs_of(house: House, place: Place) -> tuple[Job, ...]:
         ),
         Job("partitions", "11 3 * * * 0", 60, partitions),
         Job("access-log", "23 3 * * * 0", 600, access_log),
+        *([Job("backup", "23 2 * * * 0", 7200, backup)] if house.settings.backup_dir else []),
     )
 
 

@@ -26,6 +26,7 @@ import stations
 from sqlalchemy import text
 from stations import Station
 
+import twinstile
 from twinstile import backups, opening, restoring
 from twinstile.opening import Place
 from twinstile.platform import archive, clock, crypto, embedded, settings
@@ -34,6 +35,7 @@ from twinstile.platform.settings import Settings
 from twinstile.restoring import Restored
 
 PATIENCE_S = 110
+OLD_PROGRAMS = Path("/usr/lib/postgresql/15/bin")
 LIVING = {"event", "ledger", "ledger_epoch", "ledger_head", "ledger_node"}
 """Tables to which a new epoch adds."""
 
@@ -57,6 +59,7 @@ def surroundings(folder: Path, **more: str) -> dict[str, str]:
     plain = {k: v for k, v in os.environ.items() if not k.startswith("TWINSTILE_")}
     return {
         **plain,
+        "PYTHONPATH": str(Path(twinstile.__file__).parents[1]),  # the code under test
         "TWINSTILE_PROFILE": "demo",
         "TWINSTILE_DATA_DIR": str(folder),
         **more,
@@ -99,8 +102,8 @@ async def drill() -> AsyncGenerator[Drill]:
         async with fleets.fleet(there, crew, batches=1) as ledger:
             await fleets.until(ledger, 200)
             before = [str(one) for one in ledger.acknowledged]
-            to = there.folder / "backups"
-            done = await asyncio.to_thread(run, there.folder, "backup", "--to", to, "--json")
+            to = there.home / "backups"
+            done = await asyncio.to_thread(run, there.data, "backup", "--to", to, "--json")
             taken = told(done)
             known = set(ledger.acknowledged)
             await fleets.until(ledger, 20)
@@ -109,15 +112,16 @@ async def drill() -> AsyncGenerator[Drill]:
         await stations.end(there)
         path = Path(str(taken["backup"]))
         token = crew[0].shift
-        yield Drill(there.folder, there.hub_id, path, taken, token, before, after)
+        yield Drill(there.data, there.hub_id, path, taken, token, before, after)
 
 
 @pytest.fixture
 def elsewhere(drill: Drill) -> Generator[Path]:
     """Another machine, to which only the keys were brought."""
-    with stations.folder() as folder:
-        shutil.copytree(drill.folder / "keys", folder / "keys")
-        yield folder
+    with stations.home() as home:
+        shutil.copytree(drill.folder / "keys", home / "data" / "keys")
+        (home / "data").chmod(0o711)
+        yield home / "data"
 
 
 def copy_of(drill: Drill, folder: Path) -> Path:
@@ -142,7 +146,7 @@ async def test_a_station_comes_back_as_it_was_and_serves(drill: Drill, elsewhere
     assert restored["set_aside"] is None
     assert set(restored["epochs"]) == {drill.hub_id}  # type: ignore[call-overload]
     environment = {"BACKUP": str(drill.path)}
-    again = Station(elsewhere, stations.free_port(), environment=environment)
+    again = Station(elsewhere.parent, stations.free_port(), environment=environment)
     try:
         await again.start()
         found = await contents(again)
@@ -251,7 +255,8 @@ def test_rows_that_differ_are_found_though_every_file_hash_fits(
 
 
 def test_without_keys_nothing_is_restored_unless_asked_for(drill: Drill) -> None:
-    with stations.folder() as folder:
+    with stations.home() as home:
+        folder = home / "data"
         with pytest.raises(BackupError, match="copy them there first"):
             restore(folder, drill.path)
         assert not (folder / "keys").exists()
@@ -356,6 +361,41 @@ def test_what_was_destroyed_after_the_backup_stays_destroyed(
 async def count(place: Place, table: str) -> int:
     async with opening.owner(place.owner_url) as owner:
         return await owner.scalar(text(f'SELECT count(*) FROM "{table}"')) or 0
+
+
+@pytest.mark.skipif(not OLD_PROGRAMS.is_dir(), reason=f"no PostgreSQL 15 in {OLD_PROGRAMS}")
+def test_a_database_of_an_older_major_is_brought_over(drill: Drill, elsewhere: Path) -> None:
+    there = configuration(elsewhere)
+    with embedded.start(elsewhere, bindir=OLD_PROGRAMS) as running:
+        old = opening.inside(running)
+        asyncio.run(backups.load(old, drill.path, archive.read(drill.path)))
+        taken = backups.take_from(there, old, elsewhere.parent / "backups")
+    # the new programs do not open it, nor make an empty station beside it
+    with pytest.raises(embedded.EmbeddedError, match="twinstile upgrade-database"):
+        embedded.start(elsewhere)
+    with pytest.raises(BackupError, match="--old-programs"):
+        restoring.upgrade_database(there, None)
+    upgraded = restoring.upgrade_database(there, OLD_PROGRAMS)
+    assert upgraded is not None
+    assert upgraded.manifest.server.startswith("15.")
+    assert upgraded.set_aside is None
+    assert (elsewhere / "pg15" / "PG_VERSION").exists()
+    assert restoring.upgrade_database(there, OLD_PROGRAMS) is None
+    # and by the other way: the backup made before the programs were replaced
+    assert restore(elsewhere, taken.path, replace=True).manifest.rows == taken.manifest.rows
+    same = {table.table: table.content for table in archive.read(drill.path).tables}
+    assert {table.table: table.content for table in taken.manifest.tables} == same
+
+
+def test_the_nightly_job_leaves_a_backup_and_a_failure_is_one(
+    drill: Drill, elsewhere: Path
+) -> None:
+    restore(elsewhere, drill.path)
+    to = elsewhere.parent / "nightly"
+    asyncio.run(backups.take_apart(configuration(elsewhere, backup_dir=to)))
+    assert len(backups.made(to)) == 1
+    with pytest.raises(BackupError):
+        asyncio.run(backups.take_apart(configuration(elsewhere / "no", backup_dir=to)))
 
 
 def test_there_is_nothing_to_back_up_where_there_is_nothing(tmp_path: Path) -> None:
