@@ -176,8 +176,10 @@ def conformance(arguments: list[str]) -> None:
 
 
 def faults(arguments: list[str]) -> None:
-    """Kill the service and its database under load, and count what was lost."""
+    """Kill the service and its database under load, or drill a restore of millions of rows."""
     os.chdir(ROOT)
+    if arguments[:1] == ["restore"]:
+        _become(["tests/faults/drills.py", *arguments[1:]])
     _become(["tests/faults/laboratory.py", *arguments])
 
 
