@@ -188,13 +188,13 @@ class Bench:
         foreign = (result["machine_cpu_s"] - result["cpu_s"]["ours"]) / result["elapsed"]
         return Repetition(result, round(foreign, 3))
 
-    def rest(self) -> float:
+    def rest(self, longest_s: float = LONGEST_REST_S) -> float:
         """Wait until none of our processes works any more; how many seconds that took.
 
         So no repetition pays for the one before, and what a service puts off shows here.
         """
         began = time.monotonic()
-        while (now := time.monotonic()) - began < LONGEST_REST_S:
+        while (now := time.monotonic()) - began < longest_s:
             before = _cpu.used({"ours": os.getpid()})
             time.sleep(LOOK_S)
             worked = _cpu.used({"ours": os.getpid()}).since(before).trees["ours"]

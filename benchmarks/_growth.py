@@ -27,6 +27,8 @@ DAYS = 13
 """The filled days: less than any retention, so that no job begins to clear them away."""
 CHUNK = 250_000
 TEMPLATES = 500
+AFTER_FILLING_S = 60.0
+"""For what the server still does about the filled tables by itself."""
 
 _TEMPLATES = """
 CREATE TEMP TABLE template AS
@@ -84,6 +86,7 @@ def measured(bench: Bench, stored: int) -> dict[str, object]:
         up = _standing(bench, stack)
         for standing in up:
             bench.warm(standing)
+        bench.rest(AFTER_FILLING_S)
         found = bench.rounds(up)
     ratios = [a.rps / b.rps for a, b in zip(found["large"], found["small"], strict=True)]
     rps = {name: round(statistics.median(r.rps for r in each)) for name, each in found.items()}
