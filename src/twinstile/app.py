@@ -92,6 +92,7 @@ def create_app(house: House, background: Background | None = None) -> FastAPI:
     app.state.policies = policies
     app.state.committer = committer
     app.state.feed = Feed(house.database)
+    app.state.leaving = False  # true from when the server is told to end: who waits is let go
     for router in ROUTERS:
         app.include_router(router)
     handlers.install(app)

@@ -42,8 +42,9 @@ class _Server(uvicorn.Server):
     A signal raised again ends the process before the database server and its lock are released.
     """
 
-    def __init__(self, config: uvicorn.Config) -> None:
+    def __init__(self, app: FastAPI, config: uvicorn.Config) -> None:
         super().__init__(config)
+        self._app = app
         self.ready: asyncio.Event = asyncio.Event()
 
     @override
@@ -69,6 +70,7 @@ class _Server(uvicorn.Server):
         A busy client has its next request on the way when a connection is closed: cut off, it
         would not know what became of it. So each gets an answer that ends its connection.
         """
+        self._app.state.leaving = True
         for server in self.servers:
             server.close()
         # one list for all requests, the running ones too; uvicorn renews it no more
@@ -89,6 +91,7 @@ async def running(app: FastAPI, listening: socket.socket) -> AsyncGenerator[asyn
     The task that is handed out is done early only when the server gave up by itself.
     """
     inner = _Server(
+        app,
         uvicorn.Config(
             app,
             http=guard.Guard,
@@ -100,7 +103,7 @@ async def running(app: FastAPI, listening: socket.socket) -> AsyncGenerator[asyn
             proxy_headers=False,  # nothing here depends on the caller's address
             timeout_keep_alive=KEEP_ALIVE_S,
             timeout_graceful_shutdown=DRAIN_S,
-        )
+        ),
     )
     task = asyncio.create_task(inner.serve([listening]))
     ready = asyncio.create_task(inner.ready.wait())

@@ -7,10 +7,14 @@ from uuid import UUID, uuid4
 
 import departments
 import fever
+import httpx2
 import ledgers
 import pytest
 from hubs import Hub, open_hub
 
+from twinstile import opening, serving
+from twinstile.app import create_app
+from twinstile.opening import Place
 from twinstile.platform import clock, ledger
 from twinstile.platform.roles import Role
 from twinstile.sharing import changes, feed, partners
@@ -157,6 +161,27 @@ async def test_who_waits_is_told_within_a_second_and_at_the_deadline(hub: Hub) -
     (change,) = (await waiting).json()["changes"]
     assert change["type"] == "case.overdue"
     assert time.monotonic() - begun < 2
+
+
+async def test_who_waits_is_let_go_when_the_service_ends(hub: Hub, place: Place) -> None:
+    department = await departments.enter(hub)
+    await sealed(hub)
+    after = (await department.changes()).json()["next"]
+    listening = serving.listen("127.0.0.1", 0)
+    (base_url,) = serving.addresses(listening)
+    own = create_app(opening.open_house(hub.house.settings, place))
+    authorised = {"Authorization": f"Bearer {department.token}"}
+    async with httpx2.AsyncClient(base_url=base_url, headers=authorised) as client:
+        async with serving.running(own, listening):
+            asked = {"after": after, "wait": "30"}
+            waiting = asyncio.create_task(client.get("/v1/changes", params=asked, timeout=40))
+            await asyncio.sleep(0.5)
+            assert not waiting.done()
+            begun = time.monotonic()
+        answer = await waiting
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["changes"] == []
+    assert time.monotonic() - begun < serving.DRAIN_S
 
 
 async def test_who_waits_holds_no_connection(hub: Hub) -> None:

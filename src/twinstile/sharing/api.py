@@ -4,6 +4,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Annotated, ClassVar, cast
 from uuid import UUID
 
@@ -261,6 +262,11 @@ async def give_token(request: Request, tx: Tx, feed: Fed, response: Response) ->
     )
 
 
+async def _over(request: Request) -> bool:
+    """Whether nobody waits any more, or the service is about to end."""
+    return cast("bool", request.app.state.leaving) or await request.is_disconnected()
+
+
 @feed_router.get(
     "/changes",
     summary="Read what changed since a cursor",
@@ -295,7 +301,7 @@ async def read_changes(  # noqa: PLR0913, PLR0917 # four of them are the query
     key = partners.pseudonym_key(home.keys.of(partner.hub_id), partner.partner_id)
     asked = Asked(partner, calling.token, key, _wanted(partner, types), limit, wait)
     response.headers["Cache-Control"] = "no-store"
-    answer = await feed.read(asked, after, request.is_disconnected)
+    answer = await feed.read(asked, after, partial(_over, request))
     return ChangesAnswer(
         changes=[
             ChangeAnswer(
