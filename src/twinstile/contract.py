@@ -68,6 +68,7 @@ TAGS = {
     "ledger": "Every change in one linked order, and proofs of single ones.",
     "partners": "Departments' systems, what they may hear of, and their feed of changes.",
     "exports": "Line lists and period reports, pseudonymous.",
+    "destructions": "Certificates of keys that were destroyed.",
     "oversight": "Who looked at data about people, and facts kept aside.",
     "operation": "Whether the service lives, can serve and how it does.",
 }

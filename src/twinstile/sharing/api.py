@@ -12,7 +12,8 @@ from fastapi import APIRouter, Depends, Query, Request, Response, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
 from pydantic import Field
 
-from twinstile.platform import clock
+from twinstile.platform import access, clock
+from twinstile.platform.access import Action
 from twinstile.platform.auth import PARTNER_SCOPES, Principal, Scope, TokenKind
 from twinstile.platform.errors import (
     FieldFault,
@@ -271,6 +272,7 @@ async def _over(request: Request) -> bool:
     "/changes",
     summary="Read what changed since a cursor",
     responses=documented(CursorExpired, TooMany),
+    openapi_extra=access.logged(Action.DISCLOSURE),
 )
 async def read_changes(  # noqa: PLR0913, PLR0917 # four of them are the query
     request: Request,
