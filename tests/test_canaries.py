@@ -214,6 +214,9 @@ async def test_nothing_of_a_thousand_canaries_is_left_after_their_hub(
     assert row[0] >= CANARIES - CANARIES // 100
     stranger = UUID(row[1])
 
+    places = [settings.data_path, settings.destructions_path, tmp_path / "sunset"]
+    assert await search(place.owner_url, tmp_path / "living", name, places) == set()
+
     certificate = await sunset.run(
         hub.house, place, hub.hub_id, tmp_path / "sunset", clock.now(), settle_s=0
     )
@@ -226,7 +229,6 @@ async def test_nothing_of_a_thousand_canaries_is_left_after_their_hub(
         keys.get_or_create(vault.case_key(cases[0]))
     assert retention.protecting(keys) == []
 
-    places = [settings.data_path, settings.destructions_path, tmp_path / "sunset"]
     assert await search(place.owner_url, tmp_path / "after", name, places) == set()
     assert not any(needle in logged().encode() for needle in needles(NAME).values())
 

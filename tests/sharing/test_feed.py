@@ -14,8 +14,9 @@ from hubs import Hub, open_hub
 
 from twinstile import opening, serving
 from twinstile.app import create_app
+from twinstile.identity import retention
 from twinstile.opening import Place
-from twinstile.platform import clock, ledger
+from twinstile.platform import clock, destruction, ledger
 from twinstile.platform.roles import Role
 from twinstile.sharing import changes, feed, partners
 from twinstile.sharing.types import SOURCES, TERMS, ChangeType, PartnerKind
@@ -134,9 +135,10 @@ async def test_what_lies_between_is_stepped_over_in_bounded_pieces(
 async def test_a_destroyed_case_leaves_a_tombstone_under_the_same_pseudonym(hub: Hub) -> None:
     department = await departments.enter(hub)
     case_id = uuid4()
+    keys, reason = hub.house.keys.of(hub.hub_id), destruction.Reason.RETENTION
     key = partners.pseudonym_key(hub.house.keys.of(hub.hub_id), UUID(department.partner_id))
-    await happened(hub, "key.destroyed", key="day.2026-11-09", rows=3)
-    await happened(hub, "key.destroyed", key=f"case.{case_id}", rows=1)
+    for name in ("day.2026-11-09", f"case.{case_id}"):
+        await retention.destroy(hub.house.database, keys, hub.hub_id, name, reason, clock.now())
     await sealed(hub)
     (change,) = (await department.changes(types="case.moved")).json()["changes"]
     assert change["type"] == "destroyed"

@@ -83,15 +83,20 @@ async def close(database: Database, hub_id: str, now: datetime) -> None:
 
 
 async def destroy_all(database: Database, keys: KeyFiles, hub_id: str, now: datetime) -> None:
-    """Destroy every key of a hub that is closed, except those that sign."""
+    """Destroy every key of a hub that is closed, as far as it protects anybody."""
     uncertified = await _uncertified(database, keys, hub_id)
     for key_id in [*protecting(keys), *uncertified]:
         await destroy(database, keys, hub_id, key_id, Reason.SUNSET, now)
 
 
 def protecting(keys: KeyFiles) -> list[str]:
-    """Names of the keys that protect somebody's data: all but those that sign."""
-    return [name for name in keys.names("") if not name.startswith(signing.PREFIX)]
+    """Names of the keys that protect somebody's data.
+
+    Not those that sign, and not those that make partners' pseudonyms: under these the partners
+    are told what was destroyed.
+    """
+    others = (signing.PREFIX, "partner.")
+    return [name for name in keys.names("") if not name.startswith(others)]
 
 
 async def replay(

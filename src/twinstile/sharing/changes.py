@@ -24,7 +24,6 @@ from twinstile.sharing.types import SOURCES, TERMS, ChangeType, Partner, Use
 WINDOW = 20_000
 """Entries looked through for one answer; an answer may be empty and not be the end."""
 LONGEST_CURSOR = 200
-CASE_KEY = "case."
 
 
 class CursorExpired(Gone):
@@ -77,8 +76,7 @@ FROM (
     SELECT * FROM event e WHERE e.hub_id = $1 AND e.event_id = w.event_id OFFSET 0
 ) e
 WHERE e.kind = ANY($4::text[])
-  AND (e.kind <> $5 OR starts_with(e.body ->> 'key', $6))
-ORDER BY w.n LIMIT $7
+ORDER BY w.n LIMIT $5
 """
 
 
@@ -104,8 +102,6 @@ async def read(
         after,
         end,
         list(by_kind),
-        SOURCES[ChangeType.DESTROYED],
-        CASE_KEY,
         limit,
     )
     changes = [_change(partner, key, by_kind[row[2]], *row[1:2], *row[3:6]) for row in rows]
@@ -123,8 +119,6 @@ def _change(
     at: datetime,
     body: Mapping[str, object],
 ) -> Change:
-    if type_ is ChangeType.DESTROYED:
-        subject_id = UUID(str(body["key"]).removeprefix(CASE_KEY))
     terms = TERMS[partner.kind][type_]
     fields = {
         name: _leaving(key, use, body[name])

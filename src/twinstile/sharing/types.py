@@ -56,7 +56,7 @@ TERMS: Mapping[PartnerKind, Mapping[ChangeType, Fields]] = {
 
 SOURCES: Mapping[ChangeType, str] = {
     **{kind: kind.value for kind in ChangeType},
-    ChangeType.DESTROYED: "key.destroyed",
+    ChangeType.DESTROYED: "subject-destroyed",
 }
 """The kind of event each type of change is made from."""
 
