@@ -62,6 +62,7 @@ def examine(overrides: dict[str, object]) -> Iterator[Finding]:
         yield _keys(configuration)
         yield _disk(configuration.data_path)
     yield _backup(configuration)
+    yield _audit(configuration)
     yield _port(configuration)
     yield from _database(configuration, may_start=folder.well)
 
@@ -124,6 +125,18 @@ def _backup(configuration: Settings) -> Finding:
     if age > BACKUP_OLD:
         return Finding("backup", found, "look why none was made, e.g. in the service's log")
     return Finding("backup", found)
+
+
+def _audit(configuration: Settings) -> Finding:
+    """Roots of the ledger must be writable, and are of use only outside the data folder."""
+    path = configuration.audit_path
+    advice = "set TWINSTILE_AUDIT_FILE to a file this account may write, best on another disk"
+    if path.is_relative_to(configuration.data_path):
+        return Finding("audit file", f"{path} is inside the data folder", advice)
+    there = _existing(path)
+    if not os.access(there, os.W_OK | (0 if path.is_file() else os.X_OK)):
+        return Finding("audit file", f"{there} cannot be written", advice)
+    return Finding("audit file", f"{path}{'' if configuration.audit_file else ' (not set)'}")
 
 
 def _port(configuration: Settings) -> Finding:
