@@ -58,9 +58,12 @@ async def follow(department: Department, done: asyncio.Event) -> list[str]:
     after = None
     while True:
         last = done.is_set()
-        answer = (await department.changes(after=after, limit=500, wait=2)).json()
+        response = await department.changes(after=after, limit=500, wait=2)
+        assert response.status_code == 200, response.text
+        answer = response.json()
         got += [change["fields"]["case_no"] for change in answer["changes"]]
         after = answer["next"]
+        await asyncio.sleep(0.3)  # within the quota of requests
         if last and not answer["changes"] and not answer["more"]:
             return got
 

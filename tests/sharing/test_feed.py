@@ -235,6 +235,13 @@ async def test_a_restore_ends_old_cursors(hub: Hub) -> None:
     assert (await department.changes(after=anew["next"])).status_code == 200
 
 
+async def test_the_first_cursor_of_a_new_hub_holds(hub: Hub) -> None:
+    department = await departments.enter(hub)
+    first = (await department.changes()).json()["next"]
+    await sealed(hub)
+    assert (await department.changes(after=first)).status_code == 200
+
+
 async def test_a_cursor_ahead_of_the_ledger_is_one_of_another_life(hub: Hub) -> None:
     department = await departments.enter(hub)
     await sealed(hub)

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from twinstile.platform import clock
+from twinstile.platform import clock, ledger
 from twinstile.platform.db import Database
 from twinstile.platform.errors import TooMany
 from twinstile.sharing import changes
@@ -91,7 +91,11 @@ class Feed:
     async def _head(self, hub_id: str) -> Head:
         async with self._database.reading() as tx:
             found = await heads(tx.raw, [hub_id])
-        return found.get(hub_id, Head("", 0, {}))
+        if hub_id not in found:  # nothing was sealed yet: a cursor needs an epoch to hold in
+            async with self._database.transaction() as tx:
+                await ledger.seal(tx, hub_id, clock.now())
+                found = await heads(tx.raw, [hub_id])
+        return found[hub_id]
 
     async def _wait(
         self, asked: Asked, head: Head, n: int, left: Callable[[], Awaitable[bool]]
