@@ -10,6 +10,7 @@ from twinstile.identity import forms, vault
 from twinstile.identity.types import Finding
 from twinstile.platform.auth import Principal
 from twinstile.platform.crypto import KeyFiles, keyed_digest
+from twinstile.platform.fields import EARLIEST
 from twinstile.screening import rules
 from twinstile.screening.bodies import CheckFact
 from twinstile.screening.facts import GateCheck
@@ -95,10 +96,12 @@ def check(
 def corrected(observed_at: datetime, sent_at: datetime, at: datetime) -> datetime:
     """When it happened by our clock: the device's, moved by its offset, never in the future.
 
-    Everything is ordered and decided by this moment; what the device's clock said is kept.
+    Nor before the first year a station can mean: a clock that was far off when it was read, or
+    when its facts were sent, would point to a time without a policy. Everything is ordered and
+    decided by this moment; what the device's clock said is kept.
     """
     try:
-        return min(observed_at + (at - sent_at), at)
+        return max(EARLIEST, min(observed_at + (at - sent_at), at))
     except OverflowError:
         return at
 
