@@ -1,5 +1,8 @@
 """What ends leaves a certificate, reaches partners, and does not come back by a restore."""
 
+import base64
+import hashlib
+import json
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -10,6 +13,7 @@ import fever
 import people
 import pytest
 from commands import command
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hubs import Hub
 
 from twinstile import destruction as endings
@@ -17,7 +21,7 @@ from twinstile.cases import retention as closed_cases
 from twinstile.cases.retention import Hold
 from twinstile.identity import retention
 from twinstile.opening import Place
-from twinstile.platform import clock, destruction
+from twinstile.platform import clock, destruction, signing
 from twinstile.platform.db import Database
 from twinstile.platform.roles import Role
 from twinstile.policy.versions import Policies
@@ -227,3 +231,36 @@ async def test_the_command_lists_what_was_published(hub: Hub, tmp_path: Path) ->
     data = hub.house.settings.data_path
     told = command(tmp_path, "destructions", "list", "--data-dir", data)
     assert f"{hub.hub_id}  case.7  SUNSET" in told.stdout
+
+
+async def test_a_certificate_signed_by_a_stranger_destroys_nothing(hub: Hub) -> None:
+    """Whoever can write the file can sign with a key of their own."""
+    body = people.check(1, people.resident_number())
+    await hub.client().put(f"/v1/checks/{people.new_id()}", json=body)
+    keys, settings = hub.house.keys.of(hub.hub_id), hub.house.settings
+    (day,) = keys.names("day.")
+    signing.signer(keys)  # as the sealer makes it, within the first minute
+    seed = Ed25519PrivateKey.generate()
+    public = seed.public_key().public_bytes_raw()
+    for key_id in (day, destruction.HUB):
+        said = {
+            "form": destruction.FORM,
+            "hub_id": hub.hub_id,
+            "key_id": key_id,
+            "key_class": key_id.partition(".")[0],
+            "period": key_id.partition(".")[2],
+            "destroyed_at": clock.now().isoformat(),
+            "rows": {},
+            "event_id": str(people.new_id()),
+            "public_key": base64.b64encode(public).decode(),
+            "signing_key": hashlib.sha256(public).hexdigest()[:16],
+        }
+        text = json.dumps(said, sort_keys=True, separators=(",", ":"))
+        signature = base64.b64encode(seed.sign(text.encode())).decode()
+        forged = destruction.Certificate(text, signature)
+        assert forged.fault() is None
+        with settings.destructions_path.open("ab") as lines:
+            lines.write(forged.line())
+    await endings.replay_destructions(hub.house, clock.now())
+    assert keys.names("day.") == [day]
+    assert await rows(hub, "SELECT 1 FROM closure WHERE hub_id = $1") == []

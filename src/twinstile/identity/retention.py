@@ -17,10 +17,10 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from twinstile.identity import vault
 from twinstile.identity.tables import Held, Vault
-from twinstile.platform import destruction, signing
+from twinstile.platform import destruction, observe, signing
 from twinstile.platform.crypto import KeyFiles
 from twinstile.platform.db import Database, Reading, Transaction
-from twinstile.platform.destruction import Reason
+from twinstile.platform.destruction import Certificate, Reason
 from twinstile.platform.tables import Closure, Quarantine
 
 _DAY = "day."
@@ -105,12 +105,9 @@ async def replay(
     """Destroy again what a restore brought back, of keys and of rows; how much that was.
 
     What has to be gone is told by the tombstones beside the keys and by the certificates in the
-    file outside, which also enter a database that has lost them. A certificate whose signature
-    does not fit is not believed.
+    file outside, which also enter a database that has lost them.
     """
-    published = {
-        one.word("key_id"): one for one in destruction.read(file, hub_id) if not one.fault()
-    }
+    published = _believed(keys, hub_id, file)
     ended = {*published, *keys.destroyed(""), *keys.condemned()} - {destruction.HUB}
     if destruction.HUB in published:
         ended |= set(protecting(keys))
@@ -132,6 +129,22 @@ async def replay(
                 await destruction.certify(tx, keys, hub_id, key_id, rows, Reason.REPLAY, now)
         again += key_id in living or any(rows.values())
     return again
+
+
+def _believed(keys: KeyFiles, hub_id: str, file: Path) -> dict[str, Certificate]:
+    """The published certificates of the hub by name of key, as far as the hub has signed them.
+
+    A certificate brings the key it is checked with, so that anybody can check it; but anybody
+    can sign with a key of their own, too. Where the hub's signing keys are lost, so is all that
+    could be destroyed wrongly.
+    """
+    known, found = signing.public_keys(keys), dict[str, Certificate]()
+    for one in destruction.read(file, hub_id):
+        if one.fault() or (known and one.word("signing_key") not in known):
+            observe.log.warning("a certificate of destruction is not believed", hub=hub_id)
+        else:
+            found[one.word("key_id")] = one
+    return found
 
 
 async def _left(tx: Reading, hub_id: str) -> set[str]:
