@@ -35,8 +35,8 @@ from twinstile.platform import events, merkle
 from twinstile.platform.db import Raw, Transaction, as_json
 from twinstile.platform.events import Happening
 
-BATCH = 1000
-"""Events sealed in one transaction."""
+BATCH = 250
+"""Events sealed in one transaction; more would hold up the requests beside them."""
 NODE_LEVEL = 10
 """Hashes of subtrees of 2^10 leaves and more are kept, so that a proof reads few leaves."""
 GENESIS = bytes(32)

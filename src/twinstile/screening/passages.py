@@ -142,9 +142,9 @@ class Batch:
         policy = self._policies[situation.policy_version]
         passage, conflict = self._passage(check, person_id, situation, policy)
         evidence = passage.evidence.joined(check.brought, late=check.moment < passage.last_at)
-        evidence = replace(
-            evidence, reminders=evidence.reminders | _inherited(check, situation, policy)
-        )
+        inherited = _inherited(check, situation, policy)
+        if not inherited <= evidence.reminders:
+            evidence = replace(evidence, reminders=evidence.reminders | inherited)
         prior_hold = self._suspected(check, passage, person_id, situation, policy)
         decision = rules.decide(passage.state, evidence, prior_hold=prior_hold, policy=policy)
         after = self._moved(passage, check, evidence, decision, policy)

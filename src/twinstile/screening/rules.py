@@ -5,7 +5,7 @@ become coarse facts, the policy's rules speak about these, and the most cautious
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 
@@ -69,8 +69,7 @@ class Evidence:
             kinds.add(VerificationKind.CREDENTIAL)
         if brought.identity is not None and brought.identity != "NOT_CHECKED":
             kinds.add(VerificationKind.IDENTITY)
-        return replace(
-            self,
+        return Evidence(
             readings=readings,
             credential=_last_word(self.credential, brought.credential, late=late),
             identity=_last_word(self.identity, brought.identity, late=late),
