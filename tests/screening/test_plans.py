@@ -98,17 +98,20 @@ async def store(tx: Transaction, hub_id: str, people: int) -> None:
 
 def statements(size: int) -> dict[str, tuple[str, tuple[object, ...]]]:
     """Each statement of the gate's path that looks something up, with so many look-ups."""
-    ids, nobody = [uuid4() for _ in range(size)], [None] * size
+    ids = [uuid4() for _ in range(size)]
     blinds = [os.urandom(32) for _ in ids]
-    lanes, moments = ["north-1"] * size, [datetime.now(UTC)] * size
+    common = {"observed_at": datetime.now(UTC).isoformat(), "lane_id": "north-1"}
+    looked_up = json.dumps(
+        [
+            {"ordinal": i, "id": str(n), "screening_id": str(n), "person_id": str(n), **common}
+            for i, n in enumerate(ids)
+        ]
+    )
     passages = json.dumps([{"before": 1, "screening_id": str(n)} for n in ids])
     return {
         "recognise": (vault._RECOGNISE, (DAY, blinds, blinds, ids, blinds, 1)),
         "lock screenings": (facts._LOCK_SQL, (ids, ids)),
-        "facts": (
-            facts._FACTS_SQL,
-            (list(range(size)), ids, ids, ids, nobody, moments, lanes),
-        ),
+        "facts": (facts._FACTS_SQL, (looked_up,)),
         "people of cases": (vault._LATEST, (ids,)),
         "write": (checks._WRITE_SQL, ("[]", passages, "[]", "[]", datetime.now(UTC))),
     }

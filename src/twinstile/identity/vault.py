@@ -10,6 +10,7 @@ import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import NamedTuple
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -93,6 +94,13 @@ RETURNING blind, person_id
 """
 
 
+class Met(NamedTuple):
+    """A person, and whether anything can be known of them: a new id was just given out."""
+
+    person_id: UUID
+    before: bool
+
+
 async def recognise(
     tx: Transaction,
     keys: KeyFiles,
@@ -100,7 +108,18 @@ async def recognise(
     day: date,
     people: Sequence[Identity],
 ) -> list[UUID]:
-    """A person id for each identity, in order, entering those not met today.
+    """The person id of each identity, see `meet`."""
+    return [person.person_id for person in await meet(tx, keys, hub_id, day, people)]
+
+
+async def meet(
+    tx: Transaction,
+    keys: KeyFiles,
+    hub_id: str,
+    day: date,
+    people: Sequence[Identity],
+) -> list[Met]:
+    """Who each identity is, in order, entering those not met today.
 
     The rows stay locked until the transaction ends: what is decided about one person is decided
     by one transaction at a time, in this process and in any other. One statement.
@@ -129,7 +148,11 @@ async def recognise(
         epoch_of(day),
     )
     found: Mapping[bytes, UUID] = {row[0]: row[1] for row in met}
-    return [found[digests[0]] for digests in blinds]
+    new = set(ids)
+    return [
+        Met(person_id, person_id not in new)
+        for person_id in (found[digests[0]] for digests in blinds)
+    ]
 
 
 async def find(

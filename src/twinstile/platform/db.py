@@ -113,11 +113,14 @@ class Database:
         role: str = "",
         server_settings: Mapping[str, str] | None = None,
         plans_live_s: int = PLANS_LIVE_S,
+        keeps: bool = False,
     ) -> None:
         """`role` is taken on at connect, for a login that is more than the service may be."""
         self._pool_size = pool_size
         self._given_url = url
         self._role = role
+        self._keeps = keeps
+        self._kept: AsyncConnection | None = None
         # The pool gives a connection that comes back to whoever asks at that moment, even while
         # others wait: in a rush some would wait many turns. Turns are taken here, in order.
         self._turns = asyncio.Semaphore(pool_size)
@@ -152,15 +155,15 @@ class Database:
     def apart(
         self,
         *,
-        pool_size: int,
         statement_timeout_ms: int,
         server_settings: Mapping[str, str],
         plans_live_s: int,
     ) -> "Database":
-        """The same database through connections of its own, which nothing else can take."""
+        """The same database through one connection, which nothing else can take."""
         return Database(
             self._given_url,
-            pool_size=pool_size,
+            pool_size=1,
+            keeps=True,
             statement_timeout_ms=statement_timeout_ms,
             role=self._role,
             server_settings=server_settings,
@@ -191,7 +194,7 @@ class Database:
         try:
             async with self._turn(), AsyncExitStack() as stack:
                 async with asyncio.timeout(REACH_S):
-                    sql = await stack.enter_async_context(self.engine.connect())
+                    sql = await stack.enter_async_context(self._connection())
                     raw, block = await _begin(sql, readonly=readonly)
                 try:
                     yield sql, raw
@@ -208,6 +211,21 @@ class Database:
             if problem is None:
                 raise
             raise problem from error
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncGenerator[AsyncConnection]:
+        """One from the pool, or the one that is kept: asking the pool costs processor time."""
+        if not self._keeps:
+            async with self.engine.connect() as sql:
+                yield sql
+            return
+        sql, self._kept = self._kept or await self.engine.connect(), None
+        try:
+            yield sql
+        except BaseException:
+            await sql.close()
+            raise
+        self._kept = sql
 
     @asynccontextmanager
     async def _turn(self) -> AsyncGenerator[None]:
@@ -230,6 +248,8 @@ class Database:
 
     async def close(self) -> None:
         """Give all connections back to the server."""
+        if self._kept is not None:
+            await self._kept.close()
         await self.engine.dispose()
 
 

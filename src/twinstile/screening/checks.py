@@ -46,8 +46,10 @@ async def record(
     """
     hub_id = stand.hub_id
     today = stand.at.astimezone(stand.zone).date()
-    people = await _recognise(tx, stand, checks, today)
-    situations = await facts.look_up(tx, hub_id, checks, people)
+    met = await _meet(tx, stand, checks, today)
+    people = [person and person.person_id for person in met]
+    before = [person.person_id for person in met if person and person.before]
+    situations = await facts.look_up(tx, hub_id, checks, people, before)
     policies = {
         version: await stand.policies.get(tx, hub_id, version)
         for version in {situation.policy_version for situation in situations}
@@ -68,11 +70,11 @@ def _numbered(done: Recorded, numbers: Mapping[UUID, str]) -> Recorded:
     return replace(done, case_no=number) if number else done
 
 
-async def _recognise(
+async def _meet(
     tx: Transaction, stand: Stand, checks: Sequence[GateCheck], today: date
-) -> list[UUID | None]:
+) -> list[vault.Met | None]:
     shown = [check.identity for check in checks if check.identity]
-    ids = iter(await vault.recognise(tx, stand.keys, stand.hub_id, today, shown))
+    ids = iter(await vault.meet(tx, stand.keys, stand.hub_id, today, shown))
     return [next(ids) if check.identity else None for check in checks]
 
 

@@ -66,7 +66,6 @@ class Committer:
     def __init__(self, house: House, policies: Policies) -> None:
         self.house = house
         self._database = house.database.apart(
-            pool_size=1,
             statement_timeout_ms=STATEMENT_TIMEOUT_MS,
             server_settings=SERVER_SETTINGS,
             plans_live_s=PLANS_LIVE_S,

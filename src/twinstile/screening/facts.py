@@ -9,7 +9,7 @@ from uuid import UUID
 from twinstile.arrivals.manifests import EXPECTATION_SQL
 from twinstile.cases.referrals import CASE_NO_SQL
 from twinstile.identity.vault import Identity
-from twinstile.platform.db import Transaction
+from twinstile.platform.db import Transaction, as_json
 from twinstile.policy.versions import IN_FORCE_SQL
 from twinstile.screening.rules import Brought, Evidence
 from twinstile.screening.types import (
@@ -154,9 +154,9 @@ def _earlier_sql(screening: str) -> str:
 # Fragments of lower rooms are constants of ours; every value is a parameter.
 _FACTS_SQL = f"""
 WITH wanted AS (
-    SELECT * FROM unnest(
-        $2::int[], $3::uuid[], $4::uuid[], $5::uuid[], $6::uuid[], $7::timestamptz[], $8::text[]
-    ) AS w(ordinal, id, screening_id, person_id, run_id, observed_at, lane_id)
+    SELECT * FROM jsonb_to_recordset($2::jsonb) AS w(
+        ordinal int, id uuid, screening_id uuid, person_id uuid, run_id uuid,
+        observed_at timestamptz, lane_id text)
 ), expected AS ({EXPECTATION_SQL.format(hub="$1")})
 SELECT
     CASE WHEN c.id IS NOT NULL THEN jsonb_build_object(
@@ -210,28 +210,33 @@ async def look_up(
     hub_id: str,
     checks: Sequence[GateCheck],
     people: Sequence[UUID | None],
+    before: Sequence[UUID],
 ) -> list[Situation]:
-    """The situation of each check, in order. Two statements.
+    """The situation of each check, in order. Two statements; one if all people are new here.
 
-    Open screenings that may be touched are locked first, so that a timer or a person's step
-    never falls between reading and writing.
+    Open screenings that may be touched, those named and those of people met `before`, are
+    locked first, so that a timer or a person's step never falls between reading and writing.
     """
-    await tx.raw.execute(
-        _LOCK_SQL,
-        hub_id,
-        [check.screening_id for check in checks if check.screening_id],
-        [person for person in people if person],
-    )
+    named = [check.screening_id for check in checks if check.screening_id]
+    if named or before:
+        await tx.raw.execute(_LOCK_SQL, hub_id, named, before)
     rows = await tx.raw.fetch(
         _FACTS_SQL,
         hub_id,
-        list(range(len(checks))),
-        [check.id for check in checks],
-        [check.screening_id for check in checks],
-        list(people),
-        [check.run_id for check in checks],
-        [check.moment for check in checks],
-        [check.lane_id for check in checks],
+        as_json(
+            [
+                {
+                    "ordinal": ordinal,
+                    "id": check.id,
+                    "screening_id": check.screening_id,
+                    "person_id": person_id,
+                    "run_id": check.run_id,
+                    "observed_at": check.moment,
+                    "lane_id": check.lane_id,
+                }
+                for ordinal, (check, person_id) in enumerate(zip(checks, people, strict=True))
+            ]
+        ),
     )
     return [_situation(*row) for row in rows]
 
