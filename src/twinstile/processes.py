@@ -42,7 +42,7 @@ FAREWELL_S = one.LINGER_S + one.DRAIN_S + JOBS_DRAIN_S + 5
 """How long one may take to drain; it is killed then."""
 STEADY_S = 10.0
 """A process that served this long is replaced at once, a shorter-lived one after a pause."""
-LONGEST_PAUSE_S = 5.0
+SHORTEST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 5.0
 
 
 class NotServing(Exception):
@@ -150,14 +150,16 @@ class Crew:
         if member.leaving:
             return
         observe.log.error("process died", pid=member.process.pid, status=status)
+        steady = time.monotonic() - member.since >= STEADY_S
+        self._pause_s = 0.0 if steady else max(SHORTEST_PAUSE_S, self._pause_s)
         while True:
-            lived = time.monotonic() - member.since
-            self._pause_s = (
-                0.0 if lived >= STEADY_S else min(max(0.1, 2 * self._pause_s), LONGEST_PAUSE_S)
-            )
             await asyncio.sleep(self._pause_s)
-            with suppress(NotServing):
+            self._pause_s = min(max(SHORTEST_PAUSE_S, 2 * self._pause_s), LONGEST_PAUSE_S)
+            try:
                 await self._enlist()
+            except NotServing as error:
+                observe.log.error("process not replaced", reason=str(error))
+            else:
                 return
 
 
@@ -190,14 +192,17 @@ async def serving(
 
 async def _start(orders: Orders, metrics: str) -> _Member:
     """A new process, once it serves. Raises `NotServing`."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-m", "twinstile.processes"),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        pass_fds=(orders.socket,),
-        env=os.environ | {observe.METRICS_FOLDER: metrics},
-    )
+    try:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *("-m", "twinstile.processes"),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            pass_fds=(orders.socket,),
+            env=os.environ | {observe.METRICS_FOLDER: metrics},
+        )
+    except OSError as error:  # no memory, no more processes, or no program just now
+        raise NotServing(f"No process can be made: {error.strerror}.") from error
     if process.stdin is None or process.stdout is None:
         raise NotServing("A new process has no pipes.")
     try:
