@@ -1,8 +1,8 @@
 """Group commit: what gathers is committed together, and nobody pays for a neighbour."""
 
 import asyncio
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
 from uuid import UUID
 
 import asyncpg
@@ -12,10 +12,16 @@ from httpx2 import Response
 from hubs import Hub, open_hub
 
 from twinstile.opening import Place
+from twinstile.platform import clock
+from twinstile.platform.auth import Principal, Scope
 from twinstile.platform.db import Database
 from twinstile.platform.roles import Role
-from twinstile.screening import checks, committer
+from twinstile.policy.versions import Policies
+from twinstile.screening import checks, committer, intake
+from twinstile.screening.bodies import CheckBody, FactStatus
+from twinstile.screening.committer import Committer
 from twinstile.screening.facts import GateCheck
+from twinstile.screening.intake import Receiver
 
 FEVER = {"value": 38.4, "method": "EAR"}
 
@@ -176,6 +182,41 @@ async def test_the_same_check_sent_twice_at_once_is_stored_once(hub: Hub) -> Non
     )
     assert sorted(answer.status_code for answer in answers) == [200] * 7 + [201]
     assert len({answer.json()["screening_id"] for answer in answers}) == 1
+
+
+@asynccontextmanager
+async def another_process(hub: Hub) -> AsyncGenerator[Committer]:
+    """The committer of a second process, at work."""
+    other = Committer(hub.house, Policies())
+    work = asyncio.create_task(other.run())
+    try:
+        await other.warm()
+        yield other
+    finally:
+        work.cancel()
+        await asyncio.wait({work})
+
+
+def received(hub: Hub, counter: int, **more: object) -> tuple[Receiver, GateCheck]:
+    """A check of the screener's tablet, as the route hands it on."""
+    duty, now = hub.duties[Role.SCREENER], clock.now()
+    who = Principal(
+        *(hub.hub_id, duty.device_id, duty.lane_id, duty.operator_id, duty.shift_id),
+        *(frozenset({duty.role}), frozenset({Scope.CHECKS_WRITE}), None),
+    )
+    receiver = Receiver(who, hub.house.keys.of(hub.hub_id), hub.house.settings.zone, (), now)
+    body = CheckBody.model_validate(people.check(counter, **more))
+    return receiver, intake.check(body, people.new_id(), counter, body.sent_at, receiver)
+
+
+async def test_a_check_sent_to_two_processes_at_once_is_never_said_not_to_be_stored(
+    hub: Hub,
+) -> None:
+    async with another_process(hub) as one, another_process(hub) as two:
+        for counter in range(1, 21):
+            receiver, check = received(hub, counter, identity=None)
+            done = await asyncio.gather(*(c.record(receiver, check) for c in (one, two)))
+            assert {d.status for d in done} == {FactStatus.STORED, FactStatus.DUPLICATE}
 
 
 async def test_the_counters_of_every_check_of_a_batch_have_arrived(hub: Hub) -> None:

@@ -279,6 +279,12 @@ class Busy(Unavailable):
     stored = False
 
 
+class Overtaken(Busy):
+    """Another request recorded the same meanwhile: perhaps this very fact, sent twice."""
+
+    stored = None
+
+
 class KeysUnavailable(Unavailable):
     """The keeper of the master key did not answer. What was stored is unknown."""
 

@@ -16,7 +16,7 @@ from twinstile.cases import referrals
 from twinstile.identity import vault
 from twinstile.platform.crypto import KeyFiles
 from twinstile.platform.db import Transaction, as_json
-from twinstile.platform.errors import Busy
+from twinstile.platform.errors import Overtaken
 from twinstile.policy.versions import Policies
 from twinstile.screening import facts
 from twinstile.screening.facts import GateCheck
@@ -41,8 +41,8 @@ async def record(
 
     A check that was stored before gets its first answer again. With `counting`, the devices'
     counters are noted too; who notes them later in the same transaction leaves it out. Five
-    statements at most, however many checks and cases. Raises `Busy` when another request
-    records the same passage at this moment.
+    statements at most, however many checks and cases. Raises `Overtaken` when another request
+    has recorded the same passage since it was read.
     """
     hub_id = stand.hub_id
     today = stand.at.astimezone(stand.zone).date()
@@ -183,7 +183,7 @@ async def _write(
     if written != (len(batch.check_rows), len(batch.touched), len(openings)):
         # Another request stored the same check, or began the same screening, since we read:
         # nothing of ours is written, and sent again it is decided on what is there then.
-        raise Busy("The same passage is being recorded just now.", retry_after_s=1)
+        raise Overtaken("The same passage was recorded just now.", retry_after_s=1)
     return numbers
 
 

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from twinstile.platform import observe
 from twinstile.platform.crypto import KeyFiles
-from twinstile.platform.errors import Busy, Unavailable
+from twinstile.platform.errors import Busy, Overtaken, Unavailable
 from twinstile.platform.web import House
 from twinstile.policy.versions import Policies
 from twinstile.screening import checks
@@ -129,7 +129,10 @@ class Committer:
         if not batch:
             return True
         try:
-            done = await self._commit(queue, batch)
+            try:
+                done = await self._commit(queue, batch)
+            except Overtaken:  # by what is committed, and will be read this time
+                done = await self._commit(queue, batch)
         except Exception as error:  # noqa: BLE001 # whatever it is, it is each caller's answer
             there = isinstance(error, Busy) or not isinstance(error, Unavailable)
             for item in batch:
