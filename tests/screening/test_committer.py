@@ -15,6 +15,7 @@ from twinstile.opening import Place
 from twinstile.platform import clock
 from twinstile.platform.auth import Principal, Scope
 from twinstile.platform.db import Database
+from twinstile.platform.errors import Busy, Unavailable
 from twinstile.platform.roles import Role
 from twinstile.policy.versions import Policies
 from twinstile.screening import checks, committer, intake
@@ -78,7 +79,7 @@ async def test_a_batch_costs_five_statements_whatever_is_in_it(
 
 
 @contextmanager
-def spoiled(check_id: UUID) -> Generator[None]:
+def spoiled(check_id: UUID, error: type[BaseException] = ZeroDivisionError) -> Generator[None]:
     """Let every batch fail that holds this check, as a bug of ours would."""
     honest = checks.record
 
@@ -87,7 +88,7 @@ def spoiled(check_id: UUID) -> Generator[None]:
     ) -> object:
         done = await honest(tx, stand, batch, **more)  # type: ignore[arg-type]
         if check_id in {check.id for check in batch}:
-            raise ZeroDivisionError
+            raise error
         return done
 
     checks.record = record  # type: ignore[assignment]
@@ -111,6 +112,34 @@ async def test_a_check_that_cannot_be_recorded_sinks_no_neighbour(hub: Hub) -> N
     for answer in others:
         stored = await client.get(f"/v1/checks/{answer.json()['id']}")
         assert stored.json()["verdict"] == answer.json()["verdict"]
+
+
+async def test_a_wait_that_something_else_cancels_does_not_end_the_committer(hub: Hub) -> None:
+    """As a driver does that tears a connection down: nobody told the committer to end."""
+    bad = people.new_id()
+    with spoiled(bad, asyncio.CancelledError):
+        refused = await hub.client().put(f"/v1/checks/{bad}", json=people.check(1))
+    assert (refused.status_code, refused.json()["stored"]) == (503, None)
+    assert (await put(hub, people.check(2))).status_code == 201
+
+
+async def test_nobody_waits_for_a_committer_that_was_told_to_end(
+    hub: Hub, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it was committing nobody knows; what had only gathered is not stored."""
+    monkeypatch.setattr(committer, "PATIENCE_S", 60)
+    elsewhere = Database(place.owner_url, pool_size=1)
+    async with elsewhere.transaction() as tx, another_process(hub) as ending:
+        await tx.raw.execute("LOCK TABLE screening IN ACCESS EXCLUSIVE MODE")
+        begun = asyncio.create_task(ending.record(*received(hub, 1)))
+        await asyncio.sleep(0.1)
+        waiting = asyncio.create_task(ending.record(*received(hub, 2)))
+        await asyncio.sleep(0)
+    await elsewhere.close()
+    told = await asyncio.wait_for(
+        asyncio.gather(begun, waiting, return_exceptions=True), timeout=5
+    )
+    assert [type(error) for error in told] == [Unavailable, Busy]
 
 
 async def test_somebody_another_request_works_on_is_told_to_come_again_and_nobody_else(

@@ -8,7 +8,7 @@ batch to fill. A check is answered after the commit of its batch, as any other w
 
 import asyncio
 from collections import OrderedDict, deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
@@ -104,7 +104,11 @@ class Committer:
         await self._database.warm()
 
     async def run(self) -> None:
-        """Commit what waits, until cancelled; call it once, beside the requests."""
+        """Commit what waits, until cancelled; call it once, beside the requests.
+
+        Whoever still waits then is answered.
+        """
+        batch: list[_Waiting] = []
         try:
             while True:
                 await self._awake.wait()
@@ -118,6 +122,9 @@ class Committer:
                 self._waiting -= size
                 await self._settle(queue, [item for item in batch if not item.answer.done()])
         finally:
+            _refuse(batch, Unavailable(retry_after_s=1))
+            for queue in self._queues.values():  # nothing of theirs has begun
+                _refuse(queue.waiting, Busy(retry_after_s=1))
             await self._database.close()
 
     async def _settle(self, queue: _Queue, batch: Sequence[_Waiting]) -> bool:
@@ -133,13 +140,18 @@ class Committer:
                 done = await self._commit(queue, batch)
             except Overtaken:  # by what is committed, and will be read this time
                 done = await self._commit(queue, batch)
+        except asyncio.CancelledError:
+            if (task := asyncio.current_task()) and task.cancelling():
+                raise
+            _refuse(batch, Unavailable(retry_after_s=1))
+            return False  # nobody told us to end: it was a wait of the driver's
         except Exception as error:  # noqa: BLE001 # whatever it is, it is each caller's answer
             there = isinstance(error, Busy) or not isinstance(error, Unavailable)
             for item in batch:
                 if there and len(batch) > 1 and not _late(item):
                     there = await self._settle(queue, [item])
-                elif not item.answer.done():
-                    item.answer.set_exception(error)
+                else:
+                    _refuse([item], error)
             return there
         for item, recorded in zip(batch, done, strict=True):
             if not item.answer.done():
@@ -171,8 +183,7 @@ class Committer:
                 late = queue.waiting.popleft()
                 self._waiting -= 1
                 observe.SHED.inc()
-                if not late.answer.done():
-                    late.answer.set_exception(Busy(retry_after_s=1))
+                _refuse([late], Busy(retry_after_s=1))
             if queue.waiting:
                 oldest.append(queue.waiting[0].since)
         self._shedding = loop.call_at(min(oldest) + PATIENCE_S, self._shed) if oldest else None
@@ -180,3 +191,10 @@ class Committer:
 
 def _late(item: _Waiting) -> bool:
     return asyncio.get_running_loop().time() >= item.since + PATIENCE_S
+
+
+def _refuse(waiting: Iterable[_Waiting], error: Exception) -> None:
+    """Answer whoever has no answer yet."""
+    for item in waiting:
+        if not item.answer.done():
+            item.answer.set_exception(error)
