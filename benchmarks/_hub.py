@@ -37,7 +37,7 @@ async def furnish(settings: Settings, place: Place, tablets: int) -> list[str]:
     house = opening.open_house(settings, place)
     now, hub_id = clock.now(), settings.hub_id
     try:
-        await opening.enter_hub(house, now)
+        await opening.enter_hub(house, place, now)
         async with house.database.transaction() as tx:
             for lane_id, checkpoint in LANES.items():
                 await devices.add_lane(tx, hub_id, lane_id, checkpoint, "AUTO")

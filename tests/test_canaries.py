@@ -239,13 +239,13 @@ async def test_nothing_of_a_thousand_canaries_is_left_after_their_hub(
     shutil.copytree(tmp_path / "keys", folder)
     keys._cache.clear()
     try:
-        await replay(hub, restored, stranger)
+        await replay(hub, place, restored, stranger)
         assert await search(place.owner_url, tmp_path / "again", restored, places) == set()
     finally:
         await owner(place.owner_url, f"DROP DATABASE {restored} WITH (FORCE)")
 
 
-async def replay(hub: Hub, restored: str, stranger: UUID) -> None:
+async def replay(hub: Hub, place: Place, restored: str, stranger: UUID) -> None:
     """Open the restored database as a start of the service does."""
     keys = hub.house.keys.of(hub.hub_id)
     elsewhere = make_url(hub.house.database.url).set(database=restored)
@@ -255,13 +255,15 @@ async def replay(hub: Hub, restored: str, stranger: UUID) -> None:
         async with database.reading() as tx:
             back = await vault.reveal(tx, keys, hub.hub_id, stranger)
         assert back.document.number.startswith(NUMBER)  # the backup has raised the dead
-        assert await endings.replay_destructions(again, clock.now()) >= 2 + PATIENTS
+        owner_url = make_url(place.owner_url).set(database=restored)
+        url = owner_url.render_as_string(hide_password=False)
+        assert await endings.replay_destructions(again, url, clock.now()) >= 2 + PATIENTS
+        counts = " + ".join(
+            f'(SELECT count(*) FROM "{table}" WHERE hub_id = $1)' for table in endings.PURGED
+        )
         async with database.reading() as tx:
             left = await tx.raw.fetchrow(
-                "SELECT (SELECT count(*) FROM vault WHERE hub_id = $1)"
-                " + (SELECT count(*) FROM vault_held WHERE hub_id = $1)"
-                " + (SELECT count(*) FROM quarantine WHERE hub_id = $1),"
-                " (SELECT count(*) FROM closure WHERE hub_id = $1)",
+                f"SELECT {counts}, (SELECT count(*) FROM closure WHERE hub_id = $1)",
                 hub.hub_id,
             )
         assert left is not None

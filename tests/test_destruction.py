@@ -182,7 +182,7 @@ async def test_what_a_restore_brings_back_is_destroyed_again(hub: Hub, place: Pl
     back = await fever.reveal(hub, told["case_id"])
     assert number in back.text  # the restore has brought the name back
     now = clock.now()
-    assert await endings.replay_destructions(hub.house, now) >= 2
+    assert await endings.replay_destructions(hub.house, place.owner_url, now) >= 2
     assert (await fever.reveal(hub, told["case_id"])).status_code == 404
     assert not [name for name in keys.names("") if name in proofs]
     for table in before:
@@ -198,7 +198,7 @@ async def test_what_a_restore_brings_back_is_destroyed_again(hub: Hub, place: Pl
     assert again == 0
 
 
-async def test_a_forged_certificate_destroys_nothing(hub: Hub) -> None:
+async def test_a_forged_certificate_destroys_nothing(hub: Hub, place: Place) -> None:
     body = people.check(1, people.resident_number())
     await hub.client().put(f"/v1/checks/{people.new_id()}", json=body)
     keys, file = hub.house.keys.of(hub.hub_id), hub.house.settings.destructions_path
@@ -216,7 +216,7 @@ async def test_a_forged_certificate_destroys_nothing(hub: Hub) -> None:
     forged = certificates(hub)["day.2020-01-01"].line().replace(b"day.2020-01-01", day.encode())
     with file.open("ab") as lines:
         lines.write(forged)
-    await endings.replay_destructions(hub.house, clock.now())
+    await endings.replay_destructions(hub.house, place.owner_url, clock.now())
     assert keys.names("day.") == [day]
 
 
@@ -233,7 +233,9 @@ async def test_the_command_lists_what_was_published(hub: Hub, tmp_path: Path) ->
     assert f"{hub.hub_id}  case.7  SUNSET" in told.stdout
 
 
-async def test_a_certificate_signed_by_a_stranger_destroys_nothing(hub: Hub) -> None:
+async def test_a_certificate_signed_by_a_stranger_destroys_nothing(
+    hub: Hub, place: Place
+) -> None:
     """Whoever can write the file can sign with a key of their own."""
     body = people.check(1, people.resident_number())
     await hub.client().put(f"/v1/checks/{people.new_id()}", json=body)
@@ -261,6 +263,6 @@ async def test_a_certificate_signed_by_a_stranger_destroys_nothing(hub: Hub) -> 
         assert forged.fault() is None
         with settings.destructions_path.open("ab") as lines:
             lines.write(forged.line())
-    await endings.replay_destructions(hub.house, clock.now())
+    await endings.replay_destructions(hub.house, place.owner_url, clock.now())
     assert keys.names("day.") == [day]
     assert await rows(hub, "SELECT 1 FROM closure WHERE hub_id = $1") == []

@@ -11,12 +11,19 @@ import pytest
 from commands import command
 from hubs import Hub
 
+from twinstile import destruction as endings
 from twinstile import sunset
+from twinstile.cases import retention as closed_cases
+from twinstile.cases.retention import Hold
 from twinstile.export import aggregates
 from twinstile.identity import retention
 from twinstile.opening import Place
 from twinstile.platform import clock
+from twinstile.platform.crypto import KeyUnavailable
+from twinstile.platform.destruction import Certificate
+from twinstile.platform.errors import Conflict
 from twinstile.platform.roles import Role
+from twinstile.platform.settings import Settings
 
 
 @pytest.mark.parametrize(
@@ -57,7 +64,7 @@ async def test_a_hub_ends_once_whatever_comes_between(
     await retention.destroy_all(house.database, keys, hub.hub_id, clock.now())
 
     one = await sunset.run(house, place, hub.hub_id, tmp_path, clock.now(), settle_s=0)
-    assert one.rows == {table: counts[table] for table in sunset.PURGED}
+    assert one.rows == {table: counts[table] for table in endings.PURGED}
     assert one.rows["vault"] == 10
     assert one.members["keys_destroyed"] == planned["keys"]
     again = await sunset.run(house, place, hub.hub_id, tmp_path, clock.now(), settle_s=0)
@@ -80,6 +87,54 @@ async def test_a_hub_ends_once_whatever_comes_between(
     assert left is not None
     assert left[0] == 0
     assert left[1] >= 3  # the day, the epoch and the hub
+
+
+async def test_a_legal_hold_stands_against_the_end_of_a_hub(
+    hub: Hub, place: Place, tmp_path: Path
+) -> None:
+    told = await fever.confirmed(hub)
+    case_no = str(told["case_no"])
+
+    async def hold(kind: Hold) -> None:
+        async with hub.house.database.transaction() as tx:
+            await closed_cases.hold(tx, hub.hub_id, case_no, kind, "court 7", clock.now())
+
+    async def end() -> Certificate:
+        return await sunset.run(hub.house, place, hub.hub_id, tmp_path, clock.now(), settle_s=0)
+
+    await hold(Hold.PLACED)
+    with pytest.raises(Conflict, match=case_no):
+        await end()
+    assert (await fever.reveal(hub, str(told["case_id"]))).status_code == 200
+    body = people.check(5, people.resident_number())
+    path = f"/v1/checks/{people.new_id()}"
+    assert (await hub.client().put(path, json=body)).status_code == 201  # nothing was begun
+    await hold(Hold.LIFTED)
+    assert (await end()).rows["fever_case"] == 1
+
+
+async def test_what_another_hub_has_published_is_not_taken_for_ones_own(
+    hub: Hub, place: Place, tmp_path: Path
+) -> None:
+    (tmp_path / sunset.COUNTS).write_text(json.dumps({"hub_id": "another", "keys": 0}))
+    (tmp_path / sunset.AGGREGATES).write_text("month,measure,count\n")
+    with pytest.raises(Conflict, match="another hub"):
+        await sunset.run(hub.house, place, hub.hub_id, tmp_path, clock.now(), settle_s=0)
+    assert (await hub.client(Role.SUPERVISOR).get("/v1/me")).status_code == 200
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+async def test_without_its_keys_no_hub_ends(
+    hub: Hub, place: Place, tmp_path: Path, *, dry_run: bool
+) -> None:
+    """In another data folder keys would live on, and a new key would certify their end."""
+    settings = Settings(hub_id=hub.hub_id, data_dir=tmp_path / "elsewhere")
+    with pytest.raises(KeyUnavailable, match="nothing was begun"):
+        await sunset._command(settings, place, tmp_path, dry_run=dry_run)
+    async with hub.house.database.reading() as tx:
+        closed = await tx.raw.fetch("SELECT 1 FROM closure WHERE hub_id = $1", hub.hub_id)
+    assert not closed
+    assert not (tmp_path / "elsewhere" / "keys").exists()
 
 
 async def test_at_a_closed_hub_people_read_and_change_nothing(hub: Hub) -> None:

@@ -25,6 +25,18 @@ from twinstile.screening import retention as carrier_keys
 
 EMPTIED: Final = ("vault", "vault_held", "quarantine", "manifest_entry")
 """Tables that retention deletes rows from."""
+PURGED: Final = (
+    "vault",
+    "vault_held",
+    "quarantine",
+    "manifest_entry",
+    "service_act",
+    "disposition",
+    "fever_case",
+    "screening",
+    "check",
+)
+"""Tables that lose every row of a hub that is closed for good."""
 VACUUM_MS: Final = 600_000
 
 
@@ -79,7 +91,28 @@ async def vacuum(owner_url: str, tables: Sequence[str], how: str = "VACUUM") -> 
         await owner.close()
 
 
-async def replay_destructions(house: House, now: datetime) -> int:
+async def purge(owner_url: str, hub_id: str) -> None:
+    """Delete every row about people and write the tables anew, so that files lose them too."""
+    owner = Database(owner_url, pool_size=1, statement_timeout_ms=VACUUM_MS)
+    try:
+        async with owner.transaction() as tx:
+            for table in PURGED:
+                await tx.raw.execute(
+                    f'DELETE FROM "{table}" WHERE hub_id = $1',  # noqa: S608 # constants
+                    hub_id,
+                )
+    finally:
+        await owner.close()
+    await vacuum(owner_url, PURGED, "VACUUM FULL")
+
+
+_CAME_BACK = f"""
+SELECT EXISTS (SELECT FROM destruction WHERE hub_id = $1 AND key_id = $2)
+   AND ({" OR ".join(f'EXISTS (SELECT FROM "{t}" WHERE hub_id = $1)' for t in PURGED)})
+"""  # noqa: S608 # constants
+
+
+async def replay_destructions(house: House, owner_url: str, now: datetime) -> int:
     """Destroy again, at every hub, what a restore brought back; how many keys that were.
 
     To be called before a restored database serves anybody. Looks at the tombstones beside the
@@ -93,6 +126,11 @@ async def replay_destructions(house: House, now: datetime) -> int:
     for hub_id in hubs:
         keys = house.keys.of(hub_id)
         again += await retention.replay(house.database, keys, hub_id, file, now)
+        async with house.database.reading() as tx:
+            back = await tx.raw.fetchrow(_CAME_BACK, hub_id, destruction.HUB)
+        if back and back[0]:
+            observe.log.warning("what a closed hub knew had come back", hub=hub_id)
+            await purge(owner_url, hub_id)
         await destruction.publish(house.database, hub_id, file)
     if again:
         observe.log.warning("what was destroyed had come back", keys=again)

@@ -144,7 +144,7 @@ def key_folder(settings: Settings) -> Path:
     return settings.data_path / "keys"
 
 
-async def enter_hub(house: House, at: datetime) -> FirstAdministrator | None:
+async def enter_hub(house: House, place: Place, at: datetime) -> FirstAdministrator | None:
     """Enter the hub of the settings with its policy and an administrator, if it is new.
 
     What a restore brought back is destroyed again first. Raises `PolicyError` for an unknown
@@ -152,7 +152,7 @@ async def enter_hub(house: House, at: datetime) -> FirstAdministrator | None:
     """
     settings = house.settings
     document = documents.pack(settings.policy_pack)
-    await destruction.replay_destructions(house, at)
+    await destruction.replay_destructions(house, place.owner_url, at)
     async with house.database.transaction() as tx:
         if not await devices.open_hub(tx, settings, at):
             return None

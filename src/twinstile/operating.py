@@ -149,6 +149,6 @@ async def _hub(
     await opening.prepare(place)
     house = opening.open_house(settings, place)
     try:
-        yield house, await opening.enter_hub(house, clock.now())
+        yield house, await opening.enter_hub(house, place, clock.now())
     finally:
         await house.database.close()

@@ -174,7 +174,7 @@ async def serving(
     await opening.prepare(place)
     house = opening.open_house(configuration, place)
     try:
-        told = await one.introduce(house)
+        told = await one.introduce(house, place)
     finally:
         await house.database.close()
     orders = Orders(socket=listening.fileno(), data_dir=configuration.data_path, place=place)

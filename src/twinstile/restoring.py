@@ -115,7 +115,9 @@ async def _fill(
         if opening.key_folder(settings).is_dir():
             keys = opening.key_ring(settings)
             house = House(settings, database, Gatekeeper(database), keys)
-            destroyed = await destruction.replay_destructions(house, clock.now())
+            destroyed = await destruction.replay_destructions(
+                house, place.owner_url, clock.now()
+            )
     finally:
         await database.close()
     return epochs, destroyed

@@ -182,18 +182,20 @@ async def serving(
     """
     await opening.prepare(place)
     house = opening.open_house(settings, place)
-    told = await introduce(house)
+    told = await introduce(house, place)
     async with running(create_app(house, worker.background(place)), listening) as task:
         yield Serving(addresses(listening), *told, task, _cannot_renew)
 
 
-async def introduce(house: House) -> tuple[FirstAdministrator | None, str, datetime]:
+async def introduce(
+    house: House, place: Place
+) -> tuple[FirstAdministrator | None, str, datetime]:
     """Enter the hub if it is new, and make what its operator is told once.
 
     Raises `PolicyError`, `Unavailable`.
     """
     now = clock.now()
-    first = await opening.enter_hub(house, now)
+    first = await opening.enter_hub(house, place, now)
     async with house.database.transaction() as tx:
         return first, *await devices.mint_code(tx, house.settings.hub_id, None, now)
 

@@ -18,30 +18,20 @@ from typing import Final
 
 from twinstile import destruction as endings
 from twinstile import opening
+from twinstile.cases import retention as closed_cases
 from twinstile.export import aggregates
 from twinstile.identity import retention
 from twinstile.opening import Place
-from twinstile.platform import clock, destruction
+from twinstile.platform import clock, destruction, signing
 from twinstile.platform.auth import PRINCIPAL_CACHE_S
-from twinstile.platform.crypto import KeyFiles
+from twinstile.platform.crypto import KeyFiles, KeyUnavailable
 from twinstile.platform.db import Database
 from twinstile.platform.destruction import Certificate, Reason
-from twinstile.platform.errors import NotFound
+from twinstile.platform.errors import Conflict, NotFound
 from twinstile.platform.masters import write_synced
 from twinstile.platform.settings import Settings
 from twinstile.platform.web import House
 
-PURGED: Final = (
-    "vault",
-    "vault_held",
-    "quarantine",
-    "manifest_entry",
-    "service_act",
-    "disposition",
-    "fever_case",
-    "screening",
-    "check",
-)
 SETTLE_S: Final = PRINCIPAL_CACHE_S + 6
 """Until every process knows that the hub is closed, and what was under way has ended."""
 KEYS: Final = "keys"
@@ -59,8 +49,10 @@ def command(settings: Settings, folder: Path, *, dry_run: bool) -> dict[str, obj
 async def _command(
     settings: Settings, place: Place, folder: Path, *, dry_run: bool
 ) -> dict[str, object]:
+    patient = settings.model_copy(update={"statement_timeout_ms": endings.VACUUM_MS})
+    _require_keys(settings)
     await opening.prepare(place)
-    house = opening.open_house(settings, place)
+    house = opening.open_house(patient, place)
     try:
         if dry_run:
             return await plan(house)
@@ -75,10 +67,23 @@ async def _command(
     }
 
 
+def _require_keys(settings: Settings) -> None:
+    """Without the hub's own keys none would be destroyed, and a new one would certify it."""
+    folder = opening.key_folder(settings) / settings.hub_id
+    if not any(folder.glob(f"{signing.PREFIX}*.key")):
+        raise KeyUnavailable(
+            f"The keys of {settings.hub_id} are not in {folder}: nothing was begun. Run "
+            "this as the service's account, with the service's settings."
+        )
+
+
 async def plan(house: House) -> dict[str, object]:
-    """What would be destroyed."""
+    """What would be destroyed, and the cases whose legal hold stands against it."""
     hub_id = house.settings.hub_id
-    return {"hub": hub_id, **await _counts(house.database, house.keys.of(hub_id), hub_id)}
+    async with house.database.reading() as tx:
+        held = await closed_cases.held(tx, hub_id)
+    counts = await _counts(house.database, house.keys.of(hub_id), hub_id)
+    return {"hub": hub_id, **counts, "under legal hold": held}
 
 
 async def run(
@@ -88,9 +93,11 @@ async def run(
 
     `folder` gets counts, aggregates and certificate. A hub that was certified before gets the
     same certificate again, and what a restore brought back is destroyed again. Raises
-    `OSError`, `Unavailable`.
+    `Conflict` before anything has begun, while a legal hold is in place or when the folder is
+    another hub's; `OSError`, `Unavailable`.
     """
     keys = house.keys.of(hub_id)
+    await _require_free(house.database, hub_id, folder)
     done = await _certificate(house.database, hub_id)
     if done is None or any((await _counts(house.database, keys, hub_id)).values()):
         await retention.close(house.database, hub_id, now)
@@ -98,14 +105,14 @@ async def run(
         counts = await _written_counts(house.database, keys, hub_id, folder / COUNTS)
         digest = await _written_aggregates(house, hub_id, folder / AGGREGATES)
         await retention.destroy_all(house.database, keys, hub_id, now)
-        await _purge(place.owner_url, hub_id)
+        await endings.purge(place.owner_url, hub_id)
         async with house.database.transaction() as tx:
             await destruction.certify(
                 tx,
                 keys,
                 hub_id,
                 destruction.HUB,
-                {table: counts[table] for table in PURGED},
+                {table: counts[table] for table in endings.PURGED},
                 Reason.SUNSET,
                 now,
                 keys_destroyed=counts[KEYS],
@@ -119,6 +126,19 @@ async def run(
     return done
 
 
+async def _require_free(database: Database, hub_id: str, folder: Path) -> None:
+    written = _read(folder / COUNTS)
+    if written is not None and json.loads(written)["hub_id"] != hub_id:
+        raise Conflict(f"{folder} has the counts of another hub: give another one with --out.")
+    async with database.reading() as tx:
+        held = await closed_cases.held(tx, hub_id)
+    if held:
+        raise Conflict(
+            f"A legal hold keeps {', '.join(held)}: nothing was begun. Hand over what it is "
+            "about, then lift it."
+        )
+
+
 async def _certificate(database: Database, hub_id: str) -> Certificate | None:
     async with database.reading() as tx:
         try:
@@ -130,7 +150,7 @@ async def _certificate(database: Database, hub_id: str) -> Certificate | None:
 async def _counts(database: Database, keys: KeyFiles, hub_id: str) -> dict[str, int]:
     counts = {KEYS: len(retention.protecting(keys))}
     async with database.reading() as tx:
-        for table in PURGED:
+        for table in endings.PURGED:
             row = await tx.raw.fetchrow(
                 f'SELECT count(*) FROM "{table}" WHERE hub_id = $1',  # noqa: S608 # constants
                 hub_id,
@@ -146,7 +166,8 @@ async def _written_counts(
     written = _read(path)
     if written is None:
         counts = await _counts(database, keys, hub_id)
-        written = _write(path, json.dumps(counts, sort_keys=True).encode() + b"\n")
+        told = json.dumps({"hub_id": hub_id, **counts}, sort_keys=True)
+        written = _write(path, told.encode() + b"\n")
     read: dict[str, int] = json.loads(written)
     return read
 
@@ -158,21 +179,6 @@ async def _written_aggregates(house: House, hub_id: str, path: Path) -> str:
         text = await aggregates.by_month(house.database, hub_id, house.settings.zone)
         written = _write(path, text.encode())
     return hashlib.sha256(written).hexdigest()
-
-
-async def _purge(owner_url: str, hub_id: str) -> None:
-    """Delete the rows and write the tables anew, so that the files lose them too."""
-    owner = Database(owner_url, pool_size=1, statement_timeout_ms=endings.VACUUM_MS)
-    try:
-        async with owner.transaction() as tx:
-            for table in PURGED:
-                await tx.raw.execute(
-                    f'DELETE FROM "{table}" WHERE hub_id = $1',  # noqa: S608 # constants
-                    hub_id,
-                )
-    finally:
-        await owner.close()
-    await endings.vacuum(owner_url, PURGED, "VACUUM FULL")
 
 
 def _read(path: Path) -> bytes | None:

@@ -39,6 +39,24 @@ ORDER BY c.closed_at
 """
 
 
+_HELD = """
+SELECT c.case_no FROM fever_case c, LATERAL (
+    SELECT e.kind FROM event e
+    WHERE e.subject_id = c.case_id AND e.hub_id = c.hub_id AND e.kind = ANY($2)
+    ORDER BY e.at DESC, e.event_id DESC LIMIT 1
+) hold
+WHERE c.hub_id = $1 AND hold.kind = $3
+ORDER BY c.case_no
+"""
+
+
+async def held(tx: Reading, hub_id: str) -> list[str]:
+    """Numbers of the hub's cases that are under a legal hold."""
+    kinds = [kind.value for kind in Hold]
+    found = await tx.raw.fetch(_HELD, hub_id, kinds, Hold.PLACED.value)
+    return [case_no for (case_no,) in found]
+
+
 async def due(
     tx: Reading, hub_id: str, case_ids: Sequence[UUID], before: datetime
 ) -> list[UUID]:

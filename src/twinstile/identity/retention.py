@@ -112,6 +112,8 @@ async def replay(
     if destruction.HUB in published:
         ended |= set(protecting(keys))
         await close(database, hub_id, now)
+        async with database.transaction() as tx:
+            await destruction.enter(tx, published[destruction.HUB])
     living = set(keys.names(""))
     again = 0
     async with database.reading() as tx:
