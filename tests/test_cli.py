@@ -127,6 +127,28 @@ def test_a_mistake_ends_in_words(
     assert "Traceback" not in told.stderr
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "keys list",
+        "keys rotate",
+        "audit verify",
+        "audit seal",
+        "audit key",
+        "hold place 20261124-001 --reason x",
+        "sunset --dry-run",
+        "sunset --yes-destroy hub",
+    ],
+)
+def test_what_looks_after_a_hub_makes_none_in_a_wrong_folder(
+    tmp_path: Path, words: str
+) -> None:
+    told = run(tmp_path / "wrong", *words.split())
+    assert told.returncode == 1
+    assert "the service's settings" in told.stderr
+    assert not (tmp_path / "wrong").exists()
+
+
 def test_a_port_that_is_taken_is_named_before_anything_is_made(folder: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]

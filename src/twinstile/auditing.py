@@ -81,6 +81,7 @@ def show_keys(data_dir: DataDir = None) -> None:
     from twinstile.platform import signing
 
     settings = _settings(data_dir)
+    opening.require_keys(settings)
     keys = opening.key_ring(settings).of(settings.hub_id)
     signing.signer(keys)
     for key_id, public_key in signing.public_keys(keys).items():
@@ -122,6 +123,7 @@ def _at(settings: "Settings", work: Callable[["House"], Awaitable[Result]]) -> R
         finally:
             await house.database.close()
 
+    opening.require_installation(settings)
     with opening.server(settings, _waiting) as place:
         return asyncio.run(run(place))
 

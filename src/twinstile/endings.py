@@ -95,7 +95,7 @@ def lift(case_no: CaseNo, reason: Why, data_dir: DataDir = None) -> None:
 
 
 def _hold(data_dir: Path | None, case_no: str, kind: "Hold", reason: str) -> None:
-    from twinstile import operating
+    from twinstile import opening, operating
     from twinstile.cases import retention
     from twinstile.platform import clock
     from twinstile.platform.web import House
@@ -105,7 +105,9 @@ def _hold(data_dir: Path | None, case_no: str, kind: "Hold", reason: str) -> Non
             hub_id = house.settings.hub_id
             await retention.hold(tx, hub_id, case_no, kind, reason, clock.now())
 
-    operating.at_hub(_settings(data_dir), enter, lambda _: None)
+    settings = _settings(data_dir)
+    opening.require_installation(settings)
+    operating.at_hub(settings, enter, lambda _: None)
 
 
 def sunset(

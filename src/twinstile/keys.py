@@ -23,7 +23,9 @@ def list_keys(data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """Count the keys of each hub by kind and by the master they are wrapped under."""
     from twinstile import opening
 
-    ring = opening.key_ring(_settings(data_dir))
+    settings = _settings(data_dir)
+    opening.require_keys(settings)
+    ring = opening.key_ring(settings)
     current = ring.masters.current()
     hubs = {
         hub_id: {
@@ -53,7 +55,9 @@ def rotate(data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """
     from twinstile import opening
 
-    ring = opening.key_ring(_settings(data_dir))
+    settings = _settings(data_dir)
+    opening.require_keys(settings)
+    ring = opening.key_ring(settings)
     result = ring.rotate()
     if as_json:
         current = ring.masters.current()

@@ -25,7 +25,7 @@ from twinstile.platform.auth import Gatekeeper
 from twinstile.platform.crypto import KeyRing
 from twinstile.platform.db import APP_ROLE, Database
 from twinstile.platform.roles import Role
-from twinstile.platform.settings import Settings
+from twinstile.platform.settings import Settings, SettingsError
 from twinstile.platform.web import House
 from twinstile.policy import documents, versions
 
@@ -142,6 +142,30 @@ def key_ring(settings: Settings) -> KeyRing:
 def key_folder(settings: Settings) -> Path:
     """Where wrapped keys lie, outside the database and so outside its backups."""
     return settings.data_path / "keys"
+
+
+def require_keys(settings: Settings) -> None:
+    """Raises `SettingsError` where no hub was ever served.
+
+    For commands that look after what is there: run with other settings than the service, they
+    would make a second, empty installation and report that all is well with it.
+    """
+    if not key_folder(settings).is_dir():
+        raise SettingsError(
+            f"There is no hub in {settings.data_path}: run this as the service's account, "
+            "with the service's settings."
+        )
+
+
+def require_installation(settings: Settings) -> None:
+    """The same, where the command needs the database as well. Raises `SettingsError`."""
+    require_keys(settings)
+    here = settings.database_url is None
+    if here and not any(settings.data_path.glob("pg[0-9][0-9]")):
+        raise SettingsError(
+            f"There are keys in {settings.data_path}, and no database: `twinstile restore` "
+            "brings one back."
+        )
 
 
 async def enter_hub(house: House, place: Place, at: datetime) -> FirstAdministrator | None:

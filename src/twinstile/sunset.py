@@ -41,7 +41,11 @@ CERTIFICATE: Final = "certificate.json"
 
 
 def command(settings: Settings, folder: Path, *, dry_run: bool) -> dict[str, object]:
-    """Do it, whether the hub's service runs or not, or tell what would be done."""
+    """Do it, whether the hub's service runs or not, or tell what would be done.
+
+    Raises `SettingsError` where there is no such hub.
+    """
+    opening.require_installation(settings)
     with opening.server(settings) as place:
         return asyncio.run(_command(settings, place, folder, dry_run=dry_run))
 
