@@ -206,7 +206,7 @@ async def test_a_cipher_moved_to_another_persons_row_does_not_open(
     async with hub.house.database.transaction() as tx:
         ids = await vault.recognise(tx, keys, hub.hub_id, day, pair)
         for person_id, identity in zip(ids, pair, strict=True):
-            cipher = vault.sealed(keys, hub.hub_id, "case.1", person_id, identity)
+            cipher = await vault.sealed(keys, hub.hub_id, "case.1", person_id, identity)
             await tx.raw.execute(
                 "WITH new AS (SELECT 'case.1' AS key_id, $2::uuid AS person_id,"
                 f" now() AS held_at, $3::bytea AS cipher) {held}",

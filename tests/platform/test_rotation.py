@@ -315,6 +315,25 @@ def test_a_command_that_misbehaves_is_refused_in_time(
     assert time.monotonic() - begun < 3
 
 
+def test_a_kms_that_hangs_is_not_asked_by_everybody(
+    tmp_path: Path, kms: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each who asked would wait the whole time, and in a process that serves all with them."""
+    monkeypatch.setattr(masters, "COMMAND_S", 1.0)
+    monkeypatch.setattr(masters, "REST_S", 1.0)
+    keys = KeyRing(tmp_path / "keys", Command(str(kms))).of("hub")
+    honest = kms.read_text()
+    program(kms, "#!/bin/sh\nsleep 100\n")
+    begun = time.monotonic()
+    for number in range(5):
+        with pytest.raises(MasterUnavailable):
+            keys.get_or_create(f"case.{number}")
+    assert time.monotonic() - begun < 1.9
+    program(kms, honest)
+    time.sleep(1)
+    assert keys.get_or_create("case.1")
+
+
 @pytest.mark.parametrize("line", ["", "  ", "'open", "/nowhere/at/all"])
 def test_a_command_that_is_none_is_told(line: str) -> None:
     with pytest.raises(KeyUnavailable):

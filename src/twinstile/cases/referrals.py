@@ -4,10 +4,11 @@ A case opens in the transaction of the check that confirmed it, so that a travel
 held without one. The screening is known here by its id alone.
 """
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from uuid import UUID
+from uuid import UUID, uuid5
 from zoneinfo import ZoneInfo
 
 from uuid_utils.compat import uuid7
@@ -16,7 +17,8 @@ from twinstile.cases import machine
 from twinstile.cases.types import CaseOrigin
 from twinstile.identity import vault
 from twinstile.identity.types import Holder
-from twinstile.platform.crypto import KeyFiles
+from twinstile.identity.vault import Identity
+from twinstile.platform.crypto import KeyDestroyed, KeyFiles
 from twinstile.platform.db import Transaction, as_json
 
 OLDEST = 130
@@ -25,7 +27,7 @@ OLDEST = 130
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """A screening that needs a case. `case_id` is used unless the screening has one already."""
+    """A screening that needs a case. `case_id` is `case_of` it, unless it has one already."""
 
     case_id: UUID
     screening_id: UUID
@@ -37,6 +39,14 @@ class Opening:
     peak_tenths: int | None
     device_id: UUID | None = None
     operator_id: UUID | None = None
+
+
+def case_of(screening_id: UUID) -> UUID:
+    """The id of a screening's case: the same however often it is tried to be opened.
+
+    So a key that took too long to be made is there for the next try.
+    """
+    return uuid5(screening_id, "case")
 
 
 # Who comes second to a screening waits for the first at the row of the day, or at the unique
@@ -68,7 +78,7 @@ wanted AS (
            screening_id, person_id, run_id, origin, state, opened_at,
            state_since, due_at, first_tenths, peak_tenths, sex, age_years
     FROM fresh, numbered, LATERAL (SELECT last + behind_last AS no) n
-    ON CONFLICT (hub_id, screening_id) DO NOTHING
+    ON CONFLICT DO NOTHING
     RETURNING screening_id, case_id, case_no
 ), new AS (
     SELECT w.*, o.case_no, w.state_since AS held_at FROM wanted w JOIN opened o USING (case_id)
@@ -138,11 +148,13 @@ async def rows(
     A number is `YYYYMMDD-NNN`: the hub's day on which the case was entered, counted from 001.
     The person is put under a key of the case's own, which outlives the day's. Whoever was
     destroyed or is unknown gets a case without a name: help does not wait for papers.
+    Raises `MasterUnavailable`.
     """
     known = {o.person_id for o in openings if o.person_id}
     people = await vault.reveal_all(tx, keys, hub_id, known)
+    ciphers = await asyncio.gather(*(_sealed(keys, hub_id, o, people) for o in openings))
     described: list[dict[str, object]] = []
-    for place, opening in enumerate(openings):
+    for place, (opening, cipher) in enumerate(zip(openings, ciphers, strict=True)):
         row: dict[str, object] = {
             **asdict(opening),
             "place": place,
@@ -152,17 +164,29 @@ async def rows(
             "due_at": machine.due(machine.START, at),
             "event_id": uuid7(),
         }
-        if opening.person_id and (identity := people.get(opening.person_id)):
-            holder, key_id = identity.holder, vault.case_key(opening.case_id)
-            cipher = vault.sealed(keys, hub_id, key_id, opening.person_id, identity)
+        if cipher and opening.person_id:
+            holder = people[opening.person_id].holder
             row |= {
-                "key_id": key_id,
+                "key_id": vault.case_key(opening.case_id),
                 "cipher": "\\x" + cipher.hex(),
                 "sex": holder.sex,
                 "age_years": _age(holder, opening.opened_at.astimezone(zone)),
             }
         described.append(row)
     return described
+
+
+async def _sealed(
+    keys: KeyFiles, hub_id: str, opening: Opening, people: Mapping[UUID, Identity]
+) -> bytes | None:
+    """The person of a case under the case's key; None where there is nobody or no such key."""
+    if opening.person_id is None or (identity := people.get(opening.person_id)) is None:
+        return None
+    key_id = vault.case_key(opening.case_id)
+    try:
+        return await vault.sealed(keys, hub_id, key_id, opening.person_id, identity)
+    except KeyDestroyed:
+        return None
 
 
 def _age(holder: Holder, moment: datetime) -> int | None:

@@ -123,11 +123,11 @@ async def meet(
 
     The rows stay locked until the transaction ends: what is decided about one person is decided
     by one transaction at a time, in this process and in any other. One statement.
-    Raises `KeyDestroyed` when the day's key was destroyed.
+    Raises `KeyDestroyed` when the day's key was destroyed, `MasterUnavailable`.
     """
     if not people:
         return []
-    key = keys.get_or_create(day_key(day))
+    key = await keys.obtain(day_key(day))
     living = epoch_keys(keys, day)
     blinds = [blind(living, person.document) for person in people]
     first = {
@@ -220,11 +220,14 @@ ON CONFLICT DO NOTHING
 """Keeps people under a key that outlives the day, for the statement of a room above."""
 
 
-def sealed(
+async def sealed(
     keys: KeyFiles, hub_id: str, key_id: str, person_id: UUID, identity: Identity
 ) -> bytes:
-    """The cipher `HOLD_SQL` stores: a person under the key of that name, made if it is new."""
-    key = keys.get_or_create(key_id)
+    """The cipher `HOLD_SQL` stores: a person under the key of that name, made if it is new.
+
+    Raises `KeyDestroyed`, `MasterUnavailable`.
+    """
+    key = await keys.obtain(key_id)
     return encrypt(key, _pack(identity), _held_at(hub_id, key_id, person_id))
 
 

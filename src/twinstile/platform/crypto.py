@@ -6,6 +6,7 @@ copy ever made (crypto-shredding). Key names say their purpose and period: `day.
 `epoch.1473`, `case.<uuid>`.
 """
 
+import asyncio
 import fcntl
 import hashlib
 import hmac
@@ -25,6 +26,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from twinstile.platform.masters import (
     KEY_BYTES,
     Masters,
+    MasterUnavailable,
     erase,
     sync_folder,
     write_synced,
@@ -35,6 +37,8 @@ NONCE_BYTES = 12
 REMEMBER_S = 3600.0
 """How long an unwrapped key stays in memory; from half of it on it is asked for anew, beside
 the work, so that a keeper of master keys may be away for half an hour unnoticed."""
+OBTAIN_S = 0.5
+"""How long somebody waits for a key that is not at hand; a transaction may be open."""
 _KEY_NAME = re.compile(r"[a-z]+\.[0-9a-z-]{1,48}")
 _AT_ONCE = 64
 """Keys wrapped anew under one lock: who needs a new key waits for so many."""
@@ -107,7 +111,7 @@ class KeyFiles:
     def _load(self, name: str, moment: float) -> bytes:
         """Unwrap, and forget what has not been used for its time."""
         key = self._unwrapped(name)
-        for old in [n for n, held in self._cache.items() if held.until <= moment]:
+        for old in [n for n, held in list(self._cache.items()) if held.until <= moment]:
             self._cache.pop(old, None)
         self._cache[name] = _Held(key, moment + REMEMBER_S, moment + REMEMBER_S / 2)
         return key
@@ -146,6 +150,21 @@ class KeyFiles:
                 wrapped = self._masters.wrap(master_id, os.urandom(KEY_BYTES))
                 self._put({name: Wrapped(master_id, wrapped)})
         return self.get(name)
+
+    async def obtain(self, name: str) -> bytes:
+        """As `get_or_create`, beside the other work of the process unless it is at hand.
+
+        Raises `MasterUnavailable` after `OBTAIN_S`; the key is made all the same, and who comes
+        again finds it.
+        """
+        held = self._cache.get(name)
+        if held is not None and held.until > time.monotonic():
+            return self.get_or_create(name)
+        try:
+            async with asyncio.timeout(OBTAIN_S):
+                return await asyncio.to_thread(self.get_or_create, name)
+        except TimeoutError as error:
+            raise MasterUnavailable("a key is not there in time") from error
 
     def names(self, prefix: str) -> list[str]:
         """Names of living keys that begin so."""

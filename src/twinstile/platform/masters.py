@@ -16,6 +16,7 @@ import shlex
 import signal
 import subprocess
 import threading
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,7 +31,9 @@ from typing_extensions import override
 
 KEY_BYTES: Final = 32
 COMMAND_S: Final = 5.0
-"""How long the command may take; the process that asks does nothing else meanwhile."""
+"""How long the command may take; asked for a fingerprint's key, it holds up the process."""
+REST_S: Final = 15.0
+"""So long a command that took all its time is not asked again."""
 MOST_OUTPUT: Final = 4096
 _ID = re.compile(rb"[A-Za-z0-9._:/@-]{1,200}")
 
@@ -191,6 +194,7 @@ class Command(Masters):
             self._arguments: list[str] = shlex.split(line)
         except ValueError as error:
             raise KeyUnavailable("TWINSTILE_KEY_COMMAND cannot be read") from error
+        self._rests_until: float = 0.0
         if not self._arguments:
             raise KeyUnavailable("TWINSTILE_KEY_COMMAND is empty")
         self.current()
@@ -219,6 +223,9 @@ class Command(Masters):
         """Nothing: masters are retired where they are kept."""
 
     def _ask(self, verb: list[str], message: bytes) -> bytes:
+        began = time.monotonic()
+        if began < self._rests_until:
+            raise MasterUnavailable("the key command did not answer a moment ago")
         try:
             process = subprocess.Popen(  # noqa: S603 # the operator's own command, no shell
                 [*self._arguments, *verb],
@@ -234,6 +241,8 @@ class Command(Masters):
         with process:
             said = _exchange(process, message)
             deadline.cancel()
+        if (ended := time.monotonic()) - began >= COMMAND_S:
+            self._rests_until = ended + REST_S
         if process.returncode != 0 or not 0 < len(said) <= MOST_OUTPUT:
             raise MasterUnavailable(f"the key command failed: {verb[0]}")
         return said

@@ -7,11 +7,11 @@ reading of one person give the same result in one batch as in two.
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-from twinstile.cases.referrals import Opening
+from twinstile.cases.referrals import Opening, case_of
 from twinstile.cases.types import CaseOrigin
 from twinstile.policy.types import HubPolicy
 from twinstile.screening import machine, rules
@@ -263,7 +263,7 @@ class Batch:
         opening = passage.opening
         case_id = passage.case_id
         if confirmed and case_id is None:
-            case_id = uuid4()
+            case_id = case_of(passage.screening_id)
             readings = [tenths for tenths, _, _ in evidence.readings]
             opening = Opening(
                 case_id=case_id,

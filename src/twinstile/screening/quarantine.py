@@ -30,7 +30,7 @@ async def keep(
     (_, digest), *_ = intake.fingerprints(receiver, raw).items()
     quarantine_id = uuid7()
     cipher = encrypt(
-        receiver.keys.get_or_create(key_id),
+        await receiver.keys.obtain(key_id),
         raw.encode(),
         belongs(hub_id, quarantine_id),
     )

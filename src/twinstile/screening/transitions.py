@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias, cast
-from uuid import UUID, uuid4
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import insert, select, update
@@ -88,7 +88,7 @@ async def take(tx: Transaction, desk: Desk, step: Step) -> tuple[FactStatus, Scr
     except machine.IllegalTransition as error:
         raise TransitionRefused(f"{step.event} is not possible in {state}.") from error
     if after is ScreeningState.HELD and case_id is None:
-        case_id = uuid4()
+        case_id = referrals.case_of(step.screening_id)
         readings = [tenths for tenths, *_ in cast("_Readings", fold.get("readings", []))]
         opening = Opening(
             case_id=case_id,

@@ -1,0 +1,67 @@
+"""A keeper of master keys that takes its time holds up nobody, and loses nobody."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+import people
+import pytest
+from hubs import Hub
+
+from twinstile.platform.roles import Role
+
+FEVER = {"value": 38.4, "method": "EAR"}
+
+
+@asynccontextmanager
+async def stalls() -> AsyncGenerator[list[float]]:
+    """The seconds by which this process came late to its own requests, the longest last."""
+    late = [0.0]
+
+    async def tick() -> None:
+        while True:
+            due = time.monotonic() + 0.01
+            await asyncio.sleep(0.01)
+            late.append(max(late[-1], time.monotonic() - due))
+
+    ticking = asyncio.create_task(tick())
+    try:
+        yield late
+    finally:
+        ticking.cancel()
+        await asyncio.wait({ticking})
+
+
+async def test_a_slow_keeper_of_masters_delays_its_case_and_nothing_else(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number, medic = people.resident_number(), hub.client(Role.MEDIC)
+    await hub.client().put(
+        f"/v1/checks/{people.new_id()}", json=people.check(1, number, celsius=38.1)
+    )
+    honest = hub.house.keys.masters.wrap
+
+    def slow(master_id: str, key: bytes) -> bytes:
+        time.sleep(1.2)  # as the process of a command would
+        return honest(master_id, key)
+
+    monkeypatch.setattr(hub.house.keys.masters, "wrap", slow)
+    url, again = f"/v1/checks/{people.new_id()}", people.check(1, number, temperature=FEVER)
+    async with stalls() as late:
+        first, *others = await asyncio.gather(
+            medic.put(url, json=again),
+            *(
+                hub.client().put(f"/v1/checks/{people.new_id()}", json=people.check(n))
+                for n in range(2, 8)
+            ),
+        )
+        for _ in range(10):
+            if first.status_code == 201:
+                break
+            assert first.json()["type"] == "/problems/keys-unavailable"
+            await asyncio.sleep(0.3)
+            first = await medic.put(url, json=again)
+    assert {answer.status_code for answer in others} == {201}
+    assert first.json()["case_no"]
+    assert late[-1] < 0.6
