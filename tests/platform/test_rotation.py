@@ -350,3 +350,17 @@ def test_the_commands_list_and_rotate(tmp_path: Path) -> None:
     failed = command(tmp_path, "keys", "rotate", "--data-dir", tmp_path)
     assert failed.returncode == 1
     assert "hub/day.2026-11-24 cannot be opened" in failed.stderr
+
+
+def test_a_rotation_whose_new_master_was_lost_does_not_erase_the_one_in_use(
+    tmp_path: Path,
+) -> None:
+    """The link to the old master outlived a power cut, the new master's file did not."""
+    ring = KeyRing(tmp_path, Files(tmp_path))
+    key = ring.of("hub").get_or_create("day.2026-11-24")
+    (tmp_path / "master.old.key").hardlink_to(tmp_path / "master.key")
+    ring.rotate()
+    again = KeyRing(tmp_path, Files(tmp_path))
+    assert again.of("hub").get("day.2026-11-24") == key
+    assert ring.rotate().done == 1
+    assert not (tmp_path / "master.old.key").exists()

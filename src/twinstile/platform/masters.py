@@ -165,7 +165,14 @@ class Files(_Local):
 
     @override
     def begin(self) -> None:
-        """Each step can be the last before a crash: the next call goes on from there."""
+        """Each step can be the last before a crash: the next call goes on from there.
+
+        Where the old master is still the one in use, and no new one there, it begins anew: to
+        give the old one up would overwrite the same file.
+        """
+        lost = self._old.exists() and not self._new.exists()
+        if lost and self._old.read_bytes() == self._path.read_bytes():
+            self._old.unlink()
         if not self._old.exists():
             write_synced(self._new, os.urandom(KEY_BYTES))
             os.link(self._path, self._old)
