@@ -3,6 +3,7 @@
 import asyncio
 import base64
 from datetime import timedelta
+from uuid import UUID
 
 import departments
 import pytest
@@ -120,6 +121,9 @@ async def test_wrong_secrets_are_bounded_and_the_right_one_of_another_is_not(hub
     assert statuses[:10] == [401] * 10
     assert statuses[-1] == 429
     assert (await departments.ask(hub, other.client_id, other.secret)).status_code == 200
+    # nobody is shut out by a stranger who knows the client's id, which is no secret
+    right = await departments.ask(hub, department.client_id, department.secret)
+    assert right.status_code == 200
 
 
 async def test_the_secret_is_shown_once_and_listed_never(hub: Hub) -> None:
@@ -141,6 +145,32 @@ async def test_after_rotation_only_the_new_secret_counts(hub: Hub) -> None:
     old = await departments.ask(hub, department.client_id, department.secret)
     new = await departments.ask(hub, told["client_id"], told["client_secret"])
     assert (old.status_code, new.status_code) == (401, 200)
+
+
+async def test_no_token_of_the_old_secret_outlives_a_rotation_at_the_same_moment(
+    hub: Hub,
+) -> None:
+    """As a thief would, who asks on and on while the secret is being changed."""
+    department = await departments.enter(hub)
+    database = hub.house.database
+    who = await hub.house.gatekeeper.principal(hub.tokens[Role.ADMINISTRATOR])
+
+    async def ask() -> str | None:
+        async with database.transaction() as tx:
+            return await partners.issue(
+                tx, department.client_id, department.secret, clock.now()
+            )
+
+    async with database.transaction() as tx:
+        await partners.rotate(tx, who, UUID(department.partner_id), clock.now())
+        asking = asyncio.create_task(ask())
+        await asyncio.wait({asking}, timeout=0.5)
+    assert await asking is None
+    async with database.reading() as reading:
+        left = await reading.raw.fetch(
+            "SELECT 1 FROM partner_token WHERE hub_id = $1", hub.hub_id
+        )
+    assert left == []
 
 
 async def test_a_partner_shut_out_elsewhere_is_out_within_five_seconds(hub: Hub) -> None:

@@ -247,12 +247,9 @@ async def give_token(request: Request, tx: Tx, feed: Fed, response: Response) ->
     asked = tokens.asked(
         headers.get("content-type", ""), headers.get("authorization"), await request.body()
     )
-    moment = time.monotonic()
-    if feed.wrong.used_up(asked.client_id, moment):
-        raise TooMany(retry_after_s=60)
     token = await partners.issue(tx, asked.client_id, asked.client_secret, clock.now())
-    if token is None:
-        feed.wrong.take(asked.client_id, moment)
+    if token is None:  # only then is it counted: nobody else can use up a partner's turns
+        feed.wrong.take(asked.client_id, time.monotonic())
         raise InvalidClient
     response.headers["Cache-Control"] = "no-store"
     return TokenAnswer(

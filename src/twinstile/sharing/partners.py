@@ -182,9 +182,10 @@ async def issue(tx: Transaction, client: str, secret: str, at: datetime) -> str 
         partner_id = UUID(int=0)
     mine = tables.Partner
     found = await tx.sql.execute(
-        select(mine.secret_hash).where(
-            mine.hub_id == hub_id, mine.partner_id == partner_id, mine.disabled_at.is_(None)
-        )
+        select(mine.secret_hash)
+        .where(mine.hub_id == hub_id, mine.partner_id == partner_id, mine.disabled_at.is_(None))
+        # a secret that is being changed is waited for: its tokens are deleted with it
+        .with_for_update(read=True)
     )
     stored = found.scalar_one_or_none()
     fits = hmac.compare_digest(stored or bytes(32), token_digest(secret))
