@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import cast
+from uuid import UUID
 
 import asyncpg
 import fever
@@ -22,7 +23,8 @@ from twinstile.cases.retention import Hold
 from twinstile.identity import retention
 from twinstile.opening import Place
 from twinstile.platform import clock, destruction, signing
-from twinstile.platform.db import Database
+from twinstile.platform.db import Database, Transaction
+from twinstile.platform.errors import NotFound
 from twinstile.platform.roles import Role
 from twinstile.policy.versions import Policies
 
@@ -91,6 +93,37 @@ async def test_a_legal_hold_keeps_the_identity_of_a_case_until_it_is_lifted(hub:
     await hold(Hold.LIFTED)
     assert await retain(hub, KEPT + 1) == 1
     assert hub.house.keys.of(hub.hub_id).names("case.") == []
+
+
+async def test_a_hold_is_not_promised_where_nothing_is_left_to_keep(hub: Hub) -> None:
+    told = await a_closed_case(hub, people.resident_number())
+    await retain(hub, KEPT + 1)
+    with pytest.raises(NotFound, match="nothing can be kept"):
+        await endings.hold(
+            hub.house, hub.hub_id, told["case_no"], Hold.PLACED, "court order 7", clock.now()
+        )
+    placed = "SELECT 1 FROM event WHERE hub_id = $1 AND kind = 'case.hold-placed'"
+    assert await rows(hub, placed) == []
+
+
+async def test_a_hold_placed_while_the_job_runs_is_kept(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = await a_closed_case(hub, people.resident_number())
+    due = closed_cases.due
+
+    async def slow(*asked: object) -> list[UUID]:
+        found = await due(*asked)  # pyright: ignore[reportArgumentType] # passed on
+        if isinstance(asked[0], Transaction):
+            return found
+        await endings.hold(
+            hub.house, hub.hub_id, told["case_no"], Hold.PLACED, "court order 7", clock.now()
+        )
+        return found
+
+    monkeypatch.setattr(closed_cases, "due", slow)
+    assert await retain(hub, KEPT + 1) == 1  # the day alone
+    assert hub.house.keys.of(hub.hub_id).names("case.") == [f"case.{told['case_id']}"]
 
 
 async def test_a_certificate_can_be_checked_by_anybody(hub: Hub, tmp_path: Path) -> None:

@@ -12,10 +12,12 @@ from sqlalchemy import select, text
 
 from twinstile.arrivals import manifests
 from twinstile.cases import retention as closed_cases
+from twinstile.cases.retention import Hold
 from twinstile.identity import retention, vault
 from twinstile.platform import destruction, observe
 from twinstile.platform.db import Database
 from twinstile.platform.destruction import Reason
+from twinstile.platform.errors import NotFound
 from twinstile.platform.tables import Hub
 from twinstile.platform.web import House
 from twinstile.policy import versions
@@ -74,10 +76,30 @@ async def _retain_cases(house: House, hub_id: str, figures: Parameters, now: dat
     before = now - timedelta(days=figures.case_retention_days)
     async with house.database.reading() as tx:
         due = await closed_cases.due(tx, hub_id, living, before) if living else []
+    ended = 0
     for case_id in due:
         key_id = vault.case_key(case_id)
-        await retention.destroy(house.database, keys, hub_id, key_id, Reason.RETENTION, now)
-    return len(due)
+        async with house.database.transaction() as tx:
+            await closed_cases.lock(tx, hub_id, case_id)
+            if not await closed_cases.due(tx, hub_id, [case_id], before):
+                continue  # a hold was placed meanwhile
+            await retention.destroy(house.database, keys, hub_id, key_id, Reason.RETENTION, now)
+        ended += 1
+    return ended
+
+
+async def hold(
+    house: House, hub_id: str, case_no: str, kind: Hold, reason: str, now: datetime
+) -> None:
+    """Place or lift a legal hold on the identity of a case.
+
+    Raises `NotFound` for an unknown case, and where there is no identity (any more) to keep.
+    """
+    async with house.database.transaction() as tx:
+        case_id = await closed_cases.hold(tx, hub_id, case_no, kind, reason, now)
+        living = house.keys.of(hub_id).names("case.")
+        if kind is Hold.PLACED and vault.case_key(case_id) not in living:
+            raise NotFound("There is no identity of this case (any more): nothing can be kept.")
 
 
 async def vacuum(owner_url: str, tables: Sequence[str], how: str = "VACUUM") -> None:

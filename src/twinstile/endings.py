@@ -95,15 +95,13 @@ def lift(case_no: CaseNo, reason: Why, data_dir: DataDir = None) -> None:
 
 
 def _hold(data_dir: Path | None, case_no: str, kind: "Hold", reason: str) -> None:
-    from twinstile import opening, operating
-    from twinstile.cases import retention
+    from twinstile import destruction, opening, operating
     from twinstile.platform import clock
     from twinstile.platform.web import House
 
     async def enter(house: House) -> None:
-        async with house.database.transaction() as tx:
-            hub_id = house.settings.hub_id
-            await retention.hold(tx, hub_id, case_no, kind, reason, clock.now())
+        hub_id = house.settings.hub_id
+        await destruction.hold(house, hub_id, case_no, kind, reason, clock.now())
 
     settings = _settings(data_dir)
     opening.require_installation(settings)

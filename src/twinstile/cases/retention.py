@@ -66,14 +66,23 @@ async def due(
     return [case_id for (case_id,) in found]
 
 
+async def lock(tx: Transaction, hub_id: str, case_id: UUID) -> None:
+    """Let nobody place a hold on the case until the transaction ends."""
+    await tx.sql.execute(
+        select(FeverCase.case_id)
+        .where(FeverCase.hub_id == hub_id, FeverCase.case_id == case_id)
+        .with_for_update()
+    )
+
+
 async def hold(
     tx: Transaction, hub_id: str, case_no: str, kind: Hold, reason: str, at: datetime
 ) -> UUID:
     """Place or lift a legal hold on the identity of a case; its id. Raises `NotFound`."""
     found = await tx.sql.execute(
-        select(FeverCase.case_id).where(
-            FeverCase.hub_id == hub_id, FeverCase.case_no == case_no
-        )
+        select(FeverCase.case_id)
+        .where(FeverCase.hub_id == hub_id, FeverCase.case_no == case_no)
+        .with_for_update()
     )
     case_id = found.scalar_one_or_none()
     if case_id is None:
