@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -44,10 +45,8 @@ def run(folder: Path, *arguments: str, **settings: str) -> subprocess.CompletedP
 
 
 @contextmanager
-def serving(
-    folder: Path, hub_id: str
-) -> Generator[tuple[subprocess.Popen[str], dict[str, str]]]:
-    """A service, and what it said when it was ready."""
+def started(folder: Path, hub_id: str) -> Generator[subprocess.Popen[str]]:
+    """A service from its very beginning."""
     child = subprocess.Popen(
         [*COMMAND, "serve", "--port", "0", "--json"],
         stdout=subprocess.PIPE,
@@ -58,10 +57,20 @@ def serving(
     assert child.stdout is not None
     with child.stdout:
         try:
-            yield child, json.loads(child.stdout.readline())
+            yield child
         finally:
             child.send_signal(signal.SIGTERM)
             child.wait(PATIENCE_S)
+
+
+@contextmanager
+def serving(
+    folder: Path, hub_id: str
+) -> Generator[tuple[subprocess.Popen[str], dict[str, str]]]:
+    """A service, and what it said when it was ready."""
+    with started(folder, hub_id) as child:
+        assert child.stdout is not None
+        yield child, json.loads(child.stdout.readline())
 
 
 def test_help_names_every_command_and_asks_for_nothing(folder: Path) -> None:
@@ -107,6 +116,17 @@ def test_the_end_of_the_service_is_the_end_of_its_database(folder: Path) -> None
         postmaster = int(pidfile.read_text().splitlines()[0])
     with pytest.raises(ProcessLookupError):
         os.kill(postmaster, 0)
+
+
+def test_being_told_to_renew_before_it_serves_does_not_end_the_service(folder: Path) -> None:
+    """As `systemctl reload` right after a start would: a recovery may take minutes."""
+    with started(folder, "third") as child:
+        until = time.monotonic() + PATIENCE_S
+        while not list(folder.glob("pg*/postmaster.pid")) and time.monotonic() < until:
+            time.sleep(0.01)
+        child.send_signal(signal.SIGHUP)
+        assert child.stdout is not None
+        assert json.loads(child.stdout.readline())["enrolment_code"]
 
 
 @pytest.mark.parametrize(

@@ -80,6 +80,7 @@ def serve(
     `EmbeddedError` and what `serving.serving` and `processes.serving` raise.
     """
     observe.configure_logging()
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # nothing to renew yet, and no reason to end
     with (
         serving.listen(settings.host, settings.port) as listening,
         opening.kept_server(settings, on_wait) as place,
