@@ -1,5 +1,6 @@
 """Whoever changes a row of the ledger or of an event, a thousand times over, is found out."""
 
+import asyncio
 import json
 import random
 import time
@@ -349,6 +350,27 @@ async def test_an_event_is_proven_once_a_root_over_it_was_published(
     await sealer.publish(hub.house.database, hub.house.keys, file)
     async with hub.house.database.reading() as tx:
         assert (await proofs.prove(tx, hub.hub_id, event_id, file)).n > 0
+
+
+async def test_a_root_of_the_life_before_a_restore_proves_nothing(hub: Hub, file: Path) -> None:
+    kept = await grow(hub, file, 5)
+    await grow(hub, file, 20)
+    async with hub.house.database.transaction() as tx:
+        await ledger.new_epoch(tx, hub.hub_id, clock.now())
+    (event_id,) = await ledgers.enter(hub.house, hub.hub_id, 1)
+    await ledgers.seal(hub.house.database, hub.hub_id)
+    # the file's last root is of a longer life, as after a restore that lost entries
+    life = [root for _, root in roots.read(file, hub.hub_id) if root][-1]
+    later = replace(life, n=kept + 22)
+    await asyncio.to_thread(file.write_bytes, later.line())
+    async with hub.house.database.reading() as tx:
+        with pytest.raises(proofs.NotPublished):
+            await proofs.prove(tx, hub.hub_id, event_id, file)
+    await sealer.publish(hub.house.database, hub.house.keys, file)
+    async with hub.house.database.reading() as tx:
+        proof = await proofs.prove(tx, hub.hub_id, event_id, file)
+    public = signing.public_keys(hub.house.keys.of(hub.hub_id))
+    assert proofs.holds(proof, public[proof.root.key_id])
 
 
 async def test_twenty_thousand_entries_are_verified_in_two_seconds(

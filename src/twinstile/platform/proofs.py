@@ -43,17 +43,20 @@ SELECT l.n, l.link, {ledger.CONTENT},
        (SELECT p.link FROM ledger p WHERE p.hub_id = l.hub_id AND p.n = l.n - 1)
 FROM ledger l JOIN event e ON e.hub_id = l.hub_id AND e.event_id = l.event_id
 WHERE l.hub_id = $1 AND l.event_id = $2 AND l.n <= $3
-  AND EXISTS (SELECT FROM ledger r WHERE r.hub_id = l.hub_id AND r.n = $3)
+  AND EXISTS (
+      SELECT FROM ledger_head d WHERE d.hub_id = l.hub_id AND d.n >= $3 AND d.epoch = $4
+  )
 """  # noqa: S608 # constants
 
 
 async def prove(tx: Reading, hub_id: str, event_id: UUID, file: Path) -> Proof:
     """The proof of one event against the latest root in the published file.
 
+    After a restore that root may be of the life before, and prove nothing of this one.
     Raises `NotFound`, `NotPublished`, `OSError` when the file cannot be read.
     """
     root = await asyncio.to_thread(roots.latest, file, hub_id)
-    row = root and await tx.raw.fetchrow(_PROVEN, hub_id, event_id, root.n)
+    row = root and await tx.raw.fetchrow(_PROVEN, hub_id, event_id, root.n, root.epoch)
     if row is None or root is None:
         known = await tx.raw.fetchrow(
             "SELECT 1 FROM event WHERE hub_id = $1 AND event_id = $2", hub_id, event_id
