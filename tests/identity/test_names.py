@@ -41,6 +41,7 @@ def test_a_masked_number_never_shows_the_middle(kind, number):
     [
         (ZHANG_SAN, "\u5f20*"),
         (ZHANG_SAN[0], "\u5f20*"),
+        ("\u5f20 \u4f1f", "\u5f20* **"),  # each word is one character: the name would be whole
         ("\u963f\u535c\u675c\u62c9\u00b7\u4e70\u4e70\u63d0", "\u963f*"),
         ("ERIKSSON ANNA MARIA", "E. A. M."),
         ("Anna  Eriksson", "A. E."),

@@ -39,8 +39,13 @@ def mask_number(document: Document) -> str:
 
 
 def mask_name(name: str) -> str:
-    """Keep the first character of each word: initials where letters have case, else `*`."""
+    """Keep the first character of each word: initials where letters have case, else `*`.
+
+    Of a name typed with spaces between single characters only the first one is kept.
+    """
     return " ".join(
-        word[0] + ("*" if unicodedata.category(word[0]) == "Lo" else ".")
-        for word in name.split()
+        ("*" if place and len(word) == 1 else word[0]) + "*"
+        if unicodedata.category(word[0]) == "Lo"
+        else word[0] + "."
+        for place, word in enumerate(name.split())
     )
