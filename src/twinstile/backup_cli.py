@@ -143,7 +143,9 @@ def _tell(restored: "Restored", *, as_json: bool) -> None:
         typer.echo(f"Destroyed again, as it had been since: {restored.destroyed} keys' rows.")
     typer.echo(
         "What was acknowledged after that moment is not in it: tablets send what they still "
-        "hold. Partners' cursors end (410); they read anew. Start the service."
+        "hold. Partners' cursors end (410); they read anew. Who was shut out after that moment "
+        "(tablets, people, partners, secrets) is let in again: shut them out anew. Start the "
+        "service."
     )
 
 

@@ -146,6 +146,20 @@ async def test_a_destroyed_case_leaves_a_tombstone_under_the_same_pseudonym(hub:
     assert change["fields"] == {}
 
 
+async def test_who_hears_of_no_cases_is_not_told_how_many_ended(hub: Hub) -> None:
+    checked = [{"type": "screening.checked", "fields": ["verdict"]}]
+    department = await departments.enter(hub, types=checked)
+    keys, reason = hub.house.keys.of(hub.hub_id), destruction.Reason.RETENTION
+    name = f"case.{uuid4()}"
+    await retention.destroy(hub.house.database, keys, hub.hub_id, name, reason, clock.now())
+    await sealed(hub)
+    for answer in (
+        await department.changes(),
+        await department.changes(types=checked[0]["type"]),
+    ):
+        assert answer.json()["changes"] == []
+
+
 async def test_who_waits_is_told_within_a_second_and_at_the_deadline(hub: Hub) -> None:
     department = await departments.enter(hub)
     await sealed(hub)

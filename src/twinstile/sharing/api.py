@@ -31,7 +31,7 @@ from twinstile.sharing.changes import CursorExpired
 from twinstile.sharing.feed import Asked, Feed
 from twinstile.sharing.partners import Entered
 from twinstile.sharing.tokens import InvalidClient, TokenRefused
-from twinstile.sharing.types import TERMS, ChangeType, Partner, PartnerKind
+from twinstile.sharing.types import OF_CASES, TERMS, ChangeType, Partner, PartnerKind
 
 LONGEST_WAIT_S = 30
 MOST = 500
@@ -163,7 +163,7 @@ async def add_partner(body: PartnerBody, tx: Tx, who: Manager) -> SecretAnswer:
 
 def _granted(body: PartnerBody) -> dict[ChangeType, Sequence[str]]:
     terms = TERMS[body.kind]
-    grants: dict[ChangeType, Sequence[str]] = {ChangeType.DESTROYED: ()}
+    grants: dict[ChangeType, Sequence[str]] = {}
     faults: list[FieldFault] = []
     if body.types is None:
         return {type_: sorted(fields) for type_, fields in terms.items()}
@@ -178,6 +178,8 @@ def _granted(body: PartnerBody) -> dict[ChangeType, Sequence[str]]:
         grants[grant.type] = grant.fields
     if faults:
         raise InvalidInput(errors=faults)
+    if OF_CASES & grants.keys():
+        grants[ChangeType.DESTROYED] = ()
     return grants
 
 
@@ -289,7 +291,9 @@ async def read_changes(  # noqa: PLR0913, PLR0917 # four of them are the query
     ] = 0,
     limit: Annotated[int, Query(ge=1, le=MOST)] = 100,
 ) -> ChangesAnswer:
-    """Changes in order, under your own pseudonyms; `destroyed` is always among the types.
+    """Changes in order, under your own pseudonyms.
+
+    Whoever may hear of cases hears of `destroyed`, whatever types it asks for.
 
     Nothing is skipped; after a failure ask again with the last cursor you stored. On
     `cursor-expired` forget the cursor, read from the beginning (no `after`) and replace what
@@ -325,7 +329,8 @@ def _wanted(partner: Partner, types: str | None) -> list[ChangeType]:
     names = types.split(",")
     if not set(names) <= set(granted):
         raise InvalidInput(errors=[FieldFault("/types", "unknown-value")])
-    return list(dict.fromkeys([*(granted[name] for name in names), ChangeType.DESTROYED]))
+    always = [ChangeType.DESTROYED] if OF_CASES & partner.grants.keys() else []
+    return list(dict.fromkeys([*(granted[name] for name in names), *always]))
 
 
 def _secret(who: Principal, partner_id: UUID, secret: str) -> SecretAnswer:

@@ -27,6 +27,10 @@ class ChangeType(StrEnum):
     """The data about this subject were destroyed: forget what you hold of it."""
 
 
+OF_CASES = frozenset({ChangeType.CASE_OPENED, ChangeType.CASE_MOVED, ChangeType.CASE_OVERDUE})
+"""Whose subjects end. Who hears of none is not told of their end, which would count them."""
+
+
 class Use(StrEnum):
     """How a member of an event's body leaves."""
 
