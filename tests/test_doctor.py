@@ -39,7 +39,7 @@ def open_folder() -> Generator[Path]:
 
 def test_before_the_first_start_all_is_well_and_nothing_is_made(open_folder: Path) -> None:
     folder = open_folder / "data"
-    found = findings(data_dir=folder, port=free_port())
+    found = findings(data_dir=folder, port=free_port(), backup_dir=open_folder / "backups")
     assert all(finding.well for finding in found.values()), found
     assert list(found) == [
         "python", "settings", "data folder", "keys", "disk", "backup", "audit file", "port",
@@ -100,6 +100,7 @@ def test_the_age_of_the_newest_backup_is_told(tmp_path: Path) -> None:
     to = tmp_path / "backups"
     assert findings(data_dir=tmp_path, port=free_port())["backup"].well
     place = {"data_dir": tmp_path, "port": free_port(), "backup_dir": to}
+    (tmp_path / "keys").mkdir(mode=0o700)
     assert "twinstile backup" in findings(**place)["backup"].advice
     for hours, well in ((80, False), (3, True)):
         moment = clock.now() - timedelta(hours=hours)

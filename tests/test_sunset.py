@@ -12,6 +12,7 @@ from commands import command
 from hubs import Hub
 
 from twinstile import destruction as endings
+from twinstile import endings as told
 from twinstile import sunset
 from twinstile.cases import retention as closed_cases
 from twinstile.cases.retention import Hold
@@ -32,6 +33,20 @@ from twinstile.platform.settings import Settings
 )
 def test_a_small_count_is_hidden_and_any_other_rounded(count: int, said: str) -> None:
     assert aggregates.shown(count) == said
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ({"check": 2, "vault": 0, "fever_case": 1}, "2 check, 1 fever_case"),
+        ({"check": 0}, "none"),
+        ([], "none"),
+        (["20261124-001", "20261124-002"], "20261124-001, 20261124-002"),
+        (7, "7"),
+    ],
+)
+def test_what_was_destroyed_is_told_in_words(value: object, said: str) -> None:
+    assert told._in_words(value) == said
 
 
 @pytest.mark.parametrize("words", [[], ["--yes-destroy", "another"]])

@@ -60,6 +60,30 @@ def prove_event(event_id: UUID, data_dir: DataDir = None) -> None:
     typer.echo(json.dumps(proofs.as_document(proof), ensure_ascii=False))
 
 
+@app.command("find")
+def find_changes(
+    subject_id: Annotated[UUID, typer.Argument(help="Of a case, screening, check or run.")],
+    data_dir: DataDir = None,
+    as_json: AsJson = False,  # noqa: FBT002 # an option
+) -> None:
+    """List the changes of one case, screening, check or run, with the ids `prove` takes."""
+    from twinstile.platform import proofs
+
+    async def work(house: "House") -> "list[proofs.Change]":
+        async with house.database.reading() as tx:
+            return await proofs.changes(tx, house.settings.hub_id, subject_id)
+
+    found = _at(_settings(data_dir), work)
+    told = [[c.n, str(c.event_id), c.kind, c.at.isoformat(timespec="seconds")] for c in found]
+    if as_json:
+        names = ("n", "event_id", "type", "at")
+        typer.echo(json.dumps([dict(zip(names, row, strict=True)) for row in told]))
+        return
+    for n, event_id, kind, at in told:
+        typer.echo(f"{event_id}  {at}  {kind}  {n or 'not sealed yet'}")
+    typer.echo(f"{len(found)} changes")
+
+
 @app.command("seal")
 def seal_now(data_dir: DataDir = None) -> None:
     """Seal everything and publish the root now, not in a minute."""

@@ -33,13 +33,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 operators = typer.Typer(help="People on duty.", no_args_is_help=True)
-app.add_typer(operators, name="operator")
-app.add_typer(keys.app, name="keys")
-backup_cli.join(app)
-app.add_typer(endings.destructions, name="destructions")
-app.add_typer(endings.holds, name="hold")
-app.command()(endings.sunset)
-app.add_typer(auditing.app, name="audit")
 
 DataDir = Annotated[Path | None, typer.Option(help="Keys and embedded database.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
@@ -261,6 +254,16 @@ def version(as_json: AsJson = False) -> None:
         _print_json(version=ours)
     else:
         typer.echo(ours)
+
+
+# after the commands above, so that `--help` begins with what is needed first
+app.add_typer(operators, name="operator")
+app.add_typer(keys.app, name="keys")
+backup_cli.join(app)
+app.add_typer(auditing.app, name="audit")
+app.add_typer(endings.destructions, name="destructions")
+app.add_typer(endings.holds, name="hold")
+app.command()(endings.sunset)
 
 
 def _given(**options: object) -> dict[str, object]:

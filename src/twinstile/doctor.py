@@ -118,6 +118,8 @@ def _backup(configuration: Settings) -> Finding:
         return Finding("backup", "TWINSTILE_BACKUP_DIR is not set: none is made by itself")
     folder = backups.folder_of(configuration)
     complete = backups.made(folder)
+    if not complete and not opening.key_folder(configuration).exists():
+        return Finding("backup", "none yet: there is nothing to back up before the first start")
     if not complete:
         return Finding("backup", f"none in {folder}", "run `twinstile backup`, and verify it")
     age = clock.now() - complete[-1][0]

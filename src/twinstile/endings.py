@@ -4,7 +4,7 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -134,7 +134,18 @@ def sunset(
         typer.echo(json.dumps(told, ensure_ascii=False))
         return
     for name, value in told.items():
-        typer.echo(f"{name}: {value}")
+        typer.echo(f"{name}: {_in_words(value)}")
+
+
+def _in_words(value: object) -> str:
+    match value:
+        case dict():
+            counts = cast("dict[str, int]", value)
+            return ", ".join(f"{n} {table}" for table, n in counts.items() if n) or "none"
+        case list():
+            return ", ".join(map(str, cast("list[object]", value))) or "none"
+        case _:
+            return str(value)
 
 
 def _settings(data_dir: Path | None) -> "Settings":

@@ -65,7 +65,7 @@ def rotate(data_dir: DataDir = None, as_json: AsJson = False) -> None:
             json.dumps({"current": current, "rewrapped": result.done, "failed": result.failed})
         )
     else:
-        typer.echo(f"{result.done} keys are wrapped under {ring.masters.current()}.")
+        typer.echo(f"Keys wrapped under {ring.masters.current()}: {result.done}.")
         for name in result.failed:
             typer.echo(f"{name} cannot be opened; the old master is kept.", err=True)
     raise typer.Exit(1 if result.failed else 0)

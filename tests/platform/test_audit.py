@@ -13,11 +13,13 @@ from uuid import uuid4
 import ledgers
 import pytest
 from hubs import Hub
+from uuid_utils.compat import uuid7
 
 from twinstile.opening import Place
-from twinstile.platform import audit, clock, ledger, proofs, roots, sealer, signing
+from twinstile.platform import audit, clock, events, ledger, proofs, roots, sealer, signing
 from twinstile.platform.audit import Audit
 from twinstile.platform.db import Database, Raw, Reading, Transaction
+from twinstile.platform.events import Happening
 
 EDITS = 1000
 AWAY = 1_000_000_000
@@ -335,6 +337,30 @@ async def test_one_event_is_proven_to_a_third_party(hub: Hub, file: Path) -> Non
         assert not proofs.holds(replace(proof, n=n + 1), public[proof.root.key_id])
         assert not proofs.holds(replace(proof, path=proof.path[1:]), public[proof.root.key_id])
         assert json.loads(json.dumps(proofs.as_document(proof)))["n"] == n
+
+
+async def test_the_changes_of_one_subject_are_found_with_what_proves_them(
+    hub: Hub, file: Path
+) -> None:
+    await grow(hub, file, 3)
+    case, now = uuid4(), clock.now()
+    async with hub.house.database.transaction() as tx:
+        ours = [
+            Happening(hub.hub_id, f"case.step-{i}", case, now, {}, event_id=uuid7())
+            for i in range(3)
+        ]
+        await events.append(tx, ours[:2])
+    await ledgers.seal(hub.house.database, hub.hub_id)
+    async with hub.house.database.transaction() as tx:
+        await events.append(tx, ours[2:])
+    async with hub.house.database.reading() as tx:
+        found = await proofs.changes(tx, hub.hub_id, case)
+        assert not await proofs.changes(tx, "another", case)
+    assert [(c.event_id, c.kind) for c in found] == [(h.event_id, h.kind) for h in ours]
+    entries = await ledgers.entries(hub.house, hub.hub_id)
+    numbers = {event_id: n for n, event_id, _ in entries}
+    assert [c.n for c in found] == [numbers.get(c.event_id) for c in found]
+    assert found[2].n is None
 
 
 async def test_an_event_is_proven_once_a_root_over_it_was_published(

@@ -5,6 +5,7 @@ Whoever holds the public key needs nothing else: no access, no trust in this ser
 
 import asyncio
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import cast
 from uuid import UUID
@@ -67,6 +68,30 @@ async def prove(tx: Reading, hub_id: str, event_id: UUID, file: Path) -> Proof:
     n, link, content, previous = row
     path = await _path(tx.raw, hub_id, n - 1, root.n)
     return Proof(n, content, previous or ledger.GENESIS, link, path, root)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One event of a subject; `n` is its number in the ledger, None until it is sealed."""
+
+    n: int | None
+    event_id: UUID
+    kind: str
+    at: datetime
+
+
+async def changes(tx: Reading, hub_id: str, subject_id: UUID) -> list[Change]:
+    """What happened to a case, screening, check or run, in the order of the ledger."""
+    rows = await tx.raw.fetch(_CHANGES, hub_id, subject_id)
+    return [Change(*row) for row in rows]
+
+
+_CHANGES = """
+SELECT l.n, e.event_id, e.kind, e.at
+FROM event e LEFT JOIN ledger l ON l.hub_id = e.hub_id AND l.event_id = e.event_id
+WHERE e.hub_id = $1 AND e.subject_id = $2
+ORDER BY l.n NULLS LAST, e.at, e.event_id LIMIT 1000
+"""
 
 
 async def _path(raw: Raw, hub_id: str, index: int, size: int) -> list[bytes]:
