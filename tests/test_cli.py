@@ -103,7 +103,7 @@ def test_the_administrator_is_told_once_and_the_code_lets_one_device_in(folder: 
         assert http.post("/v1/devices:enrol", json=second).status_code == 201
         healthy = run(folder, "doctor", "--json", **hub)
         assert json.loads(healthy.stdout)["well"], healthy.stdout
-        assert len(json.loads(healthy.stdout)["findings"]) == 12
+        assert len(json.loads(healthy.stdout)["findings"]) == 13
     assert child.returncode == 0
     with serving(folder, "first") as (_, told):
         assert told["login"] is None
