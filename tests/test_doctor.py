@@ -5,7 +5,9 @@ import socket
 import tempfile
 from collections.abc import Generator
 from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -87,6 +89,25 @@ def test_a_port_used_by_something_else_is_found(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         found = findings(data_dir=tmp_path, port=other.getsockname()[1])
     assert not found["port"].well
+
+
+class Alive(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b'{"status":"ok"}')
+
+    def log_message(self, format: str, *args: object) -> None: ...  # noqa: A002 # its name
+
+
+def test_a_service_of_another_data_folder_is_told_from_our_own(tmp_path: Path) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Alive) as other:
+        Thread(target=other.serve_forever, daemon=True).start()
+        place = {"data_dir": tmp_path, "port": other.server_port}
+        assert "TWINSTILE_DATA_DIR" in findings(**place)["port"].advice
+        (tmp_path / "keys").mkdir(mode=0o700)
+        assert findings(**place)["port"].well
+        other.shutdown()
 
 
 def test_a_database_that_does_not_answer_is_found(tmp_path: Path) -> None:

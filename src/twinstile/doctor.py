@@ -146,6 +146,12 @@ def _port(configuration: Settings) -> Finding:
     try:
         serving.listen(host, port).close()
     except serving.PortTaken as taken:
+        if _lives(host, port) and not opening.key_folder(configuration).exists():
+            return Finding(
+                "port",
+                f"{port}: twinstile serves there, and not from this data folder",
+                "look with the service's account and settings, TWINSTILE_DATA_DIR first",
+            )
         if _lives(host, port):
             return Finding("port", f"{port}: twinstile is serving there now")
         return Finding("port", str(taken), "end what uses it, or set TWINSTILE_PORT")
