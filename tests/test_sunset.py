@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from pathlib import Path
+from uuid import UUID
 
 import fever
 import people
@@ -19,7 +20,7 @@ from twinstile.cases.retention import Hold
 from twinstile.export import aggregates
 from twinstile.identity import retention
 from twinstile.opening import Place
-from twinstile.platform import clock
+from twinstile.platform import clock, proofs, signing
 from twinstile.platform.crypto import KeyUnavailable
 from twinstile.platform.destruction import Certificate
 from twinstile.platform.errors import Conflict
@@ -102,6 +103,22 @@ async def test_a_hub_ends_once_whatever_comes_between(
     assert left is not None
     assert left[0] == 0
     assert left[1] >= 3  # the day, the epoch and the hub
+
+
+async def test_the_end_of_a_hub_is_in_the_published_ledger(
+    hub: Hub, place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where no service runs any more that would seal it."""
+    monkeypatch.setattr(sunset, "SETTLE_S", 0)
+    settings = hub.house.settings.model_copy(update={"hub_id": hub.hub_id})
+    signing.signer(hub.house.keys.of(hub.hub_id))
+    await sunset._command(settings, place, tmp_path, dry_run=False)
+    certificate = json.loads((tmp_path / sunset.CERTIFICATE).read_text())
+    async with hub.house.database.reading() as tx:
+        proof = await proofs.prove(
+            tx, hub.hub_id, UUID(certificate["event_id"]), settings.audit_path
+        )
+    assert proofs.holds(proof, certificate["public_key"])
 
 
 async def test_a_legal_hold_stands_against_the_end_of_a_hub(

@@ -22,7 +22,7 @@ from twinstile.cases import retention as closed_cases
 from twinstile.export import aggregates
 from twinstile.identity import retention
 from twinstile.opening import Place
-from twinstile.platform import clock, destruction, signing
+from twinstile.platform import clock, destruction, sealer, signing
 from twinstile.platform.auth import PRINCIPAL_CACHE_S
 from twinstile.platform.crypto import KeyFiles, KeyUnavailable
 from twinstile.platform.db import Database
@@ -61,6 +61,9 @@ async def _command(
         if dry_run:
             return await plan(house)
         one = await run(house, place, settings.hub_id, folder, clock.now(), SETTLE_S)
+        # no service may ever run here again to do it
+        await sealer.seal(house.database)
+        await sealer.publish(house.database, house.keys, settings.audit_path)
     finally:
         await house.database.close()
     return {
