@@ -33,6 +33,9 @@ def list_destructions(data_dir: DataDir = None, as_json: AsJson = False) -> None
         typer.echo(json.dumps({"file": str(path), "destructions": told}, ensure_ascii=False))
         return
     for one in found:
+        if fault := one.fault():
+            typer.echo(f"not believed: {fault}", err=True)
+            continue
         rows = ", ".join(f"{count} {table}" for table, count in one.rows.items() if count)
         words = [one.word(name) for name in ("destroyed_at", "hub_id", "key_id", "reason")]
         typer.echo("  ".join([*words, rows or "no rows"]))

@@ -63,11 +63,11 @@ class Certificate:
     @property
     def rows(self) -> dict[str, int]:
         """How many rows were deleted, by table."""
-        return cast("dict[str, int]", self.members["rows"])
+        return cast("dict[str, int]", self.members.get("rows", {}))
 
     def word(self, name: str) -> str:
-        """One of the texts it says."""
-        return str(self.members[name])
+        """One of the texts it says; empty where it says nothing of that."""
+        return str(self.members.get(name, ""))
 
     def line(self) -> bytes:
         """The line of the file: the whole object."""
