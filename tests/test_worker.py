@@ -35,6 +35,25 @@ async def test_days_end_in_the_zone_of_the_settings_whatever_the_hub_was_opened_
     assert not keys.names("day.")
 
 
+async def test_nothing_is_destroyed_by_a_clock_that_jumped(hub: Hub, place: Place) -> None:
+    """Weeks ahead it would end the keys of today, and every check with them, beyond repair."""
+    await hub.client().put(f"/v1/checks/{people.new_id()}", json=people.check(1))
+    began, keys = clock.now(), hub.house.keys.of(hub.hub_id)
+    elapsed = [0.0]
+    watch = clock.Watch(began, lambda: elapsed[0])
+    jobs = {job.name: job for job in worker.jobs_of(hub.house, place, watch.steady)}
+    await jobs["retention"].work(began + timedelta(days=45))
+    assert keys.names("day.")
+    after = await hub.client().put(f"/v1/checks/{people.new_id()}", json=people.check(2))
+    assert after.status_code == 201
+    assert not watch.steady(began)  # set right again, which is a jump too
+    elapsed[0] = clock.CALM_S + 1
+    assert watch.steady(began + timedelta(seconds=elapsed[0]))
+    elapsed[0] = 45 * 86_400
+    await jobs["retention"].work(began + timedelta(seconds=elapsed[0]))
+    assert not keys.names("day.")
+
+
 async def test_retention_forgets_manifests_and_identities_of_every_hub(
     hub: Hub, place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy import select
 from twinstile import backups, destruction
 from twinstile.cases import dispositions
 from twinstile.opening import Place
-from twinstile.platform import access, jobs, observe, schema, sealer
+from twinstile.platform import access, clock, jobs, observe, schema, sealer
 from twinstile.platform.db import Database
 from twinstile.platform.jobs import Job
 from twinstile.platform.tables import Hub
@@ -39,7 +39,9 @@ def background(place: Place) -> Callable[[House, asyncio.Event], Awaitable[None]
         sealing = Database(place.service_url, pool_size=1, role=place.role)
         try:
             await asyncio.gather(
-                jobs.run(schedule, jobs_of(house, place), stop),
+                jobs.run(
+                    schedule, jobs_of(house, place, clock.Watch(clock.now()).steady), stop
+                ),
                 sealer.run(sealing, house.keys, house.settings.audit_path, stop),
             )
         finally:
@@ -49,8 +51,18 @@ def background(place: Place) -> Callable[[House, asyncio.Event], Awaitable[None]
     return work
 
 
-def jobs_of(house: House, place: Place) -> tuple[Job, ...]:
-    """Everything done by the clock; cron in six fields, seconds last, in UTC."""
+def _trusted(_: datetime) -> bool:
+    return True
+
+
+def jobs_of(
+    house: House, place: Place, steady: Callable[[datetime], bool] = _trusted
+) -> tuple[Job, ...]:
+    """Everything done by the clock; cron in six fields, seconds last, in UTC.
+
+    Nothing is destroyed while the clock is not `steady`: one that jumps weeks ahead would end
+    the keys in use, and with them every check until their time is over.
+    """
     policies = Policies()
 
     async def partitions(now: datetime) -> None:
@@ -58,6 +70,14 @@ def jobs_of(house: House, place: Place) -> tuple[Job, ...]:
 
     async def backup(_: datetime) -> None:
         await backups.take_apart(house.settings)
+
+    retain = each_hub(house, _retention(house, policies, place))
+
+    async def retention(now: datetime) -> None:
+        if steady(now):
+            await retain(now)
+        else:
+            observe.log.error("nothing is destroyed", reason="the clock has jumped")
 
     async def access_log(now: datetime) -> None:
         owner = Database(place.owner_url, pool_size=1)
@@ -71,12 +91,7 @@ def jobs_of(house: House, place: Place) -> tuple[Job, ...]:
 
     return (
         Job("timers", "* * * * * */10", 60, each_hub(house, _timers(house, policies))),
-        Job(
-            "retention",
-            "7 * * * * 0",
-            1200,
-            each_hub(house, _retention(house, policies, place)),
-        ),
+        Job("retention", "7 * * * * 0", 1200, retention),
         Job("partitions", "11 3 * * * 0", 60, partitions),
         Job("access-log", "23 3 * * * 0", 600, access_log),
         *([Job("backup", "23 2 * * * 0", 7200, backup)] if house.settings.backup_dir else []),

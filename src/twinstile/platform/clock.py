@@ -4,9 +4,38 @@ Time is a fact: the edge reads the clock once and passes the moment down, so tha
 replay and a test see the same instant. Everything is aware UTC.
 """
 
+import time
+from collections.abc import Callable
 from datetime import UTC, datetime
+
+JUMP_S = 3600.0
+CALM_S = 86_400.0
+"""After a jump it takes so long until the clock is trusted with what cannot be undone."""
 
 
 def now() -> datetime:
     """The present moment, aware, in UTC."""
     return datetime.now(UTC)
+
+
+def since_boot() -> float:
+    """Seconds that no setting of the clock changes; where it can be had, sleep counts."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
+class Watch:
+    """Whether the clock has gone steadily, as far as this process has seen."""
+
+    def __init__(self, at: datetime, elapsed: Callable[[], float] = since_boot) -> None:
+        self._elapsed = elapsed
+        self._offset = at.timestamp() - elapsed()
+        self._calm_from = elapsed()
+
+    def steady(self, at: datetime) -> bool:
+        """False within `CALM_S` after the clock was set by more than `JUMP_S`."""
+        elapsed = self._elapsed()
+        offset = at.timestamp() - elapsed
+        if abs(offset - self._offset) > JUMP_S:
+            self._calm_from = elapsed + CALM_S
+        self._offset = offset
+        return elapsed >= self._calm_from
