@@ -23,6 +23,7 @@ from twinstile.cases.retention import Hold
 from twinstile.identity import retention
 from twinstile.opening import Place
 from twinstile.platform import clock, destruction, signing
+from twinstile.platform.crypto import KeyRing
 from twinstile.platform.db import Database, Transaction
 from twinstile.platform.errors import NotFound
 from twinstile.platform.roles import Role
@@ -251,6 +252,27 @@ async def test_a_forged_certificate_destroys_nothing(hub: Hub, place: Place) -> 
         lines.write(forged)
     await endings.replay_destructions(hub.house, place.owner_url, clock.now())
     assert keys.names("day.") == [day]
+
+
+async def test_the_services_role_cannot_have_facts_deleted(hub: Hub, place: Place) -> None:
+    """It may enter a certificate of the hub's end; one the hub has not signed ends nothing."""
+    body = people.check(1, people.resident_number())
+    await hub.client().put(f"/v1/checks/{people.new_id()}", json=body)
+    keys = hub.house.keys.of(hub.hub_id)
+    signing.signer(keys)
+    stranger = KeyRing(hub.house.settings.data_path / "stranger", hub.house.keys.masters)
+    async with hub.house.database.transaction() as tx:
+        await destruction.certify(
+            tx,
+            stranger.of(hub.hub_id),
+            hub.hub_id,
+            destruction.HUB,
+            {},
+            destruction.Reason.SUNSET,
+            clock.now(),
+        )
+    await endings.replay_destructions(hub.house, place.owner_url, clock.now())
+    assert len(await rows(hub, 'SELECT 1 FROM "check" WHERE hub_id = $1')) == 1
 
 
 async def test_the_command_lists_what_was_published(hub: Hub, tmp_path: Path) -> None:

@@ -129,9 +129,23 @@ async def purge(owner_url: str, hub_id: str) -> None:
 
 
 _CAME_BACK = f"""
-SELECT EXISTS (SELECT FROM destruction WHERE hub_id = $1 AND key_id = $2)
-   AND ({" OR ".join(f'EXISTS (SELECT FROM "{t}" WHERE hub_id = $1)' for t in PURGED)})
+SELECT {" OR ".join(f'EXISTS (SELECT FROM "{t}" WHERE hub_id = $1)' for t in PURGED)}
 """  # noqa: S608 # constants
+
+
+async def _came_back(house: House, hub_id: str) -> bool:
+    """Whether a hub that has certified its end has rows about people again.
+
+    The service's role can enter a certificate but not delete facts, so it must not be able to
+    bring that about by one: the hub has to have signed it.
+    """
+    async with house.database.reading() as tx:
+        try:
+            end = await destruction.one(tx, hub_id, destruction.HUB)
+        except NotFound:
+            return False
+        row = await tx.raw.fetchrow(_CAME_BACK, hub_id)
+    return bool(row and row[0]) and retention.believes(house.keys.of(hub_id), end)
 
 
 async def replay_destructions(house: House, owner_url: str, now: datetime) -> int:
@@ -148,9 +162,7 @@ async def replay_destructions(house: House, owner_url: str, now: datetime) -> in
     for hub_id in hubs:
         keys = house.keys.of(hub_id)
         again += await retention.replay(house.database, keys, hub_id, file, now)
-        async with house.database.reading() as tx:
-            back = await tx.raw.fetchrow(_CAME_BACK, hub_id, destruction.HUB)
-        if back and back[0]:
+        if await _came_back(house, hub_id):
             observe.log.warning("what a closed hub knew had come back", hub=hub_id)
             await purge(owner_url, hub_id)
         await destruction.publish(house.database, hub_id, file)

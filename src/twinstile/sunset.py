@@ -126,8 +126,8 @@ async def run(
                 aggregates_sha256=digest,
             )
         done = await _certificate(house.database, hub_id)
-    if done is None:
-        raise NotFound("The certificate is not there.")
+    if done is None or not retention.believes(keys, done):
+        raise NotFound("There is no certificate that the hub has signed.")
     await destruction.publish(house.database, hub_id, house.settings.destructions_path)
     _write(folder / CERTIFICATE, done.line())
     return done

@@ -134,19 +134,25 @@ async def replay(
 
 
 def _believed(keys: KeyFiles, hub_id: str, file: Path) -> dict[str, Certificate]:
-    """The published certificates of the hub by name of key, as far as the hub has signed them.
+    """The published certificates that the hub has signed, by name of key."""
+    found = dict[str, Certificate]()
+    for one in destruction.read(file, hub_id):
+        if believes(keys, one):
+            found[one.word("key_id")] = one
+        else:
+            observe.log.warning("a certificate of destruction is not believed", hub=hub_id)
+    return found
+
+
+def believes(keys: KeyFiles, one: Certificate) -> bool:
+    """Whether the hub whose keys these are has signed it.
 
     A certificate brings the key it is checked with, so that anybody can check it; but anybody
     can sign with a key of their own, too. Where the hub's signing keys are lost, so is all that
     could be destroyed wrongly.
     """
-    known, found = signing.public_keys(keys), dict[str, Certificate]()
-    for one in destruction.read(file, hub_id):
-        if one.fault() or (known and one.word("signing_key") not in known):
-            observe.log.warning("a certificate of destruction is not believed", hub=hub_id)
-        else:
-            found[one.word("key_id")] = one
-    return found
+    known = signing.public_keys(keys)
+    return not one.fault() and (not known or one.word("signing_key") in known)
 
 
 async def _left(tx: Reading, hub_id: str) -> set[str]:
