@@ -76,6 +76,20 @@ async def test_a_step_sent_twice_is_taken_once(hub: Hub) -> None:
     assert other.status_code == 409
 
 
+async def test_the_id_of_an_event_of_ours_is_no_id_for_a_step(hub: Hub) -> None:
+    """Also of one that moved nothing."""
+    number = people.resident_number()
+    for counter in (1, 2):
+        seen = await screened(hub, counter, number=number, celsius=38.1)
+    async with hub.house.database.reading() as tx:
+        row = await tx.raw.fetchrow(
+            "SELECT event_id FROM event WHERE hub_id = $1 AND body->'path' = '[]'", hub.hub_id
+        )
+    assert row is not None
+    answer = await take(hub, Role.SCREENER, seen["screening_id"], "refuse", row[0])
+    assert (answer.status_code, answer.json()["type"]) == (409, "/problems/id-reused")
+
+
 async def test_somebody_who_left_while_flagged_is_flagged_on_coming_back(hub: Hub) -> None:
     number = people.resident_number()
     flagged = await screened(hub, 1, number=number, celsius=38.0)

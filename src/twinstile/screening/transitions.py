@@ -138,8 +138,8 @@ async def _taken_before(tx: Transaction, hub_id: str, step: Step) -> bool:
     if row is None:
         return False
     subject_id, body = row
-    path = cast("list[tuple[str, str, str]]", body.get("path", [("", "", "")]))
-    first = (subject_id, path[0][1], body.get("reason"))
+    path = cast("list[tuple[str, str, str]]", body.get("path", []))
+    first = (subject_id, path[0][1] if path else None, body.get("reason"))
     if first != (step.screening_id, step.event.value, step.reason):
         raise IdReused
     return True
