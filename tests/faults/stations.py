@@ -160,7 +160,15 @@ class Station:
         return victims
 
     async def connect(self) -> asyncpg.Connection:
-        """A connection of the database's owner, past the service."""
+        """A connection of the database's owner, past the service, once it is there again."""
+        async with asyncio.timeout(30):
+            while True:
+                try:
+                    return await self._connect()
+                except (OSError, IndexError, asyncpg.CannotConnectNowError):
+                    await asyncio.sleep(0.1)
+
+    async def _connect(self) -> asyncpg.Connection:
         if self.database_url:
             url = self.database_url.replace("+asyncpg", "")
             return await asyncpg.connect(url, timeout=10)
