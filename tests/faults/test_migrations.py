@@ -236,7 +236,8 @@ async def test_waiting_as_long_as_others_do_would_be_seen_here(
     written = await write(place, scripts, "t4", ALTER.format(table="check", column="t4"))
     async with lanes_writing(hub) as seen, a_long_read(place):
         await revise(place, written, "5s")
-    assert max(seen.stalls) > 0.9 * READER_S
+    # not as long as the reader: the gate says "busy" after 0.8 s
+    assert max(seen.stalls) > 0.8
 
 
 async def test_a_table_that_stays_busy_is_left_alone_in_words(

@@ -254,3 +254,19 @@ async def test_the_counters_of_every_check_of_a_batch_have_arrived(hub: Hub) -> 
     answer = await hub.client().get(f"/v1/devices/{device}/sync-status")
     told = answer.json()
     assert (told["ack_through"], told["missing"]) == (4, [[5, 6]])
+
+
+async def test_a_connection_that_was_cut_between_two_checks_is_not_noticed(
+    hub: Hub, place: Place
+) -> None:
+    """The first check of a hub reads its policy through SQLAlchemy, which remembers that."""
+    assert (await put(hub, people.check(1))).status_code == 201
+    elsewhere = Database(place.owner_url, pool_size=1)
+    async with elsewhere.reading() as tx:
+        await tx.raw.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+            " WHERE pid <> pg_backend_pid() AND datname = current_database()"
+            " AND application_name = 'twinstile' AND query = 'COMMIT;'"
+        )
+    await elsewhere.close()
+    assert (await put(hub, people.check(2))).status_code == 201

@@ -225,6 +225,8 @@ class Database:
         except BaseException:
             await sql.close()
             raise
+        if sql.in_transaction():
+            await sql.rollback()  # SQLAlchemy's own idea of one; ours has ended
         self._kept = sql
 
     @asynccontextmanager

@@ -48,14 +48,24 @@ async def seal(database: Database) -> None:
 
 
 async def publish(database: Database, keys: KeyRing, file: Path) -> None:
-    """Publish the root of every hub that has grown. Raises `OSError`, `KeyUnavailable`."""
+    """Publish the root of every hub that has grown.
+
+    A hub that cannot be published, because its keys are elsewhere, holds up no other. Raises
+    the last of these errors, `OSError` or `KeyUnavailable`.
+    """
     async with database.reading() as tx:
         found = await tx.raw.fetch(
             "SELECT hub_id FROM ledger_head WHERE published_n < n ORDER BY hub_id"
         )
+    trouble: Exception | None = None
     for (hub_id,) in found:
-        async with database.transaction() as tx:
-            await roots.publish(tx, hub_id, keys.of(hub_id), file, clock.now())
+        try:
+            async with database.transaction() as tx:
+                await roots.publish(tx, hub_id, keys.of(hub_id), file, clock.now())
+        except Exception as error:  # noqa: BLE001 # raised when the others are done
+            trouble = error
+    if trouble is not None:
+        raise trouble
 
 
 async def _try(work: Awaitable[None], outcome: str) -> bool:
