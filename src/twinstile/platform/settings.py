@@ -162,13 +162,13 @@ class Settings(BaseSettings):
         """Where keys and the embedded database live."""
         return (self.data_dir or embedded.default_root()).expanduser().absolute()
 
-    @cached_property
+    @property
     def audit_path(self) -> Path:
         """Where signed roots of the ledger are published: never inside the data folder."""
         beside = self.data_path.with_name(f"{self.data_path.name}-audit.jsonl")
         return (self.audit_file or beside).expanduser().absolute()
 
-    @cached_property
+    @property
     def destructions_path(self) -> Path:
         """Where certificates of destruction are published: beside the roots of the ledger."""
         stem = self.audit_path.stem.removesuffix("-audit")
