@@ -127,8 +127,12 @@ def _authentic(
 _ENTRIES = f"""
 SELECT l.n, l.link, {ledger.CONTENT},
        CASE WHEN e.kind = '{ledger.EPOCH_BEGAN}' THEN e.body ->> 'epoch' END
-FROM ledger l LEFT JOIN event e ON e.hub_id = l.hub_id AND e.event_id = l.event_id
-WHERE l.hub_id = $1 AND l.n > $2 AND l.n <= $3 ORDER BY l.n LIMIT {ROWS}
+FROM (
+    SELECT * FROM ledger WHERE hub_id = $1 AND n > $2 AND n <= $3 ORDER BY n LIMIT {ROWS}
+) l LEFT JOIN LATERAL (
+    SELECT * FROM event WHERE hub_id = l.hub_id AND event_id = l.event_id LIMIT 1
+) e ON true
+ORDER BY l.n
 """  # noqa: S608 # constants
 
 
