@@ -29,6 +29,7 @@ from twinstile.platform.errors import NotFound
 from twinstile.platform.roles import Role
 from twinstile.policy.versions import Policies
 
+CASE_KEY = "case.2b0c3f5e-7d41-4a52-9a44-0d9f3c1e6b57"
 KEPT = 60
 """Days after closure, as the pack `cn-hub` says."""
 
@@ -277,15 +278,15 @@ async def test_the_services_role_cannot_have_facts_deleted(hub: Hub, place: Plac
 
 async def test_the_command_lists_what_was_published(hub: Hub, tmp_path: Path) -> None:
     keys = hub.house.keys.of(hub.hub_id)
-    keys.get_or_create("case.7")
+    keys.get_or_create(CASE_KEY)
     await retention.destroy(
-        hub.house.database, keys, hub.hub_id, "case.7", destruction.Reason.SUNSET, clock.now()
+        hub.house.database, keys, hub.hub_id, CASE_KEY, destruction.Reason.SUNSET, clock.now()
     )
     file = hub.house.settings.destructions_path
     await destruction.publish(hub.house.database, hub.hub_id, file)
     data = hub.house.settings.data_path
     told = command(tmp_path, "destructions", "list", "--data-dir", data)
-    assert f"{hub.hub_id}  case.7  SUNSET" in told.stdout
+    assert f"{hub.hub_id}  {CASE_KEY}  SUNSET" in told.stdout
 
 
 async def test_a_certificate_signed_by_a_stranger_destroys_nothing(

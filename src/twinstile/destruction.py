@@ -69,15 +69,10 @@ async def retain(house: House, policies: Policies, hub_id: str, now: datetime) -
     return purge.days + cases
 
 
-_UUID_LENGTH = 36
-"""A key of another name is no case's, and no reason to keep those that are."""
-
-
 async def _retain_cases(house: House, hub_id: str, figures: Parameters, now: datetime) -> int:
     """Destroy the identities of cases whose time after closure is over."""
     keys = house.keys.of(hub_id)
-    periods = [name.removeprefix("case.") for name in keys.names("case.")]
-    living = [UUID(period) for period in periods if len(period) == _UUID_LENGTH]
+    living = [UUID(name.removeprefix("case.")) for name in keys.names("case.")]
     before = now - timedelta(days=figures.case_retention_days)
     async with house.database.reading() as tx:
         due = await closed_cases.due(tx, hub_id, living, before) if living else []

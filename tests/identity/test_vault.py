@@ -3,7 +3,7 @@
 import subprocess
 from datetime import date, timedelta
 from pathlib import Path
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import people
 import pytest
@@ -203,18 +203,20 @@ async def test_a_cipher_moved_to_another_persons_row_does_not_open(
         for number in ("L898902C3", "L898902C4")
     ]
     held = vault.HOLD_SQL.format(hub="$1", held="new")
+    case_key = vault.case_key(uuid4())
     async with hub.house.database.transaction() as tx:
         ids = await vault.recognise(tx, keys, hub.hub_id, day, pair)
         for person_id, identity in zip(ids, pair, strict=True):
-            cipher = await vault.sealed(keys, hub.hub_id, "case.1", person_id, identity)
+            cipher = await vault.sealed(keys, hub.hub_id, case_key, person_id, identity)
             await tx.raw.execute(
-                "WITH new AS (SELECT 'case.1' AS key_id, $2::uuid AS person_id,"
+                "WITH new AS (SELECT $4 AS key_id, $2::uuid AS person_id,"
                 f" now() AS held_at, $3::bytea AS cipher) {held}",
                 hub.hub_id,
                 person_id,
                 cipher,
+                case_key,
             )
-            assert await vault.reveal_held(tx, keys, hub.hub_id, "case.1", person_id) in pair
+            assert await vault.reveal_held(tx, keys, hub.hub_id, case_key, person_id) in pair
     owner = Database(place.owner_url, pool_size=1)
     async with owner.transaction() as tx:
         for table in ("vault", "vault_held"):
@@ -230,7 +232,7 @@ async def test_a_cipher_moved_to_another_persons_row_does_not_open(
             with pytest.raises(KeyUnavailable):
                 await vault.reveal(tx, keys, hub.hub_id, person_id)
             with pytest.raises(KeyUnavailable):
-                await vault.reveal_held(tx, keys, hub.hub_id, "case.1", person_id)
+                await vault.reveal_held(tx, keys, hub.hub_id, case_key, person_id)
 
 
 def test_a_key_file_is_readable_by_its_owner_only(hub: Hub, tmp_path: Path) -> None:
