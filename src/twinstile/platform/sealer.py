@@ -11,7 +11,7 @@ from collections.abc import Awaitable
 from pathlib import Path
 
 from twinstile.platform import clock, ledger, observe, roots
-from twinstile.platform.crypto import KeyRing
+from twinstile.platform.crypto import KeyRing, KeyUnavailable
 from twinstile.platform.db import Database
 
 LOOK_S = 0.25
@@ -50,19 +50,20 @@ async def seal(database: Database) -> None:
 async def publish(database: Database, keys: KeyRing, file: Path) -> None:
     """Publish the root of every hub that has grown.
 
-    A hub that cannot be published, because its keys are elsewhere, holds up no other. Raises
-    the last of these errors, `OSError` or `KeyUnavailable`.
+    A hub whose keys cannot be had holds up no other; each is logged, and the last such
+    `KeyUnavailable` raised in the end. Raises `OSError` for a file that cannot be written.
     """
     async with database.reading() as tx:
         found = await tx.raw.fetch(
             "SELECT hub_id FROM ledger_head WHERE published_n < n ORDER BY hub_id"
         )
-    trouble: Exception | None = None
+    trouble: KeyUnavailable | None = None
     for (hub_id,) in found:
         try:
             async with database.transaction() as tx:
                 await roots.publish(tx, hub_id, keys.of(hub_id), file, clock.now())
-        except Exception as error:  # noqa: BLE001 # raised when the others are done
+        except KeyUnavailable as error:
+            observe.log.error("not published", hub=hub_id, error=observe.error_kind(error))
             trouble = error
     if trouble is not None:
         raise trouble
