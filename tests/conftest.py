@@ -18,7 +18,7 @@ from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from uuid import uuid4
 
 import asyncpg
-import httpx2
+import houses
 import pytest
 import structlog
 from hubs import Hub, Service, open_hub
@@ -26,8 +26,7 @@ from sqlalchemy.engine import make_url
 
 from twinstile import opening
 from twinstile.opening import Place
-from twinstile.platform import embedded, observe, settings
-from twinstile.platform.settings import Profile
+from twinstile.platform import embedded, observe
 from twinstile.platform.web import House
 
 
@@ -65,27 +64,15 @@ async def house(
     place: Place, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncGenerator[House]:
     """The house all tests of this process share, its schema in place."""
-    await opening.prepare(place)
-    folder = tmp_path_factory.mktemp("data")
-    configuration = settings.load(profile=Profile.DEMO, data_dir=folder, database_url=None)
-    opened = opening.open_house(configuration, place)
-    yield opened
-    await opened.database.close()
+    async with houses.opened(place, tmp_path_factory.mktemp("data")) as house:
+        yield house
 
 
 @pytest.fixture(scope="session")
 async def service(house: House) -> AsyncGenerator[Service]:
     """The service on a port of its own, in the event loop of the tests."""
-    from twinstile import serving  # noqa: PLC0415 -- all rooms: only tests by HTTP wait for it
-    from twinstile.app import create_app  # noqa: PLC0415
-
-    listening = serving.listen("127.0.0.1", 0)
-    (base_url,) = serving.addresses(listening)
-    async with (
-        serving.running(create_app(house), listening),
-        httpx2.AsyncHTTPTransport() as transport,
-    ):
-        yield Service(base_url, transport)
+    async with houses.served(house) as service:
+        yield service
 
 
 @pytest.fixture
