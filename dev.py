@@ -147,7 +147,8 @@ def demo(arguments: list[str]) -> None:
 
 
 def serve(arguments: list[str]) -> None:
-    """Run the service."""
+    """Run the service; the hub it enters is for trying things out unless told otherwise."""
+    os.environ.setdefault("TWINSTILE_PROFILE", "demo")
     _twinstile("serve", arguments)
 
 

@@ -18,6 +18,7 @@ from twinstile.platform import clock, devices
 from twinstile.platform.auth import TokenKind, mint_token
 from twinstile.platform.crypto import token_digest
 from twinstile.platform.db import Transaction
+from twinstile.platform.modes import HubMode
 from twinstile.platform.roles import Role
 from twinstile.platform.shifts import SHIFT_LENGTH
 from twinstile.platform.tables import Device, Operator, Shift
@@ -103,13 +104,16 @@ class Hub:
         return duties[0]
 
 
-async def open_hub(house: House, service: Service) -> Hub:
-    """Enter a new hub: its lanes, the usual policy, and one duty for each role."""
+async def open_hub(house: House, service: Service, mode: HubMode | None = None) -> Hub:
+    """Enter a new hub: its lanes, the usual policy, and one duty for each role.
+
+    It is a demo hub unless another mode is given.
+    """
     hub_id = f"t{uuid4().hex[:20]}"
     settings = house.settings.model_copy(update={"hub_id": hub_id})
     now = clock.now()
     async with house.database.transaction() as tx:
-        await devices.open_hub(tx, settings, now)
+        await devices.open_hub(tx, settings, now, mode)
         await versions.put_in_force(tx, hub_id, _POLICY, ALWAYS, now)
         for lane_id, kind in LANES.items():
             await devices.add_lane(tx, hub_id, lane_id, CHECKPOINT, kind)

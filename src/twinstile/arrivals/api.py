@@ -148,6 +148,7 @@ async def put_manifest(
                 f"/entries/{place}/document",
                 today,
                 home.settings.synthetic_id_prefixes,
+                who.mode,
             )[0],
             entry.coach,
             entry.seat,

@@ -18,8 +18,17 @@ from twinstile.identity.types import (
 from twinstile.identity.vault import Identity
 from twinstile.platform.errors import FieldFault, InvalidInput
 from twinstile.platform.fields import Body, Day, Line, Word
+from twinstile.platform.modes import HubMode
 
 __all__ = ["DocumentForm", "IdentityResult", "identify"]
+
+
+class RealDocument(InvalidInput):
+    """Also for what only may be real: in practice everybody is invented."""
+
+    slug = "real-document-in-practice"
+    title = "At a practice hub only invented documents are taken"
+
 
 MrzLine = Annotated[Line, Field(max_length=90)]
 
@@ -44,12 +53,13 @@ class DocumentForm(Body):
 
 
 def identify(
-    form: DocumentForm, pointer: str, today: dt.date, synthetic: tuple[str, ...]
+    form: DocumentForm, pointer: str, today: dt.date, synthetic: tuple[str, ...], mode: HubMode
 ) -> tuple[Identity, frozenset[Finding]]:
     """Who the form speaks of and what reading it found.
 
     A birth date nobody present can have is a finding, and otherwise as if it were not given.
-    Raises `InvalidInput` pointing below `pointer` for text that no document can carry.
+    Raises `InvalidInput` pointing below `pointer` for text that no document can carry, and
+    `RealDocument` at a practice hub.
     """
     try:
         read = _read(form, today, synthetic)
@@ -58,6 +68,9 @@ def identify(
     except InvalidText:
         fault = FieldFault(f"{pointer}/{_unreadable(form)}", "invalid-text")
         raise InvalidInput(errors=[fault]) from None
+    if mode is HubMode.PRACTICE and Finding.SYNTHETIC not in read.findings:
+        place = "mrz" if form.mrz is not None else "number"
+        raise RealDocument(errors=[FieldFault(f"{pointer}/{place}", "unknown-value")])
     born, findings = form.birth_date, read.findings
     if born is not None and not documents.plausible_birth(born, today):
         doubts = {*findings, Finding.IMPLAUSIBLE_DATE} - {Finding.VALID}

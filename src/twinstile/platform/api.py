@@ -21,6 +21,7 @@ from twinstile.platform.errors import (
     documented,
 )
 from twinstile.platform.fields import Answer, Body, Line, Slug, Word
+from twinstile.platform.modes import HubMode
 from twinstile.platform.roles import Role
 from twinstile.platform.tables import Device, Lane, Operator
 from twinstile.platform.web import GatedRoute, Home, Read, Tx, caller
@@ -133,6 +134,7 @@ class ShiftAnswer(Answer):
 
 class MeAnswer(Answer):
     hub_id: str
+    mode: HubMode = Field(description="PRACTICE and DEMO: nobody real is screened here")
     device_id: UUID
     lane_id: str | None
     operator_id: UUID | None
@@ -390,6 +392,7 @@ async def read_me(who: Annotated[Principal, caller(Scope.SELF_READ)]) -> MeAnswe
     """The device, operator, roles and scopes of the calling token."""
     return MeAnswer(
         hub_id=who.hub_id,
+        mode=who.mode,
         device_id=who.device_id,
         lane_id=who.lane_id,
         operator_id=who.operator_id,

@@ -18,6 +18,7 @@ from twinstile.platform import clock
 from twinstile.platform.crypto import token_digest
 from twinstile.platform.db import Database
 from twinstile.platform.errors import Unauthenticated
+from twinstile.platform.modes import HubMode
 from twinstile.platform.roles import Role
 
 
@@ -153,6 +154,8 @@ class Principal:
     ends_at: datetime | None
     closed: bool = False
     """Whether the hub is closed for good: scopes to change anything are left out."""
+    mode: HubMode = HubMode.PRODUCTION
+    """What the hub is for."""
 
 
 class TokenKind(StrEnum):
@@ -175,17 +178,19 @@ def scopes_of(roles: frozenset[Role]) -> frozenset[Scope]:
 
 _DEVICE_SQL = """
 SELECT d.device_id, d.lane_id, NULL::uuid, NULL::uuid, NULL::text[], NULL::timestamptz,
-       EXISTS (SELECT FROM closure c WHERE c.hub_id = d.hub_id)
+       EXISTS (SELECT FROM closure c WHERE c.hub_id = d.hub_id), h.mode
 FROM device d
+JOIN hub h ON h.hub_id = d.hub_id
 WHERE d.hub_id = $1 AND d.token_hash = $2 AND d.revoked_at IS NULL
 """
 _SHIFT_SQL = """
 SELECT d.device_id, d.lane_id, s.operator_id, s.shift_id, s.roles, s.ends_at,
-       EXISTS (SELECT FROM closure c WHERE c.hub_id = d.hub_id)
+       EXISTS (SELECT FROM closure c WHERE c.hub_id = d.hub_id), h.mode
 FROM shift s
 JOIN device d ON d.hub_id = s.hub_id AND d.device_id = s.device_id AND d.revoked_at IS NULL
 JOIN operator o
   ON o.hub_id = s.hub_id AND o.operator_id = s.operator_id AND o.disabled_at IS NULL
+JOIN hub h ON h.hub_id = d.hub_id
 WHERE s.hub_id = $1 AND s.token_hash = $2 AND s.ended_at IS NULL AND s.ends_at > $3
 """
 _QUERIES = {TokenKind.DEVICE: _DEVICE_SQL, TokenKind.SHIFT: _SHIFT_SQL}
@@ -227,7 +232,7 @@ class Gatekeeper:
             row = await tx.raw.fetchrow(_QUERIES[TokenKind(kind)], hub_id, digest, *moments)
         if row is None:
             raise Unauthenticated
-        device_id, lane_id, operator_id, shift_id, roles, ends_at, closed = row
+        device_id, lane_id, operator_id, shift_id, roles, ends_at, closed, mode = row
         held = frozenset(Role(role) for role in roles or ())
         scopes = scopes_of(held) if operator_id else DEVICE_SCOPES
         return Principal(
@@ -240,4 +245,5 @@ class Gatekeeper:
             scopes & CLOSED_SCOPES if closed else scopes,
             ends_at,
             closed,
+            HubMode(mode),
         )

@@ -14,6 +14,7 @@ from twinstile.platform.crypto import token_digest
 from twinstile.platform.db import Reading, Transaction
 from twinstile.platform.errors import EnrolmentRefused, NotFound
 from twinstile.platform.events import Happening
+from twinstile.platform.modes import HubMode
 from twinstile.platform.settings import Settings
 from twinstile.platform.tables import Device, Enrolment, Hub, Lane, Quarantine
 
@@ -32,8 +33,13 @@ class Enrolled:
     token: str
 
 
-async def open_hub(tx: Transaction, settings: Settings, at: datetime) -> bool:
-    """Enter the hub of the settings; false when it was there already."""
+async def open_hub(
+    tx: Transaction, settings: Settings, at: datetime, mode: HubMode | None = None
+) -> bool:
+    """Enter the hub of the settings; false when it was there already.
+
+    Its mode is that of the profile unless given, and stays what it is entered as.
+    """
     opened = await tx.sql.execute(
         upsert(Hub)
         .values(
@@ -41,6 +47,7 @@ async def open_hub(tx: Transaction, settings: Settings, at: datetime) -> bool:
             name=settings.hub_name,
             timezone=settings.timezone,
             opened_at=at,
+            mode=(mode or settings.mode).value,
         )
         .on_conflict_do_nothing()
         .returning(Hub.hub_id)

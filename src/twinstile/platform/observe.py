@@ -173,6 +173,8 @@ class Measured:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"] = with_ours(message["headers"], scope["trace_id"])
+                if MODE in scope:
+                    message["headers"].append((b"hub-mode", scope[MODE].encode()))
             await send(message)
 
         try:
@@ -193,6 +195,8 @@ class Measured:
             SECONDS.labels(route).observe(time.perf_counter() - started)
 
 
+MODE = "twinstile.mode"
+"""Where a request keeps the mode of its caller's hub, if that is not a real one."""
 CLIENT_LEFT = 499
 """What the metrics call a request whose sender went away; nothing is sent."""
 

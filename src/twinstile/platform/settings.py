@@ -15,6 +15,7 @@ from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_va
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from twinstile.platform import embedded
+from twinstile.platform.modes import HubMode
 
 WELL_KNOWN_SECRETS = frozenset(
     {
@@ -161,6 +162,11 @@ class Settings(BaseSettings):
     def data_path(self) -> Path:
         """Where keys and the embedded database live."""
         return (self.data_dir or embedded.default_root()).expanduser().absolute()
+
+    @property
+    def mode(self) -> HubMode:
+        """What a hub is entered as, with these settings."""
+        return HubMode.DEMO if self.profile is Profile.DEMO else HubMode.PRODUCTION
 
     @property
     def audit_path(self) -> Path:

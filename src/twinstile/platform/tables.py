@@ -69,6 +69,8 @@ class Hub(Base):
     """As the settings had it when the hub was opened, for readers of the database. One
     installation has one zone: every day is reckoned in the settings' zone."""
     opened_at: Mapped[datetime]
+    mode: Mapped[str] = mapped_column(server_default="PRODUCTION")
+    """A `HubMode`, set when the hub is entered; nobody may update it."""
 
 
 class Lane(Base):

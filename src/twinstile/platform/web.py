@@ -20,7 +20,7 @@ from fastapi.security.http import HTTPBase
 from starlette.requests import HTTPConnection
 from typing_extensions import override
 
-from twinstile.platform import body
+from twinstile.platform import body, observe
 from twinstile.platform.auth import Gatekeeper, Principal, Scope
 from twinstile.platform.crypto import KeyRing
 from twinstile.platform.db import Database, Reading, Transaction
@@ -33,6 +33,7 @@ from twinstile.platform.errors import (
     Problem,
     Unauthenticated,
 )
+from twinstile.platform.modes import HubMode
 from twinstile.platform.settings import Settings
 
 BODY_LIMIT = 1 << 20
@@ -93,7 +94,9 @@ class GatedRoute(APIRoute):
 
         async def handle(request: Request) -> Response:
             if takes_token:
-                request.scope[KNOWN] = await _look_up(request)
+                request.scope[KNOWN] = known = await _look_up(request)
+                if known.mode is not HubMode.PRODUCTION:
+                    request.scope[observe.MODE] = known.mode
             if request.scope["query_string"]:
                 check_query(request.url.query, parameters)
             gated = _Gated(request.scope, request.receive)

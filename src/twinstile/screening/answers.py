@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from twinstile.platform import observe
+from twinstile.platform.auth import Principal
 from twinstile.platform.errors import Problem
 from twinstile.screening.batch import Taken
 from twinstile.screening.bodies import (
@@ -28,14 +29,15 @@ _NEXT = {
 }
 
 
-def check(done: Recorded, language: str, hub_id: str) -> CheckAnswer:
+def check(done: Recorded, language: str, who: Principal) -> CheckAnswer:
     """The answer to a check, reasons in the language asked for as far as the policy has it."""
     decision = done.decision
-    observe.CHECKS.labels(hub_id, done.status, decision.verdict).inc()
+    observe.CHECKS.labels(who.hub_id, done.status, decision.verdict).inc()
     texts = {rule.rule_id: rule.text for rule in done.policy.rules}
     repeat = decision.outcome is Outcome.REPEAT
     return CheckAnswer(
         id=done.id,
+        mode=who.mode,
         status=done.status,
         screening_id=done.screening_id,
         verdict=decision.verdict,
@@ -63,13 +65,13 @@ def check(done: Recorded, language: str, hub_id: str) -> CheckAnswer:
     )
 
 
-def fact(taken: Taken, language: str, hub_id: str) -> FactAnswer:
+def fact(taken: Taken, language: str, who: Principal) -> FactAnswer:
     """The answer to one item of a batch."""
     return FactAnswer(
         id=taken.id,
         status=taken.status,
         problem=_fault(taken.problem) if taken.problem else None,
-        check=check(taken.recorded, language, hub_id) if taken.recorded else None,
+        check=check(taken.recorded, language, who) if taken.recorded else None,
     )
 
 

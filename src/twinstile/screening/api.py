@@ -115,7 +115,7 @@ async def put_check(
         raise KeptAside
     if done.status is FactStatus.DUPLICATE:
         response.status_code = 200
-    return answers.check(done, language, who.hub_id)
+    return answers.check(done, language, who)
 
 
 def _as_item(check_id: UUID, body: CheckBody) -> dict[str, object]:
@@ -151,7 +151,7 @@ async def post_facts(
     taken = await batch.receive(tx, receiver, policies, body.items, body.sent_at)
     status = await devices.sync_status(tx, who.hub_id, who.device_id)
     return BatchAnswer(
-        items=[answers.fact(item, language, who.hub_id) for item in taken],
+        items=[answers.fact(item, language, who) for item in taken],
         ack_through=status.ack_through,
         missing=status.missing,
     )
@@ -300,7 +300,7 @@ async def read_lane_state(
     known: Annotated[Line | None, Header(alias="If-None-Match")] = None,
 ) -> lanes.LaneState:
     """Policy in force, mode and runs due soon; with If-None-Match, 304 when nothing changed."""
-    state = await lanes.state(tx, who.hub_id, lane_id, clock.now())
+    state = await lanes.state(tx, who.hub_id, who.mode, lane_id, clock.now())
     etag = lanes.etag(state)
     response.headers["ETag"] = etag
     if known == etag:

@@ -154,7 +154,7 @@ def _fact(
 def _refused(fact: _Fact, problem: Problem) -> Taken:
     """An item whose body is at fault, told from the item's root."""
     if problem.errors:
-        problem = InvalidInput(errors=_in_body(problem.errors))
+        problem = type(problem)(errors=_in_body(problem.errors))
     return Taken(fact.id, FactStatus.QUARANTINED, problem)
 
 

@@ -12,6 +12,7 @@ from twinstile.credentials import CredentialKind, CredentialStatus
 from twinstile.identity.forms import DocumentForm
 from twinstile.identity.types import IdentityResult
 from twinstile.platform.fields import Answer, Body, Line, Moment, Slug, Word
+from twinstile.platform.modes import HubMode
 from twinstile.screening import rules
 from twinstile.screening.types import (
     ReminderKind,
@@ -220,6 +221,7 @@ class CompletenessAnswer(Answer):
 
 class CheckAnswer(Answer):
     id: UUID
+    mode: HubMode
     status: FactStatus
     screening_id: UUID
     verdict: Verdict

@@ -37,7 +37,7 @@ def check(
     identity, findings = None, frozenset[Finding]()
     if body.identity is not None and body.identity.document is not None:
         identity, findings = forms.identify(
-            body.identity.document, "/identity/document", today, receiver.synthetic
+            body.identity.document, "/identity/document", today, receiver.synthetic, who.mode
         )
     thermal = body.temperature
     reading = thermal and rules.reading(

@@ -7,6 +7,7 @@ from uuid import UUID
 from twinstile.platform import devices
 from twinstile.platform.db import Reading
 from twinstile.platform.fields import Answer
+from twinstile.platform.modes import HubMode
 from twinstile.policy import versions
 
 DUE_SOON = timedelta(hours=2)
@@ -26,6 +27,7 @@ class DueRun(Answer):
 class LaneState(Answer):
     """Everything a tablet needs at its lane, small enough to fetch every few seconds."""
 
+    mode: HubMode
     lane_id: str
     checkpoint: str
     kind: str
@@ -52,12 +54,15 @@ LIMIT 200
 """
 
 
-async def state(tx: Reading, hub_id: str, lane_id: str, at: datetime) -> LaneState:
+async def state(
+    tx: Reading, hub_id: str, mode: HubMode, lane_id: str, at: datetime
+) -> LaneState:
     """The state of a lane at a moment. Raises `NotFound`."""
     checkpoint, kind = await devices.lane(tx, hub_id, lane_id)
     version = await versions.in_force(tx, hub_id, at)
     rows = await tx.raw.fetch(_RUNS_SQL, hub_id, at, DUE_SOON)
     return LaneState(
+        mode=mode,
         lane_id=lane_id,
         checkpoint=checkpoint,
         kind=kind,

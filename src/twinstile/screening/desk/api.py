@@ -88,7 +88,7 @@ async def post_lookup(
     at, zone = clock.now(), home.settings.zone
     today = at.astimezone(zone).date()
     identity, _ = forms.identify(
-        body.document, "/document", today, home.settings.synthetic_id_prefixes
+        body.document, "/document", today, home.settings.synthetic_id_prefixes, who.mode
     )
     found = await lookups.look_up(
         home.database,
