@@ -35,6 +35,8 @@ PURGED: Final = (
     "service_act",
     "disposition",
     "fever_case",
+    "party_member",
+    "party",
     "screening",
     "check",
 )

@@ -90,6 +90,19 @@ async def test_who_comes_second_to_a_screening_waits_and_gets_the_first_ones_cas
     assert len(listed.json()["cases"]) == 2
 
 
+async def test_alarms_of_one_person_are_one_open_case(hub: Hub) -> None:
+    person = uuid4()
+    alarms = [replace(opening(), person_id=person, peak_tenths=380 + n) for n in range(4)]
+    numbers = await asyncio.gather(*(open_all(hub, alarm) for alarm in alarms))
+    assert {number for (number,) in numbers} == {numbers[0][0]}
+    listed = (await hub.client(Role.MEDIC).get("/v1/cases")).json()["cases"]
+    assert [case["peak_c"] for case in listed] == [38.3]
+    whole = await fever.read(hub, listed[0]["case_id"])
+    assert len(whole["alarms"]) == 3
+    await fever.move(hub, listed[0]["case_id"], "not_fever")
+    assert await open_all(hub, replace(opening(), person_id=person)) != numbers[0]
+
+
 async def test_no_number_is_given_out_twice_to_ten_at_once(hub: Hub) -> None:
     numbers = await asyncio.gather(*(open_all(hub, opening(), opening()) for _ in range(10)))
     given = sorted(number for found in numbers for number in found)

@@ -24,6 +24,7 @@ from twinstile.cases.bodies import (
     TransitionBody,
 )
 from twinstile.cases.dispositions import Act, Decision
+from twinstile.cases.referrals import JOINED
 from twinstile.cases.steps import MOVED, OVERDUE
 from twinstile.cases.tables import DispositionRecord, FeverCase
 from twinstile.cases.types import CaseState
@@ -47,6 +48,7 @@ from twinstile.platform.web import GatedRoute, Home, House, Read, Tx, caller
 
 router = APIRouter(prefix="/v1", route_class=GatedRoute, tags=["cases"])
 
+MOST_ALARMS = 100
 MOST_TRANSITIONS = 500
 """The latest of a case that are shown: one that nobody moves for weeks gathers alarms."""
 
@@ -130,10 +132,12 @@ async def read_case(case_id: UUID, tx: Read, who: Reader) -> CaseWhole:
         .order_by(DispositionRecord.recorded_at, DispositionRecord.disposition_id)
     )
     moved = await events.of_subject(tx, who.hub_id, case_id, [MOVED, OVERDUE], MOST_TRANSITIONS)
+    joined = await events.of_subject(tx, who.hub_id, case_id, [JOINED], MOST_ALARMS)
     whole: Mapping[str, object] = {
         **case,
         "dispositions": [DispositionAnswer.model_validate(row) for row in sent.mappings()],
         "transitions": [_transition(happening) for happening in moved],
+        "alarms": [{**happening.body, "at": happening.at} for happening in joined],
     }
     return CaseWhole.model_validate(whole)
 

@@ -79,10 +79,21 @@ class TransitionAnswer(Answer):
     operator_id: UUID | None = Field(description="null: the clock, or a system")
 
 
+class AlarmAnswer(Answer):
+    """A further alarm of the same person while the case was open."""
+
+    screening_id: UUID
+    origin: CaseOrigin
+    at: datetime
+
+
 class CaseWhole(CaseAnswer):
     dispositions: list[DispositionAnswer] = Field(description="oldest first; the last is final")
     transitions: list[TransitionAnswer] = Field(
         description="oldest first, at most the last 500"
+    )
+    alarms: list[AlarmAnswer] = Field(
+        description="further alarms that joined this case; oldest first, at most the last 100"
     )
 
 

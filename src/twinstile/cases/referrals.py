@@ -6,7 +6,7 @@ held without one. The screening is known here by its id alone.
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from uuid import UUID, uuid5
 from zoneinfo import ZoneInfo
@@ -18,8 +18,10 @@ from twinstile.cases.types import CaseOrigin
 from twinstile.identity import vault
 from twinstile.identity.types import Holder
 from twinstile.identity.vault import Identity
+from twinstile.platform import events
 from twinstile.platform.crypto import KeyDestroyed, KeyFiles
 from twinstile.platform.db import Transaction, as_json
+from twinstile.platform.events import Happening
 
 OLDEST = 130
 """Years; a birth date further back was misread."""
@@ -49,8 +51,8 @@ def case_of(screening_id: UUID) -> UUID:
     return uuid5(screening_id, "case")
 
 
-# Who comes second to a screening waits for the first at the row of the day, or at the unique
-# key; its insert then does nothing, and leaves a gap in the day's numbers.
+# Who comes second to a screening or a person waits for the first at the row of the day, or at
+# a unique key; its insert then does nothing, and leaves a gap in the day's numbers.
 OPEN_SQL = f"""
 wanted AS (
     SELECT * FROM jsonb_to_recordset({{openings}}::jsonb) AS w(
@@ -64,6 +66,9 @@ wanted AS (
     WHERE NOT EXISTS (
         SELECT FROM fever_case c
         WHERE c.hub_id = {{hub}} AND c.screening_id = w.screening_id OFFSET 0)
+      AND NOT EXISTS (
+        SELECT FROM fever_case c WHERE c.hub_id = {{hub}} AND c.episode_of = w.person_id
+          AND c.closed_at IS NULL OFFSET 0)
 ), numbered AS (
     INSERT INTO case_day (hub_id, day, last)
     SELECT {{hub}}, max(day), count(*) FROM fresh HAVING count(*) > 0
@@ -72,11 +77,11 @@ wanted AS (
 ), opened AS (
     INSERT INTO fever_case
         (hub_id, case_id, case_no, screening_id, person_id, run_id, origin, state, opened_at,
-         state_since, due_at, first_tenths, peak_tenths, sex, age_years)
+         state_since, due_at, first_tenths, peak_tenths, sex, age_years, episode_of)
     SELECT {{hub}}, case_id,
            day || '-' || lpad(n.no::text, greatest(3, length(n.no::text)), '0'),
            screening_id, person_id, run_id, origin, state, opened_at,
-           state_since, due_at, first_tenths, peak_tenths, sex, age_years
+           state_since, due_at, first_tenths, peak_tenths, sex, age_years, person_id
     FROM fresh, numbered, LATERAL (SELECT last + behind_last AS no) n
     ON CONFLICT DO NOTHING
     RETURNING screening_id, case_id, case_no
@@ -97,17 +102,29 @@ CASE_NO_SQL = """
 """
 """The number people call a case by, to be set into a statement of a room above."""
 
+OPEN_CASE_SQL = """
+(SELECT jsonb_build_object('case_id', f.case_id, 'case_no', f.case_no) FROM fever_case f
+ WHERE f.hub_id = {hub} AND f.episode_of = {person} AND f.closed_at IS NULL LIMIT 1)
+"""
+"""The open case of a person, which further alarms join."""
+
 _OPEN = f"""
 WITH {OPEN_SQL.format(hub="$1", openings="$2")}
 SELECT screening_id, case_id, case_no FROM opened
-UNION ALL
-SELECT c.screening_id, c.case_id, c.case_no
-FROM fever_case c JOIN wanted w USING (screening_id) WHERE c.hub_id = $1
 """  # noqa: S608
 _EXISTING = """
-SELECT screening_id, case_id, case_no FROM fever_case
-WHERE hub_id = $1 AND screening_id = ANY($2)
+SELECT w.screening_id, c.case_id, c.case_no, c.opened_at IS NULL
+FROM unnest($2::uuid[], $3::uuid[]) AS w(screening_id, person_id), LATERAL (
+    SELECT c.case_id, c.case_no, c.opened_at FROM fever_case c
+    WHERE c.hub_id = $1 AND c.screening_id = w.screening_id
+    UNION ALL
+    SELECT c.case_id, c.case_no, NULL FROM fever_case c
+    WHERE c.hub_id = $1 AND c.episode_of = w.person_id AND c.closed_at IS NULL
+    ORDER BY opened_at NULLS LAST LIMIT 1
+) c
 """
+JOINED = "case.joined"
+IDENTIFIED = "case.identified"
 
 
 async def open_cases(
@@ -120,7 +137,8 @@ async def open_cases(
 ) -> dict[UUID, tuple[UUID, str]]:
     """The case (id and number) of each screening, by screening id, opened where there was none.
 
-    Two statements, and a third when another request opened one at the same moment.
+    Somebody who has an open case already gets no second one: the alarm joins it. Two
+    statements, and more where there was a case before or one opens at the same moment.
     """
     if not openings:
         return {}
@@ -128,11 +146,119 @@ async def open_cases(
     described = await rows(tx, keys, hub_id, zone, list(unique.values()), at)
     found = await tx.raw.fetch(_OPEN, hub_id, as_json(described))
     cases = {screening_id: (case_id, case_no) for screening_id, case_id, case_no in found}
-    lost = [screening_id for screening_id in unique if screening_id not in cases]
-    if lost:
-        for screening_id, case_id, case_no in await tx.raw.fetch(_EXISTING, hub_id, lost):
+    left = [opening for opening in unique.values() if opening.screening_id not in cases]
+    if left:
+        asked = [o.screening_id for o in left], [o.person_id for o in left]
+        alarms: list[Opening] = []
+        for screening_id, case_id, case_no, of_person in await tx.raw.fetch(
+            _EXISTING, hub_id, *asked
+        ):
             cases[screening_id] = (case_id, case_no)
+            if of_person:
+                alarms.append(replace(unique[screening_id], case_id=case_id))
+        await join(tx, hub_id, alarms, at)
     return cases
+
+
+_RAISE = """
+UPDATE fever_case SET peak_tenths = greatest(peak_tenths, w.tenths)
+FROM unnest($2::uuid[], $3::smallint[]) AS w(case_id, tenths)
+WHERE fever_case.hub_id = $1 AND fever_case.case_id = w.case_id
+"""
+
+
+async def join(tx: Transaction, hub_id: str, alarms: Sequence[Opening], at: datetime) -> None:
+    """Add further alarms of people to the cases they have open; `case_id` names those."""
+    if not alarms:
+        return
+    peaks = [alarm.peak_tenths for alarm in alarms]
+    await tx.raw.execute(_RAISE, hub_id, [alarm.case_id for alarm in alarms], peaks)
+    await events.append(
+        tx,
+        [
+            Happening(
+                hub_id,
+                JOINED,
+                alarm.case_id,
+                at,
+                {"screening_id": str(alarm.screening_id), "origin": alarm.origin.value},
+                alarm.device_id,
+                alarm.operator_id,
+            )
+            for alarm in alarms
+        ],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Identification:
+    """Who the patient of a case turned out to be, how that was found, and by whom."""
+
+    case_id: UUID
+    person_id: UUID
+    identity: Identity
+    how: str
+    device_id: UUID
+    operator_id: UUID | None
+    event_id: UUID | None = None
+
+
+_IDENTIFY = f"""
+WITH named AS (
+    UPDATE fever_case c SET person_id = $3, sex = $4, age_years = $5, episode_of = CASE
+        WHEN c.closed_at IS NULL AND NOT EXISTS (
+            SELECT FROM fever_case o WHERE o.hub_id = $1 AND o.episode_of = $3
+              AND o.closed_at IS NULL)
+        THEN $3::uuid END
+    WHERE c.hub_id = $1 AND c.case_id = $2 AND c.person_id IS NULL
+    RETURNING $3::uuid AS person_id, $6::text AS key_id, $7::bytea AS cipher,
+        $8::timestamptz AS held_at
+), held AS ({vault.HOLD_SQL.format(hub="$1", held="named")})
+SELECT count(*) FROM named
+"""  # noqa: S608 # a fragment of ours
+
+
+async def identify(
+    tx: Transaction,
+    keys: KeyFiles,
+    hub_id: str,
+    zone: ZoneInfo,
+    found: Identification,
+    at: datetime,
+) -> bool:
+    """Say who the patient of a case without a person is; whether it was not said before.
+
+    The person is put under the case's key as at an opening. A second open case of the same
+    person stays beside this one until somebody merges them. Raises `KeyDestroyed`.
+    """
+    key_id = vault.case_key(found.case_id)
+    cipher = await vault.sealed(keys, hub_id, key_id, found.person_id, found.identity)
+    holder = found.identity.holder
+    row = await tx.raw.fetchrow(
+        _IDENTIFY,
+        hub_id,
+        found.case_id,
+        found.person_id,
+        holder.sex,
+        _age(holder, at.astimezone(zone)),
+        key_id,
+        cipher,
+        at,
+    )
+    if row is None or not row[0]:
+        return False
+    happening = Happening(
+        hub_id,
+        IDENTIFIED,
+        found.case_id,
+        at,
+        {"how": found.how},
+        found.device_id,
+        found.operator_id,
+        found.event_id,
+    )
+    await events.append(tx, [happening])
+    return True
 
 
 async def rows(

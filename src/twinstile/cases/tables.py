@@ -37,6 +37,13 @@ class FeverCase(Base):
             "due_at",
             postgresql_where=text("due_at IS NOT NULL"),
         ),
+        Index(
+            "uq_fever_case_episode",
+            "hub_id",
+            "episode_of",
+            unique=True,
+            postgresql_where=text("closed_at IS NULL AND episode_of IS NOT NULL"),
+        ),
     )
 
     hub_id: Mapped[HubKey]
@@ -55,6 +62,8 @@ class FeverCase(Base):
     peak_tenths: Mapped[int | None] = mapped_column(SmallInteger)
     sex: Mapped[str | None]
     age_years: Mapped[int | None] = mapped_column(SmallInteger)
+    episode_of: Mapped[UUID | None]
+    """The person whose only open case this is; null where nobody is known."""
 
 
 class DispositionRecord(Base):

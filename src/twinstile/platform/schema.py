@@ -187,7 +187,7 @@ def _giving_way(connection: Connection, work: Callable[[], None]) -> None:
             return
 
 
-def build_index(context: MigrationContext, name: str, on: str) -> None:
+def build_index(context: MigrationContext, name: str, on: str, *, unique: bool = False) -> None:
     """Build an index while others write, as a step of a revision: `on` is `screening (state)`.
 
     It waits for transactions that run, and nobody waits for it. Outside a transaction, so what
@@ -198,7 +198,8 @@ def build_index(context: MigrationContext, name: str, on: str) -> None:
         context.execute(text("SET statement_timeout = 0"))
         try:
             context.execute(text(f"DROP INDEX CONCURRENTLY IF EXISTS {name}"))
-            context.execute(text(f"CREATE INDEX CONCURRENTLY {name} ON {on}"))
+            kind = "UNIQUE INDEX" if unique else "INDEX"
+            context.execute(text(f"CREATE {kind} CONCURRENTLY {name} ON {on}"))
         finally:
             context.execute(text(f"SET statement_timeout = '{PATIENCE_S:.0f}s'"))
             context.execute(text(f"SET lock_timeout = '{LOCK_TIMEOUT}'"))

@@ -20,7 +20,8 @@ from twinstile.platform.errors import Overtaken
 from twinstile.policy.versions import Policies
 from twinstile.screening import facts
 from twinstile.screening.facts import GateCheck
-from twinstile.screening.passages import Batch, Passage, Recorded
+from twinstile.screening.passage import Passage
+from twinstile.screening.passages import Batch, Recorded
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +42,9 @@ async def record(
 
     A check that was stored before gets its first answer again. With `counting`, the devices'
     counters are noted too; who notes them later in the same transaction leaves it out. Five
-    statements at most, however many checks and cases. Raises `Overtaken` when another request
-    has recorded the same passage since it was read.
+    statements at most, however many checks and cases; two more where an alarm joins an open
+    case. Raises `Overtaken` when another request has recorded the same passage since it was
+    read.
     """
     hub_id = stand.hub_id
     today = stand.at.astimezone(stand.zone).date()
@@ -62,6 +64,7 @@ async def record(
         tx, stand.keys, hub_id, stand.zone, batch.openings(), stand.at
     )
     numbers = await _write(tx, stand, batch, openings, checks if counting else ())
+    await referrals.join(tx, hub_id, batch.joining, stand.at)
     return [_numbered(done, numbers) for done in batch.done]
 
 

@@ -7,7 +7,7 @@ from typing import TypedDict, cast
 from uuid import UUID
 
 from twinstile.arrivals.manifests import EXPECTATION_SQL
-from twinstile.cases.referrals import CASE_NO_SQL
+from twinstile.cases.referrals import CASE_NO_SQL, OPEN_CASE_SQL
 from twinstile.identity.vault import Identity
 from twinstile.platform.db import Transaction, as_json
 from twinstile.policy.versions import IN_FORCE_SQL
@@ -109,6 +109,8 @@ class Situation:
     last_r2: datetime | None
     suspicions: dict[UUID, datetime]
     """The person's screenings that nobody resolved, and when each had its last check."""
+    open_case: tuple[UUID, str] | None
+    """Id and number of the person's open case: a further alarm joins it."""
     named: Earlier | None
     """The screening the device named, if it exists."""
     latest: Earlier | None
@@ -181,6 +183,7 @@ SELECT
      AND h.opened_at > w.observed_at - interval '14 days'
      AND h.state IN ('SECONDARY', 'HELD', 'REFUSAL', 'RETURN_PENDING', 'ABANDONED')
     ) AS suspicions,
+    {OPEN_CASE_SQL.format(hub="$1", person="w.person_id")} AS open_case,
     {_earlier_sql("n")} AS named,
     {_earlier_sql("p")} AS latest
 FROM wanted w
@@ -250,6 +253,7 @@ def _situation(  # noqa: PLR0913, PLR0917 # one parameter a column of the statem
     r1: bool,  # noqa: FBT001
     last_r2: datetime | None,
     suspicions: dict[str, str] | None,
+    open_case: dict[str, str] | None,
     named: dict[str, object] | None,
     latest: dict[str, object] | None,
 ) -> Situation:
@@ -262,6 +266,7 @@ def _situation(  # noqa: PLR0913, PLR0917 # one parameter a column of the statem
         frozenset({ReminderKind.R1} if r1 else ()),
         last_r2,
         {UUID(of): datetime.fromisoformat(at) for of, at in (suspicions or {}).items()},
+        (UUID(open_case["case_id"]), open_case["case_no"]) if open_case else None,
         _earlier(named) if named else None,
         _earlier(latest) if latest else None,
     )

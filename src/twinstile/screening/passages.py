@@ -6,18 +6,18 @@ reading of one person give the same result in one batch as in two.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
 from twinstile.cases.referrals import Opening, case_of
-from twinstile.cases.types import CaseOrigin
 from twinstile.policy.types import HubPolicy
 from twinstile.screening import machine, rules
 from twinstile.screening.bodies import FactStatus
 from twinstile.screening.deadlines import due
-from twinstile.screening.facts import Earlier, GateCheck, Known, Situation
+from twinstile.screening.facts import GateCheck, Known, Situation
+from twinstile.screening.passage import UNRESOLVED, Passage, as_passage, joins, opened_by
 from twinstile.screening.rules import Evidence
 from twinstile.screening.types import (
     Completeness,
@@ -30,15 +30,6 @@ from twinstile.screening.types import (
 )
 
 CLOCK_TOLERANCE_MS = 120_000
-UNRESOLVED = frozenset(
-    {
-        ScreeningState.SECONDARY,
-        ScreeningState.HELD,
-        ScreeningState.REFUSAL,
-        ScreeningState.RETURN_PENDING,
-    }
-)
-"""A suspicion stands; the person is still here, or so it is believed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,32 +48,6 @@ class Recorded:
     policy: HubPolicy
 
 
-@dataclass(frozen=True, slots=True)
-class Passage:
-    """A screening as it stands while a batch is decided."""
-
-    screening_id: UUID
-    person_id: UUID | None
-    run_id: UUID | None
-    entry_id: str | None
-    checkpoint: str | None
-    state: ScreeningState
-    opened_at: datetime
-    evidence: Evidence
-    supersedes: UUID | None
-    case_id: UUID | None
-    case_no: str | None
-    checks: int
-    last_device: UUID | None
-    last_at: datetime
-    before: int = 0
-    """How many checks it held when it was read; 0: it begins here."""
-    referred_at: datetime | None = None
-    opening: Opening | None = None
-    policy: HubPolicy | None = None
-    due_at: datetime | None = None
-
-
 class Batch:
     """The checks of one call, decided one after the other so that each sees those before it."""
 
@@ -95,6 +60,8 @@ class Batch:
         self.check_rows: list[dict[str, object]] = []
         self.event_rows: list[dict[str, object]] = []
         self.touched: dict[UUID, Passage] = {}
+        self.joining: list[Opening] = []
+        """Alarms of people who have an open case: they join it."""
 
     def openings(self) -> list[Opening]:
         """Cases that the batch confirmed."""
@@ -147,7 +114,7 @@ class Batch:
             evidence = replace(evidence, reminders=evidence.reminders | inherited)
         prior_hold = self._suspected(check, passage, person_id, situation, policy)
         decision = rules.decide(passage.state, evidence, prior_hold=prior_hold, policy=policy)
-        after = self._moved(passage, check, evidence, decision, policy)
+        after = self._moved(passage, check, evidence, decision, situation)
         status = FactStatus.CONFLICT_KEPT if conflict else FactStatus.STORED
         answer = Recorded(
             check.id,
@@ -196,7 +163,7 @@ class Batch:
         """The screening a check belongs to, and whether another device just finished it."""
         named, others = self._earlier(check, person_id, situation)
         for earlier in (named, *others):
-            if earlier and _joins(earlier, check, policy):
+            if earlier and joins(earlier, check, policy):
                 return replace(
                     earlier,
                     person_id=earlier.person_id or person_id,
@@ -237,14 +204,14 @@ class Batch:
         """
         named = self._passages.get(check.screening_id) if check.screening_id else None
         if named is None and situation.named is not None:
-            named = _as_passage(situation.named, situation)
+            named = as_passage(situation.named, situation)
         if named and person_id is not None and named.person_id not in (None, person_id):
             named = None
         ids = self._of_person.get(person_id, {}) if person_id else {}
         others = [self._passages[screening_id] for screening_id in reversed(ids)]
         latest = situation.latest
         if latest is not None and latest.screening_id not in self._passages:
-            others.append(_as_passage(latest, situation))
+            others.append(as_passage(latest, situation))
         return named, others
 
     def _moved(
@@ -253,35 +220,28 @@ class Batch:
         check: GateCheck,
         evidence: Evidence,
         decision: Decision,
-        policy: HubPolicy,
+        situation: Situation,
     ) -> Passage:
-        """The screening after the check, with the case it opens if it does."""
-        state = decision.state
+        """The screening after the check, with the case it opens or joins if it does."""
+        state, policy = decision.state, self._policies[situation.policy_version]
         referred = any(step.after is ScreeningState.SECONDARY for step in decision.path)
         # Whoever was held by a deadline gets a case when the suspicion is confirmed later.
         confirmed = state is ScreeningState.HELD and decision.outcome is Outcome.HOLD
         opening = passage.opening
-        case_id = passage.case_id
+        case_id, case_no = passage.case_id, passage.case_no
         if confirmed and case_id is None:
-            case_id = case_of(passage.screening_id)
-            readings = [tenths for tenths, _, _ in evidence.readings]
-            opening = Opening(
-                case_id=case_id,
-                screening_id=passage.screening_id,
-                person_id=passage.person_id,
-                run_id=passage.run_id,
-                origin=CaseOrigin.CONFIRMED_ABNORMAL,
-                opened_at=check.received_at,
-                first_tenths=readings[0] if readings else None,
-                peak_tenths=max(readings, default=None),
-                device_id=check.device_id,
-                operator_id=check.operator_id,
-            )
+            opening = opened_by(passage, check, evidence)
+            open_case = self._open_case(passage, situation)
+            if open_case is not None:
+                self.joining.append(replace(opening, case_id=open_case[0]))
+                opening = None
+            case_id, case_no = open_case or (case_of(passage.screening_id), None)
         return replace(
             passage,
             state=state,
             evidence=evidence,
             case_id=case_id,
+            case_no=case_no,
             opening=opening,
             checks=passage.checks + 1,
             last_device=check.device_id,
@@ -290,6 +250,15 @@ class Batch:
             policy=policy,
             due_at=due(state, policy, check.received_at),
         )
+
+    def _open_case(
+        self, passage: Passage, situation: Situation
+    ) -> tuple[UUID, str | None] | None:
+        """The case this person has open, by what was read or by what this batch opened."""
+        if passage.person_id is None or situation.open_case is not None:
+            return situation.open_case
+        mine = (self._passages[of] for of in self._of_person.get(passage.person_id, {}))
+        return next(((p.opening.case_id, None) for p in mine if p.opening), None)
 
     def _note(
         self, check: GateCheck, passage: Passage, decision: Decision, status: FactStatus
@@ -343,21 +312,6 @@ class Batch:
         )
 
 
-def _joins(passage: Passage, check: GateCheck, policy: HubPolicy) -> bool:
-    """Whether a check is part of this passage: it is open, and near enough in time.
-
-    Somebody held is met again for as long as a hold counts; any other passage is a short walk.
-    A screening that was forgotten open, or a fact of another day, does not touch the other.
-    """
-    held = passage.state in UNRESOLVED - {ScreeningState.SECONDARY}
-    window = (
-        timedelta(hours=policy.parameters.hold_window_hours)
-        if held
-        else timedelta(minutes=policy.parameters.passage_minutes)
-    )
-    return not passage.state.terminal and abs(check.moment - passage.last_at) < window
-
-
 def _complete(evidence: Evidence, policy: HubPolicy) -> Completeness:
     return machine.completeness(
         evidence.reminders,
@@ -374,23 +328,3 @@ def _inherited(
     window = timedelta(minutes=policy.parameters.reminder_minutes)
     heard = situation.last_r2 is not None and situation.last_r2 > check.moment - window
     return situation.reminders | {ReminderKind.R2} if heard else situation.reminders
-
-
-def _as_passage(earlier: Earlier, situation: Situation) -> Passage:
-    return Passage(
-        earlier.screening_id,
-        earlier.person_id,
-        earlier.run_id,
-        earlier.entry_id,
-        situation.checkpoint,
-        earlier.state,
-        earlier.opened_at,
-        earlier.evidence,
-        None,
-        earlier.case_id,
-        earlier.case_no,
-        earlier.checks,
-        earlier.last_device,
-        earlier.last_at,
-        before=earlier.checks,
-    )

@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Index, text
+from sqlalchemy import BigInteger, Index, SmallInteger, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -133,3 +133,38 @@ class ServiceAct(Base):
     recorded_at: Mapped[datetime]
     device_id: Mapped[UUID]
     operator_id: Mapped[UUID | None]
+
+
+class Party(Base):
+    """People who travel together: a family, a class. `members` counts their passages."""
+
+    __tablename__ = "party"
+
+    hub_id: Mapped[HubKey]
+    party_id: Mapped[UuidKey]
+    opened_at: Mapped[datetime]
+    device_id: Mapped[UUID]
+    operator_id: Mapped[UUID | None]
+    members: Mapped[int] = mapped_column(SmallInteger)
+
+
+class PartyMember(Base):
+    """A passage that belongs to a party. At any time at most one member is the guardian."""
+
+    __tablename__ = "party_member"
+    __table_args__ = (
+        Index(None, "party_id", "hub_id"),
+        Index(
+            "uq_party_member_guardian",
+            "hub_id",
+            "party_id",
+            unique=True,
+            postgresql_where=text("role = 'GUARDIAN'"),
+        ),
+    )
+
+    hub_id: Mapped[HubKey]
+    screening_id: Mapped[UuidKey]
+    party_id: Mapped[UUID]
+    role: Mapped[str]
+    joined_at: Mapped[datetime]

@@ -88,10 +88,9 @@ async def take(tx: Transaction, desk: Desk, step: Step) -> tuple[FactStatus, Scr
     except machine.IllegalTransition as error:
         raise TransitionRefused(f"{step.event} is not possible in {state}.") from error
     if after is ScreeningState.HELD and case_id is None:
-        case_id = referrals.case_of(step.screening_id)
         readings = [tenths for tenths, *_ in cast("_Readings", fold.get("readings", []))]
         opening = Opening(
-            case_id=case_id,
+            case_id=referrals.case_of(step.screening_id),
             screening_id=step.screening_id,
             person_id=person_id,
             run_id=run_id,
@@ -102,7 +101,10 @@ async def take(tx: Transaction, desk: Desk, step: Step) -> tuple[FactStatus, Scr
             device_id=who.device_id,
             operator_id=who.operator_id,
         )
-        await referrals.open_cases(tx, desk.keys, who.hub_id, desk.zone, [opening], desk.at)
+        cases = await referrals.open_cases(
+            tx, desk.keys, who.hub_id, desk.zone, [opening], desk.at
+        )
+        case_id, _ = cases[step.screening_id]
     version = await versions.in_force(tx, who.hub_id, desk.at)
     policy = await desk.policies.get(tx, who.hub_id, version)
     await _move(tx, who.hub_id, step.screening_id, after, policy, desk.at, case_id)

@@ -1,0 +1,99 @@
+"""One passage while a batch is decided: what it holds, what belongs to it, what it may open."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from twinstile.cases.referrals import Opening, case_of
+from twinstile.cases.types import CaseOrigin
+from twinstile.policy.types import HubPolicy
+from twinstile.screening.facts import Earlier, GateCheck, Situation
+from twinstile.screening.rules import Evidence
+from twinstile.screening.types import ScreeningState
+
+UNRESOLVED = frozenset(
+    {
+        ScreeningState.SECONDARY,
+        ScreeningState.HELD,
+        ScreeningState.REFUSAL,
+        ScreeningState.RETURN_PENDING,
+    }
+)
+"""A suspicion stands; the person is still here, or so it is believed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A screening as it stands while a batch is decided."""
+
+    screening_id: UUID
+    person_id: UUID | None
+    run_id: UUID | None
+    entry_id: str | None
+    checkpoint: str | None
+    state: ScreeningState
+    opened_at: datetime
+    evidence: Evidence
+    supersedes: UUID | None
+    case_id: UUID | None
+    case_no: str | None
+    checks: int
+    last_device: UUID | None
+    last_at: datetime
+    before: int = 0
+    """How many checks it held when it was read; 0: it begins here."""
+    referred_at: datetime | None = None
+    opening: Opening | None = None
+    policy: HubPolicy | None = None
+    due_at: datetime | None = None
+
+
+def as_passage(earlier: Earlier, situation: Situation) -> Passage:
+    return Passage(
+        earlier.screening_id,
+        earlier.person_id,
+        earlier.run_id,
+        earlier.entry_id,
+        situation.checkpoint,
+        earlier.state,
+        earlier.opened_at,
+        earlier.evidence,
+        None,
+        earlier.case_id,
+        earlier.case_no,
+        earlier.checks,
+        earlier.last_device,
+        earlier.last_at,
+        before=earlier.checks,
+    )
+
+
+def opened_by(passage: Passage, check: GateCheck, evidence: Evidence) -> Opening:
+    readings = [tenths for tenths, _, _ in evidence.readings]
+    return Opening(
+        case_id=case_of(passage.screening_id),
+        screening_id=passage.screening_id,
+        person_id=passage.person_id,
+        run_id=passage.run_id,
+        origin=CaseOrigin.CONFIRMED_ABNORMAL,
+        opened_at=check.received_at,
+        first_tenths=readings[0] if readings else None,
+        peak_tenths=max(readings, default=None),
+        device_id=check.device_id,
+        operator_id=check.operator_id,
+    )
+
+
+def joins(passage: Passage, check: GateCheck, policy: HubPolicy) -> bool:
+    """Whether a check is part of this passage: it is open, and near enough in time.
+
+    Somebody held is met again for as long as a hold counts; any other passage is a short walk.
+    A screening that was forgotten open, or a fact of another day, does not touch the other.
+    """
+    held = passage.state in UNRESOLVED - {ScreeningState.SECONDARY}
+    window = (
+        timedelta(hours=policy.parameters.hold_window_hours)
+        if held
+        else timedelta(minutes=policy.parameters.passage_minutes)
+    )
+    return not passage.state.terminal and abs(check.moment - passage.last_at) < window
