@@ -15,8 +15,17 @@ from twinstile.cases import api as cases
 from twinstile.contract import Documented
 from twinstile.export import api as export
 from twinstile.pages import docs, health, landing
-from twinstile.platform import access_api, certificates, handlers, ledger_api, observe
+from twinstile.platform import (
+    access_api,
+    approvals,
+    approvals_api,
+    certificates,
+    handlers,
+    ledger_api,
+    observe,
+)
 from twinstile.platform import api as platform
+from twinstile.platform.approvals import Kinds
 from twinstile.platform.web import House
 from twinstile.policy import api as policy
 from twinstile.policy.versions import Policies
@@ -32,6 +41,7 @@ ROUTERS = (
     platform.router,
     certificates.router,
     access_api.router,
+    approvals_api.router,
     policy.router,
     arrivals.router,
     cases.router,
@@ -91,6 +101,7 @@ def create_app(house: House, background: Background | None = None) -> FastAPI:
     app.state.house = house
     app.state.policies = policies
     app.state.committer = committer
+    app.state.kinds = kinds_of()
     app.state.feed = Feed(house.database)
     app.state.leaving = False  # true from when the server is told to end: who waits is let go
     for router in ROUTERS:
@@ -98,6 +109,11 @@ def create_app(house: House, background: Background | None = None) -> FastAPI:
     handlers.install(app)
     app.add_middleware(observe.Measured)
     return app
+
+
+def kinds_of() -> Kinds:
+    """Every deed that takes two persons (`platform.approvals`); each room has its own."""
+    return approvals.registry()
 
 
 def contract() -> dict[str, object]:

@@ -59,6 +59,7 @@ TAGS = {
     "lanes": "Queues and the checkpoints they belong to.",
     "operators": "People on duty.",
     "shifts": "Signing in and out on a device.",
+    "approvals": "Deeds that take two persons: what waits, and the second person's word.",
     "policies": "The rules the hub decides by, versioned.",
     "arrivals": "Runs and who is expected on them.",
     "checks": "What devices observe: one passage of one person past one device each.",

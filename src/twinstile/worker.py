@@ -14,7 +14,7 @@ from sqlalchemy import select
 from twinstile import backups, destruction
 from twinstile.cases import dispositions
 from twinstile.opening import Place
-from twinstile.platform import access, clock, jobs, observe, schema, sealer
+from twinstile.platform import access, approvals, clock, jobs, observe, schema, sealer
 from twinstile.platform.db import Database
 from twinstile.platform.jobs import Job
 from twinstile.platform.tables import Hub
@@ -99,12 +99,13 @@ def jobs_of(
 
 
 def _timers(house: House, policies: Policies) -> HubWork:
-    """Fire deadlines that have passed, of screenings and of cases."""
+    """Fire deadlines that have passed: of screenings, of cases, of what waits for approval."""
 
     async def work(hub_id: str, now: datetime) -> None:
         await transitions.expire_due(house.database, policies, hub_id, now)
         async with house.database.transaction() as tx:
             await dispositions.escalate_due(tx, hub_id, now, ESCALATED_AT_ONCE)
+            await approvals.expire(tx, hub_id, now)
 
     return work
 

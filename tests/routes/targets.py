@@ -259,6 +259,17 @@ TARGETS = (
         ),
     ),
     Target(
+        "PUT",
+        f"/v1/approvals/{_SOME}/decision",
+        Role.SUPERVISOR,
+        lambda: {"verdict": "REFUSED", "reason": CANARY},
+        (
+            *at("/verdict", of=(*WORDS, ('"EXPIRED"', "unknown-value"))),
+            *at("/reason", of=TEXTS),
+            Fault("/decided_by", f'"{_SOME}"', "unknown-field"),
+        ),
+    ),
+    Target(
         "POST",
         f"/v1/quarantine/{_SOME}:reveal",
         Role.SUPERVISOR,

@@ -36,6 +36,7 @@ CASE_READERS = frozenset(
     {Role.MEDIC, Role.SUPERVISOR, Role.DUTY_COMMANDER, Role.EPIDEMIOLOGIST}
 )
 CASE_WRITERS = CASE_READERS - {Role.DUTY_COMMANDER}
+SECONDS = frozenset({Role.MEDIC, Role.SUPERVISOR, Role.DUTY_COMMANDER})
 COUNTERS = frozenset({Role.SUPERVISOR, Role.DUTY_COMMANDER, Role.EPIDEMIOLOGIST})
 
 ALLOWED: Mapping[str, frozenset[str]] = {
@@ -76,6 +77,9 @@ ALLOWED: Mapping[str, frozenset[str]] = {
     "POST /v1/cases/{case_id}/person:reveal": frozenset({Role.MEDIC}),
     "POST /v1/lookups": frozenset({Role.ASSISTANT, Role.MEDIC, Role.SUPERVISOR}),
     "GET /v1/access": PLANNERS,
+    "GET /v1/approvals": ON_THE_FLOOR | {Role.EPIDEMIOLOGIST},
+    "GET /v1/approvals/{approval_id}": ON_THE_FLOOR | {Role.EPIDEMIOLOGIST},
+    "PUT /v1/approvals/{approval_id}/decision": SECONDS,
     "GET /v1/quarantine": frozenset({Role.SUPERVISOR}),
     "POST /v1/quarantine/{quarantine_id}:reveal": frozenset({Role.SUPERVISOR}),
     "PUT /v1/quarantine/{quarantine_id}/resolution": frozenset({Role.SUPERVISOR}),

@@ -169,7 +169,8 @@ async def make_code(
     body: CodeBody, tx: Tx, who: Annotated[Principal, caller(Scope.DEVICES_MANAGE)]
 ) -> CodeAnswer:
     """Make a code for one device, valid for half an hour."""
-    code, expires_at = await devices.mint_code(tx, who.hub_id, body.lane_id, clock.now())
+    made = (body.lane_id, clock.now(), who.operator_id)
+    code, expires_at = await devices.mint_code(tx, who.hub_id, *made)
     return CodeAnswer(code=code, expires_at=expires_at)
 
 
@@ -290,9 +291,8 @@ async def add_operator(
     body: OperatorBody, tx: Tx, who: Annotated[Principal, caller(Scope.OPERATORS_MANAGE)]
 ) -> OperatorAnswer:
     """Enter a person with a login, roles and a first passcode."""
-    operator_id = await shifts.add_operator(
-        tx, who.hub_id, body.login, body.display_name, body.roles, body.passcode, clock.now()
-    )
+    told = (body.login, body.display_name, body.roles, body.passcode)
+    operator_id = await shifts.add_operator(tx, who.hub_id, *told, clock.now(), who.operator_id)
     return OperatorAnswer(
         operator_id=operator_id,
         login=body.login.lower(),

@@ -27,6 +27,9 @@ class Scope(StrEnum):
 
     ACCESS_READ = "access:read"
     """To see who looked at whom, by random ids."""
+    APPROVALS_READ = "approvals:read"
+    APPROVALS_WRITE = "approvals:write"
+    """To decide on what another person asks for; each kind needs a scope of its own as well."""
     ARRIVALS_READ = "arrivals:read"
     ARRIVALS_WRITE = "arrivals:write"
     CASES_READ = "cases:read"
@@ -66,6 +69,7 @@ _EVERY_SHIFT = frozenset(
     }
 )
 _AT_THE_LANE = _EVERY_SHIFT | {
+    Scope.APPROVALS_READ,
     Scope.ARRIVALS_READ,
     Scope.CHECKS_READ,
     Scope.CHECKS_WRITE,
@@ -82,10 +86,17 @@ ROLE_SCOPES: Mapping[Role, frozenset[Scope]] = {
     Role.SCREENER: _AT_THE_LANE,
     Role.ASSISTANT: _AT_THE_LANE | {Scope.LOOKUPS_WRITE},
     Role.MEDIC: _AT_THE_LANE
-    | {Scope.CASES_READ, Scope.CASES_WRITE, Scope.IDENTITIES_READ, Scope.LOOKUPS_WRITE},
+    | {
+        Scope.APPROVALS_WRITE,
+        Scope.CASES_READ,
+        Scope.CASES_WRITE,
+        Scope.IDENTITIES_READ,
+        Scope.LOOKUPS_WRITE,
+    },
     Role.SUPERVISOR: _AT_THE_LANE
     | {
         Scope.ACCESS_READ,
+        Scope.APPROVALS_WRITE,
         Scope.ARRIVALS_WRITE,
         Scope.CASES_READ,
         Scope.CASES_WRITE,
@@ -100,6 +111,8 @@ ROLE_SCOPES: Mapping[Role, frozenset[Scope]] = {
     Role.DUTY_COMMANDER: _EVERY_SHIFT
     | {
         Scope.ACCESS_READ,
+        Scope.APPROVALS_READ,
+        Scope.APPROVALS_WRITE,
         Scope.ARRIVALS_READ,
         Scope.ARRIVALS_WRITE,
         Scope.CASES_READ,
@@ -112,6 +125,7 @@ ROLE_SCOPES: Mapping[Role, frozenset[Scope]] = {
     },
     Role.EPIDEMIOLOGIST: _EVERY_SHIFT
     | {
+        Scope.APPROVALS_READ,
         Scope.CASES_READ,
         Scope.CASES_WRITE,
         Scope.DESTRUCTIONS_READ,

@@ -82,9 +82,16 @@ async def lane(tx: Reading, hub_id: str, lane_id: str) -> tuple[str, str]:
 
 
 async def mint_code(
-    tx: Transaction, hub_id: str, lane_id: str | None, at: datetime
+    tx: Transaction,
+    hub_id: str,
+    lane_id: str | None,
+    at: datetime,
+    by: UUID | None = None,
 ) -> tuple[str, datetime]:
-    """A new one-time enrolment code `<hub>:<10 characters>` and when it expires."""
+    """A new one-time enrolment code `<hub>:<10 characters>` and when it expires.
+
+    `by` is the operator who makes it; the device counts as theirs (`approvals`).
+    """
     if lane_id is not None:
         await lane(tx, hub_id, lane_id)
     code = "".join(secrets.choice(CODE_ALPHABET) for _ in range(CODE_LENGTH))
@@ -96,6 +103,7 @@ async def mint_code(
             lane_id=lane_id,
             created_at=at,
             expires_at=expires_at,
+            created_by=by,
         )
     )
     return f"{hub_id}:{code}", expires_at
@@ -108,6 +116,7 @@ async def enrol(tx: Transaction, code: str, name: str, at: datetime) -> Enrolled
     """
     hub_id, _, secret = code.partition(":")
     normal = secret.strip().upper().replace("-", "").replace(" ", "")
+    device_id = uuid4()
     used = await tx.sql.execute(
         update(Enrolment)
         .where(
@@ -116,14 +125,13 @@ async def enrol(tx: Transaction, code: str, name: str, at: datetime) -> Enrolled
             Enrolment.used_at.is_(None),
             Enrolment.expires_at > at,
         )
-        .values(used_at=at)
+        .values(used_at=at, device_id=device_id)
         .returning(Enrolment.hub_id, Enrolment.lane_id)
     )
     row = used.one_or_none()
     if row is None:
         raise EnrolmentRefused
     hub_id, lane_id = row
-    device_id = uuid4()
     token = mint_token(TokenKind.DEVICE, hub_id)
     await tx.sql.execute(
         insert(Device).values(

@@ -146,6 +146,14 @@ class PurposeRequired(Forbidden):
     title = "Data about people are shown for a purpose that fits, and none was given"
 
 
+class SecondPersonRequired(Forbidden):
+    """The attempt itself is on the record."""
+
+    slug = "second-person-required"
+    title = "This takes a second person, on a second device, whom the first did not let in"
+    stored = True
+
+
 class HubClosed(Forbidden):
     slug = "hub-closed"
     title = "This hub is closed for good: it takes nothing any more"
@@ -190,6 +198,19 @@ class KeptAside(IdReused):
 class AlreadyExists(Conflict):
     slug = "already-exists"
     title = "Something of that name exists already"
+
+
+class ApprovalDecided(Conflict):
+    slug = "approval-decided"
+    title = "Somebody has decided on this already, or it was used"
+
+
+class ApprovalLapsed(Conflict):
+    """Its end is on the record."""
+
+    slug = "approval-lapsed"
+    title = "The time of this request is over, or whoever asked has no access any more"
+    stored = True
 
 
 class TransitionRefused(Conflict):

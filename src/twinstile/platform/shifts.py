@@ -48,8 +48,12 @@ async def add_operator(
     roles: Sequence[Role],
     passcode: str,
     at: datetime,
+    by: UUID | None = None,
 ) -> UUID:
-    """Enter a person on duty. Raises `AlreadyExists` when the login is taken."""
+    """Enter a person on duty. Raises `AlreadyExists` when the login is taken.
+
+    `by` is the operator who enters them; the two count as one where two are asked for.
+    """
     operator_id = uuid4()
     passcode_hash = await asyncio.to_thread(_HASHER.hash, passcode)
     added = await tx.sql.execute(
@@ -62,6 +66,7 @@ async def add_operator(
             roles=sorted(set(roles)),
             passcode_hash=passcode_hash,
             created_at=at,
+            created_by=by,
         )
         .on_conflict_do_nothing(index_elements=[Operator.hub_id, Operator.login])
         .returning(Operator.operator_id)

@@ -112,6 +112,10 @@ class Enrolment(Base):
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
     used_at: Mapped[datetime | None]
+    created_by: Mapped[UUID | None]
+    """The operator who made the code; none: whoever has the server's account."""
+    device_id: Mapped[UUID | None]
+    """The device it let in."""
 
 
 class Operator(Base):
@@ -127,6 +131,8 @@ class Operator(Base):
     roles: Mapped[list[str]]
     passcode_hash: Mapped[str]
     created_at: Mapped[datetime]
+    created_by: Mapped[UUID | None]
+    """The operator who entered this one; none: whoever has the server's account."""
     disabled_at: Mapped[datetime | None]
     failures: Mapped[int] = mapped_column(server_default="0")
     locked_until: Mapped[datetime | None]
@@ -150,6 +156,39 @@ class Shift(Base):
     started_at: Mapped[datetime]
     ends_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
+
+
+class ApprovalRecord(Base):
+    """One deed that takes two persons: what was asked, by whom, and who decided what.
+
+    A hand is the person at the head of the line of who entered whom.
+    """
+
+    __tablename__ = "approval"
+    __table_args__ = (
+        Index(None, "expires_at", "hub_id", postgresql_where=text("verdict IS NULL")),
+    )
+
+    hub_id: Mapped[HubKey]
+    approval_id: Mapped[UuidKey]
+    kind: Mapped[str]
+    subject_id: Mapped[UUID]
+    content: Mapped[dict[str, object]] = mapped_column(JSONB)
+    digest: Mapped[bytes]
+    reason: Mapped[str]
+    requested_by: Mapped[UUID]
+    requested_device: Mapped[UUID]
+    requested_hand: Mapped[UUID]
+    requested_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    decided_by: Mapped[UUID | None]
+    decided_device: Mapped[UUID | None]
+    decided_hand: Mapped[UUID | None]
+    decided_device_hand: Mapped[UUID | None]
+    decided_at: Mapped[datetime | None]
+    verdict: Mapped[str | None]
+    decision_reason: Mapped[str | None]
+    used_at: Mapped[datetime | None]
 
 
 class Event(Base):
