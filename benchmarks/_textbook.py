@@ -33,7 +33,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_asyn
 from uuid_utils.compat import uuid7
 
 from twinstile import opening
-from twinstile.identity import vault
+from twinstile.identity import forms, vault
 from twinstile.identity.tables import Vault
 from twinstile.identity.vault import Identity
 from twinstile.platform import clock
@@ -120,7 +120,7 @@ async def put_check(
     accept_language: Annotated[str, Header()] = "en",
 ) -> CheckAnswer:
     at = clock.now()
-    receiver = Receiver(who, KEYS, SETTINGS.zone, SETTINGS.synthetic_id_prefixes, at)
+    receiver = Receiver(who, KEYS, SETTINGS.zone, forms.terms(SETTINGS, SETTINGS.mode, at), at)
     check = intake.check(body, check_id, body.counter, body.sent_at, receiver)
     if await session.get(Check, (HUB, check_id)) is not None:
         raise HTTPException(409)

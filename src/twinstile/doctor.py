@@ -18,6 +18,8 @@ import asyncpg
 from sqlalchemy.exc import SQLAlchemyError
 
 from twinstile import backups, opening, serving
+from twinstile.identity import regions
+from twinstile.identity.regions import InvalidRegions
 from twinstile.opening import Place
 from twinstile.platform import clock, programs, schema, settings
 from twinstile.platform.crypto import KeyUnavailable
@@ -52,7 +54,8 @@ def examine(overrides: dict[str, object]) -> Iterator[Finding]:
     yield Finding("python", platform.python_version())
     try:
         configuration = settings.load(**overrides)
-    except SettingsError as error:
+        regions.load(configuration.regions_file)
+    except (SettingsError, InvalidRegions) as error:
         yield Finding("settings", str(error), "correct these variables or the .env file")
         return
     yield Finding("settings", f"profile {configuration.profile}, hub {configuration.hub_id}")

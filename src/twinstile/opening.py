@@ -20,6 +20,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from twinstile import destruction
+from twinstile.identity import regions
+from twinstile.identity.regions import InvalidRegions
 from twinstile.platform import devices, embedded, masters, schema, shifts, supervision
 from twinstile.platform.auth import Gatekeeper
 from twinstile.platform.crypto import KeyRing
@@ -122,7 +124,14 @@ async def prepare(place: Place) -> None:
 
 
 def open_house(settings: Settings, place: Place) -> House:
-    """What the process works with. Raises `KeyUnavailable` for an unusable master key."""
+    """What the process works with.
+
+    Raises `KeyUnavailable` for an unusable master key, `SettingsError` for a list of divisions.
+    """
+    try:
+        regions.load(settings.regions_file)
+    except InvalidRegions as error:
+        raise SettingsError(f"TWINSTILE_REGIONS_FILE: {error}") from error
     database = Database(
         place.service_url,
         pool_size=settings.pool_size,

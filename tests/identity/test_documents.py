@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twinstile.identity import documents
+from twinstile import opening
+from twinstile.identity import documents, regions
 from twinstile.identity.types import (
     FAULTS,
     Document,
@@ -18,7 +19,11 @@ from twinstile.identity.types import (
     InvalidText,
     Sex,
 )
+from twinstile.opening import Place
+from twinstile.platform import settings
+from twinstile.platform.settings import SettingsError
 
+NOWHERE = Place("postgresql:///nowhere", "", "postgresql:///nowhere", embedded=False)
 TODAY = dt.date(2026, 5, 3)
 RESIDENT = "770101199002010079"
 WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)  # as GB 11643 prints them
@@ -94,6 +99,8 @@ def test_the_check_character_x_comes_in_any_case_and_width(last):
         ("97812419900201001", {Finding.VALID, Finding.UNKNOWN_REGION}),
         ("99999919900201001", {Finding.VALID, Finding.UNKNOWN_REGION}),
         ("16000019900201001", {Finding.VALID, Finding.UNKNOWN_REGION}),
+        ("51020219800201001", {Finding.VALID}),  # abolished since,
+        ("33018420100201001", {Finding.VALID, Finding.UNKNOWN_REGION}),  # and before the birth
         ("77010120000229001", {Finding.VALID, Finding.SYNTHETIC}),
         ("77010119000229001", {Finding.IMPLAUSIBLE_DATE, Finding.SYNTHETIC}),
         ("77010119900231001", {Finding.IMPLAUSIBLE_DATE, Finding.SYNTHETIC}),
@@ -128,7 +135,7 @@ def test_the_hub_says_which_prefixes_are_synthetic():
 
 
 @pytest.mark.parametrize(
-    "number", ["770101900201007", "77010119900201007", RESIDENT + "0", "X" * 18, "\u5f20\u4e09"]
+    "number", ["770101901301007"[:14], "77010119900201007", RESIDENT + "0", "X" * 18, "\u5f20"]
 )
 def test_a_number_of_another_shape_is_malformed_and_still_a_document(number):
     found = read(number)
@@ -204,19 +211,173 @@ def test_any_other_document_keeps_its_number_and_the_words_for_it():
 
 
 @pytest.mark.parametrize(
-    ("number", "kind"),
+    ("number", "kinds"),
     [
-        (RESIDENT, DocumentKind.RESIDENT_ID),
-        (wide(RESIDENT), DocumentKind.RESIDENT_ID),
-        ("L898902C3", DocumentKind.PASSPORT),
-        ("E 0000 0000", DocumentKind.PASSPORT),
-        ("ABCDE", DocumentKind.OTHER),
-        ("770101900201007", DocumentKind.OTHER),
-        ("\u5f20\u4e09", DocumentKind.OTHER),
+        (RESIDENT, {DocumentKind.RESIDENT_ID}),
+        (wide(RESIDENT), {DocumentKind.RESIDENT_ID}),
+        (RESIDENT[:17] + "8", {DocumentKind.RESIDENT_ID, DocumentKind.OTHER}),
+        (with_check("81000019900201001"), {DocumentKind.RESIDENT_ID}),
+        (with_check("91112419900201001"), {DocumentKind.RESIDENT_ID}),
+        ("770101900201007", {DocumentKind.RESIDENT_ID}),
+        ("770101901301007", {DocumentKind.OTHER}),  # no month, so no old number
+        ("UTO110000000001", {DocumentKind.FOREIGN_RESIDENT_CARD}),
+        ("h00000001", {DocumentKind.HK_MACAU_PERMIT, DocumentKind.PASSPORT}),
+        ("M0000 0001 02", {DocumentKind.HK_MACAU_PERMIT}),
+        ("00000001", {DocumentKind.TAIWAN_PERMIT, DocumentKind.PASSPORT}),
+        ("0000000102", {DocumentKind.TAIWAN_PERMIT, DocumentKind.OTHER}),
+        ("L898902C3", {DocumentKind.PASSPORT}),
+        ("E 0000 0000", {DocumentKind.PASSPORT}),
+        ("EA0000000", {DocumentKind.PASSPORT}),
+        ("G00000000", {DocumentKind.PASSPORT}),
+        ("ABCDE", {DocumentKind.OTHER}),
+        ("\u5f20\u4e09", {DocumentKind.OTHER}),
     ],
 )
-def test_a_kind_is_guessed_from_the_shape(number, kind):
-    assert documents.classify(number) is kind
+def test_kinds_are_told_apart_by_shape_and_check(number, kinds):
+    assert set(documents.classify(number)) == kinds
+
+
+@pytest.mark.parametrize(
+    ("kind", "number", "findings"),
+    [
+        (DocumentKind.HK_MACAU_PERMIT, "H00000001", {Finding.UNCHECKED}),
+        (DocumentKind.HK_MACAU_PERMIT, "m0000000102", {Finding.UNCHECKED}),
+        (DocumentKind.HK_MACAU_PERMIT, "K00000001", {Finding.MALFORMED}),
+        (DocumentKind.TAIWAN_PERMIT, "00000001", {Finding.UNCHECKED}),
+        (DocumentKind.TAIWAN_PERMIT, "00000001 02", {Finding.UNCHECKED}),
+        (DocumentKind.TAIWAN_PERMIT, "000000010", {Finding.MALFORMED}),
+        (DocumentKind.FOREIGN_RESIDENT_CARD, "UTO110000000001", {Finding.UNCHECKED}),
+        (DocumentKind.FOREIGN_RESIDENT_CARD, "UT0110000000001", {Finding.MALFORMED}),
+        (DocumentKind.ID_CARD, "D23145890", {Finding.UNCHECKED, Finding.UNKNOWN_ISSUER}),
+        (DocumentKind.VISA, "D/23", {Finding.MALFORMED, Finding.UNKNOWN_ISSUER}),
+        (DocumentKind.MILITARY_ID, "\u519b\u5b57\u7b2c 1 \u53f7", {Finding.UNCHECKED}),
+        (DocumentKind.POLICE_ID, "7", {Finding.UNCHECKED}),
+        (DocumentKind.BIRTH_CERTIFICATE, "A000000001", {Finding.UNCHECKED}),
+        (DocumentKind.TEMPORARY_ID, "no number yet", {Finding.UNCHECKED}),
+        (DocumentKind.TEMPORARY_ID, RESIDENT, {Finding.VALID, Finding.SYNTHETIC}),
+        (DocumentKind.HOUSEHOLD_REGISTER, RESIDENT, {Finding.VALID, Finding.SYNTHETIC}),
+        (DocumentKind.TAIWAN_PERMIT, RESIDENT, {Finding.VALID, Finding.SYNTHETIC}),
+    ],
+)
+def test_every_kind_is_read_and_none_refused(kind, number, findings):
+    found = read(number, kind)
+    assert found.document.kind is kind
+    assert found.findings == findings
+    assert (found.holder.sex is not None) == (number == RESIDENT)
+
+
+@pytest.mark.parametrize("kind", sorted(DocumentKind))
+def test_a_specimen_of_any_kind_is_marked(kind):
+    found = read(
+        RESIDENT if kind is DocumentKind.RESIDENT_ID else "H00000001", kind, issuer="UTO"
+    )
+    assert Finding.SYNTHETIC in found.findings
+
+
+@pytest.mark.parametrize(
+    ("digits", "born", "sex", "findings"),
+    [
+        ("770101900201007", dt.date(1990, 2, 1), Sex.MALE, {Finding.SYNTHETIC}),
+        ("770101900201008", dt.date(1990, 2, 1), Sex.FEMALE, {Finding.SYNTHETIC}),
+        ("770101901301007", None, Sex.MALE, {Finding.SYNTHETIC, Finding.IMPLAUSIBLE_DATE}),
+        ("160101900201007", dt.date(1990, 2, 1), Sex.MALE, {Finding.UNKNOWN_REGION}),
+    ],
+)
+def test_an_old_number_is_read_with_a_finding(digits, born, sex, findings):
+    found = read(digits)
+    assert found.document.number == digits
+    assert found.findings == findings | {Finding.OLD_NUMBER, Finding.UNCHECKED}
+    assert found.holder == Holder(birth_date=born, sex=sex)
+
+
+OLD = {
+    "RESIDENT_ID": (RESIDENT, None),
+    "PASSPORT": ("H00000001", "CHN"),
+    "OTHER": ("UTO110000000001", None),
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "number", "issuer", "as_before"),
+    [
+        (DocumentKind.RESIDENT_ID, RESIDENT, None, "RESIDENT_ID"),
+        (DocumentKind.RESIDENT_ID, "770101900201007", None, "RESIDENT_ID"),
+        (DocumentKind.TEMPORARY_ID, RESIDENT, "Utopia rail", "RESIDENT_ID"),
+        (DocumentKind.HOUSEHOLD_REGISTER, RESIDENT, None, "RESIDENT_ID"),
+        (DocumentKind.FOREIGN_RESIDENT_CARD, RESIDENT, "CHN", "RESIDENT_ID"),
+        (DocumentKind.PASSPORT, "H00000001", "CHN", "PASSPORT"),
+        (DocumentKind.HK_MACAU_PERMIT, "H00000001", None, "PASSPORT"),
+        (DocumentKind.HK_MACAU_PERMIT, "H0000000102", "CHN", "PASSPORT"),
+        (DocumentKind.HK_MACAU_PERMIT, "H0000000103", "HKG", "PASSPORT"),
+        (DocumentKind.FOREIGN_RESIDENT_CARD, "UTO110000000001", None, "OTHER"),
+        (DocumentKind.OTHER, "UTO110000000001", None, "OTHER"),
+    ],
+)
+def test_who_was_met_before_there_were_these_kinds_is_met_again(
+    kind, number, issuer, as_before
+):
+    """The words are those of the first release, under which people are stored."""
+    was, by = OLD[as_before]
+    known = documents.recognised(read(number, kind, issuer=issuer).document)
+    assert known == Document(DocumentKind(as_before), was, by)
+
+
+@pytest.mark.parametrize(
+    ("kind", "number", "issuer"),
+    [
+        (DocumentKind.PASSPORT, RESIDENT, "UTO"),
+        (DocumentKind.OTHER, RESIDENT, None),
+        (DocumentKind.PASSPORT, "H0000000102", "CHN"),
+        (DocumentKind.ID_CARD, "H00000001", "CHN"),
+        (DocumentKind.VISA, "H00000001", "CHN"),
+        (DocumentKind.MILITARY_ID, "H00000001", None),
+        (DocumentKind.HK_MACAU_PERMIT, "H1", None),
+    ],
+)
+def test_what_is_not_surely_the_same_paper_is_another(kind, number, issuer):
+    document = read(number, kind, issuer=issuer).document
+    assert documents.recognised(document) == document
+
+
+def test_a_specimen_is_never_met_as_a_living_person():
+    kind = DocumentKind.HK_MACAU_PERMIT
+    living, made_up = (read("H00000001", kind, issuer=by).document for by in ("CHN", "UTO"))
+    assert documents.recognised(living) != documents.recognised(made_up)
+
+
+def test_an_operators_list_of_divisions_is_taken_for_whole(tmp_path):
+    path = tmp_path / "regions.csv"
+    path.write_text(
+        "code,name,since,until\n330113,x,2021,\n330184,y,,2001\n", encoding="utf-8-sig"
+    )
+    listed = regions.load(path)
+    judged = {
+        digits: Finding.UNKNOWN_REGION
+        in read(with_check(digits + "19900201001"), divisions=listed).findings
+        for digits in ("330113", "330184", "330114", "160000")
+    }
+    assert judged == {"330113": False, "330184": False, "330114": True, "160000": True}
+    assert Finding.VALID in read(with_check("33011419900201001"), divisions=listed).findings
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "code,since,until\n",
+        "code,since,until\n33,,\n",
+        "code,since,until\n330113,x,\n",
+        "code,since,until\n330113,2021,2001\n",
+        "code\n" + "330113\n" * 20_001,
+        "\udcff",
+    ],
+    ids=["empty", "no row", "short code", "no year", "years", "too long", "no UTF-8"],
+)
+def test_a_list_that_cannot_be_read_is_refused_at_the_start(tmp_path, content):
+    path = tmp_path / "regions.csv"
+    path.write_bytes(content.encode("utf-8", "surrogateescape"))
+    with pytest.raises(SettingsError, match="TWINSTILE_REGIONS_FILE"):
+        opening.open_house(settings.load(regions_file=path, data_dir=tmp_path), NOWHERE)
 
 
 @pytest.mark.parametrize(

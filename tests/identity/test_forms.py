@@ -4,17 +4,19 @@ import datetime as dt
 
 import pytest
 
-from twinstile.identity import forms
-from twinstile.identity.forms import DocumentForm
+from twinstile.identity import forms, regions
+from twinstile.identity.forms import DocumentForm, Terms
 from twinstile.identity.types import Finding
 from twinstile.platform.errors import FieldFault, InvalidInput
+from twinstile.platform.modes import HubMode
 
 TODAY = dt.date(2026, 11, 24)
+TERMS = Terms(HubMode.DEMO, TODAY, ("77",), regions.BUILT_IN)
 
 
 def read(**given: object) -> tuple[dt.date | None, frozenset[Finding]]:
     form = DocumentForm.model_validate({"kind": "PASSPORT", "number": "E12345678"} | given)
-    identity, findings = forms.identify(form, "/document", TODAY, ("77",))
+    identity, findings = forms.identify(form, "/document", TERMS)
     return identity.holder.birth_date, findings
 
 

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twinstile.identity import names
+from twinstile.identity import documents, names
 from twinstile.identity.types import Document, DocumentKind, InvalidText
 
 ZHANG_SAN = "\u5f20\u4e09"
@@ -13,7 +13,12 @@ DOTS = "\u00b7\u2022\u2027\u2219\u22c5\u30fb\uff65"
     ("kind", "number", "shown"),
     [
         (DocumentKind.RESIDENT_ID, "770101199002010015", "770101********0015"),
-        (DocumentKind.RESIDENT_ID, "770101900201007", "77***********07"),
+        (DocumentKind.RESIDENT_ID, "770101900201007", "770101******007"),
+        (DocumentKind.TEMPORARY_ID, "770101199002010015", "770101********0015"),
+        (DocumentKind.HK_MACAU_PERMIT, "H0000000102", "H0*******02"),
+        (DocumentKind.TAIWAN_PERMIT, "00000001", "00****01"),
+        (DocumentKind.FOREIGN_RESIDENT_CARD, "UTO110000000001", "UT***********01"),
+        (DocumentKind.MILITARY_ID, "770101199002010015", "77**************15"),
         (DocumentKind.PASSPORT, "L898902C3", "L8*****C3"),
         (DocumentKind.PASSPORT, "AB12345", "A****45"),
         (DocumentKind.PASSPORT, "12345", "1**45"),
@@ -26,10 +31,16 @@ def test_a_masked_number_shows_its_ends(kind, number, shown):
     assert names.mask_number(Document(kind, number)) == shown
 
 
-@given(st.sampled_from(DocumentKind), st.text(min_size=1, max_size=64))
+@given(
+    st.sampled_from(DocumentKind),
+    st.text(min_size=1, max_size=64)
+    | st.from_regex(r"[1-9][0-9]{14}([0-9]{3})?", fullmatch=True),
+)
 def test_a_masked_number_never_shows_the_middle(kind, number):
     shown = names.mask_number(Document(kind, number))
-    head, tail = (6, 4) if kind is DocumentKind.RESIDENT_ID and len(number) == 18 else (2, 2)
+    known = documents.recognised(Document(kind, number))
+    resident = known.kind is DocumentKind.RESIDENT_ID and len(known.number) == 18
+    head, tail = {15: (6, 3), 18: (6, 4)}[len(number)] if resident else (2, 2)
     middle = shown[head : len(number) - tail]
     assert len(shown) == len(number)
     assert "*" in shown

@@ -11,6 +11,7 @@ import pytest
 from httpx2 import Response
 from hubs import Hub, open_hub
 
+from twinstile.identity import forms
 from twinstile.opening import Place
 from twinstile.platform import clock
 from twinstile.platform.auth import Principal, Scope
@@ -233,7 +234,13 @@ def received(hub: Hub, counter: int, **more: object) -> tuple[Receiver, GateChec
         *(hub.hub_id, duty.device_id, duty.lane_id, duty.operator_id, duty.shift_id),
         *(frozenset({duty.role}), frozenset({Scope.CHECKS_WRITE}), None),
     )
-    receiver = Receiver(who, hub.house.keys.of(hub.hub_id), hub.house.settings.zone, (), now)
+    receiver = Receiver(
+        who,
+        hub.house.keys.of(hub.hub_id),
+        hub.house.settings.zone,
+        forms.terms(hub.house.settings, who.mode, now),
+        now,
+    )
     body = CheckBody.model_validate(people.check(counter, **more))
     return receiver, intake.check(body, people.new_id(), counter, body.sent_at, receiver)
 

@@ -139,17 +139,11 @@ async def put_manifest(
     if len(set(names)) != len(names):
         raise InvalidInput(errors=[FieldFault("/entries", "duplicate-entry")])
     at = clock.now()
-    today = at.astimezone(home.settings.zone).date()
+    terms = forms.terms(home.settings, who.mode, at)
     entries = [
         Entry(
             entry.entry_id,
-            forms.identify(
-                entry.document,
-                f"/entries/{place}/document",
-                today,
-                home.settings.synthetic_id_prefixes,
-                who.mode,
-            )[0],
+            forms.identify(entry.document, f"/entries/{place}/document", terms)[0],
             entry.coach,
             entry.seat,
             entry.board_stop,
@@ -158,7 +152,7 @@ async def put_manifest(
         for place, entry in enumerate(body.entries)
     ]
     landed = await manifests.land(
-        tx, home.keys.of(who.hub_id), who, run_id, body.batch, entries, today, at
+        tx, home.keys.of(who.hub_id), who, run_id, body.batch, entries, terms.today, at
     )
     return ManifestAnswer(
         applied=landed.applied, expected=landed.expected, withdrawn=landed.withdrawn

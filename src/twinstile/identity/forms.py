@@ -1,12 +1,14 @@
 """The document part of request bodies, and how it becomes an identity."""
 
 import datetime as dt
+from dataclasses import dataclass
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from twinstile.identity import documents, mrz
+from twinstile.identity import documents, mrz, regions
+from twinstile.identity.regions import Regions
 from twinstile.identity.types import (
     DocumentKind,
     Finding,
@@ -19,8 +21,9 @@ from twinstile.identity.vault import Identity
 from twinstile.platform.errors import FieldFault, InvalidInput
 from twinstile.platform.fields import Body, Day, Line, Word
 from twinstile.platform.modes import HubMode
+from twinstile.platform.settings import Settings
 
-__all__ = ["DocumentForm", "IdentityResult", "identify"]
+__all__ = ["DocumentForm", "IdentityResult", "Terms", "identify", "terms"]
 
 
 class RealDocument(InvalidInput):
@@ -33,12 +36,35 @@ class RealDocument(InvalidInput):
 MrzLine = Annotated[Line, Field(max_length=90)]
 
 
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What documents are read by: the hub and its date, invented numbers, known divisions."""
+
+    mode: HubMode
+    today: dt.date
+    synthetic: tuple[str, ...]
+    divisions: Regions
+
+
+def terms(settings: Settings, mode: HubMode, at: dt.datetime) -> Terms:
+    """The terms of a hub at a moment. Raises `InvalidRegions`."""
+    return Terms(
+        mode,
+        at.astimezone(settings.zone).date(),
+        settings.synthetic_id_prefixes,
+        regions.load(settings.regions_file),
+    )
+
+
 class DocumentForm(Body):
     """A document as typed, read by a chip reader, or its machine-readable zone."""
 
     kind: DocumentKind
     number: Word | None = Field(default=None, examples=["770101199002010079"])
-    issuer: Word | None = Field(default=None, description="ICAO code of the issuing state")
+    issuer: Word | None = Field(
+        default=None,
+        description="ICAO code of the issuing state; for papers without one, who gave it",
+    )
     name: Line | None = Field(default=None, examples=["张伟"])
     birth_date: Day | None = None
     mrz: Annotated[list[MrzLine], Field(min_length=1, max_length=3)] | None = Field(
@@ -53,7 +79,7 @@ class DocumentForm(Body):
 
 
 def identify(
-    form: DocumentForm, pointer: str, today: dt.date, synthetic: tuple[str, ...], mode: HubMode
+    form: DocumentForm, pointer: str, terms: Terms
 ) -> tuple[Identity, frozenset[Finding]]:
     """Who the form speaks of and what reading it found.
 
@@ -62,17 +88,17 @@ def identify(
     `RealDocument` at a practice hub.
     """
     try:
-        read = _read(form, today, synthetic)
+        read = _read(form, terms)
     except mrz.InvalidZone:
         raise InvalidInput(errors=[FieldFault(f"{pointer}/mrz", "invalid-format")]) from None
     except InvalidText:
         fault = FieldFault(f"{pointer}/{_unreadable(form)}", "invalid-text")
         raise InvalidInput(errors=[fault]) from None
-    if mode is HubMode.PRACTICE and Finding.SYNTHETIC not in read.findings:
+    if terms.mode is HubMode.PRACTICE and Finding.SYNTHETIC not in read.findings:
         place = "mrz" if form.mrz is not None else "number"
         raise RealDocument(errors=[FieldFault(f"{pointer}/{place}", "unknown-value")])
     born, findings = form.birth_date, read.findings
-    if born is not None and not documents.plausible_birth(born, today):
+    if born is not None and not documents.plausible_birth(born, terms.today):
         doubts = {*findings, Finding.IMPLAUSIBLE_DATE} - {Finding.VALID}
         born, findings = None, documents.conclude(doubts)
     holder = Holder(
@@ -81,11 +107,16 @@ def identify(
     return Identity(read.document, holder), findings
 
 
-def _read(form: DocumentForm, today: dt.date, synthetic: tuple[str, ...]) -> ReadDocument:
+def _read(form: DocumentForm, terms: Terms) -> ReadDocument:
     if form.mrz is not None:
-        return mrz.read(form.mrz, today=today).read
+        return mrz.read(form.mrz, today=terms.today, declared=form.kind).read
     return documents.read(
-        form.kind, form.number or "", today=today, issuer=form.issuer, synthetic=synthetic
+        form.kind,
+        form.number or "",
+        today=terms.today,
+        issuer=form.issuer,
+        synthetic=terms.synthetic,
+        divisions=terms.divisions,
     )
 
 

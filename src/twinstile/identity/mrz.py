@@ -1,4 +1,4 @@
-"""Reads machine readable zones of travel documents (ICAO Doc 9303 parts 3 and 4).
+"""Reads machine readable zones of travel documents (ICAO Doc 9303 parts 3 to 7).
 
 The layouts are rows of `zones`. Check digits miss some 7 % of single mistakes, and names have
 none: an officer looks at name and birth date even when every digit holds.
@@ -12,7 +12,7 @@ from itertools import cycle
 from typing import Final
 
 from twinstile.identity import documents, zones
-from twinstile.identity.types import Document, Finding, Holder, ReadDocument, Sex
+from twinstile.identity.types import DocumentKind, Finding, Holder, ReadDocument, Sex
 
 _FILLER: Final = "<"
 _VALUES: Final = {c: i for i, c in enumerate("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ")} | {
@@ -22,6 +22,11 @@ _SEXES: Final = {"M": Sex.MALE, "F": Sex.FEMALE, _FILLER: Sex.UNSPECIFIED, "X": 
 _LINE_LIMIT: Final = 64  # the widest zone has 44, readers add a line end or blanks
 _LINE: Final = re.compile(r"[0-9A-Z<]+")
 _NAME: Final = re.compile(r"[A-Z ]+")
+_KINDS: Final = {"P": DocumentKind.PASSPORT, "V": DocumentKind.VISA}
+"""By the first letter of the document code; all others are on cards."""
+_OF_THE_NUMBER: Final = frozenset(
+    {Finding.SYNTHETIC, Finding.UNKNOWN_ISSUER, Finding.UNKNOWN_SERIES}
+)
 _EXPIRY_REACH: Final = 50  # years: an expiry lies nearer to today than half a century
 
 
@@ -54,44 +59,47 @@ def check_digit(characters: str) -> int:
     return sum(_VALUES[character] * weight for character, weight in weighed) % 10
 
 
-def read(lines: Sequence[str], *, today: dt.date) -> ReadZone:
+def read(
+    lines: Sequence[str], *, today: dt.date, declared: DocumentKind | None = None
+) -> ReadZone:
     """Read the lines of one zone, blank ends ignored, and judge it on the hub's `today`.
 
-    Years have two digits: a birth is the latest one not after today (so a centenarian reads
-    a century too young), an expiry the one nearest to today.
+    The zone says what it is on; which of the cards of China is told by the kind declared, else
+    by the number. Years have two digits: a birth is the latest one not after today (so a
+    centenarian reads a century too young), an expiry the one nearest to today.
 
     Raises InvalidZone for lines that are no zone known here, or a zone without a number.
     """
     rows = _rows(lines)
     layout = _layout(rows)
-    number = layout.number.of(rows).replace(_FILLER, "")
-    if not number:
-        raise InvalidZone("no document number")
-    document = Document(layout.kind, number, _state(layout.issuer.of(rows)))
+    number, digit = _number(layout, rows)
+    numbered = _document(rows, layout, number.replace(_FILLER, ""), today, declared)
     primary, secondary = _identifiers(layout.names.of(rows))
     born, doubts = _birth(layout.birth.of(rows), today)
     expires_on, expiry_doubts = _expiry(layout.expiry.of(rows), today)
-    failed = frozenset(check.part for check in layout.checks if not _holds(check, rows))
+    failed = {check.part for check in layout.checks if not _holds(check, rows)}
+    if digit != str(check_digit(number)):
+        failed.add(zones.Part.NUMBER)
     holder = Holder(
         name=f"{primary} {secondary}".strip() or None,
         birth_date=dt.date.fromisoformat(born) if len(born) == 10 else None,
         sex=_SEXES.get(layout.sex.of(rows)),
     )
-    doubts |= expiry_doubts | documents.judge_issuer(document.issuer)
+    doubts |= expiry_doubts | (numbered.findings & _OF_THE_NUMBER)
     if failed:
         doubts |= {Finding.INVALID_CHECK}
     if holder.sex is None or not primary or not _NAME.fullmatch(f"{primary}{secondary}"):
         doubts |= {Finding.MALFORMED}
     return ReadZone(
-        read=ReadDocument(document, holder, documents.conclude(doubts)),
-        code=layout.code.of(rows).rstrip(_FILLER),
+        read=ReadDocument(numbered.document, holder, documents.conclude(doubts)),
+        code=zones.CODE.of(rows).rstrip(_FILLER),
         nationality=_state(layout.nationality.of(rows)),
         primary=primary,
         secondary=secondary,
         name_cut=not layout.names.of(rows).endswith(_FILLER),
         born=born,
         expires_on=expires_on,
-        failed=failed,
+        failed=frozenset(failed),
     )
 
 
@@ -105,15 +113,40 @@ def _rows(lines: Sequence[str]) -> tuple[str, ...]:
 
 
 def _layout(rows: tuple[str, ...]) -> zones.Layout:
-    widths = {len(row) for row in rows}
+    size = (len(rows), *{len(row) for row in rows})
+    # a card of three lines is never a visa, whatever letter it bears
+    visa = len(rows) == 2 and rows[0][0] == "V"
     for layout in zones.LAYOUTS:
-        if (
-            len(rows) == layout.rows
-            and widths == {layout.width}
-            and rows[0].startswith(tuple(layout.types))
-        ):
+        if (layout.rows, layout.width) == size and layout.visa is visa and rows[0][0].isalpha():
             return layout
     raise InvalidZone("no zone of this size and type is known")
+
+
+def _number(layout: zones.Layout, rows: tuple[str, ...]) -> tuple[str, str]:
+    """The number and its check digit; a card's long one goes on in the optional data."""
+    number, digit = layout.number.of(rows), layout.digit.of(rows)
+    if digit != _FILLER or layout.overflow is None or number.endswith(_FILLER):
+        return number, digit
+    more = layout.overflow.of(rows).partition(_FILLER)[0]
+    return number + more[:-1], more[-1:]
+
+
+def _document(
+    rows: tuple[str, ...],
+    layout: zones.Layout,
+    number: str,
+    today: dt.date,
+    declared: DocumentKind | None,
+) -> ReadDocument:
+    if not number:
+        raise InvalidZone("no document number")
+    issuer = _state(layout.issuer.of(rows))
+    kind = _KINDS.get(rows[0][0], DocumentKind.ID_CARD)
+    if kind is DocumentKind.ID_CARD and issuer in {"CHN", documents.SPECIMEN_ISSUER}:
+        likely = documents.classify(number)[0] if issuer == "CHN" else kind
+        told = (declared or likely, likely)
+        kind = next((one for one in told if one in documents.NAMED_BY_KIND), kind)
+    return documents.read(kind, number, today=today, issuer=issuer)
 
 
 def _holds(check: zones.Check, rows: tuple[str, ...]) -> bool:

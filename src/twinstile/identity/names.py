@@ -4,7 +4,7 @@ import re
 import unicodedata
 from typing import Final
 
-from twinstile.identity import text
+from twinstile.identity import documents, text
 from twinstile.identity.types import Document, DocumentKind
 
 NAME_LIMIT: Final = 128
@@ -25,12 +25,14 @@ def normalise(name: str) -> str:
 def mask_number(document: Document) -> str:
     """Show enough to tell two cards apart on a desk, and not the birth date.
 
-    A resident number keeps region and last four (`770101********0015`), every other number
-    its first one or two and last two; up to four characters are hidden altogether.
+    A resident number, whatever paper it is on, keeps region and last four
+    (`770101********0015`), an old one its last three; every other number its first one or two
+    and last two; up to four characters are hidden altogether.
     """
     number, size = document.number, len(document.number)
-    if document.kind is DocumentKind.RESIDENT_ID and size == 18:
-        head, tail = 6, 4
+    known = documents.recognised(document)
+    if known.kind is DocumentKind.RESIDENT_ID and len(known.number) == 18:
+        head, tail = 6, (4 if size == 18 else 3)
     elif size > 4:
         head, tail = (2 if size > 7 else 1), 2
     else:

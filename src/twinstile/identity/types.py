@@ -20,6 +20,20 @@ class DocumentKind(StrEnum):
     """Any card numbered after GB 11643-1999: resident identity card, residence permit of
     Hong Kong, Macau and Taiwan residents, foreign permanent resident card from 2023-12."""
     PASSPORT = "PASSPORT"
+    HK_MACAU_PERMIT = "HK_MACAU_PERMIT"
+    """Mainland travel permit: H or M, 8 digits for life, and 2 of the renewal on old cards."""
+    TAIWAN_PERMIT = "TAIWAN_PERMIT"
+    """Mainland travel permit: 8 digits for life, and 2 more on old booklets."""
+    FOREIGN_RESIDENT_CARD = "FOREIGN_RESIDENT_CARD"
+    """Foreign permanent resident card of 2017; that of 2023 is a RESIDENT_ID."""
+    ID_CARD = "ID_CARD"
+    """Identity or residence card of another state, as a rule with a zone (ICAO TD1, TD2)."""
+    VISA = "VISA"
+    TEMPORARY_ID = "TEMPORARY_ID"
+    HOUSEHOLD_REGISTER = "HOUSEHOLD_REGISTER"
+    BIRTH_CERTIFICATE = "BIRTH_CERTIFICATE"
+    MILITARY_ID = "MILITARY_ID"
+    POLICE_ID = "POLICE_ID"
     OTHER = "OTHER"
 
 
@@ -45,6 +59,7 @@ class Finding(StrEnum):
     MALFORMED = "MALFORMED"
     INCOMPLETE_DATE = "INCOMPLETE_DATE"
     EXPIRED = "EXPIRED"
+    OLD_NUMBER = "OLD_NUMBER"  # a resident number of 15 digits, as given out before 1999-10
     UNKNOWN_REGION = "UNKNOWN_REGION"
     UNKNOWN_ISSUER = "UNKNOWN_ISSUER"
     UNKNOWN_SERIES = "UNKNOWN_SERIES"
@@ -64,8 +79,9 @@ class Document:
     """A document as it is compared: equal documents are equal values.
 
     Made by `documents.read` and `mrz.read`, which normalise; a raw number has no place here.
-    `issuer` is None for RESIDENT_ID, an ICAO three-letter code for a PASSPORT, and for OTHER
-    the words that say what it is and who gave it.
+    `issuer` is an ICAO three-letter code for PASSPORT, ID_CARD and VISA, None where the kind
+    names the issuer (a specimen of such a kind has UTO), and for all others the words that say
+    what it is and who gave it.
     """
 
     kind: DocumentKind

@@ -16,6 +16,7 @@ from uuid import UUID, uuid4
 import asyncpg
 from sqlalchemy import select
 
+from twinstile.identity import documents
 from twinstile.identity.tables import Held, Vault
 from twinstile.identity.types import Document, DocumentKind, Holder, Sex
 from twinstile.platform.crypto import KeyDestroyed, KeyFiles, decrypt, encrypt, keyed_digest
@@ -68,7 +69,8 @@ def blind(living: Sequence[tuple[str, bytes]], document: Document) -> list[bytes
 
     An HMAC: without the key an 18-digit number could be found by trying them all in seconds.
     """
-    message = "\x1f".join((document.kind, document.issuer or "", document.number)).encode()
+    known = documents.recognised(document)
+    message = "\x1f".join((known.kind, known.issuer or "", known.number)).encode()
     return [keyed_digest(key, "blind", message) for _, key in living]
 
 

@@ -116,6 +116,11 @@ class Settings(BaseSettings):
     synthetic_id_prefixes: tuple[str, ...] = Field(
         default=("77",), description="resident ID prefixes that mark an invented person"
     )
+    regions_file: Path | None = Field(
+        default=None,
+        description="CSV with `code`, `since`, `until`: all divisions of GB/T 2260 and their "
+        "years; what little is built in unless set",
+    )
 
     @model_validator(mode="after")
     def _one_keeper(self) -> Self:

@@ -7,6 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from pydantic import Field
 
+from twinstile.identity import forms
 from twinstile.platform import clock, devices, paging
 from twinstile.platform.auth import Principal, Scope
 from twinstile.platform.errors import (
@@ -74,7 +75,7 @@ def _receiver(who: Principal, home: House, at: datetime) -> Receiver:
         who,
         home.keys.of(who.hub_id),
         home.settings.zone,
-        home.settings.synthetic_id_prefixes,
+        forms.terms(home.settings, who.mode, at),
         at,
     )
 

@@ -7,6 +7,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from twinstile.identity import forms, vault
+from twinstile.identity.forms import Terms
 from twinstile.identity.types import Finding
 from twinstile.platform.auth import Principal
 from twinstile.platform.crypto import KeyFiles, keyed_digest
@@ -24,7 +25,7 @@ class Receiver:
     who: Principal
     keys: KeyFiles
     zone: ZoneInfo
-    synthetic: tuple[str, ...]
+    terms: Terms
     at: datetime
 
 
@@ -33,11 +34,10 @@ def check(
 ) -> GateCheck:
     """The check a body describes. Raises `InvalidInput` for an unreadable document."""
     who, at = receiver.who, receiver.at
-    today = at.astimezone(receiver.zone).date()
     identity, findings = None, frozenset[Finding]()
     if body.identity is not None and body.identity.document is not None:
         identity, findings = forms.identify(
-            body.identity.document, "/identity/document", today, receiver.synthetic, who.mode
+            body.identity.document, "/identity/document", receiver.terms
         )
     thermal = body.temperature
     reading = thermal and rules.reading(

@@ -86,9 +86,8 @@ async def post_lookup(
     """
     purpose = access.stated(Action.LOOK_UP, body.purpose, body.reason)
     at, zone = clock.now(), home.settings.zone
-    today = at.astimezone(zone).date()
     identity, _ = forms.identify(
-        body.document, "/document", today, home.settings.synthetic_id_prefixes, who.mode
+        body.document, "/document", forms.terms(home.settings, who.mode, at)
     )
     found = await lookups.look_up(
         home.database,

@@ -1,0 +1,94 @@
+"""Which divisions there are (GB/T 2260), as far as we know without copying anybody's list.
+
+A number keeps the division it was given in through every reform, so this is information and
+never a reason to refuse. Provinces are known here, and of single divisions the years that our
+sources give; an operator may load a whole list.
+"""
+
+import csv
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+MOST_ROWS: Final = 20_000
+"""GB/T 2260 has had some 6,000 divisions since 1980."""
+_ALWAYS: Final = (0, 9999)
+
+PROVINCES: Final = frozenset(
+    greater + province
+    for greater, provinces in {
+        "1": "12345",
+        "2": "123",
+        "3": "1234567",
+        "4": "123456",
+        "5": "01234",
+        "6": "12345",
+        "7": "1",
+        "8": "123",
+    }.items()
+    for province in provinces
+)
+"""By their first digit, a greater region; 81 to 83 are Hong Kong, Macau and Taiwan."""
+
+
+class InvalidRegions(ValueError):
+    """The operator's list cannot be read; the message names the line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Regions:
+    """The first and the last year of each division that is known, by its six digits."""
+
+    years: Mapping[str, tuple[int, int]]
+    whole: bool = False
+    """Whether a division that is not here does not exist."""
+
+    def knows(self, code: str, born: int | None) -> bool:
+        """Whether somebody born in that year can have the division in their number."""
+        if code[:2] not in PROVINCES:
+            return False
+        if code not in self.years:
+            return not self.whole
+        return born is None or born <= self.years[code][1]
+
+
+BUILT_IN: Final = Regions(
+    {
+        "330113": (2021, 9999),  # Hangzhou: Linping and Qiantang, which libraries do not know
+        "330114": (2021, 9999),
+        "330184": (0, 2001),  # Yuhang as a city; like the next one's, its end is from memory
+        "510202": (0, 1997),  # Chongqing, while it was a part of Sichuan
+    }
+)
+
+
+@functools.lru_cache(maxsize=4)
+def load(path: Path | None) -> Regions:
+    """The operator's list, else what is built in.
+
+    CSV in UTF-8 with a header: `code`, and the years `since` and `until`, empty where open;
+    other columns are ignored. It is taken for whole. Raises `InvalidRegions`.
+    """
+    if path is None:
+        return BUILT_IN
+    years: dict[str, tuple[int, int]] = {}
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            for number, row in enumerate(csv.DictReader(file), 2):
+                if number > MOST_ROWS:
+                    raise InvalidRegions(f"{path} has more than {MOST_ROWS} lines")
+                code, *span = (row.get(name) or "" for name in ("code", "since", "until"))
+                try:
+                    first, last = (int(y or d) for y, d in zip(span, _ALWAYS, strict=True))
+                except ValueError:
+                    raise InvalidRegions(f"{path}, line {number}: no year") from None
+                if len(code) != 6 or not code.isdecimal() or not first <= last:
+                    raise InvalidRegions(f"{path}, line {number}: code, since, until")
+                years[code] = (first, last)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InvalidRegions(f"{path} cannot be read") from error
+    if not years:
+        raise InvalidRegions(f"{path} holds no division")
+    return Regions(years, whole=True)
