@@ -1,19 +1,39 @@
 """A policy document as JSON: judged, then compiled once into a `HubPolicy`."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
 from importlib.resources import files
-from typing import Annotated, Literal, cast
+from typing import Annotated, Literal, Self, cast
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from twinstile.policy import certlogic
+from twinstile.policy import areas, certlogic
+from twinstile.policy.areas import KeyArea, Level
 from twinstile.policy.certlogic import CertLogicError, Json, OperandError, Value
-from twinstile.policy.types import HubPolicy, Parameters, PolicyRule, PolicyVersion
+from twinstile.policy.types import (
+    Alternative,
+    Anchor,
+    HubPolicy,
+    Measure,
+    MeasureKind,
+    Parameters,
+    PolicyRule,
+    PolicyVersion,
+    Transit,
+)
 
 Tenths = Annotated[int, Field(ge=300, le=450)]
 Code = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{1,40}$")]
+Named = Annotated[str, Field(pattern=r"^[A-Z][A-Z_]{1,40}$")]
+AreaCode = Annotated[str, Field(pattern=areas.PATTERN)]
+DayOf = Annotated[int, Field(ge=0, le=60)]
+Texts = Annotated[dict[str, str], Field(min_length=1, max_length=20)]
+Concluded = Literal[
+    "PASS_WITH_CONDITIONS", "DEFER", "WAIT", "REPEAT", "ASSIST", "SECONDARY", "RETURN", "HOLD"
+]
 MAX_RULES = 200
+MAX_AREAS = 1000
 
 
 class PolicyError(Exception):
@@ -38,21 +58,66 @@ class _Parameters(_Model):
     case_retention_days: int = Field(default=60, ge=1, le=1095)
     complete: tuple[int, int, int] = Field(strict=False)
     deadline_seconds: dict[str, Annotated[int, Field(ge=1, le=604800)]]
+    reuse_minutes: int = Field(default=0, ge=0, le=1440)
+    transit: Transit = Field(default=Transit.ALLOWED, strict=False)
+    refusal_alternatives: tuple[Named, ...] = Field(
+        default=("OTHER_DEVICE", "SELF_MEASURED_UNDER_VIEW", "SAME_SEX_STAFF"),
+        max_length=10,
+        strict=False,
+    )
+    party: bool = True
+    replay_hours: int = Field(default=72, ge=1, le=720)
+
+
+class _Measure(_Model):
+    kind: MeasureKind = Field(strict=False)
+    days: DayOf | None = None
+    anchor: Anchor | None = Field(default=None, strict=False)
+    test_days: tuple[DayOf, ...] = Field(default=(), max_length=20, strict=False)
+    within_hours: int | None = Field(default=None, ge=1, le=336)
+    mode: Named | None = None
+
+
+class _Alternative(_Model):
+    outcome: Concluded
+    measures: tuple[_Measure, ...] = Field(default=(), max_length=8, strict=False)
+    text: Texts
+
+
+class _Area(_Model):
+    code: AreaCode
+    level: Literal["LOW", "CASES", "MEDIUM", "HIGH"]
+    since: date = Field(alias="from", strict=False)
+    until: date = Field(strict=False)
+
+    @model_validator(mode="after")
+    def _is_exact(self) -> Self:
+        if self.until < self.since:
+            raise ValueError("an area is listed from a day until the same or a later one")
+        exact = len(areas.normal(self.code)) >= 6 or self.code.isalpha()
+        if self.level in {"MEDIUM", "HIGH"} and not exact:
+            raise ValueError("a level of risk is declared of counties, streets and countries")
+        return self
 
 
 class _Rule(_Model):
     id: str = Field(pattern=r"^[A-Z][A-Z0-9-]{1,40}$")
     when: object
-    outcome: Literal["PASS_WITH_CONDITIONS", "REPEAT", "ASSIST", "SECONDARY", "RETURN", "HOLD"]
+    outcome: Concluded
     code: Code
-    text: dict[str, str] = Field(min_length=1)
+    text: Texts
+    measures: tuple[_Measure, ...] = Field(default=(), max_length=8, strict=False)
+    alternatives: tuple[_Alternative, ...] = Field(default=(), max_length=4, strict=False)
+    discretion: bool = False
 
 
 class _Document(_Model):
     policy: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{1,40}$")
     version: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,60}$")
-    title: dict[str, str] = Field(min_length=1)
+    title: Texts
     parameters: _Parameters
+    home: list[AreaCode] = Field(default=[], max_length=8)
+    areas: list[_Area] = Field(default=[], max_length=MAX_AREAS)
     rules: list[_Rule] = Field(min_length=1, max_length=MAX_RULES)
 
 
@@ -81,6 +146,10 @@ def compile_document(document: Mapping[str, object]) -> HubPolicy:
         PolicyVersion(parsed.version),
         Parameters(**figures),
         tuple(_compiled(rule) for rule in parsed.rules),
+        areas.compiled(
+            parsed.home,
+            [KeyArea(a.code, Level(a.level), a.since, a.until) for a in parsed.areas],
+        ),
     )
 
 
@@ -89,7 +158,20 @@ def _compiled(rule: _Rule) -> PolicyRule:
         evaluate = certlogic.compile_rule(cast("Json", rule.when))
     except CertLogicError as error:
         raise PolicyError(f"rule {rule.id}: {error}") from error
-    return PolicyRule(rule.id, rule.outcome, rule.code, rule.text, _holds(evaluate))
+    return PolicyRule(
+        rule.id,
+        rule.outcome,
+        rule.code,
+        rule.text,
+        _holds(evaluate),
+        _measures(rule.measures),
+        tuple(Alternative(a.outcome, _measures(a.measures), a.text) for a in rule.alternatives),
+        rule.discretion,
+    )
+
+
+def _measures(measures: Sequence[_Measure]) -> tuple[Measure, ...]:
+    return tuple(Measure(**dict(measure)) for measure in measures)
 
 
 def _holds(evaluate: Callable[[Value], Value]) -> Callable[[Mapping[str, object]], bool]:

@@ -1,10 +1,39 @@
 """The words of policy: a compiled, versioned document that a hub decides by."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import NewType
 
+from twinstile.policy.areas import Areas
+
 PolicyVersion = NewType("PolicyVersion", str)
+
+
+class Transit(StrEnum):
+    """What somebody with an onward ticket may do inside the hub."""
+
+    ALLOWED = "ALLOWED"
+    ESCORTED = "ESCORTED"
+    EXIT_REQUIRED = "EXIT_REQUIRED"
+
+
+class MeasureKind(StrEnum):
+    SAMPLE = "SAMPLE"
+    TEST = "TEST"
+    REGISTER = "REGISTER"
+    TRANSFER = "TRANSFER"
+    HOME_ISOLATION = "HOME_ISOLATION"
+    CENTRAL_ISOLATION = "CENTRAL_ISOLATION"
+    HEALTH_MONITORING = "HEALTH_MONITORING"
+
+
+class Anchor(StrEnum):
+    """The day a measure counts from."""
+
+    LEFT_AREA = "LEFT_AREA"
+    ARRIVAL = "ARRIVAL"
+    LAST_CONTACT = "LAST_CONTACT"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +53,37 @@ class Parameters:
     case_retention_days: int
     complete: tuple[int, int, int]
     deadline_seconds: Mapping[str, int]
+    reuse_minutes: int
+    """How long credential and temperature of the last passage count on re-entry; 0: never."""
+    transit: Transit
+    refusal_alternatives: tuple[str, ...]
+    """What is offered to somebody who refuses a measurement, before it counts as refused."""
+    party: bool
+    """Whether an abnormal member flags the others of a party."""
+    replay_hours: int
+    """How old facts of a device that was offline may be when they arrive."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """What a rule asks of a traveller; `measures.ordered` gives it dates."""
+
+    kind: MeasureKind
+    days: int | None = None
+    anchor: Anchor | None = None
+    test_days: tuple[int, ...] = ()
+    within_hours: int | None = None
+    mode: str | None = None
+    """How, e.g. COACH or POINT_TO_POINT."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alternative:
+    """The published "or" of a rule: what may be done instead."""
+
+    outcome: str
+    measures: tuple[Measure, ...]
+    text: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +95,10 @@ class PolicyRule:
     code: str
     text: Mapping[str, str]
     holds: Callable[[Mapping[str, object]], bool]
+    measures: tuple[Measure, ...] = ()
+    alternatives: tuple[Alternative, ...] = ()
+    discretion: bool = False
+    """"In principle": an officer may decide otherwise, with a reason."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,7 +108,12 @@ class HubPolicy:
     version: PolicyVersion
     parameters: Parameters
     rules: tuple[PolicyRule, ...]
+    areas: Areas = field(default_factory=Areas)
 
     def applying(self, facts: Mapping[str, object]) -> tuple[PolicyRule, ...]:
         """Every rule that holds, in the policy's order."""
         return tuple(rule for rule in self.rules if rule.holds(facts))
+
+    def named(self, rule_ids: Collection[str]) -> tuple[PolicyRule, ...]:
+        """The rules of a decision, in the policy's order, with what each leaves open."""
+        return tuple(rule for rule in self.rules if rule.rule_id in rule_ids)

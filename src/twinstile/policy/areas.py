@@ -1,0 +1,154 @@
+"""Places: what a code means, how far from the hub it is, and which are listed as key areas.
+
+A code is one of GB/T 2260 (province 2 digits, prefecture 4, county 6), with 9 digits a street
+of GB/T 10114, or an ISO 3166 country in three letters. Whatever lies across the border control
+(another country; 71, 81 and 82) is ABROAD. Pure and precomputed: a policy lists some hundred
+areas, a traveller names a few places.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from enum import StrEnum
+from typing import Final
+
+Stay = tuple[str, date | None]
+"""Where somebody was, spelt as `normal` does, and when they left it; None: nobody knows."""
+
+PATTERN: Final = r"^([1-9][0-9]([0-9]{2}([0-9]{2}([0-9]{3})?)?)?|[A-Z]{3})$"
+HOME_COUNTRY: Final = "CHN"
+_ACROSS: Final = {"TWN": "71", "HKG": "81", "MAC": "82"}
+_PARTS: Final[tuple[int, ...]] = (9, 6, 2)
+"""Digits of a street, a county, a province: what two codes can have in common."""
+_COUNTRY: Final = 2
+"""A country is met as a province is."""
+
+
+class Level(StrEnum):
+    """What is said of a key area, from the least to the most severe."""
+
+    NONE = "NONE"
+    LOW = "LOW"
+    CASES = "CASES"  # there are cases; no level was declared
+    MEDIUM = "MEDIUM"
+    HIGH = "HIGH"
+
+
+class Relation(StrEnum):
+    """Where somebody comes from, from the hub's own county outwards."""
+
+    UNKNOWN = "UNKNOWN"
+    SAME_COUNTY = "SAME_COUNTY"
+    SAME_PREFECTURE = "SAME_PREFECTURE"
+    SAME_PROVINCE = "SAME_PROVINCE"
+    OTHER_PROVINCE = "OTHER_PROVINCE"
+    ABROAD = "ABROAD"
+
+
+@dataclass(frozen=True, slots=True)
+class KeyArea:
+    """An area somebody listed; stays from `since` on count, until the last day of the list."""
+
+    code: str
+    level: Level
+    since: date
+    until: date
+
+
+@dataclass(frozen=True, slots=True)
+class Met:
+    """How an itinerary lies to the hub and to its key areas on a day.
+
+    Each level is the worst of the areas that agree with a stay in province, county or street.
+    """
+
+    relation: Relation = Relation.UNKNOWN
+    province: Level = Level.NONE
+    county: Level = Level.NONE
+    street: Level = Level.NONE
+    left_on: date | None = None
+    """When the area was left that is met most closely; the latest day of several."""
+
+
+@dataclass(frozen=True, slots=True)
+class Areas:
+    """The hub's own area and its key areas, by what a stay can have in common with them."""
+
+    home: tuple[str, ...] = ()
+    listed: tuple[KeyArea, ...] = ()
+    by_part: Mapping[str, tuple[KeyArea, ...]] = field(
+        default_factory=dict[str, tuple[KeyArea, ...]], compare=False
+    )
+
+    def met(self, stays: Sequence[Stay], day: date) -> Met:
+        """What the stays meet on that day. Without stays nothing is known."""
+        if not stays:
+            return Met()
+        worst: dict[int, Level] = dict.fromkeys(_PARTS, Level.NONE)
+        left: dict[int, list[date | None]] = {}
+        for code, left_on in stays:
+            for digits, part in _parts(code):
+                for area in self.by_part.get(part, ()):
+                    if area.since <= day <= area.until and (left_on or day) >= area.since:
+                        worst[digits] = max(worst[digits], area.level, key=_SEVERITY.index)
+                        left.setdefault(digits, []).append(left_on)
+        dates = left[max(left)] if left else []
+        known = [left_on for left_on in dates if left_on is not None]
+        return Met(
+            max((self._relation(code) for code, _ in stays), key=_DISTANCE.index),
+            worst[2],
+            worst[6],
+            worst[9],
+            max(known) if known and len(known) == len(dates) else None,
+        )
+
+    def _relation(self, code: str) -> Relation:
+        if code.isalpha() or code[:2] in _ACROSS.values():
+            return Relation.ABROAD
+        near = (_relation(code, home) for home in self.home)
+        return min(near, key=_DISTANCE.index, default=Relation.UNKNOWN)
+
+
+_SEVERITY: Final = list(Level)
+_DISTANCE: Final = list(Relation)
+
+
+def compiled(home: Iterable[str], listed: Iterable[KeyArea]) -> Areas:
+    """The same, spelt one way and looked up by what a stay can have in common with an area."""
+    areas = tuple(
+        KeyArea(normal(area.code), area.level, area.since, area.until) for area in listed
+    )
+    by_part: dict[str, tuple[KeyArea, ...]] = {}
+    for area in areas:
+        for _, part in _parts(area.code):
+            by_part[part] = (*by_part.get(part, ()), area)
+    return Areas(tuple(map(normal, home)), areas, by_part)
+
+
+def normal(code: str) -> str:
+    """One spelling of a place: 610000 is 61, 610100 is 6101, 610113000 is 610113, HKG is 81."""
+    code = _ACROSS.get(code, code)
+    for digits, nothing in ((9, "000"), (6, "00"), (4, "00")):
+        if len(code) == digits and code.endswith(nothing):
+            code = code.removesuffix(nothing)
+    return code
+
+
+def _parts(code: str) -> list[tuple[int, str]]:
+    if code.isalpha():
+        return [(_COUNTRY, code)]
+    return [(digits, code[:digits]) for digits in _PARTS if len(code) >= digits]
+
+
+def _relation(code: str, home: str) -> Relation:
+    for digits, relation in _SHARED:
+        if len(code) >= digits and code[:digits] == home[:digits]:
+            return relation
+    return Relation.OTHER_PROVINCE
+
+
+_SHARED: Final = (
+    (6, Relation.SAME_COUNTY),
+    (4, Relation.SAME_PREFECTURE),
+    (2, Relation.SAME_PROVINCE),
+)
