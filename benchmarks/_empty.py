@@ -20,7 +20,7 @@ import _hub
 from twinstile import opening, serving
 from twinstile.app import create_app
 from twinstile.opening import Place
-from twinstile.platform import observe
+from twinstile.platform import clock, observe
 from twinstile.platform.web import House
 from twinstile.policy import documents
 from twinstile.screening import machine, rules
@@ -31,7 +31,9 @@ from twinstile.screening.passages import Recorded
 from twinstile.screening.types import Completeness
 
 POLICY = documents.compile_document(documents.pack("cn-hub"))
-DECISION = rules.decide(machine.START, rules.Evidence(), prior_hold=False, policy=POLICY)
+NOW = clock.now()
+AROUND = rules.Around(NOW, NOW.date())
+DECISION = rules.decide(machine.START, rules.Evidence(), AROUND, POLICY)
 COMPLETE = Completeness(2, 2, 2, complete=True)
 
 
@@ -43,7 +45,16 @@ class Nothing:
 
     async def record(self, _: Receiver, check: GateCheck) -> Recorded:
         return Recorded(
-            check.id, FactStatus.STORED, False, check.id, DECISION, COMPLETE, None, None, POLICY
+            check.id,
+            FactStatus.STORED,
+            False,
+            check.id,
+            DECISION,
+            COMPLETE,
+            None,
+            None,
+            POLICY,
+            (),
         )
 
 

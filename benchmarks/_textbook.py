@@ -129,7 +129,9 @@ async def put_check(
     screening = await open_screening(session, check, person_id)
     before, evidence = await evidence_so_far(session, screening, check)
     held = person_id is not None and await suspected(session, person_id, screening, policy, at)
-    decision = rules.decide(before, evidence, prior_hold=held, policy=policy)
+    day = check.moment.astimezone(SETTINGS.zone).date()
+    around = rules.Around(check.moment, day, prior_hold=held)
+    decision = rules.decide(before, evidence, around, policy)
     fold(screening, check, evidence, decision, policy)
     session.add_all(
         [

@@ -95,6 +95,12 @@ class Hub:
         """A client of that role, or of a tablet without anyone on shift (`device`)."""
         return self.service.client(self.tokens[who])
 
+    async def adopt(self, document: Mapping[str, object]) -> None:
+        """Let the hub decide by another policy from now on."""
+        now = clock.now()
+        async with self.house.database.transaction() as tx:
+            await versions.put_in_force(tx, self.hub_id, document, now, now)
+
     async def another(
         self, role: Role, lane_id: str | None = None, at: datetime | None = None
     ) -> Duty:

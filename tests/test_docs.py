@@ -195,7 +195,7 @@ def first_cells(page: str, header: str) -> list[str]:
 
 def test_the_facts_rules_may_speak_about_are_listed() -> None:
     policy = documents.compile_document(documents.pack("cn-hub"))
-    facts = rules.facts(machine.START, Evidence(), policy.parameters, prior_hold=False)
+    facts = rules.facts(machine.START, Evidence(), rules.Beside(), policy.parameters)
 
     def names(value: object, prefix: str) -> Iterator[str]:
         if isinstance(value, dict):

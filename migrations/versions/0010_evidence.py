@@ -1,4 +1,6 @@
-"""Evidence."""
+"""What a check orders of a traveller, with its dates."""
+
+from alembic import op
 
 revision = "0010"
 down_revision = "0009"
@@ -7,4 +9,4 @@ depends_on = None
 
 
 def upgrade() -> None:
-    pass
+    op.execute('ALTER TABLE "check" ADD COLUMN measures jsonb')

@@ -1,7 +1,7 @@
 """Health credentials: for now the officer's reading of one, in the words every scheme maps to.
 
-None of NOT_FOUND, UNAVAILABLE, NOT_PRESENTED and STALE alone denies passage (State Council plan
-45/2020: a health code is never the sole proof), and none of them is ever green.
+None of NOT_FOUND, UNAVAILABLE, NOT_PRESENTED, STALE and PENDING alone denies passage (State
+Council plan 45/2020: a health code is never the sole proof), and none of them is ever green.
 """
 
 from enum import StrEnum
@@ -20,6 +20,7 @@ class CredentialStatus(StrEnum):
     UNAVAILABLE = "UNAVAILABLE"  # the provider did not answer
     NOT_PRESENTED = "NOT_PRESENTED"  # the traveller has none
     STALE = "STALE"  # the answer is older than it may be
+    PENDING = "PENDING"  # the provider was asked and has not answered yet
 
 
 class CredentialKind(StrEnum):

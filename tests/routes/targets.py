@@ -47,6 +47,8 @@ DOCUMENT = (
 )
 _TYPE = '{"type": "case.opened", "fields": []}'
 _OFFER = '{"kind": "S1", "outcome": "OFFERED"}'
+_STAY = '{"code": "61"}'
+_COUGH = '"COUGH"'
 FACT = (
     *at("/temperature/value", of=NUMBERS),
     *(
@@ -58,6 +60,19 @@ FACT = (
     *at("/observed_at", of=MOMENTS),
     *(fault.below("/identity/document") for fault in DOCUMENT),
     *at("/identity/result", "/credential/status", of=WORDS),
+    *at("/category", "/test/kind", "/itinerary/source", of=WORDS),
+    *at("/test/result", "/declaration/contact", of=WORDS),
+    *at("/test/sampled_at", of=MOMENTS),
+    *at("/itinerary/areas/0/left_on", of=SERVICE_DAYS),
+    *(
+        Fault("/itinerary/areas/0/code", raw, "invalid-format")
+        for raw in ('"6"', '"610"', '"6101130045"', '"CN"', '"CHN"', '"\u0661\u0661"', "61")
+    ),
+    Fault("/itinerary/areas", f"[{', '.join([_STAY] * 17)}]", "too-many"),
+    Fault("/declaration/symptoms", f"[{', '.join([_COUGH] * 17)}]", "too-many"),
+    Fault("/declaration/symptoms", f'["{CANARY}"]', "unknown-value", "/declaration/symptoms/0"),
+    *at("/itinerary/starred", "/declaration/fever_medicine", of=FLAGS),
+    *at("/test", "/itinerary", "/declaration", of=((f'"{CANARY}"', "invalid-format"),)),
     *at("/screening_id", "/run_id", of=IDS),
     *at("/lane_id", of=SLUGS),
     *at("/illness", "/assistance", "/offline", of=(*FLAGS, ("null", "invalid-format"))),
@@ -78,12 +93,21 @@ FACT = (
 
 def fact() -> Json:
     """A check of the canary."""
-    return people.fact(identity=_identity())
+    return people.fact(identity=_identity(), **_claims())
 
 
 def check() -> Json:
     """The same as sent by itself."""
-    return people.check(identity=_identity())
+    return people.check(identity=_identity(), **_claims())
+
+
+def _claims() -> Json:
+    return {
+        "category": "TRAVELLER",
+        "test": {"kind": "PCR", "result": "NEGATIVE", "sampled_at": people.now()},
+        "itinerary": {"source": "CARD", "areas": [{"code": "610113"}]},
+        "declaration": {"symptoms": [], "contact": "NO"},
+    }
 
 
 def _identity() -> Json:

@@ -1,6 +1,7 @@
 """Decisions on evidence: what no combination of evidence may ever bring about."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,11 +9,12 @@ from hypothesis import strategies as st
 from twinstile.credentials import CredentialStatus
 from twinstile.policy import documents
 from twinstile.screening import rules
-from twinstile.screening.rules import Evidence
+from twinstile.screening.rules import Around, Evidence
 from twinstile.screening.types import Outcome, ScreeningState, TemperatureMethod, Verdict
 
 POLICY = documents.compile_document(documents.pack("cn-hub"))
 THRESHOLD = POLICY.parameters.threshold_tenths
+MOMENT = datetime(2022, 4, 12, 4, tzinfo=UTC)
 
 readings = st.tuples(
     st.integers(300, 450),
@@ -40,7 +42,8 @@ PLAIN = Evidence(
 def decide(
     state: ScreeningState, seen: Evidence, *, prior_hold: bool = False
 ) -> rules.Decision:
-    return rules.decide(state, seen, prior_hold=prior_hold, policy=POLICY)
+    around = Around(MOMENT, MOMENT.date(), prior_hold=prior_hold)
+    return rules.decide(state, seen, around, POLICY)
 
 
 @given(at_a_lane, evidence)

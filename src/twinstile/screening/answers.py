@@ -5,24 +5,29 @@ from collections.abc import Mapping
 from twinstile.platform import observe
 from twinstile.platform.auth import Principal
 from twinstile.platform.errors import Problem
+from twinstile.policy.types import PolicyRule
 from twinstile.screening.batch import Taken
 from twinstile.screening.bodies import (
+    AlternativeAnswer,
     CheckAnswer,
     CompletenessAnswer,
     FactAnswer,
     FaultAnswer,
+    MeasureAnswer,
     NextStep,
+    OfferedMeasure,
     ReasonAnswer,
 )
 from twinstile.screening.passages import Recorded
-from twinstile.screening.types import Outcome, ScreeningState
+from twinstile.screening.types import Outcome, Reason, ScreeningState
 
 _NEXT = {
     ScreeningState.PRESENTED: NextStep.COMPLETE_EVIDENCE,
-    ScreeningState.VERIFYING: NextStep.COMPLETE_EVIDENCE,
+    ScreeningState.VERIFYING: NextStep.WAIT,
     ScreeningState.ASSISTED: NextStep.ASSISTED_LANE,
     ScreeningState.SECONDARY: NextStep.SECONDARY_AREA,
     ScreeningState.HELD: NextStep.CALL_MEDIC,
+    ScreeningState.DEFERRED: NextStep.GO_DEFERRED,
     ScreeningState.CLEARED: NextStep.GO,
     ScreeningState.CLEARED_CONDITIONAL: NextStep.GO,
     ScreeningState.CLEARED_TRANSIT: NextStep.GO,
@@ -33,7 +38,7 @@ def check(done: Recorded, language: str, who: Principal) -> CheckAnswer:
     """The answer to a check, reasons in the language asked for as far as the policy has it."""
     decision = done.decision
     observe.CHECKS.labels(who.hub_id, done.status, decision.verdict).inc()
-    texts = {rule.rule_id: rule.text for rule in done.policy.rules}
+    rules = {rule.rule_id: rule for rule in done.policy.rules}
     repeat = decision.outcome is Outcome.REPEAT
     return CheckAnswer(
         id=done.id,
@@ -43,13 +48,9 @@ def check(done: Recorded, language: str, who: Principal) -> CheckAnswer:
         verdict=decision.verdict,
         state=decision.state,
         reasons=[
-            ReasonAnswer(
-                rule_id=reason.rule_id,
-                code=reason.code,
-                text=_said(texts.get(reason.rule_id, {}), language) or reason.code,
-            )
-            for reason in decision.reasons
+            _reason(reason, rules.get(reason.rule_id), language) for reason in decision.reasons
         ],
+        measures=[MeasureAnswer.model_validate(measure) for measure in done.measures],
         policy_version=decision.policy_version,
         next_step=NextStep.COMPLETE_EVIDENCE
         if repeat and decision.state is not ScreeningState.HELD
@@ -62,6 +63,23 @@ def check(done: Recorded, language: str, who: Principal) -> CheckAnswer:
             services=done.completeness.services,
             complete=done.completeness.complete,
         ),
+    )
+
+
+def _reason(reason: Reason, rule: PolicyRule | None, language: str) -> ReasonAnswer:
+    return ReasonAnswer(
+        rule_id=reason.rule_id,
+        code=reason.code,
+        text=_said(rule.text if rule else {}, language) or reason.code,
+        discretion=rule is not None and rule.discretion,
+        alternatives=[
+            AlternativeAnswer(
+                outcome=Outcome(other.outcome),
+                text=_said(other.text, language) or other.outcome,
+                measures=[OfferedMeasure.model_validate(one) for one in other.measures],
+            )
+            for other in (rule.alternatives if rule else ())
+        ],
     )
 
 

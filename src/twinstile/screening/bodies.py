@@ -1,11 +1,19 @@
 """Bodies of the screening's requests and answers, shared by the single and the batch route."""
 
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 from uuid import UUID
 
-from pydantic import Field, SkipValidation, StrictBool, StrictFloat, StrictInt, model_validator
+from pydantic import (
+    ConfigDict,
+    Field,
+    SkipValidation,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from twinstile.credentials import CredentialKind, CredentialStatus
@@ -13,8 +21,11 @@ from twinstile.identity.forms import DocumentForm
 from twinstile.identity.types import IdentityResult
 from twinstile.platform.fields import Answer, Body, Line, Moment, Slug, Word
 from twinstile.platform.modes import HubMode
+from twinstile.policy.types import Anchor, MeasureKind
 from twinstile.screening import rules
+from twinstile.screening.claim_bodies import ClaimFields
 from twinstile.screening.types import (
+    Outcome,
     ReminderKind,
     ScreeningEvent,
     ScreeningState,
@@ -96,7 +107,7 @@ class ServiceOffer(Body):
     outcome: ServiceOutcome
 
 
-class CheckFact(Body):
+class CheckFact(ClaimFields):
     """One passage of one person past one device. Each part may be missing."""
 
     observed_at: Moment = Field(description="when it happened, by the device's clock")
@@ -204,12 +215,52 @@ class NextStep(StrEnum):
     SECONDARY_AREA = "secondary-area"
     CALL_MEDIC = "call-medic"
     WAIT = "wait"
+    GO_DEFERRED = "go-deferred"
+
+
+class MeasureAnswer(Answer):
+    """What is ordered of the traveller, with its dates."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    rule_id: str
+    kind: MeasureKind
+    mode: str | None
+    anchor: Anchor | None
+    anchored_on: date | None = Field(description="the day it counts from; day n is n later")
+    assumed: bool = Field(description="nobody knows that day: arrival stands in for it")
+    until: date | None = Field(description="the last day of what lasts")
+    test_on: list[date]
+    due_at: datetime | None
+
+
+class OfferedMeasure(Answer):
+    """A measure of an alternative; it gets dates when somebody decides for it."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    kind: MeasureKind
+    mode: str | None
+    days: int | None
+    anchor: Anchor | None
+    test_days: list[int]
+    within_hours: int | None
+
+
+class AlternativeAnswer(Answer):
+    """What may be done instead: the published "or" of a rule."""
+
+    outcome: Outcome
+    text: str
+    measures: list[OfferedMeasure]
 
 
 class ReasonAnswer(Answer):
     rule_id: str
     code: str
     text: str = Field(description="in the language asked for by Accept-Language")
+    discretion: bool = Field(description="an officer may decide otherwise, with a reason")
+    alternatives: list[AlternativeAnswer]
 
 
 class CompletenessAnswer(Answer):
@@ -227,6 +278,7 @@ class CheckAnswer(Answer):
     verdict: Verdict
     state: ScreeningState
     reasons: list[ReasonAnswer]
+    measures: list[MeasureAnswer]
     policy_version: str
     next_step: NextStep
     case_id: UUID | None
@@ -269,6 +321,7 @@ class CheckView(Answer):
     verdict: Verdict
     state: ScreeningState
     reasons: list[dict[str, str]]
+    measures: list[MeasureAnswer]
     policy_version: str
     case_id: UUID | None
 
@@ -300,10 +353,11 @@ class StepView(Answer):
 
 
 class ScreeningWhole(ScreeningView):
-    """A screening with its checks and every step it took."""
+    """A screening with its checks, every step it took, and what its last check ordered."""
 
     checks: list[CheckView]
     steps: list[StepView]
+    measures: list[MeasureAnswer]
 
 
 class ScreeningPage(Answer):

@@ -22,6 +22,7 @@ from twinstile.screening import facts
 from twinstile.screening.facts import GateCheck
 from twinstile.screening.passage import Passage
 from twinstile.screening.passages import Batch, Recorded
+from twinstile.screening.types import ScreeningState
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ async def record(
         for version in {situation.policy_version for situation in situations}
         | {s.known.policy_version for s in situations if s.known}
     }
-    batch = Batch(policies)
+    batch = Batch(policies, stand.zone)
     for check, person_id, situation in zip(checks, people, situations, strict=True):
         batch.take(check, person_id, situation)
     openings = await referrals.rows(
@@ -89,30 +90,31 @@ WITH stored AS (
         hub_id, id, screening_id, person_id, run_id, lane_id, device_id, operator_id, shift_id,
         counter, observed_at, received_at, clock_offset_ms, clock_suspect, offline, evidence,
         fingerprint, fingerprint_key, status, verdict, outcome, state, reasons, policy_version,
-        case_id)
+        case_id, measures)
     SELECT $1, c.* FROM jsonb_to_recordset($2::jsonb) AS c(
         id uuid, screening_id uuid, person_id uuid, run_id uuid, lane_id text, device_id uuid,
         operator_id uuid, shift_id uuid, counter bigint, observed_at timestamptz,
         received_at timestamptz, clock_offset_ms int, clock_suspect bool, offline bool,
         evidence jsonb, fingerprint bytea, fingerprint_key text, status text, verdict text,
-        outcome text, state text, reasons jsonb, policy_version text, case_id uuid)
+        outcome text, state text, reasons jsonb, policy_version text, case_id uuid,
+        measures jsonb)
     ON CONFLICT DO NOTHING
     RETURNING id
 ), folded AS (
     SELECT * FROM jsonb_to_recordset($3::jsonb) AS s(
         before int, screening_id uuid, person_id uuid, run_id uuid, entry_id text,
         checkpoint text, state text, opened_at timestamptz, state_since timestamptz,
-        due_at timestamptz, closed_at timestamptz, referred_at timestamptz, case_id uuid,
-        supersedes uuid, fold jsonb, checks int, reminders text[], verifications text[],
-        services text[])
+        due_at timestamptz, closed_at timestamptz, referred_at timestamptz,
+        deferred_at timestamptz, case_id uuid, supersedes uuid, fold jsonb, checks int,
+        reminders text[], verifications text[], services text[])
 ), begun AS (
     INSERT INTO screening (
         hub_id, screening_id, person_id, run_id, entry_id, checkpoint, state, opened_at,
-        state_since, due_at, closed_at, referred_at, case_id, supersedes, fold, checks,
-        reminders, verifications, services)
+        state_since, due_at, closed_at, referred_at, deferred_at, case_id, supersedes, fold,
+        checks, reminders, verifications, services)
     SELECT $1, screening_id, person_id, run_id, entry_id, checkpoint, state, opened_at,
-        state_since, due_at, closed_at, referred_at, case_id, supersedes, fold, checks,
-        reminders, verifications, services
+        state_since, due_at, closed_at, referred_at, deferred_at, case_id, supersedes, fold,
+        checks, reminders, verifications, services
     FROM folded WHERE before = 0
     ON CONFLICT DO NOTHING
     RETURNING screening_id
@@ -123,6 +125,7 @@ WITH stored AS (
                       THEN screening.state_since ELSE f.state_since END,
         due_at = CASE WHEN screening.state = f.state THEN screening.due_at ELSE f.due_at END,
         closed_at = f.closed_at, referred_at = coalesce(screening.referred_at, f.referred_at),
+        deferred_at = coalesce(screening.deferred_at, f.deferred_at),
         case_id = coalesce(screening.case_id, f.case_id), fold = f.fold, checks = f.checks,
         reminders = f.reminders, verifications = f.verifications, services = f.services
     FROM folded f, LATERAL (
@@ -213,6 +216,7 @@ def _row(passage: Passage) -> dict[str, object]:
         "due_at": passage.due_at,
         "closed_at": closed,
         "referred_at": passage.referred_at,
+        "deferred_at": passage.last_at if passage.state is ScreeningState.DEFERRED else None,
         "case_id": passage.case_id,
         "supersedes": passage.supersedes,
         "checks": passage.checks,

@@ -11,6 +11,8 @@ from twinstile.cases.referrals import CASE_NO_SQL, OPEN_CASE_SQL
 from twinstile.identity.vault import Identity
 from twinstile.platform.db import Transaction, as_json
 from twinstile.policy.versions import IN_FORCE_SQL
+from twinstile.screening import claims
+from twinstile.screening.claims import Packed
 from twinstile.screening.rules import Brought, Evidence
 from twinstile.screening.types import (
     ReminderKind,
@@ -65,6 +67,7 @@ class Known:
     case_no: str | None
     evidence: Evidence
     """What the screening of that check holds by now."""
+    measures: list[dict[str, object]]
 
 
 class _Fold(TypedDict):
@@ -76,6 +79,7 @@ class _Fold(TypedDict):
     illness: bool
     device: str
     at: str
+    claims: Packed
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +169,8 @@ SELECT
         'fingerprint', encode(c.fingerprint, 'hex'), 'fingerprint_key', c.fingerprint_key,
         'screening_id', c.screening_id, 'verdict', c.verdict, 'outcome', c.outcome,
         'state', c.state, 'reasons', c.reasons, 'policy_version', c.policy_version,
-        'case_id', c.case_id, 'case_no', {CASE_NO_SQL.format(hub="$1", case="c.case_id")},
+        'measures', c.measures, 'case_id', c.case_id,
+        'case_no', {CASE_NO_SQL.format(hub="$1", case="c.case_id")},
         'fold', k.fold, 'reminders', k.reminders,
         'verifications', k.verifications, 'services', k.services) END AS known,
     l.checkpoint,
@@ -286,6 +291,7 @@ def _known(row: dict[str, object]) -> Known:
         UUID(text["case_id"]) if row["case_id"] else None,
         cast("str | None", row["case_no"]),
         unpack(row)[0],
+        cast("list[dict[str, object]]", row["measures"] or []),
     )
 
 
@@ -310,6 +316,7 @@ def _earlier(row: dict[str, object]) -> Earlier:
 
 def pack(evidence: Evidence, device_id: UUID, at: datetime) -> dict[str, object]:
     """The columns of a screening that hold its evidence."""
+    claimed = claims.pack(evidence.claims)
     return {
         "fold": {
             "readings": evidence.readings,
@@ -318,6 +325,7 @@ def pack(evidence: Evidence, device_id: UUID, at: datetime) -> dict[str, object]
             "illness": evidence.illness,
             "device": str(device_id),
             "at": at.isoformat(),
+            **({"claims": claimed} if claimed else {}),
         },
         "reminders": sorted(evidence.reminders),
         "verifications": [
@@ -342,5 +350,6 @@ def unpack(row: Mapping[str, object]) -> tuple[Evidence, UUID | None, datetime |
         verifications=frozenset(map(VerificationKind, columns["verifications"])),
         reminders=reminders,
         services=frozenset(map(ServiceKind, columns["services"])),
+        claims=claims.unpack(fold.get("claims", {})),
     )
     return evidence, UUID(fold["device"]), datetime.fromisoformat(fold["at"])

@@ -12,7 +12,7 @@ from twinstile.identity.types import Finding
 from twinstile.platform.auth import Principal
 from twinstile.platform.crypto import KeyFiles, keyed_digest
 from twinstile.platform.fields import EARLIEST
-from twinstile.screening import rules
+from twinstile.screening import claim_bodies, rules
 from twinstile.screening.bodies import CheckFact
 from twinstile.screening.facts import GateCheck
 from twinstile.screening.rules import Brought
@@ -50,6 +50,7 @@ def check(
         body.illness,
         frozenset(body.reminders),
         frozenset(offer.kind for offer in body.services),
+        claim_bodies.claims(body),
     )
     evidence: dict[str, object] = {
         "temperature": thermal
@@ -69,6 +70,9 @@ def check(
         "services": [offer.model_dump(mode="json") for offer in body.services],
         "assistance": body.assistance,
         "illness": body.illness,
+        **(
+            body.model_dump(mode="json", include=claim_bodies.MEMBERS) if brought.claims else {}
+        ),
     }
     return GateCheck(
         id=check_id,
@@ -88,9 +92,29 @@ def check(
         brought=brought,
         evidence={name: value for name, value in evidence.items() if value not in (None, [])},
         fingerprints=fingerprints(
-            receiver, body.model_dump_json(exclude={"sent_at", "counter"})
+            receiver, body.model_dump_json(exclude={"sent_at", "counter", *_not_said(body)})
         ),
     )
+
+
+_FIRST = (
+    "observed_at", "offline", "screening_id", "run_id", "lane_id", "temperature", "credential",
+    "identity", "reminders", "services", "assistance", "illness",
+)  # fmt: skip
+
+
+def _not_said(body: CheckFact) -> list[str]:
+    """Members that came after the first release and say nothing here.
+
+    They are no part of the content, so that a check keeps its fingerprint when it is sent
+    again to a service that knows more members than the one it was first sent to.
+    """
+    defaults = type(body).model_fields
+    return [
+        name
+        for name, value in body
+        if name not in _FIRST and name in defaults and value == defaults[name].default
+    ]
 
 
 def corrected(observed_at: datetime, sent_at: datetime, at: datetime) -> datetime:

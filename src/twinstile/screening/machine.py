@@ -68,7 +68,9 @@ def route(state: ScreeningState, outcome: Outcome) -> tuple[ScreeningEvent, ...]
         case ScreeningState.EXPECTED:
             events = (ScreeningEvent.PRESENT, *_from_lane(ScreeningState.PRESENTED, outcome))
         case ScreeningState.DEFERRED:
-            events = (ScreeningEvent.REENTER, *_from_lane(ScreeningState.PRESENTED, outcome))
+            # Deferred again on coming back, nothing changes: its deadline goes on.
+            back = (ScreeningEvent.REENTER, *_from_lane(ScreeningState.PRESENTED, outcome))
+            events = () if outcome is Outcome.DEFER else back
         case ScreeningState.SECONDARY:
             events = _from_secondary(outcome)
         case ScreeningState.REFUSAL:
@@ -96,14 +98,21 @@ def route(state: ScreeningState, outcome: Outcome) -> tuple[ScreeningEvent, ...]
     return events
 
 
+_VERIFIED: Final[Mapping[Outcome, tuple[ScreeningEvent, ...]]] = {
+    Outcome.PASS: (ScreeningEvent.PASS,),
+    Outcome.PASS_WITH_CONDITIONS: (ScreeningEvent.PASS_WITH_CONDITIONS,),
+    Outcome.DEFER: (ScreeningEvent.PROVIDER_UNAVAILABLE_LOW_RISK,),
+    Outcome.WAIT: (),
+}
+"""What follows when the evidence is complete; waiting is a rest in VERIFYING."""
+
+
 def _from_lane(state: ScreeningState, outcome: Outcome) -> tuple[ScreeningEvent, ...]:
     verifying = state is ScreeningState.VERIFYING
     complete = () if verifying else (ScreeningEvent.EVIDENCE_COMPLETE,)
     match outcome:
-        case Outcome.PASS:
-            return (*complete, ScreeningEvent.PASS)
-        case Outcome.PASS_WITH_CONDITIONS:
-            return (*complete, ScreeningEvent.PASS_WITH_CONDITIONS)
+        case Outcome.PASS | Outcome.PASS_WITH_CONDITIONS | Outcome.DEFER | Outcome.WAIT:
+            return (*complete, *_VERIFIED[outcome])
         case Outcome.REPEAT:
             return ()
         case Outcome.ASSIST:
@@ -118,7 +127,15 @@ def _from_secondary(outcome: Outcome) -> tuple[ScreeningEvent, ...]:
             return (ScreeningEvent.RECHECK_NORMAL,)
         case Outcome.PASS_WITH_CONDITIONS:
             return (ScreeningEvent.RECHECK_NORMAL_CONDITIONS,)
-        case Outcome.REPEAT | Outcome.ASSIST | Outcome.SECONDARY | Outcome.RETURN:
+        case (
+            Outcome.DEFER
+            | Outcome.WAIT
+            | Outcome.REPEAT
+            | Outcome.ASSIST
+            | Outcome.SECONDARY
+            | Outcome.RETURN
+        ):
+            # Nobody flagged is at low risk: neither deferred nor left waiting unattended.
             return ()
         case Outcome.HOLD:
             return (ScreeningEvent.CONFIRMED_ABNORMAL,)
@@ -168,6 +185,9 @@ SHOWN_IN_STATE: Final[Mapping[ScreeningState, Verdict]] = {
 _SHOWN_FOR_OUTCOME: Final[Mapping[Outcome, Verdict]] = {
     Outcome.PASS: Verdict.PASS,
     Outcome.PASS_WITH_CONDITIONS: Verdict.PASS,
+    # Let through, but nobody verified them: green would say that somebody had.
+    Outcome.DEFER: Verdict.UNKNOWN,
+    Outcome.WAIT: Verdict.UNKNOWN,
     Outcome.REPEAT: Verdict.UNKNOWN,
     Outcome.ASSIST: Verdict.CHECK,
     Outcome.SECONDARY: Verdict.CHECK,

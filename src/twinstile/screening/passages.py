@@ -4,10 +4,11 @@ Checks are decided one after the other, so that each sees those before it: a fev
 reading of one person give the same result in one batch as in two.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from uuid_utils.compat import uuid7
 
@@ -46,13 +47,16 @@ class Recorded:
     case_id: UUID | None
     case_no: str | None
     policy: HubPolicy
+    measures: Sequence[object]
+    """What was ordered, as `Ordered` or as stored."""
 
 
 class Batch:
     """The checks of one call, decided one after the other so that each sees those before it."""
 
-    def __init__(self, policies: Mapping[str, HubPolicy]) -> None:
+    def __init__(self, policies: Mapping[str, HubPolicy], zone: ZoneInfo) -> None:
         self._policies = policies
+        self._zone = zone
         self._passages: dict[UUID, Passage] = {}
         self._of_person: dict[UUID, dict[UUID, None]] = {}
         self._seen: dict[UUID, tuple[GateCheck, Recorded]] = {}
@@ -103,6 +107,7 @@ class Batch:
             known.case_id,
             known.case_no,
             policy,
+            known.measures,
         )
 
     def _decide(self, check: GateCheck, person_id: UUID | None, situation: Situation) -> None:
@@ -112,8 +117,12 @@ class Batch:
         inherited = _inherited(check, situation, policy)
         if not inherited <= evidence.reminders:
             evidence = replace(evidence, reminders=evidence.reminders | inherited)
-        prior_hold = self._suspected(check, passage, person_id, situation, policy)
-        decision = rules.decide(passage.state, evidence, prior_hold=prior_hold, policy=policy)
+        around = rules.Around(
+            check.moment,
+            check.moment.astimezone(self._zone).date(),
+            prior_hold=self._suspected(check, passage, person_id, situation, policy),
+        )
+        decision = rules.decide(passage.state, evidence, around, policy)
         after = self._moved(passage, check, evidence, decision, situation)
         status = FactStatus.CONFLICT_KEPT if conflict else FactStatus.STORED
         answer = Recorded(
@@ -126,13 +135,14 @@ class Batch:
             after.case_id,
             after.case_no,
             policy,
+            rules.ordered(decision, evidence, around, policy),
         )
         self._passages[after.screening_id] = self.touched[after.screening_id] = after
         if after.person_id:
             self._of_person.setdefault(after.person_id, {})[after.screening_id] = None
         self._seen[check.id] = (check, answer)
         self.done.append(answer)
-        self._note(check, after, decision, status)
+        self._note(check, after, answer)
 
     def _suspected(
         self,
@@ -260,9 +270,8 @@ class Batch:
         mine = (self._passages[of] for of in self._of_person.get(passage.person_id, {}))
         return next(((p.opening.case_id, None) for p in mine if p.opening), None)
 
-    def _note(
-        self, check: GateCheck, passage: Passage, decision: Decision, status: FactStatus
-    ) -> None:
+    def _note(self, check: GateCheck, passage: Passage, answer: Recorded) -> None:
+        decision = answer.decision
         reasons = [{"rule_id": r.rule_id, "code": r.code} for r in decision.reasons]
         (key, fingerprint), *_ = check.fingerprints.items()
         self.check_rows.append(
@@ -284,11 +293,12 @@ class Batch:
                 "evidence": check.evidence,
                 "fingerprint": "\\x" + fingerprint.hex(),
                 "fingerprint_key": key,
-                "status": status,
+                "status": answer.status,
                 "verdict": decision.verdict,
                 "outcome": decision.outcome,
                 "state": passage.state,
                 "reasons": reasons,
+                "measures": answer.measures or None,
                 "policy_version": decision.policy_version,
                 "case_id": passage.case_id,
             }

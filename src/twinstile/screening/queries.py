@@ -41,6 +41,7 @@ _CHECK_COLUMNS = (
     Check.reasons,
     Check.policy_version,
     Check.case_id,
+    Check.measures,
 )
 _SCREENING_COLUMNS = (
     Screening.screening_id,
@@ -69,7 +70,7 @@ async def check(tx: Reading, hub_id: str, check_id: UUID) -> CheckView:
     row = found.mappings().one_or_none()
     if row is None:
         raise NotFound("There is no such check.")
-    return CheckView.model_validate(row)
+    return _check(row)
 
 
 async def screening(tx: Reading, hub_id: str, screening_id: UUID) -> ScreeningWhole:
@@ -88,11 +89,17 @@ async def screening(tx: Reading, hub_id: str, screening_id: UUID) -> ScreeningWh
         .order_by(Check.received_at, Check.id)
         .limit(200)
     )
+    views = [_check(item) for item in checks.mappings()]
     return ScreeningWhole(
         **_view(row).model_dump(),
-        checks=[CheckView.model_validate(item) for item in checks.mappings()],
+        checks=views,
         steps=await _steps(tx, hub_id, screening_id),
+        measures=views[-1].measures if views else [],
     )
+
+
+def _check(row: RowMapping) -> CheckView:
+    return CheckView.model_validate({**row, "measures": row["measures"] or []})
 
 
 async def _steps(tx: Reading, hub_id: str, screening_id: UUID) -> list[StepView]:

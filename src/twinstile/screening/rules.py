@@ -5,14 +5,18 @@ become coarse facts, the policy's rules speak about these, and the most cautious
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
 from functools import lru_cache
 
+from twinstile.policy import measures
+from twinstile.policy.measures import Ordered
 from twinstile.policy.types import HubPolicy, Parameters
-from twinstile.screening import machine
+from twinstile.screening import claims, machine
+from twinstile.screening.claims import Claims, Coarse
 from twinstile.screening.types import (
     Decision,
+    Direction,
     Outcome,
     Reading,
     Reason,
@@ -37,6 +41,7 @@ class Brought:
     illness: bool
     reminders: frozenset[ReminderKind]
     services: frozenset[ServiceKind]
+    claims: Claims | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +56,7 @@ class Evidence:
     verifications: frozenset[VerificationKind] = frozenset()
     reminders: frozenset[ReminderKind] = frozenset()
     services: frozenset[ServiceKind] = frozenset()
+    claims: Claims = claims.NOTHING
 
     def joined(self, brought: Brought, *, late: bool = False) -> "Evidence":
         """The evidence with one more check in it.
@@ -77,6 +83,9 @@ class Evidence:
             verifications=frozenset(kinds),
             reminders=self.reminders | brought.reminders,
             services=self.services | brought.services,
+            claims=self.claims.joined(brought.claims, late=late)
+            if brought.claims
+            else self.claims,
         )
 
 
@@ -98,22 +107,67 @@ def _bounded(
     return (*(r for r in peaks.values() if r in old), *readings[len(old) :])
 
 
-@lru_cache(maxsize=4096)
-def decide(
-    state: ScreeningState, evidence: Evidence, *, prior_hold: bool, policy: HubPolicy
-) -> Decision:
-    """What the policy says of this evidence, with every reason, and where that leads.
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What a decision takes from around the screening, at the moment of the check."""
 
-    A decision depends on nothing else, and most of a train's passengers bring the same.
-    """
-    applying = policy.applying(facts(state, evidence, policy.parameters, prior_hold=prior_hold))
+    at: datetime
+    day: date
+    """The moment's day at the hub."""
+    prior_hold: bool = False
+    party_flagged: bool = False
+    direction: Direction = Direction.UNKNOWN
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """The same with the claims, as coarse as rules read it."""
+
+    claims: Coarse = field(default_factory=Coarse)
+    prior_hold: bool = False
+    party_flagged: bool = False
+    direction: Direction = Direction.UNKNOWN
+
+
+def decide(
+    state: ScreeningState, evidence: Evidence, around: Around, policy: HubPolicy
+) -> Decision:
+    """What the policy says of this evidence, with every reason, and where that leads."""
+    told = claims.coarse(evidence.claims, policy.areas, around.at, around.day)
+    beside = Beside(told, around.prior_hold, around.party_flagged, around.direction)
+    if evidence.claims is not claims.NOTHING:
+        evidence = replace(evidence, claims=claims.NOTHING)
+    return _decide(state, evidence, beside, policy)
+
+
+def ordered(
+    decision: Decision, evidence: Evidence, around: Around, policy: HubPolicy
+) -> tuple[Ordered, ...]:
+    """The measures that come with a decision, with their dates."""
+    asked = [
+        (rule.rule_id, measure)
+        for rule in policy.named([reason.rule_id for reason in decision.reasons])
+        for measure in rule.measures
+    ]
+    if not asked:
+        return ()
+    met = policy.areas.met(evidence.claims.stays, around.day)
+    return measures.ordered(asked, around.at, around.day, met.left_on)
+
+
+@lru_cache(maxsize=4096)
+def _decide(
+    state: ScreeningState, evidence: Evidence, beside: Beside, policy: HubPolicy
+) -> Decision:
+    """A decision depends on nothing else, and most of a train's passengers bring the same."""
+    applying = policy.applying(facts(state, evidence, beside, policy.parameters))
     outcome = max((Outcome(rule.outcome) for rule in applying), default=Outcome.PASS)
     reasons = tuple(Reason(rule.rule_id, rule.code) for rule in applying)
     return machine.conclude(state, outcome, reasons, policy.version)
 
 
 def facts(
-    state: ScreeningState, evidence: Evidence, parameters: Parameters, *, prior_hold: bool
+    state: ScreeningState, evidence: Evidence, beside: Beside, parameters: Parameters
 ) -> Mapping[str, object]:
     """The coarse facts a policy's rules may speak about; docs/policy lists them."""
     threshold = parameters.threshold_tenths
@@ -142,7 +196,10 @@ def facts(
         "credential": {"status": evidence.credential},
         "identity": {"result": evidence.identity},
         "illness": evidence.illness,
-        "prior_hold": prior_hold,
+        "prior_hold": beside.prior_hold,
+        **beside.claims.facts(),
+        "party": {"flagged": beside.party_flagged},
+        "direction": beside.direction.value,
         "parameters": {
             "threshold_tenths": threshold,
             "invalid_below_tenths": parameters.invalid_below_tenths,

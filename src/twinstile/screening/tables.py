@@ -49,6 +49,8 @@ class Check(Base):
     reasons: Mapped[list[object]] = mapped_column(JSONB)
     policy_version: Mapped[str]
     case_id: Mapped[UUID | None]
+    measures: Mapped[list[object] | None] = mapped_column(JSONB)
+    """What was ordered of the traveller, with its dates; null: nothing."""
 
 
 class Screening(Base):

@@ -52,6 +52,8 @@ class Outcome(Cautious):
 
     PASS = "PASS"
     PASS_WITH_CONDITIONS = "PASS_WITH_CONDITIONS"
+    DEFER = "DEFER"  # let through unverified at low risk; closed by data later
+    WAIT = "WAIT"  # the evidence is complete, an answer is awaited
     REPEAT = "REPEAT"  # the evidence is missing or unusable: measure or read again
     ASSIST = "ASSIST"  # the traveller needs a person's help to show it
     SECONDARY = "SECONDARY"
@@ -142,6 +144,74 @@ class ScreeningEvent(StrEnum):
     MATCHED_CONDITIONS = "matched_conditions"
     MATCHED_RISK = "matched_risk"
     REENTER = "reenter"
+
+
+class Category(StrEnum):
+    """As whom somebody passes."""
+
+    TRAVELLER = "TRAVELLER"
+    CREW = "CREW"
+    STAFF = "STAFF"
+    INFANT = "INFANT"
+    DIPLOMAT = "DIPLOMAT"
+
+
+class Direction(StrEnum):
+    """Which way a lane leads."""
+
+    UNKNOWN = "UNKNOWN"
+    ARRIVING = "ARRIVING"
+    DEPARTING = "DEPARTING"
+
+
+class SampleKind(StrEnum):
+    PCR = "PCR"
+    ANTIGEN = "ANTIGEN"
+
+
+class SampleResult(StrEnum):
+    UNKNOWN = "UNKNOWN"
+    PENDING = "PENDING"
+    NEGATIVE = "NEGATIVE"
+    POSITIVE = "POSITIVE"
+
+
+class ItinerarySource(StrEnum):
+    """Who says where a traveller was."""
+
+    CARD = "CARD"
+    DECLARATION = "DECLARATION"
+    OFFICER = "OFFICER"
+
+
+class Tristate(StrEnum):
+    """An answer, from the least to the most serious one where the question is of a risk."""
+
+    NOT_STATED = "NOT_STATED"
+    NO = "NO"
+    UNSURE = "UNSURE"
+    YES = "YES"
+
+
+class Symptom(StrEnum):
+    """What customs cards, the declarations of the IHR and code clients ask for, together."""
+
+    FEVER = "FEVER"
+    FATIGUE = "FATIGUE"
+    COUGH = "COUGH"
+    HEADACHE = "HEADACHE"
+    MUSCLE_PAIN = "MUSCLE_PAIN"
+    BREATHING_DIFFICULTY = "BREATHING_DIFFICULTY"
+    CHEST_TIGHTNESS = "CHEST_TIGHTNESS"
+    PALPITATION = "PALPITATION"
+    NAUSEA = "NAUSEA"
+    VOMITING = "VOMITING"
+    DIARRHOEA = "DIARRHOEA"
+    CONJUNCTIVITIS = "CONJUNCTIVITIS"
+    RASH = "RASH"
+    BLEEDING = "BLEEDING"  # under the skin or without injury
+    CONFUSION = "CONFUSION"
+    UNWELL = "UNWELL"
 
 
 class ReminderKind(StrEnum):
