@@ -1,6 +1,7 @@
 """Which schema a program serves: its own, and a newer one whose floor it knows."""
 
 from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from uuid import uuid4
 
@@ -39,19 +40,25 @@ def test_a_program_serves_a_newer_schema_whose_floor_it_knows(
     assert KNOWN.judge(present, floor) is standing
 
 
-@pytest.fixture
-async def apart(place: Place) -> AsyncGenerator[Place]:
-    """A database of its own, with our schema."""
+@asynccontextmanager
+async def empty(place: Place) -> AsyncGenerator[Place]:
+    """A database of its own, without a schema."""
     name = f"floor_{uuid4().hex[:8]}"
     await ask(place.owner_url, f"CREATE DATABASE {name}")
 
     def there(url: str) -> str:
         return make_url(url).set(database=name).render_as_string(hide_password=False)
 
-    own = replace(place, service_url=there(place.service_url), owner_url=there(place.owner_url))
-    await opening.prepare(own)
-    yield own
+    yield replace(place, service_url=there(place.service_url), owner_url=there(place.owner_url))
     await ask(place.owner_url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+async def apart(place: Place) -> AsyncGenerator[Place]:
+    """A database of its own, with our schema."""
+    async with empty(place) as own:
+        await opening.prepare(own)
+        yield own
 
 
 async def ask(url: str, statement: str) -> object:
@@ -95,9 +102,10 @@ async def test_a_newer_schema_without_room_for_us_is_refused_in_words(
     assert "schema" in answer.json()["detail"]
 
 
-async def test_an_older_schema_is_brought_to_ours(apart: Place, house: House) -> None:
-    await ask(apart.owner_url, "ALTER TABLE alembic_version DROP COLUMN floor")
-    await ask(apart.owner_url, "UPDATE alembic_version SET version_num = '0005'")
-    assert (await readiness(house, apart)).status_code == 503
-    await opening.prepare(apart)
-    assert (await readiness(house, apart)).status_code == 200
+async def test_an_older_schema_is_brought_to_ours(place: Place, house: House) -> None:
+    async with empty(place) as older:
+        await schema.upgrade(older.owner_url, revision="0005")
+        await ask(older.owner_url, "ALTER TABLE alembic_version DROP COLUMN IF EXISTS floor")
+        assert (await readiness(house, older)).status_code == 503
+        await opening.prepare(older)
+        assert (await readiness(house, older)).status_code == 200
