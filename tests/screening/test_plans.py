@@ -100,18 +100,19 @@ def statements(size: int) -> dict[str, tuple[str, tuple[object, ...]]]:
     """Each statement of the gate's path that looks something up, with so many look-ups."""
     ids = [uuid4() for _ in range(size)]
     blinds = [os.urandom(32) for _ in ids]
+    documents = (DAY, blinds, blinds, ids, blinds, 1)
     common = {"observed_at": datetime.now(UTC).isoformat(), "lane_id": "north-1"}
     looked_up = json.dumps(
         [
-            {"ordinal": i, "id": str(n), "screening_id": str(n), "person_id": str(n), **common}
-            for i, n in enumerate(ids)
+            {"ordinal": i, "id": str(n), "screening_id": str(n), "blind": f"\\x{b.hex()}"}
+            | common
+            for i, (n, b) in enumerate(zip(ids, blinds, strict=True))
         ]
     )
-    passages = json.dumps([{"before": 1, "screening_id": str(n)} for n in ids])
+    passages = json.dumps([{"row": "1", "screening_id": str(n)} for n in ids])
     return {
-        "recognise": (vault._RECOGNISE, (DAY, blinds, blinds, ids, blinds, 1)),
-        "lock screenings": (facts._LOCK_SQL, (ids, ids)),
-        "facts": (facts._FACTS_SQL, (looked_up,)),
+        "recognise": (vault.MEET_SQL, documents),
+        "facts": (facts._FACTS_SQL, (*documents, looked_up)),
         "people of cases": (vault._LATEST, (ids,)),
         "write": (checks._WRITE_SQL, ("[]", passages, "[]", "[]", datetime.now(UTC))),
     }

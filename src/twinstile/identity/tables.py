@@ -29,6 +29,8 @@ class Vault(Base):
     first_epoch: Mapped[int]
     """The epoch in which the person id was given out; goes with it from day to day."""
     cipher: Mapped[bytes]
+    turns: Mapped[int] = mapped_column(server_default="0")
+    """How often the person was met again that day, see `MEET_SQL`."""
 
 
 class Held(Base):

@@ -10,7 +10,6 @@ import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import NamedTuple
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -76,9 +75,9 @@ def blind(living: Sequence[tuple[str, bytes]], document: Document) -> list[bytes
 
 # One look-up by index for each person (LATERAL with LIMIT), and by the blind index alone
 # (OFFSET 0 keeps the hub out of the choice of index): docs/decisions/0016. Somebody met today
-# already is "updated" to the same row: that locks it and tells the id it has, also one that
-# another request has just entered.
-_RECOGNISE = """
+# already is "updated": that locks the row and tells the id it has, also one that another
+# request has just entered.
+MEET_SQL = """
 INSERT INTO vault (hub_id, day, person_id, blind, first_epoch, cipher)
 SELECT $1, $2, coalesce(k.person_id, w.person_id), w.blind, coalesce(k.first_epoch, $7),
        w.cipher
@@ -91,16 +90,58 @@ LEFT JOIN LATERAL (
     ORDER BY v.day LIMIT 1
 ) k ON true
 ORDER BY w.blind
-ON CONFLICT (hub_id, day, blind) DO UPDATE SET day = excluded.day
-RETURNING blind, person_id
+ON CONFLICT (hub_id, day, blind) DO UPDATE SET turns = vault.turns + 1
+RETURNING blind, person_id, turns
+"""
+"""Says who people are and enters those not met today, for a statement of a room above too.
+
+The parameters are `Shown.arguments`. The rows stay locked until the transaction ends: what is
+decided about one person is decided by one transaction at a time, in this process and in any
+other. Waiting for such a row, a statement does not see what else the other transaction has
+written meanwhile; then `OVERTAKEN_SQL` is true of it, and it is to be sent once more.
 """
 
+OVERTAKEN_SQL = """
+({met}.turns > 0 AND {met}.turns <> 1 + coalesce((
+    SELECT v.turns FROM vault v
+    WHERE v.hub_id = $1 AND v.day = $2 AND v.blind = {met}.blind LIMIT 1), -1))
+"""
+"""Whether a row returned by `MEET_SQL` had moved since its own statement began to read."""
 
-class Met(NamedTuple):
-    """A person, and whether anything can be known of them: a new id was just given out."""
 
-    person_id: UUID
-    before: bool
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """Documents as `MEET_SQL` takes them."""
+
+    arguments: tuple[object, ...]
+    """The parameters from $2 on: day, blind indices, those of the epoch before, new ids,
+    ciphers, epoch."""
+    blinds: Sequence[bytes]
+    """The blind index of each identity that was given, in order."""
+
+
+async def shown(keys: KeyFiles, hub_id: str, day: date, people: Sequence[Identity]) -> Shown:
+    """The documents of these people, each once. Raises `KeyDestroyed`, `MasterUnavailable`."""
+    if not people:
+        return Shown((day, [], [], [], [], epoch_of(day)), ())
+    key = await keys.obtain(day_key(day))
+    living = epoch_keys(keys, day)
+    blinds = [blind(living, person.document) for person in people]
+    first = {
+        digests[0]: (digests, person) for digests, person in zip(blinds, people, strict=True)
+    }
+    arguments = (
+        day,
+        list(first),
+        [digests[-1] for digests, _ in first.values()],
+        [uuid4() for _ in first],
+        [
+            encrypt(key, _pack(person), _seen_at(hub_id, day, digests[0]))
+            for digests, person in first.values()
+        ],
+        epoch_of(day),
+    )
+    return Shown(arguments, [digests[0] for digests in blinds])
 
 
 async def recognise(
@@ -110,51 +151,16 @@ async def recognise(
     day: date,
     people: Sequence[Identity],
 ) -> list[UUID]:
-    """The person id of each identity, see `meet`."""
-    return [person.person_id for person in await meet(tx, keys, hub_id, day, people)]
+    """The person id of each identity, in order, see `MEET_SQL`. One statement.
 
-
-async def meet(
-    tx: Transaction,
-    keys: KeyFiles,
-    hub_id: str,
-    day: date,
-    people: Sequence[Identity],
-) -> list[Met]:
-    """Who each identity is, in order, entering those not met today.
-
-    The rows stay locked until the transaction ends: what is decided about one person is decided
-    by one transaction at a time, in this process and in any other. One statement.
     Raises `KeyDestroyed` when the day's key was destroyed, `MasterUnavailable`.
     """
     if not people:
         return []
-    key = await keys.obtain(day_key(day))
-    living = epoch_keys(keys, day)
-    blinds = [blind(living, person.document) for person in people]
-    first = {
-        digests[0]: (digests, person) for digests, person in zip(blinds, people, strict=True)
-    }
-    ids = [uuid4() for _ in first]
-    met: Iterable[asyncpg.Record] = await tx.raw.fetch(
-        _RECOGNISE,
-        hub_id,
-        day,
-        list(first),
-        [digests[-1] for digests, _ in first.values()],
-        ids,
-        [
-            encrypt(key, _pack(person), _seen_at(hub_id, day, digests[0]))
-            for digests, person in first.values()
-        ],
-        epoch_of(day),
-    )
+    documents = await shown(keys, hub_id, day, people)
+    met: Iterable[asyncpg.Record] = await tx.raw.fetch(MEET_SQL, hub_id, *documents.arguments)
     found: Mapping[bytes, UUID] = {row[0]: row[1] for row in met}
-    new = set(ids)
-    return [
-        Met(person_id, person_id not in new)
-        for person_id in (found[digests[0]] for digests in blinds)
-    ]
+    return [found[digest] for digest in documents.blinds]
 
 
 async def find(

@@ -1,13 +1,13 @@
 """Record checks: facts, decision, one write, for any number of checks of one hub at once.
 
-The order of the house: people are recognised (and locked), the situation of every check is read
-in one statement, the pure rules decide check by check, one statement writes what was decided,
-and a confirmed suspicion opens its case, all in the caller's transaction.
+The order of the house: one statement recognises (and locks) people and reads the situation of
+every check, the pure rules decide check by check, one statement writes what was decided, and a
+confirmed suspicion opens its case, all in the caller's transaction.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import datetime
 from typing import cast
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -42,25 +42,24 @@ async def record(
     """Record checks of one hub, in order, and return what became of each.
 
     A check that was stored before gets its first answer again. With `counting`, the devices'
-    counters are noted too; who notes them later in the same transaction leaves it out. Five
-    statements at most, however many checks and cases; two more where an alarm joins an open
-    case. Raises `Overtaken` when another request has recorded the same passage since it was
+    counters are noted too; who notes them later in the same transaction leaves it out. Two
+    statements however many checks, three if cases are opened, two more where an alarm joins an
+    open case. Raises `Overtaken` when another request has moved the same passage since it was
     read.
     """
     hub_id = stand.hub_id
     today = stand.at.astimezone(stand.zone).date()
-    met = await _meet(tx, stand, checks, today)
-    people = [person and person.person_id for person in met]
-    before = [person.person_id for person in met if person and person.before]
-    situations = await facts.look_up(tx, hub_id, checks, people, before)
+    identities = [check.identity for check in checks if check.identity]
+    documents = await vault.shown(stand.keys, hub_id, today, identities)
+    situations = await facts.look_up(tx, hub_id, checks, documents)
     policies = {
         version: await stand.policies.get(tx, hub_id, version)
         for version in {situation.policy_version for situation in situations}
         | {s.known.policy_version for s in situations if s.known}
     }
     batch = Batch(policies, stand.zone)
-    for check, person_id, situation in zip(checks, people, situations, strict=True):
-        batch.take(check, person_id, situation)
+    for check, situation in zip(checks, situations, strict=True):
+        batch.take(check, situation)
     openings = await referrals.rows(
         tx, stand.keys, hub_id, stand.zone, batch.openings(), stand.at
     )
@@ -72,14 +71,6 @@ async def record(
 def _numbered(done: Recorded, numbers: Mapping[UUID, str]) -> Recorded:
     number = numbers.get(done.case_id) if done.case_id else None
     return replace(done, case_no=number) if number else done
-
-
-async def _meet(
-    tx: Transaction, stand: Stand, checks: Sequence[GateCheck], today: date
-) -> list[vault.Met | None]:
-    shown = [check.identity for check in checks if check.identity]
-    ids = iter(await vault.meet(tx, stand.keys, stand.hub_id, today, shown))
-    return [next(ids) if check.identity else None for check in checks]
 
 
 # Rows to be moved are found one by one and named by their place: joined by their key, the
@@ -102,7 +93,7 @@ WITH stored AS (
     RETURNING id
 ), folded AS (
     SELECT * FROM jsonb_to_recordset($3::jsonb) AS s(
-        before int, screening_id uuid, person_id uuid, run_id uuid, entry_id text,
+        "row" xid, screening_id uuid, person_id uuid, run_id uuid, entry_id text,
         checkpoint text, state text, opened_at timestamptz, state_since timestamptz,
         due_at timestamptz, closed_at timestamptz, referred_at timestamptz,
         deferred_at timestamptz, case_id uuid, supersedes uuid, fold jsonb, checks int,
@@ -115,7 +106,7 @@ WITH stored AS (
     SELECT $1, screening_id, person_id, run_id, entry_id, checkpoint, state, opened_at,
         state_since, due_at, closed_at, referred_at, deferred_at, case_id, supersedes, fold,
         checks, reminders, verifications, services
-    FROM folded WHERE before = 0
+    FROM folded WHERE "row" IS NULL
     ON CONFLICT DO NOTHING
     RETURNING screening_id
 ), moved AS (
@@ -132,7 +123,7 @@ WITH stored AS (
         SELECT s.ctid FROM screening s
         WHERE s.hub_id = $1 AND s.screening_id = f.screening_id LIMIT 1
     ) found
-    WHERE screening.ctid = found.ctid AND f.before > 0 AND screening.checks = f.before
+    WHERE screening.ctid = found.ctid AND screening.xmin = f."row"
     RETURNING screening.screening_id
 ), noted AS (
     INSERT INTO event (hub_id, event_id, at, kind, subject_id, device_id, operator_id, body)
@@ -187,7 +178,7 @@ async def _write(
     numbers = {UUID(case_id): case_no for case_id, case_no in told.items()}
     written = (checks, passages, len(numbers))
     if written != (len(batch.check_rows), len(batch.touched), len(openings)):
-        # Another request stored the same check, or began the same screening, since we read:
+        # Another request stored the same check, or moved the same screening, since we read:
         # nothing of ours is written, and sent again it is decided on what is there then.
         raise Overtaken("The same passage was recorded just now.", retry_after_s=1)
     return numbers
@@ -204,7 +195,7 @@ def _counters(checks: Sequence[GateCheck]) -> list[dict[str, object]]:
 def _row(passage: Passage) -> dict[str, object]:
     closed = passage.last_at if passage.state.terminal else None
     return {
-        "before": passage.before,
+        "row": passage.row,
         "screening_id": passage.screening_id,
         "person_id": passage.person_id,
         "run_id": passage.run_id,

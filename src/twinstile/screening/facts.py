@@ -8,7 +8,7 @@ from uuid import UUID
 
 from twinstile.arrivals.manifests import EXPECTATION_SQL
 from twinstile.cases.referrals import CASE_NO_SQL, OPEN_CASE_SQL
-from twinstile.identity.vault import Identity
+from twinstile.identity.vault import MEET_SQL, OVERTAKEN_SQL, Identity, Shown
 from twinstile.platform.db import Transaction, as_json
 from twinstile.policy.versions import IN_FORCE_SQL
 from twinstile.screening import claims
@@ -98,12 +98,15 @@ class Earlier:
     run_id: UUID | None
     entry_id: str | None
     checks: int
+    row: str
+    """The version of its row, by which it is moved if nobody else has moved it since."""
 
 
 @dataclass(frozen=True, slots=True)
 class Situation:
     """All that is known around one check."""
 
+    person_id: UUID | None
     known: Known | None
     checkpoint: str | None
     policy_version: str
@@ -123,31 +126,13 @@ class Situation:
 
 # People are looked up one by one and by the person alone: OFFSET 0 keeps the hub, which the
 # planner may take for selective, out of the choice of index (docs/decisions/0016).
-_LOCK_SQL = """
-WITH near AS (
-    SELECT unnest($2::uuid[]) AS screening_id
-    UNION
-    SELECT o.screening_id FROM unnest($3::uuid[]) AS p(person_id), LATERAL (
-        SELECT s.screening_id
-        FROM (SELECT * FROM screening WHERE person_id = p.person_id OFFSET 0) s
-        WHERE s.hub_id = $1 AND s.closed_at IS NULL
-        ORDER BY s.opened_at DESC LIMIT 20
-    ) o
-)
-SELECT l.screening_id
-FROM (SELECT screening_id FROM near ORDER BY screening_id) n, LATERAL (
-    SELECT s.screening_id FROM screening s
-    WHERE s.hub_id = $1 AND s.screening_id = n.screening_id AND s.closed_at IS NULL
-    LIMIT 1 FOR NO KEY UPDATE
-) l
-"""
 _EARLIER = """
 CASE WHEN {s}.screening_id IS NOT NULL THEN jsonb_build_object(
     'screening_id', {s}.screening_id, 'state', {s}.state, 'person_id', {s}.person_id,
     'opened_at', {s}.opened_at, 'fold', {s}.fold, 'reminders', {s}.reminders,
     'verifications', {s}.verifications, 'services', {s}.services, 'case_id', {s}.case_id,
     'case_no', {case_no}, 'run_id', {s}.run_id, 'entry_id', {s}.entry_id,
-    'checks', {s}.checks) END
+    'checks', {s}.checks, 'row', {s}.xmin) END
 """
 
 
@@ -159,12 +144,15 @@ def _earlier_sql(screening: str) -> str:
 # LATERAL with LIMIT: one look-up by index for each check, whatever the planner believes.
 # Fragments of lower rooms are constants of ours; every value is a parameter.
 _FACTS_SQL = f"""
-WITH wanted AS (
-    SELECT * FROM jsonb_to_recordset($2::jsonb) AS w(
-        ordinal int, id uuid, screening_id uuid, person_id uuid, run_id uuid,
+WITH met AS ({MEET_SQL}), wanted AS (
+    SELECT c.*, m.person_id, {OVERTAKEN_SQL.format(met="m")} IS TRUE AS overtaken
+    FROM jsonb_to_recordset($8::jsonb) AS c(
+        ordinal int, id uuid, screening_id uuid, blind bytea, run_id uuid,
         observed_at timestamptz, lane_id text)
+    LEFT JOIN met m ON m.blind = c.blind
 ), expected AS ({EXPECTATION_SQL.format(hub="$1")})
 SELECT
+    w.overtaken, w.person_id,
     CASE WHEN c.id IS NOT NULL THEN jsonb_build_object(
         'fingerprint', encode(c.fingerprint, 'hex'), 'fingerprint_key', c.fingerprint_key,
         'screening_id', c.screening_id, 'verdict', c.verdict, 'outcome', c.outcome,
@@ -201,10 +189,11 @@ LEFT JOIN LATERAL (
     SELECT * FROM screening s WHERE s.hub_id = $1 AND s.screening_id = c.screening_id LIMIT 1
 ) k ON true
 LEFT JOIN LATERAL (
-    SELECT * FROM screening s WHERE s.hub_id = $1 AND s.screening_id = w.screening_id LIMIT 1
+    SELECT s.xmin, s.* FROM screening s
+    WHERE s.hub_id = $1 AND s.screening_id = w.screening_id LIMIT 1
 ) n ON true
 LEFT JOIN LATERAL (
-    SELECT * FROM (SELECT * FROM screening WHERE person_id = w.person_id OFFSET 0) s
+    SELECT s.* FROM (SELECT xmin, * FROM screening WHERE person_id = w.person_id OFFSET 0) s
     WHERE s.hub_id = $1
       AND (s.closed_at IS NULL OR s.opened_at > w.observed_at - interval '1 day')
     ORDER BY (s.closed_at IS NULL) DESC, s.opened_at DESC LIMIT 1
@@ -214,42 +203,37 @@ ORDER BY w.ordinal
 
 
 async def look_up(
-    tx: Transaction,
-    hub_id: str,
-    checks: Sequence[GateCheck],
-    people: Sequence[UUID | None],
-    before: Sequence[UUID],
+    tx: Transaction, hub_id: str, checks: Sequence[GateCheck], documents: Shown
 ) -> list[Situation]:
-    """The situation of each check, in order. Two statements; one if all people are new here.
+    """The situation of each check, in order, with the person of its document.
 
-    Open screenings that may be touched, those named and those of people met `before`, are
-    locked first, so that a timer or a person's step never falls between reading and writing.
+    `documents` are those of the checks that bring one. One statement, which enters new people
+    too; sent once more if somebody was being worked on by another transaction when it began.
     """
-    named = [check.screening_id for check in checks if check.screening_id]
-    if named or before:
-        await tx.raw.execute(_LOCK_SQL, hub_id, named, before)
-    rows = await tx.raw.fetch(
-        _FACTS_SQL,
-        hub_id,
-        as_json(
-            [
-                {
-                    "ordinal": ordinal,
-                    "id": check.id,
-                    "screening_id": check.screening_id,
-                    "person_id": person_id,
-                    "run_id": check.run_id,
-                    "observed_at": check.moment,
-                    "lane_id": check.lane_id,
-                }
-                for ordinal, (check, person_id) in enumerate(zip(checks, people, strict=True))
-            ]
-        ),
+    blinds = iter(documents.blinds)
+    wanted = as_json(
+        [
+            {
+                "ordinal": ordinal,
+                "id": check.id,
+                "screening_id": check.screening_id,
+                "blind": "\\x" + next(blinds).hex() if check.identity else None,
+                "run_id": check.run_id,
+                "observed_at": check.moment,
+                "lane_id": check.lane_id,
+            }
+            for ordinal, check in enumerate(checks)
+        ]
     )
+    rows = await tx.raw.fetch(_FACTS_SQL, hub_id, *documents.arguments, wanted)
+    if any(row[0] for row in rows):  # now we have the turn, and nobody else can
+        rows = await tx.raw.fetch(_FACTS_SQL, hub_id, *documents.arguments, wanted)
     return [_situation(*row) for row in rows]
 
 
 def _situation(  # noqa: PLR0913, PLR0917 # one parameter a column of the statement, in its order
+    _overtaken: bool,  # noqa: FBT001
+    person_id: UUID | None,
     known: dict[str, object] | None,
     checkpoint: str | None,
     policy_version: str,
@@ -263,6 +247,7 @@ def _situation(  # noqa: PLR0913, PLR0917 # one parameter a column of the statem
     latest: dict[str, object] | None,
 ) -> Situation:
     return Situation(
+        person_id,
         _known(known) if known else None,
         checkpoint,
         policy_version,
@@ -311,6 +296,7 @@ def _earlier(row: dict[str, object]) -> Earlier:
         UUID(text["run_id"]) if row["run_id"] else None,
         text["entry_id"] if row["entry_id"] else None,
         int(text["checks"]),
+        text["row"],
     )
 
 

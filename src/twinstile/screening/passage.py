@@ -40,8 +40,8 @@ class Passage:
     checks: int
     last_device: UUID | None
     last_at: datetime
-    before: int = 0
-    """How many checks it held when it was read; 0: it begins here."""
+    row: str | None = None
+    """The version of its row when it was read; None: it begins here."""
     referred_at: datetime | None = None
     opening: Opening | None = None
     policy: HubPolicy | None = None
@@ -64,7 +64,7 @@ def as_passage(earlier: Earlier, situation: Situation) -> Passage:
         earlier.checks,
         earlier.last_device,
         earlier.last_at,
-        before=earlier.checks,
+        row=earlier.row,
     )
 
 

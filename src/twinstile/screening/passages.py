@@ -71,7 +71,7 @@ class Batch:
         """Cases that the batch confirmed."""
         return [p.opening for p in self.touched.values() if p.opening]
 
-    def take(self, check: GateCheck, person_id: UUID | None, situation: Situation) -> None:
+    def take(self, check: GateCheck, situation: Situation) -> None:
         """Decide one check and note what to write."""
         if check.id in self._seen:
             first, answer = self._seen[check.id]
@@ -80,7 +80,7 @@ class Batch:
         elif situation.known is not None:
             self.done.append(self._again(check, situation.known))
         else:
-            self._decide(check, person_id, situation)
+            self._decide(check, situation)
 
     def _again(self, check: GateCheck, known: Known) -> Recorded:
         """The first decision once more; whether the content is the same is told by fingerprint.
@@ -110,9 +110,9 @@ class Batch:
             known.measures,
         )
 
-    def _decide(self, check: GateCheck, person_id: UUID | None, situation: Situation) -> None:
+    def _decide(self, check: GateCheck, situation: Situation) -> None:
         policy = self._policies[situation.policy_version]
-        passage, conflict = self._passage(check, person_id, situation, policy)
+        passage, conflict = self._passage(check, situation, policy)
         evidence = passage.evidence.joined(check.brought, late=check.moment < passage.last_at)
         inherited = _inherited(check, situation, policy)
         if not inherited <= evidence.reminders:
@@ -120,7 +120,7 @@ class Batch:
         around = rules.Around(
             check.moment,
             check.moment.astimezone(self._zone).date(),
-            prior_hold=self._suspected(check, passage, person_id, situation, policy),
+            prior_hold=self._suspected(check, passage, situation, policy),
         )
         decision = rules.decide(passage.state, evidence, around, policy)
         after = self._moved(passage, check, evidence, decision, situation)
@@ -148,11 +148,11 @@ class Batch:
         self,
         check: GateCheck,
         passage: Passage,
-        person_id: UUID | None,
         situation: Situation,
         policy: HubPolicy,
     ) -> bool:
         """Whether another screening of this person raised a suspicion nobody has resolved."""
+        person_id = situation.person_id
         window = timedelta(hours=policy.parameters.hold_window_hours)
         known = dict(situation.suspicions)
         for screening_id in self._of_person.get(person_id, {}) if person_id else ():
@@ -164,14 +164,11 @@ class Batch:
         return any(abs(check.moment - at) < window for at in known.values())
 
     def _passage(
-        self,
-        check: GateCheck,
-        person_id: UUID | None,
-        situation: Situation,
-        policy: HubPolicy,
+        self, check: GateCheck, situation: Situation, policy: HubPolicy
     ) -> tuple[Passage, bool]:
         """The screening a check belongs to, and whether another device just finished it."""
-        named, others = self._earlier(check, person_id, situation)
+        person_id = situation.person_id
+        named, others = self._earlier(check, situation)
         for earlier in (named, *others):
             if earlier and joins(earlier, check, policy):
                 return replace(
@@ -206,12 +203,13 @@ class Batch:
         return fresh, other_device and since < close
 
     def _earlier(
-        self, check: GateCheck, person_id: UUID | None, situation: Situation
+        self, check: GateCheck, situation: Situation
     ) -> tuple[Passage | None, list[Passage]]:
         """The screening the check names, unless it is another person's, and the person's own.
 
         What this batch knows already goes before what the database does.
         """
+        person_id = situation.person_id
         named = self._passages.get(check.screening_id) if check.screening_id else None
         if named is None and situation.named is not None:
             named = as_passage(situation.named, situation)
