@@ -8,7 +8,7 @@ are inside it.
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Protocol, cast
 
@@ -63,7 +63,9 @@ _CUT = (
 )
 
 
-class _Block(Protocol):
+class Block(Protocol):
+    """What is used of a transaction of the driver."""
+
     async def start(self) -> None: ...
     async def commit(self) -> None: ...
     async def rollback(self) -> None: ...
@@ -83,7 +85,7 @@ class Raw(Protocol):
     async def copy_from_query(
         self, query: str, *args: object, output: object, **options: object
     ) -> str: ...
-    def transaction(self, *, readonly: bool = False) -> _Block: ...
+    def transaction(self, *, readonly: bool = False) -> Block: ...
     def is_closed(self) -> bool: ...
     def terminate(self) -> None: ...
 
@@ -113,14 +115,11 @@ class Database:
         role: str = "",
         server_settings: Mapping[str, str] | None = None,
         plans_live_s: int = PLANS_LIVE_S,
-        keeps: bool = False,
     ) -> None:
         """`role` is taken on at connect, for a login that is more than the service may be."""
         self._pool_size = pool_size
-        self._given_url = url
-        self._role = role
-        self._keeps = keeps
-        self._kept: AsyncConnection | None = None
+        self.given_url = url
+        self.role = role
         # The pool gives a connection that comes back to whoever asks at that moment, even while
         # others wait: in a rush some would wait many turns. Turns are taken here, in order.
         self._turns = asyncio.Semaphore(pool_size)
@@ -152,24 +151,6 @@ class Database:
             },
         )
 
-    def apart(
-        self,
-        *,
-        statement_timeout_ms: int,
-        server_settings: Mapping[str, str],
-        plans_live_s: int,
-    ) -> "Database":
-        """The same database through one connection, which nothing else can take."""
-        return Database(
-            self._given_url,
-            pool_size=1,
-            keeps=True,
-            statement_timeout_ms=statement_timeout_ms,
-            role=self._role,
-            server_settings=server_settings,
-            plans_live_s=plans_live_s,
-        )
-
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[Transaction]:
         """A writing transaction: committed when the block ends, rolled back when it raises.
@@ -195,7 +176,7 @@ class Database:
             async with self._turn(), AsyncExitStack() as stack:
                 async with asyncio.timeout(REACH_S):
                     sql = await stack.enter_async_context(self._connection())
-                    raw, block = await _begin(sql, readonly=readonly)
+                    raw, block = await self._begin(sql, readonly=readonly)
                 try:
                     yield sql, raw
                 except BaseException:
@@ -212,22 +193,26 @@ class Database:
                 raise
             raise problem from error
 
-    @asynccontextmanager
-    async def _connection(self) -> AsyncGenerator[AsyncConnection]:
-        """One from the pool, or the one that is kept: asking the pool costs processor time."""
-        if not self._keeps:
-            async with self.engine.connect() as sql:
-                yield sql
-            return
-        sql, self._kept = self._kept or await self.engine.connect(), None
+    def _connection(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        return self.engine.connect()
+
+    async def _begin(self, sql: AsyncConnection, *, readonly: bool) -> tuple[Raw, Block]:
+        """Begin a transaction, on a new connection if this one turns out to be cut.
+
+        Nothing was asked yet, so beginning again is harmless: a restart of the server between
+        two requests goes unnoticed.
+        """
+        raw = await living(sql)
         try:
-            yield sql
-        except BaseException:
-            await sql.close()
-            raise
-        if sql.in_transaction():
-            await sql.rollback()  # SQLAlchemy's own idea of one; ours has ended
-        self._kept = sql
+            async with asyncio.timeout(BEGIN_S):
+                return raw, await _started(raw, self._transaction(raw, readonly=readonly))
+        except _CUT:
+            await sql.invalidate()
+            raw = await living(sql)
+            return raw, await _started(raw, self._transaction(raw, readonly=readonly))
+
+    def _transaction(self, raw: Raw, *, readonly: bool) -> Block:  # see `Line`
+        return raw.transaction(readonly=readonly)
 
     @asynccontextmanager
     async def _turn(self) -> AsyncGenerator[None]:
@@ -250,8 +235,6 @@ class Database:
 
     async def close(self) -> None:
         """Give all connections back to the server."""
-        if self._kept is not None:
-            await self._kept.close()
         await self.engine.dispose()
 
 
@@ -274,29 +257,12 @@ async def living(sql: AsyncConnection) -> Raw:
         await sql.invalidate()
 
 
-async def _begin(sql: AsyncConnection, *, readonly: bool) -> tuple[Raw, _Block]:
-    """Begin a transaction, on a new connection if this one turns out to be cut.
-
-    Nothing was asked yet, so beginning again is harmless: a restart of the server between two
-    requests goes unnoticed.
-    """
-    raw = await living(sql)
-    try:
-        async with asyncio.timeout(BEGIN_S):
-            return raw, await _start(raw, readonly=readonly)
-    except _CUT:
-        await sql.invalidate()
-        raw = await living(sql)
-        return raw, await _start(raw, readonly=readonly)
-
-
-async def _start(raw: Raw, *, readonly: bool) -> _Block:
+async def _started(raw: Raw, block: Block) -> Block:
     """Send BEGIN; a connection on which that failed or was cancelled is thrown away.
 
     Asyncpg would take every later transaction on it for a savepoint inside this one: answered
     with success, and never committed.
     """
-    block = raw.transaction(readonly=readonly)
     try:
         await block.start()
     except BaseException:
@@ -320,7 +286,7 @@ def _told(error: BaseException) -> Unavailable | None:
     return Unavailable(retry_after_s=1) if isinstance(cause, _OUTAGES) else None
 
 
-async def _roll_back(block: _Block, raw: Raw) -> None:
+async def _roll_back(block: Block, raw: Raw) -> None:
     """Undo; a connection that cannot even do that (timed out, gone) is thrown away."""
     try:
         async with asyncio.timeout(UNDO_S):

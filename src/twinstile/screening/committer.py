@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from twinstile.platform import observe
 from twinstile.platform.crypto import KeyFiles
 from twinstile.platform.errors import Busy, Overtaken, Unavailable
+from twinstile.platform.line import Line
 from twinstile.platform.web import House
 from twinstile.policy.versions import Policies
 from twinstile.screening import checks
@@ -65,7 +66,9 @@ class Committer:
 
     def __init__(self, house: House, policies: Policies) -> None:
         self.house = house
-        self._database = house.database.apart(
+        self._line = Line(
+            house.database,
+            more=lambda: self._waiting > 0,
             statement_timeout_ms=STATEMENT_TIMEOUT_MS,
             server_settings=SERVER_SETTINGS,
             plans_live_s=PLANS_LIVE_S,
@@ -101,7 +104,7 @@ class Committer:
 
     async def warm(self) -> None:
         """Connect now, so that the first check does not wait for it."""
-        await self._database.warm()
+        await self._line.warm()
 
     async def run(self) -> None:
         """Commit what waits, until cancelled; call it once, beside the requests.
@@ -111,6 +114,8 @@ class Committer:
         batch: list[_Waiting] = []
         try:
             while True:
+                if not self._awake.is_set():
+                    self._line.rest()
                 await self._awake.wait()
                 hub_id, queue = self._queues.popitem(last=False)
                 size = min(len(queue.waiting), MOST_A_BATCH)
@@ -125,7 +130,7 @@ class Committer:
             _refuse(batch, Unavailable(retry_after_s=1))
             for queue in self._queues.values():  # nothing of theirs has begun
                 _refuse(queue.waiting, Busy(retry_after_s=1))
-            await self._database.close()
+            await self._line.close()
 
     async def _settle(self, queue: _Queue, batch: Sequence[_Waiting]) -> bool:
         """Commit a batch and answer it; if it fails, each of its checks by itself.
@@ -169,7 +174,7 @@ class Committer:
             max(check.received_at for check in taken),
         )
         try:
-            async with asyncio.timeout(BATCH_S), self._database.transaction() as tx:
+            async with asyncio.timeout(BATCH_S), self._line.transaction() as tx:
                 return await checks.record(tx, stand, taken, counting=True)
         except TimeoutError as error:
             raise Unavailable(retry_after_s=1) from error

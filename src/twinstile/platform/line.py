@@ -1,0 +1,108 @@
+"""One connection for transactions that follow one another, which nothing else can take.
+
+Asking a pool for a connection costs processor time, and BEGIN a round trip that waits for its
+turn in the event loop. So the connection is kept, and as long as more is to come at once, each
+COMMIT begins the next transaction (`COMMIT AND CHAIN`).
+"""
+
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+import asyncpg
+from sqlalchemy.ext.asyncio import AsyncConnection
+from typing_extensions import override
+
+from twinstile.platform.db import Block, Database, Raw
+
+
+class Line(Database):
+    """A kept connection to a database; one user at a time."""
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        more: Callable[[], bool],
+        statement_timeout_ms: int,
+        server_settings: Mapping[str, str],
+        plans_live_s: int,
+    ) -> None:
+        """`more` tells, at a commit, whether another transaction follows at once."""
+        super().__init__(
+            database.given_url,
+            pool_size=1,
+            statement_timeout_ms=statement_timeout_ms,
+            role=database.role,
+            server_settings=server_settings,
+            plans_live_s=plans_live_s,
+        )
+        self._more = more
+        self._kept: AsyncConnection | None = None
+        self._begun: Raw | None = None
+        """The connection whose last COMMIT has begun the next transaction."""
+
+    def rest(self) -> None:
+        """Nothing follows after all: throw away a connection on which something has begun.
+
+        Rare: whoever waited at the last commit is gone. The next transaction connects anew.
+        """
+        if self._begun is not None:
+            self._begun.terminate()
+            self._begun = None
+
+    @override
+    def _connection(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        return self._lent()
+
+    @asynccontextmanager
+    async def _lent(self) -> AsyncGenerator[AsyncConnection]:
+        sql, self._kept = self._kept or await self.engine.connect(), None
+        try:
+            yield sql
+        except BaseException:
+            await sql.close()
+            raise
+        if sql.in_transaction():
+            await sql.rollback()  # SQLAlchemy's own idea of one; ours has ended
+        self._kept = sql
+
+    @override
+    def _transaction(self, raw: Raw, *, readonly: bool) -> Block:
+        if readonly:
+            return super()._transaction(raw, readonly=readonly)
+        begun, self._begun = self._begun is raw, None
+        return _Chained(self, raw, begun=begun)
+
+    def chain(self, raw: Raw) -> str:
+        """How the transaction on this connection is to be committed now."""
+        if not self._more():
+            return "COMMIT"
+        self._begun = raw
+        return "COMMIT AND CHAIN"
+
+    @override
+    async def close(self) -> None:
+        if self._kept is not None:
+            await self._kept.close()
+        await super().close()
+
+
+class _Chained:
+    """A transaction of a line; asyncpg's own cannot be begun by the one before."""
+
+    def __init__(self, line: Line, raw: Raw, *, begun: bool) -> None:
+        self._line = line
+        self._raw = raw
+        self._begun = begun
+
+    async def start(self) -> None:
+        if not self._begun:
+            await self._raw.execute("BEGIN")
+
+    async def commit(self) -> None:
+        if await self._raw.execute(self._line.chain(self._raw)) != "COMMIT":
+            # the server had given the transaction up, and says so in nothing but this word
+            raise asyncpg.InterfaceError("not committed")
+
+    async def rollback(self) -> None:
+        await self._raw.execute("ROLLBACK")
