@@ -24,7 +24,7 @@ from twinstile.platform.errors import Internal, Problem
 from twinstile.platform.roles import Role
 from twinstile.platform.settings import Settings
 from twinstile.policy import documents
-from twinstile.screening import machine, rules
+from twinstile.screening import machine, particulars, rules
 from twinstile.screening.rules import Evidence
 from twinstile.screening.types import Outcome
 
@@ -191,6 +191,17 @@ def scopes_header() -> str:
 
 def first_cells(page: str, header: str) -> list[str]:
     return [row.split("|")[1].strip().strip("`") for row in rows(page, header)]
+
+
+def test_what_a_step_needs_is_listed_event_by_event() -> None:
+    def names(fields: frozenset[str]) -> str:
+        return ", ".join(f"`{name}`" for name in sorted(fields))
+
+    wanted = [
+        f"| `{event}` | {names(terms.needs)} | {names(terms.takes)} |"
+        for event, terms in particulars.TERMS.items()
+    ]
+    assert rows("docs/api.md", "| Event | Needs | Takes as well |") == wanted
 
 
 def test_the_facts_rules_may_speak_about_are_listed() -> None:

@@ -1,4 +1,6 @@
-"""More of flows."""
+"""Which way people go at a checkpoint: only where they depart may boarding be denied."""
+
+from alembic import op
 
 revision = "0015"
 down_revision = "0014"
@@ -7,4 +9,4 @@ depends_on = None
 
 
 def upgrade() -> None:
-    pass
+    op.execute("ALTER TABLE lane ADD COLUMN direction text NOT NULL DEFAULT 'ARRIVING'")

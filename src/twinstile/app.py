@@ -32,6 +32,7 @@ from twinstile.policy.versions import Policies
 from twinstile.screening import api as screening
 from twinstile.screening.committer import Committer
 from twinstile.screening.desk import api as desk
+from twinstile.screening.flow import api as flow
 from twinstile.sharing import api as sharing
 from twinstile.sharing.feed import Feed
 
@@ -46,6 +47,7 @@ ROUTERS = (
     arrivals.router,
     cases.router,
     desk.router,
+    flow.router,
     export.router,
     sharing.router,
     sharing.feed_router,

@@ -61,6 +61,7 @@ TAGS = {
     "shifts": "Signing in and out on a device.",
     "approvals": "Deeds that take two persons: what waits, and the second person's word.",
     "policies": "The rules the hub decides by, versioned.",
+    "alerts": "What somebody must see to, until it was seen to.",
     "arrivals": "Runs and who is expected on them.",
     "checks": "What devices observe: one passage of one person past one device each.",
     "screenings": "The passage of a person through the hub, folded from checks.",

@@ -32,6 +32,8 @@ PURGED: Final = (
     "vault_held",
     "quarantine",
     "manifest_entry",
+    "alert",
+    "deferral",
     "service_act",
     "disposition",
     "fever_case",

@@ -21,6 +21,7 @@ from twinstile.platform.tables import Hub
 from twinstile.platform.web import House
 from twinstile.policy.versions import Policies
 from twinstile.screening import transitions
+from twinstile.screening.flow import alerts
 
 ESCALATED_AT_ONCE = 200
 
@@ -99,13 +100,15 @@ def jobs_of(
 
 
 def _timers(house: House, policies: Policies) -> HubWork:
-    """Fire deadlines that have passed: of screenings, of cases, of what waits for approval."""
+    """Fire deadlines that have passed: screenings, cases, alerts, what waits for approval."""
 
     async def work(hub_id: str, now: datetime) -> None:
         await transitions.expire_due(house.database, policies, hub_id, now)
         async with house.database.transaction() as tx:
             await dispositions.escalate_due(tx, hub_id, now, ESCALATED_AT_ONCE)
             await approvals.expire(tx, hub_id, now)
+        async with house.database.transaction() as tx:
+            await alerts.go_on(tx, hub_id, now)
 
     return work
 

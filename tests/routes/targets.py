@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 import people
+import steps
 from hostile import (
     CANARY,
     COUNTS,
@@ -224,13 +225,28 @@ TARGETS = (
         "PUT",
         f"/v1/screenings/{_SOME}/steps/{_SOME}",
         Role.MEDIC,
-        lambda: {"event": "refuse", "at": people.now(), "reason": CANARY},
+        lambda: steps.body("refuse", reason=CANARY),
         (
             *at("/event", of=WORDS),
             *at("/at", of=MOMENTS),
-            *at("/reason", of=TEXTS),
+            *at("/reason", "/particulars/witness", of=TEXTS),
+            *at("/particulars/refused", of=WORDS),
+            Fault(
+                "/particulars/alternatives",
+                f'["{CANARY}"]',
+                "unknown-value",
+                "/particulars/alternatives/0",
+            ),
+            Fault("/particulars/name", '"x"', "unknown-field"),
             Fault("/state", '"CLEARED"', "unknown-field"),
         ),
+    ),
+    Target(
+        "PUT",
+        f"/v1/alerts/{_SOME}/closure",
+        Role.SUPERVISOR,
+        lambda: {"reason": CANARY},
+        (*at("/reason", of=TEXTS), Fault("/kind", '"OVERDUE"', "unknown-field")),
     ),
     Target(
         "PUT",

@@ -5,6 +5,7 @@ from uuid import UUID, uuid4
 import fever
 import people
 import pytest
+import steps
 from httpx2 import Response
 from hubs import DEVICE, Hub, open_hub
 from refusals import footprint, refused
@@ -132,7 +133,7 @@ async def test_a_revoked_tablet_is_turned_away_and_leaves_nothing(hub: Hub) -> N
     assert await footprint(hub) == before
 
 
-STEP = {"event": "refuse", "at": people.now(), "reason": "x"}
+STEP = steps.body("refuse", reason="x")
 SENT = {"code": "FEVER_CLINIC", "receiver": "x", "decided_at": people.now()}
 HERE = {"checkpoint": "north", "kind": "AUTO"}
 RUN = {

@@ -71,6 +71,8 @@ ALLOWED: Mapping[str, frozenset[str]] = {
     "GET /v1/screenings": ON_THE_FLOOR,
     "GET /v1/screenings/{screening_id}": ON_THE_FLOOR,
     "PUT /v1/screenings/{screening_id}/steps/{step_id}": ON_THE_FLOOR | {Role.EPIDEMIOLOGIST},
+    "GET /v1/alerts": ON_THE_FLOOR,
+    "PUT /v1/alerts/{alert_id}/closure": frozenset({Role.SUPERVISOR, Role.DUTY_COMMANDER}),
     "GET /v1/cases": CASE_READERS,
     "GET /v1/cases/{case_id}": CASE_READERS,
     "GET /v1/cases/{case_id}/person": frozenset({Role.MEDIC}),

@@ -2,6 +2,7 @@
 
 import people
 import pytest
+import steps
 from httpx2 import Response
 from hubs import DEVICE, PASSCODE, Hub
 
@@ -258,9 +259,7 @@ async def test_steps_reminders_and_services_come_in_a_backlog_too(hub: Hub) -> N
     screening = first["screening_id"]
     refuse = {
         "screening_id": screening,
-        "event": "refuse",
-        "at": people.now(),
-        "reason": "wants no second reading",
+        **steps.body("refuse", reason="wants no second reading"),
     }
     service = {
         "screening_id": screening,
@@ -292,9 +291,7 @@ async def test_steps_reminders_and_services_come_in_a_backlog_too(hub: Hub) -> N
 async def test_a_step_without_the_role_is_kept_aside(hub: Hub) -> None:
     held = {
         "screening_id": str(people.new_id()),
-        "event": "refuse",
-        "at": people.now(),
-        "reason": "x",
+        **steps.body("refuse", reason="x"),
     }
     told = (await hand_over(hub, item(1, held, "transition"))).json()
     assert told["items"][0]["status"] == "quarantined"

@@ -4,6 +4,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import people
+import steps
 from httpx2 import Response
 from hubs import Hub
 
@@ -119,7 +120,7 @@ async def test_somebody_held_by_a_deadline_gets_a_case_when_it_is_confirmed(hub:
 async def test_a_device_clock_does_not_decide_who_is_flagged(hub: Hub) -> None:
     number = people.resident_number()
     flagged = (await put(hub, number, celsius=38.0)).json()
-    step = {"event": "absconded", "at": people.now(), "reason": "walked off"}
+    step = steps.body("absconded", reason="walked off")
     await hub.client().put(
         f"/v1/screenings/{flagged['screening_id']}/steps/{people.new_id()}", json=step
     )

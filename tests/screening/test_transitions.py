@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import people
 from hubs import Hub
+from steps import take
 
 from twinstile.platform.roles import Role
 from twinstile.policy.versions import Policies
@@ -17,15 +18,6 @@ async def screened(hub: Hub, counter: int = 1, **changes: object) -> people.Json
     assert answer.status_code == 201, answer.text
     told: people.Json = answer.json()
     return told
-
-
-async def take(
-    hub: Hub, role: Role, screening: object, event: str, step: object = None
-) -> object:
-    return await hub.client(role).put(
-        f"/v1/screenings/{screening}/steps/{step or people.new_id()}",
-        json={"event": event, "at": people.now(), "reason": "as seen at the lane"},
-    )
 
 
 async def test_only_a_medic_lowers_a_suspicion(hub: Hub) -> None:

@@ -1,7 +1,6 @@
 """HTTP: devices, lanes, operators and shifts."""
 
 from datetime import datetime
-from enum import StrEnum
 from typing import Annotated
 from uuid import UUID
 
@@ -11,6 +10,7 @@ from sqlalchemy import select
 
 from twinstile.platform import clock, devices, shifts
 from twinstile.platform.auth import Principal, Scope
+from twinstile.platform.devices import Direction, LaneKind
 from twinstile.platform.errors import (
     AlreadyExists,
     EnrolmentRefused,
@@ -27,17 +27,6 @@ from twinstile.platform.tables import Device, Lane, Operator
 from twinstile.platform.web import GatedRoute, Home, Read, Tx, caller
 
 router = APIRouter(prefix="/v1", route_class=GatedRoute)
-
-
-class LaneKind(StrEnum):
-    """What a lane is for."""
-
-    AUTO = "AUTO"
-    STAFFED = "STAFFED"
-    ASSISTED = "ASSISTED"
-    SECONDARY = "SECONDARY"
-    TRANSIT = "TRANSIT"
-    CREW = "CREW"
 
 
 class EnrolBody(Body):
@@ -86,12 +75,17 @@ class SyncAnswer(Answer):
 class LaneBody(Body):
     checkpoint: Slug = Field(examples=["north"])
     kind: LaneKind
+    direction: Direction | None = Field(
+        default=None,
+        description="of the whole checkpoint; as it is unless given, else ARRIVING",
+    )
 
 
 class LaneAnswer(Answer):
     lane_id: str
     checkpoint: str
     kind: LaneKind
+    direction: Direction
 
 
 class LaneList(Answer):
@@ -259,24 +253,25 @@ async def put_lane(
     who: Annotated[Principal, caller(Scope.DEVICES_MANAGE)],
 ) -> LaneAnswer:
     """Enter a lane with the checkpoint it belongs to and what it is for."""
-    await devices.add_lane(tx, who.hub_id, lane_id, body.checkpoint, body.kind)
-    return LaneAnswer(lane_id=lane_id, checkpoint=body.checkpoint, kind=body.kind)
+    way = await devices.add_lane(
+        tx, who.hub_id, lane_id, body.checkpoint, body.kind, body.direction
+    )
+    return LaneAnswer(
+        lane_id=lane_id, checkpoint=body.checkpoint, kind=body.kind, direction=way
+    )
 
 
 @router.get("/lanes", tags=["lanes"], summary="List the lanes of the hub")
 async def list_lanes(tx: Read, who: Annotated[Principal, caller(Scope.LANES_READ)]) -> LaneList:
-    """Every lane with its checkpoint and kind."""
+    """Every lane with its checkpoint, its kind and which way people go there."""
     found = await tx.sql.execute(
-        select(Lane.lane_id, Lane.checkpoint, Lane.kind)
+        select(Lane.lane_id, Lane.checkpoint, Lane.kind, Lane.direction)
         .where(Lane.hub_id == who.hub_id)
         .order_by(Lane.lane_id)
         .limit(2000)
     )
     return LaneList(
-        lanes=[
-            LaneAnswer(lane_id=lane_id, checkpoint=checkpoint, kind=LaneKind(kind))
-            for lane_id, checkpoint, kind in found
-        ]
+        lanes=[LaneAnswer.model_validate(row) for row in found.mappings()],
     )
 
 

@@ -30,6 +30,9 @@ class Scope(StrEnum):
     APPROVALS_READ = "approvals:read"
     APPROVALS_WRITE = "approvals:write"
     """To decide on what another person asks for; each kind needs a scope of its own as well."""
+    ALERTS_READ = "alerts:read"
+    ALERTS_WRITE = "alerts:write"
+    """To say that an alert was seen to."""
     ARRIVALS_READ = "arrivals:read"
     ARRIVALS_WRITE = "arrivals:write"
     CASES_READ = "cases:read"
@@ -70,6 +73,7 @@ _EVERY_SHIFT = frozenset(
 )
 _AT_THE_LANE = _EVERY_SHIFT | {
     Scope.APPROVALS_READ,
+    Scope.ALERTS_READ,
     Scope.ARRIVALS_READ,
     Scope.CHECKS_READ,
     Scope.CHECKS_WRITE,
@@ -97,6 +101,7 @@ ROLE_SCOPES: Mapping[Role, frozenset[Scope]] = {
     | {
         Scope.ACCESS_READ,
         Scope.APPROVALS_WRITE,
+        Scope.ALERTS_WRITE,
         Scope.ARRIVALS_WRITE,
         Scope.CASES_READ,
         Scope.CASES_WRITE,
@@ -113,6 +118,8 @@ ROLE_SCOPES: Mapping[Role, frozenset[Scope]] = {
         Scope.ACCESS_READ,
         Scope.APPROVALS_READ,
         Scope.APPROVALS_WRITE,
+        Scope.ALERTS_READ,
+        Scope.ALERTS_WRITE,
         Scope.ARRIVALS_READ,
         Scope.ARRIVALS_WRITE,
         Scope.CASES_READ,

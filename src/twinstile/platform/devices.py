@@ -3,6 +3,7 @@
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from uuid import UUID, uuid4
 
 from sqlalchemy import func, insert, select, update
@@ -21,6 +22,24 @@ from twinstile.platform.tables import Device, Enrolment, Hub, Lane, Quarantine
 CODE_ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"  # no 0/O, 1/I/L, U: read aloud over a radio
 CODE_LENGTH = 10
 CODE_LIFETIME = timedelta(minutes=30)
+
+
+class LaneKind(StrEnum):
+    """What a lane is for."""
+
+    AUTO = "AUTO"
+    STAFFED = "STAFFED"
+    ASSISTED = "ASSISTED"
+    SECONDARY = "SECONDARY"
+    TRANSIT = "TRANSIT"
+    CREW = "CREW"
+
+
+class Direction(StrEnum):
+    """Which way people go at a checkpoint."""
+
+    ARRIVING = "ARRIVING"
+    DEPARTING = "DEPARTING"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,17 +75,42 @@ async def open_hub(
 
 
 async def add_lane(
-    tx: Transaction, hub_id: str, lane_id: str, checkpoint: str, kind: str
-) -> None:
-    """Enter a lane, or change its checkpoint and kind."""
+    tx: Transaction,
+    hub_id: str,
+    lane_id: str,
+    checkpoint: str,
+    kind: str,
+    direction: Direction | None = None,
+) -> Direction:
+    """Enter a lane, or change its checkpoint and kind; which way people go there.
+
+    A checkpoint has one direction: the one named last counts for all its lanes.
+    """
+    way = direction or await direction_of(tx, hub_id, checkpoint) or Direction.ARRIVING
+    values = {"checkpoint": checkpoint, "kind": kind, "direction": way.value}
     await tx.sql.execute(
         upsert(Lane)
-        .values(hub_id=hub_id, lane_id=lane_id, checkpoint=checkpoint, kind=kind)
-        .on_conflict_do_update(
-            index_elements=[Lane.hub_id, Lane.lane_id],
-            set_={"checkpoint": checkpoint, "kind": kind},
-        )
+        .values(hub_id=hub_id, lane_id=lane_id, **values)
+        .on_conflict_do_update(index_elements=[Lane.hub_id, Lane.lane_id], set_=values)
     )
+    await tx.sql.execute(
+        update(Lane)
+        .where(Lane.hub_id == hub_id, Lane.checkpoint == checkpoint, Lane.direction != way)
+        .values(direction=way.value)
+    )
+    return way
+
+
+async def direction_of(tx: Reading, hub_id: str, checkpoint: str | None) -> Direction | None:
+    """Which way people go at a checkpoint; None where there is no lane."""
+    found = await tx.sql.execute(
+        select(Lane.direction)
+        .where(Lane.hub_id == hub_id, Lane.checkpoint == checkpoint)
+        .order_by(Lane.lane_id)
+        .limit(1)
+    )
+    way = found.scalar_one_or_none()
+    return None if way is None else Direction(way)
 
 
 async def lane(tx: Reading, hub_id: str, lane_id: str) -> tuple[str, str]:

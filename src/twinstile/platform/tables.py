@@ -82,6 +82,8 @@ class Lane(Base):
     lane_id: Mapped[str] = mapped_column(primary_key=True)
     checkpoint: Mapped[str]
     kind: Mapped[str]
+    direction: Mapped[str] = mapped_column(server_default="ARRIVING")
+    """The same at every lane of a checkpoint."""
 
 
 class Device(Base):

@@ -51,6 +51,7 @@ from twinstile.screening.bodies import (
     StepBody,
 )
 from twinstile.screening.committer import Committer
+from twinstile.screening.flow import expectations
 from twinstile.screening.intake import Receiver
 from twinstile.screening.transitions import Step
 from twinstile.screening.types import ScreeningState
@@ -215,11 +216,15 @@ async def put_step(
     policies: Compiled,
     who: Annotated[Principal, caller(Scope.STEPS_WRITE)],
 ) -> StepAnswer:
-    """Refuse, consent, abscond, hand over and so on: the wall chart says who may what."""
+    """Refuse, consent, abscond, hand over and so on: the wall chart says who may what.
+
+    Most events need `particulars`, and take no others. Both they and the reason are kept with
+    the passage and shown to whoever may read it: names of travellers do not belong there.
+    """
     desk = transitions.Desk(
         who, home.keys.of(who.hub_id), policies, home.settings.zone, clock.now()
     )
-    step = Step(step_id, screening_id, body.event, body.at, body.reason)
+    step = Step(step_id, screening_id, **dict(body))
     status, state = await transitions.take(tx, desk, step)
     return StepAnswer(status=status, state=state)
 
@@ -284,7 +289,7 @@ async def close_run(
     run_id: UUID, tx: Tx, who: Annotated[Principal, caller(Scope.ARRIVALS_WRITE)]
 ) -> ClosedAnswer:
     """Nobody else is expected: who did not come is a no-show. Closing again changes nothing."""
-    return ClosedAnswer(no_show=await transitions.close_run(tx, who, run_id, clock.now()))
+    return ClosedAnswer(no_show=await expectations.close_run(tx, who, run_id, clock.now()))
 
 
 @router.get(

@@ -24,6 +24,7 @@ from twinstile.platform.modes import HubMode
 from twinstile.policy.types import Anchor, MeasureKind
 from twinstile.screening import rules
 from twinstile.screening.claim_bodies import ClaimFields
+from twinstile.screening.particulars import Particulars
 from twinstile.screening.types import (
     Outcome,
     ReminderKind,
@@ -154,9 +155,20 @@ class ServiceBody(Body):
 class StepBody(Body):
     """A step a person on duty takes."""
 
-    event: ScreeningEvent
+    event: ScreeningEvent = Field(examples=["refuse"])
     at: Moment
-    reason: Line = Field(examples=["second contact reading normal"])
+    reason: Line = Field(examples=["wants no reading of the forehead"])
+    particulars: Particulars = Field(
+        default=Particulars(),
+        description="what this event needs, see docs/api.md",
+        examples=[
+            {
+                "refused": "TEMPERATURE",
+                "alternatives": ["OTHER_DEVICE", "SAME_SEX_STAFF"],
+                "witness": "desk 4",
+            }
+        ],
+    )
 
 
 class TransitionBody(StepBody):
@@ -350,6 +362,7 @@ class StepView(Answer):
     after: ScreeningState
     operator_id: UUID | None
     reason: str | None
+    particulars: dict[str, object] = Field(description="what the step brought")
 
 
 class ScreeningWhole(ScreeningView):

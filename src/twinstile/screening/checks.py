@@ -114,7 +114,12 @@ WITH stored AS (
         person_id = f.person_id, run_id = f.run_id, entry_id = f.entry_id, state = f.state,
         state_since = CASE WHEN screening.state = f.state
                       THEN screening.state_since ELSE f.state_since END,
-        due_at = CASE WHEN screening.state = f.state THEN screening.due_at ELSE f.due_at END,
+        due_at = CASE
+            WHEN screening.state = f.state THEN screening.due_at
+            -- nobody is kept by order beyond the order
+            WHEN f.state IN ('SECONDARY', 'HELD') AND screening.order_until > $6
+                THEN least(f.due_at, screening.order_until)
+            ELSE f.due_at END,
         closed_at = f.closed_at, referred_at = coalesce(screening.referred_at, f.referred_at),
         deferred_at = coalesce(screening.deferred_at, f.deferred_at),
         case_id = coalesce(screening.case_id, f.case_id), fold = f.fold, checks = f.checks,

@@ -1,6 +1,7 @@
 """When a state must have been left: the policy's figure, else the table's own."""
 
 from datetime import datetime, timedelta
+from typing import Final
 
 from twinstile.platform.machine import Anchor
 from twinstile.policy.types import HubPolicy
@@ -8,15 +9,32 @@ from twinstile.screening import machine
 from twinstile.screening.types import ScreeningState
 
 LATEST = timedelta(hours=24)
+KEPT_BY_ORDER: Final = frozenset({ScreeningState.SECONDARY, ScreeningState.HELD})
 
 
-def due(state: ScreeningState, policy: HubPolicy, at: datetime) -> datetime | None:
-    """The deadline of a state entered at that moment; None for an end."""
+def due(
+    state: ScreeningState,
+    policy: HubPolicy,
+    at: datetime,
+    *,
+    departure: datetime | None = None,
+    order_until: datetime | None = None,
+) -> datetime | None:
+    """The deadline of a state entered at that moment; None for an end.
+
+    Waiting for a train lasts until it leaves, and nobody is kept by order beyond the order.
+    """
     if state.terminal:
         return None
-    seconds = policy.parameters.deadline_seconds.get(state)
-    if seconds is not None:
-        return at + timedelta(seconds=seconds)
     deadline = machine.DEADLINES[state]
-    # The moment another anchor names (an onward departure) is not known here.
-    return at + (deadline.default if deadline.anchor is Anchor.ENTERED else LATEST)
+    before = deadline.default if deadline.anchor is Anchor.DEPARTURE else timedelta(0)
+    if departure is not None:
+        return departure + before
+    seconds = policy.parameters.deadline_seconds.get(state)
+    if seconds is not None and deadline.anchor is Anchor.ENTERED:
+        moment = at + timedelta(seconds=seconds)
+    else:
+        moment = at + (deadline.default if deadline.anchor is Anchor.ENTERED else LATEST)
+    if state in KEPT_BY_ORDER and order_until is not None and order_until > at:
+        return min(moment, order_until)
+    return moment

@@ -117,6 +117,7 @@ async def _steps(tx: Reading, hub_id: str, screening_id: UUID) -> list[StepView]
             after=ScreeningState(after),
             operator_id=operator_id,
             reason=str(body["reason"]) if "reason" in body else None,
+            particulars=cast("dict[str, object]", body.get("particulars", {})),
         )
         for at, operator_id, body in found
         for before, event, after in _path(body)

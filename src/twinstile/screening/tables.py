@@ -1,10 +1,10 @@
-"""Checks (immutable facts), reminders, service acts, and the projection of each screening."""
+"""Checks (immutable facts), reminders, service acts; screenings, and what they leave behind."""
 
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Index, SmallInteger, text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import BigInteger, Index, SmallInteger, Uuid, text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from twinstile.platform.tables import Base, HubKey, UuidKey
@@ -87,6 +87,8 @@ class Screening(Base):
     state_since: Mapped[datetime]
     due_at: Mapped[datetime | None]
     closed_at: Mapped[datetime | None]
+    order_until: Mapped[datetime | None]
+    """Until when a lawful order lets the person be kept."""
     referred_at: Mapped[datetime | None]
     deferred_at: Mapped[datetime | None]
     case_id: Mapped[UUID | None]
@@ -170,3 +172,89 @@ class PartyMember(Base):
     party_id: Mapped[UUID]
     role: Mapped[str]
     joined_at: Mapped[datetime]
+
+
+class Alert(Base):
+    """Something that a person must see to; of each kind at most one is open of a screening."""
+
+    __tablename__ = "alert"
+    __table_args__ = (
+        Index(None, "hub_id", "raised_at", "alert_id"),
+        Index(
+            "uq_alert_hub_id_subject_id_kind_open",
+            "hub_id",
+            "subject_id",
+            "kind",
+            unique=True,
+            postgresql_where=text("closed_at IS NULL"),
+        ),
+    )
+
+    hub_id: Mapped[HubKey]
+    alert_id: Mapped[UuidKey]
+    kind: Mapped[str]
+    subject_id: Mapped[UUID]
+    raised_at: Mapped[datetime]
+    due_at: Mapped[datetime | None]
+    """When it goes to the next level; None: nobody is left to tell."""
+    level: Mapped[int] = mapped_column(SmallInteger)
+    facts: Mapped[dict[str, object]] = mapped_column(JSONB)
+    closed_at: Mapped[datetime | None]
+    closed_by: Mapped[UUID | None]
+    closed_reason: Mapped[str | None]
+
+
+class Deferral(Base):
+    """Somebody let through unscreened, to be settled by data; one is open a screening."""
+
+    __tablename__ = "deferral"
+    __table_args__ = (
+        Index(
+            "uq_deferral_hub_id_screening_id_open",
+            "hub_id",
+            "screening_id",
+            unique=True,
+            postgresql_where=text("closed_at IS NULL"),
+        ),
+        Index(
+            "ix_deferral_hub_id_due_at_open",
+            "hub_id",
+            "due_at",
+            "deferral_id",
+            postgresql_where=text("closed_at IS NULL"),
+        ),
+        Index(None, "hub_id", "key_id"),
+    )
+
+    hub_id: Mapped[HubKey]
+    deferral_id: Mapped[UuidKey]
+    screening_id: Mapped[UUID]
+    reason: Mapped[str]
+    fuse_id: Mapped[UUID | None]
+    opened_at: Mapped[datetime]
+    due_at: Mapped[datetime]
+    key_id: Mapped[str | None]
+    """Under which the vault holds the person meanwhile; None: nobody knows who it is."""
+    closed_at: Mapped[datetime | None]
+    closed_by: Mapped[UUID | None]
+    outcome: Mapped[str | None]
+
+
+class Fuse(Base):
+    """A surge order: where checks were suspended, by whom, for at most half an hour."""
+
+    __tablename__ = "fuse"
+    __table_args__ = (Index(None, "hub_id", "until"),)
+
+    hub_id: Mapped[HubKey]
+    fuse_id: Mapped[UuidKey]
+    checkpoints: Mapped[list[str]]
+    runs: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid()))
+    reason: Mapped[str]
+    ordered_by: Mapped[UUID]
+    confirmed_by: Mapped[UUID]
+    since: Mapped[datetime]
+    until: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+    ended_by: Mapped[UUID | None]
+    ended_reason: Mapped[str | None]

@@ -256,6 +256,21 @@ class TemperatureSite(StrEnum):
     MOUTH = "MOUTH"
 
 
+class AlertKind(StrEnum):
+    """What an alert is about."""
+
+    ABSCONDED = "ABSCONDED"
+    """Somebody under suspicion walked off. After a day it goes to the authority."""
+    LEFT_LANE = "LEFT_LANE"
+    """Somebody went away from a lane with a check half done."""
+    OVERDUE = "OVERDUE"
+    """Somebody is held, or refuses, for longer than foreseen."""
+    ORDER_ENDED = "ORDER_ENDED"
+    """The lawful order ended by which somebody was kept: decide now."""
+    DEFERRAL_UNRESOLVED = "DEFERRAL_UNRESOLVED"
+    """Somebody let through unscreened was not settled in time."""
+
+
 class GuardClass(StrEnum):
     """Why surge mode may not release somebody."""
 

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Final
 
 from twinstile.platform.machine import Anchor, Deadline
-from twinstile.screening.types import ScreeningEvent, ScreeningState, Verdict
+from twinstile.screening.types import AlertKind, ScreeningEvent, ScreeningState, Verdict
 
 
 class Language(StrEnum):
@@ -143,6 +143,16 @@ VERDICTS: Final[Mapping[Verdict, Phrase]] = {
     Verdict.STOP: Phrase("stop", "止步"),
 }
 
+ALERTS: Final[Mapping[AlertKind, Phrase]] = {
+    AlertKind.ABSCONDED: Phrase("Walked off under suspicion", "可疑人员擅自离开"),
+    AlertKind.LEFT_LANE: Phrase("Left the lane half checked", "查验未完成即离开通道"),
+    AlertKind.OVERDUE: Phrase("Nobody decided in time", "逾时未处置"),
+    AlertKind.ORDER_ENDED: Phrase(
+        "Lawful order has ended: decide now", "依法要求到期 · 立即处置"
+    ),
+    AlertKind.DEFERRAL_UNRESOLVED: Phrase("Deferral left unresolved", "落地管控逾期未落实"),
+}
+
 TRIGGERS: Final[Mapping[str, Phrase]] = {
     "person": Phrase("a person on duty may say so", "值班人员可操作"),
     "rule": Phrase("a rule or another system", "规则或其他系统触发"),
@@ -173,6 +183,15 @@ SHEET: Final[Mapping[str, Phrase]] = {
     "leads": Phrase("led by {}", "{}负责"),
     "stays": Phrase("raise alarm", "升级上报"),
 }
+
+
+def said(phrase: Phrase, accepted: str) -> str:
+    """The phrase in the first language of an Accept-Language that there is, else in English."""
+    for wanted in accepted.lower().split(","):
+        for language in Language:
+            if wanted.strip().startswith(language.value[:2]):
+                return phrase.in_language(language)
+    return phrase.en
 
 
 def deadline(limit: Deadline, language: Language) -> str:

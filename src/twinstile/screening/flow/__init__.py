@@ -1,0 +1,1 @@
+"""What becomes of passages no check settles: alerts, deferrals, surge orders, expectations."""
