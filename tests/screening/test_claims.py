@@ -204,8 +204,7 @@ async def test_what_is_claimed_is_stored_decided_on_and_ordered(hub: Hub) -> Non
     body = people.check(itinerary=itinerary, declaration=declaration, category="CREW")
     check_id, client = people.new_id(), hub.client()
     told = (await client.put(f"/v1/checks/{check_id}", json=body)).json()
-    (measure,) = told["measures"]
-    assert measure["rule_id"] == "TRY-STREET"
+    (measure,) = (one for one in told["measures"] if one["rule_id"] == "TRY-STREET")
     assert measure["anchored_on"] == left.isoformat()
     assert measure["until"] == (left + timedelta(days=14)).isoformat()
     assert measure["test_on"][-1] == (left + timedelta(days=13)).isoformat()

@@ -84,33 +84,34 @@ class Areas:
         """What the stays meet on that day. Without stays nothing is known."""
         if not stays:
             return Met()
-        worst: dict[int, Level] = dict.fromkeys(_PARTS, Level.NONE)
+        worst: dict[int, int] = {}
         left: dict[int, list[date | None]] = {}
         for code, left_on in stays:
             for digits, part in _parts(code):
                 for area in self.by_part.get(part, ()):
                     if area.since <= day <= area.until and (left_on or day) >= area.since:
-                        worst[digits] = max(worst[digits], area.level, key=_SEVERITY.index)
+                        worst[digits] = max(worst.get(digits, 0), _SEVERITY[area.level])
                         left.setdefault(digits, []).append(left_on)
         dates = left[max(left)] if left else []
         known = [left_on for left_on in dates if left_on is not None]
         return Met(
-            max((self._relation(code) for code, _ in stays), key=_DISTANCE.index),
-            worst[2],
-            worst[6],
-            worst[9],
-            max(known) if known and len(known) == len(dates) else None,
+            _RELATIONS[max(self._distance(code) for code, _ in stays)],
+            *(_LEVELS[worst.get(digits, 0)] for digits in reversed(_PARTS)),
+            left_on=max(known) if known and len(known) == len(dates) else None,
         )
 
-    def _relation(self, code: str) -> Relation:
-        if code.isalpha() or code[:2] in _ACROSS.values():
-            return Relation.ABROAD
-        near = (_relation(code, home) for home in self.home)
-        return min(near, key=_DISTANCE.index, default=Relation.UNKNOWN)
+    def _distance(self, code: str) -> int:
+        if code.isalpha() or code[:2] in _ACROSS_CODES:
+            return _DISTANCE[Relation.ABROAD]
+        near = [_distance(code, home) for home in self.home]
+        return min(near, default=_DISTANCE[Relation.UNKNOWN])
 
 
-_SEVERITY: Final = list(Level)
-_DISTANCE: Final = list(Relation)
+_LEVELS: Final = tuple(Level)
+_SEVERITY: Final = {level: severity for severity, level in enumerate(Level)}
+_RELATIONS: Final = tuple(Relation)
+_DISTANCE: Final = {relation: distance for distance, relation in enumerate(Relation)}
+_ACROSS_CODES: Final = frozenset(_ACROSS.values())
 
 
 def compiled(home: Iterable[str], listed: Iterable[KeyArea]) -> Areas:
@@ -140,11 +141,11 @@ def _parts(code: str) -> list[tuple[int, str]]:
     return [(digits, code[:digits]) for digits in _PARTS if len(code) >= digits]
 
 
-def _relation(code: str, home: str) -> Relation:
+def _distance(code: str, home: str) -> int:
     for digits, relation in _SHARED:
         if len(code) >= digits and code[:digits] == home[:digits]:
-            return relation
-    return Relation.OTHER_PROVINCE
+            return _DISTANCE[relation]
+    return _DISTANCE[Relation.OTHER_PROVINCE]
 
 
 _SHARED: Final = (

@@ -113,6 +113,8 @@ class _Compiler:
             case list():
                 items = [self.compile(item, place.item(i)) for i, item in enumerate(expression)]
                 rule = operations.array(items)
+                if not any(isinstance(item, list | dict) for item in expression):
+                    rule = operations.constant(rule(None))
             case dict():
                 rule = self._operation(expression, place)
             case _:  # null, and what JSON does not have

@@ -5,6 +5,7 @@ that comes late lowers a suspicion. Only an officer who establishes the itinerar
 it. Rules read `Coarse`: no date and no place.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Final, TypedDict
@@ -144,12 +145,18 @@ def coarse(claims: Claims, areas: Areas, at: datetime, day: date) -> Coarse:
         return _PLAIN
     met = areas.met(claims.stays, day)
     near = met.province is not Level.NONE
+    newest: dict[SampleResult, datetime] = {}
+    negative_pcr = None
+    for kind, result, sampled in claims.tests:
+        newest[result] = max(sampled, newest.get(result, sampled))
+        if kind is SampleKind.PCR and result is SampleResult.NEGATIVE:
+            negative_pcr = sampled
     return Coarse(
         category=claims.category or Category.TRAVELLER,
-        test=_telling(claims.tests),
-        negative_hours=_hours(claims.tests, at, frozenset(SampleKind)),
-        negative_pcr_hours=_hours(claims.tests, at, frozenset({SampleKind.PCR})),
-        pending=any(result is SampleResult.PENDING for _, result, _ in claims.tests),
+        test=_telling(newest),
+        negative_hours=_hours(newest.get(SampleResult.NEGATIVE), at),
+        negative_pcr_hours=_hours(negative_pcr, at),
+        pending=SampleResult.PENDING in newest,
         itinerary=claims.source is not None,
         starred=claims.starred,
         relation=met.relation,
@@ -164,25 +171,25 @@ def coarse(claims: Claims, areas: Areas, at: datetime, day: date) -> Coarse:
     )
 
 
-def _telling(tests: frozenset[Sample]) -> SampleResult | None:
+def _telling(newest: Mapping[SampleResult, datetime]) -> SampleResult | None:
     """The result that counts: of negative and positive the one sampled later."""
-    known = {result: at for _, result, at in sorted(tests, key=lambda one: one[2])}
-    positive, negative = known.get(SampleResult.POSITIVE), known.get(SampleResult.NEGATIVE)
+    positive, negative = newest.get(SampleResult.POSITIVE), newest.get(SampleResult.NEGATIVE)
     if positive and (negative is None or positive >= negative):
         return SampleResult.POSITIVE
     if negative:
         return SampleResult.NEGATIVE
-    return max(known, key=list(SampleResult).index, default=None)
+    return SampleResult.PENDING if SampleResult.PENDING in newest else next(iter(newest), None)
 
 
-def _hours(tests: frozenset[Sample], at: datetime, kinds: frozenset[SampleKind]) -> int:
-    """Hours begun since the newest negative sample of these kinds."""
-    ages = [
-        max(timedelta(0), at - sampled)
-        for kind, result, sampled in tests
-        if kind in kinds and result is SampleResult.NEGATIVE and sampled <= at + AHEAD
-    ]
-    return min(NEVER, -(-min(ages) // timedelta(hours=1))) if ages else NEVER
+def _hours(sampled: datetime | None, at: datetime) -> int:
+    """Hours begun since a sample; one from the future is none."""
+    if sampled is None or sampled > at + AHEAD:
+        return NEVER
+    return min(NEVER, -(-max(_NO_TIME, at - sampled) // _HOUR))
+
+
+_NO_TIME: Final = timedelta(0)
+_HOUR: Final = timedelta(hours=1)
 
 
 class Packed(TypedDict, total=False):

@@ -5,7 +5,7 @@ become coarse facts, the policy's rules speak about these, and the most cautious
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import lru_cache
 
@@ -56,7 +56,8 @@ class Evidence:
     verifications: frozenset[VerificationKind] = frozenset()
     reminders: frozenset[ReminderKind] = frozenset()
     services: frozenset[ServiceKind] = frozenset()
-    claims: Claims = claims.NOTHING
+    claims: Claims = field(default=claims.NOTHING, compare=False)
+    """Not compared: a decision depends on what they amount to, see `Beside`."""
 
     def joined(self, brought: Brought, *, late: bool = False) -> "Evidence":
         """The evidence with one more check in it.
@@ -135,8 +136,6 @@ def decide(
     """What the policy says of this evidence, with every reason, and where that leads."""
     told = claims.coarse(evidence.claims, policy.areas, around.at, around.day)
     beside = Beside(told, around.prior_hold, around.party_flagged, around.direction)
-    if evidence.claims is not claims.NOTHING:
-        evidence = replace(evidence, claims=claims.NOTHING)
     return _decide(state, evidence, beside, policy)
 
 

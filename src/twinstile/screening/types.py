@@ -21,9 +21,9 @@ class Cautious(StrEnum):
     another kind raises ValueError.
     """
 
-    @property
-    def caution(self) -> int:
-        return list(type(self)).index(self)
+    def __init__(self, _: str) -> None:
+        self.caution: int = len(type(self).__members__)
+        """How many words there are before this one."""
 
     def __lt__(self, other: str) -> bool:
         return self.caution < type(self)(other).caution
