@@ -1,6 +1,7 @@
 """Policy documents: the shipped ones compile, bad ones are refused with a place and a word."""
 
 from copy import deepcopy
+from pathlib import Path
 from typing import cast
 
 import pytest
@@ -24,9 +25,34 @@ def changed(path: str, value: object) -> Document:
     return document
 
 
+PACKS = sorted(
+    path.stem
+    for path in (Path(documents.__file__).parent / "packs").glob("*.json")
+    if not path.stem.startswith("entry-")
+)
+
+
+@pytest.mark.parametrize("name", PACKS)
+def test_every_pack_is_a_whole_document_in_both_languages(name: str) -> None:
+    document = documents.pack(name)
+    assert not {"base", "without"} & set(document)
+    policy = documents.compile_document(document)
+    assert all({"en", "zh-CN"} <= set(rule.text) for rule in policy.rules)
+    assert {"TEMP-CONFIRMED", "CRED-ASSIST"} <= {rule.rule_id for rule in policy.rules}
+
+
+def test_a_pack_says_only_what_it_changes_of_its_base() -> None:
+    hub, entry = (documents.compile_document(documents.pack(n)) for n in ("cn-hub", "ihr-poe"))
+    assert entry.parameters.threshold_tenths == 380
+    assert entry.parameters.deadline_seconds == hub.parameters.deadline_seconds
+    names = {rule.rule_id for rule in entry.rules}
+    assert "IHR-CONTACT" in names
+    assert "DECL-CONTACT" not in names
+
+
 def test_the_shipped_pack_compiles() -> None:
     policy = documents.compile_document(documents.pack("cn-hub"))
-    assert policy.version == "cn-hub-1"
+    assert policy.version == "cn-hub-2"
     assert policy.parameters.threshold_tenths == 373
     assert all({"en", "zh-CN"} <= set(rule.text) for rule in policy.rules)
 

@@ -150,7 +150,7 @@ async def inhabit(hub: Hub) -> Mapping[str, object]:
         "case_id": held["case_id"],
         "device_id": hub.duties[Role.SCREENER].device_id,
         "lane_id": "north-1",
-        "version": "cn-hub-1",
+        "version": "cn-hub-2",
     }
 
 

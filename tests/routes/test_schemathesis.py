@@ -88,7 +88,7 @@ async def inhabit(hub: Hub) -> Mapping[str, object]:
         "device_id": spare.device_id,
         "operator_id": spare.operator_id,
         "lane_id": "north-1",
-        "version": "cn-hub-1",
+        "version": "cn-hub-2",
     }
 
 

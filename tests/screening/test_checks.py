@@ -22,7 +22,7 @@ async def test_a_traveller_with_nothing_amiss_goes_on(hub: Hub) -> None:
     assert (told["verdict"], told["state"], told["next_step"]) == ("PASS", "CLEARED", "go")
     assert told["status"] == "stored"
     assert told["reasons"] == []
-    assert told["policy_version"] == "cn-hub-1"
+    assert told["policy_version"] == "cn-hub-2"
     assert told["completeness"] == {
         "reminders": 1,
         "verifications": 2,

@@ -46,7 +46,7 @@ SELECT hub_id,
     (lpad(to_hex((extract(epoch FROM now()) * 1000)::bigint), 12, '0')
      || substr(md5(screening_id::text), 1, 20))::uuid,
     screening_id, gen_random_uuid(), 1, now(), now(), 0, false, false, '{}', 'x', 'epoch.1',
-    'stored', 'PASS', 'PASS', 'CLEARED', '[]', 'cn-hub-1'
+    'stored', 'PASS', 'PASS', 'CLEARED', '[]', 'cn-hub-2'
 FROM screening WHERE hub_id = $1
 """
 

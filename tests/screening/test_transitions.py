@@ -163,7 +163,7 @@ async def test_an_older_manifest_never_overwrites_a_newer_one(hub: Hub) -> None:
 async def test_a_lane_tells_its_tablet_what_it_must_know_once(hub: Hub) -> None:
     client = hub.client("device")
     state = await client.get("/v1/lanes/north-1/state")
-    assert state.json()["policy_version"] == "cn-hub-1"
+    assert state.json()["policy_version"] == "cn-hub-2"
     unchanged = await client.get(
         "/v1/lanes/north-1/state", headers={"If-None-Match": state.headers["etag"]}
     )

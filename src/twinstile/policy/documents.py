@@ -122,11 +122,37 @@ class _Document(_Model):
 
 
 def pack(name: str) -> dict[str, object]:
-    """A policy document that comes with twinstile. Raises `PolicyError` for an unknown name."""
+    """A policy document that comes with twinstile. Raises `PolicyError` for an unknown name.
+
+    A pack may say only what it changes of its `base`: figures and members of its own, rules it
+    adds, rules it does `without`. What a hub stores is always the whole document.
+    """
+    own = read_pack(name)
+    base = own.pop("base", None)
+    if base is None:
+        return own
+    whole = pack(str(base))
+    without = cast("list[str]", own.pop("without", []))
+    rules = [rule for rule in _members(whole, "rules") if rule["id"] not in without]
+    figures = {**_member(whole, "parameters"), **_member(own, "parameters")}
+    added = _members(own, "rules")
+    return {**whole, **own, "parameters": figures, "rules": [*rules, *added]}
+
+
+def read_pack(name: str) -> dict[str, object]:
+    """The file of a pack as it is. Raises `PolicyError`."""
     source = files("twinstile.policy") / "packs" / f"{name}.json"
     if not name.replace("-", "").isalnum() or not source.is_file():
         raise PolicyError(f"there is no policy pack {name!r}")
     return cast("dict[str, object]", json.loads(source.read_text("utf-8")))
+
+
+def _member(document: Mapping[str, object], name: str) -> dict[str, object]:
+    return cast("dict[str, object]", document.get(name, {}))
+
+
+def _members(document: Mapping[str, object], name: str) -> list[dict[str, object]]:
+    return cast("list[dict[str, object]]", document.get(name, []))
 
 
 def compile_document(document: Mapping[str, object]) -> HubPolicy:
