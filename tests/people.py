@@ -18,6 +18,12 @@ def resident_number(serial: int | None = None, born: str = "19900101") -> str:
     return digits + check_character(digits)
 
 
+def possible_number() -> str:
+    """A number somebody could have: of a district there is, but of the year 1899."""
+    digits = f"33010618990605{next(_serial) % 1000:03}"
+    return digits + check_character(digits)
+
+
 def now() -> str:
     return datetime.now(UTC).isoformat()
 

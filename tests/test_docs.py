@@ -37,7 +37,7 @@ _CODE = re.compile(r"```.*?^ *```|`[^`\n]+`", re.DOTALL | re.MULTILINE)
 _ROUTE = re.compile(r"\b(GET|PUT|POST|DELETE) (/v1/[\w{}/:.-]+)")
 _DEV = re.compile(r"\bdev\.py ([a-z]+)")
 _COMMAND = re.compile(
-    r"(?:^|[\s/`])twinstile ((?:(?:operator|audit) )?[a-z]+(?:-[a-z]+)*)(?=[\s`]|$)"
+    r"(?:^|[\s/`])twinstile ((?:(?:operator|audit|practice) )?[a-z]+(?:-[a-z]+)*)(?=[\s`]|$)"
 )
 
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from twinstile import auditing, backup_cli, endings, keys
+from twinstile import auditing, backup_cli, endings, keys, practice
 from twinstile.platform.roles import Role
 
 if TYPE_CHECKING:
@@ -261,6 +261,7 @@ app.add_typer(operators, name="operator")
 app.add_typer(keys.app, name="keys")
 backup_cli.join(app)
 app.add_typer(auditing.app, name="audit")
+app.add_typer(practice.app, name="practice")
 app.add_typer(endings.destructions, name="destructions")
 app.add_typer(endings.holds, name="hold")
 app.command()(endings.sunset)

@@ -73,6 +73,7 @@ async def test_a_row_tells_a_case_from_arrival_to_closure(hub: Hub) -> None:
         "receiver": 'Clinic "North", 杭州',
         "dispositions": "2",
         "closed_at": "2026-03-02T06:00:00Z",
+        "hub_mode": "DEMO",
     }
 
 
@@ -86,7 +87,7 @@ async def test_the_file_is_utf_8_csv_with_quoted_values_and_a_name(hub: Hub) -> 
     assert rest == b""
     assert answer.headers["Content-Type"].startswith("text/csv; charset=utf-8")
     assert answer.headers["Content-Disposition"] == (
-        f'attachment; filename="cases-{hub.hub_id}-20260302T0100-20260303T0100.csv"'
+        f'attachment; filename="DEMO-cases-{hub.hub_id}-20260302T0100-20260303T0100.csv"'
     )
     assert answer.headers["Cache-Control"] == "no-store"
     assert "Content-Length" not in answer.headers

@@ -38,6 +38,7 @@ async def test_a_period_in_which_nothing_happened_is_all_zeros(hub: Hub) -> None
     told = await report(hub)
     assert before.isoformat() <= str(told.pop("as_of")).replace("Z", "+00:00")
     assert told == {
+        "mode": "DEMO",
         "from": "2026-03-02T01:00:00Z",
         "to": "2026-03-03T01:00:00Z",
         "person_times_checked": 0,

@@ -6,13 +6,11 @@ import pytest
 from hubs import DEVICE, Hub, Service, open_hub
 from refusals import refused
 
-from twinstile.identity.documents import check_character
 from twinstile.platform.modes import HubMode
 from twinstile.platform.roles import Role
 from twinstile.platform.web import House
 
-REAL_LOOKING = "33010619870605001"
-REAL = f"{REAL_LOOKING}{check_character(REAL_LOOKING)}"
+REAL = people.possible_number()
 
 
 @pytest.fixture(scope="module")

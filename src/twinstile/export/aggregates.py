@@ -17,10 +17,11 @@ from twinstile.platform.db import Database
 
 MOST_HIDDEN: Final = 7
 STEP: Final = 5
-HEADER: Final = ("month", "measure", "count")
+HEADER: Final = ("month", "measure", "count", "hub_mode")
 
 _SPAN = """
-SELECT least(min(s.at), min(c.at)), greatest(max(s.at), max(c.at))
+SELECT least(min(s.at), min(c.at)), greatest(max(s.at), max(c.at)),
+       (SELECT mode FROM hub WHERE hub_id = $1)
 FROM (SELECT min(opened_at) AS at FROM screening WHERE hub_id = $1
       UNION ALL SELECT max(opened_at) FROM screening WHERE hub_id = $1) s,
      (SELECT min(opened_at) AS at FROM fever_case WHERE hub_id = $1
@@ -43,11 +44,11 @@ async def by_month(database: Database, hub_id: str, zone: ZoneInfo) -> str:
     table = csv.writer(text)
     table.writerow(HEADER)
     if row is not None and row[0] is not None:
-        first, last = row
+        first, last, mode = row
         for since, until in _months(first.astimezone(zone), last.astimezone(zone)):
             period = await reports.of_period(database, hub_id, since, until)
             for measure, count in _measures(period):
-                table.writerow((f"{since:%Y-%m}", measure, shown(count)))
+                table.writerow((f"{since:%Y-%m}", measure, shown(count), mode))
     return text.getvalue()
 
 

@@ -14,6 +14,7 @@ from twinstile.platform.access import Action, Look, Purpose
 from twinstile.platform.auth import Principal, Scope
 from twinstile.platform.errors import InvalidInput, PurposeRequired, TooMany, documented
 from twinstile.platform.fields import Answer, Moment
+from twinstile.platform.modes import HubMode
 from twinstile.platform.streams import Streamed
 from twinstile.platform.web import GatedRoute, Home, caller
 
@@ -32,6 +33,7 @@ class SentAnswer(Answer):
 
 
 class PeriodAnswer(Answer):
+    mode: HubMode
     since: datetime = Field(serialization_alias="from")
     until: datetime = Field(serialization_alias="to")
     as_of: datetime = Field(description="the counts are of what was known then")
@@ -90,7 +92,7 @@ async def export_cases(
         partial(linelist.write, home.database, who.hub_id, since, until),
         CSV,
         {
-            "Content-Disposition": f'attachment; filename="{name}"',
+            "Content-Disposition": f'attachment; filename="{reader.file_name(name, who.mode)}"',
             "Cache-Control": "no-store",
         },
     )
@@ -112,6 +114,7 @@ async def report_period(
     as_of = clock.now()
     period = await reports.of_period(home.database, who.hub_id, since, until)
     return PeriodAnswer(
+        mode=who.mode,
         since=since,
         until=until,
         as_of=as_of,

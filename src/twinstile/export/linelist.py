@@ -56,12 +56,14 @@ _COLUMNS = {
     "receiver": _text("d.receiver"),
     "dispositions": "coalesce(d.recorded, 0)",
     "closed_at": _utc("c.closed_at"),
+    "hub_mode": "h.mode",
 }
 COLUMNS = tuple(_COLUMNS)
 
 _QUERY = f"""
 SELECT {", ".join(f"{value} AS {name}" for name, value in _COLUMNS.items())}
 FROM fever_case c
+JOIN hub h ON h.hub_id = c.hub_id
 LEFT JOIN run r ON r.hub_id = c.hub_id AND r.run_id = c.run_id
 LEFT JOIN screening s ON s.hub_id = c.hub_id AND s.screening_id = c.screening_id
 LEFT JOIN LATERAL (

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from twinstile.platform.db import READ_ROLE, Database, Reading
 from twinstile.platform.errors import FieldFault, InvalidInput, TooMany
+from twinstile.platform.modes import HubMode
 from twinstile.platform.streams import Sink
 
 AT_ONCE = 3
@@ -20,6 +21,11 @@ def require_period(since: datetime, until: datetime) -> None:
     """Raises `InvalidInput` unless [since, until) is a period of at most 366 days."""
     if not since < until <= since + LONGEST_PERIOD:
         raise InvalidInput(errors=[FieldFault("/to", "out-of-range")])
+
+
+def file_name(name: str, mode: HubMode) -> str:
+    """The name a file leaves by: it says at once that nobody in it is real."""
+    return name if mode is HubMode.PRODUCTION else f"{mode}-{name}"
 
 
 @asynccontextmanager

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID, uuid4
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import func, insert, literal, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from twinstile.platform import events
@@ -72,6 +72,22 @@ async def open_hub(
         .returning(Hub.hub_id)
     )
     return opened.one_or_none() is not None
+
+
+async def mode_of(tx: Reading, hub_id: str) -> HubMode | None:
+    """What a hub of this installation is for; None for an unknown one."""
+    found = await tx.sql.execute(select(Hub.mode).where(Hub.hub_id == hub_id))
+    mode = found.scalar_one_or_none()
+    return HubMode(mode) if mode else None
+
+
+async def copy_lanes(tx: Transaction, hub_id: str, to: str) -> None:
+    """Give another hub the lanes of this one."""
+    columns = [column for column in Lane.__table__.columns if column.name != "hub_id"]
+    lanes = select(literal(to), *columns).where(Lane.hub_id == hub_id)
+    await tx.sql.execute(
+        insert(Lane).from_select(["hub_id", *(column.name for column in columns)], lanes)
+    )
 
 
 async def add_lane(

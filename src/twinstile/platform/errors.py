@@ -154,6 +154,11 @@ class SecondPersonRequired(Forbidden):
     stored = True
 
 
+class NotInPractice(Forbidden):
+    slug = "not-in-practice"
+    title = "A practice hub has nothing to do with others"
+
+
 class HubClosed(Forbidden):
     slug = "hub-closed"
     title = "This hub is closed for good: it takes nothing any more"
@@ -187,6 +192,19 @@ class Conflict(Problem):
 class IdReused(Conflict):
     slug = "id-reused"
     title = "This id was used before with other content"
+
+
+class OtherHub(Conflict):
+    """What the sender holds is to be sent with the token of the hub it was made for."""
+
+    slug = "other-hub"
+    title = "This was made for another hub: nothing of it counts here"
+
+
+class PracticeKept(OtherHub):
+    """Practice handed to a real hub: kept aside whole, so that it can be read."""
+
+    stored = True
 
 
 class KeptAside(IdReused):

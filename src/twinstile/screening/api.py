@@ -19,6 +19,7 @@ from twinstile.platform.errors import (
     InvalidInput,
     KeptAside,
     NotFound,
+    OtherHub,
     TransitionRefused,
     documented,
 )
@@ -91,7 +92,7 @@ def _receiver(who: Principal, home: House, at: datetime) -> Receiver:
             "model": CheckAnswer,
             "description": "The same check as before: its first answer",
         },
-        **documented(KeptAside, Gone),
+        **documented(KeptAside, OtherHub, Gone),
     },
 )
 async def put_check(
@@ -108,6 +109,8 @@ async def put_check(
     first answer with status 200. Other content gets 409 and is kept aside. The answer leaves
     after the commit.
     """
+    if body.made_for not in {None, who.hub_id}:
+        raise OtherHub
     receiver = _receiver(who, committer.house, clock.now())
     check = intake.check(body, check_id, body.counter, body.sent_at, receiver)
     done = await committer.record(receiver, check)
@@ -122,7 +125,9 @@ async def put_check(
 
 def _as_item(check_id: UUID, body: CheckBody) -> dict[str, object]:
     """The check as a batch would bring it, so that it is kept aside once either way."""
-    fact = body.model_dump(mode="json", exclude={"counter", "sent_at"}, exclude_unset=True)
+    fact = body.model_dump(
+        mode="json", exclude={"counter", "sent_at", "made_for"}, exclude_unset=True
+    )
     return {
         "kind": FactKind.CHECK.value,
         "id": str(check_id),
@@ -135,6 +140,7 @@ def _as_item(check_id: UUID, body: CheckBody) -> dict[str, object]:
     "/facts:batch",
     tags=["checks"],
     summary="Hand over facts made offline",
+    responses=documented(OtherHub, forms.RealDocument),
 )
 async def post_facts(
     body: BatchBody,
@@ -148,8 +154,14 @@ async def post_facts(
 
     Anything but `retry` is kept and the tablet may forget it; `quarantined` facts wait for a
     person. `ack_through` and `missing` tell which counters have arrived.
+
+    Facts made for another hub are refused as a whole: send them with the token of that hub. So
+    is, at a practice hub, a batch in which somebody real is named. Nothing of either is stored,
+    but practice handed to a real hub, which is kept aside.
     """
     receiver = _receiver(who, home, clock.now())
+    if body.made_for not in {None, who.hub_id}:
+        raise await batch.astray(tx, receiver, body)
     taken = await batch.receive(tx, receiver, policies, body.items, body.sent_at)
     status = await devices.sync_status(tx, who.hub_id, who.device_id)
     return BatchAnswer(

@@ -13,15 +13,25 @@ from uuid import UUID
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from twinstile.identity.forms import RealDocument
 from twinstile.platform import devices, shifts
 from twinstile.platform.db import Transaction
-from twinstile.platform.errors import FieldFault, IdReused, InvalidInput, Problem
-from twinstile.platform.handlers import faults
+from twinstile.platform.errors import (
+    FieldFault,
+    IdReused,
+    InvalidInput,
+    OtherHub,
+    PracticeKept,
+    Problem,
+)
+from twinstile.platform.handlers import MOST_FAULTS, faults
+from twinstile.platform.modes import HubMode
 from twinstile.platform.shifts import Worked
 from twinstile.policy.versions import Policies
 from twinstile.screening import acts, attribution, checks, intake, quarantine, transitions
 from twinstile.screening.acts import Act, Given
 from twinstile.screening.bodies import (
+    BatchBody,
     CheckFact,
     Counter,
     FactBody,
@@ -102,6 +112,7 @@ async def receive(
     for (kind, *_), group in groupby(facts, key=_hand):
         for fact, outcome in await _store(tx, kind, list(group), policies, sent_at):
             taken[fact.place] = outcome
+    _require_nobody_real(taken)
     done = [outcome for outcome in taken if outcome is not None]
     for item, outcome in zip(items, done, strict=True):
         if outcome.problem is not None:
@@ -111,6 +122,33 @@ async def receive(
             tx, receiver.who.hub_id, receiver.who.device_id, counters, receiver.at
         )
     return done
+
+
+async def astray(tx: Transaction, receiver: Receiver, body: BatchBody) -> OtherHub:
+    """The refusal of a batch that was made for another hub.
+
+    What was made at a practice hub is of nobody, so a real hub keeps it aside, as one item.
+    Where the people may be real nothing is kept: the device still has it.
+    """
+    made = await devices.mode_of(tx, body.made_for or "")
+    if made is not HubMode.PRACTICE or receiver.who.mode is HubMode.PRACTICE:
+        return OtherHub()
+    kept = PracticeKept()
+    whole = {"made_for": body.made_for, "items": body.items}
+    await quarantine.keep(tx, receiver, whole, None, kept)
+    return kept
+
+
+def _require_nobody_real(taken: Sequence[Taken | None]) -> None:
+    """Refuse the whole batch if a practice hub was told of somebody real."""
+    faults = [
+        FieldFault(f"/items/{place}{fault.pointer}", fault.code)
+        for place, outcome in enumerate(taken)
+        if outcome and isinstance(outcome.problem, RealDocument)
+        for fault in outcome.problem.errors
+    ]
+    if faults:
+        raise RealDocument(errors=faults[:MOST_FAULTS])
 
 
 def _hand(fact: _Fact) -> tuple[FactKind, UUID | None, UUID | None]:

@@ -125,8 +125,16 @@ class CheckFact(ClaimFields):
     illness: StrictBool = Field(default=False, description="visibly severely ill")
 
 
+MadeFor = Annotated[
+    Slug | None,
+    Field(description="the hub_id told at enrolment; refused with another hub's token"),
+]
+
+
 class CheckBody(CheckFact):
     """A check sent by itself."""
+
+    made_for: MadeFor = None
 
     counter: Counter
     sent_at: Moment = Field(description="the device's clock at sending; gives the offset")
@@ -214,6 +222,7 @@ class FactBody(Body):
 
 class BatchBody(Body):
     sent_at: Moment
+    made_for: MadeFor = None
     # Items are judged one by one, so that a bad one never sinks its neighbours.
     items: Annotated[list[SkipValidation[FactBody]], Field(min_length=1, max_length=MAX_ITEMS)]
 

@@ -92,7 +92,8 @@ def check(
         brought=brought,
         evidence={name: value for name, value in evidence.items() if value not in (None, [])},
         fingerprints=fingerprints(
-            receiver, body.model_dump_json(exclude={"sent_at", "counter", *_not_said(body)})
+            receiver,
+            body.model_dump_json(exclude={"sent_at", "counter", "made_for", *_not_said(body)}),
         ),
     )
 
