@@ -15,7 +15,15 @@ from twinstile.identity import forms
 from twinstile.platform import clock
 from twinstile.platform.auth import Principal, Scope
 from twinstile.platform.errors import Conflict, FieldFault, InvalidInput, NotFound, documented
-from twinstile.platform.fields import Answer, Body, Line, Moment, ServiceDay, Word
+from twinstile.platform.fields import (
+    Answer,
+    Body,
+    LanguageTag,
+    Line,
+    Moment,
+    ServiceDay,
+    Word,
+)
 from twinstile.platform.web import GatedRoute, Home, Read, Tx, caller
 
 router = APIRouter(prefix="/v1", route_class=GatedRoute, tags=["arrivals"])
@@ -63,6 +71,12 @@ class EntryBody(Body):
     seat: Word | None = None
     board_stop: Line | None = None
     alight_stop: Line | None = None
+    contact: forms.ContactForm | None = Field(
+        default=None, description="for messages about this journey; encrypted, and never shown"
+    )
+    languages: Annotated[tuple[LanguageTag, ...], Field(max_length=4)] = Field(
+        default=(), description="what the traveller reads, the best first", examples=[["en"]]
+    )
 
 
 class ManifestBody(Body):
@@ -148,6 +162,8 @@ async def put_manifest(
             entry.seat,
             entry.board_stop,
             entry.alight_stop,
+            entry.contact and forms.reach(entry.contact, f"/entries/{place}/contact"),
+            entry.languages,
         )
         for place, entry in enumerate(body.entries)
     ]

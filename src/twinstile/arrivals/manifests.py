@@ -10,12 +10,14 @@ from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from twinstile.arrivals.tables import ManifestEntry, Run
-from twinstile.identity import vault
+from twinstile.identity import contacts, vault
+from twinstile.identity.contacts import Reach
+from twinstile.identity.types import Contact
 from twinstile.identity.vault import Identity
 from twinstile.platform import events
 from twinstile.platform.auth import Principal
 from twinstile.platform.crypto import KeyFiles
-from twinstile.platform.db import Transaction
+from twinstile.platform.db import Reading, Transaction
 from twinstile.platform.errors import Conflict, NotFound
 from twinstile.platform.events import Happening
 
@@ -76,6 +78,8 @@ class Entry:
     seat: str | None
     board_stop: str | None
     alight_stop: str | None
+    contact: Contact | None = None
+    languages: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +168,11 @@ async def land(
         .values(manifest_batch=batch)
     )
     await _write(tx, who.hub_id, run_id, batch, entries, people, at)
+    said = [
+        Reach(person_id, entry.contact, entry.languages)
+        for person_id, entry in zip(people, entries, strict=True)
+    ]
+    await contacts.keep(tx, keys, who.hub_id, run_id, today, said)
     named = [entry.entry_id for entry in entries]
     withdrawn = len(await tx.raw.fetch(_WITHDRAW, who.hub_id, run_id, named, at))
     await events.append(
@@ -237,6 +246,44 @@ async def _expected(tx: Transaction, hub_id: str, run_id: UUID) -> int:
         )
     )
     return counted.scalar_one()
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """What is to be told of a run: when it comes, and whether anybody is expected still."""
+
+    run_id: UUID
+    service_no: str
+    arrival: datetime
+    closed: bool
+
+
+async def due(tx: Reading, hub_id: str, run_id: UUID) -> Due:
+    """A run as it is known now. Raises `NotFound`."""
+    found = await tx.sql.execute(
+        select(
+            Run.run_id,
+            Run.service_no,
+            func.coalesce(Run.actual_arrival, Run.estimated_arrival, Run.scheduled_arrival),
+            Run.closed_at.is_not(None),
+        ).where(Run.hub_id == hub_id, Run.run_id == run_id)
+    )
+    row = found.one_or_none()
+    if row is None:
+        raise NotFound("There is no such run.")
+    return Due(*row)
+
+
+async def travellers(tx: Reading, hub_id: str, run_id: UUID) -> dict[str, UUID]:
+    """Who is expected on a run, by the carrier's key of each."""
+    found = await tx.sql.execute(
+        select(ManifestEntry.entry_id, ManifestEntry.person_id).where(
+            ManifestEntry.hub_id == hub_id,
+            ManifestEntry.run_id == run_id,
+            ManifestEntry.withdrawn_at.is_(None),
+        )
+    )
+    return {entry_id: person_id for entry_id, person_id in found}  # noqa: C416 # typed
 
 
 async def close(tx: Transaction, hub_id: str, run_id: UUID, at: datetime) -> bool:

@@ -7,9 +7,12 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from twinstile.identity import documents, mrz, regions
+from twinstile.identity import contacts, documents, mrz, regions
 from twinstile.identity.regions import Regions
 from twinstile.identity.types import (
+    Contact,
+    ContactKind,
+    ContactOwner,
     DocumentKind,
     Finding,
     Holder,
@@ -23,7 +26,15 @@ from twinstile.platform.fields import Body, Day, Line, Word
 from twinstile.platform.modes import HubMode
 from twinstile.platform.settings import Settings
 
-__all__ = ["DocumentForm", "IdentityResult", "Terms", "identify", "terms"]
+__all__ = [
+    "ContactForm",
+    "DocumentForm",
+    "IdentityResult",
+    "Terms",
+    "identify",
+    "reach",
+    "terms",
+]
 
 
 class RealDocument(InvalidInput):
@@ -76,6 +87,26 @@ class DocumentForm(Body):
         if (self.number is None) == (self.mrz is None):
             raise PydanticCustomError("missing", "either a number or the lines of the zone")
         return self
+
+
+class ContactForm(Body):
+    """An address for messages about the journey, used for nothing else."""
+
+    channel: ContactKind
+    value: Line = Field(
+        description="a number, an address or an application's own name; never shown again",
+        examples=["+86 139 0000 0000"],
+    )
+    owner: ContactOwner
+
+
+def reach(form: ContactForm, pointer: str) -> Contact:
+    """The address as it is written to. Raises `InvalidInput` pointing below `pointer`."""
+    try:
+        return Contact(form.channel, form.owner, contacts.read(form.channel, form.value))
+    except InvalidText:
+        fault = FieldFault(f"{pointer}/value", "invalid-format")
+        raise InvalidInput(errors=[fault]) from None
 
 
 def identify(

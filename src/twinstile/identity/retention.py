@@ -16,7 +16,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from twinstile.identity import vault
-from twinstile.identity.tables import Held, Vault
+from twinstile.identity.tables import Contact, Held, Vault
 from twinstile.platform import destruction, observe, signing
 from twinstile.platform.crypto import KeyFiles
 from twinstile.platform.db import Database, Reading, Transaction
@@ -207,7 +207,8 @@ async def _delete(tx: Transaction, hub_id: str, key_id: str) -> dict[str, int]:
     }
     if key_id.startswith(_DAY):
         day = _day_of(key_id)
-        statements["vault"] = delete(Vault).where(Vault.hub_id == hub_id, Vault.day == day)
+        for name, table in (("vault", Vault), ("vault_contact", Contact)):
+            statements[name] = delete(table).where(table.hub_id == hub_id, table.day == day)
     gone = {name: (await tx.sql.execute(s)).rowcount for name, s in statements.items()}
     return {"vault": 0, **gone}
 

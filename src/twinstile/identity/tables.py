@@ -33,6 +33,23 @@ class Vault(Base):
     """How often the person was met again that day, see `MEET_SQL`."""
 
 
+class Contact(Base):
+    """How somebody on one run may be reached and spoken to; the address under the day's key."""
+
+    __tablename__ = "vault_contact"
+    __table_args__ = (Index(None, "day", "hub_id"),)
+
+    hub_id: Mapped[HubKey]
+    run_id: Mapped[UuidKey]
+    person_id: Mapped[UuidKey]
+    day: Mapped[date]
+    kind: Mapped[str | None]
+    """None, as `owner` and `cipher`: only the languages are known."""
+    owner: Mapped[str | None]
+    languages: Mapped[list[str]]
+    cipher: Mapped[bytes | None]
+
+
 class Held(Base):
     """A person whose identity must outlive the day: re-encrypted under the key of a case."""
 

@@ -70,6 +70,22 @@ FAULTS: Final = frozenset({Finding.INVALID_CHECK, Finding.IMPLAUSIBLE_DATE, Find
 """What speaks against VALID. All other findings are information beside it."""
 
 
+class ContactKind(StrEnum):
+    """What an address is of."""
+
+    PHONE = "PHONE"
+    EMAIL = "EMAIL"
+    APP = "APP"  # an application's own name of one installation
+
+
+class ContactOwner(StrEnum):
+    """Whose address it is: minors and elders may travel on a guardian's."""
+
+    SELF = "SELF"
+    GUARDIAN = "GUARDIAN"
+    OTHER = "OTHER"
+
+
 class InvalidText(ValueError):
     """The text is empty, too long or holds control characters. The message never echoes it."""
 
@@ -101,3 +117,12 @@ class ReadDocument:
     document: Document
     holder: Holder
     findings: frozenset[Finding]
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """An address as it is written to."""
+
+    kind: ContactKind
+    owner: ContactOwner
+    value: str = field(repr=False)

@@ -112,6 +112,12 @@ Line = Annotated[
     BeforeValidator(_plain),
     _PLAIN,
 ]
+LanguageTag = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,3}$", strict=True),
+    BeforeValidator(_plain),
+]
+"""A language after BCP 47, as far as it is looked at: `zh-CN`, `en`."""
 Slug = Annotated[
     str,
     StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$", strict=True),

@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Index, SmallInteger, Uuid, text
+from sqlalchemy import BigInteger, Index, SmallInteger, UniqueConstraint, Uuid, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -101,7 +101,10 @@ class Screening(Base):
 
 
 class Reminder(Base):
-    """A reminder given to a run (R1) or at a checkpoint (R2), with how it was delivered."""
+    """A reminder given to a run (R1) or at a checkpoint (R2), with how it was delivered.
+
+    One to single people is a `Notice`.
+    """
 
     __tablename__ = "reminder"
     __table_args__ = (
@@ -117,9 +120,77 @@ class Reminder(Base):
     channel: Mapped[str]
     language: Mapped[str]
     given_at: Mapped[datetime]
+    until: Mapped[datetime | None]
+    """Of one that went on for a while: its end."""
     recorded_at: Mapped[datetime]
     device_id: Mapped[UUID]
     operator_id: Mapped[UUID | None]
+
+
+class NoticeOrder(Base):
+    """That the people of a run, or one of them, be reminded by a message each."""
+
+    __tablename__ = "notice_order"
+
+    hub_id: Mapped[HubKey]
+    order_id: Mapped[UuidKey]
+    run_id: Mapped[UUID]
+    kind: Mapped[str]
+    entry_id: Mapped[str | None]
+    """The carrier's key of the one; None: everybody who can be reached."""
+    ordered_at: Mapped[datetime]
+    device_id: Mapped[UUID]
+    operator_id: Mapped[UUID | None]
+
+
+class Notice(Base):
+    """The one message of a kind to one person of a run, and what is known of its fate."""
+
+    __tablename__ = "notice"
+    __table_args__ = (
+        UniqueConstraint("hub_id", "run_id", "person_id", "kind"),
+        Index(None, "person_id", "hub_id"),
+        Index(None, "at", "hub_id"),
+        Index(
+            "ix_notice_due_at_hub_id",
+            "due_at",
+            "hub_id",
+            postgresql_where=text("due_at IS NOT NULL"),
+        ),
+    )
+
+    hub_id: Mapped[HubKey]
+    notice_id: Mapped[UuidKey]
+    order_id: Mapped[UUID]
+    run_id: Mapped[UUID]
+    kind: Mapped[str]
+    person_id: Mapped[UUID]
+    contact: Mapped[str]
+    """What kind of address it goes to; the address itself is in the vault."""
+    channel: Mapped[str]
+    language: Mapped[str]
+    state: Mapped[str]
+    at: Mapped[datetime]
+    """Since when the state is so."""
+    attempts: Mapped[int]
+    due_at: Mapped[datetime | None]
+    """When to look at it next; None: nothing more is to be done."""
+    batch_id: Mapped[UUID | None]
+    evidence: Mapped[list[dict[str, object]]] = mapped_column(JSONB)
+    """Each state it was in, with the moment, the provider's id and a code for why."""
+
+
+class NoticeChannel(Base):
+    """How a channel does: failures in a row, since when, and until when it is let alone."""
+
+    __tablename__ = "notice_channel"
+
+    hub_id: Mapped[HubKey]
+    channel: Mapped[str] = mapped_column(primary_key=True)
+    failures: Mapped[int]
+    since: Mapped[datetime | None]
+    open_until: Mapped[datetime | None]
+    code: Mapped[str | None]
 
 
 class ServiceAct(Base):
