@@ -137,7 +137,12 @@ async def test_a_certificate_can_be_checked_by_anybody(hub: Hub, tmp_path: Path)
     assert [one["key_id"] for one in listed.json()["destructions"]] == [day]
     read = await hub.client(Role.EPIDEMIOLOGIST).get(f"/v1/destructions/{day}")
     told = read.json()
-    assert told["rows"] == {"vault": 1, "quarantine": 0, "vault_held": 0}
+    assert told["rows"] == {
+        "vault": 1,
+        "vault_contact": 0,
+        "quarantine": 0,
+        "vault_held": 0,
+    }
     assert told["reason"] == "RETENTION"
     (event,) = await rows(
         hub, "SELECT event_id::text, body FROM event WHERE hub_id = $1 AND kind = 'destroyed'"

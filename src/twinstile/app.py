@@ -33,6 +33,7 @@ from twinstile.screening import api as screening
 from twinstile.screening.committer import Committer
 from twinstile.screening.desk import api as desk
 from twinstile.screening.flow import api as flow
+from twinstile.screening.notices import api as notices
 from twinstile.sharing import api as sharing
 from twinstile.sharing.feed import Feed
 
@@ -48,6 +49,7 @@ ROUTERS = (
     cases.router,
     desk.router,
     flow.router,
+    notices.router,
     export.router,
     sharing.router,
     sharing.feed_router,

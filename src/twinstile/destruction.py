@@ -24,16 +24,28 @@ from twinstile.policy import versions
 from twinstile.policy.types import Parameters
 from twinstile.policy.versions import Policies
 from twinstile.screening import retention as carrier_keys
+from twinstile.screening.notices import retention as notices
 
-EMPTIED: Final = ("vault", "vault_held", "quarantine", "manifest_entry")
+EMPTIED: Final = (
+    "vault",
+    "vault_held",
+    "vault_contact",
+    "quarantine",
+    "manifest_entry",
+    "notice_order",
+    "notice",
+)
 """Tables that retention deletes rows from."""
 PURGED: Final = (
     "vault",
     "vault_held",
+    "vault_contact",
     "quarantine",
     "manifest_entry",
     "alert",
     "deferral",
+    "notice_order",
+    "notice",
     "service_act",
     "disposition",
     "fever_case",
@@ -57,10 +69,11 @@ async def retain(house: House, policies: Policies, hub_id: str, now: datetime) -
     before = now - timedelta(days=days)
     async with house.database.transaction() as tx:
         await manifests.forget(tx, hub_id, before)
-    forgotten = carrier_keys.BATCH
-    while forgotten == carrier_keys.BATCH:
-        async with house.database.transaction() as tx:
-            forgotten = await carrier_keys.forget(tx, hub_id, before)
+    for room in (carrier_keys, notices):
+        forgotten = room.BATCH
+        while forgotten == room.BATCH:
+            async with house.database.transaction() as tx:
+                forgotten = await room.forget(tx, hub_id, before)
     await destruction.publish(house.database, hub_id, house.settings.destructions_path)
     if purge.days or cases:
         observe.log.info(

@@ -12,6 +12,7 @@ What stays proves how the hub was run: events and ledger, access log, staff, cer
 import asyncio
 import hashlib
 import json
+import shutil
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -112,6 +113,7 @@ async def run(
         counts = await _written_counts(house.database, keys, hub_id, folder / COUNTS)
         digest = await _written_aggregates(house, hub_id, folder / AGGREGATES)
         await retention.destroy_all(house.database, keys, hub_id, now)
+        await asyncio.to_thread(shutil.rmtree, house.settings.outbox_path / hub_id, True)
         await endings.purge(place.owner_url, hub_id)
         async with house.database.transaction() as tx:
             await destruction.certify(

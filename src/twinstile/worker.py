@@ -22,6 +22,7 @@ from twinstile.platform.web import House
 from twinstile.policy.versions import Policies
 from twinstile.screening import transitions
 from twinstile.screening.flow import alerts
+from twinstile.screening.notices import sending
 
 ESCALATED_AT_ONCE = 200
 
@@ -92,6 +93,7 @@ def jobs_of(
 
     return (
         Job("timers", "* * * * * */10", 60, each_hub(house, _timers(house, policies))),
+        Job("notices", "* * * * * */10", 60, each_hub(house, _notices(house))),
         Job("retention", "7 * * * * 0", 1200, retention),
         Job("partitions", "11 3 * * * 0", 60, partitions),
         Job("access-log", "23 3 * * * 0", 600, access_log),
@@ -109,6 +111,16 @@ def _timers(house: House, policies: Policies) -> HubWork:
             await approvals.expire(tx, hub_id, now)
         async with house.database.transaction() as tx:
             await alerts.go_on(tx, hub_id, now)
+
+    return work
+
+
+def _notices(house: House) -> HubWork:
+    """Send the messages that are due."""
+    out = sending.outbox(house)
+
+    async def work(hub_id: str, now: datetime) -> None:
+        await sending.run(out, hub_id, now)
 
     return work
 

@@ -137,7 +137,9 @@ async def test_nobody_can_change_a_checks_verdict_even_if_they_try(house: House)
             await tx.raw.execute("UPDATE \"check\" SET verdict = 'PASS'")
 
 
-@pytest.mark.parametrize("table", ["vault", "vault_held", "quarantine", "operator", "shift"])
+@pytest.mark.parametrize(
+    "table", ["vault", "vault_held", "vault_contact", "quarantine", "operator", "shift"]
+)
 async def test_the_role_of_exports_sees_no_identities(house: House, table: str) -> None:
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         async with house.database.reading(role=READ_ROLE) as tx:

@@ -123,7 +123,12 @@ def _run() -> Json:
 
 def _manifest() -> Json:
     entries = [
-        {"entry_id": entry_id, "document": people.document(NUMBER, name=CANARY)}
+        {
+            "entry_id": entry_id,
+            "document": people.document(NUMBER, name=CANARY),
+            "contact": {"channel": "PHONE", "value": "+8613900000000", "owner": "SELF"},
+            "languages": ["en"],
+        }
         for entry_id in ("1", "2")
     ]
     return {"batch": 1, "entries": entries}
@@ -193,6 +198,19 @@ TARGETS = (
             *(fault.below("/entries/1/document") for fault in DOCUMENT),
             *at("/entries/1/entry_id", "/entries/0/coach", "/entries/0/seat", of=TEXTS),
             *at("/entries/0/board_stop", "/entries/0/alight_stop", of=TEXTS),
+            *at("/entries/1/contact/value", of=TEXTS),
+            *at("/entries/1/contact/channel", "/entries/1/contact/owner", of=WORDS),
+            Fault(
+                "/entries/1/contact/value",
+                f'"{CANARY}"',
+                "invalid-format",
+            ),
+            Fault("/entries/1/contact/verified", "true", "unknown-field"),
+            Fault("/entries/0/languages", '["en", "en", "en", "en", "en"]', "too-many"),
+            *(
+                Fault("/entries/0/languages", f"[{raw}]", code, "/entries/0/languages/0")
+                for raw, code in SLUGS
+            ),
             Fault("/entries/1/entry_id", '"1"', "duplicate-entry", "/entries"),
             Fault("/entries", f"[{'{},' * 2500}{{}}]", "too-many"),
             Fault("/entries/0", f'"{CANARY}"', "invalid-format"),
@@ -216,10 +234,31 @@ TARGETS = (
             *at("/checkpoint", of=SLUGS),
             *at("/channel", "/language", of=TEXTS),
             *at("/given_at", of=MOMENTS),
+            *at("/until", of=MOMENTS),
+            Fault("/until", '"2099-01-01T00:00:00Z"', "out-of-range"),
+            Fault("/until", '"2001-01-01T00:00:00Z"', "out-of-range"),
             Fault("/kind", '"R1"', "missing", "/run_id"),
             Fault("/checkpoint", "null", "missing"),
             Fault("/run_id", f'"{_SOME}"', "missing", "/checkpoint"),
         ),
+    ),
+    Target(
+        "PUT",
+        f"/v1/runs/{_SOME}/notices/{_SOME}",
+        Role.SUPERVISOR,
+        lambda: {"kind": "R1", "entry_id": "1"},
+        (
+            *at("/kind", of=(*WORDS, ('"R2"', "unknown-value"))),
+            *at("/entry_id", of=TEXTS),
+            Fault("/text", f'"{CANARY}"', "unknown-field"),
+        ),
+    ),
+    Target(
+        "PUT",
+        f"/v1/notices/{_SOME}/receipt",
+        Role.ASSISTANT,
+        lambda: {"said_by": "STAFF"},
+        (*at("/said_by", of=WORDS), Fault("/state", '"RECEIVED"', "unknown-field")),
     ),
     Target(
         "PUT",

@@ -37,6 +37,12 @@ ENTRIES = """
 INSERT INTO manifest_entry (hub_id, run_id, entry_id, person_id, batch, recorded_at)
 SELECT hub_id, run_id, '1', person_id, 1, now() FROM screening WHERE hub_id = $1
 """
+NOTICES = """
+INSERT INTO notice (hub_id, notice_id, order_id, run_id, kind, person_id, contact, channel,
+                    language, state, at, attempts, evidence)
+SELECT hub_id, gen_random_uuid(), gen_random_uuid(), run_id, 'R1', person_id, 'PHONE', 'file',
+       'en', 'SENT', now(), 1, '[]' FROM screening WHERE hub_id = $1
+"""
 CHECKS = """
 INSERT INTO "check" (hub_id, id, screening_id, device_id, counter, observed_at, received_at,
     clock_offset_ms, clock_suspect, offline, evidence, fingerprint, fingerprint_key, status,
@@ -92,7 +98,7 @@ async def test_a_check_is_looked_up_by_index_whatever_was_analysed(
 async def store(tx: Transaction, hub_id: str, people: int) -> None:
     """So many people of a hub, each with a passage, a manifest entry and a check."""
     await tx.raw.execute(PEOPLE, hub_id, DAY, people)
-    for statement in (SCREENINGS, ENTRIES, CHECKS):
+    for statement in (SCREENINGS, ENTRIES, NOTICES, CHECKS):
         await tx.raw.execute(statement, hub_id)
 
 
@@ -146,7 +152,16 @@ def _plain(value: object) -> str:
     return "\\\\x" + value.hex() if isinstance(value, bytes) else str(value)
 
 
-TABLES = ("vault", "screening", "manifest_entry", '"check"', "device", "lane", "reminder")
+TABLES = (
+    "vault",
+    "screening",
+    "manifest_entry",
+    '"check"',
+    "device",
+    "lane",
+    "reminder",
+    "notice",
+)
 
 
 @pytest.mark.parametrize("found", [0, 200], ids=["new", "analysed"])

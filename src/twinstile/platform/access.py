@@ -47,6 +47,8 @@ class Action(StrEnum):
     """Data went to a partner."""
     QUARANTINE_READ = "QUARANTINE_READ"
     """A fact that was kept aside was opened, with whatever it says."""
+    NOTICE = "NOTICE"
+    """Addresses went to a channel, to send a message to each."""
 
 
 class Purpose(StrEnum):
@@ -66,6 +68,8 @@ class Purpose(StrEnum):
     """Of an outbreak, by epidemiologists."""
     LEGAL_DUTY = "LEGAL_DUTY"
     """Reports and disclosures the law or an agreement asks for."""
+    REMINDER = "REMINDER"
+    """Of the journey, to the traveller or whoever answers for them."""
     EMERGENCY = "EMERGENCY"
     """Life or limb: needs a reason in words, and supervisors are told."""
 
@@ -95,6 +99,7 @@ PURPOSES: Mapping[Action, frozenset[Purpose]] = {
         {Purpose.HANDOVER, Purpose.FOLLOW_UP, Purpose.INVESTIGATION, Purpose.LEGAL_DUTY}
     ),
     Action.QUARANTINE_READ: frozenset({Purpose.DATA_QUALITY, Purpose.SUBJECT_REQUEST}),
+    Action.NOTICE: frozenset({Purpose.REMINDER}),
 }
 """What each action may be for."""
 

@@ -90,6 +90,16 @@ async def copy_lanes(tx: Transaction, hub_id: str, to: str) -> None:
     )
 
 
+async def hub(tx: Reading, hub_id: str) -> tuple[str, HubMode]:
+    """The name of a hub as it is shown to people, and its mode. Raises `NotFound`."""
+    found = await tx.sql.execute(select(Hub.name, Hub.mode).where(Hub.hub_id == hub_id))
+    row = found.one_or_none()
+    if row is None:
+        raise NotFound("There is no such hub.")
+    name, mode = row
+    return name, HubMode(mode)
+
+
 async def add_lane(
     tx: Transaction,
     hub_id: str,

@@ -71,6 +71,18 @@ LOOK_UPS = Counter(
     ("hub", "outcome"),
     registry=REGISTRY,
 )
+NOTICES = Counter(
+    "twinstile_notices_total",
+    "Messages to travellers by what became of them",
+    ("hub", "channel", "state"),
+    registry=REGISTRY,
+)
+CHANNEL_FAULTS = Counter(
+    "twinstile_channel_faults_total",
+    "Batches a channel did not take or did not answer",
+    ("hub", "channel", "code"),
+    registry=REGISTRY,
+)
 JOBS = Counter(
     "twinstile_jobs_total", "Runs of background jobs", ("job", "outcome"), registry=REGISTRY
 )

@@ -7,7 +7,7 @@ refused outside the demo profile (the lesson of default passwords in public set-
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -65,6 +65,10 @@ class Settings(BaseSettings):
     hub_name: str = Field(default="Hub", max_length=120, description="name shown to people")
     timezone: Annotated[str, AfterValidator(_known_zone)] = Field(
         default="Asia/Shanghai", description="days, retention and case numbers follow this zone"
+    )
+    language: Literal["zh-CN", "en"] = Field(
+        default="zh-CN",
+        description="of messages to people whose language nobody told; English stands below it",
     )
     policy_pack: str = Field(default="cn-hub", description="policy put in force on a new hub")
     data_dir: Path | None = Field(
@@ -172,6 +176,11 @@ class Settings(BaseSettings):
     def mode(self) -> HubMode:
         """What a hub is entered as, with these settings."""
         return HubMode.DEMO if self.profile is Profile.DEMO else HubMode.PRODUCTION
+
+    @property
+    def outbox_path(self) -> Path:
+        """Where messages to travellers lie until a gateway takes them."""
+        return self.data_path / "outbox"
 
     @property
     def audit_path(self) -> Path:

@@ -1,19 +1,26 @@
 """Reminders and service acts outside a check: append-only facts, harmless to send again."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import select, update
-from sqlalchemy.dialects.postgresql import array
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from twinstile.platform.auth import Principal
 from twinstile.platform.db import Transaction
 from twinstile.platform.errors import FieldFault, IdReused, InvalidInput, NotFound
+from twinstile.policy import versions
+from twinstile.policy.versions import Policies
+from twinstile.screening import inheritance
+from twinstile.screening.attribution import CLOCK_TOLERANCE
 from twinstile.screening.bodies import FactStatus
 from twinstile.screening.tables import Reminder, Screening, ServiceAct
 from twinstile.screening.types import ReminderKind, ServiceKind, ServiceOutcome
+
+LONGEST: Final = timedelta(hours=4)
+"""How long one reminder may go on: whoever tells of more tells of several."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +34,8 @@ class Given:
     channel: str
     language: str
     given_at: datetime
+    until: datetime | None = None
+    """Of one that went on for a while: its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +49,16 @@ class Act:
     given_at: datetime
 
 
-async def remind(tx: Transaction, who: Principal, given: Given, at: datetime) -> FactStatus:
-    """Record a reminder; everyone of the run inherits R1, screened before or after.
+async def remind(
+    tx: Transaction, policies: Policies, who: Principal, given: Given, at: datetime
+) -> FactStatus:
+    """Record a reminder; whoever it reached inherits it, screened before or after.
 
-    Raises `InvalidInput` when kind and addressee do not fit, `IdReused` for other content.
+    R1 reaches everyone of the run; R2 those who come to the checkpoint while it is given and
+    for `reminder_minutes` of the policy then. Raises `InvalidInput` when kind and addressee do
+    not fit, or for a time that has not passed yet; `IdReused` for other content.
     """
-    place = "/run_id" if given.kind is ReminderKind.R1 else "/checkpoint"
-    if (given.run_id is None) is (given.kind is ReminderKind.R1) or (
-        given.checkpoint is None
-    ) is (given.kind is ReminderKind.R2):
-        raise InvalidInput(errors=[FieldFault(place, "missing")])
+    _require_sense(given, at)
     content = {
         "kind": given.kind.value,
         "run_id": given.run_id,
@@ -57,6 +66,7 @@ async def remind(tx: Transaction, who: Principal, given: Given, at: datetime) ->
         "channel": given.channel,
         "language": given.language,
         "given_at": given.given_at,
+        "until": given.until,
     }
     entered = await tx.sql.execute(
         upsert(Reminder)
@@ -75,16 +85,28 @@ async def remind(tx: Transaction, who: Principal, given: Given, at: datetime) ->
         await _require_same(tx, who.hub_id, given)
         return FactStatus.DUPLICATE
     if given.run_id is not None:
-        await tx.sql.execute(
-            update(Screening)
-            .where(
-                Screening.hub_id == who.hub_id,
-                Screening.run_id == given.run_id,
-                ~Screening.reminders.contains([ReminderKind.R1.value]),
-            )
-            .values(reminders=Screening.reminders.op("||")(array([ReminderKind.R1.value])))
-        )
+        await inheritance.reach_run(tx, who.hub_id, given.run_id)
+    if given.checkpoint is not None:
+        version = await versions.in_force(tx, who.hub_id, given.given_at)
+        figures = (await policies.get(tx, who.hub_id, version)).parameters
+        end = (given.until or given.given_at) + timedelta(minutes=figures.reminder_minutes)
+        at_place = (given.checkpoint, given.given_at, end)
+        await inheritance.reach_checkpoint(tx, who.hub_id, *at_place)
     return FactStatus.STORED
+
+
+def _require_sense(given: Given, at: datetime) -> None:
+    """An end is told once it has passed: what is yet to come is a plan and no evidence."""
+    place = "/run_id" if given.kind is ReminderKind.R1 else "/checkpoint"
+    if (given.run_id is None) is (given.kind is ReminderKind.R1) or (
+        given.checkpoint is None
+    ) is (given.kind is ReminderKind.R2):
+        raise InvalidInput(errors=[FieldFault(place, "missing")])
+    if given.until is not None and not (
+        given.given_at < given.until <= given.given_at + LONGEST
+        and given.until <= at + CLOCK_TOLERANCE
+    ):
+        raise InvalidInput(errors=[FieldFault("/until", "out-of-range")])
 
 
 async def _require_same(tx: Transaction, hub_id: str, given: Given) -> None:
@@ -96,6 +118,7 @@ async def _require_same(tx: Transaction, hub_id: str, given: Given) -> None:
             Reminder.channel,
             Reminder.language,
             Reminder.given_at,
+            Reminder.until,
         ).where(Reminder.hub_id == hub_id, Reminder.reminder_id == given.reminder_id)
     )
     if tuple(found.one()) != (
@@ -105,6 +128,7 @@ async def _require_same(tx: Transaction, hub_id: str, given: Given) -> None:
         given.channel,
         given.language,
         given.given_at,
+        given.until,
     ):
         raise IdReused
 

@@ -255,10 +255,15 @@ async def put_reminder(
     reminder_id: UUID,
     body: ReminderBody,
     tx: Tx,
+    policies: Compiled,
     who: Annotated[Principal, caller(Scope.REMINDERS_WRITE)],
 ) -> ReminderAnswer:
-    """R1 is given to a run and inherited by everyone on it; R2 at a checkpoint of the hub."""
-    status = await acts.remind(tx, who, Given(reminder_id, **dict(body)), clock.now())
+    """R1 is given to a run and inherited by everyone on it; R2 at a checkpoint of the hub.
+
+    Messages to single people are another thing: `PUT /v1/runs/{run_id}/notices/{order_id}`.
+    """
+    given = Given(reminder_id, **dict(body))
+    status = await acts.remind(tx, policies, who, given, clock.now())
     return ReminderAnswer(status=status)
 
 

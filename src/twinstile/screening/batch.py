@@ -254,7 +254,7 @@ async def _store_act(tx: Transaction, fact: _Fact, policies: Policies) -> FactSt
     match fact.body:
         case ReminderBody() as body:
             given = Given(fact.id, **dict(body))
-            return await acts.remind(tx, receiver.who, given, receiver.at)
+            return await acts.remind(tx, policies, receiver.who, given, receiver.at)
         case ServiceBody() as body:
             return await acts.serve(tx, receiver.who, Act(fact.id, **dict(body)), receiver.at)
         case TransitionBody() as body:

@@ -146,9 +146,18 @@ class ReminderBody(Body):
     kind: ReminderKind
     run_id: UUID | None = Field(default=None, examples=["019ac3d2-7f10-7c3e-9d53-2b8a51f0c9e4"])
     checkpoint: Slug | None = None
-    channel: Word = Field(examples=["onboard-broadcast"])
+    channel: Word = Field(
+        description="how: `onboard-broadcast`, `broadcast` in the hall, `screen`, `spoken` …",
+        examples=["onboard-broadcast"],
+    )
     language: Word = Field(examples=["zh-CN"])
     given_at: Moment
+    until: Moment | None = Field(
+        default=None,
+        examples=["2026-11-24T08:45:30+08:00"],
+        description="of a loop or a screen: when it was last seen to run; not in the future, "
+        "and at most four hours on",
+    )
 
 
 class ServiceBody(Body):

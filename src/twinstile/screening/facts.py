@@ -13,6 +13,7 @@ from twinstile.platform.db import Transaction, as_json
 from twinstile.policy.versions import IN_FORCE_SQL
 from twinstile.screening import claims
 from twinstile.screening.claims import Packed
+from twinstile.screening.inheritance import LAST_R2_SQL, R1_SQL
 from twinstile.screening.rules import Brought, Evidence
 from twinstile.screening.types import (
     ReminderKind,
@@ -141,6 +142,8 @@ def _earlier_sql(screening: str) -> str:
     return _EARLIER.format(s=screening, case_no=number)
 
 
+_RUN = "coalesce(e.run_id, w.run_id)"
+
 # LATERAL with LIMIT: one look-up by index for each check, whatever the planner believes.
 # Fragments of lower rooms are constants of ours; every value is a parameter.
 _FACTS_SQL = f"""
@@ -165,11 +168,8 @@ SELECT
     {IN_FORCE_SQL.format(hub="$1", at="w.observed_at")} AS policy_version,
     coalesce(e.run_id, w.run_id) AS run_id,
     e.entry_id,
-    EXISTS (SELECT FROM reminder r WHERE r.hub_id = $1 AND r.kind = 'R1'
-            AND r.run_id = coalesce(e.run_id, w.run_id)) AS r1,
-    (SELECT max(r.given_at) FROM reminder r WHERE r.hub_id = $1 AND r.kind = 'R2'
-     AND r.checkpoint = l.checkpoint AND r.given_at <= w.observed_at
-     AND r.given_at > w.observed_at - interval '1 day') AS last_r2,
+    {R1_SQL.format(hub="$1", person="w.person_id", run=_RUN)} AS r1,
+    {LAST_R2_SQL.format(hub="$1", checkpoint="l.checkpoint", at="w.observed_at")} AS last_r2,
     (SELECT jsonb_object_agg(h.screening_id, h.fold ->> 'at')
      FROM (SELECT * FROM screening WHERE person_id = w.person_id OFFSET 0) h
      WHERE h.hub_id = $1 AND h.referred_at IS NOT NULL

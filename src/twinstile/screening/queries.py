@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import cast
+from typing import Final, cast
 from uuid import UUID
 
 from sqlalchemy import RowMapping, select, tuple_
@@ -24,6 +24,10 @@ from twinstile.screening.facts import unpack
 from twinstile.screening.tables import Check, Screening
 from twinstile.screening.types import ScreeningEvent, ScreeningState
 
+COMPLETE_SQL: Final = """(
+    reminders @> '{R1,R2}' AND verifications @> '{CREDENTIAL,TEMPERATURE,IDENTITY}'
+    AND services @> '{S1,S2}')"""
+"""Whether a screening is complete, as `machine.completeness` says with 2-2-2 required."""
 _CHECK_COLUMNS = (
     Check.id,
     Check.screening_id,

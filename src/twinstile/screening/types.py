@@ -219,6 +219,24 @@ class ReminderKind(StrEnum):
     R2 = "R2"  # in the hub
 
 
+class NoticeState(StrEnum):
+    """Where one message stands."""
+
+    WAITING = "WAITING"  # to be sent, or to be tried again
+    SENDING = "SENDING"  # given to the channel, which has not answered
+    HANDED = "HANDED"  # lies ready for somebody who has not taken it
+    SENT = "SENT"
+    DELIVERED = "DELIVERED"
+    RECEIVED = "RECEIVED"  # the traveller, or staff beside them, said so
+    FAILED = "FAILED"
+    UNKNOWN = "UNKNOWN"  # the answer was lost: sent or not, nobody can tell
+    WITHDRAWN = "WITHDRAWN"  # the traveller is no longer expected
+
+
+COUNTING = frozenset({NoticeState.SENT, NoticeState.DELIVERED, NoticeState.RECEIVED})
+"""A notice in one of these is a reminder given."""
+
+
 class ServiceKind(StrEnum):
     S1 = "S1"  # assistance at the lane
     S2 = "S2"  # onward service

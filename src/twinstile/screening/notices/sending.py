@@ -1,0 +1,272 @@
+"""Sending what was ordered: the worker's part, safe to be killed at any moment.
+
+A batch is claimed in one transaction, which also opens its addresses and records that; it is
+given to the channel outside of any; what the channel said is entered in another. What lies
+between the two is asked about later, never sent again by itself.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+import asyncpg
+from uuid_utils.compat import uuid7
+
+from twinstile.arrivals import manifests
+from twinstile.arrivals.manifests import Due
+from twinstile.identity import contacts
+from twinstile.platform import access, devices, observe
+from twinstile.platform.access import Action, Actor, Look, Purpose
+from twinstile.platform.db import Transaction
+from twinstile.platform.modes import HubMode
+from twinstile.platform.web import House
+from twinstile.screening.notices import health, settling, texts
+from twinstile.screening.notices.channels import FILE, Channel, ChannelDown, FileChannel
+from twinstile.screening.notices.texts import Told
+from twinstile.screening.notices.types import (
+    LONGEST_LIFE,
+    Batch,
+    Health,
+    Message,
+    Outcome,
+    retry_at,
+)
+from twinstile.screening.types import NoticeState, ReminderKind
+from twinstile.screening.words import Language
+
+MOST_BATCHES: Final = 20
+"""Batches of a hub and a tick; more wait for the next."""
+MARGIN: Final = timedelta(seconds=30)
+"""How long after a channel's deadline its answer counts as lost."""
+ASKED_AT_ONCE: Final = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Outbox:
+    """What sending needs: the house, and the channels by name."""
+
+    house: House
+    channels: Mapping[str, Channel]
+
+
+def outbox(house: House) -> Outbox:
+    """The channels of this installation."""
+    return Outbox(house, {FILE: FileChannel(house.settings.outbox_path)})
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """A batch that is ours to send; `attempts` of each message, this one included."""
+
+    batch: Batch
+    channel: str
+    messages: Sequence[Message]
+    attempts: Mapping[UUID, int]
+
+
+async def run(out: Outbox, hub_id: str, now: datetime) -> None:
+    """Ask about what was given out, then send what is due."""
+    for channel in out.channels.values():
+        if isinstance(channel, FileChannel):
+            await asyncio.to_thread(channel.tidy, hub_id, now)
+    await _follow_up(out, hub_id, now)
+    for _ in range(MOST_BATCHES):
+        async with out.house.database.transaction() as tx:
+            claim = await _claim(tx, out, hub_id, now)
+        if claim is None:
+            return
+        if claim.messages:
+            await _send(out, claim, now)
+
+
+_NEXT = """
+SELECT run_id, channel FROM notice
+WHERE hub_id = $1 AND due_at <= $2 AND state = 'WAITING' AND channel = ANY($3::text[])
+ORDER BY due_at LIMIT 1
+"""
+# A subquery in FROM would be run, and take others, for each row it is joined with.
+_CLAIM = """
+WITH taken AS MATERIALIZED (
+    SELECT notice_id FROM notice
+    WHERE hub_id = $1 AND run_id = $3 AND channel = $4 AND state = 'WAITING' AND due_at <= $2
+    ORDER BY notice_id LIMIT $7 FOR UPDATE SKIP LOCKED
+)
+UPDATE notice n SET state = 'SENDING', at = $2, batch_id = $5, attempts = n.attempts + 1,
+    due_at = $6
+FROM taken t
+WHERE n.hub_id = $1 AND n.notice_id = t.notice_id
+RETURNING n.notice_id, n.person_id, n.kind, n.language, n.attempts
+"""
+
+
+async def _claim(tx: Transaction, out: Outbox, hub_id: str, now: datetime) -> _Claim | None:
+    """Take the messages of one run that are due; None when there are none."""
+    known = await health.of(tx, hub_id)
+    ready = [
+        name
+        for name in out.channels
+        if (paused := known.get(name, Health()).open_until) is None or paused <= now
+    ]
+    row = await tx.raw.fetchrow(_NEXT, hub_id, now, ready)
+    if row is None:
+        return None
+    run_id, name = row
+    channel, batch_id = out.channels[name], uuid7()
+    stale = now + timedelta(seconds=channel.deadline_s) + MARGIN
+    place = (hub_id, now, run_id, name, batch_id, stale)
+    rows = await tx.raw.fetch(_CLAIM, *place, channel.at_once)
+    due = await manifests.due(tx, hub_id, run_id)
+    hub, mode = await devices.hub(tx, hub_id)
+    batch = Batch(batch_id, hub_id, min(due.arrival, now + LONGEST_LIFE), mode)
+    local = due.arrival.astimezone(out.house.settings.zone)
+    told = texts.Told(hub, due.service_no, local, exercise=mode is HubMode.PRACTICE)
+    messages = await _messages(tx, out.house, hub_id, due, told, rows, now)
+    return _Claim(batch, name, messages, {row[0]: row[4] for row in rows})
+
+
+async def _messages(
+    tx: Transaction,
+    house: House,
+    hub_id: str,
+    due: Due,
+    told: Told,
+    rows: Sequence[asyncpg.Record],
+    now: datetime,
+) -> list[Message]:
+    """What is to be sent of the rows that were claimed; on the record before it leaves.
+
+    The others are settled: people who are not expected any more, or cannot be reached in time.
+    """
+    expected = set((await manifests.travellers(tx, hub_id, due.run_id)).values())
+    people, keys = [row[1] for row in rows], house.keys.of(hub_id)
+    known = await contacts.reveal_contacts(tx, keys, hub_id, due.run_id, people)
+    messages: list[Message] = []
+    refused: dict[UUID, Outcome] = {}
+    for notice_id, person_id, kind, language, _ in rows:
+        if person_id not in expected or due.closed:
+            refused[notice_id] = Outcome(NoticeState.WITHDRAWN)
+        elif now >= due.arrival:
+            refused[notice_id] = Outcome(NoticeState.FAILED, code="too-late")
+        elif person_id not in known:
+            refused[notice_id] = Outcome(NoticeState.FAILED, code="contact-destroyed")
+        else:
+            contact = known[person_id]
+            languages = [Language(tag) for tag in language.split(",")]
+            text = texts.written(ReminderKind(kind), languages, told)
+            messages.append(Message(notice_id, contact.kind, contact.value, language, text))
+    if messages:
+        fields, rows_read = ("contact",), len(messages)
+        look = Look(Action.NOTICE, Purpose.REMINDER, fields, rows_read, subject_id=due.run_id)
+        await access.record(tx, Actor(hub_id), look, now)
+    if refused:
+        await settling.settle(tx, hub_id, refused, now)
+    return messages
+
+
+async def _send(out: Outbox, claim: _Claim, now: datetime) -> None:
+    """Give a batch to its channel and enter the answer; without one it is asked for later."""
+    channel, hub_id = out.channels[claim.channel], claim.batch.hub_id
+    said: Mapping[UUID, Outcome] = {}
+    fault: str | None = None
+    try:
+        async with asyncio.timeout(channel.deadline_s):
+            said = await channel.send(claim.batch, claim.messages)
+    except ChannelDown as down:
+        fault = down.code
+        none = Outcome(NoticeState.WAITING, code=down.code)
+        said = {message.notice_id: none for message in claim.messages}
+    except Exception as error:  # noqa: BLE001 # whatever a channel does, the others go on
+        fault = "no-answer"
+        observe.log.error(
+            "a channel did not answer",
+            hub=hub_id,
+            channel=claim.channel,
+            error=observe.error_kind(error),
+        )
+    async with out.house.database.transaction() as tx:
+        await _enter(tx, hub_id, said, claim.attempts, now)
+        await health.note(tx, hub_id, claim.channel, fault, now)
+
+
+async def _enter(
+    tx: Transaction,
+    hub_id: str,
+    said: Mapping[UUID, Outcome],
+    attempts: Mapping[UUID, int],
+    now: datetime,
+) -> None:
+    """Enter answers; what was not taken is tried again, unless it was too often."""
+    words: dict[UUID, Outcome] = {}
+    due: dict[UUID, datetime] = {}
+    for notice_id, outcome in said.items():
+        words[notice_id] = outcome
+        match outcome.state:
+            case NoticeState.HANDED:
+                due[notice_id] = now
+            case NoticeState.WAITING:
+                again = retry_at(attempts[notice_id], now)
+                if again is None:
+                    words[notice_id] = Outcome(NoticeState.FAILED, code=outcome.code)
+                else:
+                    due[notice_id] = again
+            case _:
+                pass
+    if words:
+        await settling.settle(tx, hub_id, words, now, due)
+
+
+_OPEN = """
+SELECT batch_id, channel, run_id, state, min(at), array_agg(notice_id), array_agg(attempts)
+FROM notice
+WHERE hub_id = $1 AND due_at <= $2 AND state IN ('SENDING', 'HANDED')
+GROUP BY batch_id, channel, run_id, state ORDER BY min(due_at) LIMIT $3
+"""
+
+
+async def _follow_up(out: Outbox, hub_id: str, now: datetime) -> None:
+    """Ask each channel about batches it has, and about those it never answered."""
+    async with out.house.database.reading() as tx:
+        rows = await tx.raw.fetch(_OPEN, hub_id, now, ASKED_AT_ONCE)
+        arrivals = {
+            run_id: (await manifests.due(tx, hub_id, run_id)).arrival
+            for run_id in {row[2] for row in rows}
+        }
+    for batch_id, name, run_id, state, since, notices, attempts in rows:
+        handed = state == NoticeState.HANDED
+        batch = Batch(batch_id, hub_id, min(arrivals[run_id], since + LONGEST_LIFE))
+        said = await _asked(out.channels.get(name), batch, notices, now, handed=handed)
+        if said is None:
+            observe.CHANNEL_FAULTS.labels(hub_id, name, "no-answer").inc()
+            continue
+        if not handed:
+            lost = Outcome(NoticeState.UNKNOWN, code="answer-lost")
+            said = dict.fromkeys(notices, lost) | said
+        news = {n: outcome for n, outcome in said.items() if outcome.state != state}
+        if news:
+            async with out.house.database.transaction() as tx:
+                tries = dict(zip(notices, attempts, strict=True))
+                await _enter(tx, hub_id, news, tries, now)
+
+
+async def _asked(
+    channel: Channel | None,
+    batch: Batch,
+    notices: Sequence[UUID],
+    now: datetime,
+    *,
+    handed: bool,
+) -> dict[UUID, Outcome] | None:
+    """What the channel says; None when it says nothing just now, and is asked again."""
+    if channel is None:
+        return {}
+    try:
+        async with asyncio.timeout(channel.deadline_s):
+            return dict(await channel.ask(batch, notices, now, answered=handed))
+    except Exception as error:  # noqa: BLE001 # whatever a channel does, the others go on
+        observe.log.error(
+            "a channel was asked in vain", hub=batch.hub_id, error=observe.error_kind(error)
+        )
+        return None

@@ -1,0 +1,75 @@
+"""The catalogue of reminders: what travellers are told, in every language there is.
+
+Plain words, and nothing about anybody's health. What is put into a text is cut short and put
+on one line, so that nobody can write a message of their own with the name of a train.
+"""
+
+# ruff: noqa: RUF001 # Chinese punctuation
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from twinstile.screening.types import ReminderKind
+from twinstile.screening.words import Language, Phrase
+
+LONGEST_PART: Final = 40
+"""Characters of a name or a number in a text."""
+
+EXERCISE: Final = "[PRACTICE 演练] "
+"""What the text of an exercise begins with, wherever it ends up."""
+TEXTS: Final[Mapping[ReminderKind, Phrase]] = {
+    ReminderKind.R1: Phrase(
+        "{hub}: your train or flight {service} is due on {day} at {time}. Please have your"
+        " document and your health credential at hand when you arrive. If you have no phone or"
+        " need help, our staff assist you free of charge.",
+        "{hub}温馨提示：您乘坐的{service}预计{day} {time}到达。到达时请备好身份证件和健康凭证。"
+        "没有手机或需要帮助的旅客，可请现场工作人员免费协助。",
+    ),
+    ReminderKind.R2: Phrase(
+        "Welcome to {hub}. Please have your document and your health credential at hand and go"
+        " to the next free lane. Our staff assist you free of charge.",
+        "欢迎来到{hub}。请备好身份证件和健康凭证，前往空闲通道。如需帮助，"
+        "可请现场工作人员免费协助。",
+    ),
+}
+
+
+def chosen(known: Sequence[str], hub: Language) -> tuple[Language, ...]:
+    """The languages to write to somebody in: one they are known to read, else two.
+
+    Nothing is guessed, least of all from a nationality.
+    """
+    for tag in known:
+        for language in Language:
+            if tag.lower().split("-")[0] == language.split("-")[0]:
+                return (language,)
+    return tuple(dict.fromkeys((hub, Language.EN)))
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a text speaks of; `due` by the hub's clock."""
+
+    hub: str
+    service_no: str = ""
+    due: datetime | None = None
+    exercise: bool = False
+
+
+def written(kind: ReminderKind, languages: Sequence[Language], told: Told) -> str:
+    """The text in these languages, one below the other."""
+    parts = {
+        "hub": _short(told.hub),
+        "service": _short(told.service_no),
+        "day": f"{told.due:%Y-%m-%d}" if told.due else "",
+        "time": f"{told.due:%H:%M}" if told.due else "",
+    }
+    said = (TEXTS[kind].in_language(language).format_map(parts) for language in languages)
+    return (EXERCISE if told.exercise else "") + "\n".join(said)
+
+
+def _short(name: str) -> str:
+    line = " ".join(name.split())
+    return line if len(line) <= LONGEST_PART else f"{line[: LONGEST_PART - 1]}…"
