@@ -1,0 +1,335 @@
+"""Whether a policy may decide about people: judged by trying it out, told in words.
+
+`judge` runs the rules over choices of facts that stand for all others (`vocabulary`). What it
+finds names the rule and says what to do about it, in English and Chinese, for whoever signs
+the policy; the API and `twinstile policy check` refuse a document with findings.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from itertools import islice, product
+from typing import Final, cast
+
+from twinstile.policy import certlogic, documents, remedies, vocabulary
+from twinstile.policy.certlogic import Json, OperandError, Value
+from twinstile.policy.documents import PolicyError
+from twinstile.policy.types import HubPolicy, PolicyRule
+from twinstile.policy.vocabulary import Choice
+
+MAX_CIRCUMSTANCES: Final = 200_000
+"""Combinations a rule is tried on; one that needs more is too complicated to sign."""
+MAX_FINDINGS: Final = 50
+LANGUAGES: Final = ("en", "zh-CN")
+THRESHOLDS: Final = (365, 385)
+"""Tenths of °C between which a fever threshold was ever published."""
+_CAUTION: Final = vocabulary.OUTCOMES.index
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Why a policy must not take effect, and what to do about it, by language."""
+
+    code: str
+    rule_id: str | None
+    text: Mapping[str, str]
+    remedy: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Tried:
+    """A rule with what it reads, and on which circumstances it holds."""
+
+    rule: PolicyRule
+    reads: frozenset[str]
+    groups: tuple[str, ...]
+    circumstances: tuple[tuple[Choice, ...], ...]
+    holds: tuple[bool | None, ...]
+    """None: it could not be evaluated."""
+
+    def signature(self) -> tuple[object, ...]:
+        return (self.reads, self.holds)
+
+
+@dataclass(frozen=True, slots=True)
+class _Trial:
+    """A document under trial."""
+
+    policy: HubPolicy
+    document: Mapping[str, object]
+    today: date
+    groups: Mapping[str, Sequence[Choice]]
+    rules: tuple[_Tried, ...]
+
+    def outcome(self, *chosen: Choice) -> str:
+        """What the whole policy concludes of somebody with nothing amiss but what is chosen."""
+        applying = self.policy.applying(_merged([*_normal(self.groups), *chosen]))
+        return max((rule.outcome for rule in applying), key=_CAUTION, default="PASS")
+
+
+def judge(document: Mapping[str, object], today: date) -> list[Finding]:
+    """What speaks against a policy; none: two people may put it in force."""
+    try:
+        policy = documents.compile_document(document)
+    except PolicyError as error:
+        return [_finding("unreadable", None, reason=str(error))]
+    trial = _trial(policy, document, today)
+    found = (finding for check in _CHECKS for finding in check(trial))
+    return list(islice(found, MAX_FINDINGS))
+
+
+def _trial(policy: HubPolicy, document: Mapping[str, object], today: date) -> _Trial:
+    parameters = policy.parameters
+    figures = {
+        "threshold_tenths": parameters.threshold_tenths,
+        "invalid_below_tenths": parameters.invalid_below_tenths,
+        "confirm_methods": parameters.confirm_methods,
+    }
+    written = cast("Sequence[Mapping[str, Json]]", document["rules"])
+    literals = [one for rule in written for one in _literals(rule["when"])]
+    numbers = [one for one in literals if isinstance(one, int) and not isinstance(one, bool)]
+    words = [one for one in literals if isinstance(one, str)]
+    groups = vocabulary.choices(figures, [*figures.values(), *numbers], words)
+    paths = frozenset(_paths(_merged(_normal(groups))))
+    tried = (
+        _try(rule, one["when"], groups, paths)
+        for rule, one in zip(policy.rules, written, strict=True)
+    )
+    return _Trial(policy, document, today, groups, tuple(tried))
+
+
+def _try(
+    rule: PolicyRule, when: Json, groups: Mapping[str, Sequence[Choice]], paths: frozenset[str]
+) -> _Tried:
+    reads = frozenset(_reads(when))
+    known = reads & paths
+    used = [
+        (name, found) for name, of in groups.items() if len(found := _telling(of, known)) > 1
+    ]
+    evaluate = certlogic.compile_rule(when)
+    base = _merged(_normal(groups))
+    circumstances: list[tuple[Choice, ...]] = []
+    holds: list[bool | None] = []
+    for chosen in islice(product(*(found for _, found in used)), MAX_CIRCUMSTANCES):
+        circumstances.append(chosen)
+        holds.append(_evaluated(evaluate, _merged([base, *chosen])))
+    names = tuple(name for name, _ in used)
+    return _Tried(rule, reads, names, tuple(circumstances), tuple(holds))
+
+
+def _evaluated(evaluate: Callable[[Value], Value], facts: Choice) -> bool | None:
+    try:
+        return evaluate(cast("Value", facts)) is True
+    except OperandError:
+        return None
+
+
+def _telling(of: Sequence[Choice], reads: frozenset[str]) -> list[Choice]:
+    """The choices of a group that differ in what is read; the first one stays the first."""
+    kept: dict[str, Choice] = {}
+    for choice in of:
+        seen = {path: _value(choice, path) for path in sorted(reads)}
+        kept.setdefault(repr(seen), choice)
+    return list(kept.values())
+
+
+def _normal(groups: Mapping[str, Sequence[Choice]]) -> list[Choice]:
+    return [of[0] for of in groups.values()]
+
+
+def _merged(chosen: Sequence[Choice]) -> dict[str, object]:
+    return {name: value for choice in chosen for name, value in choice.items()}
+
+
+def _value(facts: Mapping[str, object], path: str) -> object:
+    value: object = facts
+    for key in path.split("."):
+        value = (
+            cast("Mapping[str, object]", value).get(key) if isinstance(value, dict) else None
+        )
+    return value
+
+
+def _paths(facts: Mapping[str, object]) -> Iterator[str]:
+    for name, value in facts.items():
+        if isinstance(value, dict):
+            inner = cast("Mapping[str, object]", value)
+            yield from (f"{name}.{path}" for path in _paths(inner))
+        else:
+            yield name
+
+
+def _reads(expression: Json, *, inside: bool = False) -> Iterator[str]:
+    """The facts an expression reads; inside a `reduce` they are called `data`."""
+    match expression:
+        case {"var": str() as path}:
+            if not inside:
+                yield path
+            elif path.startswith("data."):
+                yield path.removeprefix("data.")
+        case {"reduce": [items, step, first]}:
+            yield from _reads(items, inside=inside)
+            yield from _reads(step, inside=True)
+            yield from _reads(first, inside=inside)
+        case dict():
+            for operands in expression.values():
+                yield from _reads(operands, inside=inside)
+        case list():
+            for item in expression:
+                yield from _reads(item, inside=inside)
+        case _:
+            return
+
+
+def _literals(expression: Json) -> Iterator[Json]:
+    match expression:
+        case {"var": _}:
+            return
+        case dict():
+            for operands in expression.values():
+                yield from _literals(operands)
+        case list():
+            for item in expression:
+                yield from _literals(item)
+        case _:
+            yield expression
+
+
+def _finding(code: str, rule_id: str | None, **particulars: object) -> Finding:
+    words = {"rule": rule_id or "", **particulars}
+    text, remedy = remedies.WORDS[code]
+    return Finding(
+        code,
+        rule_id,
+        {language: said.format(**words) for language, said in text.items()},
+        {language: said.format(**words) for language, said in remedy.items()},
+    )
+
+
+def _facts_that_do_not_exist(trial: _Trial) -> Iterator[Finding]:
+    facts = _merged(_normal(trial.groups))
+    paths = set(_paths(facts)) | set(facts)
+    for tried in trial.rules:
+        for path in sorted(tried.reads - paths):
+            yield _finding("unknown-fact", tried.rule.rule_id, fact=path)
+
+
+def _rules_that_say_nothing(trial: _Trial) -> Iterator[Finding]:
+    """Rules that never hold, hold of everybody, or cannot be evaluated."""
+    for tried in trial.rules:
+        strict = _CAUTION(tried.rule.outcome) > _CAUTION("PASS_WITH_CONDITIONS")
+        if len(tried.holds) == MAX_CIRCUMSTANCES:
+            yield _finding("too-complicated", tried.rule.rule_id)
+        elif None in tried.holds:
+            yield _finding("cannot-be-evaluated", tried.rule.rule_id)
+        elif not any(tried.holds):
+            yield _finding("never-applies", tried.rule.rule_id)
+        elif all(tried.holds) and strict:
+            yield _finding("always-applies", tried.rule.rule_id)
+
+
+def _rules_that_contradict(trial: _Trial) -> Iterator[Finding]:
+    """Rules about exactly the same travellers that conclude different things."""
+    first: dict[tuple[object, ...], PolicyRule] = {}
+    for tried in trial.rules:
+        rule = tried.rule
+        other = first.setdefault(tried.signature(), rule)
+        if other.outcome != rule.outcome and any(tried.holds):
+            yield _finding("contradicts", rule.rule_id, other=other.rule_id)
+
+
+def _code_as_the_only_reason(trial: _Trial) -> Iterator[Finding]:
+    """Rules that turn somebody away whom the same policy lets go on with a green code."""
+    green = trial.groups["credential"][0]
+    for tried in trial.rules:
+        grave = _CAUTION(tried.rule.outcome) >= _CAUTION("RETURN")
+        if not grave or "credential.status" not in tried.reads:
+            continue
+        for status in vocabulary.MISSING:
+            if any(
+                _CAUTION(trial.outcome(*chosen, green)) < _CAUTION("SECONDARY")
+                for chosen in islice(_holding(tried, status), 200)
+            ):
+                yield _finding("code-alone", tried.rule.rule_id, status=status)
+                break
+
+
+def _holding(tried: _Tried, status: str) -> Iterator[tuple[Choice, ...]]:
+    for chosen, holds in zip(tried.circumstances, tried.holds, strict=True):
+        if holds is not False and _value(_merged(chosen), "credential.status") == status:
+            yield chosen
+
+
+def _ways_that_must_be_open(trial: _Trial) -> Iterator[Finding]:
+    if _CAUTION(trial.outcome()) > _CAUTION("PASS_WITH_CONDITIONS"):
+        rules = trial.policy.applying(_merged(_normal(trial.groups)))
+        yield _finding("nobody-passes", rules[0].rule_id)
+    helped = (
+        trial.outcome(*chosen) == "ASSIST"
+        for tried in trial.rules
+        if tried.rule.outcome == "ASSIST"
+        for chosen, holds in islice(zip(tried.circumstances, tried.holds, strict=True), 5000)
+        if holds
+    )
+    if not any(helped):
+        yield _finding("nobody-helps", None)
+
+
+def _figures(trial: _Trial) -> Iterator[Finding]:
+    parameters = trial.policy.parameters
+    threshold, least = parameters.threshold_tenths, parameters.invalid_below_tenths
+    if not THRESHOLDS[0] <= threshold <= THRESHOLDS[1]:
+        yield _finding("threshold-implausible", None, threshold=threshold / 10)
+    if threshold <= least:
+        yield _finding("threshold-invalid", None, threshold=threshold / 10, least=least / 10)
+    for state in vocabulary.DEADLINES:
+        if state not in parameters.deadline_seconds:
+            code = "deferral-without-end" if state == "DEFERRED" else "deadline-missing"
+            yield _finding(code, None, state=state)
+
+
+def _measures(trial: _Trial) -> Iterator[Finding]:
+    for rule in trial.policy.rules:
+        offered = [one for other in rule.alternatives for one in other.measures]
+        for measure in (*rule.measures, *offered):
+            lasts = measure.kind.endswith(("ISOLATION", "MONITORING"))
+            if lasts and (measure.anchor is None or measure.days is None):
+                yield _finding("isolation-without-end", rule.rule_id, kind=measure.kind)
+
+
+def _languages(trial: _Trial) -> Iterator[Finding]:
+    texts: list[tuple[str | None, Mapping[str, str]]] = [
+        (None, cast("Mapping[str, str]", trial.document["title"]))
+    ]
+    for rule in trial.policy.rules:
+        texts += [
+            (rule.rule_id, text) for text in (rule.text, *(o.text for o in rule.alternatives))
+        ]
+    for rule_id, text in texts:
+        for language in LANGUAGES:
+            if not text.get(language, "").strip():
+                code = "language-missing" if rule_id else "title-missing"
+                yield _finding(code, rule_id, language=language)
+
+
+def _areas(trial: _Trial) -> Iterator[Finding]:
+    listed = trial.policy.areas.listed
+    over = [area for area in listed if area.until < trial.today]
+    if over:
+        last = max(area.until for area in over)
+        yield _finding("areas-expired", None, count=len(over), last=last.isoformat())
+    if listed and not trial.policy.areas.home:
+        yield _finding("home-missing", None)
+
+
+_CHECKS: Final[Sequence[Callable[[_Trial], Iterator[Finding]]]] = (
+    _code_as_the_only_reason,
+    _ways_that_must_be_open,
+    _figures,
+    _facts_that_do_not_exist,
+    _rules_that_say_nothing,
+    _rules_that_contradict,
+    _measures,
+    _areas,
+    _languages,
+)
