@@ -80,6 +80,7 @@ def test_help_names_every_command_and_asks_for_nothing(folder: Path) -> None:
         assert command in told.stdout
 
 
+@pytest.mark.timeout(240)
 def test_the_administrator_is_told_once_and_the_code_lets_one_device_in(folder: Path) -> None:
     hub = {"TWINSTILE_HUB_ID": "first"}
     with serving(folder, "first") as (child, told), httpx2.Client(base_url=told["url"]) as http:
@@ -101,6 +102,9 @@ def test_the_administrator_is_told_once_and_the_code_lets_one_device_in(folder: 
         code = json.loads(run(folder, "enrol-code", "--json", **hub).stdout)["enrolment_code"]
         second = {"code": code, "name": "second desk"}
         assert http.post("/v1/devices:enrol", json=second).status_code == 201
+        rules = json.loads(run(folder, "policy", "list", "--json", **hub).stdout)
+        shown = run(folder, "policy", "show", rules["in_force"], **hub)
+        assert json.loads(shown.stdout)["version"] == rules["in_force"]
         healthy = run(folder, "doctor", "--json", **hub)
         assert json.loads(healthy.stdout)["well"], healthy.stdout
         assert len(json.loads(healthy.stdout)["findings"]) == 13
@@ -156,6 +160,7 @@ def test_a_mistake_ends_in_words(
         "audit seal",
         "audit key",
         "hold place 20261124-001 --reason x",
+        "policy list",
         "sunset --dry-run",
         "sunset --yes-destroy hub",
     ],

@@ -36,7 +36,8 @@ _CODE = re.compile(r"```.*?^ *```|`[^`\n]+`", re.DOTALL | re.MULTILINE)
 _ROUTE = re.compile(r"\b(GET|PUT|POST|DELETE) (/v1/[\w{}/:.-]+)")
 _DEV = re.compile(r"\bdev\.py ([a-z]+)")
 _COMMAND = re.compile(
-    r"(?:^|[\s/`])twinstile ((?:(?:operator|audit|practice) )?[a-z]+(?:-[a-z]+)*)(?=[\s`]|$)"
+    r"(?:^|[\s/`])twinstile "
+    r"((?:(?:operator|audit|policy|practice) )?[a-z]+(?:-[a-z]+)*)(?=[\s`]|$)"
 )
 
 

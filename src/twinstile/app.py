@@ -27,6 +27,7 @@ from twinstile.platform import (
 from twinstile.platform import api as platform
 from twinstile.platform.approvals import Kinds
 from twinstile.platform.web import House
+from twinstile.policy import activations
 from twinstile.policy import api as policy
 from twinstile.policy.versions import Policies
 from twinstile.screening import api as screening
@@ -117,7 +118,7 @@ def create_app(house: House, background: Background | None = None) -> FastAPI:
 
 def kinds_of() -> Kinds:
     """Every deed that takes two persons (`platform.approvals`); each room has its own."""
-    return approvals.registry()
+    return approvals.registry(activations.KIND)
 
 
 def contract() -> dict[str, object]:

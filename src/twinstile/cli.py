@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from twinstile import auditing, backup_cli, endings, keys, practice
+from twinstile import auditing, backup_cli, endings, keys, policy_cli, practice
 from twinstile.platform.roles import Role
 
 if TYPE_CHECKING:
@@ -259,6 +259,7 @@ def version(as_json: AsJson = False) -> None:
 # after the commands above, so that `--help` begins with what is needed first
 app.add_typer(operators, name="operator")
 app.add_typer(keys.app, name="keys")
+app.add_typer(policy_cli.app, name="policy")
 backup_cli.join(app)
 app.add_typer(auditing.app, name="audit")
 app.add_typer(practice.app, name="practice")

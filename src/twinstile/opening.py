@@ -187,6 +187,7 @@ async def enter_hub(house: House, place: Place, at: datetime) -> FirstAdministra
     document = documents.pack(settings.policy_pack)
     await destruction.replay_destructions(house, place.owner_url, at)
     async with house.database.transaction() as tx:
+        await versions.adopt(tx)
         if not await devices.open_hub(tx, settings, at):
             return None
         await versions.put_in_force(tx, settings.hub_id, document, ALWAYS, at)

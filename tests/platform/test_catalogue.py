@@ -18,6 +18,8 @@ FACTS = (
     "reminder",
     "service_act",
     "policy",
+    "policy_activation",
+    "policy_draft",
     "destruction",
     "access",
     "ledger",

@@ -222,6 +222,6 @@ NO_BODIES: Rows = (
 )
 
 
-def at(*pointers: str, of: Rows) -> Iterable[Fault]:
+def at(*pointers: str, of: Rows, said_at: str | None = None) -> Iterable[Fault]:
     """Each of the rows at each of the places."""
-    return (Fault(pointer, raw, code) for pointer in pointers for raw, code in of)
+    return (Fault(pointer, raw, code, said_at) for pointer in pointers for raw, code in of)

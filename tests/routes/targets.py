@@ -29,6 +29,7 @@ from hostile import (
 from people import Json
 
 from twinstile.platform.roles import Role
+from twinstile.policy import documents
 
 DOCUMENT = (
     *at("/name", "/number", of=TEXTS),
@@ -346,6 +347,54 @@ TARGETS = (
             *at("/verdict", of=(*WORDS, ('"EXPIRED"', "unknown-value"))),
             *at("/reason", of=TEXTS),
             Fault("/decided_by", f'"{_SOME}"', "unknown-field"),
+        ),
+    ),
+    Target(
+        "PUT",
+        "/v1/policies/other-1",
+        Role.SUPERVISOR,
+        lambda: {"document": {**documents.pack("cn-hub"), "title": {"en": CANARY}}},
+        (
+            *at(
+                "/document/title/en",
+                of=(
+                    (f'"{CANARY}\\u0000"', "invalid-text"),
+                    (f'"{CANARY}\\ud800"', "invalid-text"),
+                    ("1e400", "out-of-range"),
+                    (str(2**63), "out-of-range"),
+                ),
+                said_at="/document",
+            ),
+            *(
+                Fault(f"/document{place}", raw, "no-policy", "/document")
+                for place, raw in (
+                    ("/policy", f'"{CANARY} "'),
+                    ("/parameters/threshold_tenths", "500"),
+                    ("/parameters", "null"),
+                    ("/rules", "[]"),
+                    ("/rules/0/when", f'{{"{CANARY}": 1}}'),
+                    ("/rules/0/outcome", f'"{CANARY}"'),
+                    (f"/{CANARY}", "1"),
+                )
+            ),
+            *at("/document", of=(('"x"', "invalid-format"), ("null", "invalid-format"))),
+            Fault("/effective_from", '"2026-11-24T00:00:00Z"', "unknown-field"),
+        ),
+    ),
+    Target(
+        "POST",
+        "/v1/policies/cn-hub-1/activations",
+        Role.DUTY_COMMANDER,
+        lambda: {"id": str(_SOME), "reason": CANARY},
+        (
+            *at("/id", of=IDS),
+            *at("/reason", of=TEXTS),
+            *at("/effective_from", of=MOMENTS),
+            *(
+                Fault("/effective_from", f'"{people.ago(days=days)}"', "out-of-range")
+                for days in (1, -31)
+            ),
+            Fault("/version", '"cn-hub-2"', "unknown-field"),
         ),
     ),
     Target(

@@ -141,7 +141,11 @@ async def inhabit(hub: Hub) -> Mapping[str, object]:
     batch = {"sent_at": people.now(), "items": [item]}
     await hub.client(DEVICE).post("/v1/facts:batch", json=batch)
     kept = (await supervisor.get("/v1/quarantine")).json()["facts"]
+    asked = await hub.client(Role.DUTY_COMMANDER).post(
+        "/v1/policies/cn-hub-1/activations", json={"id": str(uuid4()), "reason": "as before"}
+    )
     return {
+        "approval_id": asked.json()["approval_id"],
         "quarantine_id": kept[0]["quarantine_id"],
         "number": number,
         "run_id": run,

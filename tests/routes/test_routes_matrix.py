@@ -36,7 +36,8 @@ CASE_READERS = frozenset(
     {Role.MEDIC, Role.SUPERVISOR, Role.DUTY_COMMANDER, Role.EPIDEMIOLOGIST}
 )
 CASE_WRITERS = CASE_READERS - {Role.DUTY_COMMANDER}
-SECONDS = frozenset({Role.MEDIC, Role.SUPERVISOR, Role.DUTY_COMMANDER})
+COMMAND = frozenset({Role.SUPERVISOR, Role.DUTY_COMMANDER})
+SECONDS = COMMAND | {Role.MEDIC}
 COUNTERS = frozenset({Role.SUPERVISOR, Role.DUTY_COMMANDER, Role.EPIDEMIOLOGIST})
 
 ALLOWED: Mapping[str, frozenset[str]] = {
@@ -59,6 +60,8 @@ ALLOWED: Mapping[str, frozenset[str]] = {
     "GET /v1/me": TOKEN,
     "GET /v1/policies": STAFF,
     "GET /v1/policies/{version}": STAFF,
+    "PUT /v1/policies/{version}": COMMAND,
+    "POST /v1/policies/{version}/activations": COMMAND,
     "PUT /v1/runs/{run_id}": PLANNERS,
     "GET /v1/runs": ON_THE_FLOOR,
     "PUT /v1/runs/{run_id}/manifest": PLANNERS,

@@ -52,6 +52,8 @@ class Scope(StrEnum):
     OPERATORS_MANAGE = "operators:manage"
     PARTNERS_MANAGE = "partners:manage"
     POLICIES_READ = "policies:read"
+    POLICIES_WRITE = "policies:write"
+    """To write a version, to ask that it holds, and to agree to what another asks."""
     QUARANTINE_READ = "quarantine:read"
     QUARANTINE_WRITE = "quarantine:write"
     REMINDERS_WRITE = "reminders:write"
@@ -108,6 +110,7 @@ ROLE_SCOPES: Mapping[Role, frozenset[Scope]] = {
         Scope.DESTRUCTIONS_READ,
         Scope.DEVICES_MANAGE,
         Scope.LOOKUPS_WRITE,
+        Scope.POLICIES_WRITE,
         Scope.QUARANTINE_READ,
         Scope.QUARANTINE_WRITE,
         Scope.LEDGER_READ,
@@ -126,6 +129,7 @@ ROLE_SCOPES: Mapping[Role, frozenset[Scope]] = {
         Scope.CHECKS_READ,
         Scope.DESTRUCTIONS_READ,
         Scope.LEDGER_READ,
+        Scope.POLICIES_WRITE,
         Scope.REMINDERS_WRITE,
         Scope.REPORTS_READ,
         Scope.STEPS_WRITE,

@@ -15,6 +15,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    JsonValue,
     StringConstraints,
 )
 from pydantic_core import PydanticCustomError
@@ -25,6 +26,7 @@ _ISO_MOMENT = re.compile(
 )
 _ISO_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+MAX_NUMBER = 2**53
 LATEST = datetime(2100, 1, 1, tzinfo=UTC)
 
 
@@ -87,6 +89,28 @@ class Answer(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
+def _storable(value: JsonValue) -> JsonValue:
+    """JSON that a database and every reader of numbers keep as it is."""
+    match value:
+        case dict():
+            for name, member in value.items():
+                _plain(name)
+                _storable(member)
+        case list():
+            for item in value:
+                _storable(item)
+        case bool() | None:
+            pass
+        case str():
+            _plain(value)
+        case int() | float():
+            if not abs(value) < MAX_NUMBER:
+                raise PydanticCustomError("out-of-range", "a number every reader keeps")
+    return value
+
+
+Document = Annotated[dict[str, JsonValue], AfterValidator(_storable)]
+"""A JSON object of any members, whose meaning is another's to judge."""
 Moment = Annotated[
     datetime,
     BeforeValidator(_iso),

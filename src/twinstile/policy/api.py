@@ -1,19 +1,29 @@
-"""HTTP: which rules the hub decides by, for everybody on duty to read."""
+"""HTTP: which rules the hub decides by: to read for everybody on duty, to change for two."""
 
 from datetime import datetime
 from typing import Annotated, cast
+from uuid import UUID
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Request, Response
 from pydantic import Field
 from sqlalchemy import select
 
-from twinstile.platform import clock
+from twinstile.platform import approvals_api, clock
+from twinstile.platform.approvals_api import AskedAnswer
 from twinstile.platform.auth import Principal, Scope
-from twinstile.platform.errors import NotFound, documented
-from twinstile.platform.fields import Answer, Word
-from twinstile.platform.web import GatedRoute, Read, caller
-from twinstile.policy import versions
-from twinstile.policy.tables import Policy
+from twinstile.platform.errors import (
+    Conflict,
+    FieldFault,
+    IdReused,
+    InvalidInput,
+    NotFound,
+    documented,
+)
+from twinstile.platform.fields import Answer, Body, Document, Line, Moment, Word
+from twinstile.platform.web import GatedRoute, Read, Tx, caller
+from twinstile.policy import activations, documents, versions
+from twinstile.policy.documents import PolicyError
+from twinstile.policy.tables import PolicyActivation
 from twinstile.policy.versions import Policies
 
 router = APIRouter(prefix="/v1", route_class=GatedRoute, tags=["policies"])
@@ -29,7 +39,9 @@ Compiled = Annotated[Policies, Depends(_compiled)]
 
 class PolicyAnswer(Answer):
     version: str
-    effective_from: datetime
+    effective_from: datetime | None = Field(
+        description="from when it holds, or held last; null: nothing was ever decided by it"
+    )
     in_force: bool
 
 
@@ -37,31 +49,53 @@ class PolicyList(Answer):
     policies: list[PolicyAnswer]
 
 
+class ActivationAnswer(Answer):
+    effective_from: datetime
+    recorded_at: datetime
+    approval_id: UUID | None = Field(description="null: what the hub began with")
+
+
 class PolicyDocument(Answer):
     version: str
-    effective_from: datetime
+    effective_from: datetime | None = Field(description="as in the list")
+    activations: list[ActivationAnswer] = Field(description="the latest first, at most 100")
     document: dict[str, object] = Field(description="parameters and CertLogic rules")
 
 
+class PolicyBody(Body):
+    document: Document = Field(
+        description="see docs/policy.md", examples=[documents.pack("cn-hub")]
+    )
+
+
+class WrittenAnswer(Answer):
+    version: str
+
+
+class ActivationBody(Body):
+    id: UUID = Field(description="yours: the same again is harmless")
+    effective_from: Moment | None = Field(
+        default=None,
+        description="at most 30 days ahead; null, or earlier than the grant: from the grant on",
+        examples=[None],
+    )
+    reason: Line = Field(
+        description="in words, without personal data", examples=["order 12 of the prefecture"]
+    )
+
+
 Reader = Annotated[Principal, caller(Scope.POLICIES_READ)]
+Writer = Annotated[Principal, caller(Scope.POLICIES_WRITE)]
 
 
 @router.get("/policies", summary="List the versions of the hub's policy")
 async def list_policies(tx: Read, who: Reader) -> PolicyList:
-    """Every version with the moment it holds from; exactly one is in force now."""
+    """The latest 500 that held, will hold or hold now, then as many that nobody activated."""
     current = await versions.in_force(tx, who.hub_id, clock.now())
-    found = await tx.sql.execute(
-        select(Policy.version, Policy.effective_from)
-        .where(Policy.hub_id == who.hub_id)
-        .order_by(Policy.effective_from.desc(), Policy.recorded_at.desc())
-        .limit(500)
-    )
     return PolicyList(
         policies=[
-            PolicyAnswer(
-                version=version, effective_from=effective_from, in_force=version == current
-            )
-            for version, effective_from in found
+            PolicyAnswer(version=version, effective_from=moment, in_force=version == current)
+            for version, moment in await versions.listed(tx, who.hub_id)
         ]
     )
 
@@ -70,14 +104,64 @@ async def list_policies(tx: Read, who: Reader) -> PolicyList:
     "/policies/{version}", summary="Read one version whole", responses=documented(NotFound)
 )
 async def read_policy(version: Word, tx: Read, who: Reader) -> PolicyDocument:
-    """The document: its figures, its rules and the words people are told."""
+    """The document: its figures, its rules and the words people are told; and when it held."""
+    document = await versions.read_document(tx, who.hub_id, version)
     found = await tx.sql.execute(
-        select(Policy.effective_from, Policy.document).where(
-            Policy.hub_id == who.hub_id, Policy.version == version
+        select(
+            PolicyActivation.effective_from,
+            PolicyActivation.recorded_at,
+            PolicyActivation.approval_id,
         )
+        .where(PolicyActivation.hub_id == who.hub_id, PolicyActivation.version == version)
+        .order_by(PolicyActivation.effective_from.desc(), PolicyActivation.recorded_at.desc())
+        .limit(100)
     )
-    row = found.one_or_none()
-    if row is None:
-        raise NotFound("There is no such policy version.")
-    effective_from, document = row
-    return PolicyDocument(version=version, effective_from=effective_from, document=document)
+    held = [ActivationAnswer.model_validate(row) for row in found.mappings()]
+    return PolicyDocument(
+        version=version,
+        effective_from=held[0].effective_from if held else None,
+        activations=held,
+        document=document,
+    )
+
+
+@router.put(
+    "/policies/{version}",
+    status_code=201,
+    summary="Write a version",
+    responses={
+        200: {"model": WrittenAnswer, "description": "The same as before"},
+        **documented(InvalidInput, Conflict, IdReused),
+    },
+)
+async def write_policy(
+    version: Word, body: PolicyBody, tx: Tx, who: Writer, response: Response
+) -> WrittenAnswer:
+    """Store a version under the name its document has. Nothing is decided by it yet.
+
+    A version is written once: a correction is another version.
+    """
+    try:
+        new = await activations.write(tx, who, version, body.document, clock.now())
+    except PolicyError as error:
+        raise InvalidInput(errors=[FieldFault("/document", "no-policy")]) from error
+    response.status_code = 201 if new else 200
+    return WrittenAnswer(version=version)
+
+
+@router.post(
+    "/policies/{version}/activations",
+    status_code=202,
+    summary="Ask that a version holds",
+    responses=documented(NotFound, InvalidInput, IdReused),
+)
+async def ask_activation(
+    version: Word, body: ActivationBody, tx: Tx, who: Writer
+) -> AskedAnswer:
+    """Ask for a version to hold from a moment on; a second person has to agree.
+
+    An earlier version is activated the same way: that is how one rolls back, and stops what
+    does harm. Decisions made before stay as they are.
+    """
+    asked = (version, body.id, body.effective_from, body.reason)
+    return approvals_api.asked(await activations.ask(tx, who, *asked, clock.now()))

@@ -1,15 +1,32 @@
-"""Policies as stored: each version once, with the interval in which it holds."""
+"""Policies as stored: each version once, and from when which one holds."""
 
 from datetime import datetime
+from uuid import UUID
 
+from sqlalchemy import UniqueConstraint
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from twinstile.platform.tables import Base, HubKey
 
 
+class PolicyDraft(Base):
+    """A version somebody has written; nothing is decided by it until it is activated."""
+
+    __tablename__ = "policy_draft"
+
+    hub_id: Mapped[HubKey]
+    version: Mapped[str] = mapped_column(primary_key=True)
+    recorded_at: Mapped[datetime]
+    recorded_by: Mapped[UUID]
+    document: Mapped[dict[str, object]] = mapped_column(JSONB)
+
+
 class Policy(Base):
-    """One version of a hub's policy. Never changed: a correction is a later version."""
+    """One version that was in force, since when first. Never changed.
+
+    The release before this one decides by `effective_from`; this one by activations.
+    """
 
     __tablename__ = "policy"
 
@@ -18,3 +35,20 @@ class Policy(Base):
     effective_from: Mapped[datetime]
     recorded_at: Mapped[datetime]
     document: Mapped[dict[str, object]] = mapped_column(JSONB)
+
+
+class PolicyActivation(Base):
+    """From then on that version holds, until another does. To roll back is to activate again.
+
+    The key is how the version in force is found: one step in the index.
+    """
+
+    __tablename__ = "policy_activation"
+    __table_args__ = (UniqueConstraint("hub_id", "approval_id"),)
+
+    hub_id: Mapped[HubKey]
+    effective_from: Mapped[datetime] = mapped_column(primary_key=True)
+    recorded_at: Mapped[datetime] = mapped_column(primary_key=True)
+    version: Mapped[str] = mapped_column(primary_key=True)
+    approval_id: Mapped[UUID | None]
+    """None: the policy a new hub begins with."""
