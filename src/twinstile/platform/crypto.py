@@ -18,6 +18,7 @@ from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
@@ -90,7 +91,7 @@ class KeyFiles:
 
     def get(self, name: str) -> bytes:
         """The key of that name. Raises `KeyDestroyed` when there is none (any more)."""
-        if not self._path(name).exists():
+        if not os.path.exists(_place(self._folder, name)):  # noqa: PTH110 # for every check
             self._cache.pop(name, None)
             raise KeyDestroyed(name)
         held = self._cache.get(name)
@@ -259,12 +260,17 @@ class KeyFiles:
             yield
 
     def _path(self, name: str) -> Path:
-        if not _KEY_NAME.fullmatch(name):
-            raise KeyUnavailable(name)
-        return self._folder / f"{name}.key"
+        return Path(_place(self._folder, name))
 
     def _tombstone(self, name: str) -> Path:
         return self._folder / f"{name}.gone"
+
+
+@lru_cache(maxsize=4096)
+def _place(folder: Path, name: str) -> str:
+    if not _KEY_NAME.fullmatch(name):
+        raise KeyUnavailable(name)
+    return str(folder / f"{name}.key")
 
 
 @dataclass(frozen=True, slots=True)

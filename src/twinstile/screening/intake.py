@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -110,12 +111,13 @@ def _not_said(body: CheckFact) -> list[str]:
     They are no part of the content, so that a check keeps its fingerprint when it is sent
     again to a service that knows more members than the one it was first sent to.
     """
-    defaults = type(body).model_fields
-    return [
-        name
-        for name, value in body
-        if name not in _FIRST and name in defaults and value == defaults[name].default
-    ]
+    return [name for name, nothing in _later(type(body)) if getattr(body, name) == nothing]
+
+
+@cache
+def _later(kind: type[CheckFact]) -> tuple[tuple[str, object], ...]:
+    later = ((n, field) for n, field in kind.model_fields.items() if n not in _FIRST)
+    return tuple((name, field.default) for name, field in later)
 
 
 def corrected(observed_at: datetime, sent_at: datetime, at: datetime) -> datetime:
