@@ -20,6 +20,7 @@ PERIODS = (
     "/v1/screenings",
     "/v1/runs",
     "/v1/reports/period",
+    "/v1/reports/reminders",
     "/v1/exports/cases.csv",
     "/v1/access",
 )
@@ -29,6 +30,7 @@ WHO = {
     "/v1/screenings": Role.SUPERVISOR,
     "/v1/runs": Role.SUPERVISOR,
     "/v1/reports/period": Role.EPIDEMIOLOGIST,
+    "/v1/reports/reminders": Role.EPIDEMIOLOGIST,
     "/v1/exports/cases.csv": Role.EPIDEMIOLOGIST,
     "/v1/cases": Role.MEDIC,
     "/v1/policies": Role.MEDIC,

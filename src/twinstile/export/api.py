@@ -1,5 +1,6 @@
 """HTTP: the line list of cases and the report of a period."""
 
+from dataclasses import asdict
 from datetime import datetime
 from functools import partial
 from typing import Annotated
@@ -8,7 +9,7 @@ from fastapi import APIRouter, Query
 from pydantic import Field
 
 from twinstile.cases.types import Disposition
-from twinstile.export import linelist, reader, reports
+from twinstile.export import linelist, reader, reminded, reports
 from twinstile.platform import access, clock
 from twinstile.platform.access import Action, Look, Purpose
 from twinstile.platform.auth import Principal, Scope
@@ -17,6 +18,7 @@ from twinstile.platform.fields import Answer, Moment
 from twinstile.platform.modes import HubMode
 from twinstile.platform.streams import Streamed
 from twinstile.platform.web import GatedRoute, Home, caller
+from twinstile.screening.types import NoticeState, ReminderKind
 
 router = APIRouter(prefix="/v1", route_class=GatedRoute, tags=["exports"])
 
@@ -133,4 +135,55 @@ async def report_period(
             code: SentAnswer(final=sent.final, ever=sent.ever)
             for code, sent in period.dispositions.items()
         },
+    )
+
+
+class GivenAnswer(Answer):
+    kind: ReminderKind
+    channel: str
+    language: str
+    count: int
+
+
+class NoticedAnswer(Answer):
+    kind: ReminderKind
+    contact: str = Field(description="PHONE, EMAIL or APP")
+    channel: str
+    language: str
+    state: NoticeState
+    code: str | None = Field(description="why, of those that failed or are unknown")
+    count: int
+
+
+class RemindedAnswer(Answer):
+    mode: HubMode
+    since: datetime = Field(serialization_alias="from")
+    until: datetime = Field(serialization_alias="to")
+    as_of: datetime = Field(description="the counts are of what was known then")
+    reminders: list[GivenAnswer] = Field(description="to a whole run or hall, given then")
+    notices: list[NoticedAnswer] = Field(description="messages ordered then, as they stand now")
+
+
+@router.get(
+    "/reports/reminders",
+    summary="Report the reminders of a period",
+    responses=documented(InvalidInput, TooMany),
+)
+async def report_reminders(
+    home: Home,
+    who: Annotated[Principal, caller(Scope.REPORTS_READ)],
+    since: Since,
+    until: Until,
+) -> RemindedAnswer:
+    """What was announced, and messages by address, channel, language and state."""
+    reader.require_period(since, until)
+    as_of = clock.now()
+    given, noticed = await reminded.of_period(home.database, who.hub_id, since, until)
+    return RemindedAnswer(
+        mode=who.mode,
+        since=since,
+        until=until,
+        as_of=as_of,
+        reminders=[GivenAnswer(**asdict(one)) for one in given],
+        notices=[NoticedAnswer(**asdict(one)) for one in noticed],
     )
