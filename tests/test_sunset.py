@@ -66,6 +66,9 @@ async def test_a_hub_ends_once_whatever_comes_between(
         body = people.check(counter, people.resident_number())
         await hub.client().put(f"/v1/checks/{people.new_id()}", json=body)
     await fever.confirmed(hub)
+    messages = house.settings.outbox_path / hub.hub_id
+    messages.mkdir(parents=True)
+    (messages / "1.jsonl").write_text("+8613900000000")
     named = house.settings.model_copy(update={"hub_id": hub.hub_id})
     planned = await sunset.plan(
         type(house)(named, house.database, house.gatekeeper, house.keys)
@@ -82,6 +85,7 @@ async def test_a_hub_ends_once_whatever_comes_between(
     one = await sunset.run(house, place, hub.hub_id, tmp_path, clock.now(), settle_s=0)
     assert one.rows == {table: counts[table] for table in endings.PURGED}
     assert one.rows["vault"] == 10
+    assert not messages.exists()
     assert one.members["keys_destroyed"] == planned["keys"]
     again = await sunset.run(house, place, hub.hub_id, tmp_path, clock.now(), settle_s=0)
     assert again == one

@@ -28,11 +28,15 @@ from twinstile.platform.embedded import EmbeddedError
 from twinstile.platform.errors import Problem
 from twinstile.platform.revisions import Standing
 from twinstile.platform.settings import Settings, SettingsError
+from twinstile.screening.notices import queries
+from twinstile.screening.notices.queries import OfChannel
 
 LEAST_DISK = 1 << 30
 CLOCK_TOLERANCE_S = 2.0
 BACKUP_OLD = timedelta(hours=30)
 """One night was left out."""
+UNTAKEN = timedelta(minutes=10)
+"""A gateway that takes messages takes them sooner."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +193,7 @@ def _database(configuration: Settings, *, may_start: bool) -> Iterator[Finding]:
             return
     try:
         with opening.server(configuration) as place:
-            yield from asyncio.run(_ask(place))
+            yield from asyncio.run(_ask(place, configuration.hub_id))
     except EmbeddedError as error:
         yield Finding("database", str(error), "see the log beside the database's folder")
 
@@ -209,7 +213,7 @@ def _programs(data: Path, folder: Path, major: int) -> Finding:
     return Finding("postgresql", f"{major}, programs in {folder}")
 
 
-async def _ask(place: Place) -> list[Finding]:
+async def _ask(place: Place, hub_id: str) -> list[Finding]:
     database = Database(place.service_url, pool_size=1, role=place.role)
     try:
         async with database.reading() as tx:
@@ -229,12 +233,45 @@ async def _ask(place: Place) -> list[Finding]:
     if row is None:
         return [Finding("database", "no answer", "look at PostgreSQL's log")]
     version, now, superuser, owned, may_insert, may_update = row
+    standing = await _schema(place)
     return [
         _version(version),
-        await _schema(place),
+        standing,
         _rights(superuser=superuser or owned, writes=may_insert, rewrites=may_update),
         _clock(now),
+        *(await _messages(place, hub_id) if standing.well else []),
     ]
+
+
+async def _messages(place: Place, hub_id: str) -> list[Finding]:
+    """Whether messages to travellers leave the house, channel by channel."""
+    database = Database(place.service_url, pool_size=1, role=place.role)
+    try:
+        async with database.reading() as tx:
+            channels = await queries.channels(tx, hub_id, clock.now())
+    except Problem as problem:
+        return [Finding("messages", problem.title, "look again")]
+    finally:
+        await database.close()
+    return [_channel(one) for one in channels]
+
+
+def _channel(one: OfChannel) -> Finding:
+    name, health = f"messages: {one.channel}", one.health
+    counts = ", ".join(f"{count} {state}" for state, count in sorted(one.counts.items()))
+    if health.since is not None:
+        return Finding(
+            name,
+            f"{health.failures} batches in a row failed ({health.code}) since {health.since}",
+            "look at what takes these messages; docs/operators.md tells what the word means",
+        )
+    if one.oldest_handed is not None and clock.now() - one.oldest_handed > UNTAKEN:
+        return Finding(
+            name,
+            f"the oldest has lain ready since {one.oldest_handed}",
+            "let a gateway take the files out of `outbox` in the data folder",
+        )
+    return Finding(name, f"in the last day {counts}" if counts else "none in the last day")
 
 
 _QUESTIONS = """

@@ -12,13 +12,15 @@ from uuid import UUID
 import looks
 import people
 import pytest
-from hubs import DEVICE, Hub
+from hubs import DEVICE, Hub, open_hub
 from people import Json
 
+from twinstile import doctor
 from twinstile.opening import Place
 from twinstile.platform import clock, observe
+from twinstile.platform.modes import HubMode
 from twinstile.platform.roles import Role
-from twinstile.screening.notices import sending
+from twinstile.screening.notices import health, sending
 from twinstile.screening.notices.channels import FILE, Channel, ChannelDown, FileChannel
 from twinstile.screening.notices.sending import Outbox
 from twinstile.screening.notices.types import Batch, Message, Outcome
@@ -114,6 +116,10 @@ class Run:
 
 @pytest.fixture
 async def run(hub: Hub) -> Run:
+    return await announced(hub)
+
+
+async def announced(hub: Hub) -> Run:
     arrival = clock.now() + timedelta(hours=2)
     run_id = people.new_id()
     body = {
@@ -507,9 +513,11 @@ async def test_a_disk_that_takes_nothing_is_a_channel_that_is_down(hub: Hub, run
 
 
 async def test_a_traveller_who_shows_the_message_has_received_it(hub: Hub, run: Run) -> None:
-    await run.land([reachable(people.resident_number()) for _ in range(2)])
+    number = people.resident_number()
+    await run.land([reachable(number)])
     await run.order()
-    (waiting, *_) = await run.notices()
+    (waiting,) = await run.notices()
+    before = await run.pass_gate(number)
     path = f"/v1/notices/{waiting['notice_id']}/receipt"
 
     async def say(by: str, who: str = Role.ASSISTANT) -> tuple[int, Json]:
@@ -519,12 +527,13 @@ async def test_a_traveller_who_shows_the_message_has_received_it(hub: Hub, run: 
     assert (await say("STAFF"))[0] == 409  # nothing was sent yet
     await run.work(out=through(hub, Scripted(crash)))
     await run.work(LATER)
-    assert await run.states() == ["UNKNOWN", "UNKNOWN"]
+    assert await run.states() == ["UNKNOWN"]
     assert await say("TRAVELLER") == (200, {"status": "stored"})
     assert await say("TRAVELLER") == (200, {"status": "duplicate"})
     assert (await say("STAFF"))[1]["type"] == "/problems/id-reused"
     assert (await say("STAFF", Role.EPIDEMIOLOGIST))[0] == 403
-    assert await run.states() == ["RECEIVED", "UNKNOWN"]
+    assert await run.states() == ["RECEIVED"]
+    assert await reminders_of(hub, before) == 2
     unknown = await hub.client().put(
         f"/v1/notices/{people.new_id()}/receipt", json={"said_by": "STAFF"}
     )
@@ -598,6 +607,72 @@ async def test_pages_show_every_message_once(run: Run) -> None:
         cursor = {"cursor": answer.json()["next"]} if answer.json()["next"] else {}
     assert len(seen) == len(set(seen)) == 5
     assert cursor == {}
+
+
+async def test_of_an_exercise_no_message_can_be_taken_for_a_real_one(hub: Hub) -> None:
+    drill = await open_hub(hub.house, hub.service, HubMode.PRACTICE)
+    run = await announced(drill)
+    await run.land([reachable(people.resident_number())])
+    await run.order()
+    await run.work()
+    (line,) = run.lines()
+    assert line["mode"] == "PRACTICE"
+    assert str(line["text"]).startswith("[PRACTICE 演练]")
+    told = (await drill.client(DEVICE).get("/v1/reminder-texts")).json()["texts"]
+    assert all(one["text"].startswith("[PRACTICE 演练]") for one in told)
+
+
+async def test_the_report_of_a_period_counts_messages_and_why_they_failed(
+    hub: Hub, run: Run
+) -> None:
+    await run.land([reachable(people.resident_number()) for _ in range(2)])
+    await run.order()
+    await run.work()
+    await run.work(timedelta(hours=2, seconds=1))
+    broadcast = {
+        "kind": "R1",
+        "run_id": str(run.run_id),
+        "channel": "onboard-broadcast",
+        "language": "zh-CN",
+        "given_at": people.ago(minutes=30),
+        "until": people.ago(minutes=20),
+    }
+    await hub.client(Role.ASSISTANT).put(f"/v1/reminders/{people.new_id()}", json=broadcast)
+    period = {"from": people.ago(hours=1), "to": people.ago(hours=-1)}
+    answer = await hub.client(Role.EPIDEMIOLOGIST).get("/v1/reports/reminders", params=period)
+    assert answer.status_code == 200, answer.text
+    told = answer.json()
+    kind = {"kind": "R1", "language": "zh-CN", "count": 1}
+    assert told["reminders"] == [{**kind, "channel": "onboard-broadcast"}]
+    (row,) = told["notices"]
+    assert (row["state"], row["code"], row["count"]) == ("FAILED", "not-collected", 2)
+    (shown,) = (await run.summary())["broadcasts"]  # type: ignore[misc]
+    assert shown["until"] is not None
+    before = {"from": people.ago(hours=3), "to": people.ago(hours=2)}
+    answer = await hub.client(Role.EPIDEMIOLOGIST).get("/v1/reports/reminders", params=before)
+    assert (answer.json()["reminders"], answer.json()["notices"]) == ([], [])
+
+
+async def test_the_doctor_says_whether_messages_leave(hub: Hub, run: Run, place: Place) -> None:
+    async def finding() -> doctor.Finding:
+        (one,) = await doctor._messages(place, hub.hub_id)
+        return one
+
+    assert (await finding()).well
+    await run.land([reachable(people.resident_number()) for _ in range(2)])
+    await run.order()
+    await run.work(timedelta(minutes=-11))
+    assert (await finding()).well  # nothing was due then
+    await run.work()
+    assert "2 HANDED" in (await finding()).found
+    async with hub.house.database.transaction() as tx:
+        await tx.raw.execute(
+            "UPDATE notice SET at = at - interval '11 minutes' WHERE hub_id = $1", hub.hub_id
+        )
+    assert "outbox" in (await finding()).advice
+    async with hub.house.database.transaction() as tx:
+        await health.note(tx, hub.hub_id, FILE, "storage", clock.now())
+    assert "storage" in (await finding()).found
 
 
 async def test_screens_and_officers_find_their_text_in_both_languages(hub: Hub) -> None:
