@@ -142,6 +142,7 @@ async def test_a_certificate_can_be_checked_by_anybody(hub: Hub, tmp_path: Path)
         "vault_contact": 0,
         "quarantine": 0,
         "vault_held": 0,
+        "person_link": 0,
     }
     assert told["reason"] == "RETENTION"
     (event,) = await rows(

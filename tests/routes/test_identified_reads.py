@@ -70,10 +70,22 @@ async def _looked_up(hub: Hub, known: Mapping[str, object]) -> Response:
     return await looks.look_up(hub, str(known["number"]))
 
 
+async def _linked(hub: Hub, known: Mapping[str, object]) -> Response:
+    body = {
+        "document": people.document(str(known["number"])),
+        "other": {"kind": "PASSPORT", "number": "L898902C3", "issuer": "UTO"},
+        "evidence": "BOTH_DOCUMENTS_SHOWN",
+        "purpose": "IDENTIFICATION",
+        "reason": "both shown",
+    }
+    return await hub.client(Role.ASSISTANT).put(f"/v1/links/{uuid4()}", json=body)
+
+
 READS: Mapping[str, Callable[[Hub, Mapping[str, object]], Awaitable[Response]]] = {
     "GET /v1/cases/{case_id}/person": _masked,
     "POST /v1/cases/{case_id}/person:reveal": _revealed,
     "POST /v1/lookups": _looked_up,
+    "PUT /v1/links/{link_id}": _linked,
     "GET /v1/exports/cases.csv": _exported,
     "GET /v1/changes": _disclosed,
     "POST /v1/quarantine/{quarantine_id}:reveal": _opened,

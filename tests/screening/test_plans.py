@@ -4,6 +4,7 @@ An index that begins with `hub_id` alone looks selective to a planner without st
 not: every row of the hub would be read for each check.
 """
 
+import hashlib
 import json
 import os
 from collections.abc import Iterator
@@ -26,6 +27,7 @@ DAY = date(2026, 11, 24)
 PEOPLE = """
 INSERT INTO vault (hub_id, day, blind, person_id, first_epoch, cipher)
 SELECT $1, $2, sha256(($1 || n)::bytea), gen_random_uuid(), 1, 'x' FROM generate_series(1, $3) n
+ON CONFLICT DO NOTHING
 """
 SCREENINGS = """
 INSERT INTO screening (hub_id, screening_id, person_id, run_id, state, opened_at, state_since,
@@ -42,6 +44,12 @@ INSERT INTO notice (hub_id, notice_id, order_id, run_id, kind, person_id, contac
                     language, state, at, attempts, evidence)
 SELECT hub_id, gen_random_uuid(), gen_random_uuid(), run_id, 'R1', person_id, 'PHONE', 'file',
        'en', 'SENT', now(), 1, '[]' FROM screening WHERE hub_id = $1
+"""
+LINKS = """
+INSERT INTO person_link (hub_id, link_id, person_id, other_person_id, evidence, reason,
+                         recorded_at, recorded_by, device_id)
+SELECT hub_id, gen_random_uuid(), least(person_id, run_id), greatest(person_id, run_id),
+       'BOTH_DOCUMENTS_SHOWN', 'x', now(), run_id, run_id FROM screening WHERE hub_id = $1
 """
 CHECKS = """
 INSERT INTO "check" (hub_id, id, screening_id, device_id, counter, observed_at, received_at,
@@ -87,7 +95,7 @@ async def test_a_check_is_looked_up_by_index_whatever_was_analysed(
         async with owner.transaction() as tx:
             for n in range(small_hubs):
                 await store(tx, f"{hub.hub_id}-{n}", 3)
-            for table in ("vault", "screening", "manifest_entry", '"check"'):
+            for table in ("vault", "screening", "manifest_entry", '"check"', "person_link"):
                 if small_hubs:
                     await tx.raw.execute(f"ANALYZE {table}")
         await look_up(owner, hub.hub_id, size)
@@ -98,14 +106,16 @@ async def test_a_check_is_looked_up_by_index_whatever_was_analysed(
 async def store(tx: Transaction, hub_id: str, people: int) -> None:
     """So many people of a hub, each with a passage, a manifest entry and a check."""
     await tx.raw.execute(PEOPLE, hub_id, DAY, people)
-    for statement in (SCREENINGS, ENTRIES, NOTICES, CHECKS):
+    for statement in (SCREENINGS, ENTRIES, NOTICES, CHECKS, LINKS):
         await tx.raw.execute(statement, hub_id)
 
 
-def statements(size: int) -> dict[str, tuple[str, tuple[object, ...]]]:
+def statements(hub_id: str, size: int) -> dict[str, tuple[str, tuple[object, ...]]]:
     """Each statement of the gate's path that looks something up, with so many look-ups."""
     ids = [uuid4() for _ in range(size)]
-    blinds = [os.urandom(32) for _ in ids]
+    # every other person is known, and linked with another
+    known = [hashlib.sha256(f"{hub_id}{n + 1}".encode()).digest() for n in range(size)]
+    blinds = [os.urandom(32) if n % 2 else known[n] for n in range(size)]
     documents = (DAY, blinds, blinds, ids, blinds, 1)
     common = {"observed_at": datetime.now(UTC).isoformat(), "lane_id": "north-1"}
     looked_up = json.dumps(
@@ -127,7 +137,7 @@ def statements(size: int) -> dict[str, tuple[str, tuple[object, ...]]]:
 async def look_up(owner: Database, hub_id: str, size: int) -> None:
     async with owner.transaction() as tx:
         await store(tx, hub_id, STORED)
-        for name, (statement, arguments) in statements(size).items():
+        for name, (statement, arguments) in statements(hub_id, size).items():
             explain = f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}"
             row = await tx.raw.fetchrow(explain, hub_id, *arguments)
             assert row is not None
@@ -161,6 +171,7 @@ TABLES = (
     "lane",
     "reminder",
     "notice",
+    "person_link",
 )
 
 
@@ -180,7 +191,7 @@ async def test_a_plan_made_while_tables_were_small_serves_when_they_are_full(
                 await store(tx, f"{hub.hub_id}-0", found)
                 for table in TABLES:
                     await tx.raw.execute(f"ANALYZE {table}")
-            prepared = statements(3)
+            prepared = statements(hub.hub_id, 3)
             for number, (statement, arguments) in enumerate(prepared.values()):
                 await tx.raw.execute(f"PREPARE s{number} AS {statement}")
                 given = ", ".join(literal(a) for a in (hub.hub_id, *arguments))

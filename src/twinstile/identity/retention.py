@@ -10,13 +10,15 @@ one gets it on the next run.
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import delete, select
+from sqlalchemy import ColumnElement, delete, select
 from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.orm import InstrumentedAttribute
 
 from twinstile.identity import vault
-from twinstile.identity.tables import Contact, Held, Vault
+from twinstile.identity.tables import Contact, Held, PersonLink, Vault
 from twinstile.platform import destruction, observe, signing
 from twinstile.platform.crypto import KeyFiles
 from twinstile.platform.db import Database, Reading, Transaction
@@ -209,8 +211,21 @@ async def _delete(tx: Transaction, hub_id: str, key_id: str) -> dict[str, int]:
         day = _day_of(key_id)
         for name, table in (("vault", Vault), ("vault_contact", Contact)):
             statements[name] = delete(table).where(table.hub_id == hub_id, table.day == day)
+        statements["person_link"] = delete(PersonLink).where(
+            PersonLink.hub_id == hub_id,
+            _forgotten(PersonLink.person_id) | _forgotten(PersonLink.other_person_id),
+        )
     gone = {name: (await tx.sql.execute(s)).rowcount for name, s in statements.items()}
     return {"vault": 0, **gone}
+
+
+def _forgotten(person_id: InstrumentedAttribute[UUID]) -> ColumnElement[bool]:
+    """Whether nothing is left by which a person could be met again."""
+    return ~(
+        select(Vault.person_id)
+        .where(Vault.hub_id == PersonLink.hub_id, Vault.person_id == person_id)
+        .exists()
+    )
 
 
 def _dead_epochs(keys: KeyFiles, first_living: int) -> list[int]:

@@ -7,7 +7,7 @@ is found again, lives only in the vault row.
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import Index
+from sqlalchemy import Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from twinstile.platform.tables import Base, HubKey, UuidKey
@@ -60,3 +60,35 @@ class Held(Base):
     person_id: Mapped[UuidKey]
     held_at: Mapped[datetime]
     cipher: Mapped[bytes]
+
+
+class PersonLink(Base):
+    """Two person ids of one person. It ends with the identity of either."""
+
+    __tablename__ = "person_link"
+    __table_args__ = (
+        Index(
+            "uq_person_link_pair",
+            "hub_id",
+            "person_id",
+            "other_person_id",
+            unique=True,
+            postgresql_where=text("withdrawn_at IS NULL"),
+        ),
+        Index(None, "person_id", "hub_id", postgresql_where=text("withdrawn_at IS NULL")),
+        Index(None, "other_person_id", "hub_id", postgresql_where=text("withdrawn_at IS NULL")),
+    )
+
+    hub_id: Mapped[HubKey]
+    link_id: Mapped[UuidKey]
+    person_id: Mapped[UUID]
+    """The lower of the two ids."""
+    other_person_id: Mapped[UUID]
+    evidence: Mapped[str]
+    reason: Mapped[str]
+    recorded_at: Mapped[datetime]
+    recorded_by: Mapped[UUID]
+    device_id: Mapped[UUID]
+    withdrawn_at: Mapped[datetime | None]
+    withdrawn_by: Mapped[UUID | None]
+    withdrawn_reason: Mapped[str | None]

@@ -46,6 +46,8 @@ class Scope(StrEnum):
     FACTS_WRITE = "facts:write"
     IDENTITIES_READ = "identities:read"
     LANES_READ = "lanes:read"
+    LINKS_MANAGE = "links:manage"
+    """To see which persons were linked by whom, and to take a link back."""
     LOOKUPS_WRITE = "lookups:write"
     """To find a person by the number of a document, within a quota."""
     LEDGER_READ = "ledger:read"
@@ -109,6 +111,7 @@ ROLE_SCOPES: Mapping[Role, frozenset[Scope]] = {
         Scope.CASES_WRITE,
         Scope.DESTRUCTIONS_READ,
         Scope.DEVICES_MANAGE,
+        Scope.LINKS_MANAGE,
         Scope.LOOKUPS_WRITE,
         Scope.POLICIES_WRITE,
         Scope.QUARANTINE_READ,

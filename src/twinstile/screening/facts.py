@@ -8,6 +8,7 @@ from uuid import UUID
 
 from twinstile.arrivals.manifests import EXPECTATION_SQL
 from twinstile.cases.referrals import CASE_NO_SQL, OPEN_CASE_SQL
+from twinstile.identity.links import KIN_SQL
 from twinstile.identity.vault import MEET_SQL, OVERTAKEN_SQL, Identity, Shown
 from twinstile.platform.db import Transaction, as_json
 from twinstile.policy.versions import IN_FORCE_SQL
@@ -115,6 +116,8 @@ class Situation:
     entry_id: str | None
     reminders: frozenset[ReminderKind]
     last_r2: datetime | None
+    kin: tuple[UUID, ...]
+    """The person and everybody linked to them: what is told of the person here is of all."""
     suspicions: dict[UUID, datetime]
     """The person's screenings that nobody resolved, and when each had its last check."""
     open_case: tuple[UUID, str] | None
@@ -147,8 +150,9 @@ _RUN = "coalesce(e.run_id, w.run_id)"
 # LATERAL with LIMIT: one look-up by index for each check, whatever the planner believes.
 # Fragments of lower rooms are constants of ours; every value is a parameter.
 _FACTS_SQL = f"""
-WITH met AS ({MEET_SQL}), wanted AS (
-    SELECT c.*, m.person_id, {OVERTAKEN_SQL.format(met="m")} IS TRUE AS overtaken
+WITH met AS ({MEET_SQL}), wanted AS MATERIALIZED (
+    SELECT c.*, m.person_id, {OVERTAKEN_SQL.format(met="m")} IS TRUE AS overtaken,
+        {KIN_SQL.format(hub="$1", person="m.person_id")} AS kin
     FROM jsonb_to_recordset($8::jsonb) AS c(
         ordinal int, id uuid, screening_id uuid, blind bytea, run_id uuid,
         observed_at timestamptz, lane_id text)
@@ -171,12 +175,13 @@ SELECT
     {R1_SQL.format(hub="$1", person="w.person_id", run=_RUN)} AS r1,
     {LAST_R2_SQL.format(hub="$1", checkpoint="l.checkpoint", at="w.observed_at")} AS last_r2,
     (SELECT jsonb_object_agg(h.screening_id, h.fold ->> 'at')
-     FROM (SELECT * FROM screening WHERE person_id = w.person_id OFFSET 0) h
+     FROM (SELECT * FROM screening WHERE person_id = ANY(w.kin) OFFSET 0) h
      WHERE h.hub_id = $1 AND h.referred_at IS NOT NULL
      AND h.opened_at > w.observed_at - interval '14 days'
      AND h.state IN ('SECONDARY', 'HELD', 'REFUSAL', 'RETURN_PENDING', 'ABANDONED')
     ) AS suspicions,
-    {OPEN_CASE_SQL.format(hub="$1", person="w.person_id")} AS open_case,
+    {OPEN_CASE_SQL.format(hub="$1", person="ANY(w.kin)")} AS open_case,
+    w.kin,
     {_earlier_sql("n")} AS named,
     {_earlier_sql("p")} AS latest
 FROM wanted w
@@ -193,7 +198,7 @@ LEFT JOIN LATERAL (
     WHERE s.hub_id = $1 AND s.screening_id = w.screening_id LIMIT 1
 ) n ON true
 LEFT JOIN LATERAL (
-    SELECT s.* FROM (SELECT xmin, * FROM screening WHERE person_id = w.person_id OFFSET 0) s
+    SELECT s.* FROM (SELECT xmin, * FROM screening WHERE person_id = ANY(w.kin) OFFSET 0) s
     WHERE s.hub_id = $1
       AND (s.closed_at IS NULL OR s.opened_at > w.observed_at - interval '1 day')
     ORDER BY (s.closed_at IS NULL) DESC, s.opened_at DESC LIMIT 1
@@ -243,6 +248,7 @@ def _situation(  # noqa: PLR0913, PLR0917 # one parameter a column of the statem
     last_r2: datetime | None,
     suspicions: dict[str, str] | None,
     open_case: dict[str, str] | None,
+    kin: list[UUID | None],
     named: dict[str, object] | None,
     latest: dict[str, object] | None,
 ) -> Situation:
@@ -255,6 +261,7 @@ def _situation(  # noqa: PLR0913, PLR0917 # one parameter a column of the statem
         entry_id,
         frozenset({ReminderKind.R1} if r1 else ()),
         last_r2,
+        tuple(person_id for person_id in kin if person_id is not None),
         {UUID(of): datetime.fromisoformat(at) for of, at in (suspicions or {}).items()},
         (UUID(open_case["case_id"]), open_case["case_no"]) if open_case else None,
         _earlier(named) if named else None,

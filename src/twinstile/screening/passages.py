@@ -4,7 +4,7 @@ Checks are decided one after the other, so that each sees those before it: a fev
 reading of one person give the same result in one batch as in two.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from uuid import UUID
@@ -145,21 +145,15 @@ class Batch:
         self._note(check, after, answer)
 
     def _suspected(
-        self,
-        check: GateCheck,
-        passage: Passage,
-        situation: Situation,
-        policy: HubPolicy,
+        self, check: GateCheck, passage: Passage, situation: Situation, policy: HubPolicy
     ) -> bool:
         """Whether another screening of this person raised a suspicion nobody has resolved."""
-        person_id = situation.person_id
         window = timedelta(hours=policy.parameters.hold_window_hours)
         known = dict(situation.suspicions)
-        for screening_id in self._of_person.get(person_id, {}) if person_id else ():
-            mine = self._passages[screening_id]
-            known.pop(screening_id, None)
+        for mine in self._of(situation.kin):
+            known.pop(mine.screening_id, None)
             if mine.state in UNRESOLVED:
-                known[screening_id] = mine.last_at
+                known[mine.screening_id] = mine.last_at
         known.pop(passage.screening_id, None)
         return any(abs(check.moment - at) < window for at in known.values())
 
@@ -209,14 +203,12 @@ class Batch:
 
         What this batch knows already goes before what the database does.
         """
-        person_id = situation.person_id
         named = self._passages.get(check.screening_id) if check.screening_id else None
         if named is None and situation.named is not None:
             named = as_passage(situation.named, situation)
-        if named and person_id is not None and named.person_id not in (None, person_id):
+        if named and situation.kin and named.person_id not in (None, *situation.kin):
             named = None
-        ids = self._of_person.get(person_id, {}) if person_id else {}
-        others = [self._passages[screening_id] for screening_id in reversed(ids)]
+        others = self._of(situation.kin)[::-1]
         latest = situation.latest
         if latest is not None and latest.screening_id not in self._passages:
             others.append(as_passage(latest, situation))
@@ -265,8 +257,16 @@ class Batch:
         """The case this person has open, by what was read or by what this batch opened."""
         if passage.person_id is None or situation.open_case is not None:
             return situation.open_case
-        mine = (self._passages[of] for of in self._of_person.get(passage.person_id, {}))
+        mine = self._of({passage.person_id, *situation.kin})
         return next(((p.opening.case_id, None) for p in mine if p.opening), None)
+
+    def _of(self, people: Collection[UUID]) -> list[Passage]:
+        """The passages of these people that this batch knows, each one's in their order."""
+        return [
+            self._passages[screening_id]
+            for person_id in people
+            for screening_id in self._of_person.get(person_id, {})
+        ]
 
     def _note(self, check: GateCheck, passage: Passage, answer: Recorded) -> None:
         decision = answer.decision

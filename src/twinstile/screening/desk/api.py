@@ -9,24 +9,29 @@ from pydantic import Field, JsonValue, model_validator
 from pydantic_core import PydanticCustomError
 from sqlalchemy import RowMapping
 
-from twinstile.identity import forms
+from twinstile.identity import forms, links
 from twinstile.identity.forms import DocumentForm
+from twinstile.identity.links import Claim, Evidence
 from twinstile.platform import access, clock, paging
 from twinstile.platform.access import IDENTIFIED, Action, Purpose, Why
 from twinstile.platform.auth import Principal, Scope
+from twinstile.platform.db import Transaction
 from twinstile.platform.errors import (
+    AlreadyExists,
     Conflict,
     Gone,
+    IdReused,
     LookUpQuota,
     NotFound,
     PurposeRequired,
     documented,
 )
 from twinstile.platform.fields import Answer, Body, Line
+from twinstile.platform.quotas import Standing
 from twinstile.platform.web import GatedRoute, Home, Read, Tx, caller
 from twinstile.screening.desk import aside, lookups
 from twinstile.screening.desk.aside import Decision, Resolution
-from twinstile.screening.desk.lookups import Asked
+from twinstile.screening.desk.lookups import Asked, Found
 from twinstile.screening.types import ScreeningState
 
 router = APIRouter(prefix="/v1", route_class=GatedRoute)
@@ -85,26 +90,141 @@ async def post_lookup(
     20 within 10 minutes and 100 within 12 hours for one operator, found or not.
     """
     purpose = access.stated(Action.LOOK_UP, body.purpose, body.reason)
-    at, zone = clock.now(), home.settings.zone
-    identity, _ = forms.identify(
-        body.document, "/document", forms.terms(home.settings, who.mode, at)
-    )
-    found = await lookups.look_up(
-        home.database,
-        home.keys.of(who.hub_id),
-        who,
-        Asked(identity.document, purpose, body.reason),
-        zone,
-        at,
-    )
+    asked = Asked(who, purpose, body.reason, clock.now())
+    terms = forms.terms(home.settings, who.mode, asked.at)
+    identity, _ = forms.identify(body.document, "/document", terms)
+    keys = home.keys.of(who.hub_id)
+
+    async def find(tx: Transaction, mine: Standing) -> tuple[Found, int]:
+        found = await lookups.find(tx, keys, asked, identity.document, terms.today)
+        return found, mine.left - 1
+
+    found, left = await lookups.within_quota(home.database, asked, find)
     response.headers["Cache-Control"] = "no-store"
     return LookUpAnswer(
         lookup_id=found.lookup_id,
         known=found.known,
         name=found.name,
         screenings=[PassageAnswer.model_validate(row) for row in found.screenings],
-        left=found.left,
+        left=left,
     )
+
+
+class LinkBody(Body):
+    document: DocumentForm
+    other: DocumentForm = Field(description="of the same person, with another number")
+    evidence: Evidence = Field(description="what shows it; a name and a birthday do not")
+    purpose: Purpose | None = Field(
+        default=None,
+        description="without one that fits: 403 `purpose-required`",
+        examples=["IDENTIFICATION"],
+    )
+    reason: Line = Field(
+        description="what was seen, without personal data",
+        examples=["permit and passport shown, photographs compared"],
+    )
+
+
+class LinkAnswer(Answer):
+    """A link; whom it joins is told nowhere."""
+
+    link_id: UUID
+    evidence: Evidence
+    reason: str
+    recorded_at: datetime
+    recorded_by: UUID
+    withdrawn_at: datetime | None
+    withdrawn_by: UUID | None
+    withdrawn_reason: str | None
+
+
+class LinkedAnswer(LinkAnswer):
+    lookup_id: UUID = Field(description="of the row in the access log")
+    left: int = Field(description="how many look-ups are left just now")
+
+
+class LinkPage(Answer):
+    links: list[LinkAnswer]
+    next: str | None = Field(description="cursor of the next page; null on the last")
+
+
+class WithdrawalBody(Body):
+    reason: Line = Field(examples=["the photograph was of the holder's sister"])
+
+
+@router.put(
+    "/links/{link_id}",
+    tags=["screenings"],
+    summary="Say that two documents are one person's",
+    responses=documented(PurposeRequired, LookUpQuota, Conflict, IdReused, AlreadyExists),
+    openapi_extra=access.logged(Action.LOOK_UP),
+)
+async def put_link(
+    link_id: UUID,
+    body: LinkBody,
+    home: Home,
+    who: Annotated[Principal, caller(Scope.LOOKUPS_WRITE)],
+    response: Response,
+) -> LinkedAnswer:
+    """By evidence that was seen. Suspicions and open passages of one count for the other then.
+
+    A look-up of the quota, on the record as one. At most 8 persons are linked, directly or not.
+    """
+    purpose = access.stated(Action.LOOK_UP, body.purpose, body.reason)
+    asked = Asked(who, purpose, body.reason, clock.now())
+    terms = forms.terms(home.settings, who.mode, asked.at)
+    one, _ = forms.identify(body.document, "/document", terms)
+    other, _ = forms.identify(body.other, "/other", terms)
+    claim, keys = (
+        Claim(link_id, one, other, body.evidence, body.reason),
+        home.keys.of(who.hub_id),
+    )
+
+    async def link(tx: Transaction, mine: Standing) -> LinkedAnswer:
+        done = await links.add(tx, keys, who, claim, terms.today, asked.at)
+        noted = await lookups.note(tx, asked, done.person_id, ("link",), 2)
+        return LinkedAnswer.model_validate(
+            {**done.row, "lookup_id": noted, "left": mine.left - 1}
+        )
+
+    response.headers["Cache-Control"] = "no-store"
+    return await lookups.within_quota(home.database, asked, link)
+
+
+@router.get("/links", tags=["oversight"], summary="List links of persons")
+async def list_links(
+    tx: Read,
+    who: Annotated[Principal, caller(Scope.LINKS_MANAGE)],
+    withdrawn: bool = False,  # noqa: FBT001, FBT002 # a parameter of the query
+    cursor: Annotated[str | None, Query(max_length=paging.LONGEST)] = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+) -> LinkPage:
+    """By whom, when and on what evidence, the latest first; with `withdrawn=true` all."""
+    rows = await links.page(
+        tx, who.hub_id, in_force=not withdrawn, cursor=cursor, limit=limit + 1
+    )
+    found = [LinkAnswer.model_validate(row) for row in rows[:limit]]
+    last = found[-1] if len(rows) > limit else None
+    return LinkPage(
+        links=found, next=paging.encode(last.recorded_at, last.link_id) if last else None
+    )
+
+
+@router.put(
+    "/links/{link_id}/withdrawal",
+    tags=["oversight"],
+    summary="Take a link back",
+    responses=documented(NotFound, Conflict),
+)
+async def withdraw_link(
+    link_id: UUID,
+    body: WithdrawalBody,
+    tx: Tx,
+    who: Annotated[Principal, caller(Scope.LINKS_MANAGE)],
+) -> LinkAnswer:
+    """From now on the two count no more for each other; what was decided stays. Once."""
+    row = await links.withdraw(tx, who, link_id, body.reason, clock.now())
+    return LinkAnswer.model_validate(row)
 
 
 class PlaceAnswer(Answer):

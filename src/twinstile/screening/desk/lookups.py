@@ -5,13 +5,15 @@ another hub's traveller is as unknown here as nobody at all, and takes the same 
 """
 
 import contextlib
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, tzinfo
+from datetime import date, datetime
+from typing import TypeAlias, TypeVar
 from uuid import UUID, uuid4
 
 from sqlalchemy import RowMapping, select
 
-from twinstile.identity import names, vault
+from twinstile.identity import links, names, vault
 from twinstile.identity.types import Document
 from twinstile.platform import access, events, observe, quotas
 from twinstile.platform.access import Action, Look, Outcome, Purpose
@@ -37,13 +39,19 @@ _SCREENING = (
 )
 
 
+T = TypeVar("T")
+Act: TypeAlias = Callable[[Transaction, Standing], Awaitable[T]]
+"""What is done with a look-up that the quota allows."""
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Who is looked for, and why."""
+    """Who asks, what for and when."""
 
-    document: Document
+    who: Principal
     purpose: Purpose
     reason: str | None
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,62 +62,50 @@ class Found:
     known: bool
     name: str | None
     screenings: list[RowMapping]
-    left: int
 
 
-async def look_up(
-    database: Database,
-    keys: KeyFiles,
-    who: Principal,
-    asked: Asked,
-    zone: tzinfo,
-    at: datetime,
-) -> Found:
-    """The person's screenings, the latest first; on the record before anything is told.
+async def within_quota(database: Database, asked: Asked, act: Act[T]) -> T:
+    """Do what a look-up is made for, in one transaction with what tells of it.
 
     Raises `LookUpQuota`. The first refusal in a while is recorded and announced, so this
     commits a transaction of its own also when it refuses.
     """
+    who = asked.who
     if who.operator_id is None:
         raise Forbidden("Look-ups are made by a person on shift.")
     async with database.transaction() as tx:
-        mine = await quotas.standing(tx, who.hub_id, who.operator_id, at)
+        mine = await quotas.standing(tx, who.hub_id, who.operator_id, asked.at)
         if mine.left:
-            return await _find(tx, keys, who, asked, mine, zone, at)
+            return await act(tx, mine)
         if not mine.told:
-            await _announce(tx, who, who.operator_id, asked, at)
+            await _announce(tx, who.operator_id, asked)
     observe.LOOK_UPS.labels(who.hub_id, Outcome.REFUSED.value).inc()
     raise LookUpQuota(retry_after_s=mine.wait_s)
 
 
-async def _find(
-    tx: Transaction,
-    keys: KeyFiles,
-    who: Principal,
-    asked: Asked,
-    mine: Standing,
-    zone: tzinfo,
-    at: datetime,
+async def find(
+    tx: Transaction, keys: KeyFiles, asked: Asked, document: Document, day: date
 ) -> Found:
-    day = at.astimezone(zone).date()
-    person_id = await vault.find(tx, keys, who.hub_id, day, asked.document)
+    """The person's screenings, the latest first; on the record before anything is told."""
+    hub_id = asked.who.hub_id
+    person_id = await vault.find(tx, keys, hub_id, day, document)
     # somebody unknown is looked for under an id nobody has: the same statements, the same time
     sought = person_id or uuid4()
-    name = await _name(tx, keys, who.hub_id, sought)
-    screenings = await _screenings(tx, who.hub_id, sought)
+    name = await _name(tx, keys, hub_id, sought)
+    screenings = await _screenings(tx, hub_id, await links.kin(tx, hub_id, sought))
+    shown = _SHOWN if person_id else ()
+    lookup_id = await note(tx, asked, person_id, shown, len(screenings))
+    return Found(lookup_id, person_id is not None, name, screenings)
+
+
+async def note(
+    tx: Transaction, asked: Asked, person_id: UUID | None, shown: Sequence[str], rows: int
+) -> UUID:
+    """Enter the look-up into the access log; its id there."""
     outcome = Outcome.NOTHING if person_id is None else Outcome.SHOWN
-    look = Look(
-        Action.LOOK_UP,
-        asked.purpose,
-        _SHOWN if person_id else (),
-        len(screenings),
-        person_id,
-        asked.reason,
-        outcome,
-    )
-    lookup_id = await access.record(tx, access.actor(who), look, at)
-    observe.LOOK_UPS.labels(who.hub_id, outcome.value).inc()
-    return Found(lookup_id, person_id is not None, name, screenings, mine.left - 1)
+    look = Look(Action.LOOK_UP, asked.purpose, shown, rows, person_id, asked.reason, outcome)
+    observe.LOOK_UPS.labels(asked.who.hub_id, outcome.value).inc()
+    return await access.record(tx, access.actor(asked.who), look, asked.at)
 
 
 async def _name(tx: Reading, keys: KeyFiles, hub_id: str, person_id: UUID) -> str | None:
@@ -120,19 +116,18 @@ async def _name(tx: Reading, keys: KeyFiles, hub_id: str, person_id: UUID) -> st
     return None
 
 
-async def _screenings(tx: Reading, hub_id: str, person_id: UUID) -> list[RowMapping]:
+async def _screenings(tx: Reading, hub_id: str, people: Sequence[UUID]) -> list[RowMapping]:
     found = await tx.sql.execute(
         select(*_SCREENING)
-        .where(Screening.hub_id == hub_id, Screening.person_id == person_id)
+        .where(Screening.hub_id == hub_id, Screening.person_id.in_(people))
         .order_by(Screening.opened_at.desc(), Screening.screening_id)
         .limit(MOST_SCREENINGS)
     )
     return list(found.mappings())
 
 
-async def _announce(
-    tx: Transaction, who: Principal, operator_id: UUID, asked: Asked, at: datetime
-) -> None:
+async def _announce(tx: Transaction, operator_id: UUID, asked: Asked) -> None:
+    who, at = asked.who, asked.at
     refused = Look(
         Action.LOOK_UP, asked.purpose, (), 0, reason=asked.reason, outcome=Outcome.REFUSED
     )
