@@ -33,8 +33,10 @@ from twinstile.policy.versions import Policies
 from twinstile.screening import api as screening
 from twinstile.screening.committer import Committer
 from twinstile.screening.desk import api as desk
+from twinstile.screening.emergency import api as emergency
 from twinstile.screening.flow import api as flow
 from twinstile.screening.notices import api as notices
+from twinstile.screening.party import api as party
 from twinstile.sharing import api as sharing
 from twinstile.sharing.feed import Feed
 
@@ -49,8 +51,10 @@ ROUTERS = (
     arrivals.router,
     cases.router,
     desk.router,
+    emergency.router,
     flow.router,
     notices.router,
+    party.router,
     export.router,
     sharing.router,
     sharing.feed_router,

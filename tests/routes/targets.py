@@ -78,6 +78,10 @@ FACT = (
     *at("/screening_id", "/run_id", of=IDS),
     *at("/lane_id", of=SLUGS),
     *at("/illness", "/assistance", "/offline", of=(*FLAGS, ("null", "invalid-format"))),
+    *at("/party/id", of=IDS),
+    *at("/party/role", of=WORDS),
+    Fault("/party/size", "61", "unknown-field"),
+    Fault("/party", "{}", "missing", "/party/id"),
     Fault("/reminders", '["R2", "R2", "R2"]', "too-many"),
     Fault("/reminders", f'["{CANARY}"]', "unknown-value", "/reminders/0"),
     Fault("/reminders", '"R2"', "invalid-format"),
@@ -95,12 +99,12 @@ FACT = (
 
 def fact() -> Json:
     """A check of the canary."""
-    return people.fact(identity=_identity(), **_claims())
+    return people.fact(identity=_identity(), party=_party(), **_claims())
 
 
 def check() -> Json:
     """The same as sent by itself."""
-    return people.check(identity=_identity(), **_claims())
+    return people.check(identity=_identity(), party=_party(), **_claims())
 
 
 def _claims() -> Json:
@@ -110,6 +114,10 @@ def _claims() -> Json:
         "itinerary": {"source": "CARD", "areas": [{"code": "610113"}]},
         "declaration": {"symptoms": [], "contact": "NO"},
     }
+
+
+def _party() -> Json:
+    return {"id": str(people.new_id()), "role": "GUARDIAN"}
 
 
 def _identity() -> Json:
@@ -322,6 +330,28 @@ TARGETS = (
             *at("/purpose", of=WORDS),
             *at("/reason", of=TEXTS),
             Fault("/case_id", f'"{_SOME}"', "unknown-field"),
+        ),
+    ),
+    Target(
+        "PUT",
+        f"/v1/cases/{_SOME}/identifications/{_SOME}",
+        Role.MEDIC,
+        lambda: {"document": people.document(NUMBER), "how": "RELATIVE"},
+        (
+            *at("/how", of=WORDS),
+            *(fault.below("/document") for fault in DOCUMENT),
+            Fault("/person_id", f'"{_SOME}"', "unknown-field"),
+        ),
+    ),
+    Target(
+        "PUT",
+        f"/v1/parties/{_SOME}/guardians/{_SOME}",
+        Role.ASSISTANT,
+        lambda: {"screening_id": str(_SOME), "at": people.now(), "reason": CANARY},
+        (
+            *at("/screening_id", of=IDS),
+            *at("/at", of=MOMENTS),
+            *at("/reason", of=TEXTS),
         ),
     ),
     Target(

@@ -82,6 +82,8 @@ ALLOWED: Mapping[str, frozenset[str]] = {
     "PUT /v1/screenings/{screening_id}/steps/{step_id}": ON_THE_FLOOR | {Role.EPIDEMIOLOGIST},
     "GET /v1/alerts": ON_THE_FLOOR,
     "PUT /v1/alerts/{alert_id}/closure": frozenset({Role.SUPERVISOR, Role.DUTY_COMMANDER}),
+    "GET /v1/parties/{party_id}": ON_THE_FLOOR,
+    "PUT /v1/parties/{party_id}/guardians/{change_id}": LANE,
     "GET /v1/cases": CASE_READERS,
     "GET /v1/cases/{case_id}": CASE_READERS,
     "GET /v1/cases/{case_id}/person": frozenset({Role.MEDIC}),
@@ -98,6 +100,9 @@ ALLOWED: Mapping[str, frozenset[str]] = {
     "POST /v1/quarantine/{quarantine_id}:reveal": frozenset({Role.SUPERVISOR}),
     "PUT /v1/quarantine/{quarantine_id}/resolution": frozenset({Role.SUPERVISOR}),
     "PUT /v1/cases/{case_id}/dispositions/{disposition_id}": CASE_WRITERS,
+    "PUT /v1/cases/{case_id}/identifications/{naming_id}": frozenset(
+        {Role.MEDIC, Role.SUPERVISOR}
+    ),
     "POST /v1/cases/{case_id}/transitions": CASE_WRITERS,
     "GET /v1/exports/cases.csv": frozenset({Role.EPIDEMIOLOGIST}),
     "GET /v1/reports/reminders": COUNTERS,

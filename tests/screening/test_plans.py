@@ -18,6 +18,7 @@ from twinstile.identity import vault
 from twinstile.opening import Place
 from twinstile.platform.db import Database, Transaction
 from twinstile.screening import checks, committer, facts
+from twinstile.screening.party import members
 
 STORED = 20_000
 LOOKED_AT = 60
@@ -129,6 +130,8 @@ def statements(hub_id: str, size: int) -> dict[str, tuple[str, tuple[object, ...
     return {
         "recognise": (vault.MEET_SQL, documents),
         "facts": (facts._FACTS_SQL, (*documents, looked_up)),
+        "turns at parties": (facts._TURN_SQL, (ids,)),
+        "join parties": (members._JOIN, ("[]", "[]")),
         "people of cases": (vault._LATEST, (ids,)),
         "write": (checks._WRITE_SQL, ("[]", passages, "[]", "[]", datetime.now(UTC))),
     }

@@ -23,7 +23,7 @@ async def put(
 async def step(
     hub: Hub, screening: object, event: str, role: Role = Role.MEDIC, **more: object
 ) -> Response:
-    body = {"event": event, "at": people.now(), "reason": "as seen", **more}
+    body = {"event": event, "at": people.now(), "reason": "as seen", "particulars": more}
     return await hub.client(role).put(
         f"/v1/screenings/{screening}/steps/{people.new_id()}", json=body
     )
@@ -32,7 +32,9 @@ async def step(
 async def test_a_further_alarm_joins_the_case_that_is_open(hub: Hub) -> None:
     number = people.resident_number()
     first = await fever.confirmed(hub, number)
-    assert (await step(hub, first["screening_id"], "handover_ack")).status_code == 200
+    assert (
+        await step(hub, first["screening_id"], "handover_ack", receiver="First Hospital")
+    ).status_code == 200
     again = await fever.confirmed(hub, number)
     assert again["screening_id"] != first["screening_id"]
     assert again["case_id"] == first["case_id"]
@@ -45,7 +47,7 @@ async def test_a_further_alarm_joins_the_case_that_is_open(hub: Hub) -> None:
 async def test_a_medic_who_holds_somebody_with_an_open_case_opens_no_second(hub: Hub) -> None:
     number = people.resident_number()
     first = await fever.confirmed(hub, number)
-    await step(hub, first["screening_id"], "handover_ack")
+    await step(hub, first["screening_id"], "handover_ack", receiver="First Hospital")
     back = (await put(hub, number, celsius=38.1)).json()
     assert (await step(hub, back["screening_id"], "confirmed_abnormal")).status_code == 200
     whole = (await hub.client().get(f"/v1/screenings/{back['screening_id']}")).json()
@@ -55,7 +57,7 @@ async def test_a_medic_who_holds_somebody_with_an_open_case_opens_no_second(hub:
 async def test_a_new_case_opens_when_the_last_one_is_closed(hub: Hub) -> None:
     number = people.resident_number()
     first = await fever.confirmed(hub, number)
-    await step(hub, first["screening_id"], "handover_ack")
+    await step(hub, first["screening_id"], "handover_ack", receiver="First Hospital")
     await fever.move(hub, str(first["case_id"]), "not_fever")
     again = await fever.confirmed(hub, number)
     assert again["case_id"] != first["case_id"]
@@ -64,7 +66,7 @@ async def test_a_new_case_opens_when_the_last_one_is_closed(hub: Hub) -> None:
 async def test_two_gates_at_once_open_one_case(hub: Hub) -> None:
     number = people.resident_number()
     first = await fever.confirmed(hub, number)
-    await step(hub, first["screening_id"], "handover_ack")
+    await step(hub, first["screening_id"], "handover_ack", receiver="First Hospital")
     await fever.move(hub, str(first["case_id"]), "not_fever")
     readings = [people.fact(number, 38.2), people.fact(number, temperature=EAR_FEVER)]
 

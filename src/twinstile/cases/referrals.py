@@ -11,16 +11,19 @@ from datetime import datetime
 from uuid import UUID, uuid5
 from zoneinfo import ZoneInfo
 
+from sqlalchemy import select
 from uuid_utils.compat import uuid7
 
 from twinstile.cases import machine
+from twinstile.cases.tables import FeverCase
 from twinstile.cases.types import CaseOrigin
 from twinstile.identity import vault
 from twinstile.identity.types import Holder
 from twinstile.identity.vault import Identity
 from twinstile.platform import events
 from twinstile.platform.crypto import KeyDestroyed, KeyFiles
-from twinstile.platform.db import Transaction, as_json
+from twinstile.platform.db import Reading, Transaction, as_json
+from twinstile.platform.errors import NotFound
 from twinstile.platform.events import Happening
 
 OLDEST = 130
@@ -190,6 +193,20 @@ async def join(tx: Transaction, hub_id: str, alarms: Sequence[Opening], at: date
             for alarm in alarms
         ],
     )
+
+
+async def patient(tx: Reading, hub_id: str, case_id: UUID) -> tuple[UUID, UUID | None]:
+    """The screening a case came from, and its person if they are known. Raises `NotFound`."""
+    found = await tx.sql.execute(
+        select(FeverCase.screening_id, FeverCase.person_id).where(
+            FeverCase.hub_id == hub_id, FeverCase.case_id == case_id
+        )
+    )
+    row = found.one_or_none()
+    if row is None:
+        raise NotFound("There is no such case.")
+    screening_id, person_id = row
+    return screening_id, person_id
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from twinstile.screening.bodies import (
     OfferedMeasure,
     ReasonAnswer,
 )
+from twinstile.screening.party_bodies import PartyTold
 from twinstile.screening.passages import Recorded
 from twinstile.screening.types import Outcome, Reason, ScreeningState
 
@@ -63,6 +64,7 @@ def check(done: Recorded, language: str, who: Principal) -> CheckAnswer:
             services=done.completeness.services,
             complete=done.completeness.complete,
         ),
+        party=PartyTold.model_validate(done.party) if done.party else None,
     )
 
 

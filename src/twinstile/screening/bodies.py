@@ -25,6 +25,7 @@ from twinstile.policy.types import Anchor, MeasureKind
 from twinstile.screening import rules
 from twinstile.screening.claim_bodies import ClaimFields
 from twinstile.screening.particulars import Particulars
+from twinstile.screening.party_bodies import PartyBody, PartyTold
 from twinstile.screening.types import (
     Outcome,
     ReminderKind,
@@ -123,6 +124,7 @@ class CheckFact(ClaimFields):
     services: Annotated[tuple[ServiceOffer, ...], Field(max_length=8)] = ()
     assistance: StrictBool = False
     illness: StrictBool = Field(default=False, description="visibly severely ill")
+    party: PartyBody | None = Field(default=None, description="with whom somebody travels")
 
 
 MadeFor = Annotated[
@@ -314,6 +316,7 @@ class CheckAnswer(Answer):
     case_id: UUID | None
     case_no: str | None
     completeness: CompletenessAnswer
+    party: PartyTold | None = Field(description="null also when the party is full")
 
 
 class FaultAnswer(Answer):
@@ -383,11 +386,21 @@ class StepView(Answer):
     particulars: dict[str, object] = Field(description="what the step brought")
 
 
+class NoteView(Answer):
+    """What became known of somebody who had passed; the passage itself stays as it was."""
+
+    kind: str = Field(examples=["screening.party-flagged"])
+    at: datetime
+    party_id: UUID
+    by: UUID = Field(description="the screening of the member who turned out abnormal")
+
+
 class ScreeningWhole(ScreeningView):
     """A screening with its checks, every step it took, and what its last check ordered."""
 
     checks: list[CheckView]
     steps: list[StepView]
+    notes: list[NoteView]
     measures: list[MeasureAnswer]
 
 

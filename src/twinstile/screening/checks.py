@@ -20,6 +20,7 @@ from twinstile.platform.errors import Overtaken
 from twinstile.policy.versions import Policies
 from twinstile.screening import facts
 from twinstile.screening.facts import GateCheck
+from twinstile.screening.party import members
 from twinstile.screening.passage import Passage
 from twinstile.screening.passages import Batch, Recorded
 from twinstile.screening.types import ScreeningState
@@ -43,9 +44,9 @@ async def record(
 
     A check that was stored before gets its first answer again. With `counting`, the devices'
     counters are noted too; who notes them later in the same transaction leaves it out. Two
-    statements however many checks, three if cases are opened, two more where an alarm joins an
-    open case. Raises `Overtaken` when another request has moved the same passage since it was
-    read.
+    statements however many checks, three if cases are opened; more where an alarm joins an open
+    case, or where somebody belongs to a party. Raises `Overtaken` when another request has
+    moved the same passage or party since it was read.
     """
     hub_id = stand.hub_id
     today = stand.at.astimezone(stand.zone).date()
@@ -65,6 +66,7 @@ async def record(
     )
     numbers = await _write(tx, stand, batch, openings, checks if counting else ())
     await referrals.join(tx, hub_id, batch.joining, stand.at)
+    await members.join(tx, hub_id, batch.parties.party_rows(), batch.parties.member_rows)
     return [_numbered(done, numbers) for done in batch.done]
 
 
@@ -217,6 +219,9 @@ def _row(passage: Passage) -> dict[str, object]:
         "supersedes": passage.supersedes,
         "checks": passage.checks,
         **facts.pack(
-            passage.evidence, passage.last_device or passage.screening_id, passage.last_at
+            passage.evidence,
+            passage.last_device or passage.screening_id,
+            passage.last_at,
+            passage.party_id,
         ),
     }

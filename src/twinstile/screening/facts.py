@@ -17,6 +17,8 @@ from twinstile.screening.claims import Packed
 from twinstile.screening.inheritance import LAST_R2_SQL, R1_SQL
 from twinstile.screening.rules import Brought, Evidence
 from twinstile.screening.types import (
+    Belonging,
+    PartyRole,
     ReminderKind,
     ScreeningState,
     ServiceKind,
@@ -46,6 +48,7 @@ class GateCheck:
     operator_id: UUID | None
     shift_id: UUID | None
     identity: Identity | None
+    party: Belonging | None
     brought: Brought
     evidence: dict[str, object]
     """What is stored of it: codes and figures, no identity."""
@@ -70,6 +73,7 @@ class Known:
     evidence: Evidence
     """What the screening of that check holds by now."""
     measures: list[dict[str, object]]
+    party: dict[str, str] | None
 
 
 class _Fold(TypedDict):
@@ -82,6 +86,7 @@ class _Fold(TypedDict):
     device: str
     at: str
     claims: Packed
+    party: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +107,18 @@ class Earlier:
     checks: int
     row: str
     """The version of its row, by which it is moved if nobody else has moved it since."""
+    party_id: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class Gathering:
+    """A party as it was read: how many people, and their passages with what each is in it."""
+
+    party_id: UUID
+    row: str
+    """The version of its row, as of a screening."""
+    people: int
+    members: tuple[tuple[PartyRole, Earlier], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,10 +143,20 @@ class Situation:
     """The screening the device named, if it exists."""
     latest: Earlier | None
     """The person's open screening, else the last one of the past day."""
+    party: Gathering | None
+    """The party the check names, or that its passage belongs to."""
 
 
 # People are looked up one by one and by the person alone: OFFSET 0 keeps the hub, which the
 # planner may take for selective, out of the choice of index (docs/decisions/0016).
+# Whoever names a party waits for the others who do; what is read of it then is the last word.
+_TURN_SQL = """
+SELECT l.party_id
+FROM (SELECT unnest($2::uuid[]) AS party_id ORDER BY 1) w, LATERAL (
+    SELECT p.party_id FROM party p
+    WHERE p.hub_id = $1 AND p.party_id = w.party_id LIMIT 1 FOR NO KEY UPDATE
+) l
+"""
 _EARLIER = """
 CASE WHEN {s}.screening_id IS NOT NULL THEN jsonb_build_object(
     'screening_id', {s}.screening_id, 'state', {s}.state, 'person_id', {s}.person_id,
@@ -155,7 +182,7 @@ WITH met AS ({MEET_SQL}), wanted AS MATERIALIZED (
         {KIN_SQL.format(hub="$1", person="m.person_id")} AS kin
     FROM jsonb_to_recordset($8::jsonb) AS c(
         ordinal int, id uuid, screening_id uuid, blind bytea, run_id uuid,
-        observed_at timestamptz, lane_id text)
+        observed_at timestamptz, lane_id text, party_id uuid)
     LEFT JOIN met m ON m.blind = c.blind
 ), expected AS ({EXPECTATION_SQL.format(hub="$1")})
 SELECT
@@ -166,7 +193,7 @@ SELECT
         'state', c.state, 'reasons', c.reasons, 'policy_version', c.policy_version,
         'measures', c.measures, 'case_id', c.case_id,
         'case_no', {CASE_NO_SQL.format(hub="$1", case="c.case_id")},
-        'fold', k.fold, 'reminders', k.reminders,
+        'party', c.evidence -> 'party', 'fold', k.fold, 'reminders', k.reminders,
         'verifications', k.verifications, 'services', k.services) END AS known,
     l.checkpoint,
     {IN_FORCE_SQL.format(hub="$1", at="w.observed_at")} AS policy_version,
@@ -183,7 +210,15 @@ SELECT
     {OPEN_CASE_SQL.format(hub="$1", person="ANY(w.kin)")} AS open_case,
     w.kin,
     {_earlier_sql("n")} AS named,
-    {_earlier_sql("p")} AS latest
+    {_earlier_sql("p")} AS latest,
+    CASE WHEN g.party_id IS NOT NULL THEN jsonb_build_object(
+        'party_id', g.party_id, 'row', g.xmin, 'people', g.members, 'members', (
+            SELECT jsonb_agg({_earlier_sql("s")} || jsonb_build_object('role', m.role))
+            FROM (SELECT * FROM party_member WHERE party_id = g.party_id OFFSET 0) m, LATERAL (
+                SELECT s.xmin, s.* FROM screening s
+                WHERE s.hub_id = $1 AND s.screening_id = m.screening_id LIMIT 1
+            ) s
+            WHERE m.hub_id = $1)) END AS party
 FROM wanted w
 LEFT JOIN lane l ON l.hub_id = $1 AND l.lane_id = w.lane_id
 LEFT JOIN expected e ON e.ordinal = w.ordinal
@@ -203,6 +238,10 @@ LEFT JOIN LATERAL (
       AND (s.closed_at IS NULL OR s.opened_at > w.observed_at - interval '1 day')
     ORDER BY (s.closed_at IS NULL) DESC, s.opened_at DESC LIMIT 1
 ) p ON true
+LEFT JOIN LATERAL (
+    SELECT g.xmin, g.* FROM party g WHERE g.hub_id = $1 AND g.party_id = coalesce(
+        w.party_id, (n.fold ->> 'party')::uuid, (p.fold ->> 'party')::uuid) LIMIT 1
+) g ON true
 ORDER BY w.ordinal
 """  # noqa: S608
 
@@ -213,9 +252,12 @@ async def look_up(
     """The situation of each check, in order, with the person of its document.
 
     `documents` are those of the checks that bring one. One statement, which enters new people
-    too; sent once more if somebody was being worked on by another transaction when it began.
+    too; sent once more if somebody was being worked on by another transaction when it began,
+    and one before it where a check names a party.
     """
     blinds = iter(documents.blinds)
+    # what is read of a party with its first check serves the others
+    parties = {check.party.party_id: check.id for check in reversed(checks) if check.party}
     wanted = as_json(
         [
             {
@@ -226,10 +268,15 @@ async def look_up(
                 "run_id": check.run_id,
                 "observed_at": check.moment,
                 "lane_id": check.lane_id,
+                "party_id": check.party.party_id
+                if check.party and parties[check.party.party_id] == check.id
+                else None,
             }
             for ordinal, check in enumerate(checks)
         ]
     )
+    if parties:
+        await tx.raw.execute(_TURN_SQL, hub_id, list(parties))
     rows = await tx.raw.fetch(_FACTS_SQL, hub_id, *documents.arguments, wanted)
     if any(row[0] for row in rows):  # now we have the turn, and nobody else can
         rows = await tx.raw.fetch(_FACTS_SQL, hub_id, *documents.arguments, wanted)
@@ -251,6 +298,7 @@ def _situation(  # noqa: PLR0913, PLR0917 # one parameter a column of the statem
     kin: list[UUID | None],
     named: dict[str, object] | None,
     latest: dict[str, object] | None,
+    party: dict[str, object] | None,
 ) -> Situation:
     return Situation(
         person_id,
@@ -266,6 +314,17 @@ def _situation(  # noqa: PLR0913, PLR0917 # one parameter a column of the statem
         (UUID(open_case["case_id"]), open_case["case_no"]) if open_case else None,
         _earlier(named) if named else None,
         _earlier(latest) if latest else None,
+        _gathering(party) if party else None,
+    )
+
+
+def _gathering(row: dict[str, object]) -> Gathering:
+    members = cast("list[dict[str, object]]", row["members"] or [])
+    return Gathering(
+        UUID(str(row["party_id"])),
+        str(row["row"]),
+        cast("int", row["people"]),
+        tuple((PartyRole(str(member["role"])), _earlier(member)) for member in members),
     )
 
 
@@ -284,6 +343,7 @@ def _known(row: dict[str, object]) -> Known:
         cast("str | None", row["case_no"]),
         unpack(row)[0],
         cast("list[dict[str, object]]", row["measures"] or []),
+        cast("dict[str, str] | None", row["party"]),
     )
 
 
@@ -304,10 +364,13 @@ def _earlier(row: dict[str, object]) -> Earlier:
         text["entry_id"] if row["entry_id"] else None,
         int(text["checks"]),
         text["row"],
+        UUID(party) if (party := cast("_Fold", row["fold"]).get("party")) else None,
     )
 
 
-def pack(evidence: Evidence, device_id: UUID, at: datetime) -> dict[str, object]:
+def pack(
+    evidence: Evidence, device_id: UUID, at: datetime, party_id: UUID | None
+) -> dict[str, object]:
     """The columns of a screening that hold its evidence."""
     claimed = claims.pack(evidence.claims)
     return {
@@ -319,6 +382,7 @@ def pack(evidence: Evidence, device_id: UUID, at: datetime) -> dict[str, object]
             "device": str(device_id),
             "at": at.isoformat(),
             **({"claims": claimed} if claimed else {}),
+            **({"party": str(party_id)} if party_id else {}),
         },
         "reminders": sorted(evidence.reminders),
         "verifications": [

@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from functools import cache
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -10,13 +10,16 @@ from zoneinfo import ZoneInfo
 from twinstile.identity import forms, vault
 from twinstile.identity.forms import Terms
 from twinstile.identity.types import Finding
+from twinstile.identity.vault import Identity
 from twinstile.platform.auth import Principal
 from twinstile.platform.crypto import KeyFiles, keyed_digest
 from twinstile.platform.fields import EARLIEST
 from twinstile.screening import claim_bodies, rules
 from twinstile.screening.bodies import CheckFact
 from twinstile.screening.facts import GateCheck
+from twinstile.screening.party_bodies import PartyBody
 from twinstile.screening.rules import Brought
+from twinstile.screening.types import Belonging, PartyRole
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,7 @@ def check(
         operator_id=who.operator_id,
         shift_id=who.shift_id,
         identity=identity,
+        party=_belonging(body.party, identity, at.astimezone(receiver.zone).date()),
         brought=brought,
         evidence={name: value for name, value in evidence.items() if value not in (None, [])},
         fingerprints=fingerprints(
@@ -97,6 +101,29 @@ def check(
             body.model_dump_json(exclude={"sent_at", "counter", "made_for", *_not_said(body)}),
         ),
     )
+
+
+MINOR_BELOW = 14
+"""Years. Younger people have no telephone of their own (domain: minors)."""
+
+
+def _belonging(
+    party: PartyBody | None, identity: Identity | None, today: date
+) -> Belonging | None:
+    """What a check says of its party; the document's word for a minor goes before."""
+    if party is None:
+        return None
+    born = identity.holder.birth_date if identity else None
+    minor = born is not None and today < _birthday(born, MINOR_BELOW)
+    return Belonging(party.id, PartyRole.MINOR if minor else party.role)
+
+
+def _birthday(born: date, years: int) -> date:
+    """Somebody's birthday of that age; of 29 February, the first of March."""
+    try:
+        return born.replace(year=born.year + years)
+    except ValueError:
+        return date(born.year + years, 3, 1)
 
 
 _FIRST = (

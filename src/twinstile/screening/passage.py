@@ -37,6 +37,7 @@ class Passage:
     supersedes: UUID | None
     case_id: UUID | None
     case_no: str | None
+    party_id: UUID | None
     checks: int
     last_device: UUID | None
     last_at: datetime
@@ -61,6 +62,7 @@ def as_passage(earlier: Earlier, situation: Situation) -> Passage:
         None,
         earlier.case_id,
         earlier.case_no,
+        earlier.party_id,
         earlier.checks,
         earlier.last_device,
         earlier.last_at,

@@ -18,6 +18,7 @@ from twinstile.screening import machine, rules
 from twinstile.screening.bodies import FactStatus
 from twinstile.screening.deadlines import due
 from twinstile.screening.facts import GateCheck, Known, Situation
+from twinstile.screening.parties import PARTY_FLAGGED, Parties
 from twinstile.screening.passage import UNRESOLVED, Passage, as_passage, joins, opened_by
 from twinstile.screening.rules import Evidence
 from twinstile.screening.types import (
@@ -49,6 +50,8 @@ class Recorded:
     policy: HubPolicy
     measures: Sequence[object]
     """What was ordered, as `Ordered` or as stored."""
+    party: Mapping[str, str] | None
+    """The party this passage belongs to and its role there, as told in the answer."""
 
 
 class Batch:
@@ -59,6 +62,7 @@ class Batch:
         self._zone = zone
         self._passages: dict[UUID, Passage] = {}
         self._of_person: dict[UUID, dict[UUID, None]] = {}
+        self.parties = Parties(self._passages, zone)
         self._seen: dict[UUID, tuple[GateCheck, Recorded]] = {}
         self.done: list[Recorded] = []
         self.check_rows: list[dict[str, object]] = []
@@ -108,19 +112,23 @@ class Batch:
             known.case_no,
             policy,
             known.measures,
+            known.party,
         )
 
     def _decide(self, check: GateCheck, situation: Situation) -> None:
         policy = self._policies[situation.policy_version]
         passage, conflict = self._passage(check, situation, policy)
+        passage = self.parties.enter(check, passage, situation)
         evidence = passage.evidence.joined(check.brought, late=check.moment < passage.last_at)
         inherited = _inherited(check, situation, policy)
         if not inherited <= evidence.reminders:
             evidence = replace(evidence, reminders=evidence.reminders | inherited)
+        evidence, guardian = self.parties.inherited(passage, evidence)
         around = rules.Around(
             check.moment,
             check.moment.astimezone(self._zone).date(),
             prior_hold=self._suspected(check, passage, situation, policy),
+            company=self.parties.company(passage, policy, check.moment),
         )
         decision = rules.decide(passage.state, evidence, around, policy)
         after = self._moved(passage, check, evidence, decision, situation)
@@ -136,13 +144,55 @@ class Batch:
             after.case_no,
             policy,
             rules.ordered(decision, evidence, around, policy),
+            self.parties.told(after),
         )
+        self._keep(after)
+        self._seen[check.id] = (check, answer)
+        self.done.append(answer)
+        self._note(check, after, answer, guardian)
+        if after.party_id:
+            self._tell_the_others(check, passage, after, situation)
+
+    def _keep(self, after: Passage) -> None:
         self._passages[after.screening_id] = self.touched[after.screening_id] = after
         if after.person_id:
             self._of_person.setdefault(after.person_id, {})[after.screening_id] = None
-        self._seen[check.id] = (check, answer)
-        self.done.append(answer)
-        self._note(check, after, answer)
+
+    def _tell_the_others(
+        self, check: GateCheck, before: Passage, after: Passage, situation: Situation
+    ) -> None:
+        """What a check means to the rest of the party.
+
+        Who has passed already is alerted of an abnormal member, and the passage stays as it is.
+        Minors who waited for their guardian are decided about again, without a check.
+        """
+        policy = self._policies[situation.policy_version]
+        abnormal = self.parties.abnormal
+        if (
+            policy.parameters.party
+            and abnormal(after, policy, check.moment)
+            and not abnormal(before, policy, check.moment)
+        ):
+            by = {"party_id": str(after.party_id), "by": str(after.screening_id)}
+            for other in self.parties.passed(after):
+                self._event(check, PARTY_FLAGGED, other.screening_id, by)
+        for minor in self.parties.waiting(after):
+            evidence, guardian = self.parties.inherited(minor, minor.evidence)
+            around = rules.Around(
+                check.moment,
+                check.moment.astimezone(self._zone).date(),
+                company=self.parties.company(minor, policy, check.moment),
+            )
+            decision = rules.decide(minor.state, evidence, around, policy)
+            if not decision.path and guardian is None:
+                continue
+            moved = self._moved(minor, check, evidence, decision, situation)
+            self._keep(
+                replace(moved, checks=minor.checks, last_device=minor.last_device),
+            )
+            inherited = {"party_id": str(after.party_id), "from": str(after.screening_id)}
+            told = inherited | _told(decision)
+            self._event(check, "screening.inherited", minor.screening_id, told)
 
     def _suspected(
         self, check: GateCheck, passage: Passage, situation: Situation, policy: HubPolicy
@@ -187,6 +237,7 @@ class Batch:
             check.moment,
             Evidence(),
             last.screening_id if last and since < window else None,
+            None,
             None,
             None,
             0,
@@ -268,10 +319,15 @@ class Batch:
             for screening_id in self._of_person.get(person_id, {})
         ]
 
-    def _note(self, check: GateCheck, passage: Passage, answer: Recorded) -> None:
+    def _note(
+        self, check: GateCheck, passage: Passage, answer: Recorded, guardian: UUID | None
+    ) -> None:
         decision = answer.decision
         reasons = [{"rule_id": r.rule_id, "code": r.code} for r in decision.reasons]
         (key, fingerprint), *_ = check.fingerprints.items()
+        beside = {"party": answer.party} if answer.party else {}
+        if guardian is not None:
+            beside["inherited"] = {"from": str(guardian)}
         self.check_rows.append(
             {
                 "id": check.id,
@@ -288,7 +344,7 @@ class Batch:
                 "clock_offset_ms": check.clock_offset_ms,
                 "clock_suspect": abs(check.clock_offset_ms) > CLOCK_TOLERANCE_MS,
                 "offline": check.offline,
-                "evidence": check.evidence,
+                "evidence": check.evidence | beside,
                 "fingerprint": "\\x" + fingerprint.hex(),
                 "fingerprint_key": key,
                 "status": answer.status,
@@ -301,23 +357,37 @@ class Batch:
                 "case_id": passage.case_id,
             }
         )
+        self._event(
+            check,
+            "screening.checked",
+            passage.screening_id,
+            {"check": str(check.id)} | _told(decision),
+        )
+
+    def _event(
+        self, check: GateCheck, kind: str, subject_id: UUID, body: Mapping[str, object]
+    ) -> None:
         self.event_rows.append(
             {
                 "event_id": uuid7(),
                 "at": check.received_at,
-                "kind": "screening.checked",
-                "subject_id": passage.screening_id,
+                "kind": kind,
+                "subject_id": subject_id,
                 "device_id": check.device_id,
                 "operator_id": check.operator_id,
-                "body": {
-                    "check": str(check.id),
-                    "verdict": decision.verdict,
-                    "rules": [r.rule_id for r in decision.reasons],
-                    "policy": decision.policy_version,
-                    "path": [[s.before, s.event, s.after] for s in decision.path],
-                },
+                "body": body,
             }
         )
+
+
+def _told(decision: Decision) -> dict[str, object]:
+    """A decision as an event tells it."""
+    return {
+        "verdict": decision.verdict,
+        "rules": [r.rule_id for r in decision.reasons],
+        "policy": decision.policy_version,
+        "path": [[s.before, s.event, s.after] for s in decision.path],
+    }
 
 
 def _complete(evidence: Evidence, policy: HubPolicy) -> Completeness:

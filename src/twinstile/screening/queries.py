@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import RowMapping, select, tuple_
 
-from twinstile.platform import paging
+from twinstile.platform import events, paging
 from twinstile.platform.db import Reading
 from twinstile.platform.errors import NotFound
 from twinstile.platform.tables import Event
@@ -15,12 +15,14 @@ from twinstile.screening import machine
 from twinstile.screening.bodies import (
     CheckView,
     CompletenessAnswer,
+    NoteView,
     ScreeningPage,
     ScreeningView,
     ScreeningWhole,
     StepView,
 )
 from twinstile.screening.facts import unpack
+from twinstile.screening.parties import PARTY_FLAGGED
 from twinstile.screening.tables import Check, Screening
 from twinstile.screening.types import ScreeningEvent, ScreeningState
 
@@ -28,6 +30,7 @@ COMPLETE_SQL: Final = """(
     reminders @> '{R1,R2}' AND verifications @> '{CREDENTIAL,TEMPERATURE,IDENTITY}'
     AND services @> '{S1,S2}')"""
 """Whether a screening is complete, as `machine.completeness` says with 2-2-2 required."""
+MOST_NOTES = 60
 _CHECK_COLUMNS = (
     Check.id,
     Check.screening_id,
@@ -99,7 +102,16 @@ async def screening(tx: Reading, hub_id: str, screening_id: UUID) -> ScreeningWh
         checks=views,
         steps=await _steps(tx, hub_id, screening_id),
         measures=views[-1].measures if views else [],
+        notes=await _notes(tx, hub_id, screening_id),
     )
+
+
+async def _notes(tx: Reading, hub_id: str, screening_id: UUID) -> list[NoteView]:
+    told = await events.of_subject(tx, hub_id, screening_id, [PARTY_FLAGGED], MOST_NOTES)
+    return [
+        NoteView.model_validate({"kind": note.kind, "at": note.at, **note.body})
+        for note in told
+    ]
 
 
 def _check(row: RowMapping) -> CheckView:

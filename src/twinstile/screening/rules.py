@@ -15,6 +15,7 @@ from twinstile.policy.types import HubPolicy, Parameters
 from twinstile.screening import claims, machine
 from twinstile.screening.claims import Claims, Coarse
 from twinstile.screening.types import (
+    Company,
     Decision,
     Direction,
     Outcome,
@@ -29,6 +30,7 @@ from twinstile.screening.types import (
 
 MAX_READINGS = 50
 NONE = "NONE"
+ALONE = Company()
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +118,7 @@ class Around:
     day: date
     """The moment's day at the hub."""
     prior_hold: bool = False
-    party_flagged: bool = False
+    company: Company = ALONE
     direction: Direction = Direction.UNKNOWN
 
 
@@ -126,7 +128,7 @@ class Beside:
 
     claims: Coarse = field(default_factory=Coarse)
     prior_hold: bool = False
-    party_flagged: bool = False
+    company: Company = ALONE
     direction: Direction = Direction.UNKNOWN
 
 
@@ -135,7 +137,7 @@ def decide(
 ) -> Decision:
     """What the policy says of this evidence, with every reason, and where that leads."""
     told = claims.coarse(evidence.claims, policy.areas, around.at, around.day)
-    beside = Beside(told, around.prior_hold, around.party_flagged, around.direction)
+    beside = Beside(told, around.prior_hold, around.company, around.direction)
     return _decide(state, evidence, beside, policy)
 
 
@@ -197,7 +199,11 @@ def facts(
         "illness": evidence.illness,
         "prior_hold": beside.prior_hold,
         **beside.claims.facts(),
-        "party": {"flagged": beside.party_flagged},
+        "party": {
+            "role": beside.company.role or NONE,
+            "guardian": beside.company.guardian or "ABSENT",
+            "flagged": beside.company.flagged,
+        },
         "direction": beside.direction.value,
         "parameters": {
             "threshold_tenths": threshold,

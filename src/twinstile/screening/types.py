@@ -10,6 +10,7 @@ Invariant: verdicts and outcomes compare by caution, so `max` of several is the 
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from uuid import UUID
 
 from twinstile.platform import machine
 
@@ -287,6 +288,33 @@ class AlertKind(StrEnum):
     """The lawful order ended by which somebody was kept: decide now."""
     DEFERRAL_UNRESOLVED = "DEFERRAL_UNRESOLVED"
     """Somebody let through unscreened was not settled in time."""
+
+
+class PartyRole(StrEnum):
+    """What somebody is among those they travel with."""
+
+    GUARDIAN = "GUARDIAN"  # answers for the minors; one at a time
+    MEMBER = "MEMBER"
+    MINOR = "MINOR"  # by the document or by an officer's word
+
+
+@dataclass(frozen=True, slots=True)
+class Belonging:
+    """What a check says of the party somebody travels with."""
+
+    party_id: UUID
+    role: PartyRole
+
+
+@dataclass(frozen=True, slots=True)
+class Company:
+    """What the rules may know of those somebody travels with."""
+
+    role: PartyRole | None = None
+    guardian: str | None = None
+    """The guardian's credential; None: no guardian was met."""
+    flagged: bool = False
+    """Somebody else of the party is under a suspicion of their own."""
 
 
 class GuardClass(StrEnum):

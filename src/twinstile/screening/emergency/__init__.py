@@ -1,0 +1,1 @@
+"""People who come unconscious, gravely ill or dead: a case first, a name later."""
