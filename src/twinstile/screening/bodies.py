@@ -27,6 +27,7 @@ from twinstile.screening.claim_bodies import ClaimFields
 from twinstile.screening.particulars import Particulars
 from twinstile.screening.party_bodies import PartyBody, PartyTold
 from twinstile.screening.types import (
+    AlertKind,
     Outcome,
     ReminderKind,
     ScreeningEvent,
@@ -386,13 +387,13 @@ class StepView(Answer):
     particulars: dict[str, object] = Field(description="what the step brought")
 
 
-class NoteView(Answer):
-    """What became known of somebody who had passed; the passage itself stays as it was."""
+class AlertView(Answer):
+    """An open alert of somebody, also of one who has passed."""
 
-    kind: str = Field(examples=["screening.party-flagged"])
-    at: datetime
-    party_id: UUID
-    by: UUID = Field(description="the screening of the member who turned out abnormal")
+    alert_id: UUID
+    kind: AlertKind
+    raised_at: datetime
+    facts: dict[str, object]
 
 
 class ScreeningWhole(ScreeningView):
@@ -400,7 +401,7 @@ class ScreeningWhole(ScreeningView):
 
     checks: list[CheckView]
     steps: list[StepView]
-    notes: list[NoteView]
+    alerts: list[AlertView] = Field(description="open ones, of each kind at most one")
     measures: list[MeasureAnswer]
 
 

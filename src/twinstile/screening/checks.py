@@ -20,6 +20,7 @@ from twinstile.platform.errors import Overtaken
 from twinstile.policy.versions import Policies
 from twinstile.screening import facts
 from twinstile.screening.facts import GateCheck
+from twinstile.screening.flow import alerts
 from twinstile.screening.party import members
 from twinstile.screening.passage import Passage
 from twinstile.screening.passages import Batch, Recorded
@@ -67,6 +68,7 @@ async def record(
     numbers = await _write(tx, stand, batch, openings, checks if counting else ())
     await referrals.join(tx, hub_id, batch.joining, stand.at)
     await members.join(tx, hub_id, batch.parties.party_rows(), batch.parties.member_rows)
+    await alerts.raise_all(tx, hub_id, batch.alerts, stand.at)
     return [_numbered(done, numbers) for done in batch.done]
 
 

@@ -13,9 +13,11 @@ from twinstile.policy.types import HubPolicy
 from twinstile.screening import rules
 from twinstile.screening.claims import Claims
 from twinstile.screening.facts import GateCheck, Situation
+from twinstile.screening.flow.alerts import Raised
 from twinstile.screening.passage import UNRESOLVED, Passage, as_passage
 from twinstile.screening.rules import ALONE, Around, Evidence
 from twinstile.screening.types import (
+    AlertKind,
     Company,
     Outcome,
     PartyRole,
@@ -23,21 +25,25 @@ from twinstile.screening.types import (
     VerificationKind,
 )
 
-PARTY_FLAGGED: Final = "screening.party-flagged"
-"""The event of somebody who has passed already, with a member who turned out abnormal."""
 MOST_PEOPLE: Final = 60
 """A school class with its teachers; a larger group is several parties."""
 _SUSPECT: Final = UNRESOLVED | {ScreeningState.ABANDONED, ScreeningState.HANDED_OVER}
 _WAITING: Final = frozenset(
     {ScreeningState.PRESENTED, ScreeningState.ASSISTED, ScreeningState.VERIFYING}
 )
-_PASSED: Final = frozenset(
+PASSED: Final = frozenset(
     {
         ScreeningState.CLEARED,
         ScreeningState.CLEARED_CONDITIONAL,
         ScreeningState.CLEARED_TRANSIT,
     }
 )
+
+
+def flagged(party_id: UUID, passed: UUID, by: UUID) -> Raised:
+    """The alert of somebody who had passed when another member turned out abnormal."""
+    facts: dict[str, object] = {"party_id": str(party_id), "by": str(by)}
+    return Raised(AlertKind.PARTY_FLAGGED, passed, facts)
 
 
 @dataclass(slots=True)
@@ -224,7 +230,7 @@ class Parties:
 
     def passed(self, passage: Passage) -> list[Passage]:
         """The others of the party who have gone on already."""
-        return [p for _, p in self._others(passage) if p.state in _PASSED]
+        return [p for _, p in self._others(passage) if p.state in PASSED]
 
 
 def _declared(own: Claims, theirs: Claims) -> Claims:

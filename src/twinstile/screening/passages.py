@@ -18,7 +18,8 @@ from twinstile.screening import machine, rules
 from twinstile.screening.bodies import FactStatus
 from twinstile.screening.deadlines import due
 from twinstile.screening.facts import GateCheck, Known, Situation
-from twinstile.screening.parties import PARTY_FLAGGED, Parties
+from twinstile.screening.flow.alerts import Raised
+from twinstile.screening.parties import Parties, flagged
 from twinstile.screening.passage import UNRESOLVED, Passage, as_passage, joins, opened_by
 from twinstile.screening.rules import Evidence
 from twinstile.screening.types import (
@@ -68,6 +69,7 @@ class Batch:
         self.check_rows: list[dict[str, object]] = []
         self.event_rows: list[dict[str, object]] = []
         self.touched: dict[UUID, Passage] = {}
+        self.alerts: list[Raised] = []
         self.joining: list[Opening] = []
         """Alarms of people who have an open case: they join it."""
 
@@ -169,13 +171,15 @@ class Batch:
         policy = self._policies[situation.policy_version]
         abnormal = self.parties.abnormal
         if (
-            policy.parameters.party
+            after.party_id is not None
+            and policy.parameters.party
             and abnormal(after, policy, check.moment)
             and not abnormal(before, policy, check.moment)
         ):
-            by = {"party_id": str(after.party_id), "by": str(after.screening_id)}
             for other in self.parties.passed(after):
-                self._event(check, PARTY_FLAGGED, other.screening_id, by)
+                self.alerts.append(
+                    flagged(after.party_id, other.screening_id, after.screening_id)
+                )
         for minor in self.parties.waiting(after):
             evidence, guardian = self.parties.inherited(minor, minor.evidence)
             around = rules.Around(

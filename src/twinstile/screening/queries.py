@@ -7,30 +7,28 @@ from uuid import UUID
 
 from sqlalchemy import RowMapping, select, tuple_
 
-from twinstile.platform import events, paging
+from twinstile.platform import paging
 from twinstile.platform.db import Reading
 from twinstile.platform.errors import NotFound
 from twinstile.platform.tables import Event
 from twinstile.screening import machine
 from twinstile.screening.bodies import (
+    AlertView,
     CheckView,
     CompletenessAnswer,
-    NoteView,
     ScreeningPage,
     ScreeningView,
     ScreeningWhole,
     StepView,
 )
 from twinstile.screening.facts import unpack
-from twinstile.screening.parties import PARTY_FLAGGED
-from twinstile.screening.tables import Check, Screening
+from twinstile.screening.tables import Alert, Check, Screening
 from twinstile.screening.types import ScreeningEvent, ScreeningState
 
 COMPLETE_SQL: Final = """(
     reminders @> '{R1,R2}' AND verifications @> '{CREDENTIAL,TEMPERATURE,IDENTITY}'
     AND services @> '{S1,S2}')"""
 """Whether a screening is complete, as `machine.completeness` says with 2-2-2 required."""
-MOST_NOTES = 60
 _CHECK_COLUMNS = (
     Check.id,
     Check.screening_id,
@@ -102,16 +100,21 @@ async def screening(tx: Reading, hub_id: str, screening_id: UUID) -> ScreeningWh
         checks=views,
         steps=await _steps(tx, hub_id, screening_id),
         measures=views[-1].measures if views else [],
-        notes=await _notes(tx, hub_id, screening_id),
+        alerts=await _alerts(tx, hub_id, screening_id),
     )
 
 
-async def _notes(tx: Reading, hub_id: str, screening_id: UUID) -> list[NoteView]:
-    told = await events.of_subject(tx, hub_id, screening_id, [PARTY_FLAGGED], MOST_NOTES)
-    return [
-        NoteView.model_validate({"kind": note.kind, "at": note.at, **note.body})
-        for note in told
-    ]
+async def _alerts(tx: Reading, hub_id: str, screening_id: UUID) -> list[AlertView]:
+    found = await tx.sql.execute(
+        select(Alert.alert_id, Alert.kind, Alert.raised_at, Alert.facts)
+        .where(
+            Alert.hub_id == hub_id,
+            Alert.subject_id == screening_id,
+            Alert.closed_at.is_(None),
+        )
+        .order_by(Alert.raised_at)
+    )
+    return [AlertView.model_validate(row) for row in found.mappings()]
 
 
 def _check(row: RowMapping) -> CheckView:

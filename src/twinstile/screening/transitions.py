@@ -28,6 +28,8 @@ from twinstile.screening.deadlines import KEPT_BY_ORDER, due
 from twinstile.screening.flow import alerts
 from twinstile.screening.flow.alerts import Raised
 from twinstile.screening.particulars import Particulars
+from twinstile.screening.party import members
+from twinstile.screening.party.members import SeparationReasonNeeded
 from twinstile.screening.tables import Screening
 from twinstile.screening.types import AlertKind, ScreeningEvent, ScreeningState
 
@@ -87,10 +89,11 @@ async def take(tx: Transaction, desk: Desk, step: Step) -> tuple[FactStatus, Scr
     if await taken_before(tx, who.hub_id, step) is not None:
         return FactStatus.DUPLICATE, found.state
     after = allowed(who, found.state, step.event)
-    await _require(tx, who.hub_id, step, found)
+    await _require(tx, who.hub_id, step, found, after)
     case_id = found.case_id
     if after is _S.HELD and case_id is None:
         case_id = await _open_case(tx, desk, found)
+        await members.flag(tx, who.hub_id, step.screening_id, desk.at)
     policy = await desk.policies.get(
         tx, who.hub_id, await versions.in_force(tx, who.hub_id, desk.at)
     )
@@ -161,12 +164,18 @@ def allowed(who: Principal, state: ScreeningState, event: ScreeningEvent) -> Scr
         raise TransitionRefused(f"{event} is not possible in {state}.") from error
 
 
-async def _require(tx: Transaction, hub_id: str, step: Step, found: Locked) -> None:
-    """What the table of ways cannot say. Raises `TransitionRefused`."""
+async def _require(
+    tx: Transaction, hub_id: str, step: Step, found: Locked, after: ScreeningState
+) -> None:
+    """What the table cannot say. Raises `TransitionRefused`, `SeparationReasonNeeded`."""
     if step.event is _E.DENY_BOARDING:
         way = await devices.direction_of(tx, hub_id, found.checkpoint)
         if way is not Direction.DEPARTING:
             raise TransitionRefused("Boarding is denied at a checkpoint of departures only.")
+    if step.particulars.separation_reason is None and await members.parts(
+        tx, hub_id, step.screening_id, after
+    ):
+        raise SeparationReasonNeeded
 
 
 async def _open_case(tx: Transaction, desk: Desk, found: Locked) -> UUID:

@@ -286,6 +286,8 @@ class AlertKind(StrEnum):
     """Somebody is held, or refuses, for longer than foreseen."""
     ORDER_ENDED = "ORDER_ENDED"
     """The lawful order ended by which somebody was kept: decide now."""
+    PARTY_FLAGGED = "PARTY_FLAGGED"
+    """Somebody had passed when a companion turned out to be ill."""
     DEFERRAL_UNRESOLVED = "DEFERRAL_UNRESOLVED"
     """Somebody let through unscreened was not settled in time."""
 

@@ -150,6 +150,7 @@ ALERTS: Final[Mapping[AlertKind, Phrase]] = {
     AlertKind.ORDER_ENDED: Phrase(
         "Lawful order has ended: decide now", "依法要求到期 · 立即处置"
     ),
+    AlertKind.PARTY_FLAGGED: Phrase("A companion turned out ill", "同行人员查出异常"),
     AlertKind.DEFERRAL_UNRESOLVED: Phrase("Deferral left unresolved", "落地管控逾期未落实"),
 }
 

@@ -39,6 +39,7 @@ PLANS: Final[Mapping[AlertKind, Plan | None]] = {
     AlertKind.LEFT_LANE: Plan(timedelta(hours=24), None),
     AlertKind.OVERDUE: Plan(timedelta(minutes=30), "duty_commander"),
     AlertKind.ORDER_ENDED: Plan(timedelta(minutes=15), "duty_commander"),
+    AlertKind.PARTY_FLAGGED: Plan(timedelta(hours=24), None),
     AlertKind.DEFERRAL_UNRESOLVED: None,
 }
 

@@ -1,8 +1,9 @@
 """The stored members of parties: who belongs, who is the guardian, who may not be parted."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import select, update
@@ -13,8 +14,16 @@ from twinstile.platform.db import Reading, Transaction, as_json
 from twinstile.platform.errors import Conflict, IdReused, NotFound, Overtaken
 from twinstile.platform.events import Happening
 from twinstile.screening.bodies import FactStatus
+from twinstile.screening.flow import alerts
+from twinstile.screening.parties import PASSED, flagged
 from twinstile.screening.tables import Party, PartyMember, Screening
-from twinstile.screening.types import PartyRole
+from twinstile.screening.types import PartyRole, ScreeningState
+
+
+class SeparationReasonNeeded(Conflict):
+    slug = "separation-reason-needed"
+    title = "This would part a minor from the guardian: say why in `separation_reason`"
+
 
 GUARDIAN_CHANGED = "party.guardian-changed"
 SHOWN = 500
@@ -148,6 +157,59 @@ async def change_guardian(
         ],
     )
     return FactStatus.STORED
+
+
+_TAKEN_TO: Final[Mapping[ScreeningState, frozenset[ScreeningState]]] = {
+    ScreeningState.HANDED_OVER: frozenset({ScreeningState.HANDED_OVER}),
+    ScreeningState.DENIED: frozenset({ScreeningState.DENIED}),
+    ScreeningState.RETURN_PENDING: frozenset(
+        {ScreeningState.RETURN_PENDING, ScreeningState.RETURNED}
+    ),
+}
+"""Where somebody is taken away to, and where the other has to be for them to be together."""
+
+_PARTED = """
+SELECT EXISTS (
+    SELECT FROM party_member m, LATERAL (
+        SELECT * FROM (SELECT * FROM party_member WHERE party_id = m.party_id OFFSET 0) o
+        WHERE o.hub_id = $1
+          AND (m.role, o.role) IN (('MINOR', 'GUARDIAN'), ('GUARDIAN', 'MINOR'))
+    ) o, LATERAL (
+        SELECT s.state FROM screening s
+        WHERE s.hub_id = $1 AND s.screening_id = o.screening_id LIMIT 1
+    ) other
+    WHERE m.hub_id = $1 AND m.screening_id = $2 AND other.state <> ALL($3))
+"""
+
+
+async def parts(tx: Reading, hub_id: str, screening_id: UUID, after: ScreeningState) -> bool:
+    """Whether a step takes a minor from the guardian, or the guardian from a minor."""
+    together = _TAKEN_TO.get(after)
+    if together is None:
+        return False
+    row = await tx.raw.fetchrow(_PARTED, hub_id, screening_id, list(together))
+    return bool(row and row[0])
+
+
+_PASSED = """
+SELECT o.party_id, o.screening_id
+FROM party_member m, LATERAL (
+    SELECT * FROM (SELECT * FROM party_member WHERE party_id = m.party_id OFFSET 0) o
+    WHERE o.hub_id = $1 AND o.screening_id <> m.screening_id LIMIT 500
+) o, LATERAL (
+    SELECT s.state FROM screening s
+    WHERE s.hub_id = $1 AND s.screening_id = o.screening_id LIMIT 1
+) other
+WHERE m.hub_id = $1 AND m.screening_id = $2 AND other.state = ANY($3)
+"""
+
+
+async def flag(tx: Transaction, hub_id: str, screening_id: UUID, at: datetime) -> None:
+    """Alert those of somebody's party who have passed: a clinician found a suspicion."""
+    passed = [state.value for state in PASSED]
+    rows = await tx.raw.fetch(_PASSED, hub_id, screening_id, passed)
+    raised = [flagged(party_id, other, screening_id) for party_id, other in rows]
+    await alerts.raise_all(tx, hub_id, raised, at)
 
 
 _MEMBERS = (
