@@ -14,6 +14,7 @@ from twinstile.arrivals import api as arrivals
 from twinstile.cases import api as cases
 from twinstile.contract import Documented
 from twinstile.export import api as export
+from twinstile.export import identified
 from twinstile.pages import docs, health, landing
 from twinstile.platform import (
     access_api,
@@ -122,7 +123,7 @@ def create_app(house: House, background: Background | None = None) -> FastAPI:
 
 def kinds_of() -> Kinds:
     """Every deed that takes two persons (`platform.approvals`); each room has its own."""
-    return approvals.registry(activations.KIND)
+    return approvals.registry(activations.KIND, identified.KIND)
 
 
 def contract() -> dict[str, object]:

@@ -32,6 +32,7 @@ from twinstile.platform.errors import (
     UnsupportedMediaType,
     documented,
 )
+from twinstile.policy.api import PolicyRefusedBody
 from twinstile.samples import NoSample, Schema, sample
 
 TITLE = "twinstile"
@@ -118,7 +119,7 @@ def document(app: FastAPI) -> dict[str, object]:
     components = cast("dict[str, dict[str, Mapping[str, object]]]", made["components"])
     examples = components.setdefault("examples", {})
     schemas = components["schemas"]
-    for body in (ProblemBody, TooLargeBody):
+    for body in (ProblemBody, TooLargeBody, PolicyRefusedBody):
         problem = body.model_json_schema(ref_template="#/components/schemas/{model}")
         schemas |= cast("dict[str, Schema]", problem.pop("$defs")) | {body.__name__: problem}
     for path, _, operation in operations(made):

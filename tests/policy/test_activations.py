@@ -147,7 +147,8 @@ async def test_a_version_is_written_once(hub: Hub) -> None:
     assert (await write(hub)).status_code == 201
     again = await write(hub, Role.DUTY_COMMANDER)
     assert (again.status_code, again.json()) == (200, {"version": MILD})
-    for other in ({"title": {"en": "other"}}, {"version": FIRST, "title": {"en": "other"}}):
+    title = {"title": {"en": "other", "zh-CN": "另一个"}}
+    for other in (title, {"version": FIRST, **title}):
         refused = await write(hub, **other)
         assert refused.json()["type"] == "/problems/id-reused"
     pack = documents.pack("cn-hub")
@@ -161,6 +162,17 @@ async def test_a_version_is_written_once(hub: Hub) -> None:
 async def test_what_no_hub_can_decide_by_is_not_written(hub: Hub) -> None:
     refused = await write(hub, rules=[])
     assert refused.json()["errors"] == [{"pointer": "/document", "code": "no-policy"}]
+    strict = {
+        "id": "NO-CODE",
+        "when": {"===": [{"var": "credential.status"}, "NOT_PRESENTED"]},
+        "outcome": "RETURN",
+        "code": "no-code",
+        "text": {"en": "No code.", "zh-CN": "没有码。"},
+    }
+    told = await write(hub, rules=[*document()["rules"], strict])
+    assert (told.status_code, told.json()["type"]) == (422, "/problems/policy-refused")
+    (finding,) = [one for one in told.json()["findings"] if one["rule_id"] == "NO-CODE"]
+    assert set(finding["text"]) == set(finding["remedy"]) == {"en", "zh-CN"}
     assert MILD not in await listed(hub)
     commander = hub.client(Role.DUTY_COMMANDER)
     assert (await ask(commander)).json()["type"] == "/problems/not-found"

@@ -383,7 +383,9 @@ TARGETS = (
         "PUT",
         "/v1/policies/other-1",
         Role.SUPERVISOR,
-        lambda: {"document": {**documents.pack("cn-hub"), "title": {"en": CANARY}}},
+        lambda: {
+            "document": {**documents.pack("cn-hub"), "title": {"en": CANARY, "zh-CN": CANARY}}
+        },
         (
             *at(
                 "/document/title/en",
@@ -413,7 +415,7 @@ TARGETS = (
     ),
     Target(
         "POST",
-        "/v1/policies/cn-hub-1/activations",
+        f"/v1/policies/{documents.pack('cn-hub')['version']}/activations",
         Role.DUTY_COMMANDER,
         lambda: {"id": str(_SOME), "reason": CANARY},
         (
@@ -454,6 +456,27 @@ TARGETS = (
         Role.SUPERVISOR,
         lambda: {"reason": CANARY},
         (*at("/reason", of=TEXTS), Fault("/link_id", '"x"', "unknown-field")),
+    ),
+    Target(
+        "POST",
+        "/v1/exports/identified",
+        Role.EPIDEMIOLOGIST,
+        lambda: {
+            "id": str(_SOME),
+            "from": people.ago(hours=2),
+            "to": people.now(),
+            "purpose": "LEGAL_DUTY",
+            "recipient": CANARY,
+            "reason": CANARY,
+        },
+        (
+            *at("/id", of=IDS),
+            *at("/from", "/to", of=MOMENTS),
+            *at("/purpose", of=WORDS),
+            *at("/recipient", "/reason", of=TEXTS),
+            Fault("/to", '"2020-01-01T00:00:00Z"', "out-of-range"),
+            Fault("/since", '"2020-01-01T00:00:00Z"', "unknown-field"),
+        ),
     ),
     Target(
         "POST",

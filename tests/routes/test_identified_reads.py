@@ -21,6 +21,7 @@ import linelists
 import looks
 import people
 import pytest
+import seconds
 from httpx2 import Response
 from hubs import DEVICE, Hub
 
@@ -55,6 +56,20 @@ async def _exported(hub: Hub, _: Mapping[str, object]) -> Response:
     return await linelists.export(hub, urlencode(PERIOD))
 
 
+async def _taken(hub: Hub, _: Mapping[str, object]) -> Response:
+    body = {
+        **PERIOD,
+        "id": str(uuid4()),
+        "purpose": "LEGAL_DUTY",
+        "recipient": "a",
+        "reason": "b",
+    }
+    client = hub.client(Role.EPIDEMIOLOGIST)
+    asked = await client.post("/v1/exports/identified", json=body)
+    await seconds.decide(hub.client(Role.SUPERVISOR), body["id"])
+    return await client.post(f"/v1/exports/identified/{asked.json()['approval_id']}:take")
+
+
 async def _opened(hub: Hub, known: Mapping[str, object]) -> Response:
     path = f"/v1/quarantine/{known['quarantine_id']}:reveal"
     return await hub.client(Role.SUPERVISOR).post(path, json={"purpose": "DATA_QUALITY"})
@@ -87,6 +102,7 @@ READS: Mapping[str, Callable[[Hub, Mapping[str, object]], Awaitable[Response]]] 
     "POST /v1/lookups": _looked_up,
     "PUT /v1/links/{link_id}": _linked,
     "GET /v1/exports/cases.csv": _exported,
+    "POST /v1/exports/identified/{approval_id}:take": _taken,
     "GET /v1/changes": _disclosed,
     "POST /v1/quarantine/{quarantine_id}:reveal": _opened,
 }
@@ -154,7 +170,7 @@ async def inhabit(hub: Hub) -> Mapping[str, object]:
     await hub.client(DEVICE).post("/v1/facts:batch", json=batch)
     kept = (await supervisor.get("/v1/quarantine")).json()["facts"]
     asked = await hub.client(Role.DUTY_COMMANDER).post(
-        "/v1/policies/cn-hub-1/activations", json={"id": str(uuid4()), "reason": "as before"}
+        "/v1/policies/cn-hub-2/activations", json={"id": str(uuid4()), "reason": "as before"}
     )
     return {
         "approval_id": asked.json()["approval_id"],
@@ -228,12 +244,13 @@ async def test_a_whole_name_is_given_where_it_is_asked_for_and_nowhere_else(hub:
     }
     assert whole == {
         "POST /v1/cases/{case_id}/person:reveal",
+        "POST /v1/exports/identified/{approval_id}:take",
         "POST /v1/quarantine/{quarantine_id}:reveal",
     }
 
 
 ROOT = Path(twinstile.__file__).parent
-OPENS = {"reveal", "reveal_held", "reveal_contacts", "decrypt"}
+OPENS = {"reveal", "reveal_held", "reveal_held_all", "reveal_contacts", "decrypt"}
 KEEPERS = {
     "platform/crypto.py",
     "identity/vault.py",
@@ -250,6 +267,7 @@ def test_whatever_opens_an_identity_records_that_it_did() -> None:
     }
     assert opening == {
         "cases/api.py",
+        "export/identified.py",
         "screening/desk/aside.py",
         "screening/desk/lookups.py",
         "screening/notices/sending.py",

@@ -106,6 +106,8 @@ ALLOWED: Mapping[str, frozenset[str]] = {
     "POST /v1/cases/{case_id}/transitions": CASE_WRITERS,
     "GET /v1/exports/cases.csv": frozenset({Role.EPIDEMIOLOGIST}),
     "GET /v1/reports/reminders": COUNTERS,
+    "POST /v1/exports/identified": frozenset({Role.EPIDEMIOLOGIST}),
+    "POST /v1/exports/identified/{approval_id}:take": frozenset({Role.EPIDEMIOLOGIST}),
     "GET /v1/reports/period": COUNTERS,
     "GET /v1/destructions": COUNTERS | {Role.ADMINISTRATOR},
     "GET /v1/destructions/{key_id}": COUNTERS | {Role.ADMINISTRATOR},

@@ -4,20 +4,32 @@ from dataclasses import asdict
 from datetime import datetime
 from functools import partial
 from typing import Annotated
+from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
 from twinstile.cases.types import Disposition
-from twinstile.export import linelist, reader, reminded, reports
-from twinstile.platform import access, clock
+from twinstile.export import identified, linelist, reader, reminded, reports
+from twinstile.export.identified import Wanted
+from twinstile.platform import access, approvals_api, clock
 from twinstile.platform.access import Action, Look, Purpose
+from twinstile.platform.approvals_api import AskedAnswer
 from twinstile.platform.auth import Principal, Scope
-from twinstile.platform.errors import InvalidInput, PurposeRequired, TooMany, documented
-from twinstile.platform.fields import Answer, Moment
+from twinstile.platform.errors import (
+    ApprovalDecided,
+    ApprovalLapsed,
+    IdReused,
+    InvalidInput,
+    NotFound,
+    PurposeRequired,
+    TooMany,
+    documented,
+)
+from twinstile.platform.fields import Answer, Body, Line, Moment
 from twinstile.platform.modes import HubMode
 from twinstile.platform.streams import Streamed
-from twinstile.platform.web import GatedRoute, Home, caller
+from twinstile.platform.web import GatedRoute, Home, Tx, caller
 from twinstile.screening.types import NoticeState, ReminderKind
 
 router = APIRouter(prefix="/v1", route_class=GatedRoute, tags=["exports"])
@@ -98,6 +110,70 @@ async def export_cases(
             "Cache-Control": "no-store",
         },
     )
+
+
+class IdentifiedBody(Body):
+    id: UUID = Field(description="yours: the same again is harmless")
+    since: Moment = Field(alias="from", examples=["2026-11-24T00:00:00+08:00"])
+    until: Moment = Field(alias="to", examples=["2026-11-25T00:00:00+08:00"])
+    purpose: Purpose | None = Field(
+        default=None,
+        description="INVESTIGATION or LEGAL_DUTY; without one: 403 `purpose-required`",
+        examples=["LEGAL_DUTY"],
+    )
+    recipient: Line = Field(
+        description="which authority gets the list", examples=["City health commission"]
+    )
+    reason: Line = Field(
+        description="in words, without personal data", examples=["letter 12 of the commission"]
+    )
+
+
+Identified = Annotated[Principal, caller(Scope.EXPORTS_IDENTIFIED)]
+
+
+@router.post(
+    "/exports/identified",
+    status_code=202,
+    summary="Ask for a line list with names",
+    responses=documented(InvalidInput, PurposeRequired, IdReused),
+)
+async def ask_identified(body: IdentifiedBody, tx: Tx, who: Identified) -> AskedAnswer:
+    """Ask for the cases of a period with name and document, at most 500, for an authority.
+
+    A second person has to agree; then it is taken once, within half an hour.
+    """
+    wanted = Wanted(body.since, body.until, body.purpose, body.recipient)
+    done = await identified.ask(tx, who, body.id, wanted, body.reason, clock.now())
+    return approvals_api.asked(done)
+
+
+@router.post(
+    "/exports/identified/{approval_id}:take",
+    summary="Take a line list with names",
+    response_class=Response,
+    openapi_extra=access.logged(Action.IDENTIFIED_EXPORT),
+    responses={
+        **documented(NotFound, ApprovalDecided, ApprovalLapsed, InvalidInput),
+        200: {
+            "description": "one row a case, header first; columns in docs/epidemiologists.md",
+            "content": {"text/csv": {"schema": {"type": "string"}}},
+        },
+    },
+)
+async def take_identified(approval_id: UUID, tx: Tx, home: Home, who: Identified) -> Response:
+    """The list you asked for, as CSV, once. Each case in it is recorded first.
+
+    A connection that breaks meanwhile has used it up: ask again.
+    """
+    keys = home.keys.of(who.hub_id)
+    text = await identified.take(tx, who, keys, approval_id, clock.now())
+    name = reader.file_name(f"cases-with-names-{who.hub_id}.csv", who.mode)
+    headers = {
+        "Content-Disposition": f'attachment; filename="{name}"',
+        "Cache-Control": "no-store",
+    }
+    return Response(text, media_type=CSV, headers=headers)
 
 
 @router.get(

@@ -14,6 +14,8 @@ from twinstile.export import reader
 from twinstile.platform.db import Database, Reading
 from twinstile.platform.streams import Sink
 
+FORMULA = r"^([=+@\t\r\n\uFF1D\uFF0B\uFF0D\uFF20-])"
+"""What a spreadsheet would take for one. In words of both PostgreSQL and Python."""
 LONGEST_S = 600
 """Seconds until an export ends, be the client as slow as it likes."""
 
@@ -31,7 +33,7 @@ def _text(column: str) -> str:
 
     The escapes are full-width forms of the same signs, for Chinese input methods type them.
     """
-    return rf"regexp_replace({column}, '^([=+@\t\r\n\uFF1D\uFF0B\uFF0D\uFF20-])', '''\1')"
+    return rf"regexp_replace({column}, '{FORMULA}', '''\1')"
 
 
 _COLUMNS = {

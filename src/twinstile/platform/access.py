@@ -43,6 +43,8 @@ class Action(StrEnum):
     LOOK_UP = "LOOK_UP"
     """Somebody was looked for by the number of a document."""
     EXPORT = "EXPORT"
+    IDENTIFIED_EXPORT = "IDENTIFIED_EXPORT"
+    """Names and numbers were taken out for an authority, after a second person agreed."""
     DISCLOSURE = "DISCLOSURE"
     """Data went to a partner."""
     QUARANTINE_READ = "QUARANTINE_READ"
@@ -95,6 +97,7 @@ PURPOSES: Mapping[Action, frozenset[Purpose]] = {
         }
     ),
     Action.EXPORT: frozenset({Purpose.INVESTIGATION, Purpose.LEGAL_DUTY, Purpose.DATA_QUALITY}),
+    Action.IDENTIFIED_EXPORT: frozenset({Purpose.INVESTIGATION, Purpose.LEGAL_DUTY}),
     Action.DISCLOSURE: frozenset(
         {Purpose.HANDOVER, Purpose.FOLLOW_UP, Purpose.INVESTIGATION, Purpose.LEGAL_DUTY}
     ),

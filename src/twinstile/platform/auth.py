@@ -42,6 +42,10 @@ class Scope(StrEnum):
     CHECKS_WRITE = "checks:write"
     DESTRUCTIONS_READ = "destructions:read"
     DEVICES_MANAGE = "devices:manage"
+    EXPORTS_APPROVE = "exports:approve"
+    """To agree that names are taken out."""
+    EXPORTS_IDENTIFIED = "exports:identified"
+    """To ask for that, and to take what another person agreed to."""
     EXPORTS_READ = "exports:read"
     FACTS_WRITE = "facts:write"
     IDENTITIES_READ = "identities:read"
@@ -112,6 +116,7 @@ ROLE_SCOPES: Mapping[Role, frozenset[Scope]] = {
         Scope.DESTRUCTIONS_READ,
         Scope.DEVICES_MANAGE,
         Scope.LINKS_MANAGE,
+        Scope.EXPORTS_APPROVE,
         Scope.LOOKUPS_WRITE,
         Scope.POLICIES_WRITE,
         Scope.QUARANTINE_READ,
@@ -131,6 +136,7 @@ ROLE_SCOPES: Mapping[Role, frozenset[Scope]] = {
         Scope.CASES_READ,
         Scope.CHECKS_READ,
         Scope.DESTRUCTIONS_READ,
+        Scope.EXPORTS_APPROVE,
         Scope.LEDGER_READ,
         Scope.POLICIES_WRITE,
         Scope.REMINDERS_WRITE,
@@ -143,6 +149,7 @@ ROLE_SCOPES: Mapping[Role, frozenset[Scope]] = {
         Scope.CASES_READ,
         Scope.CASES_WRITE,
         Scope.DESTRUCTIONS_READ,
+        Scope.EXPORTS_IDENTIFIED,
         Scope.EXPORTS_READ,
         Scope.REPORTS_READ,
         Scope.STEPS_WRITE,

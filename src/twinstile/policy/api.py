@@ -1,5 +1,7 @@
 """HTTP: which rules the hub decides by: to read for everybody on duty, to change for two."""
 
+import asyncio
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, cast
 from uuid import UUID
@@ -7,6 +9,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import Field
 from sqlalchemy import select
+from typing_extensions import override
 
 from twinstile.platform import approvals_api, clock
 from twinstile.platform.approvals_api import AskedAnswer
@@ -17,13 +20,16 @@ from twinstile.platform.errors import (
     IdReused,
     InvalidInput,
     NotFound,
+    Problem,
+    ProblemBody,
     documented,
 )
 from twinstile.platform.fields import Answer, Body, Document, Line, Moment, Word
-from twinstile.platform.web import GatedRoute, Read, Tx, caller
-from twinstile.policy import activations, documents, versions
+from twinstile.platform.web import GatedRoute, Home, Read, Tx, caller
+from twinstile.policy import activations, documents, validator, versions
 from twinstile.policy.documents import PolicyError
 from twinstile.policy.tables import PolicyActivation
+from twinstile.policy.validator import Finding
 from twinstile.policy.versions import Policies
 
 router = APIRouter(prefix="/v1", route_class=GatedRoute, tags=["policies"])
@@ -66,6 +72,38 @@ class PolicyBody(Body):
     document: Document = Field(
         description="see docs/policy.md", examples=[documents.pack("cn-hub")]
     )
+
+
+class FindingAnswer(Answer):
+    code: str
+    rule_id: str | None = Field(description="null: of the policy as a whole")
+    text: dict[str, str] = Field(description="what is wrong, by language")
+    remedy: dict[str, str] = Field(description="what to do about it, by language")
+
+
+class PolicyRefusedBody(ProblemBody):
+    """What speaks against a policy, for whoever has to sign it."""
+
+    findings: list[FindingAnswer]
+
+
+class PolicyRefused(Problem):
+    status = 422
+    slug = "policy-refused"
+    title = "This policy must not decide about people"
+    document = PolicyRefusedBody
+
+    def __init__(self, findings: Sequence[Finding] = ()) -> None:
+        super().__init__()
+        self.findings = findings
+
+    @override
+    def body(self, trace_id: str) -> PolicyRefusedBody:
+        plain = super().body(trace_id)
+        told = [
+            FindingAnswer.model_validate(one, from_attributes=True) for one in self.findings
+        ]
+        return PolicyRefusedBody(**dict(plain), findings=told)
 
 
 class WrittenAnswer(Answer):
@@ -131,20 +169,27 @@ async def read_policy(version: Word, tx: Read, who: Reader) -> PolicyDocument:
     summary="Write a version",
     responses={
         200: {"model": WrittenAnswer, "description": "The same as before"},
-        **documented(InvalidInput, Conflict, IdReused),
+        **documented(PolicyRefused, InvalidInput, Conflict, IdReused),
     },
 )
 async def write_policy(
-    version: Word, body: PolicyBody, tx: Tx, who: Writer, response: Response
+    version: Word, body: PolicyBody, home: Home, who: Writer, response: Response
 ) -> WrittenAnswer:
     """Store a version under the name its document has. Nothing is decided by it yet.
 
-    A version is written once: a correction is another version.
+    It is tried out first; what must not decide about people is refused, with what to do about
+    it. A version is written once: a correction is another version.
     """
+    today = clock.now().astimezone(home.settings.zone).date()
     try:
-        new = await activations.write(tx, who, version, body.document, clock.now())
+        documents.compile_document(body.document)
     except PolicyError as error:
         raise InvalidInput(errors=[FieldFault("/document", "no-policy")]) from error
+    # tenths of a second of work: not in the loop that answers the gates
+    if findings := await asyncio.to_thread(validator.judge, body.document, today):
+        raise PolicyRefused(findings)
+    async with home.database.transaction() as tx:
+        new = await activations.write(tx, who, version, body.document, clock.now())
     response.status_code = 201 if new else 200
     return WrittenAnswer(version=version)
 
