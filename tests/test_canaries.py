@@ -41,6 +41,8 @@ NAME = f"ZQVX{uuid4().hex[:10].upper()}"
 """Every canary's name begins so, hence finding none of it is finding none of them."""
 NUMBER = "77010119170707"
 """And every number: born on a day that no other test uses."""
+CONTACT = f"canary{uuid4().hex[:12]}@example.org"
+"""The address all of those on a manifest share."""
 BATCH = 250
 
 
@@ -163,7 +165,10 @@ async def on_a_manifest(hub: Hub) -> None:
     parts = {"mode": "RAIL", "service_no": "G1", "service_date": arrival[:10]}
     ends = {"origin": "A", "terminus": "B", "scheduled_arrival": arrival}
     await supervisor.put(f"/v1/runs/{run}", json={**parts, **ends})
-    entries = [{"entry_id": str(n), "document": document(n)} for n in range(1, 101)]
+    contact = {"channel": "EMAIL", "value": CONTACT, "owner": "OTHER"}
+    entries = [
+        {"entry_id": str(n), "document": document(n), "contact": contact} for n in range(1, 101)
+    ]
     told = await supervisor.put(
         f"/v1/runs/{run}/manifest", json={"batch": 1, "entries": entries}
     )
@@ -288,4 +293,4 @@ async def search(url: str, folder: Path, database: str, places: list[Path]) -> s
     await asyncio.to_thread(folder.mkdir)
     await program("pg_dump", url, "-f", folder / "dump.sql", database)
     await program("pg_basebackup", url, "-D", folder / "base", "-X", "stream", "-c", "fast")
-    return await asyncio.to_thread(scan, [data, folder, *places], [NAME, NUMBER])
+    return await asyncio.to_thread(scan, [data, folder, *places], [NAME, NUMBER, CONTACT])

@@ -205,6 +205,14 @@ async def nothing_tells(hub: Hub, run: Run, log: str) -> None:
         assert secret.encode().hex() not in log
 
 
+async def test_the_clock_of_the_service_sends(run: Run, place: Place) -> None:
+    await run.land([reachable(people.resident_number())])
+    await run.order()
+    (job,) = (job for job in jobs_of(run.hub.house, place) if job.name == "notices")
+    await job.work(clock.now())
+    assert len(run.lines()) == 1
+
+
 async def test_an_order_is_harmless_to_send_again(run: Run) -> None:
     await run.land([reachable(people.resident_number()), reachable(people.resident_number())])
     order = people.new_id()
