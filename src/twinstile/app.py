@@ -24,6 +24,7 @@ from twinstile.platform import (
     handlers,
     ledger_api,
     observe,
+    offline_shifts_api,
 )
 from twinstile.platform import api as platform
 from twinstile.platform.approvals import Kinds
@@ -37,6 +38,7 @@ from twinstile.screening.desk import api as desk
 from twinstile.screening.emergency import api as emergency
 from twinstile.screening.flow import api as flow
 from twinstile.screening.notices import api as notices
+from twinstile.screening.outage import api as outage
 from twinstile.screening.party import api as party
 from twinstile.sharing import api as sharing
 from twinstile.sharing.feed import Feed
@@ -45,6 +47,7 @@ ROUTERS = (
     screening.router,  # the gate's: routes are tried in this order
     screening.facts_router,
     platform.router,
+    offline_shifts_api.router,
     certificates.router,
     access_api.router,
     approvals_api.router,
@@ -53,6 +56,7 @@ ROUTERS = (
     cases.router,
     desk.router,
     emergency.router,
+    outage.router,
     flow.router,
     notices.router,
     party.router,

@@ -77,6 +77,14 @@ FACT = (
     *at("/test", "/itinerary", "/declaration", of=((f'"{CANARY}"', "invalid-format"),)),
     *at("/screening_id", "/run_id", of=IDS),
     *at("/lane_id", of=SLUGS),
+    Fault(
+        "/decided",
+        '{"verdict": "GREEN", "policy_version": "x"}',
+        "unknown-value",
+        "/decided/verdict",
+    ),
+    Fault("/decided", '{"verdict": "PASS"}', "missing", "/decided/policy_version"),
+    Fault("/decided", "[]", "invalid-format"),
     *at("/illness", "/assistance", "/offline", of=(*FLAGS, ("null", "invalid-format"))),
     *at("/party/id", of=IDS),
     *at("/party/role", of=WORDS),
@@ -168,6 +176,7 @@ TARGETS = (
             *FACT,
             *at("/counter", of=(*COUNTS, ("0", "out-of-range"))),
             *at("/sent_at", of=MOMENTS),
+            *at("/made_for", of=SLUGS),
         ),
     ),
     Target(
@@ -177,6 +186,7 @@ TARGETS = (
         lambda: {"sent_at": people.now(), "items": []},
         (
             *at("/sent_at", of=MOMENTS),
+            *at("/made_for", of=SLUGS),
             *at("/items", of=((f'"{CANARY}"', "invalid-format"), ("{}", "invalid-format"))),
             Fault("/items", "[]", "too-few"),
             Fault("/items", f"[{'{},' * 9_999}{{}}]", "too-many"),

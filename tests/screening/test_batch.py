@@ -66,16 +66,18 @@ async def test_the_largest_counter_json_holds_exactly_is_taken_by_either_route(
     assert told["missing"] == [[1, 2**31 - 1], [2**31 + 1, largest - 1]]
 
 
-async def test_a_fact_from_before_all_policies_is_stored_and_sinks_no_neighbour(
+async def test_a_fact_from_before_all_policies_is_kept_aside_and_sinks_no_neighbour(
     hub: Hub,
 ) -> None:
     """A clock that lost its battery, and ran ahead when the backlog was sent."""
     old, ahead = "2000-01-01T00:00:01Z", "2099-01-01T00:00:00Z"
-    items = [item(1), item(2, people.fact(observed_at=old)), item(3)]
+    known = {"clock_offset_ms": 0}
+    items = [item(1, **known), item(2, people.fact(observed_at=old)), item(3, **known)]
     answer = await hub.client(DEVICE).post(
         "/v1/facts:batch", json={"sent_at": ahead, "items": items}
     )
-    assert [i["status"] for i in answer.json()["items"]] == ["stored"] * 3
+    told = [i["status"] for i in answer.json()["items"]]
+    assert told == ["stored", "quarantined", "stored"]
     alone = people.check(4) | {"observed_at": old, "sent_at": ahead}
     answer = await hub.client().put(f"/v1/checks/{people.new_id()}", json=alone)
     assert answer.status_code == 201

@@ -54,6 +54,12 @@ CHECKS = Counter(
 QUARANTINED = Counter(
     "twinstile_facts_quarantined_total", "Facts kept aside", ("hub", "code"), registry=REGISTRY
 )
+REVIEWED = Counter(
+    "twinstile_decisions_reviewed_total",
+    "Decisions of devices that the service decides otherwise, by how it came",
+    ("hub", "cause"),
+    registry=REGISTRY,
+)
 BATCHES = Histogram(
     "twinstile_gate_batch_checks",
     "Checks committed together",

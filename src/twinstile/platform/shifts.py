@@ -241,7 +241,8 @@ async def sign_out(tx: Transaction, who: Principal, at: datetime) -> None:
 class Worked:
     """A shift as it was worked: by whom, in which roles, from when until when."""
 
-    operator_id: UUID
+    operator_id: UUID | None
+    """None of a shift that a tablet claims and nobody has confirmed."""
     roles: frozenset[Role]
     started_at: datetime
     ended_at: datetime

@@ -193,6 +193,23 @@ class ApprovalRecord(Base):
     used_at: Mapped[datetime | None]
 
 
+class OfflineShift(Base):
+    """A shift that a tablet claims: it began without the service, so nobody checked who did."""
+
+    __tablename__ = "offline_shift"
+    __table_args__ = (Index(None, "hub_id", "recorded_at"),)
+
+    hub_id: Mapped[HubKey]
+    shift_id: Mapped[UuidKey]
+    device_id: Mapped[UUID]
+    operator_id: Mapped[UUID]
+    roles: Mapped[list[str]]
+    started_at: Mapped[datetime]
+    ends_at: Mapped[datetime]
+    recorded_at: Mapped[datetime]
+    confirmed_at: Mapped[datetime | None]
+
+
 class Event(Base):
     """What others must hear of: audit line, outbox entry and sync position in one row."""
 

@@ -16,8 +16,14 @@ from twinstile.platform.errors import FieldFault, InvalidInput
 from twinstile.platform.roles import Role
 from twinstile.platform.shifts import Worked
 from twinstile.screening import machine
-from twinstile.screening.bodies import CheckFact, ReminderBody, ServiceBody, TransitionBody
+from twinstile.screening.bodies import (
+    CheckFact,
+    ReminderBody,
+    ServiceBody,
+    TransitionBody,
+)
 from twinstile.screening.intake import Receiver
+from twinstile.screening.offline_bodies import ShiftBody
 
 CLOCK_TOLERANCE = timedelta(minutes=5)
 """How far a fact's corrected moment may lie outside the shift it names."""
@@ -72,7 +78,7 @@ def _in_shift(
 
     The fact's moment is put right by how far the device's clock was off at sending.
     """
-    moment = _moment(body) + (receiver.at - sent_at)
+    moment = made_at(body) + (receiver.at - sent_at)
     if not worked.covers(moment, CLOCK_TOLERANCE):
         raise InvalidInput(errors=[FieldFault("/shift_id", "out-of-range")])
     who = replace(
@@ -81,13 +87,14 @@ def _in_shift(
     return replace(receiver, who=who)
 
 
-def _moment(body: BaseModel) -> datetime:
+def made_at(body: BaseModel) -> datetime:
+    """When a fact was made, by the device's clock."""
     match body:
         case CheckFact(observed_at=moment):
             return moment
         case ReminderBody(given_at=moment) | ServiceBody(given_at=moment):
             return moment
-        case TransitionBody(at=moment):
+        case TransitionBody(at=moment) | ShiftBody(started_at=moment):
             return moment
         case _:
             raise TypeError(type(body).__name__)

@@ -6,15 +6,17 @@ it then, and its neighbours never notice. Everything of one batch is in one tran
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import groupby
+from operator import itemgetter
 from typing import TypeVar, cast
 from uuid import UUID
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from twinstile.identity.forms import RealDocument
-from twinstile.platform import devices, shifts
+from twinstile.platform import devices, offline_shifts, shifts
+from twinstile.platform.auth import Principal
 from twinstile.platform.db import Transaction
 from twinstile.platform.errors import (
     FieldFault,
@@ -26,7 +28,9 @@ from twinstile.platform.errors import (
 )
 from twinstile.platform.handlers import MOST_FAULTS, faults
 from twinstile.platform.modes import HubMode
+from twinstile.platform.offline_shifts import Claim
 from twinstile.platform.shifts import Worked
+from twinstile.policy import versions
 from twinstile.policy.versions import Policies
 from twinstile.screening import acts, attribution, checks, intake, quarantine, transitions
 from twinstile.screening.acts import Act, Given
@@ -43,6 +47,7 @@ from twinstile.screening.bodies import (
 )
 from twinstile.screening.facts import GateCheck
 from twinstile.screening.intake import Receiver
+from twinstile.screening.offline_bodies import ShiftBody
 from twinstile.screening.passages import Recorded
 from twinstile.screening.transitions import Step
 
@@ -54,6 +59,7 @@ _BODIES: Mapping[FactKind, type[BaseModel]] = {
     FactKind.REMINDER: ReminderBody,
     FactKind.SERVICE: ServiceBody,
     FactKind.TRANSITION: TransitionBody,
+    FactKind.SHIFT: ShiftBody,
 }
 
 
@@ -77,6 +83,8 @@ class _Fact:
     counter: int
     body: BaseModel
     receiver: Receiver
+    sent_at: datetime
+    """By the device's clock as it ran when the fact was made."""
 
 
 async def receive(
@@ -87,41 +95,102 @@ async def receive(
     sent_at: datetime,
 ) -> list[Taken]:
     """Take every item in, in order; the device's counters are noted at the end."""
-    taken: list[Taken | None] = [None] * len(items)
-    facts: list[_Fact] = []
-    counters: list[int] = []
     envelopes = [_envelope(item) for item in items]
-    crew = await shifts.crew(
-        tx,
-        receiver.who.hub_id,
-        receiver.who.device_id,
-        {e.shift_id for e in envelopes if isinstance(e, FactBody) and e.shift_id},
-    )
+    oldest = receiver.at - await _replayed(tx, receiver, policies)
+    taken: dict[int, Taken] = {}
     for place, envelope in enumerate(envelopes):
+        if isinstance(envelope, FactBody) and envelope.kind is FactKind.SHIFT:
+            taken[place] = await _claim(tx, envelope, receiver, sent_at, oldest)
+    crew = await _crew(tx, receiver.who, envelopes)
+    facts: list[_Fact] = []
+    for place, envelope in enumerate(envelopes):
+        if place in taken:
+            continue
         if isinstance(envelope, Problem):
             claimed = _claimed(items[place], "id", _ID)
             taken[place] = Taken(claimed, FactStatus.QUARANTINED, envelope)
-            if counter := _claimed(items[place], "counter", _COUNTER):
-                counters.append(counter)
             continue
-        counters.append(envelope.counter)
         try:
-            facts.append(_fact(place, envelope, crew, receiver, sent_at))
+            fact = _fact(place, envelope, crew, receiver, sent_at)
+            _require_recent(fact.body, receiver.at - fact.sent_at, oldest)
+            facts.append(fact)
         except Problem as problem:
             taken[place] = Taken(envelope.id, FactStatus.QUARANTINED, problem)
     for (kind, *_), group in groupby(facts, key=_hand):
-        for fact, outcome in await _store(tx, kind, list(group), policies, sent_at):
+        for fact, outcome in await _store(tx, kind, list(group), policies):
             taken[fact.place] = outcome
     _require_nobody_real(taken)
-    done = [outcome for outcome in taken if outcome is not None]
+    done = [taken[place] for place in range(len(items))]
+    await _conclude(tx, receiver, items, done)
+    return done
+
+
+async def _conclude(
+    tx: Transaction, receiver: Receiver, items: Sequence[object], done: Sequence[Taken]
+) -> None:
+    """Keep aside what was not accepted, and note which counters have come."""
     for item, outcome in zip(items, done, strict=True):
         if outcome.problem is not None:
             await quarantine.keep(tx, receiver, item, outcome.id, outcome.problem)
+    claimed = (_claimed(item, "counter", _COUNTER) for item in items)
+    counters = [counter for counter in claimed if counter]
     if counters:
         await devices.note_counters(
             tx, receiver.who.hub_id, receiver.who.device_id, counters, receiver.at
         )
-    return done
+
+
+async def _replayed(tx: Transaction, receiver: Receiver, policies: Policies) -> timedelta:
+    """How old a fact may be that is handed over now, by the policy in force now."""
+    hub_id = receiver.who.hub_id
+    policy = await policies.get(tx, hub_id, await versions.in_force(tx, hub_id, receiver.at))
+    return timedelta(hours=policy.parameters.replay_hours)
+
+
+def _require_recent(body: BaseModel, offset: timedelta, oldest: datetime) -> None:
+    """Raises `InvalidInput` for a fact that is handed over too late to count by itself.
+
+    Whoever opens it can mend and send it: a person has then looked at it.
+    """
+    made = attribution.made_at(body)
+    if made < oldest - offset:
+        field = next(name for name, value in body if value == made)
+        raise InvalidInput(errors=[FieldFault(f"/body/{field}", "too-old")])
+
+
+async def _claim(
+    tx: Transaction,
+    envelope: FactBody,
+    receiver: Receiver,
+    sent_at: datetime,
+    oldest: datetime,
+) -> Taken:
+    """A shift that began without a network, recorded before the facts made in it."""
+    try:
+        fact = _fact(0, envelope, {}, receiver, sent_at)
+        _require_recent(fact.body, receiver.at - fact.sent_at, oldest)
+        said = cast("ShiftBody", fact.body)
+        began = intake.corrected(said.started_at, fact.sent_at, receiver.at)
+        ended = said.ended_at and intake.corrected(said.ended_at, fact.sent_at, receiver.at)
+        try:
+            new = await offline_shifts.claim(
+                tx, receiver.who, Claim(fact.id, said.login, began, ended), receiver.at
+            )
+        except InvalidInput as problem:
+            return _refused(fact, problem)
+    except Problem as problem:
+        return Taken(envelope.id, FactStatus.QUARANTINED, problem)
+    return Taken(envelope.id, FactStatus.STORED if new else FactStatus.DUPLICATE)
+
+
+async def _crew(
+    tx: Transaction, who: Principal, envelopes: Sequence[FactBody | Problem]
+) -> dict[UUID, Worked]:
+    """The shifts these facts name, as far as they were worked on this device."""
+    named = {e.shift_id for e in envelopes if isinstance(e, FactBody) and e.shift_id}
+    known = await shifts.crew(tx, who.hub_id, who.device_id, named)
+    claimed = await offline_shifts.crew(tx, who.hub_id, who.device_id, named - known.keys())
+    return known | claimed
 
 
 async def astray(tx: Transaction, receiver: Receiver, body: BatchBody) -> OtherHub:
@@ -139,12 +208,12 @@ async def astray(tx: Transaction, receiver: Receiver, body: BatchBody) -> OtherH
     return kept
 
 
-def _require_nobody_real(taken: Sequence[Taken | None]) -> None:
+def _require_nobody_real(taken: Mapping[int, Taken]) -> None:
     """Refuse the whole batch if a practice hub was told of somebody real."""
     faults = [
         FieldFault(f"/items/{place}{fault.pointer}", fault.code)
-        for place, outcome in enumerate(taken)
-        if outcome and isinstance(outcome.problem, RealDocument)
+        for place, outcome in sorted(taken.items(), key=itemgetter(0))
+        if isinstance(outcome.problem, RealDocument)
         for fault in outcome.problem.errors
     ]
     if faults:
@@ -185,8 +254,10 @@ def _fact(
     except ValidationError as error:
         found = faults(error.errors(include_url=False))
         raise InvalidInput(errors=_in_body(found)) from None
+    if envelope.clock_offset_ms is not None:
+        sent_at = receiver.at - timedelta(milliseconds=envelope.clock_offset_ms)
     hand = attribution.hand(envelope.shift_id, body, crew, receiver, sent_at)
-    return _Fact(place, envelope.kind, envelope.id, envelope.counter, body, hand)
+    return _Fact(place, envelope.kind, envelope.id, envelope.counter, body, hand, sent_at)
 
 
 def _refused(fact: _Fact, problem: Problem) -> Taken:
@@ -205,10 +276,9 @@ async def _store(
     kind: FactKind,
     facts: Sequence[_Fact],
     policies: Policies,
-    sent_at: datetime,
 ) -> list[tuple[_Fact, Taken]]:
     if kind is FactKind.CHECK:
-        return await _store_checks(tx, facts, policies, sent_at)
+        return await _store_checks(tx, facts, policies)
     outcomes: list[tuple[_Fact, Taken]] = []
     for fact in facts:
         try:
@@ -222,7 +292,7 @@ async def _store(
 
 
 async def _store_checks(
-    tx: Transaction, facts: Sequence[_Fact], policies: Policies, sent_at: datetime
+    tx: Transaction, facts: Sequence[_Fact], policies: Policies
 ) -> list[tuple[_Fact, Taken]]:
     outcomes: list[tuple[_Fact, Taken]] = []
     readable: list[tuple[_Fact, GateCheck]] = []
@@ -230,7 +300,9 @@ async def _store_checks(
         match fact.body:
             case CheckFact() as body:
                 try:
-                    check = intake.check(body, fact.id, fact.counter, sent_at, fact.receiver)
+                    check = intake.check(
+                        body, fact.id, fact.counter, fact.sent_at, fact.receiver
+                    )
                     readable.append((fact, check))
                 except InvalidInput as problem:
                     outcomes.append((fact, _refused(fact, problem)))

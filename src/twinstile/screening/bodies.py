@@ -24,6 +24,7 @@ from twinstile.platform.modes import HubMode
 from twinstile.policy.types import Anchor, MeasureKind
 from twinstile.screening import rules
 from twinstile.screening.claim_bodies import ClaimFields
+from twinstile.screening.offline_bodies import DecidedBody, MadeFor, Offset
 from twinstile.screening.particulars import Particulars
 from twinstile.screening.party_bodies import PartyBody, PartyTold
 from twinstile.screening.types import (
@@ -115,6 +116,9 @@ class CheckFact(ClaimFields):
 
     observed_at: Moment = Field(description="when it happened, by the device's clock")
     offline: StrictBool = Field(default=False, description="decided without the service")
+    decided: DecidedBody | None = Field(
+        default=None, description="how, if so: kept beside what the service decides"
+    )
     screening_id: UUID | None = Field(default=None, description="the passage this belongs to")
     run_id: UUID | None = Field(default=None, description="the run the traveller names")
     lane_id: Slug | None = Field(default=None, description="the device's own lane unless given")
@@ -128,17 +132,10 @@ class CheckFact(ClaimFields):
     party: PartyBody | None = Field(default=None, description="with whom somebody travels")
 
 
-MadeFor = Annotated[
-    Slug | None,
-    Field(description="the hub_id told at enrolment; refused with another hub's token"),
-]
-
-
 class CheckBody(CheckFact):
     """A check sent by itself."""
 
     made_for: MadeFor = None
-
     counter: Counter
     sent_at: Moment = Field(description="the device's clock at sending; gives the offset")
 
@@ -209,6 +206,7 @@ class FactKind(StrEnum):
     REMINDER = "reminder"
     SERVICE = "service"
     TRANSITION = "transition"
+    SHIFT = "shift"
 
 
 class FactBody(Body):
@@ -220,8 +218,9 @@ class FactBody(Body):
     shift_id: UUID | None = Field(
         default=None, description="the shift it was made in, when sent with a device token"
     )
+    clock_offset_ms: Offset = None
     body: dict[str, object] = Field(
-        description="CheckFact, ReminderBody, ServiceBody or TransitionBody, by kind",
+        description="CheckFact, ReminderBody, ServiceBody, TransitionBody, ShiftBody by kind",
         examples=[
             {
                 "observed_at": "2026-11-24T08:15:30+08:00",

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 from twinstile.cases import referrals
 from twinstile.identity import vault
+from twinstile.platform import observe
 from twinstile.platform.crypto import KeyFiles
 from twinstile.platform.db import Transaction, as_json
 from twinstile.platform.errors import Overtaken
@@ -21,10 +22,12 @@ from twinstile.policy.versions import Policies
 from twinstile.screening import facts
 from twinstile.screening.facts import GateCheck
 from twinstile.screening.flow import alerts
+from twinstile.screening.flow.alerts import Raised
 from twinstile.screening.party import members
 from twinstile.screening.passage import Passage
 from twinstile.screening.passages import Batch, Recorded
-from twinstile.screening.types import ScreeningState
+from twinstile.screening.reviews import Review
+from twinstile.screening.types import AlertKind, ScreeningState
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +49,8 @@ async def record(
     A check that was stored before gets its first answer again. With `counting`, the devices'
     counters are noted too; who notes them later in the same transaction leaves it out. Two
     statements however many checks, three if cases are opened; more where an alarm joins an open
-    case, or where somebody belongs to a party. Raises `Overtaken` when another request has
-    moved the same passage or party since it was read.
+    case, where somebody belongs to a party or is to be alerted. Raises `Overtaken` when another
+    request has moved the same passage or party since it was read.
     """
     hub_id = stand.hub_id
     today = stand.at.astimezone(stand.zone).date()
@@ -69,7 +72,20 @@ async def record(
     await referrals.join(tx, hub_id, batch.joining, stand.at)
     await members.join(tx, hub_id, batch.parties.party_rows(), batch.parties.member_rows)
     await alerts.raise_all(tx, hub_id, batch.alerts, stand.at)
+    await _review(tx, stand, batch.reviews)
     return [_numbered(done, numbers) for done in batch.done]
+
+
+async def _review(tx: Transaction, stand: Stand, found: Sequence[Review]) -> None:
+    """Count decisions of devices that are told once more, and alert somebody."""
+    for review in found:
+        observe.REVIEWED.labels(stand.hub_id, review.cause).inc()
+    raised = [
+        Raised(AlertKind.RETROSPECTIVE, review.screening_id, review.facts())
+        for review in found
+        if review.alarming
+    ]
+    await alerts.raise_all(tx, stand.hub_id, raised, stand.at)
 
 
 def _numbered(done: Recorded, numbers: Mapping[UUID, str]) -> Recorded:

@@ -22,6 +22,7 @@ from twinstile.screening.types import (
     ReminderKind,
     ScreeningState,
     ServiceKind,
+    Verdict,
     VerificationKind,
 )
 
@@ -41,6 +42,8 @@ class GateCheck:
     received_at: datetime
     clock_offset_ms: int
     offline: bool
+    decided: Verdict | None
+    """What the lane showed, if the device said so."""
     screening_id: UUID | None
     run_id: UUID | None
     lane_id: str | None

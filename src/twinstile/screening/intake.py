@@ -74,6 +74,7 @@ def check(
         "services": [offer.model_dump(mode="json") for offer in body.services],
         "assistance": body.assistance,
         "illness": body.illness,
+        "decided": body.decided and body.decided.model_dump(mode="json"),
         **(
             body.model_dump(mode="json", include=claim_bodies.MEMBERS) if brought.claims else {}
         ),
@@ -86,6 +87,7 @@ def check(
         received_at=at,
         clock_offset_ms=clock_offset_ms(at, sent_at),
         offline=body.offline,
+        decided=body.decided.verdict if body.decided else None,
         screening_id=body.screening_id,
         run_id=body.run_id,
         lane_id=body.lane_id or who.lane_id,

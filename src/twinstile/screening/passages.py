@@ -14,13 +14,14 @@ from uuid_utils.compat import uuid7
 
 from twinstile.cases.referrals import Opening, case_of
 from twinstile.policy.types import HubPolicy
-from twinstile.screening import machine, rules
+from twinstile.screening import machine, reviews, rules
 from twinstile.screening.bodies import FactStatus
 from twinstile.screening.deadlines import due
 from twinstile.screening.facts import GateCheck, Known, Situation
 from twinstile.screening.flow.alerts import Raised
 from twinstile.screening.parties import Parties, flagged
 from twinstile.screening.passage import UNRESOLVED, Passage, as_passage, joins, opened_by
+from twinstile.screening.reviews import Cause, Review
 from twinstile.screening.rules import Evidence
 from twinstile.screening.types import (
     Completeness,
@@ -72,6 +73,8 @@ class Batch:
         self.alerts: list[Raised] = []
         self.joining: list[Opening] = []
         """Alarms of people who have an open case: they join it."""
+        self.reviews: list[Review] = []
+        """Decisions of devices that are to be told once more."""
 
     def openings(self) -> list[Opening]:
         """Cases that the batch confirmed."""
@@ -132,7 +135,7 @@ class Batch:
             prior_hold=self._suspected(check, passage, situation, policy),
             company=self.parties.company(passage, policy, check.moment),
         )
-        decision = rules.decide(passage.state, evidence, around, policy)
+        decision = self._reviewed(check, passage, evidence, around, situation)
         after = self._moved(passage, check, evidence, decision, situation)
         status = FactStatus.CONFLICT_KEPT if conflict else FactStatus.STORED
         answer = Recorded(
@@ -197,6 +200,34 @@ class Batch:
             inherited = {"party_id": str(after.party_id), "from": str(after.screening_id)}
             told = inherited | _told(decision)
             self._event(check, "screening.inherited", minor.screening_id, told)
+
+    def _reviewed(
+        self,
+        check: GateCheck,
+        passage: Passage,
+        evidence: Evidence,
+        around: rules.Around,
+        situation: Situation,
+    ) -> Decision:
+        """The decision for the passage; what else there is to say of it is noted."""
+        policy = self._policies[situation.policy_version]
+        whole = rules.decide(passage.state, evidence, around, policy)
+        unaware = None
+        if around.prior_hold and reviews.is_over(check, policy):
+            alone = replace(around, prior_hold=False)
+            unaware = rules.decide(passage.state, evidence, alone, policy)
+        decision, cause = reviews.standing(check, whole, unaware)
+        told = check.id, check.decided, whole
+        if cause is not None:
+            self.reviews.append(Review(cause, passage.screening_id, *told))
+        _, others = self._earlier(check, situation)
+        self.reviews += [
+            Review(Cause.LATER_PASSAGE, other.screening_id, *told)
+            for other in others
+            if other.screening_id != passage.screening_id
+            and reviews.cleared_since(check, whole, other)
+        ]
+        return decision
 
     def _suspected(
         self, check: GateCheck, passage: Passage, situation: Situation, policy: HubPolicy

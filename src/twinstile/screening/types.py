@@ -290,6 +290,8 @@ class AlertKind(StrEnum):
     """Somebody had passed when a companion turned out to be ill."""
     DEFERRAL_UNRESOLVED = "DEFERRAL_UNRESOLVED"
     """Somebody let through unscreened was not settled in time."""
+    RETROSPECTIVE = "RETROSPECTIVE"
+    """What arrived late says of a passage that is over: somebody should have been stopped."""
 
 
 class PartyRole(StrEnum):

@@ -152,6 +152,9 @@ ALERTS: Final[Mapping[AlertKind, Phrase]] = {
     ),
     AlertKind.PARTY_FLAGGED: Phrase("A companion turned out ill", "同行人员查出异常"),
     AlertKind.DEFERRAL_UNRESOLVED: Phrase("Deferral left unresolved", "落地管控逾期未落实"),
+    AlertKind.RETROSPECTIVE: Phrase(
+        "Passed, and should have been stopped: look again", "事后比对异常 · 请复核"
+    ),
 }
 
 TRIGGERS: Final[Mapping[str, Phrase]] = {

@@ -41,6 +41,7 @@ PLANS: Final[Mapping[AlertKind, Plan | None]] = {
     AlertKind.ORDER_ENDED: Plan(timedelta(minutes=15), "duty_commander"),
     AlertKind.PARTY_FLAGGED: Plan(timedelta(hours=24), None),
     AlertKind.DEFERRAL_UNRESOLVED: None,
+    AlertKind.RETROSPECTIVE: Plan(timedelta(hours=2), "duty_commander"),
 }
 
 

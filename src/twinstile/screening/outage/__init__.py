@@ -1,0 +1,1 @@
+"""What is kept of hours without the service: decisions of devices, paper forms, tallies."""
