@@ -33,10 +33,12 @@ from twinstile.policy import activations
 from twinstile.policy import api as policy
 from twinstile.policy.versions import Policies
 from twinstile.screening import api as screening
+from twinstile.screening import transitions
 from twinstile.screening.committer import Committer
 from twinstile.screening.desk import api as desk
 from twinstile.screening.emergency import api as emergency
 from twinstile.screening.flow import api as flow
+from twinstile.screening.flow import fuses
 from twinstile.screening.notices import api as notices
 from twinstile.screening.outage import api as outage
 from twinstile.screening.party import api as party
@@ -127,7 +129,9 @@ def create_app(house: House, background: Background | None = None) -> FastAPI:
 
 def kinds_of() -> Kinds:
     """Every deed that takes two persons (`platform.approvals`); each room has its own."""
-    return approvals.registry(activations.KIND, identified.KIND)
+    return approvals.registry(
+        activations.KIND, identified.KIND, fuses.KIND, transitions.VOID_WITH_CASE
+    )
 
 
 def contract() -> dict[str, object]:

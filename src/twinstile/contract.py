@@ -64,6 +64,7 @@ TAGS = {
     "policies": "The rules the hub decides by, versioned.",
     "alerts": "What somebody must see to, until it was seen to.",
     "arrivals": "Runs and who is expected on them.",
+    "surge": "Surge orders, and people let through unscreened until data settle it.",
     "checks": "What devices observe: one passage of one person past one device each.",
     "screenings": "The passage of a person through the hub, folded from checks.",
     "reminders": "Reminders given before arrival and in the hub.",

@@ -24,6 +24,7 @@ from twinstile.policy import versions
 from twinstile.policy.types import Parameters
 from twinstile.policy.versions import Policies
 from twinstile.screening import retention as carrier_keys
+from twinstile.screening.flow import deferrals
 from twinstile.screening.notices import retention as notices
 
 EMPTIED: Final = (
@@ -68,6 +69,7 @@ async def retain(house: House, policies: Policies, hub_id: str, now: datetime) -
     zone, days = house.settings.zone, figures.retention_days
     purge = await retention.run(house.database, keys, hub_id, zone, days, now)
     cases = await _retain_cases(house, hub_id, figures, now)
+    cases += await _retain_deferrals(house, hub_id, now)
     before = now - timedelta(days=days)
     async with house.database.transaction() as tx:
         await manifests.forget(tx, hub_id, before)
@@ -86,6 +88,17 @@ async def retain(house: House, policies: Policies, hub_id: str, now: datetime) -
             cases=cases,
         )
     return purge.days + cases
+
+
+async def _retain_deferrals(house: House, hub_id: str, now: datetime) -> int:
+    """Destroy who was deferred on days of which nothing is open or closed lately."""
+    keys, today = house.keys.of(hub_id), now.astimezone(house.settings.zone).date()
+    living = keys.names(deferrals.KEY)
+    async with house.database.reading() as tx:
+        over = await deferrals.over(tx, hub_id, living, now, today) if living else []
+    for key_id in over:
+        await retention.destroy(house.database, keys, hub_id, key_id, Reason.RETENTION, now)
+    return len(over)
 
 
 async def _retain_cases(house: House, hub_id: str, figures: Parameters, now: datetime) -> int:

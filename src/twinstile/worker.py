@@ -21,7 +21,7 @@ from twinstile.platform.tables import Hub
 from twinstile.platform.web import House
 from twinstile.policy.versions import Policies
 from twinstile.screening import transitions
-from twinstile.screening.flow import alerts
+from twinstile.screening.flow import alerts, expectations
 from twinstile.screening.notices import sending
 
 ESCALATED_AT_ONCE = 200
@@ -106,6 +106,7 @@ def _timers(house: House, policies: Policies) -> HubWork:
 
     async def work(hub_id: str, now: datetime) -> None:
         await transitions.expire_due(house.database, policies, hub_id, now)
+        await expectations.close_overdue(house.database, policies, hub_id, now)
         async with house.database.transaction() as tx:
             await dispositions.escalate_due(tx, hub_id, now, ESCALATED_AT_ONCE)
             await approvals.expire(tx, hub_id, now)

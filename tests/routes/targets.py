@@ -166,6 +166,8 @@ class Target:
 
 
 _SOME = UUID("0193a6e0-0000-7000-8000-00000000000a")
+_CHECKPOINTS = ['"north"'] * 21
+_RUNS = [f'"{_SOME}"'] * 51
 TARGETS = (
     Target(
         "PUT",
@@ -298,6 +300,55 @@ TARGETS = (
             Fault("/particulars/name", '"x"', "unknown-field"),
             Fault("/state", '"CLEARED"', "unknown-field"),
         ),
+    ),
+    Target(
+        "PUT",
+        f"/v1/runs/{_SOME}/steps/{_SOME}",
+        Role.SUPERVISOR,
+        lambda: steps.body("void", reason=CANARY, entry_id=CANARY),
+        (
+            *at("/event", of=WORDS),
+            *at("/at", of=MOMENTS),
+            *at("/reason", "/entry_id", of=TEXTS),
+            Fault("/event", '"present"', "unknown-value"),
+            Fault("/screening_id", f'"{_SOME}"', "unknown-field"),
+        ),
+    ),
+    Target(
+        "POST",
+        f"/v1/runs/{_SOME}:bypass",
+        Role.SUPERVISOR,
+        lambda: {"reason": CANARY},
+        (*at("/reason", of=TEXTS), Fault("/fuse_id", f'"{_SOME}"', "unknown-field")),
+    ),
+    Target(
+        "PUT",
+        f"/v1/fuses/{_SOME}",
+        Role.DUTY_COMMANDER,
+        lambda: {"checkpoints": ["north"], "runs": [str(_SOME)], "reason": CANARY},
+        (
+            *at("/reason", of=TEXTS),
+            *at("/checkpoints/0", of=SLUGS),
+            *at("/runs/0", of=IDS),
+            Fault("/checkpoints", f"[{', '.join(_CHECKPOINTS)}]", "too-many"),
+            Fault("/runs", f"[{', '.join(_RUNS)}]", "too-many"),
+            Fault("", '{"reason": "x"}', "missing", "/checkpoints"),
+            Fault("/until", '"2026-11-25T00:00:00Z"', "unknown-field"),
+        ),
+    ),
+    Target(
+        "PUT",
+        f"/v1/fuses/{_SOME}/end",
+        Role.SUPERVISOR,
+        lambda: {"reason": CANARY},
+        (*at("/reason", of=TEXTS), Fault("/until", '"x"', "unknown-field")),
+    ),
+    Target(
+        "POST",
+        f"/v1/deferrals/{_SOME}/person:reveal",
+        Role.EPIDEMIOLOGIST,
+        lambda: {"purpose": "FOLLOW_UP", "reason": CANARY},
+        (*at("/purpose", of=WORDS), *at("/reason", of=TEXTS)),
     ),
     Target(
         "PUT",

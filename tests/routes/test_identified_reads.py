@@ -14,6 +14,7 @@ from typing import cast
 from urllib.parse import urlencode
 from uuid import uuid4
 
+import crossings
 import departments
 import fever
 import ledgers
@@ -22,6 +23,7 @@ import looks
 import people
 import pytest
 import seconds
+import steps
 from httpx2 import Response
 from hubs import DEVICE, Hub
 
@@ -96,8 +98,14 @@ async def _linked(hub: Hub, known: Mapping[str, object]) -> Response:
     return await hub.client(Role.ASSISTANT).put(f"/v1/links/{uuid4()}", json=body)
 
 
+async def _settled(hub: Hub, known: Mapping[str, object]) -> Response:
+    path = f"/v1/deferrals/{known['deferral_id']}/person:reveal"
+    return await hub.client(Role.EPIDEMIOLOGIST).post(path, json={"purpose": "FOLLOW_UP"})
+
+
 READS: Mapping[str, Callable[[Hub, Mapping[str, object]], Awaitable[Response]]] = {
     "GET /v1/cases/{case_id}/person": _masked,
+    "POST /v1/deferrals/{deferral_id}/person:reveal": _settled,
     "POST /v1/cases/{case_id}/person:reveal": _revealed,
     "POST /v1/lookups": _looked_up,
     "PUT /v1/links/{link_id}": _linked,
@@ -172,9 +180,19 @@ async def inhabit(hub: Hub) -> Mapping[str, object]:
     asked = await hub.client(Role.DUTY_COMMANDER).post(
         "/v1/policies/cn-hub-2/activations", json={"id": str(uuid4()), "reason": "as before"}
     )
+    await crossings.surge(hub)
+    half = people.check(
+        2,
+        credential=None,
+        identity={"document": people.document(name=NAME), "result": "MATCH"},
+    )
+    half = (await hub.client().put(f"/v1/checks/{people.new_id()}", json=half)).json()
+    await steps.take(hub, Role.SCREENER, half["screening_id"], "fuse_release")
+    deferred = (await supervisor.get("/v1/deferrals")).json()["deferrals"]
     return {
         "approval_id": asked.json()["approval_id"],
         "quarantine_id": kept[0]["quarantine_id"],
+        "deferral_id": deferred[0]["deferral_id"],
         "number": number,
         "run_id": run,
         "check_id": held["id"],
@@ -245,6 +263,7 @@ async def test_a_whole_name_is_given_where_it_is_asked_for_and_nowhere_else(hub:
     assert whole == {
         "POST /v1/cases/{case_id}/person:reveal",
         "POST /v1/exports/identified/{approval_id}:take",
+        "POST /v1/deferrals/{deferral_id}/person:reveal",
         "POST /v1/quarantine/{quarantine_id}:reveal",
     }
 
@@ -268,6 +287,7 @@ def test_whatever_opens_an_identity_records_that_it_did() -> None:
     assert opening == {
         "cases/api.py",
         "export/identified.py",
+        "screening/flow/deferrals.py",
         "screening/desk/aside.py",
         "screening/desk/lookups.py",
         "screening/notices/sending.py",

@@ -286,6 +286,38 @@ async def travellers(tx: Reading, hub_id: str, run_id: UUID) -> dict[str, UUID]:
     return {entry_id: person_id for entry_id, person_id in found}  # noqa: C416 # typed
 
 
+async def lock(tx: Transaction, hub_id: str, run_id: UUID) -> None:
+    """Let nobody change or close the run until the transaction ends. Raises `NotFound`."""
+    found = await tx.sql.execute(
+        select(Run.run_id)
+        .where(Run.hub_id == hub_id, Run.run_id == run_id)
+        .with_for_update(key_share=True)
+    )
+    if found.one_or_none() is None:
+        raise NotFound("There is no such run.")
+
+
+async def overdue(
+    tx: Transaction, hub_id: str, arrived: datetime, announced: datetime, limit: int
+) -> list[UUID]:
+    """Open runs that arrived before `arrived`, at most `limit`, locked.
+
+    Or, if nobody says when, whose planned arrival and last announcement are before `announced`.
+    Runs that somebody is working on are skipped.
+    """
+    planned = func.greatest(Run.scheduled_arrival, Run.estimated_arrival, Run.recorded_at)
+    unknown = Run.actual_arrival.is_(None) & (planned <= announced)
+    late = (Run.actual_arrival <= arrived) | unknown
+    found = await tx.sql.execute(
+        select(Run.run_id)
+        .where(Run.hub_id == hub_id, Run.closed_at.is_(None), late)
+        .order_by(Run.scheduled_arrival)
+        .limit(limit)
+        .with_for_update(skip_locked=True, key_share=True)
+    )
+    return [run_id for (run_id,) in found]
+
+
 async def close(tx: Transaction, hub_id: str, run_id: UUID, at: datetime) -> bool:
     """Close a run: nobody else is expected. False when it was closed. Raises `NotFound`."""
     closed = await tx.sql.execute(

@@ -56,6 +56,7 @@ WITH opened AS (
         {COMPLETE_SQL} AS complete
     FROM screening
     WHERE hub_id = $1 AND opened_at >= $2 AND opened_at < $3
+      AND state <> 'VOID'  -- entered in error
 )
 SELECT
     count(*) FILTER (WHERE checks > 0),

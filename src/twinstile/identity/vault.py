@@ -9,7 +9,7 @@ import contextlib
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -226,6 +226,38 @@ SELECT {hub}, key_id, person_id, held_at, cipher FROM {held} WHERE cipher IS NOT
 ON CONFLICT DO NOTHING
 """
 """Keeps people under a key that outlives the day, for the statement of a room above."""
+
+
+_HOLD_ALL = f"""
+WITH held AS (
+    SELECT $2 AS key_id, person_id, $3::timestamptz AS held_at, cipher
+    FROM unnest($4::uuid[], $5::bytea[]) AS h(person_id, cipher)
+)
+{HOLD_SQL.format(hub="$1", held="held")}
+"""  # noqa: S608 # a fragment of ours; every value is a parameter
+
+
+async def hold(
+    tx: Transaction,
+    keys: KeyFiles,
+    hub_id: str,
+    key_id: str,
+    people: Collection[UUID],
+    at: datetime,
+) -> None:
+    """Hold these people under the key of that name, those anybody can still read.
+
+    Two statements, none without people. Raises `KeyDestroyed`, `MasterUnavailable`.
+    """
+    known = await reveal_all(tx, keys, hub_id, people)
+    if not known:
+        return
+    key = await keys.obtain(key_id)
+    ciphers = [
+        encrypt(key, _pack(identity), _held_at(hub_id, key_id, person_id))
+        for person_id, identity in known.items()
+    ]
+    await tx.raw.execute(_HOLD_ALL, hub_id, key_id, at, list(known), ciphers)
 
 
 async def sealed(

@@ -40,6 +40,9 @@ class Scope(StrEnum):
     CHANGES_READ = "changes:read"
     CHECKS_READ = "checks:read"
     CHECKS_WRITE = "checks:write"
+    DEFERRALS_READ = "deferrals:read"
+    DEFERRALS_REVEAL = "deferrals:reveal"
+    """To see who was let through unscreened, for a purpose."""
     DESTRUCTIONS_READ = "destructions:read"
     DEVICES_MANAGE = "devices:manage"
     EXPORTS_APPROVE = "exports:approve"
@@ -48,6 +51,10 @@ class Scope(StrEnum):
     """To ask for that, and to take what another person agreed to."""
     EXPORTS_READ = "exports:read"
     FACTS_WRITE = "facts:write"
+    FUSES_ORDER = "fuses:order"
+    """To ask for a surge order."""
+    FUSES_WRITE = "fuses:write"
+    """To confirm one, to end it, to let a run by on it."""
     IDENTITIES_READ = "identities:read"
     LANES_READ = "lanes:read"
     LINKS_MANAGE = "links:manage"
@@ -69,6 +76,8 @@ class Scope(StrEnum):
     SHIFTS_WRITE = "shifts:write"
     STEPS_WRITE = "steps:write"
     """To ask for a step of a screening; which roles may take which is in the wall chart."""
+    VOIDS_APPROVE = "voids:approve"
+    """To agree that a passage with a case was entered in error."""
 
 
 _EVERY_SHIFT = frozenset(
@@ -107,6 +116,9 @@ ROLE_SCOPES: Mapping[Role, frozenset[Scope]] = {
     },
     Role.SUPERVISOR: _AT_THE_LANE
     | {
+        Scope.DEFERRALS_READ,
+        Scope.FUSES_WRITE,
+        Scope.VOIDS_APPROVE,
         Scope.ACCESS_READ,
         Scope.APPROVALS_WRITE,
         Scope.ALERTS_WRITE,
@@ -126,6 +138,10 @@ ROLE_SCOPES: Mapping[Role, frozenset[Scope]] = {
     },
     Role.DUTY_COMMANDER: _EVERY_SHIFT
     | {
+        Scope.DEFERRALS_READ,
+        Scope.FUSES_ORDER,
+        Scope.FUSES_WRITE,
+        Scope.VOIDS_APPROVE,
         Scope.ACCESS_READ,
         Scope.APPROVALS_READ,
         Scope.APPROVALS_WRITE,
@@ -145,6 +161,8 @@ ROLE_SCOPES: Mapping[Role, frozenset[Scope]] = {
     },
     Role.EPIDEMIOLOGIST: _EVERY_SHIFT
     | {
+        Scope.DEFERRALS_READ,
+        Scope.DEFERRALS_REVEAL,
         Scope.APPROVALS_READ,
         Scope.CASES_READ,
         Scope.CASES_WRITE,

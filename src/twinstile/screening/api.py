@@ -54,7 +54,7 @@ from twinstile.screening.bodies import (
 from twinstile.screening.committer import Committer
 from twinstile.screening.flow import expectations
 from twinstile.screening.intake import Receiver
-from twinstile.screening.transitions import Step
+from twinstile.screening.steps import Desk, Step
 from twinstile.screening.types import ScreeningState
 
 router = APIRouter(prefix="/v1", route_class=GatedRoute)
@@ -233,9 +233,7 @@ async def put_step(
     Most events need `particulars`, and take no others. Both they and the reason are kept with
     the passage and shown to whoever may read it: names of travellers do not belong there.
     """
-    desk = transitions.Desk(
-        who, home.keys.of(who.hub_id), policies, home.settings.zone, clock.now()
-    )
+    desk = Desk(who, home.keys.of(who.hub_id), policies, home.settings.zone, clock.now())
     step = Step(step_id, screening_id, **dict(body))
     status, state = await transitions.take(tx, desk, step)
     return StepAnswer(status=status, state=state)
@@ -306,7 +304,9 @@ async def close_run(
     run_id: UUID, tx: Tx, who: Annotated[Principal, caller(Scope.ARRIVALS_WRITE)]
 ) -> ClosedAnswer:
     """Nobody else is expected: who did not come is a no-show. Closing again changes nothing."""
-    return ClosedAnswer(no_show=await expectations.close_run(tx, who, run_id, clock.now()))
+    return ClosedAnswer(
+        no_show=await expectations.close_run(tx, who.hub_id, run_id, clock.now(), who)
+    )
 
 
 @router.get(

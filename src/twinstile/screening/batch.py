@@ -49,7 +49,7 @@ from twinstile.screening.facts import GateCheck
 from twinstile.screening.intake import Receiver
 from twinstile.screening.offline_bodies import ShiftBody
 from twinstile.screening.passages import Recorded
-from twinstile.screening.transitions import Step
+from twinstile.screening.steps import Desk, Step
 
 T = TypeVar("T")
 _ID = TypeAdapter(UUID)
@@ -330,9 +330,7 @@ async def _store_act(tx: Transaction, fact: _Fact, policies: Policies) -> FactSt
         case ServiceBody() as body:
             return await acts.serve(tx, receiver.who, Act(fact.id, **dict(body)), receiver.at)
         case TransitionBody() as body:
-            desk = transitions.Desk(
-                receiver.who, receiver.keys, policies, receiver.zone, receiver.at
-            )
+            desk = Desk(receiver.who, receiver.keys, policies, receiver.zone, receiver.at)
             status, _ = await transitions.take(tx, desk, Step(fact.id, **dict(body)))
             return status
         case _:

@@ -57,6 +57,7 @@ class FactStatus(StrEnum):
     STORED = "stored"
     DUPLICATE = "duplicate"
     CONFLICT_KEPT = "conflict_kept"  # kept; another device had just finished this passage
+    ASKED = "asked"  # a step that takes two persons waits for the second
     QUARANTINED = "quarantined"  # kept aside until somebody looks at it
     RETRY = "retry"
 

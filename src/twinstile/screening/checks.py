@@ -21,13 +21,14 @@ from twinstile.platform.errors import Overtaken
 from twinstile.policy.versions import Policies
 from twinstile.screening import facts
 from twinstile.screening.facts import GateCheck
-from twinstile.screening.flow import alerts
+from twinstile.screening.flow import alerts, deferrals
 from twinstile.screening.flow.alerts import Raised
+from twinstile.screening.flow.deferrals import Deferred
 from twinstile.screening.party import members
 from twinstile.screening.passage import Passage
 from twinstile.screening.passages import Batch, Recorded
 from twinstile.screening.reviews import Review
-from twinstile.screening.types import AlertKind, ScreeningState
+from twinstile.screening.types import AlertKind, ScreeningEvent, ScreeningState
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +50,8 @@ async def record(
     A check that was stored before gets its first answer again. With `counting`, the devices'
     counters are noted too; who notes them later in the same transaction leaves it out. Two
     statements however many checks, three if cases are opened; more where an alarm joins an open
-    case, where somebody belongs to a party or is to be alerted. Raises `Overtaken` when another
-    request has moved the same passage or party since it was read.
+    case, somebody belongs to a party, is to be alerted, is deferred or comes back. Raises
+    `Overtaken` when another request has moved the same passage or party since it was read.
     """
     hub_id = stand.hub_id
     today = stand.at.astimezone(stand.zone).date()
@@ -73,6 +74,11 @@ async def record(
     await members.join(tx, hub_id, batch.parties.party_rows(), batch.parties.member_rows)
     await alerts.raise_all(tx, hub_id, batch.alerts, stand.at)
     await _review(tx, stand, batch.reviews)
+    await deferrals.end(tx, hub_id, batch.returned(), ScreeningEvent.REENTER, None, stand.at)
+    let = [
+        Deferred(p.screening_id, p.person_id, p.due_at or stand.at) for p in batch.released()
+    ]
+    await deferrals.begin(tx, stand.keys, hub_id, stand.zone, let, stand.at)
     return [_numbered(done, numbers) for done in batch.done]
 
 

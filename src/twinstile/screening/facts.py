@@ -18,6 +18,7 @@ from twinstile.screening.inheritance import LAST_R2_SQL, R1_SQL
 from twinstile.screening.rules import Brought, Evidence
 from twinstile.screening.types import (
     Belonging,
+    Direction,
     PartyRole,
     ReminderKind,
     ScreeningState,
@@ -131,6 +132,7 @@ class Situation:
     person_id: UUID | None
     known: Known | None
     checkpoint: str | None
+    direction: Direction
     policy_version: str
     run_id: UUID | None
     entry_id: str | None
@@ -198,7 +200,7 @@ SELECT
         'case_no', {CASE_NO_SQL.format(hub="$1", case="c.case_id")},
         'party', c.evidence -> 'party', 'fold', k.fold, 'reminders', k.reminders,
         'verifications', k.verifications, 'services', k.services) END AS known,
-    l.checkpoint,
+    l.checkpoint, l.direction,
     {IN_FORCE_SQL.format(hub="$1", at="w.observed_at")} AS policy_version,
     coalesce(e.run_id, w.run_id) AS run_id,
     e.entry_id,
@@ -237,7 +239,7 @@ LEFT JOIN LATERAL (
 ) n ON true
 LEFT JOIN LATERAL (
     SELECT s.* FROM (SELECT xmin, * FROM screening WHERE person_id = ANY(w.kin) OFFSET 0) s
-    WHERE s.hub_id = $1
+    WHERE s.hub_id = $1 AND s.state <> 'VOID'  -- entered in error: it never was
       AND (s.closed_at IS NULL OR s.opened_at > w.observed_at - interval '1 day')
     ORDER BY (s.closed_at IS NULL) DESC, s.opened_at DESC LIMIT 1
 ) p ON true
@@ -291,6 +293,7 @@ def _situation(  # noqa: PLR0913, PLR0917 # one parameter a column of the statem
     person_id: UUID | None,
     known: dict[str, object] | None,
     checkpoint: str | None,
+    direction: str | None,
     policy_version: str,
     run_id: UUID | None,
     entry_id: str | None,
@@ -307,6 +310,7 @@ def _situation(  # noqa: PLR0913, PLR0917 # one parameter a column of the statem
         person_id,
         _known(known) if known else None,
         checkpoint,
+        Direction(direction or Direction.UNKNOWN),
         policy_version,
         run_id,
         entry_id,

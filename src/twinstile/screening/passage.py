@@ -86,13 +86,20 @@ def opened_by(passage: Passage, check: GateCheck, evidence: Evidence) -> Opening
     )
 
 
+_WAITING = (UNRESOLVED - {ScreeningState.SECONDARY}) | {
+    ScreeningState.TRANSIT_HELD,
+    ScreeningState.DEFERRED,
+}
+
+
 def joins(passage: Passage, check: GateCheck, policy: HubPolicy) -> bool:
     """Whether a check is part of this passage: it is open, and near enough in time.
 
-    Somebody held is met again for as long as a hold counts; any other passage is a short walk.
-    A screening that was forgotten open, or a fact of another day, does not touch the other.
+    Somebody held is met again for as long as a hold counts, and so is who waits in transit, was
+    deferred or was never measured; any other passage is a short walk. A screening that was
+    forgotten open, or a fact of another day, does not touch the other.
     """
-    held = passage.state in UNRESOLVED - {ScreeningState.SECONDARY}
+    held = passage.state in _WAITING or passage.checks == 0
     window = (
         timedelta(hours=policy.parameters.hold_window_hours)
         if held

@@ -71,6 +71,8 @@ class Batch:
         self.event_rows: list[dict[str, object]] = []
         self.touched: dict[UUID, Passage] = {}
         self.alerts: list[Raised] = []
+        self.came: dict[UUID, ScreeningState] = {}
+        """In which state each passage was before this batch."""
         self.joining: list[Opening] = []
         """Alarms of people who have an open case: they join it."""
         self.reviews: list[Review] = []
@@ -79,6 +81,24 @@ class Batch:
     def openings(self) -> list[Opening]:
         """Cases that the batch confirmed."""
         return [p.opening for p in self.touched.values() if p.opening]
+
+    def released(self) -> list[Passage]:
+        """Passages that the batch deferred."""
+        deferred = ScreeningState.DEFERRED
+        return [
+            passage
+            for of, passage in self.touched.items()
+            if passage.state is deferred is not self.came[of]
+        ]
+
+    def returned(self) -> list[UUID]:
+        """Passages that were deferred and are not any more: the person is here."""
+        deferred = ScreeningState.DEFERRED
+        return [
+            of
+            for of, passage in self.touched.items()
+            if self.came[of] is deferred is not passage.state
+        ]
 
     def take(self, check: GateCheck, situation: Situation) -> None:
         """Decide one check and note what to write."""
@@ -134,6 +154,7 @@ class Batch:
             check.moment.astimezone(self._zone).date(),
             prior_hold=self._suspected(check, passage, situation, policy),
             company=self.parties.company(passage, policy, check.moment),
+            direction=situation.direction,
         )
         decision = self._reviewed(check, passage, evidence, around, situation)
         after = self._moved(passage, check, evidence, decision, situation)
@@ -151,14 +172,15 @@ class Batch:
             rules.ordered(decision, evidence, around, policy),
             self.parties.told(after),
         )
-        self._keep(after)
+        self._keep(passage.state, after)
         self._seen[check.id] = (check, answer)
         self.done.append(answer)
         self._note(check, after, answer, guardian)
         if after.party_id:
             self._tell_the_others(check, passage, after, situation)
 
-    def _keep(self, after: Passage) -> None:
+    def _keep(self, before: ScreeningState, after: Passage) -> None:
+        self.came.setdefault(after.screening_id, before)
         self._passages[after.screening_id] = self.touched[after.screening_id] = after
         if after.person_id:
             self._of_person.setdefault(after.person_id, {})[after.screening_id] = None
@@ -195,6 +217,7 @@ class Batch:
                 continue
             moved = self._moved(minor, check, evidence, decision, situation)
             self._keep(
+                minor.state,
                 replace(moved, checks=minor.checks, last_device=minor.last_device),
             )
             inherited = {"party_id": str(after.party_id), "from": str(after.screening_id)}

@@ -202,14 +202,14 @@ def _view(row: RowMapping) -> ScreeningView:
 
 _EXPECTED_SQL = """
 SELECT
-    count(*) AS expected,
-    count(s.screening_id) FILTER (WHERE s.state <> 'NO_SHOW') AS screened,
+    count(*) FILTER (WHERE s.state IS DISTINCT FROM 'VOID') AS expected,
+    count(s.screening_id) FILTER (WHERE s.state NOT IN ('NO_SHOW', 'VOID')) AS screened,
     count(s.screening_id) FILTER (WHERE s.state = 'NO_SHOW') AS no_show
 FROM manifest_entry m
 LEFT JOIN LATERAL (
     SELECT s.screening_id, s.state FROM screening s
     WHERE s.hub_id = $1 AND s.run_id = $2 AND s.entry_id = m.entry_id
-    ORDER BY (s.state <> 'NO_SHOW') DESC LIMIT 1
+    ORDER BY (s.state NOT IN ('NO_SHOW', 'VOID')) DESC LIMIT 1
 ) s ON true
 WHERE m.hub_id = $1 AND m.run_id = $2 AND m.withdrawn_at IS NULL
 """

@@ -4,7 +4,7 @@
 become coarse facts, the policy's rules speak about these, and the most cautious rule wins.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import lru_cache
@@ -21,6 +21,7 @@ from twinstile.screening.types import (
     Outcome,
     Reading,
     Reason,
+    ReleaseFacts,
     ReminderKind,
     ScreeningState,
     ServiceKind,
@@ -31,6 +32,7 @@ from twinstile.screening.types import (
 MAX_READINGS = 50
 NONE = "NONE"
 ALONE = Company()
+RELEASE_FORBIDDEN = Reason("RELEASE-GUARD", "release-forbidden")
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +166,38 @@ def _decide(
     applying = policy.applying(facts(state, evidence, beside, policy.parameters))
     outcome = max((Outcome(rule.outcome) for rule in applying), default=Outcome.PASS)
     reasons = tuple(Reason(rule.rule_id, rule.code) for rule in applying)
+    if outcome is Outcome.DEFER and _guarded(evidence, beside, policy.parameters):
+        outcome, reasons = Outcome.SECONDARY, (*reasons, RELEASE_FORBIDDEN)
     return machine.conclude(state, outcome, reasons, policy.version)
+
+
+def highest(
+    readings: Iterable[tuple[int, str, int | None]], parameters: Parameters
+) -> int | None:
+    """The highest reading in tenths, its error band added; None if nothing was measured."""
+    return max(
+        (
+            tenths + (parameters.error_tenths.get(method, 0) if error is None else error)
+            for tenths, method, error in readings
+        ),
+        default=None,
+    )
+
+
+def _guarded(evidence: Evidence, beside: Beside, parameters: Parameters) -> bool:
+    """Whether this person may not be let through unverified, whatever a policy says."""
+    return bool(
+        machine.release_forbidden(
+            ReleaseFacts(
+                highest_tenths=highest(evidence.readings, parameters),
+                threshold_tenths=parameters.threshold_tenths,
+                red=evidence.credential == "RED",
+                authority_hit=False,
+                open_case=beside.prior_hold,
+                severely_ill=evidence.illness,
+            )
+        )
+    )
 
 
 def facts(

@@ -1,21 +1,42 @@
-"""HTTP: alerts and who has seen to them."""
+"""HTTP: alerts, surge orders, deferrals, and what is said of people who are expected."""
 
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, cast
 from uuid import UUID
 
-from fastapi import APIRouter, Header, Query
+from fastapi import APIRouter, Header, Query, Response
 from pydantic import Field
 
-from twinstile.platform import clock, paging
+from twinstile.cases.bodies import RevealBody
+from twinstile.identity.types import DocumentKind
+from twinstile.platform import access, clock, paging
+from twinstile.platform.access import Action
+from twinstile.platform.approvals_api import AskedAnswer, asked
 from twinstile.platform.auth import Principal, Scope
-from twinstile.platform.errors import Conflict, NotFound, documented
-from twinstile.platform.fields import Answer, Body, Line
-from twinstile.platform.web import GatedRoute, Read, Tx, caller
+from twinstile.platform.errors import (
+    Conflict,
+    FieldFault,
+    Forbidden,
+    Gone,
+    IdReused,
+    InvalidInput,
+    NotFound,
+    PurposeRequired,
+    TransitionRefused,
+    documented,
+)
+from twinstile.platform.fields import Answer, Body, Line, Slug, Word
+from twinstile.platform.web import GatedRoute, Home, Read, Tx, caller
+from twinstile.policy.api import Compiled
 from twinstile.screening import words
-from twinstile.screening.flow import alerts
-from twinstile.screening.types import AlertKind
+from twinstile.screening.bodies import StepAnswer, StepBody
+from twinstile.screening.flow import alerts, deferrals, expectations, fuses
+from twinstile.screening.flow.deferrals import Cause
+from twinstile.screening.flow.fuses import Order
+from twinstile.screening.particulars import Particulars
+from twinstile.screening.steps import Desk, Step
+from twinstile.screening.types import AlertKind, ScreeningEvent
 
 router = APIRouter(prefix="/v1", route_class=GatedRoute)
 
@@ -89,3 +110,219 @@ async def close_alert(
     """Close an alert, with what was done. The same again changes nothing."""
     row = await alerts.close(tx, who, alert_id, body.reason, clock.now())
     return _alert(cast("Mapping[str, object]", row), language)
+
+
+class ScopeBody(Body):
+    """Where checks are suspended: at checkpoints, for runs, or both; at least one of them."""
+
+    checkpoints: Annotated[tuple[Slug, ...], Field(max_length=20)] = Field(
+        default=(), examples=[["north"]]
+    )
+    runs: Annotated[tuple[UUID, ...], Field(max_length=50)] = ()
+    reason: Line = Field(examples=["more than two persons a square metre on platform 4"])
+
+
+class FuseAnswer(Answer):
+    fuse_id: UUID
+    checkpoints: list[str]
+    runs: list[UUID]
+    reason: str
+    ordered_by: UUID
+    confirmed_by: UUID
+    since: datetime
+    until: datetime = Field(description="ends by itself then")
+    ended_at: datetime | None
+    ended_by: UUID | None
+    ended_reason: str | None
+    in_force: bool
+
+
+class FuseList(Answer):
+    fuses: list[FuseAnswer] = Field(description="what ends last comes first")
+
+
+@router.put(
+    "/fuses/{fuse_id}",
+    status_code=202,
+    tags=["surge"],
+    summary="Ask for a surge order",
+    responses=documented(Forbidden, IdReused, InvalidInput),
+)
+async def put_fuse(
+    fuse_id: UUID,
+    body: ScopeBody,
+    tx: Tx,
+    who: Annotated[Principal, caller(Scope.FUSES_ORDER)],
+) -> AskedAnswer:
+    """Ask to suspend checks for 30 minutes; a second person puts it in force (kind `fuse`).
+
+    To renew one, ask for another before it ends.
+    """
+    if not body.checkpoints and not body.runs:
+        raise InvalidInput(errors=[FieldFault("/checkpoints", "missing")])
+    wanted = Order(fuse_id, body.checkpoints, body.runs, body.reason)
+    return asked(await fuses.order(tx, who, wanted, clock.now()))
+
+
+@router.get("/fuses", tags=["surge"], summary="List surge orders")
+async def list_fuses(tx: Read, who: Annotated[Principal, caller(Scope.LANES_READ)]) -> FuseList:
+    """Those in force and those of the last day, at most 100."""
+    now = clock.now()
+    rows = await fuses.latest(tx, who.hub_id, now)
+    return FuseList(fuses=[_fuse(cast("Mapping[str, object]", row), now) for row in rows])
+
+
+def _fuse(row: Mapping[str, object], now: datetime) -> FuseAnswer:
+    over = row["ended_at"] is not None or cast("datetime", row["until"]) <= now
+    return FuseAnswer.model_validate({**row, "in_force": not over})
+
+
+@router.put(
+    "/fuses/{fuse_id}/end",
+    tags=["surge"],
+    summary="End a surge order early",
+    responses=documented(NotFound, Conflict),
+)
+async def end_fuse(
+    fuse_id: UUID,
+    body: ClosureBody,
+    tx: Tx,
+    who: Annotated[Principal, caller(Scope.FUSES_WRITE)],
+) -> FuseAnswer:
+    """One person is enough to have everybody checked again. The same again changes nothing."""
+    now = clock.now()
+    row = await fuses.end(tx, who, fuse_id, body.reason, now)
+    return _fuse(cast("Mapping[str, object]", row), now)
+
+
+class BypassAnswer(Answer):
+    deferred: int = Field(description="let by now, to be settled by data")
+    kept_back: int = Field(description="still expected: there is a case or a suspicion")
+
+
+@router.post(
+    "/runs/{run_id}:bypass",
+    tags=["surge"],
+    summary="Let the rest of a run by",
+    responses=documented(NotFound, TransitionRefused),
+)
+async def bypass_run(
+    run_id: UUID,
+    body: ClosureBody,
+    tx: Tx,
+    home: Home,
+    policies: Compiled,
+    who: Annotated[Principal, caller(Scope.FUSES_WRITE)],
+) -> BypassAnswer:
+    """Defer whoever of a run is still expected, on a surge order that names the run."""
+    desk = Desk(who, home.keys.of(who.hub_id), policies, home.settings.zone, clock.now())
+    deferred, kept = await expectations.bypass(tx, desk, run_id, body.reason)
+    return BypassAnswer(deferred=deferred, kept_back=kept)
+
+
+class EntryStepBody(StepBody):
+    """A step of somebody expected: `void` or `transit_declared`."""
+
+    event: ScreeningEvent = Field(examples=["void"])
+    particulars: Particulars = Field(
+        default=Particulars(), description="what this event needs", examples=[{}]
+    )
+    entry_id: Word = Field(
+        description="the carrier's key on this run's manifest", examples=["E1873904562-1"]
+    )
+
+
+class EntryStepAnswer(StepAnswer):
+    screening_id: UUID = Field(description="the passage that the step began")
+
+
+@router.put(
+    "/runs/{run_id}/steps/{step_id}",
+    tags=["arrivals"],
+    summary="Take a step of somebody who is expected",
+    responses=documented(NotFound, Forbidden, TransitionRefused, IdReused, InvalidInput),
+)
+async def put_entry_step(
+    run_id: UUID,
+    step_id: UUID,
+    body: EntryStepBody,
+    tx: Tx,
+    home: Home,
+    policies: Compiled,
+    who: Annotated[Principal, caller(Scope.STEPS_WRITE)],
+) -> EntryStepAnswer:
+    """Say that an entry is an error, or that the traveller stays inside for a connection."""
+    desk = Desk(who, home.keys.of(who.hub_id), policies, home.settings.zone, clock.now())
+    step = Step(step_id, step_id, body.event, body.at, body.reason, body.particulars)
+    status, screening_id, state = await expectations.take(tx, desk, run_id, body.entry_id, step)
+    return EntryStepAnswer(status=status, state=state, screening_id=screening_id)
+
+
+class DeferralAnswer(Answer):
+    deferral_id: UUID
+    screening_id: UUID
+    reason: Cause
+    fuse_id: UUID | None = Field(description="the surge order, if one let them through")
+    opened_at: datetime
+    due_at: datetime = Field(description="when it counts as left unresolved")
+    run_id: UUID | None
+    checkpoint: str | None
+
+
+class DeferralPage(Answer):
+    deferrals: list[DeferralAnswer] = Field(description="what ends first comes first")
+    next: str | None = Field(description="cursor of the next page; null on the last")
+
+
+class DeferredPerson(Answer):
+    deferral_id: UUID
+    name: str | None = Field(json_schema_extra=access.IDENTIFIED)
+    document_kind: DocumentKind
+    document_number: str = Field(json_schema_extra=access.IDENTIFIED)
+    document_issuer: str | None
+
+
+@router.get("/deferrals", tags=["surge"], summary="List who is still to be settled")
+async def list_deferrals(
+    tx: Read,
+    who: Annotated[Principal, caller(Scope.DEFERRALS_READ)],
+    cursor: Annotated[str | None, Query(max_length=paging.LONGEST)] = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+) -> DeferralPage:
+    """Open deferrals by time left. They are closed by steps of the screening, `matched_…`."""
+    found = await deferrals.waiting(tx, who.hub_id, cursor, limit + 1)
+    page = [DeferralAnswer.model_validate(row) for row in found[:limit]]
+    more = len(found) > limit
+    return DeferralPage(
+        deferrals=page,
+        next=paging.encode(page[-1].due_at, page[-1].deferral_id) if more else None,
+    )
+
+
+@router.post(
+    "/deferrals/{deferral_id}/person:reveal",
+    tags=["surge"],
+    summary="Read who was let through unscreened",
+    responses=documented(NotFound, Gone, PurposeRequired),
+    openapi_extra=access.logged(Action.REVEAL),
+)
+async def reveal_deferred(
+    deferral_id: UUID,
+    body: RevealBody,
+    tx: Tx,
+    home: Home,
+    who: Annotated[Principal, caller(Scope.DEFERRALS_REVEAL)],
+    response: Response,
+) -> DeferredPerson:
+    """Name and number, to settle the deferral by other data. The reading is recorded first."""
+    purpose = access.stated(Action.REVEAL, body.purpose, body.reason)
+    keys = home.keys.of(who.hub_id)
+    person = await deferrals.show(tx, keys, who, deferral_id, purpose, body.reason, clock.now())
+    response.headers["Cache-Control"] = "no-store"
+    return DeferredPerson(
+        deferral_id=deferral_id,
+        name=person.holder.name,
+        document_kind=person.document.kind,
+        document_number=person.document.number,
+        document_issuer=person.document.issuer,
+    )

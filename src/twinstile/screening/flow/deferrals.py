@@ -1,0 +1,182 @@
+"""Deferrals: people let through unscreened, until data, the person or the clock settles them.
+
+The row is written with the step that defers and closed with the step that leaves DEFERRED. The
+vault holds the person under a key of the day on which they were deferred, so that whoever
+settles it can reach them though the day's identities are destroyed earlier.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta, tzinfo
+from enum import StrEnum
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import RowMapping, insert, select, tuple_, update
+from uuid_utils.compat import uuid7
+
+from twinstile.identity import vault
+from twinstile.identity.vault import Identity
+from twinstile.platform import access, paging
+from twinstile.platform.access import Action, Look, Purpose
+from twinstile.platform.auth import Principal
+from twinstile.platform.crypto import KeyFiles
+from twinstile.platform.db import Reading, Transaction
+from twinstile.platform.errors import NotFound
+from twinstile.screening.tables import Deferral, Screening
+from twinstile.screening.types import ScreeningEvent
+
+KEY = "deferred."
+KEPT_FOR: Final = timedelta(days=14)
+"""How long after the last deferral of a day is closed its people can still be named."""
+SHOWN: Final = ("name", "document")
+
+
+class Cause(StrEnum):
+    """Why somebody was let through unscreened."""
+
+    OUTAGE = "OUTAGE"
+    FUSE = "FUSE"
+
+
+@dataclass(frozen=True, slots=True)
+class Deferred:
+    """Somebody let through; by a surge order if `fuse_id` names it."""
+
+    screening_id: UUID
+    person_id: UUID | None
+    due_at: datetime
+    fuse_id: UUID | None = None
+
+
+async def begin(
+    tx: Transaction,
+    keys: KeyFiles,
+    hub_id: str,
+    zone: tzinfo,
+    deferred: Sequence[Deferred],
+    at: datetime,
+) -> None:
+    """Write down who was let through, and hold whom anybody knows of."""
+    if not deferred:
+        return
+    key_id = f"{KEY}{at.astimezone(zone).date().isoformat()}"
+    people = {one.person_id for one in deferred if one.person_id}
+    await vault.hold(tx, keys, hub_id, key_id, people, at)
+    await tx.sql.execute(
+        insert(Deferral),
+        [
+            {
+                "hub_id": hub_id,
+                "deferral_id": uuid7(),
+                "screening_id": one.screening_id,
+                "reason": (Cause.FUSE if one.fuse_id else Cause.OUTAGE).value,
+                "fuse_id": one.fuse_id,
+                "opened_at": at,
+                "due_at": one.due_at,
+                "key_id": key_id if one.person_id else None,
+            }
+            for one in deferred
+        ],
+    )
+
+
+async def end(
+    tx: Transaction,
+    hub_id: str,
+    screenings: Collection[UUID],
+    outcome: ScreeningEvent,
+    by: UUID | None,
+    at: datetime,
+) -> None:
+    """Close the deferrals of screenings that leave DEFERRED by this event."""
+    if screenings:
+        await tx.sql.execute(
+            update(Deferral)
+            .where(
+                Deferral.hub_id == hub_id,
+                Deferral.screening_id.in_(screenings),
+                Deferral.closed_at.is_(None),
+            )
+            .values(closed_at=at, closed_by=by, outcome=outcome.value)
+        )
+
+
+_COLUMNS = (
+    Deferral.deferral_id,
+    Deferral.screening_id,
+    Deferral.reason,
+    Deferral.fuse_id,
+    Deferral.opened_at,
+    Deferral.due_at,
+    Screening.run_id,
+    Screening.checkpoint,
+)
+
+
+async def waiting(tx: Reading, hub_id: str, cursor: str | None, limit: int) -> list[RowMapping]:
+    """Open deferrals, what ends first comes first, from the cursor on; at most `limit`."""
+    place = tuple_(Deferral.due_at, Deferral.deferral_id)
+    wanted = (
+        select(*_COLUMNS)
+        .join(
+            Screening,
+            (Screening.hub_id == Deferral.hub_id)
+            & (Screening.screening_id == Deferral.screening_id),
+        )
+        .where(Deferral.hub_id == hub_id, Deferral.closed_at.is_(None))
+        .order_by(Deferral.due_at, Deferral.deferral_id)
+        .limit(limit)
+    )
+    if cursor is not None:
+        wanted = wanted.where(place > paging.decode(cursor))
+    return list((await tx.sql.execute(wanted)).mappings())
+
+
+async def show(
+    tx: Transaction,
+    keys: KeyFiles,
+    who: Principal,
+    deferral_id: UUID,
+    purpose: Purpose,
+    reason: str | None,
+    at: datetime,
+) -> Identity:
+    """Who was let through; on the record first. Raises `NotFound`, `KeyDestroyed`."""
+    found = await tx.sql.execute(
+        select(Deferral.key_id, Screening.person_id)
+        .join(
+            Screening,
+            (Screening.hub_id == Deferral.hub_id)
+            & (Screening.screening_id == Deferral.screening_id),
+        )
+        .where(Deferral.hub_id == who.hub_id, Deferral.deferral_id == deferral_id)
+    )
+    row = found.one_or_none()
+    if row is None or row[0] is None or row[1] is None:
+        raise NotFound("There is no such deferral, or nobody knows whom it is about.")
+    identity = await vault.reveal_held(tx, keys, who.hub_id, *row)
+    look = Look(Action.REVEAL, purpose, SHOWN, subject_id=deferral_id, reason=reason)
+    await access.record(tx, access.actor(who), look, at)
+    return identity
+
+
+async def over(
+    tx: Reading, hub_id: str, living: Sequence[str], now: datetime, today: date
+) -> list[str]:
+    """Those of the living keys whose people nobody needs any more."""
+    needed = await tx.sql.execute(
+        select(Deferral.key_id)
+        .distinct()
+        .where(
+            Deferral.hub_id == hub_id,
+            Deferral.key_id.in_(living),
+            Deferral.closed_at.is_(None) | (Deferral.closed_at > now - KEPT_FOR),
+        )
+    )
+    kept = {key_id for (key_id,) in needed}
+    return [
+        name
+        for name in living
+        if name not in kept and date.fromisoformat(name.removeprefix(KEY)) < today - KEPT_FOR
+    ]
