@@ -13,15 +13,20 @@ from twinstile.platform.auth import TokenKind, mint_token
 from twinstile.platform.crypto import token_digest
 from twinstile.platform.db import APP_ROLE
 from twinstile.platform.roles import Role
-from twinstile.platform.settings import Settings
+from twinstile.platform.settings import Profile, Settings
 from twinstile.platform.tables import Shift
 
 LANES = {"north-1": "north", "north-2": "north", "south-1": "south", "south-2": "south"}
 
 
 def settings_of(folder: Path) -> Settings:
-    """The shipped settings, whatever this shell has set, with the data in that folder."""
-    return configuration.load(data_dir=folder, database_url=None, owner_database_url=None)
+    """The shipped settings, whatever this shell has set, with the data in that folder.
+
+    But for the profile: travellers are invented, and a hub for real people takes none of those.
+    """
+    return configuration.load(
+        profile=Profile.DEMO, data_dir=folder, database_url=None, owner_database_url=None
+    )
 
 
 def place_of(server: embedded.Server, database: str) -> Place:

@@ -166,8 +166,10 @@ async def put_check(
         None,
         None,
         policy,
+        (),
+        None,
     )
-    return answers.check(done, accept_language, HUB)
+    return answers.check(done, accept_language, who)
 
 
 compiled: dict[str, HubPolicy] = {}

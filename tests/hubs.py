@@ -113,7 +113,7 @@ class Hub:
 async def open_hub(house: House, service: Service, mode: HubMode | None = None) -> Hub:
     """Enter a new hub: its lanes, the usual policy, and one duty for each role.
 
-    It is a demo hub unless another mode is given.
+    It is a demo hub, which takes invented documents, unless another mode is given.
     """
     hub_id = f"t{uuid4().hex[:20]}"
     settings = house.settings.model_copy(update={"hub_id": hub_id})

@@ -101,6 +101,7 @@ async def test_a_medic_reads_the_name_and_that_is_kept(hub: Hub, purpose: Purpos
         "document_kind": "RESIDENT_ID",
         "document_number": number,
         "document_issuer": None,
+        "synthetic": True,
     }
     assert answer.headers["Cache-Control"] == "no-store"
     (read,) = await reads(hub)
@@ -132,6 +133,7 @@ async def test_without_a_purpose_the_name_is_masked_and_that_is_kept_too(hub: Hu
         "document_kind": "RESIDENT_ID",
         "document_number": f"{number[:6]}********{number[-4:]}",
         "document_issuer": None,
+        "synthetic": True,
     }
     assert answer.headers["Cache-Control"] == "no-store"
     (read,) = await reads(hub)

@@ -46,6 +46,10 @@ async def test_the_oldest_program_that_may_serve_serves_beside_todays(
         )
         try:
             await beside.start()
+            # a hub of a release without modes is a real one, and takes nobody invented
+            connection = await station.connect()
+            await connection.execute("UPDATE hub SET mode = 'DEMO'")
+            await connection.close()
             crew = await station.crew(4)
             async with (
                 fleets.fleet(station, crew[:2], batches=1) as before,

@@ -28,7 +28,7 @@ from twinstile.cases.referrals import JOINED
 from twinstile.cases.steps import MOVED, OVERDUE
 from twinstile.cases.tables import DispositionRecord, FeverCase
 from twinstile.cases.types import CaseState
-from twinstile.identity import names, vault
+from twinstile.identity import documents, names, vault
 from twinstile.platform import access, clock, events, paging
 from twinstile.platform.access import Action, Look
 from twinstile.platform.auth import Principal, Scope
@@ -236,6 +236,7 @@ async def _person(
         document_kind=document.kind,
         document_number=names.mask_number(document) if masked else document.number,
         document_issuer=document.issuer,
+        synthetic=documents.is_synthetic(document, home.settings.synthetic_id_prefixes),
     )
 
 

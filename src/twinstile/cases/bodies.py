@@ -112,3 +112,4 @@ class PersonAnswer(Answer):
     document_kind: DocumentKind
     document_number: str = Field(examples=["770101********0079"], json_schema_extra=IDENTIFIED)
     document_issuer: str | None
+    synthetic: bool = Field(description="nobody has this document: it was made for exercises")

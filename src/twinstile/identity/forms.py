@@ -1,8 +1,9 @@
 """The document part of request bodies, and how it becomes an identity."""
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Self
+from typing import Annotated, Final, Self
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -30,6 +31,7 @@ __all__ = [
     "ContactForm",
     "DocumentForm",
     "IdentityResult",
+    "SyntheticDocument",
     "Terms",
     "identify",
     "reach",
@@ -44,7 +46,21 @@ class RealDocument(InvalidInput):
     title = "At a practice hub only invented documents are taken"
 
 
+class SyntheticDocument(InvalidInput):
+    """Taken as real it would be a passage of nobody among those of people."""
+
+    slug = "synthetic-document"
+    title = "This hub is for real people: no invented document is taken"
+
+
 MrzLine = Annotated[Line, Field(max_length=90)]
+
+
+_REFUSALS: Final[Mapping[tuple[HubMode, bool], type[InvalidInput]]] = {
+    (HubMode.PRACTICE, False): RealDocument,
+    (HubMode.PRODUCTION, True): SyntheticDocument,
+}
+"""By what the hub is for, and whether the document is invented."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +131,8 @@ def identify(
     """Who the form speaks of and what reading it found.
 
     A birth date nobody present can have is a finding, and otherwise as if it were not given.
-    Raises `InvalidInput` pointing below `pointer` for text that no document can carry, and
-    `RealDocument` at a practice hub.
+    Raises `InvalidInput` pointing below `pointer` for text that no document can carry;
+    `RealDocument` at a practice hub, `SyntheticDocument` at a real one.
     """
     try:
         read = _read(form, terms)
@@ -125,9 +141,10 @@ def identify(
     except InvalidText:
         fault = FieldFault(f"{pointer}/{_unreadable(form)}", "invalid-text")
         raise InvalidInput(errors=[fault]) from None
-    if terms.mode is HubMode.PRACTICE and Finding.SYNTHETIC not in read.findings:
+    refusal = _REFUSALS.get((terms.mode, Finding.SYNTHETIC in read.findings))
+    if refusal is not None:
         place = "mrz" if form.mrz is not None else "number"
-        raise RealDocument(errors=[FieldFault(f"{pointer}/{place}", "unknown-value")])
+        raise refusal(errors=[FieldFault(f"{pointer}/{place}", "unknown-value")])
     born, findings = form.birth_date, read.findings
     if born is not None and not documents.plausible_birth(born, terms.today):
         doubts = {*findings, Finding.IMPLAUSIBLE_DATE} - {Finding.VALID}

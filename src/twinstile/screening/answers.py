@@ -58,6 +58,7 @@ def check(done: Recorded, language: str, who: Principal) -> CheckAnswer:
         else _NEXT.get(decision.state, NextStep.WAIT),
         case_id=done.case_id,
         case_no=done.case_no,
+        findings=list(done.findings),
         completeness=CompletenessAnswer(
             reminders=done.completeness.reminders,
             verifications=done.completeness.verifications,

@@ -18,7 +18,7 @@ from pydantic_core import PydanticCustomError
 
 from twinstile.credentials import CredentialKind, CredentialStatus
 from twinstile.identity.forms import DocumentForm
-from twinstile.identity.types import IdentityResult
+from twinstile.identity.types import Finding, IdentityResult
 from twinstile.platform.fields import Answer, Body, Line, Moment, Slug, Word
 from twinstile.platform.modes import HubMode
 from twinstile.policy.types import Anchor, MeasureKind
@@ -316,6 +316,7 @@ class CheckAnswer(Answer):
     next_step: NextStep
     case_id: UUID | None
     case_no: str | None
+    findings: list[Finding] = Field(description="what reading the document found; a hint")
     completeness: CompletenessAnswer
     party: PartyTold | None = Field(description="null also when the party is full")
 

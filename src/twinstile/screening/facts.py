@@ -9,6 +9,7 @@ from uuid import UUID
 from twinstile.arrivals.manifests import EXPECTATION_SQL
 from twinstile.cases.referrals import CASE_NO_SQL, OPEN_CASE_SQL
 from twinstile.identity.links import KIN_SQL
+from twinstile.identity.types import Finding
 from twinstile.identity.vault import MEET_SQL, OVERTAKEN_SQL, Identity, Shown
 from twinstile.platform.db import Transaction, as_json
 from twinstile.policy.versions import IN_FORCE_SQL
@@ -56,6 +57,8 @@ class GateCheck:
     brought: Brought
     evidence: dict[str, object]
     """What is stored of it: codes and figures, no identity."""
+    findings: Sequence[Finding]
+    """What reading the document found."""
     fingerprints: dict[str, bytes]
     """HMACs of the body by name of the living epoch keys, the present one first."""
 

@@ -98,6 +98,7 @@ def check(
         party=_belonging(body.party, identity, at.astimezone(receiver.zone).date()),
         brought=brought,
         evidence={name: value for name, value in evidence.items() if value not in (None, [])},
+        findings=sorted(findings),
         fingerprints=fingerprints(
             receiver,
             body.model_dump_json(exclude={"sent_at", "counter", "made_for", *_not_said(body)}),

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from uuid_utils.compat import uuid7
 
 from twinstile.cases.referrals import Opening, case_of
+from twinstile.identity.types import Finding
 from twinstile.policy.types import HubPolicy
 from twinstile.screening import machine, reviews, rules
 from twinstile.screening.bodies import FactStatus
@@ -54,6 +55,8 @@ class Recorded:
     """What was ordered, as `Ordered` or as stored."""
     party: Mapping[str, str] | None
     """The party this passage belongs to and its role there, as told in the answer."""
+    findings: Sequence[Finding] = ()
+    """What reading the document found, this time."""
 
 
 class Batch:
@@ -138,6 +141,7 @@ class Batch:
             policy,
             known.measures,
             known.party,
+            check.findings,
         )
 
     def _decide(self, check: GateCheck, situation: Situation) -> None:
@@ -171,6 +175,7 @@ class Batch:
             policy,
             rules.ordered(decision, evidence, around, policy),
             self.parties.told(after),
+            check.findings,
         )
         self._keep(passage.state, after)
         self._seen[check.id] = (check, answer)

@@ -12,6 +12,7 @@ from sqlalchemy import RowMapping
 from twinstile.identity import forms, links
 from twinstile.identity.forms import DocumentForm
 from twinstile.identity.links import Claim, Evidence
+from twinstile.identity.types import Finding
 from twinstile.platform import access, clock, paging
 from twinstile.platform.access import IDENTIFIED, Action, Purpose, Why
 from twinstile.platform.auth import Principal, Scope
@@ -69,6 +70,7 @@ class LookUpAnswer(Answer):
         json_schema_extra=IDENTIFIED,
     )
     screenings: list[PassageAnswer] = Field(description="the latest first, at most 20")
+    findings: list[Finding] = Field(description="what reading the document found; a hint")
     left: int = Field(description="how many look-ups are left just now")
 
 
@@ -92,7 +94,7 @@ async def post_lookup(
     purpose = access.stated(Action.LOOK_UP, body.purpose, body.reason)
     asked = Asked(who, purpose, body.reason, clock.now())
     terms = forms.terms(home.settings, who.mode, asked.at)
-    identity, _ = forms.identify(body.document, "/document", terms)
+    identity, findings = forms.identify(body.document, "/document", terms)
     keys = home.keys.of(who.hub_id)
 
     async def find(tx: Transaction, mine: Standing) -> tuple[Found, int]:
@@ -106,6 +108,7 @@ async def post_lookup(
         known=found.known,
         name=found.name,
         screenings=[PassageAnswer.model_validate(row) for row in found.screenings],
+        findings=sorted(findings),
         left=left,
     )
 
