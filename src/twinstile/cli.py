@@ -247,6 +247,28 @@ def demo(  # noqa: PLR0913, PLR0917 -- each is one thing to vary
 
 
 @app.command()
+def paper_forms(
+    path: Annotated[Path, typer.Argument(help="An HTML file to be printed.")],
+    series: Annotated[str, typer.Option(help="1 to 4 letters before the number.")] = "A",
+    first: Annotated[int, typer.Option(min=1, max=9_999_999)] = 1,
+    count: Annotated[int, typer.Option(min=1, max=1000, help="Pages, one a traveller.")] = 50,
+    practice_hub: Annotated[bool, typer.Option(help="Marked as practice.")] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Write numbered blank forms for an outage, in English and Chinese: print them before."""
+    from twinstile.pages import paper
+    from twinstile.platform.modes import HubMode
+
+    if not (series.isascii() and series.isalnum() and series.isupper() and len(series) <= 4):
+        raise typer.BadParameter("1 to 4 capital letters", param_hint="--series")
+    settings = _settings(data_dir=data_dir)
+    numbers = [f"{series}-{number:04}" for number in range(first, first + count)]
+    mode = HubMode.PRACTICE if practice_hub else settings.mode
+    path.write_text(paper.pages(settings.hub_name, mode, numbers), encoding="utf-8")
+    typer.echo(f"{count} forms, {numbers[0]} to {numbers[-1]}: print {path} on A4.")
+
+
+@app.command()
 def version(as_json: AsJson = False) -> None:
     """Print the version."""
     ours = metadata.version("twinstile")

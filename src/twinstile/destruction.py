@@ -50,6 +50,7 @@ PURGED: Final = (
     "notice_order",
     "notice",
     "service_act",
+    "paper_form",
     "disposition",
     "fever_case",
     "party_member",

@@ -21,6 +21,9 @@ from twinstile.platform.errors import Internal
 from twinstile.platform.roles import Role
 from twinstile.screening.types import ScreeningState
 
+NOBODY = dict.fromkeys(
+    ("lane_hours", "passed", "fever_suspected", "refused", "not_screened"), 0
+)
 NONE = {code.value: {"final": 0, "ever": 0} for code in Disposition}
 
 
@@ -53,6 +56,7 @@ async def test_a_period_in_which_nothing_happened_is_all_zeros(hub: Hub) -> None
         "complete_222": 0,
         "completeness_222": None,
         "dispositions": NONE,
+        "tallied": NOBODY,
     }
 
 

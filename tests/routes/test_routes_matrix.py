@@ -82,6 +82,11 @@ ALLOWED: Mapping[str, frozenset[str]] = {
     "GET /v1/screenings": ON_THE_FLOOR,
     "GET /v1/screenings/{screening_id}": ON_THE_FLOOR,
     "PUT /v1/screenings/{screening_id}/steps/{step_id}": ON_THE_FLOOR | {Role.EPIDEMIOLOGIST},
+    "PUT /v1/paper-forms/{form_no}": LANE,
+    "GET /v1/paper-forms": ON_THE_FLOOR,
+    "PUT /v1/paper-forms/{form_no}/second-look": LANE,
+    "PUT /v1/tallies/{tally_id}": LANE,
+    "GET /v1/tallies": ON_THE_FLOOR,
     "GET /v1/disagreements": ON_THE_FLOOR,
     "PUT /v1/runs/{run_id}/steps/{step_id}": ON_THE_FLOOR | {Role.EPIDEMIOLOGIST},
     "POST /v1/runs/{run_id}:bypass": frozenset({Role.SUPERVISOR, Role.DUTY_COMMANDER}),
@@ -137,6 +142,7 @@ QUERIES = {
             "GET /v1/runs",
             "GET /v1/screenings",
             "GET /v1/disagreements",
+            "GET /v1/tallies",
             "GET /v1/reports/period",
             "GET /v1/reports/reminders",
             "GET /v1/access",
@@ -203,4 +209,9 @@ async def _token(name: str, who: str, hub: Hub) -> str | None:
 
 
 def _value(parameter: re.Match[str]) -> str:
-    return {"lane_id": "north-1", "version": "cn-hub"}.get(parameter[1], str(uuid7()))
+    known = {
+        "lane_id": "north-1",
+        "version": "cn-hub",
+        "form_no": f"A-{uuid7().int % 10**8:08}",
+    }
+    return known.get(parameter[1], str(uuid7()))

@@ -7,6 +7,7 @@ for hospital statistics below national level). Each figure is rounded by itself.
 import csv
 import io
 from collections.abc import Iterator
+from dataclasses import asdict
 from datetime import datetime
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -23,7 +24,9 @@ _SPAN = """
 SELECT least(min(s.at), min(c.at)), greatest(max(s.at), max(c.at)),
        (SELECT mode FROM hub WHERE hub_id = $1)
 FROM (SELECT min(opened_at) AS at FROM screening WHERE hub_id = $1
-      UNION ALL SELECT max(opened_at) FROM screening WHERE hub_id = $1) s,
+      UNION ALL SELECT max(opened_at) FROM screening WHERE hub_id = $1
+      UNION ALL SELECT min(since) FROM tally WHERE hub_id = $1
+      UNION ALL SELECT max(since) FROM tally WHERE hub_id = $1) s,
      (SELECT min(opened_at) AS at FROM fever_case WHERE hub_id = $1
       UNION ALL SELECT max(opened_at) FROM fever_case WHERE hub_id = $1) c
 """
@@ -78,3 +81,5 @@ def _measures(period: Period) -> Iterator[tuple[str, int]]:
     for code, sent in period.dispositions.items():
         yield f"{code.value}_final", sent.final
         yield f"{code.value}_ever", sent.ever
+    for name, count in asdict(period.tallied).items():
+        yield f"tallied_{name}", count

@@ -46,6 +46,16 @@ class SentAnswer(Answer):
     ever: int = Field(description="cases that had it at any time")
 
 
+class TalliedAnswer(Answer):
+    """People whom somebody counted at a lane while the service was away."""
+
+    lane_hours: int = Field(description="tallies; one is of a lane within an hour")
+    passed: int
+    fever_suspected: int
+    refused: int
+    not_screened: int
+
+
 class PeriodAnswer(Answer):
     mode: HubMode
     since: datetime = Field(serialization_alias="from")
@@ -67,6 +77,7 @@ class PeriodAnswer(Answer):
         description="their share of the checked person-times, 0 to 1; null when there are none"
     )
     dispositions: dict[Disposition, SentAnswer]
+    tallied: TalliedAnswer = Field(description="counted in outages, and in no other figure")
 
 
 @router.get(
@@ -211,6 +222,7 @@ async def report_period(
             code: SentAnswer(final=sent.final, ever=sent.ever)
             for code, sent in period.dispositions.items()
         },
+        tallied=TalliedAnswer.model_validate(period.tallied, from_attributes=True),
     )
 
 

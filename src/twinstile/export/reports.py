@@ -26,6 +26,17 @@ class Sent:
 
 
 @dataclass(frozen=True, slots=True)
+class Tallied:
+    """People counted in outages, of whom nothing else is known: never part of other figures."""
+
+    lane_hours: int
+    passed: int
+    fever_suspected: int
+    refused: int
+    not_screened: int
+
+
+@dataclass(frozen=True, slots=True)
 class Period:
     """Counts of screenings and cases opened in a period."""
 
@@ -40,6 +51,7 @@ class Period:
     cases: int
     fever_patients: int
     dispositions: dict[Disposition, Sent]
+    tallied: Tallied
 
     @property
     def completeness_222(self) -> float | None:
@@ -94,10 +106,18 @@ SELECT
 """
 
 
+_TALLIES = """
+SELECT count(*), coalesce(sum(passed), 0), coalesce(sum(fever_suspected), 0),
+       coalesce(sum(refused), 0), coalesce(sum(not_screened), 0)
+FROM tally
+WHERE hub_id = $1 AND since >= $2 AND since < $3 AND superseded_by IS NULL
+"""
+
+
 async def of_period(
     database: Database, hub_id: str, since: datetime, until: datetime
 ) -> Period:
-    """Count screenings and cases opened in [since, until). Two statements.
+    """Count screenings and cases opened in [since, until), and tallies. Three statements.
 
     Raises `TooMany`, `Unavailable`, and `Internal` rather than give figures that do not add up.
     """
@@ -105,7 +125,8 @@ async def of_period(
     async with reader.reading(database, LONGEST_S) as tx:
         screenings = await tx.raw.fetchrow(_SCREENINGS, *period, timeout=LONGEST_S + 1)
         cases = await tx.raw.fetchrow(_CASES, *period, timeout=LONGEST_S + 1)
-    if screenings is None or cases is None:
+        tallied = await tx.raw.fetchrow(_TALLIES, *period, timeout=LONGEST_S + 1)
+    if screenings is None or cases is None or tallied is None:
         raise Internal
     times, checks, travellers, cleared, referred, deferred, no_show, complete = screenings
     opened, patients, disposed, codes, finals, evers = cases
@@ -126,6 +147,7 @@ async def of_period(
         cases=opened,
         fever_patients=patients,
         dispositions={code: sent.get(code, Sent(0, 0)) for code in Disposition},
+        tallied=Tallied(*tallied),
     )
 
 

@@ -194,6 +194,11 @@ class IdReused(Conflict):
     title = "This id was used before with other content"
 
 
+class TooLate(Conflict):
+    slug = "too-late"
+    title = "That was too long ago to be recorded now"
+
+
 class OtherHub(Conflict):
     """What the sender holds is to be sent with the token of the hub it was made for."""
 

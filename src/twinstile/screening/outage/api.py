@@ -1,18 +1,36 @@
-"""HTTP: what tablets decided by themselves and the service decides otherwise."""
+"""HTTP: decisions of tablets, paper forms and tallies: hours without the service."""
 
 from datetime import datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Self
 from uuid import UUID
 
-from fastapi import APIRouter, Query
-from pydantic import Field
+from fastapi import APIRouter, Header, Path, Query, Response
+from pydantic import Field, StrictBool, StrictInt, model_validator
+from pydantic_core import PydanticCustomError
 
-from twinstile.platform import paging
+from twinstile.identity import forms
+from twinstile.platform import clock, paging
 from twinstile.platform.auth import Principal, Scope
-from twinstile.platform.errors import FieldFault, InvalidInput
-from twinstile.platform.fields import Answer, Moment
-from twinstile.platform.web import GatedRoute, Read, caller
-from twinstile.screening.outage import decided
+from twinstile.platform.errors import (
+    AlreadyExists,
+    Conflict,
+    FieldFault,
+    IdReused,
+    InvalidInput,
+    NotFound,
+    OtherHub,
+    TooLate,
+    documented,
+)
+from twinstile.platform.fields import Answer, Body, Line, Moment, Slug
+from twinstile.platform.web import GatedRoute, Home, Read, Tx, caller
+from twinstile.policy.api import Compiled
+from twinstile.screening import answers
+from twinstile.screening.bodies import CheckAnswer, CheckBody, CheckFact, FactStatus
+from twinstile.screening.intake import Receiver
+from twinstile.screening.outage import decided, papers, tallies
+from twinstile.screening.outage.papers import Form
+from twinstile.screening.outage.tallies import Counted
 from twinstile.screening.types import Verdict
 
 router = APIRouter(prefix="/v1", route_class=GatedRoute)
@@ -59,3 +77,211 @@ async def list_disagreements(
         disagreements=page,
         next=paging.encode(page[-1].received_at, page[-1].id) if more else None,
     )
+
+
+FormNo = Annotated[
+    str, Path(pattern=r"^[A-Z0-9]{1,4}-[0-9]{4,8}$", description="as printed on the form")
+]
+
+
+class PaperBody(CheckBody):
+    """What a form says. `observed_at` is the moment written on it."""
+
+    check_id: UUID = Field(
+        description="minted by the desk (UUIDv7)",
+        examples=["019ac3d2-7f10-7c3e-9d53-2b8a51f0c9e4"],
+    )
+    lane_id: Slug | None = Field(
+        default=None, description="the lane written on it; needed", examples=["north-1"]
+    )
+
+
+class SecondLookBody(Body):
+    agrees: StrictBool = Field(
+        description="whether it was keyed as it was written", examples=[False]
+    )
+    reason: Line | None = Field(
+        default=None, description="what differs, without names", examples=["36.4, not 38.4"]
+    )
+
+    @model_validator(mode="after")
+    def _says_what_differs(self) -> Self:
+        if self.agrees is (self.reason is not None):
+            raise PydanticCustomError("missing", "a reason where they differ, and only then")
+        return self
+
+
+class PaperFormAnswer(Answer):
+    form_no: str
+    check_id: UUID
+    fever: bool = Field(description="a second person has to compare form and check")
+    keyed_by: UUID
+    device_id: UUID
+    keyed_at: datetime
+    second_by: UUID | None
+    second_at: datetime | None
+    agrees: bool | None
+    reason: str | None
+
+
+class PaperFormList(Answer):
+    forms: list[PaperFormAnswer]
+
+
+class KeyedAnswer(Answer):
+    form_no: str
+    second_look: bool = Field(description="a second person has to compare form and check")
+    check: CheckAnswer
+
+
+@router.put(
+    "/paper-forms/{form_no}",
+    status_code=201,
+    tags=["outage"],
+    summary="Key in a paper form",
+    responses={
+        200: {"model": KeyedAnswer, "description": "The same form as before: its first answer"},
+        **documented(AlreadyExists, IdReused, OtherHub, TooLate),
+    },
+)
+async def put_paper_form(
+    form_no: FormNo,
+    body: PaperBody,
+    tx: Tx,
+    home: Home,
+    policies: Compiled,
+    response: Response,
+    who: Annotated[Principal, caller(Scope.CHECKS_WRITE)],
+    language: Annotated[str, Header(alias="Accept-Language", max_length=200)] = "en",
+) -> KeyedAnswer:
+    """A check like any other, by the rules of its own moment; its evidence names the form.
+
+    A number is keyed once: keyed again as another check it gets 409. Forms may be as old as
+    facts of a batch. One that tells of a fever is listed until a second person has looked.
+    """
+    if body.made_for not in {None, who.hub_id}:
+        raise OtherHub
+    at, settings = clock.now(), home.settings
+    terms = forms.terms(settings, who.mode, at)
+    receiver = Receiver(who, home.keys.of(who.hub_id), settings.zone, terms, at)
+    said = {name: getattr(body, name) for name in CheckFact.model_fields}
+    form = Form(form_no, body.check_id, body.counter, CheckFact.model_construct(**said))
+    done, fever = await papers.key(tx, receiver, policies, form)
+    if done.status is FactStatus.DUPLICATE:
+        response.status_code = 200
+    return KeyedAnswer(
+        form_no=form_no, second_look=fever, check=answers.check(done, language, who)
+    )
+
+
+@router.get("/paper-forms", tags=["outage"], summary="List the forms keyed in")
+async def list_paper_forms(
+    tx: Read,
+    who: Annotated[Principal, caller(Scope.CHECKS_READ)],
+    pending: Annotated[bool, Query(description="those that wait for a second look")] = False,  # noqa: FBT002
+) -> PaperFormList:
+    """Which forms were keyed in and by whom, the latest first, at most 500."""
+    rows = await papers.listed(tx, who.hub_id, pending=pending)
+    return PaperFormList(forms=[PaperFormAnswer.model_validate(dict(row)) for row in rows])
+
+
+@router.put(
+    "/paper-forms/{form_no}/second-look",
+    status_code=204,
+    tags=["outage"],
+    summary="Compare a form with what was keyed",
+    responses=documented(NotFound, Conflict),
+)
+async def put_second_look(
+    form_no: FormNo,
+    body: SecondLookBody,
+    tx: Tx,
+    who: Annotated[Principal, caller(Scope.CHECKS_WRITE)],
+) -> None:
+    """By another person than who keyed it. If they differ, supervisors are alerted."""
+    await papers.look(tx, who, form_no, (body.agrees, body.reason), clock.now())
+
+
+Count = Annotated[StrictInt, Field(ge=0, le=100_000)]
+
+
+class TallyBody(Body):
+    """People counted at a lane within a clock hour; only those of whom no form was written."""
+
+    lane_id: Slug = Field(examples=["north-1"])
+    since: Moment = Field(alias="from", examples=["2026-11-24T08:00:00+08:00"])
+    until: Moment = Field(
+        alias="to",
+        description="in the same clock hour as `from`",
+        examples=["2026-11-24T09:00:00+08:00"],
+    )
+    passed: Count
+    fever_suspected: Count
+    refused: Count
+    not_screened: Count = Field(description="let by, or left, without a check")
+    supersedes: UUID | None = Field(
+        default=None,
+        description="the tally of this lane and hour that this one corrects",
+        examples=[None],
+    )
+
+
+class TallyAnswer(Answer):
+    tally_id: UUID
+    lane_id: str
+    since: datetime = Field(serialization_alias="from")
+    until: datetime = Field(serialization_alias="to")
+    passed: int
+    fever_suspected: int
+    refused: int
+    not_screened: int
+    recorded_at: datetime
+    operator_id: UUID | None
+    superseded_by: UUID | None = Field(description="not null: it does not count any more")
+
+
+class TallyList(Answer):
+    tallies: list[TallyAnswer]
+
+
+class TallyRecorded(Answer):
+    status: FactStatus
+
+
+@router.put(
+    "/tallies/{tally_id}",
+    tags=["outage"],
+    summary="Record how many passed a lane without the service",
+    responses=documented(AlreadyExists, Conflict, IdReused, TooLate),
+)
+async def put_tally(
+    tally_id: UUID,
+    body: TallyBody,
+    tx: Tx,
+    policies: Compiled,
+    who: Annotated[Principal, caller(Scope.CHECKS_WRITE)],
+) -> TallyRecorded:
+    """Counts of an outage: a line of its own in reports, never screenings.
+
+    A lane has one valid tally an hour; another one is refused unless it corrects the first.
+    """
+    at = clock.now()
+    figures = await papers.window(tx, who.hub_id, policies, at)
+    counted = Counted(**body.model_dump(exclude={"supersedes"}))
+    oldest = at - timedelta(hours=figures.replay_hours)
+    status = await tallies.record(tx, who, tally_id, counted, body.supersedes, (oldest, at))
+    return TallyRecorded(status=status)
+
+
+@router.get("/tallies", tags=["outage"], summary="List the tallies of a period")
+async def list_tallies(
+    tx: Read,
+    who: Annotated[Principal, caller(Scope.CHECKS_READ)],
+    since: Annotated[Moment, Query(alias="from")],
+    until: Annotated[Moment, Query(alias="to")],
+) -> TallyList:
+    """Tallies that begin in [from, to), at most 7 days, superseded ones too, at most 2,000."""
+    if not since < until <= since + LONGEST:
+        raise InvalidInput(errors=[FieldFault("/to", "out-of-range")])
+    rows = await tallies.listed(tx, who.hub_id, since, until)
+    return TallyList(tallies=[TallyAnswer.model_validate(dict(row)) for row in rows])
