@@ -179,11 +179,19 @@ def policy() -> dict[str, object]:
 
 
 def test_what_a_check_does_not_say_is_no_part_of_its_fingerprint() -> None:
-    silent = CheckFact.model_validate(people.fact())
-    later = set(CheckFact.model_fields) - set(intake._FIRST)
-    assert set(intake._not_said(silent)) == later
+    silent = json.loads(intake.content(CheckFact.model_validate(people.fact())))
+    assert tuple(silent) == intake._FIRST
     said = CheckFact.model_validate(people.fact(category="TRAVELLER"))
-    assert set(intake._not_said(said)) == later - {"category"}
+    assert set(json.loads(intake.content(said))) == {*intake._FIRST, "category"}
+
+
+def test_no_late_negative_test_outdates_a_positive_one() -> None:
+    positive = (SampleKind.PCR, SampleResult.POSITIVE, AT - timedelta(days=3))
+    negative = (SampleKind.PCR, SampleResult.NEGATIVE, AT - timedelta(days=1))
+    known = Claims(tests=frozenset({positive}))
+    newer = Claims(tests=frozenset({negative}))
+    assert coarse(known.joined(newer, late=True)).test is SampleResult.POSITIVE
+    assert coarse(known.joined(newer, late=False)).test is SampleResult.NEGATIVE
 
 
 async def put(hub: Hub, body: people.Json, who: str = Role.SCREENER) -> people.Json:

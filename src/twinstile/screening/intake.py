@@ -99,10 +99,7 @@ def check(
         brought=brought,
         evidence={name: value for name, value in evidence.items() if value not in (None, [])},
         findings=sorted(findings),
-        fingerprints=fingerprints(
-            receiver,
-            body.model_dump_json(exclude={"sent_at", "counter", "made_for", *_not_said(body)}),
-        ),
+        fingerprints=fingerprints(receiver, content(body)),
     )
 
 
@@ -135,13 +132,14 @@ _FIRST = (
 )  # fmt: skip
 
 
-def _not_said(body: CheckFact) -> list[str]:
-    """Members that came after the first release and say nothing here.
+def content(body: CheckFact) -> str:
+    """What makes a check this check and no other; its fingerprint is taken of it.
 
-    They are no part of the content, so that a check keeps its fingerprint when it is sent
-    again to a service that knows more members than the one it was first sent to.
+    Members that came after the first release and say nothing here are no part of it, so that a
+    check sent again keeps its fingerprint although the service knows more members by now.
     """
-    return [name for name, nothing in _later(type(body)) if getattr(body, name) == nothing]
+    silent = (name for name, nothing in _later(type(body)) if getattr(body, name) == nothing)
+    return body.model_dump_json(exclude={"sent_at", "counter", "made_for", *silent})
 
 
 @cache
