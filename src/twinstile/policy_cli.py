@@ -1,11 +1,11 @@
-"""The commands `twinstile policy`: which versions the hub has, and what one says."""
+"""The commands `twinstile policy`: what the hub decides by, and whether a document may."""
 
 # ruff: noqa: PLC0415 -- as in `cli`: `--help` answers at once
 
 import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar, cast
 
 import typer
 
@@ -19,6 +19,8 @@ Result = TypeVar("Result")
 
 DataDir = Annotated[Path | None, typer.Option(help="Keys and embedded database.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
+LARGEST = 1 << 20
+"""Bytes of a document; the largest pack has some 15,000."""
 
 
 @app.command("list")
@@ -53,6 +55,42 @@ def show(version: str, data_dir: DataDir = None) -> None:
             return await versions.read_document(tx, house.settings.hub_id, version)
 
     typer.echo(json.dumps(_at_hub(data_dir, read), ensure_ascii=False, indent=1))
+
+
+@app.command()
+def check(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False)], as_json: AsJson = False
+) -> None:
+    """Try a policy document out, and say in English and Chinese what speaks against it."""
+    from dataclasses import asdict
+
+    from twinstile.platform import clock
+    from twinstile.policy import validator
+
+    findings = validator.judge(_document(file), clock.now().date())
+    if as_json:
+        told = {"well": not findings, "findings": [asdict(finding) for finding in findings]}
+        typer.echo(json.dumps(told, ensure_ascii=False))
+    else:
+        for finding in findings:
+            for language, text in finding.text.items():
+                typer.echo(f"{text} {finding.remedy[language]}")
+        typer.echo(
+            "Nothing speaks against it." if not findings else f"{len(findings)} findings."
+        )
+    raise typer.Exit(1 if findings else 0)
+
+
+def _document(file: Path) -> dict[str, object]:
+    if file.stat().st_size > LARGEST:
+        raise typer.BadParameter("larger than any policy", param_hint="FILE")
+    try:
+        document: object = json.loads(file.read_bytes())
+    except (ValueError, RecursionError):
+        raise typer.BadParameter("not a JSON document", param_hint="FILE") from None
+    if not isinstance(document, dict):
+        raise typer.BadParameter("not a JSON object", param_hint="FILE")
+    return cast("dict[str, object]", document)
 
 
 def _at_hub(data_dir: Path | None, read: "Callable[[House], Awaitable[Result]]") -> Result:

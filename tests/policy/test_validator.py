@@ -1,5 +1,6 @@
 """The validator: shipped policies stand, planted faults are found with rule and remedy."""
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from copy import deepcopy
@@ -8,7 +9,9 @@ from pathlib import Path
 from typing import cast
 
 import pytest
+from typer.testing import CliRunner
 
+from twinstile import cli
 from twinstile.credentials import CredentialStatus
 from twinstile.identity.types import IdentityResult
 from twinstile.platform.machine import Anchor
@@ -237,3 +240,23 @@ def test_the_vocabularys_words_are_those_of_the_code() -> None:
     assert list(vocabulary.OUTCOMES) == list(Outcome)
     timed = {s for s, limit in machine.DEADLINES.items() if limit.anchor is Anchor.ENTERED}
     assert set(vocabulary.DEADLINES) == timed
+
+
+def checked(tmp_path: Path, document: Json, *options: str) -> tuple[int, str]:
+    file = tmp_path / "policy.json"
+    file.write_text(json.dumps(document), "utf-8")
+    ran = CliRunner().invoke(cli.app, ["policy", "check", str(file), *options])
+    return ran.exit_code, ran.stdout
+
+
+def test_the_command_refuses_in_both_languages_and_says_what_to_do(tmp_path: Path) -> None:
+    bad = planted(with_rule(codeless("NOT_PRESENTED"), "RETURN"))
+    code, said = checked(tmp_path, bad)
+    assert code == 1
+    assert "PLANTED" in said
+    assert "ASSIST" in said
+    assert "健康码" in said
+    code, said = checked(tmp_path, bad, "--json")
+    assert (code, json.loads(said)["findings"][0]["code"]) == (1, "code-alone")
+    assert checked(tmp_path, HUB)[0] == 0
+    assert json.loads(checked(tmp_path, HUB, "--json")[1]) == {"well": True, "findings": []}

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import islice, product
+from math import prod
 from typing import Final, cast
 
 from twinstile.policy import certlogic, documents, remedies, vocabulary
@@ -17,8 +18,10 @@ from twinstile.policy.documents import PolicyError
 from twinstile.policy.types import HubPolicy, PolicyRule
 from twinstile.policy.vocabulary import Choice
 
-MAX_CIRCUMSTANCES: Final = 200_000
+MAX_CIRCUMSTANCES: Final = 100_000
 """Combinations a rule is tried on; one that needs more is too complicated to sign."""
+MAX_OUTCOMES: Final = 10_000
+"""How often the whole policy is asked what it concludes."""
 MAX_FINDINGS: Final = 50
 LANGUAGES: Final = ("en", "zh-CN")
 THRESHOLDS: Final = (365, 385)
@@ -42,7 +45,8 @@ class _Tried:
 
     rule: PolicyRule
     reads: frozenset[str]
-    groups: tuple[str, ...]
+    whole: bool
+    """Whether these are all circumstances it can depend on."""
     circumstances: tuple[tuple[Choice, ...], ...]
     holds: tuple[bool | None, ...]
     """None: it could not be evaluated."""
@@ -60,6 +64,8 @@ class _Trial:
     today: date
     groups: Mapping[str, Sequence[Choice]]
     rules: tuple[_Tried, ...]
+    tries: Iterator[int]
+    """How often the whole policy may still be asked; it lasts for all rules together."""
 
     def outcome(self, *chosen: Choice) -> str:
         """What the whole policy concludes of somebody with nothing amiss but what is chosen."""
@@ -91,15 +97,21 @@ def _trial(policy: HubPolicy, document: Mapping[str, object], today: date) -> _T
     words = [one for one in literals if isinstance(one, str)]
     groups = vocabulary.choices(figures, [*figures.values(), *numbers], words)
     paths = frozenset(_paths(_merged(_normal(groups))))
+    budget = iter(range(MAX_CIRCUMSTANCES))
     tried = (
-        _try(rule, one["when"], groups, paths)
+        _try(rule, one["when"], groups, paths, budget)
         for rule, one in zip(policy.rules, written, strict=True)
     )
-    return _Trial(policy, document, today, groups, tuple(tried))
+    tries = iter(range(MAX_OUTCOMES))
+    return _Trial(policy, document, today, groups, tuple(tried), tries)
 
 
 def _try(
-    rule: PolicyRule, when: Json, groups: Mapping[str, Sequence[Choice]], paths: frozenset[str]
+    rule: PolicyRule,
+    when: Json,
+    groups: Mapping[str, Sequence[Choice]],
+    paths: frozenset[str],
+    budget: Iterator[int],
 ) -> _Tried:
     reads = frozenset(_reads(when))
     known = reads & paths
@@ -110,11 +122,11 @@ def _try(
     base = _merged(_normal(groups))
     circumstances: list[tuple[Choice, ...]] = []
     holds: list[bool | None] = []
-    for chosen in islice(product(*(found for _, found in used)), MAX_CIRCUMSTANCES):
+    for _, chosen in zip(budget, product(*(found for _, found in used)), strict=False):
         circumstances.append(chosen)
         holds.append(_evaluated(evaluate, _merged([base, *chosen])))
-    names = tuple(name for name, _ in used)
-    return _Tried(rule, reads, names, tuple(circumstances), tuple(holds))
+    whole = len(holds) == prod(len(found) for _, found in used)
+    return _Tried(rule, reads, whole, tuple(circumstances), tuple(holds))
 
 
 def _evaluated(evaluate: Callable[[Value], Value], facts: Choice) -> bool | None:
@@ -218,7 +230,7 @@ def _rules_that_say_nothing(trial: _Trial) -> Iterator[Finding]:
     """Rules that never hold, hold of everybody, or cannot be evaluated."""
     for tried in trial.rules:
         strict = _CAUTION(tried.rule.outcome) > _CAUTION("PASS_WITH_CONDITIONS")
-        if len(tried.holds) == MAX_CIRCUMSTANCES:
+        if not tried.whole:
             yield _finding("too-complicated", tried.rule.rule_id)
         elif None in tried.holds:
             yield _finding("cannot-be-evaluated", tried.rule.rule_id)
@@ -246,12 +258,16 @@ def _code_as_the_only_reason(trial: _Trial) -> Iterator[Finding]:
         if not grave or "credential.status" not in tried.reads:
             continue
         for status in vocabulary.MISSING:
-            if any(
+            lets_go = (
                 _CAUTION(trial.outcome(*chosen, green)) < _CAUTION("SECONDARY")
-                for chosen in islice(_holding(tried, status), 200)
-            ):
+                for _, chosen in zip(trial.tries, _holding(tried, status), strict=False)
+            )
+            if any(lets_go):
                 yield _finding("code-alone", tried.rule.rule_id, status=status)
                 break
+        if next(trial.tries, None) is None:
+            yield _finding("too-complicated", tried.rule.rule_id)
+            break
 
 
 def _holding(tried: _Tried, status: str) -> Iterator[tuple[Choice, ...]]:
@@ -268,8 +284,8 @@ def _ways_that_must_be_open(trial: _Trial) -> Iterator[Finding]:
         trial.outcome(*chosen) == "ASSIST"
         for tried in trial.rules
         if tried.rule.outcome == "ASSIST"
-        for chosen, holds in islice(zip(tried.circumstances, tried.holds, strict=True), 5000)
-        if holds
+        for chosen, holds in zip(tried.circumstances, tried.holds, strict=True)
+        if holds and next(trial.tries, None) is not None
     )
     if not any(helped):
         yield _finding("nobody-helps", None)
