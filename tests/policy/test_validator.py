@@ -18,7 +18,14 @@ from twinstile.platform.machine import Anchor
 from twinstile.policy import documents, remedies, validator, vocabulary
 from twinstile.screening import machine, rules
 from twinstile.screening.rules import Beside, Evidence
-from twinstile.screening.types import Category, Direction, Outcome, SampleResult, Symptom
+from twinstile.screening.types import (
+    Category,
+    Direction,
+    Outcome,
+    PartyRole,
+    SampleResult,
+    Symptom,
+)
 
 TODAY = date(2022, 4, 12)
 HUB = documents.pack("cn-hub")
@@ -235,6 +242,8 @@ def test_the_vocabularys_words_are_those_of_the_code() -> None:
     assert words("identity", "identity", "result") == {*IdentityResult, rules.NONE}
     assert words("category", "category") == set(Category)
     assert words("direction", "direction") == set(Direction)
+    assert words("party", "party", "role") == {*PartyRole, rules.NONE}
+    assert words("party", "party", "guardian") == {*CredentialStatus, rules.NONE, "ABSENT"}
     assert words("test", "test", "result") == {*SampleResult, rules.NONE}
     assert set(vocabulary.SYMPTOMS) == set(Symptom)
     assert list(vocabulary.OUTCOMES) == list(Outcome)

@@ -61,7 +61,7 @@ def choices(
         "test": list(_tests(hours)),
         "places": list(_places(hours)),
         "declaration": list(_declarations(words)),
-        "party": [{"party": {"flagged": flagged}} for flagged in (False, True)],
+        "party": list(_parties()),
         "direction": _each("direction", ("ARRIVING", "DEPARTING", "UNKNOWN")),
     }
 
@@ -145,6 +145,14 @@ def _place(
         "itinerary": {"known": known, "starred": starred, "origin": origin},
         "area": {**met, "days_since_left": left},
     }
+
+
+def _parties() -> Iterator[Choice]:
+    guardians = ("ABSENT", *_STATUSES)
+    for flagged in (False, True):
+        for role in ("NONE", "GUARDIAN", "MEMBER", "MINOR"):
+            for guardian in guardians if role != "NONE" else ("ABSENT",):
+                yield {"party": {"role": role, "guardian": guardian, "flagged": flagged}}
 
 
 def _declarations(words: Iterable[str]) -> Iterator[Choice]:
