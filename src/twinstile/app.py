@@ -33,7 +33,7 @@ from twinstile.policy import activations
 from twinstile.policy import api as policy
 from twinstile.policy.versions import Policies
 from twinstile.screening import api as screening
-from twinstile.screening import transitions
+from twinstile.screening import overrides, transitions
 from twinstile.screening.committer import Committer
 from twinstile.screening.desk import api as desk
 from twinstile.screening.emergency import api as emergency
@@ -117,7 +117,7 @@ def create_app(house: House, background: Background | None = None) -> FastAPI:
     app.state.house = house
     app.state.policies = policies
     app.state.committer = committer
-    app.state.kinds = kinds_of()
+    app.state.kinds = kinds_of(house, policies)
     app.state.feed = Feed(house.database)
     app.state.leaving = False  # true from when the server is told to end: who waits is let go
     for router in ROUTERS:
@@ -127,10 +127,14 @@ def create_app(house: House, background: Background | None = None) -> FastAPI:
     return app
 
 
-def kinds_of() -> Kinds:
+def kinds_of(house: House, policies: Policies) -> Kinds:
     """Every deed that takes two persons (`platform.approvals`); each room has its own."""
     return approvals.registry(
-        activations.KIND, identified.KIND, fuses.KIND, transitions.VOID_WITH_CASE
+        activations.KIND,
+        identified.KIND,
+        fuses.KIND,
+        transitions.VOID_WITH_CASE,
+        overrides.kind(house.settings, house.keys, policies),
     )
 
 

@@ -51,6 +51,7 @@ PURGED: Final = (
     "notice",
     "service_act",
     "paper_form",
+    "deviation",
     "disposition",
     "fever_case",
     "party_member",

@@ -19,7 +19,7 @@ from twinstile.export.reports import Sent
 from twinstile.platform import clock
 from twinstile.platform.errors import Internal
 from twinstile.platform.roles import Role
-from twinstile.screening.types import ScreeningState
+from twinstile.screening.types import Ground, ScreeningState
 
 NOBODY = dict.fromkeys(
     ("lane_hours", "passed", "fever_suspected", "refused", "not_screened"), 0
@@ -55,6 +55,7 @@ async def test_a_period_in_which_nothing_happened_is_all_zeros(hub: Hub) -> None
         "no_show": 0,
         "complete_222": 0,
         "completeness_222": None,
+        "overrides": dict.fromkeys(Ground, 0),
         "dispositions": NONE,
         "tallied": NOBODY,
     }

@@ -20,6 +20,7 @@ FACTS = (
     "policy",
     "policy_activation",
     "policy_draft",
+    "deviation",
     "destruction",
     "access",
     "ledger",

@@ -520,6 +520,23 @@ TARGETS = (
     ),
     Target(
         "POST",
+        f"/v1/screenings/{_SOME}/overrides",
+        Role.SCREENER,
+        lambda: {
+            "id": str(_SOME),
+            "event": "recheck_normal_conditions",
+            "ground": "HARDSHIP",
+            "reason": CANARY,
+        },
+        (
+            *at("/id", of=IDS),
+            *at("/event", "/ground", of=WORDS),
+            *at("/reason", of=TEXTS),
+            Fault("/state", '"CLEARED"', "unknown-field"),
+        ),
+    ),
+    Target(
+        "POST",
         "/v1/exports/identified",
         Role.EPIDEMIOLOGIST,
         lambda: {

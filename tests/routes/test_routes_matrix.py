@@ -99,6 +99,7 @@ ALLOWED: Mapping[str, frozenset[str]] = {
     "PUT /v1/alerts/{alert_id}/closure": frozenset({Role.SUPERVISOR, Role.DUTY_COMMANDER}),
     "GET /v1/parties/{party_id}": ON_THE_FLOOR,
     "PUT /v1/parties/{party_id}/guardians/{change_id}": LANE,
+    "POST /v1/screenings/{screening_id}/overrides": ON_THE_FLOOR | {Role.EPIDEMIOLOGIST},
     "GET /v1/cases": CASE_READERS,
     "GET /v1/cases/{case_id}": CASE_READERS,
     "GET /v1/cases/{case_id}/person": frozenset({Role.MEDIC}),

@@ -30,7 +30,7 @@ from twinstile.platform.fields import Answer, Body, Line, Moment
 from twinstile.platform.modes import HubMode
 from twinstile.platform.streams import Streamed
 from twinstile.platform.web import GatedRoute, Home, Tx, caller
-from twinstile.screening.types import NoticeState, ReminderKind
+from twinstile.screening.types import Ground, NoticeState, ReminderKind
 
 router = APIRouter(prefix="/v1", route_class=GatedRoute, tags=["exports"])
 
@@ -78,6 +78,9 @@ class PeriodAnswer(Answer):
     )
     dispositions: dict[Disposition, SentAnswer]
     tallied: TalliedAnswer = Field(description="counted in outages, and in no other figure")
+    overrides: dict[Ground, int] = Field(
+        description="deviations of the period from what was decided, by ground"
+    )
 
 
 @router.get(
@@ -223,6 +226,7 @@ async def report_period(
             for code, sent in period.dispositions.items()
         },
         tallied=TalliedAnswer.model_validate(period.tallied, from_attributes=True),
+        overrides=dict(period.overrides),
     )
 
 

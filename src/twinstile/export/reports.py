@@ -13,6 +13,7 @@ from twinstile.export import reader
 from twinstile.platform.db import Database
 from twinstile.platform.errors import Internal
 from twinstile.screening.queries import COMPLETE_SQL
+from twinstile.screening.types import Ground
 
 LONGEST_S = 60
 
@@ -52,6 +53,7 @@ class Period:
     fever_patients: int
     dispositions: dict[Disposition, Sent]
     tallied: Tallied
+    overrides: dict[Ground, int]
 
     @property
     def completeness_222(self) -> float | None:
@@ -112,12 +114,17 @@ SELECT count(*), coalesce(sum(passed), 0), coalesce(sum(fever_suspected), 0),
 FROM tally
 WHERE hub_id = $1 AND since >= $2 AND since < $3 AND superseded_by IS NULL
 """
+_OVERRIDES = """
+SELECT ground, count(*) FROM deviation
+WHERE hub_id = $1 AND recorded_at >= $2 AND recorded_at < $3
+GROUP BY ground
+"""
 
 
 async def of_period(
     database: Database, hub_id: str, since: datetime, until: datetime
 ) -> Period:
-    """Count screenings and cases opened in [since, until), and tallies. Three statements.
+    """Count screenings and cases opened in [since, until), and tallies. Four statements.
 
     Raises `TooMany`, `Unavailable`, and `Internal` rather than give figures that do not add up.
     """
@@ -126,6 +133,7 @@ async def of_period(
         screenings = await tx.raw.fetchrow(_SCREENINGS, *period, timeout=LONGEST_S + 1)
         cases = await tx.raw.fetchrow(_CASES, *period, timeout=LONGEST_S + 1)
         tallied = await tx.raw.fetchrow(_TALLIES, *period, timeout=LONGEST_S + 1)
+        deviated = dict(map(tuple, await tx.raw.fetch(_OVERRIDES, *period)))
     if screenings is None or cases is None or tallied is None:
         raise Internal
     times, checks, travellers, cleared, referred, deferred, no_show, complete = screenings
@@ -148,6 +156,7 @@ async def of_period(
         fever_patients=patients,
         dispositions={code: sent.get(code, Sent(0, 0)) for code in Disposition},
         tallied=Tallied(*tallied),
+        overrides={ground: deviated.get(ground, 0) for ground in Ground},
     )
 
 

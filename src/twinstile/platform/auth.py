@@ -63,6 +63,8 @@ class Scope(StrEnum):
     """To find a person by the number of a document, within a quota."""
     LEDGER_READ = "ledger:read"
     OPERATORS_MANAGE = "operators:manage"
+    OVERRIDES_WRITE = "overrides:write"
+    """To agree to a deviation, and to make one that the rules leave to an officer."""
     PARTNERS_MANAGE = "partners:manage"
     POLICIES_READ = "policies:read"
     POLICIES_WRITE = "policies:write"
@@ -113,6 +115,7 @@ ROLE_SCOPES: Mapping[Role, frozenset[Scope]] = {
         Scope.CASES_WRITE,
         Scope.IDENTITIES_READ,
         Scope.LOOKUPS_WRITE,
+        Scope.OVERRIDES_WRITE,
     },
     Role.SUPERVISOR: _AT_THE_LANE
     | {
@@ -130,6 +133,7 @@ ROLE_SCOPES: Mapping[Role, frozenset[Scope]] = {
         Scope.LINKS_MANAGE,
         Scope.EXPORTS_APPROVE,
         Scope.LOOKUPS_WRITE,
+        Scope.OVERRIDES_WRITE,
         Scope.POLICIES_WRITE,
         Scope.QUARANTINE_READ,
         Scope.QUARANTINE_WRITE,
@@ -154,6 +158,7 @@ ROLE_SCOPES: Mapping[Role, frozenset[Scope]] = {
         Scope.DESTRUCTIONS_READ,
         Scope.EXPORTS_APPROVE,
         Scope.LEDGER_READ,
+        Scope.OVERRIDES_WRITE,
         Scope.POLICIES_WRITE,
         Scope.REMINDERS_WRITE,
         Scope.REPORTS_READ,

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from twinstile.identity import forms
 from twinstile.platform import clock, devices, paging
+from twinstile.platform.approvals_api import Known
 from twinstile.platform.auth import Principal, Scope
 from twinstile.platform.errors import (
     Conflict,
@@ -23,7 +24,7 @@ from twinstile.platform.errors import (
     TransitionRefused,
     documented,
 )
-from twinstile.platform.fields import Answer, Line, Moment, Slug
+from twinstile.platform.fields import Answer, Body, Line, Moment, Slug
 from twinstile.platform.web import BatchRoute, GatedRoute, Home, House, Read, Tx, caller
 from twinstile.policy.api import Compiled
 from twinstile.screening import (
@@ -32,6 +33,7 @@ from twinstile.screening import (
     batch,
     intake,
     lanes,
+    overrides,
     quarantine,
     queries,
     transitions,
@@ -54,8 +56,10 @@ from twinstile.screening.bodies import (
 from twinstile.screening.committer import Committer
 from twinstile.screening.flow import expectations
 from twinstile.screening.intake import Receiver
+from twinstile.screening.overrides import Wanted
+from twinstile.screening.particulars import Particulars
 from twinstile.screening.steps import Desk, Step
-from twinstile.screening.types import ScreeningState
+from twinstile.screening.types import Ground, ScreeningEvent, ScreeningState
 
 router = APIRouter(prefix="/v1", route_class=GatedRoute)
 facts_router = APIRouter(prefix="/v1", route_class=BatchRoute)
@@ -329,3 +333,64 @@ async def read_lane_state(
     if known == etag:
         response.status_code = 304
     return state
+
+
+class DeviationBody(Body):
+    id: UUID = Field(description="yours: the same again is harmless")
+    event: ScreeningEvent = Field(
+        description=" or ".join(sorted(overrides.EVENTS)),
+        examples=["recheck_normal_conditions"],
+    )
+    ground: Ground
+    reason: Line = Field(
+        description="without names of travellers", examples=["no medic at this gate tonight"]
+    )
+    particulars: Particulars = Field(
+        default=Particulars(), description="as for the step", examples=[{}]
+    )
+
+
+class DeviationAnswer(StepAnswer):
+    approval_id: UUID | None = Field(description="null: nobody else has to agree")
+    expires_at: datetime | None
+
+
+@router.post(
+    "/screenings/{screening_id}/overrides",
+    tags=["screenings"],
+    summary="Deviate from what was decided",
+    responses={
+        202: {"model": DeviationAnswer, "description": "A second person has to agree"},
+        **documented(NotFound, Forbidden, TransitionRefused, IdReused),
+    },
+)
+async def post_override(
+    screening_id: UUID,
+    body: DeviationBody,
+    tx: Tx,
+    home: Home,
+    policies: Compiled,
+    kinds: Known,
+    response: Response,
+    who: Annotated[Principal, caller(Scope.STEPS_WRITE)],
+) -> DeviationAnswer:
+    """Let somebody go on out of the second check against the rules, or without a medic.
+
+    What a rule leaves open an officer decides alone (200); else a second person has to agree
+    (202, `status` is `asked`). Nobody with a confirmed fever, a red code, an open case or a
+    severe illness is let go this way.
+    """
+    now = clock.now()
+    desk = Desk(who, home.keys.of(who.hub_id), policies, home.settings.zone, now)
+    step = Step(body.id, screening_id, body.event, now, body.reason, body.particulars)
+    wanted = Wanted(step, body.ground)
+    kind = kinds[overrides.KIND_NAME]
+    status, state, approval = await overrides.deviate(tx, desk, wanted, kind)
+    if approval is not None:
+        response.status_code = 202
+    return DeviationAnswer(
+        status=status,
+        state=state,
+        approval_id=approval and approval.approval_id,
+        expires_at=approval and approval.expires_at,
+    )

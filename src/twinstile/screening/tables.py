@@ -329,3 +329,24 @@ class Fuse(Base):
     ended_at: Mapped[datetime | None]
     ended_by: Mapped[UUID | None]
     ended_reason: Mapped[str | None]
+
+
+class Deviation(Base):
+    """Somebody went on against what was decided: on what ground, and who wanted it."""
+
+    __tablename__ = "deviation"
+    __table_args__ = (Index(None, "recorded_at", "hub_id"),)
+
+    hub_id: Mapped[HubKey]
+    deviation_id: Mapped[UuidKey]
+    screening_id: Mapped[UUID]
+    event: Mapped[str]
+    ground: Mapped[str]
+    reason: Mapped[str]
+    rules: Mapped[list[str]]
+    """What had decided otherwise."""
+    approval_id: Mapped[UUID | None]
+    """None: the rules leave it to one officer."""
+    recorded_at: Mapped[datetime]
+    operator_id: Mapped[UUID]
+    device_id: Mapped[UUID]

@@ -47,7 +47,7 @@ async def take(tx: Transaction, desk: Desk, step: Step) -> tuple[FactStatus, Scr
     found = await steps.lock(tx, who.hub_id, step.screening_id)
     if await steps.taken_before(tx, who.hub_id, step) is not None:
         return FactStatus.DUPLICATE, found.state
-    after = steps.allowed(who, found.state, step.event)
+    after = steps.allowed(who, found.state, step.event, desk.deviation_id)
     if step.event is _E.VOID and found.case_id is not None:
         content = {"state": found.state.value, "at": step.at.isoformat()}
         asked = Ask(step.step_id, step.screening_id, content, step.reason)

@@ -383,3 +383,15 @@ class ReleaseFacts:
     authority_hit: bool
     open_case: bool
     severely_ill: bool
+
+
+class Ground(StrEnum):
+    """Why somebody goes on against what was decided; counted, with words beside it."""
+
+    MEDIC_ABSENT = "MEDIC_ABSENT"
+    HARDSHIP = "HARDSHIP"
+    EVIDENCE_ELSEWHERE = "EVIDENCE_ELSEWHERE"
+    """Shown in a way no rule knows."""
+    RULE_UNFIT = "RULE_UNFIT"
+    """The rule does not mean this traveller."""
+    OTHER = "OTHER"
