@@ -55,6 +55,7 @@ class Nothing:
             None,
             POLICY,
             (),
+            None,
         )
 
 
