@@ -646,4 +646,41 @@ TARGETS = (
             Fault("/secret", '"x"', "unknown-field"),
         ),
     ),
+    Target(
+        "PUT",
+        "/v1/paper-forms/A-0001",
+        Role.ASSISTANT,
+        lambda: {**check(), "check_id": str(_SOME), "lane_id": "north-1"},
+        (*FACT, *at("/check_id", of=IDS), *at("/counter", of=COUNTS)),
+    ),
+    Target(
+        "PUT",
+        "/v1/paper-forms/A-0001/second-look",
+        Role.MEDIC,
+        lambda: {"agrees": False, "reason": CANARY},
+        (
+            *at("/agrees", of=FLAGS),
+            *at("/reason", of=TEXTS),
+            Fault("/agrees", "true", "missing", ""),
+            Fault("/second_by", f'"{_SOME}"', "unknown-field"),
+        ),
+    ),
+    Target(
+        "PUT",
+        f"/v1/tallies/{_SOME}",
+        Role.SCREENER,
+        lambda: {
+            "lane_id": "north-1",
+            "from": people.now(),
+            "to": people.now(),
+            **dict.fromkeys(("passed", "fever_suspected", "refused", "not_screened"), 1),
+        },
+        (
+            *at("/lane_id", of=SLUGS),
+            *at("/from", "/to", of=MOMENTS),
+            *at("/passed", "/fever_suspected", "/refused", "/not_screened", of=COUNTS),
+            *at("/supersedes", of=IDS),
+            Fault("/names", f'["{CANARY}"]', "unknown-field"),
+        ),
+    ),
 )
