@@ -27,7 +27,7 @@ from twinstile.screening import machine, rules
 from twinstile.screening.bodies import FactStatus
 from twinstile.screening.facts import GateCheck
 from twinstile.screening.intake import Receiver
-from twinstile.screening.passages import Recorded
+from twinstile.screening.passage import Recorded
 from twinstile.screening.types import Completeness
 
 POLICY = documents.compile_document(documents.pack("cn-hub"))

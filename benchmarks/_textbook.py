@@ -44,12 +44,12 @@ from twinstile.platform.tables import Device, Event, Lane, Operator, Shift
 from twinstile.policy import documents
 from twinstile.policy.tables import Policy
 from twinstile.policy.types import HubPolicy
-from twinstile.screening import answers, facts, intake, machine, rules
+from twinstile.screening import answers, intake, machine, rules
 from twinstile.screening.bodies import CheckAnswer, CheckBody, FactStatus
 from twinstile.screening.deadlines import due
 from twinstile.screening.facts import GateCheck
 from twinstile.screening.intake import Receiver
-from twinstile.screening.passages import Recorded
+from twinstile.screening.passage import Recorded
 from twinstile.screening.rules import Evidence
 from twinstile.screening.tables import Check, Reminder, Screening
 from twinstile.screening.types import Decision, ReminderKind, ScreeningState
@@ -268,7 +268,7 @@ async def evidence_so_far(
     session: AsyncSession, screening: Screening, check: GateCheck
 ) -> tuple[ScreeningState, Evidence]:
     """The screening's state and evidence with this check, and a reminder heard in the hall."""
-    evidence, _, _ = facts.unpack(vars(screening))
+    evidence, _, _ = fold.unpack(vars(screening))
     evidence = evidence.joined(check.brought)
     heard = await session.scalar(
         select(func.max(Reminder.given_at)).where(
@@ -313,7 +313,7 @@ def fold(
     decision: Decision,
     policy: HubPolicy,
 ) -> None:
-    for name, value in facts.pack(evidence, check.device_id, check.moment).items():
+    for name, value in fold.pack(evidence, check.device_id, check.moment, None).items():
         setattr(screening, name, value)
     screening.state = decision.state
     screening.state_since = check.moment

@@ -21,7 +21,7 @@ from twinstile.platform.db import Database, Transaction
 from twinstile.platform.errors import Problem
 from twinstile.screening import checks
 from twinstile.screening.committer import Committer, _Queue, _Waiting
-from twinstile.screening.passages import Recorded
+from twinstile.screening.passage import Recorded
 
 LATE_S = 0.1
 

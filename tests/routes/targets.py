@@ -87,7 +87,7 @@ FACT = (
     Fault("/decided", "[]", "invalid-format"),
     *at("/illness", "/assistance", "/offline", of=(*FLAGS, ("null", "invalid-format"))),
     *at("/party/id", of=IDS),
-    *at("/party/role", of=WORDS),
+    *at("/party/role", "/emergency", of=WORDS),
     Fault("/party/size", "61", "unknown-field"),
     Fault("/party", "{}", "missing", "/party/id"),
     Fault("/reminders", '["R2", "R2", "R2"]', "too-many"),

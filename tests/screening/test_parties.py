@@ -103,6 +103,13 @@ async def test_a_minor_inherits_reminders_and_declaration_and_needs_no_telephone
     assert "credential" not in check["evidence"]
 
 
+async def test_what_the_guardian_declares_counts_for_the_minor(hub: Hub) -> None:
+    party = uuid4()
+    met = {"declaration": {"symptoms": [], "contact": "YES"}}
+    _, told = await scan(hub, people.fact(**of(party, "GUARDIAN"), **met), child(party))
+    assert "DECL-CONTACT" in rules(told)
+
+
 async def test_a_minor_has_a_temperature_and_an_identity_of_its_own(hub: Hub) -> None:
     party = uuid4()
     guardian = people.fact(**of(party, "GUARDIAN"))

@@ -1,13 +1,17 @@
 """Who comes again: a passage of its own, one open case, and evidence that may count again."""
 
 import asyncio
+from datetime import timedelta
 
 import fever
 import people
+import pytest
 from httpx2 import Response
 from hubs import Hub
 
+from twinstile.platform import clock
 from twinstile.platform.roles import Role
+from twinstile.policy import documents, versions
 
 EAR_FEVER = {"value": 38.9, "method": "EAR"}
 
@@ -88,3 +92,74 @@ async def test_two_gates_at_once_open_one_case(hub: Hub) -> None:
     assert len({answer["case_id"] for answer in told}) == 1
     listed = (await hub.client(Role.MEDIC).get("/v1/cases")).json()["cases"]
     assert len([case for case in listed if case["closed_at"] is None]) == 1
+
+
+async def reusing(hub: Hub, minutes: int = 240) -> None:
+    """Let credential and temperature count again for so long."""
+    document = documents.pack("cn-hub")
+    figures = {**document["parameters"], "reuse_minutes": minutes}
+    changed = {**document, "version": "cn-hub-reuse", "parameters": figures}
+    now = clock.now()
+    async with hub.house.database.transaction() as tx:
+        await versions.put_in_force(tx, hub.hub_id, changed, now - timedelta(days=30), now)
+
+
+NOTHING_NEW: people.Json = {"celsius": None, "credential": None}
+
+
+async def test_credential_and_temperature_count_again_and_identity_never(hub: Hub) -> None:
+    await reusing(hub)
+    number = people.resident_number()
+    first = (await put(hub, number)).json()
+    again = (await put(hub, number, **NOTHING_NEW)).json()
+    assert again["state"] == "CLEARED"
+    assert again["screening_id"] != first["screening_id"]
+    assert again["completeness"]["verifications"] == 2
+    check = (await hub.client().get(f"/v1/checks/{again['id']}")).json()
+    assert check["evidence"]["reused"] == ["CREDENTIAL", "TEMPERATURE"]
+    whole = (await hub.client().get(f"/v1/screenings/{again['screening_id']}")).json()
+    assert whole["supersedes"] == first["screening_id"]
+    third = (await put(hub, number, **NOTHING_NEW)).json()  # counts once, from its own evidence
+    assert third["state"] == "PRESENTED"
+
+
+async def test_identity_is_looked_at_every_time(hub: Hub) -> None:
+    await reusing(hub)
+    number = people.resident_number()
+    await put(hub, number)
+    unseen = {"document": people.document(number), "result": "NOT_CHECKED"}
+    told = (await put(hub, number, **NOTHING_NEW, identity=unseen)).json()
+    assert [r["rule_id"] for r in told["reasons"]] == ["ID-MISSING"]
+
+
+async def test_what_is_looked_at_anew_counts_instead(hub: Hub) -> None:
+    await reusing(hub)
+    number = people.resident_number()
+    await put(hub, number)
+    told = (await put(hub, number, celsius=38.2, credential=None)).json()
+    assert told["state"] == "SECONDARY"
+    check = (await hub.client().get(f"/v1/checks/{told['id']}")).json()
+    assert check["evidence"]["reused"] == ["CREDENTIAL"]
+
+
+@pytest.mark.parametrize("why", ["off", "late", "alarm", "cleared with terms"])
+async def test_nothing_counts_again_unless_the_last_passage_was_plainly_normal(
+    hub: Hub, why: str
+) -> None:
+    await reusing(hub, 1 if why == "off" else 60)
+    number = people.resident_number()
+    if why in {"off", "late"}:
+        ago = people.ago(minutes=2 if why == "off" else 61)
+        body = people.fact(number, observed_at=ago)
+        item = {"kind": "check", "id": str(people.new_id()), "counter": 9, "body": body}
+        await hub.client().post(
+            "/v1/facts:batch", json={"sent_at": people.now(), "items": [item]}
+        )
+    else:
+        told = (await put(hub, number, celsius=38.2)).json()
+        if why == "alarm":
+            ear = {"value": 36.5, "method": "EAR"}
+            assert (await put(hub, number, temperature=ear)).json()["state"] == "CLEARED"
+        else:
+            await step(hub, told["screening_id"], "recheck_normal_conditions")
+    assert (await put(hub, number, **NOTHING_NEW)).json()["state"] == "PRESENTED"

@@ -61,6 +61,7 @@ def choices(
         "test": list(_tests(hours)),
         "places": list(_places(hours)),
         "declaration": list(_declarations(words)),
+        "emergency": _each("emergency", ("NONE", "UNCONSCIOUS")),
         "party": list(_parties()),
         "direction": _each("direction", ("ARRIVING", "DEPARTING", "UNKNOWN")),
     }
@@ -68,6 +69,19 @@ def choices(
 
 def _each(name: str, values: Sequence[object]) -> list[Choice]:
     return [{name: value} for value in values]
+
+
+def _parties() -> Iterator[Choice]:
+    roles = {
+        "NONE": ("ABSENT",),
+        "GUARDIAN": ("ABSENT",),
+        "MEMBER": ("ABSENT", "GREEN"),
+        "MINOR": ("ABSENT", "GREEN", "NOT_PRESENTED", "RED", "NONE"),
+    }
+    for role, guardians in roles.items():
+        for guardian in guardians:
+            for flagged in (False, True):
+                yield {"party": {"role": role, "guardian": guardian, "flagged": flagged}}
 
 
 def _temperatures(threshold: int, edges: Iterable[int]) -> Iterator[Choice]:

@@ -19,7 +19,7 @@ from twinstile.screening.bodies import (
     ReasonAnswer,
 )
 from twinstile.screening.party_bodies import PartyTold
-from twinstile.screening.passages import Recorded
+from twinstile.screening.passage import Recorded
 from twinstile.screening.types import Outcome, Reason, ScreeningState
 
 _NEXT = {

@@ -44,12 +44,9 @@ from twinstile.screening.bodies import (
     BatchBody,
     CheckAnswer,
     CheckBody,
-    CheckView,
     FactKind,
     FactStatus,
     ReminderBody,
-    ScreeningPage,
-    ScreeningWhole,
     StepAnswer,
     StepBody,
 )
@@ -60,6 +57,7 @@ from twinstile.screening.overrides import Wanted
 from twinstile.screening.particulars import Particulars
 from twinstile.screening.steps import Desk, Step
 from twinstile.screening.types import Ground, ScreeningEvent, ScreeningState
+from twinstile.screening.views import CheckView, ScreeningPage, ScreeningWhole
 
 router = APIRouter(prefix="/v1", route_class=GatedRoute)
 facts_router = APIRouter(prefix="/v1", route_class=BatchRoute)

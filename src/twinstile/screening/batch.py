@@ -48,7 +48,7 @@ from twinstile.screening.bodies import (
 from twinstile.screening.facts import GateCheck
 from twinstile.screening.intake import Receiver
 from twinstile.screening.offline_bodies import ShiftBody
-from twinstile.screening.passages import Recorded
+from twinstile.screening.passage import Recorded
 from twinstile.screening.steps import Desk, Step
 
 T = TypeVar("T")

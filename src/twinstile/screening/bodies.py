@@ -28,7 +28,7 @@ from twinstile.screening.offline_bodies import DecidedBody, MadeFor, Offset
 from twinstile.screening.particulars import Particulars
 from twinstile.screening.party_bodies import PartyBody, PartyTold
 from twinstile.screening.types import (
-    AlertKind,
+    Emergency,
     Outcome,
     ReminderKind,
     ScreeningEvent,
@@ -131,6 +131,9 @@ class CheckFact(ClaimFields):
     assistance: StrictBool = False
     illness: StrictBool = Field(default=False, description="visibly severely ill")
     party: PartyBody | None = Field(default=None, description="with whom somebody travels")
+    emergency: Emergency | None = Field(
+        default=None, description="opens a case at once, whoever it is; the rest may be missing"
+    )
 
 
 class CheckBody(CheckFact):
@@ -337,75 +340,3 @@ class BatchAnswer(Answer):
     items: list[FactAnswer] = Field(description="one for each item, in order")
     ack_through: int = Field(description="all counters up to this one have arrived")
     missing: list[tuple[int, int]] = Field(description="inclusive ranges not arrived yet")
-
-
-class CheckView(Answer):
-    """A check as stored."""
-
-    id: UUID
-    screening_id: UUID
-    lane_id: str | None
-    device_id: UUID
-    operator_id: UUID | None
-    observed_at: datetime
-    received_at: datetime
-    clock_offset_ms: int
-    clock_suspect: bool
-    offline: bool
-    evidence: dict[str, object]
-    verdict: Verdict
-    state: ScreeningState
-    reasons: list[dict[str, str]]
-    measures: list[MeasureAnswer]
-    policy_version: str
-    case_id: UUID | None
-
-
-class ScreeningView(Answer):
-    """What is true of a screening now."""
-
-    screening_id: UUID
-    run_id: UUID | None
-    checkpoint: str | None
-    state: ScreeningState
-    opened_at: datetime
-    state_since: datetime
-    due_at: datetime | None
-    closed_at: datetime | None
-    referred_at: datetime | None
-    case_id: UUID | None
-    supersedes: UUID | None
-    completeness: CompletenessAnswer
-
-
-class StepView(Answer):
-    at: datetime
-    before: ScreeningState
-    event: ScreeningEvent
-    after: ScreeningState
-    operator_id: UUID | None
-    reason: str | None
-    particulars: dict[str, object] = Field(description="what the step brought")
-
-
-class AlertView(Answer):
-    """An open alert of somebody, also of one who has passed."""
-
-    alert_id: UUID
-    kind: AlertKind
-    raised_at: datetime
-    facts: dict[str, object]
-
-
-class ScreeningWhole(ScreeningView):
-    """A screening with its checks, every step it took, and what its last check ordered."""
-
-    checks: list[CheckView]
-    steps: list[StepView]
-    alerts: list[AlertView] = Field(description="open ones, of each kind at most one")
-    measures: list[MeasureAnswer]
-
-
-class ScreeningPage(Answer):
-    screenings: list[ScreeningView]
-    next: str | None = Field(description="cursor of the next page")

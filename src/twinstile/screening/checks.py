@@ -13,20 +13,21 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from twinstile.cases import referrals
+from twinstile.cases.referrals import Identification
 from twinstile.identity import vault
 from twinstile.platform import observe
 from twinstile.platform.crypto import KeyFiles
 from twinstile.platform.db import Transaction, as_json
 from twinstile.platform.errors import Overtaken
 from twinstile.policy.versions import Policies
-from twinstile.screening import facts
+from twinstile.screening import facts, fold
 from twinstile.screening.facts import GateCheck
 from twinstile.screening.flow import alerts, deferrals
 from twinstile.screening.flow.alerts import Raised
 from twinstile.screening.flow.deferrals import Deferred
 from twinstile.screening.party import members
-from twinstile.screening.passage import Passage
-from twinstile.screening.passages import Batch, Recorded
+from twinstile.screening.passage import Passage, Recorded
+from twinstile.screening.passages import Batch
 from twinstile.screening.reviews import Review
 from twinstile.screening.types import AlertKind, ScreeningEvent, ScreeningState
 
@@ -79,6 +80,7 @@ async def record(
         Deferred(p.screening_id, p.person_id, p.due_at or stand.at) for p in batch.released()
     ]
     await deferrals.begin(tx, stand.keys, hub_id, stand.zone, let, stand.at)
+    await _name_cases(tx, stand, batch)
     return [_numbered(done, numbers) for done in batch.done]
 
 
@@ -92,6 +94,17 @@ async def _review(tx: Transaction, stand: Stand, found: Sequence[Review]) -> Non
         if review.alarming
     ]
     await alerts.raise_all(tx, stand.hub_id, raised, stand.at)
+
+
+async def _name_cases(tx: Transaction, stand: Stand, batch: Batch) -> None:
+    """Cases that had no name get that of the document shown now."""
+    for case_id, person_id, check in batch.named:
+        if check.identity is not None:
+            who = (check.identity, "SHOWN", check.device_id, check.operator_id)
+            shown = Identification(case_id, person_id, *who)
+            await referrals.identify(
+                tx, stand.keys, stand.hub_id, stand.zone, shown, stand.at
+            )
 
 
 def _numbered(done: Recorded, numbers: Mapping[UUID, str]) -> Recorded:
@@ -242,7 +255,7 @@ def _row(passage: Passage) -> dict[str, object]:
         "case_id": passage.case_id,
         "supersedes": passage.supersedes,
         "checks": passage.checks,
-        **facts.pack(
+        **fold.pack(
             passage.evidence,
             passage.last_device or passage.screening_id,
             passage.last_at,

@@ -1,9 +1,9 @@
 """What the database knows that a check's decision needs, read for a whole batch at once."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypedDict, cast
+from typing import cast
 from uuid import UUID
 
 from twinstile.arrivals.manifests import EXPECTATION_SQL
@@ -13,8 +13,7 @@ from twinstile.identity.types import Finding
 from twinstile.identity.vault import MEET_SQL, OVERTAKEN_SQL, Identity, Shown
 from twinstile.platform.db import Transaction, as_json
 from twinstile.policy.versions import IN_FORCE_SQL
-from twinstile.screening import claims
-from twinstile.screening.claims import Packed
+from twinstile.screening.fold import Fold, unpack
 from twinstile.screening.inheritance import LAST_R2_SQL, R1_SQL
 from twinstile.screening.rules import Brought, Evidence
 from twinstile.screening.types import (
@@ -23,12 +22,10 @@ from twinstile.screening.types import (
     PartyRole,
     ReminderKind,
     ScreeningState,
-    ServiceKind,
     Verdict,
-    VerificationKind,
 )
 
-__all__ = ["Earlier", "GateCheck", "Known", "Situation", "look_up", "pack", "unpack"]
+__all__ = ["Earlier", "GateCheck", "Known", "Situation", "look_up"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,19 +80,6 @@ class Known:
     party: dict[str, str] | None
 
 
-class _Fold(TypedDict):
-    """The part of a screening's evidence that no column of its own holds, as stored."""
-
-    readings: list[tuple[int, str, int | None]]
-    credential: str
-    identity: str
-    illness: bool
-    device: str
-    at: str
-    claims: Packed
-    party: str
-
-
 @dataclass(frozen=True, slots=True)
 class Earlier:
     """A screening that a check may belong to or follow."""
@@ -115,6 +99,7 @@ class Earlier:
     row: str
     """The version of its row, by which it is moved if nobody else has moved it since."""
     party_id: UUID | None
+    referred_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +156,7 @@ CASE WHEN {s}.screening_id IS NOT NULL THEN jsonb_build_object(
     'opened_at', {s}.opened_at, 'fold', {s}.fold, 'reminders', {s}.reminders,
     'verifications', {s}.verifications, 'services', {s}.services, 'case_id', {s}.case_id,
     'case_no', {case_no}, 'run_id', {s}.run_id, 'entry_id', {s}.entry_id,
-    'checks', {s}.checks, 'row', {s}.xmin) END
+    'checks', {s}.checks, 'row', {s}.xmin, 'referred_at', {s}.referred_at) END
 """
 
 
@@ -374,49 +359,6 @@ def _earlier(row: dict[str, object]) -> Earlier:
         text["entry_id"] if row["entry_id"] else None,
         int(text["checks"]),
         text["row"],
-        UUID(party) if (party := cast("_Fold", row["fold"]).get("party")) else None,
+        UUID(party) if (party := cast("Fold", row["fold"]).get("party")) else None,
+        datetime.fromisoformat(text["referred_at"]) if row["referred_at"] else None,
     )
-
-
-def pack(
-    evidence: Evidence, device_id: UUID, at: datetime, party_id: UUID | None
-) -> dict[str, object]:
-    """The columns of a screening that hold its evidence."""
-    claimed = claims.pack(evidence.claims)
-    return {
-        "fold": {
-            "readings": evidence.readings,
-            "credential": evidence.credential,
-            "identity": evidence.identity,
-            "illness": evidence.illness,
-            "device": str(device_id),
-            "at": at.isoformat(),
-            **({"claims": claimed} if claimed else {}),
-            **({"party": str(party_id)} if party_id else {}),
-        },
-        "reminders": sorted(evidence.reminders),
-        "verifications": [
-            kind.value for kind in VerificationKind if kind in evidence.verifications
-        ],
-        "services": sorted(evidence.services),
-    }
-
-
-def unpack(row: Mapping[str, object]) -> tuple[Evidence, UUID | None, datetime | None]:
-    """The inverse of `pack`: the evidence, and the last check's device and moment."""
-    columns = cast("Mapping[str, list[str]]", row)
-    reminders = frozenset(map(ReminderKind, columns["reminders"]))
-    if not row["fold"]:
-        return Evidence(reminders=reminders), None, None
-    fold = cast("_Fold", row["fold"])
-    evidence = Evidence(
-        readings=tuple((tenths, method, error) for tenths, method, error in fold["readings"]),
-        credential=fold["credential"],
-        identity=fold["identity"],
-        illness=fold["illness"],
-        verifications=frozenset(map(VerificationKind, columns["verifications"])),
-        reminders=reminders,
-        services=frozenset(map(ServiceKind, columns["services"])),
-        claims=claims.unpack(fold.get("claims", {})),
-    )
-    return evidence, UUID(fold["device"]), datetime.fromisoformat(fold["at"])

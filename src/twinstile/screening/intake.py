@@ -55,6 +55,7 @@ def check(
         frozenset(body.reminders),
         frozenset(offer.kind for offer in body.services),
         claim_bodies.claims(body),
+        body.emergency and body.emergency.value,
     )
     evidence: dict[str, object] = {
         "temperature": thermal
@@ -75,6 +76,7 @@ def check(
         "assistance": body.assistance,
         "illness": body.illness,
         "decided": body.decided and body.decided.model_dump(mode="json"),
+        "emergency": body.emergency,
         **(
             body.model_dump(mode="json", include=claim_bodies.MEMBERS) if brought.claims else {}
         ),

@@ -176,7 +176,8 @@ class Parties:
             verifications=evidence.verifications | shown,
             claims=_declared(evidence.claims, theirs.claims),
         )
-        same = with_them == evidence
+        # claims are no part of a comparison of evidence
+        same = (with_them, with_them.claims) == (evidence, evidence.claims)
         return (evidence, None) if same else (with_them, guardian.screening_id)
 
     def company(self, passage: Passage, policy: HubPolicy, at: datetime) -> Company:

@@ -1,15 +1,19 @@
 """One passage while a batch is decided: what it holds, what belongs to it, what it may open."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from twinstile.cases.referrals import Opening, case_of
 from twinstile.cases.types import CaseOrigin
+from twinstile.identity.types import Finding
 from twinstile.policy.types import HubPolicy
+from twinstile.screening import machine
+from twinstile.screening.bodies import FactStatus
 from twinstile.screening.facts import Earlier, GateCheck, Situation
-from twinstile.screening.rules import Evidence
-from twinstile.screening.types import ScreeningState
+from twinstile.screening.rules import NONE, Evidence
+from twinstile.screening.types import Completeness, Decision, ReminderKind, ScreeningState
 
 UNRESOLVED = frozenset(
     {
@@ -49,6 +53,28 @@ class Passage:
     due_at: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What became of a check: the decision as first made, and the case if there is one."""
+
+    id: UUID
+    status: FactStatus
+    reused: bool
+    """The id was used before with other content; nothing of this check was stored."""
+    screening_id: UUID
+    decision: Decision
+    completeness: Completeness
+    case_id: UUID | None
+    case_no: str | None
+    policy: HubPolicy
+    measures: Sequence[object]
+    """What was ordered, as `Ordered` or as stored."""
+    party: Mapping[str, str] | None
+    """The party this passage belongs to and its role there, as told in the answer."""
+    findings: Sequence[Finding] = ()
+    """What reading the document found, this time."""
+
+
 def as_passage(earlier: Earlier, situation: Situation) -> Passage:
     return Passage(
         earlier.screening_id,
@@ -67,6 +93,7 @@ def as_passage(earlier: Earlier, situation: Situation) -> Passage:
         earlier.last_device,
         earlier.last_at,
         row=earlier.row,
+        referred_at=earlier.referred_at,
     )
 
 
@@ -77,7 +104,9 @@ def opened_by(passage: Passage, check: GateCheck, evidence: Evidence) -> Opening
         screening_id=passage.screening_id,
         person_id=passage.person_id,
         run_id=passage.run_id,
-        origin=CaseOrigin.CONFIRMED_ABNORMAL,
+        origin=CaseOrigin.CONFIRMED_ABNORMAL
+        if evidence.emergency == NONE
+        else CaseOrigin.EMERGENCY,
         opened_at=check.received_at,
         first_tenths=readings[0] if readings else None,
         peak_tenths=max(readings, default=None),
@@ -106,3 +135,42 @@ def joins(passage: Passage, check: GateCheck, policy: HubPolicy) -> bool:
         else timedelta(minutes=policy.parameters.passage_minutes)
     )
     return not passage.state.terminal and abs(check.moment - passage.last_at) < window
+
+
+def carried_over(
+    last: Passage | None, person_id: UUID | None, check: GateCheck, policy: HubPolicy
+) -> Evidence:
+    """What a new passage begins with: credential and temperature of the one before, or nothing.
+
+    Only of a passage that was cleared without ever being referred, and whose own evidence was
+    all its own; counted from its first check.
+    """
+    window = timedelta(minutes=policy.parameters.reuse_minutes)
+    if (
+        last is None
+        or last.state is not ScreeningState.CLEARED
+        or last.person_id is None
+        or last.person_id != person_id
+        or last.referred_at is not None
+        or last.case_id is not None
+        or last.evidence.reused
+        or not timedelta(0) <= check.moment - last.opened_at < window
+    ):
+        return Evidence()
+    return last.evidence.again()
+
+
+def completeness(evidence: Evidence, policy: HubPolicy) -> Completeness:
+    return machine.completeness(
+        evidence.reminders,
+        evidence.verifications,
+        evidence.services,
+        policy.parameters.complete,
+    )
+
+
+def heard(check: GateCheck, situation: Situation, policy: HubPolicy) -> frozenset[ReminderKind]:
+    """Reminders given to the whole run, and in the hall a short while before."""
+    window = timedelta(minutes=policy.parameters.reminder_minutes)
+    heard = situation.last_r2 is not None and situation.last_r2 > check.moment - window
+    return situation.reminders | {ReminderKind.R2} if heard else situation.reminders

@@ -4,8 +4,8 @@ Checks are decided one after the other, so that each sees those before it: a fev
 reading of one person give the same result in one batch as in two.
 """
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -21,42 +21,28 @@ from twinstile.screening.deadlines import due
 from twinstile.screening.facts import GateCheck, Known, Situation
 from twinstile.screening.flow.alerts import Raised
 from twinstile.screening.parties import Parties, flagged
-from twinstile.screening.passage import UNRESOLVED, Passage, as_passage, joins, opened_by
+from twinstile.screening.passage import (
+    UNRESOLVED,
+    Passage,
+    Recorded,
+    as_passage,
+    carried_over,
+    completeness,
+    heard,
+    joins,
+    opened_by,
+)
 from twinstile.screening.reviews import Cause, Review
 from twinstile.screening.rules import Evidence
 from twinstile.screening.types import (
-    Completeness,
     Decision,
     Outcome,
     Reason,
-    ReminderKind,
     ScreeningState,
     Verdict,
 )
 
 CLOCK_TOLERANCE_MS = 120_000
-
-
-@dataclass(frozen=True, slots=True)
-class Recorded:
-    """What became of a check: the decision as first made, and the case if there is one."""
-
-    id: UUID
-    status: FactStatus
-    reused: bool
-    """The id was used before with other content; nothing of this check was stored."""
-    screening_id: UUID
-    decision: Decision
-    completeness: Completeness
-    case_id: UUID | None
-    case_no: str | None
-    policy: HubPolicy
-    measures: Sequence[object]
-    """What was ordered, as `Ordered` or as stored."""
-    party: Mapping[str, str] | None
-    """The party this passage belongs to and its role there, as told in the answer."""
-    findings: Sequence[Finding] = ()
-    """What reading the document found, this time."""
 
 
 class Batch:
@@ -76,6 +62,8 @@ class Batch:
         self.alerts: list[Raised] = []
         self.came: dict[UUID, ScreeningState] = {}
         """In which state each passage was before this batch."""
+        self.named: list[tuple[UUID, UUID, GateCheck]] = []
+        """Cases that had no name, and the person whose document was shown now."""
         self.joining: list[Opening] = []
         """Alarms of people who have an open case: they join it."""
         self.reviews: list[Review] = []
@@ -135,7 +123,7 @@ class Batch:
             now is not None and now != known.fingerprint,
             known.screening_id,
             decision,
-            _complete(known.evidence, policy),
+            completeness(known.evidence, policy),
             known.case_id,
             known.case_no,
             policy,
@@ -149,7 +137,7 @@ class Batch:
         passage, conflict = self._passage(check, situation, policy)
         passage = self.parties.enter(check, passage, situation)
         evidence = passage.evidence.joined(check.brought, late=check.moment < passage.last_at)
-        inherited = _inherited(check, situation, policy)
+        inherited = heard(check, situation, policy)
         if not inherited <= evidence.reminders:
             evidence = replace(evidence, reminders=evidence.reminders | inherited)
         evidence, guardian = self.parties.inherited(passage, evidence)
@@ -169,7 +157,7 @@ class Batch:
             False,
             after.screening_id,
             decision,
-            _complete(evidence, policy),
+            completeness(evidence, policy),
             after.case_id,
             after.case_no,
             policy,
@@ -278,6 +266,8 @@ class Batch:
         named, others = self._earlier(check, situation)
         for earlier in (named, *others):
             if earlier and joins(earlier, check, policy):
+                if earlier.case_id and earlier.person_id is None and person_id:
+                    self.named.append((earlier.case_id, person_id, check))
                 return replace(
                     earlier,
                     person_id=earlier.person_id or person_id,
@@ -285,7 +275,8 @@ class Batch:
                     entry_id=earlier.entry_id or situation.entry_id,
                 ), False
         last = max((e for e in (named, *others) if e), key=lambda e: e.last_at, default=None)
-        window = timedelta(minutes=policy.parameters.passage_minutes)
+        figures = policy.parameters
+        window = timedelta(minutes=max(figures.passage_minutes, figures.reuse_minutes))
         close = timedelta(seconds=policy.parameters.duplicate_seconds)
         since = abs(check.moment - last.last_at) if last else timedelta.max
         # A name that is taken, by whomever, is not given to a second screening.
@@ -298,7 +289,7 @@ class Batch:
             situation.checkpoint,
             machine.START,
             check.moment,
-            Evidence(),
+            carried_over(last, person_id, check, policy),
             last.screening_id if last and since < window else None,
             None,
             None,
@@ -388,9 +379,11 @@ class Batch:
         decision = answer.decision
         reasons = [{"rule_id": r.rule_id, "code": r.code} for r in decision.reasons]
         (key, fingerprint), *_ = check.fingerprints.items()
-        beside = {"party": answer.party} if answer.party else {}
-        if guardian is not None:
-            beside["inherited"] = {"from": str(guardian)}
+        beside = {
+            "party": answer.party,
+            "inherited": {"from": str(guardian)} if guardian else None,
+            "reused": sorted(passage.evidence.reused) or None,
+        }
         self.check_rows.append(
             {
                 "id": check.id,
@@ -407,7 +400,8 @@ class Batch:
                 "clock_offset_ms": check.clock_offset_ms,
                 "clock_suspect": abs(check.clock_offset_ms) > CLOCK_TOLERANCE_MS,
                 "offline": check.offline,
-                "evidence": check.evidence | beside,
+                "evidence": check.evidence
+                | {name: said for name, said in beside.items() if said},
                 "fingerprint": "\\x" + fingerprint.hex(),
                 "fingerprint_key": key,
                 "status": answer.status,
@@ -451,21 +445,3 @@ def _told(decision: Decision) -> dict[str, object]:
         "policy": decision.policy_version,
         "path": [[s.before, s.event, s.after] for s in decision.path],
     }
-
-
-def _complete(evidence: Evidence, policy: HubPolicy) -> Completeness:
-    return machine.completeness(
-        evidence.reminders,
-        evidence.verifications,
-        evidence.services,
-        policy.parameters.complete,
-    )
-
-
-def _inherited(
-    check: GateCheck, situation: Situation, policy: HubPolicy
-) -> frozenset[ReminderKind]:
-    """Reminders given to the whole run, and in the hall a short while before."""
-    window = timedelta(minutes=policy.parameters.reminder_minutes)
-    heard = situation.last_r2 is not None and situation.last_r2 > check.moment - window
-    return situation.reminders | {ReminderKind.R2} if heard else situation.reminders

@@ -12,18 +12,18 @@ from twinstile.platform.db import Reading
 from twinstile.platform.errors import NotFound
 from twinstile.platform.tables import Event
 from twinstile.screening import machine
-from twinstile.screening.bodies import (
+from twinstile.screening.bodies import CompletenessAnswer
+from twinstile.screening.fold import unpack
+from twinstile.screening.tables import Alert, Check, Screening
+from twinstile.screening.types import ScreeningEvent, ScreeningState
+from twinstile.screening.views import (
     AlertView,
     CheckView,
-    CompletenessAnswer,
     ScreeningPage,
     ScreeningView,
     ScreeningWhole,
     StepView,
 )
-from twinstile.screening.facts import unpack
-from twinstile.screening.tables import Alert, Check, Screening
-from twinstile.screening.types import ScreeningEvent, ScreeningState
 
 COMPLETE_SQL: Final = """(
     reminders @> '{R1,R2}' AND verifications @> '{CREDENTIAL,TEMPERATURE,IDENTITY}'

@@ -30,6 +30,8 @@ from twinstile.screening.types import (
 )
 
 MAX_READINGS = 50
+_REUSABLE = frozenset({VerificationKind.CREDENTIAL, VerificationKind.TEMPERATURE})
+EMERGENCY = "EMERGENCY"
 NONE = "NONE"
 ALONE = Company()
 RELEASE_FORBIDDEN = Reason("RELEASE-GUARD", "release-forbidden")
@@ -46,6 +48,16 @@ class Brought:
     reminders: frozenset[ReminderKind]
     services: frozenset[ServiceKind]
     claims: Claims | None = None
+    emergency: str | None = None
+
+    @property
+    def looked_at(self) -> frozenset[VerificationKind]:
+        """What of credential and temperature this check looks at itself."""
+        there = {
+            VerificationKind.TEMPERATURE: self.reading is not None,
+            VerificationKind.CREDENTIAL: self.credential is not None,
+        }
+        return frozenset(kind for kind, is_there in there.items() if is_there)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +74,9 @@ class Evidence:
     services: frozenset[ServiceKind] = frozenset()
     claims: Claims = field(default=claims.NOTHING, compare=False)
     """Not compared: a decision depends on what they amount to, see `Beside`."""
+    emergency: str = NONE
+    reused: frozenset[VerificationKind] = frozenset()
+    """What counts from the passage before, until it is looked at anew."""
 
     def joined(self, brought: Brought, *, late: bool = False) -> "Evidence":
         """The evidence with one more check in it.
@@ -69,7 +84,8 @@ class Evidence:
         A late check happened before the last one that is known. It may add a fever; it never
         has the last word on temperature, credential or identity, so it lowers no suspicion.
         """
-        readings = self.readings
+        fresh = brought.reading is not None and VerificationKind.TEMPERATURE in self.reused
+        readings = () if fresh else self.readings
         kinds = set(self.verifications)
         if brought.reading is not None:
             kinds.add(VerificationKind.RECHECK if readings else VerificationKind.TEMPERATURE)
@@ -91,6 +107,18 @@ class Evidence:
             claims=self.claims.joined(brought.claims, late=late)
             if brought.claims
             else self.claims,
+            emergency=brought.emergency or self.emergency,
+            reused=self.reused - brought.looked_at if self.reused else self.reused,
+        )
+
+    def again(self) -> "Evidence":
+        """What counts of this evidence at the same person's next passage: never identity."""
+        parts = self.verifications & _REUSABLE
+        return Evidence(
+            readings=self.readings[-1:],
+            credential=self.credential,
+            verifications=parts,
+            reused=parts,
         )
 
 
@@ -168,6 +196,9 @@ def _decide(
     reasons = tuple(Reason(rule.rule_id, rule.code) for rule in applying)
     if outcome is Outcome.DEFER and _guarded(evidence, beside, policy.parameters):
         outcome, reasons = Outcome.SECONDARY, (*reasons, RELEASE_FORBIDDEN)
+    if evidence.emergency != NONE and outcome is not Outcome.HOLD:
+        # help does not wait for a policy that forgot it
+        outcome, reasons = Outcome.HOLD, (Reason(EMERGENCY, "emergency"), *reasons)
     return machine.conclude(state, outcome, reasons, policy.version)
 
 
@@ -230,6 +261,7 @@ def facts(
         "credential": {"status": evidence.credential},
         "identity": {"result": evidence.identity},
         "illness": evidence.illness,
+        "emergency": evidence.emergency,
         "prior_hold": beside.prior_hold,
         **beside.claims.facts(),
         "party": {

@@ -294,6 +294,15 @@ class AlertKind(StrEnum):
     """What arrived late says of a passage that is over: somebody should have been stopped."""
 
 
+class Emergency(StrEnum):
+    """How somebody came who goes straight to a case, without a name if need be."""
+
+    UNCONSCIOUS = "UNCONSCIOUS"
+    SEVERELY_ILL = "SEVERELY_ILL"
+    INJURED = "INJURED"
+    DECEASED = "DECEASED"
+
+
 class PartyRole(StrEnum):
     """What somebody is among those they travel with."""
 

@@ -30,7 +30,7 @@ from twinstile.screening.flow import alerts
 from twinstile.screening.flow.alerts import Raised
 from twinstile.screening.intake import Receiver
 from twinstile.screening.outage.tables import PaperForm
-from twinstile.screening.passages import Recorded
+from twinstile.screening.passage import Recorded
 from twinstile.screening.tables import Check
 from twinstile.screening.types import AlertKind
 

@@ -1,0 +1,74 @@
+"""The columns of a screening that hold its evidence: written and read back."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TypedDict, cast
+from uuid import UUID
+
+from twinstile.screening import claims
+from twinstile.screening.claims import Packed
+from twinstile.screening.rules import NONE, Evidence
+from twinstile.screening.types import ReminderKind, ServiceKind, VerificationKind
+
+
+class Fold(TypedDict):
+    """The part of a screening's evidence that no column of its own holds, as stored."""
+
+    readings: list[tuple[int, str, int | None]]
+    credential: str
+    identity: str
+    illness: bool
+    device: str
+    at: str
+    claims: Packed
+    party: str
+    emergency: str
+    reused: list[str]
+
+
+def pack(
+    evidence: Evidence, device_id: UUID, at: datetime, party_id: UUID | None
+) -> dict[str, object]:
+    """The columns of a screening that hold its evidence."""
+    claimed = claims.pack(evidence.claims)
+    return {
+        "fold": {
+            "readings": evidence.readings,
+            "credential": evidence.credential,
+            "identity": evidence.identity,
+            "illness": evidence.illness,
+            "device": str(device_id),
+            "at": at.isoformat(),
+            **({"claims": claimed} if claimed else {}),
+            **({"party": str(party_id)} if party_id else {}),
+            **({"emergency": evidence.emergency} if evidence.emergency != NONE else {}),
+            **({"reused": sorted(evidence.reused)} if evidence.reused else {}),
+        },
+        "reminders": sorted(evidence.reminders),
+        "verifications": [
+            kind.value for kind in VerificationKind if kind in evidence.verifications
+        ],
+        "services": sorted(evidence.services),
+    }
+
+
+def unpack(row: Mapping[str, object]) -> tuple[Evidence, UUID | None, datetime | None]:
+    """The inverse of `pack`: the evidence, and the last check's device and moment."""
+    columns = cast("Mapping[str, list[str]]", row)
+    reminders = frozenset(map(ReminderKind, columns["reminders"]))
+    if not row["fold"]:
+        return Evidence(reminders=reminders), None, None
+    fold = cast("Fold", row["fold"])
+    evidence = Evidence(
+        readings=tuple((tenths, method, error) for tenths, method, error in fold["readings"]),
+        credential=fold["credential"],
+        identity=fold["identity"],
+        illness=fold["illness"],
+        verifications=frozenset(map(VerificationKind, columns["verifications"])),
+        reminders=reminders,
+        services=frozenset(map(ServiceKind, columns["services"])),
+        claims=claims.unpack(fold.get("claims", {})),
+        emergency=fold.get("emergency", NONE),
+        reused=frozenset(map(VerificationKind, fold.get("reused", ()))),
+    )
+    return evidence, UUID(fold["device"]), datetime.fromisoformat(fold["at"])
