@@ -48,6 +48,7 @@ from twinstile.screening import answers, intake, machine, rules
 from twinstile.screening.bodies import CheckAnswer, CheckBody, FactStatus
 from twinstile.screening.deadlines import due
 from twinstile.screening.facts import GateCheck
+from twinstile.screening.fold import pack, unpack
 from twinstile.screening.intake import Receiver
 from twinstile.screening.passage import Recorded
 from twinstile.screening.rules import Evidence
@@ -268,7 +269,7 @@ async def evidence_so_far(
     session: AsyncSession, screening: Screening, check: GateCheck
 ) -> tuple[ScreeningState, Evidence]:
     """The screening's state and evidence with this check, and a reminder heard in the hall."""
-    evidence, _, _ = fold.unpack(vars(screening))
+    evidence, _, _ = unpack(vars(screening))
     evidence = evidence.joined(check.brought)
     heard = await session.scalar(
         select(func.max(Reminder.given_at)).where(
@@ -313,7 +314,7 @@ def fold(
     decision: Decision,
     policy: HubPolicy,
 ) -> None:
-    for name, value in fold.pack(evidence, check.device_id, check.moment, None).items():
+    for name, value in pack(evidence, check.device_id, check.moment, None).items():
         setattr(screening, name, value)
     screening.state = decision.state
     screening.state_since = check.moment

@@ -71,19 +71,6 @@ def _each(name: str, values: Sequence[object]) -> list[Choice]:
     return [{name: value} for value in values]
 
 
-def _parties() -> Iterator[Choice]:
-    roles = {
-        "NONE": ("ABSENT",),
-        "GUARDIAN": ("ABSENT",),
-        "MEMBER": ("ABSENT", "GREEN"),
-        "MINOR": ("ABSENT", "GREEN", "NOT_PRESENTED", "RED", "NONE"),
-    }
-    for role, guardians in roles.items():
-        for guardian in guardians:
-            for flagged in (False, True):
-                yield {"party": {"role": role, "guardian": guardian, "flagged": flagged}}
-
-
 def _temperatures(threshold: int, edges: Iterable[int]) -> Iterator[Choice]:
     for latest in (365, threshold - 1, threshold, 340, *(n for n in edges if 300 <= n <= 450)):
         for contact in (False, True):

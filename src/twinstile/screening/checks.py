@@ -102,9 +102,7 @@ async def _name_cases(tx: Transaction, stand: Stand, batch: Batch) -> None:
         if check.identity is not None:
             who = (check.identity, "SHOWN", check.device_id, check.operator_id)
             shown = Identification(case_id, person_id, *who)
-            await referrals.identify(
-                tx, stand.keys, stand.hub_id, stand.zone, shown, stand.at
-            )
+            await referrals.identify(tx, stand.keys, stand.hub_id, stand.zone, shown, stand.at)
 
 
 def _numbered(done: Recorded, numbers: Mapping[UUID, str]) -> Recorded:

@@ -13,7 +13,6 @@ from zoneinfo import ZoneInfo
 from uuid_utils.compat import uuid7
 
 from twinstile.cases.referrals import Opening, case_of
-from twinstile.identity.types import Finding
 from twinstile.policy.types import HubPolicy
 from twinstile.screening import machine, reviews, rules
 from twinstile.screening.bodies import FactStatus
