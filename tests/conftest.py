@@ -36,7 +36,9 @@ def place() -> Generator[Place]:
     given = os.environ.get("TWINSTILE_DATABASE_URL")
     if given is None:
         with embedded.temporary() as running:
-            yield opening.inside(running)
+            made = opening.inside(running)
+            asyncio.run(opening.make_database(made))
+            yield made
         return
     own = make_url(given).set(database=f"twinstile_test_{uuid4().hex[:12]}")
     url = own.render_as_string(hide_password=False)
