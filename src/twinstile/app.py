@@ -133,7 +133,7 @@ def kinds_of(house: House, policies: Policies) -> Kinds:
         activations.KIND,
         identified.KIND,
         fuses.KIND,
-        transitions.VOID_WITH_CASE,
+        transitions.VOID_IN_DOUBT,
         overrides.kind(house.settings, house.keys, policies),
     )
 

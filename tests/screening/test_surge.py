@@ -145,6 +145,37 @@ async def test_a_run_is_let_by_but_not_those_under_suspicion(hub: Hub) -> None:
     assert unknown.status_code == 404
 
 
+async def test_another_document_does_not_let_a_suspicion_by(hub: Hub) -> None:
+    """Neither in a surge, at the lane or with the run, nor through to a connection."""
+    await crossings.govern(hub)
+    sick, known_as = people.resident_number(), people.resident_number()
+    alarm = (await crossings.check(hub, sick, temperature=crossings.EAR_FEVER)).json()
+    await steps.take(hub, Role.SCREENER, alarm["screening_id"], "absconded")
+    link = {
+        "document": people.document(sick),
+        "other": people.document(known_as),
+        "evidence": "AUTHORITY_STATEMENT",
+        "purpose": "IDENTIFICATION",
+        "reason": "letter of the exit and entry office",
+    }
+    linked = await hub.client(Role.ASSISTANT).put(f"/v1/links/{people.new_id()}", json=link)
+    assert linked.status_code == 200, linked.text
+    run = await crossings.expect(hub, known_as)
+    transit = await crossings.entry(hub, Role.SCREENER, run, "transit_declared")
+    assert (transit.status_code, transit.json()["type"]) == (
+        409,
+        "/problems/transition-refused",
+    )
+    await crossings.surge(hub, run)
+    answer = await hub.client(Role.SUPERVISOR).post(
+        f"/v1/runs/{run}:bypass", json={"reason": "platform 4 is full"}
+    )
+    assert answer.json() == {"deferred": 0, "kept_back": 1}
+    back = (await crossings.check(hub, known_as)).json()
+    released = await steps.take(hub, Role.SCREENER, back["screening_id"], "fuse_release")
+    assert released.status_code == 409
+
+
 async def test_a_deferral_is_closed_by_data_by_whom_and_what_is_kept(hub: Hub) -> None:
     await crossings.govern(hub)
     other = await open_hub(hub.house, hub.service)

@@ -4,6 +4,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import people
+import pytest
 import steps
 from httpx2 import Response
 from hubs import Hub
@@ -161,3 +162,35 @@ async def test_a_resend_tells_the_completeness_of_its_own_screening(hub: Hub) ->
     first = await hub.client().put(f"/v1/checks/{check_id}", json=body)
     again = await hub.client().put(f"/v1/checks/{check_id}", json=body)
     assert again.json()["completeness"] == first.json()["completeness"]
+
+
+@pytest.mark.parametrize(
+    "ways",
+    [
+        ["refuse", "custody"],
+        ["refuse", "return_chosen", "boarded"],
+        ["refuse", "consent", "void"],
+    ],
+)
+async def test_nobody_talks_a_fever_away_without_a_clinician(hub: Hub, ways: list[str]) -> None:
+    """However the passage is ended by one person, whoever comes back is still suspected."""
+    number = people.resident_number()
+    alarm = (await put(hub, number, temperature=EAR_FEVER)).json()
+    for way in ways:
+        await steps.take(hub, Role.SUPERVISOR, alarm["screening_id"], way)
+    back = (await put(hub, number)).json()
+    assert (back["verdict"], back["state"]) == ("CHECK", "SECONDARY")
+
+
+async def test_whoever_was_handed_over_is_free_when_the_case_is_closed(hub: Hub) -> None:
+    number = people.resident_number()
+    first = await held(hub, number)
+    await steps.take(hub, Role.MEDIC, first["screening_id"], "handover_ack")
+    back = (await put(hub, number)).json()
+    assert back["verdict"] == "CHECK"
+    async with hub.house.database.transaction() as tx:
+        await tx.raw.execute(
+            "UPDATE fever_case SET closed_at = now() WHERE hub_id = $1", hub.hub_id
+        )
+    await steps.take(hub, Role.MEDIC, back["screening_id"], "recheck_normal")
+    assert (await put(hub, number)).json()["verdict"] == "PASS"

@@ -172,18 +172,6 @@ WHERE fever_case.hub_id = $1 AND fever_case.case_id = w.case_id
 """
 
 
-async def has_open_case(tx: Reading, hub_id: str, person_id: UUID | None) -> bool:
-    """Whether a person has an open case at the hub."""
-    found = await tx.sql.execute(
-        select(FeverCase.case_id).where(
-            FeverCase.hub_id == hub_id,
-            FeverCase.episode_of == person_id,
-            FeverCase.closed_at.is_(None),
-        )
-    )
-    return found.first() is not None
-
-
 async def join(tx: Transaction, hub_id: str, alarms: Sequence[Opening], at: datetime) -> None:
     """Add further alarms of people to the cases they have open; `case_id` names those."""
     if not alarms:

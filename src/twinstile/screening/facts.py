@@ -16,6 +16,7 @@ from twinstile.policy.versions import IN_FORCE_SQL
 from twinstile.screening.fold import Fold, unpack
 from twinstile.screening.inheritance import LAST_R2_SQL, R1_SQL
 from twinstile.screening.rules import Brought, Evidence
+from twinstile.screening.suspicion import UNRESOLVED_SQL
 from twinstile.screening.types import (
     Belonging,
     Direction,
@@ -196,9 +197,8 @@ SELECT
     {LAST_R2_SQL.format(hub="$1", checkpoint="l.checkpoint", at="w.observed_at")} AS last_r2,
     (SELECT jsonb_object_agg(h.screening_id, h.fold ->> 'at')
      FROM (SELECT * FROM screening WHERE person_id = ANY(w.kin) OFFSET 0) h
-     WHERE h.hub_id = $1 AND h.referred_at IS NOT NULL
-     AND h.opened_at > w.observed_at - interval '14 days'
-     AND h.state IN ('SECONDARY', 'HELD', 'REFUSAL', 'RETURN_PENDING', 'ABANDONED')
+     WHERE h.hub_id = $1 AND h.opened_at > w.observed_at - interval '14 days'
+     AND {UNRESOLVED_SQL.format(s="h")}
     ) AS suspicions,
     {OPEN_CASE_SQL.format(hub="$1", person="ANY(w.kin)")} AS open_case,
     w.kin,

@@ -64,6 +64,7 @@ class Locked:
     run_id: UUID | None
     checkpoint: str | None
     case_id: UUID | None
+    referred_at: datetime | None
     order_until: datetime | None
     fold: dict[str, object]
 
@@ -85,6 +86,7 @@ _LOCKED = (
     Screening.run_id,
     Screening.checkpoint,
     Screening.case_id,
+    Screening.referred_at,
     Screening.order_until,
     Screening.fold,
 )

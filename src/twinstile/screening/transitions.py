@@ -48,10 +48,10 @@ async def take(tx: Transaction, desk: Desk, step: Step) -> tuple[FactStatus, Scr
     if await steps.taken_before(tx, who.hub_id, step) is not None:
         return FactStatus.DUPLICATE, found.state
     after = steps.allowed(who, found.state, step.event, desk.deviation_id)
-    if step.event is _E.VOID and found.case_id is not None:
+    if step.event is _E.VOID and (found.case_id or found.referred_at):
         content = {"state": found.state.value, "at": step.at.isoformat()}
         asked = Ask(step.step_id, step.screening_id, content, step.reason)
-        await approvals.ask(tx, who, VOID_WITH_CASE, asked, at)
+        await approvals.ask(tx, who, VOID_IN_DOUBT, asked, at)
         return FactStatus.ASKED, found.state
     policy = await desk.policies.get(
         tx, who.hub_id, await versions.in_force(tx, who.hub_id, at)
@@ -116,8 +116,8 @@ async def _require(
     return fuse_id
 
 
-async def _void_with_case(tx: Transaction, approval: Approval, who: Principal) -> None:
-    """The second person agrees that a passage with a case was entered in error."""
+async def _void_in_doubt(tx: Transaction, approval: Approval, who: Principal) -> None:
+    """The second person agrees that a passage with a suspicion or a case was an error."""
     found = await steps.lock(tx, approval.hub_id, approval.subject_id)
     try:
         after = machine.step(found.state, _E.VOID)
@@ -133,8 +133,8 @@ async def _void_with_case(tx: Transaction, approval: Approval, who: Principal) -
     await events.append(tx, [happening])
 
 
-VOID_WITH_CASE: Final = Kind(
-    "void", Scope.STEPS_WRITE, Scope.VOIDS_APPROVE, apply=_void_with_case
+VOID_IN_DOUBT: Final = Kind(
+    "void", Scope.STEPS_WRITE, Scope.VOIDS_APPROVE, apply=_void_in_doubt
 )
 
 

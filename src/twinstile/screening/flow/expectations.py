@@ -13,6 +13,8 @@ from sqlalchemy import insert, select
 from uuid_utils.compat import uuid7
 
 from twinstile.arrivals import manifests
+from twinstile.cases.referrals import OPEN_CASE_SQL
+from twinstile.identity.links import KIN_SQL
 from twinstile.platform import events
 from twinstile.platform.auth import Principal
 from twinstile.platform.db import Database, Transaction
@@ -31,6 +33,7 @@ from twinstile.screening.deadlines import LATEST, due
 from twinstile.screening.flow import deferrals, fuses
 from twinstile.screening.flow.deferrals import Deferred
 from twinstile.screening.steps import Desk, Step
+from twinstile.screening.suspicion import UNRESOLVED_SQL
 from twinstile.screening.tables import Screening
 from twinstile.screening.types import ScreeningEvent, ScreeningState
 
@@ -51,19 +54,22 @@ WHERE m.hub_id = $1 AND m.run_id = $2 AND m.withdrawn_at IS NULL
         AND s.state <> 'VOID' AND s.opened_at > $3::timestamptz - interval '1 day')
 """
 _OUTSTANDING_SQL = f"{_OUTSTANDING} ORDER BY m.entry_id"
-_ONE_SQL = f"{_OUTSTANDING} AND m.entry_id = $4"
-# Nobody with an open case or a suspicion that nobody resolved is let by unseen.
-_HARMLESS_SQL = f"""
+
+# Nobody with an open case or a suspicion that nobody resolved is let by unseen, whichever of
+# their documents the manifest names.
+_HARMLESS = f"""
 SELECT o.entry_id, o.person_id,
-    NOT EXISTS (
-        SELECT FROM fever_case c WHERE c.hub_id = $1 AND c.episode_of = o.person_id
-          AND c.closed_at IS NULL)
+    {OPEN_CASE_SQL.format(hub="$1", person="ANY(o.kin)")} IS NULL
     AND NOT EXISTS (
-        SELECT FROM screening s WHERE s.person_id = o.person_id AND s.hub_id = $1
-          AND s.referred_at > $3::timestamptz - interval '14 days'
-          AND s.state IN ('SECONDARY', 'HELD', 'REFUSAL', 'RETURN_PENDING', 'ABANDONED'))
-FROM ({_OUTSTANDING}) o ORDER BY o.entry_id
+        SELECT FROM (SELECT * FROM screening WHERE person_id = ANY(o.kin) OFFSET 0) s
+        WHERE s.hub_id = $1 AND s.referred_at > $3::timestamptz - interval '14 days'
+          AND {UNRESOLVED_SQL.format(s="s")})
+FROM (SELECT e.*, {KIN_SQL.format(hub="$1", person="e.person_id")} AS kin
+      FROM ({{outstanding}}) e) o
+ORDER BY o.entry_id
 """  # noqa: S608 # fragments of ours; every value is a parameter
+_HARMLESS_SQL = _HARMLESS.format(outstanding=_OUTSTANDING)
+_ONE_SQL = _HARMLESS.format(outstanding=f"{_OUTSTANDING} AND m.entry_id = $4")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +88,8 @@ async def take(
 
     The id of the screening follows from the step's, so a resend finds it. Raises `NotFound`
     for an unknown run, `Forbidden`, `InvalidInput`, `IdReused`, and `TransitionRefused` for
-    somebody who is not expected (any more) or a policy that lets nobody stay inside.
+    somebody who is not expected (any more), who stays inside under a suspicion, or where a
+    policy lets nobody stay inside.
     """
     if step.event not in OF_ENTRIES:
         raise InvalidInput(errors=[FieldFault("/event", "unknown-value")])
@@ -96,13 +103,16 @@ async def take(
     found = await tx.raw.fetch(_ONE_SQL, who.hub_id, run_id, desk.at, entry_id)
     if not found:
         raise TransitionRefused("Nobody of that entry is expected (any more).")
+    _, person_id, harmless = found[0]
+    if step.event is ScreeningEvent.TRANSIT_DECLARED and not harmless:
+        raise TransitionRefused("There is a case or a suspicion: they have to be checked.")
     policy = await desk.policies.get(
         tx, who.hub_id, await versions.in_force(tx, who.hub_id, desk.at)
     )
     if step.event is ScreeningEvent.TRANSIT_DECLARED:
         steps.require_transit(policy, step.particulars)
     due_at = due(after, policy, desk.at, departure=step.particulars.departure)
-    begun = [Begun(step.screening_id, found[0][1], entry_id)]
+    begun = [Begun(step.screening_id, person_id, entry_id)]
     await _begin(tx, who.hub_id, run_id, begun, after, desk.at, due_at)
     happening = steps.happening(who, step, machine.START, after, desk.at)
     await events.append(tx, [happening])

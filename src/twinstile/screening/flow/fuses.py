@@ -12,7 +12,8 @@ from uuid import UUID
 
 from sqlalchemy import RowMapping, insert, or_, select, update
 
-from twinstile.cases import referrals
+from twinstile.cases.referrals import OPEN_CASE_SQL
+from twinstile.identity import links
 from twinstile.platform import approvals, devices, events
 from twinstile.platform.approvals import Approval, Ask, Kind
 from twinstile.platform.auth import Principal, Scope
@@ -22,6 +23,7 @@ from twinstile.platform.events import Happening
 from twinstile.policy.types import Parameters
 from twinstile.screening import machine, rules
 from twinstile.screening.steps import Locked
+from twinstile.screening.suspicion import UNRESOLVED_SQL
 from twinstile.screening.tables import Fuse
 from twinstile.screening.types import GuardClass, ReleaseFacts
 
@@ -145,16 +147,17 @@ async def covering(
     return found.scalar_one_or_none()
 
 
-_EVER_SQL = """
+_EVER_SQL = f"""
 SELECT
     EXISTS (SELECT FROM "check" c WHERE c.screening_id = $2 AND c.hub_id = $1
             AND c.evidence -> 'credential' ->> 'status' = 'RED'),
     EXISTS (SELECT FROM "check" c WHERE c.screening_id = $2 AND c.hub_id = $1
             AND (c.evidence ->> 'illness')::boolean),
-    EXISTS (SELECT FROM screening s WHERE s.person_id = $3 AND s.hub_id = $1
+    EXISTS (SELECT FROM screening s WHERE s.person_id = ANY($3::uuid[]) AND s.hub_id = $1
             AND s.screening_id <> $2 AND s.referred_at > $4::timestamptz - interval '14 days'
-            AND s.state IN ('SECONDARY', 'HELD', 'REFUSAL', 'RETURN_PENDING', 'ABANDONED'))
-"""
+            AND {UNRESOLVED_SQL.format(s="s")}),
+    {OPEN_CASE_SQL.format(hub="$1", person="ANY($3::uuid[])")} IS NOT NULL
+"""  # noqa: S608 # fragments of ours; every value is a parameter
 
 
 async def forbidden(
@@ -167,11 +170,11 @@ async def forbidden(
     """Every reason why this person may not be let through unscreened.
 
     Whatever was ever read in this passage counts, not the last word; so does a suspicion of
-    another passage that nobody has resolved.
+    another passage that nobody has resolved, under whichever of the person's documents.
     """
-    person = found.person_id
-    row = await tx.raw.fetchrow(_EVER_SQL, hub_id, found.screening_id, person, at)
-    red, ill, suspected = row or (False, False, False)
+    people = await links.kin(tx, hub_id, found.person_id) if found.person_id else []
+    row = await tx.raw.fetchrow(_EVER_SQL, hub_id, found.screening_id, people, at)
+    red, ill, suspected, case = row or (False, False, False, False)
     readings = cast("list[tuple[int, str, int | None]]", found.fold.get("readings", []))
     return machine.release_forbidden(
         ReleaseFacts(
@@ -179,7 +182,7 @@ async def forbidden(
             threshold_tenths=parameters.threshold_tenths,
             red=red,
             authority_hit=False,
-            open_case=suspected or await referrals.has_open_case(tx, hub_id, person),
+            open_case=suspected or case,
             severely_ill=ill,
         )
     )
