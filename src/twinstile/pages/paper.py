@@ -21,6 +21,8 @@ NOTE: Final = Phrase(
     "请妥善保管，72小时内在服务台补录，补录后封存。",
 )
 PRACTICE: Final = Phrase("PRACTICE: invented people only", "演练专用 · 仅限虚构人员")
+FIGURE: Final = Phrase("", "")
+"""A line to write a figure on, among things to tick."""
 FIELDS: Final[Sequence[tuple[Phrase, Sequence[Phrase]]]] = (
     (Phrase("Lane", "通道"), ()),
     (Phrase("Date and time (24 h)", "日期和时间（24小时制）"), ()),
@@ -43,6 +45,7 @@ FIELDS: Final[Sequence[tuple[Phrase, Sequence[Phrase]]]] = (
     (
         Phrase("Temperature °C", "体温（℃）"),
         (
+            FIGURE,
             Phrase("contactless", "非接触"),
             Phrase("ear", "耳温"),
             Phrase("axillary", "腋温"),
@@ -51,7 +54,7 @@ FIELDS: Final[Sequence[tuple[Phrase, Sequence[Phrase]]]] = (
     ),
     (
         Phrase("Second reading °C", "复测体温（℃）"),
-        (Phrase("ear", "耳温"), Phrase("axillary", "腋温")),
+        (FIGURE, Phrase("ear", "耳温"), Phrase("axillary", "腋温")),
     ),
     (
         Phrase("Health credential", "健康凭证"),
@@ -99,6 +102,8 @@ th { width: 52mm; font-weight: normal; background: #eee;
 small { display: block }
 .choice { display: inline-block; margin-right: 5mm; white-space: nowrap }
 .choice::before { content: "\\2610\\00a0"; font-size: 14pt }
+.figure { display: inline-block; width: 22mm; margin-right: 5mm;
+  border-bottom: .5pt solid #000 }
 .desk th { background: #fff }
 """
 
@@ -120,11 +125,16 @@ def _sheet(hub: str, mode: HubMode, number: str) -> Iterator[str]:
     yield "<table>"
     for label, choices in FIELDS:
         yield f"<tr><th>{_both(label)}</th><td>"
-        yield from (f'<span class="choice">{c.en} <span lang="zh-CN">{c.zh_cn}</span></span>'
-                    for c in choices)  # fmt: skip
+        yield from map(_choice, choices)
         yield "</td></tr>"
     yield from (f'<tr class="desk"><th>{_both(label)}</th><td></td></tr>' for label in DESK)
     yield f"</table><p>{_both(NOTE)}</p></section>"
+
+
+def _choice(phrase: Phrase) -> str:
+    if phrase is FIGURE:
+        return '<span class="figure"></span>'
+    return f'<span class="choice">{phrase.en} <span lang="zh-CN">{phrase.zh_cn}</span></span>'
 
 
 def _both(phrase: Phrase) -> str:
