@@ -117,9 +117,28 @@ async def _told(service: asyncio.subprocess.Process, folder: Path, hub_id: str) 
     if not line:
         raise NotStarted("The service ended before it was ready.")
     told = cast("dict[str, str]", json.loads(line))
+    second = await _second_administrator(folder, hub_id)
     return Stage(
         folder,
         hub_id,
         told["url"],
-        Bootstrap(told["login"], told["passcode"], told["enrolment_code"]),
+        Bootstrap(told["login"], told["passcode"], told["enrolment_code"], *second),
     )
+
+
+async def _second_administrator(folder: Path, hub_id: str) -> tuple[str, str]:
+    """Enter one on the server, as the first may not: login and passcode."""
+    command = ["-m", "twinstile", "operator", "add", "second", "--role", "administrator"]
+    added = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *command,
+        "--json",
+        stdout=asyncio.subprocess.PIPE,
+        env=_environment(folder, hub_id),
+        cwd=folder,
+    )
+    told, _ = await added.communicate()
+    if added.returncode:
+        raise NotStarted("A second administrator could not be entered.")
+    account = cast("dict[str, str]", json.loads(told))
+    return account["login"], account["passcode"]

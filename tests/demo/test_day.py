@@ -1,4 +1,7 @@
+import asyncio
 import io
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -10,25 +13,48 @@ from twinstile.demo import hub as demo_hub
 from twinstile.demo.client import connect
 from twinstile.demo.day import DayOptions, run_day
 from twinstile.demo.hub import Bootstrap
-from twinstile.demo.recount import recount
+from twinstile.demo.recount import Asked, recount
 from twinstile.demo.tablets import Tablet
+from twinstile.platform import clock
 from twinstile.platform.roles import Role
+from twinstile.policy.versions import Policies
+from twinstile.screening import transitions
+
+
+@asynccontextmanager
+async def ticking(hub: Hub) -> AsyncGenerator[None]:
+    """Let the service's clock go for as long as the block, as its worker does."""
+
+    async def tick() -> None:
+        while True:
+            await transitions.expire_due(
+                hub.house.database, Policies(), hub.hub_id, clock.now()
+            )
+            await asyncio.sleep(0.5)
+
+    clockwork = asyncio.create_task(tick())
+    try:
+        yield
+    finally:
+        clockwork.cancel()
 
 
 async def test_the_service_counts_a_day_as_the_truth_has_it(hub: Hub, tmp_path: Path):
     async with hub.client(Role.ADMINISTRATOR) as administrator:
         answer = await administrator.post("/v1/enrolments", json={})
     login = hub.duties[Role.ADMINISTRATOR].login
+    second = (await hub.another(Role.ADMINISTRATOR)).login
     options = DayOptions(
         base_url=hub.service.base_url,
-        bootstrap=Bootstrap(login, PASSCODE, answer.json()["code"]),
+        bootstrap=Bootstrap(login, PASSCODE, answer.json()["code"], second, PASSCODE),
         truth=tmp_path / "truth.json",
-        travellers=240,
+        travellers=60,
         tablets=3,
-        fever_per_100k=2000.0,
+        fever_per_100k=6000.0,
     )
     out = io.StringIO()
-    result = await run_day(options, Console(file=out, width=120))
+    async with ticking(hub):
+        result = await run_day(options, Console(file=out, width=120))
     assert not result.troubles, out.getvalue()
     assert result.service.counts == result.truth
     assert result.exit_code == 0
@@ -42,11 +68,12 @@ async def test_an_acknowledged_check_that_cannot_be_read_is_lost(hub: Hub):
         tablet, idle = (
             Tablet(service, hub.tokens[Role.SCREENER], lane) for lane in ("north-1", "north-s")
         )
-        day = demo_hub.Hub((tablet,), idle, idle, supervisor, epidemiologist)
+        desks = [idle] * 5
+        day = demo_hub.Hub((tablet,), *desks, supervisor, supervisor, epidemiologist)
         await tablet.check({"illness": False})
-        assert (await recount(service, day, since, bodies.now())).lost == 0
+        assert (await recount(service, day, Asked(since, bodies.now(), [], ""))).lost == 0
         tablet.acknowledged.add(str(uuid4()))
-        counted = await recount(service, day, since, bodies.now())
+        counted = await recount(service, day, Asked(since, bodies.now(), [], ""))
     assert counted.lost == 1
     assert counted.counts.checks == 1
     assert counted.case_rows == 0

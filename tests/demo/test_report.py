@@ -10,7 +10,20 @@ from twinstile.demo.recount import Recount
 from twinstile.demo.report import DayResult
 from twinstile.demo.truth import Counts
 
-COUNTS = Counts(10, 12, 9, 2, 1, 0, 1, 8, {"FEVER_CLINIC": 1})
+COUNTS = Counts(
+    travellers=10,
+    checks=12,
+    cleared=9,
+    referred=2,
+    cases=1,
+    deferred=0,
+    no_show=1,
+    complete_222=8,
+    dispositions={"FEVER_CLINIC": 1},
+    person_times=10,
+    ends={"CLEARED": 9, "HELD": 1, "NO_SHOW": 1},
+    kinds={"crew": 1},
+)
 GOOD = DayResult(COUNTS, Recount(COUNTS, case_rows=1, lost=0), [1.0, 2.0, 30.0], [], 1.5)
 
 
@@ -28,6 +41,8 @@ def test_the_json_has_what_a_program_asks_for():
     [
         Recount(replace(COUNTS, cases=2), case_rows=2, lost=0),
         Recount(replace(COUNTS, dispositions={}), case_rows=1, lost=0),
+        Recount(replace(COUNTS, kinds={}), case_rows=1, lost=0),
+        Recount(replace(COUNTS, ends={"CLEARED": 10, "NO_SHOW": 1}), case_rows=1, lost=0),
         Recount(COUNTS, case_rows=0, lost=0),
         Recount(COUNTS, case_rows=1, lost=1),
     ],

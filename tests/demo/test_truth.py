@@ -25,14 +25,30 @@ def test_the_same_order_gives_the_same_day():
     assert _plan(replace(ORDER, seed=223)).counts != PLAN.counts
 
 
-def test_everybody_is_either_cleared_or_a_case():
-    counts = PLAN.counts
-    assert counts.travellers == 3000 == len(PLAN.passages)
-    assert counts.cleared + counts.cases == counts.travellers
-    assert counts.cases == sum(counts.dispositions.values()) > 0
-    assert counts.cases <= counts.referred < counts.travellers
-    assert counts.checks == sum(len(passage.steps) for passage in PLAN.passages)
-    assert counts.no_show == sum(not person.comes for person in PLAN.crowd) > 0
+def test_everybody_of_the_crowd_is_either_cleared_or_a_case():
+    ends = [passage.steps[-1].state for passage in PLAN.passages]
+    assert len(ends) == 3000
+    assert set(ends) == {State.CLEARED, State.HELD}
+    held = [p.disposition for p in PLAN.passages if p.steps[-1].state is State.HELD]
+    assert None not in held
+    assert PLAN.counts.no_show == sum(not person.comes for person in PLAN.crowd) > 0
+
+
+def test_the_totals_are_those_of_the_crowd_and_of_the_guests():
+    counts, crowd = PLAN.counts, _plan(replace(ORDER, fever_per_100k=0.0)).passages
+    alone = truth.count(crowd, (), no_show=0)
+    guests = truth.count((), PLAN.visits, no_show=0)
+    both = truth.count(PLAN.passages, PLAN.visits, no_show=counts.no_show)
+    assert both == counts
+    assert (alone.travellers, alone.person_times, alone.kinds) == (3000, 3000, {})
+    # nobody checked who was entered in error or only changed trains; an erroneous check is none
+    here = sum(guests.kinds.values()) - 3
+    assert (guests.travellers, guests.person_times) == (here, here + 2)
+    assert (guests.cases, guests.deferred, guests.ends["VOID"]) == (2, 3, 2)
+    assert guests.cleared == sum(n for end, n in guests.ends.items() if "CLEARED" in end)
+    assert sum(guests.dispositions.values()) == guests.cases
+    assert guests.checks < sum(len(g.script) for v in PLAN.visits for g in v.guests)
+    assert counts.cleared + counts.cases < counts.person_times
 
 
 def test_nobody_is_complete_on_a_train_without_the_first_reminder():
@@ -75,7 +91,8 @@ def test_the_truth_is_written_as_json_without_names_or_numbers(tmp_path: Path):
     truth.write(PLAN, ORDER, path)
     text = path.read_text(encoding="utf-8")
     told = json.loads(text)
-    assert told["counts"]["travellers"] == 3000
+    assert told["counts"]["travellers"] == PLAN.counts.travellers
+    assert len(told["guests"]) == sum(PLAN.counts.kinds.values())
     assert len(told["people"]) == 3000
     assert told["order"]["seed"] == 222
     for passage in PLAN.passages[:50]:

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import cast
 
 from twinstile.demo.client import Json, mapping, member
 from twinstile.demo.documents import Document
+from twinstile.demo.guests import Guest
 from twinstile.demo.people import Person
 from twinstile.demo.protocol import Place, Step
 from twinstile.demo.timetable import Train
@@ -66,12 +67,18 @@ def check(person: Person, step: Step, run_id: str, screening_id: str | None) -> 
         kind = "DECLARATION" if declared else "HEALTH_CODE"
         body["credential"] = {"status": step.credential, "kind": kind}
     if step.identity:
-        body["identity"] = {
-            "document": _shown(person),
-            "result": step.identity,
-            "method": "MRZ" if person.document.mrz else "READER",
-        }
+        body["identity"] = identity(person.document, person.birth, step.identity, person.name)
     return body
+
+
+def identity(papers: Document | None, birth: date, result: str, name: str = "Guest") -> Json:
+    """Describe what a reader takes from the document: a zone says all that a number does."""
+    shown = {"document": _shown(papers, birth, name)} if papers else {}
+    return {
+        **shown,
+        "result": result,
+        "method": "MRZ" if papers and papers.mrz else "READER",
+    }
 
 
 def batch(facts: Mapping[str, tuple[int, Json]]) -> Json:
@@ -94,16 +101,15 @@ def answers(reply: Json) -> list[Answer]:
     return [answer(item) for item in cast("list[object]", member(reply, "items", list))]
 
 
-def _shown(person: Person) -> Json:
-    """Describe what a reader takes from the document: a zone says all that a number does."""
-    papers = person.document
-    holder = {"name": person.name, "birth_date": person.birth.isoformat()}
+def _shown(papers: Document, birth: date, name: str) -> Json:
+    holder = {"name": name, "birth_date": birth.isoformat()}
     if papers.mrz:
         return {"kind": papers.kind, "mrz": list(papers.mrz), **holder}
-    return {**_announced(papers), **holder}
+    return {**announced(papers), **holder}
 
 
-def _announced(papers: Document) -> Json:
+def announced(papers: Document) -> Json:
+    """Describe a document by kind and number."""
     issuer = {"issuer": papers.issuer} if papers.issuer else {}
     return {"kind": papers.kind, "number": papers.number, **issuer}
 
@@ -128,12 +134,24 @@ def manifest(people: Iterable[Person], station: str) -> Json:
         "entries": [
             {
                 "entry_id": person.key,
-                "document": _announced(person.document),
+                "document": announced(person.document),
                 "coach": str(person.coach),
                 "seat": str(person.seat),
                 "alight_stop": station,
             }
             for person in people
+        ],
+    }
+
+
+def guest_list(guests: Iterable[Guest], station: str) -> Json:
+    """Describe a manifest of guests; their seats are nobody's business."""
+    return {
+        "batch": 1,
+        "entries": [
+            {"entry_id": g.key, "document": announced(g.document), "alight_stop": station}
+            for g in guests
+            if g.document
         ],
     }
 

@@ -6,8 +6,9 @@ observed at the moment it is sent, one taken offline at the moment it was taken.
 in force and the clock offset of a device are those of the real day, not of an invented one.
 """
 
+import asyncio
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from math import ceil
 from pathlib import Path
@@ -18,9 +19,11 @@ from rich.console import Console
 from twinstile.demo import bodies, gtfs, timetable, truth
 from twinstile.demo.client import Service, connect
 from twinstile.demo.gates import Gates
+from twinstile.demo.hosts import Hosts
 from twinstile.demo.hub import Bootstrap, Hub, open_hub
+from twinstile.demo.noon import change_policy
 from twinstile.demo.people import ALIGHTING
-from twinstile.demo.recount import recount
+from twinstile.demo.recount import Asked, recount
 from twinstile.demo.report import DayResult, progress, show
 from twinstile.demo.timetable import Timetable
 
@@ -79,15 +82,21 @@ async def run_day(options: DayOptions, console: Console) -> DayResult:
     async with connect(options.base_url) as service:
         hub = await open_hub(service, options.bootstrap, options.tablets)
         run_ids = await _announce(service, hub, plan, station.station, options.speed)
-        with progress(console, counts.checks) as checked:
+        hosts = Hosts(service, hub, await _expect(service, hub, plan, station.station))
+        crowd = sum(len(passage.steps) for passage in plan.passages)
+        with progress(console, crowd) as checked:
             gates = Gates(service, hub, plan, run_ids, options.speed, checked)
-            await gates.open()
-        for run_id in run_ids:
+            async with asyncio.TaskGroup() as day_work:
+                day_work.create_task(gates.open())
+                noon = await _guests(service, hub, plan, hosts)
+        for run_id in (*run_ids, hosts.run_id):
             await service.ask("POST", f"/v1/runs/{run_id}:close", hub.supervisor)
-        counted = await recount(service, hub, since, bodies.now())
+        asked = Asked(since, bodies.now(), hosts.received, noon)
+        counted = await recount(service, hub, asked)
     waits = sorted(wait for tablet in hub.tablets for wait in tablet.waits_ms)
     seconds = time.perf_counter() - started
-    result = DayResult(counts, counted, waits, gates.troubles, seconds)
+    troubles = [*gates.troubles, *hosts.troubles]
+    result = DayResult(counts, counted, waits, troubles, seconds)
     show(result, console)
     return result
 
@@ -121,3 +130,23 @@ async def _announce(
             reminder = bodies.reminder(run_id)
             await service.ask("PUT", f"/v1/reminders/{uuid4()}", hub.supervisor, reminder)
     return run_ids
+
+
+async def _guests(service: Service, hub: Hub, plan: truth.Plan, hosts: Hosts) -> str:
+    """Receive the guests of the morning, change the policy, receive the others."""
+    await hosts.receive([visit for visit in plan.visits if not visit.group.afternoon])
+    noon = await change_policy(service, hub)
+    await hosts.receive([visit for visit in plan.visits if visit.group.afternoon])
+    return noon
+
+
+async def _expect(service: Service, hub: Hub, plan: truth.Plan, station: str) -> str:
+    """Announce the train of those guests who stand on a manifest."""
+    run_id = str(uuid4())
+    train = replace(plan.trains[-1], service_no="G9222")
+    body = bodies.run(train, datetime.now(UTC) + timedelta(hours=1))
+    await service.ask("PUT", f"/v1/runs/{run_id}", hub.supervisor, body)
+    expected = [guest for v in plan.visits if v.group.expected for guest in v.guests]
+    manifest = bodies.guest_list(expected, station)
+    await service.ask("PUT", f"/v1/runs/{run_id}/manifest", hub.supervisor, manifest)
+    return run_id

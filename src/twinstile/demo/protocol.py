@@ -21,13 +21,26 @@ SECOND_LOOK = ("CONTACTLESS", *CONTACT)
 
 
 class State(StrEnum):
-    """Where a screening stands after a check, in the service's words."""
+    """Where a screening stands, in the service's words; a script leads to the first five."""
 
     PRESENTED = "PRESENTED"
     ASSISTED = "ASSISTED"
     SECONDARY = "SECONDARY"
     HELD = "HELD"
     CLEARED = "CLEARED"
+    CLEARED_CONDITIONAL = "CLEARED_CONDITIONAL"
+    CLEARED_TRANSIT = "CLEARED_TRANSIT"
+    REFUSAL = "REFUSAL"
+    RETURN_PENDING = "RETURN_PENDING"
+    RETURNED = "RETURNED"
+    DENIED = "DENIED"
+    TRANSIT_HELD = "TRANSIT_HELD"
+    DEFERRED = "DEFERRED"
+    DEFERRED_UNRESOLVED = "DEFERRED_UNRESOLVED"
+    HANDED_OVER = "HANDED_OVER"
+    ABANDONED = "ABANDONED"
+    NO_SHOW = "NO_SHOW"
+    VOID = "VOID"
 
 
 class Place(StrEnum):
@@ -88,7 +101,7 @@ def script(first: Step, measure: Thermometer) -> tuple[Step, ...]:
                 step = Step(Place.ASSISTED, credential="GREEN")
             case State.SECONDARY:
                 step = _second_look(steps, measure)
-            case State.HELD | State.CLEARED:
+            case _:
                 return tuple(steps)
         state = state_after([*steps, step])
         steps.append(replace(step, state=state))

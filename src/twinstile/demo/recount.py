@@ -3,10 +3,16 @@
 import asyncio
 import csv
 import io
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 from urllib.parse import urlencode
 
+from twinstile.demo.bodies import announced
 from twinstile.demo.client import CONNECTIONS, Json, Refused, Service, mapping, member
+from twinstile.demo.guests import Script
+from twinstile.demo.hosts import Received
 from twinstile.demo.hub import Hub
 from twinstile.demo.truth import Counts
 
@@ -20,20 +26,94 @@ class Recount:
     """Checks that were acknowledged and cannot be read."""
 
 
-async def recount(service: Service, hub: Hub, since: str, until: str) -> Recount:
-    """Ask for the period's report, for its cases, and for each acknowledged check."""
-    query = urlencode({"from": since, "to": until})
-    report = await service.ask("GET", f"/v1/reports/period?{query}", hub.supervisor)
-    taken = f"/v1/exports/cases.csv?{query}&purpose=DATA_QUALITY"
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is counted again: the period, who came, and the policy they met after noon."""
+
+    since: str
+    until: str
+    received: Sequence[Received]
+    noon: str
+
+    @property
+    def query(self) -> str:
+        """The period in a request's query string."""
+        return urlencode({"from": self.since, "to": self.until})
+
+
+async def recount(service: Service, hub: Hub, asked: Asked) -> Recount:
+    """Ask for the period's report, for its cases, and for each acknowledged check and guest."""
+    report = await service.ask("GET", f"/v1/reports/period?{asked.query}", hub.supervisor)
+    taken = f"/v1/exports/cases.csv?{asked.query}&purpose=DATA_QUALITY"
     lines = await service.send("GET", taken, hub.epidemiologist)
     known = [id_ for tablet in hub.tablets for id_ in tablet.acknowledged]
     limit = asyncio.Semaphore(CONNECTIONS)
     found = await asyncio.gather(*(_readable(service, hub, id_, limit) for id_ in known))
+    ends = await _ends(service, hub, asked)
+    kinds = Counter(
+        [one.kind for one in asked.received if await _seen(service, hub, one, asked)]
+    )
     return Recount(
-        counts=_counts(report),
+        counts=_counts(report, dict(sorted(ends.items())), dict(kinds)),
         case_rows=sum(1 for row in csv.reader(io.StringIO(lines.text)) if row) - 1,
         lost=found.count(False),
     )
+
+
+async def _ends(service: Service, hub: Hub, asked: Asked) -> Counter[str]:
+    """Count all screenings of the period by state, page by page."""
+    ends: Counter[str] = Counter()
+    cursor: object = ""
+    while cursor is not None:
+        turned = f"&{urlencode({'cursor': cursor})}" if cursor else ""
+        path = f"/v1/screenings?{asked.query}&limit=500{turned}"
+        page = await service.ask("GET", path, hub.supervisor)
+        rows = cast("list[object]", member(page, "screenings", list))
+        ends.update(member(row, "state", str) for row in rows)
+        cursor = page["next"]
+    return ends
+
+
+async def _seen(service: Service, hub: Hub, one: Received, asked: Asked) -> bool:
+    """Whether the service tells of a guest what the script does."""
+    scripts = one.guest.passages
+    paths = [f"/v1/screenings/{id_}" for id_ in one.passages]
+    told = [await service.ask("GET", path, hub.supervisor) for path in paths]
+    return (
+        len(told) == len(scripts)
+        and all(map(_as_written, scripts, told))
+        and {one.case_id} >= {passage["case_id"] for passage in told} - {None}
+        and all(_decided_by(passage, asked.noon) == one.afternoon for passage in told)
+        and (not one.found or await _found(service, hub, one))
+    )
+
+
+def _as_written(script: Script, told: Json) -> bool:
+    """Compare the end, the number of checks, and the steps that people took, in order."""
+    steps = cast("list[object]", member(told, "steps", list))
+    taken = iter([member(step, "event", str) for step in steps])
+    asked = [move.taken for move in script if move.taken]
+    checks = sum(move.event is None for move in script)
+    return (
+        told["state"] == script[-1].state
+        and len(cast("list[object]", told["checks"])) == checks
+        and all(event in taken for event in asked)
+    )
+
+
+def _decided_by(told: Json, policy: str) -> bool:
+    checks = cast("list[object]", member(told, "checks", list))
+    return any(member(check, "policy_version", str) == policy for check in checks)
+
+
+async def _found(service: Service, hub: Hub, one: Received) -> bool:
+    """Look a guest up by the number, whatever the gate read."""
+    if one.guest.document is None:
+        return False
+    body = {"purpose": "IDENTIFICATION", "document": announced(one.guest.document)}
+    told = await service.ask("POST", "/v1/lookups", hub.supervisor, body)
+    passages = cast("list[object]", member(told, "screenings", list))
+    return one.passages == [member(passage, "screening_id", str) for passage in passages]
 
 
 async def _readable(service: Service, hub: Hub, id_: str, limit: asyncio.Semaphore) -> bool:
@@ -47,7 +127,7 @@ async def _readable(service: Service, hub: Hub, id_: str, limit: asyncio.Semapho
         return True
 
 
-def _counts(report: Json) -> Counts:
+def _counts(report: Json, ends: dict[str, int], kinds: dict[str, int]) -> Counts:
     given = mapping(report.get("dispositions"))
     final = {code: member(count, "final", int) for code, count in sorted(given.items())}
     return Counts(
@@ -60,4 +140,7 @@ def _counts(report: Json) -> Counts:
         no_show=member(report, "no_show", int),
         complete_222=member(report, "complete_222", int),
         dispositions={code: count for code, count in final.items() if count},
+        person_times=member(report, "person_times_checked", int),
+        ends=ends,
+        kinds=kinds,
     )

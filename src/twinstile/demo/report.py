@@ -62,8 +62,9 @@ class DayResult:
 
 
 def _facts(counts: Counts) -> Facts:
-    """Add to the counts the share of travellers for whom all of 2-2-2 was done."""
-    share = round(counts.complete_222 / counts.travellers, 4) if counts.travellers else None
+    """Add to the counts the share of passages in which all of 2-2-2 was done."""
+    times = counts.person_times
+    share = round(counts.complete_222 / times, 4) if times else None
     return {**asdict(counts), "completeness_222": share}
 
 
@@ -86,10 +87,13 @@ def progress(console: Console, total: int) -> Generator[Callable[[], None]]:
 
 
 def _rows(counts: Counts) -> Facts:
-    plain: Facts = asdict(counts)
-    del plain["dispositions"]
-    return {name.replace("_", " "): count for name, count in plain.items()} | {
-        f"sent to {code}": count for code, count in counts.dispositions.items()
+    whole: Facts = asdict(counts)
+    tables = {"sent to": counts.dispositions, "ended": counts.ends, "seen:": counts.kinds}
+    plain = {n.replace("_", " "): c for n, c in whole.items() if not isinstance(c, dict)}
+    return plain | {
+        f"{label} {name}": count
+        for label, table in tables.items()
+        for name, count in table.items()
     }
 
 

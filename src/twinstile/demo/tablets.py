@@ -46,9 +46,9 @@ class Tablet:
         self.acknowledged.add(id_)
         return bodies.answer(reply)
 
-    def keep(self, content: Json) -> str:
-        """Take a check while the line is down; returns its id."""
-        id_, counter, fact = self._fact(content, offline=True)
+    def keep(self, content: Json, *, offline: bool = True) -> str:
+        """Take a check while the line is down, or to hand it over with others; its id."""
+        id_, counter, fact = self._fact(content, offline=offline)
         self.backlog[id_] = counter, fact
         return id_
 

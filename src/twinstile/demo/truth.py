@@ -12,7 +12,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from random import Random
 
-from twinstile.demo import people
+from twinstile.demo import guests, people, personas
+from twinstile.demo.guests import DISPOSITION, Guest, Script, Visit
 from twinstile.demo.people import Person
 from twinstile.demo.protocol import CONTACT, Place, State, Step, script
 from twinstile.demo.timetable import Train
@@ -69,6 +70,12 @@ class Counts:
     no_show: int
     complete_222: int
     dispositions: dict[str, int]
+    person_times: int
+    """Passages; who came twice has two."""
+    ends: dict[str, int]
+    """Passages by the state they are in at the end of the day."""
+    kinds: dict[str, int]
+    """Guests by what they came for, each as their script has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +88,8 @@ class Plan:
     """Those who come, in the order in which they reach the gates."""
     added: tuple[str, ...]
     """Rare events added to the calibrated draw, see people.stratify."""
+    visits: tuple[Visit, ...]
+    """The guests, who come beside the crowd."""
     counts: Counts
 
 
@@ -109,8 +118,11 @@ def plan_day(trains: Sequence[Train], order: Order) -> Plan:
             complete=person.train in reminded,
         )
         passages.append(passage)
-    counts = _count(passages, no_show=len(crowd) - len(coming))
-    return Plan(tuple(trains), reminded, tuple(crowd), tuple(passages), tuple(added), counts)
+    invited = personas.visits(order.travellers)
+    counts = count(passages, invited, no_show=len(crowd) - len(coming))
+    return Plan(
+        tuple(trains), reminded, tuple(crowd), tuple(passages), tuple(added), invited, counts
+    )
 
 
 def write(plan: Plan, order: Order, path: Path) -> None:
@@ -130,7 +142,16 @@ def write(plan: Plan, order: Order, path: Path) -> None:
                 "complete": passage.complete,
             }
             file.write((",\n" if position else "\n") + json.dumps(line, ensure_ascii=False))
-        file.write("\n]}\n")
+        come = [
+            {
+                "guest": guest.key,
+                "kind": visit.group.kind,
+                "ends": [script[-1].state for script in guest.passages],
+            }
+            for visit in plan.visits
+            for guest in visit.guests
+        ]
+        file.write(f'\n], "guests": {json.dumps(come)}}}\n')
 
 
 def _crowd(trains: Sequence[Train], order: Order) -> Iterator[Person]:
@@ -169,19 +190,55 @@ class _Thermometer:
         return round(10 * (self.person.core - offset + self.bias + 0.15 * noise))
 
 
-def _count(passages: Sequence[Passage], *, no_show: int) -> Counts:
-    ends = Counter(passage.steps[-1].state for passage in passages)
+def count(passages: Sequence[Passage], invited: tuple[Visit, ...], *, no_show: int) -> Counts:
+    """Add up what the crowd and the guests must come to."""
+    everybody = tuple(guests.everybody(invited))
+    scripts = [script for guest in everybody for script in guest.passages]
+    ends = Counter(str(passage.steps[-1].state) for passage in passages)
+    ends.update(str(script[-1].state) for script in scripts)
+    ends[State.NO_SHOW] += no_show
+    states = [{step.state for step in passage.steps} for passage in passages]
+    states += [{move.state for move in script} for script in scripts]
+    counted = [found for found in states if State.VOID not in found]
     given = Counter(passage.disposition for passage in passages if passage.disposition)
+    given.update(_sent(everybody))
     return Counts(
-        travellers=len(passages),
-        checks=sum(len(passage.steps) for passage in passages),
-        cleared=ends[State.CLEARED],
-        referred=sum(
-            any(step.state is State.SECONDARY for step in passage.steps) for passage in passages
-        ),
-        cases=ends[State.HELD],
-        deferred=0,
+        travellers=len(passages) + sum(_is_counted(guest) for guest in everybody),
+        checks=sum(len(passage.steps) for passage in passages)
+        + sum(move.event is None for script in scripts for move in _valid(script)),
+        cleared=sum(ends[state] for state in _CLEARED),
+        referred=sum(bool(found & _REFERRED) for found in counted),
+        cases=sum(State.HELD in found for found in states[: len(passages)])
+        + sum(any(move.state is State.HELD for move in guest.script) for guest in everybody),
+        deferred=sum(State.DEFERRED in found for found in counted),
         no_show=no_show,
         complete_222=sum(passage.complete for passage in passages),
         dispositions=dict(sorted(given.items())),
+        person_times=len(passages) + sum(_is_checked(script) for script in scripts),
+        ends={state: count for state, count in sorted(ends.items()) if count},
+        kinds=guests.kinds(invited),
     )
+
+
+_CLEARED = (State.CLEARED, State.CLEARED_CONDITIONAL, State.CLEARED_TRANSIT)
+_REFERRED = {State.SECONDARY, State.HELD}
+
+
+def _valid(script: Script) -> Script:
+    """What counts of a passage: nothing, if it was entered in error."""
+    return () if script[-1].state is State.VOID else script
+
+
+def _is_checked(script: Script) -> bool:
+    return any(move.event is None for move in _valid(script))
+
+
+def _is_counted(guest: Guest) -> bool:
+    return any(_is_checked(script) for script in guest.passages)
+
+
+def _sent(everybody: Sequence[Guest]) -> Iterator[str]:
+    """Where each case of a guest goes in the end."""
+    for guest in everybody:
+        codes = [str(move.told["code"]) for move in guest.script if move.event == DISPOSITION]
+        yield from codes[-1:]

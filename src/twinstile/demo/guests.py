@@ -1,0 +1,124 @@
+"""The special people of a day, each with a script: what is asked, of whom, and how it ends.
+
+The crowd is drawn by chance; guests are written down, in the table of `personas`. Each request
+names the state it must lead to, so the totals follow from the table alone.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from enum import StrEnum
+
+from twinstile.demo import documents
+from twinstile.demo.documents import Document
+from twinstile.demo.protocol import State
+
+
+class Desk(StrEnum):
+    """Whose tablet or desk sends a request."""
+
+    LANE = "LANE"
+    DEPARTURES = "DEPARTURES"
+    ASSISTED = "ASSISTED"
+    SECONDARY = "SECONDARY"
+    SUPERVISOR = "SUPERVISOR"
+    COMMANDER = "COMMANDER"
+    EPIDEMIOLOGIST = "EPIDEMIOLOGIST"
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One request about a guest, and the state it must lead to."""
+
+    desk: Desk
+    state: State
+    event: str | None = None
+    """A step of the wall chart or a word of `hosts.DEEDS`; without one it is a check."""
+    told: Mapping[str, object] = field(default_factory=dict[str, object])
+    """Parts of the check, or what the step brings; a timedelta is a moment so far from now."""
+    again: bool = False
+    """Begins another passage."""
+
+    @property
+    def taken(self) -> str | None:
+        """The step of the wall chart that a person takes, if it is one."""
+        if self.event == OVERRIDE:
+            return str(self.told["event"])
+        return None if self.event in {CLOCK, DISPOSITION} else self.event
+
+
+CLOCK = "wait"
+DISPOSITION = "disposition"
+OVERRIDE = "override"
+Script = tuple[Move, ...]
+Papers = Callable[[int], Document | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One person of a group."""
+
+    script: Script
+    papers: Papers = documents.guest_id
+    born: date = documents.GROWN_UP
+    role: str | None = None
+    """In the party, if the group is one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """People who come together, or one; of each at least one group comes."""
+
+    kind: str
+    members: tuple[Member, ...]
+    per_1000: float = 0
+    afternoon: bool = False
+    """Comes after the policy was changed."""
+    expected: bool = False
+    """Stands on the manifest of the guests' own train."""
+    scanned: bool = False
+    """All are checked in one request."""
+    found: bool = False
+    """Must be found again by the document, at the day's end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Guest:
+    """A person who comes."""
+
+    key: str
+    script: Script
+    document: Document | None
+    born: date
+    role: str | None
+
+    @property
+    def passages(self) -> list[Script]:
+        """The script, cut where another passage begins."""
+        starts = [place for place, move in enumerate(self.script) if move.again]
+        return [
+            self.script[begin:end]
+            for begin, end in zip([0, *starts], [*starts, None], strict=True)
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A group that comes."""
+
+    group: Group
+    guests: tuple[Guest, ...]
+
+
+def everybody(invited: tuple[Visit, ...]) -> Iterator[Guest]:
+    """All guests, one by one."""
+    return (guest for visit in invited for guest in visit.guests)
+
+
+def kinds(invited: tuple[Visit, ...]) -> dict[str, int]:
+    """How many people of each kind come."""
+    counted: Counter[str] = Counter()
+    for visit in invited:
+        counted[visit.group.kind] += len(visit.guests)
+    return dict(counted)

@@ -1,0 +1,189 @@
+"""Those who receive the guests: each script is sent as it is written, by whom it names."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+from uuid_utils.compat import uuid7
+
+from twinstile.demo import bodies, guests
+from twinstile.demo.client import Json, Refused, Service, Unreadable, member
+from twinstile.demo.guests import Desk, Guest, Move, Visit
+from twinstile.demo.hub import Hub
+from twinstile.demo.tablets import Tablet
+
+AT_ONCE = 4
+"""Guests at the desks; more would stand in the crowd's way."""
+CLOCK_S = 40.0
+"""The service looks at its deadlines every ten seconds."""
+
+
+@dataclass(slots=True)
+class Received:
+    """A guest as the service knows them: the passages, by their own ids, oldest first."""
+
+    guest: Guest
+    kind: str
+    afternoon: bool
+    found: bool
+    """Must be found again by the document."""
+    passages: list[str] = field(default_factory=list)
+    case_id: str | None = None
+
+
+@dataclass(slots=True)
+class Hosts:
+    """The guests' day."""
+
+    service: Service
+    hub: Hub
+    run_id: str
+    """The train of those who are expected."""
+    troubles: list[str] = field(default_factory=list)
+    received: list[Received] = field(default_factory=list)
+
+    async def receive(self, visits: Sequence[Visit]) -> None:
+        """Let all of them through; returns when the last one is done with."""
+        places = asyncio.Semaphore(AT_ONCE)
+
+        async def visit(one: Visit) -> None:
+            async with places:
+                await self._visit(one)
+
+        await asyncio.gather(*(visit(one) for one in visits))
+
+    async def _visit(self, visit: Visit) -> None:
+        group = visit.group
+        party = str(uuid7())
+        come = [
+            Received(guest, group.kind, group.afternoon, group.found) for guest in visit.guests
+        ]
+        self.received += come
+        try:
+            if group.scanned:
+                await self._scan(come, party)
+                return
+            for one in come:
+                for move in one.guest.script:
+                    await self._move(one, move, party)
+        except (Refused, Unreadable) as error:
+            self.troubles.append(f"{group.kind}: {error}")
+
+    async def _scan(self, come: Sequence[Received], party: str) -> None:
+        """Hand over the first check of each as one batch."""
+        tablet = self.hub.groups
+        kept = {
+            tablet.keep(self._check(one, one.guest.script[0], party), offline=False): one
+            for one in come
+        }
+        for id_, answer in (await tablet.replay()).items():
+            one = kept[id_]
+            self._note(one, one.guest.script[0], answer.state, answer.screening_id)
+
+    async def _move(self, one: Received, move: Move, party: str) -> None:
+        if move.event is None:
+            answer = await self._tablet(move.desk).check(self._check(one, move, party))
+            one.case_id = one.case_id or answer.case_id
+            self._note(one, move, answer.state, answer.screening_id)
+        else:
+            await DEEDS.get(move.event, Hosts.step)(self, one, move)
+
+    async def dispose(self, one: Received, move: Move) -> None:
+        """Send the guest's case somewhere."""
+        path = f"/v1/cases/{one.case_id}/dispositions/{uuid4()}"
+        body = bodies.disposition(str(move.told["code"]))
+        await self.service.ask("PUT", path, self._token(move.desk), body)
+
+    async def override(self, one: Received, move: Move) -> None:
+        """Let somebody go on against what was decided."""
+        path = f"/v1/screenings/{one.passages[-1]}/overrides"
+        body = {"id": str(uuid4()), "reason": "synthetic station day", **move.told}
+        reply = await self.service.ask("POST", path, self._token(move.desk), body)
+        self._note(one, move, member(reply, "state", str), one.passages[-1])
+
+    async def step(self, one: Received, move: Move) -> None:
+        """Take a step; before there is a passage it is one of the manifest's entry."""
+        body: dict[str, object] = {
+            "event": move.event,
+            "at": bodies.now(),
+            "reason": "synthetic station day",
+            "particulars": _dated(move.told),
+        }
+        place = f"/v1/screenings/{one.passages[-1]}" if one.passages else None
+        if place is None:
+            place, body["entry_id"] = f"/v1/runs/{self.run_id}", one.guest.key
+        path = f"{place}/steps/{uuid4()}"
+        reply = await self.service.ask("PUT", path, self._token(move.desk), body)
+        state = member(reply, "state", str)
+        self._note(one, move, state, str(reply.get("screening_id") or one.passages[-1]))
+
+    async def wait(self, one: Received, move: Move) -> None:
+        """Look until the service's own clock has moved the passage."""
+        clock = asyncio.get_running_loop().time
+        deadline, state = clock() + CLOCK_S, ""
+        while state != move.state and clock() < deadline:
+            await asyncio.sleep(0.5)
+            path = f"/v1/screenings/{one.passages[-1]}"
+            state = member(
+                await self.service.ask("GET", path, self.hub.supervisor), "state", str
+            )
+        self._note(one, move, state, one.passages[-1])
+
+    def _check(self, one: Received, move: Move, party: str) -> Json:
+        guest = one.guest
+        told = dict(_dated(move.told))
+        if result := told.pop("identity", None):
+            told["identity"] = bodies.identity(guest.document, guest.born, str(result))
+        if guest.role:
+            told["party"] = {"id": party, "role": guest.role}
+        if one.passages and not move.again:
+            told["screening_id"] = one.passages[-1]
+        return {"assistance": False, "illness": False, **told}
+
+    def _note(self, one: Received, move: Move, state: str | None, passage: str | None) -> None:
+        """Compare where a request led with the script, and remember the passage."""
+        if passage and passage not in one.passages:
+            one.passages.append(passage)
+        if state != move.state:
+            asked = move.event or "check"
+            self.troubles.append(f"{one.kind}/{asked}: expected {move.state}, got {state}")
+
+    def _tablet(self, desk: Desk) -> Tablet:
+        tablets = {
+            Desk.DEPARTURES: self.hub.departures,
+            Desk.ASSISTED: self.hub.assisted,
+            Desk.SECONDARY: self.hub.secondary,
+        }
+        return tablets.get(desk, self.hub.guests)
+
+    def _token(self, desk: Desk) -> str:
+        tokens = {
+            Desk.SUPERVISOR: self.hub.supervisor,
+            Desk.COMMANDER: self.hub.commander,
+            Desk.EPIDEMIOLOGIST: self.hub.epidemiologist,
+        }
+        return tokens.get(desk) or self._tablet(desk).token
+
+
+DEEDS: Mapping[str, Callable[[Hosts, Received, Move], Awaitable[None]]] = {
+    guests.CLOCK: Hosts.wait,
+    guests.DISPOSITION: Hosts.dispose,
+    guests.OVERRIDE: Hosts.override,
+}
+"""What a script can ask for beside checks and the steps of the wall chart."""
+
+
+def _dated(told: Mapping[str, object]) -> Json:
+    """Make moments of what is told as a distance from now."""
+    dated: dict[str, object] = {}
+    for name, value in told.items():
+        match value:
+            case timedelta():
+                dated[name] = (datetime.now(UTC) + value).isoformat()
+            case dict():
+                dated[name] = _dated({str(key): inner for key, inner in value.items()})  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+            case _:
+                dated[name] = value
+    return dated
