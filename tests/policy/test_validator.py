@@ -17,15 +17,9 @@ from twinstile.identity.types import IdentityResult
 from twinstile.platform.machine import Anchor
 from twinstile.policy import documents, remedies, validator, vocabulary
 from twinstile.screening import machine, rules
+from twinstile.screening.claim_words import SampleResult, Symptom
 from twinstile.screening.rules import Beside, Evidence
-from twinstile.screening.types import (
-    Category,
-    Direction,
-    Outcome,
-    PartyRole,
-    SampleResult,
-    Symptom,
-)
+from twinstile.screening.types import Category, Direction, Outcome, PartyRole
 
 TODAY = date(2022, 4, 12)
 HUB = documents.pack("cn-hub")

@@ -18,15 +18,15 @@ from twinstile.policy import areas, documents
 from twinstile.policy.areas import KeyArea, Level
 from twinstile.screening import claims, intake
 from twinstile.screening.bodies import CheckFact
-from twinstile.screening.claims import Claims, Coarse
-from twinstile.screening.types import (
-    Category,
+from twinstile.screening.claim_words import (
     ItinerarySource,
     SampleKind,
     SampleResult,
     Symptom,
     Tristate,
 )
+from twinstile.screening.claims import Claims, Coarse
+from twinstile.screening.types import Category
 
 AT = datetime(2022, 4, 12, 4, tzinfo=UTC)
 DAY = AT.date()

@@ -18,16 +18,9 @@ from hubs import Hub
 from twinstile.policy import areas, documents
 from twinstile.policy.types import HubPolicy
 from twinstile.screening import claims, machine, rules
+from twinstile.screening.claim_words import ItinerarySource, SampleKind, SampleResult
 from twinstile.screening.claims import Claims
-from twinstile.screening.types import (
-    Category,
-    ItinerarySource,
-    Outcome,
-    SampleKind,
-    SampleResult,
-    TemperatureMethod,
-    Verdict,
-)
+from twinstile.screening.types import Category, Outcome, TemperatureMethod, Verdict
 
 AT = datetime(2022, 4, 12, 4, tzinfo=UTC)
 DAY = date(2022, 4, 12)

@@ -7,15 +7,15 @@ from pydantic_core import PydanticCustomError
 
 from twinstile.platform.fields import Body, Moment, ServiceDay
 from twinstile.policy import areas
-from twinstile.screening.claims import Claims
-from twinstile.screening.types import (
-    Category,
+from twinstile.screening.claim_words import (
     ItinerarySource,
     SampleKind,
     SampleResult,
     Symptom,
     Tristate,
 )
+from twinstile.screening.claims import Claims
+from twinstile.screening.types import Category
 
 
 def _placed(code: str) -> str:

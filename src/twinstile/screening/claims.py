@@ -11,14 +11,14 @@ from datetime import date, datetime, timedelta
 from typing import Final, TypedDict
 
 from twinstile.policy.areas import Areas, Level, Relation, Stay
-from twinstile.screening.types import (
-    Category,
+from twinstile.screening.claim_words import (
     ItinerarySource,
     SampleKind,
     SampleResult,
     Symptom,
     Tristate,
 )
+from twinstile.screening.types import Category
 
 NEVER: Final = 9999
 """Hours or days since what did not happen: older than any rule asks for."""

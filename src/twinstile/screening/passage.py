@@ -11,9 +11,17 @@ from twinstile.identity.types import Finding
 from twinstile.policy.types import HubPolicy
 from twinstile.screening import machine
 from twinstile.screening.bodies import FactStatus
-from twinstile.screening.facts import Earlier, GateCheck, Situation
+from twinstile.screening.facts import Earlier, GateCheck, Known, Situation
 from twinstile.screening.rules import NONE, Evidence
-from twinstile.screening.types import Completeness, Decision, ReminderKind, ScreeningState
+from twinstile.screening.types import (
+    Completeness,
+    Decision,
+    Outcome,
+    Reason,
+    ReminderKind,
+    ScreeningState,
+    Verdict,
+)
 
 UNRESOLVED = frozenset(
     {
@@ -73,6 +81,36 @@ class Recorded:
     """The party this passage belongs to and its role there, as told in the answer."""
     findings: Sequence[Finding] = ()
     """What reading the document found, this time."""
+
+
+def again(check: GateCheck, known: Known, policy: HubPolicy) -> Recorded:
+    """The first decision once more; whether the content is the same is told by fingerprint.
+
+    When the key of the first fingerprint is destroyed, the id alone says that it is.
+    """
+    now = check.fingerprints.get(known.fingerprint_key)
+    decision = Decision(
+        Outcome(known.outcome),
+        Verdict(known.verdict),
+        (),
+        ScreeningState(known.state),
+        tuple(Reason(r["rule_id"], r["code"]) for r in known.reasons),
+        known.policy_version,
+    )
+    return Recorded(
+        check.id,
+        FactStatus.DUPLICATE,
+        now is not None and now != known.fingerprint,
+        known.screening_id,
+        decision,
+        completeness(known.evidence, policy),
+        known.case_id,
+        known.case_no,
+        policy,
+        known.measures,
+        known.party,
+        check.findings,
+    )
 
 
 def as_passage(earlier: Earlier, situation: Situation) -> Passage:

@@ -10,20 +10,19 @@ from datetime import timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from uuid_utils.compat import uuid7
-
 from twinstile.cases.referrals import Opening, case_of
 from twinstile.policy.types import HubPolicy
-from twinstile.screening import machine, reviews, rules
+from twinstile.screening import machine, reviews, rows, rules
 from twinstile.screening.bodies import FactStatus
 from twinstile.screening.deadlines import due
-from twinstile.screening.facts import GateCheck, Known, Situation
+from twinstile.screening.facts import GateCheck, Situation
 from twinstile.screening.flow.alerts import Raised
 from twinstile.screening.parties import Parties, flagged
 from twinstile.screening.passage import (
     UNRESOLVED,
     Passage,
     Recorded,
+    again,
     as_passage,
     carried_over,
     completeness,
@@ -36,12 +35,8 @@ from twinstile.screening.rules import Evidence
 from twinstile.screening.types import (
     Decision,
     Outcome,
-    Reason,
     ScreeningState,
-    Verdict,
 )
-
-CLOCK_TOLERANCE_MS = 120_000
 
 
 class Batch:
@@ -97,39 +92,10 @@ class Batch:
             same = first.fingerprints == check.fingerprints
             self.done.append(replace(answer, status=FactStatus.DUPLICATE, reused=not same))
         elif situation.known is not None:
-            self.done.append(self._again(check, situation.known))
+            policy = self._policies[situation.known.policy_version]
+            self.done.append(again(check, situation.known, policy))
         else:
             self._decide(check, situation)
-
-    def _again(self, check: GateCheck, known: Known) -> Recorded:
-        """The first decision once more; whether the content is the same is told by fingerprint.
-
-        When the key of the first fingerprint is destroyed, the id alone says that it is.
-        """
-        now = check.fingerprints.get(known.fingerprint_key)
-        policy = self._policies[known.policy_version]
-        decision = Decision(
-            Outcome(known.outcome),
-            Verdict(known.verdict),
-            (),
-            ScreeningState(known.state),
-            tuple(Reason(r["rule_id"], r["code"]) for r in known.reasons),
-            known.policy_version,
-        )
-        return Recorded(
-            check.id,
-            FactStatus.DUPLICATE,
-            now is not None and now != known.fingerprint,
-            known.screening_id,
-            decision,
-            completeness(known.evidence, policy),
-            known.case_id,
-            known.case_no,
-            policy,
-            known.measures,
-            known.party,
-            check.findings,
-        )
 
     def _decide(self, check: GateCheck, situation: Situation) -> None:
         policy = self._policies[situation.policy_version]
@@ -167,7 +133,11 @@ class Batch:
         self._keep(passage.state, after)
         self._seen[check.id] = (check, answer)
         self.done.append(answer)
-        self._note(check, after, answer, guardian)
+        self.check_rows.append(rows.of_check(check, after, answer, guardian))
+        told = {"check": str(check.id)} | rows.told(decision)
+        self.event_rows.append(
+            rows.of_event(check, "screening.checked", after.screening_id, told)
+        )
         if after.party_id:
             self._tell_the_others(check, passage, after, situation)
 
@@ -213,8 +183,10 @@ class Batch:
                 replace(moved, checks=minor.checks, last_device=minor.last_device),
             )
             inherited = {"party_id": str(after.party_id), "from": str(after.screening_id)}
-            told = inherited | _told(decision)
-            self._event(check, "screening.inherited", minor.screening_id, told)
+            told = inherited | rows.told(decision)
+            self.event_rows.append(
+                rows.of_event(check, "screening.inherited", minor.screening_id, told)
+            )
 
     def _reviewed(
         self,
@@ -371,76 +343,3 @@ class Batch:
             for person_id in people
             for screening_id in self._of_person.get(person_id, {})
         ]
-
-    def _note(
-        self, check: GateCheck, passage: Passage, answer: Recorded, guardian: UUID | None
-    ) -> None:
-        decision = answer.decision
-        reasons = [{"rule_id": r.rule_id, "code": r.code} for r in decision.reasons]
-        (key, fingerprint), *_ = check.fingerprints.items()
-        beside = {
-            "party": answer.party,
-            "inherited": {"from": str(guardian)} if guardian else None,
-            "reused": sorted(passage.evidence.reused) or None,
-        }
-        self.check_rows.append(
-            {
-                "id": check.id,
-                "screening_id": passage.screening_id,
-                "person_id": passage.person_id,
-                "run_id": passage.run_id,
-                "lane_id": check.lane_id,
-                "device_id": check.device_id,
-                "operator_id": check.operator_id,
-                "shift_id": check.shift_id,
-                "counter": check.counter,
-                "observed_at": check.observed_at,
-                "received_at": check.received_at,
-                "clock_offset_ms": check.clock_offset_ms,
-                "clock_suspect": abs(check.clock_offset_ms) > CLOCK_TOLERANCE_MS,
-                "offline": check.offline,
-                "evidence": check.evidence
-                | {name: said for name, said in beside.items() if said},
-                "fingerprint": "\\x" + fingerprint.hex(),
-                "fingerprint_key": key,
-                "status": answer.status,
-                "verdict": decision.verdict,
-                "outcome": decision.outcome,
-                "state": passage.state,
-                "reasons": reasons,
-                "measures": answer.measures or None,
-                "policy_version": decision.policy_version,
-                "case_id": passage.case_id,
-            }
-        )
-        self._event(
-            check,
-            "screening.checked",
-            passage.screening_id,
-            {"check": str(check.id)} | _told(decision),
-        )
-
-    def _event(
-        self, check: GateCheck, kind: str, subject_id: UUID, body: Mapping[str, object]
-    ) -> None:
-        self.event_rows.append(
-            {
-                "event_id": uuid7(),
-                "at": check.received_at,
-                "kind": kind,
-                "subject_id": subject_id,
-                "device_id": check.device_id,
-                "operator_id": check.operator_id,
-                "body": body,
-            }
-        )
-
-
-def _told(decision: Decision) -> dict[str, object]:
-    """A decision as an event tells it."""
-    return {
-        "verdict": decision.verdict,
-        "rules": [r.rule_id for r in decision.reasons],
-        "policy": decision.policy_version,
-        "path": [[s.before, s.event, s.after] for s in decision.path],
-    }
