@@ -8,7 +8,12 @@ import pytest
 from httpx2 import Response
 from hubs import DEVICE, Hub
 
+from twinstile.platform import clock
 from twinstile.platform.roles import Role
+from twinstile.policy import documents
+from twinstile.screening import machine, rules
+from twinstile.screening.rules import Around, Evidence
+from twinstile.screening.types import Outcome, ScreeningState
 
 NOBODY: people.Json = {"celsius": None, "credential": None, "identity": None}
 
@@ -36,6 +41,16 @@ async def test_an_emergency_is_a_case_at_once_without_a_name(hub: Hub, condition
     assert (await fever.reveal(hub, str(told["case_id"]))).status_code == 404
     moved = await fever.move(hub, str(told["case_id"]), "emergency", who=Role.SUPERVISOR)
     assert moved.json()["after"] == "IN_TRANSFER"
+
+
+def test_no_policy_can_forget_an_emergency() -> None:
+    document = documents.pack("cn-hub")
+    left = [rule for rule in document["rules"] if rule["id"] != "EMERGENCY"]
+    policy = documents.compile_document({**document, "rules": left})
+    now = clock.now()
+    evidence = Evidence(emergency="DECEASED")
+    told = rules.decide(machine.START, evidence, Around(now, now.date()), policy)
+    assert (told.outcome, told.state) == (Outcome.HOLD, ScreeningState.HELD)
 
 
 async def test_many_at_once_come_in_one_request_also_from_a_tablet_without_network(
