@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from datetime import date
@@ -85,6 +86,22 @@ def over(document: Json) -> None:
     document["areas"] = [listed]
 
 
+def without(*rule_ids: str) -> Callable[[Json], object]:
+    def change(document: Json) -> None:
+        rules_ = cast("list[Json]", document["rules"])
+        document["rules"] = [rule for rule in rules_ if rule["id"] not in rule_ids]
+
+    return change
+
+
+def exempt(rule_id: str, *unless: Json) -> Callable[[Json], object]:
+    def change(document: Json) -> None:
+        rule = rule_of(document, rule_id)
+        rule["when"] = {"and": [rule["when"], *({"!": [one]} for one in unless)]}
+
+    return change
+
+
 HOME = {"kind": "HOME_ISOLATION", "anchor": "LEFT_AREA"}
 RISK = {"in": [var("area.county"), ["MEDIUM", "HIGH"]]}
 STARRED_OR_CODELESS = {
@@ -122,6 +139,12 @@ BAD = [
     ("unknown-fact", "PLANTED", with_rule(equals("vaccination.doses", 3), "ASSIST")),
     ("nobody-passes", "PLANTED", with_rule(equals("credential.status", "GREEN"), "SECONDARY")),
     ("nobody-helps", None, without_help),
+    ("sign-ignored", None, without("TEMP-ALARM", "TEMP-CONFIRMED")),
+    ("sign-ignored", None, exempt("TEMP-ALARM", equals("state", "SECONDARY"))),
+    ("sign-ignored", None, exempt("TEMP-ALARM", equals("category", "DIPLOMAT"))),
+    ("sign-ignored", None, without("CRED-FLAG")),
+    ("sign-ignored", None, without("PRIOR-HOLD")),
+    ("sign-ignored", None, exempt("ILLNESS", equals("category", "CREW"))),
     ("threshold-implausible", None, figure("threshold_tenths", 400)),
     ("threshold-implausible", None, figure("threshold_tenths", 364)),
     ("threshold-invalid", None, figure("invalid_below_tenths", 373)),
@@ -146,6 +169,7 @@ BAD = [
     ("areas-expired", None, over),
     ("home-missing", None, lambda d: (over(d), d.__setitem__("home", []))),
     ("language-missing", "ILLNESS", untranslated),
+    ("too-long", None, lambda d: d.__setitem__("title", {"en": "x" * 1001, "zh-CN": "规"})),
     ("title-missing", None, lambda d: d.__setitem__("title", {"zh-CN": "规程"})),
     ("unreadable", None, figure("threshold_tenths", "37.3")),
 ]
@@ -174,6 +198,32 @@ def test_a_planted_fault_is_found_and_named(
 
 def test_every_word_has_a_planted_fault_or_is_a_bound() -> None:
     assert {code for code, *_ in BAD} | {"too-complicated"} == set(remedies.WORDS)
+
+
+def test_a_policy_that_would_keep_a_gate_busy_is_refused_unread() -> None:
+    """By what it would take, not by trying it: gates wait for the same processor."""
+    heavy: Json = {
+        "reduce": [list(range(90)), {"+": [var("accumulator"), var("current")]}, 0],
+    }
+    change = [with_rule({"===": [heavy, n]}, "SECONDARY") for n in range(100)]
+    document = planted(lambda d: [one(d) for one in change])
+    for n, rule in enumerate(cast("list[Json]", document["rules"])):
+        rule["id"] = f"R-{n}"
+    began = time.process_time()
+    assert [f.code for f in validator.judge(document, TODAY)] == ["too-long"]
+    assert time.process_time() - began < 2
+
+
+def test_one_rule_has_no_more_tries_than_it_has_steps() -> None:
+    reads = [equals(path, "X") for path in ("category", "credential.status", "test.result")]
+    heavy: Json = {
+        "reduce": [list(range(90)), {"+": [var("accumulator"), var("current")]}, 0],
+    }
+    whole = {"and": [*reads, *({"===": [heavy, n]} for n in range(20))]}
+    began = time.process_time()
+    found = validator.judge(planted(with_rule(whole, "SECONDARY")), TODAY)
+    assert "too-complicated" in [f.code for f in found]
+    assert time.process_time() - began < 5
 
 
 def test_chinese_words_are_chinese() -> None:

@@ -7,7 +7,7 @@ areas, a traveller names a few places.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import StrEnum
 from typing import Final
@@ -119,11 +119,14 @@ def compiled(home: Iterable[str], listed: Iterable[KeyArea]) -> Areas:
     areas = tuple(
         KeyArea(normal(area.code), area.level, area.since, area.until) for area in listed
     )
-    by_part: dict[str, tuple[KeyArea, ...]] = {}
+    by_part: dict[str, dict[KeyArea, None]] = {}
     for area in areas:
         for _, part in _parts(area.code):
-            by_part[part] = (*by_part.get(part, ()), area)
-    return Areas(tuple(map(normal, home)), areas, by_part)
+            # of a thousand streets of one county, the county has what they say but once
+            by_part.setdefault(part, {})[replace(area, code=part)] = None
+    return Areas(
+        tuple(map(normal, home)), areas, {part: tuple(said) for part, said in by_part.items()}
+    )
 
 
 def normal(code: str) -> str:

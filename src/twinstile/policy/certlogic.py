@@ -31,6 +31,7 @@ __all__ = [
     "Rule",
     "Value",
     "compile_rule",
+    "steps",
     "validate",
 ]
 
@@ -75,6 +76,13 @@ def validate(expression: Json) -> list[Issue]:
     return compiler.issues
 
 
+def steps(expression: Json) -> int:
+    """How many expressions one evaluation may visit."""
+    compiler = _Compiler()
+    _ = compiler.compile(expression, _Place())
+    return compiler.steps
+
+
 @dataclass(frozen=True, slots=True)
 class _Place:
     """Where in the expression we are, and how often one evaluation may come by."""
@@ -97,13 +105,13 @@ class _Compiler:
 
     def __init__(self) -> None:
         self.issues: list[Issue] = []
-        self._steps = 0
+        self.steps = 0
 
     def compile(self, expression: Json, place: _Place) -> Rule:
-        self._steps += place.visits
+        self.steps += place.visits
         if place.depth > MAX_DEPTH:
             return self._refuse(expression, place, "expression is nested too deeply")
-        if self._steps > MAX_STEPS:
+        if self.steps > MAX_STEPS:
             return self._refuse(expression, place, "expression takes too many steps")
         match expression:
             case bool() | str():

@@ -17,6 +17,14 @@ WORDS: Final[Mapping[str, tuple[Said, Said]]] = {
         _said("The document cannot be read: {reason}", "文件无法读取：{reason}"),
         _said("Correct the place named.", "请改正所指出的位置。"),
     ),
+    "too-long": (
+        _said(
+            "Deciding by it takes more than {steps} steps, or a text has more than "
+            "{characters} characters.",
+            "按此规程作一次判定超过 {steps} 步，或某段文字超过 {characters} 个字符。",
+        ),
+        _said("Shorten the rules and the texts.", "请精简规则与文字。"),
+    ),
     "code-alone": (
         _said(
             "Rule {rule} turns a traveller away only because the health code says {status}. "
@@ -35,6 +43,16 @@ WORDS: Final[Mapping[str, tuple[Said, Said]]] = {
             "规则 {rule} 连一切正常的旅客也会拦下：无人能够通过。",
         ),
         _said("Narrow the condition of the rule.", "请收窄该规则的条件。"),
+    ),
+    "sign-ignored": (
+        _said(
+            "Somebody with this sign could pass as if nothing were amiss: {sign}.",
+            "有此迹象的旅客可能被当作正常而放行：{sign}。",
+        ),
+        _said(
+            "Add a rule that concludes SECONDARY for it, whatever else is told of them.",
+            "请增加一条规则：无论其他情况如何，一律转二次核验（SECONDARY）。",
+        ),
     ),
     "nobody-helps": (
         _said(

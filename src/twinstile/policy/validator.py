@@ -22,6 +22,12 @@ MAX_CIRCUMSTANCES: Final = 100_000
 """Combinations a rule is tried on; one that needs more is too complicated to sign."""
 MAX_OUTCOMES: Final = 10_000
 """How often the whole policy is asked what it concludes."""
+MAX_STEPS: Final = 10_000
+"""Expressions the rules may visit for one decision; the largest policy shipped has 195."""
+MAX_STEPS_TRIED: Final = 5_000_000
+"""The same for all that is tried: a second or two."""
+MAX_TEXT: Final = 1000
+"""Characters of what a lane shows."""
 MAX_FINDINGS: Final = 50
 LANGUAGES: Final = ("en", "zh-CN")
 THRESHOLDS: Final = (365, 385)
@@ -79,9 +85,29 @@ def judge(document: Mapping[str, object], today: date) -> list[Finding]:
         policy = documents.compile_document(document)
     except PolicyError as error:
         return [_finding("unreadable", None, reason=str(error))]
+    if _is_too_long(document):
+        return [_finding("too-long", None, steps=MAX_STEPS, characters=MAX_TEXT)]
     trial = _trial(policy, document, today)
     found = (finding for check in _CHECKS for finding in check(trial))
     return list(islice(found, MAX_FINDINGS))
+
+
+def _is_too_long(document: Mapping[str, object]) -> bool:
+    """Whether deciding by it would take too long, or what it says is no line to read."""
+    written = cast("Sequence[Mapping[str, Json]]", document["rules"])
+    texts = [text for _, text in _texts(document)]
+    return sum(certlogic.steps(rule["when"]) for rule in written) > MAX_STEPS or any(
+        len(said) > MAX_TEXT for text in texts for said in text.values()
+    )
+
+
+def _texts(document: Mapping[str, object]) -> Iterator[tuple[str | None, Mapping[str, str]]]:
+    """Everything a policy says to people, with the rule that says it."""
+    yield None, cast("Mapping[str, str]", document["title"])
+    for rule in cast("Sequence[Mapping[str, object]]", document["rules"]):
+        alternatives = cast("Sequence[Mapping[str, object]]", rule.get("alternatives", ()))
+        for one in (rule, *alternatives):
+            yield str(rule["id"]), cast("Mapping[str, str]", one["text"])
 
 
 def _trial(policy: HubPolicy, document: Mapping[str, object], today: date) -> _Trial:
@@ -97,12 +123,15 @@ def _trial(policy: HubPolicy, document: Mapping[str, object], today: date) -> _T
     words = [one for one in literals if isinstance(one, str)]
     groups = vocabulary.choices(figures, [*figures.values(), *numbers], words)
     paths = frozenset(_paths(_merged(_normal(groups))))
-    budget = iter(range(MAX_CIRCUMSTANCES))
-    tried = (
-        _try(rule, one["when"], groups, paths, budget)
-        for rule, one in zip(policy.rules, written, strict=True)
-    )
-    tries = iter(range(MAX_OUTCOMES))
+    lengths = [certlogic.steps(one["when"]) for one in written]
+    tried: list[_Tried] = []
+    left = MAX_STEPS_TRIED
+    for rule, one, steps in zip(policy.rules, written, lengths, strict=True):
+        tried.append(
+            _try(rule, one["when"], groups, paths, min(MAX_CIRCUMSTANCES, left // steps))
+        )
+        left -= steps * len(tried[-1].holds)
+    tries = iter(range(min(MAX_OUTCOMES, MAX_STEPS_TRIED // sum(lengths))))
     return _Trial(policy, document, today, groups, tuple(tried), tries)
 
 
@@ -111,7 +140,7 @@ def _try(
     when: Json,
     groups: Mapping[str, Sequence[Choice]],
     paths: frozenset[str],
-    budget: Iterator[int],
+    most: int,
 ) -> _Tried:
     reads = frozenset(_reads(when))
     known = reads & paths
@@ -122,7 +151,7 @@ def _try(
     base = _merged(_normal(groups))
     circumstances: list[tuple[Choice, ...]] = []
     holds: list[bool | None] = []
-    for _, chosen in zip(budget, product(*(found for _, found in used)), strict=False):
+    for chosen in islice(product(*(found for _, found in used)), most):
         circumstances.append(chosen)
         holds.append(_evaluated(evaluate, _merged([base, *chosen])))
     whole = len(holds) == prod(len(found) for _, found in used)
@@ -291,6 +320,25 @@ def _ways_that_must_be_open(trial: _Trial) -> Iterator[Finding]:
         yield _finding("nobody-helps", None)
 
 
+def _signs_that_must_count(trial: _Trial) -> Iterator[Finding]:
+    """Signs that let somebody pass, alone or beside anything else that is told of them."""
+    beside = [choice for name, of in trial.groups.items() if name != "state" for choice in of]
+    states = trial.groups["state"]
+    for sign, shown in vocabulary.signs(trial.policy.parameters.threshold_tenths).items():
+        # a recheck may clear what brought somebody to SECONDARY, but for a fever it shows again
+        again = sign.startswith("FEVER")
+        tried = [(s, shown) for s in states if again or s["state"] != "SECONDARY"]
+        tried += [(choice, shown) for choice in beside if not choice.keys() & shown.keys()]
+        passed = (
+            _CAUTION(trial.outcome(*chosen)) <= _CAUTION("PASS_WITH_CONDITIONS")
+            for _, chosen in zip(trial.tries, tried, strict=False)
+        )
+        if any(passed):
+            yield _finding("sign-ignored", None, sign=sign)
+    if next(trial.tries, None) is None:
+        yield _finding("too-complicated", trial.rules[0].rule.rule_id)
+
+
 def _figures(trial: _Trial) -> Iterator[Finding]:
     parameters = trial.policy.parameters
     threshold, least = parameters.threshold_tenths, parameters.invalid_below_tenths
@@ -314,14 +362,7 @@ def _measures(trial: _Trial) -> Iterator[Finding]:
 
 
 def _languages(trial: _Trial) -> Iterator[Finding]:
-    texts: list[tuple[str | None, Mapping[str, str]]] = [
-        (None, cast("Mapping[str, str]", trial.document["title"]))
-    ]
-    for rule in trial.policy.rules:
-        texts += [
-            (rule.rule_id, text) for text in (rule.text, *(o.text for o in rule.alternatives))
-        ]
-    for rule_id, text in texts:
+    for rule_id, text in _texts(trial.document):
         for language in LANGUAGES:
             if not text.get(language, "").strip():
                 code = "language-missing" if rule_id else "title-missing"
@@ -340,6 +381,7 @@ def _areas(trial: _Trial) -> Iterator[Finding]:
 
 _CHECKS: Final[Sequence[Callable[[_Trial], Iterator[Finding]]]] = (
     _code_as_the_only_reason,
+    _signs_that_must_count,
     _ways_that_must_be_open,
     _figures,
     _facts_that_do_not_exist,
