@@ -113,7 +113,7 @@ class Batch:
             company=self.parties.company(passage, policy, check.moment),
             direction=situation.direction,
         )
-        decision = self._reviewed(check, passage, evidence, around, situation)
+        decision, stood = self._reviewed(check, passage, evidence, around, situation)
         after = self._moved(passage, check, evidence, decision, situation)
         status = FactStatus.CONFLICT_KEPT if conflict else FactStatus.STORED
         answer = Recorded(
@@ -133,7 +133,8 @@ class Batch:
         self._keep(passage.state, after)
         self._seen[check.id] = (check, answer)
         self.done.append(answer)
-        self.check_rows.append(rows.of_check(check, after, answer, guardian))
+        beside = rules.told(stood, evidence, None if passage.checks else passage.evidence)
+        self.check_rows.append(rows.of_check(check, after, answer, guardian, beside))
         told = {"check": str(check.id)} | rows.told(decision)
         self.event_rows.append(
             rows.of_event(check, "screening.checked", after.screening_id, told)
@@ -195,13 +196,12 @@ class Batch:
         evidence: Evidence,
         around: rules.Around,
         situation: Situation,
-    ) -> Decision:
-        """The decision for the passage; what else there is to say of it is noted."""
+    ) -> tuple[Decision, rules.Around]:
+        """The decision for the passage, by what; what else there is to say of it is noted."""
         policy = self._policies[situation.policy_version]
         whole = rules.decide(passage.state, evidence, around, policy)
-        unaware = None
+        unaware, alone = None, replace(around, prior_hold=False)
         if around.prior_hold and reviews.is_over(check, policy):
-            alone = replace(around, prior_hold=False)
             unaware = rules.decide(passage.state, evidence, alone, policy)
         decision, cause = reviews.standing(check, whole, unaware)
         told = check.id, check.decided, whole
@@ -214,7 +214,7 @@ class Batch:
             if other.screening_id != passage.screening_id
             and reviews.cleared_since(check, whole, other)
         ]
-        return decision
+        return decision, alone if decision is unaware else around
 
     def _suspected(
         self, check: GateCheck, passage: Passage, situation: Situation, policy: HubPolicy

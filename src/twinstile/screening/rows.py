@@ -13,12 +13,17 @@ CLOCK_TOLERANCE_MS = 120_000
 
 
 def of_check(
-    check: GateCheck, passage: Passage, answer: Recorded, guardian: UUID | None
+    check: GateCheck,
+    passage: Passage,
+    answer: Recorded,
+    guardian: UUID | None,
+    around: Mapping[str, object],
 ) -> dict[str, object]:
-    """The row of a check, with whose evidence counted beside its own."""
+    """The row of a check, with what counted beside its own evidence (`rules.told`)."""
     decision = answer.decision
     (key, fingerprint), *_ = check.fingerprints.items()
     beside = {
+        "around": around,
         "party": answer.party,
         "inherited": {"from": str(guardian)} if guardian else None,
         "reused": sorted(passage.evidence.reused) or None,

@@ -5,9 +5,10 @@ become coarse facts, the policy's rules speak about these, and the most cautious
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
 from functools import lru_cache
+from typing import TypedDict
 
 from twinstile.policy import measures
 from twinstile.policy.measures import Ordered
@@ -19,6 +20,7 @@ from twinstile.screening.types import (
     Decision,
     Direction,
     Outcome,
+    PartyRole,
     Reading,
     Reason,
     ReleaseFacts,
@@ -150,6 +152,74 @@ class Around:
     prior_hold: bool = False
     company: Company = ALONE
     direction: Direction = Direction.UNKNOWN
+
+    @classmethod
+    def stored(
+        cls, at: datetime, day: date, told: "Told", direction: Direction = Direction.UNKNOWN
+    ) -> "Around":
+        """As a check stored it, see `told`; the direction is that of its lane."""
+        company = told.get("company")
+        return cls(
+            at,
+            day,
+            prior_hold=told.get("prior_hold", False),
+            company=Company(PartyRole(company["role"]), company["guardian"], company["flagged"])
+            if company
+            else ALONE,
+            direction=direction,
+        )
+
+
+class _ToldCompany(TypedDict):
+    role: str
+    guardian: str | None
+    flagged: bool
+
+
+class _Carried(TypedDict):
+    readings: list[tuple[int, str, int | None]]
+    credential: str
+    parts: list[str]
+
+
+class Told(TypedDict, total=False):
+    """What a check stores of what its decision read beside the checks of its passage."""
+
+    prior_hold: bool
+    company: _ToldCompany
+    claims: claims.Packed
+    """Of a minor: a guardian's declaration may be among them."""
+    carried: _Carried
+    """What the passage began with, of the one before; with its first check."""
+
+
+def told(
+    around: Around, evidence: Evidence, begins_with: Evidence | None
+) -> Mapping[str, object]:
+    """See `Told`; mostly nothing. Whatever is left out here cannot be replayed."""
+    company, carried = around.company, begins_with if begins_with != Evidence() else None
+    known = {
+        "prior_hold": around.prior_hold,
+        "company": None if company == ALONE else asdict(company),
+        "claims": claims.pack(evidence.claims) if company.role is PartyRole.MINOR else None,
+        "carried": carried
+        and {
+            "readings": carried.readings,
+            "credential": carried.credential,
+            "parts": sorted(carried.reused),
+        },
+    }
+    return {name: value for name, value in known.items() if value}
+
+
+def begun(told: Told) -> Evidence:
+    """What a passage began with, as its first check stored it."""
+    carried = told.get("carried")
+    if carried is None:
+        return Evidence()
+    parts = frozenset(map(VerificationKind, carried["parts"]))
+    readings = tuple((tenths, method, error) for tenths, method, error in carried["readings"])
+    return Evidence(readings, carried["credential"], verifications=parts, reused=parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,5 +358,9 @@ def reading(
     value: float, unit: str, method: TemperatureMethod, at: datetime, error: float | None
 ) -> Reading:
     """A reading as the thermometer gave it; its error band in °C."""
-    band = None if error is None else round(error * 10)
-    return Reading(tenths(value, unit), method, at, band)
+    return Reading(tenths(value, unit), method, at, band(error))
+
+
+def band(error: float | None) -> int | None:
+    """An error band in °C as tenths."""
+    return None if error is None else round(error * 10)
