@@ -42,6 +42,7 @@ from twinstile.screening.flow import fuses
 from twinstile.screening.notices import api as notices
 from twinstile.screening.outage import api as outage
 from twinstile.screening.party import api as party
+from twinstile.screening.replay import api as replay
 from twinstile.sharing import api as sharing
 from twinstile.sharing.feed import Feed
 
@@ -54,6 +55,7 @@ ROUTERS = (
     access_api.router,
     approvals_api.router,
     policy.router,
+    replay.router,
     arrivals.router,
     cases.router,
     desk.router,

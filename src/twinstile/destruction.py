@@ -56,6 +56,7 @@ PURGED: Final = (
     "fever_case",
     "party_member",
     "party",
+    "policy_replay",
     "screening",
     "check",
 )

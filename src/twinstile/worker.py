@@ -23,6 +23,7 @@ from twinstile.policy.versions import Policies
 from twinstile.screening import transitions
 from twinstile.screening.flow import alerts, expectations
 from twinstile.screening.notices import sending
+from twinstile.screening.replay import requests
 
 ESCALATED_AT_ONCE = 200
 
@@ -94,6 +95,7 @@ def jobs_of(
     return (
         Job("timers", "* * * * * */10", 60, each_hub(house, _timers(house, policies))),
         Job("notices", "* * * * * */10", 60, each_hub(house, _notices(house))),
+        Job("replays", "* * * * * */10", 3600, each_hub(house, _replays(house, policies))),
         Job("retention", "7 * * * * 0", 1200, retention),
         Job("partitions", "11 3 * * * 0", 60, partitions),
         Job("access-log", "23 3 * * * 0", 600, access_log),
@@ -122,6 +124,16 @@ def _notices(house: House) -> HubWork:
 
     async def work(hub_id: str, now: datetime) -> None:
         await sending.run(out, hub_id, now)
+
+    return work
+
+
+def _replays(house: House, policies: Policies) -> HubWork:
+    """Try another policy on stored checks, where somebody asks for it."""
+
+    async def work(hub_id: str, now: datetime) -> None:
+        zone = house.settings.zone
+        await requests.work(house.database, policies, zone, hub_id, now)
 
     return work
 

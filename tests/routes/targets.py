@@ -558,6 +558,23 @@ TARGETS = (
     ),
     Target(
         "POST",
+        "/v1/policies/cn-hub-2/replays",
+        Role.DUTY_COMMANDER,
+        lambda: {"id": str(_SOME), "from": people.ago(hours=2), "to": people.ago(hours=1)},
+        (
+            *at("/id", of=IDS),
+            *at("/from", of=MOMENTS),
+            *at("/to", of=MOMENTS),
+            *(
+                Fault("/to", f'"{people.ago(**ago)}"', "out-of-range")
+                for ago in ({"hours": 3}, {"hours": -1})
+            ),
+            Fault("/from", f'"{people.ago(days=32)}"', "out-of-range", "/to"),
+            Fault("/version", '"cn-hub-2"', "unknown-field"),
+        ),
+    ),
+    Target(
+        "POST",
         f"/v1/quarantine/{_SOME}:reveal",
         Role.SUPERVISOR,
         lambda: {"purpose": "DATA_QUALITY", "reason": CANARY},

@@ -33,6 +33,7 @@ WHO = {
     "/v1/reports/reminders": Role.EPIDEMIOLOGIST,
     "/v1/exports/cases.csv": Role.EPIDEMIOLOGIST,
     "/v1/cases": Role.MEDIC,
+    "/v1/policies/cn-hub-2/replays": Role.EPIDEMIOLOGIST,
     "/v1/policies": Role.MEDIC,
 }
 AN_ID = "0193a6e0-0000-7000-8000-000000000000"
@@ -109,6 +110,7 @@ QUESTIONS: list[tuple[str, str]] = [
     (f"/v1/cases/{CANARY}", "/case_id"),
     (f"/v1/screenings/{CANARY}", "/screening_id"),
     (f"/v1/policies/{'x' * 100}", "/version"),
+    (f"/v1/policies/cn-hub-2/replays/{CANARY}", "/replay_id"),
 ]
 
 

@@ -189,7 +189,13 @@ async def inhabit(hub: Hub) -> Mapping[str, object]:
     half = (await hub.client().put(f"/v1/checks/{people.new_id()}", json=half)).json()
     await steps.take(hub, Role.SCREENER, half["screening_id"], "fuse_release")
     deferred = (await supervisor.get("/v1/deferrals")).json()["deferrals"]
+    replay = uuid4()
+    await supervisor.post(
+        "/v1/policies/cn-hub-2/replays",
+        json={"id": str(replay), "from": people.ago(hours=1), "to": people.ago(seconds=1)},
+    )
     return {
+        "replay_id": replay,
         "approval_id": asked.json()["approval_id"],
         "quarantine_id": kept[0]["quarantine_id"],
         "deferral_id": deferred[0]["deferral_id"],

@@ -72,6 +72,9 @@ class Scope(StrEnum):
     QUARANTINE_READ = "quarantine:read"
     QUARANTINE_WRITE = "quarantine:write"
     REMINDERS_WRITE = "reminders:write"
+    REPLAYS_READ = "replays:read"
+    REPLAYS_WRITE = "replays:write"
+    """To try another policy on stored checks."""
     REPORTS_READ = "reports:read"
     SELF_READ = "self:read"
     SHIFTS_END = "shifts:end"
@@ -138,6 +141,8 @@ ROLE_SCOPES: Mapping[Role, frozenset[Scope]] = {
         Scope.QUARANTINE_READ,
         Scope.QUARANTINE_WRITE,
         Scope.LEDGER_READ,
+        Scope.REPLAYS_READ,
+        Scope.REPLAYS_WRITE,
         Scope.REPORTS_READ,
     },
     Role.DUTY_COMMANDER: _EVERY_SHIFT
@@ -161,6 +166,8 @@ ROLE_SCOPES: Mapping[Role, frozenset[Scope]] = {
         Scope.OVERRIDES_WRITE,
         Scope.POLICIES_WRITE,
         Scope.REMINDERS_WRITE,
+        Scope.REPLAYS_READ,
+        Scope.REPLAYS_WRITE,
         Scope.REPORTS_READ,
         Scope.STEPS_WRITE,
     },
@@ -174,6 +181,7 @@ ROLE_SCOPES: Mapping[Role, frozenset[Scope]] = {
         Scope.DESTRUCTIONS_READ,
         Scope.EXPORTS_IDENTIFIED,
         Scope.EXPORTS_READ,
+        Scope.REPLAYS_READ,
         Scope.REPORTS_READ,
         Scope.STEPS_WRITE,
     },

@@ -350,3 +350,36 @@ class Deviation(Base):
     recorded_at: Mapped[datetime]
     operator_id: Mapped[UUID]
     device_id: Mapped[UUID]
+
+
+class PolicyReplay(Base):
+    """A policy tried on stored checks. At most one of a hub is at work or waits for it."""
+
+    __tablename__ = "policy_replay"
+    __table_args__ = (
+        Index(
+            "uq_policy_replay_open",
+            "hub_id",
+            unique=True,
+            postgresql_where=text("ended_at IS NULL"),
+        ),
+    )
+
+    hub_id: Mapped[HubKey]
+    replay_id: Mapped[UuidKey]
+    version: Mapped[str]
+    since: Mapped[datetime]
+    until: Mapped[datetime]
+    asked_by: Mapped[UUID | None]
+    asked_at: Mapped[datetime]
+    state: Mapped[str]
+    attempts: Mapped[int] = mapped_column(SmallInteger)
+    """How often a process began it; who began it before may not write to it any more."""
+    checks: Mapped[int] = mapped_column(BigInteger)
+    """Replayed so far."""
+    checks_expected: Mapped[int | None] = mapped_column(BigInteger)
+    seen_at: Mapped[datetime | None]
+    """When its process last said that it is at work."""
+    ended_at: Mapped[datetime | None]
+    fault: Mapped[str | None]
+    found: Mapped[dict[str, object] | None] = mapped_column(JSONB)

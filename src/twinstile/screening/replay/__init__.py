@@ -1,0 +1,1 @@
+"""Another policy over stored checks, before it takes effect."""
