@@ -27,6 +27,7 @@ from twinstile.platform.web import House
 from twinstile.policy.documents import PolicyError
 from twinstile.processes import NotServing
 from twinstile.rehearsal import NotStarted
+from twinstile.screening.replay.stream import TooManyChecks
 from twinstile.serving import PortTaken, Serving
 
 Result = TypeVar("Result")
@@ -50,6 +51,7 @@ _SPEAKING = (
     Unreadable,
     ServerEnded,
     NotServing,
+    TooManyChecks,
 )
 _DATABASE = (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError)
 

@@ -3,19 +3,22 @@
 # ruff: noqa: PLC0415 -- as in `cli`: `--help` answers at once
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar, cast
 
 import typer
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from twinstile.platform.web import House
+    from twinstile.screening.replay.found import ReplayFound
 
 app = typer.Typer(help="The rules the hub decides by.", no_args_is_help=True)
 Result = TypeVar("Result")
+
+MOMENTS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S%z"]
+"""Without an offset: in the hub's zone."""
 
 DataDir = Annotated[Path | None, typer.Option(help="Keys and embedded database.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
@@ -91,6 +94,66 @@ def _document(file: Path) -> dict[str, object]:
     if not isinstance(document, dict):
         raise typer.BadParameter("not a JSON object", param_hint="FILE")
     return cast("dict[str, object]", document)
+
+
+@app.command()
+def replay(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A document.")],
+    since: Annotated[datetime, typer.Option("--from", formats=MOMENTS)],
+    until: Annotated[datetime, typer.Option("--to", formats=MOMENTS, help="Not included.")],
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Try a document on the checks stored in a period: who would have gone elsewhere."""
+    import orjson
+
+    from twinstile.policy import documents
+    from twinstile.screening.replay import stream
+    from twinstile.screening.replay.found import ReplayFound
+
+    policy = documents.compile_document(_document(file))
+
+    async def read(house: "House") -> ReplayFound:
+        zone = house.settings.zone
+        period = (at if at.tzinfo else at.replace(tzinfo=zone) for at in (since, until))
+        plan = stream.Plan(house.settings.hub_id, policy, zone, *period)
+        await stream.expected(house.database, plan)
+        return await stream.run(house.database, plan)
+
+    told = _at_hub(data_dir, read)
+    for line in [orjson.dumps(told).decode()] if as_json else _lines(told):
+        typer.echo(line)
+
+
+def _lines(told: "ReplayFound") -> "Iterator[str]":
+    """What a replay found, as a table."""
+    yield f"{told.checks} checks of {told.screenings} passages"
+    yield f"{told.begun_before} checks left out: their passage began before"
+    yield f"{told.checks_elsewhere} checks would have led elsewhere,"
+    yield f"{told.screenings_elsewhere} passages would have ended elsewhere"
+    yield f"{told.decided_by_person} passages were moved by a person: those steps are kept"
+    cases = told.cases
+    yield f"cases: {cases.would_open} would open, {cases.would_not_open} would not"
+    yield ""
+    yield f"{'ended':22}{'would end':22}{'passages':>9}"
+    for shift in told.states:
+        by = "  by a person" if shift.decided_by_person else ""
+        yield f"{shift.before:22}{shift.after:22}{shift.screenings:9}{by}"
+    yield ""
+    yield f"{'rule':44}{'then':>9}{'now':>9}"
+    for rule in told.rules:
+        yield f"{rule.rule_id:44}{rule.before:9}{rule.after:9}"
+    yield ""
+    head = f"{'hour (UTC)':18}{'checkpoint':14}{'queue':11}"
+    yield f"{head}{'lanes':>6}{'p95 s':>12}{'needed':>10}"
+    for hour in told.hours:
+        for queue in hour.queues:
+            p95 = f"{queue.before.p95_s:.0f} > {queue.after.p95_s:.0f}"
+            needed = f"{queue.before.lanes_needed} > {queue.after.lanes_needed}"
+            yield (
+                f"{hour.hour:%Y-%m-%d %H:%M}  {hour.checkpoint or '-':14}{queue.station:11}"
+                f"{queue.lanes:6}{p95:>12}{needed:>10}"
+            )
 
 
 def _at_hub(data_dir: Path | None, read: "Callable[[House], Awaitable[Result]]") -> Result:
