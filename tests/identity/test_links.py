@@ -368,3 +368,23 @@ async def test_a_link_ends_with_the_identities(hub: Hub) -> None:
     certificates = await hub.client(Role.SUPERVISOR).get("/v1/destructions")
     counted = [one["rows"].get("person_link") for one in certificates.json()["destructions"]]
     assert 1 in counted
+
+
+async def test_a_link_that_is_refused_was_a_look_up_all_the_same(hub: Hub) -> None:
+    """Else anybody who has made one finds out by the refusals whom another one joins."""
+    one, other = permit("H00000091"), passport("L898902G9")
+    link = await linked(hub, one, other)
+    guesses = [claim(one, passport(f"L898903G{n}")) for n in range(2)]
+    answers = [await put(hub, guess, link_id=link["link_id"]) for guess in guesses]
+    answers.append(await put(hub, claim(one, other)))
+    answers.append(await put(hub, claim(one, one)))
+    assert [answer.status_code for answer in answers] == [409] * 4
+    again = await put(hub, claim(one, other), link_id=link["link_id"])
+    assert again.json()["left"] == link["left"] - 5
+    async with hub.house.database.reading() as tx:
+        row = await tx.raw.fetchrow(
+            "SELECT (SELECT count(*) FROM access WHERE hub_id = $1), count(DISTINCT person_id)"
+            " FROM vault WHERE hub_id = $1",
+            hub.hub_id,
+        )
+    assert tuple(row or ()) == (6, 2)

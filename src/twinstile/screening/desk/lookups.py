@@ -20,7 +20,7 @@ from twinstile.platform.access import Action, Look, Outcome, Purpose
 from twinstile.platform.auth import Principal
 from twinstile.platform.crypto import KeyDestroyed, KeyFiles
 from twinstile.platform.db import Database, Reading, Transaction
-from twinstile.platform.errors import Forbidden, LookUpQuota, NotFound
+from twinstile.platform.errors import Conflict, Forbidden, LookUpQuota, NotFound
 from twinstile.platform.events import Happening
 from twinstile.platform.quotas import Standing
 from twinstile.screening.tables import Screening
@@ -68,17 +68,29 @@ async def within_quota(database: Database, asked: Asked, act: Act[T]) -> T:
     """Do what a look-up is made for, in one transaction with what tells of it.
 
     Raises `LookUpQuota`. The first refusal in a while is recorded and announced, so this
-    commits a transaction of its own also when it refuses.
+    commits a transaction of its own also when it refuses. A conflict tells something too: what
+    was done is undone, and the look-up stays on the record and is used up.
     """
     who = asked.who
     if who.operator_id is None:
         raise Forbidden("Look-ups are made by a person on shift.")
     async with database.transaction() as tx:
         mine = await quotas.standing(tx, who.hub_id, who.operator_id, asked.at)
-        if mine.left:
-            return await act(tx, mine)
-        if not mine.told:
-            await _announce(tx, who.operator_id, asked)
+        try:
+            if mine.left:
+                async with tx.sql.begin_nested():
+                    return await act(tx, mine)
+        except Conflict as problem:
+            if problem.retryable:
+                raise
+            await note(tx, asked, None, (), 0)
+            conflict = problem
+        else:
+            conflict = None
+            if not mine.told:
+                await _announce(tx, who.operator_id, asked)
+    if conflict is not None:
+        raise conflict
     observe.LOOK_UPS.labels(who.hub_id, Outcome.REFUSED.value).inc()
     raise LookUpQuota(retry_after_s=mine.wait_s)
 
