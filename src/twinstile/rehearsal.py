@@ -19,7 +19,7 @@ from typing import cast
 from rich.console import Console
 
 from twinstile.demo.day import DayOptions, run_day
-from twinstile.demo.hub import Bootstrap
+from twinstile.demo.hub import Account, Bootstrap
 from twinstile.demo.report import DayResult
 from twinstile.platform import launch
 from twinstile.platform.settings import Profile
@@ -122,12 +122,12 @@ async def _told(service: asyncio.subprocess.Process, folder: Path, hub_id: str) 
         folder,
         hub_id,
         told["url"],
-        Bootstrap(told["login"], told["passcode"], told["enrolment_code"], *second),
+        Bootstrap(Account(told["login"], told["passcode"]), second, told["enrolment_code"]),
     )
 
 
-async def _second_administrator(folder: Path, hub_id: str) -> tuple[str, str]:
-    """Enter one on the server, as the first may not: login and passcode."""
+async def _second_administrator(folder: Path, hub_id: str) -> Account:
+    """Enter one on the server, as the first may not."""
     command = ["-m", "twinstile", "operator", "add", "second", "--role", "administrator"]
     added = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -141,4 +141,4 @@ async def _second_administrator(folder: Path, hub_id: str) -> tuple[str, str]:
     if added.returncode:
         raise NotStarted("A second administrator could not be entered.")
     account = cast("dict[str, str]", json.loads(told))
-    return account["login"], account["passcode"]
+    return Account(account["login"], account["passcode"])

@@ -12,7 +12,7 @@ from twinstile.demo import bodies
 from twinstile.demo import hub as demo_hub
 from twinstile.demo.client import connect
 from twinstile.demo.day import DayOptions, run_day
-from twinstile.demo.hub import Bootstrap
+from twinstile.demo.hub import Account, Bootstrap
 from twinstile.demo.recount import Asked, recount
 from twinstile.demo.tablets import Tablet
 from twinstile.platform import clock
@@ -46,7 +46,9 @@ async def test_the_service_counts_a_day_as_the_truth_has_it(hub: Hub, tmp_path: 
     second = (await hub.another(Role.ADMINISTRATOR)).login
     options = DayOptions(
         base_url=hub.service.base_url,
-        bootstrap=Bootstrap(login, PASSCODE, answer.json()["code"], second, PASSCODE),
+        bootstrap=Bootstrap(
+            Account(login, PASSCODE), Account(second, PASSCODE), answer.json()["code"]
+        ),
         truth=tmp_path / "truth.json",
         travellers=60,
         tablets=3,
@@ -68,8 +70,19 @@ async def test_an_acknowledged_check_that_cannot_be_read_is_lost(hub: Hub):
         tablet, idle = (
             Tablet(service, hub.tokens[Role.SCREENER], lane) for lane in ("north-1", "north-s")
         )
-        desks = [idle] * 5
-        day = demo_hub.Hub((tablet,), *desks, supervisor, supervisor, epidemiologist)
+        nobody = Account("", "")
+        day = demo_hub.Hub(
+            (tablet,),
+            idle,
+            idle,
+            idle,
+            idle,
+            nobody,
+            idle,
+            supervisor,
+            supervisor,
+            epidemiologist,
+        )
         await tablet.check({"illness": False})
         assert (await recount(service, day, Asked(since, bodies.now(), [], ""))).lost == 0
         tablet.acknowledged.add(str(uuid4()))

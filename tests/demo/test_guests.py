@@ -19,7 +19,9 @@ MUST_BE_SEEN = {
     *(f"from an area, {when}" for when in ("before noon", "after noon", "discretion used")),
     *("family, one member ill", "school class", "crew", "infant", "no phone", "absconded"),
     *("starred itinerary", "came again", "second alarm, one case"),
-    *("entered in error", "checked in error"),
+    *("entered in error", "checked in error", "refused, in custody"),
+    *("offline over a shift change", "paper form, keyed in later"),
+    *("unconscious, named later", "came again, code and reading reused"),
 }
 
 

@@ -33,6 +33,17 @@ class Answer:
         return self.acknowledged or self.status == "quarantined"
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A fact that waits on a tablet, with the device's counter."""
+
+    counter: int
+    body: Json
+    kind: str = "check"
+    shift_id: str | None = None
+    """In which shift it was made, if not in that of whoever hands it over."""
+
+
 def answer(reply: object) -> Answer:
     """Read a `CheckOut`, or an item of a batch's answer, which may hold one."""
     outer = mapping(reply)
@@ -81,11 +92,17 @@ def identity(papers: Document | None, birth: date, result: str, name: str = "Gue
     }
 
 
-def batch(facts: Mapping[str, tuple[int, Json]]) -> Json:
-    """Wrap checks, by id with the counter of each, for one hand-over."""
+def batch(facts: Mapping[str, Kept]) -> Json:
+    """Wrap facts, by id, for one hand-over."""
     items = [
-        {"kind": "check", "id": id_, "counter": counter, "body": fact}
-        for id_, (counter, fact) in facts.items()
+        {
+            "kind": kept.kind,
+            "id": id_,
+            "counter": kept.counter,
+            "body": kept.body,
+            **({"shift_id": kept.shift_id} if kept.shift_id else {}),
+        }
+        for id_, kept in facts.items()
     ]
     return {"sent_at": now(), "items": items}
 

@@ -27,6 +27,18 @@ class Desk(StrEnum):
     EPIDEMIOLOGIST = "EPIDEMIOLOGIST"
 
 
+class Way(StrEnum):
+    """How the first check of each of a group reaches the service."""
+
+    ONLINE = "ONLINE"
+    TOGETHER = "TOGETHER"
+    """All in one request."""
+    SHIFT_CHANGE = "SHIFT_CHANGE"
+    """From a tablet without a line, which another officer took over when half were checked."""
+    PAPER = "PAPER"
+    """From forms, keyed in when the service was there again."""
+
+
 @dataclass(frozen=True, slots=True)
 class Move:
     """One request about a guest, and the state it must lead to."""
@@ -45,12 +57,13 @@ class Move:
         """The step of the wall chart that a person takes, if it is one."""
         if self.event == OVERRIDE:
             return str(self.told["event"])
-        return None if self.event in {CLOCK, DISPOSITION} else self.event
+        return None if self.event in {CLOCK, DISPOSITION, NAMING} else self.event
 
 
 CLOCK = "wait"
 DISPOSITION = "disposition"
 OVERRIDE = "override"
+NAMING = "naming"
 Script = tuple[Move, ...]
 Papers = Callable[[int], Document | None]
 
@@ -77,8 +90,7 @@ class Group:
     """Comes after the policy was changed."""
     expected: bool = False
     """Stands on the manifest of the guests' own train."""
-    scanned: bool = False
-    """All are checked in one request."""
+    way: Way = Way.ONLINE
     found: bool = False
     """Must be found again by the document, at the day's end."""
 

@@ -1,6 +1,7 @@
 """Those who receive the guests: each script is sent as it is written, by whom it names."""
 
 import asyncio
+import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -9,9 +10,10 @@ from uuid import uuid4
 from uuid_utils.compat import uuid7
 
 from twinstile.demo import bodies, guests
+from twinstile.demo.bodies import Answer
 from twinstile.demo.client import Json, Refused, Service, Unreadable, member
-from twinstile.demo.guests import Desk, Guest, Move, Visit
-from twinstile.demo.hub import Hub
+from twinstile.demo.guests import Desk, Guest, Move, Visit, Way
+from twinstile.demo.hub import Hub, sign_in
 from twinstile.demo.tablets import Tablet
 
 AT_ONCE = 4
@@ -29,6 +31,8 @@ class Received:
     afternoon: bool
     found: bool
     """Must be found again by the document."""
+    proof: dict[str, object] = field(default_factory=dict)
+    """What the service must tell of the first check beside its decision."""
     passages: list[str] = field(default_factory=list)
     case_id: str | None = None
 
@@ -43,6 +47,7 @@ class Hosts:
     """The train of those who are expected."""
     troubles: list[str] = field(default_factory=list)
     received: list[Received] = field(default_factory=list)
+    _at_groups: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def receive(self, visits: Sequence[Visit]) -> None:
         """Let all of them through; returns when the last one is done with."""
@@ -62,23 +67,66 @@ class Hosts:
         ]
         self.received += come
         try:
-            if group.scanned:
-                await self._scan(come, party)
-                return
+            begin = WAYS.get(group.way)
+            if begin:
+                await begin(self, come, party)
             for one in come:
-                for move in one.guest.script:
+                for move in one.guest.script[bool(begin) :]:
                     await self._move(one, move, party)
         except (Refused, Unreadable) as error:
             self.troubles.append(f"{group.kind}: {error}")
 
-    async def _scan(self, come: Sequence[Received], party: str) -> None:
+    async def scan(self, come: Sequence[Received], party: str) -> None:
         """Hand over the first check of each as one batch."""
-        tablet = self.hub.groups
-        kept = {
-            tablet.keep(self._check(one, one.guest.script[0], party), offline=False): one
-            for one in come
-        }
-        for id_, answer in (await tablet.replay()).items():
+        async with self._at_groups:
+            tablet = self.hub.groups
+            kept = {self._keep(one, party, offline=False): one for one in come}
+            self._note_all(kept, await tablet.replay())
+
+    async def change_shift(self, come: Sequence[Received], party: str) -> None:
+        """Half are checked by one officer, half by the next; both without a line."""
+        async with self._at_groups:
+            tablet, shift_id = self.hub.groups, str(uuid7())
+            first = await self.service.ask("GET", "/v1/me", tablet.token)
+            half = len(come) // 2
+            kept = {
+                self._keep(one, party, shift_id=str(first["shift_id"])): one
+                for one in come[:half]
+            }
+            since = bodies.now()
+            kept |= {self._keep(one, party, shift_id=shift_id): one for one in come[half:]}
+            relief = self.hub.relief
+            tablet.token = await sign_in(self.service, tablet.device, relief)
+            second = await self.service.ask("GET", "/v1/me", tablet.token)
+            await tablet.claim(shift_id, relief.login, since)
+            path = f"/v1/offline-shifts/{shift_id}/confirmation"
+            await self.service.send("PUT", path, tablet.token)
+            for place, one in enumerate(come):
+                officer = first if place < half else second
+                one.proof = {"operator_id": officer["operator_id"], "offline": True}
+            self._note_all(kept, await tablet.replay())
+
+    async def key_in(self, come: Sequence[Received], party: str) -> None:
+        """Key in a form for each; one that tells of a fever is compared by a second person."""
+        for one in come:
+            form_no = f"D-{secrets.randbelow(10**8):08d}"
+            move = one.guest.script[0]
+            reply = await self.hub.assisted.key_in(form_no, self._check(one, move, party))
+            answer = bodies.answer(reply["check"])
+            one.proof = {"evidence": {"source": "PAPER", "form_no": form_no}}
+            self._note(one, move, answer.state, answer.screening_id)
+            if reply["second_look"]:
+                path, same = f"/v1/paper-forms/{form_no}/second-look", {"agrees": True}
+                await self.service.send("PUT", path, self.hub.supervisor, same)
+
+    def _keep(
+        self, one: Received, party: str, *, offline: bool = True, shift_id: str | None = None
+    ) -> str:
+        content = self._check(one, one.guest.script[0], party)
+        return self.hub.groups.keep(content, offline=offline, shift_id=shift_id)
+
+    def _note_all(self, kept: Mapping[str, Received], answers: Mapping[str, Answer]) -> None:
+        for id_, answer in answers.items():
             one = kept[id_]
             self._note(one, one.guest.script[0], answer.state, answer.screening_id)
 
@@ -94,6 +142,15 @@ class Hosts:
         """Send the guest's case somewhere."""
         path = f"/v1/cases/{one.case_id}/dispositions/{uuid4()}"
         body = bodies.disposition(str(move.told["code"]))
+        await self.service.ask("PUT", path, self._token(move.desk), body)
+
+    async def name(self, one: Received, move: Move) -> None:
+        """Say who a patient without a name is."""
+        papers = one.guest.document
+        if papers is None:
+            raise ValueError("a guest without papers cannot be named")
+        path = f"/v1/cases/{one.case_id}/identifications/{uuid4()}"
+        body = {"document": bodies.announced(papers), **move.told}
         await self.service.ask("PUT", path, self._token(move.desk), body)
 
     async def override(self, one: Received, move: Move) -> None:
@@ -171,8 +228,16 @@ DEEDS: Mapping[str, Callable[[Hosts, Received, Move], Awaitable[None]]] = {
     guests.CLOCK: Hosts.wait,
     guests.DISPOSITION: Hosts.dispose,
     guests.OVERRIDE: Hosts.override,
+    guests.NAMING: Hosts.name,
 }
 """What a script can ask for beside checks and the steps of the wall chart."""
+
+WAYS: Mapping[Way, Callable[[Hosts, Sequence[Received], str], Awaitable[None]]] = {
+    Way.TOGETHER: Hosts.scan,
+    Way.SHIFT_CHANGE: Hosts.change_shift,
+    Way.PAPER: Hosts.key_in,
+}
+"""How first checks are sent that are not sent one by one."""
 
 
 def _dated(told: Mapping[str, object]) -> Json:

@@ -14,6 +14,14 @@ CHECKPOINT = "exit"
 
 
 @dataclass(frozen=True, slots=True)
+class Account:
+    """With what somebody signs in."""
+
+    login: str
+    passcode: str
+
+
+@dataclass(frozen=True, slots=True)
 class Hub:
     """Who works at the hub today; those without a tablet are shift tokens."""
 
@@ -24,6 +32,8 @@ class Hub:
     """At a lane of their own, so that the lanes of the crowd stay as planned."""
     groups: Tablet
     """Scans groups in one request."""
+    relief: Account
+    """Who takes the tablet of the groups over."""
     departures: Tablet
     supervisor: str
     commander: str
@@ -40,20 +50,18 @@ class Hub:
 class Bootstrap:
     """Two administrators, neither entered by the other, and a code for one device."""
 
-    login: str
-    passcode: str
+    first: Account
+    second: Account
     enrolment_code: str
-    second_login: str
-    second_passcode: str
 
 
 async def open_hub(service: Service, bootstrap: Bootstrap, lanes: int) -> Hub:
     """Set everything up. Raises Refused when the service does not take the bootstrap."""
     console = await _enrol(service, bootstrap.enrolment_code, "demo console")
-    admin = await _sign_in(service, console, bootstrap.login, bootstrap.passcode)
+    admin = await sign_in(service, console, bootstrap.first)
     staff = _Staff(service, admin, secrets.token_hex(3))
     other = await staff.device("second console")
-    second = await _sign_in(service, other, bootstrap.second_login, bootstrap.second_passcode)
+    second = await sign_in(service, other, bootstrap.second)
     return Hub(
         lanes=tuple(
             [await staff.post(f"exit-{n}", "STAFFED", "screener") for n in range(1, lanes + 1)]
@@ -62,6 +70,7 @@ async def open_hub(service: Service, bootstrap: Bootstrap, lanes: int) -> Hub:
         secondary=await staff.post("exit-secondary", "SECONDARY", "medic"),
         guests=await staff.post("exit-guests", "STAFFED", "screener"),
         groups=await staff.post("exit-groups", "STAFFED", "screener"),
+        relief=await staff.account("relief", "screener"),
         departures=await staff.post("departures-1", "STAFFED", "screener", "DEPARTING"),
         supervisor=await staff.desk("supervisor"),
         # the second of two persons has to be let in by somebody else than the first
@@ -84,21 +93,30 @@ class _Staff:
         checkpoint = CHECKPOINT if direction == "ARRIVING" else "departures"
         lane = {"checkpoint": checkpoint, "kind": kind, "direction": direction}
         await self.service.ask("PUT", f"/v1/lanes/{lane_id}", self.admin, lane)
-        return Tablet(self.service, await self.desk(role, lane_id), lane_id)
+        token, device = await self._seat(role, lane_id)
+        return Tablet(self.service, token, lane_id, device=device)
 
-    async def desk(self, role: str, lane_id: str | None = None) -> str:
+    async def desk(self, role: str) -> str:
         """Enter an operator, enrol a device, sign in on it; returns the shift token."""
-        passcode = secrets.token_urlsafe(12)
-        login = f"demo-{self.day}-{lane_id or role}"
+        return (await self._seat(role))[0]
+
+    async def account(self, name: str, role: str) -> Account:
+        """Enter an operator."""
+        account = Account(f"demo-{self.day}-{name}", secrets.token_urlsafe(12))
         operator = {
-            "login": login,
-            "display_name": login,
+            "login": account.login,
+            "display_name": account.login,
             "roles": [role],
-            "passcode": passcode,
+            "passcode": account.passcode,
         }
         await self.service.ask("POST", "/v1/operators", self.admin, operator)
+        return account
+
+    async def _seat(self, role: str, lane_id: str | None = None) -> tuple[str, str]:
+        """Put an operator on a device; returns the tokens of the shift and of the device."""
+        account = await self.account(lane_id or role, role)
         device = await self.device(lane_id or role, lane_id)
-        return await _sign_in(self.service, device, login, passcode)
+        return await sign_in(self.service, device, account), device
 
     async def device(self, name: str, lane_id: str | None = None) -> str:
         """Let one more device in; returns its token."""
@@ -112,6 +130,7 @@ async def _enrol(service: Service, code: str, name: str) -> str:
     return member(answer, "token", str)
 
 
-async def _sign_in(service: Service, device: str, login: str, passcode: str) -> str:
-    body = {"login": login, "passcode": passcode}
+async def sign_in(service: Service, device: str, account: Account) -> str:
+    """Begin a shift; returns its token. Raises Refused."""
+    body = {"login": account.login, "passcode": account.passcode}
     return member(await service.ask("POST", "/v1/shifts", device, body), "token", str)

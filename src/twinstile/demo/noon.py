@@ -12,6 +12,7 @@ from twinstile.demo.hub import Hub
 HOME = "330104"
 UNRESOLVED_AFTER_S = 1
 """A day later in life; shorter than any day of the demo."""
+REUSE_MIN = 30
 _RULE = "ITIN-AREA"
 _ALTERNATIVE = {
     "outcome": "PASS_WITH_CONDITIONS",
@@ -70,7 +71,7 @@ def _changed(document: Json) -> Json:
         "version": f"noon-{secrets.token_hex(4)}",
         "home": [HOME],
         "areas": [area],
-        "parameters": {**figures, "deadline_seconds": deadlines},
+        "parameters": {**figures, "deadline_seconds": deadlines, "reuse_minutes": REUSE_MIN},
         "rules": [
             {**rule, **open_to_officers} if rule["id"] == _RULE else rule for rule in rules
         ],

@@ -11,6 +11,7 @@ from twinstile.demo import documents
 from twinstile.demo.guests import (
     CLOCK,
     DISPOSITION,
+    NAMING,
     OVERRIDE,
     Desk,
     Group,
@@ -19,6 +20,7 @@ from twinstile.demo.guests import (
     Move,
     Papers,
     Visit,
+    Way,
 )
 from twinstile.demo.protocol import State
 
@@ -95,8 +97,16 @@ _IN_TRANSIT = step(
 _SENT_ON = (check(Desk.LANE, S.SECONDARY, identity="MISMATCH"),)
 
 
-def _one(kind: str, *script: Move, papers: Papers = documents.guest_id, **more: bool) -> Group:
-    return Group(kind, (Member(script, papers),), **more)
+def _one(
+    kind: str,
+    *script: Move,
+    papers: Papers = documents.guest_id,
+    afternoon: bool = False,
+    expected: bool = False,
+    found: bool = False,
+) -> Group:
+    alone = (Member(script, papers),)
+    return Group(kind, alone, afternoon=afternoon, expected=expected, found=found)
 
 
 def _carrying(kind: str, papers: Papers) -> Group:
@@ -138,7 +148,7 @@ GROUPS: tuple[Group, ...] = (
                 for _ in range(12)
             ),
         ),
-        scanned=True,
+        way=Way.TOGETHER,
     ),
     _one(
         "crew",
@@ -213,6 +223,17 @@ GROUPS: tuple[Group, ...] = (
         check(Desk.SECONDARY, S.CLEARED),
     ),
     _one(
+        "refused, in custody",
+        *_REFUSES,
+        step(
+            Desk.SUPERVISOR,
+            "custody",
+            S.HANDED_OVER,
+            authority="station police",
+            acknowledgement="P-9",
+        ),
+    ),
+    _one(
         "refused, boarding denied",
         check(Desk.DEPARTURES, S.PRESENTED, temperature=None),
         step(
@@ -249,7 +270,37 @@ GROUPS: tuple[Group, ...] = (
         ),
     ),
     _one("deferred, unresolved", *_DEFERRED, by_clock(S.DEFERRED_UNRESOLVED), afternoon=True),
+    Group(
+        "offline over a shift change",
+        tuple(Member(_PASSES) for _ in range(6)),
+        way=Way.SHIFT_CHANGE,
+    ),
+    Group(
+        "paper form, keyed in later",
+        (Member(_PASSES), Member(_PASSES), Member((*_HELD, _TO_HOSPITAL))),
+        way=Way.PAPER,
+    ),
+    _one(
+        "unconscious, named later",
+        check(
+            Desk.LANE,
+            S.HELD,
+            emergency="UNCONSCIOUS",
+            temperature=None,
+            credential=None,
+            identity=None,
+        ),
+        step(Desk.SECONDARY, DISPOSITION, S.HELD, code="EMERGENCY_CARE"),
+        step(Desk.SECONDARY, NAMING, S.HELD, how="PAPERS_FOUND"),
+        found=True,
+    ),
     _one("came again", *_PASSES, again(check(Desk.LANE, S.CLEARED))),
+    _one(
+        "came again, code and reading reused",
+        *_PASSES,
+        again(check(Desk.LANE, S.CLEARED, temperature=None, credential=None)),
+        afternoon=True,
+    ),
     _one(
         "second alarm, one case",
         *_HELD,

@@ -4,7 +4,7 @@ import asyncio
 import csv
 import io
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 from urllib.parse import urlencode
@@ -84,6 +84,7 @@ async def _seen(service: Service, hub: Hub, one: Received, asked: Asked) -> bool
         and all(map(_as_written, scripts, told))
         and {one.case_id} >= {passage["case_id"] for passage in told} - {None}
         and all(_decided_by(passage, asked.noon) == one.afternoon for passage in told)
+        and (not one.proof or _holds(_checks(told[0])[0], one.proof))
         and (not one.found or await _found(service, hub, one))
     )
 
@@ -96,14 +97,28 @@ def _as_written(script: Script, told: Json) -> bool:
     checks = sum(move.event is None for move in script)
     return (
         told["state"] == script[-1].state
-        and len(cast("list[object]", told["checks"])) == checks
+        and len(_checks(told)) == checks
         and all(event in taken for event in asked)
     )
 
 
 def _decided_by(told: Json, policy: str) -> bool:
-    checks = cast("list[object]", member(told, "checks", list))
-    return any(member(check, "policy_version", str) == policy for check in checks)
+    return any(member(check, "policy_version", str) == policy for check in _checks(told))
+
+
+def _checks(told: Json) -> list[object]:
+    return cast("list[object]", told["checks"])
+
+
+def _holds(told: object, proof: Mapping[str, object]) -> bool:
+    """Whether what is told has all members that prove it."""
+    known = mapping(told)
+    return all(
+        _holds(known.get(name), cast("Mapping[str, object]", part))
+        if isinstance(part, dict)
+        else known.get(name) == part
+        for name, part in proof.items()
+    )
 
 
 async def _found(service: Service, hub: Hub, one: Received) -> bool:
