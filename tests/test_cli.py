@@ -105,9 +105,16 @@ def test_the_administrator_is_told_once_and_the_code_lets_one_device_in(folder: 
         rules = json.loads(run(folder, "policy", "list", "--json", **hub).stdout)
         shown = run(folder, "policy", "show", rules["in_force"], **hub)
         assert json.loads(shown.stdout)["version"] == rules["in_force"]
+        document = folder.parent / "policy.json"
+        document.write_text(shown.stdout)
+        period = ("--from", "2026-01-01", "--to", "2026-01-02T00:00")
+        found = run(folder, "policy", "replay", str(document), *period, "--json", **hub)
+        assert json.loads(found.stdout)["checks"] == 0, found.stderr
+        table = run(folder, "policy", "replay", str(document), *period, **hub)
+        assert table.stdout.startswith("0 checks of 0 passages")
         healthy = run(folder, "doctor", "--json", **hub)
         assert json.loads(healthy.stdout)["well"], healthy.stdout
-        assert len(json.loads(healthy.stdout)["findings"]) == 13
+        assert len(json.loads(healthy.stdout)["findings"]) == 14
     assert child.returncode == 0
     with serving(folder, "first") as (_, told):
         assert told["login"] is None
