@@ -3,6 +3,7 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 
+import crossings
 import people
 import pytest
 import steps
@@ -194,3 +195,19 @@ async def test_whoever_was_handed_over_is_free_when_the_case_is_closed(hub: Hub)
         )
     await steps.take(hub, Role.MEDIC, back["screening_id"], "recheck_normal")
     assert (await put(hub, number)).json()["verdict"] == "PASS"
+
+
+@pytest.mark.parametrize("gone", [True, False])
+async def test_a_suspicion_without_a_check_stops_whoever_is_checked(
+    hub: Hub, *, gone: bool
+) -> None:
+    """Somebody in transit whom an officer flagged: alone and in a tablet's backlog."""
+    number = people.resident_number()
+    screening = await crossings.reach(hub, "TRANSIT_HELD", number)
+    for event in ["alarm", "absconded"][: 1 + gone]:
+        taken = await steps.take(hub, Role.SCREENER, screening, event)
+        assert taken.status_code == 200, taken.text
+    told = await put(hub, number, celsius=38.0)
+    assert (told.status_code, told.json()["state"]) == (201, "SECONDARY")
+    assert (told.json()["screening_id"] == screening) is not gone
+    assert (await late(hub, people.fact(number)))["verdict"] == "CHECK"

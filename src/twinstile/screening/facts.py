@@ -195,7 +195,7 @@ SELECT
     e.entry_id,
     {R1_SQL.format(hub="$1", person="w.person_id", run=_RUN)} AS r1,
     {LAST_R2_SQL.format(hub="$1", checkpoint="l.checkpoint", at="w.observed_at")} AS last_r2,
-    (SELECT jsonb_object_agg(h.screening_id, h.fold ->> 'at')
+    (SELECT jsonb_object_agg(h.screening_id, coalesce(h.fold -> 'at', to_jsonb(h.referred_at)))
      FROM (SELECT * FROM screening WHERE person_id = ANY(w.kin) OFFSET 0) h
      WHERE h.hub_id = $1 AND h.opened_at > w.observed_at - interval '14 days'
      AND {UNRESOLVED_SQL.format(s="h")}
