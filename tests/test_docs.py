@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from enum import Enum
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 from urllib.parse import unquote
 
 import pytest
@@ -22,8 +24,11 @@ from twinstile.platform.auth import DEVICE_SCOPES, ROLE_SCOPES, Scope
 from twinstile.platform.errors import Internal, Problem
 from twinstile.platform.roles import Role
 from twinstile.platform.settings import Settings
+from twinstile.platform.web import House
 from twinstile.policy import documents
-from twinstile.screening import machine, particulars, rules
+from twinstile.policy.versions import Policies
+from twinstile.screening import bodies, machine, particulars, rules
+from twinstile.screening.flow import alerts
 from twinstile.screening.rules import Evidence
 from twinstile.screening.types import Outcome
 
@@ -200,6 +205,25 @@ def test_what_a_step_needs_is_listed_event_by_event() -> None:
         for event, terms in particulars.TERMS.items()
     ]
     assert rows("docs/api.md", "| Event | Needs | Takes as well |") == wanted
+
+
+def test_the_first_answer_has_every_member() -> None:
+    (shown,) = re.findall(r"```json\n(.*?)```", read(ROOT / "README.md"), re.DOTALL)
+    assert set(json.loads(shown)) == set(bodies.CheckAnswer.model_fields)
+
+
+def test_every_kind_of_alert_is_explained() -> None:
+    header = "| Kind | Raised when | Not closed in time | Closes by itself |"
+    assert sorted(first_cells("docs/api.md", header)) == sorted(alerts.PLANS)
+
+
+def test_every_deed_of_two_persons_is_explained() -> None:
+    house = cast(
+        "House", SimpleNamespace(settings=None, keys=None)
+    )  # asked for when one is done
+    header = "| Kind | Asked through | By | Decided by |"
+    deeds = app.kinds_of(house, Policies())
+    assert sorted(first_cells("docs/api.md", header)) == sorted(deeds)
 
 
 def test_the_facts_rules_may_speak_about_are_listed() -> None:
