@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 import fever
@@ -91,6 +92,20 @@ async def test_a_practice_hub_has_the_lanes_and_the_policy_and_nobody_of_the_rea
 def test_ids_of_practice_hubs_fit_and_tell_hubs_apart(hub_id: str) -> None:
     assert len(practice.stem(hub_id)) <= 28
     assert practice.stem(hub_id) != practice.stem(f"{hub_id[:-1]}x")
+
+
+def test_the_list_tells_which_lives_and_when_the_others_ended() -> None:
+    opened, ended = (
+        datetime(2026, 11, 24, 8, 0, tzinfo=UTC),
+        datetime(2026, 11, 24, 9, 5, tzinfo=UTC),
+    )
+    first = practice.Practice("hub-practice-1", opened, ended)
+    second = practice.Practice("hub-practice-2", ended, None)
+    assert practice.listed([]) == ["There is no practice hub yet."]
+    assert practice.listed([first, second]) == [
+        "hub-practice-1  opened 2026-11-24 08:00 UTC, ended 2026-11-24 09:05 UTC",
+        "hub-practice-2  opened 2026-11-24 09:05 UTC, lives",
+    ]
 
 
 async def test_practice_has_no_practice_of_its_own(drill: Hub) -> None:

@@ -182,10 +182,8 @@ def list_hubs(data_dir: DataDir = None, as_json: AsJson = False) -> None:
     if as_json:
         _print({"practice": [asdict(hub) for hub in found]})
         return
-    for hub in found:
-        ended = f"ended {hub.closed_at:%F %H:%M}" if hub.closed_at else "lives"
-        typer.echo(f"{hub.hub_id}  opened {hub.opened_at:%F %H:%M} UTC, {ended}")
-    typer.echo(f"{len(found)} practice hubs")
+    for line in listed(found):
+        typer.echo(line)
 
 
 @app.command("reset")
@@ -198,7 +196,7 @@ def reset_hub(
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """End the practice hub as any hub ends, with a certificate; then make another one."""
+    """End the practice hub as any hub ends, with a certificate; `create` then makes another."""
     from twinstile import operating, sunset
 
     settings = _installed(data_dir)
@@ -215,6 +213,15 @@ def reset_hub(
         return
     for name, value in told.items():
         typer.echo(f"{name}: {value}")
+
+
+def listed(found: list[Practice]) -> list[str]:
+    """A line for each, or the one that says there is none."""
+    lines: list[str] = []
+    for hub in found:
+        ended = f"ended {hub.closed_at:%F %H:%M} UTC" if hub.closed_at else "lives"
+        lines.append(f"{hub.hub_id}  opened {hub.opened_at:%F %H:%M} UTC, {ended}")
+    return lines or ["There is no practice hub yet."]
 
 
 def _tell_code(code: str, expires_at: datetime) -> None:
