@@ -10,6 +10,8 @@ from httpx2 import Response
 from hubs import DEVICE, Hub
 
 from twinstile.platform.roles import Role
+from twinstile.policy import documents
+from twinstile.screening import parties
 
 EAR_FEVER = {"value": 38.9, "method": "EAR"}
 EAR_NORMAL = {"value": 36.5, "method": "EAR"}
@@ -373,3 +375,86 @@ async def test_a_minor_and_the_guardian_are_parted_only_with_a_reason(
     assert (await step(hub, one, "handover_ack", separation_reason=why)).status_code == 200
     assert (await step(hub, other, "handover_ack")).status_code == 200  # to the same end
     assert (await step(hub, told[2], "handover_ack")).status_code == 200  # nobody's minor
+
+
+def rule(name: str, outcome: str, *conditions: people.Json) -> people.Json:
+    text = {"en": "x", "zh-CN": "x"}
+    when = {"and": [*conditions, True]}
+    return {"id": name, "when": when, "outcome": outcome, "code": "of-tests", "text": text}
+
+
+def reads(fact: str, value: str) -> people.Json:
+    return {"===": [{"var": fact}, value]}
+
+
+async def govern(hub: Hub, *rules: people.Json) -> None:
+    document = documents.pack("cn-hub")
+    await hub.adopt({**document, "version": "of-tests", "rules": [*document["rules"], *rules]})
+
+
+async def test_a_minor_who_waits_is_decided_about_by_all_that_is_known(hub: Hub) -> None:
+    """The guardian's check asks of the minor what a check of the minor would ask."""
+    await govern(
+        hub,
+        rule("T-ENTRY", "REPEAT", reads("direction", "ARRIVING"), reads("test.result", "NONE")),
+    )
+    party, number = uuid4(), people.resident_number(born=CHILD)
+    tested = {"test": {"kind": "PCR", "result": "NEGATIVE", "sampled_at": people.ago(hours=3)}}
+    minor = people.fact(number, **{**NO_PHONE, **of(party, "MINOR")})
+    untested, early = await scan(hub, child(party), {**minor, **tested})
+    fever = people.fact(number, 38.4, observed_at=people.ago(hours=5))
+    late = await put(hub, fever)
+    assert late["screening_id"] != early["screening_id"]
+    await scan(hub, people.fact(**of(party, "GUARDIAN"), **tested))
+    assert (await screening(hub, untested))["state"] == "PRESENTED"
+    assert (await screening(hub, early))["state"] == "SECONDARY"
+
+
+async def test_a_minor_held_with_the_guardian_has_a_case_of_its_own(hub: Hub) -> None:
+    red = rule("T-RED", "HOLD", reads("credential.status", "RED"))
+    ward = rule("T-WARD", "HOLD", reads("party.guardian", "RED"))
+    await govern(hub, red, ward)
+    party = uuid4()
+    (early,) = await scan(hub, child(party))
+    red_code = people.fact(credential={"status": "RED"}, **of(party, "GUARDIAN"))
+    (guardian,) = await scan(hub, red_code)
+    minor = await screening(hub, early)
+    assert (guardian["state"], minor["state"]) == ("HELD", "HELD")
+    assert minor["case_id"] not in {None, guardian["case_id"]}
+
+
+async def test_who_joins_a_party_under_suspicion_flags_those_who_have_passed(hub: Hub) -> None:
+    party, number = uuid4(), people.resident_number()
+    (passed,) = await scan(hub, people.fact(**of(party)))
+    await put(hub, people.fact(number, 38.4))
+    await put(hub, people.fact(number, temperature=EAR_FEVER, **of(party)), Role.MEDIC)
+    alerts = (await screening(hub, passed))["alerts"]
+    assert [alert["kind"] for alert in alerts] == ["PARTY_FLAGGED"]
+
+
+async def test_the_latest_passage_of_somebody_speaks_for_them(hub: Hub) -> None:
+    """In whatever order the rows lie: making the first one the guardian's moves its row."""
+    party, number = uuid4(), people.resident_number()
+    first = await put(hub, people.fact(number, **of(party)))
+    await put(hub, people.fact(number, 38.4, **of(party)))
+    body = {
+        "screening_id": first["screening_id"],
+        "at": people.now(),
+        "reason": "the mother answers for all",
+    }
+    change_of = f"/v1/parties/{party}/guardians/{people.new_id()}"
+    answer = await hub.client().put(change_of, json=body)
+    assert answer.status_code in {200, 201}, answer.text
+    (flagged,) = await scan(hub, people.fact(**of(party)))
+    assert rules(flagged) == {"PARTY"}
+
+
+async def test_a_party_is_read_whole_so_its_passages_are_bounded(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parties, "MOST_PASSAGES", 3)
+    party, number = uuid4(), people.resident_number()
+    told = [await put(hub, people.fact(number, **of(party))) for _ in range(5)]
+    assert [answer["state"] for answer in told] == ["CLEARED"] * 5
+    assert [answer["party"] is None for answer in told] == [False] * 3 + [True] * 2
+    assert len((await read(hub, party))["members"]) == 3

@@ -255,7 +255,7 @@ async def test_what_a_minor_has_of_the_guardian_is_replayed(hub: Hub) -> None:
 def test_what_a_decision_reads_comes_back_from_the_check() -> None:
     at = clock.now()
     company = Company(PartyRole.MINOR, "GREEN", flagged=True)
-    full = Around(at, at.date(), True, company, Direction.DEPARTING)
+    full = Around(at, at.date(), True, True, company, Direction.DEPARTING)
     last = Evidence(((365, "EAR", None),), "GREEN", verifications=frozenset(VerificationKind))
     begins = last.again()
     stored = orjson.loads(orjson.dumps(rules.told(full, Evidence(), begins)))

@@ -107,11 +107,16 @@ CASE_NO_SQL = """
 """
 """The number people call a case by, to be set into a statement of a room above."""
 
+# One look-up by the unique key for each person: asked for all at once, the planner may read the
+# whole hub (docs/decisions/0016).
 OPEN_CASE_SQL = """
-(SELECT jsonb_build_object('case_id', f.case_id, 'case_no', f.case_no) FROM fever_case f
- WHERE f.hub_id = {hub} AND f.episode_of = {person} AND f.closed_at IS NULL LIMIT 1)
+(SELECT jsonb_build_object('case_id', f.case_id, 'case_no', f.case_no)
+ FROM unnest({people}) AS of(person_id), LATERAL (
+    SELECT * FROM fever_case f
+    WHERE f.hub_id = {hub} AND f.episode_of = of.person_id AND f.closed_at IS NULL LIMIT 1
+ ) f LIMIT 1)
 """
-"""The open case of a person, which further alarms join."""
+"""The open case of one of these people, which further alarms join."""
 
 _OPEN = f"""
 WITH {OPEN_SQL.format(hub="$1", openings="$2")}

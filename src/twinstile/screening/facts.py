@@ -1,22 +1,17 @@
 """What the database knows that a check's decision needs, read for a whole batch at once."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import cast
 from uuid import UUID
 
-from twinstile.arrivals.manifests import EXPECTATION_SQL
-from twinstile.cases.referrals import CASE_NO_SQL, OPEN_CASE_SQL
-from twinstile.identity.links import KIN_SQL
 from twinstile.identity.types import Finding
-from twinstile.identity.vault import MEET_SQL, OVERTAKEN_SQL, Identity, Shown
+from twinstile.identity.vault import Identity, Shown
 from twinstile.platform.db import Transaction, as_json
-from twinstile.policy.versions import IN_FORCE_SQL
 from twinstile.screening.fold import Fold, unpack
-from twinstile.screening.inheritance import LAST_R2_SQL, R1_SQL
 from twinstile.screening.rules import Brought, Evidence
-from twinstile.screening.suspicion import UNRESOLVED_SQL
+from twinstile.screening.statement import FACTS_SQL, TURN_SQL
 from twinstile.screening.types import (
     Belonging,
     Direction,
@@ -104,6 +99,21 @@ class Earlier:
 
 
 @dataclass(frozen=True, slots=True)
+class About:
+    """What is told of a person elsewhere at the hub, whichever document they show."""
+
+    kin: tuple[UUID, ...] = ()
+    """The person and everybody linked to them: the rest is of all of these."""
+    suspicions: Mapping[UUID, datetime] = field(default_factory=dict[UUID, datetime])
+    """Their screenings that nobody resolved, and when each had its last check."""
+    open_case: tuple[UUID, str] | None = None
+    """Id and number of an open case: a further alarm joins it."""
+
+
+NOBODY = About()
+
+
+@dataclass(frozen=True, slots=True)
 class Gathering:
     """A party as it was read: how many people, and their passages with what each is in it."""
 
@@ -112,6 +122,8 @@ class Gathering:
     """The version of its row, as of a screening."""
     people: int
     members: tuple[tuple[PartyRole, Earlier], ...]
+    about: tuple[About, ...]
+    """Of its minors whose passage is open: they may be decided about without a check."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +131,9 @@ class Situation:
     """All that is known around one check."""
 
     person_id: UUID | None
+    """By the document; None: none was shown."""
+    about: About
+    """Of this person; without a document, of the person of the screening that is named."""
     known: Known | None
     checkpoint: str | None
     direction: Direction
@@ -127,116 +142,12 @@ class Situation:
     entry_id: str | None
     reminders: frozenset[ReminderKind]
     last_r2: datetime | None
-    kin: tuple[UUID, ...]
-    """The person and everybody linked to them: what is told of the person here is of all."""
-    suspicions: dict[UUID, datetime]
-    """The person's screenings that nobody resolved, and when each had its last check."""
-    open_case: tuple[UUID, str] | None
-    """Id and number of the person's open case: a further alarm joins it."""
     named: Earlier | None
     """The screening the device named, if it exists."""
     latest: Earlier | None
     """The person's open screening, else the last one of the past day."""
     party: Gathering | None
     """The party the check names, or that its passage belongs to."""
-
-
-# People are looked up one by one and by the person alone: OFFSET 0 keeps the hub, which the
-# planner may take for selective, out of the choice of index (docs/decisions/0016).
-# Whoever names a party waits for the others who do; what is read of it then is the last word.
-_TURN_SQL = """
-SELECT l.party_id
-FROM (SELECT unnest($2::uuid[]) AS party_id ORDER BY 1) w, LATERAL (
-    SELECT p.party_id FROM party p
-    WHERE p.hub_id = $1 AND p.party_id = w.party_id LIMIT 1 FOR NO KEY UPDATE
-) l
-"""
-_EARLIER = """
-CASE WHEN {s}.screening_id IS NOT NULL THEN jsonb_build_object(
-    'screening_id', {s}.screening_id, 'state', {s}.state, 'person_id', {s}.person_id,
-    'opened_at', {s}.opened_at, 'fold', {s}.fold, 'reminders', {s}.reminders,
-    'verifications', {s}.verifications, 'services', {s}.services, 'case_id', {s}.case_id,
-    'case_no', {case_no}, 'run_id', {s}.run_id, 'entry_id', {s}.entry_id,
-    'checks', {s}.checks, 'row', {s}.xmin, 'referred_at', {s}.referred_at) END
-"""
-
-
-def _earlier_sql(screening: str) -> str:
-    number = CASE_NO_SQL.format(hub="$1", case=f"{screening}.case_id")
-    return _EARLIER.format(s=screening, case_no=number)
-
-
-_RUN = "coalesce(e.run_id, w.run_id)"
-
-# LATERAL with LIMIT: one look-up by index for each check, whatever the planner believes.
-# Fragments of lower rooms are constants of ours; every value is a parameter.
-_FACTS_SQL = f"""
-WITH met AS ({MEET_SQL}), wanted AS MATERIALIZED (
-    SELECT c.*, m.person_id, {OVERTAKEN_SQL.format(met="m")} IS TRUE AS overtaken,
-        {KIN_SQL.format(hub="$1", person="m.person_id")} AS kin
-    FROM jsonb_to_recordset($8::jsonb) AS c(
-        ordinal int, id uuid, screening_id uuid, blind bytea, run_id uuid,
-        observed_at timestamptz, lane_id text, party_id uuid)
-    LEFT JOIN met m ON m.blind = c.blind
-), expected AS ({EXPECTATION_SQL.format(hub="$1")})
-SELECT
-    w.overtaken, w.person_id,
-    CASE WHEN c.id IS NOT NULL THEN jsonb_build_object(
-        'fingerprint', encode(c.fingerprint, 'hex'), 'fingerprint_key', c.fingerprint_key,
-        'screening_id', c.screening_id, 'verdict', c.verdict, 'outcome', c.outcome,
-        'state', c.state, 'reasons', c.reasons, 'policy_version', c.policy_version,
-        'measures', c.measures, 'case_id', c.case_id,
-        'case_no', {CASE_NO_SQL.format(hub="$1", case="c.case_id")},
-        'party', c.evidence -> 'party', 'fold', k.fold, 'reminders', k.reminders,
-        'verifications', k.verifications, 'services', k.services) END AS known,
-    l.checkpoint, l.direction,
-    {IN_FORCE_SQL.format(hub="$1", at="w.observed_at")} AS policy_version,
-    coalesce(e.run_id, w.run_id) AS run_id,
-    e.entry_id,
-    {R1_SQL.format(hub="$1", person="w.person_id", run=_RUN)} AS r1,
-    {LAST_R2_SQL.format(hub="$1", checkpoint="l.checkpoint", at="w.observed_at")} AS last_r2,
-    (SELECT jsonb_object_agg(h.screening_id, coalesce(h.fold -> 'at', to_jsonb(h.referred_at)))
-     FROM (SELECT * FROM screening WHERE person_id = ANY(w.kin) OFFSET 0) h
-     WHERE h.hub_id = $1 AND h.opened_at > w.observed_at - interval '14 days'
-     AND {UNRESOLVED_SQL.format(s="h")}
-    ) AS suspicions,
-    {OPEN_CASE_SQL.format(hub="$1", person="ANY(w.kin)")} AS open_case,
-    w.kin,
-    {_earlier_sql("n")} AS named,
-    {_earlier_sql("p")} AS latest,
-    CASE WHEN g.party_id IS NOT NULL THEN jsonb_build_object(
-        'party_id', g.party_id, 'row', g.xmin, 'people', g.members, 'members', (
-            SELECT jsonb_agg({_earlier_sql("s")} || jsonb_build_object('role', m.role))
-            FROM (SELECT * FROM party_member WHERE party_id = g.party_id OFFSET 0) m, LATERAL (
-                SELECT s.xmin, s.* FROM screening s
-                WHERE s.hub_id = $1 AND s.screening_id = m.screening_id LIMIT 1
-            ) s
-            WHERE m.hub_id = $1)) END AS party
-FROM wanted w
-LEFT JOIN lane l ON l.hub_id = $1 AND l.lane_id = w.lane_id
-LEFT JOIN expected e ON e.ordinal = w.ordinal
-LEFT JOIN LATERAL (
-    SELECT * FROM "check" c WHERE c.hub_id = $1 AND c.id = w.id LIMIT 1
-) c ON true
-LEFT JOIN LATERAL (
-    SELECT * FROM screening s WHERE s.hub_id = $1 AND s.screening_id = c.screening_id LIMIT 1
-) k ON true
-LEFT JOIN LATERAL (
-    SELECT s.xmin, s.* FROM screening s
-    WHERE s.hub_id = $1 AND s.screening_id = w.screening_id LIMIT 1
-) n ON true
-LEFT JOIN LATERAL (
-    SELECT s.* FROM (SELECT xmin, * FROM screening WHERE person_id = ANY(w.kin) OFFSET 0) s
-    WHERE s.hub_id = $1 AND s.state <> 'VOID'  -- entered in error: it never was
-      AND (s.closed_at IS NULL OR s.opened_at > w.observed_at - interval '1 day')
-    ORDER BY (s.closed_at IS NULL) DESC, s.opened_at DESC LIMIT 1
-) p ON true
-LEFT JOIN LATERAL (
-    SELECT g.xmin, g.* FROM party g WHERE g.hub_id = $1 AND g.party_id = coalesce(
-        w.party_id, (n.fold ->> 'party')::uuid, (p.fold ->> 'party')::uuid) LIMIT 1
-) g ON true
-ORDER BY w.ordinal
-"""  # noqa: S608
 
 
 async def look_up(
@@ -269,10 +180,10 @@ async def look_up(
         ]
     )
     if parties:
-        await tx.raw.execute(_TURN_SQL, hub_id, list(parties))
-    rows = await tx.raw.fetch(_FACTS_SQL, hub_id, *documents.arguments, wanted)
+        await tx.raw.execute(TURN_SQL, hub_id, list(parties))
+    rows = await tx.raw.fetch(FACTS_SQL, hub_id, *documents.arguments, wanted)
     if any(row[0] for row in rows):  # now we have the turn, and nobody else can
-        rows = await tx.raw.fetch(_FACTS_SQL, hub_id, *documents.arguments, wanted)
+        rows = await tx.raw.fetch(FACTS_SQL, hub_id, *documents.arguments, wanted)
     return [_situation(*row) for row in rows]
 
 
@@ -287,15 +198,14 @@ def _situation(  # noqa: PLR0913, PLR0917 # one parameter a column of the statem
     entry_id: str | None,
     r1: bool,  # noqa: FBT001
     last_r2: datetime | None,
-    suspicions: dict[str, str] | None,
-    open_case: dict[str, str] | None,
-    kin: list[UUID | None],
+    about: dict[str, object] | None,
     named: dict[str, object] | None,
     latest: dict[str, object] | None,
     party: dict[str, object] | None,
 ) -> Situation:
     return Situation(
         person_id,
+        _about(about) if about else NOBODY,
         _known(known) if known else None,
         checkpoint,
         Direction(direction or Direction.UNKNOWN),
@@ -304,12 +214,19 @@ def _situation(  # noqa: PLR0913, PLR0917 # one parameter a column of the statem
         entry_id,
         frozenset({ReminderKind.R1} if r1 else ()),
         last_r2,
-        tuple(person_id for person_id in kin if person_id is not None),
-        {UUID(of): datetime.fromisoformat(at) for of, at in (suspicions or {}).items()},
-        (UUID(open_case["case_id"]), open_case["case_no"]) if open_case else None,
         _earlier(named) if named else None,
         _earlier(latest) if latest else None,
         _gathering(party) if party else None,
+    )
+
+
+def _about(row: Mapping[str, object]) -> About:
+    suspicions = cast("dict[str, str]", row["suspicions"] or {})
+    open_case = cast("dict[str, str] | None", row["open_case"])
+    return About(
+        tuple(map(UUID, cast("list[str]", row["kin"]))),
+        {UUID(of): datetime.fromisoformat(at) for of, at in suspicions.items()},
+        (UUID(open_case["case_id"]), open_case["case_no"]) if open_case else None,
     )
 
 
@@ -320,6 +237,11 @@ def _gathering(row: dict[str, object]) -> Gathering:
         str(row["row"]),
         cast("int", row["people"]),
         tuple((PartyRole(str(member["role"])), _earlier(member)) for member in members),
+        tuple(
+            _about(cast("dict[str, object]", member["about"]))
+            for member in members
+            if member["about"]
+        ),
     )
 
 

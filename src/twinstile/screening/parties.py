@@ -27,6 +27,8 @@ from twinstile.screening.types import (
 
 MOST_PEOPLE: Final = 60
 """A school class with its teachers; a larger group is several parties."""
+MOST_PASSAGES: Final = 240
+"""Each may come by again; all of them are read with every check of one."""
 _SUSPECT: Final = UNRESOLVED | {ScreeningState.ABANDONED, ScreeningState.HANDED_OVER}
 _WAITING: Final = frozenset(
     {ScreeningState.PRESENTED, ScreeningState.ASSISTED, ScreeningState.VERIFYING}
@@ -83,7 +85,8 @@ class Parties:
     def enter(self, check: GateCheck, passage: Passage, situation: Situation) -> Passage:
         """The passage in its party: the one it is in already, else the one the check names.
 
-        A party that is full takes nobody in; a second guardian becomes a member.
+        A party that is full takes nobody in, and at last no passage of its own people; a second
+        guardian becomes a member.
         """
         gathering = situation.party
         if gathering is not None and gathering.party_id not in self._of:
@@ -99,7 +102,8 @@ class Parties:
         party_id = check.party.party_id
         party = self._of.setdefault(party_id, _Party())
         known = self._known_as(party, passage)
-        if known is None and party.people >= MOST_PEOPLE:
+        full = known is None and party.people >= MOST_PEOPLE
+        if full or len(party.roles) >= MOST_PASSAGES:
             return passage
         role = known or check.party.role
         if role is PartyRole.GUARDIAN and role in party.roles.values():

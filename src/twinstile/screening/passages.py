@@ -15,7 +15,7 @@ from twinstile.policy.types import HubPolicy
 from twinstile.screening import machine, reviews, rows, rules
 from twinstile.screening.bodies import FactStatus
 from twinstile.screening.deadlines import due
-from twinstile.screening.facts import GateCheck, Situation
+from twinstile.screening.facts import NOBODY, About, GateCheck, Situation
 from twinstile.screening.flow.alerts import Raised
 from twinstile.screening.parties import Parties, flagged
 from twinstile.screening.passage import (
@@ -47,6 +47,7 @@ class Batch:
         self._zone = zone
         self._passages: dict[UUID, Passage] = {}
         self._of_person: dict[UUID, dict[UUID, None]] = {}
+        self._about: dict[UUID, About] = {}
         self.parties = Parties(self._passages, zone)
         self._seen: dict[UUID, tuple[GateCheck, Recorded]] = {}
         self.done: list[Recorded] = []
@@ -99,20 +100,15 @@ class Batch:
 
     def _decide(self, check: GateCheck, situation: Situation) -> None:
         policy = self._policies[situation.policy_version]
-        passage, conflict = self._passage(check, situation, policy)
-        passage = self.parties.enter(check, passage, situation)
+        self._learn(situation)
+        before, conflict = self._passage(check, situation, policy)
+        passage = self.parties.enter(check, before, situation)
         evidence = passage.evidence.joined(check.brought, late=check.moment < passage.last_at)
         inherited = heard(check, situation, policy)
         if not inherited <= evidence.reminders:
             evidence = replace(evidence, reminders=evidence.reminders | inherited)
         evidence, guardian = self.parties.inherited(passage, evidence)
-        around = rules.Around(
-            check.moment,
-            check.moment.astimezone(self._zone).date(),
-            prior_hold=self._suspected(check, passage, situation, policy),
-            company=self.parties.company(passage, policy, check.moment),
-            direction=situation.direction,
-        )
+        around = self._around(check, passage, situation)
         decision, stood = self._reviewed(check, passage, evidence, around, situation)
         after = self._moved(passage, check, evidence, decision, situation)
         status = FactStatus.CONFLICT_KEPT if conflict else FactStatus.STORED
@@ -140,7 +136,7 @@ class Batch:
             rows.of_event(check, "screening.checked", after.screening_id, told)
         )
         if after.party_id:
-            self._tell_the_others(check, passage, after, situation)
+            self._tell_the_others(check, before, after, situation)
 
     def _keep(self, before: ScreeningState, after: Passage) -> None:
         self.came.setdefault(after.screening_id, before)
@@ -162,7 +158,7 @@ class Batch:
             after.party_id is not None
             and policy.parameters.party
             and abnormal(after, policy, check.moment)
-            and not abnormal(before, policy, check.moment)
+            and (before.party_id is None or not abnormal(before, policy, check.moment))
         ):
             for other in self.parties.passed(after):
                 self.alerts.append(
@@ -170,11 +166,7 @@ class Batch:
                 )
         for minor in self.parties.waiting(after):
             evidence, guardian = self.parties.inherited(minor, minor.evidence)
-            around = rules.Around(
-                check.moment,
-                check.moment.astimezone(self._zone).date(),
-                company=self.parties.company(minor, policy, check.moment),
-            )
+            around = self._around(check, minor, situation)
             decision = rules.decide(minor.state, evidence, around, policy)
             if not decision.path and guardian is None:
                 continue
@@ -216,13 +208,34 @@ class Batch:
         ]
         return decision, alone if decision is unaware else around
 
-    def _suspected(
-        self, check: GateCheck, passage: Passage, situation: Situation, policy: HubPolicy
-    ) -> bool:
+    def _around(self, check: GateCheck, passage: Passage, situation: Situation) -> rules.Around:
+        """What a decision about this passage takes from around it."""
+        policy = self._policies[situation.policy_version]
+        return rules.Around(
+            check.moment,
+            check.moment.astimezone(self._zone).date(),
+            prior_hold=self._suspected(check, passage, policy),
+            open_case=self._open_case(passage) is not None,
+            company=self.parties.company(passage, policy, check.moment),
+            direction=situation.direction,
+        )
+
+    def _learn(self, situation: Situation) -> None:
+        """Remember what is told of people: a later check may name them by a passage alone."""
+        gathered = situation.party.about if situation.party else ()
+        for about in (situation.about, *gathered):
+            for person_id in about.kin:
+                self._about.setdefault(person_id, about)
+
+    def _told_of(self, passage: Passage) -> About:
+        return self._about.get(passage.person_id, NOBODY) if passage.person_id else NOBODY
+
+    def _suspected(self, check: GateCheck, passage: Passage, policy: HubPolicy) -> bool:
         """Whether another screening of this person raised a suspicion nobody has resolved."""
         window = timedelta(hours=policy.parameters.hold_window_hours)
-        known = dict(situation.suspicions)
-        for mine in self._of(situation.kin):
+        about = self._told_of(passage)
+        known = dict(about.suspicions)
+        for mine in self._of(about.kin):
             known.pop(mine.screening_id, None)
             if mine.state in UNRESOLVED:
                 known[mine.screening_id] = mine.last_at
@@ -282,9 +295,12 @@ class Batch:
         named = self._passages.get(check.screening_id) if check.screening_id else None
         if named is None and situation.named is not None:
             named = as_passage(situation.named, situation)
-        if named and situation.kin and named.person_id not in (None, *situation.kin):
+        if situation.person_id is None:
+            return named, []
+        kin = situation.about.kin
+        if named and named.person_id not in (None, *kin):
             named = None
-        others = self._of(situation.kin)[::-1]
+        others = self._of(kin)[::-1]
         latest = situation.latest
         if latest is not None and latest.screening_id not in self._passages:
             others.append(as_passage(latest, situation))
@@ -307,7 +323,7 @@ class Batch:
         case_id, case_no = passage.case_id, passage.case_no
         if confirmed and case_id is None:
             opening = opened_by(passage, check, evidence)
-            open_case = self._open_case(passage, situation)
+            open_case = self._open_case(passage)
             if open_case is not None:
                 self.joining.append(replace(opening, case_id=open_case[0]))
                 opening = None
@@ -327,14 +343,12 @@ class Batch:
             due_at=due(state, policy, check.received_at),
         )
 
-    def _open_case(
-        self, passage: Passage, situation: Situation
-    ) -> tuple[UUID, str | None] | None:
+    def _open_case(self, passage: Passage) -> tuple[UUID, str | None] | None:
         """The case this person has open, by what was read or by what this batch opened."""
-        if passage.person_id is None or situation.open_case is not None:
-            return situation.open_case
-        mine = self._of({passage.person_id, *situation.kin})
-        return next(((p.opening.case_id, None) for p in mine if p.opening), None)
+        about = self._told_of(passage)
+        mine = self._of(about.kin)
+        opened = ((p.opening.case_id, None) for p in mine if p.opening)
+        return about.open_case or next(opened, None)
 
     def _of(self, people: Collection[UUID]) -> list[Passage]:
         """The passages of these people that this batch knows, each one's in their order."""

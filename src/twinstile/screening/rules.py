@@ -150,6 +150,7 @@ class Around:
     day: date
     """The moment's day at the hub."""
     prior_hold: bool = False
+    open_case: bool = False
     company: Company = ALONE
     direction: Direction = Direction.UNKNOWN
 
@@ -163,6 +164,7 @@ class Around:
             at,
             day,
             prior_hold=told.get("prior_hold", False),
+            open_case=told.get("open_case", False),
             company=Company(PartyRole(company["role"]), company["guardian"], company["flagged"])
             if company
             else ALONE,
@@ -186,6 +188,7 @@ class Told(TypedDict, total=False):
     """What a check stores of what its decision read beside the checks of its passage."""
 
     prior_hold: bool
+    open_case: bool
     company: _ToldCompany
     claims: claims.Packed
     """Of a minor: a guardian's declaration may be among them."""
@@ -200,6 +203,7 @@ def told(
     company, carried = around.company, begins_with if begins_with != Evidence() else None
     known = {
         "prior_hold": around.prior_hold,
+        "open_case": around.open_case,
         "company": None if company == ALONE else asdict(company),
         "claims": claims.pack(evidence.claims) if company.role is PartyRole.MINOR else None,
         "carried": carried
@@ -228,6 +232,7 @@ class Beside:
 
     claims: Coarse = field(default_factory=Coarse)
     prior_hold: bool = False
+    open_case: bool = False
     company: Company = ALONE
     direction: Direction = Direction.UNKNOWN
 
@@ -237,7 +242,7 @@ def decide(
 ) -> Decision:
     """What the policy says of this evidence, with every reason, and where that leads."""
     told = claims.coarse(evidence.claims, policy.areas, around.at, around.day)
-    beside = Beside(told, around.prior_hold, around.company, around.direction)
+    beside = Beside(told, around.prior_hold, around.open_case, around.company, around.direction)
     return _decide(state, evidence, beside, policy)
 
 
@@ -294,7 +299,7 @@ def _guarded(evidence: Evidence, beside: Beside, parameters: Parameters) -> bool
                 threshold_tenths=parameters.threshold_tenths,
                 red=evidence.credential == "RED",
                 authority_hit=False,
-                open_case=beside.prior_hold,
+                open_case=beside.prior_hold or beside.open_case,
                 severely_ill=evidence.illness,
             )
         )

@@ -59,7 +59,7 @@ _OUTSTANDING_SQL = f"{_OUTSTANDING} ORDER BY m.entry_id"
 # their documents the manifest names.
 _HARMLESS = f"""
 SELECT o.entry_id, o.person_id,
-    {OPEN_CASE_SQL.format(hub="$1", person="ANY(o.kin)")} IS NULL
+    {OPEN_CASE_SQL.format(hub="$1", people="o.kin")} IS NULL
     AND NOT EXISTS (
         SELECT FROM (SELECT * FROM screening WHERE person_id = ANY(o.kin) OFFSET 0) s
         WHERE s.hub_id = $1 AND s.referred_at > $3::timestamptz - interval '14 days'

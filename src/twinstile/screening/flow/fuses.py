@@ -156,7 +156,7 @@ SELECT
     EXISTS (SELECT FROM screening s WHERE s.person_id = ANY($3::uuid[]) AND s.hub_id = $1
             AND s.screening_id <> $2 AND s.referred_at > $4::timestamptz - interval '14 days'
             AND {UNRESOLVED_SQL.format(s="s")}),
-    {OPEN_CASE_SQL.format(hub="$1", person="ANY($3::uuid[])")} IS NOT NULL
+    {OPEN_CASE_SQL.format(hub="$1", people="$3::uuid[]")} IS NOT NULL
 """  # noqa: S608 # fragments of ours; every value is a parameter
 
 
