@@ -96,7 +96,7 @@ async def _decided(self: Committer, queue: _Queue, batch: Sequence[_Waiting]) ->
     )
     while True:
         try:
-            async with self._database.transaction() as tx:
+            async with self._line.transaction() as tx:
                 done = await checks.record(tx, stand, taken)
                 await tx.raw.execute("SELECT 1 / 0")  # so that it is undone
         except asyncpg.DivisionByZeroError:
