@@ -211,3 +211,21 @@ async def test_a_suspicion_without_a_check_stops_whoever_is_checked(
     assert (told.status_code, told.json()["state"]) == (201, "SECONDARY")
     assert (told.json()["screening_id"] == screening) is not gone
     assert (await late(hub, people.fact(number)))["verdict"] == "CHECK"
+
+
+async def test_a_consent_ends_no_suspicion_however_long_it_takes(hub: Hub) -> None:
+    """A policy may leave people at a lane for longer than a passage lasts."""
+    number = people.resident_number()
+    alarm = (await put(hub, number, temperature=EAR_FEVER)).json()
+    for way in ("refuse", "consent"):
+        await steps.take(hub, Role.SUPERVISOR, alarm["screening_id"], way)
+    async with hub.house.database.transaction() as tx:
+        await tx.raw.execute(
+            "UPDATE screening SET opened_at = opened_at - interval '5 hours',"
+            " fold = fold || jsonb_build_object('at', now() - interval '5 hours')"
+            " WHERE hub_id = $1",
+            hub.hub_id,
+        )
+    back = (await put(hub, number)).json()
+    assert back["screening_id"] != alarm["screening_id"]
+    assert [reason["rule_id"] for reason in back["reasons"]] == ["PRIOR-HOLD"]

@@ -237,7 +237,7 @@ class Batch:
         known = dict(about.suspicions)
         for mine in self._of(about.kin):
             known.pop(mine.screening_id, None)
-            if mine.state in UNRESOLVED:
+            if mine.state in UNRESOLVED or (mine.referred_at and not mine.state.terminal):
                 known[mine.screening_id] = mine.last_at
         known.pop(passage.screening_id, None)
         return any(abs(check.moment - at) < window for at in known.values())

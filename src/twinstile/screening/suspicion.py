@@ -1,14 +1,16 @@
 """When a screening is a suspicion that nobody has resolved, as statements of this room ask it.
 
-Whoever left is under it still: alone, in custody, sent home or denied boarding. A clinician
-resolves it, or the closure of the case of somebody who was handed over or returned.
+Whoever was referred is under it while the passage is open, in whatever state, and after
+leaving: alone, in custody, sent home or denied boarding. A clinician resolves it, or the
+closure of the case of somebody who was handed over or returned.
 """
 
 from typing import Final
 
 UNRESOLVED_SQL: Final = """
 ({s}.referred_at IS NOT NULL AND (
-    {s}.state IN ('SECONDARY', 'HELD', 'REFUSAL', 'RETURN_PENDING', 'ABANDONED', 'DENIED')
+    {s}.closed_at IS NULL
+    OR {s}.state IN ('ABANDONED', 'DENIED', 'DEFERRED_UNRESOLVED')
     OR ({s}.state IN ('HANDED_OVER', 'RETURNED') AND NOT EXISTS (
         SELECT FROM fever_case f
         WHERE f.hub_id = {s}.hub_id AND f.case_id = {s}.case_id
