@@ -19,17 +19,20 @@ from twinstile.platform import clock
 from twinstile.platform.roles import Role
 from twinstile.policy.versions import Policies
 from twinstile.screening import transitions
+from twinstile.screening.notices import sending
 
 
 @asynccontextmanager
 async def ticking(hub: Hub) -> AsyncGenerator[None]:
     """Let the service's clock go for as long as the block, as its worker does."""
 
+    out = sending.outbox(hub.house)
+
     async def tick() -> None:
         while True:
-            await transitions.expire_due(
-                hub.house.database, Policies(), hub.hub_id, clock.now()
-            )
+            now = clock.now()
+            await transitions.expire_due(hub.house.database, Policies(), hub.hub_id, now)
+            await sending.run(out, hub.hub_id, now)
             await asyncio.sleep(0.5)
 
     clockwork = asyncio.create_task(tick())

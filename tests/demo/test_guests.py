@@ -21,6 +21,7 @@ MUST_BE_SEEN = {
     *("starred itinerary", "came again", "second alarm, one case"),
     *("entered in error", "checked in error", "refused, in custody"),
     *("offline over a shift change", "paper form, keyed in later"),
+    *("reminded by message", "message came too late", "no address for a message"),
     *("unconscious, named later", "came again, code and reading reused"),
 }
 

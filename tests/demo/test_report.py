@@ -23,6 +23,7 @@ COUNTS = Counts(
     person_times=10,
     ends={"CLEARED": 9, "HELD": 1, "NO_SHOW": 1},
     kinds={"crew": 1},
+    tallied={"passed": 3},
 )
 GOOD = DayResult(COUNTS, Recount(COUNTS, case_rows=1, lost=0), [1.0, 2.0, 30.0], [], 1.5)
 
@@ -41,6 +42,7 @@ def test_the_json_has_what_a_program_asks_for():
     [
         Recount(replace(COUNTS, cases=2), case_rows=2, lost=0),
         Recount(replace(COUNTS, dispositions={}), case_rows=1, lost=0),
+        Recount(replace(COUNTS, tallied={"passed": 2}), case_rows=1, lost=0),
         Recount(replace(COUNTS, kinds={}), case_rows=1, lost=0),
         Recount(replace(COUNTS, ends={"CLEARED": 10, "NO_SHOW": 1}), case_rows=1, lost=0),
         Recount(COUNTS, case_rows=0, lost=0),

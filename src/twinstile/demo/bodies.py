@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import cast
 
 from twinstile.demo.client import Json, mapping, member
 from twinstile.demo.documents import Document
-from twinstile.demo.guests import Guest
+from twinstile.demo.guests import Visit
 from twinstile.demo.people import Person
 from twinstile.demo.protocol import Place, Step
 from twinstile.demo.timetable import Train
@@ -161,14 +161,22 @@ def manifest(people: Iterable[Person], station: str) -> Json:
     }
 
 
-def guest_list(guests: Iterable[Guest], station: str) -> Json:
+def guest_list(visits: Iterable[Visit], station: str) -> Json:
     """Describe a manifest of guests; their seats are nobody's business."""
+    address = {"channel": "PHONE", "value": "+86 139 0000 0000", "owner": "SELF"}
     return {
         "batch": 1,
         "entries": [
-            {"entry_id": g.key, "document": announced(g.document), "alight_stop": station}
-            for g in guests
-            if g.document
+            {
+                "entry_id": guest.key,
+                "document": announced(guest.document),
+                "alight_stop": station,
+                "languages": ["en"],
+                **({"contact": address} if visit.group.reachable else {}),
+            }
+            for visit in visits
+            for guest in visit.guests
+            if guest.document
         ],
     }
 
@@ -188,3 +196,12 @@ def disposition(code: str) -> Json:
 def _services(person: Person) -> list[Json]:
     kinds = zip(("S1", "S2"), person.services, strict=True)
     return [{"kind": kind, "outcome": outcome} for kind, outcome in kinds]
+
+
+def tally(lane_id: str, counts: Mapping[str, int]) -> Json:
+    """Describe how many passed a lane uncounted by anything but a person, just now."""
+    until = datetime.now(UTC)
+    hour = until.replace(minute=0, second=0, microsecond=0)
+    since = max(hour, until - timedelta(seconds=1))
+    period = {"from": since.isoformat(), "to": until.isoformat()}
+    return {"lane_id": lane_id, **period, **counts}

@@ -5,7 +5,7 @@ A request is repeated unchanged, under the same id, while the service asks for t
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TypeVar, cast
@@ -14,6 +14,8 @@ import httpx2
 
 PATIENCE_S = 60.0
 CONNECTIONS = 32
+CLOCK_S = 40.0
+"""The service does what is due every ten seconds, when it is not busy."""
 _TRY_AGAIN = frozenset({429, 502, 503, 504, 507})
 
 Json = Mapping[str, object]
@@ -77,6 +79,14 @@ class Service:
     ) -> Json:
         """Send, and read the JSON object that comes back. Raises Refused, Unreadable."""
         return _read(await self.send(method, path, token, body))
+
+
+async def until(done: Callable[[], Awaitable[bool]], seconds: float = CLOCK_S) -> None:
+    """Look again and again; returns when it is done, or after so long."""
+    clock = asyncio.get_running_loop().time
+    deadline = clock() + seconds
+    while not await done() and clock() < deadline:  # noqa: ASYNC110 -- the service tells nobody
+        await asyncio.sleep(0.5)
 
 
 def member(answer: object, name: str, kind: type[T]) -> T:

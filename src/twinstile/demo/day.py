@@ -16,10 +16,10 @@ from uuid import uuid4
 
 from rich.console import Console
 
-from twinstile.demo import bodies, gtfs, timetable, truth
+from twinstile.demo import bodies, gtfs, personas, timetable, truth
 from twinstile.demo.client import Service, connect
 from twinstile.demo.gates import Gates
-from twinstile.demo.hosts import Hosts
+from twinstile.demo.hosts import GuestTrain, Hosts
 from twinstile.demo.hub import Bootstrap, Hub, open_hub
 from twinstile.demo.noon import change_policy
 from twinstile.demo.people import ALIGHTING
@@ -89,7 +89,7 @@ async def run_day(options: DayOptions, console: Console) -> DayResult:
             async with asyncio.TaskGroup() as day_work:
                 day_work.create_task(gates.open())
                 noon = await _guests(service, hub, plan, hosts)
-        for run_id in (*run_ids, hosts.run_id):
+        for run_id in (*run_ids, *(guest.run_id for guest in hosts.trains.values())):
             await service.ask("POST", f"/v1/runs/{run_id}:close", hub.supervisor)
         asked = Asked(since, bodies.now(), hosts.received, noon)
         counted = await recount(service, hub, asked)
@@ -135,18 +135,24 @@ async def _announce(
 async def _guests(service: Service, hub: Hub, plan: truth.Plan, hosts: Hosts) -> str:
     """Receive the guests of the morning, change the policy, receive the others."""
     await hosts.receive([visit for visit in plan.visits if not visit.group.afternoon])
+    counted = bodies.tally(hub.guests.lane_id, personas.TALLY)
+    await service.ask("PUT", f"/v1/tallies/{uuid4()}", hub.supervisor, counted)
     noon = await change_policy(service, hub)
     await hosts.receive([visit for visit in plan.visits if visit.group.afternoon])
     return noon
 
 
-async def _expect(service: Service, hub: Hub, plan: truth.Plan, station: str) -> str:
-    """Announce the train of those guests who stand on a manifest."""
-    run_id = str(uuid4())
-    train = replace(plan.trains[-1], service_no="G9222")
-    body = bodies.run(train, datetime.now(UTC) + timedelta(hours=1))
-    await service.ask("PUT", f"/v1/runs/{run_id}", hub.supervisor, body)
-    expected = [guest for v in plan.visits if v.group.expected for guest in v.guests]
-    manifest = bodies.guest_list(expected, station)
-    await service.ask("PUT", f"/v1/runs/{run_id}/manifest", hub.supervisor, manifest)
-    return run_id
+async def _expect(
+    service: Service, hub: Hub, plan: truth.Plan, station: str
+) -> dict[bool, GuestTrain]:
+    """Announce the trains of those guests who stand on a manifest."""
+    trains: dict[bool, GuestTrain] = {}
+    for early, service_no in ((False, "G9222"), (True, "G9224")):
+        run_id, train = str(uuid4()), replace(plan.trains[-1], service_no=service_no)
+        body = bodies.run(train, datetime.now(UTC) + timedelta(hours=1))
+        await service.ask("PUT", f"/v1/runs/{run_id}", hub.supervisor, body)
+        expected = [v for v in plan.visits if v.group.expected and v.group.early is early]
+        manifest = bodies.guest_list(expected, station)
+        await service.ask("PUT", f"/v1/runs/{run_id}/manifest", hub.supervisor, manifest)
+        trains[early] = GuestTrain(run_id, train)
+    return trains

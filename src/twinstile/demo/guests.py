@@ -57,13 +57,17 @@ class Move:
         """The step of the wall chart that a person takes, if it is one."""
         if self.event == OVERRIDE:
             return str(self.told["event"])
-        return None if self.event in {CLOCK, DISPOSITION, NAMING} else self.event
+        return None if self.event in _NO_STEPS else self.event
 
 
 CLOCK = "wait"
+REMIND = "remind"
+ARRIVE = "arrive"
+NOTICED = "noticed"
 DISPOSITION = "disposition"
 OVERRIDE = "override"
 NAMING = "naming"
+_NO_STEPS = {CLOCK, DISPOSITION, NAMING, REMIND, ARRIVE, NOTICED}
 Script = tuple[Move, ...]
 Papers = Callable[[int], Document | None]
 
@@ -89,7 +93,11 @@ class Group:
     afternoon: bool = False
     """Comes after the policy was changed."""
     expected: bool = False
-    """Stands on the manifest of the guests' own train."""
+    """Stands on the manifest of a train of the guests' own."""
+    early: bool = False
+    """Of the one that comes before its time."""
+    reachable: bool = False
+    """Has an address on the manifest."""
     way: Way = Way.ONLINE
     found: bool = False
     """Must be found again by the document, at the day's end."""

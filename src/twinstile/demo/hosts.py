@@ -5,21 +5,29 @@ import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import cast
 from uuid import uuid4
 
 from uuid_utils.compat import uuid7
 
 from twinstile.demo import bodies, guests
 from twinstile.demo.bodies import Answer
-from twinstile.demo.client import Json, Refused, Service, Unreadable, member
+from twinstile.demo.client import Json, Refused, Service, Unreadable, mapping, member, until
 from twinstile.demo.guests import Desk, Guest, Move, Visit, Way
 from twinstile.demo.hub import Hub, sign_in
 from twinstile.demo.tablets import Tablet
+from twinstile.demo.timetable import Train
 
-AT_ONCE = 4
+AT_ONCE = 6
 """Guests at the desks; more would stand in the crowd's way."""
-CLOCK_S = 40.0
-"""The service looks at its deadlines every ten seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class GuestTrain:
+    """A run of the guests' own."""
+
+    run_id: str
+    train: Train
 
 
 @dataclass(slots=True)
@@ -31,10 +39,16 @@ class Received:
     afternoon: bool
     found: bool
     """Must be found again by the document."""
+    early: bool
+    run_id: str
     proof: dict[str, object] = field(default_factory=dict)
     """What the service must tell of the first check beside its decision."""
     passages: list[str] = field(default_factory=list)
     case_id: str | None = None
+    order_id: str | None = None
+    """Of the message to this guest."""
+    notice_states: frozenset[str] = frozenset()
+    """In one of which that message must be."""
 
 
 @dataclass(slots=True)
@@ -43,8 +57,8 @@ class Hosts:
 
     service: Service
     hub: Hub
-    run_id: str
-    """The train of those who are expected."""
+    trains: Mapping[bool, GuestTrain]
+    """Of those who are expected; the one of those who come early by True."""
     troubles: list[str] = field(default_factory=list)
     received: list[Received] = field(default_factory=list)
     _at_groups: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -63,7 +77,15 @@ class Hosts:
         group = visit.group
         party = str(uuid7())
         come = [
-            Received(guest, group.kind, group.afternoon, group.found) for guest in visit.guests
+            Received(
+                guest,
+                group.kind,
+                group.afternoon,
+                group.found,
+                group.early,
+                self.trains[group.early].run_id,
+            )
+            for guest in visit.guests
         ]
         self.received += come
         try:
@@ -138,6 +160,32 @@ class Hosts:
         else:
             await DEEDS.get(move.event, Hosts.step)(self, one, move)
 
+    async def remind(self, one: Received, move: Move) -> None:
+        """Order a message to the guest alone; some have no address."""
+        one.order_id = str(uuid4())
+        path = f"/v1/runs/{one.run_id}/notices/{one.order_id}"
+        order = {"kind": "R1", "entry_id": one.guest.key}
+        reply = await self.service.ask("PUT", path, self._token(move.desk), order)
+        if reply["notices"] != move.told["notices"]:
+            self.troubles.append(f"{one.kind}: {reply['notices']} messages ordered")
+
+    async def arrive(self, one: Received, move: Move) -> None:
+        """Tell that the guest's train is here, before its time."""
+        body = bodies.run(self.trains[one.early].train, datetime.now(UTC))
+        await self.service.ask("PUT", f"/v1/runs/{one.run_id}", self._token(move.desk), body)
+
+    async def noticed(self, one: Received, move: Move) -> None:
+        """Look until the message has left or failed."""
+        one.notice_states = frozenset(cast("list[str]", move.told["states"]))
+        path = f"/v1/runs/{one.run_id}/reminders"
+
+        async def out() -> bool:
+            told = await self.service.ask("GET", path, self._token(move.desk))
+            notices = [mapping(notice) for notice in cast("list[object]", told["notices"])]
+            return not any(notice["state"] in {"WAITING", "SENDING"} for notice in notices)
+
+        await until(out)
+
     async def dispose(self, one: Received, move: Move) -> None:
         """Send the guest's case somewhere."""
         path = f"/v1/cases/{one.case_id}/dispositions/{uuid4()}"
@@ -170,7 +218,7 @@ class Hosts:
         }
         place = f"/v1/screenings/{one.passages[-1]}" if one.passages else None
         if place is None:
-            place, body["entry_id"] = f"/v1/runs/{self.run_id}", one.guest.key
+            place, body["entry_id"] = f"/v1/runs/{one.run_id}", one.guest.key
         path = f"{place}/steps/{uuid4()}"
         reply = await self.service.ask("PUT", path, self._token(move.desk), body)
         state = member(reply, "state", str)
@@ -178,15 +226,15 @@ class Hosts:
 
     async def wait(self, one: Received, move: Move) -> None:
         """Look until the service's own clock has moved the passage."""
-        clock = asyncio.get_running_loop().time
-        deadline, state = clock() + CLOCK_S, ""
-        while state != move.state and clock() < deadline:
-            await asyncio.sleep(0.5)
-            path = f"/v1/screenings/{one.passages[-1]}"
-            state = member(
-                await self.service.ask("GET", path, self.hub.supervisor), "state", str
-            )
-        self._note(one, move, state, one.passages[-1])
+        path, states = f"/v1/screenings/{one.passages[-1]}", [""]
+
+        async def moved() -> bool:
+            told = await self.service.ask("GET", path, self.hub.supervisor)
+            states.append(member(told, "state", str))
+            return states[-1] == move.state
+
+        await until(moved)
+        self._note(one, move, states[-1], one.passages[-1])
 
     def _check(self, one: Received, move: Move, party: str) -> Json:
         guest = one.guest
@@ -229,6 +277,9 @@ DEEDS: Mapping[str, Callable[[Hosts, Received, Move], Awaitable[None]]] = {
     guests.DISPOSITION: Hosts.dispose,
     guests.OVERRIDE: Hosts.override,
     guests.NAMING: Hosts.name,
+    guests.REMIND: Hosts.remind,
+    guests.ARRIVE: Hosts.arrive,
+    guests.NOTICED: Hosts.noticed,
 }
 """What a script can ask for beside checks and the steps of the wall chart."""
 

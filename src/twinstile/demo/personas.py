@@ -9,10 +9,13 @@ from datetime import date, timedelta
 
 from twinstile.demo import documents
 from twinstile.demo.guests import (
+    ARRIVE,
     CLOCK,
     DISPOSITION,
     NAMING,
+    NOTICED,
     OVERRIDE,
+    REMIND,
     Desk,
     Group,
     Guest,
@@ -49,6 +52,7 @@ def by_clock(state: S) -> Move:
     return Move(Desk.SUPERVISOR, state, CLOCK)
 
 
+MORNING_AREA = "from an area, before noon"
 WELL = {"value": 36.6, "method": "WALK_THROUGH"}
 GREEN = {"status": "GREEN"}
 _HOT, _EAR_HOT = ({"value": 38.5, "method": m} for m in ("WALK_THROUGH", "EAR"))
@@ -178,7 +182,7 @@ GROUPS: tuple[Group, ...] = (
         ),
     ),
     _one("starred itinerary", check(Desk.LANE, S.CLEARED_CONDITIONAL, itinerary=_STARRED)),
-    _one("from an area, before noon", check(Desk.LANE, S.CLEARED, itinerary=_RISK_AREA)),
+    _one(MORNING_AREA, check(Desk.LANE, S.CLEARED, itinerary=_RISK_AREA)),
     _one(
         "from an area, after noon",
         check(Desk.LANE, S.SECONDARY, itinerary=_RISK_AREA),
@@ -336,6 +340,44 @@ GROUPS: tuple[Group, ...] = (
         afternoon=True,
         expected=True,
     ),
+    Group(
+        "reminded by message",
+        (
+            Member(
+                (
+                    step(Desk.SUPERVISOR, REMIND, S.EXPECTED, notices=1),
+                    *_PASSES,
+                    step(Desk.SUPERVISOR, NOTICED, S.CLEARED, states=["HANDED", "SENT"]),
+                )
+            ),
+        ),
+        afternoon=True,
+        expected=True,
+        reachable=True,
+    ),
+    Group(
+        "message came too late",
+        (
+            Member(
+                (
+                    step(Desk.SUPERVISOR, REMIND, S.EXPECTED, notices=1),
+                    step(Desk.SUPERVISOR, ARRIVE, S.EXPECTED),
+                    *_PASSES,
+                    step(Desk.SUPERVISOR, NOTICED, S.CLEARED, states=["FAILED"]),
+                )
+            ),
+        ),
+        afternoon=True,
+        expected=True,
+        early=True,
+        reachable=True,
+    ),
+    _one(
+        "no address for a message",
+        step(Desk.SUPERVISOR, REMIND, S.EXPECTED, notices=0),
+        *_PASSES,
+        expected=True,
+    ),
     _one("entered in error", step(Desk.SUPERVISOR, "void", S.VOID), expected=True),
     _one(
         "checked in error",
@@ -361,3 +403,7 @@ def visits(travellers: int) -> tuple[Visit, ...]:
                 )
             invited.append(Visit(group, tuple(guests)))
     return tuple(invited)
+
+
+TALLY = {"passed": 37, "fever_suspected": 1, "refused": 2, "not_screened": 4}
+"""People whom somebody only counted while the service was away."""

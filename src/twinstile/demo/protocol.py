@@ -21,8 +21,9 @@ SECOND_LOOK = ("CONTACTLESS", *CONTACT)
 
 
 class State(StrEnum):
-    """Where a screening stands, in the service's words; a script leads to the first five."""
+    """Where a screening stands, in the service's words; `script` leads to five of them."""
 
+    EXPECTED = "EXPECTED"
     PRESENTED = "PRESENTED"
     ASSISTED = "ASSISTED"
     SECONDARY = "SECONDARY"

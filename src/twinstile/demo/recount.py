@@ -14,6 +14,7 @@ from twinstile.demo.client import CONNECTIONS, Json, Refused, Service, mapping, 
 from twinstile.demo.guests import Script
 from twinstile.demo.hosts import Received
 from twinstile.demo.hub import Hub
+from twinstile.demo.personas import TALLY
 from twinstile.demo.truth import Counts
 
 
@@ -85,6 +86,7 @@ async def _seen(service: Service, hub: Hub, one: Received, asked: Asked) -> bool
         and {one.case_id} >= {passage["case_id"] for passage in told} - {None}
         and all(_decided_by(passage, asked.noon) == one.afternoon for passage in told)
         and (not one.proof or _holds(_checks(told[0])[0], one.proof))
+        and (not one.notice_states or await _noticed(service, hub, one))
         and (not one.found or await _found(service, hub, one))
     )
 
@@ -119,6 +121,14 @@ def _holds(told: object, proof: Mapping[str, object]) -> bool:
         else known.get(name) == part
         for name, part in proof.items()
     )
+
+
+async def _noticed(service: Service, hub: Hub, one: Received) -> bool:
+    """Whether the one message of a guest's order came to what it should have."""
+    page = await service.ask("GET", f"/v1/runs/{one.run_id}/notices?limit=500", hub.supervisor)
+    notices = [mapping(notice) for notice in cast("list[object]", page["notices"])]
+    states = [notice["state"] for notice in notices if notice["order_id"] == one.order_id]
+    return len(states) == 1 and states[0] in one.notice_states
 
 
 async def _found(service: Service, hub: Hub, one: Received) -> bool:
@@ -158,4 +168,5 @@ def _counts(report: Json, ends: dict[str, int], kinds: dict[str, int]) -> Counts
         person_times=member(report, "person_times_checked", int),
         ends=ends,
         kinds=kinds,
+        tallied={name: member(report["tallied"], name, int) for name in TALLY},
     )

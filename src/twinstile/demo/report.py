@@ -88,7 +88,12 @@ def progress(console: Console, total: int) -> Generator[Callable[[], None]]:
 
 def _rows(counts: Counts) -> Facts:
     whole: Facts = asdict(counts)
-    tables = {"sent to": counts.dispositions, "ended": counts.ends, "seen:": counts.kinds}
+    tables = {
+        "sent to": counts.dispositions,
+        "ended": counts.ends,
+        "tallied:": counts.tallied,
+        "seen:": counts.kinds,
+    }
     plain = {n.replace("_", " "): c for n, c in whole.items() if not isinstance(c, dict)}
     return plain | {
         f"{label} {name}": count

@@ -76,6 +76,8 @@ class Counts:
     """Passages by the state they are in at the end of the day."""
     kinds: dict[str, int]
     """Guests by what they came for, each as their script has it."""
+    tallied: dict[str, int]
+    """People who were only counted, and are in no other figure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +219,7 @@ def count(passages: Sequence[Passage], invited: tuple[Visit, ...], *, no_show: i
         person_times=len(passages) + sum(_is_checked(script) for script in scripts),
         ends={state: count for state, count in sorted(ends.items()) if count},
         kinds=guests.kinds(invited),
+        tallied=dict(personas.TALLY),
     )
 
 
