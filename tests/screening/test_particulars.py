@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 import clocked
+import crossings
 import people
 import pytest
 import steps
@@ -88,6 +89,20 @@ async def test_a_fact_that_lacks_a_particular_is_kept_aside(hub: Hub) -> None:
         "pointer": "/body/particulars/alternatives",
         "code": "missing",
     }
+
+
+async def test_the_policy_says_what_is_offered_before_a_measurement_is_refused(
+    hub: Hub,
+) -> None:
+    await crossings.govern(hub, refusal_alternatives=["PRIVATE_ROOM"])
+    screening, told = await flagged(hub), steps.particulars("refuse")
+    answer = await steps.take(hub, Role.SCREENER, screening, "refuse", particulars=told)
+    assert answer.status_code == 422
+    fault = {"pointer": "/particulars/alternatives", "code": "not-offered"}
+    assert answer.json()["errors"] == [fault]
+    told |= {"alternatives": ["INTERPRETER", "PRIVATE_ROOM"]}
+    answer = await steps.take(hub, Role.SCREENER, screening, "refuse", particulars=told)
+    assert answer.json()["state"] == "REFUSAL"
 
 
 async def test_boarding_is_denied_only_where_people_depart(hub: Hub) -> None:

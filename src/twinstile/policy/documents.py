@@ -17,6 +17,7 @@ from twinstile.policy.types import (
     HubPolicy,
     Measure,
     MeasureKind,
+    Offer,
     Parameters,
     PolicyRule,
     PolicyVersion,
@@ -60,8 +61,8 @@ class _Parameters(_Model):
     deadline_seconds: dict[str, Annotated[int, Field(ge=1, le=604800)]]
     reuse_minutes: int = Field(default=0, ge=0, le=1440)
     transit: Transit = Field(default=Transit.ALLOWED, strict=False)
-    refusal_alternatives: tuple[Named, ...] = Field(
-        default=("OTHER_DEVICE", "SELF_MEASURED_UNDER_VIEW", "SAME_SEX_STAFF"),
+    refusal_alternatives: tuple[Annotated[Offer, Field(strict=False)], ...] = Field(
+        default=(Offer.OTHER_DEVICE, Offer.SELF_MEASURED_UNDER_VIEW, Offer.SAME_SEX_STAFF),
         max_length=10,
         strict=False,
     )

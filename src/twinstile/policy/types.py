@@ -18,6 +18,20 @@ class Transit(StrEnum):
     EXIT_REQUIRED = "EXIT_REQUIRED"
 
 
+class Offer(StrEnum):
+    """Another way of doing what was refused, offered before the refusal was written down."""
+
+    OTHER_DEVICE = "OTHER_DEVICE"
+    SELF_MEASURED_UNDER_VIEW = "SELF_MEASURED_UNDER_VIEW"
+    SAME_SEX_STAFF = "SAME_SEX_STAFF"
+    PRIVATE_ROOM = "PRIVATE_ROOM"
+    OTHER_DOCUMENT = "OTHER_DOCUMENT"
+    PAPER_DECLARATION = "PAPER_DECLARATION"
+    PROXY_LOOK_UP = "PROXY_LOOK_UP"
+    INTERPRETER = "INTERPRETER"
+    NONE_FITS = "NONE_FITS"
+
+
 class MeasureKind(StrEnum):
     SAMPLE = "SAMPLE"
     TEST = "TEST"
@@ -56,8 +70,8 @@ class Parameters:
     reuse_minutes: int
     """How long credential and temperature of the last passage count on re-entry; 0: never."""
     transit: Transit
-    refusal_alternatives: tuple[str, ...]
-    """What is offered to somebody who refuses a measurement, before it counts as refused."""
+    refusal_alternatives: tuple[Offer, ...]
+    """One of these was offered before a measurement counts as refused, if any fits."""
     party: bool
     """Whether an abnormal member flags the others of a party."""
     replay_hours: int

@@ -14,6 +14,7 @@ from pydantic import Field, StrictBool
 
 from twinstile.platform.errors import FieldFault, InvalidInput
 from twinstile.platform.fields import Body, Line, Moment, Slug, Word
+from twinstile.policy.types import Offer, Parameters
 from twinstile.screening.types import ScreeningEvent
 
 _E = ScreeningEvent
@@ -28,20 +29,6 @@ class Refused(StrEnum):
     CREDENTIAL = "CREDENTIAL"
     TEST = "TEST"
     OTHER = "OTHER"
-
-
-class Alternative(StrEnum):
-    """Another way of doing what was refused, offered before the refusal was written down."""
-
-    OTHER_DEVICE = "OTHER_DEVICE"
-    SELF_MEASURED_UNDER_VIEW = "SELF_MEASURED_UNDER_VIEW"
-    SAME_SEX_STAFF = "SAME_SEX_STAFF"
-    PRIVATE_ROOM = "PRIVATE_ROOM"
-    OTHER_DOCUMENT = "OTHER_DOCUMENT"
-    PAPER_DECLARATION = "PAPER_DECLARATION"
-    PROXY_LOOK_UP = "PROXY_LOOK_UP"
-    INTERPRETER = "INTERPRETER"
-    NONE_FITS = "NONE_FITS"
 
 
 class Matched(StrEnum):
@@ -60,7 +47,7 @@ class Particulars(Body):
     """What is known of a step. Which of these a step needs and takes depends on its event."""
 
     refused: Refused | None = None
-    alternatives: Annotated[tuple[Alternative, ...], Field(max_length=8)] = Field(
+    alternatives: Annotated[tuple[Offer, ...], Field(max_length=8)] = Field(
         default=(), description="offered before; NONE_FITS stands alone"
     )
     witness: Word | None = Field(
@@ -150,6 +137,16 @@ def judge(event: ScreeningEvent, at: datetime, brought: Particulars) -> None:
         raise InvalidInput(errors=faults)
 
 
+def judge_refusal(brought: Particulars, parameters: Parameters) -> None:
+    """A measurement is refused by whom the policy's other ways were offered, if any fits.
+
+    Raises `InvalidInput`.
+    """
+    offered = {Offer.NONE_FITS, *parameters.refusal_alternatives}
+    if brought.refused is Refused.TEMPERATURE and offered.isdisjoint(brought.alternatives):
+        raise InvalidInput(errors=[FieldFault("/particulars/alternatives", "not-offered")])
+
+
 def _faults(
     event: ScreeningEvent, brought: Particulars, at: datetime
 ) -> Iterator[tuple[str, str]]:
@@ -159,7 +156,7 @@ def _faults(
     yield from ((name, "unknown-field") for name in there if name not in known)
     if "consent" in known and brought.consent is False:
         yield "consent", "needs-consent"
-    if Alternative.NONE_FITS in brought.alternatives and len(brought.alternatives) > 1:
+    if Offer.NONE_FITS in brought.alternatives and len(brought.alternatives) > 1:
         yield "alternatives", "out-of-range"
     for name, longest in _AHEAD.items():
         moment: datetime | None = getattr(brought, name)

@@ -92,13 +92,15 @@ async def _require(
     """What the table of ways cannot say; the surge order that a release rests on.
 
     Raises `TransitionRefused`, `SeparationReasonNeeded`, and `InvalidInput` for an escort that
-    is missing.
+    is missing, or where the policy's other ways were not offered.
     """
     hub_id = desk.who.hub_id
     if step.event is _E.DENY_BOARDING:
         way = await devices.direction_of(tx, hub_id, found.checkpoint)
         if way is not Direction.DEPARTING:
             raise TransitionRefused("Boarding is denied at a checkpoint of departures only.")
+    if step.event is _E.REFUSE:
+        particulars.judge_refusal(step.particulars, policy.parameters)
     if step.event is _E.TRANSIT_OK:
         steps.require_transit(policy, step.particulars)
     if step.particulars.separation_reason is None and await members.parts(
