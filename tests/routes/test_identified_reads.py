@@ -181,8 +181,10 @@ async def inhabit(hub: Hub) -> Mapping[str, object]:
         "/v1/policies/cn-hub-2/activations", json={"id": str(uuid4()), "reason": "as before"}
     )
     await crossings.surge(hub)
+    party = uuid4()
     half = people.check(
         2,
+        party={"id": str(party), "role": "GUARDIAN"},
         credential=None,
         identity={"document": people.document(name=NAME), "result": "MATCH"},
     )
@@ -196,6 +198,7 @@ async def inhabit(hub: Hub) -> Mapping[str, object]:
     )
     return {
         "replay_id": replay,
+        "party_id": party,
         "approval_id": asked.json()["approval_id"],
         "quarantine_id": kept[0]["quarantine_id"],
         "deferral_id": deferred[0]["deferral_id"],

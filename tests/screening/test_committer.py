@@ -18,6 +18,7 @@ from twinstile.platform import clock
 from twinstile.platform.auth import Principal, Scope
 from twinstile.platform.db import Database
 from twinstile.platform.errors import Busy, Unavailable
+from twinstile.platform.modes import HubMode
 from twinstile.platform.roles import Role
 from twinstile.policy.versions import Policies
 from twinstile.screening import checks, committer, facts, intake
@@ -234,6 +235,7 @@ def received(hub: Hub, counter: int, **more: object) -> tuple[Receiver, GateChec
     who = Principal(
         *(hub.hub_id, duty.device_id, duty.lane_id, duty.operator_id, duty.shift_id),
         *(frozenset({duty.role}), frozenset({Scope.CHECKS_WRITE}), None),
+        mode=HubMode.DEMO,
     )
     receiver = Receiver(
         who,
