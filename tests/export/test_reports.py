@@ -17,12 +17,16 @@ from twinstile.cases.types import Disposition
 from twinstile.export import reports
 from twinstile.export.reports import Sent
 from twinstile.platform import clock
+from twinstile.platform.devices import LaneKind
 from twinstile.platform.errors import Internal
 from twinstile.platform.roles import Role
 from twinstile.screening.types import Ground, ScreeningState
 
 NOBODY = dict.fromkeys(
     ("lane_hours", "passed", "fever_suspected", "refused", "not_screened"), 0
+)
+NO_HELP = dict.fromkeys(("screenings", "assisted", "ended"), 0) | dict.fromkeys(
+    ("share", "wait_median_s", "wait_p95_s")
 )
 NONE = {code.value: {"final": 0, "ever": 0} for code in Disposition}
 
@@ -56,6 +60,7 @@ async def test_a_period_in_which_nothing_happened_is_all_zeros(hub: Hub) -> None
         "complete_222": 0,
         "completeness_222": None,
         "overrides": dict.fromkeys(Ground, 0),
+        "assisted": dict.fromkeys([*LaneKind, "NONE"], NO_HELP),
         "dispositions": NONE,
         "tallied": NOBODY,
     }

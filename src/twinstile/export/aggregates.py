@@ -83,5 +83,7 @@ def _measures(period: Period) -> Iterator[tuple[str, int]]:
         yield f"{code.value}_ever", sent.ever
     for name, count in asdict(period.tallied).items():
         yield f"tallied_{name}", count
+    for lane, told in period.assisted.items():
+        yield f"assisted_{lane}", told.assisted
     for ground, count in period.overrides.items():
         yield f"override_{ground.value}", count

@@ -56,6 +56,21 @@ class TalliedAnswer(Answer):
     not_screened: int
 
 
+class HelpAnswer(Answer):
+    """Help at the service desk, for those whose passage began at one kind of lane."""
+
+    screenings: int = Field(description="with at least one check")
+    assisted: int = Field(description="those that needed help (`ASSISTED`)")
+    share: float | None = Field(description="assisted of screenings, 0 to 1; null: none began")
+    ended: int = Field(
+        description="of those assisted, whose help is over; the waits are theirs"
+    )
+    wait_median_s: int | None = Field(
+        description="seconds from when help was first needed to when it last ended"
+    )
+    wait_p95_s: int | None
+
+
 class PeriodAnswer(Answer):
     mode: HubMode
     since: datetime = Field(serialization_alias="from")
@@ -78,6 +93,9 @@ class PeriodAnswer(Answer):
     )
     dispositions: dict[Disposition, SentAnswer]
     tallied: TalliedAnswer = Field(description="counted in outages, and in no other figure")
+    assisted: dict[str, HelpAnswer] = Field(
+        description="by kind of the lane where a passage began; NONE: no lane is known"
+    )
     overrides: dict[Ground, int] = Field(
         description="deviations of the period from what was decided, by ground"
     )
@@ -226,6 +244,10 @@ async def report_period(
             for code, sent in period.dispositions.items()
         },
         tallied=TalliedAnswer.model_validate(period.tallied, from_attributes=True),
+        assisted={
+            lane: HelpAnswer.model_validate(told, from_attributes=True)
+            for lane, told in period.assisted.items()
+        },
         overrides=dict(period.overrides),
     )
 

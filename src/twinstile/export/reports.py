@@ -7,10 +7,12 @@ what is known now, so a report of yesterday changes when a tablet hands over wha
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from twinstile.cases.types import Disposition
 from twinstile.export import reader
 from twinstile.platform.db import Database
+from twinstile.platform.devices import LaneKind
 from twinstile.platform.errors import Internal
 from twinstile.screening.queries import COMPLETE_SQL
 from twinstile.screening.types import Ground
@@ -38,6 +40,26 @@ class Tallied:
 
 
 @dataclass(frozen=True, slots=True)
+class Help:
+    """Screenings that began at one kind of lane: how many needed help, and how long."""
+
+    screenings: int = 0
+    assisted: int = 0
+    ended: int = 0
+    wait_median_s: int | None = None
+    wait_p95_s: int | None = None
+
+    @property
+    def share(self) -> float | None:
+        """Share of those that needed help; None when there were no screenings."""
+        return round(self.assisted / self.screenings, 4) if self.screenings else None
+
+
+NO_LANE = "NONE"
+LANES: Final = (*(kind.value for kind in LaneKind), NO_LANE)
+
+
+@dataclass(frozen=True, slots=True)
 class Period:
     """Counts of screenings and cases opened in a period."""
 
@@ -53,6 +75,7 @@ class Period:
     fever_patients: int
     dispositions: dict[Disposition, Sent]
     tallied: Tallied
+    assisted: dict[str, Help]
     overrides: dict[Ground, int]
 
     @property
@@ -114,6 +137,19 @@ SELECT count(*), coalesce(sum(passed), 0), coalesce(sum(fever_suspected), 0),
 FROM tally
 WHERE hub_id = $1 AND since >= $2 AND since < $3 AND superseded_by IS NULL
 """
+_ASSISTED = """
+WITH opened AS (
+    SELECT coalesce(fold ->> 'lane', 'NONE') AS lane, fold -> 'assisted' AS helped
+    FROM screening
+    WHERE hub_id = $1 AND opened_at >= $2 AND opened_at < $3
+      AND state <> 'VOID' AND checks > 0
+)
+SELECT
+    lane, count(*), count(helped), count(helped ->> 1),
+    percentile_disc(ARRAY[0.5, 0.95]) WITHIN GROUP (ORDER BY extract(
+        epoch FROM (helped ->> 1)::timestamptz - (helped ->> 0)::timestamptz)::int)
+FROM opened GROUP BY lane
+"""
 _OVERRIDES = """
 SELECT ground, count(*) FROM deviation
 WHERE hub_id = $1 AND recorded_at >= $2 AND recorded_at < $3
@@ -124,7 +160,7 @@ GROUP BY ground
 async def of_period(
     database: Database, hub_id: str, since: datetime, until: datetime
 ) -> Period:
-    """Count screenings and cases opened in [since, until), and tallies. Four statements.
+    """Count screenings and cases opened in [since, until), and tallies. Five statements.
 
     Raises `TooMany`, `Unavailable`, and `Internal` rather than give figures that do not add up.
     """
@@ -133,6 +169,7 @@ async def of_period(
         screenings = await tx.raw.fetchrow(_SCREENINGS, *period, timeout=LONGEST_S + 1)
         cases = await tx.raw.fetchrow(_CASES, *period, timeout=LONGEST_S + 1)
         tallied = await tx.raw.fetchrow(_TALLIES, *period, timeout=LONGEST_S + 1)
+        helped = await tx.raw.fetch(_ASSISTED, *period, timeout=LONGEST_S + 1)
         deviated = dict(map(tuple, await tx.raw.fetch(_OVERRIDES, *period)))
     if screenings is None or cases is None or tallied is None:
         raise Internal
@@ -156,6 +193,11 @@ async def of_period(
         fever_patients=patients,
         dispositions={code: sent.get(code, Sent(0, 0)) for code in Disposition},
         tallied=Tallied(*tallied),
+        assisted=dict.fromkeys(LANES, Help())
+        | {
+            lane: Help(began, needed, ended, *(waits or ()))
+            for lane, began, needed, ended, waits in helped
+        },
         overrides={ground: deviated.get(ground, 0) for ground in Ground},
     )
 

@@ -19,7 +19,7 @@ from pydantic_core import PydanticCustomError
 from twinstile.credentials import CredentialKind, CredentialStatus
 from twinstile.identity.forms import DocumentForm
 from twinstile.identity.types import Finding, IdentityResult
-from twinstile.platform.fields import Answer, Body, Line, Moment, Slug, Word
+from twinstile.platform.fields import Answer, Body, LanguageTag, Line, Moment, Slug, Word
 from twinstile.platform.modes import HubMode
 from twinstile.policy.types import Anchor, MeasureKind
 from twinstile.screening import rules
@@ -127,6 +127,11 @@ class CheckFact(ClaimFields):
     credential: CredentialBody | None = None
     identity: IdentityBody | None = None
     reminders: Annotated[tuple[ReminderKind, ...], Field(max_length=2)] = ()
+    language: LanguageTag | None = Field(
+        default=None,
+        description="in which the reminders of this check were said",
+        examples=["ja"],
+    )
     services: Annotated[tuple[ServiceOffer, ...], Field(max_length=8)] = ()
     assistance: StrictBool = False
     illness: StrictBool = Field(default=False, description="visibly severely ill")

@@ -258,5 +258,6 @@ def _row(passage: Passage) -> dict[str, object]:
             passage.last_device or passage.screening_id,
             passage.last_at,
             passage.party_id,
+            passage.along,
         ),
     }

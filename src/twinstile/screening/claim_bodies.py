@@ -1,5 +1,6 @@
 """Bodies of what a traveller claims in a check: a test, an itinerary, a declaration."""
 
+import operator
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, StrictBool, StringConstraints
@@ -8,6 +9,7 @@ from pydantic_core import PydanticCustomError
 from twinstile.platform.fields import Body, Moment, ServiceDay
 from twinstile.policy import areas
 from twinstile.screening.claim_words import (
+    DeclarationSource,
     ItinerarySource,
     SampleKind,
     SampleResult,
@@ -66,6 +68,11 @@ class DeclarationBody(Body):
         default=Tristate.NOT_STATED, description="met somebody ill in the past 14 days"
     )
     fever_medicine: StrictBool = Field(default=False, description="took some within 72 hours")
+    source: DeclarationSource | None = Field(
+        default=None,
+        description="how it came; no rule reads it",
+        exclude_if=operator.not_,  # a check sent again keeps its fingerprint
+    )
 
 
 class ClaimFields(Body):

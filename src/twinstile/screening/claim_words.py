@@ -23,6 +23,14 @@ class ItinerarySource(StrEnum):
     OFFICER = "OFFICER"
 
 
+class DeclarationSource(StrEnum):
+    """How a declaration came to us."""
+
+    OWN = "OWN"  # on the traveller's own device
+    PAPER = "PAPER"  # a form, keyed by staff
+    SPOKEN = "SPOKEN"  # said to staff, who keyed it
+
+
 class Tristate(StrEnum):
     """An answer, from the least to the most serious one where the question is of a risk."""
 

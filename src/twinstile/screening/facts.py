@@ -9,7 +9,7 @@ from uuid import UUID
 from twinstile.identity.types import Finding
 from twinstile.identity.vault import Identity, Shown
 from twinstile.platform.db import Transaction, as_json
-from twinstile.screening.fold import Fold, unpack
+from twinstile.screening.fold import Along, Fold, along, unpack
 from twinstile.screening.rules import Brought, Evidence
 from twinstile.screening.statement import FACTS_SQL, TURN_SQL
 from twinstile.screening.types import (
@@ -96,6 +96,7 @@ class Earlier:
     """The version of its row, by which it is moved if nobody else has moved it since."""
     party_id: UUID | None
     referred_at: datetime | None
+    along: Along
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +138,8 @@ class Situation:
     known: Known | None
     checkpoint: str | None
     direction: Direction
+    lane: str | None
+    """The kind of lane the check was made at."""
     policy_version: str
     run_id: UUID | None
     entry_id: str | None
@@ -193,6 +196,7 @@ def _situation(  # noqa: PLR0913, PLR0917 # one parameter a column of the statem
     known: dict[str, object] | None,
     checkpoint: str | None,
     direction: str | None,
+    lane: str | None,
     policy_version: str,
     run_id: UUID | None,
     entry_id: str | None,
@@ -209,6 +213,7 @@ def _situation(  # noqa: PLR0913, PLR0917 # one parameter a column of the statem
         _known(known) if known else None,
         checkpoint,
         Direction(direction or Direction.UNKNOWN),
+        lane,
         policy_version,
         run_id,
         entry_id,
@@ -283,4 +288,5 @@ def _earlier(row: dict[str, object]) -> Earlier:
         text["row"],
         UUID(party) if (party := cast("Fold", row["fold"]).get("party")) else None,
         datetime.fromisoformat(text["referred_at"]) if row["referred_at"] else None,
+        along(row),
     )

@@ -1,11 +1,13 @@
 """The columns of a screening that hold its evidence: written and read back."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
-from typing import TypedDict, cast
+from typing import Final, TypedDict, cast
 from uuid import UUID
 
-from twinstile.screening import claims
+from twinstile.screening import assisted, claims
+from twinstile.screening.assisted import Assisted
 from twinstile.screening.claims import Packed
 from twinstile.screening.rules import NONE, Evidence
 from twinstile.screening.types import ReminderKind, ServiceKind, VerificationKind
@@ -24,10 +26,34 @@ class Fold(TypedDict):
     party: str
     emergency: str
     reused: list[str]
+    lane: str
+    """The kind of lane at which the passage began."""
+    assisted: list[str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Along:
+    """What a screening holds beside its evidence; no decision depends on it."""
+
+    lane: str | None = None
+    assisted: Assisted | None = None
+
+
+BEGUN: Final = Along()
+
+
+def along(row: Mapping[str, object]) -> Along:
+    """That part of a fold as stored."""
+    fold = cast("Fold", row["fold"])
+    return Along(fold.get("lane"), assisted.unpack(fold.get("assisted")))
 
 
 def pack(
-    evidence: Evidence, device_id: UUID, at: datetime, party_id: UUID | None
+    evidence: Evidence,
+    device_id: UUID,
+    at: datetime,
+    party_id: UUID | None,
+    beside: Along = BEGUN,
 ) -> dict[str, object]:
     """The columns of a screening that hold its evidence."""
     claimed = claims.pack(evidence.claims)
@@ -43,6 +69,8 @@ def pack(
             **({"party": str(party_id)} if party_id else {}),
             **({"emergency": evidence.emergency} if evidence.emergency != NONE else {}),
             **({"reused": sorted(evidence.reused)} if evidence.reused else {}),
+            **({"lane": beside.lane} if beside.lane else {}),
+            **({"assisted": beside.assisted.packed()} if beside.assisted else {}),
         },
         "reminders": sorted(evidence.reminders),
         "verifications": [

@@ -73,6 +73,7 @@ def check(
             "findings": sorted(findings),
         },
         "services": [offer.model_dump(mode="json") for offer in body.services],
+        "language": body.language,
         "assistance": body.assistance,
         "illness": body.illness,
         "decided": body.decided and body.decided.model_dump(mode="json"),

@@ -1,19 +1,23 @@
 """One passage while a batch is decided: what it holds, what belongs to it, what it may open."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from twinstile.cases.referrals import Opening, case_of
 from twinstile.cases.types import CaseOrigin
 from twinstile.identity.types import Finding
+from twinstile.platform.devices import LaneKind
 from twinstile.policy.types import HubPolicy
 from twinstile.screening import machine
 from twinstile.screening.bodies import FactStatus
+from twinstile.screening.claims import NOTHING
 from twinstile.screening.facts import Earlier, GateCheck, Known, Situation
+from twinstile.screening.fold import BEGUN, Along
 from twinstile.screening.rules import NONE, Evidence
 from twinstile.screening.types import (
+    Category,
     Completeness,
     Decision,
     Outcome,
@@ -56,6 +60,7 @@ class Passage:
     row: str | None = None
     """The version of its row when it was read; None: it begins here."""
     referred_at: datetime | None = None
+    along: Along = BEGUN
     opening: Opening | None = None
     policy: HubPolicy | None = None
     due_at: datetime | None = None
@@ -132,6 +137,7 @@ def as_passage(earlier: Earlier, situation: Situation) -> Passage:
         earlier.last_at,
         row=earlier.row,
         referred_at=earlier.referred_at,
+        along=earlier.along,
     )
 
 
@@ -196,6 +202,22 @@ def carried_over(
     ):
         return Evidence()
     return last.evidence.again()
+
+
+CATEGORIES: Mapping[str, Category] = {LaneKind.CREW: Category.CREW}
+"""Whom a lane is for, by its kind, as long as no check says otherwise."""
+
+
+def at_lane(check: GateCheck, passage: Passage, situation: Situation) -> GateCheck:
+    """The check with the category of its lane, where nobody named one in this passage."""
+    category = CATEGORIES.get(situation.lane or "")
+    claimed = check.brought.claims or NOTHING
+    if category is None or claimed.category or passage.evidence.claims.category:
+        return check
+    brought = replace(check.brought, claims=replace(claimed, category=category))
+    return replace(
+        check, brought=brought, evidence=check.evidence | {"category": category.value}
+    )
 
 
 def completeness(evidence: Evidence, policy: HubPolicy) -> Completeness:

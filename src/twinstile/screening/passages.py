@@ -12,11 +12,12 @@ from zoneinfo import ZoneInfo
 
 from twinstile.cases.referrals import Opening, case_of
 from twinstile.policy.types import HubPolicy
-from twinstile.screening import machine, reviews, rows, rules
+from twinstile.screening import assisted, machine, reviews, rows, rules
 from twinstile.screening.bodies import FactStatus
 from twinstile.screening.deadlines import due
 from twinstile.screening.facts import NOBODY, About, GateCheck, Situation
 from twinstile.screening.flow.alerts import Raised
+from twinstile.screening.fold import Along
 from twinstile.screening.parties import Parties, flagged
 from twinstile.screening.passage import (
     UNRESOLVED,
@@ -24,6 +25,7 @@ from twinstile.screening.passage import (
     Recorded,
     again,
     as_passage,
+    at_lane,
     carried_over,
     completeness,
     heard,
@@ -103,6 +105,7 @@ class Batch:
         self._learn(situation)
         before, conflict = self._passage(check, situation, policy)
         passage = self.parties.enter(check, before, situation)
+        check = at_lane(check, passage, situation)
         evidence = passage.evidence.joined(check.brought, late=check.moment < passage.last_at)
         inherited = heard(check, situation, policy)
         if not inherited <= evidence.reminders:
@@ -281,6 +284,7 @@ class Batch:
             0,
             None,
             check.moment,
+            along=Along(situation.lane),
         )
         other_device = last is not None and last.last_device not in (None, check.device_id)
         return fresh, other_device and since < close
@@ -341,6 +345,12 @@ class Batch:
             referred_at=passage.referred_at or (check.moment if referred else None),
             policy=policy,
             due_at=due(state, policy, check.received_at),
+            along=replace(
+                passage.along,
+                assisted=assisted.moved(
+                    passage.along.assisted, passage.state, state, check.moment
+                ),
+            ),
         )
 
     def _open_case(self, passage: Passage) -> tuple[UUID, str | None] | None:

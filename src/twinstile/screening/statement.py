@@ -74,7 +74,7 @@ SELECT
         'case_no', {CASE_NO_SQL.format(hub="$1", case="c.case_id")},
         'party', c.evidence -> 'party', 'fold', k.fold, 'reminders', k.reminders,
         'verifications', k.verifications, 'services', k.services) END AS known,
-    l.checkpoint, l.direction,
+    l.checkpoint, l.direction, l.kind,
     {IN_FORCE_SQL.format(hub="$1", at="w.observed_at")} AS policy_version,
     coalesce(e.run_id, w.run_id) AS run_id,
     e.entry_id,

@@ -23,7 +23,7 @@ from twinstile.platform.events import Happening
 from twinstile.platform.tables import Event
 from twinstile.policy.types import HubPolicy, Transit
 from twinstile.policy.versions import Policies
-from twinstile.screening import machine
+from twinstile.screening import assisted, machine
 from twinstile.screening.particulars import Particulars
 from twinstile.screening.tables import Screening
 from twinstile.screening.types import ScreeningEvent, ScreeningState
@@ -196,6 +196,14 @@ async def taken_before(tx: Transaction, hub_id: str, step: Step) -> UUID | None:
     return subject_id
 
 
+def _folded(found: Locked, after: ScreeningState, at: datetime) -> dict[str, object]:
+    """What is held of the screening, with how long it was helped."""
+    known = assisted.unpack(cast("list[str | None] | None", found.fold.get("assisted")))
+    told = assisted.moved(known, found.state, after, at)
+    # one without checks holds nothing, and nobody waits there
+    return {**found.fold, "assisted": told.packed()} if told and found.fold else found.fold
+
+
 async def move(tx: Transaction, hub_id: str, found: Locked, to: Landing, at: datetime) -> None:
     """Enter the new state. One that is stayed in keeps the moment it was entered."""
     stays = to.after is found.state
@@ -209,7 +217,7 @@ async def move(tx: Transaction, hub_id: str, found: Locked, to: Landing, at: dat
             closed_at=at if to.after.terminal else None,
             case_id=to.case_id,
             order_until=to.order_until,
-            **({} if stays else {"state_since": at}),
+            **({} if stays else {"state_since": at, "fold": _folded(found, to.after, at)}),
         )
     )
     for state, column in (

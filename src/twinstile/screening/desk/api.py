@@ -32,7 +32,7 @@ from twinstile.platform.quotas import Standing
 from twinstile.platform.web import GatedRoute, Home, Read, Tx, caller
 from twinstile.screening.desk import aside, lookups
 from twinstile.screening.desk.aside import Decision, Resolution
-from twinstile.screening.desk.lookups import Asked, Found
+from twinstile.screening.desk.lookups import Asked, ConsentBy, Found
 from twinstile.screening.types import ScreeningState
 
 router = APIRouter(prefix="/v1", route_class=GatedRoute)
@@ -46,6 +46,10 @@ class LookUpBody(Why):
         default=None,
         description="without one that fits: 403 `purpose-required`",
         examples=["IDENTIFICATION"],
+    )
+    consent: ConsentBy | None = Field(
+        default=None,
+        description="who agreed, where staff look in the place of somebody without a device",
     )
 
 
@@ -92,7 +96,7 @@ async def post_lookup(
     20 within 10 minutes and 100 within 12 hours for one operator, found or not.
     """
     purpose = access.stated(Action.LOOK_UP, body.purpose, body.reason)
-    asked = Asked(who, purpose, body.reason, clock.now())
+    asked = Asked(who, purpose, body.reason, clock.now(), body.consent)
     terms = forms.terms(home.settings, who.mode, asked.at)
     identity, findings = forms.identify(body.document, "/document", terms)
     keys = home.keys.of(who.hub_id)

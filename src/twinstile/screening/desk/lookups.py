@@ -8,6 +8,7 @@ import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from enum import StrEnum
 from typing import TypeAlias, TypeVar
 from uuid import UUID, uuid4
 
@@ -27,6 +28,7 @@ from twinstile.screening.tables import Screening
 
 MOST_SCREENINGS = 20
 QUOTA_REACHED = "lookup.quota-reached"
+BY_PROXY = "lookup.by-proxy"
 _SHOWN = ("name (masked)", "screenings")
 _SCREENING = (
     Screening.screening_id,
@@ -44,6 +46,14 @@ Act: TypeAlias = Callable[[Transaction, Standing], Awaitable[T]]
 """What is done with a look-up that the quota allows."""
 
 
+class ConsentBy(StrEnum):
+    """Who agreed that staff look somebody up in their place."""
+
+    TRAVELLER = "TRAVELLER"
+    GUARDIAN = "GUARDIAN"
+    COMPANION = "COMPANION"
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
     """Who asks, what for and when."""
@@ -52,6 +62,8 @@ class Asked:
     purpose: Purpose
     reason: str | None
     at: datetime
+    consent: ConsentBy | None = None
+    """Of a look-up on behalf of somebody without a device of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +129,10 @@ async def note(
     outcome = Outcome.NOTHING if person_id is None else Outcome.SHOWN
     look = Look(Action.LOOK_UP, asked.purpose, shown, rows, person_id, asked.reason, outcome)
     observe.LOOK_UPS.labels(asked.who.hub_id, outcome.value).inc()
-    return await access.record(tx, access.actor(asked.who), look, asked.at)
+    access_id = await access.record(tx, access.actor(asked.who), look, asked.at)
+    if asked.consent is not None:
+        await _tell(tx, asked, BY_PROXY, access_id, access_id, consent_by=asked.consent.value)
+    return access_id
 
 
 async def _name(tx: Reading, keys: KeyFiles, hub_id: str, person_id: UUID) -> str | None:
@@ -139,18 +154,18 @@ async def _screenings(tx: Reading, hub_id: str, people: Sequence[UUID]) -> list[
 
 
 async def _announce(tx: Transaction, operator_id: UUID, asked: Asked) -> None:
-    who, at = asked.who, asked.at
     refused = Look(
         Action.LOOK_UP, asked.purpose, (), 0, reason=asked.reason, outcome=Outcome.REFUSED
     )
-    access_id = await access.record(tx, access.actor(who), refused, at)
+    access_id = await access.record(tx, access.actor(asked.who), refused, asked.at)
+    await _tell(tx, asked, QUOTA_REACHED, operator_id, access_id)
+
+
+async def _tell(
+    tx: Transaction, asked: Asked, kind: str, subject_id: UUID, access_id: UUID, **more: str
+) -> None:
+    who, body = asked.who, {"access_id": str(access_id), **more}
     happening = Happening(
-        who.hub_id,
-        QUOTA_REACHED,
-        operator_id,
-        at,
-        {"access_id": str(access_id)},
-        who.device_id,
-        operator_id,
+        who.hub_id, kind, subject_id, asked.at, body, who.device_id, who.operator_id
     )
     await events.append(tx, [happening])
