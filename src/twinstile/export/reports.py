@@ -144,11 +144,11 @@ WITH opened AS (
     WHERE hub_id = $1 AND opened_at >= $2 AND opened_at < $3
       AND state <> 'VOID' AND checks > 0
 )
-SELECT
-    lane, count(*), count(helped), count(helped ->> 1),
+SELECT lane, screenings, assisted, ended, waits[1], waits[2] FROM (SELECT
+    lane, count(*) AS screenings, count(helped) AS assisted, count(helped ->> 1) AS ended,
     percentile_disc(ARRAY[0.5, 0.95]) WITHIN GROUP (ORDER BY extract(
-        epoch FROM (helped ->> 1)::timestamptz - (helped ->> 0)::timestamptz)::int)
-FROM opened GROUP BY lane
+        epoch FROM (helped ->> 1)::timestamptz - (helped ->> 0)::timestamptz)::int) AS waits
+FROM opened GROUP BY lane) counted
 """
 _OVERRIDES = """
 SELECT ground, count(*) FROM deviation
@@ -194,10 +194,7 @@ async def of_period(
         dispositions={code: sent.get(code, Sent(0, 0)) for code in Disposition},
         tallied=Tallied(*tallied),
         assisted=dict.fromkeys(LANES, Help())
-        | {
-            lane: Help(began, needed, ended, *(waits or ()))
-            for lane, began, needed, ended, waits in helped
-        },
+        | {str(lane): Help(*figures) for lane, *figures in helped},
         overrides={ground: deviated.get(ground, 0) for ground in Ground},
     )
 

@@ -74,7 +74,12 @@ class Block(Protocol):
 class Raw(Protocol):
     """What is used of an asyncpg connection."""
 
-    async def fetch(self, query: str, *args: object) -> list[asyncpg.Record]: ...
+    async def fetch(
+        self,
+        query: str,
+        *args: object,
+        timeout: float | None = None,  # noqa: ASYNC109 # asyncpg's
+    ) -> list[asyncpg.Record]: ...
     async def fetchrow(
         self,
         query: str,

@@ -164,7 +164,8 @@ async def _announce(tx: Transaction, operator_id: UUID, asked: Asked) -> None:
 async def _tell(
     tx: Transaction, asked: Asked, kind: str, subject_id: UUID, access_id: UUID, **more: str
 ) -> None:
-    who, body = asked.who, {"access_id": str(access_id), **more}
+    who = asked.who
+    body: dict[str, object] = {"access_id": str(access_id), **more}
     happening = Happening(
         who.hub_id, kind, subject_id, asked.at, body, who.device_id, who.operator_id
     )
