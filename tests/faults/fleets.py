@@ -132,17 +132,21 @@ class Tablet:
 
     async def _deliver(self, client: httpx2.AsyncClient, waiting: dict[UUID, Json]) -> None:
         denied: set[UUID] = set()
+        unsure = False
         while waiting:
             began = time.monotonic()
             try:
                 answer = await self._send(client, waiting)
             except httpx2.HTTPError as error:
                 self.ledger.answers[type(error).__name__] += 1
-                denied.clear()  # from here on nobody knows
+                unsure = True
             else:
                 took = time.monotonic() - began
                 self.ledger.waits.append(took)
                 self._note(answer, waiting, denied, took)
+                unsure = unsure or (not answer.is_success and answer.json()["stored"] is None)
+            if unsure:  # an attempt without an answer may have stored it, whatever others say
+                denied.clear()
             if waiting and not self.stop.is_set():
                 await asyncio.sleep(RETRY_S * random.uniform(0.5, 1.5))
             elif self.stop.is_set():
