@@ -44,11 +44,11 @@ from twinstile.platform.tables import Device, Event, Lane, Operator, Shift
 from twinstile.policy import documents
 from twinstile.policy.tables import Policy
 from twinstile.policy.types import HubPolicy
-from twinstile.screening import answers, intake, machine, rules
+from twinstile.screening import answers, assisted, intake, machine, rules
 from twinstile.screening.bodies import CheckAnswer, CheckBody, FactStatus
 from twinstile.screening.deadlines import due
 from twinstile.screening.facts import GateCheck
-from twinstile.screening.fold import pack, unpack
+from twinstile.screening.fold import Along, along, pack, unpack
 from twinstile.screening.intake import Receiver
 from twinstile.screening.passage import Recorded
 from twinstile.screening.rules import Evidence
@@ -133,7 +133,8 @@ async def put_check(
     day = check.moment.astimezone(SETTINGS.zone).date()
     around = rules.Around(check.moment, day, prior_hold=held)
     decision = rules.decide(before, evidence, around, policy)
-    fold(screening, check, evidence, decision, policy)
+    lane = await session.get(Lane, (HUB, check.lane_id)) if check.lane_id else None
+    fold(screening, check, evidence, decision, policy, lane.kind if lane else None)
     session.add_all(
         [
             screening,
@@ -313,8 +314,16 @@ def fold(
     evidence: Evidence,
     decision: Decision,
     policy: HubPolicy,
+    lane: str | None,
 ) -> None:
-    for name, value in pack(evidence, check.device_id, check.moment, None).items():
+    before = along(vars(screening))
+    beside = Along(
+        before.lane or lane,
+        assisted.moved(
+            before.assisted, ScreeningState(screening.state), decision.state, check.moment
+        ),
+    )
+    for name, value in pack(evidence, check.device_id, check.moment, None, beside).items():
         setattr(screening, name, value)
     screening.state = decision.state
     screening.state_since = check.moment
