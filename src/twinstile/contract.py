@@ -64,6 +64,8 @@ TAGS = {
     "policies": "The rules the hub decides by, versioned.",
     "alerts": "What somebody must see to, until it was seen to.",
     "arrivals": "Runs and who is expected on them.",
+    "parties": "People who travel together, and the guardian of the minors among them.",
+    "outage": "Hours without the service: forms keyed in, people counted, tablets alone.",
     "surge": "Surge orders, and people let through unscreened until data settle it.",
     "checks": "What devices observe: one passage of one person past one device each.",
     "screenings": "The passage of a person through the hub, folded from checks.",

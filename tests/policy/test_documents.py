@@ -65,8 +65,8 @@ def test_the_shipped_pack_compiles() -> None:
         ("parameters/retention_days", 0, "retention_days"),
         ("parameters/unheard_of", 1, "unheard_of"),
         ("rules/0/outcome", "PASS", "outcome"),
-        ("rules/0/when", {"eval": ["1"]}, "rule ILLNESS"),
-        ("rules/1/id", "ILLNESS", "same id"),
+        ("rules/0/when", {"eval": ["1"]}, "rule EMERGENCY"),
+        ("rules/1/id", "EMERGENCY", "same id"),
         ("rules", [], "rules"),
         ("version", "../1", "version"),
     ],
@@ -80,7 +80,7 @@ def test_a_rule_that_cannot_be_evaluated_applies() -> None:
     rule = {"<": [{"var": "temperature.latest"}, "warm"]}
     policy = documents.compile_document(changed("rules/0/when", rule))
     (applying,) = policy.applying({"temperature": {"latest": 365}, "parameters": {}})[:1]
-    assert applying.rule_id == "ILLNESS"
+    assert applying.rule_id == "EMERGENCY"
 
 
 @pytest.mark.parametrize("name", ["nobody", "../cn-hub", "", "cn-hub.json"])

@@ -92,7 +92,7 @@ async def test_the_policy_in_force_finds_nothing_in_its_own_day(
         "refuse",
         particulars={
             "refused": "TEMPERATURE",
-            "alternatives": ["PRIVATE_ROOM"],
+            "alternatives": ["OTHER_DEVICE"],
             "witness": "0731",
         },
     )

@@ -360,6 +360,8 @@ def documented(*kinds: type[Problem]) -> dict[int | str, dict[str, object]]:
     responses: dict[int | str, dict[str, object]] = {}
     for status in sorted({kind.status for kind in kinds}):
         same = [kind for kind in kinds if kind.status == status]
+        names = dict.fromkeys(kind.document.__name__ for kind in same)
+        schemas = [{"$ref": f"#/components/schemas/{name}"} for name in names]
         examples: Mapping[str, object] = {
             kind.slug: {
                 "summary": kind.title,
@@ -371,7 +373,7 @@ def documented(*kinds: type[Problem]) -> dict[int | str, dict[str, object]]:
             "description": "; ".join(dict.fromkeys(kind.title for kind in same)),
             "content": {
                 "application/problem+json": {
-                    "schema": {"$ref": f"#/components/schemas/{same[0].document.__name__}"},
+                    "schema": schemas[0] if len(schemas) == 1 else {"anyOf": schemas},
                     "examples": examples,
                 }
             },
