@@ -9,8 +9,9 @@ from pydantic import Field, StrictInt
 from sqlalchemy import select
 
 from twinstile.arrivals import manifests
-from twinstile.arrivals.manifests import Entry, Mode, ServiceRun
+from twinstile.arrivals.manifests import Entry, ServiceRun
 from twinstile.arrivals.tables import Run
+from twinstile.arrivals.types import Mode
 from twinstile.identity import forms
 from twinstile.platform import clock
 from twinstile.platform.auth import Principal, Scope

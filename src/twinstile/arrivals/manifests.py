@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from enum import StrEnum
 from uuid import UUID
 
 from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from twinstile.arrivals.tables import ManifestEntry, Run
+from twinstile.arrivals.types import Mode
 from twinstile.identity import contacts, vault
 from twinstile.identity.contacts import Reach
 from twinstile.identity.types import Contact
@@ -41,15 +41,6 @@ ORDER BY w.ordinal,
 """
 """The entry that fits each row of `wanted (ordinal, person_id, run_id, observed_at)` best: the
 named run, else the arrival nearest in time. To be set into a statement of a room above."""
-
-
-class Mode(StrEnum):
-    """How people arrive."""
-
-    RAIL = "RAIL"
-    AIR = "AIR"
-    SEA = "SEA"
-    ROAD = "ROAD"
 
 
 @dataclass(frozen=True, slots=True)
