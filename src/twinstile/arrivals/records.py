@@ -89,7 +89,7 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class RunRef:
-    """How a sender names a run. `scheme` is the namespace of its codes: `cn-rail`, `iata`, `gtfs`.
+    """How a sender names a run. `scheme` is the namespace of its codes: `cn-rail`, `iata`, ...
 
     `service_date` is the operating day at the run's origin. `internal_no` is the operator's own
     key of the run (GTFS trip id, the train number of the reservation system).
@@ -251,7 +251,7 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a reader is told: the hub's zone, date and stop codes, and the feed's own `options`."""
+    """What a reader is told: the hub's zone, date and stop codes, the feed's own `options`."""
 
     tz: dt.tzinfo
     today: dt.date
