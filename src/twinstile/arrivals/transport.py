@@ -35,10 +35,16 @@ class FeedFault(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """A delivery, and where to go on once it has landed."""
+    """A delivery, and where to go on once it has landed.
 
-    delivery: Delivery
+    Without a delivery only the cursor has moved, and is stored all the same. With `refused`, a
+    word of ours, it came in a state nobody should read (half of it, empty, other than its
+    digest says): there is no content, it is counted under that word and never a duplicate.
+    """
+
+    delivery: Delivery | None
     cursor: str
+    refused: str | None = None
 
 
 class Transport(Protocol):
