@@ -120,6 +120,8 @@ class ArrivalEvent:
     estimated_arrival: dt.datetime | None = None
     actual_arrival: dt.datetime | None = None
     platform: str | None = None
+    delay_s: int | None = None
+    """Of the arrival against the schedule we have, where the sender tells no time (GTFS-RT)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +169,8 @@ class ManifestEnd:
     rows: int
     rejected: int
     told: int | None = None
+    roles: frozenset[Role] = frozenset(Role)
+    """Of whom it was the whole list: that of a flight's passengers names no crew."""
 
 
 @dataclass(frozen=True, slots=True)
