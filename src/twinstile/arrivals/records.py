@@ -234,6 +234,16 @@ class Reject:
     column: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """Columns a delivery has and its reader does not know: counted, so that drift is seen.
+
+    The sender's own names, in the order met; one that could be a value is left out as `?`.
+    """
+
+    columns: tuple[str, ...]
+
+
 class Unreadable(Exception):
     """Nothing (more) of a delivery can be used. `reason` is a word of ours: no value of it."""
 
@@ -263,7 +273,7 @@ class Reading:
     options: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
-Reader: TypeAlias = Callable[[Delivery, Reading], Iterator[Record | Reject]]
+Reader: TypeAlias = Callable[[Delivery, Reading], Iterator[Record | Unknown | Reject]]
 """Reads lazily, in memory that does not grow with the delivery beyond its bytes.
 
 Raises `Unreadable` before or between records; what was read before it stands.

@@ -1,0 +1,1 @@
+"""What the bytes of a delivery mean: pure readers, one a format."""

@@ -1,0 +1,126 @@
+"""Why a row or a delivery cannot be used, in words for whoever sent it.
+
+Words say what to change at the sender's; they hold no value of the row.
+"""
+
+# ruff: noqa: RUF001 -- Chinese has punctuation of its own
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Final, TypeAlias
+
+Said: TypeAlias = Mapping[str, str]
+
+
+class Reason(StrEnum):
+    # of a whole delivery
+    EMPTY = "empty"
+    HTML = "html"
+    NOT_A_TABLE = "not-a-table"
+    COMPRESSED = "compressed"
+    CHARSET = "charset"
+    PASSWORD = "password"  # noqa: S105 -- a reason
+    DAMAGED = "damaged"
+    TOO_LARGE = "too-large"
+    NO_HEADER = "no-header"
+    NO_DATA = "no-data"
+    ERROR_ANSWER = "error-answer"
+    TRUNCATED = "truncated"
+    # of a row
+    MALFORMED = "malformed-row"
+    TOO_LONG = "too-long"
+    EXTRA_CELLS = "extra-cells"
+    MISSING = "missing-value"
+    INVALID = "invalid-value"
+    UNKNOWN_VALUE = "unknown-value"
+    IMPLAUSIBLE_DATE = "implausible-date"
+    NUMBER_DESTROYED = "number-destroyed"
+    NUMBER_MASKED = "number-masked"
+    NO_KEY = "no-key"
+
+
+def _said(en: str, zh_cn: str) -> Said:
+    return {"en": en, "zh-CN": zh_cn}
+
+
+WORDS: Final[Mapping[Reason, Said]] = {
+    Reason.EMPTY: _said("The file is empty.", "文件为空。"),
+    Reason.HTML: _said(
+        "A web page came instead of data, perhaps a sign-in or error page, or a table saved "
+        "as a web page under another name. Save it as CSV or XLSX.",
+        "收到的是网页而非数据，可能是登录页、错误页，或以其他扩展名保存的网页表格。"
+        "请另存为 CSV 或 XLSX。",
+    ),
+    Reason.NOT_A_TABLE: _said(
+        "This is no table and no JSON. Send CSV, XLSX, XLS, ODS, JSON or JSON lines.",
+        "既不是表格也不是 JSON。请发送 CSV、XLSX、XLS、ODS、JSON 或 JSON Lines。",
+    ),
+    Reason.COMPRESSED: _said(
+        "The file is compressed. Send the list itself.", "文件经过压缩。请直接发送名单文件。"
+    ),
+    Reason.CHARSET: _said(
+        "The text is in no encoding we know, or damaged in it. Send UTF-8 or GB18030.",
+        "文本编码无法识别，或已损坏。请使用 UTF-8 或 GB18030。",
+    ),
+    Reason.PASSWORD: _said(
+        "The workbook is protected by a password. Send it without one.",
+        "工作簿设有密码。请取消密码后再发送。",
+    ),
+    Reason.DAMAGED: _said(
+        "The file is damaged or was still being written. Send it again.",
+        "文件已损坏或尚未写完。请重新发送。",
+    ),
+    Reason.TOO_LARGE: _said(
+        "The file holds more than can be opened safely. Divide it, or send CSV.",
+        "文件内容超出可安全打开的范围。请拆分，或改用 CSV。",
+    ),
+    Reason.NO_HEADER: _said(
+        "No row names the columns. Put the column names into one row above the data.",
+        "找不到列标题行。请在数据上方用一行写明各列名称。",
+    ),
+    Reason.NO_DATA: _said(
+        "The answer has no list in it. An empty list is sent as [].",
+        "应答中没有名单。空名单请以 [] 表示。",
+    ),
+    Reason.ERROR_ANSWER: _said(
+        "The answer reports an error of the sending system instead of data.",
+        "应答为发送方系统的错误信息，而非数据。",
+    ),
+    Reason.TRUNCATED: _said(
+        "The data break off. Send them whole again.", "数据不完整，中途中断。请完整重发。"
+    ),
+    Reason.MALFORMED: _said(
+        "The row cannot be taken apart. Check quotation marks and separators.",
+        "该行无法解析。请检查引号与分隔符。",
+    ),
+    Reason.TOO_LONG: _said(
+        "A value or the whole row is longer than any real one.",
+        "某个值或整行过长，不符合实际。",
+    ),
+    Reason.EXTRA_CELLS: _said(
+        "The row has more cells than there are columns: a separator inside a value?",
+        "该行的单元格多于列数：值中是否含有分隔符？",
+    ),
+    Reason.MISSING: _said("A value that must be there is not.", "缺少必填的值。"),
+    Reason.INVALID: _said("The value has no form we can read.", "该值的格式无法识别。"),
+    Reason.UNKNOWN_VALUE: _said(
+        "The value is none of those agreed on.", "该值不在约定的取值范围内。"
+    ),
+    Reason.IMPLAUSIBLE_DATE: _said(
+        "The date is too far from today to be meant.", "日期与当前日期相差过大，应有误。"
+    ),
+    Reason.NUMBER_DESTROYED: _said(
+        "The spreadsheet kept the document number as a number and lost its last digits. "
+        "Format the column as text and enter the numbers again from the source.",
+        "电子表格将证件号码存为数值，末尾数字已丢失。请将该列设为文本格式，"
+        "并从原始数据重新填入号码。",
+    ),
+    Reason.NUMBER_MASKED: _said(
+        "The document number is masked. It must be sent whole.",
+        "证件号码已脱敏。须提供完整号码。",
+    ),
+    Reason.NO_KEY: _said(
+        "The row has neither a ticket number nor a seat to tell it from others.",
+        "该行既无票号也无席位，无法与其他行区分。",
+    ),
+}
