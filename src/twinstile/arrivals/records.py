@@ -261,6 +261,8 @@ class Delivery:
     name: str = ""
     """Of the file, without its folder; or empty."""
     media_type: str = ""
+    told: int | None = None
+    """The number of rows a manifest beside it tells; it may lie."""
 
 
 @dataclass(frozen=True, slots=True)
