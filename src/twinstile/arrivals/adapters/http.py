@@ -1,0 +1,355 @@
+"""Departments that are asked over HTTP: page by page from a cursor, or again and again.
+
+The cursor is ours (JSON): the department's own one where it has one, or else the `ETag` and
+`Last-Modified` of what was read last. A department that has forgotten its cursor says 410: then
+everything is read again from the beginning of a window, and the digests tell what was there.
+"""
+
+import asyncio
+import datetime as dt
+import json
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from typing import Annotated, Final, Literal, Self, cast
+from urllib.parse import quote, urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
+
+from twinstile.arrivals.adapters import inflate
+from twinstile.arrivals.adapters.settings import FilePath, TransportSettings, secret
+from twinstile.arrivals.records import Delivery, Unreadable
+from twinstile.arrivals.transport import MOST_BYTES, MOST_DELIVERIES, FeedFault, Fetched
+from twinstile.platform import outbound, signatures
+from twinstile.platform.outbound import Answer, CallFault, Line, Outbound
+from twinstile.platform.signatures import Algorithm, SharedKey
+
+LONGEST_TOKEN: Final = 2000
+"""Of a department's cursor."""
+LONGEST_TAG: Final = 500
+LONGEST_WAIT_S: Final = 86_400.0
+HTML: Final = (b"<!doctype html", b"<html", b"<head", b"<body")
+
+FAULTS: Final[Mapping[int, str]] = {
+    HTTPStatus.UNAUTHORIZED: "unauthorised",
+    HTTPStatus.FORBIDDEN: "unauthorised",
+    HTTPStatus.NOT_FOUND: "not-found",
+    HTTPStatus.GONE: "cursor-expired",
+    HTTPStatus.TOO_MANY_REQUESTS: "rate-limited",
+}
+
+
+def _address(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("an address with http or https")
+    if parts.username is not None or parts.password is not None or parts.fragment:
+        raise ValueError("no credentials and no fragment in an address")
+    if not url.isascii() or not url.isprintable() or " " in url:
+        raise ValueError("in ASCII, other characters with %")
+    _ = parts.port
+    return url
+
+
+def _pointer(pointer: str) -> str:
+    if pointer and not pointer.startswith("/"):
+        raise ValueError("a JSON pointer (RFC 6901)")
+    return pointer
+
+
+Url = Annotated[str, Field(max_length=2000), AfterValidator(_address)]
+Pointer = Annotated[str, Field(max_length=200), AfterValidator(_pointer)]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
+
+
+class HttpSettings(TransportSettings):
+    kind: Literal["http"]
+    url: Url
+    inside: bool = False
+    """The department is reached in our own network, at a private address."""
+    proxy: Url | None = None
+    ca_file: FilePath | None = None
+    certificate_file: FilePath | None = None
+    certificate_key_file: FilePath | None = None
+    token_file: FilePath | None = None
+    """Sent as `Authorization: Bearer`."""
+    key_id: Name | None = None
+    key_file: FilePath | None = None
+    algorithm: Algorithm = Algorithm.HMAC_SHA256
+    cursor_parameter: Name | None = None
+    next_header: Name | None = None
+    next_pointer: Pointer | None = None
+    """Where an answer tells the next cursor; there is one more page as long as it is new."""
+    since_parameter: Name | None = None
+    """Without a cursor: where to begin, `window_s` ago."""
+    window_s: int = Field(default=86_400, ge=60, le=31 * 86_400)
+    pages: int = Field(default=20, ge=1, le=MOST_DELIVERIES)
+    """Of one poll."""
+    pause_s: float = Field(default=0, ge=0, le=60)
+    """Between two pages."""
+    compressed: bool = False
+    media_types: Annotated[tuple[str, ...], Field(max_length=10)] = ()
+    """What an answer may be, as `application/json`; anything but HTML unless given."""
+    expect_pointer: Pointer | None = None
+    expect_value: str | None = Field(default=None, max_length=100)
+    """What an answer holds there if all is well; not given: anything but null."""
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if (self.key_id is None) != (self.key_file is None):
+            raise ValueError("key_id and key_file go together")
+        if (self.certificate_file is None) != (self.certificate_key_file is None):
+            raise ValueError("certificate_file and certificate_key_file go together")
+        nexts = self.next_header is not None, self.next_pointer is not None
+        if all(nexts) or any(nexts) != (self.cursor_parameter is not None):
+            raise ValueError("a cursor_parameter and one of next_header and next_pointer")
+        if self.expect_value is not None and self.expect_pointer is None:
+            raise ValueError("expect_value needs expect_pointer")
+        if not signatures.computable(self.algorithm):
+            raise ValueError("this machine's OpenSSL has no such algorithm")
+        return self
+
+    def open(self) -> "Http":
+        """Raises `FeedFault` where a file of a secret or certificate cannot be used."""
+        line = Line(
+            within_s=self.within_s,
+            most_bytes=MOST_BYTES,
+            inside=self.inside,
+            tls=_tls(self),
+            proxy=self.proxy,
+        )
+        token = secret(self.token_file).decode("ascii", "replace") if self.token_file else None
+        return Http(self, Outbound(line), token, _key(self))
+
+
+class Place(BaseModel):
+    """Our cursor: where the department's answers stood."""
+
+    model_config = ConfigDict(frozen=True)
+
+    next: str | None = None
+    etag: str | None = None
+    modified: str | None = None
+
+    @classmethod
+    def of(cls, cursor: str | None) -> "Place":
+        try:
+            return cls.model_validate_json(cursor or "{}")
+        except ValidationError:
+            return cls()
+
+    def written(self) -> str:
+        return self.model_dump_json(exclude_none=True)
+
+
+class Http:
+    """A `Transport`."""
+
+    def __init__(
+        self, settings: HttpSettings, calls: Outbound, token: str | None, key: SharedKey | None
+    ) -> None:
+        self._settings = settings
+        self._calls = calls
+        self._token = token
+        self._key = key
+
+    async def fetch(self, cursor: str | None, now: dt.datetime) -> AsyncIterator[Fetched]:
+        place, told = Place.of(cursor), cursor
+        met = {place.next or ""}
+        for page in range(self._settings.pages):
+            if page and self._settings.pause_s:
+                await asyncio.sleep(self._settings.pause_s)
+            answer = await self._ask(place, now)
+            if answer.status == HTTPStatus.GONE and place != Place():
+                place, met = Place(), {""}
+                answer = await self._ask(place, now)
+            body = self._read(answer, now)
+            following = self._following(answer, body, place)
+            if body is not None:
+                told = following.written()
+                kind = answer.headers.get("content-type", "")[:200]
+                yield Fetched(Delivery(body, now, media_type=kind), told)
+            if following.next == place.next or following.next is None:
+                place = following
+                break
+            if following.next in met:
+                raise FeedFault("cursor-loop")
+            met.add(following.next)
+            place = following
+        if place.written() != (told or "{}"):
+            yield Fetched(None, place.written())
+
+    async def landed(self, fetched: Fetched) -> None:
+        """Nothing: a department keeps what it has sent."""
+        del fetched
+
+    async def close(self) -> None:
+        await self._calls.close()
+
+    async def _ask(self, place: Place, now: dt.datetime) -> Answer:
+        url = self._url(place, now)
+        parts = urlsplit(url)
+        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        headers = {"Accept-Encoding": "gzip" if self._settings.compressed else "identity"}
+        if self._settings.media_types:
+            headers["Accept"] = ", ".join(self._settings.media_types)
+        if place.etag:
+            headers["If-None-Match"] = place.etag
+        elif place.modified:
+            headers["If-Modified-Since"] = place.modified
+        if self._token is not None:
+            headers["Authorization"] = f"Bearer {self._token}"
+        if self._key is not None:
+            headers |= signatures.headers(self._key, "GET", target, b"", now)
+        try:
+            return await self._calls.call("GET", url, headers)
+        except CallFault as fault:
+            raise FeedFault(fault.reason) from None
+
+    def _url(self, place: Place, now: dt.datetime) -> str:
+        settings = self._settings
+        begin = now - dt.timedelta(seconds=settings.window_s)
+        name, value = settings.cursor_parameter, place.next
+        if value is None:
+            name, value = settings.since_parameter, f"{begin:%Y-%m-%dT%H:%M:%SZ}"
+        if name is None:
+            return settings.url
+        mark = "&" if "?" in settings.url else "?"
+        return f"{settings.url}{mark}{name}={quote(value, safe='')}"
+
+    def _read(self, answer: Answer, now: dt.datetime) -> bytes | None:
+        """The body of a good answer; None if there is nothing new. Raises `FeedFault`."""
+        if answer.status in {HTTPStatus.NOT_MODIFIED, HTTPStatus.NO_CONTENT}:
+            return None
+        if answer.status != HTTPStatus.OK:
+            raise FeedFault(_fault(answer.status), _retry_after(answer.headers, now))
+        body = _decoded(answer, compressed=self._settings.compressed)
+        media = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
+        allowed = {one.lower() for one in self._settings.media_types}
+        if media in {"text/html", "application/xhtml+xml"} and media not in allowed:
+            raise FeedFault("html-page")
+        if body[:512].lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith(HTML):
+            raise FeedFault("html-page")
+        if allowed and media not in allowed:
+            raise FeedFault("wrong-media-type")
+        if self._settings.expect_pointer is not None:
+            held = _at(_json(body), self._settings.expect_pointer)
+            wanted = self._settings.expect_value
+            if held is None or (wanted is not None and _word(held) != wanted):
+                raise FeedFault("error-body")
+        return body
+
+    def _following(self, answer: Answer, body: bytes | None, place: Place) -> Place:
+        """Where the next question begins."""
+        settings = self._settings
+        if settings.cursor_parameter is None:
+            if body is None:
+                return place
+            tag, modified = answer.headers.get("etag"), answer.headers.get("last-modified")
+            return Place(etag=_short(tag), modified=_short(modified))
+        held: object = None
+        if settings.next_header is not None:
+            held = answer.headers.get(settings.next_header.lower())
+        elif body is not None and settings.next_pointer is not None:
+            held = _at(_json(body), settings.next_pointer)
+        if held is None or held == "":
+            return place
+        if not isinstance(held, str | int) or len(_word(held)) > LONGEST_TOKEN:
+            raise FeedFault("cursor-unreadable")
+        return Place(next=_word(held))
+
+
+def _key(settings: HttpSettings) -> SharedKey | None:
+    if settings.key_id is None or settings.key_file is None:
+        return None
+    try:
+        return SharedKey(settings.key_id, secret(settings.key_file), settings.algorithm)
+    except ValueError:
+        raise FeedFault("secret-unreadable") from None
+
+
+def _tls(settings: HttpSettings) -> ssl.SSLContext | None:
+    files = (settings.ca_file, settings.certificate_file, settings.certificate_key_file)
+    if not any(files):
+        return None
+    try:
+        return outbound.tls_context(*(str(one) if one else None for one in files))
+    except (OSError, ValueError):
+        raise FeedFault("certificate-unreadable") from None
+
+
+def _fault(status: int) -> str:
+    if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
+        return "redirected"
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return "department-failed"
+    return FAULTS.get(status, "unexpected-status")
+
+
+def _retry_after(headers: Mapping[str, str], now: dt.datetime) -> float | None:
+    """Seconds to wait: as they are told, or up to a moment by the department's own clock."""
+    told = headers.get("retry-after", "").strip()
+    if told.isascii() and told.isdigit():
+        return min(float(told[:12]), LONGEST_WAIT_S)
+    until = _moment(told)
+    if until is None:
+        return None
+    wait = (until - (_moment(headers.get("date", "")) or now)).total_seconds()
+    return min(max(wait, 0.0), LONGEST_WAIT_S)
+
+
+def _moment(text: str) -> dt.datetime | None:
+    try:
+        moment = parsedate_to_datetime(text)
+    except (ValueError, OverflowError):
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
+
+
+def _decoded(answer: Answer, *, compressed: bool) -> bytes:
+    encoding = answer.headers.get("content-encoding", "identity").strip().lower()
+    if encoding in {"", "identity"}:
+        return answer.body
+    if encoding not in {"gzip", "x-gzip"} or not compressed:
+        raise FeedFault("encoding-not-asked-for")
+    try:
+        return inflate.gunzip(answer.body, MOST_BYTES)
+    except Unreadable as refusal:
+        raise FeedFault(refusal.reason) from None
+
+
+def _json(body: bytes) -> object:
+    try:
+        return cast("object", json.loads(body))
+    except (ValueError, RecursionError):
+        raise FeedFault("not-json") from None
+
+
+def _at(document: object, pointer: str) -> object:
+    """What a JSON pointer leads to; None where there is nothing."""
+    for part in pointer.split("/")[1:]:
+        name = part.replace("~1", "/").replace("~0", "~")
+        if isinstance(document, dict):
+            document = cast("dict[str, object]", document).get(name)
+        elif isinstance(document, list) and name.isascii() and name.isdigit():
+            items = cast("list[object]", document)
+            document = items[int(name[:9])] if int(name[:9]) < len(items) else None
+        else:
+            return None
+    return document
+
+
+def _word(held: object) -> str:
+    return held if isinstance(held, str) else json.dumps(held)
+
+
+def _short(tag: str | None) -> str | None:
+    return tag if tag and len(tag) <= LONGEST_TAG and tag.isprintable() else None
