@@ -26,6 +26,10 @@ class Reason(StrEnum):
     NO_DATA = "no-data"
     ERROR_ANSWER = "error-answer"
     TRUNCATED = "truncated"
+    NOT_EDIFACT = "not-edifact"
+    NOT_GTFS = "not-gtfs"
+    NOT_GTFS_RT = "not-gtfs-rt"
+    NO_STOPS = "no-stops"
     # of a row
     MALFORMED = "malformed-row"
     TOO_LONG = "too-long"
@@ -37,6 +41,9 @@ class Reason(StrEnum):
     NUMBER_DESTROYED = "number-destroyed"
     NUMBER_MASKED = "number-masked"
     NO_KEY = "no-key"
+    NO_FLIGHT = "no-flight"
+    NOT_HERE = "not-here"
+    NO_TIME = "no-time"
 
 
 def _said(en: str, zh_cn: str) -> Said:
@@ -122,5 +129,30 @@ WORDS: Final[Mapping[Reason, Said]] = {
     Reason.NO_KEY: _said(
         "The row has neither a ticket number nor a seat to tell it from others.",
         "该行既无票号也无席位，无法与其他行区分。",
+    ),
+    Reason.NOT_EDIFACT: _said(
+        "No UN/EDIFACT interchange begins in it. Send PAXLST with its UNB or UNH segment.",
+        "其中没有 UN/EDIFACT 报文。请发送含 UNB 或 UNH 段的 PAXLST。",
+    ),
+    Reason.NOT_GTFS: _said(
+        "This is no GTFS zip, or one of its necessary tables or columns is missing.",
+        "不是 GTFS 压缩包，或缺少必需的表或列。",
+    ),
+    Reason.NOT_GTFS_RT: _said(
+        "This is no GTFS-Realtime message. Send the binary feed, not its text or JSON form.",
+        "不是 GTFS-Realtime 消息。请发送二进制格式，而非文本或 JSON 格式。",
+    ),
+    Reason.NO_STOPS: _said(
+        "None of this hub's stops is in the timetable. Check the stop codes of the feed.",
+        "时刻表中没有本枢纽的站点。请检查该数据源的站点代码。",
+    ),
+    Reason.NO_FLIGHT: _said(
+        "Nothing says which flight these people are on.", "未说明这些人员所乘的航班。"
+    ),
+    Reason.NOT_HERE: _said(
+        "No leg of the list ends at this hub.", "名单中没有到达本枢纽的航段。"
+    ),
+    Reason.NO_TIME: _said(
+        "The trip has no time at its first or last stop.", "该车次的首站或末站没有时间。"
     ),
 }
