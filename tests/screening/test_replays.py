@@ -8,12 +8,13 @@ from uuid import UUID
 import people
 import pytest
 from httpx2 import Response
-from hubs import Hub
+from hubs import CHECKPOINT, Hub
 from people import Json
 
 from twinstile import worker
 from twinstile.opening import Place
 from twinstile.platform import clock
+from twinstile.platform.devices import LaneKind
 from twinstile.platform.roles import Role
 from twinstile.policy import documents
 from twinstile.policy.versions import Policies
@@ -73,6 +74,20 @@ async def test_a_draft_is_tried_on_what_was_decided_and_decides_nothing(
     again = await hub.client().get(f"/v1/checks/{fever.json()['id']}")
     assert again.json()["policy_version"] == plain.json()["policy_version"] == "cn-hub-2"
     assert again.json()["state"] == "SECONDARY"
+
+
+async def test_lanes_of_every_kind_stand_before_one_of_three_queues(hub: Hub) -> None:
+    for kind in LaneKind:
+        lane = {"checkpoint": CHECKPOINT, "kind": kind, "direction": "ARRIVING"}
+        await hub.client(Role.ADMINISTRATOR).put(f"/v1/lanes/of-{kind.lower()}", json=lane)
+    by_hand = people.check(lane_id="of-staffed")
+    await hub.client().put(f"/v1/checks/{people.new_id()}", json=by_hand)
+    asked = await ask(hub, body())
+    await work(hub)
+    told = await read(hub, asked)
+    assert told["state"] == "DONE"
+    (hour,) = cast("Json", told["found"])["hours"]
+    assert [(queue["station"], queue["lanes"]) for queue in hour["queues"]] == [("AUTO", 1)]
 
 
 async def test_the_same_again_is_the_same_and_one_is_at_work_at_a_time(hub: Hub) -> None:

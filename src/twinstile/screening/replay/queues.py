@@ -16,7 +16,7 @@ from typing import Final
 
 
 class Station(StrEnum):
-    """Where people wait; also the kind of a lane."""
+    """Where people wait; AUTO is the first lane, whatever its kind."""
 
     AUTO = "AUTO"
     ASSISTED = "ASSISTED"

@@ -6,7 +6,7 @@ nothing is held for minutes. Every few milliseconds the process turns to its gat
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, cast
@@ -14,6 +14,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from twinstile.platform.db import READ_ROLE, Database, Reading
+from twinstile.platform.devices import LaneKind
 from twinstile.policy.types import HubPolicy
 from twinstile.screening.replay.fold import CheckRow, LanePlace, Moved, Replay
 from twinstile.screening.replay.found import ReplayFound
@@ -82,6 +83,12 @@ SELECT count(*) FROM (
     WHERE hub_id = $1 AND received_at >= $2 AND received_at < $3 LIMIT $4) c
 """
 _LANES_SQL = "SELECT lane_id, checkpoint, kind, direction FROM lane WHERE hub_id = $1"
+_STATIONS: Final[Mapping[LaneKind, Station]] = {
+    **dict.fromkeys(LaneKind, Station.AUTO),
+    LaneKind.ASSISTED: Station.ASSISTED,
+    LaneKind.SECONDARY: Station.SECONDARY,
+}
+"""Before which queue the lanes of a kind stand."""
 _TERMINAL = [state.value for state in ScreeningState if state.terminal]
 _BY_PERSON = "screening.step"
 _FIRST = UUID(int=0)
@@ -112,7 +119,7 @@ async def run(
     """Replay; `on_progress` hears of the checks done, every two seconds, and may raise."""
     async with database.reading(READ_ROLE) as tx:
         lanes = {
-            lane_id: LanePlace(checkpoint, Station(kind), Direction(direction))
+            lane_id: LanePlace(checkpoint, _STATIONS[LaneKind(kind)], Direction(direction))
             for lane_id, checkpoint, kind, direction in await tx.raw.fetch(
                 _LANES_SQL, plan.hub_id
             )
