@@ -13,6 +13,7 @@ from twinstile.demo import hub as demo_hub
 from twinstile.demo.client import connect
 from twinstile.demo.day import DayOptions, run_day
 from twinstile.demo.hub import Account, Bootstrap
+from twinstile.demo.noon import Noon
 from twinstile.demo.recount import Asked, recount
 from twinstile.demo.tablets import Tablet
 from twinstile.platform import clock
@@ -20,6 +21,9 @@ from twinstile.platform.roles import Role
 from twinstile.policy.versions import Policies
 from twinstile.screening import transitions
 from twinstile.screening.notices import sending
+from twinstile.screening.replay import requests
+
+NO_CHANGE = Noon("", 0)
 
 
 @asynccontextmanager
@@ -33,12 +37,13 @@ async def ticking(hub: Hub) -> AsyncGenerator[None]:
             now = clock.now()
             await transitions.expire_due(hub.house.database, Policies(), hub.hub_id, now)
             await sending.run(out, hub.hub_id, now)
+            zone = hub.house.settings.zone
+            await requests.work(hub.house.database, Policies(), zone, hub.hub_id, now)
             await asyncio.sleep(0.5)
 
-    clockwork = asyncio.create_task(tick())
-    try:
+    async with asyncio.TaskGroup() as beside:  # a clock that stops ends the test
+        clockwork = beside.create_task(tick())
         yield
-    finally:
         clockwork.cancel()
 
 
@@ -87,9 +92,9 @@ async def test_an_acknowledged_check_that_cannot_be_read_is_lost(hub: Hub):
             epidemiologist,
         )
         await tablet.check({"illness": False})
-        assert (await recount(service, day, Asked(since, bodies.now(), [], ""))).lost == 0
+        assert (await recount(service, day, Asked(since, bodies.now(), [], NO_CHANGE))).lost == 0
         tablet.acknowledged.add(str(uuid4()))
-        counted = await recount(service, day, Asked(since, bodies.now(), [], ""))
+        counted = await recount(service, day, Asked(since, bodies.now(), [], NO_CHANGE))
     assert counted.lost == 1
     assert counted.counts.checks == 1
     assert counted.case_rows == 0

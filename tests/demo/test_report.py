@@ -20,6 +20,7 @@ COUNTS = Counts(
     no_show=1,
     complete_222=8,
     dispositions={"FEVER_CLINIC": 1},
+    replay_elsewhere=1,
     person_times=10,
     ends={"CLEARED": 9, "HELD": 1, "NO_SHOW": 1},
     kinds={"crew": 1},
@@ -42,6 +43,7 @@ def test_the_json_has_what_a_program_asks_for():
     [
         Recount(replace(COUNTS, cases=2), case_rows=2, lost=0),
         Recount(replace(COUNTS, dispositions={}), case_rows=1, lost=0),
+        Recount(replace(COUNTS, replay_elsewhere=0), case_rows=1, lost=0),
         Recount(replace(COUNTS, tallied={"passed": 2}), case_rows=1, lost=0),
         Recount(replace(COUNTS, kinds={}), case_rows=1, lost=0),
         Recount(replace(COUNTS, ends={"CLEARED": 10, "NO_SHOW": 1}), case_rows=1, lost=0),

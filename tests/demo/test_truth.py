@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from twinstile.demo import timetable, truth
+from twinstile.demo import personas, timetable, truth
 from twinstile.demo.protocol import State
 from twinstile.demo.truth import Order, Plan
 
@@ -41,6 +41,7 @@ def test_the_totals_are_those_of_the_crowd_and_of_the_guests():
     both = truth.count(PLAN.passages, PLAN.visits, no_show=counts.no_show)
     assert both == counts
     assert (alone.travellers, alone.person_times, alone.kinds) == (3000, 3000, {})
+    assert guests.replay_elsewhere == guests.kinds[personas.MORNING_AREA] == 1
     # nobody checked who was entered in error or only changed trains; an erroneous check is none
     here = sum(guests.kinds.values()) - 3
     assert (guests.travellers, guests.person_times) == (here, here + 3)

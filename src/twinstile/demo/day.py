@@ -21,7 +21,7 @@ from twinstile.demo.client import Service, connect
 from twinstile.demo.gates import Gates
 from twinstile.demo.hosts import GuestTrain, Hosts
 from twinstile.demo.hub import Bootstrap, Hub, open_hub
-from twinstile.demo.noon import change_policy
+from twinstile.demo.noon import Noon, change_policy
 from twinstile.demo.people import ALIGHTING
 from twinstile.demo.recount import Asked, recount
 from twinstile.demo.report import DayResult, progress, show
@@ -88,7 +88,7 @@ async def run_day(options: DayOptions, console: Console) -> DayResult:
             gates = Gates(service, hub, plan, run_ids, options.speed, checked)
             async with asyncio.TaskGroup() as day_work:
                 day_work.create_task(gates.open())
-                noon = await _guests(service, hub, plan, hosts)
+                noon = await _guests(service, hub, plan, hosts, since)
         for run_id in (*run_ids, *(guest.run_id for guest in hosts.trains.values())):
             await service.ask("POST", f"/v1/runs/{run_id}:close", hub.supervisor)
         asked = Asked(since, bodies.now(), hosts.received, noon)
@@ -132,12 +132,14 @@ async def _announce(
     return run_ids
 
 
-async def _guests(service: Service, hub: Hub, plan: truth.Plan, hosts: Hosts) -> str:
+async def _guests(
+    service: Service, hub: Hub, plan: truth.Plan, hosts: Hosts, since: str
+) -> Noon:
     """Receive the guests of the morning, change the policy, receive the others."""
     await hosts.receive([visit for visit in plan.visits if not visit.group.afternoon])
     counted = bodies.tally(hub.guests.lane_id, personas.TALLY)
     await service.ask("PUT", f"/v1/tallies/{uuid4()}", hub.supervisor, counted)
-    noon = await change_policy(service, hub)
+    noon = await change_policy(service, hub, since)
     await hosts.receive([visit for visit in plan.visits if visit.group.afternoon])
     return noon
 

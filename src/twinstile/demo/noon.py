@@ -1,11 +1,15 @@
-"""The policy is changed at noon: one person writes and asks, another one agrees."""
+"""The policy is changed at noon: one person writes, tries and asks, another one agrees."""
 
 import secrets
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import cast
 from uuid import uuid4
 
-from twinstile.demo.client import Json, Refused, Service, mapping, member
+from uuid_utils.compat import uuid7
+
+from twinstile.demo import bodies
+from twinstile.demo.client import Json, Refused, Service, mapping, member, until
 from twinstile.demo.documents import RISK_AREA
 from twinstile.demo.hub import Hub
 
@@ -21,19 +25,46 @@ _ALTERNATIVE = {
 }
 
 
-async def change_policy(service: Service, hub: Hub) -> str:
-    """List a risk area from now on; returns the version. Raises Refused, Unreadable."""
+@dataclass(frozen=True, slots=True)
+class Noon:
+    """What was put in force, and how many of the morning it would have led another way."""
+
+    version: str
+    elsewhere: int
+
+
+async def change_policy(service: Service, hub: Hub, since: str) -> Noon:
+    """List a risk area from now on, tried on the passages since then before.
+
+    Raises Refused, Unreadable.
+    """
     document = _changed(await _in_force(service, hub))
     version = str(document["version"])
     path, body = f"/v1/policies/{version}", {"document": document}
     await service.ask("PUT", path, hub.supervisor, body)
+    elsewhere = await _tried(service, hub, path, since)
     asked = {"id": str(uuid4()), "reason": "a risk area was declared"}
     waiting = await service.ask("POST", f"{path}/activations", hub.supervisor, asked)
     decision = f"/v1/approvals/{member(waiting, 'approval_id', str)}/decision"
     granted = {"verdict": "GRANTED"}
     await _refused_to_the_same_person(service, hub, decision)
     await service.ask("PUT", decision, hub.commander, granted)
-    return version
+    return Noon(version, elsewhere)
+
+
+async def _tried(service: Service, hub: Hub, path: str, since: str) -> int:
+    """Replay the morning under the draft; how many passages would have gone elsewhere."""
+    replay_id = str(uuid7())
+    asked = {"id": replay_id, "from": since, "to": bodies.now()}
+    await service.ask("POST", f"{path}/replays", hub.supervisor, asked)
+    told: list[Json] = []
+
+    async def done() -> bool:
+        told.append(await service.ask("GET", f"{path}/replays/{replay_id}", hub.supervisor))
+        return told[-1]["ended_at"] is not None
+
+    await until(done)
+    return member(told[-1]["found"], "screenings_elsewhere", int)
 
 
 async def _refused_to_the_same_person(service: Service, hub: Hub, decision: str) -> None:

@@ -14,6 +14,7 @@ from twinstile.demo.client import CONNECTIONS, Json, Refused, Service, mapping, 
 from twinstile.demo.guests import Script
 from twinstile.demo.hosts import Received
 from twinstile.demo.hub import Hub
+from twinstile.demo.noon import Noon
 from twinstile.demo.personas import TALLY
 from twinstile.demo.truth import Counts
 
@@ -34,7 +35,7 @@ class Asked:
     since: str
     until: str
     received: Sequence[Received]
-    noon: str
+    noon: Noon
 
     @property
     def query(self) -> str:
@@ -55,7 +56,7 @@ async def recount(service: Service, hub: Hub, asked: Asked) -> Recount:
         [one.kind for one in asked.received if await _seen(service, hub, one, asked)]
     )
     return Recount(
-        counts=_counts(report, dict(sorted(ends.items())), dict(kinds)),
+        counts=_counts(report, dict(sorted(ends.items())), dict(kinds), asked.noon.elsewhere),
         case_rows=sum(1 for row in csv.reader(io.StringIO(lines.text)) if row) - 1,
         lost=found.count(False),
     )
@@ -84,7 +85,7 @@ async def _seen(service: Service, hub: Hub, one: Received, asked: Asked) -> bool
         len(told) == len(scripts)
         and all(map(_as_written, scripts, told))
         and {one.case_id} >= {passage["case_id"] for passage in told} - {None}
-        and all(_decided_by(passage, asked.noon) == one.afternoon for passage in told)
+        and all(_decided_by(passage, asked.noon.version) == one.afternoon for passage in told)
         and (not one.proof or _holds(_checks(told[0])[0], one.proof))
         and (not one.notice_states or await _noticed(service, hub, one))
         and (not one.found or await _found(service, hub, one))
@@ -152,7 +153,9 @@ async def _readable(service: Service, hub: Hub, id_: str, limit: asyncio.Semapho
         return True
 
 
-def _counts(report: Json, ends: dict[str, int], kinds: dict[str, int]) -> Counts:
+def _counts(
+    report: Json, ends: dict[str, int], kinds: dict[str, int], elsewhere: int
+) -> Counts:
     given = mapping(report.get("dispositions"))
     final = {code: member(count, "final", int) for code, count in sorted(given.items())}
     return Counts(
@@ -165,6 +168,7 @@ def _counts(report: Json, ends: dict[str, int], kinds: dict[str, int]) -> Counts
         no_show=member(report, "no_show", int),
         complete_222=member(report, "complete_222", int),
         dispositions={code: count for code, count in final.items() if count},
+        replay_elsewhere=elsewhere,
         person_times=member(report, "person_times_checked", int),
         ends=ends,
         kinds=kinds,

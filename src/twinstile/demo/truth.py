@@ -70,6 +70,8 @@ class Counts:
     no_show: int
     complete_222: int
     dispositions: dict[str, int]
+    replay_elsewhere: int
+    """Passages of the morning that the afternoon's policy would have led another way."""
     person_times: int
     """Passages; who came twice has two."""
     ends: dict[str, int]
@@ -216,6 +218,7 @@ def count(passages: Sequence[Passage], invited: tuple[Visit, ...], *, no_show: i
         no_show=no_show,
         complete_222=sum(passage.complete for passage in passages),
         dispositions=dict(sorted(given.items())),
+        replay_elsewhere=guests.kinds(invited).get(personas.MORNING_AREA, 0),
         person_times=len(passages) + sum(_is_checked(script) for script in scripts),
         ends={state: count for state, count in sorted(ends.items()) if count},
         kinds=guests.kinds(invited),
