@@ -72,6 +72,23 @@ async def screen(hub: Hub, opened_at: datetime = MORNING, **columns: object) -> 
     return screening_id
 
 
+async def defer(
+    hub: Hub, screening_id: UUID, at: datetime, closure: tuple[timedelta, str] | None
+) -> None:
+    """Put a screening off, and settle it so long afterwards by that event, if ever."""
+    row: dict[str, object] = {
+        "hub_id": hub.hub_id,
+        "deferral_id": uuid4(),
+        "screening_id": screening_id,
+        "reason": "OUTAGE",
+        "opened_at": at,
+        "due_at": at + DAY,
+    }
+    if closure:
+        row |= {"closed_at": at + closure[0], "outcome": closure[1]}
+    await _insert(hub, "deferral", row)
+
+
 async def _insert(hub: Hub, table: str, row: dict[str, object]) -> None:
     places = ", ".join(f"${n}" for n in range(1, len(row) + 1))
     async with hub.house.database.transaction() as tx:

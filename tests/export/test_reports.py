@@ -56,6 +56,7 @@ async def test_a_period_in_which_nothing_happened_is_all_zeros(hub: Hub) -> None
         "fever_patients": 0,
         "cases": 0,
         "deferred": 0,
+        "deferred_closed_24h": 0,
         "no_show": 0,
         "complete_222": 0,
         "completeness_222": None,
@@ -89,6 +90,25 @@ async def test_whoever_did_not_come_was_not_checked(hub: Hub) -> None:
     assert set(counts.values()) == {0}
     assert (told["no_show"], told["deferred"], told["cleared"]) == (1, 1, 0)
     assert told["completeness_222"] is None
+
+
+async def test_closed_in_time_are_those_whom_data_settled_within_a_day_every_time(
+    hub: Hub,
+) -> None:
+    day, moment = timedelta(hours=24), timedelta(seconds=1)
+    for closures in (
+        [(day, "matched_clear")],
+        [(day, "reenter"), (moment, "matched_risk")],
+        [(moment, "reenter"), (day + moment, "matched_clear")],
+        [(moment, "reenter"), None],
+        [(moment, "timeout")],  # a policy may give less than a day
+        [None],
+    ):
+        screening_id = await linelists.screen(hub, deferred_at=MORNING)
+        for closure in closures:
+            await linelists.defer(hub, screening_id, MORNING, closure)
+    told = await report(hub)
+    assert (told["deferred"], told["deferred_closed_24h"]) == (6, 2)
 
 
 @pytest.mark.parametrize("state", ScreeningState)
@@ -247,6 +267,7 @@ async def test_a_day_at_the_gates_is_counted_as_it_went(hub: Hub) -> None:
         "fever_patients": 1,
         "cases": 1,
         "deferred": 0,
+        "deferred_closed_24h": 0,
         "no_show": 0,
         "complete_222": 1,
         "completeness_222": 0.5,

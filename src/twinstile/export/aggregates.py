@@ -73,6 +73,7 @@ def _measures(period: Period) -> Iterator[tuple[str, int]]:
         ("cleared", period.cleared),
         ("referred", period.referred),
         ("deferred", period.deferred),
+        ("deferred_closed_24h", period.deferred_closed_24h),
         ("no_show", period.no_show),
         ("complete_222", period.complete_222),
         ("cases", period.cases),

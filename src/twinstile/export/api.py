@@ -86,6 +86,9 @@ class PeriodAnswer(Answer):
     fever_patients: int = Field(description="distinct persons with a case")
     cases: int = Field(description="cases opened")
     deferred: int = Field(description="screenings that were put off at any time")
+    deferred_closed_24h: int = Field(
+        description="of these, settled by data or by the person within 24 hours, every time"
+    )
     no_show: int = Field(description="expected, and not there when the run was closed")
     complete_222: int = Field(description="checked person-times with all of 2-2-2")
     completeness_222: float | None = Field(
@@ -236,6 +239,7 @@ async def report_period(
         fever_patients=period.fever_patients,
         cases=period.cases,
         deferred=period.deferred,
+        deferred_closed_24h=period.deferred_closed_24h,
         no_show=period.no_show,
         complete_222=period.complete_222,
         completeness_222=period.completeness_222,

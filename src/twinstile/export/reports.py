@@ -69,6 +69,7 @@ class Period:
     cleared: int
     referred: int
     deferred: int
+    deferred_closed_24h: int
     no_show: int
     complete_222: int
     cases: int
@@ -89,11 +90,18 @@ class Period:
 _SCREENINGS = f"""
 WITH opened AS (
     SELECT
-        person_id, state, referred_at, deferred_at, checks,
+        screening_id, person_id, state, referred_at, deferred_at, checks,
         {COMPLETE_SQL} AS complete
     FROM screening
     WHERE hub_id = $1 AND opened_at >= $2 AND opened_at < $3
       AND state <> 'VOID'  -- entered in error
+), settled AS (
+    SELECT screening_id
+    FROM deferral d JOIN opened USING (screening_id)
+    WHERE d.hub_id = $1
+    GROUP BY screening_id
+    HAVING bool_and(coalesce(
+        d.closed_at <= d.opened_at + interval '24 hours' AND d.outcome <> 'timeout', false))
 )
 SELECT
     count(*) FILTER (WHERE checks > 0),
@@ -103,6 +111,7 @@ SELECT
     count(*) FILTER (WHERE state IN ('CLEARED', 'CLEARED_CONDITIONAL', 'CLEARED_TRANSIT')),
     count(referred_at),
     count(deferred_at),
+    (SELECT count(*) FROM settled),
     count(*) FILTER (WHERE state = 'NO_SHOW'),
     count(*) FILTER (WHERE checks > 0 AND complete)
 FROM opened
@@ -173,7 +182,9 @@ async def of_period(
         deviated = dict(map(tuple, await tx.raw.fetch(_OVERRIDES, *period)))
     if screenings is None or cases is None or tallied is None:
         raise Internal
-    times, checks, travellers, cleared, referred, deferred, no_show, complete = screenings
+    times, checks, travellers, cleared, referred, deferred, closed, no_show, complete = (
+        screenings
+    )
     opened, patients, disposed, codes, finals, evers = cases
     sent = {
         Disposition(code): Sent(final, ever)
@@ -187,6 +198,7 @@ async def of_period(
         cleared=cleared,
         referred=referred,
         deferred=deferred,
+        deferred_closed_24h=closed,
         no_show=no_show,
         complete_222=complete,
         cases=opened,
