@@ -226,6 +226,7 @@ def demo(  # noqa: PLR0913, PLR0917 -- each is one thing to vary
         return DayOptions(
             base_url=stage.base_url,
             bootstrap=stage.bootstrap,
+            away=stage.away,
             truth=stage.folder / f"{stage.hub_id}.json",
             timetable=timetable,
             stop=stop,

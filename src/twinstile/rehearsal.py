@@ -10,11 +10,13 @@ import json
 import os
 import secrets
 import sys
+from asyncio.subprocess import Process
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
+from urllib.parse import urlsplit
 
 from rich.console import Console
 
@@ -33,7 +35,7 @@ class NotStarted(Exception):
     """The service of the rehearsal did not start; it said why on standard error."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Stage:
     """A running service, and what its operator was told once."""
 
@@ -41,6 +43,20 @@ class Stage:
     hub_id: str
     base_url: str
     bootstrap: Bootstrap
+    process: Process
+
+    @asynccontextmanager
+    async def away(self) -> AsyncGenerator[None]:
+        """Kill the service without a word; after the block it is there again as before.
+
+        Raises `NotStarted`.
+        """
+        self.process.kill()
+        await self.process.wait()
+        yield
+        port = urlsplit(self.base_url).port or 0
+        self.process = await _serve(self.folder, self.hub_id, port)
+        await _line(self.process)
 
 
 async def run(
@@ -65,29 +81,46 @@ def _made(folder: Path) -> Path:
 async def stage(folder: Path) -> AsyncGenerator[Stage]:
     """Run a service on a free port for as long as the block. Raises `NotStarted`."""
     hub_id = f"demo-{secrets.token_hex(4)}"
-    service = await asyncio.create_subprocess_exec(
-        *_command(),
+    first = await _serve(folder, hub_id, 0)
+    try:
+        told = cast("dict[str, str]", json.loads(await _line(first)))
+        second = await _second_administrator(folder, hub_id)
+    except BaseException:
+        await _end(first)
+        raise
+    own = Account(told["login"], told["passcode"])
+    bootstrap = Bootstrap(own, second, told["enrolment_code"])
+    ready = Stage(folder, hub_id, told["url"], bootstrap, first)
+    try:
+        yield ready
+    finally:
+        await _end(ready.process)
+
+
+async def _serve(folder: Path, hub_id: str, port: int) -> Process:
+    return await asyncio.create_subprocess_exec(
+        *_command(port),
         stdout=asyncio.subprocess.PIPE,
         env=_environment(folder, hub_id),
         cwd=folder,
     )
+
+
+async def _end(service: Process) -> None:
+    if service.returncode is None:
+        service.terminate()
     try:
-        yield await _told(service, folder, hub_id)
-    finally:
-        if service.returncode is None:
-            service.terminate()
-        try:
-            async with asyncio.timeout(FAREWELL_S):
-                await service.wait()
-        except TimeoutError:
-            service.kill()
+        async with asyncio.timeout(FAREWELL_S):
             await service.wait()
+    except TimeoutError:
+        service.kill()
+        await service.wait()
 
 
-def _command() -> list[str]:
+def _command(port: int) -> list[str]:
     """The service as a child that ends with us, however we end."""
     ours = [str(os.getpid()), str(os.getuid()), str(os.getgid())]
-    serve = ["-m", "twinstile", "serve", "--host", "127.0.0.1", "--port", "0", "--json"]
+    serve = ["-m", "twinstile", "serve", "--host", "127.0.0.1", "--port", str(port), "--json"]
     return [sys.executable, "-I", "-S", launch.__file__, *ours, sys.executable, *serve]
 
 
@@ -106,7 +139,8 @@ def _environment(folder: Path, hub_id: str) -> dict[str, str]:
     }
 
 
-async def _told(service: asyncio.subprocess.Process, folder: Path, hub_id: str) -> Stage:
+async def _line(service: Process) -> bytes:
+    """Wait for what the service tells when it is ready. Raises `NotStarted`."""
     if service.stdout is None:
         raise NotStarted("The service has no output.")
     try:
@@ -116,14 +150,7 @@ async def _told(service: asyncio.subprocess.Process, folder: Path, hub_id: str) 
         raise NotStarted(f"The service was not ready after {PATIENCE_S:.0f} s.") from None
     if not line:
         raise NotStarted("The service ended before it was ready.")
-    told = cast("dict[str, str]", json.loads(line))
-    second = await _second_administrator(folder, hub_id)
-    return Stage(
-        folder,
-        hub_id,
-        told["url"],
-        Bootstrap(Account(told["login"], told["passcode"]), second, told["enrolment_code"]),
-    )
+    return line
 
 
 async def _second_administrator(folder: Path, hub_id: str) -> Account:

@@ -1,14 +1,19 @@
 import asyncio
 import io
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 from uuid import uuid4
 
+import pytest
 from hubs import PASSCODE, Hub
 from rich.console import Console
 
-from twinstile.demo import bodies
+from twinstile import serving
+from twinstile.app import create_app
+from twinstile.demo import bodies, truth
 from twinstile.demo import hub as demo_hub
 from twinstile.demo.client import connect
 from twinstile.demo.day import DayOptions, run_day
@@ -18,6 +23,7 @@ from twinstile.demo.recount import Asked, recount
 from twinstile.demo.tablets import Tablet
 from twinstile.platform import clock
 from twinstile.platform.roles import Role
+from twinstile.platform.web import House
 from twinstile.policy.versions import Policies
 from twinstile.screening import transitions
 from twinstile.screening.notices import sending
@@ -47,13 +53,49 @@ async def ticking(hub: Hub) -> AsyncGenerator[None]:
         clockwork.cancel()
 
 
-async def test_the_service_counts_a_day_as_the_truth_has_it(hub: Hub, tmp_path: Path):
+@dataclass
+class Restarted:
+    """A service of its own, which can be away for a while."""
+
+    house: House
+    base_url: str = ""
+    _serving: AsyncExitStack = field(default_factory=AsyncExitStack)
+
+    async def start(self) -> None:
+        listening = serving.listen("127.0.0.1", urlsplit(self.base_url).port or 0)
+        (self.base_url,) = serving.addresses(listening)
+        await self._serving.enter_async_context(
+            serving.running(create_app(self.house), listening)
+        )
+
+    @asynccontextmanager
+    async def away(self) -> AsyncGenerator[None]:
+        await self._serving.aclose()
+        yield
+        await self.start()
+
+    async def end(self) -> None:
+        await self._serving.aclose()
+
+
+@pytest.fixture
+async def restarted(house: House) -> AsyncGenerator[Restarted]:
+    own = Restarted(house)
+    await own.start()
+    yield own
+    await own.end()
+
+
+async def test_the_service_counts_a_day_as_the_truth_has_it(
+    hub: Hub, restarted: Restarted, tmp_path: Path
+):
     async with hub.client(Role.ADMINISTRATOR) as administrator:
         answer = await administrator.post("/v1/enrolments", json={})
     login = hub.duties[Role.ADMINISTRATOR].login
     second = (await hub.another(Role.ADMINISTRATOR)).login
     options = DayOptions(
-        base_url=hub.service.base_url,
+        base_url=restarted.base_url,
+        away=restarted.away,
         bootstrap=Bootstrap(
             Account(login, PASSCODE), Account(second, PASSCODE), answer.json()["code"]
         ),
@@ -69,6 +111,8 @@ async def test_the_service_counts_a_day_as_the_truth_has_it(hub: Hub, tmp_path: 
     assert result.service.counts == result.truth
     assert result.exit_code == 0
     assert result.truth.cases > 0
+    assert result.truth.offline > 3 * truth.TAKEN_AWAY
+    assert (result.truth.deferred_closed_24h, result.truth.replay_elsewhere) == (2, 1)
 
 
 async def test_an_acknowledged_check_that_cannot_be_read_is_lost(hub: Hub):
@@ -92,9 +136,10 @@ async def test_an_acknowledged_check_that_cannot_be_read_is_lost(hub: Hub):
             epidemiologist,
         )
         await tablet.check({"illness": False})
-        assert (await recount(service, day, Asked(since, bodies.now(), [], NO_CHANGE))).lost == 0
+        asked = Asked(since, bodies.now(), [], NO_CHANGE)
+        assert (await recount(service, day, asked)).lost == 0
         tablet.acknowledged.add(str(uuid4()))
-        counted = await recount(service, day, Asked(since, bodies.now(), [], NO_CHANGE))
+        counted = await recount(service, day, asked)
     assert counted.lost == 1
     assert counted.counts.checks == 1
     assert counted.case_rows == 0

@@ -41,6 +41,7 @@ def test_the_totals_are_those_of_the_crowd_and_of_the_guests():
     both = truth.count(PLAN.passages, PLAN.visits, no_show=counts.no_show)
     assert both == counts
     assert (alone.travellers, alone.person_times, alone.kinds) == (3000, 3000, {})
+    assert (guests.deferred_closed_24h, guests.offline) == (2, 9)
     assert guests.replay_elsewhere == guests.kinds[personas.MORNING_AREA] == 1
     # nobody checked who was entered in error or only changed trains; an erroneous check is none
     here = sum(guests.kinds.values()) - 3
@@ -60,10 +61,14 @@ def test_nobody_is_complete_on_a_train_without_the_first_reminder():
 
 
 def test_some_tablets_are_offline_for_the_middle_of_their_work():
-    offline = [passage for passage in PLAN.passages if passage.offline]
+    offline = [passage for passage in PLAN.passages if passage.offline and not passage.away]
     assert {passage.tablet for passage in offline} == {0, 1}
     for tablet in (0, 1):
-        mine = [passage.offline for passage in PLAN.passages if passage.tablet == tablet]
+        mine = [
+            passage.offline and not passage.away
+            for passage in PLAN.passages
+            if passage.tablet == tablet
+        ]
         assert len(mine) // 3 == sum(mine)
         assert not mine[0]
         assert not mine[-1]
@@ -72,7 +77,19 @@ def test_some_tablets_are_offline_for_the_middle_of_their_work():
 @pytest.mark.parametrize(("share", "tablets"), [(0.0, 0), (0.01, 1), (1.0, 8)])
 def test_any_share_of_offline_tablets_can_be_asked_for(share: float, tablets: int):
     plan = _plan(replace(ORDER, offline_share=share))
-    assert len({p.tablet for p in plan.passages if p.offline}) == tablets
+    cut = {p.tablet for p in plan.passages if p.offline and not p.away}
+    assert len(cut) == tablets
+
+
+@pytest.mark.parametrize("travellers", [1, 60, 3000])
+def test_every_lane_takes_some_while_the_service_is_away(travellers: int):
+    plan = _plan(replace(ORDER, travellers=travellers, offline_share=0.0))
+    for tablet in range(min(travellers, ORDER.lanes)):
+        mine = [passage for passage in plan.passages if passage.tablet == tablet]
+        away = [position for position, passage in enumerate(mine) if passage.away]
+        assert 1 <= len(away) <= truth.TAKEN_AWAY
+        assert away == list(range(away[0], away[-1] + 1))
+        assert all(mine[position].offline for position in away)
 
 
 def test_rechecks_stay_as_rare_as_published():

@@ -80,6 +80,14 @@ class Service:
         """Send, and read the JSON object that comes back. Raises Refused, Unreadable."""
         return _read(await self.send(method, path, token, body))
 
+    async def answers(self) -> bool:
+        """Whether anybody is there at all."""
+        try:
+            await self.http.get("/livez")
+        except httpx2.TransportError:
+            return False
+        return True
+
 
 async def until(done: Callable[[], Awaitable[bool]], seconds: float = CLOCK_S) -> None:
     """Look again and again; returns when it is done, or after so long."""

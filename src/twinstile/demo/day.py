@@ -18,7 +18,7 @@ from rich.console import Console
 
 from twinstile.demo import bodies, gtfs, personas, timetable, truth
 from twinstile.demo.client import Service, connect
-from twinstile.demo.gates import Gates
+from twinstile.demo.gates import Away, Gates
 from twinstile.demo.hosts import GuestTrain, Hosts
 from twinstile.demo.hub import Bootstrap, Hub, open_hub
 from twinstile.demo.noon import Noon, change_policy
@@ -34,6 +34,7 @@ class DayOptions:
 
     base_url: str
     bootstrap: Bootstrap
+    away: Away
     truth: Path
     """Where the truth is written, before the first request."""
     timetable: Path | None = None
@@ -85,7 +86,7 @@ async def run_day(options: DayOptions, console: Console) -> DayResult:
         hosts = Hosts(service, hub, await _expect(service, hub, plan, station.station))
         crowd = sum(len(passage.steps) for passage in plan.passages)
         with progress(console, crowd) as checked:
-            gates = Gates(service, hub, plan, run_ids, options.speed, checked)
+            gates = Gates(service, hub, plan, run_ids, options.speed, options.away, checked)
             async with asyncio.TaskGroup() as day_work:
                 day_work.create_task(gates.open())
                 noon = await _guests(service, hub, plan, hosts, since)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from uuid import uuid4
 
@@ -12,6 +13,9 @@ from twinstile.demo.hub import Hub
 from twinstile.demo.protocol import Place
 from twinstile.demo.tablets import Tablet
 from twinstile.demo.truth import Passage, Plan
+
+Away = Callable[[], AbstractAsyncContextManager[None]]
+"""For as long as the block the service is not there."""
 
 _Turn = tuple[Passage, int, Answer]
 """Someone on the way to a desk, the step to take there, the answer that sent them."""
@@ -27,6 +31,7 @@ class Gates:
     run_ids: Sequence[str]
     speed: float | None
     """Simulated seconds per second; None is as fast as the service answers."""
+    away: Away
     checked: Callable[[], None]
     """Called after every check."""
     troubles: list[str] = field(default_factory=list)
@@ -34,29 +39,60 @@ class Gates:
     _desks: dict[Place, asyncio.Queue[_Turn | None]] = field(default_factory=dict)
 
     async def open(self) -> None:
-        """Let everybody through; returns when the last one is done with."""
+        """Let everybody through; returns when the last one is done with.
+
+        Once in the day the service goes away under the desks' and the guests' requests; the
+        lanes meet then, and each takes some people without it.
+        """
         desks = {Place.ASSISTED: self.hub.assisted, Place.SECONDARY: self.hub.secondary}
         self._desks = {place: asyncio.Queue() for place in desks}
         started = asyncio.get_running_loop().time()
+        cut = {passage.tablet for passage in self.plan.passages if passage.away}
+        outage = asyncio.Barrier(len(cut) + 1)
         async with asyncio.TaskGroup() as desk_work:
             for place, tablet in desks.items():
                 desk_work.create_task(self._desk(place, tablet))
             async with asyncio.TaskGroup() as lane_work:
+                lane_work.create_task(self._interrupt(outage))
                 for position, tablet in enumerate(self.hub.lanes):
                     mine = [p for p in self.plan.passages if p.tablet == position]
-                    lane_work.create_task(self._lane(tablet, mine, started))
+                    lane_work.create_task(self._lane(tablet, mine, started, outage))
             for queue in self._desks.values():
                 queue.put_nowait(None)
 
-    async def _lane(self, tablet: Tablet, passages: Sequence[Passage], started: float) -> None:
+    async def _interrupt(self, outage: asyncio.Barrier) -> None:
+        """When all lanes have come so far, let the service be away until all have gone on."""
+        await outage.wait()
+        async with self.away():
+            if await self.service.answers():
+                self.troubles.append("the service did not go away")
+            await outage.wait()
+            await outage.wait()
+        await outage.wait()
+
+    async def _lane(
+        self,
+        tablet: Tablet,
+        passages: Sequence[Passage],
+        started: float,
+        outage: asyncio.Barrier,
+    ) -> None:
         kept: dict[str, Passage] = {}
+        away = False
         for passage in passages:
             await self._until_due(passage, started)
+            if passage.away is not away:  # it goes, or it has come back
+                away = passage.away
+                await outage.wait()
+                await outage.wait()
             if passage.offline:
                 kept[tablet.keep(self._content(passage, 0, None))] = passage
                 continue
             await self._replay(tablet, kept)
             await self._go_on(Place.LANE, tablet, (passage, 0, None))
+        if away:
+            await outage.wait()
+            await outage.wait()
         await self._replay(tablet, kept)
 
     async def _desk(self, place: Place, tablet: Tablet) -> None:

@@ -4,13 +4,11 @@ A line is a kind of guest with a script; where many need the same, the script ha
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import date, timedelta
 
 from twinstile.demo import documents
 from twinstile.demo.guests import (
     ARRIVE,
-    CLOCK,
     DISPOSITION,
     NAMING,
     NOTICED,
@@ -25,36 +23,9 @@ from twinstile.demo.guests import (
     Visit,
     Way,
 )
-from twinstile.demo.protocol import State
-
-S = State
-
-
-def check(desk: Desk, state: S, **parts: object) -> Move:
-    """A check of somebody well, with these parts changed, or left out if None."""
-    whole = {"temperature": WELL, "credential": GREEN, "identity": "MATCH"} | parts
-    told = {name: part for name, part in whole.items() if part is not None}
-    return Move(desk, state, told=told)
-
-
-def again(move: Move) -> Move:
-    """The same, with which another passage begins."""
-    return replace(move, again=True)
-
-
-def step(desk: Desk, word: str, state: S, **particulars: object) -> Move:
-    """A step that no check brings."""
-    return Move(desk, state, word, particulars)
-
-
-def by_clock(state: S) -> Move:
-    """Nobody does anything until a deadline of the service has passed."""
-    return Move(Desk.SUPERVISOR, state, CLOCK)
-
+from twinstile.demo.moves import S, again, by_clock, check, step
 
 MORNING_AREA = "from an area, before noon"
-WELL = {"value": 36.6, "method": "WALK_THROUGH"}
-GREEN = {"status": "GREEN"}
 _HOT, _EAR_HOT = ({"value": 38.5, "method": m} for m in ("WALK_THROUGH", "EAR"))
 _CHILD = date(2018, 5, 4)
 _TODAY = timedelta(0)

@@ -50,15 +50,22 @@ async def recount(service: Service, hub: Hub, asked: Asked) -> Recount:
     lines = await service.send("GET", taken, hub.epidemiologist)
     known = [id_ for tablet in hub.tablets for id_ in tablet.acknowledged]
     limit = asyncio.Semaphore(CONNECTIONS)
-    found = await asyncio.gather(*(_readable(service, hub, id_, limit) for id_ in known))
+    found = await asyncio.gather(*(_read(service, hub, id_, limit) for id_ in known))
     ends = await _ends(service, hub, asked)
     kinds = Counter(
         [one.kind for one in asked.received if await _seen(service, hub, one, asked)]
     )
     return Recount(
-        counts=_counts(report, dict(sorted(ends.items())), dict(kinds), asked.noon.elsewhere),
+        counts=_counts(
+            report,
+            dispositions=_final(report),
+            offline=sum(told["offline"] is True for told in found if told),
+            replay_elsewhere=asked.noon.elsewhere,
+            ends=dict(sorted(ends.items())),
+            kinds=dict(kinds),
+        ),
         case_rows=sum(1 for row in csv.reader(io.StringIO(lines.text)) if row) - 1,
-        lost=found.count(False),
+        lost=found.count(None),
     )
 
 
@@ -142,22 +149,32 @@ async def _found(service: Service, hub: Hub, one: Received) -> bool:
     return one.passages == [member(passage, "screening_id", str) for passage in passages]
 
 
-async def _readable(service: Service, hub: Hub, id_: str, limit: asyncio.Semaphore) -> bool:
+async def _read(service: Service, hub: Hub, id_: str, limit: asyncio.Semaphore) -> Json | None:
     async with limit:
         try:
-            await service.ask("GET", f"/v1/checks/{id_}", hub.supervisor)
+            return await service.ask("GET", f"/v1/checks/{id_}", hub.supervisor)
         except Refused as error:
             if error.status != 404:
                 raise
-            return False
-        return True
+            return None
+
+
+def _final(report: Json) -> dict[str, int]:
+    """Read how many cases went where in the end, without what nobody was sent to."""
+    given = mapping(report.get("dispositions"))
+    final = {code: member(count, "final", int) for code, count in sorted(given.items())}
+    return {code: count for code, count in final.items() if count}
 
 
 def _counts(
-    report: Json, ends: dict[str, int], kinds: dict[str, int], elsewhere: int
+    report: Json,
+    *,
+    dispositions: dict[str, int],
+    offline: int,
+    replay_elsewhere: int,
+    ends: dict[str, int],
+    kinds: dict[str, int],
 ) -> Counts:
-    given = mapping(report.get("dispositions"))
-    final = {code: member(count, "final", int) for code, count in sorted(given.items())}
     return Counts(
         travellers=member(report, "travellers", int),
         checks=member(report, "checks", int),
@@ -167,8 +184,10 @@ def _counts(
         deferred=member(report, "deferred", int),
         no_show=member(report, "no_show", int),
         complete_222=member(report, "complete_222", int),
-        dispositions={code: count for code, count in final.items() if count},
-        replay_elsewhere=elsewhere,
+        offline=offline,
+        deferred_closed_24h=member(report, "deferred_closed_24h", int),
+        dispositions=dispositions,
+        replay_elsewhere=replay_elsewhere,
         person_times=member(report, "person_times_checked", int),
         ends=ends,
         kinds=kinds,

@@ -13,7 +13,7 @@ from pathlib import Path
 from random import Random
 
 from twinstile.demo import guests, people, personas
-from twinstile.demo.guests import DISPOSITION, Guest, Script, Visit
+from twinstile.demo.guests import DISPOSITION, Guest, Script, Visit, Way
 from twinstile.demo.people import Person
 from twinstile.demo.protocol import CONTACT, Place, State, Step, script
 from twinstile.demo.timetable import Train
@@ -30,6 +30,10 @@ DISPOSITIONS = (
     ("HEALTH_MONITORING", 0.02),  # those who refused all else
 )
 """59 % to hospital as at Shanghai Hongqiao; the others are assumptions."""
+
+
+TAKEN_AWAY = 5
+"""People at each lane who are checked while the service is away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,8 @@ class Passage:
     person: Person
     tablet: int
     offline: bool
+    away: bool
+    """Offline because the service is away; else the tablet's own line is down."""
     steps: tuple[Step, ...]
     disposition: str | None
     complete: bool
@@ -69,6 +75,9 @@ class Counts:
     deferred: int
     no_show: int
     complete_222: int
+    offline: int
+    """Checks that were taken without a line."""
+    deferred_closed_24h: int
     dispositions: dict[str, int]
     replay_elsewhere: int
     """Passages of the morning that the afternoon's policy would have led another way."""
@@ -113,10 +122,12 @@ def plan_day(trains: Sequence[Train], order: Order) -> Plan:
         draws = Random(f"{order.seed}/{person.key}")
         steps = script(_first(person, lane), _Thermometer(person, draws, biases[lane]))
         held = steps[-1].state is State.HELD
+        away = 2 * third <= turn < 2 * third + TAKEN_AWAY
         passage = Passage(
             person=person,
             tablet=lane,
-            offline=lane < dark and third <= turn < 2 * third,
+            offline=away or (lane < dark and third <= turn < 2 * third),
+            away=away,
             steps=steps,
             disposition=people.weighted(draws, DISPOSITIONS) if held else None,
             complete=person.train in reminded,
@@ -141,6 +152,7 @@ def write(plan: Plan, order: Order, path: Path) -> None:
                 "service_no": plan.trains[passage.person.train].service_no,
                 "tablet": passage.tablet,
                 "offline": passage.offline,
+                "away": passage.away,
                 "checks": [asdict(step) for step in passage.steps],
                 "disposition": passage.disposition,
                 "complete": passage.complete,
@@ -217,6 +229,12 @@ def count(passages: Sequence[Passage], invited: tuple[Visit, ...], *, no_show: i
         deferred=sum(State.DEFERRED in found for found in counted),
         no_show=no_show,
         complete_222=sum(passage.complete for passage in passages),
+        offline=sum(passage.offline for passage in passages)
+        + sum(len(visit.guests) for visit in invited if visit.group.way in _WITHOUT_A_LINE),
+        deferred_closed_24h=sum(
+            State.DEFERRED in found and State.DEFERRED_UNRESOLVED not in found
+            for found in counted
+        ),
         dispositions=dict(sorted(given.items())),
         replay_elsewhere=guests.kinds(invited).get(personas.MORNING_AREA, 0),
         person_times=len(passages) + sum(_is_checked(script) for script in scripts),
@@ -227,6 +245,7 @@ def count(passages: Sequence[Passage], invited: tuple[Visit, ...], *, no_show: i
 
 
 _CLEARED = (State.CLEARED, State.CLEARED_CONDITIONAL, State.CLEARED_TRANSIT)
+_WITHOUT_A_LINE = {Way.SHIFT_CHANGE, Way.PAPER}
 _REFERRED = {State.SECONDARY, State.HELD}
 
 
