@@ -10,7 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import select, text
 
-from twinstile.arrivals import manifests
+from twinstile.arrivals import authorities, manifests
 from twinstile.cases import retention as closed_cases
 from twinstile.cases.retention import Hold
 from twinstile.identity import retention, vault
@@ -20,7 +20,7 @@ from twinstile.platform.destruction import Reason
 from twinstile.platform.errors import NotFound
 from twinstile.platform.tables import Hub
 from twinstile.platform.web import House
-from twinstile.policy import versions
+from twinstile.policy import received, versions
 from twinstile.policy.types import Parameters
 from twinstile.policy.versions import Policies
 from twinstile.screening import retention as carrier_keys
@@ -34,6 +34,9 @@ EMPTIED: Final = (
     "person_link",
     "quarantine",
     "manifest_entry",
+    "identity_alert",
+    "health_status",
+    "key_area",
     "notice_order",
     "notice",
 )
@@ -45,6 +48,10 @@ PURGED: Final = (
     "person_link",
     "quarantine",
     "manifest_entry",
+    "identity_alert",
+    "health_status",
+    "key_area",
+    "key_area_list",
     "alert",
     "deferral",
     "notice_order",
@@ -73,9 +80,11 @@ async def retain(house: House, policies: Policies, hub_id: str, now: datetime) -
     purge = await retention.run(house.database, keys, hub_id, zone, days, now)
     cases = await _retain_cases(house, hub_id, figures, now)
     cases += await _retain_deferrals(house, hub_id, now)
-    before = now - timedelta(days=days)
+    before, today = now - timedelta(days=days), now.astimezone(zone).date()
     async with house.database.transaction() as tx:
         await manifests.forget(tx, hub_id, before)
+        await authorities.forget(tx, hub_id, today - timedelta(days=days), now)
+        await received.forget(tx, hub_id, today)
     for room in (carrier_keys, notices):
         forgotten = room.BATCH
         while forgotten == room.BATCH:

@@ -142,7 +142,17 @@ async def test_nobody_can_change_a_checks_verdict_even_if_they_try(house: House)
 
 @pytest.mark.parametrize(
     "table",
-    ["vault", "vault_held", "vault_contact", "person_link", "quarantine", "operator", "shift"],
+    [
+        "vault",
+        "vault_held",
+        "vault_contact",
+        "person_link",
+        "identity_alert",
+        "health_status",
+        "quarantine",
+        "operator",
+        "shift",
+    ],
 )
 async def test_the_role_of_exports_sees_no_identities(house: House, table: str) -> None:
     with pytest.raises(asyncpg.InsufficientPrivilegeError):

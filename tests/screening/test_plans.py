@@ -74,6 +74,19 @@ INSERT INTO person_link (hub_id, link_id, person_id, other_person_id, evidence, 
 SELECT hub_id, gen_random_uuid(), least(person_id, run_id), greatest(person_id, run_id),
        'BOTH_DOCUMENTS_SHOWN', 'x', now(), run_id, run_id FROM screening WHERE hub_id = $1
 """
+ALERTS = """
+INSERT INTO identity_alert (hub_id, feed, key, person_id, kind, authority, legal_basis,
+                            action, valid_from, valid_to, day, recorded_at)
+SELECT hub_id, 'police', sha256(screening_id::text::bytea), person_id, 'KEY_AREA', 'x', 'x',
+       'CHECK', now() - interval '1 hour', now() + interval '1 hour', $2, now()
+FROM screening WHERE hub_id = $1 AND $2::date IS NOT NULL
+"""
+STATUSES = """
+INSERT INTO health_status (hub_id, feed, key, person_id, issuer, colour, close_contact,
+                           valid_from, valid_to, day, recorded_at)
+SELECT hub_id, feed, key, person_id, 'x', 'RED', false, valid_from, valid_to, day, recorded_at
+FROM identity_alert WHERE hub_id = $1
+"""
 CHECKS = """
 INSERT INTO "check" (hub_id, id, screening_id, device_id, counter, observed_at, received_at,
     clock_offset_ms, clock_suspect, offline, evidence, fingerprint, fingerprint_key, status,
@@ -131,6 +144,12 @@ async def store(tx: Transaction, hub_id: str, people: int) -> None:
     await tx.raw.execute(PEOPLE, hub_id, DAY, people)
     for statement in (SCREENINGS, PARTIES, MEMBERS, CASES, ENTRIES, NOTICES, CHECKS, LINKS):
         await tx.raw.execute(statement, hub_id)
+    await tx.raw.execute(ALERTS, hub_id, DAY)
+    await tx.raw.execute(STATUSES, hub_id)
+
+
+def shown(blind: bytes) -> dict[str, str]:
+    return {"blind": f"\\x{blind.hex()}", "earlier": f"\\x{os.urandom(32).hex()}"}
 
 
 def statements(hub_id: str, size: int) -> dict[str, tuple[str, tuple[object, ...]]]:
@@ -145,7 +164,7 @@ def statements(hub_id: str, size: int) -> dict[str, tuple[str, tuple[object, ...
     looked_up = json.dumps(
         [
             {"ordinal": i, "id": str(n), "screening_id": of, "party_id": of}
-            | ({"blind": f"\\x{b.hex()}"} if i % 3 else {})  # without a document, too
+            | (shown(b) if i % 3 else {})  # without a document, too
             | common
             for i, (n, of, b) in enumerate(zip(ids, named, blinds, strict=True))
         ]
@@ -206,6 +225,9 @@ TABLES = (
     "party",
     "party_member",
     "fever_case",
+    "identity_alert",
+    "health_status",
+    "key_area_list",
 )
 
 

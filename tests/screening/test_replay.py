@@ -13,9 +13,11 @@ import people
 import pytest
 from hubs import Hub, open_hub
 
+from twinstile.arrivals.types import Mark
 from twinstile.platform import clock
 from twinstile.platform.roles import Role
 from twinstile.policy import documents
+from twinstile.policy.areas import Level, Met
 from twinstile.policy.types import HubPolicy
 from twinstile.policy.versions import Policies
 from twinstile.screening import rules, transitions
@@ -255,7 +257,9 @@ async def test_what_a_minor_has_of_the_guardian_is_replayed(hub: Hub) -> None:
 def test_what_a_decision_reads_comes_back_from_the_check() -> None:
     at = clock.now()
     company = Company(PartyRole.MINOR, "GREEN", flagged=True)
-    full = Around(at, at.date(), True, True, company, Direction.DEPARTING)
+    met = Met(county=Level.HIGH, left_on=at.date())
+    known_of = (True, True, company, Direction.DEPARTING, frozenset(Mark), met)
+    full = Around(at, at.date(), *known_of)
     last = Evidence(((365, "EAR", None),), "GREEN", verifications=frozenset(VerificationKind))
     begins = last.again()
     stored = orjson.loads(orjson.dumps(rules.told(full, Evidence(), begins)))

@@ -56,3 +56,44 @@ class ManifestEntry(Base):
     alight_stop: Mapped[str | None]
     recorded_at: Mapped[datetime]
     withdrawn_at: Mapped[datetime | None]
+
+
+class IdentityAlert(Base):
+    """Somebody the authorities ask to be looked at, under the sender's key of the alert."""
+
+    __tablename__ = "identity_alert"
+    __table_args__ = (Index(None, "person_id", "hub_id"),)
+
+    hub_id: Mapped[HubKey]
+    feed: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[bytes] = mapped_column(primary_key=True)
+    """Of the sender's key, which may be a document's number: keyed."""
+    person_id: Mapped[UUID]
+    kind: Mapped[str]
+    authority: Mapped[str]
+    legal_basis: Mapped[str]
+    action: Mapped[str]
+    valid_from: Mapped[datetime]
+    valid_to: Mapped[datetime]
+    day: Mapped[date]
+    """When it was received: it ends with the identities of that day."""
+    recorded_at: Mapped[datetime]
+
+
+class HealthStatus(Base):
+    """What a health department says of a person; see `IdentityAlert`."""
+
+    __tablename__ = "health_status"
+    __table_args__ = (Index(None, "person_id", "hub_id"),)
+
+    hub_id: Mapped[HubKey]
+    feed: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[bytes] = mapped_column(primary_key=True)
+    person_id: Mapped[UUID]
+    issuer: Mapped[str]
+    colour: Mapped[str]
+    close_contact: Mapped[bool]
+    valid_from: Mapped[datetime]
+    valid_to: Mapped[datetime]
+    day: Mapped[date]
+    recorded_at: Mapped[datetime]

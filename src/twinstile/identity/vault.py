@@ -108,6 +108,14 @@ OVERTAKEN_SQL = """
 """
 """Whether a row returned by `MEET_SQL` had moved since its own statement began to read."""
 
+FORMER_SQL = """
+ARRAY(SELECT DISTINCT v.person_id
+      FROM (SELECT * FROM vault WHERE blind = ANY(ARRAY[{blind}, {earlier}]) OFFSET 0) v
+      WHERE v.hub_id = {hub})
+"""
+"""Every person id this document had since the epoch before. A person id ends with an epoch;
+what must reach its person until a day of its own is looked for under all of these."""
+
 
 @dataclass(frozen=True, slots=True)
 class Shown:
@@ -118,6 +126,8 @@ class Shown:
     ciphers, epoch."""
     blinds: Sequence[bytes]
     """The blind index of each identity that was given, in order."""
+    earlier: Sequence[bytes] = ()
+    """The same under the key of the epoch before, see `FORMER_SQL`."""
 
 
 async def shown(keys: KeyFiles, hub_id: str, day: date, people: Sequence[Identity]) -> Shown:
@@ -141,7 +151,9 @@ async def shown(keys: KeyFiles, hub_id: str, day: date, people: Sequence[Identit
         ],
         epoch_of(day),
     )
-    return Shown(arguments, [digests[0] for digests in blinds])
+    return Shown(
+        arguments, [digests[0] for digests in blinds], [digests[-1] for digests in blinds]
+    )
 
 
 async def recognise(

@@ -69,6 +69,28 @@ class Met:
     left_on: date | None = None
     """When the area was left that is met most closely; the latest day of several."""
 
+    def joined(self, other: "Met") -> "Met":
+        """The same with what another list of areas makes of these stays."""
+        mine, its = self.levels, other.levels
+        depth = [sum(level is not Level.NONE for level in of) for of in (mine, its)]
+        left = [
+            met.left_on
+            for met, deep in zip((self, other), depth, strict=True)
+            if deep == max(depth)
+        ]
+        known = [day for day in left if day is not None]
+        worse = (max(pair, key=_LEVELS.index) for pair in zip(mine, its, strict=True))
+        return Met(
+            self.relation,
+            *worse,
+            left_on=max(known) if known and len(known) == len(left) else None,
+        )
+
+    @property
+    def levels(self) -> tuple[Level, Level, Level]:
+        """By province, county and street."""
+        return self.province, self.county, self.street
+
 
 @dataclass(frozen=True, slots=True)
 class Areas:
@@ -100,6 +122,13 @@ class Areas:
             left_on=max(known) if known and len(known) == len(dates) else None,
         )
 
+    def listed_met(self, stays: Sequence[Stay], day: date) -> Met:
+        """The same of a list that knows no home; nothing where it meets no area."""
+        if not (stays and self.listed):
+            return NOWHERE
+        met = self.met(stays, day)
+        return replace(met, relation=Relation.UNKNOWN) if met.levels != _NO_LEVELS else NOWHERE
+
     def _distance(self, code: str) -> int:
         if code.isalpha() or code[:2] in _ACROSS_CODES:
             return _DISTANCE[Relation.ABROAD]
@@ -107,6 +136,9 @@ class Areas:
         return min(near, default=_DISTANCE[Relation.UNKNOWN])
 
 
+NO_AREAS: Final = Areas()
+NOWHERE: Final = Met()
+_NO_LEVELS: Final = (Level.NONE, Level.NONE, Level.NONE)
 _LEVELS: Final = tuple(Level)
 _SEVERITY: Final = {level: severity for severity, level in enumerate(Level)}
 _RELATIONS: Final = tuple(Relation)

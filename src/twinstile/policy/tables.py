@@ -1,9 +1,9 @@
 """Policies as stored: each version once, and from when which one holds."""
 
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import UniqueConstraint
+from sqlalchemy import BigInteger, UniqueConstraint
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -52,3 +52,27 @@ class PolicyActivation(Base):
     version: Mapped[str] = mapped_column(primary_key=True)
     approval_id: Mapped[UUID | None]
     """None: the policy a new hub begins with."""
+
+
+class ReceivedArea(Base):
+    """A key area as a health department lists it; a policy may list others."""
+
+    __tablename__ = "key_area"
+
+    hub_id: Mapped[HubKey]
+    feed: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    code: Mapped[str]
+    level: Mapped[str]
+    since: Mapped[date]
+    until: Mapped[date]
+    recorded_at: Mapped[datetime]
+
+
+class ReceivedList(Base):
+    """How often the received areas of a hub changed: a process knows its copy by it."""
+
+    __tablename__ = "key_area_list"
+
+    hub_id: Mapped[HubKey]
+    revision: Mapped[int] = mapped_column(BigInteger)

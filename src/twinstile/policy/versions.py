@@ -12,7 +12,8 @@ from twinstile.platform import events
 from twinstile.platform.db import Reading, Transaction
 from twinstile.platform.errors import NotFound
 from twinstile.platform.events import Happening
-from twinstile.policy import documents
+from twinstile.policy import documents, received
+from twinstile.policy.areas import NO_AREAS, Areas
 from twinstile.policy.tables import Policy, PolicyActivation, PolicyDraft
 from twinstile.policy.types import HubPolicy
 
@@ -29,6 +30,7 @@ class Policies:
 
     def __init__(self) -> None:
         self._compiled: dict[tuple[str, str], HubPolicy] = {}
+        self._received: dict[str, tuple[int, Areas]] = {}
 
     async def get(self, tx: Reading, hub_id: str, version: str) -> HubPolicy:
         """The compiled policy of that version. Raises `NotFound`."""
@@ -37,6 +39,15 @@ class Policies:
             document = await read_document(tx, hub_id, version)
             self._compiled[key] = documents.compile_document(document)
         return self._compiled[key]
+
+    async def received(self, tx: Reading, hub_id: str, revision: int | None) -> Areas:
+        """The key areas that departments list, as of that revision (`received`)."""
+        if revision is None:
+            return NO_AREAS
+        known = self._received.get(hub_id)
+        if known is None or known[0] != revision:
+            known = self._received[hub_id] = (revision, await received.read(tx, hub_id))
+        return known[1]
 
 
 async def read_document(tx: Reading, hub_id: str, version: str) -> dict[str, object]:

@@ -21,6 +21,7 @@ from twinstile.screening.bodies import (
 from twinstile.screening.party_bodies import PartyTold
 from twinstile.screening.passage import Recorded
 from twinstile.screening.types import Outcome, Reason, ScreeningState
+from twinstile.screening.words import BEYOND_POLICY
 
 _NEXT = {
     ScreeningState.PRESENTED: NextStep.COMPLETE_EVIDENCE,
@@ -33,6 +34,8 @@ _NEXT = {
     ScreeningState.CLEARED_CONDITIONAL: NextStep.GO,
     ScreeningState.CLEARED_TRANSIT: NextStep.GO,
 }
+
+_TEXTS = {code: {"en": said.en, "zh-CN": said.zh_cn} for code, said in BEYOND_POLICY.items()}
 
 
 def check(done: Recorded, language: str, who: Principal) -> CheckAnswer:
@@ -73,7 +76,7 @@ def _reason(reason: Reason, rule: PolicyRule | None, language: str) -> ReasonAns
     return ReasonAnswer(
         rule_id=reason.rule_id,
         code=reason.code,
-        text=_said(rule.text if rule else {}, language) or reason.code,
+        text=_said(rule.text if rule else _TEXTS.get(reason.code, {}), language) or reason.code,
         discretion=rule is not None and rule.discretion,
         alternatives=[
             AlternativeAnswer(

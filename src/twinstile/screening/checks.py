@@ -64,7 +64,9 @@ async def record(
         for version in {situation.policy_version for situation in situations}
         | {s.known.policy_version for s in situations if s.known}
     }
-    batch = Batch(policies, stand.zone)
+    revision = situations[0].areas if situations else None
+    received = await stand.policies.received(tx, hub_id, revision)
+    batch = Batch(policies, stand.zone, received)
     for check, situation in zip(checks, situations, strict=True):
         batch.take(check, situation)
     openings = await referrals.rows(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Final, TypedDict
 
-from twinstile.policy.areas import Areas, Level, Relation, Stay
+from twinstile.policy.areas import NOWHERE, Areas, Level, Met, Relation, Stay
 from twinstile.screening.claim_words import (
     ItinerarySource,
     SampleKind,
@@ -139,11 +139,16 @@ class Coarse:
 _PLAIN: Final = Coarse()
 
 
-def coarse(claims: Claims, areas: Areas, at: datetime, day: date) -> Coarse:
-    """What claims amount to at a moment; `day` is its day at the hub."""
+def coarse(
+    claims: Claims, areas: Areas, at: datetime, day: date, received: Met = NOWHERE
+) -> Coarse:
+    """What claims amount to at a moment; `day` is its day at the hub.
+
+    `received`: what these stays meet of the key areas that departments list.
+    """
     if claims is NOTHING:
         return _PLAIN
-    met = areas.met(claims.stays, day)
+    met = areas.met(claims.stays, day).joined(received)
     near = met.province is not Level.NONE
     newest: dict[SampleResult, datetime] = {}
     negative_pcr = None

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import cast
 from uuid import UUID
 
+from twinstile.arrivals.types import Mark
 from twinstile.identity.types import Finding
 from twinstile.identity.vault import Identity, Shown
 from twinstile.platform.db import Transaction, as_json
@@ -109,6 +110,8 @@ class About:
     """Their screenings that nobody resolved, and when each had its last check."""
     open_case: tuple[UUID, str] | None = None
     """Id and number of an open case: a further alarm joins it."""
+    marks: frozenset[Mark] = frozenset()
+    """What police and health departments say of them at the moment of the check."""
 
 
 NOBODY = About()
@@ -151,6 +154,8 @@ class Situation:
     """The person's open screening, else the last one of the past day."""
     party: Gathering | None
     """The party the check names, or that its passage belongs to."""
+    areas: int | None
+    """The revision of the key areas that were received, see `Policies.received`."""
 
 
 async def look_up(
@@ -162,7 +167,7 @@ async def look_up(
     too; sent once more if somebody was being worked on by another transaction when it began,
     and one before it where a check names a party.
     """
-    blinds = iter(documents.blinds)
+    blinds = zip(documents.blinds, documents.earlier, strict=True)
     # what is read of a party with its first check serves the others
     parties = {check.party.party_id: check.id for check in reversed(checks) if check.party}
     wanted = as_json(
@@ -171,7 +176,7 @@ async def look_up(
                 "ordinal": ordinal,
                 "id": check.id,
                 "screening_id": check.screening_id,
-                "blind": "\\x" + next(blinds).hex() if check.identity else None,
+                **(_by(*next(blinds)) if check.identity else {}),
                 "run_id": check.run_id,
                 "observed_at": check.moment,
                 "lane_id": check.lane_id,
@@ -190,6 +195,10 @@ async def look_up(
     return [_situation(*row) for row in rows]
 
 
+def _by(blind: bytes, earlier: bytes) -> dict[str, str]:
+    return {"blind": "\\x" + blind.hex(), "earlier": "\\x" + earlier.hex()}
+
+
 def _situation(  # noqa: PLR0913, PLR0917 # one parameter a column of the statement, in its order
     _overtaken: bool,  # noqa: FBT001
     person_id: UUID | None,
@@ -206,6 +215,7 @@ def _situation(  # noqa: PLR0913, PLR0917 # one parameter a column of the statem
     named: dict[str, object] | None,
     latest: dict[str, object] | None,
     party: dict[str, object] | None,
+    areas: int | None,
 ) -> Situation:
     return Situation(
         person_id,
@@ -222,6 +232,7 @@ def _situation(  # noqa: PLR0913, PLR0917 # one parameter a column of the statem
         _earlier(named) if named else None,
         _earlier(latest) if latest else None,
         _gathering(party) if party else None,
+        areas,
     )
 
 
@@ -232,6 +243,7 @@ def _about(row: Mapping[str, object]) -> About:
         tuple(map(UUID, cast("list[str]", row["kin"]))),
         {UUID(of): datetime.fromisoformat(at) for of, at in suspicions.items()},
         (UUID(open_case["case_id"]), open_case["case_no"]) if open_case else None,
+        frozenset(map(Mark, cast("list[str]", row["marks"] or ()))),
     )
 
 

@@ -11,6 +11,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from twinstile.cases.referrals import Opening, case_of
+from twinstile.policy.areas import NO_AREAS, Areas
 from twinstile.policy.types import HubPolicy
 from twinstile.screening import assisted, machine, reviews, rows, rules
 from twinstile.screening.bodies import FactStatus
@@ -44,8 +45,12 @@ from twinstile.screening.types import (
 class Batch:
     """The checks of one call, decided one after the other so that each sees those before it."""
 
-    def __init__(self, policies: Mapping[str, HubPolicy], zone: ZoneInfo) -> None:
+    def __init__(
+        self, policies: Mapping[str, HubPolicy], zone: ZoneInfo, received: Areas = NO_AREAS
+    ) -> None:
+        """`received`: the key areas that departments list, beside those of each policy."""
         self._policies = policies
+        self._received = received
         self._zone = zone
         self._passages: dict[UUID, Passage] = {}
         self._of_person: dict[UUID, dict[UUID, None]] = {}
@@ -111,7 +116,7 @@ class Batch:
         if not inherited <= evidence.reminders:
             evidence = replace(evidence, reminders=evidence.reminders | inherited)
         evidence, guardian = self.parties.inherited(passage, evidence)
-        around = self._around(check, passage, situation)
+        around = self._around(check, replace(passage, evidence=evidence), situation)
         decision, stood = self._reviewed(check, passage, evidence, around, situation)
         after = self._moved(passage, check, evidence, decision, situation)
         status = FactStatus.CONFLICT_KEPT if conflict else FactStatus.STORED
@@ -169,7 +174,7 @@ class Batch:
                 )
         for minor in self.parties.waiting(after):
             evidence, guardian = self.parties.inherited(minor, minor.evidence)
-            around = self._around(check, minor, situation)
+            around = self._around(check, replace(minor, evidence=evidence), situation)
             decision = rules.decide(minor.state, evidence, around, policy)
             if not decision.path and guardian is None:
                 continue
@@ -195,8 +200,8 @@ class Batch:
         """The decision for the passage, by what; what else there is to say of it is noted."""
         policy = self._policies[situation.policy_version]
         whole = rules.decide(passage.state, evidence, around, policy)
-        unaware, alone = None, replace(around, prior_hold=False)
-        if around.prior_hold and reviews.is_over(check, policy):
+        unaware, alone = None, replace(around, prior_hold=False, marks=frozenset())
+        if (around.prior_hold or around.marks) and reviews.is_over(check, policy):
             unaware = rules.decide(passage.state, evidence, alone, policy)
         decision, cause = reviews.standing(check, whole, unaware)
         told = check.id, check.decided, whole
@@ -212,15 +217,18 @@ class Batch:
         return decision, alone if decision is unaware else around
 
     def _around(self, check: GateCheck, passage: Passage, situation: Situation) -> rules.Around:
-        """What a decision about this passage takes from around it."""
+        """What a decision about this passage, with its evidence, takes from around it."""
         policy = self._policies[situation.policy_version]
+        day = check.moment.astimezone(self._zone).date()
         return rules.Around(
             check.moment,
-            check.moment.astimezone(self._zone).date(),
+            day,
             prior_hold=self._suspected(check, passage, policy),
             open_case=self._open_case(passage) is not None,
             company=self.parties.company(passage, policy, check.moment),
             direction=situation.direction,
+            marks=self._told_of(passage).marks,
+            received=self._received.listed_met(passage.evidence.claims.stays, day),
         )
 
     def _learn(self, situation: Situation) -> None:

@@ -5,12 +5,14 @@ become coarse facts, the policy's rules speak about these, and the most cautious
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime
 from functools import lru_cache
 from typing import TypedDict
 
+from twinstile.arrivals.types import ALERTS, Mark
 from twinstile.policy import measures
+from twinstile.policy.areas import NOWHERE, Level, Met
 from twinstile.policy.measures import Ordered
 from twinstile.policy.types import HubPolicy, Parameters
 from twinstile.screening import claims, machine
@@ -28,6 +30,7 @@ from twinstile.screening.types import (
     ScreeningState,
     ServiceKind,
     TemperatureMethod,
+    Verdict,
     VerificationKind,
 )
 
@@ -37,6 +40,15 @@ EMERGENCY = "EMERGENCY"
 NONE = "NONE"
 ALONE = Company()
 RELEASE_FORBIDDEN = Reason("RELEASE-GUARD", "release-forbidden")
+MARKED: Mapping[Mark, Reason] = {
+    Mark.ALERT_STOP: Reason("AUTHORITY-STOP", "authority-stop"),
+    Mark.ALERT_CHECK: Reason("AUTHORITY-CHECK", "authority-check"),
+    Mark.STATUS_RED: Reason("HEALTH-RED", "health-record-red"),
+    Mark.CLOSE_CONTACT: Reason("HEALTH-CONTACT", "health-record-contact"),
+    Mark.STATUS_YELLOW: Reason("HEALTH-YELLOW", "health-record-yellow"),
+}
+"""No policy can do without these: whoever is marked goes to the second check at least."""
+RED = frozenset({Mark.STATUS_RED, Mark.CLOSE_CONTACT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +165,10 @@ class Around:
     open_case: bool = False
     company: Company = ALONE
     direction: Direction = Direction.UNKNOWN
+    marks: frozenset[Mark] = frozenset()
+    """What police and health departments say of the person."""
+    received: Met = NOWHERE
+    """What the stays of the evidence meet of the key areas that departments list."""
 
     @classmethod
     def stored(
@@ -169,7 +185,26 @@ class Around:
             if company
             else ALONE,
             direction=direction,
+            marks=frozenset(map(Mark, told.get("marks", ()))),
+            received=_met(told["received"]) if "received" in told else NOWHERE,
         )
+
+
+def _met(told: "_ToldAreas") -> Met:
+    left_on = told["left_on"]
+    return Met(
+        province=Level(told["province"]),
+        county=Level(told["county"]),
+        street=Level(told["street"]),
+        left_on=date.fromisoformat(left_on) if left_on else None,
+    )
+
+
+class _ToldAreas(TypedDict):
+    province: str
+    county: str
+    street: str
+    left_on: str | None
 
 
 class _ToldCompany(TypedDict):
@@ -194,6 +229,8 @@ class Told(TypedDict, total=False):
     """Of a minor: a guardian's declaration may be among them."""
     carried: _Carried
     """What the passage began with, of the one before; with its first check."""
+    marks: list[str]
+    received: _ToldAreas
 
 
 def told(
@@ -212,8 +249,16 @@ def told(
             "credential": carried.credential,
             "parts": sorted(carried.reused),
         },
+        "marks": sorted(around.marks),
+        "received": _areas(around.received) if around.received != NOWHERE else None,
     }
     return {name: value for name, value in known.items() if value}
+
+
+def _areas(met: Met) -> _ToldAreas:
+    province, county, street = (level.value for level in met.levels)
+    left_on = met.left_on.isoformat() if met.left_on else None
+    return {"province": province, "county": county, "street": street, "left_on": left_on}
 
 
 def begun(told: Told) -> Evidence:
@@ -235,14 +280,16 @@ class Beside:
     open_case: bool = False
     company: Company = ALONE
     direction: Direction = Direction.UNKNOWN
+    marks: frozenset[Mark] = frozenset()
 
 
 def decide(
     state: ScreeningState, evidence: Evidence, around: Around, policy: HubPolicy
 ) -> Decision:
     """What the policy says of this evidence, with every reason, and where that leads."""
-    told = claims.coarse(evidence.claims, policy.areas, around.at, around.day)
-    beside = Beside(told, around.prior_hold, around.open_case, around.company, around.direction)
+    told = claims.coarse(evidence.claims, policy.areas, around.at, around.day, around.received)
+    known = (around.prior_hold, around.open_case, around.company, around.direction)
+    beside = Beside(told, *known, around.marks)
     return _decide(state, evidence, beside, policy)
 
 
@@ -257,7 +304,7 @@ def ordered(
     ]
     if not asked:
         return ()
-    met = policy.areas.met(evidence.claims.stays, around.day)
+    met = policy.areas.met(evidence.claims.stays, around.day).joined(around.received)
     return measures.ordered(asked, around.at, around.day, met.left_on)
 
 
@@ -274,7 +321,15 @@ def _decide(
     if evidence.emergency != NONE and outcome is not Outcome.HOLD:
         # help does not wait for a policy that forgot it
         outcome, reasons = Outcome.HOLD, (Reason(EMERGENCY, "emergency"), *reasons)
-    return machine.conclude(state, outcome, reasons, policy.version)
+    if not beside.marks:
+        return machine.conclude(state, outcome, reasons, policy.version)
+    because = (reason for mark, reason in MARKED.items() if mark in beside.marks)
+    outcome, reasons = max(outcome, Outcome.SECONDARY), (*because, *reasons)
+    decision = machine.conclude(state, outcome, reasons, policy.version)
+    if Mark.ALERT_STOP in beside.marks:
+        # nobody is held by it: the lane stops, and the second check finds out
+        return replace(decision, verdict=max(decision.verdict, Verdict.STOP))
+    return decision
 
 
 def highest(
@@ -297,8 +352,8 @@ def _guarded(evidence: Evidence, beside: Beside, parameters: Parameters) -> bool
             ReleaseFacts(
                 highest_tenths=highest(evidence.readings, parameters),
                 threshold_tenths=parameters.threshold_tenths,
-                red=evidence.credential == "RED",
-                authority_hit=False,
+                red=evidence.credential == "RED" or bool(beside.marks & RED),
+                authority_hit=bool(beside.marks & ALERTS),
                 open_case=beside.prior_hold or beside.open_case,
                 severely_ill=evidence.illness,
             )

@@ -2,10 +2,12 @@
 
 from typing import Final
 
+from twinstile.arrivals.authorities import MARKS_SQL
 from twinstile.arrivals.manifests import EXPECTATION_SQL
 from twinstile.cases.referrals import CASE_NO_SQL, OPEN_CASE_SQL
 from twinstile.identity.links import KIN_SQL
-from twinstile.identity.vault import MEET_SQL, OVERTAKEN_SQL
+from twinstile.identity.vault import FORMER_SQL, MEET_SQL, OVERTAKEN_SQL
+from twinstile.policy.received import REVISION_SQL
 from twinstile.policy.versions import IN_FORCE_SQL
 from twinstile.screening.inheritance import LAST_R2_SQL, R1_SQL
 from twinstile.screening.suspicion import UNRESOLVED_SQL
@@ -43,22 +45,25 @@ jsonb_build_object('kin', {{kin}},
             h.screening_id, coalesce(h.fold -> 'at', to_jsonb(h.referred_at)))
         FROM (SELECT * FROM screening WHERE person_id = ANY({{kin}}) OFFSET 0) h
         WHERE h.hub_id = $1 AND h.opened_at > w.observed_at - interval '14 days'
-          AND {UNRESOLVED_SQL.format(s="h")}))
+          AND {UNRESOLVED_SQL.format(s="h")}),
+    'marks', {MARKS_SQL.format(hub="$1", people="{ids}", at="w.observed_at")})
 """  # noqa: S608 # constants of ours
+_ABOUT_THEM = _ABOUT.format(kin="w.kin", ids="w.kin || w.former")
 _RUN = "coalesce(e.run_id, w.run_id)"
 
 # LATERAL with LIMIT: one look-up by index for each check, whatever the planner believes.
 # Fragments of lower rooms are constants of ours; every value is a parameter.
 FACTS_SQL: Final = f"""
 WITH met AS ({MEET_SQL}), wanted AS MATERIALIZED (
-    SELECT v.*, {KIN_SQL.format(hub="$1", person="v.whose")} AS kin
+    SELECT v.*, {KIN_SQL.format(hub="$1", person="v.whose")} AS kin,
+        {FORMER_SQL.format(hub="$1", blind="v.blind", earlier="v.earlier")} AS former
     FROM (
         SELECT c.*, m.person_id, {OVERTAKEN_SQL.format(met="m")} IS TRUE AS overtaken,
             coalesce(m.person_id, (
                 SELECT s.person_id FROM screening s
                 WHERE s.hub_id = $1 AND s.screening_id = c.screening_id LIMIT 1)) AS whose
         FROM jsonb_to_recordset($8::jsonb) AS c(
-            ordinal int, id uuid, screening_id uuid, blind bytea, run_id uuid,
+            ordinal int, id uuid, screening_id uuid, blind bytea, earlier bytea, run_id uuid,
             observed_at timestamptz, lane_id text, party_id uuid)
         LEFT JOIN met m ON m.blind = c.blind
         OFFSET 0
@@ -80,7 +85,7 @@ SELECT
     e.entry_id,
     {R1_SQL.format(hub="$1", person="w.person_id", run=_RUN)} AS r1,
     {LAST_R2_SQL.format(hub="$1", checkpoint="l.checkpoint", at="w.observed_at")} AS last_r2,
-    CASE WHEN w.whose IS NOT NULL THEN {_ABOUT.format(kin="w.kin")} END AS about,
+    CASE WHEN w.whose IS NOT NULL THEN {_ABOUT_THEM} END AS about,
     {_earlier_sql("n")} AS named,
     {_earlier_sql("p")} AS latest,
     CASE WHEN g.party_id IS NOT NULL THEN jsonb_build_object(
@@ -88,7 +93,7 @@ SELECT
             SELECT jsonb_agg({_earlier_sql("s")} || jsonb_build_object(
                 'role', m.role, 'about', CASE
                     WHEN m.role = 'MINOR' AND s.closed_at IS NULL AND s.person_id IS NOT NULL
-                    THEN (SELECT {_ABOUT.format(kin="k.kin")}
+                    THEN (SELECT {_ABOUT.format(kin="k.kin", ids="k.kin")}
                           FROM (SELECT {KIN_SQL.format(hub="$1", person="s.person_id")} AS kin
                                 OFFSET 0) k) END
                 ) ORDER BY m.joined_at, m.screening_id)
@@ -96,7 +101,8 @@ SELECT
                 SELECT s.xmin, s.* FROM screening s
                 WHERE s.hub_id = $1 AND s.screening_id = m.screening_id LIMIT 1
             ) s
-            WHERE m.hub_id = $1)) END AS party
+            WHERE m.hub_id = $1)) END AS party,
+    {REVISION_SQL.format(hub="$1")} AS areas
 FROM wanted w
 LEFT JOIN lane l ON l.hub_id = $1 AND l.lane_id = w.lane_id
 LEFT JOIN expected e ON e.ordinal = w.ordinal

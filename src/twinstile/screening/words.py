@@ -97,6 +97,26 @@ EVENTS: Final[Mapping[ScreeningEvent, Phrase]] = {
     ScreeningEvent.REENTER: Phrase("comes back", "再次进入"),
 }
 
+BEYOND_POLICY: Final[Mapping[str, Phrase]] = {
+    "emergency": Phrase("Emergency: call the medic at once", "紧急情况 立即呼叫医护人员"),
+    "release-forbidden": Phrase("Not to be let through unverified", "未经核验不得放行"),
+    "authority-stop": Phrase(
+        "Stop: ask this person to the second check", "请拦停 引导至二次核验"
+    ),
+    "authority-check": Phrase("Ask this person to the second check", "请引导至二次核验"),
+    "health-record-red": Phrase(
+        "Health department: red, ask to the second check", "卫健部门记录为红码 请二次核验"
+    ),
+    "health-record-yellow": Phrase(
+        "Health department: yellow, ask to the second check", "卫健部门记录为黄码 请二次核验"
+    ),
+    "health-record-contact": Phrase(
+        "Health department: close contact, keep a distance and call the medic",
+        "卫健部门记录为密切接触者 请保持距离并呼叫医护人员",
+    ),
+}
+"""Reasons that no policy gives, by their code."""
+
 ENTERS: Final[Mapping[str, Phrase]] = {
     "manifest_row": Phrase("on an arrival manifest", "在到达名单上"),
     "first_capture": Phrase("first reading or document at a lane", "通道首次采集"),

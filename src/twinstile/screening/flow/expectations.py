@@ -13,6 +13,7 @@ from sqlalchemy import insert, select
 from uuid_utils.compat import uuid7
 
 from twinstile.arrivals import manifests
+from twinstile.arrivals.authorities import MARKS_SQL
 from twinstile.cases.referrals import OPEN_CASE_SQL
 from twinstile.identity.links import KIN_SQL
 from twinstile.platform import events
@@ -55,8 +56,8 @@ WHERE m.hub_id = $1 AND m.run_id = $2 AND m.withdrawn_at IS NULL
 """
 _OUTSTANDING_SQL = f"{_OUTSTANDING} ORDER BY m.entry_id"
 
-# Nobody with an open case or a suspicion that nobody resolved is let by unseen, whichever of
-# their documents the manifest names.
+# Nobody with an open case, with a suspicion that nobody resolved, or of whom a department says
+# something is let by unseen, whichever of their documents the manifest names.
 _HARMLESS = f"""
 SELECT o.entry_id, o.person_id,
     {OPEN_CASE_SQL.format(hub="$1", people="o.kin")} IS NULL
@@ -64,6 +65,7 @@ SELECT o.entry_id, o.person_id,
         SELECT FROM (SELECT * FROM screening WHERE person_id = ANY(o.kin) OFFSET 0) s
         WHERE s.hub_id = $1 AND s.referred_at > $3::timestamptz - interval '14 days'
           AND {UNRESOLVED_SQL.format(s="s")})
+    AND {MARKS_SQL.format(hub="$1", people="o.kin", at="$3::timestamptz")} IS NULL
 FROM (SELECT e.*, {KIN_SQL.format(hub="$1", person="e.person_id")} AS kin
       FROM ({{outstanding}}) e) o
 ORDER BY o.entry_id

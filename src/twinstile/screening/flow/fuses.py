@@ -12,6 +12,8 @@ from uuid import UUID
 
 from sqlalchemy import RowMapping, insert, or_, select, update
 
+from twinstile.arrivals import authorities
+from twinstile.arrivals.types import ALERTS
 from twinstile.cases.referrals import OPEN_CASE_SQL
 from twinstile.identity import links
 from twinstile.platform import approvals, devices, events
@@ -175,13 +177,14 @@ async def forbidden(
     people = await links.kin(tx, hub_id, found.person_id) if found.person_id else []
     row = await tx.raw.fetchrow(_EVER_SQL, hub_id, found.screening_id, people, at)
     red, ill, suspected, case = row or (False, False, False, False)
+    marks = await authorities.marks(tx, hub_id, people, at)
     readings = cast("list[tuple[int, str, int | None]]", found.fold.get("readings", []))
     return machine.release_forbidden(
         ReleaseFacts(
             highest_tenths=rules.highest(readings, parameters),
             threshold_tenths=parameters.threshold_tenths,
-            red=red,
-            authority_hit=False,
+            red=red or bool(marks & rules.RED),
+            authority_hit=bool(marks & ALERTS),
             open_case=suspected or case,
             severely_ill=ill,
         )
