@@ -27,6 +27,7 @@ BREACHES = [
     ("types, rules and state machines are pure", "cases/machine.py", "import asyncio"),
     ("the web stays at the edge", "cases/tables.py", "from fastapi import Request"),
     ("only adapters call out", "screening/checks.py", "import httpx2"),
+    ("only adapters call out", "arrivals/manifests.py", "import asyncssh"),
     (
         "the tables of policy are its own",
         "screening/rules.py",

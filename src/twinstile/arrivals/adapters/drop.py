@@ -150,11 +150,12 @@ class Drop:
     async def fetch(self, cursor: str | None, now: dt.datetime) -> AsyncIterator[Fetched]:
         await self._shelf.prepare((WORK, DONE, REFUSED))
         await self._sweep(now)
-        begun = {one.name for one in await self._shelf.entries(WORK, MOST_LISTED)}
+        working = await self._shelf.entries(WORK, MOST_LISTED)
         seen = await self._shelf.entries("", MOST_LISTED)
         fault = "too-many-files" if len(seen) >= MOST_LISTED else None
-        if any(_impossible(one.name) for one in seen):
+        if any(_impossible(one.name) for one in (*working, *seen)):
             fault = "bad-name"
+        begun = {one.name for one in working if not _impossible(one.name)}
         takeable, following = self._choose(seen, _stamps(cursor), begun)
         left, told = MOST_DELIVERIES, cursor or ""
         for name in (*self._unmarked(sorted(begun)), *takeable):
@@ -329,7 +330,8 @@ def _stamps(cursor: str | None) -> frozenset[str]:
 def _sound(name: str) -> bool:
     """Whether the name can be kept, shown and written down anywhere."""
     return (
-        not _ODD.search(name)
+        not _impossible(name)
+        and not _ODD.search(name)
         and len(_raw(name)) <= LONGEST_NAME
         and not name.startswith((".", NAMELESS))
         and name == name.strip()
