@@ -1,0 +1,155 @@
+"""Tables of any kind as lines of cells: separated text, and workbooks of office programs.
+
+Lazily, in the order of the file. Workbooks are opened in a process of their own (`workbook`).
+"""
+
+import csv
+import io
+import json
+import re
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import IO, Final, TypeAlias, cast
+
+from twinstile.arrivals.formats import charsets
+from twinstile.arrivals.formats.reasons import WORDS, Reason
+from twinstile.arrivals.records import Delivery, Reject, Unreadable
+
+Cell: TypeAlias = str | int | float
+"""As the sender keeps it; dates and times of a workbook are text by ISO 8601."""
+
+LONGEST_LINE: Final = 1 << 16
+MOST_CELLS: Final = 512
+MOST_LINES_OF_A_ROW: Final = 20
+"""That a quoted value may go on over; then its quotation mark was not meant."""
+_DELIMITERS: Final = "\t|;,"
+_QUOTED: Final = re.compile(r'"[^"]*"')
+_WORKBOOKS: Final = (b"PK\x03\x04", b"PK\x05\x06", b"\xd0\xcf\x11\xe0")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Cells of one row. Rows of later sheets are counted on from the last of the one before.
+
+    `first_day` is the day 0 of plain numbers that mean dates. `cut` says that the text ended
+    within this line, perhaps before it was whole.
+    """
+
+    sheet: int
+    number: int
+    cells: Sequence[Cell]
+    first_day: str = "1899-12-30"
+    cut: bool = False
+
+
+def is_workbook(body: bytes) -> bool:
+    return body.startswith(_WORKBOOKS)
+
+
+def lines(delivery: Delivery, options: Mapping[str, str]) -> Iterator[Line | Reject]:
+    """Raises `Unreadable`, at once or after what could be read."""
+    if is_workbook(delivery.body):
+        return _of_workbook(delivery.body)
+    return separated(
+        charsets.opened(delivery.body, options.get("encoding")), options.get("delimiter")
+    )
+
+
+def separated(text: io.TextIOWrapper, delimiter: str | None = None) -> Iterator[Line | Reject]:
+    """Lines of text whose cells stand between delimiters; which, is seen in the first lines."""
+    source = physical(text, LONGEST_LINE)
+    ahead = deque(islice(source, 40))
+    mark = delimiter or _delimiter([line for _, line in ahead])
+    while ahead or (ahead := deque(islice(source, 1))):
+        number, line = ahead.popleft()
+        if len(line) > LONGEST_LINE:
+            yield Reject(number, Reason.TOO_LONG)
+            continue
+        whole = [line]
+        if line.count('"') % 2:
+            ahead.extend(islice(source, max(0, MOST_LINES_OF_A_ROW - len(ahead))))
+            odd = (n for n, (_, text) in enumerate(ahead, 1) if text.count('"') % 2)
+            whole += [ahead.popleft()[1] for _ in range(next(odd, 0))]
+        yield from _parsed(number, whole, mark)
+
+
+def _parsed(number: int, whole: list[str], mark: str) -> Iterator[Line | Reject]:
+    open_quote = len(whole) == 1 and whole[0].count('"') % 2
+    quoting = csv.QUOTE_NONE if open_quote else csv.QUOTE_MINIMAL
+    reader = csv.reader(whole, delimiter=mark, quoting=quoting)
+    done = 0
+    try:
+        for cells in reader:
+            cut = reader.line_num == len(whole) and not whole[-1].endswith("\n")
+            if len(cells) > MOST_CELLS:
+                yield Reject(number + done, Reason.EXTRA_CELLS)
+            elif any(cells):
+                yield Line(0, number + done, cells, cut=cut)
+            done = reader.line_num
+    except csv.Error:
+        yield Reject(number + done, Reason.MALFORMED)
+
+
+def physical(text: io.TextIOWrapper, longest: int) -> Iterator[tuple[int, str]]:
+    """Numbered lines; of one that is too long just so much that this is seen."""
+    number = 0
+    while line := text.readline(longest + 1):
+        number += 1
+        rest = line
+        while len(rest) > longest and not rest.endswith("\n"):
+            rest = text.readline(longest + 1)
+        yield number, line.replace("\0", "")
+
+
+def _delimiter(ahead: Sequence[str]) -> str:
+    bare = "".join(_QUOTED.sub("", line) for line in ahead)
+    return max(_DELIMITERS, key=bare.count) if any(d in bare for d in _DELIMITERS) else ","
+
+
+def _of_workbook(body: bytes) -> Iterator[Line | Reject]:
+    script = str(Path(__file__).with_name("workbook.py"))
+    with subprocess.Popen(  # noqa: S603 -- our own interpreter and script
+        [sys.executable, "-I", script],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env={},
+    ) as process:
+        try:
+            yield from _told(process, body)
+        finally:
+            process.kill()
+
+
+def _told(process: subprocess.Popen[bytes], body: bytes) -> Iterator[Line | Reject]:
+    source, answer = cast("tuple[IO[bytes], IO[bytes]]", (process.stdin, process.stdout))
+    with suppress(BrokenPipeError):  # it has ended: its answer or its end tells why
+        source.write(body)
+    with suppress(BrokenPipeError):
+        source.close()
+    first_day, offset, last, sheet = "", 0, 0, 0
+    for told in answer:
+        match json.loads(told):
+            case "end":
+                return
+            case str(word) if first_day or word in WORDS:
+                raise Unreadable(word)
+            case str(word):
+                first_day = word
+            case row:
+                place, number, cells = cast("tuple[int, int, list[Cell]]", row)
+                if place != sheet:
+                    sheet, offset = place, last
+                last = offset + number
+                if len(cells) > MOST_CELLS:
+                    yield Reject(last, Reason.EXTRA_CELLS)
+                else:
+                    yield Line(sheet, last, cells, first_day)
+    # killed for what it took, or brought down by what it read
+    raise Unreadable(Reason.TOO_LARGE if process.wait() < 0 else Reason.DAMAGED)

@@ -1,0 +1,101 @@
+"""What cells mean: one spelling of text, days and times as people and spreadsheets write."""
+
+import datetime as dt
+import math
+import re
+import unicodedata
+from typing import Final
+
+from twinstile.arrivals.formats.sheets import Cell
+from twinstile.identity.text import INVISIBLE
+
+_UNSEEN: Final = re.compile(rf"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff{INVISIBLE}]")
+_FORMULA: Final = re.compile(r'="(.*)"')
+_NOTHING: Final = frozenset(
+    {"-", "--", "---", "----", "—", "——", "/", "\\", "\\n", "null", "none", "nan", "n/a", "nil"}
+    | {"(null)", "<null>", "undefined", "无", "暂无", "空", "#n/a"}
+)
+"""How systems and people write that there is nothing."""
+_DAY: Final = re.compile(r"(\d{4})(?:[-/.年](\d{1,2})[-/.月](\d{1,2})日?|(\d\d)(\d\d))(?!\d)")
+_TIME: Final = re.compile(
+    r"(?P<next>次日|第二天|翌日|隔日|\+1\s)?\s*(?P<h>\d{1,3})[:.时](?P<m>\d{1,2})(?:[:分]\d{0,2}(?:\.\d+)?)?分?"
+    r"\s*(?P<after>\(?\+1\)?|次日)?"
+)
+_EXACT: Final = re.compile(r".*([Zz]|[+-]\d\d:?\d\d)")
+_SERIAL: Final = re.compile(r"\d{5}(\.\d+)?")
+_LATEST_HOUR: Final = 96  # of a run that is days under way
+
+
+def text(cell: Cell | None) -> str:
+    """A cell in one spelling: NFKC, single-spaced, without what nobody sees; or empty."""
+    if cell is None:
+        return ""
+    if isinstance(cell, bool):
+        return str(cell).lower()
+    if isinstance(cell, float):
+        whole = math.isfinite(cell) and cell.is_integer() and abs(cell) < 1e15
+        return str(int(cell)) if whole else str(cell)
+    found = str(cell)
+    if wrapped := _FORMULA.fullmatch(found):  # how spreadsheets are kept from counting with it
+        found = wrapped[1]
+    if not found.isascii():
+        found = unicodedata.normalize("NFKC", found)
+    return " ".join(_UNSEEN.sub("", found).split()).removeprefix("'")
+
+
+def is_nothing(found: str) -> bool:
+    return not found or found.lower() in _NOTHING
+
+
+def day(found: str, first_day: str = "1899-12-30") -> dt.date | None:
+    """A day in one of its spellings, or as the number of days since `first_day`; else None."""
+    if _SERIAL.fullmatch(found):
+        return dt.date.fromisoformat(first_day) + dt.timedelta(days=int(float(found)))
+    told = _DAY.match(found)
+    if told is None:
+        return None
+    year, *rest = (int(part) for part in told.groups() if part)
+    try:
+        return dt.date(year, *rest)
+    except ValueError:
+        return None
+
+
+def moment(
+    found: str, on: dt.date, tz: dt.tzinfo, first_day: str = "1899-12-30"
+) -> dt.datetime | None:
+    """When something is: a time of the day `on` or of one after it, or a whole moment.
+
+    `24:10` and `次日00:10` are ten past midnight of the next day. A time that a clock leaves
+    out is read as if it had not been put forward yet.
+    """
+    if (told := _DAY.match(found)) and day(found):
+        on, found = day(found) or on, found[told.end() :].lstrip("Tt ")
+        if _EXACT.fullmatch(found):
+            with_offset = f"{on.isoformat()}T{found}"
+            return _exact(with_offset)
+    elif _SERIAL.fullmatch(found):
+        on = day(found, first_day) or on
+        found = str(float(found) % 1)
+    if re.fullmatch(r"0?\.\d+|0|0\.0", found):  # a fraction of the day
+        minutes = round(float(found) * 1440)
+    elif clock := _TIME.fullmatch(found):
+        hours, rest = int(clock["h"]), int(clock["m"])
+        if hours >= _LATEST_HOUR or rest > 59:
+            return None
+        minutes = hours * 60 + rest + 1440 * bool(clock["next"] or clock["after"])
+    elif re.fullmatch(r"([01]?\d|2[0-3])[0-5]\d", found):
+        minutes = int(found[:-2]) * 60 + int(found[-2:])
+    else:
+        return None
+    days, minutes = divmod(minutes, 1440)
+    on = on + dt.timedelta(days=days)
+    local = dt.datetime.combine(on, dt.time(minutes // 60, minutes % 60), tz)
+    return local.astimezone(dt.UTC)
+
+
+def _exact(found: str) -> dt.datetime | None:
+    try:
+        return dt.datetime.fromisoformat(found.upper()).astimezone(dt.UTC)
+    except (ValueError, OverflowError):
+        return None
