@@ -1,12 +1,10 @@
 """Messages to the people of a run: through HTTP, real files and the worker's own function."""
 
 import asyncio
-import json
 import stat
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from pathlib import Path
 from uuid import UUID
 
 import looks
@@ -14,6 +12,7 @@ import people
 import pytest
 from hubs import DEVICE, Hub, open_hub
 from people import Json
+from runs import PHONE, Run, announced, reachable, reminders, reminders_of
 
 from twinstile import doctor
 from twinstile.opening import Place
@@ -27,121 +26,14 @@ from twinstile.screening.notices.types import Batch, Message, Outcome
 from twinstile.screening.types import NoticeState
 from twinstile.worker import jobs_of
 
-PHONE, EMAIL = "+86 139-0000-4711", "somebody.kanarienvogel@example.org"
+EMAIL = "somebody.kanarienvogel@example.org"
 LATER = timedelta(seconds=60)
 """After it a channel's answer counts as lost."""
-
-
-def reachable(number: str, value: str = PHONE, *languages: str, **more: object) -> Json:
-    """An entry with an address."""
-    contact = {
-        "channel": "EMAIL" if "@" in value else "PHONE",
-        "value": value,
-        "owner": "SELF",
-    }
-    return {
-        "entry_id": f"E-{number[-4:]}",
-        "document": people.document(number),
-        "contact": contact,
-        "languages": list(languages),
-        **more,
-    }
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """A run that is due in two hours, and everything that is asked about it."""
-
-    hub: Hub
-    run_id: UUID
-    arrival: datetime
-
-    async def land(self, entries: Sequence[Json], batch: int = 1) -> None:
-        path = f"/v1/runs/{self.run_id}/manifest"
-        body = {"batch": batch, "entries": entries}
-        answer = await self.hub.client(Role.SUPERVISOR).put(path, json=body)
-        assert answer.status_code == 200, answer.text
-
-    async def order(
-        self, order_id: UUID | None = None, who: str = Role.SUPERVISOR, **body: object
-    ) -> tuple[int, Json]:
-        path = f"/v1/runs/{self.run_id}/notices/{order_id or people.new_id()}"
-        answer = await self.hub.client(who).put(path, json={"kind": "R1", **body})
-        told: Json = answer.json()
-        return answer.status_code, told
-
-    async def work(self, after: timedelta = timedelta(), out: Outbox | None = None) -> None:
-        """The worker's tick, so long from now."""
-        moment = clock.now() + after
-        await sending.run(out or sending.outbox(self.hub.house), self.hub.hub_id, moment)
-
-    async def notices(self, **query: str) -> list[Json]:
-        answer = await self.hub.client(Role.SCREENER).get(
-            f"/v1/runs/{self.run_id}/notices", params=query
-        )
-        assert answer.status_code == 200, answer.text
-        told: list[Json] = answer.json()["notices"]
-        return told
-
-    async def states(self) -> list[object]:
-        return sorted(str(one["state"]) for one in await self.notices())
-
-    async def summary(self) -> Json:
-        answer = await self.hub.client(Role.DUTY_COMMANDER).get(
-            f"/v1/runs/{self.run_id}/reminders"
-        )
-        assert answer.status_code == 200, answer.text
-        told: Json = answer.json()
-        return told
-
-    async def pass_gate(self, number: str) -> Json:
-        """A check of somebody, who says nothing of reminders before arrival."""
-        answer = await self.hub.client().put(
-            f"/v1/checks/{people.new_id()}", json=people.check(number=number)
-        )
-        assert answer.status_code == 201, answer.text
-        told: Json = answer.json()
-        return told
-
-    @property
-    def folder(self) -> Path:
-        return self.hub.house.settings.outbox_path / self.hub.hub_id
-
-    def files(self) -> list[Path]:
-        return sorted(self.folder.glob("*.jsonl"))
-
-    def lines(self) -> list[Json]:
-        return [json.loads(line) for f in self.files() for line in f.read_text().splitlines()]
 
 
 @pytest.fixture
 async def run(hub: Hub) -> Run:
     return await announced(hub)
-
-
-async def announced(hub: Hub) -> Run:
-    arrival = clock.now() + timedelta(hours=2)
-    run_id = people.new_id()
-    body = {
-        "mode": "RAIL",
-        "service_no": "G7349",
-        "service_date": arrival.date().isoformat(),
-        "origin": "Shanghai Hongqiao",
-        "terminus": "Hangzhou East",
-        "scheduled_arrival": arrival.isoformat(),
-    }
-    answer = await hub.client(Role.SUPERVISOR).put(f"/v1/runs/{run_id}", json=body)
-    assert answer.status_code == 200
-    return Run(hub, run_id, arrival)
-
-
-def reminders(told: Json) -> object:
-    return told["completeness"]["reminders"]
-
-
-async def reminders_of(hub: Hub, told: Json) -> object:
-    seen = await hub.client().get(f"/v1/screenings/{told['screening_id']}")
-    return reminders(seen.json())
 
 
 async def test_a_message_counts_for_its_person_once_a_gateway_has_taken_it(

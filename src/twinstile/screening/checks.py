@@ -20,7 +20,7 @@ from twinstile.platform.crypto import KeyFiles
 from twinstile.platform.db import Transaction, as_json
 from twinstile.platform.errors import Overtaken
 from twinstile.policy.versions import Policies
-from twinstile.screening import facts, fold
+from twinstile.screening import facts, fold, inheritance
 from twinstile.screening.facts import GateCheck
 from twinstile.screening.flow import alerts, deferrals
 from twinstile.screening.flow.alerts import Raised
@@ -75,6 +75,7 @@ async def record(
     numbers = await _write(tx, stand, batch, openings, checks if counting else ())
     await referrals.join(tx, hub_id, batch.joining, stand.at)
     await members.join(tx, hub_id, batch.parties.party_rows(), batch.parties.member_rows)
+    await inheritance.reach_minors(tx, hub_id, batch.reminded)
     await alerts.raise_all(tx, hub_id, batch.alerts, stand.at)
     await _review(tx, stand, batch.reviews)
     await deferrals.end(tx, hub_id, batch.returned(), ScreeningEvent.REENTER, None, stand.at)

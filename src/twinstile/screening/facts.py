@@ -128,6 +128,8 @@ class Gathering:
     members: tuple[tuple[PartyRole, Earlier], ...]
     about: tuple[About, ...]
     """Of its minors whose passage is open: they may be decided about without a check."""
+    told: frozenset[UUID]
+    """Of which runs the guardian was sent a message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,6 +260,9 @@ def _gathering(row: dict[str, object]) -> Gathering:
             _about(cast("dict[str, object]", member["about"]))
             for member in members
             if member["about"]
+        ),
+        frozenset(
+            UUID(run) for member in members for run in cast("list[str]", member["told"] or [])
         ),
     )
 

@@ -21,6 +21,7 @@ from twinstile.screening.types import (
     Company,
     Outcome,
     PartyRole,
+    ReminderKind,
     ScreeningState,
     VerificationKind,
 )
@@ -30,7 +31,7 @@ MOST_PEOPLE: Final = 60
 MOST_PASSAGES: Final = 240
 """Each may come by again; all of them are read with every check of one."""
 _SUSPECT: Final = UNRESOLVED | {ScreeningState.ABANDONED, ScreeningState.HANDED_OVER}
-_WAITING: Final = frozenset(
+WAITING: Final = frozenset(
     {ScreeningState.PRESENTED, ScreeningState.ASSISTED, ScreeningState.VERIFYING}
 )
 PASSED: Final = frozenset(
@@ -55,6 +56,8 @@ class _Party:
     row: str | None = None
     roles: dict[UUID, PartyRole] = field(default_factory=dict[UUID, PartyRole])
     people: int = 0
+    told: frozenset[UUID] = frozenset()
+    """Of which runs the guardian was sent a message, as it was read."""
 
 
 class Parties:
@@ -91,7 +94,9 @@ class Parties:
         gathering = situation.party
         if gathering is not None and gathering.party_id not in self._of:
             roles = {e.screening_id: role for role, e in gathering.members}
-            self._of[gathering.party_id] = _Party(gathering.row, roles, gathering.people)
+            self._of[gathering.party_id] = _Party(
+                gathering.row, roles, gathering.people, gathering.told
+            )
             self._read |= {
                 e.screening_id: as_passage(e, situation) for _, e in gathering.members
             }
@@ -176,13 +181,22 @@ class Parties:
         shown = theirs.verifications & {VerificationKind.CREDENTIAL}
         with_them = replace(
             evidence,
-            reminders=evidence.reminders | theirs.reminders,
+            reminders=evidence.reminders | self._passed_on(passage, guardian),
             verifications=evidence.verifications | shown,
             claims=_declared(evidence.claims, theirs.claims),
         )
         # claims are no part of a comparison of evidence
         same = (with_them, with_them.claims) == (evidence, evidence.claims)
         return (evidence, None) if same else (with_them, guardian.screening_id)
+
+    def _passed_on(self, minor: Passage, guardian: Passage) -> frozenset[ReminderKind]:
+        """The guardian's reminders; one before arrival counts for the run it was about."""
+        reminders = guardian.evidence.reminders
+        party = self._of.get(minor.party_id) if minor.party_id else None
+        if party and minor.run_id in party.told:
+            return reminders | {ReminderKind.R1}
+        alike = minor.run_id is None or guardian.run_id in {None, minor.run_id}
+        return reminders if alike else reminders - {ReminderKind.R1}
 
     def company(self, passage: Passage, policy: HubPolicy, at: datetime) -> Company:
         """What the rules may know of those somebody travels with."""
@@ -212,15 +226,11 @@ class Parties:
         alone = rules.decide(ScreeningState.PRESENTED, own, around, policy)
         return alone.outcome >= Outcome.SECONDARY
 
-    def waiting(self, guardian: Passage) -> list[Passage]:
-        """Minors at the lanes whose guardian this is: they are decided about again."""
+    def minors(self, guardian: Passage) -> list[Passage]:
+        """Minors whose guardian this is."""
         if not self._guards(guardian):
             return []
-        return [
-            p
-            for role, p in self._others(guardian)
-            if role is PartyRole.MINOR and p.state in _WAITING
-        ]
+        return [p for role, p in self._others(guardian) if role is PartyRole.MINOR]
 
     def _guards(self, passage: Passage) -> bool:
         party = self._of.get(passage.party_id) if passage.party_id else None

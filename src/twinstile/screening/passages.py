@@ -19,7 +19,7 @@ from twinstile.screening.deadlines import due
 from twinstile.screening.facts import NOBODY, About, GateCheck, Situation
 from twinstile.screening.flow.alerts import Raised
 from twinstile.screening.fold import Along
-from twinstile.screening.parties import Parties, flagged
+from twinstile.screening.parties import WAITING, Parties, flagged
 from twinstile.screening.passage import (
     UNRESOLVED,
     Passage,
@@ -38,6 +38,7 @@ from twinstile.screening.rules import Evidence
 from twinstile.screening.types import (
     Decision,
     Outcome,
+    ReminderKind,
     ScreeningState,
 )
 
@@ -70,6 +71,8 @@ class Batch:
         """Alarms of people who have an open case: they join it."""
         self.reviews: list[Review] = []
         """Decisions of devices that are to be told once more."""
+        self.reminded: set[UUID] = set()
+        """Parties with minors who wait no longer, and whose guardian was reminded."""
 
     def openings(self) -> list[Opening]:
         """Cases that the batch confirmed."""
@@ -158,7 +161,8 @@ class Batch:
         """What a check means to the rest of the party.
 
         Who has passed already is alerted of an abnormal member, and the passage stays as it is.
-        Minors who waited for their guardian are decided about again, without a check.
+        Minors who waited for their guardian are decided about again, without a check; of the
+        others it is only noted that they were reminded.
         """
         policy = self._policies[situation.policy_version]
         abnormal = self.parties.abnormal
@@ -172,8 +176,13 @@ class Batch:
                 self.alerts.append(
                     flagged(after.party_id, other.screening_id, after.screening_id)
                 )
-        for minor in self.parties.waiting(after):
+        for minor in self.parties.minors(after):
             evidence, guardian = self.parties.inherited(minor, minor.evidence)
+            if minor.state not in WAITING:
+                news = evidence.reminders - minor.evidence.reminders
+                if after.party_id and ReminderKind.R1 in news:
+                    self.reminded.add(after.party_id)
+                continue
             around = self._around(check, replace(minor, evidence=evidence), situation)
             decision = rules.decide(minor.state, evidence, around, policy)
             if not decision.path and guardian is None:

@@ -9,7 +9,7 @@ from twinstile.identity.links import KIN_SQL
 from twinstile.identity.vault import FORMER_SQL, MEET_SQL, OVERTAKEN_SQL
 from twinstile.policy.received import REVISION_SQL
 from twinstile.policy.versions import IN_FORCE_SQL
-from twinstile.screening.inheritance import LAST_R2_SQL, R1_SQL
+from twinstile.screening.inheritance import LAST_R2_SQL, R1_SQL, TOLD_RUNS_SQL
 from twinstile.screening.suspicion import UNRESOLVED_SQL
 
 # People are looked up one by one and by the person alone: OFFSET 0 keeps the hub, which the
@@ -91,7 +91,9 @@ SELECT
     CASE WHEN g.party_id IS NOT NULL THEN jsonb_build_object(
         'party_id', g.party_id, 'row', g.xmin, 'people', g.members, 'members', (
             SELECT jsonb_agg({_earlier_sql("s")} || jsonb_build_object(
-                'role', m.role, 'about', CASE
+                'role', m.role, 'told', CASE WHEN m.role = 'GUARDIAN'
+                    THEN {TOLD_RUNS_SQL.format(hub="$1", person="s.person_id")} END,
+                'about', CASE
                     WHEN m.role = 'MINOR' AND s.closed_at IS NULL AND s.person_id IS NOT NULL
                     THEN (SELECT {_ABOUT.format(kin="k.kin", ids="k.kin")}
                           FROM (SELECT {KIN_SQL.format(hub="$1", person="s.person_id")} AS kin

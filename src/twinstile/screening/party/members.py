@@ -13,6 +13,7 @@ from twinstile.platform.auth import Principal
 from twinstile.platform.db import Reading, Transaction, as_json
 from twinstile.platform.errors import Conflict, IdReused, NotFound, Overtaken
 from twinstile.platform.events import Happening
+from twinstile.screening import inheritance
 from twinstile.screening.bodies import FactStatus
 from twinstile.screening.flow import alerts
 from twinstile.screening.parties import PASSED, flagged
@@ -140,6 +141,7 @@ async def change_guardian(
             .where(*mine, PartyMember.screening_id == screening_id)
             .values(role=role.value)
         )
+    await inheritance.reach_minors(tx, hub_id, [change.party_id])
     body = told | {"before": before and str(before)}
     await events.append(
         tx,
