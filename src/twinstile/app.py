@@ -11,6 +11,7 @@ from fastapi.routing import APIRoute
 from sqlalchemy.exc import SQLAlchemyError
 
 from twinstile.arrivals import api as arrivals
+from twinstile.arrivals.tags import Tagger
 from twinstile.cases import api as cases
 from twinstile.contract import Documented
 from twinstile.export import api as export
@@ -119,6 +120,7 @@ def create_app(house: House, background: Background | None = None) -> FastAPI:
     app.state.house = house
     app.state.policies = policies
     app.state.committer = committer
+    app.state.tagger = Tagger()
     app.state.kinds = kinds_of(house, policies)
     app.state.feed = Feed(house.database)
     app.state.leaving = False  # true from when the server is told to end: who waits is let go

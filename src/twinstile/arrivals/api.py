@@ -1,16 +1,17 @@
 """HTTP: runs and their manifests."""
 
 from datetime import date, datetime, timedelta
-from typing import Annotated
+from typing import Annotated, cast
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query, Request
 from pydantic import Field, StrictInt
 from sqlalchemy import select
 
 from twinstile.arrivals import manifests
 from twinstile.arrivals.manifests import Entry, ServiceRun
 from twinstile.arrivals.tables import Run
+from twinstile.arrivals.tags import Tagger
 from twinstile.arrivals.types import Mode
 from twinstile.identity import forms
 from twinstile.platform import clock
@@ -30,6 +31,14 @@ from twinstile.platform.web import GatedRoute, Home, Read, Tx, caller
 router = APIRouter(prefix="/v1", route_class=GatedRoute, tags=["arrivals"])
 
 LONGEST_PERIOD = timedelta(days=31)
+
+
+async def _tagger(request: Request) -> Tagger:
+    return cast("Tagger", request.app.state.tagger)
+
+
+Tagging = Annotated[Tagger, Depends(_tagger)]
+"""What this process remembers of tags."""
 
 
 class RunBody(Body):

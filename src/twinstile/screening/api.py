@@ -7,6 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from pydantic import Field
 
+from twinstile.arrivals.api import Tagging
 from twinstile.identity import forms
 from twinstile.platform import clock, devices, paging
 from twinstile.platform.approvals_api import Known
@@ -320,12 +321,14 @@ async def close_run(
 async def read_lane_state(
     lane_id: Slug,
     tx: Read,
+    home: Home,
+    tagger: Tagging,
     response: Response,
     who: Annotated[Principal, caller(Scope.LANES_READ)],
     known: Annotated[Line | None, Header(alias="If-None-Match")] = None,
 ) -> lanes.LaneState:
-    """Policy in force, mode and runs due soon; with If-None-Match, 304 when nothing changed."""
-    state = await lanes.state(tx, who.hub_id, who.mode, lane_id, clock.now())
+    """Policy, mode, runs due soon, tags of alerts; by If-None-Match, 304 if nothing changed."""
+    state = await lanes.state(tx, home, tagger, who, lane_id, clock.now())
     etag = lanes.etag(state)
     response.headers["ETag"] = etag
     if known == etag:

@@ -1,13 +1,21 @@
-"""What a tablet must know to stand at its lane: policy, mode, runs due soon. No identities."""
+"""What a tablet must know to stand at its lane: policy, mode, runs due soon, tags of alerts.
+
+No identities.
+"""
 
 import hashlib
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from pydantic import Field
+
+from twinstile.arrivals.tags import AlertTags, Tagger
 from twinstile.platform import devices
+from twinstile.platform.auth import Principal
 from twinstile.platform.db import Reading
 from twinstile.platform.fields import Answer
 from twinstile.platform.modes import HubMode
+from twinstile.platform.web import House
 from twinstile.policy import versions
 
 DUE_SOON = timedelta(hours=2)
@@ -34,6 +42,9 @@ class LaneState(Answer):
     policy_version: str
     policy: dict[str, object]
     runs: list[DueRun]
+    alerts: AlertTags | None = Field(
+        description="whom to send to the desk without the service; null: nobody"
+    )
 
 
 _RUNS_SQL = """
@@ -55,20 +66,22 @@ LIMIT 200
 
 
 async def state(
-    tx: Reading, hub_id: str, mode: HubMode, lane_id: str, at: datetime
+    tx: Reading, home: House, tagger: Tagger, who: Principal, lane_id: str, at: datetime
 ) -> LaneState:
-    """The state of a lane at a moment. Raises `NotFound`."""
+    """The state of a lane at a moment. Raises `NotFound`, `MasterUnavailable`."""
+    hub_id, today = who.hub_id, at.astimezone(home.settings.zone).date()
     checkpoint, kind = await devices.lane(tx, hub_id, lane_id)
     version = await versions.in_force(tx, hub_id, at)
     rows = await tx.raw.fetch(_RUNS_SQL, hub_id, at, DUE_SOON)
     return LaneState(
-        mode=mode,
+        mode=who.mode,
         lane_id=lane_id,
         checkpoint=checkpoint,
         kind=kind,
         policy_version=version,
         policy=await versions.read_document(tx, hub_id, version),
         runs=[DueRun.model_validate(dict(row)) for row in rows],
+        alerts=await tagger.tags(tx, home.keys.of(hub_id), hub_id, today, at),
     )
 
 
