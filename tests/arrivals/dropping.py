@@ -34,12 +34,16 @@ class Polled:
 
 
 async def poll(
-    transport: Transport, cursor: str | None = None, *, landing: bool = True
+    transport: Transport,
+    cursor: str | None = None,
+    *,
+    landing: bool = True,
+    now: dt.datetime = NOW,
 ) -> Polled:
     """One poll, as the pipeline does it: land each delivery, then tell the transport."""
     polled = Polled(cursor=cursor)
     try:
-        async for one in transport.fetch(cursor, NOW):
+        async for one in transport.fetch(cursor, now):
             polled.cursor = one.cursor
             polled.fetched.append(one)
             if landing:

@@ -275,6 +275,9 @@ class Reading:
     options: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
+WHOLE: Final = "list=whole"
+"""In a delivery's media type: it holds the whole list of each run it names."""
+
 Reader: TypeAlias = Callable[[Delivery, Reading], Iterator[Record | Unknown | Reject]]
 """Reads lazily, in memory that does not grow with the delivery beyond its bytes.
 
