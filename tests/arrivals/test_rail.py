@@ -19,6 +19,7 @@ from workbooks import DAY, HOURS, TIME, Value, xlsx
 from twinstile.arrivals.formats import places, rail, values
 from twinstile.arrivals.formats.reasons import WORDS, Reason
 from twinstile.arrivals.records import (
+    WHOLE,
     ArrivalEvent,
     Delivery,
     ManifestEnd,
@@ -581,6 +582,18 @@ def test_lines_of_json_are_refused_one_by_one_and_end_no_list() -> None:
     assert [row for row, _, _ in rejects(body)] == [2, 3]
     assert ends(body) == []
     assert [end.rows for end in ends(f"{good}\n{good}", list="whole")] == [2]
+
+
+def test_a_transport_may_tell_that_lines_with_operations_are_whole_lists() -> None:
+    row = json.dumps(TRAIN | PERSON | {"op_flag": "I"}).encode()
+    for media_type, whole in (
+        ("application/x-ndjson", 0),
+        (f"application/x-ndjson; {WHOLE}", 1),
+    ):
+        delivery = Delivery(row + b"\n" + row, NOW, media_type=media_type)
+        found = list(rail.read(delivery, Reading(SHANGHAI, TODAY)))
+        assert sum(isinstance(each, ManifestRow) for each in found) == 2
+        assert sum(isinstance(each, ManifestEnd) for each in found) == whole
 
 
 def test_what_stood_before_a_break_is_read() -> None:

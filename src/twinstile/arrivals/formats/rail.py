@@ -20,6 +20,7 @@ from twinstile.arrivals.formats.reasons import Reason
 from twinstile.arrivals.formats.rows import Columns, Footer, Row
 from twinstile.arrivals.records import (
     LONGEST_KEY,
+    WHOLE,
     ArrivalEvent,
     Delivery,
     DocumentClaim,
@@ -113,10 +114,11 @@ class _Book:
 
     def __post_init__(self) -> None:
         usual = "whole" if rows.is_table(self.delivery) else "changes"
-        self.whole = self.reading.options.get("list", usual) == "whole"
+        told = WHOLE in self.delivery.media_type
+        self.whole = told or self.reading.options.get("list", usual) == "whole"
 
     def row(self, row: Row) -> Iterator[Record | Reject]:
-        if row.get("op"):
+        if row.get("op") and WHOLE not in self.delivery.media_type:
             self.whole = False
         run = _run(row, self.reading, self.delivery)
         version = run if isinstance(run, Reject) else _version(row, self.reading, self.delivery)
