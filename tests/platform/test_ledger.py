@@ -187,12 +187,15 @@ async def test_a_root_is_published_once_and_after_a_torn_end(hub: Hub, tmp_path:
     assert [root is None for root in read] == [False, True, False]
 
 
+@pytest.mark.parametrize("analysed", [False, True], ids=["first-rush", "analysed"])
 async def test_looking_for_work_and_sealing_read_only_what_is_new(
-    hub: Hub, owner: Database
+    hub: Hub, owner: Database, *, analysed: bool
 ) -> None:
-    """With nothing analysed, as in the first rush of a hub."""
     await ledgers.enter(hub.house, hub.hub_id, 20_000, padding="x" * 50)
     await ledgers.seal(hub.house.database, hub.hub_id)
+    if analysed:
+        async with owner.transaction() as tx:
+            await tx.raw.execute("ANALYZE event, ledger, ledger_head, hub")
     await ledgers.enter(hub.house, hub.hub_id, 10)
     async with owner.reading() as tx:
         (hubs,) = await tx.raw.fetchrow("SELECT count(*) FROM hub") or (0,)
