@@ -114,7 +114,7 @@ def test_the_administrator_is_told_once_and_the_code_lets_one_device_in(folder: 
         assert table.stdout.startswith("0 checks of 0 passages")
         healthy = run(folder, "doctor", "--json", **hub)
         assert json.loads(healthy.stdout)["well"], healthy.stdout
-        assert len(json.loads(healthy.stdout)["findings"]) == 14
+        assert len(json.loads(healthy.stdout)["findings"]) == 15
     assert child.returncode == 0
     with serving(folder, "first") as (_, told):
         assert told["login"] is None

@@ -44,8 +44,8 @@ def test_before_the_first_start_all_is_well_and_nothing_is_made(open_folder: Pat
     found = findings(data_dir=folder, port=free_port(), backup_dir=open_folder / "backups")
     assert all(finding.well for finding in found.values()), found
     assert list(found) == [
-        "python", "settings", "data folder", "keys", "disk", "backup", "audit file", "port",
-        "postgresql", "database",
+        "python", "settings", "entry rules", "data folder", "keys", "disk", "backup",
+        "audit file", "port", "postgresql", "database",
     ]  # fmt: skip
     assert not folder.exists()
 

@@ -32,6 +32,8 @@ from twinstile.platform.approvals import Kinds
 from twinstile.platform.web import House
 from twinstile.policy import activations
 from twinstile.policy import api as policy
+from twinstile.policy.entry import api as entry
+from twinstile.policy.entry import validator as entry_rules
 from twinstile.policy.versions import Policies
 from twinstile.screening import api as screening
 from twinstile.screening import overrides, transitions
@@ -56,6 +58,7 @@ ROUTERS = (
     access_api.router,
     approvals_api.router,
     policy.router,
+    entry.router,
     replay.router,
     arrivals.router,
     cases.router,
@@ -119,6 +122,7 @@ def create_app(house: House, background: Background | None = None) -> FastAPI:
     )
     app.state.house = house
     app.state.policies = policies
+    app.state.entry_rules = entry_rules.load(house.settings.entry_rules)
     app.state.committer = committer
     app.state.tagger = Tagger()
     app.state.kinds = kinds_of(house, policies)

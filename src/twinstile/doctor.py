@@ -28,6 +28,8 @@ from twinstile.platform.embedded import EmbeddedError
 from twinstile.platform.errors import Problem
 from twinstile.platform.revisions import Standing
 from twinstile.platform.settings import Settings, SettingsError
+from twinstile.policy.entry import validator as entry_rules
+from twinstile.policy.entry.validator import InvalidEntryRules
 from twinstile.screening.notices import queries
 from twinstile.screening.notices.queries import OfChannel
 
@@ -59,10 +61,12 @@ def examine(overrides: dict[str, object]) -> Iterator[Finding]:
     try:
         configuration = settings.load(**overrides)
         regions.load(configuration.regions_file)
-    except (SettingsError, InvalidRegions) as error:
+        entry_rules.load(configuration.entry_rules)
+    except (SettingsError, InvalidRegions, InvalidEntryRules) as error:
         yield Finding("settings", str(error), "correct these variables or the .env file")
         return
     yield Finding("settings", f"profile {configuration.profile}, hub {configuration.hub_id}")
+    yield _entry_rules(configuration)
     folder = _folder(configuration.data_path)
     yield folder
     if folder.well:
@@ -72,6 +76,16 @@ def examine(overrides: dict[str, object]) -> Iterator[Finding]:
     yield _audit(configuration)
     yield _port(configuration)
     yield from _database(configuration, may_start=folder.well)
+
+
+def _entry_rules(configuration: Settings) -> Finding:
+    today = clock.now().astimezone(configuration.zone).date()
+    loaded = entry_rules.load(configuration.entry_rules).values()
+    over = [one for one in loaded if not one.holds(today)]
+    if over:
+        found = f"{', '.join(one.version for one in over)}: not of today"
+        return Finding("entry rules", found, "name those that hold in TWINSTILE_ENTRY_RULES")
+    return Finding("entry rules", ", ".join(one.version for one in loaded) or "none")
 
 
 def _existing(path: Path) -> Path:

@@ -30,6 +30,8 @@ from twinstile.platform.roles import Role
 from twinstile.platform.settings import Settings, SettingsError
 from twinstile.platform.web import House
 from twinstile.policy import documents, versions
+from twinstile.policy.entry import validator as entry_rules
+from twinstile.policy.entry.validator import InvalidEntryRules
 
 EMBEDDED_DATABASE = "twinstile"
 FIRST_LOGIN = "admin"
@@ -126,12 +128,15 @@ async def prepare(place: Place) -> None:
 def open_house(settings: Settings, place: Place) -> House:
     """What the process works with.
 
-    Raises `KeyUnavailable` for an unusable master key, `SettingsError` for a list of divisions.
+    Raises `KeyUnavailable` for an unusable master key, `SettingsError` for a file it names.
     """
     try:
         regions.load(settings.regions_file)
+        entry_rules.load(settings.entry_rules)
     except InvalidRegions as error:
         raise SettingsError(f"TWINSTILE_REGIONS_FILE: {error}") from error
+    except InvalidEntryRules as error:
+        raise SettingsError(f"TWINSTILE_ENTRY_RULES: {error}") from error
     database = Database(
         place.service_url,
         pool_size=settings.pool_size,

@@ -64,13 +64,16 @@ def show(version: str, data_dir: DataDir = None) -> None:
 def check(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False)], as_json: AsJson = False
 ) -> None:
-    """Try a policy document out, and say in English and Chinese what speaks against it."""
+    """Try a policy or entry rules out, and say in English and Chinese what speaks against."""
     from dataclasses import asdict
 
     from twinstile.platform import clock
     from twinstile.policy import validator
+    from twinstile.policy.entry import validator as entry_rules
 
-    findings = validator.judge(_document(file), clock.now().date())
+    document, today = _document(file), clock.now().date()
+    judge = entry_rules.judge if "entry" in document else validator.judge
+    findings = judge(document, today)
     if as_json:
         told = {"well": not findings, "findings": [asdict(finding) for finding in findings]}
         typer.echo(json.dumps(told, ensure_ascii=False))

@@ -5,8 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from twinstile.policy import documents, entry
+from twinstile.policy import documents
 from twinstile.policy.documents import PolicyError
+from twinstile.policy.entry import documents as entry
 
 AT = datetime(2022, 4, 12, 4, tzinfo=UTC)
 SAMPLE = documents.read_pack("entry-sample")
@@ -42,7 +43,7 @@ def sampled(age: timedelta, result: str = "260415000") -> Json:
     ],
 )
 def test_the_sample_accepts_and_refuses(payload: Json, unmet: list[str]) -> None:
-    assert [rule.rule_id for rule in POLICY.unmet(payload, AT, {})] == unmet
+    assert [rule.rule_id for rule in POLICY.unmet(payload, AT)] == unmet
 
 
 def test_the_sample_speaks_both_languages() -> None:
@@ -53,6 +54,8 @@ def test_the_sample_speaks_both_languages() -> None:
     ("changes", "said"),
     [
         ({"rules": []}, "rules"),
+        ({"rules": SAMPLE["rules"][:1] * 2}, "same id"),
+        ({"valid_from": "2026-02-01", "valid_until": "2026-01-31"}, "hold from a day"),
         ({"unheard_of": 1}, "unheard_of"),
         ({"rules": [{"id": "R-1", "accepts": {"eval": ["1"]}, "text": {"en": "x"}}]}, "R-1"),
     ],

@@ -476,6 +476,21 @@ TARGETS = (
     ),
     Target(
         "POST",
+        "/v1/entry-rules/entry-de/judgements",
+        Role.SCREENER,
+        lambda: {"payload": {"nam": {"fn": CANARY}, "v": [{"dt": NUMBER}]}},
+        (
+            *at("/at", of=MOMENTS),
+            *at("/payload/nam/fn", of=(('"\\ud800"', "invalid-text"),), said_at="/payload"),
+            *at("/payload", of=((f'"{CANARY}"', "invalid-format"), ("null", "invalid-format"))),
+            Fault("/payload/v", f'["{CANARY * 200}"]', "too-long", "/payload"),
+            Fault("/payload/v", f"[{', '.join(['1'] * 600)}]", "too-many", "/payload"),
+            Fault("/external", "{}", "unknown-field"),
+            *at("", of=NO_BODIES),
+        ),
+    ),
+    Target(
+        "POST",
         f"/v1/policies/{documents.pack('cn-hub')['version']}/activations",
         Role.DUTY_COMMANDER,
         lambda: {"id": str(_SOME), "reason": CANARY},

@@ -71,6 +71,12 @@ class Settings(BaseSettings):
         description="of messages to people whose language nobody told; English stands below it",
     )
     policy_pack: str = Field(default="cn-hub", description="policy put in force on a new hub")
+    entry_rules: tuple[str, ...] = Field(
+        default=("entry-at", "entry-de", "entry-yellow-fever"),
+        max_length=50,
+        description="entry rules of countries: names of packs, and paths of files with a / in "
+        "them; a JSON array",
+    )
     data_dir: Path | None = Field(
         default=None,
         description="keys and embedded database; /var/lib/twinstile for root, else "

@@ -101,7 +101,7 @@ WORDS: Final[Mapping[str, tuple[Said, Said]]] = {
     ),
     "unknown-fact": (
         _said(
-            "Rule {rule} reads {fact}, which no check ever tells.",
+            "Rule {rule} reads {fact}, which does not exist.",
             "规则 {rule} 引用了不存在的事实项 {fact}。",
         ),
         _said(
@@ -172,6 +172,30 @@ WORDS: Final[Mapping[str, tuple[Said, Said]]] = {
     "language-missing": (
         _said("Rule {rule} has no words in {language}.", "规则 {rule} 缺少 {language} 文字。"),
         _said("Add the text for travellers and staff.", "请补充供旅客和工作人员阅读的文字。"),
+    ),
+    "entry-never-met": (
+        _said(
+            "Rule {rule} can be met by no certificate: nobody could enter.",
+            "规则 {rule} 任何凭证都无法满足：无人能够入境。",
+        ),
+        _said(
+            "Correct the condition: it must be true of whoever may enter.",
+            "请更正条件：对可以入境者，条件须为真。",
+        ),
+    ),
+    "entry-always-met": (
+        _said(
+            "Rule {rule} is met by every certificate: it asks for nothing.",
+            "规则 {rule} 任何凭证都能满足：等于没有要求。",
+        ),
+        _said("Correct the condition or remove the rule.", "请更正条件或删除该规则。"),
+    ),
+    "entry-expired": (
+        _said("These rules were over on {last}.", "本套规则已于 {last} 到期。"),
+        _said(
+            "Take the rules that hold now, or correct valid_until.",
+            "请改用现行规则，或更正 valid_until。",
+        ),
     ),
     "title-missing": (
         _said("The policy has no title in {language}.", "防控政策缺少 {language} 标题。"),

@@ -84,11 +84,11 @@ def judge(document: Mapping[str, object], today: date) -> list[Finding]:
     try:
         policy = documents.compile_document(document)
     except PolicyError as error:
-        return [_finding("unreadable", None, reason=str(error))]
+        return [finding("unreadable", None, reason=str(error))]
     if _is_too_long(document):
-        return [_finding("too-long", None, steps=MAX_STEPS, characters=MAX_TEXT)]
+        return [finding("too-long", None, steps=MAX_STEPS, characters=MAX_TEXT)]
     trial = _trial(policy, document, today)
-    found = (finding for check in _CHECKS for finding in check(trial))
+    found = (one for check in _CHECKS for one in check(trial))
     return list(islice(found, MAX_FINDINGS))
 
 
@@ -118,9 +118,9 @@ def _trial(policy: HubPolicy, document: Mapping[str, object], today: date) -> _T
         "confirm_methods": parameters.confirm_methods,
     }
     written = cast("Sequence[Mapping[str, Json]]", document["rules"])
-    literals = [one for rule in written for one in _literals(rule["when"])]
-    numbers = [one for one in literals if isinstance(one, int) and not isinstance(one, bool)]
-    words = [one for one in literals if isinstance(one, str)]
+    constants = [one for rule in written for one in literals(rule["when"])]
+    numbers = [one for one in constants if isinstance(one, int) and not isinstance(one, bool)]
+    words = [one for one in constants if isinstance(one, str)]
     groups = vocabulary.choices(figures, [*figures.values(), *numbers], words)
     paths = frozenset(_paths(_merged(_normal(groups))))
     lengths = [certlogic.steps(one["when"]) for one in written]
@@ -142,7 +142,7 @@ def _try(
     paths: frozenset[str],
     most: int,
 ) -> _Tried:
-    reads = frozenset(_reads(when))
+    reads = frozenset(reads_of(when))
     known = reads & paths
     used = [
         (name, found) for name, of in groups.items() if len(found := _telling(of, known)) > 1
@@ -200,7 +200,7 @@ def _paths(facts: Mapping[str, object]) -> Iterator[str]:
             yield name
 
 
-def _reads(expression: Json, *, inside: bool = False) -> Iterator[str]:
+def reads_of(expression: Json, *, inside: bool = False) -> Iterator[str]:
     """The facts an expression reads; inside a `reduce` they are called `data`."""
     match expression:
         case {"var": str() as path}:
@@ -209,34 +209,34 @@ def _reads(expression: Json, *, inside: bool = False) -> Iterator[str]:
             elif path.startswith("data."):
                 yield path.removeprefix("data.")
         case {"reduce": [items, step, first]}:
-            yield from _reads(items, inside=inside)
-            yield from _reads(step, inside=True)
-            yield from _reads(first, inside=inside)
+            yield from reads_of(items, inside=inside)
+            yield from reads_of(step, inside=True)
+            yield from reads_of(first, inside=inside)
         case dict():
             for operands in expression.values():
-                yield from _reads(operands, inside=inside)
+                yield from reads_of(operands, inside=inside)
         case list():
             for item in expression:
-                yield from _reads(item, inside=inside)
+                yield from reads_of(item, inside=inside)
         case _:
             return
 
 
-def _literals(expression: Json) -> Iterator[Json]:
+def literals(expression: Json) -> Iterator[Json]:
     match expression:
         case {"var": _}:
             return
         case dict():
             for operands in expression.values():
-                yield from _literals(operands)
+                yield from literals(operands)
         case list():
             for item in expression:
-                yield from _literals(item)
+                yield from literals(item)
         case _:
             yield expression
 
 
-def _finding(code: str, rule_id: str | None, **particulars: object) -> Finding:
+def finding(code: str, rule_id: str | None, **particulars: object) -> Finding:
     words = {"rule": rule_id or "", **particulars}
     text, remedy = remedies.WORDS[code]
     return Finding(
@@ -252,7 +252,7 @@ def _facts_that_do_not_exist(trial: _Trial) -> Iterator[Finding]:
     paths = set(_paths(facts)) | set(facts)
     for tried in trial.rules:
         for path in sorted(tried.reads - paths):
-            yield _finding("unknown-fact", tried.rule.rule_id, fact=path)
+            yield finding("unknown-fact", tried.rule.rule_id, fact=path)
 
 
 def _rules_that_say_nothing(trial: _Trial) -> Iterator[Finding]:
@@ -260,13 +260,13 @@ def _rules_that_say_nothing(trial: _Trial) -> Iterator[Finding]:
     for tried in trial.rules:
         strict = _CAUTION(tried.rule.outcome) > _CAUTION("PASS_WITH_CONDITIONS")
         if not tried.whole:
-            yield _finding("too-complicated", tried.rule.rule_id)
+            yield finding("too-complicated", tried.rule.rule_id)
         elif None in tried.holds:
-            yield _finding("cannot-be-evaluated", tried.rule.rule_id)
+            yield finding("cannot-be-evaluated", tried.rule.rule_id)
         elif not any(tried.holds):
-            yield _finding("never-applies", tried.rule.rule_id)
+            yield finding("never-applies", tried.rule.rule_id)
         elif all(tried.holds) and strict:
-            yield _finding("always-applies", tried.rule.rule_id)
+            yield finding("always-applies", tried.rule.rule_id)
 
 
 def _rules_that_contradict(trial: _Trial) -> Iterator[Finding]:
@@ -276,7 +276,7 @@ def _rules_that_contradict(trial: _Trial) -> Iterator[Finding]:
         rule = tried.rule
         other = first.setdefault(tried.signature(), rule)
         if other.outcome != rule.outcome and any(tried.holds):
-            yield _finding("contradicts", rule.rule_id, other=other.rule_id)
+            yield finding("contradicts", rule.rule_id, other=other.rule_id)
 
 
 def _code_as_the_only_reason(trial: _Trial) -> Iterator[Finding]:
@@ -292,10 +292,10 @@ def _code_as_the_only_reason(trial: _Trial) -> Iterator[Finding]:
                 for _, chosen in zip(trial.tries, _holding(tried, status), strict=False)
             )
             if any(lets_go):
-                yield _finding("code-alone", tried.rule.rule_id, status=status)
+                yield finding("code-alone", tried.rule.rule_id, status=status)
                 break
         if next(trial.tries, None) is None:
-            yield _finding("too-complicated", tried.rule.rule_id)
+            yield finding("too-complicated", tried.rule.rule_id)
             break
 
 
@@ -308,7 +308,7 @@ def _holding(tried: _Tried, status: str) -> Iterator[tuple[Choice, ...]]:
 def _ways_that_must_be_open(trial: _Trial) -> Iterator[Finding]:
     if _CAUTION(trial.outcome()) > _CAUTION("PASS_WITH_CONDITIONS"):
         rules = trial.policy.applying(_merged(_normal(trial.groups)))
-        yield _finding("nobody-passes", rules[0].rule_id)
+        yield finding("nobody-passes", rules[0].rule_id)
     helped = (
         trial.outcome(*chosen) == "ASSIST"
         for tried in trial.rules
@@ -317,7 +317,7 @@ def _ways_that_must_be_open(trial: _Trial) -> Iterator[Finding]:
         if holds and next(trial.tries, None) is not None
     )
     if not any(helped):
-        yield _finding("nobody-helps", None)
+        yield finding("nobody-helps", None)
 
 
 def _signs_that_must_count(trial: _Trial) -> Iterator[Finding]:
@@ -334,22 +334,22 @@ def _signs_that_must_count(trial: _Trial) -> Iterator[Finding]:
             for _, chosen in zip(trial.tries, tried, strict=False)
         )
         if any(passed):
-            yield _finding("sign-ignored", None, sign=sign)
+            yield finding("sign-ignored", None, sign=sign)
     if next(trial.tries, None) is None:
-        yield _finding("too-complicated", trial.rules[0].rule.rule_id)
+        yield finding("too-complicated", trial.rules[0].rule.rule_id)
 
 
 def _figures(trial: _Trial) -> Iterator[Finding]:
     parameters = trial.policy.parameters
     threshold, least = parameters.threshold_tenths, parameters.invalid_below_tenths
     if not THRESHOLDS[0] <= threshold <= THRESHOLDS[1]:
-        yield _finding("threshold-implausible", None, threshold=threshold / 10)
+        yield finding("threshold-implausible", None, threshold=threshold / 10)
     if threshold <= least:
-        yield _finding("threshold-invalid", None, threshold=threshold / 10, least=least / 10)
+        yield finding("threshold-invalid", None, threshold=threshold / 10, least=least / 10)
     for state in vocabulary.DEADLINES:
         if state not in parameters.deadline_seconds:
             code = "deferral-without-end" if state == "DEFERRED" else "deadline-missing"
-            yield _finding(code, None, state=state)
+            yield finding(code, None, state=state)
 
 
 def _measures(trial: _Trial) -> Iterator[Finding]:
@@ -358,7 +358,7 @@ def _measures(trial: _Trial) -> Iterator[Finding]:
         for measure in (*rule.measures, *offered):
             lasts = measure.kind.endswith(("ISOLATION", "MONITORING"))
             if lasts and (measure.anchor is None or measure.days is None):
-                yield _finding("isolation-without-end", rule.rule_id, kind=measure.kind)
+                yield finding("isolation-without-end", rule.rule_id, kind=measure.kind)
 
 
 def _languages(trial: _Trial) -> Iterator[Finding]:
@@ -366,7 +366,7 @@ def _languages(trial: _Trial) -> Iterator[Finding]:
         for language in LANGUAGES:
             if not text.get(language, "").strip():
                 code = "language-missing" if rule_id else "title-missing"
-                yield _finding(code, rule_id, language=language)
+                yield finding(code, rule_id, language=language)
 
 
 def _areas(trial: _Trial) -> Iterator[Finding]:
@@ -374,9 +374,9 @@ def _areas(trial: _Trial) -> Iterator[Finding]:
     over = [area for area in listed if area.until < trial.today]
     if over:
         last = max(area.until for area in over)
-        yield _finding("areas-expired", None, count=len(over), last=last.isoformat())
+        yield finding("areas-expired", None, count=len(over), last=last.isoformat())
     if listed and not trial.policy.areas.home:
-        yield _finding("home-missing", None)
+        yield finding("home-missing", None)
 
 
 _CHECKS: Final[Sequence[Callable[[_Trial], Iterator[Finding]]]] = (

@@ -1,0 +1,1 @@
+"""Entry rules of countries: what a certificate must hold, tried out and judged by."""
