@@ -30,6 +30,21 @@ class Run(Base):
     closed_at: Mapped[datetime | None]
     manifest_batch: Mapped[int | None]
     """The batch applied last, be it empty; none before the first."""
+    status: Mapped[str] = mapped_column(server_default="SCHEDULED")
+    """A `RunStatus`, or DELETED where the sender took the run back."""
+
+
+class RunAlias(Base):
+    """One of the numbers under which senders know a run; `scheme` is whose numbers they are."""
+
+    __tablename__ = "run_alias"
+    __table_args__ = (Index(None, "run_id", "hub_id"),)
+
+    hub_id: Mapped[HubKey]
+    scheme: Mapped[str] = mapped_column(primary_key=True)
+    service_no: Mapped[str] = mapped_column(primary_key=True)
+    service_date: Mapped[date] = mapped_column(primary_key=True)
+    run_id: Mapped[UUID]
 
 
 class ManifestEntry(Base):

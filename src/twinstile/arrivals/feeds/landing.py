@@ -1,0 +1,159 @@
+"""Landing: what came is stored as it came, with the place to go on from, in one transaction.
+
+The bytes are encrypted under the key of the day, with the name of the file, which may be a
+person's. The same bytes again are a duplicate, whatever they are called: they are counted and
+not stored. The row of the feed's state is locked first, so that deliveries of one feed are
+numbered in the order in which they are seen.
+"""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from uuid import UUID
+
+import orjson
+from uuid_utils.compat import uuid7
+
+from twinstile.arrivals.authorities import KEY
+from twinstile.arrivals.feeds.types import DeliveryState, Feed, Landed, Outcome
+from twinstile.arrivals.records import Delivery
+from twinstile.arrivals.transport import Fetched
+from twinstile.identity.vault import day_key
+from twinstile.platform.crypto import KeyFiles, decrypt, encrypt, keyed_digest
+from twinstile.platform.db import Reading, Transaction
+
+_LOCK = """
+INSERT INTO feed_state (hub_id, feed) VALUES ($1, $2)
+ON CONFLICT (hub_id, feed) DO UPDATE SET feed = excluded.feed
+RETURNING landed
+"""
+_STORE = """
+INSERT INTO feed_delivery
+    (hub_id, feed, delivery_id, n, digest, received_at, day, size, cipher, state, due_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'LANDED', $6)
+ON CONFLICT (hub_id, feed, digest) DO NOTHING RETURNING 1
+"""
+_REFUSE = """
+INSERT INTO feed_delivery
+    (hub_id, feed, delivery_id, n, received_at, day, size, state, due_at, ended_at, fault)
+VALUES ($1, $2, $3, $4, $5, $6, 0, 'REFUSED', $5, $5, $7)
+"""
+_COUNT = """
+UPDATE feed_state SET landed = landed + ($3 <> 'DUPLICATE')::int,
+    deliveries = deliveries + ($3 = 'NEW')::int,
+    duplicates = duplicates + ($3 = 'DUPLICATE')::int,
+    refused = refused + ($3 = 'REFUSED')::int
+WHERE hub_id = $1 AND feed = $2
+"""
+
+
+async def take(
+    tx: Transaction, keys: KeyFiles, feed: Feed, fetched: Fetched, now: datetime
+) -> Landed:
+    """Land what a transport brought and keep its cursor, both or neither.
+
+    Raises `KeyDestroyed`, `MasterUnavailable`.
+    """
+    landed = Landed(Outcome.NOTHING)
+    if fetched.refused is not None:
+        landed = await _refuse(tx, feed, fetched.refused, now)
+    elif fetched.delivery is not None:
+        landed = await land(tx, keys, feed, fetched.delivery, now)
+    else:
+        await _lock(tx, feed)
+    await tx.raw.execute(
+        "UPDATE feed_state SET cursor = $3 WHERE hub_id = $1 AND feed = $2",
+        feed.hub_id,
+        feed.name,
+        fetched.cursor,
+    )
+    return landed
+
+
+async def land(
+    tx: Transaction, keys: KeyFiles, feed: Feed, delivery: Delivery, now: datetime
+) -> Landed:
+    """Land a delivery, to be applied from now on; the feed's cursor stays where it is.
+
+    Raises `KeyDestroyed`, `MasterUnavailable`.
+    """
+    today, delivery_id = feed.today(now), uuid7()
+    digest = keyed_digest(await keys.obtain(KEY), f"body|{feed.name}", delivery.body)
+    key = await keys.obtain(day_key(today))
+    cipher = encrypt(key, _packed(delivery), _place(feed.hub_id, delivery_id))
+    n = await _lock(tx, feed) + 1
+    size = len(delivery.body)
+    stored = await tx.raw.fetchrow(
+        _STORE, feed.hub_id, feed.name, delivery_id, n, digest, now, today, size, cipher
+    )
+    if stored is None:
+        return await _counted(tx, feed, Landed(Outcome.DUPLICATE))
+    return await _counted(tx, feed, Landed(Outcome.NEW, delivery_id))
+
+
+async def _refuse(tx: Transaction, feed: Feed, reason: str, now: datetime) -> Landed:
+    delivery_id, n = uuid7(), await _lock(tx, feed) + 1
+    await tx.raw.execute(
+        _REFUSE, feed.hub_id, feed.name, delivery_id, n, now, feed.today(now), reason
+    )
+    return await _counted(tx, feed, Landed(Outcome.REFUSED, delivery_id))
+
+
+async def _lock(tx: Transaction, feed: Feed) -> int:
+    """The number of the feed's last delivery; no other lands until the transaction ends."""
+    row = await tx.raw.fetchrow(_LOCK, feed.hub_id, feed.name)
+    landed: int = row[0] if row else 0
+    return landed
+
+
+async def _counted(tx: Transaction, feed: Feed, landed: Landed) -> Landed:
+    await tx.raw.execute(_COUNT, feed.hub_id, feed.name, landed.outcome.value)
+    return landed
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A delivery as it lies in the database, to be applied from the record after `taken`."""
+
+    delivery_id: UUID
+    n: int
+    state: DeliveryState
+    taken: int
+    attempts: int
+    day: date
+    cipher: bytes | None
+    received_at: datetime
+
+
+_KEPT = """
+SELECT delivery_id, n, state, rows_applied, attempts, day, cipher, received_at
+FROM feed_delivery WHERE hub_id = $1 AND feed = $2 AND delivery_id = $3
+"""
+
+
+async def kept(tx: Reading, feed: Feed, delivery_id: UUID) -> Kept | None:
+    """A delivery of the feed, if there is one of that id (still)."""
+    row = await tx.raw.fetchrow(_KEPT, feed.hub_id, feed.name, delivery_id)
+    if row is None:
+        return None
+    of, n, state, taken, attempts, day, cipher, received_at = row
+    return Kept(of, n, DeliveryState(state), taken, attempts, day, cipher, received_at)
+
+
+def opened(keys: KeyFiles, hub_id: str, kept: Kept) -> Delivery:
+    """What came, as it came. Raises `KeyDestroyed`, `KeyUnavailable`, `MasterUnavailable`."""
+    place = _place(hub_id, kept.delivery_id)
+    plain = decrypt(keys.get(day_key(kept.day)), kept.cipher or b"", place)
+    head, _, body = plain.partition(b"\n")
+    name, media_type, told = orjson.loads(head)
+    return Delivery(body, kept.received_at, name, media_type, told)
+
+
+def _packed(delivery: Delivery) -> bytes:
+    """One line of JSON, which has no line end, and the bytes."""
+    name = delivery.name.encode(errors="replace").decode()  # of a file: any bytes
+    head = orjson.dumps([name, delivery.media_type, delivery.told])
+    return b"".join((head, b"\n", delivery.body))
+
+
+def _place(hub_id: str, delivery_id: UUID) -> bytes:
+    return f"delivery|{hub_id}|{delivery_id}".encode()

@@ -1,0 +1,111 @@
+"""What came is stored as it came, with the place to go on from, or not at all."""
+
+from datetime import datetime
+
+import pytest
+from hubs import Hub
+
+from twinstile.arrivals.feeds import landing
+from twinstile.arrivals.feeds.landing import Kept
+from twinstile.arrivals.feeds.types import Feed, Landed, Outcome
+from twinstile.arrivals.records import Delivery
+from twinstile.arrivals.transport import Fetched
+from twinstile.identity.vault import day_key
+from twinstile.platform import clock
+from twinstile.platform.crypto import KeyDestroyed
+
+BODY = "车次,姓名\nG7349,金丝雀\n".encode()
+
+
+def feed_of(hub: Hub, name: str = "rail") -> Feed:
+    return Feed(hub.hub_id, name, "rail", hub.house.settings.zone)
+
+
+def delivery(body: bytes = BODY, name: str = "名单-20261128.csv") -> Delivery:
+    return Delivery(body, clock.now(), name, "text/csv", 1)
+
+
+async def take(hub: Hub, fetched: Fetched, *, at: datetime | None = None) -> Landed:
+    keys = hub.house.keys.of(hub.hub_id)
+    async with hub.house.database.transaction() as tx:
+        return await landing.take(tx, keys, feed_of(hub), fetched, at or clock.now())
+
+
+async def kept(hub: Hub, landed: Landed) -> Kept:
+    assert landed.delivery_id
+    async with hub.house.database.reading() as tx:
+        found = await landing.kept(tx, feed_of(hub), landed.delivery_id)
+    assert found
+    return found
+
+
+async def state(hub: Hub, columns: str) -> tuple[object, ...]:
+    async with hub.house.database.reading() as tx:
+        row = await tx.raw.fetchrow(
+            f"SELECT {columns} FROM feed_state WHERE hub_id = $1 AND feed = 'rail'", hub.hub_id
+        )
+    return tuple(row or ())
+
+
+async def test_a_delivery_is_kept_whole_and_opens_as_it_came(hub: Hub) -> None:
+    came = delivery()
+    found = await kept(hub, await take(hub, Fetched(came, "1")))
+    assert found.cipher
+    assert "金丝雀".encode() not in found.cipher
+    opened = landing.opened(hub.house.keys.of(hub.hub_id), hub.hub_id, found)
+    assert (opened.body, opened.name, opened.media_type, opened.told) == (
+        came.body,
+        came.name,
+        came.media_type,
+        came.told,
+    )
+
+
+async def test_the_same_bytes_again_are_counted_and_the_cursor_moves_on(hub: Hub) -> None:
+    first = await take(hub, Fetched(delivery(), "1"))
+    again = await take(hub, Fetched(delivery(name="other.csv"), "2"))
+    other = await take(hub, Fetched(delivery(b"other"), "3"))
+    moved = await take(hub, Fetched(None, "4"))
+    assert [one.outcome for one in (first, again, other, moved)] == [
+        Outcome.NEW,
+        Outcome.DUPLICATE,
+        Outcome.NEW,
+        Outcome.NOTHING,
+    ]
+    assert await state(hub, "cursor, landed, deliveries, duplicates, refused") == (
+        "4",
+        2,
+        2,
+        1,
+        0,
+    )
+    assert [(await kept(hub, one)).n for one in (first, other)] == [1, 2]
+
+
+async def test_what_nobody_should_read_is_counted_and_never_a_duplicate(hub: Hub) -> None:
+    landed = [await take(hub, Fetched(None, str(n), refused="half")) for n in range(2)]
+    assert [one.outcome for one in landed] == [Outcome.REFUSED, Outcome.REFUSED]
+    assert (await kept(hub, landed[0])).cipher is None
+    assert await state(hub, "cursor, deliveries, refused") == ("1", 0, 2)
+
+
+async def test_bytes_and_cursor_land_both_or_neither(hub: Hub) -> None:
+    async def cut_short() -> None:
+        keys = hub.house.keys.of(hub.hub_id)
+        async with hub.house.database.transaction() as tx:
+            await landing.take(tx, keys, feed_of(hub), Fetched(delivery(), "1"), clock.now())
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        await cut_short()
+    assert await state(hub, "cursor") == ()
+    assert (await take(hub, Fetched(delivery(), "1"))).outcome is Outcome.NEW
+
+
+async def test_a_delivery_ends_with_the_key_of_its_day(hub: Hub) -> None:
+    now = clock.now()
+    found = await kept(hub, await take(hub, Fetched(delivery(), "1"), at=now))
+    keys = hub.house.keys.of(hub.hub_id)
+    keys.destroy(day_key(found.day))
+    with pytest.raises(KeyDestroyed):
+        landing.opened(keys, hub.hub_id, found)
