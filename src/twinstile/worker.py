@@ -22,7 +22,7 @@ from twinstile.platform.web import House
 from twinstile.policy.versions import Policies
 from twinstile.screening import transitions
 from twinstile.screening.flow import alerts, expectations
-from twinstile.screening.notices import sending
+from twinstile.screening.notices import automatic, sending
 from twinstile.screening.replay import requests
 
 ESCALATED_AT_ONCE = 200
@@ -94,6 +94,7 @@ def jobs_of(
 
     return (
         Job("timers", "* * * * * */10", 60, each_hub(house, _timers(house, policies))),
+        Job("reminders", "* * * * * */10", 60, each_hub(house, _reminders(house, policies))),
         Job("notices", "* * * * * */10", 60, each_hub(house, _notices(house))),
         Job("replays", "* * * * * */10", 3600, each_hub(house, _replays(house, policies))),
         Job("retention", "7 * * * * 0", 1200, retention),
@@ -114,6 +115,15 @@ def _timers(house: House, policies: Policies) -> HubWork:
             await approvals.expire(tx, hub_id, now)
         async with house.database.transaction() as tx:
             await alerts.go_on(tx, hub_id, now)
+
+    return work
+
+
+def _reminders(house: House, policies: Policies) -> HubWork:
+    """Order the messages that runs to come call for."""
+
+    async def work(hub_id: str, now: datetime) -> None:
+        await automatic.run(house, policies, hub_id, now)
 
     return work
 

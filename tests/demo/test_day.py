@@ -26,7 +26,7 @@ from twinstile.platform.roles import Role
 from twinstile.platform.web import House
 from twinstile.policy.versions import Policies
 from twinstile.screening import transitions
-from twinstile.screening.notices import sending
+from twinstile.screening.notices import automatic, sending
 from twinstile.screening.replay import requests
 
 NO_CHANGE = Noon("", 0)
@@ -42,6 +42,7 @@ async def ticking(hub: Hub) -> AsyncGenerator[None]:
         while True:
             now = clock.now()
             await transitions.expire_due(hub.house.database, Policies(), hub.hub_id, now)
+            await automatic.run(hub.house, Policies(), hub.hub_id, now)
             await sending.run(out, hub.hub_id, now)
             zone = hub.house.settings.zone
             await requests.work(hub.house.database, Policies(), zone, hub.hub_id, now)

@@ -11,7 +11,7 @@ from twinstile.identity.types import ContactKind, InvalidText
 from twinstile.screening.notices import texts
 from twinstile.screening.notices.texts import LONGEST_PART, Told
 from twinstile.screening.notices.types import FOLLOWS, LONGEST_PAUSE, PAUSE, Health, retry_at
-from twinstile.screening.types import COUNTING, NoticeState, ReminderKind
+from twinstile.screening.types import COUNTING, NoticeKind, NoticeState, ReminderKind
 from twinstile.screening.words import Language
 
 AT = datetime(2026, 11, 24, 8, tzinfo=UTC)
@@ -77,7 +77,7 @@ def test_at_an_english_hub_english_is_said_once() -> None:
 @given(st.text(max_size=200), st.text(max_size=64))
 def test_a_name_cannot_become_a_message_of_its_own(hub: str, service_no: str) -> None:
     told = Told(hub, service_no, AT)
-    for kind in ReminderKind:
+    for kind in (*ReminderKind, *NoticeKind):
         for language in Language:
             text = texts.written(kind, [language], told)
             bare = texts.written(kind, [language], Told("", "", AT))
@@ -90,7 +90,7 @@ def test_every_text_is_there_in_every_language() -> None:
         said = {phrase.in_language(language) for language in Language}
         assert len(said) == len(Language), kind
         assert all("{hub}" in text for text in said)
-    assert set(texts.TEXTS) == set(ReminderKind)
+    assert set(texts.TEXTS) == {*ReminderKind, *NoticeKind}
 
 
 @pytest.mark.parametrize(

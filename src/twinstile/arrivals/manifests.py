@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import func, select, update
@@ -21,6 +22,7 @@ from twinstile.platform.db import Reading, Transaction
 from twinstile.platform.errors import Conflict, NotFound
 from twinstile.platform.events import Happening
 
+LANDED: Final = "manifest.landed"
 EXPECTATION_SQL = """
 SELECT DISTINCT ON (w.ordinal) w.ordinal, m.run_id, m.entry_id
 FROM wanted w
@@ -171,7 +173,7 @@ async def land(
         [
             Happening(
                 who.hub_id,
-                "manifest.landed",
+                LANDED,
                 run_id,
                 at,
                 {"batch": batch, "entries": len(entries), "withdrawn": withdrawn},
@@ -263,6 +265,40 @@ async def due(tx: Reading, hub_id: str, run_id: UUID) -> Due:
     if row is None:
         raise NotFound("There is no such run.")
     return Due(*row)
+
+
+@dataclass(frozen=True, slots=True)
+class Approaching:
+    """A run that is to come, and how many manifests of it have landed."""
+
+    run_id: UUID
+    arrival: datetime
+    manifests: int
+
+
+# the planned time is in the index; what is known later differs from it by a day at most
+_APPROACHING = """
+SELECT r.run_id, r.arrival, m.landed FROM (
+    SELECT run_id, coalesce(actual_arrival, estimated_arrival, scheduled_arrival) AS arrival
+    FROM run WHERE hub_id = $1 AND closed_at IS NULL
+      AND scheduled_arrival > $2::timestamptz - interval '1 day'
+      AND scheduled_arrival <= $3::timestamptz + interval '1 day'
+) r CROSS JOIN LATERAL (
+    SELECT count(*) AS landed
+    FROM (SELECT * FROM event WHERE subject_id = r.run_id OFFSET 0) e
+    WHERE e.hub_id = $1 AND e.kind = $4
+) m
+WHERE r.arrival > $2 AND r.arrival <= $3 AND m.landed > 0
+ORDER BY r.arrival, r.run_id
+"""
+
+
+async def approaching(
+    tx: Reading, hub_id: str, now: datetime, until: datetime
+) -> list[Approaching]:
+    """Open runs with a manifest that arrive after now and until then, the next one first."""
+    rows = await tx.raw.fetch(_APPROACHING, hub_id, now, until, LANDED)
+    return [Approaching(*row) for row in rows]
 
 
 async def travellers(tx: Reading, hub_id: str, run_id: UUID) -> dict[str, UUID]:

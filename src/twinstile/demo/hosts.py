@@ -161,13 +161,13 @@ class Hosts:
             await DEEDS.get(move.event, Hosts.step)(self, one, move)
 
     async def remind(self, one: Received, move: Move) -> None:
-        """Order a message to the guest alone; some have no address."""
+        """Order a message to the guest alone; some have no address. The clock may be first."""
         one.order_id = str(uuid4())
         path = f"/v1/runs/{one.run_id}/notices/{one.order_id}"
         order = {"kind": "R1", "entry_id": one.guest.key}
         reply = await self.service.ask("PUT", path, self._token(move.desk), order)
-        if reply["notices"] != move.told["notices"]:
-            self.troubles.append(f"{one.kind}: {reply['notices']} messages ordered")
+        if reply["unreachable"] != move.told["unreachable"]:
+            self.troubles.append(f"{one.kind}: {reply['unreachable']} without an address")
 
     async def arrive(self, one: Received, move: Move) -> None:
         """Tell that the guest's train is here, before its time."""

@@ -316,7 +316,7 @@ GROUPS: tuple[Group, ...] = (
         (
             Member(
                 (
-                    step(Desk.SUPERVISOR, REMIND, S.EXPECTED, notices=1),
+                    step(Desk.SUPERVISOR, REMIND, S.EXPECTED, unreachable=0),
                     *_PASSES,
                     step(Desk.SUPERVISOR, NOTICED, S.CLEARED, states=["HANDED", "SENT"]),
                 )
@@ -331,7 +331,7 @@ GROUPS: tuple[Group, ...] = (
         (
             Member(
                 (
-                    step(Desk.SUPERVISOR, REMIND, S.EXPECTED, notices=1),
+                    step(Desk.SUPERVISOR, REMIND, S.EXPECTED, unreachable=0),
                     step(Desk.SUPERVISOR, ARRIVE, S.EXPECTED),
                     *_PASSES,
                     step(Desk.SUPERVISOR, NOTICED, S.CLEARED, states=["FAILED"]),
@@ -345,7 +345,7 @@ GROUPS: tuple[Group, ...] = (
     ),
     _one(
         "no address for a message",
-        step(Desk.SUPERVISOR, REMIND, S.EXPECTED, notices=0),
+        step(Desk.SUPERVISOR, REMIND, S.EXPECTED, unreachable=1),
         *_PASSES,
         expected=True,
     ),

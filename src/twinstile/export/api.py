@@ -30,7 +30,7 @@ from twinstile.platform.fields import Answer, Body, Line, Moment
 from twinstile.platform.modes import HubMode
 from twinstile.platform.streams import Streamed
 from twinstile.platform.web import GatedRoute, Home, Tx, caller
-from twinstile.screening.types import Ground, NoticeState, ReminderKind
+from twinstile.screening.types import Ground, NoticeKind, NoticeState, ReminderKind
 
 router = APIRouter(prefix="/v1", route_class=GatedRoute, tags=["exports"])
 
@@ -264,7 +264,7 @@ class GivenAnswer(Answer):
 
 
 class NoticedAnswer(Answer):
-    kind: ReminderKind
+    kind: NoticeKind
     contact: str = Field(description="PHONE, EMAIL or APP")
     channel: str
     language: str

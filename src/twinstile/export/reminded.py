@@ -7,7 +7,7 @@ from typing import Final
 from twinstile.export import reader
 from twinstile.platform.db import Database
 from twinstile.platform.schema import first_id
-from twinstile.screening.types import NoticeState, ReminderKind
+from twinstile.screening.types import NoticeKind, NoticeState, ReminderKind
 
 LONGEST_S: Final = 60
 MOST_ROWS: Final = 2000
@@ -28,7 +28,7 @@ class Given:
 class Noticed:
     """Messages to single people; `code` says why, of those that did not reach anybody."""
 
-    kind: ReminderKind
+    kind: NoticeKind
     contact: str
     channel: str
     language: str
@@ -65,7 +65,7 @@ async def of_period(
     return (
         [Given(ReminderKind(kind), *rest) for kind, *rest in given],
         [
-            Noticed(ReminderKind(kind), contact, channel, language, NoticeState(state), *rest)
+            Noticed(NoticeKind(kind), contact, channel, language, NoticeState(state), *rest)
             for kind, contact, channel, language, state, *rest in noticed
         ],
     )

@@ -68,6 +68,8 @@ class _Parameters(_Model):
     )
     party: bool = True
     replay_hours: int = Field(default=72, ge=1, le=720)
+    remind_hours: int = Field(default=24, ge=0, le=72)
+    remind_again_minutes: int = Field(default=30, ge=0, le=240)
 
 
 class _Measure(_Model):

@@ -76,6 +76,10 @@ class Parameters:
     """Whether an abnormal member flags the others of a party."""
     replay_hours: int
     """How old facts of a device that was offline may be when they arrive."""
+    remind_hours: int
+    """How long before its arrival the people of a run are reminded by themselves; 0: never."""
+    remind_again_minutes: int
+    """How long before the arrival once more; 0: never."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,12 +10,13 @@ from typing import Final
 from uuid import UUID
 
 from twinstile.platform.db import Transaction
-from twinstile.screening.types import COUNTING, ReminderKind
+from twinstile.screening.types import COUNTING, NoticeKind, ReminderKind
 
 _COUNTING = ", ".join(f"'{state}'" for state in sorted(COUNTING))
+_KINDS = ", ".join(f"'{kind}'" for kind in NoticeKind)
 NOTICED_SQL: Final = f"""
 EXISTS (SELECT FROM (SELECT * FROM notice WHERE person_id = {{person}} OFFSET 0) n
-        WHERE n.hub_id = {{hub}} AND n.run_id = {{run}} AND n.kind = 'R1'
+        WHERE n.hub_id = {{hub}} AND n.run_id = {{run}} AND n.kind IN ({_KINDS})
           AND n.state IN ({_COUNTING}))
 """  # noqa: S608 # words of ours
 """Whether this person was sent a message about this run. For a minor it is also asked of the
@@ -23,7 +24,7 @@ guardian, who was told for both. Looked up by the person alone: docs/decisions/0
 
 TOLD_RUNS_SQL: Final = f"""
 (SELECT jsonb_agg(n.run_id) FROM (SELECT * FROM notice WHERE person_id = {{person}} OFFSET 0) n
- WHERE n.hub_id = {{hub}} AND n.kind = 'R1' AND n.state IN ({_COUNTING}))
+ WHERE n.hub_id = {{hub}} AND n.kind IN ({_KINDS}) AND n.state IN ({_COUNTING}))
 """  # noqa: S608 # words of ours
 """The same, of every run."""
 

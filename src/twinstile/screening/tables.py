@@ -139,7 +139,8 @@ class NoticeOrder(Base):
     entry_id: Mapped[str | None]
     """The carrier's key of the one; None: everybody who can be reached."""
     ordered_at: Mapped[datetime]
-    device_id: Mapped[UUID]
+    device_id: Mapped[UUID | None]
+    """None: the clock ordered it."""
     operator_id: Mapped[UUID | None]
 
 
@@ -178,6 +179,19 @@ class Notice(Base):
     batch_id: Mapped[UUID | None]
     evidence: Mapped[list[dict[str, object]]] = mapped_column(JSONB)
     """Each state it was in, with the moment, the provider's id and a code for why."""
+
+
+class RunReminded(Base):
+    """That a run's messages of a kind were ordered by the clock."""
+
+    __tablename__ = "run_reminded"
+
+    hub_id: Mapped[HubKey]
+    run_id: Mapped[UuidKey]
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    manifests: Mapped[int] = mapped_column(BigInteger)
+    """How many manifests had landed then: with one more there may be people more."""
+    at: Mapped[datetime]
 
 
 class NoticeChannel(Base):

@@ -170,6 +170,13 @@ class ReminderKind(StrEnum):
     R2 = "R2"  # in the hub
 
 
+class NoticeKind(StrEnum):
+    """Which message to one person of a run; each counts as R1."""
+
+    R1 = "R1"  # when the manifest has landed, or as ordered
+    R1_AGAIN = "R1_AGAIN"  # shortly before the arrival
+
+
 class NoticeState(StrEnum):
     """Where one message stands."""
 

@@ -19,14 +19,14 @@ from twinstile.screening.bodies import FactStatus
 from twinstile.screening.notices import orders, queries, texts
 from twinstile.screening.notices.orders import Order
 from twinstile.screening.notices.texts import Told
-from twinstile.screening.types import NoticeState, ReminderKind
+from twinstile.screening.types import NoticeKind, NoticeState, ReminderKind
 from twinstile.screening.words import Language
 
 router = APIRouter(prefix="/v1", route_class=GatedRoute, tags=["reminders"])
 
 
 class NoticeOrderBody(Body):
-    kind: Literal[ReminderKind.R1] = Field(examples=["R1"])
+    kind: Literal[NoticeKind.R1] = Field(examples=["R1"])
     entry_id: Word | None = Field(
         default=None,
         description="the carrier's key of the one traveller to be reminded; all unless given",
@@ -75,7 +75,7 @@ class EvidenceAnswer(Answer):
 class NoticeAnswer(Answer):
     notice_id: UUID
     order_id: UUID
-    kind: ReminderKind
+    kind: NoticeKind
     contact: str = Field(description="PHONE, EMAIL or APP; the address is shown nowhere")
     channel: str
     language: str = Field(description="more than one with a comma between")
@@ -124,7 +124,7 @@ class BroadcastAnswer(Answer):
 
 
 class NoticeCount(Answer):
-    kind: ReminderKind
+    kind: NoticeKind
     contact: str
     channel: str
     language: str

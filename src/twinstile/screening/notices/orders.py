@@ -1,5 +1,6 @@
 """Ordering notices: for everybody of a run who can be reached, or for one of them."""
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -11,17 +12,19 @@ from uuid_utils.compat import uuid7
 
 from twinstile.arrivals import manifests
 from twinstile.identity import contacts
+from twinstile.identity.types import ContactKind
 from twinstile.platform import events
 from twinstile.platform.auth import Principal
 from twinstile.platform.db import Reading, Transaction, as_json
 from twinstile.platform.errors import Conflict, FieldFault, IdReused, InvalidInput, NotFound
 from twinstile.platform.events import Happening
+from twinstile.platform.modes import HubMode
 from twinstile.screening.bodies import FactStatus
 from twinstile.screening.notices import settling, texts
 from twinstile.screening.notices.channels import route
 from twinstile.screening.notices.types import Outcome
 from twinstile.screening.tables import Notice, NoticeOrder
-from twinstile.screening.types import NoticeState, ReminderKind
+from twinstile.screening.types import NoticeKind, NoticeState
 from twinstile.screening.words import Language
 
 ORDERED: Final = "notices.ordered"
@@ -34,7 +37,7 @@ class Order:
 
     order_id: UUID
     run_id: UUID
-    kind: ReminderKind
+    kind: NoticeKind
     entry_id: str | None
 
 
@@ -45,6 +48,18 @@ class Ordered:
     status: FactStatus
     notices: int
     unreachable: int
+
+
+@dataclass(frozen=True, slots=True)
+class Hand:
+    """By whom, or by the clock, and at which hub, something is ordered."""
+
+    hub_id: str
+    mode: HubMode
+    language: Language
+    """The hub's, for those whose language nobody told."""
+    device_id: UUID | None = None
+    operator_id: UUID | None = None
 
 
 # Somebody has one message of a kind on a run, whoever orders it how often. What failed is tried
@@ -62,8 +77,9 @@ ON CONFLICT (hub_id, run_id, person_id, kind) DO UPDATE SET
     language = excluded.language, state = 'WAITING', at = excluded.at, attempts = 0,
     due_at = excluded.due_at, batch_id = NULL
 WHERE notice.state = ANY($7::text[])
+RETURNING 1
 """
-_AGAIN: Final = [NoticeState.FAILED.value, NoticeState.WITHDRAWN.value]
+_AGAIN: Final = (NoticeState.FAILED, NoticeState.WITHDRAWN)
 
 
 async def order(
@@ -82,27 +98,17 @@ async def order(
         if wanted.entry_id in {None, entry_id}
     }
     reachable = await contacts.reachable(tx, who.hub_id, wanted.run_id)
-    status = await _enter(tx, who, wanted, at)
+    hand = Hand(who.hub_id, who.mode, language, who.device_id, who.operator_id)
+    status = await _note(tx, hand, wanted, at)
     if status is FactStatus.STORED:
         if due.closed or at >= due.arrival:
             raise Conflict("The run has arrived: nobody is reminded of it any more.")
         if wanted.entry_id is not None and not people:
             raise InvalidInput(errors=[FieldFault("/entry_id", "unknown-value")])
-        rows = [
-            {
-                "notice_id": uuid7(),
-                "person_id": one,
-                "contact": kind,
-                "channel": route(kind, who.mode),
-                "language": ",".join(texts.chosen(languages, language)),
-            }
-            for one, (kind, languages) in reachable.items()
-            if one in people
-        ]
-        again = _AGAIN if wanted.entry_id is None else [*_AGAIN, NoticeState.UNKNOWN.value]
-        place = (who.hub_id, wanted.order_id, wanted.run_id, wanted.kind.value, at)
-        await tx.raw.execute(_ENTER, *place, as_json(rows), again)
-        await _announce(tx, who, wanted, len(rows), at)
+        again = _AGAIN if wanted.entry_id is None else (*_AGAIN, NoticeState.UNKNOWN)
+        met = {one: how for one, how in reachable.items() if one in people}
+        await _enter(tx, hand, wanted, met, again, at)
+        await _announce(tx, hand, wanted, len(met), at)
     counted = await tx.sql.execute(
         select(func.count()).where(
             Notice.hub_id == who.hub_id,
@@ -113,18 +119,57 @@ async def order(
     return Ordered(status, counted.scalar_one(), len(people - reachable.keys()))
 
 
-async def _enter(tx: Transaction, who: Principal, wanted: Order, at: datetime) -> FactStatus:
+async def order_by_clock(
+    tx: Transaction, hand: Hand, wanted: Order, people: Collection[UUID], at: datetime
+) -> int:
+    """Order for those of these people who can be reached and have no message yet; how many.
+
+    Who was withdrawn and has come back is among them; what failed is not tried again unasked.
+    """
+    reachable = await contacts.reachable(tx, hand.hub_id, wanted.run_id)
+    met = {one: how for one, how in reachable.items() if one in people}
+    count = await _enter(tx, hand, wanted, met, (NoticeState.WITHDRAWN,), at) if met else 0
+    if count:
+        await _note(tx, hand, wanted, at)
+        await _announce(tx, hand, wanted, count, at)
+    return count
+
+
+async def _enter(
+    tx: Transaction,
+    hand: Hand,
+    wanted: Order,
+    reachable: Mapping[UUID, tuple[ContactKind, list[str]]],
+    again: Collection[NoticeState],
+    at: datetime,
+) -> int:
+    """Enter a message for each, in place of one that is in a state of `again`; how many."""
+    rows = [
+        {
+            "notice_id": uuid7(),
+            "person_id": one,
+            "contact": kind,
+            "channel": route(kind, hand.mode),
+            "language": ",".join(texts.chosen(languages, hand.language)),
+        }
+        for one, (kind, languages) in reachable.items()
+    ]
+    place = (hand.hub_id, wanted.order_id, wanted.run_id, wanted.kind.value, at)
+    return len(await tx.raw.fetch(_ENTER, *place, as_json(rows), sorted(again)))
+
+
+async def _note(tx: Transaction, hand: Hand, wanted: Order, at: datetime) -> FactStatus:
     entered = await tx.sql.execute(
         upsert(NoticeOrder)
         .values(
-            hub_id=who.hub_id,
+            hub_id=hand.hub_id,
             order_id=wanted.order_id,
             run_id=wanted.run_id,
             kind=wanted.kind.value,
             entry_id=wanted.entry_id,
             ordered_at=at,
-            device_id=who.device_id,
-            operator_id=who.operator_id,
+            device_id=hand.device_id,
+            operator_id=hand.operator_id,
         )
         .on_conflict_do_nothing()
         .returning(NoticeOrder.order_id)
@@ -133,7 +178,7 @@ async def _enter(tx: Transaction, who: Principal, wanted: Order, at: datetime) -
         return FactStatus.STORED
     found = await tx.sql.execute(
         select(NoticeOrder.run_id, NoticeOrder.kind, NoticeOrder.entry_id).where(
-            NoticeOrder.hub_id == who.hub_id, NoticeOrder.order_id == wanted.order_id
+            NoticeOrder.hub_id == hand.hub_id, NoticeOrder.order_id == wanted.order_id
         )
     )
     if tuple(found.one()) != (wanted.run_id, wanted.kind.value, wanted.entry_id):
@@ -142,7 +187,7 @@ async def _enter(tx: Transaction, who: Principal, wanted: Order, at: datetime) -
 
 
 async def _announce(
-    tx: Transaction, who: Principal, wanted: Order, notices: int, at: datetime
+    tx: Transaction, hand: Hand, wanted: Order, notices: int, at: datetime
 ) -> None:
     body: dict[str, object] = {
         "order": str(wanted.order_id),
@@ -150,7 +195,7 @@ async def _announce(
         "reachable": notices,
     }
     happening = Happening(
-        who.hub_id, ORDERED, wanted.run_id, at, body, who.device_id, who.operator_id
+        hand.hub_id, ORDERED, wanted.run_id, at, body, hand.device_id, hand.operator_id
     )
     await events.append(tx, [happening])
 

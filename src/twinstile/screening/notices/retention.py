@@ -14,6 +14,8 @@ WITH past AS MATERIALIZED (
     RETURNING 1
 ), orders AS (
     DELETE FROM notice_order WHERE hub_id = $1 AND ordered_at < $2
+), runs AS (
+    DELETE FROM run_reminded WHERE hub_id = $1 AND at < $2
 )
 SELECT 1 FROM old
 """

@@ -34,7 +34,7 @@ from twinstile.screening.notices.types import (
     Outcome,
     retry_at,
 )
-from twinstile.screening.types import NoticeState, ReminderKind
+from twinstile.screening.types import NoticeKind, NoticeState
 from twinstile.screening.words import Language
 
 MOST_BATCHES: Final = 20
@@ -155,7 +155,7 @@ async def _messages(
         else:
             contact = known[person_id]
             languages = [Language(tag) for tag in language.split(",")]
-            text = texts.written(ReminderKind(kind), languages, told)
+            text = texts.written(NoticeKind(kind), languages, told)
             messages.append(Message(notice_id, contact.kind, contact.value, language, text))
     if messages:
         fields, rows_read = ("contact",), len(messages)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from twinstile.screening.types import ReminderKind
+from twinstile.screening.types import NoticeKind, ReminderKind
 from twinstile.screening.words import Language, Phrase
 
 LONGEST_PART: Final = 40
@@ -19,13 +19,20 @@ LONGEST_PART: Final = 40
 
 EXERCISE: Final = "[PRACTICE 演练] "
 """What the text of an exercise begins with, wherever it ends up."""
-TEXTS: Final[Mapping[ReminderKind, Phrase]] = {
-    ReminderKind.R1: Phrase(
+TEXTS: Final[Mapping[NoticeKind | ReminderKind, Phrase]] = {
+    NoticeKind.R1: Phrase(
         "{hub}: your train or flight {service} is due on {day} at {time}. Please have your"
         " document and your health credential at hand when you arrive. If you have no phone or"
         " need help, our staff assist you free of charge.",
         "{hub}温馨提示：您乘坐的{service}预计{day} {time}到达。到达时请备好身份证件和健康凭证。"
         "没有手机或需要帮助的旅客，可请现场工作人员免费协助。",
+    ),
+    NoticeKind.R1_AGAIN: Phrase(
+        "{hub}: your train or flight {service} arrives soon, at {time}. Please have your"
+        " document and your health credential at hand now. Our staff assist you free of"
+        " charge.",
+        "{hub}温馨提示：您乘坐的{service}即将于{time}到达，请提前备好身份证件和健康凭证。"
+        "如需帮助，可请现场工作人员免费协助。",
     ),
     ReminderKind.R2: Phrase(
         "Welcome to {hub}. Please have your document and your health credential at hand and go"
@@ -58,7 +65,7 @@ class Told:
     exercise: bool = False
 
 
-def written(kind: ReminderKind, languages: Sequence[Language], told: Told) -> str:
+def written(kind: NoticeKind | ReminderKind, languages: Sequence[Language], told: Told) -> str:
     """The text in these languages, one below the other."""
     parts = {
         "hub": _short(told.hub),
