@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from twinstile import cli
-from twinstile.credentials import CredentialStatus
+from twinstile.credentials.types import CredentialStatus
 from twinstile.identity.types import IdentityResult
 from twinstile.platform.machine import Anchor
 from twinstile.policy import documents, remedies, validator, vocabulary

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twinstile.credentials import CredentialStatus
+from twinstile.credentials.types import CredentialStatus
 from twinstile.policy import documents
 from twinstile.screening import rules
 from twinstile.screening.rules import Around, Evidence

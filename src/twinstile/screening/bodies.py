@@ -16,7 +16,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from twinstile.credentials import CredentialKind, CredentialStatus
+from twinstile.credentials.types import CredentialKind, CredentialStatus
 from twinstile.identity.forms import DocumentForm
 from twinstile.identity.types import Finding, IdentityResult
 from twinstile.platform.fields import Answer, Body, LanguageTag, Line, Moment, Slug, Word

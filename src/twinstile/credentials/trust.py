@@ -1,0 +1,135 @@
+"""The keys that are believed, and what has been revoked: one snapshot, held in memory.
+
+A key is looked for by its id, and ids may collide, so an id leads to every key that has it.
+A key that was taken off the list stays as `removed`, so that "never heard of" (perhaps the
+list is old) and "no longer trusted" are different answers.
+"""
+
+import hashlib
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import IntEnum, StrEnum
+from typing import Final
+
+from twinstile.credentials.types import EvidenceKind, Freshness
+
+AGING_AFTER: Final = timedelta(hours=24)
+OLD_AFTER: Final = timedelta(hours=72)
+HASH_BYTES: Final = 16
+"""Of a SHA-256, as the EU's revocation lists cut it."""
+
+
+class Domain(StrEnum):
+    """What a key is trusted for: a key of one domain signs nothing of another."""
+
+    EU_DCC = "EU_DCC"
+    DDCC = "DDCC"
+    ICVP = "ICVP"
+    SHC = "SHC"
+    VDS_NC = "VDS_NC"
+    """Country signing authorities; the seal itself brings its signer's certificate."""
+
+
+class HashType(IntEnum):
+    """What an EU revocation entry is the hash of (dgca-revocation-distribution-service)."""
+
+    SIGNATURE = 0x0A  # for ES256 of r alone: (r, n - s) is as good a signature
+    UCI = 0x0B
+    COUNTRY_CODE_UCI = 0x0C
+
+
+@dataclass(frozen=True, slots=True)
+class TrustedKey:
+    kid: bytes
+    """DCC and GDHCN: eight bytes; SHC: the thumbprint's text; VDS-NC: the authority's
+    subject key identifier."""
+    spki: bytes = field(repr=False)
+    """DER SubjectPublicKeyInfo."""
+    domain: Domain
+    issuer: str
+    """State, two or three letters as the list has them; SHC: the address of the issuer."""
+    kinds: frozenset[EvidenceKind] = frozenset()
+    """What it may sign; empty: everything of its domain."""
+    not_before: datetime | None = None
+    not_after: datetime | None = None
+    removed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """Hashes of one kid and type, sorted and joined: exact, sixteen bytes each."""
+
+    joined: bytes = field(repr=False)
+
+    @classmethod
+    def of(cls, hashes: Iterable[bytes]) -> "Slice":
+        return cls(b"".join(sorted({one[:HASH_BYTES] for one in hashes})))
+
+    def __len__(self) -> int:
+        return len(self.joined) // HASH_BYTES
+
+    def __getitem__(self, place: int) -> bytes:
+        return self.joined[place * HASH_BYTES : (place + 1) * HASH_BYTES]
+
+    def __contains__(self, digest: bytes) -> bool:
+        place = bisect_left(self, digest[:HASH_BYTES])
+        return place < len(self) and self[place] == digest[:HASH_BYTES]
+
+
+@dataclass(frozen=True, slots=True)
+class Denied:
+    """What this house refuses whatever lists say; survives every new list."""
+
+    kids: frozenset[bytes] = frozenset()
+    hashes: frozenset[bytes] = field(default=frozenset(), repr=False)
+    """Of a signature's r (else of all of it) or a certificate's id, see `digest`."""
+
+
+NOTHING_DENIED: Final = Denied()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrustList:
+    """One snapshot. Versions only rise; who activates them sees to that."""
+
+    version: int
+    issued_at: datetime
+    not_after: datetime
+    keys: Mapping[bytes, Sequence[TrustedKey]] = field(repr=False)
+    revoked: Mapping[tuple[bytes, HashType], Slice] = field(
+        default_factory=dict[tuple[bytes, HashType], Slice], repr=False
+    )
+    revoked_cards: Mapping[bytes, Mapping[str, float | None]] = field(
+        default_factory=dict[bytes, Mapping[str, float | None]], repr=False
+    )
+    """SMART Health Cards: kid → revocation id → None, or the second (since 1970) before which
+    cards issued under that id are revoked."""
+    denied: Denied = NOTHING_DENIED
+
+    def of(self, domains: frozenset[Domain], kid: bytes) -> list[TrustedKey]:
+        """Every key of that id in those domains, removed ones too."""
+        return [key for key in self.keys.get(kid, ()) if key.domain in domains]
+
+    def freshness(self, now: datetime) -> Freshness:
+        """By the list's age, and `OVER` from the moment after its end."""
+        if now > self.not_after:
+            return Freshness.OVER
+        age = now - self.issued_at
+        if age > OLD_AFTER:
+            return Freshness.OLD
+        return Freshness.AGING if age > AGING_AFTER else Freshness.FRESH
+
+
+def by_kid(keys: Iterable[TrustedKey]) -> dict[bytes, tuple[TrustedKey, ...]]:
+    """Keys as a list holds them."""
+    found: dict[bytes, tuple[TrustedKey, ...]] = {}
+    for key in keys:
+        found[key.kid] = (*found.get(key.kid, ()), key)
+    return found
+
+
+def digest(content: bytes) -> bytes:
+    """As revocation lists and the deny-list name a signature or an id."""
+    return hashlib.sha256(content).digest()[:HASH_BYTES]

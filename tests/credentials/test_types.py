@@ -1,0 +1,65 @@
+"""Unknown is never green: the whole table of aspects, matches, statements and ages."""
+
+from datetime import UTC, datetime
+from itertools import product
+
+from twinstile.credentials.types import (
+    STATUSES,
+    Assessment,
+    Colour,
+    CredentialStatus,
+    Freshness,
+    Held,
+    Outcome,
+    SubjectMatch,
+)
+
+NOW = datetime(2026, 8, 1, 12, tzinfo=UTC)
+STATED = (None, *CredentialStatus)
+
+
+def assessments(outcome=Outcome.VERIFIED):
+    aspects = product(Held, repeat=4)
+    for four, match, stated, age in product(aspects, SubjectMatch, STATED, (None, *Freshness)):
+        authenticity, validity, revocation, policy = four
+        yield Assessment(
+            scheme=None,
+            outcome=outcome,
+            reasons=(),
+            authenticity=authenticity,
+            validity=validity,
+            revocation=revocation,
+            policy=policy,
+            subject_match=match,
+            checked_at=NOW,
+            stated=stated,
+            freshness=age,
+        )
+
+
+def test_green_takes_every_aspect_a_match_and_a_list_of_the_last_three_days():
+    green = [one for one in assessments() if one.colour is Colour.GREEN]
+    assert len(green) == 2 * 2 * 3
+    for one in green:
+        aspects = {one.authenticity, one.validity, one.revocation, one.policy}
+        assert aspects == {Held.YES}
+        assert one.subject_match in {SubjectMatch.EXACT, SubjectMatch.COMPATIBLE}
+        assert one.stated in {None, CredentialStatus.GREEN}
+        assert one.freshness in {None, Freshness.FRESH, Freshness.AGING}
+
+
+def test_a_status_is_green_only_where_the_colour_is():
+    for outcome in (Outcome.VERIFIED, Outcome.PROVIDER_ANSWERED):
+        for one in assessments(outcome):
+            if one.status is CredentialStatus.GREEN:
+                assert one.colour is Colour.GREEN
+
+
+def test_no_outcome_but_verified_is_green():
+    for outcome in set(Outcome) - {Outcome.VERIFIED}:
+        assert STATUSES.get(outcome) is not CredentialStatus.GREEN
+        assert all(one.colour is not Colour.GREEN for one in assessments(outcome))
+
+
+def test_every_outcome_has_a_status():
+    assert set(Outcome) - set(STATUSES) == {Outcome.PROVIDER_ANSWERED}
