@@ -604,6 +604,13 @@ def test_what_stood_before_a_break_is_read() -> None:
         list(found)
 
 
+def test_what_is_no_object_or_too_deep_is_refused_beside_its_neighbours() -> None:
+    deep = {"a": {"b": {"c": {"d": {"e": {"f": {"g": {"h": 1}}}}}}}}
+    body = json.dumps([TRAIN | PERSON, 5, [], deep, TRAIN | PERSON])
+    assert [row.origin.row for row in people(body)] == [1, 5]
+    assert rejects(body) == [(row, Reason.MALFORMED, None) for row in (2, 3, 4)]
+
+
 def test_an_empty_list_is_no_fault() -> None:
     assert list(read(b'{"code":0,"data":[]}')) == []
     assert list(read(b"[]")) == []

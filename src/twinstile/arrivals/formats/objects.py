@@ -54,7 +54,8 @@ def read(delivery: Delivery, told: str | None = None) -> Iterator[tuple[int, Obj
     if several and any(line.startswith("{") and _object(line) for line in first):
         yield from _lines(opened)
     else:
-        yield from enumerate(_document(opened.read()), 1)
+        for number, found in enumerate(_document(opened.read()), 1):
+            yield (number, found) if found is not None else Reject(number, Reason.MALFORMED)
 
 
 def lines(delivery: Delivery, told: str | None = None) -> Iterator[tuple[int, Object] | Reject]:
@@ -96,7 +97,8 @@ def _object(line: str) -> dict[str, object] | None:
     return cast("dict[str, object]", found) if isinstance(found, dict) else None
 
 
-def _document(text: str) -> Iterator[Object]:
+def _document(text: str) -> Iterator[Object | None]:
+    """The objects of a text; None for a member of a list that is none or goes too deep."""
     at = _after(text, 0)
     try:
         if text[at] == "[":
@@ -189,14 +191,18 @@ def _joined(value: object) -> object:
     return ",".join(str(one) for one in cast("list[object]", value)[:64])
 
 
-def _elements(text: str, at: int, held: Object, depth: int) -> Iterator[Object]:
-    """The objects of a list, each decoded when it is its turn. What is no object is damage."""
+def _elements(text: str, at: int, held: Object, depth: int) -> Iterator[Object | None]:
+    """The objects of a list, each decoded when it is its turn."""
     at = _after(text, at + 1)
     while text[at] != "]":
         found, at = _DECODER.raw_decode(text, at)
-        if not isinstance(found, dict):
-            raise ValueError("no object")  # noqa: TRY004 -- of the text, not of ours
-        yield from _flat(cast("dict[str, object]", found), held, depth)
+        if isinstance(found, dict):
+            try:
+                yield from _flat(cast("dict[str, object]", found), held, depth)
+            except ValueError:  # too deep
+                yield None
+        else:
+            yield None
         at = _next(text, at, "]")
 
 
