@@ -8,19 +8,17 @@ Another key's GREEN ends no RED: only who said a thing takes it back.
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Final, TypeAlias
 from uuid import UUID
 
-from twinstile.arrivals.records import HealthStatus, IdentityAlert, Op
+from twinstile.arrivals.records import LONGEST_VALID, HealthStatus, IdentityAlert, Op
 from twinstile.arrivals.types import Mark
 from twinstile.identity import vault
 from twinstile.identity.vault import Identity
 from twinstile.platform.crypto import KeyFiles, keyed_digest
 from twinstile.platform.db import Reading, Transaction, as_json
 
-LONGEST: Final = timedelta(days=14)
-"""How long an alert may be valid, and anything received be kept: as long as identities are."""
 KEY: Final = "source.keys"
 """The key under which senders' own keys are kept as digests."""
 
@@ -137,8 +135,8 @@ def _living(one: Received, at: datetime) -> Identity | None:
 def _period(record: Told, at: datetime) -> tuple[datetime, datetime]:
     """From when to when it counts: at most as long as the identity is kept."""
     if isinstance(record, IdentityAlert):
-        return record.valid_from, min(record.valid_to, at + LONGEST)
-    return record.issued_at, min(record.expires_at, at + LONGEST)
+        return record.valid_from, min(record.valid_to, at + LONGEST_VALID)
+    return record.issued_at, min(record.expires_at, at + LONGEST_VALID)
 
 
 def _content(record: Told, at: datetime) -> dict[str, object]:

@@ -177,12 +177,14 @@ class ManifestEnd:
 class IdentityAlert:
     """Somebody the police or health authorities ask to be looked at when they come.
 
-    Refused without legal basis, health reason (`kind`) and an end (domain.md 5).
+    Refused without legal basis, health reason (`kind`) and an end (domain.md 5), and for longer
+    than `LONGEST_VALID`. Of one that is taken back only the origin counts.
     """
 
     origin: Origin
     op: Op
-    document: DocumentClaim
+    document: DocumentClaim | None
+    """None: taken back by its key alone."""
     kind: AlertKind
     authority: str
     legal_basis: str
@@ -193,11 +195,15 @@ class IdentityAlert:
 
 @dataclass(frozen=True, slots=True)
 class HealthStatus:
-    """What a health department knows of a person, with the moment it was so."""
+    """What a health department knows of a person, with the moment it was so.
+
+    Of one that is taken back only the origin counts.
+    """
 
     origin: Origin
     op: Op
-    document: DocumentClaim
+    document: DocumentClaim | None
+    """None: taken back by its key alone."""
     issuer: str
     colour: StatusColour
     issued_at: dt.datetime
@@ -285,3 +291,5 @@ Raises `Unreadable` before or between records; what was read before it stands.
 """
 
 LONGEST_KEY: Final = 200
+LONGEST_VALID: Final = dt.timedelta(days=14)
+"""Of what is said of a person: as long as identities are kept."""

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
 
-from twinstile.arrivals.formats import papers, places, rail_words, rows, values
+from twinstile.arrivals.formats import origins, papers, places, rail_words, rows, values
 from twinstile.arrivals.formats.reasons import Reason
 from twinstile.arrivals.formats.rows import Columns, Footer, Row
 from twinstile.arrivals.records import (
@@ -43,7 +43,6 @@ from twinstile.identity.types import Contact, ContactKind, ContactOwner, Invalid
 MOST_RUNS: Final = 5000
 """Of one delivery that are counted and ended; rows of more are read all the same."""
 FARTHEST: Final = dt.timedelta(days=400)
-LONGEST_STOP: Final = 64
 
 _ADDED: Final = re.compile(r"\(?(加开|临客)\)?$")
 _TRAIN: Final = re.compile(r"([A-Z]{0,2})(\d{1,5})((?:/[A-Z]{0,2}\d{1,5}){0,4})次?")
@@ -121,7 +120,11 @@ class _Book:
         if row.get("op") and WHOLE not in self.delivery.media_type:
             self.whole = False
         run = _run(row, self.reading, self.delivery)
-        version = run if isinstance(run, Reject) else _version(row, self.reading, self.delivery)
+        version = (
+            run
+            if isinstance(run, Reject)
+            else origins.version(row, self.reading, self.delivery)
+        )
         if isinstance(run, Reject) or isinstance(version, Reject):
             self.strays += 1
             yield run if isinstance(run, Reject) else row.reject(Reason.INVALID, "version")
@@ -175,7 +178,9 @@ class _Book:
         contact, contact_doubts = _contact(row)
         doubts = (*doubts, *place_doubts, *contact_doubts, *_train_doubts(row))
         return ManifestRow(
-            Origin(_key(run, own), row.number, version, _updated(row, self.reading), doubts),
+            Origin(
+                _key(run, own), row.number, version, origins.updated(row, self.reading), doubts
+            ),
             op,
             run,
             document if isinstance(document, DocumentClaim) else None,
@@ -184,7 +189,7 @@ class _Book:
             seat,
             _stop(row, "board_stop"),
             _stop(row, "alight_stop"),
-            _told(row, "party"),
+            origins.told(row, "party"),
             contact,
             _languages(row),
         )
@@ -195,10 +200,10 @@ class _Book:
         """What the sender calls this place on the run; of a document nothing goes into it."""
         number = row.get("number")
         for word in ("ticket", "row_id"):
-            told = _told(row, word)
+            told = origins.told(row, word)
             if told and not (number and number in told):
                 return told
-        order = _told(row, "order") or ""
+        order = origins.told(row, "order") or ""
         where = (order, coach or "", seat or "", _stop(row, "board_stop") or "")
         if seat:
             return "-".join(where)
@@ -232,14 +237,9 @@ def _key(run: RunRef, own: str) -> str:
     return f"{run.service_no}/{run.service_date}/{own}"[:LONGEST_KEY]
 
 
-def _told(row: Row, word: str) -> str | None:
-    found = row.get(word)
-    return found[:LONGEST_STOP] if found else None
-
-
 def _stop(row: Row, word: str) -> str | None:
     """The name of a station without the word station."""
-    found = _told(row, word)
+    found = origins.told(row, word)
     return found.removesuffix("站") if found else None
 
 
@@ -305,31 +305,12 @@ def _train_doubts(row: Row) -> tuple[str, ...]:
     return ("added-train",) if _ADDED.search(row.cells.get("train", "")) else ()
 
 
-def _version(row: Row, reading: Reading, delivery: Delivery) -> int | Reject | None:
-    told = row.get("version")
-    if told is not None:
-        digits = told if told.isascii() and told.isdigit() else ""
-    elif reading.options.get("version") == "name":
-        digits = "".join(re.findall(r"[0-9]", delivery.name))
-    elif reading.options.get("version") == "updated" and (at := _updated(row, reading)):
-        digits = str(int(at.timestamp()))
-    else:
-        return None
-    return int(digits) if 0 < len(digits) <= 18 else row.reject(Reason.INVALID, "version")
-
-
-def _updated(row: Row, reading: Reading) -> dt.datetime | None:
-    told = row.get("updated")
-    on = values.day(told, row.first_day) if told else None
-    return values.moment(told, on, reading.tz, row.first_day) if told and on else None
-
-
 def _op(row: Row) -> tuple[Op, tuple[str, ...]]:
     """Whether the place is taken or given back; in an unknown state it is taken."""
     op, status = rows.fold(row.get("op") or ""), rows.fold(row.get("status") or "")
-    if rail_words.OPS.get(op) is Op.DELETE:
+    if origins.OPS.get(op) is Op.DELETE:
         return Op.DELETE, ()
-    doubts = ("op-unknown",) if op and op not in rail_words.OPS else ()
+    doubts = ("op-unknown",) if op and op not in origins.OPS else ()
     if status and status not in rail_words.STATUS:
         doubts = (*doubts, "status-unknown")
     return rail_words.STATUS.get(status, Op.UPSERT), doubts
@@ -359,7 +340,7 @@ def _train(
     row: Row, run: RunRef, version: int | None, reading: Reading
 ) -> ArrivalEvent | Reject:
     """What the row says of the train. A time that is none is refused: it is what it is for."""
-    deleted = rail_words.OPS.get(rows.fold(row.get("op") or "")) is Op.DELETE
+    deleted = origins.OPS.get(rows.fold(row.get("op") or "")) is Op.DELETE
     times: dict[str, dt.datetime | None] = {}
     for word in ("departure", "arrival", "estimated", "actual"):
         told = row.get(word)
@@ -375,7 +356,7 @@ def _train(
     if status is RunStatus.SCHEDULED and _train_doubts(row):
         status = RunStatus.ADDED
     return ArrivalEvent(
-        Origin(_key(run, "run"), row.number, version, _updated(row, reading)),
+        Origin(_key(run, "run"), row.number, version, origins.updated(row, reading)),
         Op.DELETE if deleted else Op.UPSERT,
         run,
         Mode.RAIL,
@@ -386,7 +367,7 @@ def _train(
         times["arrival"],
         times["estimated"],
         times["actual"],
-        _told(row, "platform"),
+        origins.told(row, "platform"),
     )
 
 

@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from typing import Final
 
-from twinstile.arrivals.formats import papers, rows
+from twinstile.arrivals.formats import origins, papers, rows
 from twinstile.arrivals.records import Op, Role, RunStatus
 from twinstile.identity.types import ContactOwner
 
 NAMES: Final[Mapping[str, str]] = {
     **papers.COLUMNS,
+    **origins.COLUMNS,
     "train": (
         "车次 车次号 列车车次 列车号 列车 station_train_code train_code "
         "train_number service_no train trip_no"
@@ -44,9 +45,6 @@ NAMES: Final[Mapping[str, str]] = {
     "party": "团体号 同行组 团体编号 party group_no group_id",
     "type": "旅客类型 乘客类型 票种 票类型 passenger_type ticket_type role",
     "status": "车票状态 票状态 客票状态 状态 列车状态 ticket_status status run_status",
-    "op": "操作标志 操作类型 操作 op op_flag op_type",
-    "version": "批次 批次号 版本 版本号 batch batch_no version seq",
-    "updated": "更新时间 修改时间 update_time updated_at last_update modified_at",
     "phone": (
         "手机号 手机 手机号码 联系电话 电话 电话号码 mobile_no mobile phone phone_no telephone"
     ),
@@ -79,9 +77,6 @@ STATUS: Final = rows.table(
             "issued paid ok checked_in normal active booked"
         ),
     }
-)
-OPS: Final = rows.table(
-    {Op.UPSERT: "i u insert update upsert 新增 修改", Op.DELETE: "d delete 删除"}
 )
 ROLES: Final = rows.table(
     {Role.INFANT: "婴儿 婴幼儿 infant inf", Role.CREW: "乘务 乘务员 列车员 crew"}

@@ -44,6 +44,10 @@ class Reason(StrEnum):
     NO_FLIGHT = "no-flight"
     NOT_HERE = "not-here"
     NO_TIME = "no-time"
+    NO_LEGAL_BASIS = "no-legal-basis"
+    NO_HEALTH_REASON = "no-health-reason"
+    NO_END = "no-end"
+    VALID_TOO_LONG = "valid-too-long"
 
 
 def _said(en: str, zh_cn: str) -> Said:
@@ -154,5 +158,20 @@ WORDS: Final[Mapping[Reason, Said]] = {
     ),
     Reason.NO_TIME: _said(
         "The trip has no time at its first or last stop.", "该车次的首站或末站没有时间。"
+    ),
+    Reason.NO_LEGAL_BASIS: _said(
+        "The alert names no legal basis. Without one nobody is looked for.",
+        "预警未注明法律依据。没有法律依据的预警不予受理。",
+    ),
+    Reason.NO_HEALTH_REASON: _said(
+        "The alert has no health reason. People are looked for here for no other.",
+        "预警没有健康方面的原因。本系统不受理其他原因的预警。",
+    ),
+    Reason.NO_END: _said(
+        "The alert has no end. Tell until when it holds.", "预警没有截止时间。请注明有效期限。"
+    ),
+    Reason.VALID_TOO_LONG: _said(
+        "It would hold for more than 14 days. Send it for a shorter time, and again if needed.",
+        "有效期超过 14 天。请缩短有效期，需要时可再次发送。",
     ),
 }

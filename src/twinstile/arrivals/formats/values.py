@@ -23,6 +23,10 @@ _TIME: Final = re.compile(
 )
 _EXACT: Final = re.compile(r".*([Zz]|[+-]\d\d:?\d\d)")
 _SERIAL: Final = re.compile(r"\d{5}(\.\d+)?")
+_YEARS: Final = range(1800, 9000)  # beyond them are defaults of systems, which no zone can hold
+_BARE: Final = re.compile(rf"(?:{_DAY.pattern})|\d{{5}}")
+_RUN_ON: Final = re.compile(r"(\d{8})(\d\d)(\d\d)(?:\d\d)?")
+_EPOCH: Final = re.compile(r"(1\d{9})(?:\d{3})?")  # until 2033
 _LATEST_HOUR: Final = 96  # of a run that is days under way
 
 
@@ -56,7 +60,7 @@ def day(found: str, first_day: str = "1899-12-30") -> dt.date | None:
         return None
     year, *rest = (int(part) for part in told.groups() if part)
     try:
-        return dt.date(year, *rest)
+        return dt.date(year, *rest) if year in _YEARS else None
     except ValueError:
         return None
 
@@ -92,6 +96,26 @@ def moment(
     on = on + dt.timedelta(days=days)
     local = dt.datetime.combine(on, dt.time(minutes // 60, minutes % 60), tz)
     return local.astimezone(dt.UTC)
+
+
+def instant(
+    found: str, tz: dt.tzinfo, first_day: str = "1899-12-30", *, ends: bool = False
+) -> dt.datetime | None:
+    """A moment told whole: with its day, or as seconds or milliseconds since 1970; else None.
+
+    A bare day is the moment it begins, or the one it `ends`.
+    """
+    if epoch := _EPOCH.fullmatch(found):
+        return dt.datetime.fromtimestamp(int(epoch[1]), dt.UTC)
+    if run_on := _RUN_ON.fullmatch(found):
+        found = "{} {}:{}".format(*run_on.groups())
+    on = day(found, first_day)
+    if on is None:
+        return None
+    if _BARE.fullmatch(found):
+        local = dt.datetime.combine(on + dt.timedelta(days=ends), dt.time(), tz)
+        return local.astimezone(dt.UTC)
+    return moment(found, on, tz, first_day)
 
 
 def _exact(found: str) -> dt.datetime | None:

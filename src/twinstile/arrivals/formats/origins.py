@@ -1,0 +1,51 @@
+"""Where a row of any table stands: what its sender calls it, which version it is, and when."""
+
+import datetime as dt
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from twinstile.arrivals.formats import rows, values
+from twinstile.arrivals.formats.reasons import Reason
+from twinstile.arrivals.formats.rows import Row
+from twinstile.arrivals.records import Delivery, Op, Reading, Reject
+
+LONGEST_WORD: Final = 64
+COLUMNS: Final[Mapping[str, str]] = {
+    "op": "操作标志 操作类型 操作 op op_flag op_type",
+    "version": "批次 批次号 版本 版本号 batch batch_no version seq",
+    "updated": "更新时间 修改时间 update_time updated_at last_update modified_at",
+}
+"""What any list calls the columns of what it does, in which order, and when."""
+OPS: Final = rows.table(
+    {Op.UPSERT: "i u insert update upsert 新增 修改", Op.DELETE: "d delete 删除"}
+)
+
+
+def told(row: Row, word: str) -> str | None:
+    """A cell, cut to what a name of a place or a number of a sender can be."""
+    found = row.get(word)
+    return found[:LONGEST_WORD] if found else None
+
+
+def version(row: Row, reading: Reading, delivery: Delivery) -> int | Reject | None:
+    """What the row tells; else what the option `version` says.
+
+    That is the digits of the file's name (`name`), or the time of the last change (`updated`).
+    """
+    own = row.get("version")
+    if own is not None:
+        digits = own if own.isascii() and own.isdigit() else ""
+    elif reading.options.get("version") == "name":
+        digits = "".join(re.findall(r"[0-9]", delivery.name))
+    elif reading.options.get("version") == "updated" and (at := updated(row, reading)):
+        digits = str(int(at.timestamp()))
+    else:
+        return None
+    return int(digits) if 0 < len(digits) <= 18 else row.reject(Reason.INVALID, "version")
+
+
+def updated(row: Row, reading: Reading) -> dt.datetime | None:
+    """When the sender last changed the row."""
+    found = row.get("updated")
+    return values.instant(found, reading.tz, row.first_day) if found else None
