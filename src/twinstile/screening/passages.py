@@ -119,7 +119,7 @@ class Batch:
         if not inherited <= evidence.reminders:
             evidence = replace(evidence, reminders=evidence.reminders | inherited)
         evidence, guardian = self.parties.inherited(passage, evidence)
-        around = self._around(check, replace(passage, evidence=evidence), situation)
+        around = self._around(check, passage, evidence, situation)
         decision, stood = self._reviewed(check, passage, evidence, around, situation)
         after = self._moved(passage, check, evidence, decision, situation)
         status = FactStatus.CONFLICT_KEPT if conflict else FactStatus.STORED
@@ -183,7 +183,7 @@ class Batch:
                 if after.party_id and ReminderKind.R1 in news:
                     self.reminded.add(after.party_id)
                 continue
-            around = self._around(check, replace(minor, evidence=evidence), situation)
+            around = self._around(check, minor, evidence, situation)
             decision = rules.decide(minor.state, evidence, around, policy)
             if not decision.path and guardian is None:
                 continue
@@ -209,8 +209,9 @@ class Batch:
         """The decision for the passage, by what; what else there is to say of it is noted."""
         policy = self._policies[situation.policy_version]
         whole = rules.decide(passage.state, evidence, around, policy)
-        unaware, alone = None, replace(around, prior_hold=False, marks=frozenset())
+        unaware, alone = None, around
         if (around.prior_hold or around.marks) and reviews.is_over(check, policy):
+            alone = replace(around, prior_hold=False, marks=frozenset())
             unaware = rules.decide(passage.state, evidence, alone, policy)
         decision, cause = reviews.standing(check, whole, unaware)
         told = check.id, check.decided, whole
@@ -225,8 +226,10 @@ class Batch:
         ]
         return decision, alone if decision is unaware else around
 
-    def _around(self, check: GateCheck, passage: Passage, situation: Situation) -> rules.Around:
-        """What a decision about this passage, with its evidence, takes from around it."""
+    def _around(
+        self, check: GateCheck, passage: Passage, evidence: Evidence, situation: Situation
+    ) -> rules.Around:
+        """What a decision about this passage, with this evidence, takes from around it."""
         policy = self._policies[situation.policy_version]
         day = check.moment.astimezone(self._zone).date()
         return rules.Around(
@@ -237,7 +240,7 @@ class Batch:
             company=self.parties.company(passage, policy, check.moment),
             direction=situation.direction,
             marks=self._told_of(passage).marks,
-            received=self._received.listed_met(passage.evidence.claims.stays, day),
+            received=self._received.listed_met(evidence.claims.stays, day),
         )
 
     def _learn(self, situation: Situation) -> None:
@@ -349,6 +352,10 @@ class Batch:
                 self.joining.append(replace(opening, case_id=open_case[0]))
                 opening = None
             case_id, case_no = open_case or (case_of(passage.screening_id), None)
+        along = passage.along
+        helped = assisted.moved(along.assisted, passage.state, state, check.moment)
+        if helped is not along.assisted:
+            along = replace(along, assisted=helped)
         return replace(
             passage,
             state=state,
@@ -362,12 +369,7 @@ class Batch:
             referred_at=passage.referred_at or (check.moment if referred else None),
             policy=policy,
             due_at=due(state, policy, check.received_at),
-            along=replace(
-                passage.along,
-                assisted=assisted.moved(
-                    passage.along.assisted, passage.state, state, check.moment
-                ),
-            ),
+            along=along,
         )
 
     def _open_case(self, passage: Passage) -> tuple[UUID, str | None] | None:
