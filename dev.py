@@ -127,7 +127,10 @@ def test(arguments: list[str]) -> None:
     if not vectors.is_dir():
         print(f"No test vectors in {vectors} (TWINSTILE_SHARED_DATA): those tests are skipped.")
     os.chdir(ROOT)
-    _become(["-m", "pytest", "-n", "2", *arguments])
+    # the programs that tests start by the dozen are not to be compiled anew each time
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    # whole modules to each process, so that what a module sets up is seldom set up twice
+    _become(["-m", "pytest", "-n", "2", "--dist", "worksteal", *arguments])
 
 
 def check(_: list[str]) -> None:

@@ -50,7 +50,10 @@ def run(checkout: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
 @pytest.mark.parametrize(
     ("arguments", "passed_on"),
     [
-        (["test", "tests/policy", "-k", "x"], "-m pytest -n 2 tests/policy -k x"),
+        (
+            ["test", "tests/policy", "-k", "x"],
+            "-m pytest -n 2 --dist worksteal tests/policy -k x",
+        ),
         (["serve", "--port", "80"], "-m twinstile serve --port 80"),
         (["demo", "--json"], "-m twinstile demo --json"),
         (["bench", "intake", "--fast"], "benchmarks/intake.py --fast"),
@@ -77,6 +80,15 @@ def test_every_check_runs_and_the_failed_ones_are_named(checkout: Path) -> None:
 
 def test_tests_say_where_missing_vectors_are_looked_for(checkout: Path) -> None:
     assert f"No test vectors in {checkout / 'vectors'}" in run(checkout, "test").stdout
+
+
+def test_programs_that_tests_start_are_compiled_once(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    python = checkout / ".venv" / "bin" / "python"
+    python.write_text('#!/bin/sh\necho "not kept: ${PYTHONDONTWRITEBYTECODE:-nothing}"\n')
+    assert "not kept: nothing" in run(checkout, "test").stdout
 
 
 @pytest.mark.parametrize("name", ["requirements.lock", "pyproject.toml"])
