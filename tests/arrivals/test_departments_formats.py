@@ -351,8 +351,8 @@ def test_an_area_has_a_code_a_level_and_days() -> None:
         ({"risk_level": 2}, Op.UPSERT, "MEDIUM", "2024-02-10"),
         ({"risk_level": ""}, Op.UPSERT, "CASES", "2024-02-10"),
         ({"until": ""}, Op.UPSERT, "HIGH", "2024-02-15"),
-        ({"risk_level": "常态化防控"}, Op.DELETE, "NONE", "2024-02-10"),
-        ({"status": "已解除"}, Op.DELETE, "HIGH", "2024-02-10"),
+        ({"risk_level": "常态化防控"}, Op.DELETE, "LOW", "2024-02-10"),
+        ({"status": "已解除"}, Op.DELETE, "LOW", "2024-02-10"),
     ],
 )
 def test_levels_and_ends_of_areas(

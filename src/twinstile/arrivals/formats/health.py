@@ -196,7 +196,7 @@ def _area(row: Row, page: Page) -> KeyArea:
         ),
         Op.DELETE if gone else Op.UPSERT,
         code,
-        level or Level.NONE,
+        level if level and not gone else Level.LOW,
         since,
         last,
     )
