@@ -1,0 +1,84 @@
+"""A department's server: one answer a connection, and away when it is told to be."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from urllib.parse import parse_qsl, urlsplit
+
+_LONGEST_HEAD_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A request for `target`; names of headers are in lower case."""
+
+    method: str
+    target: str
+    headers: Mapping[str, str]
+
+    @property
+    def query(self) -> dict[str, str]:
+        return dict(parse_qsl(urlsplit(self.target).query))
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    status: str
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+@dataclass(slots=True)
+class Server:
+    """Answers on a port of its own, the same after it was away."""
+
+    answer: Callable[[Question], Reply]
+    port: int = 0
+    asked: int = 0
+    _socket: asyncio.Server | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    async def start(self) -> None:
+        self._socket = await asyncio.start_server(self._talk, "127.0.0.1", self.port)
+        self.port = int(self._socket.sockets[0].getsockname()[1])
+
+    async def stop(self) -> None:
+        if self._socket:
+            self._socket.close()
+            await self._socket.wait_closed()
+
+    @asynccontextmanager
+    async def away(self) -> AsyncGenerator[None]:
+        """Take no connections for as long as the block."""
+        await self.stop()
+        yield
+        await self.start()
+
+    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            async with asyncio.timeout(_LONGEST_HEAD_S):
+                head = await reader.readuntil(b"\r\n\r\n")
+            self.asked += 1
+            writer.write(_written(self.answer(_question(head))))
+            await writer.drain()
+        except (ConnectionError, TimeoutError, ValueError, asyncio.IncompleteReadError):
+            pass  # whoever asked has gone, or asked nothing
+        finally:
+            writer.close()
+
+
+def _question(head: bytes) -> Question:
+    line, *fields = head.decode("latin-1").rstrip().split("\r\n")
+    method, target, _ = line.split(" ")
+    pairs = (one.partition(":") for one in fields)
+    return Question(method, target, {name.lower(): told.strip() for name, _, told in pairs})
+
+
+def _written(reply: Reply) -> bytes:
+    told = {**reply.headers, "Content-Length": str(len(reply.body)), "Connection": "close"}
+    head = "".join(f"{name}: {value}\r\n" for name, value in told.items())
+    return f"HTTP/1.1 {reply.status}\r\n{head}\r\n".encode("latin-1") + reply.body
