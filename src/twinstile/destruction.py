@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import select, text
 
 from twinstile.arrivals import authorities, manifests
+from twinstile.arrivals.feeds import retention as feeds
 from twinstile.cases import retention as closed_cases
 from twinstile.cases.retention import Hold
 from twinstile.identity import retention, vault
@@ -37,6 +38,9 @@ EMPTIED: Final = (
     "identity_alert",
     "health_status",
     "key_area",
+    "feed_delivery",
+    "feed_key",
+    "feed_reject",
     "notice_order",
     "notice",
 )
@@ -52,6 +56,11 @@ PURGED: Final = (
     "health_status",
     "key_area",
     "key_area_list",
+    "feed_delivery",
+    "feed_key",
+    "feed_list",
+    "feed_reject",
+    "feed_waiting",
     "alert",
     "deferral",
     "notice_order",
@@ -84,6 +93,7 @@ async def retain(house: House, policies: Policies, hub_id: str, now: datetime) -
     async with house.database.transaction() as tx:
         await manifests.forget(tx, hub_id, before)
         await authorities.forget(tx, hub_id, today - timedelta(days=days), now)
+        await feeds.forget(tx, hub_id, today - timedelta(days=days))
         await received.forget(tx, hub_id, today)
     for room in (carrier_keys, notices):
         forgotten = room.BATCH

@@ -9,6 +9,8 @@ from uuid import UUID
 from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
+from twinstile.arrivals import expected, runs
+from twinstile.arrivals.expected import Expected
 from twinstile.arrivals.tables import ManifestEntry, Run
 from twinstile.arrivals.types import Mode
 from twinstile.identity import contacts, vault
@@ -105,6 +107,8 @@ async def announce(tx: Transaction, who: Principal, run: ServiceRun, at: datetim
         .returning(Run.closed_at)
     )
     closed = kept.scalar_one() is not None
+    number = (runs.SCHEMES[run.mode], run.service_no, run.service_date)
+    await runs.name(tx, who.hub_id, {number: run.run_id})
     await events.append(
         tx,
         [
@@ -160,7 +164,11 @@ async def land(
         .where(Run.hub_id == who.hub_id, Run.run_id == run_id)
         .values(manifest_batch=batch)
     )
-    await _write(tx, who.hub_id, run_id, batch, entries, people, at)
+    rows = [
+        Expected(run_id, e.entry_id, person_id, e.coach, e.seat, e.board_stop, e.alight_stop)
+        for e, person_id in zip(entries, people, strict=True)
+    ]
+    await expected.write(tx, who.hub_id, batch, rows, at)
     said = [
         Reach(person_id, entry.contact, entry.languages)
         for person_id, entry in zip(people, entries, strict=True)
@@ -192,42 +200,6 @@ UPDATE manifest_entry SET withdrawn_at = $4
 WHERE hub_id = $1 AND run_id = $2 AND withdrawn_at IS NULL AND entry_id <> ALL($3::text[])
 RETURNING 1
 """
-_WRITE = """
-INSERT INTO manifest_entry
-    (hub_id, run_id, entry_id, person_id, batch, coach, seat, board_stop, alight_stop,
-     recorded_at)
-SELECT $1, $2, e.entry_id, e.person_id, $3, e.coach, e.seat, e.board_stop, e.alight_stop, $4
-FROM unnest($5::text[], $6::uuid[], $7::text[], $8::text[], $9::text[], $10::text[])
-    AS e(entry_id, person_id, coach, seat, board_stop, alight_stop)
-ON CONFLICT (hub_id, run_id, entry_id) DO UPDATE SET
-    person_id = excluded.person_id, batch = excluded.batch, coach = excluded.coach,
-    seat = excluded.seat, board_stop = excluded.board_stop, alight_stop = excluded.alight_stop,
-    recorded_at = excluded.recorded_at, withdrawn_at = NULL
-"""
-
-
-async def _write(
-    tx: Transaction,
-    hub_id: str,
-    run_id: UUID,
-    batch: int,
-    entries: Sequence[Entry],
-    people: Sequence[UUID],
-    at: datetime,
-) -> None:
-    await tx.raw.execute(
-        _WRITE,
-        hub_id,
-        run_id,
-        batch,
-        at,
-        [e.entry_id for e in entries],
-        list(people),
-        [e.coach for e in entries],
-        [e.seat for e in entries],
-        [e.board_stop for e in entries],
-        [e.alight_stop for e in entries],
-    )
 
 
 async def _expected(tx: Transaction, hub_id: str, run_id: UUID) -> int:

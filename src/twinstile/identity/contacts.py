@@ -55,10 +55,10 @@ def read(kind: ContactKind, raw: str) -> str:
 
 _KEEP = """
 INSERT INTO vault_contact (hub_id, run_id, person_id, day, kind, owner, languages, cipher)
-SELECT $1, $2, c.person_id, $3, c.kind, c.owner, c.languages, c.cipher
-FROM jsonb_to_recordset($4::jsonb) AS c(
-    person_id uuid, kind text, owner text, languages text[], cipher bytea)
-ORDER BY c.person_id
+SELECT $1, c.run_id, c.person_id, $2, c.kind, c.owner, c.languages, c.cipher
+FROM jsonb_to_recordset($3::jsonb) AS c(
+    run_id uuid, person_id uuid, kind text, owner text, languages text[], cipher bytea)
+ORDER BY c.run_id, c.person_id
 ON CONFLICT (hub_id, run_id, person_id) DO UPDATE SET
     day = excluded.day, kind = excluded.kind, owner = excluded.owner,
     languages = excluded.languages, cipher = excluded.cipher
@@ -80,16 +80,43 @@ async def keep(
     known = {reach.person_id: reach for reach in said if reach.contact or reach.languages}
     gone = delete(Row).where(Row.hub_id == hub_id, Row.run_id == run_id)
     await tx.sql.execute(gone.where(Row.person_id.not_in(known)) if known else gone)
-    if known:
+    await tell(tx, keys, hub_id, day, [(run_id, reach) for reach in known.values()])
+
+
+async def tell(
+    tx: Transaction,
+    keys: KeyFiles,
+    hub_id: str,
+    day: date,
+    said: Sequence[tuple[UUID, Reach]],
+) -> None:
+    """Keep what is said of people on runs, of each once; of all others it stays.
+
+    Raises `KeyDestroyed`, `MasterUnavailable`.
+    """
+    if said:
         key = await keys.obtain(day_key(day))
-        rows = [_row(key, hub_id, run_id, reach) for reach in known.values()]
-        await tx.raw.execute(_KEEP, hub_id, run_id, day, as_json(rows))
+        rows = [_row(key, hub_id, run_id, reach) for run_id, reach in said]
+        await tx.raw.execute(_KEEP, hub_id, day, as_json(rows))
+
+
+_FORGET = """
+DELETE FROM vault_contact c USING unnest($2::uuid[], $3::uuid[]) AS w(run_id, person_id)
+WHERE c.hub_id = $1 AND c.run_id = w.run_id AND c.person_id = w.person_id
+"""
+
+
+async def forget(tx: Transaction, hub_id: str, gone: Sequence[tuple[UUID, UUID]]) -> None:
+    """Forget how people on runs are reached: they are on these runs no more."""
+    if gone:
+        await tx.raw.execute(_FORGET, hub_id, *map(list, zip(*gone, strict=True)))
 
 
 def _row(key: bytes, hub_id: str, run_id: UUID, reach: Reach) -> dict[str, object]:
     contact = reach.contact
     place = _place(hub_id, run_id, reach.person_id)
     return {
+        "run_id": run_id,
         "person_id": reach.person_id,
         "kind": contact and contact.kind,
         "owner": contact and contact.owner,

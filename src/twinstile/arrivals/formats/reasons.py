@@ -48,6 +48,15 @@ class Reason(StrEnum):
     NO_HEALTH_REASON = "no-health-reason"
     NO_END = "no-end"
     VALID_TOO_LONG = "valid-too-long"
+    # of a row that was read
+    REAL_DOCUMENT = "real-document-in-practice"
+    SYNTHETIC_DOCUMENT = "synthetic-document"
+    RUN_CLOSED = "run-closed"
+    PERIOD = "implausible-period"
+    NOT_STORABLE = "not-storable"
+    # of a delivery that was
+    KEY_GONE = "key-gone"
+    FAILED = "failed"
 
 
 def _said(en: str, zh_cn: str) -> Said:
@@ -173,5 +182,31 @@ WORDS: Final[Mapping[Reason, Said]] = {
     Reason.VALID_TOO_LONG: _said(
         "It would hold for more than 14 days. Send it for a shorter time, and again if needed.",
         "有效期超过 14 天。请缩短有效期，需要时可再次发送。",
+    ),
+    Reason.REAL_DOCUMENT: _said(
+        "At a practice hub only invented documents are taken.", "演练枢纽只接受虚构证件。"
+    ),
+    Reason.SYNTHETIC_DOCUMENT: _said(
+        "The document is an invented one, and this hub is for real people.",
+        "该证件为虚构证件，本枢纽仅用于真实旅客。",
+    ),
+    Reason.RUN_CLOSED: _said(
+        "The run had been closed: whoever was missing then has been told of.",
+        "该车次已关闭：未到旅客已处理完毕。",
+    ),
+    Reason.PERIOD: _said(
+        "The period ends before it begins, or is longer than fourteen days.",
+        "有效期的结束早于开始，或超过十四天。",
+    ),
+    Reason.NOT_STORABLE: _said(
+        "The row was read and holds something that cannot be stored. Tell us of it.",
+        "该行可以读取，但含有无法存储的内容。请告知我们。",
+    ),
+    Reason.KEY_GONE: _said(
+        "The time for which deliveries are kept is over.", "数据的保存期限已过。"
+    ),
+    Reason.FAILED: _said(
+        "It could not be applied, by a fault of ours. Tell us of it, and apply it again later.",
+        "程序出错，数据未能处理。请告知我们，并稍后重新处理。",
     ),
 }

@@ -1,0 +1,112 @@
+"""Travellers expected on runs, as rows: entered, corrected, withdrawn."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeAlias
+from uuid import UUID
+
+from twinstile.platform.db import Reading, Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """A traveller on a run; `entry_id` is the sender's own key of them, or stands for it."""
+
+    run_id: UUID
+    entry_id: str
+    person_id: UUID
+    coach: str | None
+    seat: str | None
+    board_stop: str | None
+    alight_stop: str | None
+    withdrawn: bool = False
+
+
+_WRITE = """
+WITH w AS (
+    SELECT * FROM unnest($4::uuid[], $5::text[], $6::uuid[], $7::text[], $8::text[],
+        $9::text[], $10::text[], $11::bool[])
+        AS e(run_id, entry_id, person_id, coach, seat, board_stop, alight_stop, withdrawn)
+), written AS (
+    INSERT INTO manifest_entry
+        (hub_id, run_id, entry_id, person_id, batch, coach, seat, board_stop, alight_stop,
+         recorded_at, withdrawn_at)
+    SELECT $1, w.run_id, w.entry_id, w.person_id, $2, w.coach, w.seat, w.board_stop,
+        w.alight_stop, $3, CASE WHEN w.withdrawn THEN $3::timestamptz END
+    FROM w
+    ON CONFLICT (hub_id, run_id, entry_id) DO UPDATE SET
+        person_id = excluded.person_id, batch = excluded.batch, coach = excluded.coach,
+        seat = excluded.seat, board_stop = excluded.board_stop,
+        alight_stop = excluded.alight_stop, recorded_at = excluded.recorded_at,
+        withdrawn_at = excluded.withdrawn_at
+)
+SELECT e.run_id, e.person_id FROM w
+JOIN manifest_entry e ON e.hub_id = $1 AND e.run_id = w.run_id AND e.entry_id = w.entry_id
+WHERE w.withdrawn OR e.person_id <> w.person_id
+"""
+
+
+Place: TypeAlias = tuple[UUID, UUID]
+"""A run, and a person who was expected on it."""
+
+
+async def write(
+    tx: Transaction, hub_id: str, batch: int, rows: Sequence[Expected], at: datetime
+) -> list[Place]:
+    """Enter travellers or correct them: each is expected from now on, unless withdrawn.
+
+    Who was expected under such a key and may be no more, see `gone`.
+    """
+    written = await tx.raw.fetch(
+        _WRITE,
+        hub_id,
+        batch,
+        at,
+        [row.run_id for row in rows],
+        [row.entry_id for row in rows],
+        [row.person_id for row in rows],
+        [row.coach for row in rows],
+        [row.seat for row in rows],
+        [row.board_stop for row in rows],
+        [row.alight_stop for row in rows],
+        [row.withdrawn for row in rows],
+    )
+    return [(run_id, person_id) for run_id, person_id in written]
+
+
+_STAND = """
+UPDATE manifest_entry e SET withdrawn_at = CASE WHEN w.withdrawn THEN $2::timestamptz END,
+    recorded_at = CASE WHEN w.withdrawn THEN e.recorded_at ELSE $2 END
+FROM unnest($3::uuid[], $4::text[], $5::bool[]) AS w(run_id, entry_id, withdrawn)
+WHERE e.hub_id = $1 AND e.run_id = w.run_id AND e.entry_id = w.entry_id
+  AND (e.withdrawn_at IS NOT NULL) <> w.withdrawn
+RETURNING e.run_id, e.person_id
+"""
+
+
+async def stand(
+    tx: Transaction, hub_id: str, entries: Sequence[tuple[UUID, str, bool]], at: datetime
+) -> list[Place]:
+    """Withdraw entries (true) or expect them again; whose entries have changed."""
+    if not entries:
+        return []
+    rows = await tx.raw.fetch(_STAND, hub_id, at, *map(list, zip(*entries, strict=True)))
+    return [(run_id, person_id) for run_id, person_id in rows]
+
+
+_GONE = """
+SELECT w.run_id, w.person_id FROM unnest($2::uuid[], $3::uuid[]) AS w(run_id, person_id)
+WHERE NOT EXISTS (
+    SELECT FROM (SELECT * FROM manifest_entry
+                 WHERE person_id = w.person_id AND withdrawn_at IS NULL OFFSET 0) e
+    WHERE e.hub_id = $1 AND e.run_id = w.run_id)
+"""
+
+
+async def gone(tx: Reading, hub_id: str, places: Sequence[Place]) -> list[Place]:
+    """Those who are expected on the run under no key any more."""
+    if not places:
+        return []
+    rows = await tx.raw.fetch(_GONE, hub_id, *map(list, zip(*places, strict=True)))
+    return [(run_id, person_id) for run_id, person_id in rows]

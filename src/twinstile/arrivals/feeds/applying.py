@@ -1,0 +1,220 @@
+"""Applying deliveries: a few records at a time, each time with the progress in one transaction.
+
+Killed anywhere, it goes on with the record after the last that was committed. A record the
+database will not have is found by halves and set aside; its neighbours are stored. What the
+outside has no part in (the database away, a key that cannot be had) is no attempt: it is gone
+through again when all is well.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+import asyncpg
+import orjson
+
+from twinstile.arrivals.authorities import KEY
+from twinstile.arrivals.feeds import deliveries, landing, told, travellers
+from twinstile.arrivals.feeds.landing import Kept
+from twinstile.arrivals.feeds.reading import Read, Stream, Whole
+from twinstile.arrivals.feeds.turns import Tally, Turn
+from twinstile.arrivals.feeds.types import DeliveryState, Feed
+from twinstile.arrivals.formats.reasons import Reason
+from twinstile.arrivals.records import (
+    ArrivalEvent,
+    HealthStatus,
+    IdentityAlert,
+    KeyArea,
+    ManifestEnd,
+    ManifestRow,
+    Reject,
+    Unknown,
+)
+from twinstile.arrivals.runs import Number
+from twinstile.identity.forms import Terms
+from twinstile.platform.crypto import KeyDestroyed, KeyFiles
+from twinstile.platform.db import Database
+from twinstile.platform.errors import Unavailable
+from twinstile.platform.masters import MasterUnavailable
+from twinstile.platform.observe import log
+
+AT_ONCE: Final = 250
+"""Records of one transaction: a gate that shows one of them waits for no more."""
+MOST_DELIVERIES: Final = 50
+"""Of one call, so that whoever calls sees to other things between."""
+_POISON: Final = (
+    asyncpg.DataError,
+    asyncpg.IntegrityConstraintViolationError,
+    ValueError,
+    orjson.JSONEncodeError,
+)
+"""What a record may do to the driver or the database."""
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What feeds of one hub are applied with. `terms` are those of this day."""
+
+    database: Database
+    keys: KeyFiles
+    terms: Terms
+    now: Callable[[], datetime]
+
+
+async def work(desk: Desk, feed: Feed) -> int:
+    """Apply what is due of a feed, each delivery as far as it goes; how many were looked at.
+
+    Raises `Unavailable` and its kin, `MasterUnavailable`: then nothing is lost, and it is to be
+    called again.
+    """
+    async with desk.database.transaction() as tx:
+        await deliveries.wake(tx, feed, desk.now())
+    async with desk.database.reading() as tx:
+        due = await deliveries.due(tx, feed, desk.now(), MOST_DELIVERIES)
+    for delivery_id in due:
+        await apply(desk, feed, delivery_id)
+    return len(due)
+
+
+async def apply(desk: Desk, feed: Feed, delivery_id: UUID) -> None:
+    """Apply one delivery from where it stands. See `work`."""
+    async with desk.database.reading() as tx:
+        kept = await landing.kept(tx, feed, delivery_id)
+    if kept is None or kept.state is not DeliveryState.LANDED:
+        return
+    try:
+        await _apply(await _begun(desk, feed, kept))
+    except (Unavailable, MasterUnavailable):
+        raise
+    except KeyDestroyed:
+        await _end(desk, feed, kept, kept.taken, Reason.KEY_GONE)
+    except Exception as error:  # noqa: BLE001 -- one delivery holds up no other
+        log.warning("a delivery failed", feed=feed.name, error=type(error).__name__)
+        async with desk.database.transaction() as tx:
+            await deliveries.fail(tx, feed, delivery_id, Reason.FAILED, desk.now())
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """A delivery that is being applied."""
+
+    desk: Desk
+    feed: Feed
+    kept: Kept
+    key: bytes
+    stream: Stream
+    whole: Mapping[Number, Whole]
+
+
+async def _begun(desk: Desk, feed: Feed, kept: Kept) -> _Job:
+    """Open a delivery and go to where it stands, beside the other work of the process."""
+    key = await desk.keys.obtain(KEY)
+
+    def begin() -> _Job:
+        delivery = landing.opened(desk.keys, feed.hub_id, kept)
+        stream = Stream(feed, delivery, kept.day)
+        whole = stream.whole_lists()
+        stream.skip(kept.taken)
+        return _Job(desk, feed, kept, key, stream, whole)
+
+    return await asyncio.to_thread(begin)
+
+
+async def _apply(job: _Job) -> None:
+    taken = job.kept.taken
+    while chunk := await asyncio.to_thread(job.stream.take, AT_ONCE):
+        if not await _settle(job, chunk, taken):
+            return
+        taken += len(chunk)
+    await _end(job.desk, job.feed, job.kept, taken, job.stream.fault)
+
+
+async def _end(desk: Desk, feed: Feed, kept: Kept, taken: int, fault: str | None) -> None:
+    async with desk.database.transaction() as tx:
+        if await deliveries.claim(tx, feed, kept.delivery_id, taken) is not None:
+            await deliveries.end(tx, feed, kept.delivery_id, fault, desk.now())
+
+
+async def _settle(
+    job: _Job, chunk: Sequence[Read], taken: int, *, spoilt: bool = False
+) -> bool:
+    """Apply some records, in halves if the database refuses one of them.
+
+    False: somebody else goes on with the delivery.
+    """
+    try:
+        return await _write(job, chunk, taken, spoilt=spoilt)
+    except _POISON as error:
+        if spoilt:
+            raise
+        if len(chunk) == 1:
+            log.warning("a row was set aside", feed=job.feed.name, error=type(error).__name__)
+            return await _settle(job, chunk, taken, spoilt=True)
+    half = len(chunk) // 2
+    first = await _settle(job, chunk[:half], taken)
+    return first and await _settle(job, chunk[half:], taken + half)
+
+
+async def _write(job: _Job, chunk: Sequence[Read], taken: int, *, spoilt: bool) -> bool:
+    desk, feed, delivery_id = job.desk, job.feed, job.kept.delivery_id
+    async with desk.database.transaction() as tx:
+        aside = await deliveries.claim(tx, feed, delivery_id, taken)
+        if aside is None:
+            return False
+        at, n = desk.now(), job.kept.n
+        turn = Turn(tx, desk.keys, feed, desk.terms, job.key, n, job.whole, at, spoilt)
+        tally = Tally()
+        await _take(turn, _Sorted.out(chunk, taken), tally)
+        await deliveries.advance(tx, feed, delivery_id, len(chunk), tally, aside)
+    return True
+
+
+async def _take(turn: Turn, found: "_Sorted", tally: Tally) -> None:
+    """Runs first: their travellers may stand beside them."""
+    tally.rejects += found.rejects
+    if found.runs:
+        await told.announce(turn, found.runs, tally)
+    if found.travellers or found.ends:
+        await travellers.apply(turn, found.travellers, found.ends, tally)
+    if found.people:
+        await told.tell(turn, found.people, tally)
+    if found.areas:
+        await told.list_areas(turn, found.areas, tally)
+    await deliveries.see(turn.tx, turn.feed, found.columns, turn.at)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sorted:
+    """Records by what they speak of, each with its place in the delivery."""
+
+    runs: list[tuple[int, ArrivalEvent]]
+    travellers: list[tuple[int, ManifestRow]]
+    ends: list[ManifestEnd]
+    people: list[tuple[int, IdentityAlert | HealthStatus]]
+    areas: list[tuple[int, KeyArea]]
+    rejects: list[tuple[int, Reject]]
+    columns: set[str]
+
+    @classmethod
+    def out(cls, chunk: Sequence[Read], start: int) -> "_Sorted":
+        found = cls([], [], [], [], [], [], set())
+        for place, one in enumerate(chunk, start):
+            match one:
+                case ArrivalEvent():
+                    found.runs.append((place, one))
+                case ManifestRow():
+                    found.travellers.append((place, one))
+                case ManifestEnd():
+                    found.ends.append(one)
+                case IdentityAlert() | HealthStatus():
+                    found.people.append((place, one))
+                case KeyArea():
+                    found.areas.append((place, one))
+                case Reject():
+                    found.rejects.append((place, one))
+                case Unknown(columns):
+                    found.columns.update(columns)
+        return found

@@ -1,0 +1,44 @@
+"""Documents as senders write them: who a row speaks of, or why nobody can tell."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from twinstile.arrivals.formats.reasons import Reason
+from twinstile.arrivals.records import DocumentClaim
+from twinstile.identity import documents
+from twinstile.identity.forms import Terms
+from twinstile.identity.types import Finding, Holder, InvalidText
+from twinstile.identity.vault import Identity
+from twinstile.platform.modes import HubMode
+
+_REFUSED: Final[Mapping[tuple[HubMode, bool], Reason]] = {
+    (HubMode.PRACTICE, False): Reason.REAL_DOCUMENT,
+    (HubMode.PRODUCTION, True): Reason.SYNTHETIC_DOCUMENT,
+}
+"""By what the hub is for, and whether the document is invented."""
+
+
+def identify(claim: DocumentClaim, terms: Terms) -> Identity | Reason:
+    """Who it is. What the number tells goes before what the row does."""
+    try:
+        read = documents.read(
+            claim.kind,
+            claim.number,
+            today=terms.today,
+            issuer=claim.issuer,
+            synthetic=terms.synthetic,
+            divisions=terms.divisions,
+        )
+    except InvalidText:
+        return Reason.INVALID
+    refused = _REFUSED.get((terms.mode, Finding.SYNTHETIC in read.findings))
+    if refused is not None:
+        return refused
+    born = claim.birth_date
+    if born is not None and not documents.plausible_birth(born, terms.today):
+        born = None
+    holder = read.holder
+    return Identity(
+        read.document,
+        Holder(claim.name, holder.birth_date or born, holder.sex or claim.sex),
+    )

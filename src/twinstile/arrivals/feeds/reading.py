@@ -1,0 +1,111 @@
+"""Reading a delivery: by the format of its feed, a few records at a time, beside other work."""
+
+import datetime as dt
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from typing import Final, TypeAlias
+
+from twinstile.arrivals.feeds.types import Feed
+from twinstile.arrivals.formats import health, paxlst, police, rail
+from twinstile.arrivals.records import (
+    Delivery,
+    ManifestEnd,
+    Reader,
+    Reading,
+    Record,
+    Reject,
+    Role,
+    Unknown,
+    Unreadable,
+)
+from twinstile.arrivals.runs import Number, numbers
+
+Read: TypeAlias = Record | Unknown | Reject
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A reader, and whether it reads lists of travellers, which may be whole."""
+
+    read: Reader
+    has_lists: bool = False
+
+
+FORMATS: Final[Mapping[str, Format]] = {
+    "rail": Format(rail.read, has_lists=True),
+    "paxlst": Format(paxlst.read, has_lists=True),
+    "police": Format(police.read),
+    "health": Format(health.read),
+}
+"""By the name a feed is configured with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """A whole list of one run's travellers of these roles; nobody else is on the run."""
+
+    version: int
+    roles: frozenset[Role]
+
+
+class Stream:
+    """The records of one delivery in order, from the beginning, each time the same.
+
+    `fault` is the word for why nothing (more) could be read, once the end is reached.
+    Raises whatever a reader raises that has a fault of its own.
+    """
+
+    def __init__(self, feed: Feed, delivery: Delivery, day: dt.date) -> None:
+        self._delivery: Delivery = delivery
+        self._reading: Reading = Reading(feed.zone, day, feed.stops, feed.options)
+        self._format: Format = FORMATS[feed.format]
+        self._records: Iterator[Read] = self._read()
+        self.fault: str | None = None
+
+    def _read(self) -> Iterator[Read]:
+        return self._format.read(self._delivery, self._reading)
+
+    def take(self, most: int) -> list[Read]:
+        """The next records, at most so many; none at the end."""
+        taken: list[Read] = []
+        try:
+            for one in islice(self._records, most):
+                taken.append(one)  # noqa: PERF402 # what came before a fault stands
+        except Unreadable as error:
+            self.fault = error.reason
+        return taken
+
+    def skip(self, count: int) -> None:
+        """Pass over what was taken before."""
+        try:
+            next(islice(self._records, count, count), None)
+        except Unreadable as error:
+            self.fault = error.reason
+
+    def whole_lists(self) -> dict[Number, Whole]:
+        """The runs of which the delivery has the whole list, under each of their numbers.
+
+        Reads the delivery to its end, for a list is told to be whole after its rows.
+        """
+        found: dict[Number, Whole] = {}
+        if self._format.has_lists:
+            try:
+                for one in self._read():
+                    if isinstance(one, ManifestEnd) and is_whole(one):
+                        version = version_of(one.origin.version)
+                        whole = Whole(version, one.roles)
+                        found.update(dict.fromkeys(numbers(one.run), whole))
+            except Unreadable:
+                return found
+        return found
+
+
+def is_whole(end: ManifestEnd) -> bool:
+    """Whether a list names everybody: nobody is withdrawn by one that may be short."""
+    return end.rejected == 0 and end.told in {None, end.rows}
+
+
+def version_of(told: int | None) -> int:
+    """A version as it is compared; -1: the sender tells none, and every one is above it."""
+    return -1 if told is None else told

@@ -1,0 +1,156 @@
+"""What departments say of runs, people and areas: judged by what stands, handed to its room."""
+
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Final, Generic, TypeVar
+
+from twinstile.arrivals import authorities, runs
+from twinstile.arrivals.authorities import Received, Source, Told
+from twinstile.arrivals.feeds import people, words
+from twinstile.arrivals.feeds.turns import Keyed, Tally, Turn, deleted, version
+from twinstile.arrivals.feeds.words import Standing, Word
+from twinstile.arrivals.formats.reasons import Reason
+from twinstile.arrivals.records import (
+    LONGEST_VALID,
+    ArrivalEvent,
+    HealthStatus,
+    IdentityAlert,
+    KeyArea,
+)
+from twinstile.identity.vault import Identity
+from twinstile.policy import areas, received
+from twinstile.policy.areas import Level
+
+Said = TypeVar("Said", bound=Keyed)
+
+_KINDS: Final[dict[type, str]] = {
+    ArrivalEvent: "run",
+    IdentityAlert: "alert",
+    HealthStatus: "status",
+    KeyArea: "area",
+}
+_LEVELS: Final = {level.value: level for level in Level if level is not Level.NONE}
+_AREA: Final = re.compile(areas.PATTERN)
+
+
+async def announce(turn: Turn, said: Sequence[tuple[int, ArrivalEvent]], tally: Tally) -> None:
+    """Take what is said of runs, in order.
+
+    What a feed says of a run that is not there is unmatched and not kept: times move again, and
+    the run will be announced as it is by then.
+    """
+    judged = await _judge(turn, said, tally)
+    newest = [event for _, event in judged.newest]
+    missed = await runs.announce(turn.tx, turn.feed.hub_id, turn.feed.name, newest, turn.at)
+    tally.applied -= len(missed)
+    tally.unmatched += len(missed)
+    await _keep(turn, judged, {judged.newest[place][0] for place in missed})
+
+
+async def tell(
+    turn: Turn, said: Sequence[tuple[int, IdentityAlert | HealthStatus]], tally: Tally
+) -> None:
+    """Take what is said of people. Raises `KeyDestroyed`, `MasterUnavailable`."""
+    good: list[tuple[int, Told]] = []
+    known: dict[int, Identity] = {}
+    for place, record in said:
+        fault = _about(turn, record)
+        if isinstance(fault, Identity):
+            known[place] = fault
+        elif fault is not None:
+            reason, column = fault
+            tally.reject(place, record.origin.row, reason, column)
+            continue
+        good.append((place, record))
+    places = {id(record): place for place, record in good}
+    judged = await _judge(turn, good, tally)
+    told = {
+        key: Received(record, known.get(places[id(record)])) for key, record in judged.newest
+    }
+    source = Source(turn.feed.hub_id, turn.feed.name, turn.today)
+    await authorities.apply(turn.tx, turn.keys, source, list(told.values()), turn.at)
+    await _keep(turn, judged)
+
+
+def _about(turn: Turn, record: Told) -> Identity | tuple[Reason, str | None] | None:
+    """Who it is about; None: it is taken back, whoever it was about."""
+    if deleted(record):
+        return None
+    if isinstance(record, IdentityAlert):
+        since, until = record.valid_from, record.valid_to
+        lasts = since < min(until, turn.at + LONGEST_VALID) and until - since <= LONGEST_VALID
+    else:
+        lasts = record.issued_at < min(record.expires_at, turn.at + LONGEST_VALID)
+    if not lasts:
+        return Reason.PERIOD, None
+    if record.document is None:
+        return Reason.MISSING, "number"
+    read = people.identify(record.document, turn.terms)
+    return (read, "number") if isinstance(read, Reason) else read
+
+
+async def list_areas(turn: Turn, said: Sequence[tuple[int, KeyArea]], tally: Tally) -> None:
+    """Take what is said of areas."""
+    good: list[tuple[int, KeyArea]] = []
+    for place, record in said:
+        if (
+            record.level in _LEVELS
+            and _AREA.match(record.code)
+            and record.since <= record.until
+        ):
+            good.append((place, record))
+        else:
+            tally.reject(place, record.origin.row, Reason.INVALID)
+    judged = await _judge(turn, good, tally)
+    latest = {record.origin.key: record for _, record in judged.newest}
+    listed = [
+        received.Said(key, None if deleted(record) else _area(record))
+        for key, record in latest.items()
+    ]
+    await received.apply(turn.tx, turn.feed.hub_id, turn.feed.name, listed, turn.at)
+    await _keep(turn, judged)
+
+
+def _area(record: KeyArea) -> areas.KeyArea:
+    return areas.KeyArea(record.code, _LEVELS[record.level], record.since, record.until)
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged(Generic[Said]):
+    """Records that are to be done, in order, and what stands under each key then."""
+
+    newest: list[tuple[bytes, Said]]
+    stand: dict[bytes, Standing]
+
+
+async def _judge(turn: Turn, said: Sequence[tuple[int, Said]], tally: Tally) -> _Judged[Said]:
+    """Which of these are the newest words under their keys."""
+    made: list[tuple[Word, Said]] = []
+    for place, record in said:
+        if turn.spoilt:
+            tally.reject(place, record.origin.row, Reason.NOT_STORABLE)
+        else:
+            made.append((_word(turn, record), record))
+    keys = {word.key for word, _ in made}
+    before = await words.fetch(turn.tx, turn.feed.hub_id, turn.feed.name, keys)
+    now, newest = dict(before), list[tuple[bytes, Said]]()
+    for word, record in made:
+        verdict = words.judge(now.get(word.key), word, None)
+        if verdict.standing is not None:
+            now[word.key] = verdict.standing
+        if verdict.newest:
+            newest.append((word.key, record))
+        tally.count(changed=verdict.newest, known=verdict.known)
+    return _Judged(newest, {key: of for key, of in now.items() if of != before.get(key)})
+
+
+def _word(turn: Turn, record: Keyed) -> Word:
+    key = turn.digest(_KINDS[type(record)], record.origin.key)
+    row, content = record.origin.row, turn.content(record)
+    return Word(key, version(record), turn.n, row, content, deleted(record))
+
+
+async def _keep(turn: Turn, judged: _Judged[Said], but: Collection[bytes] = ()) -> None:
+    stand = [of for key, of in judged.stand.items() if key not in but]
+    await words.store(turn.tx, turn.feed.hub_id, turn.feed.name, turn.today, stand)

@@ -1,0 +1,225 @@
+"""Rows of travellers, and the ends of whole lists: who is expected on which run."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from twinstile.arrivals import expected, runs
+from twinstile.arrivals.expected import Expected, Place
+from twinstile.arrivals.feeds import people, words
+from twinstile.arrivals.feeds.reading import is_whole, version_of
+from twinstile.arrivals.feeds.turns import Tally, Turn, deleted, version
+from twinstile.arrivals.feeds.words import Rank, Standing, Word
+from twinstile.arrivals.formats.reasons import Reason
+from twinstile.arrivals.records import ManifestEnd, ManifestRow, RunRef
+from twinstile.arrivals.runs import Found
+from twinstile.identity import contacts, vault
+from twinstile.identity.contacts import Reach
+from twinstile.identity.vault import Identity
+from twinstile.platform import events
+from twinstile.platform.events import Happening
+
+KIND = "traveller"
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """A row whose run is known, and who it is; None: nobody can tell, or it is taken back."""
+
+    place: int
+    row: ManifestRow
+    word: Word
+    who: Identity | None
+
+
+async def apply(
+    turn: Turn,
+    rows: Sequence[tuple[int, ManifestRow]],
+    ends: Sequence[ManifestEnd],
+    tally: Tally,
+) -> None:
+    """Take rows in order, and then lists to be over.
+
+    Raises `KeyDestroyed`, `MasterUnavailable`.
+    """
+    asked = [one.run for _, one in rows] + [end.run for end in ends]
+    found = await runs.lock(turn.tx, turn.feed.hub_id, asked)
+    said = [one for place, row in rows if (one := _said(turn, place, row, found, tally))]
+    changes = await _stand(turn, said, tally)
+    over = [(found[end.run], end) for end in ends if end.run in found and is_whole(end)]
+    for run, end in over:
+        if not run.closed:
+            changes.flips += await _end(turn, run.run_id, end)
+    await _write(turn, changes)
+
+
+def _said(
+    turn: Turn, place: int, row: ManifestRow, found: Mapping[RunRef, Found], tally: Tally
+) -> _Said | None:
+    run = found.get(row.run)
+    if run is None:
+        tally.unmatched += 1
+        tally.waiting.update(runs.numbers(row.run))
+        return None
+    if run.closed:
+        tally.reject(place, row.origin.row, Reason.RUN_CLOSED)
+        return None
+    who = None
+    content: bytes | None = turn.content(row)
+    if row.document is not None and not deleted(row):
+        read = people.identify(row.document, turn.terms)
+        who = read if isinstance(read, Identity) else None
+        if isinstance(read, Reason):
+            tally.reject(place, row.origin.row, read, "number")
+            content = None
+    if turn.spoilt and content is not None:
+        tally.reject(place, row.origin.row, Reason.NOT_STORABLE)
+        content = None
+    word = Word(
+        turn.digest(KIND, row.origin.key),
+        version(row),
+        turn.n,
+        row.origin.row,
+        content,
+        deleted(row),
+        _rank(turn, row),
+        run.run_id,
+        row.role.value,
+    )
+    return _Said(place, row, word, who)
+
+
+def _rank(turn: Turn, row: ManifestRow) -> Rank | None:
+    """The whole list the row is of, if it is of one."""
+    of = next((turn.whole[no] for no in runs.numbers(row.run) if no in turn.whole), None)
+    return (of.version, turn.n) if of and row.role in of.roles and not deleted(row) else None
+
+
+@dataclass(slots=True)
+class _Changes:
+    """What is to be written: rows to enter, and entries to withdraw (true) or expect again."""
+
+    rows: dict[bytes, _Said]
+    stand: dict[bytes, Standing]
+    flips: list[tuple[UUID, str, bool]]
+
+
+async def _stand(turn: Turn, said: Sequence[_Said], tally: Tally) -> _Changes:
+    """Judge the rows by what stands, and keep what stands from now on."""
+    feed = turn.feed
+    keys = {one.word.key for one in said}
+    before = await words.fetch(turn.tx, feed.hub_id, feed.name, keys)
+    of_runs = {one.word.run_id for one in said} - {None}
+    lists = await words.lists(turn.tx, feed.hub_id, feed.name, [of for of in of_runs if of])
+    now, newest = dict(before), dict[bytes, _Said]()
+    for one in said:
+        word = one.word
+        newest_list = lists.get((word.run_id, word.role)) if word.run_id and word.role else None
+        known = now.get(word.key)
+        verdict = words.judge(known, word, newest_list)
+        if verdict.standing is not None:
+            now[word.key] = verdict.standing
+        if verdict.newest:
+            newest[word.key] = one
+        if word.content is not None:
+            turned = known is not None and known.withdrawn != now[word.key].withdrawn
+            tally.count(changed=verdict.newest or turned, known=verdict.known)
+    changed = [of for key, of in now.items() if of != before.get(key)]
+    await words.store(turn.tx, feed.hub_id, feed.name, turn.today, changed)
+    rows = {key: one for key, one in newest.items() if not one.word.deleted}
+    flips: list[tuple[UUID, str, bool]] = []
+    for of in changed:
+        was = before.get(of.key)
+        if was is None or was.run_id is None:
+            continue
+        if was.run_id != of.run_id:
+            flips.append((was.run_id, entry_id(of.key), True))
+        elif of.key not in rows and was.withdrawn != of.withdrawn:
+            flips.append((was.run_id, entry_id(of.key), of.withdrawn))
+    return _Changes(rows, now, flips)
+
+
+async def _end(turn: Turn, run_id: UUID, end: ManifestEnd) -> list[tuple[UUID, str, bool]]:
+    rank = (version_of(end.origin.version), turn.n)
+    roles = [role.value for role in end.roles]
+    feed = turn.feed
+    out = await words.end(turn.tx, feed.hub_id, feed.name, run_id, rank, roles)
+    return [(run_id, entry_id(key), True) for key in out]
+
+
+async def _write(turn: Turn, changes: _Changes) -> None:
+    """Enter, withdraw and expect again; keep how people are reached; tell of it."""
+    hub_id, tx = turn.feed.hub_id, turn.tx
+    rows = list(changes.rows.items())
+    ids = await _people(turn, rows)
+    entries = [
+        _entry(key, one.row, person_id, changes.stand[key])
+        for (key, one), person_id in zip(rows, ids, strict=True)
+    ]
+    left = await expected.write(tx, hub_id, turn.n, entries, turn.at) if entries else []
+    left += await expected.stand(tx, hub_id, changes.flips, turn.at)
+    silent, reached = list[Place](), dict[Place, Reach]()
+    for entry, (_, one) in zip(entries, rows, strict=True):
+        place = (entry.run_id, entry.person_id)
+        if entry.withdrawn or not (one.row.contact or one.row.languages):
+            silent.append(place)
+        else:
+            reached[place] = Reach(entry.person_id, one.row.contact, one.row.languages)
+    gone = await expected.gone(tx, hub_id, left)
+    await contacts.forget(tx, hub_id, [*gone, *silent])
+    said = [(run_id, reach) for (run_id, _), reach in reached.items()]
+    await contacts.tell(tx, turn.keys, hub_id, turn.today, said)
+    await events.append(tx, _happenings(turn, entries, changes.flips))
+
+
+async def _people(turn: Turn, rows: Sequence[tuple[bytes, _Said]]) -> list[UUID]:
+    """The person of each row; of one without a document, always the same nobody else is."""
+    who = [one.who for _, one in rows if one.who is not None]
+    known = iter(await vault.recognise(turn.tx, turn.keys, turn.feed.hub_id, turn.today, who))
+    return [
+        next(known) if one.who is not None else UUID(bytes=key[16:], version=4)
+        for key, one in rows
+    ]
+
+
+def _entry(key: bytes, row: ManifestRow, person_id: UUID, of: Standing) -> Expected:
+    run_id = of.run_id
+    return Expected(
+        run_id or UUID(int=0),
+        entry_id(key),
+        person_id,
+        row.coach,
+        row.seat,
+        row.board_stop,
+        row.alight_stop,
+        of.withdrawn,
+    )
+
+
+def entry_id(key: bytes) -> str:
+    """What an entry is called here: a sender's own key may tell who it is."""
+    return key[:16].hex()
+
+
+def _happenings(
+    turn: Turn, entries: Sequence[Expected], flips: Sequence[tuple[UUID, str, bool]]
+) -> list[Happening]:
+    there = Counter(entry.run_id for entry in entries if not entry.withdrawn)
+    there += Counter(run_id for run_id, _, withdrawn in flips if not withdrawn)
+    out = Counter(run_id for run_id, _, withdrawn in flips if withdrawn)
+    return [
+        Happening(
+            turn.feed.hub_id,
+            "manifest.landed",
+            run_id,
+            turn.at,
+            {
+                "feed": turn.feed.name,
+                "batch": turn.n,
+                "entries": there[run_id],
+                "withdrawn": out[run_id],
+            },
+        )
+        for run_id in dict.fromkeys([*there, *out])
+    ]

@@ -1,0 +1,99 @@
+"""One transaction's share of a delivery, and what came of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from typing import Final, TypeAlias
+
+import orjson
+
+from twinstile.arrivals.feeds.reading import Whole
+from twinstile.arrivals.feeds.types import Feed
+from twinstile.arrivals.formats.reasons import Reason
+from twinstile.arrivals.records import (
+    ArrivalEvent,
+    HealthStatus,
+    IdentityAlert,
+    KeyArea,
+    ManifestRow,
+    Op,
+    Origin,
+    Reject,
+)
+from twinstile.arrivals.runs import Number
+from twinstile.identity.forms import Terms
+from twinstile.platform.crypto import KeyFiles, keyed_digest
+from twinstile.platform.db import Transaction
+
+Keyed: TypeAlias = ArrivalEvent | ManifestRow | IdentityAlert | HealthStatus | KeyArea
+"""Records that say something under a key of the sender."""
+_NOWHERE: Final = Origin("", 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What a share is applied with. `n` is the number of the delivery within its feed.
+
+    `key` is that of senders' own keys; `whole` are the lists the delivery holds to their end.
+    """
+
+    tx: Transaction
+    keys: KeyFiles
+    feed: Feed
+    terms: Terms
+    key: bytes
+    n: int
+    whole: Mapping[Number, Whole]
+    at: datetime
+    spoilt: bool = False
+    """Its one record cannot be stored: it is set aside, and counts as said."""
+
+    @property
+    def today(self) -> date:
+        return self.terms.today
+
+    def digest(self, kind: str, own: str) -> bytes:
+        """What stands for a sender's own key of a thing of that kind."""
+        return keyed_digest(self.key, f"{kind}|{self.feed.name}", own.encode())
+
+    def content(self, record: Keyed) -> bytes:
+        """The same for records that say the same, wherever they stand and came from."""
+        said = orjson.dumps(replace(record, origin=_NOWHERE))
+        return keyed_digest(self.key, "content", said)
+
+
+@dataclass(slots=True)
+class Tally:
+    """What came of the rows so far: each is counted once."""
+
+    applied: int = 0
+    repeated: int = 0
+    superseded: int = 0
+    unmatched: int = 0
+    rejects: list[tuple[int, Reject]] = field(default_factory=list[tuple[int, Reject]])
+    """With the place of each in the delivery."""
+    waiting: set[Number] = field(default_factory=set[Number])
+    """Numbers of runs that nobody has announced."""
+
+    @property
+    def rows(self) -> int:
+        counted = self.applied + self.repeated + self.superseded + self.unmatched
+        return counted + len(self.rejects)
+
+    def reject(self, place: int, row: int, reason: Reason, column: str | None = None) -> None:
+        self.rejects.append((place, Reject(row, reason, column)))
+
+    def count(self, *, changed: bool, known: bool) -> None:
+        """Of a row that was used: it changed something, said it again, or came too late."""
+        self.applied += changed
+        self.repeated += known and not changed
+        self.superseded += not (known or changed)
+
+
+def version(record: Keyed) -> int:
+    """The sender's number of this word; -1 where it tells none."""
+    return -1 if record.origin.version is None else record.origin.version
+
+
+def deleted(record: Keyed) -> bool:
+    return record.op is Op.DELETE

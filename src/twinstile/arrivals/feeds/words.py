@@ -1,0 +1,242 @@
+"""What stands under each key of a sender, however its words come in: the newest one does.
+
+Words of one key are ordered by version, where there is none by delivery and row; of one version
+a deletion is the last word. A whole list withdraws whom it does not name. What is kept is the
+newest word, the newest list that named the key and the newest list there is: three maxima. So
+deliveries may be applied in any order, twice or in part, and in the end the same stands.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Final, TypeAlias
+from uuid import UUID
+
+from twinstile.platform.db import Transaction, as_json
+
+Rank: TypeAlias = tuple[int, int]
+"""Of a whole list: its version, and the number of the delivery it came in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """What a delivery says under a key. `content` None: it cannot be used, and was said."""
+
+    key: bytes
+    version: int
+    n: int
+    row: int
+    content: bytes | None
+    deleted: bool = False
+    listed: Rank | None = None
+    """The whole list it is a row of."""
+    run_id: UUID | None = None
+    role: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What is kept of a key; see `FeedKey`."""
+
+    key: bytes
+    version: int
+    n: int
+    row: int
+    content: bytes
+    deleted: bool
+    listed: bool
+    named: Rank | None
+    run_id: UUID | None
+    role: str | None
+    withdrawn: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a word changes. `newest`: it is the last word now, and says something else."""
+
+    standing: Standing | None
+    newest: bool
+    known: bool
+    """It said what stands."""
+
+
+def judge(known: Standing | None, word: Word, newest_list: Rank | None) -> Verdict:
+    """What stands after a word, and whether the word is to be done."""
+    if word.content is None:
+        if known is None or known.run_id != word.run_id:
+            return Verdict(known, newest=False, known=False)
+        named = _later(known.named, word.listed)
+        return Verdict(
+            _stood(replace(known, named=named), newest_list), newest=False, known=False
+        )
+    if known is None or _order(word) > _order(known):
+        moved = known is None or known.run_id != word.run_id
+        said = Standing(
+            word.key,
+            word.version,
+            word.n,
+            word.row,
+            word.content,
+            word.deleted,
+            word.listed is not None,
+            word.listed if known is None or moved else _later(known.named, word.listed),
+            word.run_id,
+            word.role,
+            withdrawn=False,
+        )
+        same = (
+            not moved
+            and known is not None
+            and (known.content, known.deleted) == (said.content, said.deleted)
+        )
+        return Verdict(_stood(said, newest_list), newest=not same, known=same)
+    named = known.named
+    if known.run_id == word.run_id and not word.deleted:
+        named = _later(named, word.listed)
+    same = (known.content, known.deleted) == (word.content, word.deleted)
+    return Verdict(_stood(replace(known, named=named), newest_list), newest=False, known=same)
+
+
+def _order(of: Word | Standing) -> tuple[int, bool, int, int]:
+    return of.version, of.deleted and of.version >= 0, of.n, of.row
+
+
+def _later(one: Rank | None, other: Rank | None) -> Rank | None:
+    return max((rank for rank in (one, other) if rank is not None), default=None)
+
+
+def _stood(of: Standing, newest_list: Rank | None) -> Standing:
+    """Withdrawn: deleted, or left out by a newer list than the one, or the change, it is by."""
+    out = newest_list is not None and not (
+        (of.named is not None and of.named >= newest_list)
+        or (not of.listed and of.n > newest_list[1])
+    )
+    withdrawn = of.deleted or out
+    return of if of.withdrawn == withdrawn else replace(of, withdrawn=withdrawn)
+
+
+_FETCH = """
+SELECT key, version, n, row, content, deleted, listed, list_version, list_n, run_id, role,
+    withdrawn
+FROM feed_key WHERE hub_id = $1 AND feed = $2 AND key = ANY($3::bytea[])
+"""
+
+
+async def fetch(
+    tx: Transaction, hub_id: str, feed: str, keys: Collection[bytes]
+) -> dict[bytes, Standing]:
+    """What stands under these keys; the feed is locked by the caller."""
+    if not keys:
+        return {}
+    rows = await tx.raw.fetch(_FETCH, hub_id, feed, list(keys))
+    return {
+        key: Standing(
+            key,
+            version,
+            n,
+            row,
+            content,
+            deleted,
+            listed,
+            None if list_n is None else (list_version, list_n),
+            *more,
+        )
+        for (
+            key,
+            version,
+            n,
+            row,
+            content,
+            deleted,
+            listed,
+            list_version,
+            list_n,
+            *more,
+        ) in rows
+    }
+
+
+_STORE = """
+INSERT INTO feed_key (hub_id, feed, key, version, n, row, content, deleted, listed,
+    list_version, list_n, run_id, role, withdrawn, day)
+SELECT $1, $2, w.key, w.version, w.n, w.row, w.content, w.deleted, w.listed, w.list_version,
+    w.list_n, w.run_id, w.role, w.withdrawn, $3
+FROM jsonb_to_recordset($4::jsonb) AS w(key bytea, version bigint, n bigint, row int,
+    content bytea, deleted bool, listed bool, list_version bigint, list_n bigint, run_id uuid,
+    role text, withdrawn bool)
+ON CONFLICT (hub_id, feed, key) DO UPDATE SET
+    (version, n, row, content, deleted, listed, list_version, list_n, run_id, role, withdrawn,
+     day) =
+    (excluded.version, excluded.n, excluded.row, excluded.content, excluded.deleted,
+     excluded.listed, excluded.list_version, excluded.list_n, excluded.run_id, excluded.role,
+     excluded.withdrawn, excluded.day)
+"""
+
+
+async def store(
+    tx: Transaction, hub_id: str, feed: str, today: date, stand: Sequence[Standing]
+) -> None:
+    """Keep what stands under these keys, until the identities of today end."""
+    if stand:
+        told = as_json([_row(one) for one in stand])
+        await tx.raw.execute(_STORE, hub_id, feed, today, told)
+
+
+def _row(of: Standing) -> Mapping[str, object]:
+    version, n = of.named or (None, None)
+    return {
+        "key": "\\x" + of.key.hex(),
+        "version": of.version,
+        "n": of.n,
+        "row": of.row,
+        "content": "\\x" + of.content.hex(),
+        "deleted": of.deleted,
+        "listed": of.listed,
+        "list_version": version,
+        "list_n": n,
+        "run_id": of.run_id,
+        "role": of.role,
+        "withdrawn": of.withdrawn,
+    }
+
+
+_LISTS = """
+SELECT run_id, role, version, n FROM feed_list
+WHERE hub_id = $1 AND feed = $2 AND run_id = ANY($3::uuid[])
+"""
+
+
+async def lists(
+    tx: Transaction, hub_id: str, feed: str, runs: Collection[UUID]
+) -> dict[tuple[UUID, str], Rank]:
+    """The newest whole list of each of these runs and roles."""
+    if not runs:
+        return {}
+    rows = await tx.raw.fetch(_LISTS, hub_id, feed, list(runs))
+    return {(run_id, role): (version, n) for run_id, role, version, n in rows}
+
+
+_END: Final = """
+WITH ended AS (
+    INSERT INTO feed_list AS l (hub_id, feed, run_id, role, version, n)
+    SELECT $1, $2, $3, role, $4, $5 FROM unnest($6::text[]) AS role
+    ON CONFLICT (hub_id, feed, run_id, role) DO UPDATE
+        SET version = excluded.version, n = excluded.n
+        WHERE (excluded.version, excluded.n) > (l.version, l.n)
+    RETURNING role
+)
+UPDATE feed_key k SET withdrawn = true FROM ended
+WHERE k.hub_id = $1 AND k.feed = $2 AND k.run_id = $3 AND k.role = ended.role
+  AND NOT k.withdrawn AND NOT (k.n > $5 AND NOT k.listed)
+  AND (k.list_n IS NULL OR (k.list_version, k.list_n) < ($4, $5))
+RETURNING k.key
+"""
+
+
+async def end(
+    tx: Transaction, hub_id: str, feed: str, run_id: UUID, rank: Rank, roles: Collection[str]
+) -> list[bytes]:
+    """Take a whole list of a run to be over: the keys that it withdraws."""
+    rows = await tx.raw.fetch(_END, hub_id, feed, run_id, *rank, sorted(roles))
+    return [key for (key,) in rows]

@@ -1,0 +1,233 @@
+"""From what landed to who is expected: each row is used, or told why not."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import feeding
+import people
+import pytest
+from feeding import ARRIVAL, end, event, expected, feed_of, figures, traveller
+from hubs import Hub
+
+from twinstile.arrivals.feeds import applying, deliveries, retention
+from twinstile.identity import contacts
+from twinstile.platform import clock
+from twinstile.platform.roles import Role
+
+CSV = """车次,乘车日期,姓名,证件类型,证件号码,车厢,座位,到达时间,手机号,票号
+G7349,2026-11-28,张伟,身份证,{0},05,12F,16:05,13900000000,E1
+G7349,2026-11-28,李娜,身份证,{1},05,12E,16:05,,E2
+G7349,2026-11-28,王芳,身份证,770101****0079,05,12D,16:05,,E3
+"""
+
+
+@pytest.fixture(autouse=True)
+def _format() -> None:
+    feeding.use()
+
+
+async def test_a_rail_list_is_landed_read_applied_and_told_of(hub: Hub) -> None:
+    numbers = [people.resident_number() for _ in range(2)]
+    feed = feed_of(hub, format="rail")
+    delivery_id = await feeding.land(hub, feed, CSV.format(*numbers).encode())
+    assert await applying.work(feeding.desk_of(hub), feed) == 1
+    told = await figures(hub, delivery_id)
+    assert (told["state"], told["rows"], told["applied"]) == ("APPLIED", 4, 3)  # and the run
+    assert await expected(hub, "G7349") == {("12F", "in"), ("12E", "in")}
+    assert await feeding.rows(
+        hub, 'SELECT row, reason, "column" FROM feed_reject WHERE hub_id = $1'
+    ) == [(4, "number-masked", "证件号码")]
+    (run,) = await feeding.rows(
+        hub, "SELECT run_id, scheduled_arrival, status FROM run WHERE hub_id = $1"
+    )
+    run_id, arrival, status = run
+    assert (arrival, status) == (datetime(2026, 11, 28, 8, 5, tzinfo=UTC), "SCHEDULED")
+    async with hub.house.database.reading() as tx:
+        assert len(await contacts.reachable(tx, hub.hub_id, run_id)) == 1
+    kinds = await feeding.rows(
+        hub, "SELECT kind FROM event WHERE hub_id = $1 ORDER BY event_id"
+    )
+    assert [kind for (kind,) in kinds][-2:] == ["run.announced", "manifest.landed"]
+
+
+async def test_rows_of_a_run_nobody_announced_wait_for_it(hub: Hub) -> None:
+    feed, number = feed_of(hub), people.resident_number()
+    waits = await feeding.tell(hub, feed, traveller("G1", "a", number, seat="1A"))
+    assert (await figures(hub, waits))["unmatched"] == 1
+    await feeding.tell(hub, feed_of(hub, "times"), event("G2", aliases=["G1"]))
+    await applying.work(feeding.desk_of(hub), feed)
+    assert await expected(hub, "G1") == {("1A", "in")}
+    told = await figures(hub, waits)
+    assert (told["rows"], told["applied"], told["unmatched"]) == (1, 1, 0)
+    (counted,) = await feeding.rows(
+        hub, "SELECT rows, unmatched FROM feed_state WHERE hub_id = $1 AND feed = 'rail'"
+    )
+    assert counted == (1, 0)
+    assert await feeding.rows(hub, "SELECT 1 FROM feed_waiting WHERE hub_id = $1") == []
+
+
+async def test_a_run_entered_by_hand_is_the_one_feeds_speak_of(hub: Hub) -> None:
+    run_id = people.new_id()
+    announced = await hub.client(Role.SUPERVISOR).put(
+        f"/v1/runs/{run_id}",
+        json={
+            "mode": "RAIL",
+            "service_no": "G1",
+            "service_date": str(feeding.DAY),
+            "origin": "上海虹桥",
+            "terminus": "杭州东",
+            "scheduled_arrival": ARRIVAL.isoformat(),
+        },
+    )
+    assert announced.status_code == 200, announced.text
+    late = event("G1", delay_s=600)
+    await feeding.tell(hub, feed_of(hub), late)
+    found = await feeding.rows(
+        hub, "SELECT run_id, origin, estimated_arrival FROM run WHERE hub_id = $1"
+    )
+    assert found == [(run_id, "上海虹桥", ARRIVAL + timedelta(minutes=10))]
+
+
+async def test_times_move_and_what_is_not_told_stays(hub: Hub) -> None:
+    feed = feed_of(hub)
+    await feeding.tell(hub, feed, event("G1", **{"from": "上海虹桥"}))
+    await feeding.tell(hub, feed_of(hub, "rt"), {"key": "x", "run": "G1", "delay_s": 300})
+    await feeding.tell(hub, feed, {"key": "G1/run", "run": "G1", "status": "CANCELLED"})
+    told = await feeding.rows(
+        hub,
+        "SELECT origin, scheduled_arrival, estimated_arrival, status FROM run"
+        " WHERE hub_id = $1",
+    )
+    assert told == [("上海虹桥", ARRIVAL, ARRIVAL + timedelta(minutes=5), "CANCELLED")]
+    unknown = await feeding.tell(hub, feed, {"key": "y", "run": "G9", "delay_s": 300})
+    assert (await figures(hub, unknown))["unmatched"] == 1
+
+
+async def test_a_whole_list_withdraws_whoever_is_not_on_it(hub: Hub) -> None:
+    feed, numbers = feed_of(hub), [people.resident_number() for _ in range(3)]
+    a, b, c = (traveller("G1", k, n, seat=k) for k, n in zip("abc", numbers, strict=True))
+    await feeding.tell(hub, feed, event("G1"), a, b, end("G1", 2))
+    await feeding.tell(hub, feed, b, c, end("G1", 2))
+    assert await expected(hub, "G1") == {("a", "out"), ("b", "in"), ("c", "in")}
+    await feeding.tell(hub, feed, c, end("G1", 1, told=2))  # short: a row did not come
+    await feeding.tell(hub, feed, a, c, end("G1", 3, rejected=1))
+    assert await expected(hub, "G1") == {("a", "in"), ("b", "in"), ("c", "in")}
+    await feeding.tell(hub, feed, {**a, "op": "DELETE"})
+    assert await expected(hub, "G1") == {("a", "out"), ("b", "in"), ("c", "in")}
+
+
+async def test_a_lower_version_never_overwrites_and_a_deletion_stays(hub: Hub) -> None:
+    feed, number = feed_of(hub), people.resident_number()
+    said = [
+        traveller("G1", "a", number, seat=f"{version}", version=version, **more)
+        for version, more in ((3, {}), (2, {}), (3, {"x": 1}), (5, {"op": "DELETE"}), (4, {}))
+    ]
+    await feeding.tell(hub, feed, event("G1"))
+    ids = [await feeding.tell(hub, feed, one) for one in said]
+    counted = [await figures(hub, one) for one in ids]
+    assert [
+        next(k for k in ("applied", "superseded", "repeated") if c[k]) for c in counted
+    ] == [
+        "applied",
+        "superseded",
+        "repeated",
+        "applied",
+        "superseded",
+    ]
+    assert await expected(hub, "G1") == {("3", "out")}
+
+
+async def test_a_poison_row_is_set_aside_and_its_neighbours_are_stored(hub: Hub) -> None:
+    feed = feed_of(hub)
+    said = [traveller("G1", f"{n}", people.resident_number(), seat=f"{n}") for n in range(40)]
+    said[7]["seat"] = "7\x00"
+    said[31]["version"] = 2**70
+    delivery_id = await feeding.tell(hub, feed, event("G1"), *said)
+    told = await figures(hub, delivery_id)
+    assert (told["state"], told["applied"], told["rejected"]) == ("APPLIED", 39, 2)
+    rejects = await feeding.rows(
+        hub, "SELECT row, reason FROM feed_reject WHERE hub_id = $1 ORDER BY ordinal"
+    )
+    assert rejects == [(9, "not-storable"), (33, "not-storable")]
+
+
+async def test_what_stands_before_a_fault_stands_and_others_go_on(hub: Hub) -> None:
+    feed = feed_of(hub)
+    cut = await feeding.land(hub, feed, [event("G1"), {"cut": "truncated"}])
+    failing = await feeding.land(hub, feed, [event("G2"), {"fail": 1}])
+    good = await feeding.land(hub, feed, [event("G3")])
+    now = clock.now()
+    assert await applying.work(feeding.desk_of(hub, now), feed) == 3
+    states = [(await figures(hub, one)) for one in (cut, failing, good)]
+    assert [(one["state"], one["fault"]) for one in states] == [
+        ("DEAD", "truncated"),
+        ("LANDED", "failed"),
+        ("APPLIED", None),
+    ]
+    for wait in (0, *deliveries.RETRIES):
+        now += timedelta(seconds=1) + (wait or timedelta(0))
+        await applying.work(feeding.desk_of(hub, now), feed)
+    assert (await figures(hub, failing))["state"] == "DEAD"
+    runs = await feeding.rows(hub, "SELECT service_no FROM run WHERE hub_id = $1")
+    assert {no for (no,) in runs} >= {"G1", "G3"}
+
+
+async def test_a_replay_changes_nothing_and_counts_anew(hub: Hub) -> None:
+    feed, number = feed_of(hub), people.resident_number()
+    one = await feeding.tell(hub, feed, event("G1"), traveller("G1", "a", number), "{")
+    before = await feeding.rows(hub, "SELECT * FROM manifest_entry WHERE hub_id = $1")
+    assert await feeding.replay(hub, feed, one) == 1
+    assert await feeding.replay(hub, feed, one) == 0  # it is being applied
+    await applying.work(feeding.desk_of(hub), feed)
+    told = await figures(hub, one)
+    assert (told["rows"], told["repeated"], told["rejected"]) == (3, 2, 1)
+    assert await feeding.rows(hub, "SELECT * FROM manifest_entry WHERE hub_id = $1") == before
+    counted = "SELECT rows, applied, repeated, rejected FROM feed_state WHERE hub_id = $1"
+    assert await feeding.rows(hub, counted) == [(3, 0, 2, 1)]
+
+
+async def test_unknown_columns_are_noted_once(hub: Hub) -> None:
+    feed = feed_of(hub)
+    for n in range(2):
+        await feeding.tell(hub, feed, {"columns": ["餐食", f"x{n}"]})
+    noted = await feeding.rows(hub, "SELECT name FROM feed_column WHERE hub_id = $1")
+    assert {name for (name,) in noted} == {"餐食", "x0", "x1"}
+
+
+async def test_two_workers_apply_a_delivery_once(hub: Hub) -> None:
+    feed = feed_of(hub)
+    said = [traveller("G1", f"{n}", people.resident_number(), seat=f"{n}") for n in range(600)]
+    delivery_id = await feeding.land(hub, feed, [event("G1"), *said])
+    desk = feeding.desk_of(hub)
+    await asyncio.gather(*(applying.apply(desk, feed, delivery_id) for _ in range(3)))
+    told = await figures(hub, delivery_id)
+    assert (told["state"], told["rows"], told["applied"]) == ("APPLIED", 601, 601)
+
+
+async def test_thirty_in_a_hundred_rows_of_garbage(hub: Hub) -> None:
+    feed = feed_of(hub)
+    good = [traveller("G1", f"{n}", people.resident_number(), seat=f"{n}") for n in range(70)]
+    bad = [f"garbage {n}" for n in range(30)]
+    mixed = [event("G1"), *(one for n in range(100) for one in [*bad, *good][n::100])]
+    told = await figures(hub, await feeding.tell(hub, feed, *mixed))
+    assert (told["applied"], told["rejected"]) == (71, 30)
+    assert len(await expected(hub, "G1")) == 70
+    why = await feeding.rows(hub, "SELECT reason FROM feed_reject WHERE hub_id = $1")
+    assert len(why) == 30
+
+
+async def test_what_is_kept_of_deliveries_ends_with_the_identities(hub: Hub) -> None:
+    feed = feed_of(hub)
+    await feeding.tell(
+        hub, feed, event("G1"), traveller("G1", "a", people.resident_number()), "{"
+    )
+    tables = ("feed_delivery", "feed_key", "feed_reject")
+    counts = " UNION ALL ".join(f"SELECT count(*) FROM {t} WHERE hub_id = $1" for t in tables)
+    today = feed.today(clock.now())
+    for oldest_kept, left in (
+        (today, [(1,), (2,), (1,)]),
+        (today + timedelta(days=1), [(0,)] * 3),
+    ):
+        async with hub.house.database.transaction() as tx:
+            await retention.forget(tx, hub.hub_id, oldest_kept)
+        assert await feeding.rows(hub, counts) == left
