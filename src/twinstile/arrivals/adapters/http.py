@@ -28,8 +28,9 @@ from twinstile.arrivals.adapters import inflate
 from twinstile.arrivals.adapters.settings import FilePath, TransportSettings, secret
 from twinstile.arrivals.records import Delivery, Unreadable
 from twinstile.arrivals.transport import MOST_BYTES, MOST_DELIVERIES, FeedFault, Fetched
-from twinstile.platform import outbound, signatures
+from twinstile.platform import outbound, pointers, signatures
 from twinstile.platform.outbound import Answer, CallFault, Line, Outbound
+from twinstile.platform.pointers import Pointer
 from twinstile.platform.signatures import Algorithm, SharedKey
 
 LONGEST_TOKEN: Final = 2000
@@ -59,14 +60,7 @@ def _address(url: str) -> str:
     return url
 
 
-def _pointer(pointer: str) -> str:
-    if pointer and not pointer.startswith("/"):
-        raise ValueError("a JSON pointer (RFC 6901)")
-    return pointer
-
-
 Url = Annotated[str, Field(max_length=2000), AfterValidator(_address)]
-Pointer = Annotated[str, Field(max_length=200), AfterValidator(_pointer)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
 
 
@@ -241,7 +235,7 @@ class Http:
         if allowed and media not in allowed:
             raise FeedFault("wrong-media-type")
         if self._settings.expect_pointer is not None:
-            held = _at(_json(body), self._settings.expect_pointer)
+            held = pointers.at(_json(body), self._settings.expect_pointer)
             wanted = self._settings.expect_value
             if held is None or (wanted is not None and _word(held) != wanted):
                 raise FeedFault("error-body")
@@ -259,7 +253,7 @@ class Http:
         if settings.next_header is not None:
             held = answer.headers.get(settings.next_header.lower())
         elif body is not None and settings.next_pointer is not None:
-            held = _at(_json(body), settings.next_pointer)
+            held = pointers.at(_json(body), settings.next_pointer)
         if held is None or held == "":
             return place
         if not isinstance(held, str | int) or len(_word(held)) > LONGEST_TOKEN:
@@ -331,20 +325,6 @@ def _json(body: bytes) -> object:
         return cast("object", json.loads(body))
     except (ValueError, RecursionError):
         raise FeedFault("not-json") from None
-
-
-def _at(document: object, pointer: str) -> object:
-    """What a JSON pointer leads to; None where there is nothing."""
-    for part in pointer.split("/")[1:]:
-        name = part.replace("~1", "/").replace("~0", "~")
-        if isinstance(document, dict):
-            document = cast("dict[str, object]", document).get(name)
-        elif isinstance(document, list) and name.isascii() and name.isdigit():
-            items = cast("list[object]", document)
-            document = items[int(name[:9])] if int(name[:9]) < len(items) else None
-        else:
-            return None
-    return document
 
 
 def _word(held: object) -> str:
