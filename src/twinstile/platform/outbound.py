@@ -9,6 +9,7 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Final
@@ -18,6 +19,7 @@ import httpx2
 CONNECT_S: Final = 2.0
 MOST_HEADERS: Final = 100
 MOST_ADDRESSES: Final = 3
+AT_ONCE: Final = 4
 NAT64: Final = ip_network("64:ff9b::/96")
 
 Address = IPv4Address | IPv6Address
@@ -50,6 +52,10 @@ class Line:
     tls: ssl.SSLContext | None = None
     proxy: str | None = None
     connect_s: float = CONNECT_S
+    at_once: int = AT_ONCE
+    """Connections; who finds none free waits, within the deadline."""
+    kept: int = 1
+    """Connections that stay open between calls."""
 
 
 _REASONS: Final[tuple[tuple[type[Exception], str], ...]] = (
@@ -72,8 +78,12 @@ class Outbound:
             verify=line.tls or ssl.create_default_context(),
             trust_env=False,
             proxy=line.proxy,
-            limits=httpx2.Limits(max_connections=4, max_keepalive_connections=1),
+            limits=httpx2.Limits(
+                max_connections=line.at_once, max_keepalive_connections=line.kept
+            ),
         )
+        # a question for a name cannot be taken back: those of a dead line wait by themselves
+        self._names = ThreadPoolExecutor(max_workers=2, thread_name_prefix="names")
 
     async def call(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes = b""
@@ -89,6 +99,7 @@ class Outbound:
 
     async def close(self) -> None:
         await self._http.aclose()
+        self._names.shutdown(wait=False, cancel_futures=True)
 
     async def _call(
         self, method: str, url: httpx2.URL, headers: Mapping[str, str], body: bytes
@@ -124,10 +135,9 @@ class Outbound:
         """Addresses of the host. Raises `CallFault` if one of them is where it must not be."""
         loop = asyncio.get_running_loop()
         try:
-            found = await loop.getaddrinfo(url.host, None, type=socket.SOCK_STREAM)
+            addresses = await loop.run_in_executor(self._names, _addresses, url.host)
         except (OSError, UnicodeError):
             raise CallFault("name-unknown") from None
-        addresses = [str(place[0]) for *_, place in found]
         if not addresses or not all(self._allowed(one) for one in addresses):
             raise CallFault("address-refused")
         return list(dict.fromkeys(addresses))[:MOST_ADDRESSES]
@@ -155,6 +165,11 @@ class Outbound:
             parts.append(part)
         known = list(response.headers.items())[:MOST_HEADERS]
         return Answer(response.status_code, dict(known), b"".join(parts))
+
+
+def _addresses(host: str) -> list[str]:
+    found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    return [str(place[0]) for *_, place in found]
 
 
 def _behind(address: Address) -> Address:
