@@ -1,0 +1,113 @@
+"""Asking an online provider within a deadline, and not asking one that is down.
+
+Nobody at a lane waits longer than `WITHIN_S`. A provider that does not answer takes up at most
+`AT_ONCE` calls, then its breaker keeps the rest away: lanes that do not use it feel nothing.
+"""
+
+import asyncio
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from http import HTTPStatus
+from typing import Final
+
+from twinstile.credentials.providers import answers, questions
+from twinstile.credentials.providers.answers import AnswerUnusable
+from twinstile.credentials.providers.profiles import Profile
+from twinstile.credentials.providers.questions import Sign
+from twinstile.credentials.types import Assessment, Context, Outcome, ProviderHealth, Scheme
+from twinstile.platform import clock
+from twinstile.platform.breaker import Breaker
+from twinstile.platform.outbound import CallFault, Outbound
+
+WITHIN_S: Final = 0.8
+"""From the scan to an answer or none, everything counted."""
+AT_ONCE: Final = 8
+MOST_BYTES: Final = 64 * 1024
+LONGEST: Final = 4296
+"""Characters: what the largest QR code holds."""
+_LATE: Final = ("timeout", "connect-timeout")
+_CHANCES: Final = secrets.SystemRandom()
+
+
+@dataclass(slots=True)
+class Online:
+    """A `Provider`; one line, one breaker and so many places of its own."""
+
+    name: str
+    profile: Profile
+    url: str
+    sign: Sign = field(repr=False)
+    parameters: Mapping[str, str]
+    prefixes: tuple[str, ...]
+    """Of texts that are this provider's; none: every text that nobody else knows."""
+    calls: Outbound
+    now: Callable[[], datetime] = clock.now
+    within_s: float = WITHIN_S
+    _breaker: Breaker = field(default_factory=Breaker)
+    _places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
+
+    def detect(self, raw: str) -> Scheme | None:
+        known = not self.prefixes or raw.startswith(self.prefixes)
+        return Scheme.ONLINE if known and raw.strip() else None
+
+    async def verify(self, raw: str, context: Context) -> Assessment:
+        if len(raw) > LONGEST:
+            return answers.unanswered(Outcome.INVALID_ENCODING, context.now)
+        if not self._breaker.allows(self.now()) or self._places.locked():
+            return answers.unanswered(Outcome.PROVIDER_UNAVAILABLE, context.now)
+        async with self._places:
+            self._breaker = self._breaker.asked(self.now())
+            try:
+                body = await self._ask(raw, context.now)
+                told = answers.read(self.profile, body, context)
+            except CallFault as fault:
+                return self._failed(fault.reason, context.now)
+            except AnswerUnusable as refusal:
+                if refusal.reason == "not-json":
+                    return self._failed(refusal.reason, context.now)
+                # it answers: five codes of another kind in a row must not cut off the lane
+                self._breaker = self._breaker.succeeded()
+                return answers.unanswered(Outcome.PROVIDER_UNAVAILABLE, context.now)
+            self._breaker = self._breaker.succeeded()
+            return answers.assessment(told, context.now)
+
+    async def refresh(self) -> int | None:
+        """Nothing: every answer is new."""
+        return None
+
+    def health(self, now: datetime) -> ProviderHealth:
+        del now
+        return ProviderHealth(None, None, None, self._breaker.state)
+
+    async def close(self) -> None:
+        await self.calls.close()
+
+    async def _ask(self, raw: str, at: datetime) -> bytes:
+        """The body of an answer. Raises `CallFault`."""
+        question = questions.ask(self.profile, self.sign, raw, self.parameters, at)
+        try:
+            async with asyncio.timeout(self.within_s):
+                answer = await self.calls.call(
+                    "POST", self.url, question.headers, question.body
+                )
+        except TimeoutError:
+            raise CallFault("timeout") from None
+        if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR or answer.status in _REFUSED:
+            raise CallFault("provider-failed")
+        return answer.body
+
+    def _failed(self, reason: str, at: datetime) -> Assessment:
+        self._breaker = self._breaker.failed(self.now(), _CHANCES.random())
+        late = reason in _LATE
+        outcome = Outcome.PROVIDER_TIMEOUT if late else Outcome.PROVIDER_UNAVAILABLE
+        return answers.unanswered(outcome, at)
+
+
+_REFUSED: Final = (
+    HTTPStatus.UNAUTHORIZED,
+    HTTPStatus.FORBIDDEN,
+    HTTPStatus.NOT_FOUND,
+    HTTPStatus.TOO_MANY_REQUESTS,
+)
