@@ -20,6 +20,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from twinstile import destruction
+from twinstile.arrivals.feeds import config
+from twinstile.arrivals.feeds.config import InvalidFeeds
 from twinstile.identity import regions
 from twinstile.identity.regions import InvalidRegions
 from twinstile.platform import devices, embedded, masters, schema, shifts, supervision
@@ -133,10 +135,13 @@ def open_house(settings: Settings, place: Place) -> House:
     try:
         regions.load(settings.regions_file)
         entry_rules.load(settings.entry_rules)
+        config.of(settings)
     except InvalidRegions as error:
         raise SettingsError(f"TWINSTILE_REGIONS_FILE: {error}") from error
     except InvalidEntryRules as error:
         raise SettingsError(f"TWINSTILE_ENTRY_RULES: {error}") from error
+    except InvalidFeeds as error:
+        raise SettingsError(f"TWINSTILE_FEEDS_FILE: {error}") from error
     database = Database(
         place.service_url,
         pool_size=settings.pool_size,

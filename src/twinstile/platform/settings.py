@@ -109,6 +109,11 @@ class Settings(BaseSettings):
     backup_keep_days: int = Field(
         default=14, ge=1, le=3650, description="older backups are removed, but never the newest"
     )
+    feeds_file: Path | None = Field(
+        default=None,
+        description="feeds of departments, in TOML; feeds.toml in the data folder unless set, "
+        "and none where there is no such file",
+    )
     metrics_token: SecretStr | None = Field(
         default=None,
         min_length=16,
@@ -187,6 +192,11 @@ class Settings(BaseSettings):
     def outbox_path(self) -> Path:
         """Where messages to travellers lie until a gateway takes them."""
         return self.data_path / "outbox"
+
+    @property
+    def feeds_path(self) -> Path:
+        """Where the feeds of departments are told."""
+        return (self.feeds_file or self.data_path / "feeds.toml").expanduser().absolute()
 
     @property
     def audit_path(self) -> Path:

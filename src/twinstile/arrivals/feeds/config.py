@@ -1,0 +1,197 @@
+"""Which feeds this installation has: an operator's file, read at the start.
+
+`[[feed]]` tells who sends what to which hub and how often, `[feed.transport]` how it comes.
+Secrets are files of their own and are read whenever they are needed.
+"""
+
+import tomllib
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Final, Literal, Self, TypeAlias
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
+
+from twinstile.arrivals.adapters.exchange import ExchangeSettings
+from twinstile.arrivals.adapters.folder import FolderSettings
+from twinstile.arrivals.adapters.http import HttpSettings
+from twinstile.arrivals.adapters.settings import FilePath, secret
+from twinstile.arrivals.adapters.sftp import SftpSettings
+from twinstile.arrivals.feeds.reading import FORMATS
+from twinstile.arrivals.feeds.types import Feed
+from twinstile.arrivals.transport import FeedFault, Transport
+from twinstile.platform import signatures
+from twinstile.platform.settings import Settings
+from twinstile.platform.signatures import Algorithm, SharedKey
+
+LARGEST: Final = 1 << 20
+STALE_AFTER: Final = 3
+"""How many expected intervals without a word make a feed stale."""
+
+
+class InvalidFeeds(ValueError):
+    """The operator's file cannot be used; the message says which place and why, no value."""
+
+
+class Department(StrEnum):
+    """Who sends."""
+
+    RAIL = "rail"
+    POLICE = "police"
+    HEALTH = "health"
+    CARRIER = "carrier"
+
+
+class _Told(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+def _computable(algorithm: Algorithm) -> Algorithm:
+    if not signatures.computable(algorithm):
+        raise ValueError("this machine's OpenSSL has no such algorithm")
+    return algorithm
+
+
+class PushKey(_Told):
+    """A secret a department signs with. Two at a time let it change to a new one."""
+
+    key_id: str = Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")
+    key_file: FilePath
+    algorithm: Annotated[Algorithm, AfterValidator(_computable)] = Algorithm.HMAC_SHA256
+
+    def read(self) -> SharedKey:
+        """Raises `FeedFault` where the file cannot be used."""
+        try:
+            return SharedKey(self.key_id, secret(self.key_file), self.algorithm)
+        except ValueError:
+            raise FeedFault("secret-unreadable") from None
+
+
+class PushSettings(_Told):
+    """The department comes itself: `POST /v1/feeds/{feed}/deliveries`."""
+
+    kind: Literal["push"]
+    keys: tuple[PushKey, ...] = Field(min_length=1, max_length=5)
+
+
+Pulled: TypeAlias = HttpSettings | FolderSettings | SftpSettings | ExchangeSettings
+
+
+def _known(name: str) -> str:
+    if name not in FORMATS:
+        raise ValueError(f"one of {', '.join(FORMATS)}")
+    return name
+
+
+class _Entry(_Told):
+    """`[[feed]]`."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,38}$")
+    hub: str | None = Field(default=None, pattern=r"^[a-z0-9][a-z0-9-]{1,30}$")
+    department: Department
+    format: Annotated[str, AfterValidator(_known)]
+    interval_s: int = Field(default=60, ge=10, le=86_400)
+    expected_interval_s: int | None = Field(default=None, ge=10, le=31 * 86_400)
+    stops: tuple[Annotated[str, Field(min_length=1, max_length=100)], ...] = Field(
+        default=(), max_length=200
+    )
+    options: dict[str, Annotated[str, Field(max_length=500)]] = Field(
+        default_factory=dict, max_length=50
+    )
+    transport: Annotated[Pulled | PushSettings, Field(discriminator="kind")]
+
+
+class _File(_Told):
+    feed: tuple[_Entry, ...] = Field(default=(), max_length=100)
+
+    @model_validator(mode="after")
+    def _apart(self) -> Self:
+        names = Counter((one.hub, one.name) for one in self.feed)
+        if names and max(names.values()) > 1:
+            raise ValueError("two feeds of a hub have the same name")
+        pushed = [one for one in self.feed if isinstance(one.transport, PushSettings)]
+        keys = Counter((one.name, key.key_id) for one in pushed for key in _keys(one.transport))
+        if keys and max(keys.values()) > 1:
+            raise ValueError("two keys of feeds of the same name have the same key_id")
+        return self
+
+
+def _keys(transport: Pulled | PushSettings) -> tuple[PushKey, ...]:
+    return transport.keys if isinstance(transport, PushSettings) else ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """A department's system behind one feed of one hub."""
+
+    feed: Feed
+    department: Department
+    interval: timedelta
+    """Between two polls."""
+    expected: timedelta
+    """How long it may take at most until the department is heard of again."""
+    transport: Pulled | PushSettings
+
+    @property
+    def keys(self) -> tuple[PushKey, ...]:
+        """What it signs with where it comes itself."""
+        return _keys(self.transport)
+
+    def open(self) -> Transport | None:
+        """None: it comes itself. Raises `FeedFault` where a secret cannot be used."""
+        return None if isinstance(self.transport, PushSettings) else self.transport.open()
+
+
+def of(settings: Settings) -> tuple[Sender, ...]:
+    """The feeds of this installation. Raises `InvalidFeeds`."""
+    told = _load(settings.feeds_file, settings.feeds_path)
+    senders = tuple(_sender(one, settings) for one in told.feed)
+    if len({(one.feed.hub_id, one.feed.name) for one in senders}) < len(senders):
+        raise InvalidFeeds(
+            f"{settings.feeds_path}: two feeds of {settings.hub_id} have one name"
+        )
+    return senders
+
+
+def _sender(told: _Entry, settings: Settings) -> Sender:
+    interval = timedelta(seconds=told.interval_s)
+    expected = timedelta(seconds=told.expected_interval_s or told.interval_s)
+    options: Mapping[str, str] = told.options
+    feed = Feed(
+        told.hub or settings.hub_id,
+        told.name,
+        told.format,
+        settings.zone,
+        frozenset(told.stops),
+        options,
+    )
+    return Sender(feed, told.department, interval, expected, told.transport)
+
+
+@lru_cache(maxsize=8)
+def _load(named: Path | None, path: Path) -> _File:
+    if named is None and not path.exists():
+        return _File()
+    try:
+        with path.open("rb") as file:
+            raw = file.read(LARGEST + 1)
+        if len(raw) > LARGEST:
+            raise InvalidFeeds(f"{path}: more than a megabyte")
+        return _File.model_validate(tomllib.loads(raw.decode()))
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        place = "/".join(str(part) for part in first["loc"])
+        raise InvalidFeeds(f"{path}: {place}: {first['msg']}") from None
+    except (OSError, ValueError) as error:
+        raise InvalidFeeds(f"{path}: {error}") from error
