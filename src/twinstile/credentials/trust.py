@@ -50,8 +50,8 @@ class TrustedKey:
     domain: Domain
     issuer: str
     """State, two or three letters as the list has them; SHC: the address of the issuer."""
-    kinds: frozenset[EvidenceKind] = frozenset()
-    """What it may sign; empty: everything of its domain."""
+    kinds: frozenset[EvidenceKind] | None = None
+    """What it may sign; None: everything of its domain."""
     not_before: datetime | None = None
     not_after: datetime | None = None
     removed: bool = False

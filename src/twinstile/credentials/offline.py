@@ -1,0 +1,291 @@
+"""Judges a credential by a trust list at hand: no line, no clock of its own, nothing kept.
+
+In this order: can it be read; is there a key of its id; did that key sign it; only then is its
+content decoded and dates, usage, revocation, rules and person are looked at, each for itself,
+so that an answer names everything that speaks against a credential.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from twinstile.credentials import binding, certificates, trust
+from twinstile.credentials.certificates import UnusableKey
+from twinstile.credentials.codecs import hcert, shc, vds_nc
+from twinstile.credentials.codecs.message import Message, verifies
+from twinstile.credentials.trust import Domain, HashType, TrustedKey, TrustList
+from twinstile.credentials.types import (
+    Assessment,
+    Content,
+    Context,
+    Freshness,
+    Held,
+    Outcome,
+    Refused,
+    Scheme,
+    SubjectMatch,
+)
+
+LEEWAY: Final = timedelta(minutes=5)
+"""How far a credential may lie in the future: clocks differ. Past its end there is none."""
+MOST_KEYS: Final = 8
+"""Tried for one id. Ids of eight bytes may collide; more than two never did."""
+
+_DOMAINS: Final[Mapping[Scheme, frozenset[Domain]]] = {
+    Scheme.EU_DCC: frozenset({Domain.EU_DCC, Domain.DDCC}),  # WHO took the EU's keys over
+    Scheme.WHO_DDCC: frozenset({Domain.DDCC}),
+    Scheme.WHO_DVC: frozenset({Domain.ICVP}),
+    Scheme.SHC: frozenset({Domain.SHC}),
+    Scheme.VDS_NC: frozenset({Domain.VDS_NC}),
+}
+_HCERT: Final = frozenset({Domain.EU_DCC, Domain.DDCC, Domain.ICVP})
+_FORGED: Final = frozenset(
+    {
+        Outcome.INVALID_SIGNATURE,
+        Outcome.TERMINATED_KEYS,
+        Outcome.REVOKED_KEYS,
+        Outcome.KEY_USAGE_MISMATCH,
+    }
+)
+
+
+def detect(raw: str) -> Scheme | None:
+    """By the beginning of the text; None for everything that is not read here."""
+    if raw.startswith(hcert.PREFIX):
+        return Scheme.HCERT
+    if raw.startswith((shc.PREFIX, "eyJ")) or _is_file(raw):
+        return Scheme.SHC
+    return Scheme.VDS_NC if raw.startswith("{") and '"icao.' in raw else None
+
+
+def verify(raw: str, listed: TrustList | None, context: Context) -> Assessment:
+    """What is known of a credential. Of a file of several cards: of the first in doubt."""
+    scheme = detect(raw)
+    if scheme is None:
+        return _refused(scheme, Outcome.NOT_SUPPORTED, listed, context)
+    if listed is None:
+        return _refused(scheme, Outcome.PROVIDER_UNAVAILABLE, listed, context)
+    if not _is_file(raw):
+        return _verified(raw, scheme, listed, context)
+    try:
+        cards = shc.cards(raw)
+    except Refused as refusal:
+        return _refused(scheme, refusal.outcome, listed, context)
+    each = [_verified(card, scheme, listed, context) for card in cards]
+    return next((one for one in each if one.outcome is not Outcome.VERIFIED), each[0])
+
+
+def _is_file(raw: str) -> bool:
+    return raw.startswith("{") and '"verifiableCredential"' in raw[:200]
+
+
+def _verified(raw: str, form: Scheme, listed: TrustList, context: Context) -> Assessment:
+    try:
+        return _judged(_READERS[form](raw, listed), listed, context)
+    except Refused as refusal:
+        return _refused(form, refusal.outcome, listed, context)
+
+
+@dataclass(frozen=True, slots=True)
+class _Proof:
+    """A credential whose signature holds."""
+
+    message: Message
+    key: TrustedKey
+    content: Content
+
+
+def _hcert(raw: str, listed: TrustList) -> _Proof:
+    message = hcert.read(raw)
+    keys = _signers(message, _HCERT, listed)
+    content = hcert.content(message.payload)
+    domains = _DOMAINS[content.scheme]
+    entitled = (key for key in keys if key.domain in domains)
+    return _Proof(message, next(entitled, keys[0]), content)
+
+
+def _shc(raw: str, listed: TrustList) -> _Proof:
+    message = shc.read(raw)
+    keys = _signers(message, _DOMAINS[Scheme.SHC], listed)
+    content = shc.content(message.payload, {key.issuer for key in keys})
+    key = next(key for key in keys if key.issuer == content.body["iss"])
+    return _Proof(message, key, content)
+
+
+def _vds_nc(raw: str, listed: TrustList) -> _Proof:
+    """A seal's signer is believed if an authority on the list vouches for it."""
+    seal = vds_nc.read(raw)
+    try:
+        signer = certificates.read(seal.certificate)
+        key = certificates.signer(signer, Domain.VDS_NC)
+    except UnusableKey:
+        raise Refused(Outcome.INVALID_SIGNING_FORMAT) from None
+    found = listed.of(_DOMAINS[Scheme.VDS_NC], signer.authority_id)[:MOST_KEYS]
+    if not found:
+        raise Refused(Outcome.ISSUER_NOT_TRUSTED)
+    vouching = [one for one in found if certificates.issued_by(signer, one.spki)]
+    _standing(vouching, listed)
+    if key.kid in listed.denied.kids:
+        raise Refused(Outcome.REVOKED_KEYS)
+    if signer.usages is None or certificates.SEAL_SIGNER not in signer.usages:
+        raise Refused(Outcome.KEY_USAGE_MISMATCH)
+    if not verifies(seal.message, key.spki):
+        raise Refused(Outcome.INVALID_SIGNATURE)
+    content = vds_nc.content(seal.message.payload)
+    own = TrustedKey(
+        key.kid, key.spki, key.domain, vouching[0].issuer, None, key.not_before, key.not_after
+    )
+    return _Proof(seal.message, own, content)
+
+
+_READERS: Final[Mapping[Scheme, Callable[[str, TrustList], _Proof]]] = {
+    Scheme.HCERT: _hcert,
+    Scheme.SHC: _shc,
+    Scheme.VDS_NC: _vds_nc,
+}
+
+
+def _signers(
+    message: Message, domains: frozenset[Domain], listed: TrustList
+) -> Sequence[TrustedKey]:
+    """The keys of that id that made the signature and are still believed."""
+    found = listed.of(domains, message.kid)[:MOST_KEYS]
+    if not found:
+        raise Refused(Outcome.ISSUER_NOT_TRUSTED)
+    return _standing([key for key in found if verifies(message, key.spki)], listed)
+
+
+def _standing(keys: Sequence[TrustedKey], listed: TrustList) -> Sequence[TrustedKey]:
+    if not keys:
+        raise Refused(Outcome.INVALID_SIGNATURE)
+    if any(key.kid in listed.denied.kids for key in keys):
+        raise Refused(Outcome.REVOKED_KEYS)
+    standing = [key for key in keys if not key.removed]
+    if not standing:
+        raise Refused(Outcome.TERMINATED_KEYS)
+    return standing
+
+
+def _judged(proof: _Proof, listed: TrustList, context: Context) -> Assessment:
+    """Every question that a genuine credential is asked."""
+    content, key, now = proof.content, proof.key, context.now
+    entitled = _entitled(proof)
+    dates = _dates(content, key, now)
+    revoked = _revoked(proof, listed)
+    freshness = listed.freshness(now)
+    recent = freshness in (Freshness.FRESH, Freshness.AGING)
+    unmet = context.unmet(content.scheme, content.body, now) if context.unmet else ()
+    match, said = SubjectMatch.NOT_CHECKED, ()
+    if context.subject is not None:
+        match, said = binding.match(context.subject, content.holder)
+    against = (
+        *(() if entitled else (Outcome.KEY_USAGE_MISMATCH,)),
+        *dates,
+        *((Outcome.REVOKED,) if revoked else ()),
+        *(() if recent else (Outcome.STALE_SNAPSHOT,)),
+        *(() if unmet == () else (Outcome.POLICY_FAILED,)),
+        *_MATCHES.get(match, ()),
+    )
+    return Assessment(
+        scheme=content.scheme,
+        outcome=against[0] if against else Outcome.VERIFIED,
+        reasons=against,
+        authenticity=Held.YES if entitled else Held.NO,
+        validity=Held.NO if dates else Held.YES,
+        revocation=Held.NO if revoked else Held.YES if recent else Held.UNKNOWN,
+        policy=Held.YES if unmet == () else Held.NO if unmet else Held.UNKNOWN,
+        subject_match=match,
+        checked_at=now,
+        match_reasons=said,
+        unmet=unmet or (),
+        issuer=key.issuer,
+        kinds=content.kinds,
+        snapshot=listed.version,
+        freshness=freshness,
+    )
+
+
+_MATCHES: Final[Mapping[SubjectMatch, tuple[Outcome, ...]]] = {
+    SubjectMatch.POSSIBLE: (Outcome.SUBJECT_UNCONFIRMED,),
+    SubjectMatch.MISMATCH: (Outcome.SUBJECT_MISMATCH,),
+}
+
+
+def _entitled(proof: _Proof) -> bool:
+    """Whether the key may sign such a credential."""
+    key, content = proof.key, proof.content
+    if key.domain not in _DOMAINS[content.scheme]:
+        return False
+    return key.kinds is None or content.kinds <= key.kinds
+
+
+def _dates(content: Content, key: TrustedKey, now: datetime) -> tuple[Outcome, ...]:
+    """Both ends of a period belong to it."""
+    found: list[Outcome] = []
+    second = now.timestamp()
+    if not content.sound:
+        found.append(Outcome.INVALID_CONTENT)
+    if content.issued is not None and second + LEEWAY.total_seconds() < content.issued:
+        found.append(Outcome.NOT_YET_VALID)
+    if content.expires is not None and second > content.expires:
+        found.append(Outcome.EXPIRED)
+    if (key.not_after is not None and now > key.not_after) or (
+        key.not_before is not None and now + LEEWAY < key.not_before
+    ):
+        found.append(Outcome.EXPIRED_KEYS)
+    return tuple(found)
+
+
+def _revoked(proof: _Proof, listed: TrustList) -> bool:
+    """By the issuers' lists, or by this house's own."""
+    mark, ids, kid = proof.message.mark, proof.content.ids, proof.key.kid
+    denied = listed.denied.hashes
+    if denied and not denied.isdisjoint(
+        trust.digest(one) for one in (mark, *(one.encode() for one in ids))
+    ):
+        return True
+    if proof.content.scheme is Scheme.SHC:
+        return _card_revoked(proof.content, listed.revoked_cards.get(kid, {}))
+    slices = listed.revoked
+    if not slices:
+        return False
+    wanted = ((HashType.SIGNATURE, mark), *_hashed(ids))
+    return any(
+        (kid, kind) in slices and trust.digest(one) in slices[kid, kind] for kind, one in wanted
+    )
+
+
+def _hashed(ids: Sequence[str]) -> Sequence[tuple[HashType, bytes]]:
+    return [
+        (kind, one.encode())
+        for one in ids
+        for kind in (HashType.UCI, HashType.COUNTRY_CODE_UCI)
+    ]
+
+
+def _card_revoked(content: Content, entries: Mapping[str, float | None]) -> bool:
+    for one in content.ids:
+        if one in entries:
+            before = entries[one]
+            return before is None or content.issued is None or content.issued < before
+    return False
+
+
+def _refused(
+    scheme: Scheme | None, outcome: Outcome, listed: TrustList | None, context: Context
+) -> Assessment:
+    """Of a credential that is looked at no further, nothing else is known."""
+    return Assessment(
+        scheme=scheme,
+        outcome=outcome,
+        reasons=(outcome,),
+        authenticity=Held.NO if outcome in _FORGED else Held.UNKNOWN,
+        validity=Held.UNKNOWN,
+        revocation=Held.UNKNOWN,
+        policy=Held.UNKNOWN,
+        subject_match=SubjectMatch.NOT_CHECKED,
+        checked_at=context.now,
+        snapshot=listed.version if listed else None,
+        freshness=listed.freshness(context.now) if listed else None,
+    )
