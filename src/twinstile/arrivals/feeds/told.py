@@ -94,11 +94,8 @@ async def list_areas(turn: Turn, said: Sequence[tuple[int, KeyArea]], tally: Tal
     """Take what is said of areas."""
     good: list[tuple[int, KeyArea]] = []
     for place, record in said:
-        if (
-            record.level in _LEVELS
-            and _AREA.match(record.code)
-            and record.since <= record.until
-        ):
+        fits = _AREA.match(record.code) and record.since <= record.until
+        if deleted(record) or (fits and record.level in _LEVELS):
             good.append((place, record))
         else:
             tally.reject(place, record.origin.row, Reason.INVALID)

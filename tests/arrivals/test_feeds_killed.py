@@ -1,0 +1,91 @@
+"""Who applies deliveries is killed, and another goes on: nothing twice, nothing lost."""
+
+import asyncio
+import os
+import signal
+import sys
+
+import feeding
+import people
+from feeding import event, feed_of, figures, traveller
+from hubs import Hub
+
+from twinstile.arrivals.feeds import applying
+
+ROWS = 400
+CHILD = """
+import asyncio, sys
+sys.path[:0] = {path!r}
+import feeding
+from uuid import UUID
+from zoneinfo import ZoneInfo
+from twinstile.arrivals.feeds import applying
+from twinstile.arrivals.feeds.applying import Desk
+from twinstile.arrivals.feeds.types import Feed
+from twinstile.identity import forms
+from twinstile.opening import Place, key_ring
+from twinstile.platform import clock, settings
+from twinstile.platform.db import Database
+from twinstile.platform.modes import HubMode
+from twinstile.platform.settings import Profile
+
+async def main():
+    feeding.use()
+    applying.AT_ONCE = 20
+    conf = settings.load(profile=Profile.DEMO, data_dir={folder!r}, database_url=None)
+    database = Database({url!r}, role={role!r}, pool_size=2)
+    terms = forms.terms(conf, HubMode.DEMO, clock.now())
+    desk = Desk(database, key_ring(conf).of({hub!r}), terms, clock.now)
+    print("ready", flush=True)
+    await applying.work(desk, Feed({hub!r}, "rail", "test", conf.zone))
+    print("done", flush=True)
+
+asyncio.run(main())
+"""
+
+
+async def taken(hub: Hub) -> int:
+    ((count,),) = await feeding.rows(
+        hub, "SELECT rows_applied FROM feed_delivery WHERE hub_id = $1"
+    )
+    assert isinstance(count, int)
+    return count
+
+
+async def test_killed_in_the_middle_it_goes_on_where_it_stood(hub: Hub) -> None:
+    feeding.use()
+    feed, house = feed_of(hub), hub.house
+    said = [traveller("G1", f"{n}", people.resident_number(), seat=f"{n}") for n in range(ROWS)]
+    delivery_id = await feeding.land(hub, feed, [event("G1"), *said])
+    script = CHILD.format(
+        path=[path for path in sys.path if path.endswith(("tests", "arrivals"))],
+        folder=str(house.settings.data_dir),
+        url=house.database.given_url,
+        role=house.database.role,
+        hub=hub.hub_id,
+    )
+    stood = [0]
+    for _ in range(2):
+        child = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", script, stdout=asyncio.subprocess.PIPE
+        )
+        while await taken(hub) <= stood[-1]:
+            assert child.returncode is None
+            await asyncio.sleep(0.002)
+        os.kill(child.pid, signal.SIGKILL)
+        await child.wait()
+        stood.append(await taken(hub))
+    assert 0 < stood[1] < stood[2] < ROWS + 1
+    await applying.work(feeding.desk_of(hub), feed)
+    told = await figures(hub, delivery_id)
+    assert (told["state"], told["rows"], told["applied"], told["repeated"]) == (
+        "APPLIED",
+        ROWS + 1,
+        ROWS + 1,
+        0,
+    )
+    assert await feeding.expected(hub, "G1") == {(str(n), "in") for n in range(ROWS)}
+    ((announced,),) = await feeding.rows(
+        hub, "SELECT count(*) FROM event WHERE hub_id = $1 AND kind = 'run.announced'"
+    )
+    assert announced == 1
