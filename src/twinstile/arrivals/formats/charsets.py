@@ -69,6 +69,14 @@ def opened(body: bytes, told: str | None = None) -> io.TextIOWrapper:
     return io.TextIOWrapper(text, encoding, errors="replace", newline=None)
 
 
+def refuse_page(body: bytes) -> None:
+    """Of what should be no text: raises `Unreadable` where nothing or a web page came."""
+    if not body:
+        raise Unreadable(Reason.EMPTY)
+    if _HTML.match(body[:4096].removeprefix(b"\xef\xbb\xbf")):
+        raise Unreadable(Reason.HTML)
+
+
 def _guessed(body: bytes) -> str:
     head = body[:4096]
     even, odd = head[::2].count(0), head[1::2].count(0)

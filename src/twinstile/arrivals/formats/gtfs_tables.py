@@ -1,0 +1,136 @@
+"""The tables of a GTFS zip, row by row: nothing is unpacked to a disk or as a whole.
+
+What a zip says of itself is not believed beyond what it may cost: its directory, each table and
+each line have a size they may not pass.
+"""
+
+import csv
+import io
+import re
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from typing import IO, Final
+
+from twinstile.arrivals.formats import charsets
+from twinstile.arrivals.formats.reasons import Reason
+from twinstile.arrivals.records import Unreadable
+
+MOST_UNPACKED: Final = 1 << 30
+"""Bytes of one table."""
+MOST_DIRECTORY: Final = 1 << 17
+"""Bytes of the list of members, before it is read: some thousand of them."""
+MOST_ROWS: Final = 20_000_000
+LONGEST_LINE: Final = 1 << 16
+LATEST_HOUR: Final = 240
+"""Of a trip that is days under way."""
+
+_END: Final = b"PK\x05\x06"
+_END_OF_LARGE: Final = b"PK\x06\x07"
+_TIME: Final = re.compile(r"(\d{1,3}):([0-5]?\d):([0-5]?\d)", re.ASCII)
+_BROKEN: Final = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    OSError,
+    csv.Error,
+    struct.error,
+    ValueError,
+    NotImplementedError,  # of the library: a version or a compression it does not know
+)
+
+
+class Tables:
+    """The tables of one feed by their names, in whatever folder of the zip they are.
+
+    Raises `Unreadable`, as all its functions do.
+    """
+
+    def __init__(self, body: bytes) -> None:
+        _looked_over(body)
+        try:
+            self._zip: zipfile.ZipFile = zipfile.ZipFile(io.BytesIO(body))
+        except _BROKEN:
+            raise Unreadable(Reason.DAMAGED) from None
+        self._members: dict[str, zipfile.ZipInfo] = {}
+        parts = (one for one in self._zip.infolist() if not one.filename.startswith("__MACOSX"))
+        for one in sorted(parts, key=lambda one: one.filename.count("/")):
+            self._members.setdefault(one.filename.rpartition("/")[2].lower(), one)
+
+    def __contains__(self, name: str) -> bool:
+        return f"{name}.txt" in self._members
+
+    def rows(
+        self, name: str, needed: Sequence[str], wished: Sequence[str] = ()
+    ) -> Iterator[tuple[int, list[str]]]:
+        """Numbered rows with the asked cells, in the order asked; a wished one may be empty."""
+        member = self._members.get(f"{name}.txt")
+        if member is None:
+            raise Unreadable(Reason.NOT_GTFS)
+        if member.file_size > MOST_UNPACKED:
+            raise Unreadable(Reason.TOO_LARGE)
+        if member.flag_bits & 1 or member.compress_type not in {
+            zipfile.ZIP_STORED,
+            zipfile.ZIP_DEFLATED,
+        }:
+            raise Unreadable(Reason.NOT_GTFS)
+        try:
+            with self._zip.open(member) as packed:
+                yield from _rows(packed, needed, wished)
+        except _BROKEN:
+            raise Unreadable(Reason.DAMAGED) from None
+
+
+def seconds(told: str) -> int | None:
+    """A time of a service day, which may be past 24:00:00; None: it is none."""
+    found = _TIME.fullmatch(told)
+    if found is None:
+        return None
+    hours, minutes, rest = map(int, found.groups())
+    return hours * 3600 + minutes * 60 + rest if hours < LATEST_HOUR else None
+
+
+def _looked_over(body: bytes) -> None:
+    if not body.startswith(b"PK"):
+        charsets.refuse_page(body)
+        raise Unreadable(Reason.NOT_GTFS)
+    end = body.rfind(_END)
+    if end < 0:
+        raise Unreadable(Reason.TRUNCATED)
+    if len(body) < end + 22:
+        raise Unreadable(Reason.DAMAGED)
+    (directory,) = struct.unpack_from("<I", body, end + 12)
+    if directory > MOST_DIRECTORY or body[max(0, end - 20) :].startswith(_END_OF_LARGE):
+        raise Unreadable(Reason.TOO_LARGE)
+
+
+def _rows(
+    packed: IO[bytes], needed: Sequence[str], wished: Sequence[str]
+) -> Iterator[tuple[int, list[str]]]:
+    reader = csv.reader(_lines(packed))
+    header = [cell.strip() for cell in next(reader, list[str]())]
+    if not set(needed) <= set(header):
+        raise Unreadable(Reason.NOT_GTFS)
+    places = [header.index(one) if one in header else -1 for one in (*needed, *wished)]
+    width = max(places) + 1
+    for row in reader:
+        if len(row) >= width:
+            yield reader.line_num, [row[at].strip() if at >= 0 else "" for at in places]
+        elif row:
+            yield (
+                reader.line_num,
+                [row[at].strip() if 0 <= at < len(row) else "" for at in places],
+            )
+
+
+def _lines(packed: IO[bytes]) -> Iterator[str]:
+    text = io.TextIOWrapper(packed, "utf-8-sig", errors="replace", newline="")
+    for _ in range(MOST_ROWS):
+        line = text.readline(LONGEST_LINE)
+        if not line:
+            return
+        if len(line) == LONGEST_LINE:
+            raise Unreadable(Reason.TOO_LONG)
+        yield line.replace("\0", "") if "\0" in line else line
+    raise Unreadable(Reason.TOO_LARGE)
