@@ -14,6 +14,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from commands import command
 
 PATIENCE_S = 60
 COMMAND = [sys.executable, "-m", "twinstile"]
@@ -33,6 +34,11 @@ def surroundings(folder: Path, **settings: str) -> dict[str, str]:
 
 
 def run(folder: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    return command(folder.parent, *arguments, environment=surroundings(folder, **settings))
+
+
+def cold(folder: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    """Run it from nothing, as a shell does."""
     return subprocess.run(
         [*COMMAND, *arguments],
         capture_output=True,
@@ -74,10 +80,10 @@ def serving(
 
 
 def test_help_names_every_command_and_asks_for_nothing(folder: Path) -> None:
-    told = run(folder, "--help")
+    told = cold(folder, "--help")
     assert told.returncode == 0
-    for command in ("serve", "doctor", "enrol-code", "operator", "migrate", "openapi", "demo"):
-        assert command in told.stdout
+    for name in ("serve", "doctor", "enrol-code", "operator", "migrate", "openapi", "demo"):
+        assert name in told.stdout
 
 
 @pytest.mark.timeout(240)
@@ -93,7 +99,7 @@ def test_the_administrator_is_told_once_and_the_code_lets_one_device_in(folder: 
         shift = http.post("/v1/shifts", json=admin, headers=device_token)
         assert shift.json()["roles"] == ["administrator"]
 
-        added = run(folder, "operator", "add", "li.na", "--role", "medic", "--json", **hub)
+        added = cold(folder, "operator", "add", "li.na", "--role", "medic", "--json", **hub)
         again = run(folder, "operator", "add", "li.na", "--role", "medic", **hub)
         medic = json.loads(added.stdout)
         assert http.post("/v1/shifts", json=medic, headers=device_token).status_code == 201
@@ -112,7 +118,7 @@ def test_the_administrator_is_told_once_and_the_code_lets_one_device_in(folder: 
         assert json.loads(found.stdout)["checks"] == 0, found.stderr
         table = run(folder, "policy", "replay", str(document), *period, **hub)
         assert table.stdout.startswith("0 checks of 0 passages")
-        healthy = run(folder, "doctor", "--json", **hub)
+        healthy = cold(folder, "doctor", "--json", **hub)
         assert json.loads(healthy.stdout)["well"], healthy.stdout
         assert len(json.loads(healthy.stdout)["findings"]) == 15
     assert child.returncode == 0
@@ -192,7 +198,7 @@ def test_a_port_that_is_taken_is_named_before_anything_is_made(folder: Path) -> 
 
 def test_the_contract_written_is_the_contract_checked(folder: Path) -> None:
     path = folder.parent / "v1.json"
-    assert run(folder, "openapi", str(path)).returncode == 0
+    assert cold(folder, "openapi", str(path)).returncode == 0
     assert run(folder, "openapi", str(path), "--check").returncode == 0
     document = json.loads(path.read_text())
     del document["paths"]["/livez"]
@@ -205,7 +211,7 @@ def test_the_contract_written_is_the_contract_checked(folder: Path) -> None:
 
 
 def test_a_rehearsed_day_is_counted_as_planned_and_said_in_one_object(folder: Path) -> None:
-    told = run(folder, "demo", "--travellers", "60", "--tablets", "2", "--json")
+    told = cold(folder, "demo", "--travellers", "60", "--tablets", "2", "--json")
     assert told.returncode == 0, told.stderr
     result = json.loads(told.stdout)
     assert result["equal"]
