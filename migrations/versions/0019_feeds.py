@@ -19,6 +19,7 @@ TABLES = (
     "feed_delivery",
     "feed_reject",
     "feed_column",
+    "feed_nonce",
     "feed_key",
     "feed_list",
     "feed_waiting",
@@ -81,6 +82,7 @@ def create_feeds() -> None:
         sa.Column("fault_at", MOMENT, nullable=True),
         sa.Column("failures", INT, server_default="0", nullable=False),
         sa.Column("breaker", postgresql.JSONB(), server_default="{}", nullable=False),
+        sa.Column("not_before", MOMENT, nullable=True),
         sa.Column("leased_by", sa.Uuid(), nullable=True),
         sa.Column("leased_until", MOMENT, nullable=True),
         sa.PrimaryKeyConstraint("hub_id", "feed", name=op.f("pk_feed_state")),
@@ -93,6 +95,18 @@ def create_feeds() -> None:
         sa.Column("first_at", MOMENT, nullable=False),
         sa.Column("last_at", MOMENT, nullable=False),
         sa.PrimaryKeyConstraint("hub_id", "feed", "name", name=op.f("pk_feed_column")),
+    )
+    op.create_table(
+        "feed_nonce",
+        sa.Column("hub_id", TEXT, nullable=False),
+        sa.Column("feed", TEXT, nullable=False),
+        sa.Column("nonce", sa.LargeBinary(), nullable=False),
+        sa.Column("used_at", MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint("hub_id", "feed", "nonce", name=op.f("pk_feed_nonce")),
+        sa.CheckConstraint("length(nonce) = 32", name=op.f("ck_feed_nonce_nonce")),
+    )
+    op.create_index(
+        op.f("ix_feed_nonce_hub_id_feed_used_at"), "feed_nonce", ["hub_id", "feed", "used_at"]
     )
 
 

@@ -5,13 +5,17 @@ process does each tick. So does the sealer of the ledger, which looks by itself.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
-from typing import TypeAlias
+from typing import Final, TypeAlias
+from uuid import uuid4
 
 from sqlalchemy import select
 
 from twinstile import backups, destruction
+from twinstile.arrivals.feeds import applier, config, polling
+from twinstile.arrivals.feeds.config import PushSettings, Sender
+from twinstile.arrivals.feeds.polling import Asker
 from twinstile.cases import dispositions
 from twinstile.opening import Place
 from twinstile.platform import access, approvals, clock, jobs, observe, schema, sealer
@@ -26,6 +30,8 @@ from twinstile.screening.notices import automatic, sending
 from twinstile.screening.replay import requests
 
 ESCALATED_AT_ONCE = 200
+POLLS_AT_ONCE: Final = 8
+POLL_PATIENCE_S: Final = 300
 
 HubWork: TypeAlias = Callable[[str, datetime], Awaitable[None]]
 
@@ -40,16 +46,22 @@ def background(place: Place) -> Callable[[House, asyncio.Event], Awaitable[None]
     async def work(house: House, stop: asyncio.Event) -> None:
         schedule = Database(place.service_url, pool_size=1, role=place.role)
         sealing = Database(place.service_url, pool_size=1, role=place.role)
+        feeding = Database(
+            place.service_url, pool_size=applier.MOST_AT_ONCE + 3, role=place.role
+        )
+        senders = config.of(house.settings)
+        steady = clock.Watch(clock.now()).steady
+        todo = (*jobs_of(house, place, steady), *polls_of(house, feeding, senders))
         try:
             await asyncio.gather(
-                jobs.run(
-                    schedule, jobs_of(house, place, clock.Watch(clock.now()).steady), stop
-                ),
+                jobs.run(schedule, todo, stop),
                 sealer.run(sealing, house.keys, house.settings.audit_path, stop),
+                applier.run(house, feeding, senders, stop),
             )
         finally:
             await schedule.close()
             await sealing.close()
+            await feeding.close()
 
     return work
 
@@ -101,6 +113,30 @@ def jobs_of(
         Job("partitions", "11 3 * * * 0", 60, partitions),
         Job("access-log", "23 3 * * * 0", 600, access_log),
         *([Job("backup", "23 2 * * * 0", 7200, backup)] if house.settings.backup_dir else []),
+    )
+
+
+def polls_of(house: House, database: Database, senders: Sequence[Sender]) -> tuple[Job, ...]:
+    """A job for each department that is asked: one that keeps us waiting holds up itself."""
+    asker = Asker(database, house.keys, uuid4(), clock.now)
+    turns = asyncio.Semaphore(POLLS_AT_ONCE)
+
+    def polling_of(sender: Sender) -> Callable[[datetime], Awaitable[None]]:
+        async def work(_: datetime) -> None:
+            async with turns:
+                await polling.poll(asker, sender)
+
+        return work
+
+    return tuple(
+        Job(
+            f"feed {one.feed.hub_id}/{one.feed.name}",
+            "* * * * * */10",
+            POLL_PATIENCE_S,
+            polling_of(one),
+        )
+        for one in senders
+        if not isinstance(one.transport, PushSettings)
     )
 
 

@@ -165,7 +165,7 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _leave_connections_to_others(self) -> Self:
         # one process more while they are renewed, each with a few connections beside its pool
-        wanted = (self.workers + 1) * (self.pool_size + 4)
+        wanted = (self.workers + 1) * (self.pool_size + 10)
         if self.database_url is None and wanted > embedded.MAX_CONNECTIONS - 20:
             raise ValueError(
                 "TWINSTILE_WORKERS and TWINSTILE_POOL_SIZE ask for more connections than the "

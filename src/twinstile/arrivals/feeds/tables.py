@@ -45,6 +45,8 @@ class FeedState(Base):
     failures: Mapped[int] = mapped_column(server_default="0")
     """Polls that failed since the last that did not."""
     breaker: Mapped[dict[str, object]] = mapped_column(JSONB, server_default="{}")
+    not_before: Mapped[datetime | None]
+    """The department's own word on when to come again."""
     leased_by: Mapped[UUID | None]
     """The process that asks the department, until its lease is over."""
     leased_until: Mapped[datetime | None]
@@ -122,6 +124,21 @@ class FeedColumn(Base):
     name: Mapped[str] = mapped_column(primary_key=True)
     first_at: Mapped[datetime]
     last_at: Mapped[datetime]
+
+
+class FeedNonce(Base):
+    """A nonce with which a delivery was signed: a digest of it and of the key's id.
+
+    It is kept as long as the signature would be taken again.
+    """
+
+    __tablename__ = "feed_nonce"
+    __table_args__ = (Index(None, "hub_id", "feed", "used_at"),)
+
+    hub_id: Mapped[HubKey]
+    feed: Mapped[str] = mapped_column(primary_key=True)
+    nonce: Mapped[bytes] = mapped_column(primary_key=True)
+    used_at: Mapped[datetime]
 
 
 class FeedKey(Base):

@@ -1,0 +1,205 @@
+"""Asking departments: when it is time, by one process at a time, each beside the others.
+
+What comes is landed piece by piece, with the place to go on from; how it went is kept in the
+feed's row, where every process finds it. A process that dies leaves a lease that runs out; one
+whose database went away takes its own up again.
+"""
+
+import asyncio
+import random
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, cast
+from uuid import UUID
+
+from pydantic import TypeAdapter
+
+from twinstile.arrivals.feeds import landing
+from twinstile.arrivals.feeds.config import Sender
+from twinstile.arrivals.transport import FeedFault, Fetched, Transport
+from twinstile.platform import observe
+from twinstile.platform.breaker import Breaker
+from twinstile.platform.crypto import KeyRing, KeyUnavailable
+from twinstile.platform.db import Database, Transaction, as_json
+from twinstile.platform.errors import Problem
+from twinstile.platform.masters import MasterUnavailable
+
+LONGEST_S: Final = 90.0
+"""Of one poll; what was landed by then stands, and the next goes on."""
+LEASE: Final = timedelta(seconds=LONGEST_S + 30)
+EARLY: Final = timedelta(seconds=2)
+"""A poll may come that much too soon: ticks are not exact."""
+CLOSE_S: Final = 5.0
+CAME: Final = frozenset({"bad-name", "changed-while-read", "too-many-files"})
+"""Faults of single files: the department answers, and the others were read."""
+FAILED: Final = "failed"
+"""The word for a fault of ours."""
+
+_BREAKER: Final = TypeAdapter(Breaker)
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """What departments are asked with. `worker` tells processes apart."""
+
+    database: Database
+    keys: KeyRing
+    worker: UUID
+    now: Callable[[], datetime]
+    chance: Callable[[], float] = random.random
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A poll that is this process's to do, and from where."""
+
+    cursor: str | None
+    breaker: Breaker
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """How a poll ended: the word for what went wrong, or whether everything there was came."""
+
+    fault: str | None = None
+    retry_after_s: float | None = None
+    whole: bool = True
+
+
+async def poll(asker: Asker, sender: Sender) -> Asked | None:
+    """Ask the department if it is time to. None: it is not, or another process does.
+
+    Raises `Problem`, `KeyUnavailable`, `MasterUnavailable` for trouble of our own, by which the
+    department is not judged.
+    """
+    async with asker.database.transaction() as tx:
+        turn = await claim(tx, sender, asker.worker, asker.now())
+    if turn is None:
+        return None
+    asked = await _ask(asker, sender, turn)
+    async with asker.database.transaction() as tx:
+        await _settle(tx, asker, sender, turn, asked)
+    if asked.fault is not None:
+        observe.log.warning("feed failed", feed=sender.feed.name, fault=asked.fault)
+    return asked
+
+
+_STAND = """
+INSERT INTO feed_state (hub_id, feed) SELECT hub_id, $2 FROM hub WHERE hub_id = $1
+ON CONFLICT (hub_id, feed) DO UPDATE SET feed = excluded.feed
+RETURNING cursor, breaker, polled_at, not_before, leased_by, leased_until
+"""
+_LEASE = """
+UPDATE feed_state SET leased_by = $3, leased_until = $4, polled_at = $5, breaker = $6::jsonb
+WHERE hub_id = $1 AND feed = $2
+"""
+
+
+async def claim(tx: Transaction, sender: Sender, worker: UUID, now: datetime) -> Turn | None:
+    """Take a poll that is due for this process, if there is such a hub.
+
+    A clock set back keeps nobody waiting.
+    """
+    place = sender.feed.hub_id, sender.feed.name
+    row = await tx.raw.fetchrow(_STAND, *place)
+    if row is None:
+        return None
+    cursor, told, polled_at, not_before, leased_by, leased_until = row
+    breaker = _BREAKER.validate_python(told)
+    others = leased_by not in {None, worker} and now < leased_until <= now + LEASE
+    asked = polled_at is not None and now - sender.interval + EARLY < polled_at <= now
+    later = not_before is not None and now < not_before
+    if others or asked or later or not breaker.allows(now):
+        return None
+    breaker = breaker.asked(now)
+    await tx.raw.execute(_LEASE, *place, worker, now + LEASE, now, _written(breaker))
+    return Turn(cursor, breaker)
+
+
+async def _ask(asker: Asker, sender: Sender, turn: Turn) -> Asked:
+    """Land whatever the department has. What was landed before a fault stands."""
+    try:
+        transport = await asyncio.to_thread(sender.open)
+        if transport is None:
+            return Asked()
+    except FeedFault as fault:
+        return Asked(fault.reason)
+    try:
+        return await _fetch(asker, sender, transport, turn.cursor)
+    except FeedFault as fault:
+        return Asked(fault.reason, fault.retry_after_s)
+    except (Problem, KeyUnavailable, MasterUnavailable):
+        raise
+    except Exception as error:  # noqa: BLE001 # one feed's trouble is not the others'
+        observe.log.error("poll broke", feed=sender.feed.name, error=observe.error_kind(error))
+        return Asked(FAILED)
+    finally:
+        await _closed(transport)
+
+
+async def _fetch(
+    asker: Asker, sender: Sender, transport: Transport, cursor: str | None
+) -> Asked:
+    landed, deadline = 0, asyncio.timeout(LONGEST_S)
+    # every transport's is one; left open, it would keep its hands on files and connections
+    fetching = cast("AsyncGenerator[Fetched]", transport.fetch(cursor, asker.now()))
+    try:
+        async with deadline, aclosing(fetching) as brought:
+            async for fetched in brought:
+                await _land(asker, sender, fetched)
+                await transport.landed(fetched)
+                landed += 1
+    except TimeoutError:
+        if not deadline.expired():
+            raise
+        return Asked(None if landed else "timeout", whole=False)
+    return Asked()
+
+
+async def _land(asker: Asker, sender: Sender, fetched: Fetched) -> None:
+    keys = asker.keys.of(sender.feed.hub_id)
+    async with asker.database.transaction() as tx:
+        await landing.take(tx, keys, sender.feed, fetched, asker.now())
+
+
+async def _closed(transport: Transport) -> None:
+    """Let go of the department; one that does not let go of us is left to itself."""
+    try:
+        async with asyncio.timeout(CLOSE_S):
+            await transport.close()
+    except Exception as error:  # noqa: BLE001 # there is nothing more to do with it
+        observe.log.warning("feed not closed", error=observe.error_kind(error))
+
+
+_SETTLE = """
+UPDATE feed_state SET leased_by = NULL, leased_until = NULL, breaker = $4::jsonb,
+    as_of = coalesce($5, as_of), fault = $6, fault_at = $7, not_before = $8,
+    failures = CASE WHEN $6::text IS NULL THEN 0 ELSE failures + 1 END
+WHERE hub_id = $1 AND feed = $2 AND leased_by = $3
+"""
+
+
+async def _settle(
+    tx: Transaction, asker: Asker, sender: Sender, turn: Turn, asked: Asked
+) -> None:
+    """Keep how it went, unless another process has the feed by now."""
+    now, answered = asker.now(), asked.fault is None or asked.fault in CAME
+    breaker = turn.breaker.succeeded() if answered else turn.breaker.failed(now, asker.chance())
+    wait = timedelta(seconds=asked.retry_after_s or 0)
+    await tx.raw.execute(
+        _SETTLE,
+        sender.feed.hub_id,
+        sender.feed.name,
+        asker.worker,
+        _written(breaker),
+        now if answered and asked.whole else None,
+        asked.fault,
+        now if asked.fault else None,
+        now + wait if wait else None,
+    )
+
+
+def _written(breaker: Breaker) -> str:
+    return as_json(_BREAKER.dump_python(breaker, mode="json"))
