@@ -280,6 +280,14 @@ def test_a_word_nobody_agreed_on_is_unknown_and_doubted(told: object) -> None:
     assert (found.colour, found.origin.quality) == (StatusColour.UNKNOWN, ("colour-unknown",))
 
 
+def test_columns_may_be_the_initials_of_chinese_words() -> None:
+    row = {"xm": "张伟", "zjlx": "111", "zjhm": NUMBER, "jkmzt": "红码", "csrq": "19900201"}
+    found = status(row, authority="卫健委")
+    assert found.document is not None
+    assert (found.document.number, found.document.name) == (NUMBER, "张伟")
+    assert (found.colour, found.issuer) == ("RED", "卫健委")
+
+
 def test_a_sender_may_have_codes_of_its_own() -> None:
     for told, colour in ((1, "GREEN"), ("3", "RED"), ("4", "UNKNOWN"), ("黄码", "YELLOW")):
         found = status(without(STATUS, health_status=told), colours="1=GREEN,3=RED,4=nonsense")

@@ -48,7 +48,8 @@ COLUMNS: Final = Columns(
             "grade": (
                 "健康码颜色 健康码状态 健康码 码色 颜色 健康状态 风险等级 风险级别 等级 级别 "
                 "colour color code_color code_colour health_color health_status healthy_staus "
-                "healthyStatus risk_assessment_grade risk_grade risk_level level grade"
+                "risk_assessment_grade risk_grade risk_level level grade "
+                "jkmys jkmzt jkzt mzt fxdj"
             ),
             "contact": (
                 "密接类型 接触类型 接触者类型 是否密接 密接 密切接触者 close_contact "

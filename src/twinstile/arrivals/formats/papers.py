@@ -21,22 +21,22 @@ COLUMNS: Final[Mapping[str, str]] = {
     "number": (
         "证件号码 证件号 证件编号 身份证号 身份证号码 身份证 旅客证件号码 "
         "passenger_id_no id_no id_number id_card document_no document_number doc_no "
-        "idno certificate_no card_no passport_no"
+        "idno certificate_no card_no passport_no sfzh sfzhm zjhm"
     ),
     "kind": (
         "证件类型 证件种类 证件类别 证件类型代码 passenger_id_type_code id_type "
-        "id_type_code document_type document_kind doc_type cert_type"
+        "id_type_code document_type document_kind doc_type cert_type zjlx"
     ),
     "issuer": (
         "国籍 签发国 签发机关 国家 国家地区 country_code nationality issuer issuing_state"
     ),
     "name": (
-        "姓名 旅客姓名 乘客姓名 乘车人 旅客 中文姓名 passenger_name name full_name passenger"
+        "姓名 旅客姓名 乘客姓名 乘车人 旅客 中文姓名 passenger_name name full_name passenger xm"
     ),
-    "birth_date": "出生日期 生日 born_date birth_date date_of_birth birthday dob",
-    "sex": "性别 sex_code sex gender",
+    "birth_date": "出生日期 生日 born_date birth_date date_of_birth birthday dob csrq",
+    "sex": "性别 sex_code sex gender xb",
 }
-"""What lists of persons call the columns of documents."""
+"""What lists of persons call the columns of documents; of Chinese words also the initials."""
 
 _K: Final = DocumentKind
 _KINDS: Final[Mapping[DocumentKind, str]] = {
