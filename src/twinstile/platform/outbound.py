@@ -182,8 +182,11 @@ def _behind(address: Address) -> Address:
 
 
 def _reason(error: Exception) -> str:
-    """Our word for an error of the library; TLS is told apart by what caused it."""
-    cause: BaseException | None = error
+    """Our word for an error of the library; TLS is told apart by what caused it.
+
+    Only before anything is sent: later it is a connection that was lost.
+    """
+    cause: BaseException | None = error if isinstance(error, httpx2.ConnectError) else None
     while cause is not None:
         if isinstance(cause, ssl.SSLError):
             return "tls-failed"

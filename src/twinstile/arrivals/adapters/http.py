@@ -7,16 +7,13 @@ everything is read again from the beginning of a window, and the digests tell wh
 
 import asyncio
 import datetime as dt
-import json
-import ssl
 from collections.abc import AsyncIterator, Mapping
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from typing import Annotated, Final, Literal, Self, cast
-from urllib.parse import quote, urlsplit
+from typing import Annotated, Final, Literal, Self
+from urllib.parse import quote
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -24,14 +21,13 @@ from pydantic import (
     model_validator,
 )
 
-from twinstile.arrivals.adapters import inflate
-from twinstile.arrivals.adapters.settings import FilePath, TransportSettings, secret
+from twinstile.arrivals.adapters import calls, inflate
+from twinstile.arrivals.adapters.calls import Calls, CallSettings, Name
 from twinstile.arrivals.records import Delivery, Unreadable
 from twinstile.arrivals.transport import MOST_BYTES, MOST_DELIVERIES, FeedFault, Fetched
-from twinstile.platform import outbound, pointers, signatures
-from twinstile.platform.outbound import Answer, CallFault, Line, Outbound
+from twinstile.platform import pointers
+from twinstile.platform.outbound import Answer, CallFault
 from twinstile.platform.pointers import Pointer
-from twinstile.platform.signatures import Algorithm, SharedKey
 
 LONGEST_TOKEN: Final = 2000
 """Of a department's cursor."""
@@ -48,36 +44,8 @@ FAULTS: Final[Mapping[int, str]] = {
 }
 
 
-def _address(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValueError("an address with http or https")
-    if parts.username is not None or parts.password is not None or parts.fragment:
-        raise ValueError("no credentials and no fragment in an address")
-    if not url.isascii() or not url.isprintable() or " " in url:
-        raise ValueError("in ASCII, other characters with %")
-    _ = parts.port
-    return url
-
-
-Url = Annotated[str, Field(max_length=2000), AfterValidator(_address)]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
-
-
-class HttpSettings(TransportSettings):
+class HttpSettings(CallSettings):
     kind: Literal["http"]
-    url: Url
-    inside: bool = False
-    """The department is reached in our own network, at a private address."""
-    proxy: Url | None = None
-    ca_file: FilePath | None = None
-    certificate_file: FilePath | None = None
-    certificate_key_file: FilePath | None = None
-    token_file: FilePath | None = None
-    """Sent as `Authorization: Bearer`."""
-    key_id: Name | None = None
-    key_file: FilePath | None = None
-    algorithm: Algorithm = Algorithm.HMAC_SHA256
     cursor_parameter: Name | None = None
     next_header: Name | None = None
     next_pointer: Pointer | None = None
@@ -98,30 +66,16 @@ class HttpSettings(TransportSettings):
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
-        if (self.key_id is None) != (self.key_file is None):
-            raise ValueError("key_id and key_file go together")
-        if (self.certificate_file is None) != (self.certificate_key_file is None):
-            raise ValueError("certificate_file and certificate_key_file go together")
         nexts = self.next_header is not None, self.next_pointer is not None
         if all(nexts) or any(nexts) != (self.cursor_parameter is not None):
             raise ValueError("a cursor_parameter and one of next_header and next_pointer")
         if self.expect_value is not None and self.expect_pointer is None:
             raise ValueError("expect_value needs expect_pointer")
-        if not signatures.computable(self.algorithm):
-            raise ValueError("this machine's OpenSSL has no such algorithm")
         return self
 
     def open(self) -> "Http":
         """Raises `FeedFault` where a file of a secret or certificate cannot be used."""
-        line = Line(
-            within_s=self.within_s,
-            most_bytes=MOST_BYTES,
-            inside=self.inside,
-            tls=_tls(self),
-            proxy=self.proxy,
-        )
-        token = secret(self.token_file).decode("ascii", "replace") if self.token_file else None
-        return Http(self, Outbound(line), token, _key(self))
+        return Http(self, Calls(self, MOST_BYTES))
 
 
 class Place(BaseModel):
@@ -147,13 +101,9 @@ class Place(BaseModel):
 class Http:
     """A `Transport`."""
 
-    def __init__(
-        self, settings: HttpSettings, calls: Outbound, token: str | None, key: SharedKey | None
-    ) -> None:
+    def __init__(self, settings: HttpSettings, line: Calls) -> None:
         self._settings = settings
-        self._calls = calls
-        self._token = token
-        self._key = key
+        self._calls = line
 
     async def fetch(self, cursor: str | None, now: dt.datetime) -> AsyncIterator[Fetched]:
         place, told = Place.of(cursor), cursor
@@ -190,8 +140,6 @@ class Http:
 
     async def _ask(self, place: Place, now: dt.datetime) -> Answer:
         url = self._url(place, now)
-        parts = urlsplit(url)
-        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         headers = {"Accept-Encoding": "gzip" if self._settings.compressed else "identity"}
         if self._settings.media_types:
             headers["Accept"] = ", ".join(self._settings.media_types)
@@ -199,12 +147,8 @@ class Http:
             headers["If-None-Match"] = place.etag
         elif place.modified:
             headers["If-Modified-Since"] = place.modified
-        if self._token is not None:
-            headers["Authorization"] = f"Bearer {self._token}"
-        if self._key is not None:
-            headers |= signatures.headers(self._key, "GET", target, b"", now)
         try:
-            return await self._calls.call("GET", url, headers)
+            return await self._calls.call("GET", url, headers, now, b"")
         except CallFault as fault:
             raise FeedFault(fault.reason) from None
 
@@ -235,9 +179,9 @@ class Http:
         if allowed and media not in allowed:
             raise FeedFault("wrong-media-type")
         if self._settings.expect_pointer is not None:
-            held = pointers.at(_json(body), self._settings.expect_pointer)
+            held = pointers.at(calls.parsed(body), self._settings.expect_pointer)
             wanted = self._settings.expect_value
-            if held is None or (wanted is not None and _word(held) != wanted):
+            if held is None or (wanted is not None and calls.word(held) != wanted):
                 raise FeedFault("error-body")
         return body
 
@@ -253,31 +197,12 @@ class Http:
         if settings.next_header is not None:
             held = answer.headers.get(settings.next_header.lower())
         elif body is not None and settings.next_pointer is not None:
-            held = pointers.at(_json(body), settings.next_pointer)
+            held = pointers.at(calls.parsed(body), settings.next_pointer)
         if held is None or held == "":
             return place
-        if not isinstance(held, str | int) or len(_word(held)) > LONGEST_TOKEN:
+        if not isinstance(held, str | int) or len(calls.word(held)) > LONGEST_TOKEN:
             raise FeedFault("cursor-unreadable")
-        return Place(next=_word(held))
-
-
-def _key(settings: HttpSettings) -> SharedKey | None:
-    if settings.key_id is None or settings.key_file is None:
-        return None
-    try:
-        return SharedKey(settings.key_id, secret(settings.key_file), settings.algorithm)
-    except ValueError:
-        raise FeedFault("secret-unreadable") from None
-
-
-def _tls(settings: HttpSettings) -> ssl.SSLContext | None:
-    files = (settings.ca_file, settings.certificate_file, settings.certificate_key_file)
-    if not any(files):
-        return None
-    try:
-        return outbound.tls_context(*(str(one) if one else None for one in files))
-    except (OSError, ValueError):
-        raise FeedFault("certificate-unreadable") from None
+        return Place(next=calls.word(held))
 
 
 def _fault(status: int) -> str:
@@ -318,17 +243,6 @@ def _decoded(answer: Answer, *, compressed: bool) -> bytes:
         return inflate.gunzip(answer.body, MOST_BYTES)
     except Unreadable as refusal:
         raise FeedFault(refusal.reason) from None
-
-
-def _json(body: bytes) -> object:
-    try:
-        return cast("object", json.loads(body))
-    except (ValueError, RecursionError):
-        raise FeedFault("not-json") from None
-
-
-def _word(held: object) -> str:
-    return held if isinstance(held, str) else json.dumps(held)
 
 
 def _short(tag: str | None) -> str | None:
