@@ -30,8 +30,9 @@ from twinstile.platform.revisions import Standing
 from twinstile.platform.settings import Settings, SettingsError
 from twinstile.policy.entry import validator as entry_rules
 from twinstile.policy.entry.validator import InvalidEntryRules
-from twinstile.screening.notices import queries
+from twinstile.screening.notices import queries, routing
 from twinstile.screening.notices.queries import OfChannel
+from twinstile.screening.notices.routing import InvalidChannels
 
 LEAST_DISK = 1 << 30
 CLOCK_TOLERANCE_S = 2.0
@@ -62,11 +63,13 @@ def examine(overrides: dict[str, object]) -> Iterator[Finding]:
         configuration = settings.load(**overrides)
         regions.load(configuration.regions_file)
         entry_rules.load(configuration.entry_rules)
-    except (SettingsError, InvalidRegions, InvalidEntryRules) as error:
+        routing.of(configuration)
+    except (SettingsError, InvalidRegions, InvalidEntryRules, InvalidChannels) as error:
         yield Finding("settings", str(error), "correct these variables or the .env file")
         return
     yield Finding("settings", f"profile {configuration.profile}, hub {configuration.hub_id}")
     yield _entry_rules(configuration)
+    yield from _gateways(configuration)
     folder = _folder(configuration.data_path)
     yield folder
     if folder.well:
@@ -86,6 +89,15 @@ def _entry_rules(configuration: Settings) -> Finding:
         found = f"{', '.join(one.version for one in over)}: not of today"
         return Finding("entry rules", found, "name those that hold in TWINSTILE_ENTRY_RULES")
     return Finding("entry rules", ", ".join(one.version for one in loaded) or "none")
+
+
+def _gateways(configuration: Settings) -> Iterator[Finding]:
+    """Whether each gateway's secrets can be read; nothing is sent."""
+    for name, entry in routing.of(configuration).entries.items():
+        fault = entry.fault()
+        carries = ", ".join(entry.carries)
+        advice = "let this account read its files of secrets and certificates" if fault else ""
+        yield Finding(f"channel: {name}", fault or f"carries {carries}", advice)
 
 
 def _existing(path: Path) -> Path:
@@ -207,7 +219,7 @@ def _database(configuration: Settings, *, may_start: bool) -> Iterator[Finding]:
             return
     try:
         with opening.server(configuration) as place:
-            yield from asyncio.run(_ask(place, configuration.hub_id))
+            yield from asyncio.run(_ask(place, configuration))
     except EmbeddedError as error:
         yield Finding("database", str(error), "see the log beside the database's folder")
 
@@ -227,7 +239,7 @@ def _programs(data: Path, folder: Path, major: int) -> Finding:
     return Finding("postgresql", f"{major}, programs in {folder}")
 
 
-async def _ask(place: Place, hub_id: str) -> list[Finding]:
+async def _ask(place: Place, configuration: Settings) -> list[Finding]:
     database = Database(place.service_url, pool_size=1, role=place.role)
     try:
         async with database.reading() as tx:
@@ -253,16 +265,17 @@ async def _ask(place: Place, hub_id: str) -> list[Finding]:
         standing,
         _rights(superuser=superuser or owned, writes=may_insert, rewrites=may_update),
         _clock(now),
-        *(await _messages(place, hub_id) if standing.well else []),
+        *(await _messages(place, configuration) if standing.well else []),
     ]
 
 
-async def _messages(place: Place, hub_id: str) -> list[Finding]:
+async def _messages(place: Place, configuration: Settings) -> list[Finding]:
     """Whether messages to travellers leave the house, channel by channel."""
+    known, hub_id = routing.of(configuration).entries, configuration.hub_id
     database = Database(place.service_url, pool_size=1, role=place.role)
     try:
         async with database.reading() as tx:
-            channels = await queries.channels(tx, hub_id, clock.now())
+            channels = await queries.channels(tx, hub_id, known, clock.now())
     except Problem as problem:
         return [Finding("messages", problem.title, "look again")]
     finally:

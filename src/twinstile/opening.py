@@ -34,6 +34,8 @@ from twinstile.platform.web import House
 from twinstile.policy import documents, versions
 from twinstile.policy.entry import validator as entry_rules
 from twinstile.policy.entry.validator import InvalidEntryRules
+from twinstile.screening.notices import routing
+from twinstile.screening.notices.routing import InvalidChannels
 
 EMBEDDED_DATABASE = "twinstile"
 FIRST_LOGIN = "admin"
@@ -136,12 +138,15 @@ def open_house(settings: Settings, place: Place) -> House:
         regions.load(settings.regions_file)
         entry_rules.load(settings.entry_rules)
         config.of(settings)
+        routing.of(settings)
     except InvalidRegions as error:
         raise SettingsError(f"TWINSTILE_REGIONS_FILE: {error}") from error
     except InvalidEntryRules as error:
         raise SettingsError(f"TWINSTILE_ENTRY_RULES: {error}") from error
     except InvalidFeeds as error:
         raise SettingsError(f"TWINSTILE_FEEDS_FILE: {error}") from error
+    except InvalidChannels as error:
+        raise SettingsError(f"TWINSTILE_CHANNELS_FILE: {error}") from error
     database = Database(
         place.service_url,
         pool_size=settings.pool_size,

@@ -107,7 +107,7 @@ def jobs_of(
     return (
         Job("timers", "* * * * * */10", 60, each_hub(house, _timers(house, policies))),
         Job("reminders", "* * * * * */10", 60, each_hub(house, _reminders(house, policies))),
-        Job("notices", "* * * * * */10", 60, each_hub(house, _notices(house))),
+        Job("notices", "* * * * * */10", 300, each_hub(house, _notices(house))),
         Job("replays", "* * * * * */10", 3600, each_hub(house, _replays(house, policies))),
         Job("retention", "7 * * * * 0", 1200, retention),
         Job("partitions", "11 3 * * * 0", 60, partitions),

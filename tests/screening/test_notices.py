@@ -19,6 +19,7 @@ from twinstile.opening import Place
 from twinstile.platform import clock, observe
 from twinstile.platform.modes import HubMode
 from twinstile.platform.roles import Role
+from twinstile.platform.settings import Settings
 from twinstile.screening.notices import health, sending
 from twinstile.screening.notices.channels import FILE, Channel, ChannelDown, FileChannel
 from twinstile.screening.notices.sending import Outbox
@@ -212,6 +213,7 @@ class Scripted:
     answers: Callable[[Sequence[UUID]], Mapping[UUID, Outcome]] = lambda _: {}
     sent: list[UUID] = field(default_factory=list[UUID])
     at_once: int = 100
+    asked_every: timedelta = timedelta()
     deadline_s: float = 0.2
 
     async def send(self, batch: Batch, messages: Sequence[Message]) -> Mapping[UUID, Outcome]:
@@ -553,9 +555,13 @@ async def test_the_report_of_a_period_counts_messages_and_why_they_failed(
     assert (answer.json()["reminders"], answer.json()["notices"]) == ([], [])
 
 
+def at_hub(hub: Hub) -> Settings:
+    return hub.house.settings.model_copy(update={"hub_id": hub.hub_id})
+
+
 async def test_the_doctor_says_whether_messages_leave(hub: Hub, run: Run, place: Place) -> None:
     async def finding() -> doctor.Finding:
-        (one,) = await doctor._messages(place, hub.hub_id)
+        (one,) = await doctor._messages(place, at_hub(hub))
         return one
 
     assert (await finding()).well

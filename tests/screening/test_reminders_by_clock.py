@@ -145,6 +145,26 @@ async def test_a_run_that_is_closed_or_has_arrived_reminds_nobody(run: Run) -> N
     assert await kinds(run) == await kinds(other) == []
 
 
+async def test_a_run_that_is_cancelled_reminds_nobody_until_it_comes_after_all(
+    run: Run,
+) -> None:
+    async def say(status: str) -> None:
+        async with run.hub.house.database.transaction() as tx:
+            await tx.raw.execute(
+                "UPDATE run SET status = $2 WHERE run_id = $1", run.run_id, status
+            )
+
+    await run.land([reachable(people.resident_number())])
+    await tick(run, sent=False)
+    await say("CANCELLED")
+    await tick(run)
+    assert await run.states() == ["WITHDRAWN"]
+    assert (await run.order())[0] == 409
+    await say("SCHEDULED")
+    await tick(run)
+    assert await run.states() == ["SENT"]
+
+
 async def test_what_a_person_ordered_is_not_ordered_again_by_the_clock(run: Run) -> None:
     await run.land([reachable(people.resident_number())])
     await run.order()

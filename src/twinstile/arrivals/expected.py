@@ -95,6 +95,22 @@ async def stand(
     return [(run_id, person_id) for run_id, person_id in rows]
 
 
+_AMONG = """
+SELECT DISTINCT person_id FROM (
+    SELECT * FROM manifest_entry
+    WHERE person_id = ANY($3::uuid[]) AND withdrawn_at IS NULL OFFSET 0) e
+WHERE e.hub_id = $1 AND e.run_id = $2
+"""
+
+
+async def among(
+    tx: Reading, hub_id: str, run_id: UUID, people: Sequence[UUID]
+) -> frozenset[UUID]:
+    """Which of these people are expected on a run."""
+    rows = await tx.raw.fetch(_AMONG, hub_id, run_id, people)
+    return frozenset(row[0] for row in rows)
+
+
 _GONE = """
 SELECT w.run_id, w.person_id FROM unnest($2::uuid[], $3::uuid[]) AS w(run_id, person_id)
 WHERE NOT EXISTS (

@@ -25,6 +25,8 @@ from twinstile.platform.errors import Conflict, NotFound
 from twinstile.platform.events import Happening
 
 LANDED: Final = "manifest.landed"
+ELSEWHERE: Final = ("CANCELLED", "SKIPPED", "DIVERTED", "DELETED")
+"""What feeds say of runs that bring nobody here; it may be taken back."""
 EXPECTATION_SQL = """
 SELECT DISTINCT ON (w.ordinal) w.ordinal, m.run_id, m.entry_id
 FROM wanted w
@@ -215,7 +217,7 @@ async def _expected(tx: Transaction, hub_id: str, run_id: UUID) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """What is to be told of a run: when it comes, and whether anybody is expected still."""
+    """What is to be told of a run: when it comes, and whether nobody is expected (any more)."""
 
     run_id: UUID
     service_no: str
@@ -230,7 +232,7 @@ async def due(tx: Reading, hub_id: str, run_id: UUID) -> Due:
             Run.run_id,
             Run.service_no,
             func.coalesce(Run.actual_arrival, Run.estimated_arrival, Run.scheduled_arrival),
-            Run.closed_at.is_not(None),
+            Run.closed_at.is_not(None) | Run.status.in_(ELSEWHERE),
         ).where(Run.hub_id == hub_id, Run.run_id == run_id)
     )
     row = found.one_or_none()
@@ -252,7 +254,7 @@ class Approaching:
 _APPROACHING = """
 SELECT r.run_id, r.arrival, m.landed FROM (
     SELECT run_id, coalesce(actual_arrival, estimated_arrival, scheduled_arrival) AS arrival
-    FROM run WHERE hub_id = $1 AND closed_at IS NULL
+    FROM run WHERE hub_id = $1 AND closed_at IS NULL AND status <> ALL($5::text[])
       AND scheduled_arrival > $2::timestamptz - interval '1 day'
       AND scheduled_arrival <= $3::timestamptz + interval '1 day'
 ) r CROSS JOIN LATERAL (
@@ -269,7 +271,7 @@ async def approaching(
     tx: Reading, hub_id: str, now: datetime, until: datetime
 ) -> list[Approaching]:
     """Open runs with a manifest that arrive after now and until then, the next one first."""
-    rows = await tx.raw.fetch(_APPROACHING, hub_id, now, until, LANDED)
+    rows = await tx.raw.fetch(_APPROACHING, hub_id, now, until, LANDED, list(ELSEWHERE))
     return [Approaching(*row) for row in rows]
 
 

@@ -114,6 +114,11 @@ class Settings(BaseSettings):
         description="feeds of departments, in TOML; feeds.toml in the data folder unless set, "
         "and none where there is no such file",
     )
+    channels_file: Path | None = Field(
+        default=None,
+        description="gateways that take messages to travellers, in TOML; channels.toml in the "
+        "data folder unless set, and a folder of files where there is none",
+    )
     metrics_token: SecretStr | None = Field(
         default=None,
         min_length=16,
@@ -197,6 +202,12 @@ class Settings(BaseSettings):
     def feeds_path(self) -> Path:
         """Where the feeds of departments are told."""
         return (self.feeds_file or self.data_path / "feeds.toml").expanduser().absolute()
+
+    @property
+    def channels_path(self) -> Path:
+        """Where the channels of messages are told."""
+        own = self.data_path / "channels.toml"
+        return (self.channels_file or own).expanduser().absolute()
 
     @property
     def audit_path(self) -> Path:

@@ -4,7 +4,8 @@ import datetime as dt
 import json
 import ssl
 from collections.abc import Mapping
-from typing import Annotated, Self, cast
+from email.utils import parsedate_to_datetime
+from typing import Annotated, Final, Self, cast
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
@@ -14,6 +15,8 @@ from twinstile.arrivals.transport import FeedFault
 from twinstile.platform import outbound, signatures
 from twinstile.platform.outbound import Answer, Line, Outbound
 from twinstile.platform.signatures import Algorithm, SharedKey
+
+LONGEST_WAIT_S: Final = 86_400.0
 
 
 def _address(url: str) -> str:
@@ -127,3 +130,23 @@ def parsed(body: bytes) -> object:
 def word(held: object) -> str:
     """What stands there, as text."""
     return held if isinstance(held, str) else json.dumps(held)
+
+
+def retry_after(headers: Mapping[str, str], now: dt.datetime) -> float | None:
+    """Seconds to wait: as they are told, or up to a moment by the department's own clock."""
+    told = headers.get("retry-after", "").strip()
+    if told.isascii() and told.isdigit():
+        return min(float(told[:12]), LONGEST_WAIT_S)
+    until = _moment(told)
+    if until is None:
+        return None
+    wait = (until - (_moment(headers.get("date", "")) or now)).total_seconds()
+    return min(max(wait, 0.0), LONGEST_WAIT_S)
+
+
+def _moment(text: str) -> dt.datetime | None:
+    try:
+        moment = parsedate_to_datetime(text)
+    except (ValueError, OverflowError):
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)

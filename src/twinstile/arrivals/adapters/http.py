@@ -8,7 +8,6 @@ everything is read again from the beginning of a window, and the digests tell wh
 import asyncio
 import datetime as dt
 from collections.abc import AsyncIterator, Mapping
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Annotated, Final, Literal, Self
 from urllib.parse import quote
@@ -32,7 +31,6 @@ from twinstile.platform.pointers import Pointer
 LONGEST_TOKEN: Final = 2000
 """Of a department's cursor."""
 LONGEST_TAG: Final = 500
-LONGEST_WAIT_S: Final = 86_400.0
 HTML: Final = (b"<!doctype html", b"<html", b"<head", b"<body")
 
 FAULTS: Final[Mapping[int, str]] = {
@@ -168,7 +166,7 @@ class Http:
         if answer.status in {HTTPStatus.NOT_MODIFIED, HTTPStatus.NO_CONTENT}:
             return None
         if answer.status != HTTPStatus.OK:
-            raise FeedFault(_fault(answer.status), _retry_after(answer.headers, now))
+            raise FeedFault(_fault(answer.status), calls.retry_after(answer.headers, now))
         body = _decoded(answer, compressed=self._settings.compressed)
         media = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
         allowed = {one.lower() for one in self._settings.media_types}
@@ -211,26 +209,6 @@ def _fault(status: int) -> str:
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return "department-failed"
     return FAULTS.get(status, "unexpected-status")
-
-
-def _retry_after(headers: Mapping[str, str], now: dt.datetime) -> float | None:
-    """Seconds to wait: as they are told, or up to a moment by the department's own clock."""
-    told = headers.get("retry-after", "").strip()
-    if told.isascii() and told.isdigit():
-        return min(float(told[:12]), LONGEST_WAIT_S)
-    until = _moment(told)
-    if until is None:
-        return None
-    wait = (until - (_moment(headers.get("date", "")) or now)).total_seconds()
-    return min(max(wait, 0.0), LONGEST_WAIT_S)
-
-
-def _moment(text: str) -> dt.datetime | None:
-    try:
-        moment = parsedate_to_datetime(text)
-    except (ValueError, OverflowError):
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
 
 
 def _decoded(answer: Answer, *, compressed: bool) -> bytes:

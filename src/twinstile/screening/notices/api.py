@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query
 from pydantic import Field
 from sqlalchemy import RowMapping
 
+from twinstile.identity.types import ContactKind
 from twinstile.platform import clock, devices, paging
 from twinstile.platform.auth import Principal, Scope
 from twinstile.platform.errors import Conflict, IdReused, NotFound, documented
@@ -16,8 +17,8 @@ from twinstile.platform.fields import Answer, Body, Word
 from twinstile.platform.modes import HubMode
 from twinstile.platform.web import GatedRoute, Home, Read, Tx, caller
 from twinstile.screening.bodies import FactStatus
-from twinstile.screening.notices import orders, queries, texts
-from twinstile.screening.notices.orders import Order
+from twinstile.screening.notices import orders, queries, routing, texts
+from twinstile.screening.notices.orders import Hand, Order
 from twinstile.screening.notices.texts import Told
 from twinstile.screening.types import NoticeKind, NoticeState, ReminderKind
 from twinstile.screening.words import Language
@@ -58,8 +59,10 @@ async def put_notices(
     written to a second time unless an order names the person. A message counts as R1 for its
     person alone, once it was sent.
     """
+    language, ways = Language(home.settings.language), routing.of(home.settings)
+    hand = Hand(who.hub_id, who.mode, language, ways, who.device_id, who.operator_id)
     order = Order(order_id, run_id, body.kind, body.entry_id)
-    done = await orders.order(tx, who, order, Language(home.settings.language), clock.now())
+    done = await orders.order(tx, hand, order, clock.now())
     return NoticeOrderAnswer(
         status=done.status, notices=done.notices, unreachable=done.unreachable
     )
@@ -194,6 +197,7 @@ async def put_receipt(
 
 class ChannelAnswer(Answer):
     channel: str
+    carries: list[ContactKind] = Field(description="the addresses whose messages it takes")
     working: bool = Field(description="false while the last batch was not taken")
     counts: dict[NoticeState, int] = Field(description="messages of the last 24 hours")
     oldest_handed: datetime | None = Field(
@@ -211,14 +215,16 @@ class ChannelList(Answer):
 
 @router.get("/channels", summary="How the channels of messages do")
 async def list_channels(
-    tx: Read, who: Annotated[Principal, caller(Scope.ARRIVALS_READ)]
+    tx: Read, home: Home, who: Annotated[Principal, caller(Scope.ARRIVALS_READ)]
 ) -> ChannelList:
     """Whether each takes messages, and what became of those of the last day."""
-    found = await queries.channels(tx, who.hub_id, clock.now())
+    ways = routing.of(home.settings)
+    found = await queries.channels(tx, who.hub_id, ways.entries, clock.now())
     return ChannelList(
         channels=[
             ChannelAnswer(
                 channel=one.channel,
+                carries=ways.carried(one.channel),
                 working=not one.health.failures,
                 counts=one.counts,
                 oldest_handed=one.oldest_handed,

@@ -21,7 +21,7 @@ from twinstile.platform.web import House
 from twinstile.policy import versions
 from twinstile.policy.types import Parameters
 from twinstile.policy.versions import Policies
-from twinstile.screening.notices import orders
+from twinstile.screening.notices import orders, routing
 from twinstile.screening.notices.orders import Hand, Order
 from twinstile.screening.types import NoticeKind
 from twinstile.screening.words import Language
@@ -45,7 +45,7 @@ async def run(house: House, policies: Policies, hub_id: str, now: datetime) -> N
         figures = policy.parameters
         due = await _due(tx, hub_id, figures, now)
         _, mode = await devices.hub(tx, hub_id)
-    hand = Hand(hub_id, mode, Language(house.settings.language))
+    hand = Hand(hub_id, mode, Language(house.settings.language), routing.of(house.settings))
     for wanted in due[:RUNS_AT_ONCE]:
         async with house.database.transaction() as tx:
             await _order(tx, hand, figures, wanted, now)

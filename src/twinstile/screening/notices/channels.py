@@ -2,7 +2,7 @@
 
 A channel promises little: within its deadline it says of each message of a batch what became
 of it, or raises `ChannelDown` when it took none at all. Whatever else happens, its answer
-counts as lost, and it is asked later. HTTP providers come with the same two methods.
+counts as lost, and it is asked later.
 """
 
 import asyncio
@@ -15,24 +15,29 @@ from pathlib import Path
 from typing import Final, Protocol
 from uuid import UUID
 
-from twinstile.identity.types import ContactKind
 from twinstile.platform.masters import erase, sync_folder, write_synced
 from twinstile.platform.modes import HubMode
 from twinstile.screening.notices.types import LONGEST_LIFE, Batch, Message, Outcome
 from twinstile.screening.types import NoticeState
 
 FILE: Final = "file"
-ROUTES: Final[Mapping[ContactKind, str]] = dict.fromkeys(ContactKind, FILE)
-"""The channel for each kind of address."""
-
-
-def route(kind: ContactKind, mode: HubMode) -> str:
-    """The channel a message takes: of an exercise none leaves the house."""
-    return FILE if mode is HubMode.PRACTICE else ROUTES[kind]
+"""The channel every installation has."""
 
 
 class ChannelDown(Exception):
-    """No message of the batch was taken, for certain; `code` is a word for why."""
+    """No message of the batch was taken, for certain; `code` is a word for why.
+
+    `wait`: how long the channel itself asks to be let alone.
+    """
+
+    def __init__(self, code: str, wait: timedelta | None = None) -> None:
+        self.code = code
+        self.wait = wait
+        super().__init__(code)
+
+
+class AnswerLost(Exception):
+    """Nobody knows what became of the batch; `code` is a word for what is known instead."""
 
     def __init__(self, code: str) -> None:
         self.code = code
@@ -52,8 +57,16 @@ class Channel(Protocol):
         """How long a batch may take."""
         ...
 
+    @property
+    def asked_every(self) -> timedelta:
+        """How long to wait before asking again about what was handed over."""
+        ...
+
     async def send(self, batch: Batch, messages: Sequence[Message]) -> Mapping[UUID, Outcome]:
-        """Take a batch; what became of each message. Raises `ChannelDown`."""
+        """Take a batch; what became of each message.
+
+        Raises `ChannelDown`; `AnswerLost`, or anything else, where nobody knows.
+        """
         ...
 
     async def ask(
@@ -79,6 +92,7 @@ class FileChannel:
     folder: Path
     at_once: int = 500
     deadline_s: float = 10.0
+    asked_every: timedelta = timedelta()
 
     async def send(self, batch: Batch, messages: Sequence[Message]) -> Mapping[UUID, Outcome]:
         """Write the file. Raises `ChannelDown`."""

@@ -1,7 +1,7 @@
 """How the channels do, as every process and whoever looks must know it: in the database."""
 
 from dataclasses import asdict
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert as upsert
@@ -30,11 +30,16 @@ async def of(tx: Reading, hub_id: str) -> dict[str, Health]:
 
 
 async def note(
-    tx: Transaction, hub_id: str, name: str, fault: str | None, now: datetime
+    tx: Transaction,
+    hub_id: str,
+    name: str,
+    fault: str | None,
+    now: datetime,
+    wait: timedelta | None = None,
 ) -> None:
     """Remember that a batch was taken, or a word for why it was not."""
     before = (await of(tx, hub_id)).get(name, Health())
-    after = before.after(fault, now)
+    after = before.after(fault, now, wait)
     if fault is not None:
         observe.CHANNEL_FAULTS.labels(hub_id, name, fault).inc()
     if after != before:

@@ -21,7 +21,7 @@ from twinstile.platform.events import Happening
 from twinstile.platform.modes import HubMode
 from twinstile.screening.bodies import FactStatus
 from twinstile.screening.notices import settling, texts
-from twinstile.screening.notices.channels import route
+from twinstile.screening.notices.routing import Channels
 from twinstile.screening.notices.types import Outcome
 from twinstile.screening.tables import Notice, NoticeOrder
 from twinstile.screening.types import NoticeKind, NoticeState
@@ -58,6 +58,7 @@ class Hand:
     mode: HubMode
     language: Language
     """The hub's, for those whose language nobody told."""
+    channels: Channels
     device_id: UUID | None = None
     operator_id: UUID | None = None
 
@@ -82,27 +83,24 @@ RETURNING 1
 _AGAIN: Final = (NoticeState.FAILED, NoticeState.WITHDRAWN)
 
 
-async def order(
-    tx: Transaction, who: Principal, wanted: Order, language: Language, at: datetime
-) -> Ordered:
+async def order(tx: Transaction, hand: Hand, wanted: Order, at: datetime) -> Ordered:
     """Order notices of a run; the same order again changes nothing.
 
     Raises `NotFound` for an unknown run, `InvalidInput` for somebody who is not expected on it,
     `Conflict` when it has arrived or is closed, `IdReused`.
     """
-    due = await manifests.due(tx, who.hub_id, wanted.run_id)
-    expected = await manifests.travellers(tx, who.hub_id, wanted.run_id)
+    due = await manifests.due(tx, hand.hub_id, wanted.run_id)
+    expected = await manifests.travellers(tx, hand.hub_id, wanted.run_id)
     people = {
         person_id
         for entry_id, person_id in expected.items()
         if wanted.entry_id in {None, entry_id}
     }
-    reachable = await contacts.reachable(tx, who.hub_id, wanted.run_id)
-    hand = Hand(who.hub_id, who.mode, language, who.device_id, who.operator_id)
+    reachable = await contacts.reachable(tx, hand.hub_id, wanted.run_id)
     status = await _note(tx, hand, wanted, at)
     if status is FactStatus.STORED:
         if due.closed or at >= due.arrival:
-            raise Conflict("The run has arrived: nobody is reminded of it any more.")
+            raise Conflict("The run has arrived or does not come: nobody is reminded of it.")
         if wanted.entry_id is not None and not people:
             raise InvalidInput(errors=[FieldFault("/entry_id", "unknown-value")])
         again = _AGAIN if wanted.entry_id is None else (*_AGAIN, NoticeState.UNKNOWN)
@@ -111,7 +109,7 @@ async def order(
         await _announce(tx, hand, wanted, len(met), at)
     counted = await tx.sql.execute(
         select(func.count()).where(
-            Notice.hub_id == who.hub_id,
+            Notice.hub_id == hand.hub_id,
             Notice.run_id == wanted.run_id,
             Notice.order_id == wanted.order_id,
         )
@@ -149,7 +147,7 @@ async def _enter(
             "notice_id": uuid7(),
             "person_id": one,
             "contact": kind,
-            "channel": route(kind, hand.mode),
+            "channel": hand.channels.route(kind, hand.mode),
             "language": ",".join(texts.chosen(languages, hand.language)),
         }
         for one, (kind, languages) in reachable.items()

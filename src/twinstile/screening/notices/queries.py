@@ -1,6 +1,6 @@
 """What is known of the reminders of a run, and of the channels; no address is ever told."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -123,8 +123,10 @@ class OfChannel:
     health: Health
 
 
-async def channels(tx: Reading, hub_id: str, now: datetime) -> list[OfChannel]:
-    """Every channel there is or was in the last day."""
+async def channels(
+    tx: Reading, hub_id: str, known: Iterable[str], now: datetime
+) -> list[OfChannel]:
+    """Every channel that is known, or was in the last day."""
     counted = await tx.sql.execute(
         select(Notice.channel, Notice.state, func.count(), func.min(Notice.at))
         .where(
@@ -135,7 +137,7 @@ async def channels(tx: Reading, hub_id: str, now: datetime) -> list[OfChannel]:
     )
     rows = [(name, NoticeState(state), n, first) for name, state, n, first in counted]
     standing = await health.of(tx, hub_id)
-    names = sorted({FILE, *(row[0] for row in rows), *standing})
+    names = sorted({FILE, *known, *(row[0] for row in rows), *standing})
     return [
         OfChannel(
             name,

@@ -6,6 +6,7 @@ between the two is asked about later, never sent again by itself.
 """
 
 import asyncio
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,9 +14,10 @@ from typing import Final
 from uuid import UUID
 
 import asyncpg
+from sqlalchemy import delete
 from uuid_utils.compat import uuid7
 
-from twinstile.arrivals import manifests
+from twinstile.arrivals import expected, manifests
 from twinstile.arrivals.manifests import Due
 from twinstile.identity import contacts
 from twinstile.platform import access, devices, observe
@@ -23,8 +25,13 @@ from twinstile.platform.access import Action, Actor, Look, Purpose
 from twinstile.platform.db import Transaction
 from twinstile.platform.modes import HubMode
 from twinstile.platform.web import House
-from twinstile.screening.notices import health, settling, texts
-from twinstile.screening.notices.channels import FILE, Channel, ChannelDown, FileChannel
+from twinstile.screening.notices import health, routing, settling, texts
+from twinstile.screening.notices.channels import (
+    AnswerLost,
+    Channel,
+    ChannelDown,
+    FileChannel,
+)
 from twinstile.screening.notices.texts import Told
 from twinstile.screening.notices.types import (
     LONGEST_LIFE,
@@ -34,12 +41,13 @@ from twinstile.screening.notices.types import (
     Outcome,
     retry_at,
 )
+from twinstile.screening.tables import RunReminded
 from twinstile.screening.types import NoticeKind, NoticeState
 from twinstile.screening.words import Language
 
-MOST_BATCHES: Final = 20
-"""Batches of a hub and a tick; more wait for the next."""
-MARGIN: Final = timedelta(seconds=30)
+LONGEST_S: Final = 30.0
+"""How long a tick goes on giving out batches of a hub; more wait for the next."""
+MARGIN: Final = timedelta(seconds=45)
 """How long after a channel's deadline its answer counts as lost."""
 ASKED_AT_ONCE: Final = 2000
 
@@ -54,7 +62,7 @@ class Outbox:
 
 def outbox(house: House) -> Outbox:
     """The channels of this installation."""
-    return Outbox(house, {FILE: FileChannel(house.settings.outbox_path)})
+    return Outbox(house, routing.of(house.settings).open())
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,23 +76,50 @@ class _Claim:
 
 
 async def run(out: Outbox, hub_id: str, now: datetime) -> None:
-    """Ask about what was given out, then send what is due."""
-    for channel in out.channels.values():
-        if isinstance(channel, FileChannel):
-            await asyncio.to_thread(channel.tidy, hub_id, now)
-    await _follow_up(out, hub_id, now)
-    for _ in range(MOST_BATCHES):
+    """Ask about what was given out, then send what is due; no channel waits for another."""
+    await _give_up(out, hub_id, now)
+    served = (_serve(out, hub_id, name, now) for name in out.channels)
+    for failed in await asyncio.gather(*served, return_exceptions=True):
+        if failed is not None:
+            raise failed
+
+
+async def _serve(out: Outbox, hub_id: str, name: str, now: datetime) -> None:
+    channel, until = out.channels[name], time.monotonic() + LONGEST_S
+    if isinstance(channel, FileChannel):
+        await asyncio.to_thread(channel.tidy, hub_id, now)
+    await _follow_up(out, hub_id, name, now)
+    while time.monotonic() < until:
         async with out.house.database.transaction() as tx:
-            claim = await _claim(tx, out, hub_id, now)
+            claim = await _claim(tx, out, hub_id, name, now)
         if claim is None:
             return
         if claim.messages:
             await _send(out, claim, now)
 
 
+_ORPHANS = """
+SELECT notice_id, state FROM notice
+WHERE hub_id = $1 AND due_at <= $2 AND channel <> ALL($3::text[]) LIMIT $4
+"""
+
+
+async def _give_up(out: Outbox, hub_id: str, now: datetime) -> None:
+    """End messages of channels that are no more: nobody else would ever look at them."""
+    async with out.house.database.transaction() as tx:
+        rows = await tx.raw.fetch(_ORPHANS, hub_id, now, list(out.channels), ASKED_AT_ONCE)
+        words: dict[UUID, Outcome] = {}
+        for notice_id, state in rows:
+            sending = state == NoticeState.SENDING
+            after = NoticeState.UNKNOWN if sending else NoticeState.FAILED
+            words[notice_id] = Outcome(after, code="no-channel")
+        if words:
+            await settling.settle(tx, hub_id, words, now)
+
+
 _NEXT = """
-SELECT run_id, channel FROM notice
-WHERE hub_id = $1 AND due_at <= $2 AND state = 'WAITING' AND channel = ANY($3::text[])
+SELECT run_id FROM notice
+WHERE hub_id = $1 AND due_at <= $2 AND state = 'WAITING' AND channel = $3
 ORDER BY due_at LIMIT 1
 """
 # A subquery in FROM would be run, and take others, for each row it is joined with.
@@ -102,18 +137,17 @@ RETURNING n.notice_id, n.person_id, n.kind, n.language, n.attempts
 """
 
 
-async def _claim(tx: Transaction, out: Outbox, hub_id: str, now: datetime) -> _Claim | None:
+async def _claim(
+    tx: Transaction, out: Outbox, hub_id: str, name: str, now: datetime
+) -> _Claim | None:
     """Take the messages of one run that are due; None when there are none."""
-    known = await health.of(tx, hub_id)
-    ready = [
-        name
-        for name in out.channels
-        if (paused := known.get(name, Health()).open_until) is None or paused <= now
-    ]
-    row = await tx.raw.fetchrow(_NEXT, hub_id, now, ready)
+    paused = (await health.of(tx, hub_id)).get(name, Health()).open_until
+    if paused is not None and paused > now:
+        return None
+    row = await tx.raw.fetchrow(_NEXT, hub_id, now, name)
     if row is None:
         return None
-    run_id, name = row
+    run_id = row[0]
     channel, batch_id = out.channels[name], uuid7()
     stale = now + timedelta(seconds=channel.deadline_s) + MARGIN
     place = (hub_id, now, run_id, name, batch_id, stale)
@@ -140,13 +174,13 @@ async def _messages(
 
     The others are settled: people who are not expected any more, or cannot be reached in time.
     """
-    expected = set((await manifests.travellers(tx, hub_id, due.run_id)).values())
     people, keys = [row[1] for row in rows], house.keys.of(hub_id)
+    awaited = await expected.among(tx, hub_id, due.run_id, people)
     known = await contacts.reveal_contacts(tx, keys, hub_id, due.run_id, people)
     messages: list[Message] = []
     refused: dict[UUID, Outcome] = {}
     for notice_id, person_id, kind, language, _ in rows:
-        if person_id not in expected or due.closed:
+        if person_id not in awaited or due.closed:
             refused[notice_id] = Outcome(NoticeState.WITHDRAWN)
         elif now >= due.arrival:
             refused[notice_id] = Outcome(NoticeState.FAILED, code="too-late")
@@ -161,6 +195,12 @@ async def _messages(
         fields, rows_read = ("contact",), len(messages)
         look = Look(Action.NOTICE, Purpose.REMINDER, fields, rows_read, subject_id=due.run_id)
         await access.record(tx, Actor(hub_id), look, now)
+    if due.closed:  # if it comes after all, its people are looked at again
+        await tx.sql.execute(
+            delete(RunReminded).where(
+                RunReminded.hub_id == hub_id, RunReminded.run_id == due.run_id
+            )
+        )
     if refused:
         await settling.settle(tx, hub_id, refused, now)
     return messages
@@ -171,13 +211,18 @@ async def _send(out: Outbox, claim: _Claim, now: datetime) -> None:
     channel, hub_id = out.channels[claim.channel], claim.batch.hub_id
     said: Mapping[UUID, Outcome] = {}
     fault: str | None = None
+    wait = timedelta()
     try:
         async with asyncio.timeout(channel.deadline_s):
             said = await channel.send(claim.batch, claim.messages)
+        if len(said) < len(claim.messages):
+            fault = "half-answered"
     except ChannelDown as down:
-        fault = down.code
+        fault, wait = down.code, down.wait or wait
         none = Outcome(NoticeState.WAITING, code=down.code)
         said = {message.notice_id: none for message in claim.messages}
+    except AnswerLost as lost:
+        fault = lost.code
     except Exception as error:  # noqa: BLE001 # whatever a channel does, the others go on
         fault = "no-answer"
         observe.log.error(
@@ -187,8 +232,8 @@ async def _send(out: Outbox, claim: _Claim, now: datetime) -> None:
             error=observe.error_kind(error),
         )
     async with out.house.database.transaction() as tx:
-        await _enter(tx, hub_id, said, claim.attempts, now)
-        await health.note(tx, hub_id, claim.channel, fault, now)
+        await _enter(tx, hub_id, said, claim.attempts, now, wait, channel.asked_every)
+        await health.note(tx, hub_id, claim.channel, fault, now, wait)
 
 
 async def _enter(
@@ -197,6 +242,8 @@ async def _enter(
     said: Mapping[UUID, Outcome],
     attempts: Mapping[UUID, int],
     now: datetime,
+    wait: timedelta,
+    asked_every: timedelta,
 ) -> None:
     """Enter answers; what was not taken is tried again, unless it was too often."""
     words: dict[UUID, Outcome] = {}
@@ -205,13 +252,13 @@ async def _enter(
         words[notice_id] = outcome
         match outcome.state:
             case NoticeState.HANDED:
-                due[notice_id] = now
+                due[notice_id] = now + asked_every
             case NoticeState.WAITING:
                 again = retry_at(attempts[notice_id], now)
                 if again is None:
                     words[notice_id] = Outcome(NoticeState.FAILED, code=outcome.code)
                 else:
-                    due[notice_id] = again
+                    due[notice_id] = max(again, now + wait)
             case _:
                 pass
     if words:
@@ -219,40 +266,47 @@ async def _enter(
 
 
 _OPEN = """
-SELECT batch_id, channel, run_id, state, min(at), array_agg(notice_id), array_agg(attempts)
+SELECT batch_id, run_id, state, min(at), array_agg(notice_id), array_agg(attempts)
 FROM notice
-WHERE hub_id = $1 AND due_at <= $2 AND state IN ('SENDING', 'HANDED')
-GROUP BY batch_id, channel, run_id, state ORDER BY min(due_at) LIMIT $3
+WHERE hub_id = $1 AND due_at <= $2 AND state IN ('SENDING', 'HANDED') AND channel = $3
+GROUP BY batch_id, run_id, state ORDER BY min(due_at) LIMIT $4
 """
 
 
-async def _follow_up(out: Outbox, hub_id: str, now: datetime) -> None:
-    """Ask each channel about batches it has, and about those it never answered."""
+async def _follow_up(out: Outbox, hub_id: str, name: str, now: datetime) -> None:
+    """Ask a channel about batches it has, and about those it never answered.
+
+    One that says nothing is not asked about the others before the next tick.
+    """
+    channel, until = out.channels[name], time.monotonic() + LONGEST_S / 2
     async with out.house.database.reading() as tx:
-        rows = await tx.raw.fetch(_OPEN, hub_id, now, ASKED_AT_ONCE)
+        rows = await tx.raw.fetch(_OPEN, hub_id, now, name, ASKED_AT_ONCE)
         arrivals = {
             run_id: (await manifests.due(tx, hub_id, run_id)).arrival
-            for run_id in {row[2] for row in rows}
+            for run_id in {row[1] for row in rows}
         }
-    for batch_id, name, run_id, state, since, notices, attempts in rows:
+    for batch_id, run_id, state, since, notices, attempts in rows:
         handed = state == NoticeState.HANDED
         batch = Batch(batch_id, hub_id, min(arrivals[run_id], since + LONGEST_LIFE))
-        said = await _asked(out.channels.get(name), batch, notices, now, handed=handed)
+        if time.monotonic() > until:
+            return
+        said = await _asked(channel, batch, notices, now, handed=handed)
         if said is None:
             observe.CHANNEL_FAULTS.labels(hub_id, name, "no-answer").inc()
-            continue
+            return
         if not handed:
             lost = Outcome(NoticeState.UNKNOWN, code="answer-lost")
             said = dict.fromkeys(notices, lost) | said
         news = {n: outcome for n, outcome in said.items() if outcome.state != state}
-        if news:
-            async with out.house.database.transaction() as tx:
-                tries = dict(zip(notices, attempts, strict=True))
-                await _enter(tx, hub_id, news, tries, now)
+        every, tries = channel.asked_every, dict(zip(notices, attempts, strict=True))
+        async with out.house.database.transaction() as tx:
+            if news:
+                await _enter(tx, hub_id, news, tries, now, timedelta(), every)
+            await settling.look_again(tx, hub_id, tries.keys() - news, now + every)
 
 
 async def _asked(
-    channel: Channel | None,
+    channel: Channel,
     batch: Batch,
     notices: Sequence[UUID],
     now: datetime,
@@ -260,8 +314,6 @@ async def _asked(
     handed: bool,
 ) -> dict[UUID, Outcome] | None:
     """What the channel says; None when it says nothing just now, and is asked again."""
-    if channel is None:
-        return {}
     try:
         async with asyncio.timeout(channel.deadline_s):
             return dict(await channel.ask(batch, notices, now, answered=handed))

@@ -1,6 +1,6 @@
 """Entering what became of messages, whoever says so; what was sent counts from then on."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from itertools import groupby
 from typing import Final, NamedTuple
@@ -69,6 +69,20 @@ async def settle(
     for one in settled:
         observe.NOTICES.labels(hub_id, one.channel, one.state).inc()
     return settled
+
+
+async def look_again(
+    tx: Transaction, hub_id: str, notices: Collection[UUID], due: datetime
+) -> None:
+    """Look at messages that lie with a channel, and of which there is no news, then again."""
+    if notices:
+        await tx.raw.execute(
+            "UPDATE notice SET due_at = $3 WHERE hub_id = $1 AND notice_id = ANY($2::uuid[])"
+            " AND state = 'HANDED'",
+            hub_id,
+            list(notices),
+            due,
+        )
 
 
 def _said(outcome: Outcome, at: datetime) -> dict[str, object]:

@@ -77,18 +77,22 @@ class Health:
     open_until: datetime | None = None
     code: str | None = None
 
-    def after(self, code: str | None, at: datetime) -> "Health":
+    def after(self, code: str | None, at: datetime, wait: timedelta | None = None) -> "Health":
         """After one more batch: None when it went well, else a word for why it did not.
 
         From the fifth failure in a row on the channel is let alone for half a minute, then for
-        twice as long each time; the next batch is the probe.
+        twice as long each time; the next batch is the probe. Where the channel says how long
+        to `wait`, it is let alone for that time at least.
         """
         if code is None:
             return Health()
         failures = self.failures + 1
         beyond = failures - OPENS_AFTER
-        pause = min(PAUSE * 2 ** min(beyond, 10), LONGEST_PAUSE) if beyond >= 0 else None
-        return Health(failures, self.since or at, pause and at + pause, code)
+        pause = max(
+            min(PAUSE * 2 ** min(beyond, 10), LONGEST_PAUSE) if beyond >= 0 else timedelta(),
+            min(wait or timedelta(), LONGEST_PAUSE),
+        )
+        return Health(failures, self.since or at, at + pause if pause else None, code)
 
 
 def retry_at(attempts: int, at: datetime) -> datetime | None:
