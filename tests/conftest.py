@@ -31,7 +31,7 @@ from twinstile.platform.web import House
 
 
 @pytest.fixture(scope="session")
-def place() -> Generator[Place]:
+def ground() -> Generator[Place]:
     """A database of this test process, nothing in it yet."""
     given = os.environ.get("TWINSTILE_DATABASE_URL")
     if given is None:
@@ -47,6 +47,12 @@ def place() -> Generator[Place]:
         yield Place(url, opening.APP_ROLE, url, embedded=False)
     finally:
         administer(given, f'DROP DATABASE "{own.database}" WITH (FORCE)')
+
+
+@pytest.fixture(scope="session")
+def place(ground: Place) -> Place:
+    """The database of the tests; those of a module that asks for it have another (`apart`)."""
+    return ground
 
 
 def administer(url: str, statement: str) -> None:

@@ -2,16 +2,38 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
+from uuid import uuid4
 
 import httpx2
 from hubs import Service
+from sqlalchemy import text
+from sqlalchemy.engine import make_url
 
 from twinstile import opening
 from twinstile.opening import Place
 from twinstile.platform import settings
 from twinstile.platform.settings import Profile
 from twinstile.platform.web import House
+
+
+@asynccontextmanager
+async def beside(place: Place) -> AsyncGenerator[Place]:
+    """Another database on the same server, nothing in it yet."""
+    name = f"beside_{uuid4().hex[:8]}"
+
+    def there(url: str) -> str:
+        return make_url(url).set(database=name).render_as_string(hide_password=False)
+
+    async with opening.owner(place.owner_url) as owner:
+        await owner.execute(text(f"CREATE DATABASE {name}"))
+        try:
+            yield replace(
+                place, service_url=there(place.service_url), owner_url=there(place.owner_url)
+            )
+        finally:
+            await owner.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
 
 
 @asynccontextmanager

@@ -2,6 +2,7 @@
 
 from datetime import date, datetime, time, timedelta
 
+import apart
 import people
 import pytest
 from hubs import Hub
@@ -12,6 +13,8 @@ from twinstile.platform import clock
 from twinstile.platform.db import Database
 from twinstile.platform.roles import Role
 from twinstile.screening import retention
+
+place, house, service = apart.place, apart.house, apart.service
 
 
 async def test_days_end_in_the_zone_of_the_settings_whatever_the_hub_was_opened_with(

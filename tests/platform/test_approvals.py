@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator
 from datetime import timedelta
 from uuid import uuid4
 
+import apart
 import asyncpg
 import pytest
 import seconds
@@ -30,6 +31,8 @@ from twinstile.platform.errors import (
 from twinstile.platform.events import Happening
 from twinstile.platform.roles import Role
 from twinstile.platform.web import House
+
+place, house, service = apart.place, apart.house, apart.service
 
 DONE = "trial.done"
 SECOND = "/problems/second-person-required"

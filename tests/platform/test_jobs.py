@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 
+import apart
 import pytest
 import sessions
 from hubs import Hub, open_hub
@@ -14,6 +15,8 @@ from twinstile.platform import clock, jobs, observe
 from twinstile.platform.db import Database
 from twinstile.platform.jobs import Job
 from twinstile.platform.web import House
+
+place, house, service = apart.place, apart.house, apart.service
 
 
 def outcomes(job: str, outcome: str) -> float:

@@ -1,11 +1,9 @@
 """Which schema a program serves: its own, and a newer one whose floor it knows."""
 
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
-from dataclasses import replace
-from uuid import uuid4
 
 import asyncpg
+import houses
 import httpx2
 import pytest
 from sqlalchemy.engine import make_url
@@ -40,23 +38,10 @@ def test_a_program_serves_a_newer_schema_whose_floor_it_knows(
     assert KNOWN.judge(present, floor) is standing
 
 
-@asynccontextmanager
-async def empty(place: Place) -> AsyncGenerator[Place]:
-    """A database of its own, without a schema."""
-    name = f"floor_{uuid4().hex[:8]}"
-    await ask(place.owner_url, f"CREATE DATABASE {name}")
-
-    def there(url: str) -> str:
-        return make_url(url).set(database=name).render_as_string(hide_password=False)
-
-    yield replace(place, service_url=there(place.service_url), owner_url=there(place.owner_url))
-    await ask(place.owner_url, f"DROP DATABASE {name} WITH (FORCE)")
-
-
 @pytest.fixture
 async def apart(place: Place) -> AsyncGenerator[Place]:
     """A database of its own, with our schema."""
-    async with empty(place) as own:
+    async with houses.beside(place) as own:
         await opening.prepare(own)
         yield own
 
@@ -103,7 +88,7 @@ async def test_a_newer_schema_without_room_for_us_is_refused_in_words(
 
 
 async def test_an_older_schema_is_brought_to_ours(place: Place, house: House) -> None:
-    async with empty(place) as older:
+    async with houses.beside(place) as older:
         await schema.upgrade(older.owner_url, revision="0005")
         await ask(older.owner_url, "ALTER TABLE alembic_version DROP COLUMN IF EXISTS floor")
         assert (await readiness(house, older)).status_code == 503

@@ -6,6 +6,7 @@ from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
+import apart
 import httpx2
 import people
 import pytest
@@ -19,6 +20,8 @@ from twinstile.opening import Place
 from twinstile.platform import clock
 from twinstile.platform.roles import Role
 from twinstile.policy import documents, versions
+
+place, house, service = apart.place, apart.house, apart.service
 
 FIRST = str(documents.pack("cn-hub")["version"])
 MILD = "cn-hub-mild"

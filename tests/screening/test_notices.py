@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
+import apart
 import looks
 import people
 import pytest
@@ -26,6 +27,8 @@ from twinstile.screening.notices.sending import Outbox
 from twinstile.screening.notices.types import Batch, Message, Outcome
 from twinstile.screening.types import NoticeState
 from twinstile.worker import jobs_of
+
+place, house, service = apart.place, apart.house, apart.service
 
 EMAIL = "somebody.kanarienvogel@example.org"
 LATER = timedelta(seconds=60)

@@ -3,6 +3,7 @@
 import asyncio
 from datetime import timedelta
 
+import apart
 import people
 import pytest
 from hubs import Hub, open_hub
@@ -16,6 +17,8 @@ from twinstile.policy import documents
 from twinstile.policy.versions import Policies
 from twinstile.screening.notices import automatic
 from twinstile.worker import jobs_of
+
+place, house, service = apart.place, apart.house, apart.service
 
 SOON = timedelta(minutes=95)
 """From now: the run is due in two hours, so this is within half an hour of it."""

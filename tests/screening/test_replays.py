@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import cast
 from uuid import UUID
 
+import apart
 import people
 import pytest
 from httpx2 import Response
@@ -19,6 +20,8 @@ from twinstile.platform.roles import Role
 from twinstile.policy import documents
 from twinstile.policy.versions import Policies
 from twinstile.screening.replay import requests, stream
+
+place, house, service = apart.place, apart.house, apart.service
 
 PATH = "/v1/policies/cn-hub-2/replays"
 
