@@ -273,12 +273,19 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a reader is told: the hub's zone, date and stop codes, the feed's own `options`."""
+    """What a reader is told: the hub's zone, date and stop codes, the feed's own `options`.
+
+    `calls` are the runs that a timetable announced, by each of their numbers and the operating
+    day: where among the stops of the run the hub is, as the timetable counts them.
+    """
 
     tz: dt.tzinfo
     today: dt.date
     stops: frozenset[str] = frozenset()
     options: Mapping[str, str] = field(default_factory=dict[str, str])
+    calls: Mapping[tuple[str, dt.date], int] = field(
+        default_factory=dict[tuple[str, dt.date], int]
+    )
 
 
 WHOLE: Final = "list=whole"

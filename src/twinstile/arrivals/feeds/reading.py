@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Final, TypeAlias
 
 from twinstile.arrivals.feeds.types import Feed
-from twinstile.arrivals.formats import gtfs, health, paxlst, police, rail
+from twinstile.arrivals.formats import gtfs, gtfs_rt, health, paxlst, police, rail
 from twinstile.arrivals.records import (
     Delivery,
     ManifestEnd,
@@ -38,6 +38,7 @@ FORMATS: Final[Mapping[str, Format]] = {
     "police": Format(police.read),
     "health": Format(health.read),
     "gtfs": Format(gtfs.read),
+    "gtfs-rt": Format(gtfs_rt.read),
 }
 """By the name a feed is configured with."""
 

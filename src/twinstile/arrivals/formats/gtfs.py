@@ -15,7 +15,7 @@ from itertools import count
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from twinstile.arrivals.formats.gtfs_tables import Tables, seconds
+from twinstile.arrivals.formats.gtfs_tables import Tables, day_of, seconds
 from twinstile.arrivals.formats.reasons import Reason
 from twinstile.arrivals.records import (
     ArrivalEvent,
@@ -165,7 +165,7 @@ class _Timetable:
         needed = ("service_id", "start_date", "end_date", *_WEEKDAYS)
         for row, cells in tables.rows("calendar", needed) if "calendar" in tables else ():
             service, start, end, *runs = cells
-            since, until = _day(start), _day(end)
+            since, until = day_of(start), day_of(end)
             if since is None or until is None:
                 self.reject(row, Reason.INVALID, "calendar.start_date")
                 continue
@@ -176,7 +176,7 @@ class _Timetable:
         for row, (service, on, what) in (
             tables.rows("calendar_dates", needed) if "calendar_dates" in tables else ()
         ):
-            day = _day(on)
+            day = day_of(on)
             if day is None or what not in {"1", "2"}:
                 self.reject(row, Reason.INVALID, "calendar_dates.date")
             elif day in self.services:
@@ -386,12 +386,3 @@ def _midnight(day: dt.date, zone: dt.tzinfo) -> dt.datetime:
     """What times of a day of service count from: noon less 12 hours (GTFS reference)."""
     noon = dt.datetime.combine(day, dt.time(12), zone).astimezone(dt.UTC)
     return noon - dt.timedelta(seconds=_HALF_A_DAY_S)
-
-
-def _day(told: str) -> dt.date | None:
-    if len(told) != 8 or not (told.isascii() and told.isdecimal()):
-        return None
-    try:
-        return dt.date(int(told[:4]), int(told[4:6]), int(told[6:]))
-    except ValueError:
-        return None

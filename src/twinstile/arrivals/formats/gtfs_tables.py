@@ -5,6 +5,7 @@ each line have a size they may not pass.
 """
 
 import csv
+import datetime as dt
 import io
 import re
 import struct
@@ -89,6 +90,15 @@ def seconds(told: str) -> int | None:
         return None
     hours, minutes, rest = map(int, found.groups())
     return hours * 3600 + minutes * 60 + rest if hours < LATEST_HOUR else None
+
+
+def day_of(told: str) -> dt.date | None:
+    if len(told) != 8 or not (told.isascii() and told.isdecimal()):
+        return None
+    try:
+        return dt.date(int(told[:4]), int(told[4:6]), int(told[6:]))
+    except ValueError:
+        return None
 
 
 def _looked_over(body: bytes) -> None:
