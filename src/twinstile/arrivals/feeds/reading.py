@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Final, TypeAlias
 
 from twinstile.arrivals.feeds.types import Feed
-from twinstile.arrivals.formats import gtfs, gtfs_rt, health, paxlst, police, rail
+from twinstile.arrivals.formats import canonical, gtfs, gtfs_rt, health, paxlst, police, rail
 from twinstile.arrivals.records import (
     Delivery,
     ManifestEnd,
@@ -37,6 +37,7 @@ FORMATS: Final[Mapping[str, Format]] = {
     "paxlst": Format(paxlst.read, has_lists=True),
     "police": Format(police.read),
     "health": Format(health.read),
+    "canonical": Format(canonical.read, has_lists=True),
     "gtfs": Format(gtfs.read),
     "gtfs-rt": Format(gtfs_rt.read),
 }

@@ -37,6 +37,7 @@ class Reason(StrEnum):
     MISSING = "missing-value"
     INVALID = "invalid-value"
     UNKNOWN_VALUE = "unknown-value"
+    NOT_SPECIFIED = "not-specified"
     IMPLAUSIBLE_DATE = "implausible-date"
     NUMBER_DESTROYED = "number-destroyed"
     NUMBER_MASKED = "number-masked"
@@ -125,6 +126,10 @@ WORDS: Final[Mapping[Reason, Said]] = {
     Reason.INVALID: _said("The value has no form we can read.", "该值的格式无法识别。"),
     Reason.UNKNOWN_VALUE: _said(
         "The value is none of those agreed on.", "该值不在约定的取值范围内。"
+    ),
+    Reason.NOT_SPECIFIED: _said(
+        "The record has a member that is not in the specification.",
+        "记录中有规范未定义的字段。",
     ),
     Reason.IMPLAUSIBLE_DATE: _said(
         "The date is too far from today to be meant.", "日期与当前日期相差过大，应有误。"

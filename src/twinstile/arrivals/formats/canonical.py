@@ -1,0 +1,141 @@
+"""Records as this service itself names them: for whoever writes to our specification.
+
+JSON lines or one JSON list, in UTF-8. Each record tells the version of the specification (`v`),
+what it is (`type`) and the sender's key of it. Nothing is guessed: a member that is not in the
+specification, or has not its form, keeps out its record and no other.
+"""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from pydantic import TypeAdapter, ValidationError
+
+from twinstile.arrivals.formats import charsets, sheets
+from twinstile.arrivals.formats.canonical_records import List, Refused, Told, Traveller
+from twinstile.arrivals.formats.reasons import Reason
+from twinstile.arrivals.records import (
+    Delivery,
+    ManifestEnd,
+    Reading,
+    Record,
+    Reject,
+    RunRef,
+    Unknown,
+    Unreadable,
+)
+
+LONGEST_RECORD: Final = 1 << 16
+MOST_RUNS: Final = 5000
+"""Of one delivery whose travellers are counted; no list of another run is whole."""
+
+_ADAPTER: Final = TypeAdapter[Told](Told)
+_DECODER: Final = json.JSONDecoder()
+_NAME: Final = re.compile(r"[a-z_]{1,40}")
+_SPACE: Final = re.compile(r"[ \t\r\n]*")
+_REASONS: Final = {
+    "missing": Reason.MISSING,
+    "union_tag_not_found": Reason.MISSING,
+    "union_tag_invalid": Reason.UNKNOWN_VALUE,
+    "enum": Reason.UNKNOWN_VALUE,
+    "literal_error": Reason.UNKNOWN_VALUE,
+    "extra_forbidden": Reason.NOT_SPECIFIED,
+    "string_too_long": Reason.TOO_LONG,
+    "too_long": Reason.TOO_LONG,
+    "json_invalid": Reason.MALFORMED,
+}
+"""By what the validator calls a fault; of all others the value has no form we can read."""
+
+
+def read(delivery: Delivery, _reading: Reading) -> Iterator[Record | Unknown | Reject]:
+    """Rows are lines, or the places in the list (records.Reader)."""
+    book = _Book()
+    for row, text in _texts(delivery):
+        made = book.record(row, text)
+        book.rejected += isinstance(made, Reject)
+        yield made
+
+
+@dataclass(slots=True)
+class _Book:
+    """What a delivery has said so far: a list is whole if nothing before it was rejected."""
+
+    rejected: int = 0
+    rows: Counter[RunRef] = field(default_factory=Counter[RunRef])
+
+    def record(self, row: int, text: str) -> Record | Reject:
+        if len(text) > LONGEST_RECORD:
+            return Reject(row, Reason.TOO_LONG)
+        if charsets.REPLACED in text:
+            return Reject(row, Reason.CHARSET)
+        try:
+            told = _ADAPTER.validate_json(text)
+            if isinstance(told, List):
+                return self._end(row, told)
+            if isinstance(told, Traveller):
+                self._count(told)
+            return told.record(row)
+        except ValidationError as error:
+            return _reject(row, error)
+        except Refused as refused:
+            return Reject(row, refused.reason, refused.column)
+
+    def _count(self, told: Traveller) -> None:
+        run = told.run.ref()
+        if run in self.rows or len(self.rows) < MOST_RUNS:
+            self.rows[run] += 1
+
+    def _end(self, row: int, told: List) -> ManifestEnd:
+        run = told.run.ref()
+        read = self.rows.pop(run, 0) + self.rejected
+        roles = frozenset(told.roles)
+        return ManifestEnd(told.origin(row), run, read, self.rejected, told.rows, roles)
+
+
+def _reject(row: int, error: ValidationError) -> Reject:
+    fault = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    names = [one for one in fault["loc"][1:] if isinstance(one, str)]
+    column = ".".join(one if _NAME.fullmatch(one) else "?" for one in names)
+    return Reject(row, _REASONS.get(fault["type"], Reason.INVALID), column or None)
+
+
+def _texts(delivery: Delivery) -> Iterator[tuple[int, str]]:
+    """The numbered texts of records, not yet read."""
+    opened = charsets.opened(delivery.body, "utf-8")
+    head = delivery.body[:256].removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
+    if head == b"[":
+        yield from enumerate(_elements(opened.read()), 1)
+    elif head == b"{":
+        for row, line in sheets.physical(opened, LONGEST_RECORD):
+            if line.strip():
+                yield row, line
+    else:
+        raise Unreadable(Reason.NOT_A_TABLE)
+
+
+def _elements(text: str) -> Iterator[str]:
+    """The texts of the elements of a list. Raises `Unreadable` where it is none any more."""
+    at = _after(text, _after(text, 0) + 1)
+    try:
+        while text[at] != "]":
+            start = at
+            _, at = _DECODER.raw_decode(text, at)
+            yield text[start:at]
+            at = _after(text, at)
+            if text[at] == ",":
+                at = _after(text, at + 1)
+            elif text[at] != "]":
+                raise Unreadable(Reason.DAMAGED)
+    except IndexError:
+        raise Unreadable(Reason.TRUNCATED) from None
+    except (ValueError, RecursionError):
+        whole = text.rstrip().endswith("]")
+        raise Unreadable(Reason.DAMAGED if whole else Reason.TRUNCATED) from None
+
+
+def _after(text: str, at: int) -> int:
+    found = _SPACE.match(text, at)
+    return found.end() if found else at

@@ -1,0 +1,296 @@
+"""The records of our own specification (`canonical`): their members, forms and limits."""
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Annotated, Final, Literal, Self, TypeAlias
+
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
+
+from twinstile.arrivals import records
+from twinstile.arrivals.formats.reasons import Reason
+from twinstile.arrivals.records import (
+    LONGEST_KEY,
+    LONGEST_VALID,
+    AlertAction,
+    AlertKind,
+    DocumentClaim,
+    Op,
+    Origin,
+    Record,
+    Role,
+    RunRef,
+    RunStatus,
+    StatusColour,
+)
+from twinstile.arrivals.types import Mode
+from twinstile.identity import contacts
+from twinstile.identity.types import Contact, ContactKind, ContactOwner, DocumentKind, Sex
+from twinstile.policy import areas
+from twinstile.policy.areas import Level
+
+VERSION: Final = 1
+_CODE: Final = r"^[^\x00-\x1f\x7f\x{fffd}]*$"
+Key: TypeAlias = Annotated[
+    str, StringConstraints(min_length=1, max_length=LONGEST_KEY, pattern=_CODE)
+]
+Text: TypeAlias = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=_CODE)]
+Word: TypeAlias = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=_CODE)]
+Language: TypeAlias = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,3}$")
+]
+
+
+class Refused(Exception):
+    """The record cannot be used, though each of its members can be read."""
+
+    def __init__(self, reason: Reason, column: str) -> None:
+        super().__init__(reason)
+        self.reason: Reason = reason
+        self.column: str = column
+
+
+class _Told(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid", strict=True, frozen=True, hide_input_in_errors=True
+    )
+
+
+class _Run(_Told):
+    scheme: Word
+    service_no: Word
+    service_date: dt.date
+    aliases: tuple[Word, ...] = Field(default=(), max_length=20)
+    internal_no: Key | None = None
+
+    def ref(self) -> RunRef:
+        return RunRef(
+            self.scheme, self.service_no, self.service_date, self.aliases, self.internal_no
+        )
+
+
+class _Document(_Told):
+    kind: DocumentKind
+    number: Word
+    issuer: Word | None = None
+    name: Text | None = None
+    birth_date: dt.date | None = None
+    sex: Sex | None = None
+
+    def claim(self) -> DocumentClaim:
+        return DocumentClaim(
+            self.kind, self.number, self.issuer, self.name, self.birth_date, self.sex
+        )
+
+
+class _Contact(_Told):
+    kind: ContactKind
+    owner: ContactOwner = ContactOwner.SELF
+    value: Text
+
+    @model_validator(mode="after")
+    def _is_address(self) -> Self:
+        contacts.read(self.kind, self.value)  # InvalidText is a ValueError
+        return self
+
+    def contact(self) -> Contact:
+        return Contact(self.kind, self.owner, contacts.read(self.kind, self.value))
+
+
+class _Record(_Told):
+    v: Literal[1]
+    key: Key
+    """The sender's own of what the record speaks of; of a document nothing goes into it."""
+    version: Annotated[int, Field(ge=0, lt=10**18)] | None = None
+    observed_at: AwareDatetime | None = None
+
+    def origin(self, row: int) -> Origin:
+        return Origin(self.key, row, self.version, self.observed_at)
+
+
+class Arrival(_Record):
+    type: Literal["arrival"]
+    op: Op = Op.UPSERT
+    run: _Run
+    mode: Mode
+    status: RunStatus
+    from_stop: Text | None = None
+    to_stop: Text | None = None
+    hub_stop: Text | None = None
+    scheduled_arrival: AwareDatetime | None = None
+    estimated_arrival: AwareDatetime | None = None
+    actual_arrival: AwareDatetime | None = None
+    platform: Word | None = None
+    delay_s: Annotated[int, Field(ge=-172_800, le=172_800)] | None = None
+
+    def record(self, row: int) -> Record:
+        return records.ArrivalEvent(
+            self.origin(row),
+            self.op,
+            self.run.ref(),
+            self.mode,
+            self.status,
+            self.from_stop,
+            self.to_stop,
+            self.hub_stop,
+            self.scheduled_arrival,
+            self.estimated_arrival,
+            self.actual_arrival,
+            self.platform,
+            self.delay_s,
+        )
+
+
+class Traveller(_Record):
+    type: Literal["traveller"]
+    op: Op = Op.UPSERT
+    run: _Run
+    document: _Document | None
+    role: Role = Role.PASSENGER
+    coach: Word | None = None
+    seat: Word | None = None
+    board_stop: Word | None = None
+    alight_stop: Word | None = None
+    party: Word | None = None
+    contact: _Contact | None = None
+    languages: tuple[Language, ...] = Field(default=(), max_length=4)
+
+    def record(self, row: int) -> Record:
+        return records.ManifestRow(
+            self.origin(row),
+            self.op,
+            self.run.ref(),
+            self.document and self.document.claim(),
+            self.role,
+            self.coach,
+            self.seat,
+            self.board_stop,
+            self.alight_stop,
+            self.party,
+            self.contact and self.contact.contact(),
+            self.languages,
+        )
+
+
+class List(_Record):
+    """The travellers of a run in this delivery were all there are."""
+
+    type: Literal["list"]
+    run: _Run
+    rows: Annotated[int, Field(ge=0, le=1_000_000)]
+    roles: tuple[Role, ...] = Field(default=tuple(Role), min_length=1)
+
+
+class Alert(_Record):
+    type: Literal["alert"]
+    op: Op = Op.UPSERT
+    document: _Document | None = None
+    kind: AlertKind | None = None
+    authority: Text | None = None
+    legal_basis: Text | None = None
+    action: AlertAction = AlertAction.CHECK
+    valid_from: AwareDatetime | None = None
+    valid_to: AwareDatetime | None = None
+
+    def record(self, row: int) -> Record:
+        """Raises `Refused`."""
+        _needed(self, _OF_ALERTS)
+        since, until = _period(self.op, self.valid_from, self.valid_to, "valid_to")
+        if until > since + LONGEST_VALID:
+            raise Refused(Reason.VALID_TOO_LONG, "valid_to")
+        return records.IdentityAlert(
+            self.origin(row),
+            self.op,
+            self.document and self.document.claim(),
+            self.kind or AlertKind.DOCUMENT_INVALID,
+            self.authority or "",
+            self.legal_basis or "",
+            self.action,
+            since,
+            until,
+        )
+
+
+class Status(_Record):
+    type: Literal["status"]
+    op: Op = Op.UPSERT
+    document: _Document | None = None
+    issuer: Text | None = None
+    colour: StatusColour = StatusColour.UNKNOWN
+    issued_at: AwareDatetime | None = None
+    expires_at: AwareDatetime | None = None
+    close_contact: bool = False
+
+    def record(self, row: int) -> Record:
+        """Raises `Refused`."""
+        _needed(self, _OF_STATUSES)
+        since, until = _period(self.op, self.issued_at, self.expires_at, "expires_at")
+        return records.HealthStatus(
+            self.origin(row),
+            self.op,
+            self.document and self.document.claim(),
+            self.issuer or "",
+            self.colour,
+            since,
+            until,
+            self.close_contact,
+        )
+
+
+class Area(_Record):
+    type: Literal["area"]
+    op: Op = Op.UPSERT
+    code: Annotated[str, StringConstraints(pattern=areas.PATTERN)]
+    level: Literal[Level.LOW, Level.CASES, Level.MEDIUM, Level.HIGH]
+    since: dt.date
+    until: dt.date
+
+    def record(self, row: int) -> Record:
+        """Raises `Refused`."""
+        if self.until < self.since:
+            raise Refused(Reason.INVALID, "until")
+        return records.KeyArea(
+            self.origin(row), self.op, self.code, self.level, self.since, self.until
+        )
+
+
+Told: TypeAlias = Annotated[
+    Arrival | Traveller | List | Alert | Status | Area, Field(discriminator="type")
+]
+
+_NEVER: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+"""Of what is taken back, where only the key counts."""
+_OF_ALERTS: Final[Mapping[str, Reason]] = {
+    "document": Reason.MISSING,
+    "kind": Reason.NO_HEALTH_REASON,
+    "authority": Reason.MISSING,
+    "legal_basis": Reason.NO_LEGAL_BASIS,
+    "valid_from": Reason.MISSING,
+    "valid_to": Reason.NO_END,
+}
+_OF_STATUSES: Final[Mapping[str, Reason]] = dict.fromkeys(
+    ("document", "issuer", "issued_at", "expires_at"), Reason.MISSING
+)
+"""What is refused without which members, unless it is taken back."""
+
+
+def _needed(told: Alert | Status, names: Mapping[str, Reason]) -> None:
+    for name, reason in names.items():
+        if told.op is Op.UPSERT and getattr(told, name) is None:
+            raise Refused(reason, name)
+
+
+def _period(
+    op: Op, since: dt.datetime | None, until: dt.datetime | None, name: str
+) -> tuple[dt.datetime, dt.datetime]:
+    if op is Op.DELETE or since is None or until is None:
+        return _NEVER, _NEVER
+    if until <= since:
+        raise Refused(Reason.INVALID, name)
+    return since, until
