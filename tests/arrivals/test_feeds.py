@@ -1,11 +1,13 @@
 """From what landed to who is expected: each row is used, or told why not."""
 
 import asyncio
+import json
 from datetime import UTC, datetime, timedelta
 
 import feeding
 import people
 import pytest
+import suites
 from feeding import ARRIVAL, end, event, expected, feed_of, figures, traveller
 from hubs import Hub
 
@@ -231,3 +233,44 @@ async def test_what_is_kept_of_deliveries_ends_with_the_identities(hub: Hub) -> 
         async with hub.house.database.transaction() as tx:
             await retention.forget(tx, hub.hub_id, oldest_kept)
         assert await feeding.rows(hub, counts) == left
+
+
+async def test_alerts_statuses_and_areas_take_effect_and_are_taken_back(hub: Hub) -> None:
+    number, now = people.resident_number(), clock.now()
+    police = feed_of(hub, "police", format="police")
+    alert = {
+        "alert_id": "A1",
+        "id_no": number,
+        "kind": "ISOLATION_ORDER",
+        "authority": "Binjiang district police",
+        "legal_basis": "Infectious Disease Law art. 39",
+        "action": "STOP",
+        "valid_from": now.isoformat(),
+        "valid_to": (now + timedelta(days=2)).isoformat(),
+    }
+    told = await figures(hub, await feeding.tell(hub, police, json.dumps([alert])))
+    assert (told["state"], told["applied"], told["rejected"]) == ("APPLIED", 1, 0)
+    kept = await feeding.rows(hub, "SELECT kind, action FROM identity_alert WHERE hub_id = $1")
+    assert kept == [("ISOLATION_ORDER", "STOP")]
+    gone = json.dumps([{**alert, "op": "D"}])
+    assert (await figures(hub, await feeding.tell(hub, police, gone)))["applied"] == 1
+    assert await feeding.rows(hub, "SELECT 1 FROM identity_alert WHERE hub_id = $1") == []
+
+
+async def test_real_passenger_lists_are_read_and_all_are_expected(hub: Hub) -> None:
+    data = suites.shared_data()
+    if data is None:
+        pytest.skip("no real samples beside the project")
+    feed = feed_of(hub, "apis", format="paxlst")
+    for sample in sorted((data / "feeds").glob("paxlst_*")):
+        told = await figures(hub, await feeding.land(hub, feed, sample.read_bytes()))
+        assert told["state"] == "LANDED"
+    await applying.work(feeding.desk_of(hub), feed)
+    states = await feeding.rows(
+        hub, "SELECT state, rejected, unmatched FROM feed_delivery WHERE hub_id = $1"
+    )
+    assert [state for state, *_ in states] == ["APPLIED"] * 2, states
+    ((count,),) = await feeding.rows(
+        hub, "SELECT count(*) FROM manifest_entry WHERE hub_id = $1"
+    )
+    assert count == 10, states

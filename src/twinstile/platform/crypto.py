@@ -345,7 +345,8 @@ def encrypt(key: bytes, plain: bytes, context: bytes) -> bytes:
 def decrypt(key: bytes, cipher: bytes, context: bytes) -> bytes:
     """The inverse of `encrypt`. Raises `KeyUnavailable` when key, place or bytes do not fit."""
     try:
-        return AESGCM(key).decrypt(cipher[:NONCE_BYTES], cipher[NONCE_BYTES:], context)
+        sealed = memoryview(cipher)[NONCE_BYTES:]  # no copy: it may be many megabytes
+        return AESGCM(key).decrypt(cipher[:NONCE_BYTES], sealed, context)
     except InvalidTag as error:
         raise KeyUnavailable("the ciphertext does not fit its key and place") from error
 

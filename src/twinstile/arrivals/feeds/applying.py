@@ -112,9 +112,10 @@ class _Job:
 async def _begun(desk: Desk, feed: Feed, kept: Kept) -> _Job:
     """Open a delivery and go to where it stands, beside the other work of the process."""
     key = await desk.keys.obtain(KEY)
+    async with desk.database.reading() as tx:
+        delivery = await landing.opened(tx, desk.keys, feed.hub_id, kept)
 
     def begin() -> _Job:
-        delivery = landing.opened(desk.keys, feed.hub_id, kept)
         stream = Stream(feed, delivery, kept.day)
         whole = stream.whole_lists()
         stream.skip(kept.taken)

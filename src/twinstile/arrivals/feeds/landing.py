@@ -6,6 +6,7 @@ not stored. The row of the feed's state is locked first, so that deliveries of o
 numbered in the order in which they are seen.
 """
 
+import asyncio
 from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
@@ -120,12 +121,11 @@ class Kept:
     taken: int
     attempts: int
     day: date
-    cipher: bytes | None
     received_at: datetime
 
 
 _KEPT = """
-SELECT delivery_id, n, state, rows_applied, attempts, day, cipher, received_at
+SELECT delivery_id, n, state, rows_applied, attempts, day, received_at
 FROM feed_delivery WHERE hub_id = $1 AND feed = $2 AND delivery_id = $3
 """
 
@@ -135,14 +135,27 @@ async def kept(tx: Reading, feed: Feed, delivery_id: UUID) -> Kept | None:
     row = await tx.raw.fetchrow(_KEPT, feed.hub_id, feed.name, delivery_id)
     if row is None:
         return None
-    of, n, state, taken, attempts, day, cipher, received_at = row
-    return Kept(of, n, DeliveryState(state), taken, attempts, day, cipher, received_at)
+    of, n, state, taken, attempts, day, received_at = row
+    return Kept(of, n, DeliveryState(state), taken, attempts, day, received_at)
 
 
-def opened(keys: KeyFiles, hub_id: str, kept: Kept) -> Delivery:
-    """What came, as it came. Raises `KeyDestroyed`, `KeyUnavailable`, `MasterUnavailable`."""
+_CIPHER = "SELECT cipher FROM feed_delivery WHERE hub_id = $1 AND delivery_id = $2"
+
+
+async def opened(tx: Reading, keys: KeyFiles, hub_id: str, kept: Kept) -> Delivery:
+    """What came, as it came; opened beside the other work of the process.
+
+    Raises `KeyDestroyed`, `KeyUnavailable`, `MasterUnavailable`.
+    """
+    row = await tx.raw.fetchrow(_CIPHER, hub_id, kept.delivery_id)
+    cipher = [row[0] if row and row[0] else b""]
+    del row  # it may be large: there are never more copies than there have to be
+    return await asyncio.to_thread(_unpacked, keys, hub_id, kept, cipher)
+
+
+def _unpacked(keys: KeyFiles, hub_id: str, kept: Kept, cipher: list[bytes]) -> Delivery:
     place = _place(hub_id, kept.delivery_id)
-    plain = decrypt(keys.get(day_key(kept.day)), kept.cipher or b"", place)
+    plain = decrypt(keys.get(day_key(kept.day)), cipher.pop(), place)
     head, _, body = plain.partition(b"\n")
     name, media_type, told = orjson.loads(head)
     return Delivery(body, kept.received_at, name, media_type, told)
