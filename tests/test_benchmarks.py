@@ -49,3 +49,19 @@ def test_every_variant_answers_and_both_databases_hold_the_same_rows() -> None:
     for figures in result["variants"].values():
         assert figures["rps"] > 0
         assert figures["refused"] == 0
+
+
+@pytest.mark.timeout(300)
+def test_lists_are_expected_at_the_gate_and_garbage_is_set_aside() -> None:
+    told = subprocess.run(
+        [sys.executable, str(ROOT / "benchmarks" / "arrivals.py"), "--json", "--quick"],
+        capture_output=True,
+        check=False,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
+    )
+    assert told.returncode == 0, told.stderr
+    result = json.loads(told.stdout)
+    assert result["garbage_valid_stored"] == result["garbage_bad_quarantined"] == 1.0
+    assert result["queued_applied"] == result["queued_rows"] == 3000
+    assert result["manifest_1200_s"] > 0

@@ -9,8 +9,9 @@ import people
 import pytest
 import suites
 from feeding import ARRIVAL, end, event, expected, feed_of, figures, traveller
-from hubs import Hub
+from hubs import LANES, Hub
 
+from twinstile.arrivals import manifests
 from twinstile.arrivals.feeds import applying, deliveries, retention
 from twinstile.identity import contacts
 from twinstile.platform import clock
@@ -274,3 +275,24 @@ async def test_real_passenger_lists_are_read_and_all_are_expected(hub: Hub) -> N
         hub, "SELECT count(*) FROM manifest_entry WHERE hub_id = $1"
     )
     assert count == 10, states
+
+
+async def test_a_cancelled_run_is_due_at_no_lane_and_missed_by_nobody(hub: Hub) -> None:
+    feed, soon = feed_of(hub), clock.now() + timedelta(minutes=30)
+    told = event("G1", at=soon.isoformat())
+    await feeding.tell(hub, feed, told, traveller("G1", "a", people.resident_number()))
+    path, late = f"/v1/lanes/{next(iter(LANES))}/state", soon + timedelta(days=2)
+
+    async def due() -> tuple[list[object], int]:
+        state: people.Json = (await hub.client().get(path)).json()
+        runs = state["runs"]
+        assert isinstance(runs, list)
+        async with hub.house.database.transaction() as tx:
+            overdue = await manifests.overdue(tx, hub.hub_id, late, late, 9)
+        return [run["expected"] for run in runs], len(overdue)
+
+    assert await due() == ([1], 1)
+    await feeding.tell(hub, feed, {**told, "status": "CANCELLED"})
+    assert await due() == ([], 0)
+    await feeding.tell(hub, feed, {**told, "again": 1})
+    assert await due() == ([1], 1)

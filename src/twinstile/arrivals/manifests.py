@@ -304,7 +304,7 @@ async def overdue(
     """Open runs that arrived before `arrived`, at most `limit`, locked.
 
     Or, if nobody says when, whose planned arrival and last announcement are before `announced`.
-    Runs that somebody is working on are skipped.
+    Runs that somebody is working on are skipped, and those that do not come.
     """
     planned = func.greatest(Run.scheduled_arrival, Run.estimated_arrival, Run.recorded_at)
     unknown = Run.actual_arrival.is_(None) & (planned <= announced)
@@ -312,6 +312,7 @@ async def overdue(
     found = await tx.sql.execute(
         select(Run.run_id)
         .where(Run.hub_id == hub_id, Run.closed_at.is_(None), late)
+        .where(Run.status.not_in(runs.NOT_COMING))
         .order_by(Run.scheduled_arrival)
         .limit(limit)
         .with_for_update(skip_locked=True, key_share=True)

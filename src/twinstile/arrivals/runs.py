@@ -29,6 +29,8 @@ SCHEMES: Final[Mapping[Mode, str]] = {
 """Whose numbers those are that somebody at the hub enters."""
 DELETED: Final = "DELETED"
 """The status of a run that its sender took back."""
+NOT_COMING: Final = (RunStatus.CANCELLED.value, RunStatus.SKIPPED.value, DELETED)
+"""Of runs that bring nobody here: none is due, and nobody has missed one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from pydantic import Field
 
+from twinstile.arrivals.runs import NOT_COMING
 from twinstile.arrivals.tags import AlertTags, Tagger
 from twinstile.platform import devices
 from twinstile.platform.auth import Principal
@@ -47,7 +48,7 @@ class LaneState(Answer):
     )
 
 
-_RUNS_SQL = """
+_RUNS_SQL = f"""
 SELECT r.run_id, r.service_no, r.origin,
        coalesce(r.actual_arrival, r.estimated_arrival, r.scheduled_arrival) AS arrival,
        r.platform,
@@ -55,14 +56,14 @@ SELECT r.run_id, r.service_no, r.origin,
         WHERE m.hub_id = r.hub_id AND m.run_id = r.run_id
           AND m.withdrawn_at IS NULL) AS expected
 FROM run r
-WHERE r.hub_id = $1 AND r.closed_at IS NULL
+WHERE r.hub_id = $1 AND r.closed_at IS NULL AND r.status NOT IN {NOT_COMING}
   AND r.scheduled_arrival BETWEEN $2::timestamptz - interval '12 hours'
       AND $2::timestamptz + interval '12 hours'
   AND coalesce(r.actual_arrival, r.estimated_arrival, r.scheduled_arrival)
       BETWEEN $2::timestamptz - $3::interval AND $2::timestamptz + $3::interval
 ORDER BY arrival, r.run_id
 LIMIT 200
-"""
+"""  # noqa: S608 # words of ours
 
 
 async def state(
