@@ -145,13 +145,16 @@ async def test_a_poison_row_is_set_aside_and_its_neighbours_are_stored(hub: Hub)
     said = [traveller("G1", f"{n}", people.resident_number(), seat=f"{n}") for n in range(40)]
     said[7]["seat"] = "7\x00"
     said[31]["version"] = 2**70
+    said[20]["run"] = "G\x00"
+    said[21]["run"] = "".join(map(chr, range(300, 9000)))  # no index has room for it
+    said[22] = {"columns": ["\x00", "\ud800", "x" * 5000]}
     delivery_id = await feeding.tell(hub, feed, event("G1"), *said)
     told = await figures(hub, delivery_id)
-    assert (told["state"], told["applied"], told["rejected"]) == ("APPLIED", 39, 2)
+    assert (told["state"], told["applied"], told["rejected"]) == ("APPLIED", 36, 4), told
     rejects = await feeding.rows(
         hub, "SELECT row, reason FROM feed_reject WHERE hub_id = $1 ORDER BY ordinal"
     )
-    assert rejects == [(9, "not-storable"), (33, "not-storable")]
+    assert rejects == [(row, "not-storable") for row in (9, 22, 23, 33)]
 
 
 async def test_what_stands_before_a_fault_stands_and_others_go_on(hub: Hub) -> None:

@@ -48,6 +48,7 @@ MOST_DELIVERIES: Final = 50
 _POISON: Final = (
     asyncpg.DataError,
     asyncpg.IntegrityConstraintViolationError,
+    asyncpg.ProgramLimitExceededError,
     ValueError,
     orjson.JSONEncodeError,
 )
@@ -149,14 +150,28 @@ async def _settle(
     try:
         return await _write(job, chunk, taken, spoilt=spoilt)
     except _POISON as error:
-        if spoilt:
+        one = chunk[0]
+        if spoilt and isinstance(one, Reject):
             raise
+        if spoilt:  # not even who it is about can be asked
+            aside = Reject(_row(one), Reason.NOT_STORABLE)
+            return await _settle(job, [aside], taken, spoilt=True)
         if len(chunk) == 1:
             log.warning("a row was set aside", feed=job.feed.name, error=type(error).__name__)
             return await _settle(job, chunk, taken, spoilt=True)
     half = len(chunk) // 2
     first = await _settle(job, chunk[:half], taken)
     return first and await _settle(job, chunk[half:], taken + half)
+
+
+def _row(one: Read) -> int:
+    match one:
+        case Unknown():
+            return 0
+        case Reject():
+            return one.row
+        case _:
+            return one.origin.row
 
 
 async def _write(job: _Job, chunk: Sequence[Read], taken: int, *, spoilt: bool) -> bool:

@@ -20,6 +20,7 @@ MOST_REJECTS: Final = 10_000
 """Of one delivery that are kept; more are counted."""
 MOST_COLUMNS: Final = 200
 """Unknown ones of one feed."""
+LONGEST_COLUMN: Final = 100
 
 _DUE = """
 SELECT delivery_id FROM feed_delivery
@@ -93,13 +94,20 @@ async def advance(
     await tx.raw.execute(_COUNT, feed.hub_id, feed.name, *counted)
     kept = tally.rejects[: max(0, MOST_REJECTS - aside)]
     if kept:
-        rows = [(at, one.row, one.reason, one.column) for at, one in kept]
+        rows = [
+            (at, one.row, one.reason, one.column and printable(one.column)) for at, one in kept
+        ]
         await tx.raw.execute(
             _REJECT, feed.hub_id, delivery_id, *map(list, zip(*rows, strict=True))
         )
     if tally.waiting:
         numbers = map(list, zip(*sorted(tally.waiting), strict=True))
         await tx.raw.execute(_WAIT, feed.hub_id, feed.name, delivery_id, *numbers)
+
+
+def printable(name: str) -> str:
+    """A sender's name of a column, as the database can keep it."""
+    return name[:LONGEST_COLUMN].replace("\0", "?").encode(errors="replace").decode()
 
 
 _SEE = """
@@ -114,7 +122,7 @@ ON CONFLICT (hub_id, feed, name) DO UPDATE SET last_at = excluded.last_at
 async def see(tx: Transaction, feed: Feed, columns: Collection[str], now: datetime) -> None:
     """Note columns nobody knows: the format of a feed may have changed."""
     if columns:
-        names = sorted(columns)
+        names = sorted(set(map(printable, columns)))
         await tx.raw.execute(_SEE, feed.hub_id, feed.name, now, names, MOST_COLUMNS)
 
 
