@@ -181,12 +181,15 @@ async def test_a_gigantic_file_is_refused_unread(tmp_path: Path, opened: Opener)
 @pytest.mark.parametrize(
     ("held", "refused"),
     [
-        (gzip.compress(BODY), None),
-        (gzip.compress(BODY[:9]) + gzip.compress(BODY[9:]), None),
-        (gzip.compress(BODY) + bytes(512), None),
-        (gzip.compress(BODY)[:-6], "truncated"),
-        (gzip.compress(bytes(MOST_BYTES + 1)), "too-large"),
-        (b"".join(gzip.compress(bytes(MOST_BYTES // 2 + 1)) for _ in range(2)), "too-large"),
+        (gzip.compress(BODY, mtime=0), None),
+        (gzip.compress(BODY[:9], mtime=0) + gzip.compress(BODY[9:], mtime=0), None),
+        (gzip.compress(BODY, mtime=0) + bytes(512), None),
+        (gzip.compress(BODY, mtime=0)[:-6], "truncated"),
+        (gzip.compress(bytes(MOST_BYTES + 1), mtime=0), "too-large"),
+        (
+            b"".join(gzip.compress(bytes(MOST_BYTES // 2 + 1), mtime=0) for _ in range(2)),
+            "too-large",
+        ),
         (BODY, "gzip-broken"),
     ],
 )
