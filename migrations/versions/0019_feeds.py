@@ -155,6 +155,12 @@ def create_deliveries() -> None:
         postgresql_where=sa.text("state = 'LANDED'"),
     )
     op.create_index(op.f("ix_feed_delivery_day_hub_id"), "feed_delivery", ["day", "hub_id"])
+    op.create_index(
+        "ix_feed_delivery_trouble",
+        "feed_delivery",
+        ["hub_id", "feed", "n"],
+        postgresql_where=sa.text("state IN ('DEAD', 'REFUSED') OR rejected > 0"),
+    )
     op.create_table(
         "feed_reject",
         sa.Column("hub_id", TEXT, nullable=False),

@@ -11,6 +11,7 @@ from fastapi.routing import APIRoute
 from sqlalchemy.exc import SQLAlchemyError
 
 from twinstile.arrivals import api as arrivals
+from twinstile.arrivals.feeds import api as feeds
 from twinstile.arrivals.tags import Tagger
 from twinstile.cases import api as cases
 from twinstile.contract import Documented
@@ -61,6 +62,8 @@ ROUTERS = (
     entry.router,
     replay.router,
     arrivals.router,
+    feeds.router,
+    feeds.pushed,
     cases.router,
     desk.router,
     emergency.router,

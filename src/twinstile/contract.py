@@ -64,6 +64,7 @@ TAGS = {
     "policies": "The rules the hub decides by, versioned.",
     "alerts": "What somebody must see to, until it was seen to.",
     "arrivals": "Runs and who is expected on them.",
+    "feeds": "What departments send, how it does, and what of it was set aside.",
     "parties": "People who travel together, and the guardian of the minors among them.",
     "outage": "Hours without the service: forms keyed in, people counted, tablets alone.",
     "surge": "Surge orders, and people let through unscreened until data settle it.",

@@ -10,6 +10,7 @@ from hubs import DEVICE, Hub
 from uuid_utils.compat import uuid7
 
 from twinstile import app, contract
+from twinstile.arrivals.feeds.api import SignedRoute
 from twinstile.contract import Operation
 from twinstile.platform.auth import ROLE_SCOPES
 from twinstile.platform.web import BatchRoute, GatedRoute
@@ -115,7 +116,11 @@ def test_every_operation_names_the_problems_it_can_answer(name: str) -> None:
             assert list(response["content"]) == ["application/problem+json"]
 
 
-WITHOUT_TOKEN = {"POST /v1/devices:enrol", "POST /v1/oauth/token"}
+WITHOUT_TOKEN = {
+    "POST /v1/devices:enrol",
+    "POST /v1/oauth/token",
+    "POST /v1/feeds/{feed}/deliveries",  # signed
+}
 
 
 @each({n: o for n, o in OPERATIONS.items() if "/v1/" in n and n not in WITHOUT_TOKEN})
@@ -129,4 +134,6 @@ def test_every_operation_but_letting_in_says_which_scope_it_needs(name: str) -> 
 def test_every_route_reads_its_body_through_the_gate() -> None:
     for router in app.ROUTERS:
         if router.prefix == "/v1":
-            assert router.route_class in {GatedRoute, BatchRoute, PartnerRoute}, router
+            assert router.route_class in {GatedRoute, BatchRoute, PartnerRoute, SignedRoute}, (
+                router
+            )

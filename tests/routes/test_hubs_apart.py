@@ -82,6 +82,7 @@ async def content(hub: Hub) -> dict[str, object]:
 def test_every_route_is_asked() -> None:
     assert {name for name, who in REACHED.items() if not who} == {
         "POST /v1/oauth/token",
+        "POST /v1/feeds/{feed}/deliveries",
         "GET /v1/changes",
     }
 

@@ -76,6 +76,10 @@ ALLOWED: Mapping[str, frozenset[str]] = {
     "PUT /v1/runs/{run_id}/manifest": PLANNERS,
     "GET /v1/runs/{run_id}/expectations": ON_THE_FLOOR,
     "POST /v1/runs/{run_id}:close": PLANNERS,
+    "GET /v1/feeds": ON_THE_FLOOR,
+    "GET /v1/feeds/{feed}/quarantine": frozenset({Role.SUPERVISOR}),
+    "POST /v1/feeds/{feed}/replays": frozenset({Role.SUPERVISOR}),
+    "POST /v1/feeds/{feed}/deliveries": frozenset(),  # nobody without a signature
     "PUT /v1/reminders/{reminder_id}": ON_THE_FLOOR,
     "GET /v1/reminder-texts": TOKEN,
     "GET /v1/runs/{run_id}/reminders": ON_THE_FLOOR,
@@ -161,8 +165,15 @@ QUERIES = {
 REFUSALS = {
     "/problems/unauthenticated": 401,
     "/problems/invalid-client": 401,
+    "/problems/signature-refused": 401,
     "/problems/forbidden": 403,
 }
+
+OTHER_KEYS = {
+    "POST /v1/oauth/token": "invalid-client",
+    "POST /v1/feeds/{feed}/deliveries": "signature-refused",
+}
+"""Where a token helps nobody."""
 
 
 @pytest.fixture(scope="module")
@@ -187,8 +198,7 @@ async def test_a_route_is_open_to_those_who_need_it_and_to_nobody_else(
     else:
         # a partner's token is none at the other routes
         expected = "unauthenticated" if who in {NOBODY, PARTNER} else "forbidden"
-        if name == "POST /v1/oauth/token":
-            expected = "invalid-client"
+        expected = OTHER_KEYS.get(name, expected)
         assert refusal == f"/problems/{expected}", answer.text
         assert answer.status_code == REFUSALS[refusal]
 

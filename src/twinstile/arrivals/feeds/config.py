@@ -36,6 +36,7 @@ from twinstile.platform.settings import Settings
 from twinstile.platform.signatures import Algorithm, SharedKey
 
 LARGEST: Final = 1 << 20
+NAME: Final = r"^[a-z0-9][a-z0-9-]{0,38}$"
 STALE_AFTER: Final = 3
 """How many expected intervals without a word make a feed stale."""
 
@@ -97,7 +98,7 @@ def _known(name: str) -> str:
 class _Entry(_Told):
     """`[[feed]]`."""
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,38}$")
+    name: str = Field(pattern=NAME)
     hub: str | None = Field(default=None, pattern=r"^[a-z0-9][a-z0-9-]{1,30}$")
     department: Department
     format: Annotated[str, AfterValidator(_known)]

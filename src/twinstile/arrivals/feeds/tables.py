@@ -71,6 +71,13 @@ class FeedDelivery(Base):
             "due_at",
             postgresql_where=text("state = 'LANDED'"),
         ),
+        Index(
+            "ix_feed_delivery_trouble",
+            "hub_id",
+            "feed",
+            "n",
+            postgresql_where=text("state IN ('DEAD', 'REFUSED') OR rejected > 0"),
+        ),
         Index(None, "day", "hub_id"),
     )
 

@@ -1,0 +1,133 @@
+"""Departments that come themselves: known by a signature, each of which is good once.
+
+A stranger costs no transaction and is told nothing, not even which feeds there are. Whoever
+holds a key and gets something else wrong (its clock, a request sent twice) is shown as the
+fault of its feed.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from twinstile.arrivals.feeds import landing
+from twinstile.arrivals.feeds.config import Sender
+from twinstile.arrivals.feeds.types import Landed
+from twinstile.arrivals.records import Delivery
+from twinstile.arrivals.transport import FeedFault
+from twinstile.platform import observe, signatures
+from twinstile.platform.crypto import KeyRing
+from twinstile.platform.db import Database, Transaction
+from twinstile.platform.signatures import SKEW, SharedKey, SignatureFault, Signed
+
+KNOWN: Final = frozenset({"clock-skew", "digest-mismatch", "nonce-used"})
+"""Faults of somebody who holds the key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request as far as it is signed: `target` is path and query as they were sent."""
+
+    method: str
+    target: str
+    headers: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What deliveries are taken in with."""
+
+    database: Database
+    keys: KeyRing
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Who came, and with what signature."""
+
+    sender: Sender
+    signed: Signed
+
+
+async def recognise(
+    desk: Desk, senders: Sequence[Sender], feed: str, request: Request, now: datetime
+) -> Known:
+    """Who signed the head of a request. Raises `SignatureFault`."""
+    named = [one for one in senders if one.feed.name == feed and one.keys]
+    keys = await asyncio.to_thread(_read, named)
+    try:
+        signed = signatures.verify(keys, request.method, request.target, request.headers, now)
+    except SignatureFault as fault:
+        if fault.reason in KNOWN:
+            key_id = request.headers.get(signatures.KEY_ID, "")
+            await fail(desk, _whose(named, key_id), fault.reason, now)
+        raise
+    return Known(_whose(named, signed.key.key_id), signed)
+
+
+def _read(senders: Sequence[Sender]) -> list[SharedKey]:
+    """Their keys; one whose file cannot be read lets nobody in, and says so in the log."""
+    keys: list[SharedKey] = []
+    for sender in senders:
+        for key in sender.keys:
+            try:
+                keys.append(key.read())
+            except FeedFault as fault:
+                observe.log.error("key of a feed", feed=sender.feed.name, fault=fault.reason)
+    return keys
+
+
+def _whose(senders: Sequence[Sender], key_id: str) -> Sender:
+    return next(one for one in senders if any(key.key_id == key_id for key in one.keys))
+
+
+async def take(desk: Desk, known: Known, delivery: Delivery, now: datetime) -> Landed:
+    """Land what a department brought. Raises `SignatureFault`."""
+    try:
+        known.signed.check(delivery.body)
+        return await _take(desk, known, delivery, now)
+    except SignatureFault as fault:
+        await fail(desk, known.sender, fault.reason, now)
+        raise
+
+
+async def _take(desk: Desk, known: Known, delivery: Delivery, now: datetime) -> Landed:
+    feed = known.sender.feed
+    async with desk.database.transaction() as tx:
+        if not await _once(tx, known, now):
+            raise SignatureFault("nonce-used")
+        landed = await landing.land(tx, desk.keys.of(feed.hub_id), feed, delivery, now)
+        await tx.raw.execute(_WELL, feed.hub_id, feed.name, now)
+    return landed
+
+
+_ONCE = """
+WITH over AS (DELETE FROM feed_nonce WHERE hub_id = $1 AND feed = $2 AND used_at < $5)
+INSERT INTO feed_nonce (hub_id, feed, nonce, used_at) VALUES ($1, $2, $3, $4)
+ON CONFLICT DO NOTHING RETURNING 1
+"""
+_WELL = """
+UPDATE feed_state SET polled_at = $3, as_of = $3, fault = NULL, fault_at = NULL, failures = 0
+WHERE hub_id = $1 AND feed = $2
+"""
+_FAIL = """
+INSERT INTO feed_state (hub_id, feed, fault, fault_at, failures) VALUES ($1, $2, $3, $4, 1)
+ON CONFLICT (hub_id, feed) DO UPDATE
+SET fault = $3, fault_at = $4, failures = feed_state.failures + 1
+"""
+
+
+async def _once(tx: Transaction, known: Known, now: datetime) -> bool:
+    """Whether the nonce is new; it is kept until its time is too old for any clock."""
+    feed, signed = known.sender.feed, known.signed
+    nonce = hashlib.sha256(f"{signed.key.key_id} {signed.nonce}".encode()).digest()
+    kept = await tx.raw.fetchrow(_ONCE, feed.hub_id, feed.name, nonce, now, now - 2 * SKEW)
+    return kept is not None
+
+
+async def fail(desk: Desk, sender: Sender, fault: str, now: datetime) -> None:
+    """Show what was wrong with the feed."""
+    async with desk.database.transaction() as tx:
+        await tx.raw.execute(_FAIL, sender.feed.hub_id, sender.feed.name, fault, now)

@@ -1,0 +1,179 @@
+"""How feeds stand: when each was well last, and what is wrong with it.
+
+Whatever a source told is as old as its last good word, or as the oldest of its deliveries that
+is not applied yet. Older than three expected intervals it is stale, and nothing that is stale
+is ever green.
+"""
+
+# ruff: noqa: RUF001 -- Chinese has punctuation of its own
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+from pydantic import TypeAdapter
+
+from twinstile.arrivals.feeds.config import STALE_AFTER, Department, Sender
+from twinstile.arrivals.formats.reasons import Said
+from twinstile.platform.breaker import Breaker
+from twinstile.platform.db import Reading
+
+MOST_WAITING: Final = 1000
+"""Deliveries that are counted at most: the rest is as bad."""
+TRAVELLERS: Final = frozenset({Department.RAIL, Department.CARRIER})
+"""Who tells of runs and who is on them."""
+PEOPLE: Final = frozenset({Department.POLICE, Department.HEALTH})
+"""Who tells of people the gate is asked to know."""
+
+_BREAKER: Final = TypeAdapter(Breaker)
+
+
+class Condition(StrEnum):
+    """How a feed does, the worst that can be said of it."""
+
+    OK = "OK"
+    FAILING = "FAILING"  # the last word was a fault, and not long ago all was well
+    STALE = "STALE"
+    NEVER = "NEVER"  # nothing was ever heard of it
+
+
+CONDITIONS: Final[Mapping[Condition, Said]] = {
+    Condition.OK: {"en": "All is well.", "zh-CN": "正常。"},
+    Condition.FAILING: {
+        "en": "The last attempt failed; what came before is still fresh.",
+        "zh-CN": "最近一次读取失败；此前的数据尚未过期。",
+    },
+    Condition.STALE: {
+        "en": "Out of date: verify by hand.",
+        "zh-CN": "数据已过期：请人工核验。",
+    },
+    Condition.NEVER: {
+        "en": "Nothing has come yet: verify by hand.",
+        "zh-CN": "尚未收到任何数据：请人工核验。",
+    },
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One feed at a moment. The counters are those of `FeedState`."""
+
+    sender: Sender
+    now: datetime
+    as_of: datetime | None
+    polled_at: datetime | None
+    fault: str | None
+    fault_at: datetime | None
+    failures: int
+    breaker: Breaker
+    counters: Mapping[str, int]
+    waiting: int
+    """Deliveries that landed and are not applied; at most `MOST_WAITING` are counted."""
+    waiting_since: datetime | None
+    dead: int
+
+    @property
+    def stale(self) -> bool:
+        return self.as_of is None or self.now - self.as_of > STALE_AFTER * self.sender.expected
+
+    @property
+    def condition(self) -> Condition:
+        if self.as_of is None:
+            return Condition.NEVER
+        if self.stale:
+            return Condition.STALE
+        return Condition.FAILING if self.fault else Condition.OK
+
+
+COUNTERS: Final[Sequence[str]] = (
+    "deliveries",
+    "duplicates",
+    "refused",
+    "rows",
+    "applied",
+    "repeated",
+    "superseded",
+    "rejected",
+    "unmatched",
+)
+_STAND = f"""
+SELECT f.place, s.as_of, s.polled_at, s.fault, s.fault_at, coalesce(s.failures, 0),
+    coalesce(s.breaker, '{{}}'), w.waiting, w.since, d.dead,
+    {", ".join(f"coalesce(s.{name}, 0)" for name in COUNTERS)}
+FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS f(hub_id, feed, place)
+LEFT JOIN feed_state s ON s.hub_id = f.hub_id AND s.feed = f.feed
+CROSS JOIN LATERAL (
+    SELECT count(*) AS waiting, min(received_at) AS since FROM (
+        SELECT received_at FROM feed_delivery
+        WHERE hub_id = f.hub_id AND feed = f.feed AND state = 'LANDED' LIMIT $3
+    ) AS landed
+) AS w
+CROSS JOIN LATERAL (
+    SELECT count(*) AS dead FROM (
+        SELECT FROM feed_delivery
+        WHERE hub_id = f.hub_id AND feed = f.feed AND state = 'DEAD' LIMIT $3
+    ) AS given_up
+) AS d
+ORDER BY f.place
+"""  # noqa: S608 # names of ours
+
+
+async def of(tx: Reading, senders: Sequence[Sender], now: datetime) -> list[Standing]:
+    """How these feeds stand, in their order."""
+    if not senders:
+        return []
+    hubs = [one.feed.hub_id for one in senders]
+    names = [one.feed.name for one in senders]
+    rows = await tx.raw.fetch(_STAND, hubs, names, MOST_WAITING)
+    found: list[Standing] = []
+    for sender, row in zip(senders, rows, strict=True):
+        _, told, polled_at, fault, fault_at, failures, breaker, *more = row
+        waiting, since, dead, *counts = more
+        as_of = min(told, since) if told and since else told
+        counters: dict[str, int] = dict(zip(COUNTERS, counts, strict=True))
+        opened = _BREAKER.validate_python(breaker)
+        standing = Standing(
+            sender,
+            now,
+            as_of,
+            polled_at,
+            fault,
+            fault_at,
+            failures,
+            opened,
+            counters,
+            waiting,
+            since,
+            dead,
+        )
+        found.append(standing)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One that a sender has and its reader does not know."""
+
+    name: str
+    first_at: datetime
+    last_at: datetime
+
+
+async def columns(tx: Reading, hub_id: str) -> dict[str, list[Column]]:
+    """The unknown columns of each feed of a hub."""
+    rows = await tx.raw.fetch(
+        "SELECT feed, name, first_at, last_at FROM feed_column WHERE hub_id = $1"
+        " ORDER BY feed, name",
+        hub_id,
+    )
+    found: dict[str, list[Column]] = {}
+    for feed, *column in rows:
+        found.setdefault(feed, []).append(Column(*column))
+    return found
+
+
+def of_hub(senders: Iterable[Sender], hub_id: str) -> list[Sender]:
+    """The feeds of one hub."""
+    return [one for one in senders if one.feed.hub_id == hub_id]

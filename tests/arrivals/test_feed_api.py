@@ -1,0 +1,247 @@
+"""Feeds over HTTP: what comes signed, what operators see, and what they take up again."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import feeding
+import pytest
+from feeding import body, event
+from httpx2 import Response
+from hubs import Hub, open_hub
+from people import Json
+from senders import state_of
+from stations import station
+
+from twinstile.arrivals.feeds import config, standing
+from twinstile.arrivals.feeds.standing import Condition
+from twinstile.arrivals.transport import MOST_BYTES
+from twinstile.opening import Place
+from twinstile.platform import clock, signatures
+from twinstile.platform.roles import Role
+from twinstile.platform.signatures import SharedKey
+
+KEY = SharedKey("psb-1", b"sixteen bytes or more")
+FEEDS = """
+    [[feed]]
+    name = "police"
+    hub = "HUB"
+    department = "police"
+    format = "test"
+    interval_s = 60
+    [feed.transport]
+    kind = "push"
+    keys = [
+        { key_id = "psb-1", key_file = "HERE/psb-1.key" },
+        { key_id = "psb-2", key_file = "HERE/not-there.key" },
+    ]
+
+    [[feed]]
+    name = "rail"
+    hub = "HUB"
+    department = "rail"
+    format = "test"
+    [feed.transport]
+    kind = "folder"
+    path = "HERE"
+
+    [[feed]]
+    name = "other"
+    hub = "elsewhere"
+    department = "rail"
+    format = "test"
+    [feed.transport]
+    kind = "folder"
+    path = "HERE"
+"""
+BODY = body([event("G1")])
+
+
+@pytest.fixture
+async def here(hub: Hub, place: Place, tmp_path: Path) -> AsyncGenerator[Hub]:
+    feeding.use()
+    (tmp_path / "psb-1.key").write_bytes(KEY.secret + b"\n")
+    async with station(hub, place, tmp_path, FEEDS) as opened:
+        yield opened
+
+
+def signed(
+    content: bytes = BODY,
+    feed: str = "police",
+    key: SharedKey = KEY,
+    at: datetime | None = None,
+) -> dict[str, str]:
+    target = f"/v1/feeds/{feed}/deliveries"
+    return signatures.headers(key, "POST", target, content, at or clock.now())
+
+
+async def push(
+    hub: Hub, headers: dict[str, str], content: bytes = BODY, feed: str = "police"
+) -> Response:
+    return await hub.service.client().post(
+        f"/v1/feeds/{feed}/deliveries", content=content, headers=headers
+    )
+
+
+def refused(answer: Response, reason: str) -> None:
+    assert answer.status_code == 401, answer.text
+    told = answer.json()
+    assert (told["type"], told["detail"]) == ("/problems/signature-refused", f"{reason}.")
+
+
+async def feeds(hub: Hub, who: str = Role.DUTY_COMMANDER) -> dict[str, Json]:
+    answer = await hub.client(who).get("/v1/feeds")
+    assert answer.status_code == 200, answer.text
+    return {one["feed"]: one for one in answer.json()["feeds"]}
+
+
+async def test_a_department_brings_a_delivery_and_brings_it_again(here: Hub) -> None:
+    first = await push(here, signed())
+    assert first.status_code == 202, first.text
+    assert first.json()["outcome"] == "NEW"
+    again = await push(here, signed())
+    assert again.json() == {"outcome": "DUPLICATE", "delivery_id": None}
+    state = (await feeds(here))["police"]
+    assert (state["condition"], state["stale"], state["fault"]) == ("OK", False, None)
+    assert state["counters"]["deliveries"] == state["counters"]["duplicates"] == 1
+    assert (state["transport"], state["waiting"]) == ("push", 1)
+
+
+async def test_a_request_is_good_once(here: Hub) -> None:
+    headers = signed()
+    assert (await push(here, headers)).status_code == 202
+    refused(await push(here, headers), "nonce-used")
+    state = (await feeds(here))["police"]
+    assert state["fault"]["code"] == "nonce-used"
+    assert set(state["fault"]["words"]) == {"en", "zh-CN"}
+    assert state["condition"] == "FAILING"
+    assert (await push(here, signed(b"{}"), b"{}")).status_code == 202
+    assert (await feeds(here))["police"]["fault"] is None
+
+
+async def test_whose_clock_is_wrong_is_shown_as_the_fault_of_its_feed(here: Hub) -> None:
+    refused(await push(here, signed(at=clock.now() - timedelta(minutes=6))), "clock-skew")
+    state = (await feeds(here))["police"]
+    assert (state["condition"], state["fault"]["code"]) == ("NEVER", "clock-skew")
+
+
+async def test_another_body_than_the_signed_one_is_refused(here: Hub) -> None:
+    refused(await push(here, signed(), BODY + b" "), "digest-mismatch")
+    assert (await feeds(here))["police"]["fault"]["code"] == "digest-mismatch"
+
+
+async def test_a_stranger_is_refused_before_a_byte_of_the_body_and_leaves_nothing(
+    here: Hub,
+) -> None:
+    stranger = SharedKey(KEY.key_id, b"x" * 16)
+    refused(await push(here, {}, b"x" * 100), "signature-missing")
+    refused(await push(here, signed(key=stranger)), "signature-mismatch")
+    refused(await push(here, signed(key=SharedKey("psb-2", b"x" * 16))), "key-unknown")
+    refused(await push(here, signed(feed="nobody"), feed="nobody"), "key-unknown")
+    refused(await push(here, signed(feed="rail"), feed="rail"), "key-unknown")
+    refused(await push(here, signed(feed="rail")), "signature-mismatch")
+    assert await state_of(here, "police") == {}
+
+    assert await head(here, {}) == 401
+
+
+async def head(hub: Hub, headers: dict[str, str]) -> int:
+    """The status of the answer to a head alone, with more to come than is taken."""
+    host, _, port = hub.service.base_url.removeprefix("http://").rpartition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    told = {"Host": host, "Content-Length": str(MOST_BYTES + 1), **headers}
+    lines = ["POST /v1/feeds/police/deliveries HTTP/1.1"]
+    lines += [f"{name}: {value}" for name, value in told.items()]
+    writer.write("\r\n".join([*lines, "", ""]).encode())
+    status = (await reader.readline()).split()[1]
+    writer.close()
+    return int(status)
+
+
+async def test_what_is_too_large_or_compressed_is_refused(here: Hub) -> None:
+    assert await head(here, signed()) == 413
+    packed = await push(here, signed() | {"Content-Encoding": "gzip"})
+    assert packed.status_code == 415
+
+
+async def test_nonces_are_forgotten_when_no_clock_takes_them(here: Hub) -> None:
+    await push(here, signed())
+    async with here.house.database.transaction() as tx:
+        await tx.raw.execute(
+            "UPDATE feed_nonce SET used_at = used_at - interval '11 minutes' WHERE hub_id = $1",
+            here.hub_id,
+        )
+    await push(here, signed())
+    kept = await feeding.rows(here, "SELECT used_at FROM feed_nonce WHERE hub_id = $1")
+    assert len(kept) == 1
+
+
+async def test_how_feeds_do_is_seen_at_the_lane_and_of_the_own_hub_only(here: Hub) -> None:
+    seen = await feeds(here, Role.SCREENER)
+    assert set(seen) == {"police", "rail"}
+    rail = seen["rail"]
+    assert (rail["condition"], rail["as_of"], rail["stale"]) == ("NEVER", None, True)
+    assert rail["words"]["en"] == "Nothing has come yet: verify by hand."
+    elsewhere = await open_hub(here.house, here.service)
+    assert await feeds(elsewhere) == {}
+
+
+async def test_a_word_grows_old_and_so_does_one_that_waits_to_be_applied(here: Hub) -> None:
+    (police, rail) = standing.of_hub(config.of(here.house.settings), here.hub_id)
+    assert (await push(here, signed())).status_code == 202
+    now = clock.now()
+
+    async def conditions(after: timedelta) -> list[Condition]:
+        async with here.house.database.reading() as tx:
+            found = await standing.of(tx, [police, rail], now + after)
+        return [one.condition for one in found]
+
+    assert await conditions(timedelta(minutes=2, seconds=59)) == ["OK", "NEVER"]
+    assert await conditions(timedelta(minutes=3, seconds=1)) == ["STALE", "NEVER"]
+    async with here.house.database.transaction() as tx:  # it came a second time since
+        await tx.raw.execute(
+            "UPDATE feed_state SET as_of = $2 WHERE hub_id = $1",
+            here.hub_id,
+            now + timedelta(minutes=3),
+        )
+    assert await conditions(timedelta(minutes=3, seconds=1)) == ["STALE", "NEVER"]
+    await feeding.applying.work(feeding.desk_of(here), police.feed)
+    assert await conditions(timedelta(minutes=3, seconds=1)) == ["OK", "NEVER"]
+
+
+async def test_rows_set_aside_are_listed_page_by_page_and_taken_up_again(here: Hub) -> None:
+    bad = [event("G1"), "no row", event("G2"), "nor this"]
+    assert (await push(here, signed(body(bad)), body(bad))).status_code == 202
+    cut = [event("G3"), {"cut": "charset"}, {"columns": ["新列"]}]
+    assert (await push(here, signed(body(cut)), body(cut))).status_code == 202
+    (police, _) = standing.of_hub(config.of(here.house.settings), here.hub_id)
+    await feeding.applying.work(feeding.desk_of(here), police.feed)
+    supervisor = here.client(Role.SUPERVISOR)
+    path = "/v1/feeds/police/quarantine"
+    first = (await supervisor.get(path, params={"limit": 1})).json()
+    assert [(one["state"], one["reason"]) for one in first["deliveries"]] == [
+        ("DEAD", "charset")
+    ]
+    assert [(one["row"], one["reason"]) for one in first["rows"]] == [(2, "malformed-row")]
+    assert first["rows"][0]["words"]["zh-CN"]
+    more = {"limit": 1, "cursor": first["next"]}
+    second = (await supervisor.get(path, params=more)).json()
+    assert ([one["row"] for one in second["rows"]], second["next"]) == ([4], None)
+    assert second["deliveries"] == []
+    assert (await supervisor.get(path, params={"cursor": "x"})).status_code == 422
+    assert (await supervisor.get("/v1/feeds/other/quarantine")).status_code == 404
+    state = (await feeds(here))["police"]
+    assert (state["dead"], state["counters"]["rejected"]) == (1, 2)
+
+    again = await supervisor.post("/v1/feeds/police/replays", json={})
+    dead = first["deliveries"][0]["delivery_id"]
+    assert again.json() == {"replayed": [dead]}
+    assert (await feeds(here))["police"]["waiting"] == 1
+    told = await feeding.rows(
+        here, "SELECT kind, body FROM event WHERE hub_id = $1 AND kind = 'feed.replayed'"
+    )
+    assert told == [("feed.replayed", {"feed": "police"})]
+    named = first["rows"][0]["delivery_id"]
+    one = await supervisor.post("/v1/feeds/police/replays", json={"deliveries": [named]})
+    assert one.json() == {"replayed": [named]}
