@@ -30,7 +30,7 @@ from twinstile.platform.revisions import Standing
 from twinstile.platform.settings import Settings, SettingsError
 from twinstile.policy.entry import validator as entry_rules
 from twinstile.policy.entry.validator import InvalidEntryRules
-from twinstile.screening.notices import queries, routing
+from twinstile.screening.notices import alarm, queries, routing
 from twinstile.screening.notices.queries import OfChannel
 from twinstile.screening.notices.routing import InvalidChannels
 
@@ -38,8 +38,6 @@ LEAST_DISK = 1 << 30
 CLOCK_TOLERANCE_S = 2.0
 BACKUP_OLD = timedelta(hours=30)
 """One night was left out."""
-UNTAKEN = timedelta(minutes=10)
-"""A gateway that takes messages takes them sooner."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,7 +290,7 @@ def _channel(one: OfChannel) -> Finding:
             f"{health.failures} batches in a row failed ({health.code}) since {health.since}",
             "look at what takes these messages; docs/operators.md tells what the word means",
         )
-    if one.oldest_handed is not None and clock.now() - one.oldest_handed > UNTAKEN:
+    if one.oldest_handed is not None and clock.now() - one.oldest_handed > alarm.UNTAKEN:
         return Finding(
             name,
             f"the oldest has lain ready since {one.oldest_handed}",

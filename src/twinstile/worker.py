@@ -26,7 +26,7 @@ from twinstile.platform.web import House
 from twinstile.policy.versions import Policies
 from twinstile.screening import transitions
 from twinstile.screening.flow import alerts, expectations
-from twinstile.screening.notices import automatic, sending
+from twinstile.screening.notices import alarm, automatic, sending
 from twinstile.screening.replay import requests
 
 ESCALATED_AT_ONCE = 200
@@ -170,6 +170,7 @@ def _notices(house: House) -> HubWork:
 
     async def work(hub_id: str, now: datetime) -> None:
         await sending.run(out, hub_id, now)
+        await alarm.look(out, hub_id, now)
 
     return work
 

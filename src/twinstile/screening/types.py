@@ -249,6 +249,8 @@ class AlertKind(StrEnum):
     """Somebody let through unscreened was not settled in time."""
     RETROSPECTIVE = "RETROSPECTIVE"
     """What arrived late says of a passage that is over: somebody should have been stopped."""
+    CHANNEL_DOWN = "CHANNEL_DOWN"
+    """Messages to travellers do not leave by a channel."""
 
 
 class Emergency(StrEnum):

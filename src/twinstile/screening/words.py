@@ -172,6 +172,9 @@ ALERTS: Final[Mapping[AlertKind, Phrase]] = {
     ),
     AlertKind.PARTY_FLAGGED: Phrase("A companion turned out ill", "同行人员查出异常"),
     AlertKind.DEFERRAL_UNRESOLVED: Phrase("Deferral left unresolved", "落地管控逾期未落实"),
+    AlertKind.CHANNEL_DOWN: Phrase(
+        "Messages to travellers do not leave", "旅客提醒信息发送受阻"
+    ),
     AlertKind.RETROSPECTIVE: Phrase(
         "Passed, and should have been stopped: look again", "事后比对异常 · 请复核"
     ),

@@ -24,6 +24,8 @@ from twinstile.screening.types import AlertKind
 
 OPEN_AT_ONCE: Final = 500
 """Alerts the worker looks at in one go."""
+SEEN_TO: Final = timedelta(hours=4)
+"""How long somebody who closed an alert has for what goes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +44,16 @@ PLANS: Final[Mapping[AlertKind, Plan | None]] = {
     AlertKind.PARTY_FLAGGED: Plan(timedelta(hours=24), None),
     AlertKind.DEFERRAL_UNRESOLVED: None,
     AlertKind.RETROSPECTIVE: Plan(timedelta(hours=2), "duty_commander"),
+    AlertKind.CHANNEL_DOWN: Plan(timedelta(minutes=10), "duty_commander"),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Raised:
-    """An alert to raise of a screening; `facts` are codes and times, never who it is."""
+    """An alert to raise of a screening, or of what else its kind is about.
+
+    `facts` are codes and times, never who it is.
+    """
 
     kind: AlertKind
     subject_id: UUID
@@ -71,7 +77,7 @@ SELECT alert_id FROM added
 async def raise_all(
     tx: Transaction, hub_id: str, raised: Sequence[Raised], at: datetime
 ) -> None:
-    """Raise alerts, each unless one of its kind is open of its screening."""
+    """Raise alerts, each unless one of its kind is open of its subject."""
     if not raised:
         return
     by_id = {uuid7(): one for one in raised}
@@ -129,12 +135,54 @@ async def go_on(tx: Transaction, hub_id: str, now: datetime) -> int:
     kinds = [(kind.value, plan.to) for kind, plan in PLANS.items() if plan]
     names, nexts = zip(*kinds, strict=True)
     due = await tx.raw.fetch(_DUE, hub_id, now, list(names), list(nexts), OPEN_AT_ONCE)
-    moved = [(*row, None) for row in over] + [tuple(row) for row in due]
+    moved = [(row[0], row[1], row[2], None) for row in over]
+    moved += [(row[0], row[1], row[2], row[3]) for row in due]
+    await _tell(tx, hub_id, moved, now)
+    return len(moved)
+
+
+async def _tell(
+    tx: Transaction,
+    hub_id: str,
+    moved: Sequence[tuple[UUID, str, UUID, str | None]],
+    now: datetime,
+) -> None:
     for alert_id, kind, subject_id, to in moved:
         told = "alert.escalated" if to else "alert.closed"
         body: dict[str, object] = {"alert_id": str(alert_id), "kind": kind, "to": to}
         await events.append(tx, [Happening(hub_id, told, subject_id, now, body)])
-    return len(moved)
+
+
+_OVER = """
+UPDATE alert SET closed_at = $2, closed_reason = 'overtaken'
+WHERE hub_id = $1 AND closed_at IS NULL AND kind = $3 AND subject_id <> ALL($4::uuid[])
+RETURNING alert_id, kind, subject_id, NULL::text
+"""
+_SEEN_TO = """
+SELECT subject_id FROM alert
+WHERE hub_id = $1 AND kind = $3 AND subject_id = ANY($4::uuid[])
+  AND closed_by IS NOT NULL AND closed_at > $2
+"""
+
+
+async def hold(
+    tx: Transaction,
+    hub_id: str,
+    kind: AlertKind,
+    troubles: Mapping[UUID, dict[str, object]],
+    now: datetime,
+) -> None:
+    """Hold the alerts of a kind to what goes on now, told by its facts: the others are over.
+
+    What somebody has closed is raised again after some hours, if it still goes on.
+    """
+    over = await tx.raw.fetch(_OVER, hub_id, now, kind, list(troubles))
+    await _tell(tx, hub_id, [(row[0], row[1], row[2], None) for row in over], now)
+    if troubles:
+        rows = await tx.raw.fetch(_SEEN_TO, hub_id, now - SEEN_TO, kind, list(troubles))
+        seen = {row[0] for row in rows}
+        raised = [Raised(kind, of, told) for of, told in troubles.items() if of not in seen]
+        await raise_all(tx, hub_id, raised, now)
 
 
 _COLUMNS = (
