@@ -265,7 +265,7 @@ class GivenAnswer(Answer):
 
 class NoticedAnswer(Answer):
     kind: NoticeKind
-    contact: str = Field(description="PHONE, EMAIL or APP")
+    contact: str = Field(description="PHONE, EMAIL, APP or ON_BOARD")
     channel: str
     language: str
     state: NoticeState

@@ -141,6 +141,14 @@ async def reachable(
     }
 
 
+async def languages(tx: Reading, hub_id: str, run_id: UUID) -> dict[UUID, list[str]]:
+    """What people of a run read, of those of whom it was told."""
+    found = await tx.sql.execute(
+        select(Row.person_id, Row.languages).where(Row.hub_id == hub_id, Row.run_id == run_id)
+    )
+    return {person_id: known for person_id, known in found}  # noqa: C416 # typed
+
+
 async def reveal_contacts(
     tx: Reading, keys: KeyFiles, hub_id: str, run_id: UUID, people: Collection[UUID]
 ) -> dict[UUID, Contact]:

@@ -166,6 +166,7 @@ class Notice(Base):
     run_id: Mapped[UUID]
     kind: Mapped[str]
     person_id: Mapped[UUID]
+    """Of a list for those on board, the run itself."""
     contact: Mapped[str]
     """What kind of address it goes to; the address itself is in the vault."""
     channel: Mapped[str]

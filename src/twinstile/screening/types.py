@@ -177,6 +177,15 @@ class NoticeKind(StrEnum):
     R1_AGAIN = "R1_AGAIN"  # shortly before the arrival
 
 
+class Addressee(StrEnum):
+    """To what kind of address a message goes."""
+
+    PHONE = "PHONE"
+    EMAIL = "EMAIL"
+    APP = "APP"
+    ON_BOARD = "ON_BOARD"  # whoever announces on a run: for all, and about nobody
+
+
 class NoticeState(StrEnum):
     """Where one message stands."""
 

@@ -9,7 +9,6 @@ from fastapi import APIRouter, Query
 from pydantic import Field
 from sqlalchemy import RowMapping
 
-from twinstile.identity.types import ContactKind
 from twinstile.platform import clock, devices, paging
 from twinstile.platform.auth import Principal, Scope
 from twinstile.platform.errors import Conflict, IdReused, NotFound, documented
@@ -20,7 +19,7 @@ from twinstile.screening.bodies import FactStatus
 from twinstile.screening.notices import orders, queries, routing, texts
 from twinstile.screening.notices.orders import Hand, Order
 from twinstile.screening.notices.texts import Told
-from twinstile.screening.types import NoticeKind, NoticeState, ReminderKind
+from twinstile.screening.types import Addressee, NoticeKind, NoticeState, ReminderKind
 from twinstile.screening.words import Language
 
 router = APIRouter(prefix="/v1", route_class=GatedRoute, tags=["reminders"])
@@ -79,7 +78,7 @@ class NoticeAnswer(Answer):
     notice_id: UUID
     order_id: UUID
     kind: NoticeKind
-    contact: str = Field(description="PHONE, EMAIL or APP; the address is shown nowhere")
+    contact: str = Field(description="PHONE, EMAIL, APP or ON_BOARD; no address is shown")
     channel: str
     language: str = Field(description="more than one with a comma between")
     state: NoticeState
@@ -197,7 +196,7 @@ async def put_receipt(
 
 class ChannelAnswer(Answer):
     channel: str
-    carries: list[ContactKind] = Field(description="the addresses whose messages it takes")
+    carries: list[Addressee] = Field(description="the addresses whose messages it takes")
     working: bool = Field(description="false while the last batch was not taken")
     counts: dict[NoticeState, int] = Field(description="messages of the last 24 hours")
     oldest_handed: datetime | None = Field(

@@ -162,5 +162,6 @@ def _line(batch: Batch, message: Message) -> dict[str, object]:
         "language": message.language,
         "text": message.text,
         "not_after": batch.not_after.isoformat(),
+        **({} if message.counts is None else {"counts": message.counts}),
         **({} if batch.mode is HubMode.PRODUCTION else {"mode": batch.mode}),
     }

@@ -49,7 +49,9 @@ WORDS: Final[Mapping[int, str]] = {
 Word = Annotated[str, Field(max_length=200)]
 _WORD: Final = re.compile(r"[A-Za-z0-9._:-]{1,100}")
 _HOLE: Final = re.compile(r"\{([a-z_]+)\}")
-_OF_MESSAGE: Final = frozenset({"id", "to", "digits", "text", "language", "not_after"})
+_OF_MESSAGE: Final = frozenset(
+    {"id", "to", "digits", "text", "language", "not_after", "counts"}
+)
 _OF_BATCH: Final = frozenset({"batch", "not_after"})
 
 
@@ -256,6 +258,7 @@ def _parts(batch: Batch, message: Message) -> dict[str, JsonValue]:
         "digits": message.to.removeprefix("+"),
         "text": message.text,
         "language": message.language,
+        "counts": dict(message.counts or {}),
         "not_after": _moment(batch.not_after),
     }
 

@@ -1,6 +1,6 @@
 """Ordering notices: for everybody of a run who can be reached, or for one of them."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -24,7 +24,7 @@ from twinstile.screening.notices import settling, texts
 from twinstile.screening.notices.routing import Channels
 from twinstile.screening.notices.types import Outcome
 from twinstile.screening.tables import Notice, NoticeOrder
-from twinstile.screening.types import NoticeKind, NoticeState
+from twinstile.screening.types import Addressee, NoticeKind, NoticeState
 from twinstile.screening.words import Language
 
 ORDERED: Final = "notices.ordered"
@@ -105,7 +105,7 @@ async def order(tx: Transaction, hand: Hand, wanted: Order, at: datetime) -> Ord
             raise InvalidInput(errors=[FieldFault("/entry_id", "unknown-value")])
         again = _AGAIN if wanted.entry_id is None else (*_AGAIN, NoticeState.UNKNOWN)
         met = {one: how for one, how in reachable.items() if one in people}
-        await _enter(tx, hand, wanted, met, again, at)
+        await _enter(tx, hand, wanted, list(_to_people(hand, met)), again, at)
         await _announce(tx, hand, wanted, len(met), at)
     counted = await tx.sql.execute(
         select(func.count()).where(
@@ -126,32 +126,51 @@ async def order_by_clock(
     """
     reachable = await contacts.reachable(tx, hand.hub_id, wanted.run_id)
     met = {one: how for one, how in reachable.items() if one in people}
-    count = await _enter(tx, hand, wanted, met, (NoticeState.WITHDRAWN,), at) if met else 0
+    rows = [*_to_people(hand, met), *(_on_board(hand, wanted) if people else ())]
+    count = await _enter(tx, hand, wanted, rows, (NoticeState.WITHDRAWN,), at)
     if count:
         await _note(tx, hand, wanted, at)
         await _announce(tx, hand, wanted, count, at)
     return count
 
 
+def _to_people(
+    hand: Hand, reachable: Mapping[UUID, tuple[ContactKind, list[str]]]
+) -> Iterator[dict[str, object]]:
+    for person_id, (kind, languages) in reachable.items():
+        yield {
+            "notice_id": uuid7(),
+            "person_id": person_id,
+            "contact": kind,
+            "channel": hand.channels.route(Addressee(kind), hand.mode),
+            "language": ",".join(texts.chosen(languages, hand.language)),
+        }
+
+
+def _on_board(hand: Hand, wanted: Order) -> Iterator[dict[str, object]]:
+    """The list for whoever announces on the run, where there is a channel to them."""
+    channel = hand.channels.route(Addressee.ON_BOARD, hand.mode)
+    if channel is not None:
+        yield {
+            "notice_id": uuid7(),
+            "person_id": wanted.run_id,
+            "contact": Addressee.ON_BOARD,
+            "channel": channel,
+            "language": ",".join(texts.chosen((), hand.language)),
+        }
+
+
 async def _enter(
     tx: Transaction,
     hand: Hand,
     wanted: Order,
-    reachable: Mapping[UUID, tuple[ContactKind, list[str]]],
+    rows: Sequence[Mapping[str, object]],
     again: Collection[NoticeState],
     at: datetime,
 ) -> int:
-    """Enter a message for each, in place of one that is in a state of `again`; how many."""
-    rows = [
-        {
-            "notice_id": uuid7(),
-            "person_id": one,
-            "contact": kind,
-            "channel": hand.channels.route(kind, hand.mode),
-            "language": ",".join(texts.chosen(languages, hand.language)),
-        }
-        for one, (kind, languages) in reachable.items()
-    ]
+    """Enter messages, each in place of one that is in a state of `again`; how many."""
+    if not rows:
+        return 0
     place = (hand.hub_id, wanted.order_id, wanted.run_id, wanted.kind.value, at)
     return len(await tx.raw.fetch(_ENTER, *place, as_json(rows), sorted(again)))
 

@@ -16,11 +16,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from twinstile.arrivals.adapters.calls import Calls, Name
 from twinstile.arrivals.adapters.settings import FilePath
 from twinstile.arrivals.transport import FeedFault
-from twinstile.identity.types import ContactKind
 from twinstile.platform.modes import HubMode
 from twinstile.platform.settings import Settings
 from twinstile.screening.notices.channels import FILE, Channel, FileChannel
 from twinstile.screening.notices.gateway import Gateway, GatewaySettings
+from twinstile.screening.types import Addressee
 
 LARGEST: Final = 1 << 20
 
@@ -33,7 +33,7 @@ class _Named(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     name: Name
-    carries: tuple[ContactKind, ...] = Field(min_length=1, max_length=10)
+    carries: tuple[Addressee, ...] = Field(min_length=1, max_length=10)
     demo: bool = False
     """Also the messages of a demo hub."""
 
@@ -89,16 +89,16 @@ class Channels:
     entries: Mapping[str, FolderEntry | GatewayEntry]
     outbox: Path
 
-    def route(self, kind: ContactKind, mode: HubMode) -> str:
-        """The channel a message takes."""
+    def route(self, kind: Addressee, mode: HubMode) -> str | None:
+        """The channel a message takes; None: there is none for those on board."""
         for one in self.entries.values():
             if kind in one.carries and (mode is HubMode.PRODUCTION or self._shown(one, mode)):
                 return one.name
-        return FILE
+        return None if kind is Addressee.ON_BOARD else FILE
 
-    def carried(self, name: str) -> list[ContactKind]:
+    def carried(self, name: str) -> list[Addressee]:
         """What a channel carries at a hub that is neither a demo nor an exercise."""
-        return [kind for kind in ContactKind if self.route(kind, HubMode.PRODUCTION) == name]
+        return [kind for kind in Addressee if self.route(kind, HubMode.PRODUCTION) == name]
 
     def _shown(self, one: _Named, mode: HubMode) -> bool:
         return mode is HubMode.DEMO and one.demo

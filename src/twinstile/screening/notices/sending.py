@@ -13,26 +13,20 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-import asyncpg
-from sqlalchemy import delete
 from uuid_utils.compat import uuid7
 
-from twinstile.arrivals import expected, manifests
-from twinstile.arrivals.manifests import Due
-from twinstile.identity import contacts
-from twinstile.platform import access, devices, observe
-from twinstile.platform.access import Action, Actor, Look, Purpose
+from twinstile.arrivals import manifests
+from twinstile.platform import devices, observe
 from twinstile.platform.db import Transaction
 from twinstile.platform.modes import HubMode
 from twinstile.platform.web import House
-from twinstile.screening.notices import health, routing, settling, texts
+from twinstile.screening.notices import health, routing, settling, texts, writing
 from twinstile.screening.notices.channels import (
     AnswerLost,
     Channel,
     ChannelDown,
     FileChannel,
 )
-from twinstile.screening.notices.texts import Told
 from twinstile.screening.notices.types import (
     LONGEST_LIFE,
     Batch,
@@ -41,9 +35,7 @@ from twinstile.screening.notices.types import (
     Outcome,
     retry_at,
 )
-from twinstile.screening.tables import RunReminded
-from twinstile.screening.types import NoticeKind, NoticeState
-from twinstile.screening.words import Language
+from twinstile.screening.types import NoticeState
 
 LONGEST_S: Final = 30.0
 """How long a tick goes on giving out batches of a hub; more wait for the next."""
@@ -133,7 +125,7 @@ UPDATE notice n SET state = 'SENDING', at = $2, batch_id = $5, attempts = n.atte
     due_at = $6
 FROM taken t
 WHERE n.hub_id = $1 AND n.notice_id = t.notice_id
-RETURNING n.notice_id, n.person_id, n.kind, n.language, n.attempts
+RETURNING n.notice_id, n.person_id, n.kind, n.language, n.attempts, n.contact
 """
 
 
@@ -157,53 +149,8 @@ async def _claim(
     batch = Batch(batch_id, hub_id, min(due.arrival, now + LONGEST_LIFE), mode)
     local = due.arrival.astimezone(out.house.settings.zone)
     told = texts.Told(hub, due.service_no, local, exercise=mode is HubMode.PRACTICE)
-    messages = await _messages(tx, out.house, hub_id, due, told, rows, now)
+    messages = await writing.messages(tx, out.house, hub_id, due, told, rows, now)
     return _Claim(batch, name, messages, {row[0]: row[4] for row in rows})
-
-
-async def _messages(
-    tx: Transaction,
-    house: House,
-    hub_id: str,
-    due: Due,
-    told: Told,
-    rows: Sequence[asyncpg.Record],
-    now: datetime,
-) -> list[Message]:
-    """What is to be sent of the rows that were claimed; on the record before it leaves.
-
-    The others are settled: people who are not expected any more, or cannot be reached in time.
-    """
-    people, keys = [row[1] for row in rows], house.keys.of(hub_id)
-    awaited = await expected.among(tx, hub_id, due.run_id, people)
-    known = await contacts.reveal_contacts(tx, keys, hub_id, due.run_id, people)
-    messages: list[Message] = []
-    refused: dict[UUID, Outcome] = {}
-    for notice_id, person_id, kind, language, _ in rows:
-        if person_id not in awaited or due.closed:
-            refused[notice_id] = Outcome(NoticeState.WITHDRAWN)
-        elif now >= due.arrival:
-            refused[notice_id] = Outcome(NoticeState.FAILED, code="too-late")
-        elif person_id not in known:
-            refused[notice_id] = Outcome(NoticeState.FAILED, code="contact-destroyed")
-        else:
-            contact = known[person_id]
-            languages = [Language(tag) for tag in language.split(",")]
-            text = texts.written(NoticeKind(kind), languages, told)
-            messages.append(Message(notice_id, contact.kind, contact.value, language, text))
-    if messages:
-        fields, rows_read = ("contact",), len(messages)
-        look = Look(Action.NOTICE, Purpose.REMINDER, fields, rows_read, subject_id=due.run_id)
-        await access.record(tx, Actor(hub_id), look, now)
-    if due.closed:  # if it comes after all, its people are looked at again
-        await tx.sql.execute(
-            delete(RunReminded).where(
-                RunReminded.hub_id == hub_id, RunReminded.run_id == due.run_id
-            )
-        )
-    if refused:
-        await settling.settle(tx, hub_id, refused, now)
-    return messages
 
 
 async def _send(out: Outbox, claim: _Claim, now: datetime) -> None:

@@ -6,7 +6,8 @@ on one line, so that nobody can write a message of their own with the name of a 
 
 # ruff: noqa: RUF001 # Chinese punctuation
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -43,6 +44,18 @@ TEXTS: Final[Mapping[NoticeKind | ReminderKind, Phrase]] = {
 }
 
 
+ON_BOARD: Final = Phrase(
+    "On board {service}: passengers to {hub}, we are due on {day} at {time}. Please have your"
+    " document and your health credential at hand when you arrive. Staff there assist you free"
+    " of charge.",
+    "{service}车内广播：前往{hub}的旅客请注意，本班次预计{day} {time}到达。"
+    "到达时请备好身份证件和健康凭证。如需帮助，可请现场工作人员免费协助。",
+)
+"""What is announced to all on a run."""
+FEW: Final = 5
+"""Fewer people than that are not told by number: they might be known by their language."""
+
+
 def chosen(known: Sequence[str], hub: Language) -> tuple[Language, ...]:
     """The languages to write to somebody in: one they are known to read, else two.
 
@@ -67,13 +80,28 @@ class Told:
 
 def written(kind: NoticeKind | ReminderKind, languages: Sequence[Language], told: Told) -> str:
     """The text in these languages, one below the other."""
+    return _filled(TEXTS[kind], languages, told)
+
+
+def announced(languages: Sequence[Language], told: Told) -> str:
+    """What to announce on board, in these languages."""
+    return _filled(ON_BOARD, languages, told)
+
+
+def counted(known: Iterable[Sequence[str]], hub: Language) -> dict[str, int]:
+    """How many are spoken to in which languages, without those who are few."""
+    counts = Counter(",".join(chosen(languages, hub)) for languages in known)
+    return {languages: n for languages, n in sorted(counts.items()) if n >= FEW}
+
+
+def _filled(phrase: Phrase, languages: Sequence[Language], told: Told) -> str:
     parts = {
         "hub": _short(told.hub),
         "service": _short(told.service_no),
         "day": f"{told.due:%Y-%m-%d}" if told.due else "",
         "time": f"{told.due:%H:%M}" if told.due else "",
     }
-    said = (TEXTS[kind].in_language(language).format_map(parts) for language in languages)
+    said = (phrase.in_language(language).format_map(parts) for language in languages)
     return (EXERCISE if told.exercise else "") + "\n".join(said)
 
 

@@ -43,6 +43,8 @@ class Message:
     to: str = field(repr=False)
     language: str
     text: str
+    counts: Mapping[str, int] | None = None
+    """For those on board: how many read which languages, where they are not few."""
 
 
 @dataclass(frozen=True, slots=True)
