@@ -122,6 +122,8 @@ class ArrivalEvent:
     platform: str | None = None
     delay_s: int | None = None
     """Of the arrival against the schedule we have, where the sender tells no time (GTFS-RT)."""
+    hub_sequence: int | None = None
+    """Where among the stops of the run the hub is, as its timetable counts them (GTFS)."""
 
 
 @dataclass(frozen=True, slots=True)

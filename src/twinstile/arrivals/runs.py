@@ -7,14 +7,14 @@ its delay.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Final, TypeAlias
 from uuid import UUID, uuid4
 
 from twinstile.arrivals.records import ArrivalEvent, Op, RunRef, RunStatus
 from twinstile.arrivals.types import Mode
 from twinstile.platform import events
-from twinstile.platform.db import Transaction, as_json
+from twinstile.platform.db import Reading, Transaction, as_json
 from twinstile.platform.events import Happening
 
 Number: TypeAlias = tuple[str, str, date]
@@ -92,15 +92,36 @@ async def name(tx: Transaction, hub_id: str, names: Mapping[Number, UUID]) -> No
         await tx.raw.execute(_NAME, hub_id, *_columns(ordered), ids)
 
 
+_CALLS = """
+SELECT a.service_no, a.service_date, r.hub_sequence
+FROM run r JOIN run_alias a ON a.hub_id = r.hub_id AND a.run_id = r.run_id
+WHERE r.hub_id = $1 AND r.scheduled_arrival BETWEEN $3 AND $4
+  AND r.hub_sequence IS NOT NULL AND a.scheme IN ($2, $2 || '/inner')
+"""
+_AROUND: Final = timedelta(days=2)
+
+
+async def calls(
+    tx: Reading, hub_id: str, scheme: str, at: datetime
+) -> dict[tuple[str, date], int]:
+    """Where the hub is among the stops of runs around a moment, by each of their numbers.
+
+    Of those a timetable announced that counts its stops.
+    """
+    rows = await tx.raw.fetch(_CALLS, hub_id, scheme, at - _AROUND, at + _AROUND)
+    return {(number, day): sequence for number, day, sequence in rows}
+
+
 _UNNAME = "DELETE FROM run_alias WHERE hub_id = $1 AND run_id = ANY($2::uuid[])"
 
 _CREATE = """
 INSERT INTO run (hub_id, run_id, mode, service_no, service_date, origin, terminus,
-    scheduled_arrival, estimated_arrival, actual_arrival, platform, status, recorded_at)
+    scheduled_arrival, estimated_arrival, actual_arrival, platform, status, hub_sequence,
+    recorded_at)
 SELECT $1, w.run_id, w.mode, w.service_no, w.service_date, coalesce(w.origin, ''),
     coalesce(w.terminus, ''), coalesce(w.scheduled, w.estimated, w.actual),
     coalesce(w.estimated, w.scheduled + w.delay_s * interval '1 second'), w.actual, w.platform,
-    coalesce(w.status, 'UNKNOWN'), $2
+    coalesce(w.status, 'UNKNOWN'), w.hub_sequence, $2
 FROM jsonb_to_recordset($3::jsonb) AS w({columns}) WHERE w.is_new
 """
 _UPDATE = """
@@ -112,13 +133,14 @@ UPDATE run r SET
         r.estimated_arrival),
     actual_arrival = coalesce(w.actual, r.actual_arrival),
     platform = coalesce(w.platform, r.platform), status = coalesce(w.status, r.status),
-    recorded_at = $2
+    hub_sequence = coalesce(w.hub_sequence, r.hub_sequence), recorded_at = $2
 FROM jsonb_to_recordset($3::jsonb) AS w({columns})
 WHERE r.hub_id = $1 AND r.run_id = w.run_id AND NOT w.is_new
 """
 _COLUMNS: Final = """run_id uuid, is_new bool, mode text, service_no text, service_date date,
     origin text, terminus text, scheduled timestamptz, estimated timestamptz,
-    actual timestamptz, platform text, delay_s int, status text"""
+    actual timestamptz, platform text, delay_s int, status text,
+    hub_sequence int"""
 
 
 async def announce(
@@ -126,8 +148,8 @@ async def announce(
 ) -> set[int]:
     """Take what a feed says of runs, in order; the places of what speaks of none.
 
-    A run nobody has announced is entered if its arrival is told. What only moves a time, or
-    takes a run back, of a run that is not there, waits for it.
+    A run nobody has announced is entered if its arrival is told. What only moves the time of a
+    run that stands in a timetable, or takes a run back, of one that is not there, waits for it.
     """
     places = await _places(tx, hub_id, said)
     merged: dict[UUID, dict[str, object]] = {}
@@ -183,7 +205,10 @@ def _led(run: RunRef, leads: Mapping[Number, UUID]) -> UUID | None:
 
 
 def _arrival(event: ArrivalEvent) -> datetime | None:
-    return event.scheduled_arrival or event.estimated_arrival or event.actual_arrival
+    """When a run arrives that is to be entered: what was scheduled is entered as it was."""
+    beside = event.status in {RunStatus.ADDED, RunStatus.UNKNOWN}
+    moved = event.estimated_arrival or event.actual_arrival
+    return event.scheduled_arrival or (moved if beside else None)
 
 
 def _told(event: ArrivalEvent) -> dict[str, object]:
@@ -199,6 +224,7 @@ def _told(event: ArrivalEvent) -> dict[str, object]:
         "actual": event.actual_arrival,
         "platform": event.platform,
         "delay_s": event.delay_s,
+        "hub_sequence": event.hub_sequence,
         "status": DELETED if event.op is Op.DELETE else status,
     }
 

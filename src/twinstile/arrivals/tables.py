@@ -32,6 +32,8 @@ class Run(Base):
     """The batch applied last, be it empty; none before the first."""
     status: Mapped[str] = mapped_column(server_default="SCHEDULED")
     """A `RunStatus`, or DELETED where the sender took the run back."""
+    hub_sequence: Mapped[int | None]
+    """Where among its stops the hub is, as its timetable counts them."""
 
 
 class RunAlias(Base):

@@ -9,15 +9,16 @@ through again when all is well.
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Final
 from uuid import UUID
 
 import asyncpg
 import orjson
 
+from twinstile.arrivals import runs
 from twinstile.arrivals.authorities import KEY
-from twinstile.arrivals.feeds import deliveries, landing, told, travellers
+from twinstile.arrivals.feeds import deliveries, landing, reading, told, travellers
 from twinstile.arrivals.feeds.landing import Kept
 from twinstile.arrivals.feeds.reading import Read, Stream, Whole
 from twinstile.arrivals.feeds.turns import Tally, Turn
@@ -115,9 +116,12 @@ async def _begun(desk: Desk, feed: Feed, kept: Kept) -> _Job:
     key = await desk.keys.obtain(KEY)
     async with desk.database.reading() as tx:
         delivery = await landing.opened(tx, desk.keys, feed.hub_id, kept)
+        scheme = reading.scheme_of_calls(feed)
+        known = runs.calls(tx, feed.hub_id, scheme, desk.now()) if scheme else None
+        calls = await known if known else dict[tuple[str, date], int]()
 
     def begin() -> _Job:
-        stream = Stream(feed, delivery, kept.day)
+        stream = Stream(feed, delivery, kept.day, calls)
         whole = stream.whole_lists()
         stream.skip(kept.taken)
         return _Job(desk, feed, kept, key, stream, whole)

@@ -22,14 +22,20 @@ from twinstile.arrivals.records import (
 from twinstile.arrivals.runs import Number, numbers
 
 Read: TypeAlias = Record | Unknown | Reject
+Calls: TypeAlias = Mapping[tuple[str, dt.date], int]
+"""Where the hub is among the stops of runs; see `Reading`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """A reader, and whether it reads lists of travellers, which may be whole."""
+    """A reader, and whether it reads lists of travellers, which may be whole.
+
+    `calls_of` is whose numbers of runs it has, where it counts their stops as a timetable does.
+    """
 
     read: Reader
     has_lists: bool = False
+    calls_of: str | None = None
 
 
 FORMATS: Final[Mapping[str, Format]] = {
@@ -39,7 +45,7 @@ FORMATS: Final[Mapping[str, Format]] = {
     "health": Format(health.read),
     "canonical": Format(canonical.read, has_lists=True),
     "gtfs": Format(gtfs.read),
-    "gtfs-rt": Format(gtfs_rt.read),
+    "gtfs-rt": Format(gtfs_rt.read, calls_of=gtfs.SCHEME),
 }
 """By the name a feed is configured with."""
 
@@ -59,9 +65,9 @@ class Stream:
     Raises whatever a reader raises that has a fault of its own.
     """
 
-    def __init__(self, feed: Feed, delivery: Delivery, day: dt.date) -> None:
+    def __init__(self, feed: Feed, delivery: Delivery, day: dt.date, calls: Calls) -> None:
         self._delivery: Delivery = delivery
-        self._reading: Reading = Reading(feed.zone, day, feed.stops, feed.options)
+        self._reading: Reading = Reading(feed.zone, day, feed.stops, feed.options, calls)
         self._format: Format = FORMATS[feed.format]
         self._records: Iterator[Read] = self._read()
         self.fault: str | None = None
@@ -102,6 +108,12 @@ class Stream:
             except Unreadable:
                 return found
         return found
+
+
+def scheme_of_calls(feed: Feed) -> str | None:
+    """Whose runs they are whose stops the feed counts; None: it counts none."""
+    usual = FORMATS[feed.format].calls_of
+    return usual and feed.options.get("scheme", usual)
 
 
 def is_whole(end: ManifestEnd) -> bool:

@@ -125,6 +125,7 @@ class _Way:
     first: str
     last: str
     here: str
+    sequence: int
     arrives_s: int
     doubts: tuple[str, ...]
 
@@ -289,6 +290,7 @@ class _Timetable:
             platform.hub_stop,
             at,
             platform=platform.name or None,
+            hub_sequence=way.sequence,
         )
 
     def _runs(self, trip_id: str, running: set[str]) -> bool:
@@ -337,7 +339,8 @@ class _Timetable:
             self.reject(self.trips[trip_id].row, Reason.NO_TIME, "stop_times.arrival_time")
             return None
         ends = stop_ids[calls[0].stop], stop_ids[calls[-1].stop]
-        return _Way(calls[0].leaves_s, *ends, stop_ids[calls[at].stop], arrives, doubts)
+        here = stop_ids[calls[at].stop], calls[at].sequence
+        return _Way(calls[0].leaves_s, *ends, *here, arrives, doubts)
 
     def _arrives(self, call: _Call, stop_ids: Sequence[str]) -> bool:
         return call.exits and stop_ids[call.stop] in self.platforms

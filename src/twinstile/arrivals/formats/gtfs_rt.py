@@ -63,6 +63,11 @@ _EARLY: Final = dt.timedelta(hours=3)
 """Until when at night a trip without a date is one of the day before."""
 
 
+_NOTHING: Final = Unknown(())
+"""In the place of an entity that says nothing of this hub: what is known of runs may be more
+when a delivery is read again, and its records stand where they stood."""
+
+
 class _Refused(Exception):
     def __init__(self, reason: Reason, column: str) -> None:
         super().__init__(reason)
@@ -104,8 +109,7 @@ def read(delivery: Delivery, reading: Reading) -> Iterator[Record | Unknown | Re
         except _Refused as refused:
             yield Reject(row, refused.reason, refused.column)
         else:
-            if event:
-                yield event
+            yield event or _NOTHING
 
 
 def _parts(body: bytes, wanted: int) -> Iterator[bytes]:
