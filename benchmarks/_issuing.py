@@ -165,11 +165,13 @@ def claims(body: Mapping[str, object], sub: int = 1, **more: object) -> dict[obj
     return {**found, -260: {sub: body}}
 
 
-def dcc(private: PrivateKey, content: Mapping[object, object] | None = None) -> str:
+def dcc(
+    private: PrivateKey, content: Mapping[object, object] | None = None, kid: bytes = KID
+) -> str:
     """A health certificate; by default an EU one that holds."""
     alg = -7 if isinstance(private, ec.EllipticCurvePrivateKey) else -37
     payload = cbor2.dumps(content or claims(CERTIFICATE))
-    return code(cose(private, payload, {1: alg, 4: KID}, {}))
+    return code(cose(private, payload, {1: alg, 4: kid}, {}))
 
 
 def b64url(data: bytes) -> str:

@@ -1,6 +1,5 @@
 """The list in memory: ages in words, ids that collide, exact look-ups of revoked hashes."""
 
-import hashlib
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -43,7 +42,7 @@ def test_an_id_leads_to_every_key_that_has_it_in_the_domains_asked():
 
 
 def test_a_slice_holds_exactly_what_was_put_in():
-    digests = [hashlib.sha256(str(n).encode()).digest() for n in range(2000)]
+    digests = [trust.digest(str(n).encode()) for n in range(2000)]
     held = Slice.of(digests[:1000])
     assert len(held) == 1000
     assert all(one in held for one in digests[:1000])

@@ -268,9 +268,9 @@ def test_the_australian_seal_is_signed_by_the_certificate_it_brings():
     seal = vds_nc.read(text)
     signer = certificates.signer(certificates.read(seal.certificate), Domain.VDS_NC)
     assert offline.verifies(seal.message, signer.spki)
-    content = vds_nc.content(seal.message.payload)
-    assert (content.holder.family, content.holder.given) == ("CITIZEN", "JANE SUE")
-    assert content.holder.passport == "PA0941262"
+    holder = vds_nc.holder(vds_nc.content(seal.message.payload).body)
+    assert (holder.family, holder.given) == ("CITIZEN", "JANE SUE")
+    assert holder.passport == "PA0941262"
     found = offline.verify(text, listed(CLOCK), Context(CLOCK))
     assert found.outcome is Outcome.ISSUER_NOT_TRUSTED
     assert offline.verify(text + "\n", listed(CLOCK), Context(CLOCK)).outcome is found.outcome

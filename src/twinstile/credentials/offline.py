@@ -6,21 +6,21 @@ so that an answer names everything that speaks against a credential.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 from twinstile.credentials import binding, certificates, trust
 from twinstile.credentials.certificates import UnusableKey
-from twinstile.credentials.codecs import hcert, shc, vds_nc
+from twinstile.credentials.codecs import dcc, hcert, shc, vds_nc, who
 from twinstile.credentials.codecs.message import Message, verifies
-from twinstile.credentials.trust import Domain, HashType, TrustedKey, TrustList
+from twinstile.credentials.trust import Domain, HashType, Slice, TrustedKey, TrustList
 from twinstile.credentials.types import (
     Assessment,
     Content,
     Context,
     Freshness,
     Held,
+    Holder,
     Outcome,
     Refused,
     Scheme,
@@ -39,6 +39,9 @@ _DOMAINS: Final[Mapping[Scheme, frozenset[Domain]]] = {
     Scheme.SHC: frozenset({Domain.SHC}),
     Scheme.VDS_NC: frozenset({Domain.VDS_NC}),
 }
+_YES, _NO, _UNKNOWN = Held.YES, Held.NO, Held.UNKNOWN
+_VERIFIED, _NOT_CHECKED = Outcome.VERIFIED, SubjectMatch.NOT_CHECKED
+_RECENT: Final = (Freshness.FRESH, Freshness.AGING)
 _HCERT: Final = frozenset({Domain.EU_DCC, Domain.DDCC, Domain.ICVP})
 _FORGED: Final = frozenset(
     {
@@ -50,8 +53,14 @@ _FORGED: Final = frozenset(
 )
 
 
+MOST_TEXT: Final = 16 << 10
+"""Characters of anything that is shown: a file of cards, or the largest of codes."""
+
+
 def detect(raw: str) -> Scheme | None:
     """By the beginning of the text; None for everything that is not read here."""
+    if len(raw) > MOST_TEXT:
+        return None
     if raw.startswith(hcert.PREFIX):
         return Scheme.HCERT
     if raw.startswith((shc.PREFIX, "eyJ")) or _is_file(raw):
@@ -87,8 +96,7 @@ def _verified(raw: str, form: Scheme, listed: TrustList, context: Context) -> As
         return _refused(form, refusal.outcome, listed, context)
 
 
-@dataclass(frozen=True, slots=True)
-class _Proof:
+class _Proof(NamedTuple):
     """A credential whose signature holds."""
 
     message: Message
@@ -101,8 +109,8 @@ def _hcert(raw: str, listed: TrustList) -> _Proof:
     keys = _signers(message, _HCERT, listed)
     content = hcert.content(message.payload)
     domains = _DOMAINS[content.scheme]
-    entitled = (key for key in keys if key.domain in domains)
-    return _Proof(message, next(entitled, keys[0]), content)
+    entitled = [key for key in keys if key.domain in domains]
+    return _Proof(message, (entitled or keys)[0], content)
 
 
 def _shc(raw: str, listed: TrustList) -> _Proof:
@@ -159,7 +167,8 @@ def _signers(
 def _standing(keys: Sequence[TrustedKey], listed: TrustList) -> Sequence[TrustedKey]:
     if not keys:
         raise Refused(Outcome.INVALID_SIGNATURE)
-    if any(key.kid in listed.denied.kids for key in keys):
+    denied = listed.denied.kids
+    if denied and any(key.kid in denied for key in keys):
         raise Refused(Outcome.REVOKED_KEYS)
     standing = [key for key in keys if not key.removed]
     if not standing:
@@ -174,11 +183,11 @@ def _judged(proof: _Proof, listed: TrustList, context: Context) -> Assessment:
     dates = _dates(content, key, now)
     revoked = _revoked(proof, listed)
     freshness = listed.freshness(now)
-    recent = freshness in (Freshness.FRESH, Freshness.AGING)
+    recent = freshness in _RECENT
     unmet = context.unmet(content.scheme, content.body, now) if context.unmet else ()
-    match, said = SubjectMatch.NOT_CHECKED, ()
+    match, said = _NOT_CHECKED, ()
     if context.subject is not None:
-        match, said = binding.match(context.subject, content.holder)
+        match, said = binding.match(context.subject, _SAYING[content.scheme][0](content.body))
     against = (
         *(() if entitled else (Outcome.KEY_USAGE_MISMATCH,)),
         *dates,
@@ -189,12 +198,12 @@ def _judged(proof: _Proof, listed: TrustList, context: Context) -> Assessment:
     )
     return Assessment(
         scheme=content.scheme,
-        outcome=against[0] if against else Outcome.VERIFIED,
+        outcome=against[0] if against else _VERIFIED,
         reasons=against,
-        authenticity=Held.YES if entitled else Held.NO,
-        validity=Held.NO if dates else Held.YES,
-        revocation=Held.NO if revoked else Held.YES if recent else Held.UNKNOWN,
-        policy=Held.YES if unmet == () else Held.NO if unmet else Held.UNKNOWN,
+        authenticity=_YES if entitled else _NO,
+        validity=_NO if dates else _YES,
+        revocation=_NO if revoked else _YES if recent else _UNKNOWN,
+        policy=_YES if unmet == () else _NO if unmet else _UNKNOWN,
         subject_match=match,
         checked_at=now,
         match_reasons=said,
@@ -239,37 +248,52 @@ def _dates(content: Content, key: TrustedKey, now: datetime) -> tuple[Outcome, .
 
 def _revoked(proof: _Proof, listed: TrustList) -> bool:
     """By the issuers' lists, or by this house's own."""
-    mark, ids, kid = proof.message.mark, proof.content.ids, proof.key.kid
-    denied = listed.denied.hashes
-    if denied and not denied.isdisjoint(
-        trust.digest(one) for one in (mark, *(one.encode() for one in ids))
-    ):
-        return True
-    if proof.content.scheme is Scheme.SHC:
-        return _card_revoked(proof.content, listed.revoked_cards.get(kid, {}))
-    slices = listed.revoked
-    if not slices:
-        return False
-    wanted = ((HashType.SIGNATURE, mark), *_hashed(ids))
+    content, kid = proof.content, proof.key.kid
+    if listed.denied.hashes:
+        named = (trust.digest(one.encode()) for _, one in _ids(content))
+        if not listed.denied.hashes.isdisjoint((trust.digest(proof.message.mark), *named)):
+            return True
+    if content.scheme is Scheme.SHC:
+        entries = listed.revoked_cards.get(kid)
+        return bool(entries) and _card_revoked(content, entries)
+    slices = listed.revoked.get(kid)
+    return bool(slices) and _on_a_list(proof, slices)
+
+
+def _on_a_list(proof: _Proof, slices: Mapping[HashType, Slice]) -> bool:
+    named = _ids(proof.content)
+    hashed = {
+        HashType.SIGNATURE: [proof.message.mark],
+        HashType.UCI: [one.encode() for _, one in named],
+        HashType.COUNTRY_CODE_UCI: [(country + one).encode() for country, one in named],
+    }
     return any(
-        (kid, kind) in slices and trust.digest(one) in slices[kid, kind] for kind, one in wanted
+        trust.digest(one) in held for kind, held in slices.items() for one in hashed[kind]
     )
 
 
-def _hashed(ids: Sequence[str]) -> Sequence[tuple[HashType, bytes]]:
-    return [
-        (kind, one.encode())
-        for one in ids
-        for kind in (HashType.UCI, HashType.COUNTRY_CODE_UCI)
-    ]
-
-
 def _card_revoked(content: Content, entries: Mapping[str, float | None]) -> bool:
-    for one in content.ids:
+    for _, one in _ids(content):
         if one in entries:
             before = entries[one]
             return before is None or content.issued is None or content.issued < before
     return False
+
+
+def _ids(content: Content) -> Sequence[tuple[str, str]]:
+    return _SAYING[content.scheme][1](content.body)
+
+
+_Holding = Callable[[Mapping[str, object]], Holder]
+_Naming = Callable[[Mapping[str, object]], Sequence[tuple[str, str]]]
+_SAYING: Final[Mapping[Scheme, tuple[_Holding, _Naming]]] = {
+    Scheme.EU_DCC: (dcc.holder, dcc.ids),
+    Scheme.WHO_DVC: (who.vaccinated, who.ids),
+    Scheme.WHO_DDCC: (who.documented, who.ids),
+    Scheme.SHC: (shc.holder, shc.ids),
+    Scheme.VDS_NC: (vds_nc.holder, vds_nc.ids),
+}
+"""Who a credential of a scheme is of, and what revocation lists know it by."""
 
 
 def _refused(

@@ -6,7 +6,6 @@ list is old) and "no longer trusted" are different answers.
 """
 
 import hashlib
-from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -59,7 +58,7 @@ class TrustedKey:
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """Hashes of one kid and type, sorted and joined: exact, sixteen bytes each."""
+    """Hashes of one kid and type as `digest` makes them, sorted and joined: exact and small."""
 
     joined: bytes = field(repr=False)
 
@@ -70,12 +69,16 @@ class Slice:
     def __len__(self) -> int:
         return len(self.joined) // HASH_BYTES
 
-    def __getitem__(self, place: int) -> bytes:
-        return self.joined[place * HASH_BYTES : (place + 1) * HASH_BYTES]
-
     def __contains__(self, digest: bytes) -> bool:
-        place = bisect_left(self, digest[:HASH_BYTES])
-        return place < len(self) and self[place] == digest[:HASH_BYTES]
+        low, high = 0, len(self)
+        while low < high:
+            middle = (low + high) // 2
+            at = middle * HASH_BYTES
+            if self.joined[at : at + HASH_BYTES] < digest:
+                low = middle + 1
+            else:
+                high = middle
+        return self.joined.startswith(digest, low * HASH_BYTES) and low < len(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +101,10 @@ class TrustList:
     issued_at: datetime
     not_after: datetime
     keys: Mapping[bytes, Sequence[TrustedKey]] = field(repr=False)
-    revoked: Mapping[tuple[bytes, HashType], Slice] = field(
-        default_factory=dict[tuple[bytes, HashType], Slice], repr=False
+    revoked: Mapping[bytes, Mapping[HashType, Slice]] = field(
+        default_factory=dict[bytes, Mapping[HashType, Slice]], repr=False
     )
+    """By kid."""
     revoked_cards: Mapping[bytes, Mapping[str, float | None]] = field(
         default_factory=dict[bytes, Mapping[str, float | None]], repr=False
     )

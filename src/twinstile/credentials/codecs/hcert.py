@@ -11,7 +11,8 @@ from twinstile.credentials.codecs.message import Message
 from twinstile.credentials.types import Content, Outcome, Refused, Scheme
 
 PREFIX: Final = "HC1:"
-MOST_INFLATED: Final = 64 << 10
+MOST_INFLATED: Final = 12 << 10
+"""Bytes; what a QR code can hold is less than a quarter, before it is inflated."""
 
 _EXPIRES: Final = 4
 _NOT_BEFORE: Final = 5
@@ -40,10 +41,10 @@ def content(payload: bytes) -> Content:
     claims = bounded.numbered(bounded.cbor(payload))
     if _HCERT not in claims:  # the core data set of early WHO codes, without claims around it
         return who.document(bounded.mapping(claims), None, None)
-    issued = bounded.number(claims.get(_ISSUED))
-    not_before = bounded.number(claims.get(_NOT_BEFORE))
+    begins = bounded.number(claims.get(_ISSUED))
+    if _NOT_BEFORE in claims:
+        begins = max(begins or 0.0, bounded.number(claims[_NOT_BEFORE]) or 0.0)
     expires = bounded.number(claims.get(_EXPIRES))
-    begins = max((one for one in (issued, not_before) if one is not None), default=None)
     for sub, body in bounded.numbered(claims[_HCERT]).items():
         if isinstance(sub, int) and sub in _READERS:
             return _READERS[sub](bounded.mapping(body), begins, expires)

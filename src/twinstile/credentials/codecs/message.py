@@ -5,15 +5,16 @@ Two algorithms are known, as the schemes prescribe: ECDSA on P-256, and RSA-PSS 
 """
 
 import hashlib
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from enum import Enum
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
+from typing_extensions import override
 
 from twinstile.credentials.types import Scheme
 
@@ -27,57 +28,59 @@ class Alg(Enum):
     PS256 = -37
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     form: Scheme
     alg: Alg
     kid: bytes
-    signed: bytes = field(repr=False)
+    signed: bytes
     """What the signature is over."""
-    payload: bytes = field(repr=False)
-    signature: bytes = field(repr=False)
+    payload: bytes
+    signature: bytes
 
     @property
     def mark(self) -> bytes:
         """What the signature is remembered by: r alone, for (r, n - s) is as good a one."""
         return self.signature[: RAW_BYTES // 2] if self.alg is Alg.ES256 else self.signature
 
+    @override
+    def __repr__(self) -> str:
+        return f"Message({self.form})"
+
 
 _PREHASHED: Final = Prehashed(hashes.SHA256())
 _ECDSA: Final = ec.ECDSA(_PREHASHED)
 _PSS: Final = padding.PSS(padding.MGF1(hashes.SHA256()), salt_length=32)
 
+Check = Callable[[bytes, bytes], None]
+"""Of a signature and a digest; raises InvalidSignature."""
+
 
 @lru_cache(maxsize=4096)
-def loaded(spki: bytes) -> ec.EllipticCurvePublicKey | rsa.RSAPublicKey | None:
-    """The key, if it is one that verifies anything here."""
+def loaded(spki: bytes) -> tuple[Alg, Check] | None:
+    """What a key verifies and how; None: nothing here."""
     try:
         key = serialization.load_der_public_key(spki)
     except (ValueError, UnsupportedAlgorithm):
         return None
     match key:
         case ec.EllipticCurvePublicKey() if isinstance(key.curve, ec.SECP256R1):
-            return key
+            return Alg.ES256, lambda raw, digest: key.verify(der(raw), digest, _ECDSA)
         case rsa.RSAPublicKey() if key.key_size in RSA_BITS:
-            return key
+            return Alg.PS256, lambda raw, digest: key.verify(raw, digest, _PSS, _PREHASHED)
         case _:
             return None
 
 
 def verifies(message: Message, spki: bytes) -> bool:
     """Whether the signature of the message was made by that key's owner."""
-    key = loaded(spki)
-    digest = hashlib.sha256(message.signed).digest()
+    known = loaded(spki)
+    if known is None or known[0] is not message.alg:
+        return False
     try:
-        if message.alg is Alg.ES256 and isinstance(key, ec.EllipticCurvePublicKey):
-            key.verify(der(message.signature), digest, _ECDSA)
-            return True
-        if message.alg is Alg.PS256 and isinstance(key, rsa.RSAPublicKey):
-            key.verify(message.signature, digest, _PSS, _PREHASHED)
-            return True
+        known[1](message.signature, hashlib.sha256(message.signed).digest())
     except InvalidSignature:
-        pass
-    return False
+        return False
+    return True
 
 
 def der(raw: bytes) -> bytes:

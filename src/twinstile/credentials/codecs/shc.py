@@ -4,6 +4,7 @@ Source: HL7 SMART Health Cards and Links 1.0. Several codes for one card are dep
 and read here up to three. FHIR is read as plain objects; what is not known counts as absent.
 """
 
+import binascii
 import re
 from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
@@ -39,9 +40,9 @@ def jws(scanned: str) -> str:
     """The card in what was scanned: a JWS, digits, or all codes of one card in any order."""
     if not scanned.startswith(PREFIX):
         return scanned
+    if "/" not in (digits := scanned[len(PREFIX) :]):
+        return _characters(digits)
     parts = scanned.split()
-    if len(parts) == 1 and "/" not in scanned[len(PREFIX) :]:
-        return _characters(scanned[len(PREFIX) :])
     found: dict[int, str] = {}
     for part in parts[: MOST_CHUNKS + 1]:
         chunk = _CHUNK.fullmatch(part)
@@ -88,35 +89,42 @@ def content(payload: bytes, issuers: Collection[str]) -> Content:
     card = bounded.mapping(claims.get("vc"))
     if _TYPE not in items(card.get("type")):
         raise Refused(Outcome.INVALID_CONTENT)
-    subject = bounded.mapping(card.get("credentialSubject"))
-    bundle = bounded.mapping(subject.get("fhirBundle"))
-    resources = [
-        bounded.mapping(_member(one, "resource")) for one in items(bundle.get("entry"))
-    ]
-    patients = [one for one in resources if one.get("resourceType") == "Patient"]
+    types = [resource.get("resourceType") for resource in _resources(claims)]
     issued = bounded.number(claims.get("nbf"))
     return Content(
-        scheme=Scheme.SHC,
-        holder=_holder(patients[0]) if patients else Holder(),
-        kinds=frozenset(
-            kind for one in resources if (kind := _KINDS.get(text(one.get("resourceType"))))
-        ),
-        body=claims,
-        issued=issued,
-        expires=bounded.number(claims.get("exp")),
-        ids=tuple(one for one in (text(card.get("rid")),) if one),
-        sound=issued is not None and len(patients) <= 1,
+        Scheme.SHC,
+        frozenset([kind for one in types if (kind := _KINDS.get(text(one)))]),
+        claims,
+        issued,
+        bounded.number(claims.get("exp")),
+        issued is not None and types.count("Patient") <= 1,
     )
 
 
+def holder(body: Mapping[str, object]) -> Holder:
+    """The patient; nobody, where a card has none."""
+    for resource in _resources(body):
+        if resource.get("resourceType") == "Patient":
+            return _patient(resource)
+    return Holder()
+
+
+def ids(body: Mapping[str, object]) -> Sequence[tuple[str, str]]:
+    rid = text(bounded.mapping(body.get("vc")).get("rid"))
+    return [("", rid)] if rid else []
+
+
+def _resources(claims: Mapping[str, object]) -> Sequence[Mapping[str, object]]:
+    subject = bounded.mapping(bounded.mapping(claims.get("vc")).get("credentialSubject"))
+    entries = items(bounded.mapping(subject.get("fhirBundle")).get("entry"))
+    return [bounded.mapping(bounded.mapping(one).get("resource")) for one in entries]
+
+
 def _characters(digits: str) -> str:
-    # bytes.fromhex would skip blanks
-    if len(digits) % 2 or not (digits.isascii() and digits.isdigit()):
-        raise Refused(Outcome.INVALID_ENCODING)
-    found = bytes.fromhex(digits).translate(_PAIRS)
-    if not found.isascii():
-        raise Refused(Outcome.INVALID_ENCODING)
-    return found.decode("ascii")
+    try:
+        return binascii.unhexlify(digits).translate(_PAIRS).decode("ascii")
+    except ValueError:  # an odd count, no digits, or pairs that stand for nothing
+        raise Refused(Outcome.INVALID_ENCODING) from None
 
 
 def _utf8(value: str) -> bytes:
@@ -138,11 +146,7 @@ def _kid(header: bytes) -> bytes:
     return kid.encode()
 
 
-def _member(value: object, name: str) -> object:
-    return bounded.mapping(value).get(name)
-
-
-def _holder(patient: Mapping[str, object]) -> Holder:
+def _patient(patient: Mapping[str, object]) -> Holder:
     names = [bounded.mapping(one) for one in items(patient.get("name"))]
     name = names[0] if names else {}
     return Holder(

@@ -5,7 +5,7 @@ of `data`. Source: ICAO, VDS-NC technical report 1.4. Numbers are integers in pr
 those have one spelling in every canonical form; others are refused.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, cast
 
@@ -56,23 +56,33 @@ def content(payload: bytes) -> Content:
     kind = _KINDS.get(text(head.get("t")))
     if kind is None:
         raise Refused(Outcome.NOT_SUPPORTED)
+    name = text(bounded.mapping(body.get("pid")).get("n"))
+    return Content(
+        scheme=Scheme.VDS_NC,
+        kinds=frozenset({kind}),
+        body=body,
+        issued=None,
+        expires=None,  # it is valid as long as its signer's certificate
+        sound=bool(name and (items(body.get("ve")) or body.get("ts") or body.get("tr"))),
+    )
+
+
+def holder(body: Mapping[str, object]) -> Holder:
     person = bounded.mapping(body.get("pid"))
     # the primary identifier is set off by two blanks
     family, _, given = text(person.get("n")).partition("  ")
-    return Content(
-        scheme=Scheme.VDS_NC,
-        holder=Holder(
-            family=family if given else "",
-            given=given,
-            whole="" if given else family,
-            born=text(person.get("dob")),
-            passport=text(person.get("i")) or text(person.get("dn")),
-        ),
-        kinds=frozenset({kind}),
-        body=body,
-        ids=tuple(one for one in (text(body.get("uvci")) or text(body.get("utci")),) if one),
-        sound=bool(family and (items(body.get("ve")) or body.get("ts") or body.get("tr"))),
+    return Holder(
+        family=family if given else "",
+        given=given,
+        whole="" if given else family,
+        born=text(person.get("dob")),
+        passport=text(person.get("i")) or text(person.get("dn")),
     )
+
+
+def ids(body: Mapping[str, object]) -> Sequence[tuple[str, str]]:
+    found = text(body.get("uvci")) or text(body.get("utci"))
+    return [("", found)] if found else []
 
 
 def _canonical(data: Mapping[str, object]) -> bytes:
@@ -82,9 +92,9 @@ def _canonical(data: Mapping[str, object]) -> bytes:
 
 
 def _exact(data: object) -> bool:
-    """Whether it has one spelling; walked level by level, whatever its depth."""
+    """Whether it has one spelling; walked level by level, and refused beyond sixteen."""
     level: list[object] = [data]
-    while level:
+    for _ in range(bounded.MOST_DEPTH):
         deeper: list[object] = []
         for value in level:
             match value:
@@ -102,4 +112,4 @@ def _exact(data: object) -> bool:
                 case _:
                     pass
         level = deeper
-    return True
+    return not level

@@ -4,7 +4,7 @@ Sources: WorldHealthOrganization/smart-trust (logical model DVC), DDCC implement
 """
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from twinstile.credentials.codecs import bounded
@@ -21,16 +21,19 @@ def vaccination(
     dose = bounded.mapping(body.get("v"))
     return Content(
         scheme=Scheme.WHO_DVC,
-        holder=Holder(
-            whole=text(body.get("n")),
-            born=text(body.get("dob")),
-            other_number=text(body.get("nid")),
-        ),
         kinds=frozenset({EvidenceKind.VACCINATION}),
         body=body,
         issued=_latest(issued, _midnight(dose.get("vls"))),
         expires=_earliest(expires, _day_end(dose.get("vle"))),
         sound=bool(text(body.get("n")) and text(dose.get("dt"))),
+    )
+
+
+def vaccinated(body: Mapping[str, object]) -> Holder:
+    return Holder(
+        whole=text(body.get("n")),
+        born=text(body.get("dob")),
+        other_number=text(body.get("nid")),
     )
 
 
@@ -47,18 +50,25 @@ def document(
         raise Refused(Outcome.INVALID_CONTENT)
     return Content(
         scheme=Scheme.WHO_DDCC,
-        holder=Holder(
-            whole=text(body.get("name")),
-            born=text(body.get("birthDate")),
-            other_number=text(body.get("identifier")),
-        ),
         kinds=frozenset(kinds),
         body=body,
         issued=_latest(issued, _midnight(body.get("valid_from"))),
         expires=_earliest(expires, _day_end(body.get("valid_until"))),
-        ids=tuple(one for one in (text(body.get("hcid")),) if one),
         sound=bool(text(body.get("name"))),
     )
+
+
+def documented(body: Mapping[str, object]) -> Holder:
+    return Holder(
+        whole=text(body.get("name")),
+        born=text(body.get("birthDate")),
+        other_number=text(body.get("identifier")),
+    )
+
+
+def ids(body: Mapping[str, object]) -> Sequence[tuple[str, str]]:
+    hcid = text(body.get("hcid"))
+    return [("", hcid)] if hcid else []
 
 
 _TELLING: Final[Mapping[EvidenceKind, tuple[str, ...]]] = {

@@ -1,0 +1,378 @@
+"""Credentials made to be wrong in one way each, and what is said of them."""
+
+import json
+import math
+import random
+from datetime import timedelta
+
+import _hostile
+import _issuing as made
+import _mutating
+import cbor2
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+from twinstile.credentials import certificates, offline, trust
+from twinstile.credentials.codecs import hcert, shc
+from twinstile.credentials.trust import Denied, Domain, HashType, Slice, TrustList
+from twinstile.credentials.types import (
+    Colour,
+    Context,
+    CredentialStatus,
+    EvidenceKind,
+    Held,
+    Outcome,
+    Scheme,
+    Subject,
+    SubjectMatch,
+)
+
+PRIVATE = made.key()
+HOLDER = Subject("MUSTERFRAU<GOESSINGER", "GABRIELE", born="1998-02-26")
+UCI = made.CERTIFICATE["v"][0]["ci"]
+N = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+
+
+def listed(*keys, issued_at=made.NOW, **more):
+    chosen = keys or (made.trusted(PRIVATE),)
+    return TrustList(3, issued_at, issued_at + timedelta(days=7), trust.by_kid(chosen), **more)
+
+
+def judged(code, list_=None, *, now=made.NOW, **more):
+    return offline.verify(code, list_ or listed(), Context(now, **more))
+
+
+def signed(content=None, protected=None, unprotected=None, private=PRIVATE):
+    payload = cbor2.dumps(made.claims(made.CERTIFICATE) if content is None else content)
+    head = {1: -7, 4: made.KID} if protected is None else protected
+    return made.cose(private, payload, head, unprotected or {})
+
+
+def test_a_certificate_of_the_right_person_is_green():
+    found = judged(made.dcc(PRIVATE), subject=HOLDER)
+    assert (found.outcome, found.colour) == (Outcome.VERIFIED, Colour.GREEN)
+    assert found.status is CredentialStatus.GREEN
+    assert (found.scheme, found.issuer, found.snapshot) == (Scheme.EU_DCC, "UT", 3)
+    assert found.kinds == {EvidenceKind.VACCINATION}
+
+
+def test_nobody_to_compare_with_is_never_green():
+    found = judged(made.dcc(PRIVATE))
+    assert (found.outcome, found.colour) == (Outcome.VERIFIED, Colour.UNKNOWN)
+    assert found.status is CredentialStatus.UNDER_REVIEW
+
+
+def test_a_stranger_is_told_from_another_spelling():
+    stranger = judged(made.dcc(PRIVATE), subject=Subject("SMITH", "JOHN", born="1998-02-26"))
+    assert (stranger.outcome, stranger.colour) == (Outcome.SUBJECT_MISMATCH, Colour.RED)
+    typed = Subject("MUSTERFRAU<GOSINGER", "GABRIELE", born="1998-02-26")
+    near = judged(made.dcc(PRIVATE), subject=typed)
+    assert (near.subject_match, near.colour) == (SubjectMatch.POSSIBLE, Colour.YELLOW)
+
+
+@pytest.mark.parametrize("wrap", [lambda m: m, lambda m: m[1:], lambda m: b"\xd8\x3d" + m])
+def test_the_tag_may_be_missing_or_wrapped(wrap):
+    assert judged(made.code(wrap(signed()))).outcome is Outcome.VERIFIED
+
+
+@pytest.mark.parametrize(
+    ("protected", "unprotected", "outcome"),
+    [
+        ({1: -7}, {4: made.KID}, Outcome.VERIFIED),
+        ({}, {1: -7, 4: made.KID}, Outcome.VERIFIED),
+        ({1: -7, 4: made.KID}, {4: b"otherkid"}, Outcome.VERIFIED),
+        ({1: -7, 4: b"otherkid"}, {4: made.KID}, Outcome.ISSUER_NOT_TRUSTED),
+        ({1: -7}, {}, Outcome.KID_NOT_INCLUDED),
+        ({4: made.KID}, {}, Outcome.INVALID_SIGNING_FORMAT),
+        ({1: -35, 4: made.KID}, {}, Outcome.INVALID_SIGNING_FORMAT),  # ES384
+        ({1: 5, 4: made.KID}, {}, Outcome.INVALID_SIGNING_FORMAT),  # HMAC
+        ({1: -37, 4: made.KID}, {}, Outcome.INVALID_SIGNATURE),  # PS256 by a key on P-256
+        ({1: -37, 4: made.KID}, {1: -7}, Outcome.INVALID_SIGNATURE),
+        ({1: True, 4: made.KID}, {}, Outcome.INVALID_SIGNING_FORMAT),
+        ({1: -7, 4: "text"}, {}, Outcome.KID_NOT_INCLUDED),
+    ],
+)
+def test_where_headers_disagree_the_protected_one_counts(protected, unprotected, outcome):
+    code = made.code(signed(protected=protected, unprotected=unprotected))
+    assert judged(code).outcome is outcome
+
+
+@pytest.mark.parametrize(
+    ("more", "outcome"),
+    [
+        ({"exp": made.SECOND}, Outcome.VERIFIED),
+        ({"exp": made.SECOND - 1}, Outcome.EXPIRED),
+        ({"exp": made.SECOND + 0.5}, Outcome.VERIFIED),
+        ({"iat": made.SECOND + 300}, Outcome.VERIFIED),
+        ({"iat": made.SECOND + 301}, Outcome.NOT_YET_VALID),
+        ({"exp": math.nan}, Outcome.INVALID_CONTENT),
+        ({"exp": math.inf}, Outcome.INVALID_CONTENT),
+        ({"iat": -math.inf}, Outcome.INVALID_CONTENT),
+        ({"exp": "2099-01-01"}, Outcome.INVALID_CONTENT),
+        ({"exp": True}, Outcome.INVALID_CONTENT),
+        ({"exp": None}, Outcome.INVALID_CONTENT),
+    ],
+)
+def test_both_ends_of_a_validity_belong_to_it_and_an_end_there_must_be(more, outcome):
+    code = made.code(signed(made.claims(made.CERTIFICATE, **more)))
+    assert judged(code).outcome is outcome
+
+
+def test_a_number_in_a_date_tag_is_the_number():
+    tagged = made.claims(made.CERTIFICATE, exp=cbor2.CBORTag(1, made.SECOND - 1))
+    assert judged(made.code(signed(tagged))).outcome is Outcome.EXPIRED
+
+
+def test_every_key_of_an_id_is_tried():
+    other = made.trusted(made.key(), issuer="XX")
+    assert judged(made.dcc(PRIVATE), listed(other, made.trusted(PRIVATE))).issuer == "UT"
+    assert judged(made.dcc(PRIVATE), listed(other)).outcome is Outcome.INVALID_SIGNATURE
+
+
+def test_a_key_that_was_taken_off_the_list_is_not_one_never_heard_of():
+    gone = judged(made.dcc(PRIVATE), listed(made.trusted(PRIVATE, removed=True)))
+    assert (gone.outcome, gone.colour) == (Outcome.TERMINATED_KEYS, Colour.RED)
+    unheard = judged(made.dcc(PRIVATE), listed(made.trusted(PRIVATE, kid=b"otherkid")))
+    assert (unheard.outcome, unheard.colour) == (Outcome.ISSUER_NOT_TRUSTED, Colour.UNKNOWN)
+
+
+@pytest.mark.parametrize("bits", [2048, 1024])
+def test_rsa_signs_from_2048_bits(bits):
+    private = rsa.generate_private_key(65537, bits)
+    outcome = judged(made.dcc(private), listed(made.trusted(private))).outcome
+    assert outcome is (Outcome.VERIFIED if bits == 2048 else Outcome.INVALID_SIGNATURE)
+
+
+def test_a_key_on_another_curve_signs_nothing():
+    other = made.trusted(ec.generate_private_key(ec.SECP384R1()))
+    assert judged(made.dcc(PRIVATE), listed(other)).outcome is Outcome.INVALID_SIGNATURE
+
+
+@pytest.mark.parametrize(
+    ("kinds", "outcome"),
+    [
+        (None, Outcome.VERIFIED),
+        (frozenset({EvidenceKind.VACCINATION, EvidenceKind.TEST}), Outcome.VERIFIED),
+        (frozenset({EvidenceKind.TEST}), Outcome.KEY_USAGE_MISMATCH),
+        (frozenset(), Outcome.KEY_USAGE_MISMATCH),
+    ],
+)
+def test_a_key_signs_what_it_may(kinds, outcome):
+    found = judged(made.dcc(PRIVATE), listed(made.trusted(PRIVATE, kinds=kinds)))
+    assert found.outcome is outcome
+
+
+def test_a_key_of_one_domain_signs_nothing_of_another():
+    yellow_card = {"n": "Jane Citizen", "dob": "1961-05-15", "v": {"dt": "2026-01-02"}}
+    code = made.dcc(PRIVATE, made.claims(yellow_card, -6, exp=None))
+    assert judged(code).outcome is Outcome.KEY_USAGE_MISMATCH
+    icvp = listed(made.trusted(PRIVATE, Domain.ICVP))
+    assert judged(code, icvp).outcome is Outcome.VERIFIED  # an end it need not have
+    assert judged(code, icvp).scheme is Scheme.WHO_DVC
+    assert judged(made.dcc(PRIVATE), icvp).outcome is Outcome.KEY_USAGE_MISMATCH
+    assert judged(made.dcc(PRIVATE), listed(made.trusted(PRIVATE, Domain.SHC))).outcome is (
+        Outcome.ISSUER_NOT_TRUSTED
+    )
+
+
+def test_a_yellow_card_is_valid_to_the_end_of_its_last_day():
+    dose = {"dt": "2016-01-02", "vls": "2016-01-12", "vle": "2026-07-01"}
+    content = made.claims({"n": "Jane", "dob": "1961", "v": dose}, -6, exp=None)
+    code, icvp = made.dcc(PRIVATE, content), listed(made.trusted(PRIVATE, Domain.ICVP))
+    assert judged(code, icvp).outcome is Outcome.VERIFIED
+    assert judged(code, icvp, now=made.NOW + timedelta(hours=12)).outcome is Outcome.EXPIRED
+
+
+def test_a_signature_that_is_bent_is_revoked_with_the_straight_one():
+    code = made.dcc(PRIVATE)
+    message = hcert.read(code)
+    bent = N - int.from_bytes(message.signature[32:], "big")
+    other = message.signature[:32] + bent.to_bytes(32, "big")
+    twin = made.code(
+        cbor2.dumps([b"\xa2\x01\x26\x04\x48" + made.KID, {}, message.payload, other])
+    )
+    assert judged(twin).outcome is Outcome.VERIFIED
+    slices = {made.KID: {HashType.SIGNATURE: Slice.of([trust.digest(message.mark)])}}
+    for one in (code, twin):
+        found = judged(one, listed(revoked=slices))
+        assert (found.outcome, found.colour) == (Outcome.REVOKED, Colour.RED)
+
+
+@pytest.mark.parametrize(
+    ("kind", "named"), [(HashType.UCI, UCI), (HashType.COUNTRY_CODE_UCI, "AT" + UCI)]
+)
+def test_a_certificate_is_revoked_by_its_identifier(kind, named):
+    slices = {made.KID: {kind: Slice.of([trust.digest(named.encode())])}}
+    assert judged(made.dcc(PRIVATE), listed(revoked=slices)).outcome is Outcome.REVOKED
+    elsewhere = {b"otherkid": slices[made.KID]}
+    assert judged(made.dcc(PRIVATE), listed(revoked=elsewhere)).outcome is Outcome.VERIFIED
+
+
+def test_what_the_house_denies_is_refused_whatever_lists_say():
+    code = made.dcc(PRIVATE)
+    kid = judged(code, listed(denied=Denied(kids=frozenset({made.KID}))))
+    assert (kid.outcome, kid.colour) == (Outcome.REVOKED_KEYS, Colour.RED)
+    for one in (hcert.read(code).mark, UCI.encode()):
+        denied = Denied(hashes=frozenset({trust.digest(one)}))
+        assert judged(code, listed(denied=denied)).outcome is Outcome.REVOKED
+
+
+@pytest.mark.parametrize(
+    ("age", "colour"),
+    [
+        (timedelta(hours=24), Colour.GREEN),
+        (timedelta(hours=72), Colour.GREEN),
+        (timedelta(hours=73), Colour.YELLOW),
+        (timedelta(days=8), Colour.UNKNOWN),
+    ],
+)
+def test_a_list_grows_old(age, colour):
+    found = judged(made.dcc(PRIVATE), listed(issued_at=made.NOW - age), subject=HOLDER)
+    assert found.colour is colour
+    assert (found.status is CredentialStatus.GREEN) is (colour is Colour.GREEN)
+
+
+def test_without_a_list_nothing_is_known():
+    found = offline.verify(made.dcc(PRIVATE), None, Context(made.NOW))
+    assert (found.outcome, found.colour) == (Outcome.PROVIDER_UNAVAILABLE, Colour.UNKNOWN)
+
+
+def test_rules_are_met_or_not_or_silent():
+    def ask(told):
+        return judged(made.dcc(PRIVATE), subject=HOLDER, unmet=lambda *_: told)
+
+    assert ask(()).colour is Colour.GREEN
+    missed = ask(("VR-1",))
+    assert (missed.outcome, missed.colour) == (Outcome.POLICY_FAILED, Colour.YELLOW)
+    assert missed.unmet == ("VR-1",)
+    assert (ask(None).policy, ask(None).colour) == (Held.UNKNOWN, Colour.UNKNOWN)
+
+
+CARD_KEY = made.key()
+
+
+def card_list(**more):
+    return listed(certificates.of_card_issuer(made.jwk(CARD_KEY), made.CARDS), **more)
+
+
+def test_a_card_is_read_as_text_digits_and_chunks():
+    card = made.jws(CARD_KEY)
+    digits = made.numeric(card).removeprefix("shc:/")
+    half = len(digits) // 4 * 2
+    chunks = f"shc:/2/2/{digits[half:]} shc:/1/2/{digits[:half]}"
+    file = json.dumps({"verifiableCredential": [card]})
+    holder = Subject("ANYPERSON", "JOHN<B", born="1951-01-20")
+    for shown in (card, made.numeric(card), chunks, file):
+        found = judged(shown, card_list(), subject=holder)
+        assert (found.outcome, found.colour) == (Outcome.VERIFIED, Colour.GREEN)
+    assert judged(f"shc:/1/2/{digits[:half]}", card_list()).outcome is Outcome.INVALID_ENCODING
+
+
+@pytest.mark.parametrize(
+    ("head", "outcome"),
+    [
+        ({"alg": "none"}, Outcome.INVALID_SIGNING_FORMAT),
+        ({"alg": "HS256"}, Outcome.INVALID_SIGNING_FORMAT),
+        ({"zip": None}, Outcome.INVALID_SIGNING_FORMAT),
+        ({"kid": None}, Outcome.KID_NOT_INCLUDED),
+        ({"kid": "other"}, Outcome.ISSUER_NOT_TRUSTED),
+    ],
+)
+def test_the_header_of_a_card_leaves_no_choice(head, outcome):
+    assert judged(made.jws(CARD_KEY, **head), card_list()).outcome is outcome
+
+
+def test_a_card_of_another_issuer_than_its_keys_is_not_believed():
+    card = made.jws(CARD_KEY, {**made.CARD, "iss": "https://other.example.org"})
+    assert judged(card, card_list()).outcome is Outcome.ISSUER_NOT_TRUSTED
+
+
+@pytest.mark.parametrize(("before", "outcome"), [
+    (None, Outcome.REVOKED),
+    (made.CARD["nbf"] + 1.0, Outcome.REVOKED),
+    (float(made.CARD["nbf"]), Outcome.VERIFIED),
+])  # fmt: skip
+def test_a_card_is_revoked_by_its_id_and_moment(before, outcome):
+    card = made.jws(CARD_KEY, {**made.CARD, "vc": {**made.CARD["vc"], "rid": "abc"}})
+    entries = {shc.read(card).kid: {"abc": before}}
+    assert judged(card, card_list(revoked_cards=entries)).outcome is outcome
+
+
+AUTHORITY, SIGNER = made.key(), made.key()
+ROOT = made.certificate(AUTHORITY, AUTHORITY, authority=True)
+LEAF = made.der(made.certificate(SIGNER, AUTHORITY))
+
+
+def seal_list(**more):
+    return listed(certificates.authority(certificates.read(made.der(ROOT))), **more)
+
+
+def test_a_seal_binds_to_the_passport_number():
+    holder = Subject("CITIZEN", "JANE<SUE", born="1961-05-15", number="PA0941262")
+    found = judged(made.seal(SIGNER, LEAF), seal_list(), subject=holder)
+    assert (found.outcome, found.colour) == (Outcome.VERIFIED, Colour.GREEN)
+    assert (found.scheme, found.issuer) == (Scheme.VDS_NC, "UT")
+    other = Subject("CITIZEN", "JANE<SUE", born="1961-05-15", number="PB1")
+    renewed = judged(made.seal(SIGNER, LEAF), seal_list(), subject=other)
+    assert renewed.colour is Colour.YELLOW
+
+
+def test_a_seal_is_as_good_as_its_signer():
+    stranger = made.key()
+    self_made = made.der(made.certificate(SIGNER, stranger))
+    assert (
+        judged(made.seal(SIGNER, self_made), seal_list()).outcome is Outcome.ISSUER_NOT_TRUSTED
+    )
+    other = made.der(made.certificate(SIGNER, AUTHORITY, usages=()))
+    assert judged(made.seal(SIGNER, other), seal_list()).outcome is Outcome.KEY_USAGE_MISMATCH
+    assert judged(made.seal(stranger, LEAF), seal_list()).outcome is Outcome.INVALID_SIGNATURE
+    broken = bytearray(LEAF)
+    broken[-1] ^= 1
+    assert (
+        judged(made.seal(SIGNER, bytes(broken)), seal_list()).outcome
+        is Outcome.INVALID_SIGNATURE
+    )
+    denied = Denied(kids=frozenset({certificates.read(LEAF).kid}))
+    assert (
+        judged(made.seal(SIGNER, LEAF), seal_list(denied=denied)).outcome
+        is Outcome.REVOKED_KEYS
+    )
+    late = judged(made.seal(SIGNER, LEAF), seal_list(), now=made.NOW + timedelta(days=366))
+    assert Outcome.EXPIRED_KEYS in late.reasons
+
+
+def test_a_number_that_has_two_spellings_is_in_no_seal():
+    data = {**made.SEAL, "msg": {**made.SEAL["msg"], "x": 1.5}}
+    assert judged(made.seal(SIGNER, LEAF, data), seal_list()).outcome is Outcome.INVALID_CONTENT
+
+
+@pytest.mark.parametrize(
+    "text", ["shlink:/eyJ1cmwi", "vhlink:/eyJ1cmwi", "https://a.example", "", "HC1"]
+)
+def test_links_and_nonsense_are_not_followed(text):
+    assert judged(text).outcome is Outcome.NOT_SUPPORTED
+
+
+EVERY = listed(
+    made.trusted(PRIVATE),
+    certificates.of_card_issuer(made.jwk(CARD_KEY), made.CARDS),
+    certificates.authority(certificates.read(made.der(ROOT))),
+)
+
+
+def test_hostile_texts_get_an_answer():
+    for name, text in _hostile.texts(random.Random(1)):
+        assert judged(text, EVERY).outcome is not Outcome.VERIFIED, name
+
+
+@pytest.mark.parametrize("make", [
+    lambda: made.dcc(PRIVATE),
+    lambda: made.jws(CARD_KEY),
+    lambda: made.numeric(made.jws(CARD_KEY)),
+    lambda: json.dumps({"verifiableCredential": [made.jws(CARD_KEY)] * 2}),
+    lambda: made.seal(SIGNER, LEAF),
+])  # fmt: skip
+def test_no_damage_makes_another_credential(make):
+    code = make()
+    assert judged(code, EVERY).outcome is Outcome.VERIFIED
+    _mutating.tried(code, EVERY, Context(made.NOW), 400, seed=222)
