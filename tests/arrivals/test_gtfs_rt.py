@@ -409,6 +409,25 @@ def test_a_very_large_entity_is_passed_over():
     assert len(found) == 2
 
 
+def test_entities_without_end_are_too_many(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(gtfs_rt, "MOST_ENTITIES", 100)
+    head = message().SerializeToString()
+    assert read(head + b"\x12\x00" * 100) == []
+    with pytest.raises(Unreadable) as refused:
+        read(head + b"\x12\x00" * 101)
+    assert refused.value.reason == "too-large"
+
+
+def test_an_update_keeps_its_place_whatever_is_known_of_runs():
+    """A delivery that is read again goes on by the place, and more may be known by then."""
+    body = message(*(update(stop(3, "A", delay=9), trip_id=f"T{n}") for n in range(3)))
+    for calls in ({}, {("T1", TODAY): 7}):
+        told = Reading(PACIFIC, TODAY, frozenset({"HUB"}), {}, calls)
+        found = list(gtfs_rt.read(Delivery(body.SerializeToString(), NOW), told))
+        assert len(found) == 3
+        assert isinstance(found[1], ArrivalEvent) == bool(calls)
+
+
 def test_damaged_messages_give_updates_or_a_word():
     whole = sample(UPDATES)
     dice = random.Random(1699405534)

@@ -34,6 +34,7 @@ from twinstile.arrivals.records import (
 from twinstile.arrivals.types import Mode
 
 LONGEST_ENTITY: Final = 1 << 18
+MOST_ENTITIES: Final = 200_000
 MOST_DELAY_S: Final = 2 * 86_400
 FARTHEST_S: Final = 10 * 86_400
 """Of an arrival from the day its trip began."""
@@ -64,7 +65,7 @@ _EARLY: Final = dt.timedelta(hours=3)
 
 
 _NOTHING: Final = Unknown(())
-"""In the place of an entity that says nothing of this hub: what is known of runs may be more
+"""In the place of an update that says nothing of this hub: what is known of runs may be more
 when a delivery is read again, and its records stand where they stood."""
 
 
@@ -97,6 +98,8 @@ def read(delivery: Delivery, reading: Reading) -> Iterator[Record | Unknown | Re
     charsets.refuse_page(delivery.body)
     head = _head(delivery)
     for row, part in enumerate(_parts(delivery.body, _ENTITY), 1):
+        if row > MOST_ENTITIES:
+            raise Unreadable(Reason.TOO_LARGE)
         if len(part) > LONGEST_ENTITY:
             yield Reject(row, Reason.TOO_LONG, "entity")
             continue
@@ -109,7 +112,8 @@ def read(delivery: Delivery, reading: Reading) -> Iterator[Record | Unknown | Re
         except _Refused as refused:
             yield Reject(row, refused.reason, refused.column)
         else:
-            yield event or _NOTHING
+            if told:
+                yield event or _NOTHING
 
 
 def _parts(body: bytes, wanted: int) -> Iterator[bytes]:
