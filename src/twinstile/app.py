@@ -15,6 +15,8 @@ from twinstile.arrivals.feeds import api as feeds
 from twinstile.arrivals.tags import Tagger
 from twinstile.cases import api as cases
 from twinstile.contract import Documented
+from twinstile.credentials import api as credentials
+from twinstile.credentials import verifying
 from twinstile.export import api as export
 from twinstile.export import identified
 from twinstile.pages import docs, health, landing
@@ -60,6 +62,7 @@ ROUTERS = (
     approvals_api.router,
     policy.router,
     entry.router,
+    credentials.router,
     replay.router,
     arrivals.router,
     feeds.router,
@@ -111,6 +114,7 @@ def create_app(house: House, background: Background | None = None) -> FastAPI:
                 await asyncio.wait({beside})
             committing.cancel()  # the server has answered every request by now
             await asyncio.wait({committing})
+            await verifier.close()
             await house.database.close()
 
     policies = Policies()
@@ -128,6 +132,7 @@ def create_app(house: House, background: Background | None = None) -> FastAPI:
     app.state.entry_rules = entry_rules.load(house.settings.entry_rules)
     app.state.committer = committer
     app.state.tagger = Tagger()
+    app.state.verifier = verifier = verifying.verifier(house.settings)
     app.state.kinds = kinds_of(house, policies)
     app.state.feed = Feed(house.database)
     app.state.leaving = False  # true from when the server is told to end: who waits is let go

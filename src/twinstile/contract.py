@@ -68,6 +68,7 @@ TAGS = {
     "parties": "People who travel together, and the guardian of the minors among them.",
     "outage": "Hours without the service: forms keyed in, people counted, tablets alone.",
     "surge": "Surge orders, and people let through unscreened until data settle it.",
+    "credentials": "Health codes and certificates as they are scanned, and what is believed.",
     "checks": "What devices observe: one passage of one person past one device each.",
     "screenings": "The passage of a person through the hub, folded from checks.",
     "reminders": "Reminders given before arrival and in the hub.",

@@ -22,6 +22,8 @@ from sqlalchemy.pool import NullPool
 from twinstile import destruction
 from twinstile.arrivals.feeds import config
 from twinstile.arrivals.feeds.config import InvalidFeeds
+from twinstile.credentials import verifying
+from twinstile.credentials.providers.settings import InvalidProviders
 from twinstile.identity import regions
 from twinstile.identity.regions import InvalidRegions
 from twinstile.platform import devices, embedded, masters, schema, shifts, supervision
@@ -139,6 +141,7 @@ def open_house(settings: Settings, place: Place) -> House:
         entry_rules.load(settings.entry_rules)
         config.of(settings)
         routing.of(settings)
+        verifying.verifier(settings)
     except InvalidRegions as error:
         raise SettingsError(f"TWINSTILE_REGIONS_FILE: {error}") from error
     except InvalidEntryRules as error:
@@ -147,6 +150,8 @@ def open_house(settings: Settings, place: Place) -> House:
         raise SettingsError(f"TWINSTILE_FEEDS_FILE: {error}") from error
     except InvalidChannels as error:
         raise SettingsError(f"TWINSTILE_CHANNELS_FILE: {error}") from error
+    except InvalidProviders as error:
+        raise SettingsError(f"TWINSTILE_PROVIDERS_FILE: {error}") from error
     database = Database(
         place.service_url,
         pool_size=settings.pool_size,

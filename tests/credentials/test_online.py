@@ -3,7 +3,9 @@
 import asyncio
 import datetime as dt
 import json
+import re
 import time
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ from twinstile.credentials.providers.answers import AnswerUnusable
 from twinstile.credentials.providers.online import AT_ONCE, WITHIN_S
 from twinstile.credentials.providers.profiles import ProfileError, Recipe, Signing
 from twinstile.credentials.providers.questions import SecretUnusable
-from twinstile.credentials.providers.settings import InvalidProviders
+from twinstile.credentials.providers.settings import InvalidProviders, ProviderSettings
 from twinstile.credentials.types import (
     Colour,
     Context,
@@ -314,3 +316,13 @@ def test_nothing_of_a_code_is_in_what_is_printed_of_a_question() -> None:
     asked_so = questions.ask(profile, lambda _: "sig", "CANARY", {"app_id": "1"}, NOW)
     assert b"CANARY" in asked_so.body
     assert "CANARY" not in repr(asked_so)
+
+
+def test_the_example_that_operators_are_shown_names_what_there_is() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "credentials.md").read_text("utf-8")
+    (example,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    for told in tomllib.loads(example)["provider"]:
+        provider = ProviderSettings.model_validate(told)
+        profile = profiles.load(provider.profile)
+        assert questions.missing(profile, {**provider.parameters, "app_id": "x"}) == []
+    assert all(f"`{name}`" in page for name in [*PROFILES, *ProviderSettings.model_fields])

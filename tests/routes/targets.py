@@ -105,6 +105,19 @@ FACT = (
 )
 
 
+SCANNED = (
+    *at("/channel", of=WORDS),
+    Fault("/text", '""', "too-short"),
+    Fault("/text", f'"{CANARY * 600}"', "too-long"),
+    Fault("/text", f'"{CANARY}\\u0000"', "invalid-text"),
+    Fault("/text", f'"{CANARY}\\nx"', "invalid-text"),
+    Fault("/text", '"\\ud800"', "invalid-text"),
+    Fault("/text", f'["{CANARY}"]', "invalid-format"),
+    Fault("/rules", f'"{CANARY}"', "unknown-value"),
+    Fault("/image", f'"{CANARY}"', "unknown-field"),
+)
+
+
 def fact() -> Json:
     """A check of the canary."""
     return people.fact(identity=_identity(), party=_party(), **_claims())
@@ -112,7 +125,8 @@ def fact() -> Json:
 
 def check() -> Json:
     """The same as sent by itself."""
-    return people.check(identity=_identity(), party=_party(), **_claims())
+    scanned = {"text": CANARY, "channel": "WEDGE"}
+    return people.check(identity=_identity(), party=_party(), scanned=scanned, **_claims())
 
 
 def _claims() -> Json:
@@ -176,6 +190,7 @@ TARGETS = (
         check,
         (
             *FACT,
+            *(fault.below("/scanned") for fault in SCANNED),
             *at("/counter", of=(*COUNTS, ("0", "out-of-range"))),
             *at("/sent_at", of=MOMENTS),
             *at("/made_for", of=SLUGS),
@@ -473,6 +488,17 @@ TARGETS = (
             *at("/document", of=(('"x"', "invalid-format"), ("null", "invalid-format"))),
             Fault("/effective_from", '"2026-11-24T00:00:00Z"', "unknown-field"),
         ),
+    ),
+    Target(
+        "POST",
+        "/v1/credentials:verify",
+        Role.SCREENER,
+        lambda: {
+            "text": CANARY,
+            "channel": "WEDGE",
+            "document": people.document(NUMBER, name=CANARY),
+        },
+        (*SCANNED, *(fault.below("/document") for fault in DOCUMENT), *at("", of=NO_BODIES)),
     ),
     Target(
         "POST",

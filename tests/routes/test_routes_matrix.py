@@ -71,6 +71,7 @@ ALLOWED: Mapping[str, frozenset[str]] = {
     "GET /v1/entry-rules": STAFF,
     "GET /v1/entry-rules/{pack}": STAFF,
     "POST /v1/entry-rules/{pack}/judgements": LANE,
+    "POST /v1/credentials:verify": LANE,
     "PUT /v1/runs/{run_id}": PLANNERS,
     "GET /v1/runs": ON_THE_FLOOR,
     "PUT /v1/runs/{run_id}/manifest": PLANNERS,

@@ -119,6 +119,11 @@ class Settings(BaseSettings):
         description="gateways that take messages to travellers, in TOML; channels.toml in the "
         "data folder unless set, and a folder of files where there is none",
     )
+    providers_file: Path | None = Field(
+        default=None,
+        description="online providers of health codes, in TOML; providers.toml in the data "
+        "folder unless set, and none where there is no such file",
+    )
     metrics_token: SecretStr | None = Field(
         default=None,
         min_length=16,
@@ -208,6 +213,12 @@ class Settings(BaseSettings):
         """Where the channels of messages are told."""
         own = self.data_path / "channels.toml"
         return (self.channels_file or own).expanduser().absolute()
+
+    @property
+    def providers_path(self) -> Path:
+        """Where the online providers of health codes are told."""
+        own = self.data_path / "providers.toml"
+        return (self.providers_file or own).expanduser().absolute()
 
     @property
     def audit_path(self) -> Path:

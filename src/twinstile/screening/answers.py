@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from twinstile.credentials.bodies import AssessmentAnswer
 from twinstile.platform import observe
 from twinstile.platform.auth import Principal
 from twinstile.platform.errors import Problem
@@ -38,7 +39,9 @@ _NEXT = {
 _TEXTS = {code: {"en": said.en, "zh-CN": said.zh_cn} for code, said in BEYOND_POLICY.items()}
 
 
-def check(done: Recorded, language: str, who: Principal) -> CheckAnswer:
+def check(
+    done: Recorded, language: str, who: Principal, seen: AssessmentAnswer | None = None
+) -> CheckAnswer:
     """The answer to a check, reasons in the language asked for as far as the policy has it."""
     decision = done.decision
     observe.CHECKS.labels(who.hub_id, done.status, decision.verdict).inc()
@@ -69,6 +72,7 @@ def check(done: Recorded, language: str, who: Principal) -> CheckAnswer:
             complete=done.completeness.complete,
         ),
         party=PartyTold.model_validate(done.party) if done.party else None,
+        credential=seen,
     )
 
 

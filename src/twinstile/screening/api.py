@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from pydantic import Field
 
 from twinstile.arrivals.api import Tagging
+from twinstile.credentials.api import Judging
 from twinstile.identity import forms
 from twinstile.platform import clock, devices, paging
 from twinstile.platform.approvals_api import Known
@@ -37,6 +38,7 @@ from twinstile.screening import (
     overrides,
     quarantine,
     queries,
+    shown,
     transitions,
 )
 from twinstile.screening.acts import Given
@@ -45,7 +47,6 @@ from twinstile.screening.bodies import (
     BatchBody,
     CheckAnswer,
     CheckBody,
-    FactKind,
     FactStatus,
     ReminderBody,
     StepAnswer,
@@ -102,6 +103,7 @@ async def put_check(
     check_id: UUID,
     body: CheckBody,
     committer: Gate,
+    judge: Judging,
     response: Response,
     who: Annotated[Principal, caller(Scope.CHECKS_WRITE)],
     language: Language = "en",
@@ -115,28 +117,17 @@ async def put_check(
     if body.made_for not in {None, who.hub_id}:
         raise OtherHub
     receiver = _receiver(who, committer.house, clock.now())
-    check = intake.check(body, check_id, body.counter, body.sent_at, receiver)
+    seen, told = await shown.look(judge, body, who, language)
+    check = intake.check(body, check_id, body.counter, body.sent_at, receiver, seen)
     done = await committer.record(receiver, check)
     if done.reused:
         async with committer.house.database.transaction() as tx:
-            await quarantine.keep(tx, receiver, _as_item(check_id, body), check_id, KeptAside())
+            item = quarantine.as_item(check_id, body)
+            await quarantine.keep(tx, receiver, item, check_id, KeptAside())
         raise KeptAside
     if done.status is FactStatus.DUPLICATE:
         response.status_code = 200
-    return answers.check(done, language, who)
-
-
-def _as_item(check_id: UUID, body: CheckBody) -> dict[str, object]:
-    """The check as a batch would bring it, so that it is kept aside once either way."""
-    fact = body.model_dump(
-        mode="json", exclude={"counter", "sent_at", "made_for"}, exclude_unset=True
-    )
-    return {
-        "kind": FactKind.CHECK.value,
-        "id": str(check_id),
-        "counter": body.counter,
-        "body": fact,
-    }
+    return answers.check(done, language, who, told)
 
 
 @facts_router.post(

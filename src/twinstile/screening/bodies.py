@@ -16,6 +16,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from twinstile.credentials.bodies import AssessmentAnswer, ScannedBody
 from twinstile.credentials.types import CredentialKind, CredentialStatus
 from twinstile.identity.forms import DocumentForm
 from twinstile.identity.types import Finding, IdentityResult
@@ -144,6 +145,12 @@ class CheckFact(ClaimFields):
 class CheckBody(CheckFact):
     """A check sent by itself."""
 
+    scanned: ScannedBody | None = Field(
+        default=None,
+        exclude=True,  # from everything that is made of a body: it is stored nowhere
+        description="what was read of the credential: what the service finds takes the place "
+        "of `credential.status` (send PENDING). Never stored; in a batch there is none",
+    )
     made_for: MadeFor = None
     counter: Counter
     sent_at: Moment = Field(description="the device's clock at sending; gives the offset")
@@ -327,6 +334,9 @@ class CheckAnswer(Answer):
     findings: list[Finding] = Field(description="what reading the document found; a hint")
     completeness: CompletenessAnswer
     party: PartyTold | None = Field(description="null also when the party is full")
+    credential: AssessmentAnswer | None = Field(
+        description="of what was scanned with this request; null: nothing was"
+    )
 
 
 class FaultAnswer(Answer):

@@ -7,6 +7,8 @@ from functools import cache
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from twinstile.credentials.types import CredentialKind
+from twinstile.credentials.verifying import Verified
 from twinstile.identity import forms, vault
 from twinstile.identity.forms import Terms
 from twinstile.identity.types import Finding
@@ -34,22 +36,32 @@ class Receiver:
 
 
 def check(
-    body: CheckFact, check_id: UUID, counter: int, sent_at: datetime, receiver: Receiver
+    body: CheckFact,
+    check_id: UUID,
+    counter: int,
+    sent_at: datetime,
+    receiver: Receiver,
+    seen: Verified | None = None,
 ) -> GateCheck:
-    """The check a body describes. Raises `InvalidInput` for an unreadable document."""
+    """The check a body describes. Raises `InvalidInput` for an unreadable document.
+
+    `seen`: what the service itself found of the credential. It is no part of the fingerprint,
+    for a provider may answer otherwise when the same check is sent again.
+    """
     who, at = receiver.who, receiver.at
     identity, findings = None, frozenset[Finding]()
     if body.identity is not None and body.identity.document is not None:
         identity, findings = forms.identify(
             body.identity.document, "/identity/document", receiver.terms
         )
+    credential = _credential(body, seen)
     thermal = body.temperature
     reading = thermal and rules.reading(
         thermal.value, thermal.unit, thermal.method, body.observed_at, thermal.error
     )
     brought = Brought(
         reading,
-        body.credential.status.value if body.credential else None,
+        str(credential["status"]) if credential else None,
         body.identity.result.value if body.identity else None,
         body.illness,
         frozenset(body.reminders),
@@ -64,7 +76,7 @@ def check(
             "tenths": reading.tenths,
             **thermal.model_dump(mode="json", exclude={"value", "unit"}, exclude_none=True),
         },
-        "credential": body.credential and body.credential.model_dump(mode="json"),
+        "credential": credential,
         "identity": body.identity
         and {
             "kind": identity.document.kind.value if identity else None,
@@ -104,6 +116,23 @@ def check(
         findings=sorted(findings),
         fingerprints=fingerprints(receiver, content(body)),
     )
+
+
+def _credential(body: CheckFact, seen: Verified | None) -> dict[str, object] | None:
+    """The evidence of a credential: what was found of it, and nothing of what it holds."""
+    told = body.credential and body.credential.model_dump(mode="json")
+    if seen is None:
+        return told
+    found = seen.assessment
+    return {
+        **(told or {"kind": CredentialKind.HEALTH_CODE.value}),
+        "status": found.status.value,
+        "scheme": found.scheme,
+        "outcome": found.outcome.value,
+        "provider": seen.provider,
+        "snapshot": found.snapshot,
+        "subject": found.subject_match.value,
+    }
 
 
 MINOR_BELOW = 14

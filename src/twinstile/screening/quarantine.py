@@ -13,7 +13,7 @@ from twinstile.platform.db import Transaction
 from twinstile.platform.errors import Problem
 from twinstile.platform.tables import Quarantine
 from twinstile.screening import intake
-from twinstile.screening.bodies import FactKind
+from twinstile.screening.bodies import CheckBody, FactKind
 from twinstile.screening.intake import Receiver
 
 
@@ -22,8 +22,10 @@ async def keep(
 ) -> None:
     """Keep a fact that was not accepted, once however often a device sends it.
 
-    `item` is the fact as a batch has it; it need not even be an object.
+    `item` is the fact as a batch has it; it need not even be an object. What was scanned of a
+    credential does not belong in one, and is not kept.
     """
+    item = unscanned(item)
     key_id = vault.day_key(receiver.at.astimezone(receiver.zone).date())
     hub_id = receiver.who.hub_id
     raw = intake.canonical(item)
@@ -52,6 +54,31 @@ async def keep(
         .on_conflict_do_nothing()
     )
     observe.QUARANTINED.labels(hub_id, problem.slug).inc()
+
+
+def as_item(check_id: UUID, body: CheckBody) -> dict[str, object]:
+    """The check as a batch would bring it, so that it is kept aside once either way."""
+    fact = body.model_dump(
+        mode="json", exclude={"counter", "sent_at", "made_for"}, exclude_unset=True
+    )
+    return {
+        "kind": FactKind.CHECK.value,
+        "id": str(check_id),
+        "counter": body.counter,
+        "body": fact,
+    }
+
+
+def unscanned(item: object) -> object:
+    """The item without what was scanned of a credential, wherever it stands."""
+    match item:
+        case dict():
+            members = cast("dict[str, object]", item).items()
+            return {name: unscanned(one) for name, one in members if name != "scanned"}
+        case list():
+            return [unscanned(one) for one in cast("list[object]", item)]
+        case _:
+            return item
 
 
 def belongs(hub_id: str, quarantine_id: UUID) -> bytes:

@@ -139,13 +139,11 @@ class _File(BaseModel):
         return self
 
 
-def load(path: Path | None) -> tuple[Online, ...]:
+def load(path: Path) -> tuple[Online, ...]:
     """The providers of a hub, as they are asked in turn whose code it is.
 
     Raises `InvalidProviders`.
     """
-    if path is None:
-        return ()
     try:
         with path.open("rb") as file:
             written = file.read(LARGEST + 1)

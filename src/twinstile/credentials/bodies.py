@@ -1,0 +1,98 @@
+"""Bodies about credentials, shared with the room that records checks."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Final
+
+from pydantic import BeforeValidator, Field, StringConstraints
+from pydantic_core import PydanticCustomError
+
+from twinstile.credentials.types import (
+    Colour,
+    CredentialStatus,
+    EvidenceKind,
+    Freshness,
+    Held,
+    Outcome,
+    Scheme,
+    SubjectMatch,
+)
+from twinstile.identity.forms import DocumentForm
+from twinstile.platform.fields import Answer, Body, Word
+
+LONGEST: Final = 7089
+"""Characters: the digits of the largest QR code, as SMART Health Cards use it."""
+
+
+class Channel(StrEnum):
+    """How the text was read."""
+
+    CAMERA = "CAMERA"
+    WEDGE = "WEDGE"  # a scanner that types as a keyboard does
+    SERIAL = "SERIAL"
+    MANUAL = "MANUAL"
+
+
+def _printable(text: object) -> object:
+    """No control characters, whatever a scanner puts behind a code; blanks may be content."""
+    if not isinstance(text, str):
+        return text
+    text = text.rstrip("\r\n")
+    if not text.isprintable():
+        raise PydanticCustomError("invalid-text", "control character or lone surrogate")
+    return text
+
+
+ScannedText = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=LONGEST, strict=True),
+    BeforeValidator(_printable),
+    Field(repr=False, description="exactly as the code has it", examples=["HC1:6BFOXN…"]),
+]
+
+
+class ScannedBody(Body):
+    """What a reader read of a credential. Nothing of it is ever stored."""
+
+    text: ScannedText
+    channel: Channel = Channel.CAMERA
+    rules: Word | None = Field(
+        default=None,
+        description="entry rules it has to meet, by their pack; null: none",
+        examples=[None],
+    )
+
+
+class VerificationBody(ScannedBody):
+    document: DocumentForm | None = Field(
+        default=None, description="of the person at the lane; without it nobody is compared"
+    )
+
+
+class SaidAnswer(Answer):
+    code: str
+    text: str = Field(description="in the language asked for by Accept-Language")
+
+
+class AssessmentAnswer(Answer):
+    """What is known of a credential: five aspects, each by itself. Nothing of its content."""
+
+    scheme: Scheme | None = Field(description="null: none that is known here")
+    provider: str | None = Field(description="who was asked; null: nobody")
+    colour: Colour = Field(description="green only if every aspect holds; unknown is not green")
+    status: CredentialStatus = Field(description="the word a check keeps")
+    outcome: Outcome
+    text: str = Field(description="the outcome in words")
+    reasons: list[SaidAnswer] = Field(description="everything that speaks against it")
+    authenticity: Held
+    validity: Held
+    revocation: Held = Field(description="YES: not revoked")
+    policy: Held
+    subject_match: SubjectMatch
+    match_reasons: list[SaidAnswer]
+    unmet: list[SaidAnswer] = Field(description="entry rules it does not meet")
+    issuer: str | None
+    kinds: list[EvidenceKind]
+    snapshot: int | None = Field(description="version of the trust list; null: none was asked")
+    freshness: Freshness | None
+    checked_at: datetime
