@@ -221,13 +221,15 @@ def demo(  # noqa: PLR0913, PLR0917 -- each is one thing to vary
 
     from twinstile import rehearsal
     from twinstile.demo.day import DayOptions
+    from twinstile.demo.departments.outside import Outside
 
-    def options(stage: rehearsal.Stage) -> DayOptions:
+    def options(stage: rehearsal.Stage, outside: Outside) -> DayOptions:
         return DayOptions(
             base_url=stage.base_url,
             bootstrap=stage.bootstrap,
             away=stage.away,
             truth=stage.folder / f"{stage.hub_id}.json",
+            outside=outside,
             timetable=timetable,
             stop=stop,
             day=day.date() if day else None,

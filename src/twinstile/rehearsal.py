@@ -15,12 +15,15 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import cast
 from urllib.parse import urlsplit
 
 from rich.console import Console
 
 from twinstile.demo.day import DayOptions, run_day
+from twinstile.demo.departments import outside
+from twinstile.demo.departments.outside import Outside
 from twinstile.demo.hub import Account, Bootstrap
 from twinstile.demo.report import DayResult
 from twinstile.platform import launch
@@ -43,6 +46,8 @@ class Stage:
     hub_id: str
     base_url: str
     bootstrap: Bootstrap
+    given: dict[str, str]
+    """The environment it runs in."""
     process: Process
 
     @asynccontextmanager
@@ -55,19 +60,24 @@ class Stage:
         await self.process.wait()
         yield
         port = urlsplit(self.base_url).port or 0
-        self.process = await _serve(self.folder, self.hub_id, port)
+        self.process = await _serve(self.folder, self.given, port)
         await _line(self.process)
 
 
 async def run(
-    folder: Path, options: Callable[[Stage], DayOptions], console: Console
+    folder: Path, options: Callable[[Stage, Outside], DayOptions], console: Console
 ) -> DayResult:
     """Start a service with its data in `folder`, rehearse the day, end the service.
 
     Raises `NotStarted`, `TimetableError`, `Refused`.
     """
-    async with stage(_made(folder)) as ready:
-        return await run_day(options(ready), console)
+    there = _made(folder)
+    with TemporaryDirectory(prefix="departments-", dir=there) as shelves:
+        async with (
+            outside.opened(Path(shelves)) as departments,
+            stage(there, departments.feeds_file) as ready,
+        ):
+            return await run_day(options(ready, departments), console)
 
 
 def _made(folder: Path) -> Path:
@@ -78,10 +88,13 @@ def _made(folder: Path) -> Path:
 
 
 @asynccontextmanager
-async def stage(folder: Path) -> AsyncGenerator[Stage]:
+async def stage(folder: Path, feeds_file: Path | None = None) -> AsyncGenerator[Stage]:
     """Run a service on a free port for as long as the block. Raises `NotStarted`."""
     hub_id = f"demo-{secrets.token_hex(4)}"
-    first = await _serve(folder, hub_id, 0)
+    given = _environment(folder, hub_id)
+    if feeds_file:
+        given["TWINSTILE_FEEDS_FILE"] = str(feeds_file)
+    first = await _serve(folder, given, 0)
     try:
         told = cast("dict[str, str]", json.loads(await _line(first)))
         second = await _second_administrator(folder, hub_id)
@@ -90,18 +103,18 @@ async def stage(folder: Path) -> AsyncGenerator[Stage]:
         raise
     own = Account(told["login"], told["passcode"])
     bootstrap = Bootstrap(own, second, told["enrolment_code"])
-    ready = Stage(folder, hub_id, told["url"], bootstrap, first)
+    ready = Stage(folder, hub_id, told["url"], bootstrap, given, first)
     try:
         yield ready
     finally:
         await _end(ready.process)
 
 
-async def _serve(folder: Path, hub_id: str, port: int) -> Process:
+async def _serve(folder: Path, given: dict[str, str], port: int) -> Process:
     return await asyncio.create_subprocess_exec(
         *_command(port),
         stdout=asyncio.subprocess.PIPE,
-        env=_environment(folder, hub_id),
+        env=given,
         cwd=folder,
     )
 

@@ -2,7 +2,8 @@ import asyncio
 import io
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -13,14 +14,20 @@ from rich.console import Console
 
 from twinstile import serving
 from twinstile.app import create_app
+from twinstile.arrivals.feeds import applying, config, polling
+from twinstile.arrivals.feeds.applying import Desk
+from twinstile.arrivals.feeds.polling import Asker
 from twinstile.demo import bodies, truth
 from twinstile.demo import hub as demo_hub
 from twinstile.demo.client import connect
 from twinstile.demo.day import DayOptions, run_day
+from twinstile.demo.departments import outside
+from twinstile.demo.departments.outside import Outside
 from twinstile.demo.hub import Account, Bootstrap
 from twinstile.demo.noon import Noon
 from twinstile.demo.recount import Asked, recount
 from twinstile.demo.tablets import Tablet
+from twinstile.identity import forms
 from twinstile.platform import clock
 from twinstile.platform.roles import Role
 from twinstile.platform.web import House
@@ -33,10 +40,14 @@ NO_CHANGE = Noon("", 0)
 
 
 @asynccontextmanager
-async def ticking(hub: Hub) -> AsyncGenerator[None]:
+async def ticking(hub: Hub, house: House) -> AsyncGenerator[None]:
     """Let the service's clock go for as long as the block, as its worker does."""
-
     out = sending.outbox(hub.house)
+    at_once = timedelta(0)
+    senders = [replace(one, interval=at_once) for one in config.of(house.settings)]
+    asker = Asker(house.database, house.keys, uuid4(), clock.now)
+    terms = forms.terms(house.settings, house.settings.mode, clock.now())
+    desk = Desk(house.database, house.keys.of(hub.hub_id), terms, clock.now)
 
     async def tick() -> None:
         while True:
@@ -46,6 +57,9 @@ async def ticking(hub: Hub) -> AsyncGenerator[None]:
             await sending.run(out, hub.hub_id, now)
             zone = hub.house.settings.zone
             await requests.work(hub.house.database, Policies(), zone, hub.hub_id, now)
+            for sender in senders:
+                await polling.poll(asker, sender)
+                await applying.work(desk, sender.feed)
             await asyncio.sleep(0.5)
 
     async with asyncio.TaskGroup() as beside:  # a clock that stops ends the test
@@ -80,15 +94,24 @@ class Restarted:
 
 
 @pytest.fixture
-async def restarted(house: House) -> AsyncGenerator[Restarted]:
-    own = Restarted(house)
+async def departments(hub: Hub, tmp_path: Path) -> AsyncGenerator[Outside]:
+    async with outside.opened(tmp_path / "departments") as here:
+        file = here.feeds_file
+        file.write_text(file.read_text().replace("[[feed]]", f'[[feed]]\nhub = "{hub.hub_id}"'))
+        yield here
+
+
+@pytest.fixture
+async def restarted(house: House, departments: Outside) -> AsyncGenerator[Restarted]:
+    told = house.settings.model_copy(update={"feeds_file": departments.feeds_file})
+    own = Restarted(replace(house, settings=told))
     await own.start()
     yield own
     await own.end()
 
 
 async def test_the_service_counts_a_day_as_the_truth_has_it(
-    hub: Hub, restarted: Restarted, tmp_path: Path
+    hub: Hub, restarted: Restarted, departments: Outside, tmp_path: Path
 ):
     async with hub.client(Role.ADMINISTRATOR) as administrator:
         answer = await administrator.post("/v1/enrolments", json={})
@@ -101,12 +124,13 @@ async def test_the_service_counts_a_day_as_the_truth_has_it(
             Account(login, PASSCODE), Account(second, PASSCODE), answer.json()["code"]
         ),
         truth=tmp_path / "truth.json",
+        outside=departments,
         travellers=60,
         tablets=3,
         fever_per_100k=6000.0,
     )
     out = io.StringIO()
-    async with ticking(hub):
+    async with ticking(hub, restarted.house):
         result = await run_day(options, Console(file=out, width=120))
     assert not result.troubles, out.getvalue()
     assert result.service.counts == result.truth

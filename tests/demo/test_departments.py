@@ -98,9 +98,9 @@ def interface(officers: Police, tmp_path: Path) -> Transport:
 
 
 async def test_the_railway_tells_whom_to_expect(tmp_path: Path):
-    here = Railway.at(tmp_path, "杭州东")
+    here = Railway.at(tmp_path)
     day = journeys(5)
-    here.send(day)
+    here.send(day, "杭州东")
     shelf = folder(tmp_path, Ready.OK)
     fetched = await poll(shelf)
     await shelf.close()
@@ -131,7 +131,7 @@ async def test_the_railway_tells_whom_to_expect(tmp_path: Path):
 
 
 async def test_the_railway_tells_times_in_gtfs_realtime():
-    here = Railway.at(Path(os.devnull), "杭州东")
+    here = Railway.at(Path(os.devnull))
     train = journeys(1)[0].train
     here.expect(train, COMES)
     await here.server.start()

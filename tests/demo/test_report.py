@@ -6,6 +6,8 @@ import pytest
 from rich.console import Console
 
 from twinstile.demo import report
+from twinstile.demo.departments.outside import Sent
+from twinstile.demo.departments.watch import Heard
 from twinstile.demo.recount import Recount
 from twinstile.demo.report import DayResult
 from twinstile.demo.truth import Counts
@@ -18,6 +20,8 @@ COUNTS = Counts(
     cases=1,
     deferred=0,
     no_show=1,
+    expected=11,
+    matched=10,
     complete_222=8,
     offline=2,
     deferred_closed_24h=0,
@@ -28,7 +32,11 @@ COUNTS = Counts(
     kinds={"crew": 1},
     tallied={"passed": 3},
 )
-GOOD = DayResult(COUNTS, Recount(COUNTS, case_rows=1, lost=0), [1.0, 2.0, 30.0], [], 1.5)
+SENT = Sent(deliveries=4, duplicates=1, refused=0, rejected=3)
+POLICE = Heard("police", SENT, SENT, rows=9, outages=1, recovered=1)
+GOOD = DayResult(
+    COUNTS, Recount(COUNTS, case_rows=1, lost=0), [POLICE], [1.0, 2.0, 30.0], [], 1.5
+)
 
 
 def test_the_json_has_what_a_program_asks_for():
@@ -58,6 +66,28 @@ def test_the_json_has_what_a_program_asks_for():
 def test_any_difference_or_loss_ends_with_exit_code_1(service: Recount):
     assert GOOD.exit_code == 0
     assert replace(GOOD, service=service).exit_code == 1
+
+
+@pytest.mark.parametrize(
+    "police",
+    [
+        replace(POLICE, told=replace(SENT, deliveries=3)),
+        replace(POLICE, told=replace(SENT, rejected=2)),
+        replace(POLICE, recovered=0),
+    ],
+)
+def test_what_a_department_sent_and_nobody_heard_ends_with_exit_code_1(police: Heard):
+    assert replace(GOOD, feeds=[police]).exit_code == 1
+
+
+def test_the_table_of_departments_has_what_was_heard_instead():
+    out = io.StringIO()
+    deaf = replace(POLICE, told=replace(SENT, rejected=2))
+    report.show(replace(GOOD, feeds=[deaf]), Console(file=out, width=100))
+    (line,) = [line for line in out.getvalue().splitlines() if "police" in line]
+    assert [cell.strip() for cell in line.split("│")[1:-1]] == [
+        *("police", "4", "1", "0", "3 (2)", "9", "1, 1 over")
+    ]
 
 
 def test_a_day_without_online_checks_has_no_percentiles():

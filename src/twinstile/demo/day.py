@@ -8,8 +8,8 @@ in force and the clock offset of a device are those of the real day, not of an i
 
 import asyncio
 import time
-from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from math import ceil
 from pathlib import Path
 from uuid import uuid4
@@ -17,10 +17,13 @@ from uuid import uuid4
 from rich.console import Console
 
 from twinstile.demo import bodies, gtfs, personas, timetable, truth
-from twinstile.demo.client import Service, connect
+from twinstile.demo.client import connect
+from twinstile.demo.departments.outside import Outside
+from twinstile.demo.departments.watch import Watch
+from twinstile.demo.expecting import announce, announce_guests
 from twinstile.demo.gates import Away, Gates
-from twinstile.demo.hosts import GuestTrain, Hosts
-from twinstile.demo.hub import Bootstrap, Hub, open_hub
+from twinstile.demo.hosts import Hosts
+from twinstile.demo.hub import Bootstrap, open_hub
 from twinstile.demo.noon import Noon, change_policy
 from twinstile.demo.people import ALIGHTING
 from twinstile.demo.recount import Asked, recount
@@ -37,6 +40,8 @@ class DayOptions:
     away: Away
     truth: Path
     """Where the truth is written, before the first request."""
+    outside: Outside
+    """The departments, of which the service was told."""
     timetable: Path | None = None
     """A GTFS zip; without one the built-in day is used."""
     stop: str | None = None
@@ -82,22 +87,28 @@ async def run_day(options: DayOptions, console: Console) -> DayResult:
     started, since = time.perf_counter(), bodies.now()
     async with connect(options.base_url) as service:
         hub = await open_hub(service, options.bootstrap, options.tablets)
-        run_ids = await _announce(service, hub, plan, station.station, options.speed)
-        hosts = Hosts(service, hub, await _expect(service, hub, plan, station.station))
+        outside = options.outside
+        outside.morning(plan.visits)
+        run_ids = await announce(service, hub, plan, station.station, options.speed, outside)
+        trains = await announce_guests(service, hub, plan, station.station)
+        hosts = Hosts(service, hub, trains)
+        watch = Watch(service, hub, outside)
+        await watch.briefed(plan.visits)
         crowd = sum(len(passage.steps) for passage in plan.passages)
         with progress(console, crowd) as checked:
             gates = Gates(service, hub, plan, run_ids, options.speed, options.away, checked)
             async with asyncio.TaskGroup() as day_work:
                 day_work.create_task(gates.open())
-                noon = await _guests(service, hub, plan, hosts, since)
+                noon = await _guests(plan, hosts, watch, since)
         for run_id in (*run_ids, *(guest.run_id for guest in hosts.trains.values())):
             await service.ask("POST", f"/v1/runs/{run_id}:close", hub.supervisor)
-        asked = Asked(since, bodies.now(), hosts.received, noon)
+        asked = Asked(since, bodies.now(), hosts.received, noon, run_ids)
         counted = await recount(service, hub, asked)
+        told = await watch.told()
     waits = sorted(wait for tablet in hub.tablets for wait in tablet.waits_ms)
     seconds = time.perf_counter() - started
-    troubles = [*gates.troubles, *hosts.troubles]
-    result = DayResult(counts, counted, waits, troubles, seconds)
+    troubles = [*gates.troubles, *hosts.troubles, *watch.troubles]
+    result = DayResult(counts, counted, told, waits, troubles, seconds)
     show(result, console)
     return result
 
@@ -114,48 +125,17 @@ def _trains(station: Timetable, options: DayOptions) -> tuple[timetable.Train, .
     return timetable.spread(station.trains, options.trains or enough)
 
 
-async def _announce(
-    service: Service, hub: Hub, plan: truth.Plan, station: str, speed: float | None
-) -> list[str]:
-    """Tell the hub which runs come and who is on them, and give reminders on most of them."""
-    started = datetime.now(UTC)
-    run_ids = [str(uuid4()) for _ in plan.trains]
-    for position, (train, run_id) in enumerate(zip(plan.trains, run_ids, strict=True)):
-        listed = [p for p in plan.crowd if p.train == position and p.listed]
-        manifest = bodies.manifest(listed, station)
-        since_first = train.scheduled_arrival - plan.trains[0].scheduled_arrival
-        comes = started + (since_first / speed if speed else timedelta(0))
-        await service.ask("PUT", f"/v1/runs/{run_id}", hub.supervisor, bodies.run(train, comes))
-        await service.ask("PUT", f"/v1/runs/{run_id}/manifest", hub.supervisor, manifest)
-        if position in plan.reminded:
-            reminder = bodies.reminder(run_id)
-            await service.ask("PUT", f"/v1/reminders/{uuid4()}", hub.supervisor, reminder)
-    return run_ids
+async def _guests(plan: truth.Plan, hosts: Hosts, watch: Watch, since: str) -> Noon:
+    """Receive the guests of the morning, change the policy, receive the others.
 
-
-async def _guests(
-    service: Service, hub: Hub, plan: truth.Plan, hosts: Hosts, since: str
-) -> Noon:
-    """Receive the guests of the morning, change the policy, receive the others."""
-    await hosts.receive([visit for visit in plan.visits if not visit.group.afternoon])
-    counted = bodies.tally(hub.guests.lane_id, personas.TALLY)
-    await service.ask("PUT", f"/v1/tallies/{uuid4()}", hub.supervisor, counted)
-    noon = await change_policy(service, hub, since)
+    In the morning the police are away for a while; they are heard again before the afternoon.
+    """
+    service, hub = hosts.service, hosts.hub
+    async with asyncio.TaskGroup() as beside:
+        beside.create_task(watch.outage(plan.visits))
+        await hosts.receive([visit for visit in plan.visits if not visit.group.afternoon])
+        counted = bodies.tally(hub.guests.lane_id, personas.TALLY)
+        await service.ask("PUT", f"/v1/tallies/{uuid4()}", hub.supervisor, counted)
+        noon = await change_policy(service, hub, since)
     await hosts.receive([visit for visit in plan.visits if visit.group.afternoon])
     return noon
-
-
-async def _expect(
-    service: Service, hub: Hub, plan: truth.Plan, station: str
-) -> dict[bool, GuestTrain]:
-    """Announce the trains of those guests who stand on a manifest."""
-    trains: dict[bool, GuestTrain] = {}
-    for early, service_no in ((False, "G9222"), (True, "G9224")):
-        run_id, train = str(uuid4()), replace(plan.trains[-1], service_no=service_no)
-        body = bodies.run(train, datetime.now(UTC) + timedelta(hours=1))
-        await service.ask("PUT", f"/v1/runs/{run_id}", hub.supervisor, body)
-        expected = [v for v in plan.visits if v.group.expected and v.group.early is early]
-        manifest = bodies.guest_list(expected, station)
-        await service.ask("PUT", f"/v1/runs/{run_id}/manifest", hub.supervisor, manifest)
-        trains[early] = GuestTrain(run_id, train)
-    return trains

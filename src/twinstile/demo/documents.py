@@ -43,6 +43,8 @@ def passport(number: str, surname: str, given: str, birth: date, expiry: date) -
 GROWN_UP = date(1985, 3, 2)
 RISK_AREA = "610113"
 """A county that the policy of the afternoon lists."""
+LISTED_AREA = "410302"
+"""A county that the health department lists before noon."""
 _GUESTS_AREA = 9000
 """The crowd has the areas of its trains, which are fewer."""
 

@@ -39,6 +39,27 @@ class Way(StrEnum):
     """From forms, keyed in when the service was there again."""
 
 
+class Known(StrEnum):
+    """What a department says of somebody before they come."""
+
+    CHECKED = "CHECKED"
+    """The police ask to look at them."""
+    STOPPED = "STOPPED"
+    """They ask to stop them."""
+    LIFTED = "LIFTED"
+    """They asked, and took it back."""
+    LATE = "LATE"
+    """They ask while their server is away, and are heard when it is back."""
+    DOCUMENT_LOST = "DOCUMENT_LOST"
+    DOCUMENT_FOUND = "DOCUMENT_FOUND"
+    """It was lost, and a later check was good."""
+    RED = "RED"
+    """To the health department."""
+    GREEN = "GREEN"
+    CONTACT = "CONTACT"
+    """A close contact."""
+
+
 @dataclass(frozen=True, slots=True)
 class Move:
     """One request about a guest, and the state it must lead to."""
@@ -101,6 +122,8 @@ class Group:
     way: Way = Way.ONLINE
     found: bool = False
     """Must be found again by the document, at the day's end."""
+    known: Known | None = None
+    """To a department."""
 
 
 @dataclass(frozen=True, slots=True)

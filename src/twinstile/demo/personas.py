@@ -17,6 +17,7 @@ from twinstile.demo.guests import (
     Desk,
     Group,
     Guest,
+    Known,
     Member,
     Move,
     Papers,
@@ -35,6 +36,7 @@ _LOW_RISK: Mapping[str, object] = {
     "itinerary": {"source": "CARD", "areas": [{"code": "3201"}]},
 }
 _RISK_AREA = {"source": "DECLARATION", "areas": [{"code": documents.RISK_AREA}]}
+_LISTED_AREA = {"source": "DECLARATION", "areas": [{"code": documents.LISTED_AREA}]}
 _STARRED = {"source": "CARD", "starred": True}
 
 _PASSES = (check(Desk.LANE, S.CLEARED),)
@@ -70,6 +72,10 @@ _IN_TRANSIT = step(
     Desk.LANE, "transit_declared", S.TRANSIT_HELD, departure=timedelta(hours=3), zone="transit"
 )
 _SENT_ON = (check(Desk.LANE, S.SECONDARY, identity="MISMATCH"),)
+_LOOKED_AT = (
+    check(Desk.LANE, S.SECONDARY),
+    step(Desk.SECONDARY, "recheck_normal", S.CLEARED),
+)
 
 
 def _one(
@@ -79,9 +85,10 @@ def _one(
     afternoon: bool = False,
     expected: bool = False,
     found: bool = False,
+    known: Known | None = None,
 ) -> Group:
     alone = (Member(script, papers),)
-    return Group(kind, alone, afternoon=afternoon, expected=expected, found=found)
+    return Group(kind, alone, afternoon=afternoon, expected=expected, found=found, known=known)
 
 
 def _carrying(kind: str, papers: Papers) -> Group:
@@ -100,13 +107,7 @@ GROUPS: tuple[Group, ...] = (
                 _CHILD,
                 "MINOR",
             ),
-            Member(
-                (
-                    check(Desk.LANE, S.SECONDARY),
-                    step(Desk.SECONDARY, "recheck_normal", S.CLEARED),
-                ),
-                role="MEMBER",
-            ),
+            Member(_LOOKED_AT, role="MEMBER"),
         ),
     ),
     Group(
@@ -152,11 +153,26 @@ GROUPS: tuple[Group, ...] = (
             declaration={"contact": "NO"},
         ),
     ),
+    _one("looked for by the police", *_LOOKED_AT, known=Known.CHECKED),
+    _one("to be stopped for the police", *_LOOKED_AT, known=Known.STOPPED),
+    _one("looked for no more", *_PASSES, known=Known.LIFTED),
+    _one("looked for, told after an outage", *_LOOKED_AT, afternoon=True, known=Known.LATE),
+    _one("document reported lost", *_LOOKED_AT, known=Known.DOCUMENT_LOST),
+    _one("document found again", *_PASSES, known=Known.DOCUMENT_FOUND),
+    _one("red to the health department", *_LOOKED_AT, afternoon=True, known=Known.RED),
+    _one("green to the health department", *_PASSES, afternoon=True, known=Known.GREEN),
+    _one("close contact, says health", *_LOOKED_AT, afternoon=True, known=Known.CONTACT),
     _one("starred itinerary", check(Desk.LANE, S.CLEARED_CONDITIONAL, itinerary=_STARRED)),
     _one(MORNING_AREA, check(Desk.LANE, S.CLEARED, itinerary=_RISK_AREA)),
     _one(
         "from an area, after noon",
         check(Desk.LANE, S.SECONDARY, itinerary=_RISK_AREA),
+        step(Desk.SECONDARY, "recheck_normal", S.CLEARED),
+        afternoon=True,
+    ),
+    _one(
+        "from an area, listed by health",
+        check(Desk.LANE, S.SECONDARY, itinerary=_LISTED_AREA),
         step(Desk.SECONDARY, "recheck_normal", S.CLEARED),
         afternoon=True,
     ),

@@ -36,6 +36,8 @@ class Asked:
     until: str
     received: Sequence[Received]
     noon: Noon
+    run_ids: Sequence[str] = ()
+    """Of the crowd."""
 
     @property
     def query(self) -> str:
@@ -55,9 +57,12 @@ async def recount(service: Service, hub: Hub, asked: Asked) -> Recount:
     kinds = Counter(
         [one.kind for one in asked.received if await _seen(service, hub, one, asked)]
     )
+    expected, matched = await _expected(service, hub, asked)
     return Recount(
         counts=_counts(
             report,
+            expected=expected,
+            matched=matched,
             dispositions=_final(report),
             offline=sum(told["offline"] is True for told in found if told),
             replay_elsewhere=asked.noon.elsewhere,
@@ -66,6 +71,16 @@ async def recount(service: Service, hub: Hub, asked: Asked) -> Recount:
         ),
         case_rows=sum(1 for row in csv.reader(io.StringIO(lines.text)) if row) - 1,
         lost=found.count(None),
+    )
+
+
+async def _expected(service: Service, hub: Hub, asked: Asked) -> tuple[int, int]:
+    """How many were expected on the runs of the crowd, and how many of them were met."""
+    paths = [f"/v1/runs/{run_id}/expectations" for run_id in asked.run_ids]
+    told = [await service.ask("GET", path, hub.supervisor) for path in paths]
+    return (
+        sum(member(run, "expected", int) for run in told),
+        sum(member(run, "screened", int) for run in told),
     )
 
 
@@ -173,6 +188,8 @@ def _final(report: Json) -> dict[str, int]:
 def _counts(
     report: Json,
     *,
+    expected: int,
+    matched: int,
     dispositions: dict[str, int],
     offline: int,
     replay_elsewhere: int,
@@ -187,6 +204,8 @@ def _counts(
         cases=member(report, "cases", int),
         deferred=member(report, "deferred", int),
         no_show=member(report, "no_show", int),
+        expected=expected,
+        matched=matched,
         complete_222=member(report, "complete_222", int),
         offline=offline,
         deferred_closed_24h=member(report, "deferred_closed_24h", int),

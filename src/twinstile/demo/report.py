@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from twinstile.demo.departments.watch import COUNTERS, Heard
 from twinstile.demo.recount import Recount
 from twinstile.demo.truth import Counts
 
@@ -24,6 +25,7 @@ class DayResult:
 
     truth: Counts
     service: Recount
+    feeds: Sequence[Heard]
     waits_ms: Sequence[float]
     """Per online check, ascending."""
     troubles: Sequence[str]
@@ -32,7 +34,8 @@ class DayResult:
     @property
     def equal(self) -> bool:
         counted = self.service.counts
-        return counted == self.truth and self.service.case_rows == counted.cases
+        heard = all(feed.as_sent for feed in self.feeds)
+        return heard and counted == self.truth and self.service.case_rows == counted.cases
 
     @property
     def exit_code(self) -> int:
@@ -55,6 +58,7 @@ class DayResult:
             "case_rows": self.service.case_rows,
             "seconds": round(self.seconds, 1),
             "troubles": len(self.troubles),
+            "feeds": [asdict(feed) for feed in self.feeds],
             "truth": _facts(self.truth),
             "equal": self.equal,
         }
@@ -102,6 +106,19 @@ def _rows(counts: Counts) -> Facts:
     }
 
 
+def _feeds(feeds: Sequence[Heard]) -> Table:
+    """What each department sent, and in brackets what was heard where that is not the same."""
+    table = Table("", *COUNTERS, "rows", "outages", title="The departments")
+    for feed in feeds:
+        sent, told = (list(asdict(side).values()) for side in (feed.sent, feed.told))
+        pairs = zip(sent, told, strict=True)
+        cells = [str(said) if said == heard else f"{said} ({heard})" for said, heard in pairs]
+        outages = f"{feed.outages}, {feed.recovered} over"
+        style = None if feed.as_sent else "bold red"
+        table.add_row(feed.name, *cells, str(feed.rows), outages, style=style)
+    return table
+
+
 def show(result: DayResult, console: Console) -> None:
     """Print the closing table, and the first troubles if there were any."""
     table = Table("", "truth", "service", title="The day, planned and counted")
@@ -112,6 +129,7 @@ def show(result: DayResult, console: Console) -> None:
     table.add_row("case rows exported", str(result.truth.cases), str(result.service.case_rows))
     table.add_row("acknowledged and lost", "0", str(result.service.lost))
     console.print(table)
+    console.print(_feeds(result.feeds))
     waits = ", ".join(f"p{percent} {result.percentile(percent)} ms" for percent in (50, 95, 99))
     console.print(f"answer at the lane: {waits}; the day took {result.seconds:.1f} s")
     for trouble in result.troubles[:SHOWN_TROUBLES]:

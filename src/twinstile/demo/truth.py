@@ -74,6 +74,10 @@ class Counts:
     cases: int
     deferred: int
     no_show: int
+    expected: int
+    """Of the crowd, those on the lists of the railway."""
+    matched: int
+    """Those of them who came and were known by their document."""
     complete_222: int
     offline: int
     """Checks that were taken without a line."""
@@ -213,6 +217,7 @@ def count(passages: Sequence[Passage], invited: tuple[Visit, ...], *, no_show: i
     ends = Counter(str(passage.steps[-1].state) for passage in passages)
     ends.update(str(script[-1].state) for script in scripts)
     ends[State.NO_SHOW] += no_show
+    listed = sum(passage.person.listed for passage in passages)
     states = [{step.state for step in passage.steps} for passage in passages]
     states += [{move.state for move in script} for script in scripts]
     counted = [found for found in states if State.VOID not in found]
@@ -228,6 +233,8 @@ def count(passages: Sequence[Passage], invited: tuple[Visit, ...], *, no_show: i
         + sum(any(move.state is State.HELD for move in guest.script) for guest in everybody),
         deferred=sum(State.DEFERRED in found for found in counted),
         no_show=no_show,
+        expected=no_show + listed,
+        matched=listed,
         complete_222=sum(passage.complete for passage in passages),
         offline=sum(passage.offline for passage in passages)
         + sum(len(visit.guests) for visit in invited if visit.group.way in _WITHOUT_A_LINE),

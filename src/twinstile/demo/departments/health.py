@@ -24,6 +24,8 @@ Row = Mapping[str, object]
 @dataclass(slots=True)
 class Health:
     drop: Drop
+    rejected: int = 0
+    """Rows nobody can read, of all tables that are no repetition."""
 
     @classmethod
     def at(cls, folder: Path) -> "Health":

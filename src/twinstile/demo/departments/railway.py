@@ -5,6 +5,8 @@ corrected by a second one (somebody gave a ticket back, others were missing), on
 under two names, and one has rows that nobody can read.
 """
 
+import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -23,6 +25,7 @@ STOP = "HZD"
 """The station's own code."""
 MISSING = 3
 """Travellers that the first of two lists does not have."""
+_NUMBER = re.compile(r"[A-Z]{0,2}[0-9]{1,5}")
 _KINDS = {"RESIDENT_ID": "1", "PASSPORT": "B"}
 _GIVEN_BACK = documents.resident_id(9997, date(1990, 2, 1), 1)
 """Of somebody who bought a ticket and never came."""
@@ -41,7 +44,6 @@ class Journey:
 @dataclass(slots=True)
 class Railway:
     drop: Drop
-    station: str
     server: Server = field(init=False)
     rejected: int = 0
     """Rows nobody can read, of all that were sent."""
@@ -52,14 +54,14 @@ class Railway:
         self.server = Server(self._answer)
 
     @classmethod
-    def at(cls, folder: Path, station: str) -> "Railway":
-        return cls(Drop(folder, "ok"), station)
+    def at(cls, folder: Path) -> "Railway":
+        return cls(Drop(folder, "ok"))
 
-    def send(self, journeys: Sequence[Journey]) -> None:
+    def send(self, journeys: Sequence[Journey], station: str) -> None:
         """Leave the lists of these trains, each in its own way."""
         for place, journey in enumerate(journeys):
             self.expect(journey.train, journey.comes)
-            whole = _rows(journey, self.station)
+            whole = _rows(journey, station)
             match place % 4 if len(whole) > MISSING else 0:
                 case 1:
                     short = [*whole[:-MISSING], _gives_back(whole[0])]
@@ -101,6 +103,13 @@ class Railway:
             return Reply("304 Not Modified", headers={"ETag": tag})
         body = realtime.feed(self._times.values(), self._changed)
         return Reply("200 OK", body, {"Content-Type": "application/x-protobuf", "ETag": tag})
+
+
+def carried(trains: Sequence[Train]) -> list[bool]:
+    """Which of these are trains as this railway numbers them, each number once a day."""
+    days = [(train.service_no, train.scheduled_arrival.date()) for train in trains]
+    often = Counter(days)
+    return [often[day] == 1 and _NUMBER.fullmatch(day[0]) is not None for day in days]
 
 
 def number(train: Train) -> str:

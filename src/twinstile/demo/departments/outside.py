@@ -1,0 +1,187 @@
+"""The three together: how they are reached, and what they say of a day's people, and when.
+
+First the railway tells whom to expect, the police and health whom they know. Later the police
+are away for a while, and what they have to say comes late; so does a list of areas.
+"""
+
+import json
+import secrets
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from twinstile.demo import documents, guests
+from twinstile.demo.departments import health, police
+from twinstile.demo.departments.health import Health
+from twinstile.demo.departments.police import Police
+from twinstile.demo.departments.railway import Journey, Railway
+from twinstile.demo.departments.signing import Gatekeeper
+from twinstile.demo.documents import Document
+from twinstile.demo.guests import Known, Visit
+
+LISTS, POLICE, HEALTH = "rail-lists", "police", "health"
+"""The feeds, by name."""
+_NOBODY = documents.resident_id(9998, documents.GROWN_UP, 1)
+_FILE = """\
+[[feed]]
+name = "{lists}"
+department = "rail"
+format = "rail"
+interval_s = 10
+expected_interval_s = 60
+options = {{ version = "name" }}
+[feed.transport]
+kind = "folder"
+path = {lists_path}
+ready = "ok"
+pattern = "*.csv"
+
+[[feed]]
+name = "{police}"
+department = "police"
+format = "police"
+interval_s = 10
+expected_interval_s = 60
+[feed.transport]
+kind = "http"
+url = "{police_url}"
+inside = true
+key_id = "{key_id}"
+key_file = {key_path}
+cursor_parameter = "{cursor}"
+next_header = "{next}"
+expect_pointer = "/code"
+expect_value = "0"
+
+[[feed]]
+name = "{health}"
+department = "health"
+format = "health"
+interval_s = 10
+expected_interval_s = 60
+[feed.transport]
+kind = "folder"
+path = {health_path}
+ready = "md5"
+pattern = "*.csv"
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What a feed must come to, in the words of the service."""
+
+    deliveries: int
+    duplicates: int
+    refused: int
+    rejected: int
+
+
+@dataclass(slots=True)
+class Outside:
+    feeds_file: Path
+    railway: Railway
+    police: Police
+    health: Health
+
+    def expect(self, journeys: Sequence[Journey], station: str) -> None:
+        """Let the railway send its lists."""
+        self.railway.send(journeys, station)
+
+    def morning(self, visits: Sequence[Visit]) -> None:
+        """Let the police and health tell whom they know."""
+        of = {known: _documents(visits, known) for known in Known}
+        lifted = [police.alert(f"lifted-{n}", who) for n, who in enumerate(of[Known.LIFTED])]
+        alerts = [
+            *(police.alert(f"look-{n}", who) for n, who in enumerate(of[Known.CHECKED])),
+            *(
+                police.alert(f"stop-{n}", who, stop=True)
+                for n, who in enumerate(of[Known.STOPPED])
+            ),
+            *lifted,
+        ]
+        unfit = police.unfit(_NOBODY)
+        for _ in range(2):
+            self.police.publish([*alerts, *unfit])
+        self.police.rejected += len(unfit)
+        lost = [*of[Known.DOCUMENT_LOST], *of[Known.DOCUMENT_FOUND]]
+        self.police.publish([police.check(who.number, who, "挂失") for who in lost])
+        found = [police.check(who.number, who, "一致") for who in of[Known.DOCUMENT_FOUND]]
+        self.police.publish([*map(police.lifted, lifted), *found])
+        self._colours(of[Known.RED], of[Known.GREEN])
+        contacts = [health.contact(who, "次密接") for who in of[Known.CONTACT]]
+        self.health.send("密接人员", contacts)
+
+    def _colours(self, red: Sequence[Document], green: Sequence[Document]) -> None:
+        """Leave one table twice, one that nobody can read a row of, and one in half."""
+        rows = [
+            *(health.status(who, "红码") for who in red),
+            *(health.status(who, "绿码") for who in green),
+        ]
+        masked = {**rows[0], "证件号码": "7799********0019"}
+        self.health.rejected += 1
+        for name in ("码状态", "码状态-补传"):
+            self.health.send(name, [*rows, masked])
+        self.health.send("码状态-断", rows, whole=False)
+
+    def late(self, visits: Sequence[Visit]) -> None:
+        """Tell what was not told before."""
+        of = _documents(visits, Known.LATE)
+        self.police.publish([police.alert(f"late-{n}", who) for n, who in enumerate(of)])
+        self.health.send("重点地区", [health.area(documents.LISTED_AREA, "高风险")])
+
+    @property
+    def sent(self) -> dict[str, Sent]:
+        """What each feed must come to."""
+        lists, tables, pages = self.railway.drop, self.health.drop, self.police
+        fresh = len(pages.pages) - pages.again
+        return {
+            LISTS: Sent(lists.files, lists.again, lists.broken, self.railway.rejected),
+            POLICE: Sent(fresh, pages.again, 0, pages.rejected),
+            HEALTH: Sent(tables.files, tables.again, tables.broken, self.health.rejected),
+        }
+
+
+def _documents(visits: Sequence[Visit], known: Known) -> list[Document]:
+    of = tuple(visit for visit in visits if visit.group.known is known)
+    return [guest.document for guest in guests.everybody(of) if guest.document]
+
+
+@asynccontextmanager
+async def opened(folder: Path) -> AsyncGenerator[Outside]:
+    """Have the departments' servers and folders for as long as the block."""
+    shelves = {name: folder / name for name in (LISTS, HEALTH)}
+    for shelf in shelves.values():
+        shelf.mkdir(parents=True)
+    key = folder / "police.key"
+    key.touch(mode=0o600)
+    key.write_text(secrets.token_hex(16))
+    here = Outside(
+        folder / "feeds.toml",
+        Railway.at(shelves[LISTS]),
+        Police(Gatekeeper(police.KEY_ID, key.read_bytes())),
+        Health.at(shelves[HEALTH]),
+    )
+    await here.police.server.start()
+    here.feeds_file.write_text(_configured(here, key))
+    try:
+        yield here
+    finally:
+        await here.police.server.stop()
+
+
+def _configured(here: Outside, key: Path) -> str:
+    """How the service is told of the feeds; text in JSON's quotes is TOML's too."""
+    return _FILE.format(
+        lists=LISTS,
+        lists_path=json.dumps(str(here.railway.drop.folder)),
+        police=POLICE,
+        police_url=here.police.server.url + police.PATH,
+        key_id=police.KEY_ID,
+        key_path=json.dumps(str(key)),
+        cursor=police.CURSOR,
+        next=police.NEXT,
+        health=HEALTH,
+        health_path=json.dumps(str(here.health.drop.folder)),
+    )
