@@ -184,7 +184,7 @@ def _judged(proof: _Proof, listed: TrustList, context: Context) -> Assessment:
     revoked = _revoked(proof, listed)
     freshness = listed.freshness(now)
     recent = freshness in _RECENT
-    unmet = context.unmet(content.scheme, content.body, now) if context.unmet else ()
+    unmet = _unmet(content, context)
     match, said = _NOT_CHECKED, ()
     if context.subject is not None:
         match, said = binding.match(context.subject, _SAYING[content.scheme][0](content.body))
@@ -219,6 +219,13 @@ _MATCHES: Final[Mapping[SubjectMatch, tuple[Outcome, ...]]] = {
     SubjectMatch.POSSIBLE: (Outcome.SUBJECT_UNCONFIRMED,),
     SubjectMatch.MISMATCH: (Outcome.SUBJECT_MISMATCH,),
 }
+
+
+def _unmet(content: Content, context: Context) -> tuple[str, ...] | None:
+    """Of a credential without the form its scheme prescribes, no rule can tell."""
+    if context.unmet is None:
+        return ()
+    return context.unmet(content.scheme, content.body, context.now) if content.sound else None
 
 
 def _entitled(proof: _Proof) -> bool:

@@ -1,0 +1,55 @@
+"""Entry rules on certificates that are known to be genuine, and on no others."""
+
+from datetime import timedelta
+
+import _issuing as made
+import pytest
+
+from twinstile.credentials import offline, requirements, trust
+from twinstile.credentials.trust import Domain, TrustList
+from twinstile.credentials.types import Context, Held, Outcome
+from twinstile.policy.entry.documents import compile_entry
+
+PRIVATE = made.key()
+LISTED = TrustList(
+    1,
+    made.NOW,
+    made.NOW + timedelta(days=1),
+    trust.by_kid([made.trusted(PRIVATE), made.trusted(PRIVATE, Domain.ICVP)]),
+)
+
+
+def policy(doses, **more):
+    accepts = {">=": [{"var": "payload.v.0.dn"}, doses]}
+    rules = [{"id": "VR-0001", "accepts": accepts, "text": {"en": "doses"}}]
+    named = {"entry": "anywhere", "version": "1.0", "title": {"en": "Anywhere"}}
+    return compile_entry({**named, "rules": rules, **more})
+
+
+@pytest.mark.parametrize(
+    ("rules", "held", "unmet"),
+    [
+        (policy(2), Held.YES, ()),
+        (policy(3), Held.NO, ("VR-0001",)),
+        (policy(3, valid_until="2026-06-30"), Held.UNKNOWN, ()),
+    ],
+)
+def test_rules_in_force_are_met_or_named(rules, held, unmet):
+    context = Context(made.NOW, unmet=requirements.of([rules]))
+    found = offline.verify(made.dcc(PRIVATE), LISTED, context)
+    assert (found.policy, found.unmet) == (held, unmet)
+    assert (found.outcome is Outcome.VERIFIED) is (held is Held.YES)
+
+
+def test_of_other_schemes_rules_of_eu_certificates_know_nothing():
+    card = {"n": "Jane", "dob": "1961-05-15", "v": {"dt": "2026-01-02"}}
+    code = made.dcc(PRIVATE, made.claims(card, -6, exp=None))
+    context = Context(made.NOW, unmet=requirements.of([policy(0)]))
+    assert offline.verify(code, LISTED, context).policy is Held.UNKNOWN
+
+
+def test_a_certificate_without_the_form_of_its_scheme_is_not_put_to_rules():
+    body = {**made.CERTIFICATE, "v": [{**made.CERTIFICATE["v"][0], "dn": b"\x01"}]}
+    context = Context(made.NOW, unmet=requirements.of([policy(0)]))
+    found = offline.verify(made.dcc(PRIVATE, made.claims(body)), LISTED, context)
+    assert (found.outcome, found.policy) == (Outcome.INVALID_CONTENT, Held.UNKNOWN)
