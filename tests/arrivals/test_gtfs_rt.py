@@ -157,10 +157,12 @@ def test_delays_go_on_to_the_stops_after(place: int, delay: int | None, last: CA
     assert event.estimated_arrival is None
 
 
-def test_a_skipped_stop_does_not_end_a_delay():
+def test_a_skipped_stop_does_not_end_a_delay_and_one_without_data_does():
     calls = {("T1", TODAY): 7}
     skipped = stop(5, how=CALL.SKIPPED)
     assert only(stop(3, delay=300), skipped, calls=calls).delay_s == 300
+    silent = stop(5, delay=120, how=CALL.NO_DATA)
+    assert only(stop(3, delay=300), silent, calls=calls).delay_s is None
 
 
 def test_a_delay_is_that_of_the_departure_or_of_the_time_told_for_it():
