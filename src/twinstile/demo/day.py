@@ -20,7 +20,7 @@ from twinstile.demo import bodies, gtfs, personas, timetable, truth
 from twinstile.demo.client import connect
 from twinstile.demo.departments.outside import Outside
 from twinstile.demo.departments.watch import Watch
-from twinstile.demo.expecting import announce, announce_guests
+from twinstile.demo.expecting import announce, announce_guests, delay
 from twinstile.demo.gates import Away, Gates
 from twinstile.demo.hosts import Hosts
 from twinstile.demo.hub import Bootstrap, open_hub
@@ -89,25 +89,28 @@ async def run_day(options: DayOptions, console: Console) -> DayResult:
         hub = await open_hub(service, options.bootstrap, options.tablets)
         outside = options.outside
         outside.morning(plan.visits)
-        run_ids = await announce(service, hub, plan, station.station, options.speed, outside)
+        known = await announce(service, hub, plan, station.station, options.speed, outside)
         trains = await announce_guests(service, hub, plan, station.station)
         hosts = Hosts(service, hub, trains)
         watch = Watch(service, hub, outside)
         await watch.briefed(plan.visits)
         crowd = sum(len(passage.steps) for passage in plan.passages)
         with progress(console, crowd) as checked:
-            gates = Gates(service, hub, plan, run_ids, options.speed, options.away, checked)
+            gates = Gates(
+                service, hub, plan, known.run_ids, options.speed, options.away, checked
+            )
             async with asyncio.TaskGroup() as day_work:
                 day_work.create_task(gates.open())
+                late = day_work.create_task(delay(service, hub, known.by_feed, outside))
                 noon = await _guests(plan, hosts, watch, since)
-        for run_id in (*run_ids, *(guest.run_id for guest in hosts.trains.values())):
+        for run_id in (*known.run_ids, *(guest.run_id for guest in hosts.trains.values())):
             await service.ask("POST", f"/v1/runs/{run_id}:close", hub.supervisor)
-        asked = Asked(since, bodies.now(), hosts.received, noon, run_ids)
+        asked = Asked(since, bodies.now(), hosts.received, noon, known.run_ids)
         counted = await recount(service, hub, asked)
         told = await watch.told()
     waits = sorted(wait for tablet in hub.tablets for wait in tablet.waits_ms)
     seconds = time.perf_counter() - started
-    troubles = [*gates.troubles, *hosts.troubles, *watch.troubles]
+    troubles = [*gates.troubles, *hosts.troubles, *watch.troubles, *late.result()]
     result = DayResult(counts, counted, told, waits, troubles, seconds)
     show(result, console)
     return result

@@ -1,7 +1,7 @@
 """How the hub learns whom to expect: from the railway's lists, of some runs by hand."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import cast
 from urllib.parse import urlencode
@@ -15,9 +15,19 @@ from twinstile.demo.departments.railway import Journey
 from twinstile.demo.hosts import GuestTrain
 from twinstile.demo.hub import Hub
 
+DELAY = timedelta(minutes=7)
+"""Of every third train, told while it is under way."""
 _PATIENCE_S = 60.0
 _ROWS_PER_S = 200
 """Rows arrive much faster than that."""
+
+
+@dataclass(frozen=True, slots=True)
+class Announced:
+    """The ids of the runs, in the order of the plan, and those the railway told of."""
+
+    run_ids: list[str]
+    by_feed: list[Journey]
 
 
 async def announce(
@@ -27,10 +37,10 @@ async def announce(
     station: str,
     speed: float | None,
     outside: Outside,
-) -> list[str]:
+) -> Announced:
     """Let the hub learn which runs come and who is on them, and give reminders on most.
 
-    The ids of the runs, in the order of the plan. Raises `Refused`, `Unreadable`.
+    Raises `Refused`, `Unreadable`.
     """
     journeys = _journeys(plan, speed)
     carried = railway.carried(plan.trains)
@@ -43,7 +53,28 @@ async def announce(
     for position in sorted(plan.reminded):
         reminder = bodies.reminder(run_ids[position])
         await service.ask("PUT", f"/v1/reminders/{uuid4()}", hub.supervisor, reminder)
-    return run_ids
+    return Announced(run_ids, by_feed)
+
+
+async def delay(
+    service: Service, hub: Hub, journeys: Sequence[Journey], outside: Outside
+) -> list[str]:
+    """Let every third train be late, and wait until the hub knows; tells what went wrong."""
+    late = {journey.train.service_no: journey.comes + DELAY for journey in journeys[::3]}
+    for journey in journeys[::3]:
+        outside.railway.expect(journey.train, late[journey.train.service_no])
+
+    async def moved() -> bool:
+        known = await _runs(service, hub, journeys[::3])
+        return all(_comes(known.get(number)) == at for number, at in late.items())
+
+    await until(moved, _PATIENCE_S)
+    return [] if await moved() else ["the railway's delays did not arrive"]
+
+
+def _comes(run: Json | None) -> datetime | None:
+    told = run and run.get("estimated_arrival")
+    return datetime.fromisoformat(told) if isinstance(told, str) else None
 
 
 async def announce_guests(

@@ -15,12 +15,12 @@ from twinstile.demo import documents, guests
 from twinstile.demo.departments import health, police
 from twinstile.demo.departments.health import Health
 from twinstile.demo.departments.police import Police
-from twinstile.demo.departments.railway import Journey, Railway
+from twinstile.demo.departments.railway import STOP, Journey, Railway
 from twinstile.demo.departments.signing import Gatekeeper
 from twinstile.demo.documents import Document
 from twinstile.demo.guests import Known, Visit
 
-LISTS, POLICE, HEALTH = "rail-lists", "police", "health"
+LISTS, TIMES, POLICE, HEALTH = "rail-lists", "rail-times", "police", "health"
 """The feeds, by name."""
 _NOBODY = documents.resident_id(9998, documents.GROWN_UP, 1)
 _FILE = """\
@@ -36,6 +36,19 @@ kind = "folder"
 path = {lists_path}
 ready = "ok"
 pattern = "*.csv"
+
+[[feed]]
+name = "{times}"
+department = "rail"
+format = "gtfs-rt"
+interval_s = 10
+expected_interval_s = 60
+stops = ["{stop}"]
+options = {{ scheme = "cn-rail" }}
+[feed.transport]
+kind = "http"
+url = "{times_url}"
+inside = true
 
 [[feed]]
 name = "{police}"
@@ -137,6 +150,7 @@ class Outside:
         lists, tables, pages = self.railway.drop, self.health.drop, self.police
         fresh = len(pages.pages) - pages.again
         return {
+            TIMES: Sent(self.railway.messages, 0, 0, 0),
             LISTS: Sent(lists.files, lists.again, lists.broken, self.railway.rejected),
             POLICE: Sent(fresh, pages.again, 0, pages.rejected),
             HEALTH: Sent(tables.files, tables.again, tables.broken, self.health.rejected),
@@ -163,12 +177,15 @@ async def opened(folder: Path) -> AsyncGenerator[Outside]:
         Police(Gatekeeper(police.KEY_ID, key.read_bytes())),
         Health.at(shelves[HEALTH]),
     )
-    await here.police.server.start()
+    servers = here.railway.server, here.police.server
+    for server in servers:
+        await server.start()
     here.feeds_file.write_text(_configured(here, key))
     try:
         yield here
     finally:
-        await here.police.server.stop()
+        for server in servers:
+            await server.stop()
 
 
 def _configured(here: Outside, key: Path) -> str:
@@ -176,6 +193,9 @@ def _configured(here: Outside, key: Path) -> str:
     return _FILE.format(
         lists=LISTS,
         lists_path=json.dumps(str(here.railway.drop.folder)),
+        times=TIMES,
+        stop=STOP,
+        times_url=here.railway.server.url,
         police=POLICE,
         police_url=here.police.server.url + police.PATH,
         key_id=police.KEY_ID,

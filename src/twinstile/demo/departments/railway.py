@@ -38,7 +38,7 @@ class Journey:
     train: Train
     people: Sequence[Person]
     comes: datetime
-    """As the first list has it; the times over HTTP may say otherwise."""
+    """As its list has it; the times over HTTP may say otherwise."""
 
 
 @dataclass(slots=True)
@@ -49,6 +49,7 @@ class Railway:
     """Rows nobody can read, of all that were sent."""
     _times: dict[str, Arrival] = field(default_factory=dict[str, Arrival])
     _changed: datetime = field(default_factory=lambda: datetime.now(UTC))
+    _told: set[str] = field(default_factory=set[str])
 
     def __post_init__(self) -> None:
         self.server = Server(self._answer)
@@ -60,7 +61,6 @@ class Railway:
     def send(self, journeys: Sequence[Journey], station: str) -> None:
         """Leave the lists of these trains, each in its own way."""
         for place, journey in enumerate(journeys):
-            self.expect(journey.train, journey.comes)
             whole = _rows(journey, station)
             match place % 4 if len(whole) > MISSING else 0:
                 case 1:
@@ -76,6 +76,11 @@ class Railway:
                     self._leave(journey, [*garbage, *whole], 1)
                 case _:
                     self._leave(journey, whole, 1)
+
+    @property
+    def messages(self) -> int:
+        """How many different ones were asked for."""
+        return len(self._told)
 
     def expect(self, train: Train, at: datetime) -> None:
         """Tell over HTTP when a train comes."""
@@ -101,6 +106,7 @@ class Railway:
         tag = f'"{self._changed.timestamp():.6f}"'
         if question.headers.get("if-none-match") == tag:
             return Reply("304 Not Modified", headers={"ETag": tag})
+        self._told.add(tag)
         body = realtime.feed(self._times.values(), self._changed)
         return Reply("200 OK", body, {"Content-Type": "application/x-protobuf", "ETag": tag})
 
