@@ -18,6 +18,9 @@ import asyncpg
 from sqlalchemy.exc import SQLAlchemyError
 
 from twinstile import backups, opening, serving
+from twinstile.arrivals.feeds import config, faults, standing
+from twinstile.arrivals.feeds.config import InvalidFeeds
+from twinstile.arrivals.feeds.standing import CONDITIONS, Condition
 from twinstile.identity import regions
 from twinstile.identity.regions import InvalidRegions
 from twinstile.opening import Place
@@ -38,6 +41,15 @@ LEAST_DISK = 1 << 30
 CLOCK_TOLERANCE_S = 2.0
 BACKUP_OLD = timedelta(hours=30)
 """One night was left out."""
+UNAPPLIED = timedelta(minutes=1)
+"""What has landed is applied sooner, where a worker runs."""
+_UNUSABLE = (
+    SettingsError,
+    InvalidRegions,
+    InvalidEntryRules,
+    InvalidChannels,
+    InvalidFeeds,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +74,8 @@ def examine(overrides: dict[str, object]) -> Iterator[Finding]:
         regions.load(configuration.regions_file)
         entry_rules.load(configuration.entry_rules)
         routing.of(configuration)
-    except (SettingsError, InvalidRegions, InvalidEntryRules, InvalidChannels) as error:
+        config.of(configuration)
+    except _UNUSABLE as error:
         yield Finding("settings", str(error), "correct these variables or the .env file")
         return
     yield Finding("settings", f"profile {configuration.profile}, hub {configuration.hub_id}")
@@ -257,28 +270,47 @@ async def _ask(place: Place, configuration: Settings) -> list[Finding]:
     if row is None:
         return [Finding("database", "no answer", "look at PostgreSQL's log")]
     version, now, superuser, owned, may_insert, may_update = row
-    standing = await _schema(place)
+    schema_stands = await _schema(place)
     return [
         _version(version),
-        standing,
+        schema_stands,
         _rights(superuser=superuser or owned, writes=may_insert, rewrites=may_update),
         _clock(now),
-        *(await _messages(place, configuration) if standing.well else []),
+        *(await _rows(place, configuration) if schema_stands.well else []),
     ]
 
 
-async def _messages(place: Place, configuration: Settings) -> list[Finding]:
-    """Whether messages to travellers leave the house, channel by channel."""
+async def _rows(place: Place, configuration: Settings) -> list[Finding]:
+    """Whether messages to travellers leave the house and departments' words come into it."""
     known, hub_id = routing.of(configuration).entries, configuration.hub_id
     database = Database(place.service_url, pool_size=1, role=place.role)
     try:
         async with database.reading() as tx:
             channels = await queries.channels(tx, hub_id, known, clock.now())
+            feeds = await standing.of(tx, config.of(configuration), clock.now())
     except Problem as problem:
-        return [Finding("messages", problem.title, "look again")]
+        return [Finding("messages and feeds", problem.title, "look again")]
     finally:
         await database.close()
-    return [_channel(one) for one in channels]
+    return [*map(_channel, channels), *map(feed, feeds)]
+
+
+def feed(one: standing.Standing) -> Finding:
+    """How a feed does."""
+    name = f"feed: {one.sender.feed.name}"
+    said = CONDITIONS[one.condition]["en"] + (f" As of {one.as_of}." if one.as_of else "")
+    if one.fault is not None:
+        words = faults.said(one.fault)["en"]
+        return Finding(name, f"{said} {one.fault} since {one.fault_at}.", words)
+    if one.dead:
+        advice = "GET /v1/feeds/{feed}/quarantine says why; mend it, then replay them"
+        return Finding(name, f"{said} {one.dead} deliveries were given up.", advice)
+    if one.waiting_since is not None and one.now - one.waiting_since > UNAPPLIED:
+        found = f"{said} {one.waiting} deliveries wait, the first since {one.waiting_since}."
+        return Finding(name, found, "look whether a worker runs, and at its log")
+    if one.condition is not Condition.OK:
+        return Finding(name, said, "ask the department, and look at its address and secrets")
+    return Finding(name, said)
 
 
 def _channel(one: OfChannel) -> Finding:

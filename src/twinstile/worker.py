@@ -25,7 +25,7 @@ from twinstile.platform.tables import Hub
 from twinstile.platform.web import House
 from twinstile.policy.versions import Policies
 from twinstile.screening import transitions
-from twinstile.screening.flow import alerts, expectations
+from twinstile.screening.flow import alerts, expectations, feeds
 from twinstile.screening.notices import alarm, automatic, sending
 from twinstile.screening.replay import requests
 
@@ -109,6 +109,7 @@ def jobs_of(
         Job("reminders", "* * * * * */10", 60, each_hub(house, _reminders(house, policies))),
         Job("notices", "* * * * * */10", 300, each_hub(house, _notices(house))),
         Job("replays", "* * * * * */10", 3600, each_hub(house, _replays(house, policies))),
+        Job("feeds", "* * * * * */10", 60, each_hub(house, _feeds(house))),
         Job("retention", "7 * * * * 0", 1200, retention),
         Job("partitions", "11 3 * * * 0", 60, partitions),
         Job("access-log", "23 3 * * * 0", 600, access_log),
@@ -151,6 +152,18 @@ def _timers(house: House, policies: Policies) -> HubWork:
             await approvals.expire(tx, hub_id, now)
         async with house.database.transaction() as tx:
             await alerts.go_on(tx, hub_id, now)
+
+    return work
+
+
+def _feeds(house: House) -> HubWork:
+    """Tell people of departments that fell silent, or send what nobody can use."""
+    senders = config.of(house.settings)
+
+    async def work(hub_id: str, now: datetime) -> None:
+        if senders:
+            async with house.database.transaction() as tx:
+                await feeds.watch(tx, hub_id, senders, now)
 
     return work
 

@@ -17,6 +17,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from sqlalchemy.exc import SQLAlchemyError
 
+from twinstile.arrivals.feeds import measures
 from twinstile.platform import observe, schema
 from twinstile.platform.crypto import KeyDestroyed, KeyFiles, KeyUnavailable
 from twinstile.platform.errors import Forbidden, Problem, Unavailable, documented
@@ -100,6 +101,7 @@ async def read_metrics(
         allowed = secrets.compare_digest(offered.encode(), wanted.get_secret_value().encode())
     if not allowed:
         raise Forbidden("Metrics are for this machine, or for the holder of the metrics token.")
+    await measures.take(home)
     return PlainTextResponse(
         generate_latest(observe.registry()), media_type=CONTENT_TYPE_LATEST
     )

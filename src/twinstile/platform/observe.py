@@ -15,7 +15,13 @@ from secrets import token_hex
 from typing import TextIO
 
 import structlog
-from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+)
 from prometheus_client.multiprocess import MultiProcessCollector
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
@@ -87,6 +93,27 @@ CHANNEL_FAULTS = Counter(
     "twinstile_channel_faults_total",
     "Batches a channel did not take or did not answer",
     ("hub", "channel", "code"),
+    registry=REGISTRY,
+)
+FEED_AGE = Gauge(
+    "twinstile_feed_age_seconds",
+    "How old the last good word of a feed is, at the moment of asking",
+    ("hub", "feed"),
+    multiprocess_mode="mostrecent",
+    registry=REGISTRY,
+)
+FEED_SHARE = Gauge(
+    "twinstile_feed_share",
+    "Of a feed's rows of the last ten minutes: those that were rejected, or unmatched",
+    ("hub", "feed", "of"),
+    multiprocess_mode="mostrecent",
+    registry=REGISTRY,
+)
+FEED_DELIVERIES = Gauge(
+    "twinstile_feed_deliveries",
+    "Deliveries of a feed that wait to be applied, or were given up",
+    ("hub", "feed", "state"),
+    multiprocess_mode="mostrecent",
     registry=REGISTRY,
 )
 JOBS = Counter(

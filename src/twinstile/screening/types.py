@@ -260,6 +260,12 @@ class AlertKind(StrEnum):
     """What arrived late says of a passage that is over: somebody should have been stopped."""
     CHANNEL_DOWN = "CHANNEL_DOWN"
     """Messages to travellers do not leave by a channel."""
+    FEED_STALE = "FEED_STALE"
+    """A department was not heard of for longer than agreed: verify by hand."""
+    FEED_REJECTS = "FEED_REJECTS"
+    """Much of what a department sends cannot be used."""
+    FEED_UNMATCHED = "FEED_UNMATCHED"
+    """Much of what a department sends is about runs nobody has announced."""
 
 
 class Emergency(StrEnum):

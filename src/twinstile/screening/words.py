@@ -178,6 +178,15 @@ ALERTS: Final[Mapping[AlertKind, Phrase]] = {
     AlertKind.RETROSPECTIVE: Phrase(
         "Passed, and should have been stopped: look again", "事后比对异常 · 请复核"
     ),
+    AlertKind.FEED_STALE: Phrase(
+        "A department is not heard of: verify by hand", "部门数据中断 · 请人工核验"
+    ),
+    AlertKind.FEED_REJECTS: Phrase(
+        "A department sends what cannot be used", "部门数据异常 · 大量记录无法使用"
+    ),
+    AlertKind.FEED_UNMATCHED: Phrase(
+        "A department sends of runs nobody announced", "部门数据与车次无法对应"
+    ),
 }
 
 TRIGGERS: Final[Mapping[str, Phrase]] = {

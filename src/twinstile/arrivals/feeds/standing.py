@@ -9,7 +9,7 @@ is ever green.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
@@ -22,6 +22,7 @@ from twinstile.platform.db import Reading
 
 MOST_WAITING: Final = 1000
 """Deliveries that are counted at most: the rest is as bad."""
+LOOKED_BACK: Final = timedelta(minutes=10)
 TRAVELLERS: Final = frozenset({Department.RAIL, Department.CARRIER})
 """Who tells of runs and who is on them."""
 PEOPLE: Final = frozenset({Department.POLICE, Department.HEALTH})
@@ -150,6 +151,45 @@ async def of(tx: Reading, senders: Sequence[Sender], now: datetime) -> list[Stan
         )
         found.append(standing)
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Recent:
+    """What came of the deliveries of the last ten minutes."""
+
+    rows: int = 0
+    rejected: int = 0
+    unmatched: int = 0
+    lost: int = 0
+    """Deliveries refused or given up."""
+
+    def share(self, part: int) -> float:
+        """A part of the rows; 0 where there were none."""
+        return part / self.rows if self.rows else 0.0
+
+
+_RECENT = """
+SELECT coalesce(sum(rows), 0), coalesce(sum(rejected), 0), coalesce(sum(unmatched), 0),
+    count(*) FILTER (WHERE state IN ('DEAD', 'REFUSED'))
+FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS f(hub_id, feed, place)
+LEFT JOIN LATERAL (
+    SELECT * FROM (
+        SELECT * FROM feed_delivery WHERE hub_id = f.hub_id AND feed = f.feed
+        ORDER BY n DESC LIMIT $4
+    ) AS last WHERE received_at > $3
+) AS d ON true
+GROUP BY f.place ORDER BY f.place
+"""
+
+
+async def recent(tx: Reading, senders: Sequence[Sender], now: datetime) -> list[Recent]:
+    """The same for each of these feeds, in their order; of its last `MOST_WAITING` at most."""
+    if not senders:
+        return []
+    hubs = [one.feed.hub_id for one in senders]
+    names = [one.feed.name for one in senders]
+    rows = await tx.raw.fetch(_RECENT, hubs, names, now - LOOKED_BACK, MOST_WAITING)
+    return [Recent(*row) for row in rows]
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,9 @@ PLANS: Final[Mapping[AlertKind, Plan | None]] = {
     AlertKind.DEFERRAL_UNRESOLVED: None,
     AlertKind.RETROSPECTIVE: Plan(timedelta(hours=2), "duty_commander"),
     AlertKind.CHANNEL_DOWN: Plan(timedelta(minutes=10), "duty_commander"),
+    AlertKind.FEED_STALE: Plan(timedelta(minutes=15), "duty_commander"),
+    AlertKind.FEED_REJECTS: Plan(timedelta(minutes=30), "duty_commander"),
+    AlertKind.FEED_UNMATCHED: Plan(timedelta(minutes=30), "duty_commander"),
 }
 
 

@@ -47,7 +47,9 @@ class AlertAnswer(Answer):
     alert_id: UUID
     kind: AlertKind
     text: str = Field(description="in the language asked for by Accept-Language")
-    subject_id: UUID = Field(description="the screening it is about")
+    subject_id: UUID = Field(
+        description="the screening it is about, or a feed: `facts` names it"
+    )
     raised_at: datetime
     due_at: datetime | None = Field(description="when it is passed on, or closed by itself")
     level: int = Field(description="how many times it was passed on")

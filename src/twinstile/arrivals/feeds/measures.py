@@ -1,0 +1,29 @@
+"""How feeds do, for monitoring: read from their rows when somebody asks, so any process can."""
+
+from twinstile.arrivals.feeds import config, standing
+from twinstile.platform import clock, observe
+from twinstile.platform.errors import Problem
+from twinstile.platform.web import House
+
+
+async def take(house: House) -> None:
+    """Bring the gauges up to date; without the database they stay as they are."""
+    senders, now = config.of(house.settings), clock.now()
+    if not senders:
+        return
+    try:
+        async with house.database.reading() as tx:
+            stand = await standing.of(tx, senders, now)
+            recent = await standing.recent(tx, senders, now)
+    except Problem as problem:
+        observe.log.warning("feeds not measured", problem=problem.slug)
+        return
+    for one, lately in zip(stand, recent, strict=True):
+        labels = one.sender.feed.hub_id, one.sender.feed.name
+        if one.as_of is not None:
+            observe.FEED_AGE.labels(*labels).set((now - one.as_of).total_seconds())
+        rejected, unmatched = lately.share(lately.rejected), lately.share(lately.unmatched)
+        observe.FEED_SHARE.labels(*labels, "rejected").set(rejected)
+        observe.FEED_SHARE.labels(*labels, "unmatched").set(unmatched)
+        observe.FEED_DELIVERIES.labels(*labels, "waiting").set(one.waiting)
+        observe.FEED_DELIVERIES.labels(*labels, "dead").set(one.dead)
