@@ -188,14 +188,17 @@ def _judged(proof: _Proof, listed: TrustList, context: Context) -> Assessment:
     match, said = _NOT_CHECKED, ()
     if context.subject is not None:
         match, said = binding.match(context.subject, _SAYING[content.scheme][0](content.body))
-    against = (
-        *(() if entitled else (Outcome.KEY_USAGE_MISMATCH,)),
-        *dates,
-        *((Outcome.REVOKED,) if revoked else ()),
-        *(() if recent else (Outcome.STALE_SNAPSHOT,)),
-        *(() if unmet == () else (Outcome.POLICY_FAILED,)),
-        *_MATCHES.get(match, ()),
-    )
+    found = [] if entitled else [Outcome.KEY_USAGE_MISMATCH]
+    found += dates
+    if revoked:
+        found.append(Outcome.REVOKED)
+    if not recent:
+        found.append(Outcome.STALE_SNAPSHOT)
+    if unmet != ():
+        found.append(Outcome.POLICY_FAILED)
+    if match in _MATCHES:
+        found.append(_MATCHES[match])
+    against = tuple(found)
     return Assessment(
         scheme=content.scheme,
         outcome=against[0] if against else _VERIFIED,
@@ -215,9 +218,9 @@ def _judged(proof: _Proof, listed: TrustList, context: Context) -> Assessment:
     )
 
 
-_MATCHES: Final[Mapping[SubjectMatch, tuple[Outcome, ...]]] = {
-    SubjectMatch.POSSIBLE: (Outcome.SUBJECT_UNCONFIRMED,),
-    SubjectMatch.MISMATCH: (Outcome.SUBJECT_MISMATCH,),
+_MATCHES: Final[Mapping[SubjectMatch, Outcome]] = {
+    SubjectMatch.POSSIBLE: Outcome.SUBJECT_UNCONFIRMED,
+    SubjectMatch.MISMATCH: Outcome.SUBJECT_MISMATCH,
 }
 
 

@@ -30,10 +30,11 @@ def decode(text: str) -> bytes:
     if rest:
         digits += b"\0"
         lanes += 1
-    packed = int.from_bytes(digits, "little")
-    values = (
-        (packed & _LOWEST) + 45 * (packed >> 8 & _LOWEST) + 2025 * (packed >> 16 & _LOWEST)
-    ).to_bytes(3 * lanes, "little")
+    packed = int.from_bytes(digits, "little")  # a lane is c + 256 d + 256² e
+    second, third = packed >> 8 & _LOWEST, packed >> 16 & _LOWEST
+    values = (packed - (256 - 45) * second - (256**2 - 45**2) * third).to_bytes(
+        3 * lanes, "little"
+    )
     found = bytearray(2 * lanes)
     found[0::2] = values[1::3]
     found[1::2] = values[0::3]
