@@ -28,25 +28,29 @@ LANDED: Final = "manifest.landed"
 ELSEWHERE: Final = ("CANCELLED", "SKIPPED", "DIVERTED", "DELETED")
 """What feeds say of runs that bring nobody here; it may be taken back."""
 EXPECTATION_SQL = """
-SELECT DISTINCT ON (w.ordinal) w.ordinal, m.run_id, m.entry_id
+SELECT DISTINCT ON (w.ordinal) w.ordinal, m.run_id, m.entry_id, m.person_id
 FROM wanted w
 CROSS JOIN LATERAL (
-    SELECT e.hub_id, e.run_id, e.entry_id
+    SELECT e.hub_id, e.run_id, e.entry_id, e.person_id
     FROM (SELECT * FROM manifest_entry
-          WHERE person_id = w.person_id AND withdrawn_at IS NULL OFFSET 0) e
+          WHERE person_id = ANY({people}) AND withdrawn_at IS NULL OFFSET 0) e
     WHERE e.hub_id = {hub}
     ORDER BY e.recorded_at DESC LIMIT 20
 ) m
 JOIN run r ON r.hub_id = m.hub_id AND r.run_id = m.run_id
-WHERE coalesce(r.actual_arrival, r.estimated_arrival, r.scheduled_arrival)
+WHERE w.person_id IS NOT NULL  -- nobody is expected by the name of a screening alone
+  AND coalesce(r.actual_arrival, r.estimated_arrival, r.scheduled_arrival)
       BETWEEN w.observed_at - interval '24 hours' AND w.observed_at + interval '12 hours'
 ORDER BY w.ordinal,
     (m.run_id = w.run_id) DESC NULLS LAST,
     abs(extract(epoch FROM w.observed_at
-        - coalesce(r.actual_arrival, r.estimated_arrival, r.scheduled_arrival)))
+        - coalesce(r.actual_arrival, r.estimated_arrival, r.scheduled_arrival))),
+    (m.person_id = w.person_id) DESC, m.entry_id
 """
 """The entry that fits each row of `wanted (ordinal, person_id, run_id, observed_at)` best: the
-named run, else the arrival nearest in time. To be set into a statement of a room above."""
+named run, else the arrival nearest in time, and then the document shown. `people` is everybody
+that the person is: the list may name another of their documents. To be set into a statement of
+a room above."""
 
 
 @dataclass(frozen=True, slots=True)

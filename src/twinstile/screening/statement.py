@@ -50,6 +50,9 @@ jsonb_build_object('kin', {{kin}},
 """  # noqa: S608 # constants of ours
 _ABOUT_THEM = _ABOUT.format(kin="w.kin", ids="w.kin || w.former")
 _RUN = "coalesce(e.run_id, w.run_id)"
+_EXPECTED = "coalesce(e.person_id, w.person_id)"
+"""Who was written to: the person of the document that the list names."""
+_ENTRIES = EXPECTATION_SQL.format(hub="$1", people="w.kin || w.former")
 
 # LATERAL with LIMIT: one look-up by index for each check, whatever the planner believes.
 # Fragments of lower rooms are constants of ours; every value is a parameter.
@@ -68,7 +71,7 @@ WITH met AS ({MEET_SQL}), wanted AS MATERIALIZED (
         LEFT JOIN met m ON m.blind = c.blind
         OFFSET 0
     ) v
-), expected AS ({EXPECTATION_SQL.format(hub="$1")})
+), expected AS ({_ENTRIES})
 SELECT
     w.overtaken, w.person_id,
     CASE WHEN c.id IS NOT NULL THEN jsonb_build_object(
@@ -83,7 +86,7 @@ SELECT
     {IN_FORCE_SQL.format(hub="$1", at="w.observed_at")} AS policy_version,
     coalesce(e.run_id, w.run_id) AS run_id,
     e.entry_id,
-    {R1_SQL.format(hub="$1", person="w.person_id", run=_RUN)} AS r1,
+    {R1_SQL.format(hub="$1", person=_EXPECTED, run=_RUN)} AS r1,
     {LAST_R2_SQL.format(hub="$1", checkpoint="l.checkpoint", at="w.observed_at")} AS last_r2,
     CASE WHEN w.whose IS NOT NULL THEN {_ABOUT_THEM} END AS about,
     {_earlier_sql("n")} AS named,

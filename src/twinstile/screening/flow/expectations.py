@@ -43,18 +43,25 @@ OF_ENTRIES: Final = frozenset({ScreeningEvent.VOID, ScreeningEvent.TRANSIT_DECLA
 
 RUNS_AT_ONCE: Final = 20
 
-_OUTSTANDING = """
-SELECT m.entry_id, m.person_id FROM manifest_entry m
-WHERE m.hub_id = $1 AND m.run_id = $2 AND m.withdrawn_at IS NULL
-  AND NOT EXISTS (
+# Whoever passed with another of their documents has come, be it before the two were linked; who
+# walked off under a suspicion with it is expected all the same.
+_OUTSTANDING = f"""
+SELECT m.* FROM (
+    SELECT e.*, {KIN_SQL.format(hub="$1", person="e.person_id")} AS kin FROM manifest_entry e
+    WHERE e.hub_id = $1 AND e.run_id = $2 AND e.withdrawn_at IS NULL {{which}} OFFSET 0
+) m
+WHERE NOT EXISTS (
       SELECT FROM screening s
       WHERE s.hub_id = $1 AND s.run_id = $2 AND s.entry_id = m.entry_id)
   AND NOT EXISTS (
-      SELECT FROM screening s
-      WHERE s.hub_id = $1 AND s.person_id = m.person_id AND s.checks > 0
-        AND s.state <> 'VOID' AND s.opened_at > $3::timestamptz - interval '1 day')
-"""
-_OUTSTANDING_SQL = f"{_OUTSTANDING} ORDER BY m.entry_id"
+      SELECT FROM (SELECT * FROM screening WHERE person_id = ANY(m.kin) OFFSET 0) s
+      WHERE s.hub_id = $1 AND s.checks > 0
+        AND s.state <> 'VOID' AND s.opened_at > $3::timestamptz - interval '1 day'
+        AND (s.person_id = m.person_id OR s.closed_at IS NULL
+             OR NOT {UNRESOLVED_SQL.format(s="s")}))
+"""  # noqa: S608 # a fragment of ours; every value is a parameter
+_ALL = _OUTSTANDING.format(which="")
+_OUTSTANDING_SQL = f"SELECT entry_id, person_id FROM ({_ALL}) o ORDER BY entry_id"  # noqa: S608
 
 # Nobody with an open case, with a suspicion that nobody resolved, or of whom a department says
 # something is let by unseen, whichever of their documents the manifest names.
@@ -66,12 +73,11 @@ SELECT o.entry_id, o.person_id,
         WHERE s.hub_id = $1 AND s.referred_at > $3::timestamptz - interval '14 days'
           AND {UNRESOLVED_SQL.format(s="s")})
     AND {MARKS_SQL.format(hub="$1", people="o.kin", at="$3::timestamptz")} IS NULL
-FROM (SELECT e.*, {KIN_SQL.format(hub="$1", person="e.person_id")} AS kin
-      FROM ({{outstanding}}) e) o
+FROM ({{outstanding}}) o
 ORDER BY o.entry_id
 """  # noqa: S608 # fragments of ours; every value is a parameter
-_HARMLESS_SQL = _HARMLESS.format(outstanding=_OUTSTANDING)
-_ONE_SQL = _HARMLESS.format(outstanding=f"{_OUTSTANDING} AND m.entry_id = $4")
+_HARMLESS_SQL = _HARMLESS.format(outstanding=_ALL)
+_ONE_SQL = _HARMLESS.format(outstanding=_OUTSTANDING.format(which="AND e.entry_id = $4"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,95 @@
+"""Who comes to a lane and who was announced: matched by documents, and by nothing else."""
+
+import people
+from hubs import Hub
+from people import Json
+from runs import Run, announced
+
+from twinstile.platform import clock
+from twinstile.platform.roles import Role
+from twinstile.screening.flow import expectations
+
+
+def passport(number: str) -> Json:
+    return {
+        "kind": "PASSPORT",
+        "number": number,
+        "issuer": "UTO",
+        "name": "ZHANG WEI",
+        "birth_date": "1990-01-01",
+    }
+
+
+def permit(number: str) -> Json:
+    return {"kind": "HK_MACAU_PERMIT", "number": number, "name": "张伟"}
+
+
+async def link(hub: Hub, one: Json, other: Json) -> None:
+    claim = {
+        "document": one,
+        "other": other,
+        "evidence": "BOTH_DOCUMENTS_SHOWN",
+        "purpose": "IDENTIFICATION",
+        "reason": "both shown",
+    }
+    answer = await hub.client(Role.ASSISTANT).put(f"/v1/links/{people.new_id()}", json=claim)
+    assert answer.status_code == 200, answer.text
+
+
+async def shown(hub: Hub, document: Json, **more: object) -> Json:
+    identity = {"document": document, "result": "MATCH"}
+    answer = await hub.client().put(
+        f"/v1/checks/{people.new_id()}", json=people.check(identity=identity, **more)
+    )
+    assert answer.status_code == 201, answer.text
+    whole = await hub.client().get(f"/v1/screenings/{answer.json()['screening_id']}")
+    told: Json = whole.json()
+    return told
+
+
+async def figures(run: Run) -> tuple[int, int, int]:
+    """Expected, screened, outstanding."""
+    client = run.hub.client(Role.SUPERVISOR)
+    told = (await client.get(f"/v1/runs/{run.run_id}/expectations")).json()
+    return told["expected"], told["screened"], told["outstanding"]
+
+
+async def test_who_shows_another_document_than_the_list_names_is_the_one_expected(
+    hub: Hub,
+) -> None:
+    run, one, other = await announced(hub), passport("L898902M1"), permit("H00000101")
+    await run.land([{"entry_id": "1", "document": one}])
+    await link(hub, one, other)
+    told = await shown(hub, other)
+    assert (told["run_id"], await figures(run)) == (str(run.run_id), (1, 1, 0))
+
+
+async def test_the_same_name_and_birthday_match_nobody(hub: Hub) -> None:
+    run = await announced(hub)
+    await run.land([{"entry_id": "1", "document": passport("L898902M2")}])
+    told = await shown(hub, passport("L898902M3"))
+    assert (told["run_id"], await figures(run)) == (None, (1, 0, 1))
+
+
+async def test_of_two_documents_on_a_list_the_one_shown_is_matched(hub: Hub) -> None:
+    run, one, other = await announced(hub), passport("L898902M4"), permit("H00000104")
+    await link(hub, one, other)
+    await run.land([{"entry_id": "1", "document": one}, {"entry_id": "2", "document": other}])
+    first = await shown(hub, other)
+    async with hub.house.database.reading() as tx:
+        row = await tx.raw.fetchrow(
+            "SELECT entry_id FROM screening WHERE hub_id = $1 AND screening_id = $2::uuid",
+            hub.hub_id,
+            first["screening_id"],
+        )
+    assert row
+    assert row[0] == "2"
+
+
+async def test_who_is_linked_after_passing_is_no_no_show(hub: Hub) -> None:
+    run, one, other = await announced(hub), passport("L898902M5"), permit("H00000105")
+    await run.land([{"entry_id": "1", "document": one}])
+    await shown(hub, other)
+    await link(hub, one, other)
+    async with hub.house.database.transaction() as tx:
+        assert await expectations.close_run(tx, hub.hub_id, run.run_id, clock.now()) == 0
