@@ -23,6 +23,7 @@ from twinstile.arrivals.records import (
     Reading,
     Record,
     Reject,
+    Role,
     RunRef,
     RunStatus,
     Unknown,
@@ -62,10 +63,13 @@ def _record(row: int, said: Json) -> Record:
     origin = Origin(str(said["key"]), row, said.get("version"))
     op = Op(said.get("op", "UPSERT"))
     if "rows" in said:
-        return ManifestEnd(origin, run, said["rows"], said.get("rejected", 0), said.get("told"))
+        roles = frozenset(Role(one) for one in said.get("roles", Role))
+        rejected = said.get("rejected", 0)
+        return ManifestEnd(origin, run, said["rows"], rejected, said.get("told"), roles)
     if "number" in said:
         claim = DocumentClaim(DocumentKind.RESIDENT_ID, str(said["number"]))
-        return ManifestRow(origin, op, run, claim, seat=said.get("seat"))
+        role = Role(said.get("role", "PASSENGER"))
+        return ManifestRow(origin, op, run, claim, role, seat=said.get("seat"))
     return ArrivalEvent(
         origin,
         op,

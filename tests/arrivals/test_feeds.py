@@ -119,6 +119,17 @@ async def test_a_whole_list_withdraws_whoever_is_not_on_it(hub: Hub) -> None:
     assert await expected(hub, "G1") == {("a", "out"), ("b", "in"), ("c", "in")}
 
 
+async def test_lists_of_passengers_and_crew_of_a_run_may_come_at_once(hub: Hub) -> None:
+    feed, numbers = feed_of(hub), [people.resident_number() for _ in range(2)]
+    a = traveller("G1", "a", numbers[0], seat="a")
+    b = traveller("G1", "b", numbers[1], seat="b", role="CREW")
+    ends = [end("G1", 1, roles=[role]) for role in ("PASSENGER", "CREW")]
+    await feeding.tell(hub, feed, event("G1"), a, ends[0], b, ends[1])
+    assert await expected(hub, "G1") == {("a", "in"), ("b", "in")}
+    await feeding.tell(hub, feed, {**ends[0], "rows": 0}, b, ends[1])
+    assert await expected(hub, "G1") == {("a", "out"), ("b", "in")}
+
+
 async def test_a_lower_version_never_overwrites_and_a_deletion_stays(hub: Hub) -> None:
     feed, number = feed_of(hub), people.resident_number()
     said = [

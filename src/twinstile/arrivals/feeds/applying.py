@@ -7,7 +7,7 @@ through again when all is well.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final
@@ -34,7 +34,6 @@ from twinstile.arrivals.records import (
     Reject,
     Unknown,
 )
-from twinstile.arrivals.runs import Number
 from twinstile.identity.forms import Terms
 from twinstile.platform.crypto import KeyDestroyed, KeyFiles
 from twinstile.platform.db import Database
@@ -108,7 +107,7 @@ class _Job:
     kept: Kept
     key: bytes
     stream: Stream
-    whole: Mapping[Number, Whole]
+    whole: Whole
 
 
 async def _begun(desk: Desk, feed: Feed, kept: Kept) -> _Job:

@@ -3,7 +3,7 @@
 import datetime as dt
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, product
 from typing import Final, TypeAlias
 
 from twinstile.arrivals.feeds.types import Feed
@@ -24,6 +24,8 @@ from twinstile.arrivals.runs import Number, numbers
 Read: TypeAlias = Record | Unknown | Reject
 Calls: TypeAlias = Mapping[tuple[str, dt.date], int]
 """Where the hub is among the stops of runs; see `Reading`."""
+Whole: TypeAlias = Mapping[tuple[Number, Role], int]
+"""The version of each whole list: of a run's travellers of a role, there are no others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +50,6 @@ FORMATS: Final[Mapping[str, Format]] = {
     "gtfs-rt": Format(gtfs_rt.read, calls_of=gtfs.SCHEME),
 }
 """By the name a feed is configured with."""
-
-
-@dataclass(frozen=True, slots=True)
-class Whole:
-    """A whole list of one run's travellers of these roles; nobody else is on the run."""
-
-    version: int
-    roles: frozenset[Role]
 
 
 class Stream:
@@ -92,19 +86,18 @@ class Stream:
         except Unreadable as error:
             self.fault = error.reason
 
-    def whole_lists(self) -> dict[Number, Whole]:
-        """The runs of which the delivery has the whole list, under each of their numbers.
+    def whole_lists(self) -> Whole:
+        """The whole lists the delivery holds, under each number of their runs.
 
         Reads the delivery to its end, for a list is told to be whole after its rows.
         """
-        found: dict[Number, Whole] = {}
+        found: dict[tuple[Number, Role], int] = {}
         if self._format.has_lists:
             try:
                 for one in self._read():
                     if isinstance(one, ManifestEnd) and is_whole(one):
-                        version = version_of(one.origin.version)
-                        whole = Whole(version, one.roles)
-                        found.update(dict.fromkeys(numbers(one.run), whole))
+                        of = product(numbers(one.run), one.roles)
+                        found.update(dict.fromkeys(of, version_of(one.origin.version)))
             except Unreadable:
                 return found
         return found

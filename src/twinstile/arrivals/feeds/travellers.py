@@ -92,8 +92,9 @@ def _said(
 
 def _rank(turn: Turn, row: ManifestRow) -> Rank | None:
     """The whole list the row is of, if it is of one."""
-    of = next((turn.whole[no] for no in runs.numbers(row.run) if no in turn.whole), None)
-    return (of.version, turn.n) if of and row.role in of.roles and not deleted(row) else None
+    of = [(number, row.role) for number in runs.numbers(row.run)]
+    version = next((turn.whole[one] for one in of if one in turn.whole), None)
+    return None if version is None or deleted(row) else (version, turn.n)
 
 
 @dataclass(slots=True)

@@ -1,6 +1,5 @@
 """One transaction's share of a delivery, and what came of it."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Final, TypeAlias
@@ -43,7 +42,7 @@ class Turn:
     terms: Terms
     key: bytes
     n: int
-    whole: Mapping[Number, Whole]
+    whole: Whole
     at: datetime
     spoilt: bool = False
     """Its one record cannot be stored: it is set aside, and counts as said."""
