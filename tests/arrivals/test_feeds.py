@@ -69,6 +69,18 @@ async def test_rows_of_a_run_nobody_announced_wait_for_it(hub: Hub) -> None:
     assert await feeding.rows(hub, "SELECT 1 FROM feed_waiting WHERE hub_id = $1") == []
 
 
+async def test_what_could_be_read_of_a_broken_delivery_waits_for_its_run_too(hub: Hub) -> None:
+    feed, number = feed_of(hub), people.resident_number()
+    broken = {"cut": "truncated"}
+    waits = await feeding.tell(hub, feed, traveller("G1", "a", number, seat="1A"), broken)
+    await feeding.tell(hub, feed_of(hub, "times"), event("G1"))
+    assert await applying.work(feeding.desk_of(hub), feed) == 1
+    assert await expected(hub, "G1") == {("1A", "in")}
+    told = await figures(hub, waits)
+    assert (told["state"], told["applied"], told["unmatched"]) == ("DEAD", 1, 0)
+    assert await applying.work(feeding.desk_of(hub), feed) == 0
+
+
 async def test_a_run_entered_by_hand_is_the_one_feeds_speak_of(hub: Hub) -> None:
     run_id = people.new_id()
     announced = await hub.client(Role.SUPERVISOR).put(

@@ -36,7 +36,7 @@ WHERE EXISTS (
     JOIN run_alias a ON a.hub_id = w.hub_id AND a.scheme = w.scheme
         AND a.service_no = w.service_no AND a.service_date = w.service_date
     JOIN feed_delivery d ON d.hub_id = w.hub_id AND d.delivery_id = w.delivery_id
-    WHERE w.hub_id = s.hub_id AND w.feed = s.feed AND d.state = 'APPLIED'
+    WHERE w.hub_id = s.hub_id AND w.feed = s.feed AND d.state <> 'LANDED'
 ) ORDER BY random()
 """
 _LOCK = "SELECT pg_try_advisory_lock(hashtextextended('feed ' || $1 || ' ' || $2, 0))"

@@ -204,11 +204,14 @@ SELECT DISTINCT w.delivery_id FROM feed_waiting w
 JOIN run_alias a ON a.hub_id = w.hub_id AND a.scheme = w.scheme
     AND a.service_no = w.service_no AND a.service_date = w.service_date
 JOIN feed_delivery d ON d.hub_id = w.hub_id AND d.delivery_id = w.delivery_id
-WHERE w.hub_id = $1 AND w.feed = $2 AND d.state = 'APPLIED' LIMIT 100
+WHERE w.hub_id = $1 AND w.feed = $2 AND d.state <> 'LANDED' LIMIT 100
 """
 
 
 async def wake(tx: Transaction, feed: Feed, now: datetime) -> int:
-    """Apply those anew that have rows of runs announced since; how many."""
+    """Apply those anew that have rows of runs announced since; how many.
+
+    Those too that were given up: what could be read of them counts.
+    """
     rows = await tx.raw.fetch(_AWAITED, feed.hub_id, feed.name)
     return len(await replay(tx, feed, [of for (of,) in rows], now)) if rows else 0
