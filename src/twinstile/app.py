@@ -17,6 +17,8 @@ from twinstile.cases import api as cases
 from twinstile.contract import Documented
 from twinstile.credentials import api as credentials
 from twinstile.credentials import verifying
+from twinstile.credentials.trusting import api as trusting
+from twinstile.credentials.trusting import lists
 from twinstile.export import api as export
 from twinstile.export import identified
 from twinstile.pages import docs, health, landing
@@ -63,6 +65,7 @@ ROUTERS = (
     policy.router,
     entry.router,
     credentials.router,
+    trusting.router,
     replay.router,
     arrivals.router,
     feeds.router,
@@ -132,6 +135,7 @@ def create_app(house: House, background: Background | None = None) -> FastAPI:
     app.state.entry_rules = entry_rules.load(house.settings.entry_rules)
     app.state.committer = committer
     app.state.tagger = Tagger()
+    app.state.lists = lists.Lists()
     app.state.verifier = verifier = verifying.verifier(house.settings)
     app.state.kinds = kinds_of(house, policies)
     app.state.feed = Feed(house.database)
@@ -147,6 +151,7 @@ def kinds_of(house: House, policies: Policies) -> Kinds:
     """Every deed that takes two persons (`platform.approvals`); each room has its own."""
     return approvals.registry(
         activations.KIND,
+        lists.KIND,
         identified.KIND,
         fuses.KIND,
         transitions.VOID_IN_DOUBT,

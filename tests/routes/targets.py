@@ -490,6 +490,28 @@ TARGETS = (
         ),
     ),
     Target(
+        "PUT",
+        "/v1/trust-lists/1",
+        Role.SUPERVISOR,
+        lambda: {
+            "issued_at": people.ago(hours=1),
+            "not_after": "2099-01-01T00:00:00Z",
+            "entries": [{"domain": "EU_DCC", "certificate": "MAAA"}],
+            "reason": CANARY,
+        },
+        (
+            *at("/issued_at", "/not_after", of=MOMENTS),
+            *at("/reason", of=TEXTS),
+            *at("/entries/0/domain", of=WORDS),
+            Fault("/entries", "[]", "too-few"),
+            Fault("/entries/0/certificate", f'"{CANARY}!"', "invalid-format"),
+            Fault("/entries/0/jwk", "[]", "invalid-format"),
+            Fault("/issued_at", '"2098-01-01T00:00:00Z"', "out-of-range"),
+            Fault("/version", "2", "unknown-field"),
+            *at("", of=NO_BODIES),
+        ),
+    ),
+    Target(
         "POST",
         "/v1/credentials:verify",
         Role.SCREENER,

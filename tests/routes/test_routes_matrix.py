@@ -72,6 +72,8 @@ ALLOWED: Mapping[str, frozenset[str]] = {
     "GET /v1/entry-rules/{pack}": STAFF,
     "POST /v1/entry-rules/{pack}/judgements": LANE,
     "POST /v1/credentials:verify": LANE,
+    "PUT /v1/trust-lists/{number}": COMMAND,
+    "GET /v1/trust-lists/{number}": TOKEN,
     "PUT /v1/runs/{run_id}": PLANNERS,
     "GET /v1/runs": ON_THE_FLOOR,
     "PUT /v1/runs/{run_id}/manifest": PLANNERS,
@@ -231,6 +233,7 @@ def _value(parameter: re.Match[str]) -> str:
     known = {
         "lane_id": "north-1",
         "version": "cn-hub",
+        "number": "1",
         "form_no": f"A-{uuid7().int % 10**8:08}",
     }
     return known.get(parameter[1], str(uuid7()))

@@ -7,13 +7,14 @@ from typing import Annotated, cast
 
 from fastapi import APIRouter, Depends, Header, Request
 
-from twinstile.credentials import subjects, words
+from twinstile.credentials import offline, subjects, words
 from twinstile.credentials.bodies import (
     AssessmentAnswer,
     SaidAnswer,
     ScannedBody,
     VerificationBody,
 )
+from twinstile.credentials.trusting.lists import Lists
 from twinstile.credentials.types import Context, Subject, Unmet
 from twinstile.credentials.verifying import Verified, Verifier
 from twinstile.identity import forms
@@ -35,6 +36,7 @@ class Judge:
 
     home: House
     verifier: Verifier
+    lists: Lists
     rules: Mapping[str, EntryPolicy]
 
     def subject(
@@ -47,15 +49,21 @@ class Judge:
         return subjects.of(document, pointer, terms)
 
     async def look(
-        self, scanned: ScannedBody, pointer: str, subject: Subject | None
+        self, scanned: ScannedBody, pointer: str, subject: Subject | None, who: Principal
     ) -> Verified:
         """What is known of it, within the deadline of providers.
 
-        Raises `InvalidInput` for entry rules there are not, `EntryRulesNotInForce`.
+        Raises `InvalidInput` for entry rules there are not, `EntryRulesNotInForce`,
+        `MasterUnavailable`.
         """
         now = clock.now()
         unmet = self._unmet(scanned, f"{pointer}/rules", now)
-        return await self.verifier.verify(scanned.text, None, Context(now, subject, unmet))
+        listed = None
+        if offline.detect(scanned.text) is not None:
+            async with self.home.database.reading() as tx:
+                held = await self.lists.of(tx, self.home.keys.of(who.hub_id), who.hub_id)
+            listed = held and held.listed
+        return await self.verifier.verify(scanned.text, listed, Context(now, subject, unmet))
 
     def _unmet(self, scanned: ScannedBody, pointer: str, now: datetime) -> Unmet | None:
         if scanned.rules is None:
@@ -106,7 +114,7 @@ async def _judge(request: Request) -> Judge:
     held = request.app.state
     verifier = cast("Verifier", held.verifier)
     rules = cast("Mapping[str, EntryPolicy]", held.entry_rules)
-    return Judge(house(request), verifier, rules)
+    return Judge(house(request), verifier, cast("Lists", held.lists), rules)
 
 
 Judging = Annotated[Judge, Depends(_judge)]
@@ -130,5 +138,5 @@ async def verify_credential(
     logged, not even a digest.
     """
     subject = judge.subject(body.document, "/document", who)
-    found = await judge.look(body, "", subject)
+    found = await judge.look(body, "", subject, who)
     return judge.answer(found, body, language)

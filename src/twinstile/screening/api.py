@@ -9,6 +9,7 @@ from pydantic import Field
 
 from twinstile.arrivals.api import Tagging
 from twinstile.credentials.api import Judging
+from twinstile.credentials.trusting.api import Listed
 from twinstile.identity import forms
 from twinstile.platform import clock, devices, paging
 from twinstile.platform.approvals_api import Known
@@ -314,12 +315,13 @@ async def read_lane_state(
     tx: Read,
     home: Home,
     tagger: Tagging,
+    trusting: Listed,
     response: Response,
     who: Annotated[Principal, caller(Scope.LANES_READ)],
     known: Annotated[Line | None, Header(alias="If-None-Match")] = None,
 ) -> lanes.LaneState:
     """Policy, mode, runs due soon, tags of alerts; by If-None-Match, 304 if nothing changed."""
-    state = await lanes.state(tx, home, tagger, who, lane_id, clock.now())
+    state = await lanes.state(tx, home, tagger, trusting, who, lane_id, clock.now())
     etag = lanes.etag(state)
     response.headers["ETag"] = etag
     if known == etag:

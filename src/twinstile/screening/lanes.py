@@ -11,6 +11,9 @@ from pydantic import Field
 
 from twinstile.arrivals.runs import NOT_COMING
 from twinstile.arrivals.tags import AlertTags, Tagger
+from twinstile.credentials.trusting import api as trusting
+from twinstile.credentials.trusting.api import TrustState
+from twinstile.credentials.trusting.lists import Lists
 from twinstile.platform import devices
 from twinstile.platform.auth import Principal
 from twinstile.platform.db import Reading
@@ -46,6 +49,9 @@ class LaneState(Answer):
     alerts: AlertTags | None = Field(
         description="whom to send to the desk without the service; null: nobody"
     )
+    trust_list: TrustState | None = Field(
+        description="by which certificates are judged, to be read by its version; null: none"
+    )
 
 
 _RUNS_SQL = f"""
@@ -67,13 +73,20 @@ LIMIT 200
 
 
 async def state(
-    tx: Reading, home: House, tagger: Tagger, who: Principal, lane_id: str, at: datetime
+    tx: Reading,
+    home: House,
+    tagger: Tagger,
+    lists: Lists,
+    who: Principal,
+    lane_id: str,
+    at: datetime,
 ) -> LaneState:
     """The state of a lane at a moment. Raises `NotFound`, `MasterUnavailable`."""
     hub_id, today = who.hub_id, at.astimezone(home.settings.zone).date()
     checkpoint, kind = await devices.lane(tx, hub_id, lane_id)
     version = await versions.in_force(tx, hub_id, at)
     rows = await tx.raw.fetch(_RUNS_SQL, hub_id, at, DUE_SOON)
+    keys = home.keys.of(hub_id)
     return LaneState(
         mode=who.mode,
         lane_id=lane_id,
@@ -82,7 +95,8 @@ async def state(
         policy_version=version,
         policy=await versions.read_document(tx, hub_id, version),
         runs=[DueRun.model_validate(dict(row)) for row in rows],
-        alerts=await tagger.tags(tx, home.keys.of(hub_id), hub_id, today, at),
+        alerts=await tagger.tags(tx, keys, hub_id, today, at),
+        trust_list=trusting.state(await lists.of(tx, keys, hub_id), at),
     )
 
 

@@ -16,5 +16,5 @@ async def look(
         return None, None
     document = body.identity.document if body.identity else None
     subject = judge.subject(document, "/identity/document", who)
-    seen = await judge.look(scanned, "/scanned", subject)
+    seen = await judge.look(scanned, "/scanned", subject, who)
     return seen, judge.answer(seen, scanned, language)

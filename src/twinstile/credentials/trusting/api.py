@@ -1,0 +1,171 @@
+"""HTTP: the trust list that certificates are judged by: taken in by one or two, read by all."""
+
+import asyncio
+import hashlib
+from datetime import datetime
+from typing import Annotated, Final, cast
+
+from fastapi import APIRouter, Depends, Path, Request, Response
+from pydantic import Field, JsonValue, StringConstraints
+
+from twinstile.credentials import words
+from twinstile.credentials.trust import Domain
+from twinstile.credentials.trusting import lists, snapshots
+from twinstile.credentials.trusting.lists import Held, Lists, TrustListOlder
+from twinstile.credentials.trusting.snapshots import Entry, Offer
+from twinstile.credentials.types import Freshness
+from twinstile.platform import approvals_api, clock
+from twinstile.platform.approvals_api import AskedAnswer
+from twinstile.platform.auth import Principal, Scope
+from twinstile.platform.errors import FieldFault, IdReused, InvalidInput, NotFound, documented
+from twinstile.platform.fields import Answer, Body, Line, Moment
+from twinstile.platform.web import BatchRoute, Home, Read, caller
+
+router = APIRouter(prefix="/v1", route_class=BatchRoute, tags=["credentials"])
+
+MOST_KEYS: Final = 5000
+Version = Annotated[int, Path(ge=1, le=2**53 - 1)]
+Encoded = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z0-9+/]+={0,2}$", max_length=12_000, strict=True)
+]
+"""DER in base64."""
+
+
+class EntryBody(Body):
+    domain: Domain = Field(description="what the key is trusted for")
+    issuer: Line | None = Field(
+        default=None, description="the certificate's country unless given; SHC: its address"
+    )
+    certificate: Encoded | None = None
+    jwk: dict[str, JsonValue] | None = Field(
+        default=None, max_length=20, description="of an issuer of SMART Health Cards"
+    )
+
+
+class TrustListBody(Body):
+    issued_at: Moment
+    not_after: Moment = Field(
+        description="afterwards nothing is known of any certificate",
+        examples=["2099-12-31T00:00:00Z"],
+    )
+    entries: Annotated[tuple[EntryBody, ...], Field(min_length=1, max_length=MOST_KEYS)]
+    authorities: Annotated[tuple[Encoded, ...], Field(max_length=500)] = ()
+    reason: Line = Field(description="where it comes from", examples=["gateway, 28 November"])
+
+
+class ChangeAnswer(Answer):
+    version: int
+    in_force: bool
+    added: int
+    removed: int
+    issuers_gone: list[str]
+    unvouched: int = Field(description="new keys that no authority of the list has signed")
+    new_authorities: int = Field(description="who vouches now and did not before")
+    refused: dict[str, int] = Field(description="entries that cannot be used, by reason")
+    approval: AskedAnswer | None = Field(description="null: nobody else has to agree")
+
+
+class TrustState(Answer):
+    """The trust list in force, in short."""
+
+    version: int
+    sha256: str = Field(description="of `document` of GET /v1/trust-lists/{number}")
+    issued_at: datetime
+    not_after: datetime
+    freshness: Freshness
+    text: dict[str, str] = Field(description="the freshness in words, by language")
+
+
+class TrustListAnswer(Answer):
+    version: int
+    document: str = Field(description="the text that was signed, JSON")
+    signing_key: str = Field(description="id of the hub's key")
+    signature: str = Field(description="base64 of the 64 bytes over the document's UTF-8")
+    activated_at: datetime | None = Field(description="null: it waits for a second person")
+
+
+@router.put(
+    "/trust-lists/{number}",
+    summary="Take in a trust list",
+    responses=documented(TrustListOlder, IdReused),
+)
+async def put_trust_list(
+    number: Version,
+    body: TrustListBody,
+    home: Home,
+    who: Annotated[Principal, caller(Scope.POLICIES_WRITE)],
+) -> ChangeAnswer:
+    """A list of keys as it is published; each entry is judged by itself, and the hub signs it.
+
+    It is in force at once if it only adds keys that an authority vouches for who already did in
+    the list before. If keys vanish, or nobody vouches for new ones, or somebody new does, a
+    second person has to agree. Versions only rise.
+    """
+    now = clock.now()
+    if not body.issued_at <= now < body.not_after:
+        raise InvalidInput(errors=[FieldFault("/issued_at", "out-of-range")])
+    entries = [Entry(one.domain, one.issuer, one.certificate, one.jwk) for one in body.entries]
+    offer = Offer(number, body.issued_at, body.not_after, entries, body.authorities)
+    source = hashlib.sha256(body.model_dump_json().encode()).digest()
+    # a second of work for a thousand certificates: not in the loop that answers the gates
+    believed = await asyncio.to_thread(snapshots.believe, offer)
+    async with home.database.transaction() as tx:
+        taken = await lists.take(
+            tx, who, home.keys.of(who.hub_id), offer, believed, source, body.reason, now
+        )
+        told = await lists.one(tx, who.hub_id, number)
+    change = taken.change
+    return ChangeAnswer(
+        version=number,
+        in_force=told.activated_at is not None,
+        added=change.added,
+        removed=change.removed,
+        issuers_gone=list(change.issuers_gone),
+        unvouched=change.unvouched,
+        new_authorities=change.new_authorities,
+        refused=taken.refused,
+        approval=approvals_api.asked(taken.approval) if taken.approval else None,
+    )
+
+
+@router.get(
+    "/trust-lists/{number}", summary="Read a trust list whole", responses=documented(NotFound)
+)
+async def read_trust_list(
+    number: Version,
+    tx: Read,
+    response: Response,
+    who: Annotated[Principal, caller(Scope.LANES_READ)],
+) -> TrustListAnswer:
+    """As the hub signed it, for tablets that judge certificates alone."""
+    told = await lists.one(tx, who.hub_id, number)
+    response.headers["ETag"] = f'"{told.sha256[:32]}"'
+    return TrustListAnswer(
+        version=told.version,
+        document=told.document,
+        signing_key=told.key_id,
+        signature=told.signature,
+        activated_at=told.activated_at,
+    )
+
+
+def state(held: Held | None, now: datetime) -> TrustState | None:
+    """What a lane has to know of the list in force."""
+    if held is None:
+        return None
+    freshness = held.listed.freshness(now)
+    return TrustState(
+        version=held.listed.version,
+        sha256=held.sha256,
+        issued_at=held.listed.issued_at,
+        not_after=held.listed.not_after,
+        freshness=freshness,
+        text=dict(words.FRESHNESS[freshness]),
+    )
+
+
+async def _lists(request: Request) -> Lists:
+    return cast("Lists", request.app.state.lists)
+
+
+Listed = Annotated[Lists, Depends(_lists)]

@@ -1,0 +1,224 @@
+"""Trust lists on their way in: what is offered, what of it is believed, what that changes.
+
+Lists come as they are found in the field, so each entry is judged by itself and what cannot be
+used is told, by reason. A key that is no longer offered stays as removed: no longer trusted is
+another answer than never heard of. What is kept is our own document, which the hub signs.
+"""
+
+import json
+from base64 import b64decode, b64encode
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Final, cast
+
+from twinstile.credentials import certificates
+from twinstile.credentials.certificates import Certificate, UnusableKey
+from twinstile.credentials.trust import Domain, TrustedKey, TrustList, by_kid
+from twinstile.credentials.types import EvidenceKind
+
+SCHEMA: Final = 1
+_BY_JWK: Final = frozenset({Domain.SHC})
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One key as a list offers it: a certificate (DER in base64), or a key as JSON has it."""
+
+    domain: Domain
+    issuer: str | None
+    certificate: str | None
+    jwk: Mapping[str, object] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A list as somebody brings it. `authorities` are certificates that vouch for signers."""
+
+    version: int
+    issued_at: datetime
+    not_after: datetime
+    entries: Sequence[Entry]
+    authorities: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Believed:
+    """What of an offer can be used."""
+
+    keys: tuple[TrustedKey, ...]
+    refused: Mapping[str, int]
+    """How many entries, by reason."""
+    unvouched: frozenset[bytes]
+    """Ids of keys that no authority of the list has signed."""
+    authorities: frozenset[str]
+    """SHA-256 of their certificates, hex."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a list would change."""
+
+    added: int
+    removed: int
+    issuers_gone: tuple[str, ...]
+    unvouched: int
+    """New keys that nobody vouches for."""
+    new_authorities: int
+    """Who vouches now and did not before: whoever brings a list brings them along."""
+
+    @property
+    def takes_two(self) -> bool:
+        """Keys that vanish lock people out; keys that nobody vouches for let anybody in."""
+        return self.removed > 0 or self.unvouched > 0 or self.new_authorities > 0
+
+
+def believe(offer: Offer) -> Believed:
+    """Every usable key of an offer, once."""
+    refused = Counter[str]()
+    vouching = [one for text in offer.authorities if (one := _authority(text, refused))]
+    keys: dict[tuple[Domain, bytes, bytes], TrustedKey] = {}
+    unvouched: set[bytes] = set()
+    for entry in offer.entries:
+        try:
+            key, vouched = _key(entry, vouching)
+        except (UnusableKey, ValueError) as error:
+            refused[str(error) if isinstance(error, UnusableKey) else "no base64"] += 1
+            continue
+        keys.setdefault((key.domain, key.kid, key.spki), key)
+        if not vouched:
+            unvouched.add(key.kid)
+    authorities = frozenset(one.sha256.hex() for one in vouching)
+    return Believed(tuple(keys.values()), dict(refused), frozenset(unvouched), authorities)
+
+
+def _authority(text: str, refused: Counter[str]) -> Certificate | None:
+    try:
+        found = certificates.read(b64decode(text, validate=True))
+    except (UnusableKey, ValueError):
+        refused["no authority's certificate"] += 1
+        return None
+    return found if found.authority else None
+
+
+def _key(entry: Entry, vouching: Sequence[Certificate]) -> tuple[TrustedKey, bool]:
+    if entry.domain in _BY_JWK:
+        if entry.jwk is None:
+            raise UnusableKey("a card issuer's key comes as JSON")
+        return certificates.of_card_issuer(entry.jwk, entry.issuer or ""), False
+    if entry.certificate is None:
+        raise UnusableKey("no certificate")
+    found = certificates.read(b64decode(entry.certificate, validate=True))
+    make = certificates.authority if entry.domain is Domain.VDS_NC else None
+    key = (
+        make(found, entry.issuer)
+        if make
+        else certificates.signer(found, entry.domain, entry.issuer)
+    )
+    vouched = any(
+        one.subject == found.issuer and certificates.issued_by(found, one.spki)
+        for one in vouching
+    )
+    return key, vouched
+
+
+def follow(offer: Offer, believed: Believed, before: TrustList | None) -> TrustList:
+    """The list that the offer makes of the one before; versions are for others to see to."""
+    named = {_identity(key) for key in believed.keys}
+    old = [key for held in before.keys.values() for key in held] if before else []
+    gone = [replace(key, removed=True) for key in old if _identity(key) not in named]
+    return TrustList(
+        version=offer.version,
+        issued_at=offer.issued_at,
+        not_after=offer.not_after,
+        keys=by_kid((*believed.keys, *gone)),
+    )
+
+
+def compare(
+    believed: Believed, before: TrustList | None, authorities: frozenset[str]
+) -> Change:
+    """What changes. `authorities`: those of the list before."""
+    old = [key for held in before.keys.values() for key in held] if before else []
+    standing = {_identity(key): key for key in old if not key.removed}
+    named = {_identity(key) for key in believed.keys}
+    new = [key for key in believed.keys if _identity(key) not in standing]
+    issuers = {key.issuer for key in standing.values()} - {k.issuer for k in believed.keys}
+    return Change(
+        added=len(new),
+        removed=len(standing.keys() - named),
+        issuers_gone=tuple(sorted(issuers)),
+        unvouched=sum(key.kid in believed.unvouched for key in new),
+        new_authorities=len(believed.authorities - authorities),
+    )
+
+
+def _identity(key: TrustedKey) -> tuple[Domain, bytes, bytes, str]:
+    return key.domain, key.kid, key.spki, key.issuer
+
+
+def written(listed: TrustList, authorities: frozenset[str]) -> str:
+    """The list as it is signed, sent to tablets and read again."""
+    keys = sorted(
+        (key for held in listed.keys.values() for key in held),
+        key=lambda key: (key.domain, key.kid, key.spki),
+    )
+    document = {
+        "schema": SCHEMA,
+        "version": listed.version,
+        "issued_at": listed.issued_at.isoformat(),
+        "not_after": listed.not_after.isoformat(),
+        "authorities": sorted(authorities),
+        "keys": [
+            {
+                "kid": b64encode(key.kid).decode(),
+                "spki": b64encode(key.spki).decode(),
+                "domain": key.domain,
+                "issuer": key.issuer,
+                "kinds": None if key.kinds is None else sorted(key.kinds),
+                "not_before": key.not_before and key.not_before.isoformat(),
+                "not_after": key.not_after and key.not_after.isoformat(),
+                "removed": key.removed,
+            }
+            for key in keys
+        ],
+    }
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+
+
+def read(document: str) -> TrustList:
+    """A list from what `written` made; its signature has been looked at."""
+    told = cast("Mapping[str, object]", json.loads(document))
+    keys = cast("Sequence[Mapping[str, object]]", told["keys"])
+    return TrustList(
+        version=cast("int", told["version"]),
+        issued_at=_moment(told["issued_at"]),
+        not_after=_moment(told["not_after"]),
+        keys=by_kid(map(_read_key, keys)),
+    )
+
+
+def authorities(document: str) -> frozenset[str]:
+    """Who vouched for the signers of that list."""
+    told = cast("Mapping[str, Sequence[str]]", json.loads(document))
+    return frozenset(told["authorities"])
+
+
+def _read_key(told: Mapping[str, object]) -> TrustedKey:
+    kinds = cast("Sequence[str] | None", told["kinds"])
+    begins, ends = told["not_before"], told["not_after"]
+    return TrustedKey(
+        kid=b64decode(str(told["kid"])),
+        spki=b64decode(str(told["spki"])),
+        domain=Domain(str(told["domain"])),
+        issuer=str(told["issuer"]),
+        kinds=None if kinds is None else frozenset(map(EvidenceKind, kinds)),
+        not_before=_moment(begins) if begins else None,
+        not_after=_moment(ends) if ends else None,
+        removed=told["removed"] is True,
+    )
+
+
+def _moment(text: object) -> datetime:
+    return datetime.fromisoformat(str(text)).astimezone(UTC)

@@ -1,0 +1,218 @@
+"""Trust lists: only what is usable is believed, versions rise, two agree on what vanishes."""
+
+import datetime as dt
+from base64 import b64encode
+
+import _issuing as made
+import httpx2
+import people
+import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from hubs import Hub
+from people import Json
+
+from twinstile.credentials import certificates
+from twinstile.credentials.trust import Domain
+from twinstile.credentials.trusting import snapshots
+from twinstile.credentials.trusting.snapshots import Entry, Offer
+from twinstile.platform import clock, signing
+from twinstile.platform.roles import Role
+
+AUTHORITY = made.key()
+SIGNERS = [made.key() for _ in range(3)]
+ROOT = made.der(made.certificate(AUTHORITY, AUTHORITY, authority=True))
+CERTIFICATES = [made.der(made.certificate(one, AUTHORITY, usages=())) for one in SIGNERS]
+ROOTS = frozenset({"ab" * 32})
+STRANGER = made.der(made.certificate(SIGNERS[0], made.key(), usages=()))
+
+
+def text(der: bytes) -> str:
+    return b64encode(der).decode()
+
+
+def entry(der: bytes, domain: Domain = Domain.EU_DCC) -> Json:
+    return {"domain": domain.value, "certificate": text(der)}
+
+
+def listed(*ders: bytes, hours: float = 1, **more: object) -> Json:
+    return {
+        "issued_at": people.ago(hours=hours),
+        "not_after": (clock.now() + dt.timedelta(days=7)).isoformat(),
+        "entries": [entry(der) for der in ders],
+        "authorities": [text(ROOT)],
+        "reason": "gateway",
+        **more,
+    }
+
+
+async def put(hub: Hub, version: int, body: Json) -> httpx2.Response:
+    return await hub.client(Role.SUPERVISOR).put(f"/v1/trust-lists/{version}", json=body)
+
+
+async def decide(hub: Hub, approval_id: str, verdict: str = "GRANTED") -> httpx2.Response:
+    return await hub.client(Role.DUTY_COMMANDER).put(
+        f"/v1/approvals/{approval_id}/decision", json={"verdict": verdict, "reason": "seen"}
+    )
+
+
+async def begin(hub: Hub, version: int, body: Json) -> None:
+    """The first list of a hub, with its authorities: two agree on it."""
+    asked = (await put(hub, version, body)).json()
+    assert (asked["in_force"], asked["new_authorities"]) == (False, 1)
+    done = await decide(hub, asked["approval"]["approval_id"])
+    assert done.status_code == 200, done.text
+
+
+async def trust(hub: Hub) -> Json | None:
+    return (await hub.client().get("/v1/lanes/north-1/state")).json()["trust_list"]
+
+
+def scanned(signer: int) -> str:
+    second = int(clock.now().timestamp())
+    content = made.claims(made.CERTIFICATE, iat=second - 60, exp=second + 3600)
+    kid = certificates.read(CERTIFICATES[signer]).kid
+    return made.dcc(SIGNERS[signer], content, kid)
+
+
+async def outcome(hub: Hub, signer: int) -> Json:
+    answer = await hub.client().post(
+        "/v1/credentials:verify", json={"text": scanned(signer), "channel": "SERIAL"}
+    )
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def believed(*entries: Entry, authorities: tuple[str, ...] = ()) -> snapshots.Believed:
+    now = clock.now()
+    return snapshots.believe(Offer(1, now, now, entries, authorities))
+
+
+def test_each_entry_is_judged_by_itself() -> None:
+    good = Entry(Domain.EU_DCC, None, text(CERTIFICATES[0]), None)
+    small = made.der(made.certificate(rsa.generate_private_key(65537, 1024), AUTHORITY))
+    card = made.jwk(SIGNERS[1])
+    found = believed(
+        good,
+        good,
+        Entry(Domain.EU_DCC, None, "MAAA", None),
+        Entry(Domain.EU_DCC, None, "A", None),
+        Entry(Domain.EU_DCC, None, text(small), None),
+        Entry(Domain.EU_DCC, None, None, card),
+        Entry(Domain.SHC, made.CARDS, None, card),
+        Entry(Domain.SHC, made.CARDS, None, {**card, "kid": "x"}),
+        Entry(Domain.VDS_NC, None, text(CERTIFICATES[1]), None),
+        Entry(Domain.VDS_NC, None, text(ROOT), None),
+        authorities=(text(ROOT), text(CERTIFICATES[0]), "MAAA"),
+    )
+    assert [key.domain for key in found.keys] == [Domain.EU_DCC, Domain.SHC, Domain.VDS_NC]
+    assert sum(found.refused.values()) == 7
+    assert found.keys[0].kid not in found.unvouched
+    assert found.keys[1].kid in found.unvouched
+
+
+def test_whom_another_signed_is_vouched_for_by_nobody() -> None:
+    entry = Entry(Domain.EU_DCC, None, text(STRANGER), None)
+    found = believed(entry, authorities=(text(ROOT),))
+    assert {key.kid for key in found.keys} == found.unvouched
+
+
+def test_a_list_is_read_as_it_was_written() -> None:
+    now = clock.now()
+    entries = [Entry(Domain.EU_DCC, None, text(der), None) for der in CERTIFICATES]
+    whole = Offer(1, now, now, entries, ())
+    first = snapshots.follow(whole, snapshots.believe(whole), None)
+    part = Offer(2, now, now, entries[:1], ())
+    second = snapshots.follow(part, snapshots.believe(part), first)
+    assert snapshots.authorities(snapshots.written(second, ROOTS)) == ROOTS
+    again = snapshots.read(snapshots.written(second, ROOTS))
+    assert (again.version, again.issued_at, again.not_after) == (2, now, now)
+    assert {k: set(v) for k, v in again.keys.items()} == {
+        k: set(v) for k, v in second.keys.items()
+    }
+    assert sorted(key.removed for (key,) in again.keys.values()) == [False, True, True]
+    assert snapshots.written(again, ROOTS) == snapshots.written(second, ROOTS)
+
+
+async def test_a_list_that_only_adds_is_in_force_at_once_and_signed(hub: Hub) -> None:
+    assert await trust(hub) is None
+    await begin(hub, 1, listed(CERTIFICATES[0], hours=2))
+    body = listed(*CERTIFICATES[:2])
+    second = await put(hub, 2, body)
+    assert second.status_code == 200, second.text
+    assert (second.json()["in_force"], second.json()["added"]) == (True, 1)
+    assert (await put(hub, 2, body)).json()["in_force"]
+    told = await trust(hub)
+    assert told is not None
+    assert (told["version"], told["freshness"]) == (2, "FRESH")
+    whole = (await hub.client("device").get("/v1/trust-lists/2")).json()
+    public = signing.public_keys(hub.house.keys.of(hub.hub_id))[whole["signing_key"]]
+    assert signing.verify(public, whole["document"].encode(), whole["signature"])
+    found = await outcome(hub, 1)
+    assert (found["authenticity"], found["snapshot"]) == ("YES", 2)
+    assert (await outcome(hub, 2))["outcome"] == "ISSUER_NOT_TRUSTED"
+
+
+async def test_keys_vanish_only_when_two_agree(hub: Hub) -> None:
+    await begin(hub, 1, listed(*CERTIFICATES, hours=2))
+    asked = (await put(hub, 2, listed(CERTIFICATES[0]))).json()
+    assert (asked["in_force"], asked["removed"]) == (False, 2)
+    assert (await outcome(hub, 1))["authenticity"] == "YES"
+    done = await decide(hub, asked["approval"]["approval_id"])
+    assert done.status_code == 200, done.text
+    found = await outcome(hub, 1)
+    assert (found["outcome"], found["colour"], found["snapshot"]) == (
+        "TERMINATED_KEYS",
+        "RED",
+        2,
+    )
+
+
+async def test_a_key_that_nobody_vouches_for_takes_two(hub: Hub) -> None:
+    await begin(hub, 1, listed(CERTIFICATES[1], hours=2))
+    asked = (await put(hub, 2, listed(CERTIFICATES[1], STRANGER))).json()
+    assert (asked["in_force"], asked["unvouched"]) == (False, 1)
+    await decide(hub, asked["approval"]["approval_id"], "REFUSED")
+    assert (await outcome(hub, 1))["snapshot"] == 1
+
+
+@pytest.mark.parametrize(("version", "hours"), [(4, 1), (5, 1), (6, 3)])
+async def test_an_older_list_is_refused(hub: Hub, version: int, hours: float) -> None:
+    """By its version, and by the moment it was issued."""
+    await begin(hub, 5, listed(CERTIFICATES[0], hours=2))
+    refused = await put(hub, version, listed(*CERTIFICATES, hours=hours))
+    assert refused.status_code == 409
+    slug = "id-reused" if version == 5 else "trust-list-older"
+    assert refused.json()["type"].endswith(slug)
+
+
+async def test_a_list_that_waited_while_another_came_is_not_put_in_force(hub: Hub) -> None:
+    await begin(hub, 1, listed(CERTIFICATES[0], hours=3))
+    asked = (await put(hub, 3, listed(STRANGER, hours=1))).json()
+    await put(hub, 2, listed(*CERTIFICATES, hours=2))
+    refused = await decide(hub, asked["approval"]["approval_id"])
+    assert refused.json()["type"].endswith("trust-list-older")
+    told = await trust(hub)
+    assert told is not None
+    assert told["version"] == 2
+
+
+async def test_a_list_that_the_hub_did_not_sign_is_not_believed(hub: Hub) -> None:
+    await begin(hub, 1, listed(CERTIFICATES[0]))
+    async with hub.house.database.transaction() as tx:
+        await tx.raw.execute(
+            "INSERT INTO trust_list SELECT hub_id, 9, recorded_at, recorded_by, source,"
+            " replace(document, '\"removed\":false', '\"removed\":true'), key_id, signature,"
+            " 1, activated_at FROM trust_list WHERE hub_id = $1",
+            hub.hub_id,
+        )
+    assert await trust(hub) is None
+    assert (await outcome(hub, 0))["colour"] == "UNKNOWN"
+
+
+async def test_an_old_list_is_told_in_words(hub: Hub) -> None:
+    await begin(hub, 1, listed(CERTIFICATES[0], hours=80))
+    told = await trust(hub)
+    assert told is not None
+    assert told["freshness"] == "OLD"
+    assert "yellow" in told["text"]["en"]
+    assert (await outcome(hub, 0))["colour"] == "YELLOW"
