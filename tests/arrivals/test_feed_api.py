@@ -11,8 +11,8 @@ from feeding import body, event
 from httpx2 import Response
 from hubs import Hub, open_hub
 from people import Json
+from receiving import station
 from senders import state_of
-from stations import station
 
 from twinstile.arrivals.feeds import config, standing
 from twinstile.arrivals.feeds.standing import Condition

@@ -20,8 +20,8 @@ from answering import Asked, answer, department
 from feeding import body, end, event, traveller
 from hubs import Hub
 from people import Json
+from receiving import station
 from senders import asker_of
-from stations import station
 
 from twinstile import doctor
 from twinstile.arrivals.feeds import applying, config, polling, standing
