@@ -1,77 +1,34 @@
 """Trust lists: only what is usable is believed, versions rise, two agree on what vanishes."""
 
-import datetime as dt
-from base64 import b64encode
-
 import _issuing as made
-import httpx2
-import people
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from hubs import Hub
+from issuers import (
+    AUTHORITY,
+    CERTIFICATES,
+    ROOT,
+    SIGNERS,
+    begin,
+    decide,
+    listed,
+    put,
+    scanned,
+    text,
+)
 from people import Json
 
-from twinstile.credentials import certificates
 from twinstile.credentials.trust import Domain
 from twinstile.credentials.trusting import snapshots
 from twinstile.credentials.trusting.snapshots import Entry, Offer
 from twinstile.platform import clock, signing
-from twinstile.platform.roles import Role
 
-AUTHORITY = made.key()
-SIGNERS = [made.key() for _ in range(3)]
-ROOT = made.der(made.certificate(AUTHORITY, AUTHORITY, authority=True))
-CERTIFICATES = [made.der(made.certificate(one, AUTHORITY, usages=())) for one in SIGNERS]
 ROOTS = frozenset({"ab" * 32})
 STRANGER = made.der(made.certificate(SIGNERS[0], made.key(), usages=()))
 
 
-def text(der: bytes) -> str:
-    return b64encode(der).decode()
-
-
-def entry(der: bytes, domain: Domain = Domain.EU_DCC) -> Json:
-    return {"domain": domain.value, "certificate": text(der)}
-
-
-def listed(*ders: bytes, hours: float = 1, **more: object) -> Json:
-    return {
-        "issued_at": people.ago(hours=hours),
-        "not_after": (clock.now() + dt.timedelta(days=7)).isoformat(),
-        "entries": [entry(der) for der in ders],
-        "authorities": [text(ROOT)],
-        "reason": "gateway",
-        **more,
-    }
-
-
-async def put(hub: Hub, version: int, body: Json) -> httpx2.Response:
-    return await hub.client(Role.SUPERVISOR).put(f"/v1/trust-lists/{version}", json=body)
-
-
-async def decide(hub: Hub, approval_id: str, verdict: str = "GRANTED") -> httpx2.Response:
-    return await hub.client(Role.DUTY_COMMANDER).put(
-        f"/v1/approvals/{approval_id}/decision", json={"verdict": verdict, "reason": "seen"}
-    )
-
-
-async def begin(hub: Hub, version: int, body: Json) -> None:
-    """The first list of a hub, with its authorities: two agree on it."""
-    asked = (await put(hub, version, body)).json()
-    assert (asked["in_force"], asked["new_authorities"]) == (False, 1)
-    done = await decide(hub, asked["approval"]["approval_id"])
-    assert done.status_code == 200, done.text
-
-
 async def trust(hub: Hub) -> Json | None:
     return (await hub.client().get("/v1/lanes/north-1/state")).json()["trust_list"]
-
-
-def scanned(signer: int) -> str:
-    second = int(clock.now().timestamp())
-    content = made.claims(made.CERTIFICATE, iat=second - 60, exp=second + 3600)
-    kid = certificates.read(CERTIFICATES[signer]).kid
-    return made.dcc(SIGNERS[signer], content, kid)
 
 
 async def outcome(hub: Hub, signer: int) -> Json:

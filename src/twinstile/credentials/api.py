@@ -7,9 +7,10 @@ from typing import Annotated, cast
 
 from fastapi import APIRouter, Depends, Header, Request
 
-from twinstile.credentials import offline, subjects, words
+from twinstile.credentials import offline, requirements, subjects, wedge, words
 from twinstile.credentials.bodies import (
     AssessmentAnswer,
+    Channel,
     SaidAnswer,
     ScannedBody,
     VerificationBody,
@@ -23,7 +24,6 @@ from twinstile.platform import clock
 from twinstile.platform.auth import Principal, Scope
 from twinstile.platform.errors import FieldFault, InvalidInput, documented
 from twinstile.platform.web import GatedRoute, House, caller, house
-from twinstile.policy.certlogic import Json
 from twinstile.policy.entry.api import EntryRulesNotInForce
 from twinstile.policy.entry.documents import EntryPolicy, worded
 
@@ -58,12 +58,15 @@ class Judge:
         """
         now = clock.now()
         unmet = self._unmet(scanned, f"{pointer}/rules", now)
+        text = scanned.text
+        if scanned.channel is Channel.WEDGE:
+            text = wedge.repair(text)
         listed = None
-        if offline.detect(scanned.text) is not None:
+        if offline.detect(text) is not None:
             async with self.home.database.reading() as tx:
                 held = await self.lists.of(tx, self.home.keys.of(who.hub_id), who.hub_id)
             listed = held and held.listed
-        return await self.verifier.verify(scanned.text, listed, Context(now, subject, unmet))
+        return await self.verifier.verify(text, listed, Context(now, subject, unmet))
 
     def _unmet(self, scanned: ScannedBody, pointer: str, now: datetime) -> Unmet | None:
         if scanned.rules is None:
@@ -71,11 +74,10 @@ class Judge:
         policy = self.rules.get(scanned.rules)
         if policy is None:
             raise InvalidInput(errors=[FieldFault(pointer, "unknown-value")])
-        if not policy.holds(now.astimezone(self.home.settings.zone).date()):
+        zone = self.home.settings.zone
+        if not policy.holds(now.astimezone(zone).date()):
             raise EntryRulesNotInForce
-        return lambda _, content, at: tuple(
-            rule.rule_id for rule in policy.unmet(cast("Json", content), at)
-        )
+        return requirements.of([policy], zone)
 
     def answer(self, found: Verified, scanned: ScannedBody, language: str) -> AssessmentAnswer:
         """What was found, in words."""

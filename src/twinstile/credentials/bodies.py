@@ -34,11 +34,14 @@ class Channel(StrEnum):
 
 
 def _printable(text: object) -> object:
-    """No control characters, whatever a scanner puts behind a code; blanks may be content."""
+    """No control characters, whatever a scanner puts behind a code; blanks may be content.
+
+    So may be the wide blank, as an input method prints what a scanner types.
+    """
     if not isinstance(text, str):
         return text
-    text = text.rstrip("\r\n")
-    if not text.isprintable():
+    text = text.rstrip("\r\n\t")
+    if not text.replace("\u3000", " ").isprintable():
         raise PydanticCustomError("invalid-text", "control character or lone surrogate")
     return text
 

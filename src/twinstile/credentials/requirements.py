@@ -3,14 +3,15 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import cast
+from zoneinfo import ZoneInfo
 
 from twinstile.credentials.types import Scheme, Unmet
 from twinstile.policy.certlogic import Json
 from twinstile.policy.entry.documents import EntryPolicy
 
 
-def of(policies: Sequence[EntryPolicy]) -> Unmet:
-    """What the rules in force at a moment, by its own zone, find wanting.
+def of(policies: Sequence[EntryPolicy], zone: ZoneInfo) -> Unmet:
+    """What the rules in force on the day of a moment, by the hub's clock, find wanting.
 
     They speak of EU certificates, so of other schemes nothing is known; and nothing is known
     where none of them is in force.
@@ -19,7 +20,7 @@ def of(policies: Sequence[EntryPolicy]) -> Unmet:
     def unmet(
         scheme: Scheme, body: Mapping[str, object], at: datetime
     ) -> tuple[str, ...] | None:
-        held = [policy for policy in policies if policy.holds(at.date())]
+        held = [policy for policy in policies if policy.holds(at.astimezone(zone).date())]
         if scheme is not Scheme.EU_DCC or not held:
             return None
         payload = cast("Json", body)

@@ -1,0 +1,70 @@
+"""What a scan goes through over HTTP: keyboards are undone, entry rules are asked."""
+
+import people
+import pytest
+from hubs import Hub
+from issuers import CERTIFICATES, begin, entry, listed, scanned
+from people import Json
+
+from twinstile.credentials import wedge
+from twinstile.credentials.trust import Domain
+
+CARD: Json = {
+    "n": "Jane",
+    "dob": "1961-05-15",
+    "v": {"dt": "2026-01-02", "tg": "1D47", "vls": "2026-01-12"},
+}
+
+
+@pytest.fixture
+async def believing(hub: Hub) -> Hub:
+    """A hub that knows an issuer of certificates, who issues yellow cards too."""
+    both = [entry(CERTIFICATES[0], domain) for domain in (Domain.EU_DCC, Domain.ICVP)]
+    await begin(hub, 1, listed(entries=both))
+    return hub
+
+
+async def verify(hub: Hub, text: str, **more: object) -> Json:
+    answer = await hub.client().post("/v1/credentials:verify", json={"text": text, **more})
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def typed(text: str, layout: str) -> str:
+    keys = {key: chr(code) for code, key in wedge.LAYOUTS[layout].items()}
+    return "".join(keys[key] for key in text)
+
+
+async def test_what_a_keyboard_did_to_a_scan_is_undone(believing: Hub) -> None:
+    code = scanned(0)
+    for layout in wedge.LAYOUTS:
+        found = await verify(believing, typed(code, layout) + "\t", channel="WEDGE")
+        assert (found["scheme"], found["authenticity"]) == ("EU_DCC", "YES"), layout
+    lost = await verify(believing, code[3:], channel="WEDGE")
+    assert lost["authenticity"] == "YES"
+
+
+@pytest.mark.parametrize("channel", ["CAMERA", "SERIAL", "MANUAL"])
+async def test_what_no_keyboard_typed_is_taken_as_it_is(believing: Hub, channel: str) -> None:
+    found = await verify(believing, typed(scanned(0), "German"), channel=channel)
+    assert (found["outcome"], found["colour"]) == ("NOT_SUPPORTED", "UNKNOWN")
+
+
+async def test_a_check_undoes_what_a_keyboard_did_as_well(believing: Hub) -> None:
+    body = people.check(credential={"status": "PENDING"})
+    body["scanned"] = {"text": typed(scanned(0), "French"), "channel": "WEDGE"}
+    answer = await believing.client().put(f"/v1/checks/{people.new_id()}", json=body)
+    assert answer.json()["credential"]["authenticity"] == "YES", answer.text
+
+
+async def test_rules_that_are_not_met_are_told_in_words(believing: Hub) -> None:
+    found = await verify(believing, scanned(0), rules="entry-yellow-fever")
+    assert (found["authenticity"], found["policy"], found["colour"]) == ("YES", "NO", "YELLOW")
+    assert found["unmet"]
+    assert all(rule["code"] and rule["text"] for rule in found["unmet"])
+
+
+async def test_rules_tell_nothing_of_what_they_do_not_speak_of(believing: Hub) -> None:
+    found = await verify(believing, scanned(0, CARD, -6), rules="entry-yellow-fever")
+    assert (found["scheme"], found["policy"], found["unmet"]) == ("WHO_DVC", "UNKNOWN", [])
+    assert "POLICY_FAILED" in [why["code"] for why in found["reasons"]]
