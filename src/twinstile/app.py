@@ -49,6 +49,7 @@ from twinstile.screening.flow import api as flow
 from twinstile.screening.flow import fuses
 from twinstile.screening.notices import api as notices
 from twinstile.screening.outage import api as outage
+from twinstile.screening.outstanding import api as outstanding
 from twinstile.screening.party import api as party
 from twinstile.screening.replay import api as replay
 from twinstile.sharing import api as sharing
@@ -75,6 +76,7 @@ ROUTERS = (
     emergency.router,
     outage.router,
     flow.router,
+    outstanding.router,
     notices.router,
     party.router,
     export.router,

@@ -1,10 +1,16 @@
 """Who comes to a lane and who was announced: matched by documents, and by nothing else."""
 
+from pathlib import Path
+
+import feeding
+import looks
 import people
 from hubs import Hub
 from people import Json
 from runs import Run, announced
+from stations import station
 
+from twinstile.opening import Place
 from twinstile.platform import clock
 from twinstile.platform.roles import Role
 from twinstile.screening.flow import expectations
@@ -93,3 +99,73 @@ async def test_who_is_linked_after_passing_is_no_no_show(hub: Hub) -> None:
     await link(hub, one, other)
     async with hub.house.database.transaction() as tx:
         assert await expectations.close_run(tx, hub.hub_id, run.run_id, clock.now()) == 0
+
+
+async def read(hub: Hub, path: str, role: str = Role.ASSISTANT) -> Json:
+    answer = await hub.client(role).get(path)
+    assert answer.status_code == 200, answer.text
+    told: Json = answer.json()
+    return told
+
+
+async def test_the_desk_sees_the_seats_of_who_has_not_come_and_no_names(hub: Hub) -> None:
+    run = await announced(hub)
+    papers = [passport(f"L898902N{n}") for n in range(3)]
+    await run.land(
+        [
+            {"entry_id": str(n), "document": paper, "coach": "08", "seat": f"{n}A"}
+            for n, paper in enumerate(papers)
+        ]
+    )
+    await shown(hub, papers[1])
+    path = f"/v1/runs/{run.run_id}/outstanding"
+    told = await read(hub, path)
+    seats = [(one["entry_id"], one["coach"], one["seat"]) for one in told["entries"]]
+    assert seats == [("0", "08", "0A"), ("2", "08", "2A")]
+    assert "ZHANG" not in str(told)
+    async with hub.house.database.transaction() as tx:
+        await expectations.close_run(tx, hub.hub_id, run.run_id, clock.now())
+    assert (await read(hub, path))["entries"] == []
+    unknown = await hub.client().get(f"/v1/runs/{people.new_id()}/outstanding")
+    assert unknown.status_code == 404
+
+
+async def test_who_has_not_come_is_named_for_a_purpose_and_who_has_is_not(hub: Hub) -> None:
+    run, absent, here = await announced(hub), passport("L898902P1"), passport("L898902P2")
+    await run.land([{"entry_id": "1", "document": absent}, {"entry_id": "2", "document": here}])
+    await shown(hub, here)
+    path = f"/v1/runs/{run.run_id}/outstanding:reveal"
+    supervisor = hub.client(Role.SUPERVISOR)
+    purpose = {"purpose": "FOLLOW_UP", "reason": "not on the platform"}
+    refused = await supervisor.post(path, json={"entry_id": "1"})
+    assert refused.json()["type"] == "/problems/purpose-required"
+    told = await supervisor.post(path, json={"entry_id": "1", **purpose})
+    assert (told.status_code, told.json()["document_number"]) == (200, "L898902P1")
+    came = await supervisor.post(path, json={"entry_id": "2", **purpose})
+    assert came.status_code == 404
+    (row,) = await looks.reads(hub)
+    assert (row["action"], row["purpose"]) == ("REVEAL", "FOLLOW_UP")
+
+
+FEEDS = """
+    [[feed]]
+    name = "rail-lists"
+    hub = "HUB"
+    department = "rail"
+    format = "test"
+    interval_s = 60
+    [feed.transport]
+    kind = "folder"
+    path = "HERE"
+"""
+
+
+async def test_figures_say_how_old_the_lists_are(
+    hub: Hub, place: Place, tmp_path: Path
+) -> None:
+    feeding.use()
+    async with station(hub, place, tmp_path, FEEDS) as here:
+        run = await announced(here)
+        for path in ("expectations", "outstanding"):
+            told = await read(here, f"/v1/runs/{run.run_id}/{path}")
+            assert told["sources"] == [{"source": "rail-lists", "as_of": None, "stale": True}]

@@ -366,6 +366,13 @@ TARGETS = (
         (*at("/purpose", of=WORDS), *at("/reason", of=TEXTS)),
     ),
     Target(
+        "POST",
+        f"/v1/runs/{_SOME}/outstanding:reveal",
+        Role.SUPERVISOR,
+        lambda: {"entry_id": CANARY, "purpose": "FOLLOW_UP", "reason": CANARY},
+        (*at("/purpose", of=WORDS), *at("/reason", "/entry_id", of=TEXTS)),
+    ),
+    Target(
         "PUT",
         f"/v1/alerts/{_SOME}/closure",
         Role.SUPERVISOR,

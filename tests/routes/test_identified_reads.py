@@ -103,11 +103,18 @@ async def _settled(hub: Hub, known: Mapping[str, object]) -> Response:
     return await hub.client(Role.EPIDEMIOLOGIST).post(path, json={"purpose": "FOLLOW_UP"})
 
 
+async def _missed(hub: Hub, known: Mapping[str, object]) -> Response:
+    path = f"/v1/runs/{known['run_id']}/outstanding:reveal"
+    body = {"entry_id": "2", "purpose": "FOLLOW_UP"}
+    return await hub.client(Role.SUPERVISOR).post(path, json=body)
+
+
 READS: Mapping[str, Callable[[Hub, Mapping[str, object]], Awaitable[Response]]] = {
     "GET /v1/cases/{case_id}/person": _masked,
     "POST /v1/deferrals/{deferral_id}/person:reveal": _settled,
     "POST /v1/cases/{case_id}/person:reveal": _revealed,
     "POST /v1/lookups": _looked_up,
+    "POST /v1/runs/{run_id}/outstanding:reveal": _missed,
     "PUT /v1/links/{link_id}": _linked,
     "GET /v1/exports/cases.csv": _exported,
     "POST /v1/exports/identified/{approval_id}:take": _taken,
@@ -167,7 +174,10 @@ async def inhabit(hub: Hub) -> Mapping[str, object]:
         "scheduled_arrival": people.now(),
     }
     await supervisor.put(f"/v1/runs/{run}", json=announced)
-    manifest = {"batch": 1, "entries": [{"entry_id": "1", "document": document}]}
+    absent = people.document(name=NAME)
+    documents = enumerate((document, absent), 1)
+    entries = [{"entry_id": str(n), "document": of} for n, of in documents]
+    manifest = {"batch": 1, "entries": entries}
     await supervisor.put(f"/v1/runs/{run}/manifest", json=manifest)
     held = await fever.confirmed(
         hub, number, identity={"document": document, "result": "MATCH"}
@@ -276,6 +286,7 @@ async def test_a_whole_name_is_given_where_it_is_asked_for_and_nowhere_else(hub:
         "POST /v1/exports/identified/{approval_id}:take",
         "POST /v1/deferrals/{deferral_id}/person:reveal",
         "POST /v1/quarantine/{quarantine_id}:reveal",
+        "POST /v1/runs/{run_id}/outstanding:reveal",
     }
 
 
@@ -300,6 +311,7 @@ def test_whatever_opens_an_identity_records_that_it_did() -> None:
         "cases/api.py",
         "export/identified.py",
         "screening/flow/deferrals.py",
+        "screening/outstanding/entries.py",
         "screening/desk/aside.py",
         "screening/desk/lookups.py",
         "screening/notices/writing.py",

@@ -297,7 +297,13 @@ async def test_what_was_entered_in_error_never_was(hub: Hub) -> None:
     assert done.json() == {"status": "stored", "state": "VOID"}
     supervisor = hub.client(Role.SUPERVISOR)
     expected = await supervisor.get(f"/v1/runs/{run}/expectations")
-    assert expected.json() == {"expected": 0, "screened": 0, "no_show": 0, "outstanding": 0}
+    assert expected.json() == {
+        "expected": 0,
+        "screened": 0,
+        "no_show": 0,
+        "outstanding": 0,
+        "sources": [],
+    }
     fresh = (
         await hub.client(Role.ASSISTANT).put(
             f"/v1/checks/{people.new_id()}", json=people.check(1, number)

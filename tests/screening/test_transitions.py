@@ -128,12 +128,24 @@ async def test_closing_a_run_makes_no_shows_of_who_did_not_come(hub: Hub) -> Non
     await supervisor.put(f"/v1/runs/{run}/manifest", json={"batch": 1, "entries": entries})
     await screened(hub, number=numbers[0])
     expected = await supervisor.get(f"/v1/runs/{run}/expectations")
-    assert expected.json() == {"expected": 3, "screened": 1, "no_show": 0, "outstanding": 2}
+    assert expected.json() == {
+        "expected": 3,
+        "screened": 1,
+        "no_show": 0,
+        "outstanding": 2,
+        "sources": [],
+    }
     closed = await supervisor.post(f"/v1/runs/{run}:close")
     again = await supervisor.post(f"/v1/runs/{run}:close")
     assert (closed.json(), again.json()) == ({"no_show": 2}, {"no_show": 0})
     expected = await supervisor.get(f"/v1/runs/{run}/expectations")
-    assert expected.json() == {"expected": 3, "screened": 1, "no_show": 2, "outstanding": 0}
+    assert expected.json() == {
+        "expected": 3,
+        "screened": 1,
+        "no_show": 2,
+        "outstanding": 0,
+        "sources": [],
+    }
     late = await screened(hub, 2, number=numbers[1])
     assert (late["state"], late["status"]) == ("CLEARED", "stored")
     expected = await supervisor.get(f"/v1/runs/{run}/expectations")

@@ -34,6 +34,8 @@ class Scope(StrEnum):
     ALERTS_WRITE = "alerts:write"
     """To say that an alert was seen to."""
     ARRIVALS_READ = "arrivals:read"
+    ARRIVALS_REVEAL = "arrivals:reveal"
+    """To see who of a run has not come yet, for a purpose."""
     ARRIVALS_WRITE = "arrivals:write"
     CASES_READ = "cases:read"
     CASES_WRITE = "cases:write"
@@ -128,6 +130,7 @@ ROLE_SCOPES: Mapping[Role, frozenset[Scope]] = {
         Scope.ACCESS_READ,
         Scope.APPROVALS_WRITE,
         Scope.ALERTS_WRITE,
+        Scope.ARRIVALS_REVEAL,
         Scope.ARRIVALS_WRITE,
         Scope.CASES_READ,
         Scope.CASES_WRITE,
@@ -157,6 +160,7 @@ ROLE_SCOPES: Mapping[Role, frozenset[Scope]] = {
         Scope.ALERTS_READ,
         Scope.ALERTS_WRITE,
         Scope.ARRIVALS_READ,
+        Scope.ARRIVALS_REVEAL,
         Scope.ARRIVALS_WRITE,
         Scope.CASES_READ,
         Scope.CHECKS_READ,

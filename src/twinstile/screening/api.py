@@ -260,31 +260,6 @@ async def put_reminder(
     return ReminderAnswer(status=status)
 
 
-class ExpectationAnswer(Answer):
-    expected: int
-    screened: int
-    no_show: int
-    outstanding: int
-
-
-@router.get(
-    "/runs/{run_id}/expectations",
-    tags=["arrivals"],
-    summary="How many of a run are still expected",
-)
-async def read_expectations(
-    run_id: UUID, tx: Read, who: Annotated[Principal, caller(Scope.ARRIVALS_READ)]
-) -> ExpectationAnswer:
-    """Counts of the run's manifest: expected, screened, absent, outstanding."""
-    expected, screened, no_show = await queries.expectations(tx, who.hub_id, run_id)
-    return ExpectationAnswer(
-        expected=expected,
-        screened=screened,
-        no_show=no_show,
-        outstanding=expected - screened - no_show,
-    )
-
-
 class ClosedAnswer(Answer):
     no_show: int = Field(description="expected travellers who did not come")
 

@@ -1,6 +1,6 @@
 """Reads of the screening room."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Final, cast
 from uuid import UUID
@@ -198,24 +198,3 @@ def _view(row: RowMapping) -> ScreeningView:
             ),
         }
     )
-
-
-_EXPECTED_SQL = """
-SELECT
-    count(*) FILTER (WHERE s.state IS DISTINCT FROM 'VOID') AS expected,
-    count(s.screening_id) FILTER (WHERE s.state NOT IN ('NO_SHOW', 'VOID')) AS screened,
-    count(s.screening_id) FILTER (WHERE s.state = 'NO_SHOW') AS no_show
-FROM manifest_entry m
-LEFT JOIN LATERAL (
-    SELECT s.screening_id, s.state FROM screening s
-    WHERE s.hub_id = $1 AND s.run_id = $2 AND s.entry_id = m.entry_id
-    ORDER BY (s.state NOT IN ('NO_SHOW', 'VOID')) DESC LIMIT 1
-) s ON true
-WHERE m.hub_id = $1 AND m.run_id = $2 AND m.withdrawn_at IS NULL
-"""
-
-
-async def expectations(tx: Reading, hub_id: str, run_id: UUID) -> Sequence[int]:
-    """Expected, screened and no-shows of a run."""
-    row = await tx.raw.fetchrow(_EXPECTED_SQL, hub_id, run_id)
-    return tuple(row) if row else (0, 0, 0)

@@ -60,8 +60,12 @@ WHERE NOT EXISTS (
         AND (s.person_id = m.person_id OR s.closed_at IS NULL
              OR NOT {UNRESOLVED_SQL.format(s="s")}))
 """  # noqa: S608 # a fragment of ours; every value is a parameter
-_ALL = _OUTSTANDING.format(which="")
-_OUTSTANDING_SQL = f"SELECT entry_id, person_id FROM ({_ALL}) o ORDER BY entry_id"  # noqa: S608
+ALL_OUTSTANDING_SQL: Final = _OUTSTANDING.format(which="")
+"""The entries of a run ($2) of a hub ($1) whose travellers have not come by $3."""
+_ONE = _OUTSTANDING.format(which="AND e.entry_id = $4")
+ONE_OUTSTANDING_SQL: Final = f"SELECT person_id FROM ({_ONE}) o"  # noqa: S608
+"""The person of one of them."""
+_ABSENT_SQL = f"SELECT entry_id, person_id FROM ({ALL_OUTSTANDING_SQL}) o ORDER BY entry_id"  # noqa: S608
 
 # Nobody with an open case, with a suspicion that nobody resolved, or of whom a department says
 # something is let by unseen, whichever of their documents the manifest names.
@@ -76,8 +80,8 @@ SELECT o.entry_id, o.person_id,
 FROM ({{outstanding}}) o
 ORDER BY o.entry_id
 """  # noqa: S608 # fragments of ours; every value is a parameter
-_HARMLESS_SQL = _HARMLESS.format(outstanding=_ALL)
-_ONE_SQL = _HARMLESS.format(outstanding=_OUTSTANDING.format(which="AND e.entry_id = $4"))
+_HARMLESS_SQL = _HARMLESS.format(outstanding=ALL_OUTSTANDING_SQL)
+_ONE_SQL = _HARMLESS.format(outstanding=_ONE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +230,7 @@ async def close_run(
     """
     if not await manifests.close(tx, hub_id, run_id, at):
         return 0
-    rows = await tx.raw.fetch(_OUTSTANDING_SQL, hub_id, run_id, at)
+    rows = await tx.raw.fetch(_ABSENT_SQL, hub_id, run_id, at)
     absent = [Begun(uuid7(), person_id, entry_id) for entry_id, person_id in rows]
     after = machine.step(machine.START, ScreeningEvent.RUN_CLOSED)
     await _begin(tx, hub_id, run_id, absent, after, at)

@@ -1,0 +1,1 @@
+"""Who of a run has not come yet."""
