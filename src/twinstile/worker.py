@@ -25,7 +25,7 @@ from twinstile.platform.tables import Hub
 from twinstile.platform.web import House
 from twinstile.policy.versions import Policies
 from twinstile.screening import transitions
-from twinstile.screening.flow import alerts, expectations, feeds
+from twinstile.screening.flow import alerts, expectations, feeds, unmatched
 from twinstile.screening.notices import alarm, automatic, sending
 from twinstile.screening.replay import requests
 
@@ -151,6 +151,7 @@ def _timers(house: House, policies: Policies) -> HubWork:
             await dispositions.escalate_due(tx, hub_id, now, ESCALATED_AT_ONCE)
             await approvals.expire(tx, hub_id, now)
         async with house.database.transaction() as tx:
+            await unmatched.look(tx, hub_id, house.settings.unmatched_share, now)
             await alerts.go_on(tx, hub_id, now)
 
     return work

@@ -1,10 +1,14 @@
 """Who comes to a lane and who was announced: matched by documents, and by nothing else."""
 
+from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 
+import crossings
 import feeding
 import looks
 import people
+import pytest
 from hubs import Hub
 from people import Json
 from runs import Run, announced
@@ -13,7 +17,7 @@ from stations import station
 from twinstile.opening import Place
 from twinstile.platform import clock
 from twinstile.platform.roles import Role
-from twinstile.screening.flow import expectations
+from twinstile.screening.flow import expectations, unmatched
 
 
 def passport(number: str) -> Json:
@@ -169,3 +173,40 @@ async def test_figures_say_how_old_the_lists_are(
         for path in ("expectations", "outstanding"):
             told = await read(here, f"/v1/runs/{run.run_id}/{path}")
             assert told["sources"] == [{"source": "rail-lists", "as_of": None, "stale": True}]
+
+
+async def come(hub: Hub, count: int, of: Sequence[Json] = ()) -> None:
+    """So many come, the first of them on the list."""
+    for n in range(count):
+        await shown(hub, of[n] if n < len(of) else people.document())
+
+
+async def alerted(hub: Hub, limit: float, after: timedelta = timedelta()) -> Sequence[Json]:
+    async with hub.house.database.transaction() as tx:
+        await unmatched.look(tx, hub.hub_id, limit, clock.now() + after)
+    path = "/v1/alerts?kind=UNMATCHED"
+    told: Sequence[Json] = (await read(hub, path, Role.DUTY_COMMANDER))["alerts"]
+    return told
+
+
+async def test_many_on_no_list_are_an_alert_until_they_are_few(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unmatched, "LEAST", 4)
+    papers = [passport(f"L898902Q{n}") for n in range(4)]
+    await come(hub, 3)
+    run = await crossings.expect(hub)
+    assert await alerted(hub, 0.5) == []  # nobody is on a list that names nobody
+    manifest = [{"entry_id": str(n), "document": paper} for n, paper in enumerate(papers)]
+    landed = await hub.client(Role.SUPERVISOR).put(
+        f"/v1/runs/{run}/manifest", json={"batch": 2, "entries": manifest}
+    )
+    assert landed.status_code == 200
+    assert await alerted(hub, 0.5) == []  # three are too few to tell
+    await come(hub, 1, papers)
+    assert await alerted(hub, 0.8) == []
+    (alert,) = await alerted(hub, 0.5)
+    assert alert["facts"] == {"passed": 4, "unmatched": 3, "minutes": 30}
+    await come(hub, 1, papers[1:])
+    assert len(await alerted(hub, 0.7)) == 1  # 0.6, and it does not flutter
+    assert await alerted(hub, 0.7, timedelta(minutes=31)) == []

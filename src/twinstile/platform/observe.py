@@ -83,6 +83,12 @@ LOOK_UPS = Counter(
     ("hub", "outcome"),
     registry=REGISTRY,
 )
+PASSAGES = Counter(
+    "twinstile_passages_total",
+    "Passages that began, by whether the traveller was on a list",
+    ("hub", "expected"),
+    registry=REGISTRY,
+)
 NOTICES = Counter(
     "twinstile_notices_total",
     "Messages to travellers by what became of them",

@@ -114,6 +114,13 @@ class Settings(BaseSettings):
         description="feeds of departments, in TOML; feeds.toml in the data folder unless set, "
         "and none where there is no such file",
     )
+    unmatched_share: float = Field(
+        default=0.3,
+        gt=0,
+        le=1,
+        description="an alert when more of those who come in half an hour are on no list; "
+        "1: never",
+    )
     channels_file: Path | None = Field(
         default=None,
         description="gateways that take messages to travellers, in TOML; channels.toml in the "

@@ -73,6 +73,7 @@ async def record(
         tx, stand.keys, hub_id, stand.zone, batch.openings(), stand.at
     )
     numbers = await _write(tx, stand, batch, openings, checks if counting else ())
+    _count(stand, batch)
     await referrals.join(tx, hub_id, batch.joining, stand.at)
     await members.join(tx, hub_id, batch.parties.party_rows(), batch.parties.member_rows)
     await inheritance.reach_minors(tx, hub_id, batch.reminded)
@@ -85,6 +86,14 @@ async def record(
     await deferrals.begin(tx, stand.keys, hub_id, stand.zone, let, stand.at)
     await _name_cases(tx, stand, batch)
     return [_numbered(done, numbers) for done in batch.done]
+
+
+def _count(stand: Stand, batch: Batch) -> None:
+    """Count passages that began, by whether the traveller was on a list."""
+    for passage in batch.touched.values():
+        if passage.row is None and passage.person_id is not None:
+            told = "no" if passage.entry_id is None else "yes"
+            observe.PASSAGES.labels(stand.hub_id, told).inc()
 
 
 async def _review(tx: Transaction, stand: Stand, found: Sequence[Review]) -> None:

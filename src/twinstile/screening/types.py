@@ -266,6 +266,8 @@ class AlertKind(StrEnum):
     """Much of what a department sends cannot be used."""
     FEED_UNMATCHED = "FEED_UNMATCHED"
     """Much of what a department sends is about runs nobody has announced."""
+    UNMATCHED = "UNMATCHED"
+    """Many of those who come are on no list."""
 
 
 class Emergency(StrEnum):

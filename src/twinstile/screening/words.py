@@ -175,6 +175,10 @@ ALERTS: Final[Mapping[AlertKind, Phrase]] = {
     AlertKind.CHANNEL_DOWN: Phrase(
         "Messages to travellers do not leave", "旅客提醒信息发送受阻"
     ),
+    AlertKind.UNMATCHED: Phrase(
+        "Many who come are on no list: look at the feeds and at the documents",
+        "大量旅客不在到达名单上 · 请核查名单来源与证件读取",
+    ),
     AlertKind.RETROSPECTIVE: Phrase(
         "Passed, and should have been stopped: look again", "事后比对异常 · 请复核"
     ),

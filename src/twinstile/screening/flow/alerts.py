@@ -48,6 +48,7 @@ PLANS: Final[Mapping[AlertKind, Plan | None]] = {
     AlertKind.FEED_STALE: Plan(timedelta(minutes=15), "duty_commander"),
     AlertKind.FEED_REJECTS: Plan(timedelta(minutes=30), "duty_commander"),
     AlertKind.FEED_UNMATCHED: Plan(timedelta(minutes=30), "duty_commander"),
+    AlertKind.UNMATCHED: Plan(timedelta(minutes=10), "duty_commander"),
 }
 
 
