@@ -284,6 +284,40 @@ async def test_alerts_statuses_and_areas_take_effect_and_are_taken_back(hub: Hub
     assert await feeding.rows(hub, "SELECT 1 FROM identity_alert WHERE hub_id = $1") == []
 
 
+async def test_what_is_said_of_somebody_again_on_a_later_day_holds_for_longer(
+    hub: Hub,
+) -> None:
+    feed = feed_of(hub, "police", format="police")
+    now = clock.now() + timedelta(minutes=1)
+    alert = {
+        "alert_id": "A1",
+        "id_no": people.resident_number(),
+        "kind": "ISOLATION_ORDER",
+        "authority": "Binjiang district police",
+        "legal_basis": "Infectious Disease Law art. 39",
+        "action": "STOP",
+        "valid_from": (now + timedelta(days=9)).isoformat(),
+        "valid_to": (now + timedelta(days=20)).isoformat(),
+    }
+    query = "SELECT valid_to FROM identity_alert WHERE hub_id = $1"
+    lasts: list[timedelta] = []
+    for day in (0, 2, 7):
+        said = await feeding.land(hub, feed, json.dumps([alert] + [{}] * day).encode())
+        desk = feeding.desk_of(hub, now + timedelta(days=day))
+        await applying.work(desk, feed)
+        ((until,),) = await feeding.rows(hub, query)
+        assert isinstance(until, datetime)
+        lasts.append(until - now)
+        assert (await figures(hub, said))["repeated"] == (day > 0)
+    assert lasts == [timedelta(days=14), timedelta(days=16), timedelta(days=20)]
+    await feeding.replay(hub, feed, said)
+    await applying.work(feeding.desk_of(hub, now + timedelta(days=9)), feed)
+    assert await feeding.rows(
+        hub,
+        "SELECT count(DISTINCT day), max(recorded_at) FROM identity_alert WHERE hub_id = $1",
+    ) == [(1, now + timedelta(days=7))]
+
+
 async def test_real_passenger_lists_are_read_and_all_are_expected(hub: Hub) -> None:
     data = suites.shared_data()
     if data is None:

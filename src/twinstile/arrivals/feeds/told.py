@@ -3,6 +3,7 @@
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Final, Generic, TypeVar
 
 from twinstile.arrivals import authorities, runs
@@ -122,7 +123,10 @@ class _Judged(Generic[Said]):
 
 
 async def _judge(turn: Turn, said: Sequence[tuple[int, Said]], tally: Tally) -> _Judged[Said]:
-    """Which of these are the newest words under their keys."""
+    """Which of these are the newest words under their keys.
+
+    What is said of people ends with a day's identities: said again on a later day, it is new.
+    """
     made: list[tuple[Word, Said]] = []
     for place, record in said:
         if turn.spoilt:
@@ -133,13 +137,19 @@ async def _judge(turn: Turn, said: Sequence[tuple[int, Said]], tally: Tally) -> 
     before = await words.fetch(turn.tx, turn.feed.hub_id, turn.feed.name, keys)
     now, newest = dict(before), list[tuple[bytes, Said]]()
     for word, record in made:
-        verdict = words.judge(now.get(word.key), word, None)
+        known = now.get(word.key)
+        verdict = words.judge(known, word, None)
         if verdict.standing is not None:
             now[word.key] = verdict.standing
-        if verdict.newest:
+        if verdict.newest or (verdict.again and _is_old(known, record, turn.today)):
             newest.append((word.key, record))
         tally.count(changed=verdict.newest, known=verdict.known)
     return _Judged(newest, {key: of for key, of in now.items() if of != before.get(key)})
+
+
+def _is_old(known: Standing | None, record: Keyed, today: date) -> bool:
+    of_people = isinstance(record, IdentityAlert | HealthStatus)
+    return of_people and known is not None and known.day is not None and known.day < today
 
 
 def _word(turn: Turn, record: Keyed) -> Word:

@@ -7,7 +7,7 @@ deliveries may be applied in any order, twice or in part, and in the end the sam
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Final, TypeAlias
 from uuid import UUID
@@ -49,6 +49,8 @@ class Standing:
     run_id: UUID | None
     role: str | None
     withdrawn: bool
+    day: date | None = field(default=None, compare=False)
+    """When it was kept; None: it is not yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,8 @@ class Verdict:
     newest: bool
     known: bool
     """It said what stands."""
+    again: bool = False
+    """It is the last word now, and said what stands."""
 
 
 def judge(known: Standing | None, word: Word, newest_list: Rank | None) -> Verdict:
@@ -90,7 +94,7 @@ def judge(known: Standing | None, word: Word, newest_list: Rank | None) -> Verdi
             and known is not None
             and (known.content, known.deleted) == (said.content, said.deleted)
         )
-        return Verdict(_stood(said, newest_list), newest=not same, known=same)
+        return Verdict(_stood(said, newest_list), newest=not same, known=same, again=same)
     named = known.named
     if known.run_id == word.run_id and not word.deleted:
         named = _later(named, word.listed)
@@ -118,7 +122,7 @@ def _stood(of: Standing, newest_list: Rank | None) -> Standing:
 
 _FETCH = """
 SELECT key, version, n, row, content, deleted, listed, list_version, list_n, run_id, role,
-    withdrawn
+    withdrawn, day
 FROM feed_key WHERE hub_id = $1 AND feed = $2 AND key = ANY($3::bytea[])
 """
 
