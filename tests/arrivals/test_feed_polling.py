@@ -152,8 +152,8 @@ async def test_a_bad_file_is_shown_and_does_not_keep_others_waiting(
 ) -> None:
     at, listed = Clock(), folder._entries
 
-    def tricky(path: Path, most: int) -> list[Entry]:
-        return [Entry("../up", 1, 1.0, Kind.FILE), *listed(path, most)]
+    def tricky(path: Path, most: int, before: float) -> list[Entry]:
+        return [Entry("../up", 1, 1.0, Kind.FILE), *listed(path, most, before)]
 
     monkeypatch.setattr(folder, "_entries", tricky)
     asker = asker_of(hub, at)

@@ -11,7 +11,7 @@ import pytest
 from dropping import NOW, drop, poll
 from pydantic import ValidationError
 
-from twinstile.arrivals.adapters.drop import Drop, Ready
+from twinstile.arrivals.adapters.drop import MOST_SWEPT, Drop, Ready
 from twinstile.arrivals.adapters.folder import FolderSettings
 from twinstile.arrivals.transport import MOST_BYTES, MOST_DELIVERIES
 
@@ -301,6 +301,18 @@ async def test_what_is_done_is_removed_after_its_days(tmp_path: Path, opened: Op
     await poll(transport)
     await poll(transport)
     assert inside(tmp_path) == {"done/new.csv", "done/new.csv.ok"}
+
+
+async def test_what_is_old_is_removed_from_among_many_that_are_not(
+    tmp_path: Path, opened: Opener
+) -> None:
+    (tmp_path / "done").mkdir()
+    for n in range(4 * MOST_SWEPT):  # in whatever order the folder is listed
+        drop(tmp_path / "done", [f"{n}.csv"])
+        if n % 8:
+            os.utime(tmp_path / f"done/{n}.csv", (NOW.timestamp(), NOW.timestamp()))
+    await poll(opened(keep_days=1))
+    assert len(inside(tmp_path)) == 4 * MOST_SWEPT * 7 // 8
 
 
 @pytest.mark.parametrize(

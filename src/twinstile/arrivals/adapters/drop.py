@@ -14,6 +14,7 @@ import datetime as dt
 import fnmatch
 import hashlib
 import json
+import math
 import re
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
@@ -109,7 +110,9 @@ class Shelf(Protocol):
         """Make the folders there are not yet."""
         ...
 
-    async def entries(self, folder: str, most: int) -> list[Entry]: ...
+    async def entries(self, folder: str, most: int, before: float = math.inf) -> list[Entry]:
+        """At most so many names, in any order: of those that changed before that moment."""
+        ...
 
     async def read(self, path: str, most: int) -> bytes | None:
         """The content, at most `most` + 1 bytes; None where it changed meanwhile or is gone."""
@@ -288,8 +291,8 @@ class Drop:
         """Remove old files that are done with, a few at each poll."""
         until = (now - dt.timedelta(days=self._settings.keep_days)).timestamp()
         for folder in (DONE, REFUSED):
-            for one in await self._shelf.entries(folder, MOST_SWEPT):
-                if one.kind is not Kind.FOLDER and one.changed < until and _sound(one.name):
+            for one in await self._shelf.entries(folder, MOST_SWEPT, until):
+                if one.kind is not Kind.FOLDER and _sound(one.name):
                     await self._shelf.remove(f"{folder}/{one.name}")
 
 

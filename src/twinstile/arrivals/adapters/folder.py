@@ -5,6 +5,7 @@ import contextlib
 import datetime as dt
 import errno
 import itertools
+import math
 import os
 import stat
 from collections.abc import Callable, Iterator, Sequence
@@ -51,8 +52,8 @@ class _Folder:
     async def prepare(self, folders: Sequence[str]) -> None:
         await self._run(lambda: _prepare(self._root, folders))
 
-    async def entries(self, folder: str, most: int) -> list[Entry]:
-        return await self._run(lambda: _entries(self._root / folder, most))
+    async def entries(self, folder: str, most: int, before: float = math.inf) -> list[Entry]:
+        return await self._run(lambda: _entries(self._root / folder, most, before))
 
     async def look(self, path: str) -> Entry | None:
         return await self._run(lambda: _look(self._root / path))
@@ -95,9 +96,10 @@ def _prepare(root: Path, folders: Sequence[str]) -> None:
             raise PermissionError(errno.EACCES, "not a folder of ours")
 
 
-def _entries(folder: Path, most: int) -> list[Entry]:
+def _entries(folder: Path, most: int, before: float) -> list[Entry]:
     with os.scandir(folder) as listing:
-        return list(itertools.islice(_known(listing), most))
+        found = (one for one in _known(listing) if one.changed < before)
+        return list(itertools.islice(found, most))
 
 
 def _known(listing: Iterator[os.DirEntry[str]]) -> Iterator[Entry]:

@@ -7,6 +7,7 @@ service runs under (its SSH configuration, keys, agent) is used.
 import asyncio
 import contextlib
 import datetime as dt
+import math
 import socket
 import stat
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
@@ -106,14 +107,15 @@ class _Server:
 
         await self._run(work)
 
-    async def entries(self, folder: str, most: int) -> list[Entry]:
+    async def entries(self, folder: str, most: int, before: float = math.inf) -> list[Entry]:
         async def work(sftp: asyncssh.SFTPClient) -> list[Entry]:
             found: list[Entry] = []
             names = cast("AsyncGenerator[asyncssh.SFTPName]", sftp.scandir(self._at(folder)))
             async with contextlib.aclosing(names):
                 async for one in names:
-                    if one.filename not in {".", ".."}:
-                        found.append(_entry(str(one.filename), one.attrs))
+                    entry = _entry(str(one.filename), one.attrs)
+                    if entry.name not in {".", ".."} and entry.changed < before:
+                        found.append(entry)
                     if len(found) == most:
                         break
             return found
