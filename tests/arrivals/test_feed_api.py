@@ -210,6 +210,25 @@ async def test_a_word_grows_old_and_so_does_one_that_waits_to_be_applied(here: H
     assert await conditions(timedelta(minutes=3, seconds=1)) == ["OK", "NEVER"]
 
 
+async def test_who_sends_what_nobody_can_use_grows_old(here: Hub) -> None:
+    (police, _) = standing.of_hub(config.of(here.house.settings), here.hub_id)
+
+    async def standing_after(*said: Json | str) -> datetime:
+        assert (await push(here, signed(body(said)), body(said))).status_code == 202
+        await feeding.applying.work(feeding.desk_of(here), police.feed)
+        async with here.house.database.reading() as tx:
+            (found,) = await standing.of(tx, [police], clock.now())
+        assert found.as_of is not None
+        return found.as_of
+
+    good = await standing_after(event("G1"))
+    bad = await standing_after({"cut": "truncated"})
+    assert good < bad
+    assert await standing_after("no row") == bad
+    assert await standing_after({"cut": "truncated"}, event("G1")) == bad
+    assert await standing_after(event("G2"), "no row") > bad
+
+
 async def test_rows_set_aside_are_listed_page_by_page_and_taken_up_again(here: Hub) -> None:
     bad = [event("G1"), "no row", event("G2"), "nor this"]
     assert (await push(here, signed(body(bad)), body(bad))).status_code == 202

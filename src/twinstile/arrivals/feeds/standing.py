@@ -1,8 +1,9 @@
 """How feeds stand: when each was well last, and what is wrong with it.
 
 Whatever a source told is as old as its last good word, or as the oldest of its deliveries that
-is not applied yet. Older than three expected intervals it is stale, and nothing that is stale
-is ever green.
+is not applied yet, or of those since the last of use that were given up, refused, or rejected
+row by row: who sends what nobody can read has told nothing. Older than three expected intervals
+it is stale, and nothing that is stale is ever green.
 """
 
 # ruff: noqa: RUF001 -- Chinese has punctuation of its own
@@ -101,7 +102,7 @@ COUNTERS: Final[Sequence[str]] = (
 )
 _STAND = f"""
 SELECT f.place, s.as_of, s.polled_at, s.fault, s.fault_at, coalesce(s.failures, 0),
-    coalesce(s.breaker, '{{}}'), w.waiting, w.since, d.dead,
+    coalesce(s.breaker, '{{}}'), w.waiting, w.since, d.dead, b.since,
     {", ".join(f"coalesce(s.{name}, 0)" for name in COUNTERS)}
 FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS f(hub_id, feed, place)
 LEFT JOIN feed_state s ON s.hub_id = f.hub_id AND s.feed = f.feed
@@ -117,6 +118,15 @@ CROSS JOIN LATERAL (
         WHERE hub_id = f.hub_id AND feed = f.feed AND state = 'DEAD' LIMIT $3
     ) AS given_up
 ) AS d
+CROSS JOIN LATERAL (
+    SELECT min(received_at) AS since FROM feed_delivery
+    WHERE hub_id = f.hub_id AND feed = f.feed
+      AND (state IN ('DEAD', 'REFUSED') OR rejected > 0 AND rejected = rows)
+      AND n > coalesce((SELECT n FROM feed_delivery
+                        WHERE hub_id = f.hub_id AND feed = f.feed
+                          AND state = 'APPLIED' AND (rejected < rows OR rows = 0)
+                        ORDER BY n DESC LIMIT 1), 0)
+) AS b
 ORDER BY f.place
 """  # noqa: S608 # names of ours
 
@@ -131,8 +141,8 @@ async def of(tx: Reading, senders: Sequence[Sender], now: datetime) -> list[Stan
     found: list[Standing] = []
     for sender, row in zip(senders, rows, strict=True):
         _, told, polled_at, fault, fault_at, failures, breaker, *more = row
-        waiting, since, dead, *counts = more
-        as_of = min(told, since) if told and since else told
+        waiting, since, dead, bad_since, *counts = more
+        as_of = min(one for one in (told, since, bad_since) if one) if told else None
         counters: dict[str, int] = dict(zip(COUNTERS, counts, strict=True))
         opened = _BREAKER.validate_python(breaker)
         standing = Standing(
