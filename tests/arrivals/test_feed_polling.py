@@ -101,6 +101,27 @@ async def test_the_lease_of_a_process_that_died_runs_out(hub: Hub, tmp_path: Pat
     assert await polling.poll(other, sender) is not None
 
 
+async def test_who_was_away_for_longer_than_its_lease_lands_nothing(hub: Hub) -> None:
+    at, later = Clock(), Clock()
+    later.wait(LEASE.total_seconds() + 1)
+    slow, other = asker_of(hub, at), asker_of(hub, later)
+    newer = answer(body([event("G2")]))
+
+    def script(_: Asked) -> Iterable[bytes]:
+        return [newer] if len(there.asked) > 1 else [answer(BODY)[:20], answer(BODY)[20:]]
+
+    async with department(script, drip_s=1.5) as there:
+        sender = sender_of(hub, http(there.url, within_s=5))
+        begun = asyncio.create_task(polling.poll(slow, sender))
+        while not there.asked:
+            await asyncio.sleep(0.01)
+        assert await polling.poll(other, sender) is not None
+        before = await state_of(hub)
+        assert await begun is not None
+    assert before["deliveries"] == 1
+    assert await state_of(hub) == before
+
+
 async def test_a_department_that_is_down_is_let_alone_and_met_again(hub: Hub) -> None:
     at, up = Clock(), False
 

@@ -148,7 +148,8 @@ async def _fetch(
     try:
         async with deadline, aclosing(fetching) as brought:
             async for fetched in brought:
-                await _land(asker, sender, fetched)
+                if not await _land(asker, sender, fetched):
+                    return Asked(whole=False)
                 await transport.landed(fetched)
                 landed += 1
     except TimeoutError:
@@ -158,10 +159,19 @@ async def _fetch(
     return Asked()
 
 
-async def _land(asker: Asker, sender: Sender, fetched: Fetched) -> None:
-    keys = asker.keys.of(sender.feed.hub_id)
+_OURS = """
+SELECT 1 FROM feed_state WHERE hub_id = $1 AND feed = $2 AND leased_by = $3 FOR UPDATE
+"""
+
+
+async def _land(asker: Asker, sender: Sender, fetched: Fetched) -> bool:
+    """False: the lease ran out and another process asks; what it brought is newer than this."""
+    feed, keys = sender.feed, asker.keys.of(sender.feed.hub_id)
     async with asker.database.transaction() as tx:
-        await landing.take(tx, keys, sender.feed, fetched, asker.now())
+        if not await tx.raw.fetchrow(_OURS, feed.hub_id, feed.name, asker.worker):
+            return False
+        await landing.take(tx, keys, feed, fetched, asker.now())
+    return True
 
 
 async def _closed(transport: Transport) -> None:
