@@ -18,7 +18,8 @@ from issuers import (
 )
 from people import Json
 
-from twinstile.credentials.trust import Domain
+from twinstile.credentials import certificates
+from twinstile.credentials.trust import Denied, Domain, HashType, Slice, digest
 from twinstile.credentials.trusting import snapshots
 from twinstile.credentials.trusting.snapshots import Entry, Offer
 from twinstile.platform import clock, signing
@@ -173,3 +174,39 @@ async def test_an_old_list_is_told_in_words(hub: Hub) -> None:
     assert told["freshness"] == "OLD"
     assert "yellow" in told["text"]["en"]
     assert (await outcome(hub, 0))["colour"] == "YELLOW"
+
+
+async def test_what_is_revoked_and_what_is_denied_is_refused(hub: Hub) -> None:
+    uci = made.CERTIFICATE["v"][0]["ci"]
+    revoked = {
+        "key_id": certificates.read(CERTIFICATES[0]).kid.hex(),
+        "kind": "UCI",
+        "hashes": [digest(uci.encode()).hex()],
+    }
+    denied = certificates.read(CERTIFICATES[1]).kid.hex()
+    body = listed(*CERTIFICATES, hours=2, revoked=[revoked], denied_keys=[denied])
+    await begin(hub, 1, body)
+    assert (await outcome(hub, 0))["outcome"] == "REVOKED"
+    assert (await outcome(hub, 1))["outcome"] == "REVOKED_KEYS"
+    assert (await put(hub, 2, listed(*CERTIFICATES))).json()["in_force"]
+    assert (await outcome(hub, 0))["revocation"] == "YES"
+    assert (await outcome(hub, 1))["outcome"] == "REVOKED_KEYS"
+
+
+def test_lists_of_revoked_certificates_are_read_as_they_were_written() -> None:
+    now = clock.now()
+    offer = Offer(
+        1,
+        now,
+        now,
+        (),
+        (),
+        {b"12345678": {HashType.UCI: Slice.of([bytes(16), b"a" * 16])}},
+        {b"kid": {"rid": None, "other": 1.5}},
+        Denied(frozenset({b"k"}), frozenset({b"h" * 16})),
+    )
+    first = snapshots.follow(offer, snapshots.believe(offer), None)
+    again = snapshots.read(snapshots.written(first, ROOTS))
+    assert again.revoked == offer.revoked
+    assert again.revoked_cards == offer.revoked_cards
+    assert again.denied == offer.denied

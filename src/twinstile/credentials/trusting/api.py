@@ -2,17 +2,18 @@
 
 import asyncio
 import hashlib
+from collections.abc import Iterable
 from datetime import datetime
-from typing import Annotated, Final, cast
+from typing import Annotated, Final, Literal, cast
 
 from fastapi import APIRouter, Depends, Path, Request, Response
 from pydantic import Field, JsonValue, StringConstraints
 
 from twinstile.credentials import words
-from twinstile.credentials.trust import Domain
+from twinstile.credentials.trust import Denied, Domain, HashType, Slice
 from twinstile.credentials.trusting import lists, snapshots
 from twinstile.credentials.trusting.lists import Held, Lists, TrustListOlder
-from twinstile.credentials.trusting.snapshots import Entry, Offer
+from twinstile.credentials.trusting.snapshots import Entry, Offer, Revoked
 from twinstile.credentials.types import Freshness
 from twinstile.platform import approvals_api, clock
 from twinstile.platform.approvals_api import AskedAnswer
@@ -42,6 +43,24 @@ class EntryBody(Body):
     )
 
 
+Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$", strict=True)]
+"""The first 16 bytes of a SHA-256, hex."""
+KeyId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$", strict=True)]
+"""Of eight bytes, hex."""
+CardKeyId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{43}$", strict=True)]
+RevocationId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,24}$", strict=True)]
+Second = Annotated[float, Field(ge=0, le=2**40, allow_inf_nan=False)]
+RevokedIds = Annotated[dict[RevocationId, Second | None], Field(max_length=50_000)]
+
+
+class RevokedBody(Body):
+    """Certificates that the signers of a key took back, as the EU's lists name them."""
+
+    key_id: KeyId
+    kind: Literal["SIGNATURE", "UCI", "COUNTRY_CODE_UCI"]
+    hashes: Annotated[tuple[Digest, ...], Field(min_length=1, max_length=50_000)]
+
+
 class TrustListBody(Body):
     issued_at: Moment
     not_after: Moment = Field(
@@ -50,6 +69,18 @@ class TrustListBody(Body):
     )
     entries: Annotated[tuple[EntryBody, ...], Field(min_length=1, max_length=MOST_KEYS)]
     authorities: Annotated[tuple[Encoded, ...], Field(max_length=500)] = ()
+    revoked: Annotated[tuple[RevokedBody, ...], Field(max_length=1000)] = ()
+    revoked_cards: dict[CardKeyId, RevokedIds] = Field(
+        default={},
+        max_length=1000,
+        description="SMART Health Cards: key, revocation id, null or the second before which "
+        "cards under that id are revoked",
+    )
+    denied_keys: Annotated[
+        tuple[KeyId, ...],
+        Field(max_length=1000, description="refused here whatever lists say; only grows"),
+    ] = ()
+    denied_hashes: Annotated[tuple[Digest, ...], Field(max_length=10_000)] = ()
     reason: Line = Field(description="where it comes from", examples=["gateway, 28 November"])
 
 
@@ -105,7 +136,19 @@ async def put_trust_list(
     if not body.issued_at <= now < body.not_after:
         raise InvalidInput(errors=[FieldFault("/issued_at", "out-of-range")])
     entries = [Entry(one.domain, one.issuer, one.certificate, one.jwk) for one in body.entries]
-    offer = Offer(number, body.issued_at, body.not_after, entries, body.authorities)
+    offer = Offer(
+        number,
+        body.issued_at,
+        body.not_after,
+        entries,
+        body.authorities,
+        _revoked(body.revoked),
+        {kid.encode(): ids for kid, ids in body.revoked_cards.items()},
+        Denied(
+            frozenset(map(bytes.fromhex, body.denied_keys)),
+            frozenset(map(bytes.fromhex, body.denied_hashes)),
+        ),
+    )
     source = hashlib.sha256(body.model_dump_json().encode()).digest()
     # a second of work for a thousand certificates: not in the loop that answers the gates
     believed = await asyncio.to_thread(snapshots.believe, offer)
@@ -147,6 +190,17 @@ async def read_trust_list(
         signature=told.signature,
         activated_at=told.activated_at,
     )
+
+
+def _revoked(told: Iterable[RevokedBody]) -> Revoked:
+    hashes: dict[bytes, dict[HashType, set[bytes]]] = {}
+    for one in told:
+        kinds = hashes.setdefault(bytes.fromhex(one.key_id), {})
+        kinds.setdefault(HashType[one.kind], set()).update(map(bytes.fromhex, one.hashes))
+    return {
+        kid: {kind: Slice.of(held) for kind, held in kinds.items()}
+        for kid, kinds in hashes.items()
+    }
 
 
 def state(held: Held | None, now: datetime) -> TrustState | None:

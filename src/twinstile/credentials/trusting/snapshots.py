@@ -8,18 +8,31 @@ another answer than never heard of. What is kept is our own document, which the 
 import json
 from base64 import b64decode, b64encode
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final, cast
 
 from twinstile.credentials import certificates
 from twinstile.credentials.certificates import Certificate, UnusableKey
-from twinstile.credentials.trust import Domain, TrustedKey, TrustList, by_kid
+from twinstile.credentials.trust import (
+    NOTHING_DENIED,
+    Denied,
+    Domain,
+    HashType,
+    Slice,
+    TrustedKey,
+    TrustList,
+    by_kid,
+)
 from twinstile.credentials.types import EvidenceKind
 
 SCHEMA: Final = 1
 _BY_JWK: Final = frozenset({Domain.SHC})
+
+
+Revoked = Mapping[bytes, Mapping[HashType, Slice]]
+RevokedCards = Mapping[bytes, Mapping[str, float | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +54,10 @@ class Offer:
     not_after: datetime
     entries: Sequence[Entry]
     authorities: Sequence[str]
+    revoked: Revoked = field(default_factory=dict[bytes, Mapping[HashType, Slice]])
+    revoked_cards: RevokedCards = field(default_factory=dict[bytes, Mapping[str, float | None]])
+    denied: Denied = NOTHING_DENIED
+    """What this house refuses; it only grows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +150,14 @@ def follow(offer: Offer, believed: Believed, before: TrustList | None) -> TrustL
         issued_at=offer.issued_at,
         not_after=offer.not_after,
         keys=by_kid((*believed.keys, *gone)),
+        revoked=offer.revoked,
+        revoked_cards=offer.revoked_cards,
+        denied=_both(offer.denied, before.denied if before else NOTHING_DENIED),
     )
+
+
+def _both(one: Denied, other: Denied) -> Denied:
+    return Denied(one.kids | other.kids, one.hashes | other.hashes)
 
 
 def compare(
@@ -170,6 +194,20 @@ def written(listed: TrustList, authorities: frozenset[str]) -> str:
         "issued_at": listed.issued_at.isoformat(),
         "not_after": listed.not_after.isoformat(),
         "authorities": sorted(authorities),
+        "denied": {
+            "kids": _encoded(listed.denied.kids),
+            "hashes": _encoded(listed.denied.hashes),
+        },
+        "revoked": {
+            b64encode(kid).decode(): {
+                str(kind.value): b64encode(held.joined).decode()
+                for kind, held in sorted(kinds.items())
+            }
+            for kid, kinds in sorted(listed.revoked.items())
+        },
+        "revoked_cards": {
+            kid.decode(): dict(ids) for kid, ids in sorted(listed.revoked_cards.items())
+        },
         "keys": [
             {
                 "kid": b64encode(key.kid).decode(),
@@ -187,15 +225,29 @@ def written(listed: TrustList, authorities: frozenset[str]) -> str:
     return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
 
 
+def _encoded(values: Iterable[bytes]) -> list[str]:
+    return sorted(b64encode(one).decode() for one in values)
+
+
 def read(document: str) -> TrustList:
     """A list from what `written` made; its signature has been looked at."""
     told = cast("Mapping[str, object]", json.loads(document))
     keys = cast("Sequence[Mapping[str, object]]", told["keys"])
+    denied = cast("Mapping[str, Sequence[str]]", told["denied"])
+    cards = cast("Mapping[str, Mapping[str, float | None]]", told["revoked_cards"])
     return TrustList(
         version=cast("int", told["version"]),
         issued_at=_moment(told["issued_at"]),
         not_after=_moment(told["not_after"]),
         keys=by_kid(map(_read_key, keys)),
+        revoked={
+            b64decode(kid): {
+                HashType(int(kind)): Slice(b64decode(joined)) for kind, joined in kinds.items()
+            }
+            for kid, kinds in cast("Mapping[str, Mapping[str, str]]", told["revoked"]).items()
+        },
+        revoked_cards={kid.encode(): ids for kid, ids in cards.items()},
+        denied=Denied(*(frozenset(map(b64decode, denied[one])) for one in ("kids", "hashes"))),
     )
 
 
