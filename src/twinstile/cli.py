@@ -57,6 +57,10 @@ def serve(
     host: Annotated[str | None, typer.Option(help="0.0.0.0 lets other machines in.")] = None,
     port: Annotated[int | None, typer.Option(help="0 takes a free one.")] = None,
     workers: Annotated[int | None, typer.Option(help="Serving processes.")] = None,
+    worker: Annotated[
+        bool | None,
+        typer.Option(help="With timers, feeds and messages; else run `twinstile worker`."),
+    ] = None,
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
@@ -66,9 +70,22 @@ def serve(
     """
     from twinstile import operating
 
-    settings = _settings(host=host, port=port, workers=workers, data_dir=data_dir)
+    settings = _settings(
+        host=host, port=port, workers=workers, worker=worker, data_dir=data_dir
+    )
     tell = _tell_serving_json if as_json else _tell_serving
     operating.serve(settings, partial(tell, settings), _waiting)
+
+
+@app.command()
+def worker(data_dir: DataDir = None) -> None:
+    """Run timers, feeds and messages apart from `twinstile serve --no-worker`."""
+    from twinstile import operating
+
+    def tell() -> None:
+        typer.echo("The worker runs. Ctrl-C ends it.", err=True)
+
+    operating.work(_settings(data_dir=data_dir), tell, _waiting)
 
 
 @app.command()

@@ -11,7 +11,8 @@ import asyncpg
 import uvloop
 from sqlalchemy.exc import SQLAlchemyError
 
-from twinstile import opening, processes, serving
+from twinstile import opening, processes, serving, worker
+from twinstile.app import DRAIN_S
 from twinstile.demo.client import Refused, Unreadable
 from twinstile.demo.timetable import TimetableError
 from twinstile.opening import FirstAdministrator, Place
@@ -104,6 +105,38 @@ def serve(
                 stopping.cancel()
             if not stop.is_set():
                 raise ServerEnded("The HTTP server ended by itself; its log says why.")
+
+        runner.run(until_stopped())
+
+
+def work(
+    settings: Settings, tell: Callable[[], None], on_wait: Callable[[float], None]
+) -> None:
+    """Do the work beside the requests, apart from them, until SIGINT or SIGTERM.
+
+    Any number may run, here or on other machines with the same keys. Raises `SettingsError`,
+    `EmbeddedError` and what `opening.prepare` and `opening.open_house` raise.
+    """
+    observe.configure_logging()
+    opening.require_keys(settings)
+    with (
+        opening.kept_server(settings, on_wait) as place,
+        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+    ):
+
+        async def until_stopped() -> None:
+            stop = asyncio.Event()
+            for number in (signal.SIGINT, signal.SIGTERM):
+                asyncio.get_running_loop().add_signal_handler(number, stop.set)
+            await opening.prepare(place)
+            house = opening.open_house(settings, place)
+            working = asyncio.ensure_future(worker.background(place)(house, stop))
+            tell()
+            await stop.wait()
+            await asyncio.wait({working}, timeout=DRAIN_S)
+            working.cancel()
+            await asyncio.wait({working})
+            await house.database.close()
 
         runner.run(until_stopped())
 

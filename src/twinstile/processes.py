@@ -56,6 +56,7 @@ class Orders(BaseModel):
     """The listening socket's descriptor, inherited."""
     data_dir: Path
     place: Place
+    worker: bool = True
 
 
 class _Member:
@@ -177,7 +178,12 @@ async def serving(
         told = await one.introduce(house, place)
     finally:
         await house.database.close()
-    orders = Orders(socket=listening.fileno(), data_dir=configuration.data_path, place=place)
+    orders = Orders(
+        socket=listening.fileno(),
+        data_dir=configuration.data_path,
+        place=place,
+        worker=configuration.worker,
+    )
     with tempfile.TemporaryDirectory(prefix="twinstile-metrics-") as metrics:
         crew = Crew(configuration.workers, lambda: _start(orders, metrics))
         renewing = asyncio.create_task(crew.run())
@@ -236,7 +242,7 @@ def main() -> None:
     """Serve as one of several, as the parent says on standard input."""
     observe.configure_logging()
     orders = Orders.model_validate_json(sys.stdin.buffer.readline())
-    configuration = settings.load(data_dir=orders.data_dir)
+    configuration = settings.load(data_dir=orders.data_dir, worker=orders.worker)
     listening = socket.socket(fileno=orders.socket)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(configuration, orders.place, listening))
@@ -250,7 +256,7 @@ async def _serve(configuration: Settings, place: Place, listening: socket.socket
         signal.signal(number, signal.SIG_IGN)
     await opening.prepare(place)  # this may be the first process of a newer release
     house = opening.open_house(configuration, place)
-    async with one.running(create_app(house, worker.background(place)), listening) as ended:
+    async with one.running(create_app(house, worker.beside(house, place)), listening) as ended:
         if not ended.done():  # else it gave up; its log says why
             os.write(sys.stdout.fileno(), READY)
             os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # nobody reads more

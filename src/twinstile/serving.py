@@ -183,7 +183,7 @@ async def serving(
     await opening.prepare(place)
     house = opening.open_house(settings, place)
     told = await introduce(house, place)
-    async with running(create_app(house, worker.background(place)), listening) as task:
+    async with running(create_app(house, worker.beside(house, place)), listening) as task:
         yield Serving(addresses(listening), *told, task, _cannot_renew)
 
 

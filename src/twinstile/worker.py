@@ -40,8 +40,16 @@ class HubsFailed(Exception):
     """The work failed for some hubs; each was logged, and the others were done."""
 
 
-def background(place: Place) -> Callable[[House, asyncio.Event], Awaitable[None]]:
-    """The jobs of a house, to be run beside its requests until the event is set."""
+Background: TypeAlias = Callable[[House, asyncio.Event], Awaitable[None]]
+
+
+def beside(house: House, place: Place) -> Background | None:
+    """What runs beside the requests; None where a process of its own does it."""
+    return background(place) if house.settings.worker else None
+
+
+def background(place: Place) -> Background:
+    """The jobs of a house, to be run until the event is set."""
 
     async def work(house: House, stop: asyncio.Event) -> None:
         schedule = Database(place.service_url, pool_size=1, role=place.role)

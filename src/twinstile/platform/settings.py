@@ -141,6 +141,11 @@ class Settings(BaseSettings):
     workers: int = Field(
         default=1, ge=1, le=16, description="processes that serve; SIGHUP renews two or more"
     )
+    worker: bool = Field(
+        default=True,
+        description="timers, feeds and messages run beside the requests; false where "
+        "`twinstile worker` runs them",
+    )
     pool_size: int = Field(
         default=12, ge=1, le=80, description="database connections a process"
     )
