@@ -105,16 +105,16 @@ async def test_who_was_away_for_longer_than_its_lease_lands_nothing(hub: Hub) ->
     at, later = Clock(), Clock()
     later.wait(LEASE.total_seconds() + 1)
     slow, other = asker_of(hub, at), asker_of(hub, later)
-    newer = answer(body([event("G2")]))
+    newer, asked = answer(body([event("G2")])), asyncio.Event()
 
     def script(_: Asked) -> Iterable[bytes]:
+        asked.set()
         return [newer] if len(there.asked) > 1 else [answer(BODY)[:20], answer(BODY)[20:]]
 
     async with department(script, drip_s=1.5) as there:
         sender = sender_of(hub, http(there.url, within_s=5))
         begun = asyncio.create_task(polling.poll(slow, sender))
-        while not there.asked:
-            await asyncio.sleep(0.01)
+        await asked.wait()
         assert await polling.poll(other, sender) is not None
         before = await state_of(hub)
         assert await begun is not None
