@@ -11,8 +11,8 @@ import people
 import pytest
 from hubs import Hub
 from people import Json
+from receiving import station
 from runs import Run, announced
-from stations import station
 
 from twinstile.opening import Place
 from twinstile.platform import clock
