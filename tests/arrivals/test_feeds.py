@@ -103,6 +103,48 @@ async def test_a_run_entered_by_hand_is_the_one_feeds_speak_of(hub: Hub) -> None
     assert found == [(run_id, "上海虹桥", ARRIVAL + timedelta(minutes=10))]
 
 
+async def test_a_run_of_a_feed_is_entered_by_hand_under_its_own_id_only(hub: Hub) -> None:
+    await feeding.tell(hub, feed_of(hub), event("G1", aliases=["G4"]))
+    ((run_id,),) = await feeding.rows(hub, "SELECT run_id FROM run WHERE hub_id = $1")
+    supervisor = hub.client(Role.SUPERVISOR)
+    told = {
+        "mode": "RAIL",
+        "service_no": "G4",
+        "service_date": str(feeding.DAY),
+        "origin": "上海虹桥",
+        "terminus": "杭州东",
+        "scheduled_arrival": ARRIVAL.isoformat(),
+    }
+    other = await supervisor.put(f"/v1/runs/{people.new_id()}", json=told)
+    assert (other.status_code, other.json()["type"]) == (409, "/problems/already-exists")
+    assert str(run_id) in other.json()["detail"]
+    assert (await supervisor.put(f"/v1/runs/{run_id}", json=told)).status_code == 200
+    (listed,) = (
+        await supervisor.get(
+            "/v1/runs",
+            params={
+                "from": (ARRIVAL - timedelta(hours=1)).isoformat(),
+                "to": (ARRIVAL + timedelta(hours=1)).isoformat(),
+            },
+        )
+    ).json()["runs"]
+    assert (listed["service_no"], listed["numbers"]) == ("G4", ["G1"])
+
+
+async def test_a_number_entered_in_error_is_free_again(hub: Hub) -> None:
+    supervisor, wrong = hub.client(Role.SUPERVISOR), people.new_id()
+    told = {
+        "mode": "RAIL",
+        "service_date": str(feeding.DAY),
+        "origin": "上海虹桥",
+        "terminus": "杭州东",
+        "scheduled_arrival": ARRIVAL.isoformat(),
+    }
+    for run_id, number in ((wrong, "G1"), (wrong, "G3"), (people.new_id(), "G1")):
+        answer = await supervisor.put(f"/v1/runs/{run_id}", json={**told, "service_no": number})
+        assert answer.status_code == 200, answer.text
+
+
 async def test_times_move_and_what_is_not_told_stays(hub: Hub) -> None:
     feed = feed_of(hub)
     await feeding.tell(hub, feed, event("G1", **{"from": "上海虹桥"}))

@@ -51,7 +51,7 @@ async def move(run: Run, arrival: timedelta) -> None:
     period = {"from": people.ago(hours=1), "to": people.ago(hours=-12)}
     listed = (await client.get("/v1/runs", params=period)).json()["runs"]
     (body,) = (one for one in listed if one["run_id"] == str(run.run_id))
-    del body["run_id"], body["closed"]
+    del body["run_id"], body["closed"], body["numbers"]
     body["estimated_arrival"] = (clock.now() + arrival).isoformat()
     answer = await client.put(path, json=body)
     assert answer.status_code == 200, answer.text

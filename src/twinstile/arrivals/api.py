@@ -6,17 +6,25 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request
 from pydantic import Field, StrictInt
-from sqlalchemy import select
+from sqlalchemy import ARRAY, Text, literal_column, select
 
 from twinstile.arrivals import manifests
 from twinstile.arrivals.manifests import Entry, ServiceRun
+from twinstile.arrivals.runs import NUMBERS_SQL
 from twinstile.arrivals.tables import Run
 from twinstile.arrivals.tags import Tagger
 from twinstile.arrivals.types import Mode
 from twinstile.identity import forms
 from twinstile.platform import clock
 from twinstile.platform.auth import Principal, Scope
-from twinstile.platform.errors import Conflict, FieldFault, InvalidInput, NotFound, documented
+from twinstile.platform.errors import (
+    AlreadyExists,
+    Conflict,
+    FieldFault,
+    InvalidInput,
+    NotFound,
+    documented,
+)
 from twinstile.platform.fields import (
     Answer,
     Body,
@@ -67,8 +75,12 @@ class RunAnswer(Answer):
     closed: bool
 
 
+class RunListed(RunAnswer):
+    numbers: list[str] = Field(description="others it runs under: a ticket may name one")
+
+
 class RunList(Answer):
-    runs: list[RunAnswer]
+    runs: list[RunListed]
 
 
 class EntryBody(Body):
@@ -102,14 +114,21 @@ class ManifestAnswer(Answer):
     withdrawn: int
 
 
-@router.put("/runs/{run_id}", summary="Announce or correct a run")
+@router.put(
+    "/runs/{run_id}",
+    summary="Announce or correct a run",
+    responses=documented(AlreadyExists),
+)
 async def put_run(
     run_id: UUID,
     body: RunBody,
     tx: Tx,
     who: Annotated[Principal, caller(Scope.ARRIVALS_WRITE)],
 ) -> RunAnswer:
-    """Enter a train, flight or ship arriving on one date, or correct what is known of it."""
+    """Enter a train, flight or ship arriving on one date, or correct what is known of it.
+
+    A feed may have entered it under another id: 409 `already-exists` then tells that one.
+    """
     run = ServiceRun(run_id=run_id, **dict(body))
     closed = await manifests.announce(tx, who, run, clock.now())
     return RunAnswer(run_id=run_id, closed=closed, **dict(body))
@@ -138,12 +157,13 @@ async def list_runs(
             Run.actual_arrival,
             Run.platform,
             Run.closed_at.is_not(None).label("closed"),
+            literal_column(NUMBERS_SQL.format(run="run"), ARRAY(Text)).label("numbers"),
         )
         .where(Run.hub_id == who.hub_id, Run.scheduled_arrival.between(since, until))
         .order_by(Run.scheduled_arrival, Run.run_id)
         .limit(5000)
     )
-    return RunList(runs=[RunAnswer.model_validate(row) for row in found.mappings()])
+    return RunList(runs=[RunListed.model_validate(row) for row in found.mappings()])
 
 
 @router.put(

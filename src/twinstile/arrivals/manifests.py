@@ -21,7 +21,7 @@ from twinstile.platform import events
 from twinstile.platform.auth import Principal
 from twinstile.platform.crypto import KeyFiles
 from twinstile.platform.db import Reading, Transaction
-from twinstile.platform.errors import Conflict, NotFound
+from twinstile.platform.errors import AlreadyExists, Conflict, NotFound
 from twinstile.platform.events import Happening
 
 LANDED: Final = "manifest.landed"
@@ -93,7 +93,13 @@ class Landed:
 
 
 async def announce(tx: Transaction, who: Principal, run: ServiceRun, at: datetime) -> bool:
-    """Enter a run or correct it; whether it is closed already."""
+    """Enter a run or correct it; whether it is closed already.
+
+    Raises `AlreadyExists` where its number leads to a run that a feed speaks of: a train has
+    one row. A line that comes many times a day is entered by hand under ids of its own.
+    """
+    number = (runs.SCHEMES[run.mode], run.service_no, run.service_date)
+    await runs.correct(tx, who.hub_id, run.run_id, number)
     values = {
         "mode": run.mode,
         "service_no": run.service_no,
@@ -113,8 +119,10 @@ async def announce(tx: Transaction, who: Principal, run: ServiceRun, at: datetim
         .returning(Run.closed_at)
     )
     closed = kept.scalar_one() is not None
-    number = (runs.SCHEMES[run.mode], run.service_no, run.service_date)
     await runs.name(tx, who.hub_id, {number: run.run_id})
+    other = await runs.of_feed(tx, who.hub_id, number)
+    if other is not None and other != run.run_id:
+        raise AlreadyExists(f"The run of this number and date is {other}.")
     await events.append(
         tx,
         [

@@ -8,7 +8,7 @@ its delay.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, cast
 from uuid import UUID, uuid4
 
 from twinstile.arrivals.records import ArrivalEvent, Op, RunRef, RunStatus
@@ -91,6 +91,47 @@ async def name(tx: Transaction, hub_id: str, names: Mapping[Number, UUID]) -> No
         ids = [names[number] for number in ordered]
         await tx.raw.execute(_NAME, hub_id, *_columns(ordered), ids)
 
+
+_TOLD = """
+EXISTS (SELECT FROM (SELECT * FROM event WHERE subject_id = {run} OFFSET 0) e
+        WHERE e.hub_id = $1 AND e.kind = 'run.announced' AND e.body ? 'feed')
+"""
+_CORRECT = f"""
+DELETE FROM run_alias a USING run r
+WHERE r.hub_id = $1 AND r.run_id = $2 AND a.hub_id = $1 AND a.run_id = $2
+  AND a.scheme = $3 AND a.service_no = r.service_no AND a.service_date = r.service_date
+  AND (r.service_no, r.service_date) <> ($4, $5)
+  AND NOT {_TOLD.format(run="$2")}
+"""  # noqa: S608 # a fragment of ours; every value is a parameter
+
+
+async def correct(tx: Transaction, hub_id: str, run_id: UUID, number: Number) -> None:
+    """A run is about to have this number: the one it had as its own leads there no more.
+
+    Unless a feed spoke of the run: it will go on using the number it knows.
+    """
+    await tx.raw.execute(_CORRECT, hub_id, run_id, *number)
+
+
+_OF_FEED = f"""
+SELECT a.run_id FROM run_alias a
+WHERE a.hub_id = $1 AND a.scheme = $2 AND a.service_no = $3 AND a.service_date = $4
+  AND {_TOLD.format(run="a.run_id")}
+"""  # noqa: S608 # a fragment of ours; every value is a parameter
+
+
+async def of_feed(tx: Reading, hub_id: str, number: Number) -> UUID | None:
+    """The run that a number leads to, if a feed speaks of it."""
+    row = await tx.raw.fetchrow(_OF_FEED, hub_id, *number)
+    return cast("UUID", row[0]) if row else None
+
+
+NUMBERS_SQL: Final = """
+ARRAY(SELECT DISTINCT a.service_no FROM run_alias a
+      WHERE a.hub_id = {run}.hub_id AND a.run_id = {run}.run_id
+        AND a.scheme NOT LIKE '%/inner' AND a.service_no <> {run}.service_no ORDER BY 1)
+"""
+"""The other public numbers of a run, for a statement of a room above."""
 
 _CALLS = """
 SELECT a.service_no, a.service_date, r.hub_sequence

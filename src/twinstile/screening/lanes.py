@@ -9,7 +9,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from twinstile.arrivals.runs import NOT_COMING
+from twinstile.arrivals.runs import NOT_COMING, NUMBERS_SQL
 from twinstile.arrivals.tags import AlertTags, Tagger
 from twinstile.credentials.trusting import api as trusting
 from twinstile.credentials.trusting.api import TrustState
@@ -30,6 +30,7 @@ class DueRun(Answer):
 
     run_id: UUID
     service_no: str
+    numbers: list[str] = Field(description="others it runs under: a ticket may name one")
     origin: str
     arrival: datetime
     platform: str | None
@@ -57,7 +58,7 @@ class LaneState(Answer):
 _RUNS_SQL = f"""
 SELECT r.run_id, r.service_no, r.origin,
        coalesce(r.actual_arrival, r.estimated_arrival, r.scheduled_arrival) AS arrival,
-       r.platform,
+       r.platform, {NUMBERS_SQL.format(run="r")} AS numbers,
        (SELECT count(*) FROM manifest_entry m
         WHERE m.hub_id = r.hub_id AND m.run_id = r.run_id
           AND m.withdrawn_at IS NULL) AS expected
