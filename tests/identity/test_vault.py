@@ -33,6 +33,39 @@ async def screen(hub: Hub, number: str, name: str, counter: int = 1) -> people.J
     return told
 
 
+async def test_who_was_met_without_a_name_has_the_first_that_is_told(hub: Hub) -> None:
+    number, today = people.resident_number(), clock.now().date()
+    keys = hub.house.keys.of(hub.hub_id)
+
+    async def met(*names: str | None) -> Identity:
+        document = Document(DocumentKind.RESIDENT_ID, number, None)
+        told = [Identity(document, Holder(name, None, None)) for name in names]
+        async with hub.house.database.transaction() as tx:
+            ids = await vault.recognise(tx, keys, hub.hub_id, today, told)
+            assert len(set(ids)) == 1
+            return await vault.reveal(tx, keys, hub.hub_id, ids[0])
+
+    assert (await met(None)).holder.name is None
+    assert (await met(None, "王一", None, "王二")).holder.name == "王一"
+    assert (await met("王三")).holder.name == "王一"
+    assert (await met(None)).holder.name == "王一"
+
+
+async def test_a_patient_who_was_met_without_a_name_has_one(hub: Hub) -> None:
+    number = people.resident_number()
+    bare = {"document": {"kind": "RESIDENT_ID", "number": number}, "result": "MATCH"}
+    first = people.check(1, identity=bare)
+    assert (await hub.client().put(f"/v1/checks/{people.new_id()}", json=first)).is_success
+    named = {"document": people.document(number, name="李三"), "result": "MATCH"}
+    ill = people.check(2, identity=named, emergency="UNCONSCIOUS")
+    answer = await hub.client().put(f"/v1/checks/{people.new_id()}", json=ill)
+    case_id = answer.json()["case_id"]
+    told = await hub.client(Role.MEDIC).post(
+        f"/v1/cases/{case_id}/person:reveal", json={"purpose": "TREATMENT"}
+    )
+    assert told.json()["name"] == "李三"
+
+
 def dump(hub: Hub) -> str:
     """The whole database as its owner would back it up."""
     url = hub.house.database.url.set(drivername="postgresql", username=None)

@@ -31,6 +31,8 @@ class Vault(Base):
     cipher: Mapped[bytes]
     turns: Mapped[int] = mapped_column(server_default="0")
     """How often the person was met again that day, see `MEET_SQL`."""
+    named: Mapped[bool] = mapped_column(server_default="true")
+    """Whether there is a name in `cipher`."""
 
 
 class Contact(Base):

@@ -78,11 +78,11 @@ def blind(living: Sequence[tuple[str, bytes]], document: Document) -> list[bytes
 # already is "updated": that locks the row and tells the id it has, also one that another
 # request has just entered.
 MEET_SQL = """
-INSERT INTO vault (hub_id, day, person_id, blind, first_epoch, cipher)
+INSERT INTO vault (hub_id, day, person_id, blind, first_epoch, cipher, named)
 SELECT $1, $2, coalesce(k.person_id, w.person_id), w.blind, coalesce(k.first_epoch, $7),
-       w.cipher
-FROM unnest($3::bytea[], $4::bytea[], $5::uuid[], $6::bytea[])
-    AS w(blind, earlier, person_id, cipher)
+       w.cipher, w.named
+FROM unnest($3::bytea[], $4::bytea[], $5::uuid[], $6::bytea[], $8::bool[])
+    AS w(blind, earlier, person_id, cipher, named)
 LEFT JOIN LATERAL (
     SELECT v.person_id, v.first_epoch
     FROM (SELECT * FROM vault WHERE blind = ANY(ARRAY[w.blind, w.earlier]) OFFSET 0) v
@@ -90,10 +90,15 @@ LEFT JOIN LATERAL (
     ORDER BY v.day LIMIT 1
 ) k ON true
 ORDER BY w.blind
-ON CONFLICT (hub_id, day, blind) DO UPDATE SET turns = vault.turns + 1
+ON CONFLICT (hub_id, day, blind) DO UPDATE SET
+    turns = vault.turns + 1,
+    cipher = CASE WHEN vault.named THEN vault.cipher ELSE excluded.cipher END,
+    named = vault.named OR excluded.named
 RETURNING blind, person_id, turns
 """
 """Says who people are and enters those not met today, for a statement of a room above too.
+
+The first name of a day stands; who was met without one is named by whoever has it.
 
 The parameters are `Shown.arguments`. The rows stay locked until the transaction ends: what is
 decided about one person is decided by one transaction at a time, in this process and in any
@@ -123,7 +128,7 @@ class Shown:
 
     arguments: tuple[object, ...]
     """The parameters from $2 on: day, blind indices, those of the epoch before, new ids,
-    ciphers, epoch."""
+    ciphers, epoch, which of them have a name."""
     blinds: Sequence[bytes]
     """The blind index of each identity that was given, in order."""
     earlier: Sequence[bytes] = ()
@@ -133,13 +138,15 @@ class Shown:
 async def shown(keys: KeyFiles, hub_id: str, day: date, people: Sequence[Identity]) -> Shown:
     """The documents of these people, each once. Raises `KeyDestroyed`, `MasterUnavailable`."""
     if not people:
-        return Shown((day, [], [], [], [], epoch_of(day)), ())
+        return Shown((day, [], [], [], [], epoch_of(day), []), ())
     key = await keys.obtain(day_key(day))
     living = epoch_keys(keys, day)
     blinds = [blind(living, person.document) for person in people]
-    first = {
-        digests[0]: (digests, person) for digests, person in zip(blinds, people, strict=True)
-    }
+    first: dict[bytes, tuple[list[bytes], Identity]] = {}
+    for digests, person in zip(blinds, people, strict=True):
+        known = first.get(digests[0])
+        if known is None or known[1].holder.name is None:
+            first[digests[0]] = digests, person
     arguments = (
         day,
         list(first),
@@ -150,6 +157,7 @@ async def shown(keys: KeyFiles, hub_id: str, day: date, people: Sequence[Identit
             for digests, person in first.values()
         ],
         epoch_of(day),
+        [person.holder.name is not None for _, person in first.values()],
     )
     return Shown(
         arguments, [digests[0] for digests in blinds], [digests[-1] for digests in blinds]
