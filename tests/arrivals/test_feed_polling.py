@@ -6,10 +6,11 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import feeding
+import people
 import pytest
 from answering import Asked, answer, department
 from dropping import drop
-from feeding import body, event
+from feeding import body, event, traveller
 from hubs import Hub
 from senders import asker_of, sender_of, state_of
 from sessions import end, others
@@ -233,13 +234,23 @@ async def test_what_landed_is_applied_by_one_of_several_through_a_restart(
         first = await feeding.land(hub, sender.feed, [event("G1")])
         await applied(hub, first)
         await end(place, await others(hub.house.database))
+        row = traveller("G2", "a", people.resident_number(), seat="1A")
+        await applied(hub, await feeding.land(hub, sender.feed, [row]))
         second = await feeding.land(hub, sender.feed, [event("G2")])
         await applied(hub, second)
+        await taken_up(hub, "G2", {("1A", "in")})
         stop.set()
         await asyncio.gather(*working)
     for one in bases:
         await one.close()
-    assert (await state_of(hub))["applied"] == 2
+    assert (await state_of(hub))["applied"] == 3
+
+
+async def taken_up(hub: Hub, run: str, waited: set[tuple[str, str]]) -> None:
+    while True:
+        if await feeding.expected(hub, run) == waited:
+            return
+        await asyncio.sleep(0.05)
 
 
 async def applied(hub: Hub, delivery_id: object) -> None:

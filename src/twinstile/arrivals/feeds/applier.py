@@ -19,6 +19,8 @@ from twinstile.platform.db import Database, Raw, living
 from twinstile.platform.web import House
 
 LOOK_S: Final = 0.5
+LOOK_BACK_S: Final = 2.0
+"""How often it is looked whether a run was announced that rows wait for."""
 RESTART_S: Final = 2.0
 REST_S: Final = 5.0
 """After a feed could not be worked on: the keys or the database are away."""
@@ -31,13 +33,17 @@ SELECT s.place FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS s(hub_id, 
 WHERE EXISTS (
     SELECT FROM feed_delivery d
     WHERE d.hub_id = s.hub_id AND d.feed = s.feed AND d.state = 'LANDED' AND d.due_at <= $3
-) OR EXISTS (
-    SELECT FROM feed_waiting w
-    JOIN run_alias a ON a.hub_id = w.hub_id AND a.scheme = w.scheme
-        AND a.service_no = w.service_no AND a.service_date = w.service_date
-    JOIN feed_delivery d ON d.hub_id = w.hub_id AND d.delivery_id = w.delivery_id
-    WHERE w.hub_id = s.hub_id AND w.feed = s.feed AND d.state <> 'LANDED'
 ) ORDER BY random()
+"""
+# a thousand deliveries may wait for the same run: each number is looked up once
+_AWAITED = """
+WITH number AS MATERIALIZED (
+    SELECT DISTINCT hub_id, feed, scheme, service_no, service_date FROM feed_waiting
+)
+SELECT DISTINCT s.place
+FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS s(hub_id, feed, place)
+JOIN number USING (hub_id, feed)
+JOIN run_alias USING (hub_id, scheme, service_no, service_date)
 """
 _LOCK = "SELECT pg_try_advisory_lock(hashtextextended('feed ' || $1 || ' ' || $2, 0))"
 _UNLOCK = "SELECT pg_advisory_unlock(hashtextextended('feed ' || $1 || ' ' || $2, 0))"
@@ -72,6 +78,7 @@ class _Work:
         self._locks = locks
         self._busy: dict[int, asyncio.Task[None]] = {}
         self._resting: dict[int, float] = {}
+        self._looked_back = -LOOK_BACK_S
 
     async def go_on(self, stop: asyncio.Event) -> None:
         """Raises what the connection for locks raises; what was at work ends then."""
@@ -88,7 +95,10 @@ class _Work:
     async def _begin_due(self) -> None:
         hubs = [one.feed.hub_id for one in self._senders]
         feeds = [one.feed.name for one in self._senders]
-        rows = await self._locks.fetch(_DUE, hubs, feeds, clock.now())
+        rows = [*await self._locks.fetch(_DUE, hubs, feeds, clock.now())]
+        if time.monotonic() - self._looked_back >= LOOK_BACK_S:
+            rows += await self._locks.fetch(_AWAITED, hubs, feeds)
+            self._looked_back = time.monotonic()
         for place in (int(row[0]) - 1 for row in rows):
             resting = self._resting.get(place, 0) > time.monotonic()
             if len(self._busy) >= MOST_AT_ONCE or place in self._busy or resting:

@@ -200,11 +200,17 @@ async def replay(
 
 
 _AWAITED = """
-SELECT DISTINCT w.delivery_id FROM feed_waiting w
-JOIN run_alias a ON a.hub_id = w.hub_id AND a.scheme = w.scheme
-    AND a.service_no = w.service_no AND a.service_date = w.service_date
-JOIN feed_delivery d ON d.hub_id = w.hub_id AND d.delivery_id = w.delivery_id
-WHERE w.hub_id = $1 AND w.feed = $2 AND d.state <> 'LANDED' LIMIT 100
+WITH number AS MATERIALIZED (
+    SELECT DISTINCT hub_id, feed, scheme, service_no, service_date FROM feed_waiting
+    WHERE hub_id = $1 AND feed = $2
+), met AS MATERIALIZED (
+    SELECT number.* FROM number
+    JOIN run_alias USING (hub_id, scheme, service_no, service_date)
+)
+SELECT DISTINCT delivery_id FROM met
+JOIN feed_waiting USING (hub_id, feed, scheme, service_no, service_date)
+JOIN feed_delivery d USING (hub_id, delivery_id)
+WHERE d.state <> 'LANDED' LIMIT 100
 """
 
 
