@@ -17,6 +17,8 @@ from twinstile.cases import api as cases
 from twinstile.contract import Documented
 from twinstile.credentials import api as credentials
 from twinstile.credentials import verifying
+from twinstile.credentials.pictures import api as picturing
+from twinstile.credentials.pictures.reading import Reader
 from twinstile.credentials.trusting import api as trusting
 from twinstile.credentials.trusting import lists
 from twinstile.export import api as export
@@ -66,6 +68,7 @@ ROUTERS = (
     policy.router,
     entry.router,
     credentials.router,
+    picturing.router,
     trusting.router,
     replay.router,
     arrivals.router,
@@ -139,6 +142,7 @@ def create_app(house: House, background: Background | None = None) -> FastAPI:
     app.state.tagger = Tagger()
     app.state.lists = lists.Lists()
     app.state.verifier = verifier = verifying.verifier(house.settings)
+    app.state.pictures = Reader()
     app.state.kinds = kinds_of(house, policies)
     app.state.feed = Feed(house.database)
     app.state.leaving = False  # true from when the server is told to end: who waits is let go

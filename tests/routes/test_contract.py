@@ -7,11 +7,13 @@ from pathlib import Path
 import jsonschema_rs
 import pytest
 from hubs import DEVICE, Hub
+from sending import sent
 from uuid_utils.compat import uuid7
 
 from twinstile import app, contract
 from twinstile.arrivals.feeds.api import SignedRoute
 from twinstile.contract import Operation
+from twinstile.credentials.pictures.api import PictureRoute
 from twinstile.platform.auth import ROLE_SCOPES
 from twinstile.platform.web import BatchRoute, GatedRoute
 from twinstile.sharing.api import PartnerRoute
@@ -80,12 +82,7 @@ async def test_the_service_takes_every_example(name: str, hub: Hub) -> None:
     path = re.sub(r"{(\w+)}", _value, template)
     form = kind == FORM
     client = hub.service.client() if form else hub.client(role)
-    answer = await client.request(
-        method,
-        path,
-        json=None if form else media["example"],
-        data=media["example"] if form else None,
-    )
+    answer = await client.request(method, path, **sent(kind, media["example"]))
     assert answer.status_code not in {400, 403, 413, 415, 422}, answer.text
 
 
@@ -131,9 +128,10 @@ def test_every_operation_but_letting_in_says_which_scope_it_needs(name: str) -> 
         assert f"`{scope}`" in OPERATIONS[name].get("description", "")
 
 
+GATED = {GatedRoute, BatchRoute, PartnerRoute, PictureRoute, SignedRoute}
+
+
 def test_every_route_reads_its_body_through_the_gate() -> None:
     for router in app.ROUTERS:
         if router.prefix == "/v1":
-            assert router.route_class in {GatedRoute, BatchRoute, PartnerRoute, SignedRoute}, (
-                router
-            )
+            assert router.route_class in GATED, router

@@ -3,7 +3,6 @@
 A practice hub and a real hub of one installation, both ways.
 """
 
-import json
 import re
 from collections.abc import Mapping
 from uuid import UUID
@@ -13,6 +12,7 @@ import people
 import pytest
 from httpx2 import Response
 from hubs import DEVICE, Hub, Service, open_hub
+from sending import sent
 from test_routes_matrix import ALLOWED, NOBODY, OPERATIONS, PARTNER, QUERIES
 
 from twinstile.platform.modes import HubMode
@@ -147,10 +147,8 @@ async def call(hub: Hub, name: str, who: str, values: list[str]) -> Response:
     left = iter(values)
     path = re.sub(r"{\w+}", lambda _: next(left), template) + QUERIES.get(name, "")
     parts = OPERATIONS[name].get("requestBody", {}).get("content", {})
-    body = next((part["example"] for part in parts.values()), None)
+    kind, body = next(((kind, part["example"]) for kind, part in parts.items()), ("", None))
     token = hub.tokens.get(who)
     if name == "DELETE /v1/shifts/current":
         token = (await hub.another(Role(who))).token
-    return await hub.service.client(token).request(
-        method, path, json=json.loads(json.dumps(body))
-    )
+    return await hub.service.client(token).request(method, path, **sent(kind, body))

@@ -11,6 +11,7 @@ import departments
 import pytest
 from httpx2 import Response
 from hubs import DEVICE, Hub, Service, open_hub
+from sending import sent
 from uuid_utils.compat import uuid7
 
 from twinstile import app, contract
@@ -72,6 +73,7 @@ ALLOWED: Mapping[str, frozenset[str]] = {
     "GET /v1/entry-rules/{pack}": STAFF,
     "POST /v1/entry-rules/{pack}/judgements": LANE,
     "POST /v1/credentials:verify": LANE,
+    "POST /v1/credentials:verify-picture": LANE,
     "PUT /v1/trust-lists/{number}": COMMAND,
     "GET /v1/trust-lists/{number}": TOKEN,
     "PUT /v1/runs/{run_id}": PLANNERS,
@@ -219,7 +221,7 @@ async def call(name: str, who: str, hub: Hub) -> Response:
     if form:  # wrong secrets of one client are counted
         body = {**body, "client_id": f"{hub.hub_id}.{uuid7()}"}
     return await hub.service.client(await _token(name, who, hub)).request(
-        method, path, json=None if form else body, data=body if form else None
+        method, path, **sent(media, body)
     )
 
 

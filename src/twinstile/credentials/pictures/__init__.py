@@ -1,0 +1,1 @@
+"""Codes on pictures, for stations without scanners."""
