@@ -326,6 +326,16 @@ async def test_alerts_statuses_and_areas_take_effect_and_are_taken_back(hub: Hub
     assert await feeding.rows(hub, "SELECT 1 FROM identity_alert WHERE hub_id = $1") == []
 
 
+async def test_a_backlog_is_worked_on_a_little_at_a_time(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    feed = feed_of(hub)
+    for run in ("G1", "G2", "G3"):
+        await feeding.land(hub, feed, [event(run)])
+    monkeypatch.setattr(applying, "MOST_S", 0)
+    assert [await applying.work(feeding.desk_of(hub), feed) for _ in range(4)] == [1, 1, 1, 0]
+
+
 async def test_what_is_said_of_somebody_again_on_a_later_day_holds_for_longer(
     hub: Hub,
 ) -> None:

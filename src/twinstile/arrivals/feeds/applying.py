@@ -7,6 +7,7 @@ through again when all is well.
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -45,6 +46,9 @@ AT_ONCE: Final = 250
 """Records of one transaction: a gate that shows one of them waits for no more."""
 MOST_DELIVERIES: Final = 50
 """Of one call, so that whoever calls sees to other things between."""
+MOST_S: Final = 5.0
+"""After which a call begins no other delivery: of more feeds than a process works on at once,
+none waits for another's backlog."""
 _POISON: Final = (
     asyncpg.DataError,
     asyncpg.IntegrityConstraintViolationError,
@@ -75,8 +79,11 @@ async def work(desk: Desk, feed: Feed) -> int:
         await deliveries.wake(tx, feed, desk.now())
     async with desk.database.reading() as tx:
         due = await deliveries.due(tx, feed, desk.now(), MOST_DELIVERIES)
-    for delivery_id in due:
+    until = time.monotonic() + MOST_S
+    for looked_at, delivery_id in enumerate(due, 1):
         await apply(desk, feed, delivery_id)
+        if time.monotonic() >= until:
+            return looked_at
     return len(due)
 
 
