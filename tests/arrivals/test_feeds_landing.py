@@ -47,6 +47,23 @@ async def state(hub: Hub, columns: str) -> tuple[object, ...]:
     return tuple(row or ())
 
 
+async def cursor(hub: Hub) -> str | None:
+    (kept,) = await state(hub, "cursor")
+    assert isinstance(kept, str)
+    return await landing.cursor_of(hub.house.keys.of(hub.hub_id), feed_of(hub), kept)
+
+
+async def test_where_to_go_on_is_kept_encrypted(hub: Hub) -> None:
+    place = '{"on": [["str", "2026-11-28"], ["str", "330106199001010010"]]}'
+    await take(hub, Fetched(None, place))
+    (kept,) = await state(hub, "cursor")
+    assert "330106199001010010" not in str(kept)
+    assert await cursor(hub) == place
+    keys = hub.house.keys.of(hub.hub_id)
+    assert await landing.cursor_of(keys, feed_of(hub, "other"), str(kept)) is None
+    assert await landing.cursor_of(keys, feed_of(hub), place) is None
+
+
 async def test_a_delivery_is_kept_whole_and_opens_as_it_came(hub: Hub) -> None:
     came = delivery()
     found = await kept(hub, await take(hub, Fetched(came, "1")))
@@ -76,20 +93,16 @@ async def test_the_same_bytes_again_are_counted_and_the_cursor_moves_on(hub: Hub
         Outcome.NEW,
         Outcome.NOTHING,
     ]
-    assert await state(hub, "cursor, landed, deliveries, duplicates, refused") == (
-        "4",
-        2,
-        2,
-        1,
-        0,
-    )
+    assert await cursor(hub) == "4"
+    assert await state(hub, "landed, deliveries, duplicates, refused") == (2, 2, 1, 0)
     assert [(await kept(hub, one)).n for one in (first, other)] == [1, 2]
 
 
 async def test_what_nobody_should_read_is_counted_and_never_a_duplicate(hub: Hub) -> None:
     landed = [await take(hub, Fetched(None, str(n), refused="half")) for n in range(2)]
     assert [one.outcome for one in landed] == [Outcome.REFUSED, Outcome.REFUSED]
-    assert await state(hub, "cursor, deliveries, refused") == ("1", 0, 2)
+    assert await cursor(hub) == "1"
+    assert await state(hub, "deliveries, refused") == (0, 2)
 
 
 async def test_bytes_and_cursor_land_both_or_neither(hub: Hub) -> None:

@@ -19,8 +19,15 @@ from twinstile.arrivals.feeds.types import DeliveryState, Feed, Landed, Outcome
 from twinstile.arrivals.records import Delivery
 from twinstile.arrivals.transport import Fetched
 from twinstile.identity.vault import day_key
-from twinstile.platform.crypto import KeyFiles, decrypt, encrypt, keyed_digest
+from twinstile.platform.crypto import (
+    KeyFiles,
+    KeyUnavailable,
+    decrypt,
+    encrypt,
+    keyed_digest,
+)
 from twinstile.platform.db import Reading, Transaction
+from twinstile.platform.observe import log
 
 _LOCK = """
 INSERT INTO feed_state (hub_id, feed) VALUES ($1, $2)
@@ -61,13 +68,33 @@ async def take(
         landed = await land(tx, keys, feed, fetched.delivery, now)
     else:
         await _lock(tx, feed)
+    sealed = encrypt(await keys.obtain(KEY), fetched.cursor.encode(), _cursor(feed))
     await tx.raw.execute(
         "UPDATE feed_state SET cursor = $3 WHERE hub_id = $1 AND feed = $2",
         feed.hub_id,
         feed.name,
-        fetched.cursor,
+        sealed.hex(),
     )
     return landed
+
+
+async def cursor_of(keys: KeyFiles, feed: Feed, kept: str | None) -> str | None:
+    """The cursor that was kept; None, the beginning, where it cannot be opened.
+
+    A row's key may be in it, which may be a document's number: it is encrypted.
+    """
+    if kept is None:
+        return None
+    key = await keys.obtain(KEY)
+    try:
+        return decrypt(key, bytes.fromhex(kept), _cursor(feed)).decode()
+    except (ValueError, KeyUnavailable):
+        log.warning("a cursor cannot be opened", feed=feed.name)
+        return None
+
+
+def _cursor(feed: Feed) -> bytes:
+    return f"cursor|{feed.hub_id}|{feed.name}".encode()
 
 
 async def land(

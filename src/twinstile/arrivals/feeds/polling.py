@@ -56,6 +56,7 @@ class Turn:
     """A poll that is this process's to do, and from where."""
 
     cursor: str | None
+    """As it is kept; see `landing.cursor_of`."""
     breaker: Breaker
 
 
@@ -127,7 +128,9 @@ async def _ask(asker: Asker, sender: Sender, turn: Turn) -> Asked:
     except FeedFault as fault:
         return Asked(fault.reason)
     try:
-        return await _fetch(asker, sender, transport, turn.cursor)
+        keys = asker.keys.of(sender.feed.hub_id)
+        cursor = await landing.cursor_of(keys, sender.feed, turn.cursor)
+        return await _fetch(asker, sender, transport, cursor)
     except FeedFault as fault:
         return Asked(fault.reason, fault.retry_after_s)
     except (Problem, KeyUnavailable, MasterUnavailable):
