@@ -19,6 +19,9 @@ from typer.testing import CliRunner
 
 from twinstile import app, cli
 from twinstile.contract import operations
+from twinstile.credentials import words as words_of_credentials
+from twinstile.credentials.types import STATUSES
+from twinstile.credentials.types import Outcome as Found
 from twinstile.platform import observe
 from twinstile.platform.auth import DEVICE_SCOPES, ROLE_SCOPES, Scope
 from twinstile.platform.errors import Internal, Problem
@@ -190,6 +193,18 @@ def scopes_header() -> str:
     header = re.search(r"^\| Scope \| device \|.*$", read(ROOT / "docs/api.md"), re.MULTILINE)
     assert header is not None
     return header.group()
+
+
+def test_every_outcome_of_a_credential_is_told_to_officers() -> None:
+    def status(outcome: Found) -> str:
+        return f"`{STATUSES[outcome]}`" if outcome in STATUSES else "as answered"
+
+    wanted = [
+        f"| `{outcome}` | {status(outcome)} | {text['en']} |"
+        for outcome, text in words_of_credentials.OUTCOMES.items()
+    ]
+    found = rows("docs/credentials.md", "| Outcome | Status on the check | Words |")
+    assert sorted(found) == sorted(wanted)
 
 
 def first_cells(page: str, header: str) -> list[str]:
