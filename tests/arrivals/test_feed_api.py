@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import feeding
+import people
 import pytest
 from feeding import body, event
 from httpx2 import Response
@@ -265,3 +266,36 @@ async def test_rows_set_aside_are_listed_page_by_page_and_taken_up_again(here: H
     named = first["rows"][0]["delivery_id"]
     one = await supervisor.post("/v1/feeds/police/replays", json={"deliveries": [named]})
     assert one.json() == {"replayed": [named]}
+
+
+async def test_answers_say_which_feeds_they_rest_on_and_whether_those_are_stale(
+    here: Hub,
+) -> None:
+    supervisor = here.client(Role.SUPERVISOR)
+    span = {"from": "2026-11-28T00:00:00Z", "to": "2026-11-29T00:00:00Z"}
+    never = {"source": "rail", "as_of": None, "stale": True}
+    runs = await supervisor.get("/v1/runs", params=span)
+    assert runs.json()["sources"] == [never]
+    counts = await supervisor.get(f"/v1/runs/{people.new_id()}/expectations")
+    assert counts.json()["sources"] == [never]
+    asked = {"document": people.document(), "purpose": "IDENTIFICATION", "reason": "shown"}
+    found = await supervisor.post("/v1/lookups", json=asked)
+    assert [(one["source"], one["stale"]) for one in found.json()["sources"]] == [
+        ("police", True)
+    ]
+
+    async def lane(etag: str = "") -> tuple[int, str, dict[str, bool]]:
+        answer = await here.client().get(
+            "/v1/lanes/north-1/state", headers={"If-None-Match": etag} if etag else {}
+        )
+        told = answer.json()["sources"] if answer.status_code == 200 else []
+        stale = {one["source"]: one["stale"] for one in told}
+        return answer.status_code, answer.headers["etag"], stale
+
+    _, before, stale = await lane()
+    assert stale == {"police": True, "rail": True}
+    assert (await push(here, signed())).status_code == 202
+    _, after, stale = await lane(before)
+    assert stale == {"police": False, "rail": True}
+    assert (await push(here, signed())).status_code == 202  # heard of again
+    assert (await lane(after))[0] == 304

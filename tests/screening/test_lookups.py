@@ -51,6 +51,7 @@ async def test_the_desk_finds_whoever_shows_the_document(hub: Hub, role: Role) -
     (screening,) = told.pop("screenings")
     (read,) = await reads(hub)
     assert told.pop("findings") == ["SYNTHETIC", "VALID"]
+    assert told.pop("sources") == []
     assert told == {"lookup_id": read["access_id"], "known": True, "name": "张*", "left": 19}
     assert (screening["screening_id"], screening["case_id"], screening["state"]) == (
         held["screening_id"],
@@ -110,7 +111,7 @@ async def test_another_hubs_traveller_is_as_unknown_as_nobody(hub: Hub) -> None:
     assert theirs.pop("lookup_id") != nobodys.pop("lookup_id")
     assert (theirs.pop("left"), nobodys.pop("left")) == (19, 18)
     assert theirs == nobodys
-    nothing = {"known": False, "name": None, "screenings": []}
+    nothing = {"known": False, "name": None, "screenings": [], "sources": []}
     assert theirs == {**nothing, "findings": ["SYNTHETIC", "VALID"]}
     assert {read["subject_id"] for read in await reads(hub)} == {None}
 

@@ -9,6 +9,8 @@ from pydantic import Field, StrictInt
 from sqlalchemy import ARRAY, Text, literal_column, select
 
 from twinstile.arrivals import manifests
+from twinstile.arrivals.feeds import sources, standing
+from twinstile.arrivals.feeds.sources import SourceAnswer
 from twinstile.arrivals.manifests import Entry, ServiceRun
 from twinstile.arrivals.runs import NUMBERS_SQL
 from twinstile.arrivals.tables import Run
@@ -81,6 +83,7 @@ class RunListed(RunAnswer):
 
 class RunList(Answer):
     runs: list[RunListed]
+    sources: list[SourceAnswer] = Field(description="departments' feeds it rests on")
 
 
 class EntryBody(Body):
@@ -137,6 +140,7 @@ async def put_run(
 @router.get("/runs", summary="List the runs of a period")
 async def list_runs(
     tx: Read,
+    home: Home,
     who: Annotated[Principal, caller(Scope.ARRIVALS_READ)],
     since: Annotated[Moment, Query(alias="from")],
     until: Annotated[Moment, Query(alias="to")],
@@ -163,7 +167,9 @@ async def list_runs(
         .order_by(Run.scheduled_arrival, Run.run_id)
         .limit(5000)
     )
-    return RunList(runs=[RunListed.model_validate(row) for row in found.mappings()])
+    runs = [RunListed.model_validate(row) for row in found.mappings()]
+    told = await sources.of(tx, home.settings, who.hub_id, standing.TRAVELLERS, clock.now())
+    return RunList(runs=runs, sources=told)
 
 
 @router.put(

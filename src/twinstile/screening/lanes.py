@@ -9,6 +9,9 @@ from uuid import UUID
 
 from pydantic import Field
 
+from twinstile.arrivals.feeds import sources
+from twinstile.arrivals.feeds.config import Department
+from twinstile.arrivals.feeds.sources import SourceAnswer
 from twinstile.arrivals.runs import NOT_COMING, NUMBERS_SQL
 from twinstile.arrivals.tags import AlertTags, Tagger
 from twinstile.credentials.trusting import api as trusting
@@ -52,6 +55,9 @@ class LaneState(Answer):
     )
     trust_list: TrustState | None = Field(
         description="by which certificates are judged, to be read by its version; null: none"
+    )
+    sources: list[SourceAnswer] = Field(
+        description="departments' feeds it rests on; a new `as_of` alone is no change"
     )
 
 
@@ -98,10 +104,11 @@ async def state(
         runs=[DueRun.model_validate(dict(row)) for row in rows],
         alerts=await tagger.tags(tx, keys, hub_id, today, at),
         trust_list=trusting.state(await lists.of(tx, keys, hub_id), at),
+        sources=await sources.of(tx, home.settings, hub_id, frozenset(Department), at),
     )
 
 
 def etag(lane_state: LaneState) -> str:
-    """A strong validator (RFC 9110, section 8.8.3) of the state as sent."""
-    digest = hashlib.sha256(lane_state.model_dump_json().encode()).hexdigest()
-    return f'"{digest[:32]}"'
+    """A weak validator (RFC 9110, section 8.8.3): feeds that are heard of change nothing."""
+    told = lane_state.model_dump_json(exclude={"sources": {"__all__": {"as_of"}}})
+    return f'W/"{hashlib.sha256(told.encode()).hexdigest()[:32]}"'

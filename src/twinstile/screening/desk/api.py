@@ -9,6 +9,8 @@ from pydantic import Field, JsonValue, model_validator
 from pydantic_core import PydanticCustomError
 from sqlalchemy import RowMapping
 
+from twinstile.arrivals.feeds import sources, standing
+from twinstile.arrivals.feeds.sources import SourceAnswer
 from twinstile.identity import forms, links
 from twinstile.identity.forms import DocumentForm
 from twinstile.identity.links import Claim, Evidence
@@ -76,6 +78,7 @@ class LookUpAnswer(Answer):
     screenings: list[PassageAnswer] = Field(description="the latest first, at most 20")
     findings: list[Finding] = Field(description="what reading the document found; a hint")
     left: int = Field(description="how many look-ups are left just now")
+    sources: list[SourceAnswer] = Field(description="departments' feeds it rests on")
 
 
 @router.post(
@@ -101,11 +104,12 @@ async def post_lookup(
     identity, findings = forms.identify(body.document, "/document", terms)
     keys = home.keys.of(who.hub_id)
 
-    async def find(tx: Transaction, mine: Standing) -> tuple[Found, int]:
+    async def find(tx: Transaction, mine: Standing) -> tuple[Found, int, list[SourceAnswer]]:
         found = await lookups.find(tx, keys, asked, identity.document, terms.today)
-        return found, mine.left - 1
+        told = await sources.of(tx, home.settings, who.hub_id, standing.PEOPLE, asked.at)
+        return found, mine.left - 1, told
 
-    found, left = await lookups.within_quota(home.database, asked, find)
+    found, left, told = await lookups.within_quota(home.database, asked, find)
     response.headers["Cache-Control"] = "no-store"
     return LookUpAnswer(
         lookup_id=found.lookup_id,
@@ -114,6 +118,7 @@ async def post_lookup(
         screenings=[PassageAnswer.model_validate(row) for row in found.screenings],
         findings=sorted(findings),
         left=left,
+        sources=told,
     )
 
 
