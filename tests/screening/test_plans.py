@@ -58,6 +58,12 @@ INSERT INTO fever_case (hub_id, case_id, case_no, screening_id, person_id, episo
 SELECT hub_id, screening_id, screening_id, screening_id, person_id, person_id,
        'CONFIRMED_ABNORMAL', 'ASSESSING', now(), now() FROM screening WHERE hub_id = $1
 """
+RUNS = """
+INSERT INTO run (hub_id, run_id, mode, service_no, service_date, origin, terminus,
+                 scheduled_arrival, recorded_at)
+SELECT hub_id, run_id, 'RAIL', 'G1', now()::date, '', '', now(), now()
+FROM screening WHERE hub_id = $1 AND run_id IS NOT NULL GROUP BY hub_id, run_id
+"""
 ENTRIES = """
 INSERT INTO manifest_entry (hub_id, run_id, entry_id, person_id, batch, recorded_at)
 SELECT hub_id, run_id, '1', person_id, 1, now() FROM screening WHERE hub_id = $1
@@ -142,7 +148,8 @@ async def test_a_check_is_looked_up_by_index_whatever_was_analysed(
 async def store(tx: Transaction, hub_id: str, people: int) -> None:
     """So many people of a hub, each with a passage, a manifest entry and a check."""
     await tx.raw.execute(PEOPLE, hub_id, DAY, people)
-    for statement in (SCREENINGS, PARTIES, MEMBERS, CASES, ENTRIES, NOTICES, CHECKS, LINKS):
+    tables = (SCREENINGS, RUNS, PARTIES, MEMBERS, CASES, ENTRIES, NOTICES, CHECKS, LINKS)
+    for statement in tables:
         await tx.raw.execute(statement, hub_id)
     await tx.raw.execute(ALERTS, hub_id, DAY)
     await tx.raw.execute(STATUSES, hub_id)
@@ -216,6 +223,7 @@ TABLES = (
     "vault",
     "screening",
     "manifest_entry",
+    "run",
     '"check"',
     "device",
     "lane",

@@ -37,7 +37,9 @@ CROSS JOIN LATERAL (
     WHERE e.hub_id = {hub}
     ORDER BY e.recorded_at DESC LIMIT 20
 ) m
-JOIN run r ON r.hub_id = m.hub_id AND r.run_id = m.run_id
+JOIN LATERAL (
+    SELECT * FROM run s WHERE s.hub_id = m.hub_id AND s.run_id = m.run_id LIMIT 1
+) r ON true
 WHERE w.person_id IS NOT NULL  -- nobody is expected by the name of a screening alone
   AND coalesce(r.actual_arrival, r.estimated_arrival, r.scheduled_arrival)
       BETWEEN w.observed_at - interval '24 hours' AND w.observed_at + interval '12 hours'

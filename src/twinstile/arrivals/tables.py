@@ -13,7 +13,7 @@ class Run(Base):
     """One train, flight or ship arriving on one date."""
 
     __tablename__ = "run"
-    __table_args__ = (Index(None, "hub_id", "scheduled_arrival"),)
+    __table_args__ = (Index(None, "scheduled_arrival", "hub_id"),)
 
     hub_id: Mapped[HubKey]
     run_id: Mapped[UuidKey]

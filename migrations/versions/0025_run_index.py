@@ -1,0 +1,17 @@
+"""Runs of a period are found by their arrival first: docs/decisions/0016.
+
+With the hub first, this index looked as good as the primary key for finding one run, on a table
+that was small when the plan was made.
+"""
+
+from alembic import op
+
+revision = "0025"
+down_revision = "0024"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.create_index("ix_run_scheduled_arrival_hub_id", "run", ["scheduled_arrival", "hub_id"])
+    op.drop_index("ix_run_hub_id_scheduled_arrival", table_name="run")
