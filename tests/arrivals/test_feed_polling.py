@@ -234,6 +234,7 @@ async def test_what_landed_is_applied_by_one_of_several_through_a_restart(
         first = await feeding.land(hub, sender.feed, [event("G1")])
         await applied(hub, first)
         await end(place, await others(hub.house.database))
+        await hub.house.database.close()  # this test's own way in was ended, too
         row = traveller("G2", "a", people.resident_number(), seat="1A")
         await applied(hub, await feeding.land(hub, sender.feed, [row]))
         second = await feeding.land(hub, sender.feed, [event("G2")])
