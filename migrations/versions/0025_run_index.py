@@ -6,6 +6,8 @@ that was small when the plan was made.
 
 from alembic import op
 
+from twinstile.platform.schema import build_index
+
 revision = "0025"
 down_revision = "0024"
 branch_labels = None
@@ -13,5 +15,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.create_index("ix_run_scheduled_arrival_hub_id", "run", ["scheduled_arrival", "hub_id"])
-    op.drop_index("ix_run_hub_id_scheduled_arrival", table_name="run")
+    context = op.get_context()
+    build_index(context, "ix_run_scheduled_arrival_hub_id", "run (scheduled_arrival, hub_id)")
+    with context.autocommit_block():
+        op.execute("DROP INDEX CONCURRENTLY IF EXISTS ix_run_hub_id_scheduled_arrival")
