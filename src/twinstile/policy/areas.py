@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final
 
 Stay = tuple[str, date | None]
@@ -71,6 +72,8 @@ class Met:
 
     def joined(self, other: "Met") -> "Met":
         """The same with what another list of areas makes of these stays."""
+        if other is NOWHERE:  # as nearly always: most hubs receive no list
+            return self
         mine, its = self.levels, other.levels
         depth = [sum(level is not Level.NONE for level in of) for of in (mine, its)]
         left = [
@@ -136,6 +139,8 @@ class Areas:
         return min(near, default=_DISTANCE[Relation.UNKNOWN])
 
 
+_PLACES: Final = 4096
+"""How many places are remembered as they were taken apart: there are 3,000 counties."""
 NO_AREAS: Final = Areas()
 NOWHERE: Final = Met()
 _NO_LEVELS: Final = (Level.NONE, Level.NONE, Level.NONE)
@@ -170,12 +175,14 @@ def normal(code: str) -> str:
     return code
 
 
-def _parts(code: str) -> list[tuple[int, str]]:
+@lru_cache(maxsize=_PLACES)
+def _parts(code: str) -> tuple[tuple[int, str], ...]:
     if code.isalpha():
-        return [(_COUNTRY, code)]
-    return [(digits, code[:digits]) for digits in _PARTS if len(code) >= digits]
+        return ((_COUNTRY, code),)
+    return tuple((digits, code[:digits]) for digits in _PARTS if len(code) >= digits)
 
 
+@lru_cache(maxsize=_PLACES)
 def _distance(code: str, home: str) -> int:
     for digits, relation in _SHARED:
         if len(code) >= digits and code[:digits] == home[:digits]:
