@@ -36,6 +36,7 @@ from twinstile.platform import (
 )
 from twinstile.platform import api as platform
 from twinstile.platform.approvals import Kinds
+from twinstile.platform.turns import InTurn
 from twinstile.platform.web import House
 from twinstile.policy import activations
 from twinstile.policy import api as policy
@@ -149,6 +150,7 @@ def create_app(house: House, background: Background | None = None) -> FastAPI:
     for router in ROUTERS:
         app.include_router(router)
     handlers.install(app)
+    app.add_middleware(InTurn)
     app.add_middleware(observe.Measured)
     return app
 

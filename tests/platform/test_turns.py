@@ -1,0 +1,80 @@
+"""A rush of requests leaves the event loop to others between any few of them."""
+
+import asyncio
+
+import pytest
+from starlette.types import Receive, Scope, Send
+
+from twinstile.platform.turns import MOST_A_TURN, InTurn
+
+HTTP: Scope = {"type": "http"}
+
+
+async def _nothing() -> dict[str, object]:
+    return {}
+
+
+async def _nowhere(_: object) -> None: ...
+
+
+class _House:
+    """Notes who begins, and how often the loop has turned by then."""
+
+    def __init__(self) -> None:
+        self.turns = 0
+        self.begun: list[tuple[int, int]] = []
+        self.app = InTurn(self._serve)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        del receive, send
+        self.begun.append((self.turns, scope.get("number", -1)))
+
+    async def request(self, number: int, scope: Scope = HTTP) -> None:
+        await self.app(scope | {"number": number}, _nothing, _nowhere)
+
+    async def count(self) -> None:
+        while True:
+            self.turns += 1
+            await asyncio.sleep(0)
+
+
+async def test_few_begin_in_a_turn_and_in_their_order() -> None:
+    house = _House()
+    beside = asyncio.create_task(house.count())
+    await asyncio.gather(*(house.request(number) for number in range(100)))
+    beside.cancel()
+    turns = [turn for turn, _ in house.begun]
+    assert max(turns.count(turn) for turn in turns) <= MOST_A_TURN
+    assert len(set(turns)) <= 100 / MOST_A_TURN + 2
+    assert [number for _, number in house.begun] == list(range(100))
+
+
+async def test_who_leaves_while_waiting_keeps_nobody_from_their_turn() -> None:
+    house = _House()
+    rush = [asyncio.create_task(house.request(number)) for number in range(50)]
+    await asyncio.sleep(0)
+    for leaving in rush[10:40]:
+        leaving.cancel()
+    await asyncio.wait(rush)
+    assert [number for _, number in house.begun] == [*range(10), *range(40, 50)]
+
+
+async def test_after_a_rush_a_request_begins_at_once() -> None:
+    house = _House()
+    await asyncio.gather(*(house.request(number) for number in range(50)))
+    for _ in range(3):
+        await asyncio.sleep(0)
+    house.begun.clear()
+    with pytest.raises(StopIteration):
+        house.request(1).send(None)  # it runs through without waiting for anything
+    assert house.begun == [(0, 1)]
+
+
+async def test_what_is_no_request_does_not_wait() -> None:
+    house = _House()
+    rush = [asyncio.create_task(house.request(number)) for number in range(50)]
+    await asyncio.sleep(0)
+    await house.request(99, {"type": "websocket"})
+    assert (0, 99) in house.begun
+    assert len(house.begun) < 50
+    await asyncio.wait(rush)
