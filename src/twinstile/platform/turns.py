@@ -1,8 +1,8 @@
 """Requests take turns, so that none of them keeps the event loop from whoever waits for it.
 
-Thirty answers in one batch bring thirty requests at once. Read one after the other, they keep the
-loop for as long as a statement takes in the database: its answer lies there, the committer does
-not hear of it, and the database has nothing to do. See docs/decisions/0018.
+Sixteen answers of one batch bring sixteen requests at once. Read one after the other, they keep
+the loop for longer than a statement takes in the database: its answer lies there, the committer
+does not hear of it, and the database has nothing to do. See docs/decisions/0018.
 """
 
 import asyncio
