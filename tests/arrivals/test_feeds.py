@@ -373,7 +373,7 @@ async def test_what_is_said_of_somebody_again_on_a_later_day_holds_for_longer(
 async def test_real_passenger_lists_are_read_and_all_are_expected(hub: Hub) -> None:
     data = suites.shared_data()
     if data is None:
-        pytest.skip("no real samples beside the project")
+        pytest.skip("no real lists here: set TWINSTILE_SHARED_DATA to the folder with feeds/")
     feed = feed_of(hub, "apis", format="paxlst")
     for sample in sorted((data / "feeds").glob("paxlst_*")):
         told = await figures(hub, await feeding.land(hub, feed, sample.read_bytes()))

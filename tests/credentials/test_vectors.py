@@ -13,7 +13,10 @@ from twinstile.credentials.codecs import shc, vds_nc
 from twinstile.credentials.types import Context, Outcome
 
 if SHARED is None:
-    pytest.skip("no public test vectors on this machine", allow_module_level=True)
+    pytest.skip(
+        "no public vectors here: set TWINSTILE_SHARED_DATA to the folder with credentials/",
+        allow_module_level=True,
+    )
 
 AT_LEAST = {"dcc": 1300, "shc": 28, "who": 8, "vds-nc": 4}
 
