@@ -25,15 +25,17 @@ from twinstile.platform.web import House
 from twinstile.policy import documents
 from twinstile.screening import machine, rules
 from twinstile.screening.bodies import FactStatus
+from twinstile.screening.evidence import Evidence
 from twinstile.screening.facts import GateCheck
 from twinstile.screening.intake import Receiver
 from twinstile.screening.passage import Recorded
+from twinstile.screening.surroundings import Around
 from twinstile.screening.types import Completeness
 
 POLICY = documents.compile_document(documents.pack("cn-hub"))
 NOW = clock.now()
-AROUND = rules.Around(NOW, NOW.date())
-DECISION = rules.decide(machine.START, rules.Evidence(), AROUND, POLICY)
+AROUND = Around(NOW, NOW.date())
+DECISION = rules.decide(machine.START, Evidence(), AROUND, POLICY)
 COMPLETE = Completeness(2, 2, 2, complete=True)
 
 

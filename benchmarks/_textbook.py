@@ -47,11 +47,12 @@ from twinstile.policy.types import HubPolicy
 from twinstile.screening import answers, assisted, intake, machine, rules
 from twinstile.screening.bodies import CheckAnswer, CheckBody, FactStatus
 from twinstile.screening.deadlines import due
+from twinstile.screening.evidence import Evidence
 from twinstile.screening.facts import GateCheck
 from twinstile.screening.fold import Along, along, pack, unpack
 from twinstile.screening.intake import Receiver
 from twinstile.screening.passage import Recorded
-from twinstile.screening.rules import Evidence
+from twinstile.screening.surroundings import Around
 from twinstile.screening.tables import Check, Reminder, Screening
 from twinstile.screening.types import Decision, ReminderKind, ScreeningState
 
@@ -131,7 +132,7 @@ async def put_check(
     before, evidence = await evidence_so_far(session, screening, check)
     held = person_id is not None and await suspected(session, person_id, screening, policy, at)
     day = check.moment.astimezone(SETTINGS.zone).date()
-    around = rules.Around(check.moment, day, prior_hold=held)
+    around = Around(check.moment, day, prior_hold=held)
     decision = rules.decide(before, evidence, around, policy)
     lane = await session.get(Lane, (HUB, check.lane_id)) if check.lane_id else None
     fold(screening, check, evidence, decision, policy, lane.kind if lane else None)

@@ -41,9 +41,10 @@ from twinstile.policy import documents, versions
 from twinstile.policy.documents import PolicyError
 from twinstile.policy.types import HubPolicy
 from twinstile.screening import machine, rules
+from twinstile.screening.evidence import Evidence
 from twinstile.screening.replay import stored, stream
 from twinstile.screening.replay.stream import Plan
-from twinstile.screening.rules import Around, Evidence
+from twinstile.screening.surroundings import Around
 from twinstile.screening.types import ScreeningState
 
 HUB = "bench"

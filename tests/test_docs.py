@@ -31,8 +31,8 @@ from twinstile.platform.web import House
 from twinstile.policy import documents
 from twinstile.policy.versions import Policies
 from twinstile.screening import bodies, machine, particulars, rules
+from twinstile.screening.evidence import Evidence
 from twinstile.screening.flow import alerts
-from twinstile.screening.rules import Evidence
 from twinstile.screening.types import Outcome
 
 ROOT = Path(__file__).resolve().parent.parent

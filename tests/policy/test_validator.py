@@ -19,7 +19,8 @@ from twinstile.platform.machine import Anchor
 from twinstile.policy import documents, remedies, validator, vocabulary
 from twinstile.screening import machine, rules
 from twinstile.screening.claim_words import SampleResult, Symptom
-from twinstile.screening.rules import Beside, Evidence
+from twinstile.screening.evidence import NONE, Evidence
+from twinstile.screening.rules import Beside
 from twinstile.screening.types import Category, Direction, Outcome, PartyRole
 
 TODAY = date(2022, 4, 12)
@@ -283,13 +284,13 @@ def test_the_vocabularys_words_are_those_of_the_code() -> None:
             found.add(value)
         return found
 
-    assert words("credential", "credential", "status") == {*CredentialStatus, rules.NONE}
-    assert words("identity", "identity", "result") == {*IdentityResult, rules.NONE}
+    assert words("credential", "credential", "status") == {*CredentialStatus, NONE}
+    assert words("identity", "identity", "result") == {*IdentityResult, NONE}
     assert words("category", "category") == set(Category)
     assert words("direction", "direction") == set(Direction)
-    assert words("party", "party", "role") == {*PartyRole, rules.NONE}
-    assert words("party", "party", "guardian") == {*CredentialStatus, rules.NONE, "ABSENT"}
-    assert words("test", "test", "result") == {*SampleResult, rules.NONE}
+    assert words("party", "party", "role") == {*PartyRole, NONE}
+    assert words("party", "party", "guardian") == {*CredentialStatus, NONE, "ABSENT"}
+    assert words("test", "test", "result") == {*SampleResult, NONE}
     assert set(vocabulary.SYMPTOMS) == set(Symptom)
     assert list(vocabulary.OUTCOMES) == list(Outcome)
     timed = {s for s, limit in machine.DEADLINES.items() if limit.anchor is Anchor.ENTERED}

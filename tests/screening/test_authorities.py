@@ -26,10 +26,11 @@ from twinstile.policy import documents, received
 from twinstile.policy.areas import KeyArea, Level
 from twinstile.policy.received import Said
 from twinstile.policy.versions import Policies
-from twinstile.screening import rules
+from twinstile.screening import machine, rules, surroundings
+from twinstile.screening.evidence import Evidence
 from twinstile.screening.replay import stream
 from twinstile.screening.replay.stream import Plan
-from twinstile.screening.rules import Around, Evidence
+from twinstile.screening.surroundings import Around
 
 
 def because(answer: people.Json) -> list[str]:
@@ -265,11 +266,11 @@ def test_no_policy_lets_somebody_marked_pass(mark: Mark) -> None:
         {**documents.pack("cn-hub"), "rules": [{**AREA_RULE, "outcome": "DEFER", "when": True}]}
     )
     around = Around(datetime.now(UTC), date(2026, 11, 24), marks=frozenset({mark}))
-    decision = rules.decide(rules.machine.START, Evidence(), around, lenient)
+    decision = rules.decide(machine.START, Evidence(), around, lenient)
     assert decision.state == "SECONDARY"
     guarded = mark is not Mark.STATUS_YELLOW
     assert (rules.RELEASE_FORBIDDEN in decision.reasons) == guarded
-    stored = rules.told(around, Evidence(), None)
+    stored = surroundings.told(around, Evidence(), None)
     again = Around.stored(around.at, around.day, json.loads(json.dumps(stored)))
     assert again == around
 

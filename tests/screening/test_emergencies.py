@@ -12,7 +12,8 @@ from twinstile.platform import clock
 from twinstile.platform.roles import Role
 from twinstile.policy import documents
 from twinstile.screening import machine, rules
-from twinstile.screening.rules import Around, Evidence
+from twinstile.screening.evidence import Evidence
+from twinstile.screening.surroundings import Around
 from twinstile.screening.types import Outcome, ScreeningState
 
 NOBODY: people.Json = {"celsius": None, "credential": None, "identity": None}

@@ -20,12 +20,13 @@ from twinstile.policy import documents
 from twinstile.policy.areas import Level, Met
 from twinstile.policy.types import HubPolicy
 from twinstile.policy.versions import Policies
-from twinstile.screening import rules, transitions
+from twinstile.screening import surroundings, transitions
+from twinstile.screening.evidence import Evidence
 from twinstile.screening.replay import stream
 from twinstile.screening.replay.found import ReplayFound
 from twinstile.screening.replay.queues import Queue, waited
 from twinstile.screening.replay.stream import Plan
-from twinstile.screening.rules import Around, Evidence
+from twinstile.screening.surroundings import Around
 from twinstile.screening.types import (
     Company,
     Direction,
@@ -262,9 +263,9 @@ def test_what_a_decision_reads_comes_back_from_the_check() -> None:
     full = Around(at, at.date(), *known_of)
     last = Evidence(((365, "EAR", None),), "GREEN", verifications=frozenset(VerificationKind))
     begins = last.again()
-    stored = orjson.loads(orjson.dumps(rules.told(full, Evidence(), begins)))
+    stored = orjson.loads(orjson.dumps(surroundings.told(full, Evidence(), begins)))
     assert Around.stored(at, at.date(), stored, full.direction) == full
-    assert rules.begun(stored) == begins
+    assert surroundings.begun(stored) == begins
     known = {"at", "day", "direction", *stored} - {"carried"}
     assert {field.name for field in fields(Around)} == known
     assert Around.stored(at, at.date(), {}) == Around(at, at.date())

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from twinstile.credentials.types import CredentialStatus
 from twinstile.policy import documents
 from twinstile.screening import rules
-from twinstile.screening.rules import Around, Evidence
+from twinstile.screening.evidence import Evidence
+from twinstile.screening.readings import tenths
+from twinstile.screening.surroundings import Around
 from twinstile.screening.types import Outcome, ScreeningState, TemperatureMethod, Verdict
 
 POLICY = documents.compile_document(documents.pack("cn-hub"))
@@ -98,6 +100,6 @@ def test_nothing_a_check_brings_moves_somebody_held(seen: Evidence) -> None:
 
 
 def test_fahrenheit_is_converted_at_the_edge() -> None:
-    assert rules.tenths(98.6, "F") == 370
-    assert rules.tenths(100.4, "F") == 380
-    assert rules.tenths(36.65, "C") in {366, 367}
+    assert tenths(98.6, "F") == 370
+    assert tenths(100.4, "F") == 380
+    assert tenths(36.65, "C") in {366, 367}

@@ -20,6 +20,8 @@ from twinstile.policy.types import HubPolicy
 from twinstile.screening import claims, machine, rules
 from twinstile.screening.claim_words import ItinerarySource, SampleKind, SampleResult
 from twinstile.screening.claims import Claims
+from twinstile.screening.evidence import Evidence
+from twinstile.screening.surroundings import Around
 from twinstile.screening.types import Category, Outcome, TemperatureMethod, Verdict
 
 AT = datetime(2022, 4, 12, 4, tzinfo=UTC)
@@ -181,7 +183,7 @@ def policy(station: str) -> HubPolicy:
     return documents.compile_document(documents.pack(f"shaanxi-2022-04-12-{station}"))
 
 
-def evidence(row: Row) -> rules.Evidence:
+def evidence(row: Row) -> Evidence:
     sample = row.tested and (SampleKind.PCR, SampleResult.NEGATIVE, AT - row.tested)
     brought = Claims(
         category=row.category,
@@ -190,7 +192,7 @@ def evidence(row: Row) -> rules.Evidence:
         starred=row.starred,
         stays=tuple((areas.normal(c), on) for c, on in row.stays) if row.itinerary else (),
     )
-    return rules.Evidence(
+    return Evidence(
         readings=((365, TemperatureMethod.WALK_THROUGH, None),),
         credential="GREEN",
         identity="MATCH",
@@ -200,7 +202,7 @@ def evidence(row: Row) -> rules.Evidence:
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.station} {'+'.join(row.rules)}")
 def test_the_published_matrix_row_by_row(row: Row) -> None:
-    station, around = policy(row.station), rules.Around(AT, DAY)
+    station, around = policy(row.station), Around(AT, DAY)
     seen = evidence(row)
     decision = rules.decide(machine.START, seen, around, station)
     told = tuple(reason.rule_id for reason in decision.reasons)

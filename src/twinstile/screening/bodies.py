@@ -23,7 +23,7 @@ from twinstile.identity.types import Finding, IdentityResult
 from twinstile.platform.fields import Answer, Body, LanguageTag, Line, Moment, Slug, Word
 from twinstile.platform.modes import HubMode
 from twinstile.policy.types import Anchor, MeasureKind
-from twinstile.screening import rules
+from twinstile.screening import readings
 from twinstile.screening.claim_bodies import ClaimFields
 from twinstile.screening.offline_bodies import DecidedBody, MadeFor, Offset
 from twinstile.screening.particulars import Particulars
@@ -80,7 +80,7 @@ class TemperatureBody(Body):
 
     @model_validator(mode="after")
     def _of_a_living_person(self) -> Self:
-        if not MIN_TENTHS <= rules.tenths(self.value, self.unit) <= MAX_TENTHS:
+        if not MIN_TENTHS <= readings.tenths(self.value, self.unit) <= MAX_TENTHS:
             raise PydanticCustomError("out-of-range", "between 30.0 and 45.0 degrees Celsius")
         return self
 

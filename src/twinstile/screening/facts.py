@@ -10,8 +10,8 @@ from twinstile.arrivals.types import Mark
 from twinstile.identity.types import Finding
 from twinstile.identity.vault import Identity, Shown
 from twinstile.platform.db import Transaction, as_json
+from twinstile.screening.evidence import Brought, Evidence
 from twinstile.screening.fold import Along, Fold, along, unpack
-from twinstile.screening.rules import Brought, Evidence
 from twinstile.screening.statement import FACTS_SQL, TURN_SQL
 from twinstile.screening.types import (
     Belonging,

@@ -9,7 +9,7 @@ from uuid import UUID
 from twinstile.screening import assisted, claims
 from twinstile.screening.assisted import Assisted
 from twinstile.screening.claims import Packed
-from twinstile.screening.rules import NONE, Evidence
+from twinstile.screening.evidence import NONE, Evidence
 from twinstile.screening.types import ReminderKind, ServiceKind, VerificationKind
 
 

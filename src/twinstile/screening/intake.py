@@ -16,11 +16,11 @@ from twinstile.identity.vault import Identity
 from twinstile.platform.auth import Principal
 from twinstile.platform.crypto import KeyFiles, keyed_digest
 from twinstile.platform.fields import EARLIEST
-from twinstile.screening import claim_bodies, rules
+from twinstile.screening import claim_bodies, readings
 from twinstile.screening.bodies import CheckFact
+from twinstile.screening.evidence import Brought
 from twinstile.screening.facts import GateCheck
 from twinstile.screening.party_bodies import PartyBody
-from twinstile.screening.rules import Brought
 from twinstile.screening.types import Belonging, PartyRole
 
 
@@ -56,7 +56,7 @@ def check(
         )
     credential = _credential(body, seen)
     thermal = body.temperature
-    reading = thermal and rules.reading(
+    reading = thermal and readings.reading(
         thermal.value, thermal.unit, thermal.method, body.observed_at, thermal.error
     )
     brought = Brought(

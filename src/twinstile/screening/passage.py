@@ -13,9 +13,9 @@ from twinstile.policy.types import HubPolicy
 from twinstile.screening import machine
 from twinstile.screening.bodies import FactStatus
 from twinstile.screening.claims import NOTHING
+from twinstile.screening.evidence import NONE, Evidence
 from twinstile.screening.facts import Earlier, GateCheck, Known, Situation
 from twinstile.screening.fold import BEGUN, Along
-from twinstile.screening.rules import NONE, Evidence
 from twinstile.screening.types import (
     Category,
     Completeness,

@@ -13,9 +13,10 @@ from zoneinfo import ZoneInfo
 from twinstile.cases.referrals import Opening, case_of
 from twinstile.policy.areas import NO_AREAS, Areas
 from twinstile.policy.types import HubPolicy
-from twinstile.screening import assisted, machine, reviews, rows, rules
+from twinstile.screening import assisted, machine, reviews, rows, rules, surroundings
 from twinstile.screening.bodies import FactStatus
 from twinstile.screening.deadlines import due
+from twinstile.screening.evidence import Evidence
 from twinstile.screening.facts import NOBODY, About, GateCheck, Situation
 from twinstile.screening.flow.alerts import Raised
 from twinstile.screening.fold import Along
@@ -34,7 +35,7 @@ from twinstile.screening.passage import (
     opened_by,
 )
 from twinstile.screening.reviews import Cause, Review
-from twinstile.screening.rules import Evidence
+from twinstile.screening.surroundings import Around
 from twinstile.screening.types import (
     Decision,
     Outcome,
@@ -140,7 +141,8 @@ class Batch:
         self._keep(passage.state, after)
         self._seen[check.id] = (check, answer)
         self.done.append(answer)
-        beside = rules.told(stood, evidence, None if passage.checks else passage.evidence)
+        begins_with = None if passage.checks else passage.evidence
+        beside = surroundings.told(stood, evidence, begins_with)
         self.check_rows.append(rows.of_check(check, after, answer, guardian, beside))
         told = {"check": str(check.id)} | rows.told(decision)
         self.event_rows.append(
@@ -203,9 +205,9 @@ class Batch:
         check: GateCheck,
         passage: Passage,
         evidence: Evidence,
-        around: rules.Around,
+        around: Around,
         situation: Situation,
-    ) -> tuple[Decision, rules.Around]:
+    ) -> tuple[Decision, Around]:
         """The decision for the passage, by what; what else there is to say of it is noted."""
         policy = self._policies[situation.policy_version]
         whole = rules.decide(passage.state, evidence, around, policy)
@@ -228,11 +230,11 @@ class Batch:
 
     def _around(
         self, check: GateCheck, passage: Passage, evidence: Evidence, situation: Situation
-    ) -> rules.Around:
+    ) -> Around:
         """What a decision about this passage, with this evidence, takes from around it."""
         policy = self._policies[situation.policy_version]
         day = check.moment.astimezone(self._zone).date()
-        return rules.Around(
+        return Around(
             check.moment,
             day,
             prior_hold=self._suspected(check, passage, policy),

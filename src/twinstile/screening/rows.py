@@ -19,7 +19,7 @@ def of_check(
     guardian: UUID | None,
     around: Mapping[str, object],
 ) -> dict[str, object]:
-    """The row of a check, with what counted beside its own evidence (`rules.told`)."""
+    """The row of a check, with what counted beside its own evidence (`surroundings.told`)."""
     decision = answer.decision
     (key, fingerprint), *_ = check.fingerprints.items()
     beside = {

@@ -24,6 +24,7 @@ from twinstile.platform.errors import Conflict, FieldFault, InvalidInput, NotFou
 from twinstile.platform.events import Happening
 from twinstile.policy.types import Parameters
 from twinstile.screening import machine, rules
+from twinstile.screening.readings import Taken, highest
 from twinstile.screening.steps import Locked
 from twinstile.screening.suspicion import UNRESOLVED_SQL
 from twinstile.screening.tables import Fuse
@@ -178,10 +179,10 @@ async def forbidden(
     row = await tx.raw.fetchrow(_EVER_SQL, hub_id, found.screening_id, people, at)
     red, ill, suspected, case = row or (False, False, False, False)
     marks = await authorities.marks(tx, hub_id, people, at)
-    readings = cast("list[tuple[int, str, int | None]]", found.fold.get("readings", []))
+    readings = cast("list[Taken]", found.fold.get("readings", []))
     return machine.release_forbidden(
         ReleaseFacts(
-            highest_tenths=rules.highest(readings, parameters),
+            highest_tenths=highest(readings, parameters),
             threshold_tenths=parameters.threshold_tenths,
             red=red or bool(marks & rules.RED),
             authority_hit=bool(marks & ALERTS),

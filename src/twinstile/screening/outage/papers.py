@@ -24,7 +24,7 @@ from twinstile.platform.events import Happening
 from twinstile.policy import versions
 from twinstile.policy.types import Parameters
 from twinstile.policy.versions import Policies
-from twinstile.screening import checks, intake, rules
+from twinstile.screening import checks, intake, readings
 from twinstile.screening.bodies import CheckFact
 from twinstile.screening.flow import alerts
 from twinstile.screening.flow.alerts import Raised
@@ -110,10 +110,9 @@ def is_fever(fact: CheckFact, figures: Parameters) -> bool:
     thermal = fact.temperature
     if thermal is None:
         return False
-    error = figures.error_tenths.get(thermal.method.value, 0)
-    if thermal.error is not None:
-        error = round(thermal.error * 10)
-    return rules.tenths(thermal.value, thermal.unit) + error >= figures.threshold_tenths
+    measured = readings.tenths(thermal.value, thermal.unit)
+    taken = measured, thermal.method.value, readings.band(thermal.error)
+    return readings.upper(taken, figures) >= figures.threshold_tenths
 
 
 async def look(

@@ -1,9 +1,10 @@
 """What another policy would have decided of checks that are stored. Pure: a fold, no database.
 
 Each passage is told again, check by check, with the gate's own functions; what a decision read
-beside the passage was stored with the check (`rules.told`). Kept as they were: which passage a
-check belongs to, what was known of other passages, deadlines that fired, and every step that a
-person took. Where the other policy has let somebody go, what came later did not take place.
+beside the passage was stored with the check (`surroundings.told`). Kept as they were: which
+passage a check belongs to, what was known of other passages, deadlines that fired, and every
+step that a person took. Where the other policy has let somebody go, what came later did not
+take place.
 """
 
 from collections import Counter
@@ -19,6 +20,7 @@ from twinstile.platform.fields import EARLIEST
 from twinstile.policy.types import HubPolicy
 from twinstile.screening import claims, intake, machine, rules
 from twinstile.screening.claims import Claims
+from twinstile.screening.evidence import Brought, Evidence
 from twinstile.screening.replay.found import (
     CaseShift,
     CheckShift,
@@ -32,7 +34,7 @@ from twinstile.screening.replay.found import (
 )
 from twinstile.screening.replay.queues import SERVICE_S, Queue, Station
 from twinstile.screening.replay.stored import brought, rule_ids
-from twinstile.screening.rules import Around, Brought, Evidence, Told
+from twinstile.screening.surroundings import Around, Told, begun
 from twinstile.screening.types import (
     Decision,
     Direction,
@@ -232,7 +234,7 @@ class Replay:
         A decision without claims is the same at any moment.
         """
         brought_, told = brought(evidence)
-        alone = rules.begun(told).joined(brought_)
+        alone = begun(told).joined(brought_)
         decision = None
         if brought_.claims is None and "claims" not in told:
             around = Around.stored(EARLIEST, EARLIEST.date(), told, direction)

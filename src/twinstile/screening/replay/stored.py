@@ -5,9 +5,10 @@ from typing import cast
 import orjson
 
 from twinstile.platform.fields import EARLIEST
-from twinstile.screening import claim_bodies, rules
+from twinstile.screening import claim_bodies, readings
 from twinstile.screening.claim_bodies import ClaimFields
-from twinstile.screening.rules import Brought, Told
+from twinstile.screening.evidence import Brought
+from twinstile.screening.surroundings import Told
 from twinstile.screening.types import Reading, TemperatureMethod
 
 
@@ -25,7 +26,7 @@ def brought(evidence: str) -> tuple[Brought, Told]:
             cast("int", thermal["tenths"]),
             TemperatureMethod(str(thermal["method"])),
             EARLIEST,
-            rules.band(error),
+            readings.band(error),
         )
     credential, identity = stored.get("credential"), stored.get("identity")
     emergency = stored.get("emergency")

@@ -1,0 +1,132 @@
+"""What a decision takes from around its screening, and how a check stores that for a replay."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import date, datetime
+from typing import Final, TypedDict
+
+from twinstile.arrivals.types import Mark
+from twinstile.policy.areas import NOWHERE, Level, Met
+from twinstile.screening import claims
+from twinstile.screening.evidence import Evidence
+from twinstile.screening.readings import Taken
+from twinstile.screening.types import Company, Direction, PartyRole, VerificationKind
+
+ALONE: Final = Company()
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What a decision takes from around the screening, at the moment of the check."""
+
+    at: datetime
+    day: date
+    """The moment's day at the hub."""
+    prior_hold: bool = False
+    open_case: bool = False
+    company: Company = ALONE
+    direction: Direction = Direction.UNKNOWN
+    marks: frozenset[Mark] = frozenset()
+    """What police and health departments say of the person."""
+    received: Met = NOWHERE
+    """What the stays of the evidence meet of the key areas that departments list."""
+
+    @classmethod
+    def stored(
+        cls, at: datetime, day: date, told: "Told", direction: Direction = Direction.UNKNOWN
+    ) -> "Around":
+        """As a check stored it, see `told`; the direction is that of its lane."""
+        company = told.get("company")
+        return cls(
+            at,
+            day,
+            prior_hold=told.get("prior_hold", False),
+            open_case=told.get("open_case", False),
+            company=Company(PartyRole(company["role"]), company["guardian"], company["flagged"])
+            if company
+            else ALONE,
+            direction=direction,
+            marks=frozenset(map(Mark, told.get("marks", ()))),
+            received=_met(told["received"]) if "received" in told else NOWHERE,
+        )
+
+
+def _met(told: "_ToldAreas") -> Met:
+    left_on = told["left_on"]
+    return Met(
+        province=Level(told["province"]),
+        county=Level(told["county"]),
+        street=Level(told["street"]),
+        left_on=date.fromisoformat(left_on) if left_on else None,
+    )
+
+
+class _ToldAreas(TypedDict):
+    province: str
+    county: str
+    street: str
+    left_on: str | None
+
+
+class _ToldCompany(TypedDict):
+    role: str
+    guardian: str | None
+    flagged: bool
+
+
+class _Carried(TypedDict):
+    readings: list[Taken]
+    credential: str
+    parts: list[str]
+
+
+class Told(TypedDict, total=False):
+    """What a check stores of what its decision read beside the checks of its passage."""
+
+    prior_hold: bool
+    open_case: bool
+    company: _ToldCompany
+    claims: claims.Packed
+    """Of a minor: a guardian's declaration may be among them."""
+    carried: _Carried
+    """What the passage began with, of the one before; with its first check."""
+    marks: list[str]
+    received: _ToldAreas
+
+
+def told(
+    around: Around, evidence: Evidence, begins_with: Evidence | None
+) -> Mapping[str, object]:
+    """See `Told`; mostly nothing. Whatever is left out here cannot be replayed."""
+    company, carried = around.company, begins_with if begins_with != Evidence() else None
+    known = {
+        "prior_hold": around.prior_hold,
+        "open_case": around.open_case,
+        "company": None if company == ALONE else asdict(company),
+        "claims": claims.pack(evidence.claims) if company.role is PartyRole.MINOR else None,
+        "carried": carried
+        and {
+            "readings": carried.readings,
+            "credential": carried.credential,
+            "parts": sorted(carried.reused),
+        },
+        "marks": sorted(around.marks),
+        "received": _areas(around.received) if around.received != NOWHERE else None,
+    }
+    return {name: value for name, value in known.items() if value}
+
+
+def _areas(met: Met) -> _ToldAreas:
+    province, county, street = (level.value for level in met.levels)
+    left_on = met.left_on.isoformat() if met.left_on else None
+    return {"province": province, "county": county, "street": street, "left_on": left_on}
+
+
+def begun(told: Told) -> Evidence:
+    """What a passage began with, as its first check stored it."""
+    carried = told.get("carried")
+    if carried is None:
+        return Evidence()
+    parts = frozenset(map(VerificationKind, carried["parts"]))
+    readings = tuple((tenths, method, error) for tenths, method, error in carried["readings"])
+    return Evidence(readings, carried["credential"], verifications=parts, reused=parts)
