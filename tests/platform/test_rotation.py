@@ -338,6 +338,32 @@ def test_a_kms_that_hangs_is_not_asked_by_everybody(
     assert keys.get_or_create("case.1")
 
 
+async def test_nobody_waits_twice_for_a_key_that_is_slow_to_come(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keeper = masters.Given([bytes(32)])
+    honest, keys = keeper.wrap, KeyRing(tmp_path / "keys", keeper).of("hub")
+    come = threading.Event()
+
+    def slow(master_id: str, key: bytes) -> bytes:
+        come.wait(10)
+        return honest(master_id, key)
+
+    monkeypatch.setattr(keeper, "wrap", slow)
+    try:
+        with pytest.raises(MasterUnavailable):
+            await keys.obtain("case.1")
+        begun = time.monotonic()
+        for _ in range(5):
+            with pytest.raises(MasterUnavailable):
+                await keys.obtain("case.1")
+        assert time.monotonic() - begun < 0.4
+    finally:
+        come.set()
+    made = await asyncio.to_thread(keys.get_or_create, "case.1")  # behind whoever makes it
+    assert await keys.obtain("case.1") == made
+
+
 @pytest.mark.parametrize("line", ["", "  ", "'open", "/nowhere/at/all"])
 def test_a_command_that_is_none_is_told(line: str) -> None:
     with pytest.raises(KeyUnavailable):

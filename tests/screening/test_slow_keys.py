@@ -49,11 +49,13 @@ async def test_a_slow_keeper_of_masters_delays_its_case_and_nothing_else(
     monkeypatch.setattr(hub.house.keys.masters, "wrap", slow)
     url, again = f"/v1/checks/{people.new_id()}", people.check(1, number, temperature=FEVER)
     async with stalls() as late:
-        first, *others = await asyncio.gather(
+        # what comes behind the first is one batch, which the slow case makes fail
+        before, first, *behind = await asyncio.gather(
+            hub.client().put(f"/v1/checks/{people.new_id()}", json=people.check(2)),
             medic.put(url, json=again),
             *(
                 hub.client().put(f"/v1/checks/{people.new_id()}", json=people.check(n))
-                for n in range(2, 8)
+                for n in range(3, 8)
             ),
         )
         for _ in range(10):
@@ -62,6 +64,6 @@ async def test_a_slow_keeper_of_masters_delays_its_case_and_nothing_else(
             assert first.json()["type"] == "/problems/keys-unavailable"
             await asyncio.sleep(0.3)
             first = await medic.put(url, json=again)
-    assert {answer.status_code for answer in others} == {201}
+    assert {answer.status_code for answer in (before, *behind)} == {201}
     assert first.json()["case_no"]
     assert late[-1] < 0.6

@@ -15,7 +15,7 @@ import re
 import threading
 import time
 from collections.abc import Generator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -40,6 +40,8 @@ REMEMBER_S = 3600.0
 the work, so that a keeper of master keys may be away for half an hour unnoticed."""
 OBTAIN_S = 0.5
 """How long somebody waits for a key that is not at hand; a transaction may be open."""
+_SLOW_AT_ONCE = 8
+"""So many keys of a hub are asked for at a time."""
 _KEY_NAME = re.compile(r"[a-z]+\.[0-9a-z-]{1,48}")
 _AT_ONCE = 64
 """Keys wrapped anew under one lock: who needs a new key waits for so many."""
@@ -56,6 +58,14 @@ class _Held:
     key: bytes
     until: float
     renew_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Coming:
+    """A key that a thread is obtaining, and until when who needs it waits, as `_Held`."""
+
+    key: "Future[bytes]"
+    until: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +97,8 @@ class KeyFiles:
         self._folder = folder
         self._masters = masters
         self._cache: dict[str, _Held] = {}
+        self._coming: dict[str, _Coming] = {}
+        self._obtaining = ThreadPoolExecutor(_SLOW_AT_ONCE, "keys")
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def get(self, name: str) -> bytes:
@@ -155,15 +167,22 @@ class KeyFiles:
     async def obtain(self, name: str) -> bytes:
         """As `get_or_create`, beside the other work of the process unless it is at hand.
 
-        Raises `MasterUnavailable` after `OBTAIN_S`; the key is made all the same, and who comes
-        again finds it.
+        Raises `MasterUnavailable` after `OBTAIN_S`; the key is made all the same. Who comes
+        again before it is there is told so at once: a batch tried again one by one would
+        otherwise wait for it again, and its neighbours behind it.
         """
         held = self._cache.get(name)
-        if held is not None and held.until > time.monotonic():
+        moment = time.monotonic()
+        if held is not None and held.until > moment:
             return self.get_or_create(name)
+        coming = self._coming.get(name)
+        if coming is None:
+            making = self._obtaining.submit(self.get_or_create, name)
+            coming = self._coming[name] = _Coming(making, moment + OBTAIN_S)
+            making.add_done_callback(lambda _: self._coming.pop(name, None))
         try:
-            async with asyncio.timeout(OBTAIN_S):
-                return await asyncio.to_thread(self.get_or_create, name)
+            async with asyncio.timeout(coming.until - moment):
+                return await asyncio.shield(asyncio.wrap_future(coming.key))
         except TimeoutError as error:
             raise MasterUnavailable("a key is not there in time") from error
 
