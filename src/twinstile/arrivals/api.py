@@ -6,12 +6,13 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request
 from pydantic import Field, StrictInt
-from sqlalchemy import ARRAY, Text, literal_column, select
+from sqlalchemy import ARRAY, Text, func, literal_column, select
 
 from twinstile.arrivals import manifests
 from twinstile.arrivals.feeds import sources, standing
 from twinstile.arrivals.feeds.sources import SourceAnswer
 from twinstile.arrivals.manifests import Entry, ServiceRun
+from twinstile.arrivals.records import Role
 from twinstile.arrivals.runs import NUMBERS_SQL
 from twinstile.arrivals.tables import Run
 from twinstile.arrivals.tags import Tagger
@@ -61,6 +62,12 @@ class RunBody(Body):
     estimated_arrival: Moment | None = None
     actual_arrival: Moment | None = None
     platform: Word | None = None
+    stops: Annotated[tuple[Line, ...], Field(max_length=100)] = Field(
+        default=(),
+        description="in order, called as travellers' `board_stop` and `alight_stop` are: tells "
+        "who was on board together; empty: not known",
+        examples=[["Shanghai Hongqiao", "Jiaxing South", "Hangzhou East"]],
+    )
 
 
 class RunAnswer(Answer):
@@ -74,6 +81,7 @@ class RunAnswer(Answer):
     estimated_arrival: datetime | None
     actual_arrival: datetime | None
     platform: str | None
+    stops: list[str] = Field(description="in order; empty: nobody told")
     closed: bool
 
 
@@ -96,6 +104,12 @@ class EntryBody(Body):
     seat: Word | None = None
     board_stop: Line | None = None
     alight_stop: Line | None = None
+    role: Role | None = Field(default=None, description="null: not told")
+    party: Word | None = Field(
+        default=None,
+        description="the same for those of this run who travel together",
+        examples=["P1"],
+    )
     contact: forms.ContactForm | None = Field(
         default=None, description="for messages about this journey; encrypted, and never shown"
     )
@@ -160,6 +174,9 @@ async def list_runs(
             Run.estimated_arrival,
             Run.actual_arrival,
             Run.platform,
+            func.coalesce(Run.stops, literal_column("ARRAY[]::text[]", ARRAY(Text))).label(
+                "stops"
+            ),
             Run.closed_at.is_not(None).label("closed"),
             literal_column(NUMBERS_SQL.format(run="run"), ARRAY(Text)).label("numbers"),
         )
@@ -200,6 +217,8 @@ async def put_manifest(
             entry.alight_stop,
             entry.contact and forms.reach(entry.contact, f"/entries/{place}/contact"),
             entry.languages,
+            entry.role,
+            entry.party,
         )
         for place, entry in enumerate(body.entries)
     ]

@@ -21,30 +21,43 @@ class Expected:
     board_stop: str | None
     alight_stop: str | None
     withdrawn: bool = False
+    role: str | None = None
+    party: str | None = None
+    """The same for those who travel together on this run."""
 
 
-_WRITE = """
+_PLACE = "person_id, coach, seat, board_stop, alight_stop"
+_WRITE = f"""
 WITH w AS (
     SELECT * FROM unnest($4::uuid[], $5::text[], $6::uuid[], $7::text[], $8::text[],
-        $9::text[], $10::text[], $11::bool[])
-        AS e(run_id, entry_id, person_id, coach, seat, board_stop, alight_stop, withdrawn)
+        $9::text[], $10::text[], $11::bool[], $12::text[], $13::text[])
+        AS e(run_id, entry_id, {_PLACE}, withdrawn, role, party)
+), moved AS (
+    INSERT INTO seat_before (hub_id, run_id, entry_id, until, since, {_PLACE})
+    SELECT $1, w.run_id, w.entry_id, $3, e.recorded_at,
+        e.person_id, e.coach, e.seat, e.board_stop, e.alight_stop
+    FROM w JOIN manifest_entry e
+      ON e.hub_id = $1 AND e.run_id = w.run_id AND e.entry_id = w.entry_id
+    WHERE e.withdrawn_at IS NULL
+      AND (e.person_id, e.coach, e.seat, e.board_stop, e.alight_stop) IS DISTINCT FROM
+          (w.person_id, w.coach, w.seat, w.board_stop, w.alight_stop)
+    ON CONFLICT DO NOTHING
 ), written AS (
     INSERT INTO manifest_entry
-        (hub_id, run_id, entry_id, person_id, batch, coach, seat, board_stop, alight_stop,
-         recorded_at, withdrawn_at)
-    SELECT $1, w.run_id, w.entry_id, w.person_id, $2, w.coach, w.seat, w.board_stop,
-        w.alight_stop, $3, CASE WHEN w.withdrawn THEN $3::timestamptz END
+        (hub_id, run_id, entry_id, {_PLACE}, batch, recorded_at, withdrawn_at, role, party)
+    SELECT $1, w.run_id, w.entry_id, w.person_id, w.coach, w.seat, w.board_stop,
+        w.alight_stop, $2, $3, CASE WHEN w.withdrawn THEN $3::timestamptz END, w.role, w.party
     FROM w
     ON CONFLICT (hub_id, run_id, entry_id) DO UPDATE SET
         person_id = excluded.person_id, batch = excluded.batch, coach = excluded.coach,
         seat = excluded.seat, board_stop = excluded.board_stop,
         alight_stop = excluded.alight_stop, recorded_at = excluded.recorded_at,
-        withdrawn_at = excluded.withdrawn_at
+        withdrawn_at = excluded.withdrawn_at, role = excluded.role, party = excluded.party
 )
 SELECT e.run_id, e.person_id FROM w
 JOIN manifest_entry e ON e.hub_id = $1 AND e.run_id = w.run_id AND e.entry_id = w.entry_id
 WHERE w.withdrawn OR e.person_id <> w.person_id
-"""
+"""  # noqa: S608 # names of columns
 
 
 Place: TypeAlias = tuple[UUID, UUID]
@@ -56,7 +69,8 @@ async def write(
 ) -> list[Place]:
     """Enter travellers or correct them: each is expected from now on, unless withdrawn.
 
-    Who was expected under such a key and may be no more, see `gone`.
+    Where somebody was placed before is kept beside. Who was expected under such a key and may
+    be no more, see `gone`.
     """
     written = await tx.raw.fetch(
         _WRITE,
@@ -71,6 +85,8 @@ async def write(
         [row.board_stop for row in rows],
         [row.alight_stop for row in rows],
         [row.withdrawn for row in rows],
+        [row.role for row in rows],
+        [row.party for row in rows],
     )
     return [(run_id, person_id) for run_id, person_id in written]
 

@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from twinstile.arrivals import expected, runs
 from twinstile.arrivals.expected import Expected
+from twinstile.arrivals.records import Role
 from twinstile.arrivals.tables import ManifestEntry, Run
 from twinstile.arrivals.types import Mode
 from twinstile.identity import contacts, vault
@@ -69,6 +70,8 @@ class ServiceRun:
     estimated_arrival: datetime | None
     actual_arrival: datetime | None
     platform: str | None
+    stops: Sequence[str] = ()
+    """Where it stops, in order; empty: nobody told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,8 @@ class Entry:
     alight_stop: str | None
     contact: Contact | None = None
     languages: Sequence[str] = ()
+    role: Role | None = None
+    party: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +117,7 @@ async def announce(tx: Transaction, who: Principal, run: ServiceRun, at: datetim
         "estimated_arrival": run.estimated_arrival,
         "actual_arrival": run.actual_arrival,
         "platform": run.platform,
+        "stops": list(run.stops) or None,
         "recorded_at": at,
     }
     kept = await tx.sql.execute(
@@ -181,7 +187,17 @@ async def land(
         .values(manifest_batch=batch)
     )
     rows = [
-        Expected(run_id, e.entry_id, person_id, e.coach, e.seat, e.board_stop, e.alight_stop)
+        Expected(
+            run_id,
+            e.entry_id,
+            person_id,
+            e.coach,
+            e.seat,
+            e.board_stop,
+            e.alight_stop,
+            role=e.role,
+            party=e.party,
+        )
         for e, person_id in zip(entries, people, strict=True)
     ]
     await expected.write(tx, who.hub_id, batch, rows, at)
@@ -352,17 +368,18 @@ async def close(tx: Transaction, hub_id: str, run_id: UUID, at: datetime) -> boo
     return False
 
 
+_OLD = """
+DELETE FROM {table} m USING run r
+WHERE m.hub_id = $1 AND r.hub_id = $1 AND r.run_id = m.run_id
+  AND coalesce(r.actual_arrival, r.scheduled_arrival) < $2
+RETURNING 1
+"""
+
+
 async def forget(tx: Transaction, hub_id: str, before: datetime) -> int:
-    """Delete the entries of runs that arrived before the moment; how many there were."""
-    return len(
-        await tx.raw.fetch(
-            """
-            DELETE FROM manifest_entry m USING run r
-            WHERE m.hub_id = $1 AND r.hub_id = $1 AND r.run_id = m.run_id
-              AND coalesce(r.actual_arrival, r.scheduled_arrival) < $2
-            RETURNING 1
-            """,
-            hub_id,
-            before,
-        )
-    )
+    """Delete the entries of runs that arrived before the moment, and where they had sat.
+
+    How many entries there were.
+    """
+    await tx.raw.fetch(_OLD.format(table="seat_before"), hub_id, before)
+    return len(await tx.raw.fetch(_OLD.format(table="manifest_entry"), hub_id, before))

@@ -34,6 +34,8 @@ class Run(Base):
     """A `RunStatus`, or DELETED where the sender took the run back."""
     hub_sequence: Mapped[int | None]
     """Where among its stops the hub is, as its timetable counts them."""
+    stops: Mapped[list[str] | None]
+    """Where it stops, in order, as its travellers' stops are called; None: nobody told."""
 
 
 class RunAlias(Base):
@@ -73,6 +75,27 @@ class ManifestEntry(Base):
     alight_stop: Mapped[str | None]
     recorded_at: Mapped[datetime]
     withdrawn_at: Mapped[datetime | None]
+    role: Mapped[str | None]
+    """A `records.Role`; None: nobody told."""
+    party: Mapped[str | None]
+    """The same for those of the run who travel together."""
+
+
+class SeatBefore(Base):
+    """Where a traveller had been placed on a run, or who had been, until that was corrected."""
+
+    __tablename__ = "seat_before"
+
+    hub_id: Mapped[HubKey]
+    run_id: Mapped[UuidKey]
+    entry_id: Mapped[str] = mapped_column(primary_key=True)
+    until: Mapped[datetime] = mapped_column(primary_key=True)
+    since: Mapped[datetime]
+    person_id: Mapped[UUID]
+    coach: Mapped[str | None]
+    seat: Mapped[str | None]
+    board_stop: Mapped[str | None]
+    alight_stop: Mapped[str | None]
 
 
 class IdentityAlert(Base):

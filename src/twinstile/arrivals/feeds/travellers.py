@@ -155,7 +155,7 @@ async def _write(turn: Turn, changes: _Changes) -> None:
     rows = list(changes.rows.items())
     ids = await _people(turn, rows)
     entries = [
-        _entry(key, one.row, person_id, changes.stand[key])
+        _entry(turn, key, one.row, person_id, changes.stand[key])
         for (key, one), person_id in zip(rows, ids, strict=True)
     ]
     left = await expected.write(tx, hub_id, turn.n, entries, turn.at) if entries else []
@@ -184,7 +184,7 @@ async def _people(turn: Turn, rows: Sequence[tuple[bytes, _Said]]) -> list[UUID]
     ]
 
 
-def _entry(key: bytes, row: ManifestRow, person_id: UUID, of: Standing) -> Expected:
+def _entry(turn: Turn, key: bytes, row: ManifestRow, person_id: UUID, of: Standing) -> Expected:
     run_id = of.run_id
     return Expected(
         run_id or UUID(int=0),
@@ -195,6 +195,8 @@ def _entry(key: bytes, row: ManifestRow, person_id: UUID, of: Standing) -> Expec
         row.board_stop,
         row.alight_stop,
         of.withdrawn,
+        row.role.value,
+        None if row.party is None else entry_id(turn.digest("party", row.party)),
     )
 
 
