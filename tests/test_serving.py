@@ -1,7 +1,9 @@
 """The socket the service listens on, and how it leaves those it served."""
 
 import asyncio
+import gc
 import socket
+import weakref
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
@@ -102,6 +104,36 @@ async def service(monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[Leaving]:
     there.leave.set()
     there.go_on.set()
     await task
+
+
+class Knot:
+    """Something that only the collector can let go."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+
+@pytest.fixture
+def untuned() -> None:
+    """The collector as Python has it, whatever was served in this process before."""
+    gc.set_threshold(700, 10, 10)
+
+
+@pytest.mark.usefixtures("untuned", "service")
+async def test_what_a_rush_has_under_way_is_not_looked_through(service: Leaving) -> None:
+    service.go_on.set()
+    async with service.client() as client:
+        client.send(HEAD + b"here")
+        await client.answer()
+    gc.collect()
+    before = gc.get_stats()[0]["collections"]
+    under_way: list[list[int]] = [[] for _ in range(serving.YOUNG // 2)]
+    assert gc.get_stats()[0]["collections"] == before
+    del under_way
+    knot = weakref.ref(Knot())
+    assert knot()
+    assert [Knot() for _ in range(2 * serving.YOUNG)]
+    assert knot() is None
 
 
 async def test_a_request_that_runs_is_answered(service: Leaving) -> None:
