@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from twinstile.policy import areas, certlogic
+from twinstile.policy import areas, certlogic, nearness
 from twinstile.policy.areas import KeyArea, Level
 from twinstile.policy.certlogic import CertLogicError, Json, OperandError, Value
 from twinstile.policy.types import (
@@ -122,6 +122,7 @@ class _Document(_Model):
     home: list[AreaCode] = Field(default=[], max_length=8)
     areas: list[_Area] = Field(default=[], max_length=MAX_AREAS)
     rules: list[_Rule] = Field(min_length=1, max_length=MAX_RULES)
+    contacts: nearness.Section = Field(default_factory=nearness.shipped)
 
 
 def pack(name: str) -> dict[str, object]:
@@ -175,6 +176,7 @@ def compile_document(document: Mapping[str, object]) -> HubPolicy:
         PolicyVersion(parsed.version),
         Parameters(**figures),
         tuple(_compiled(rule) for rule in parsed.rules),
+        nearness.compiled(parsed.contacts),
         areas.compiled(
             parsed.home,
             [KeyArea(a.code, Level(a.level), a.since, a.until) for a in parsed.areas],

@@ -104,6 +104,67 @@ class Alternative:
     text: Mapping[str, str]
 
 
+class Conveyance(StrEnum):
+    """What people were aboard of, as far as who was near depends on it."""
+
+    AIRCRAFT = "AIRCRAFT"
+    TRAIN = "TRAIN"  # air-conditioned, closed: seats and hard sleepers
+    TRAIN_SLEEPER = "TRAIN_SLEEPER"  # closed compartments
+    TRAIN_OPEN = "TRAIN_OPEN"  # with windows that open
+    COACH = "COACH"
+    COACH_OPEN = "COACH_OPEN"
+    SHIP = "SHIP"
+
+
+class Zone(StrEnum):
+    """Who is near somebody; what is not of a conveyance stands first."""
+
+    PARTY = "PARTY"
+    GATE = "GATE"  # at the same lane; `reach` in minutes
+    COMPARTMENT = "COMPARTMENT"
+    BAYS = "BAYS"  # `reach` bays on either side
+    ROWS = "ROWS"  # `reach` rows on either side, in the same coach if there are coaches
+    COACH = "COACH"  # of a ship: the cabin
+    CREW_OF_COACH = "CREW_OF_COACH"
+    CREW = "CREW"
+    EVERYBODY = "EVERYBODY"
+
+
+class ContactClass(StrEnum):
+    """How near, from the nearest."""
+
+    CLOSE = "CLOSE"
+    GENERAL = "GENERAL"
+
+
+@dataclass(frozen=True, slots=True)
+class ContactRule:
+    """Whoever is in the zone is a contact of that class. `weight` is 1 to 100."""
+
+    rule_id: str
+    zone: Zone
+    conveyances: frozenset[Conveyance]
+    """Empty: wherever the zone is."""
+    reach: int
+    contact_class: ContactClass
+    weight: int
+    text: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class ContactRules:
+    """Who counts as a contact on board and at the gate."""
+
+    version: str
+    by_mode: Mapping[str, Conveyance]
+    """What a run is taken for, unless somebody knows better."""
+    berth_numbers: int
+    """Numbers of berths that share a compartment or bay."""
+    bay_seats: int
+    """Seats of a bay where they have a number and no letter."""
+    rules: tuple[ContactRule, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class PolicyRule:
     """One rule: when it holds, what it concludes, and why in words (per language)."""
@@ -126,6 +187,7 @@ class HubPolicy:
     version: PolicyVersion
     parameters: Parameters
     rules: tuple[PolicyRule, ...]
+    contacts: ContactRules
     areas: Areas = field(default_factory=Areas)
 
     def applying(self, facts: Mapping[str, object]) -> tuple[PolicyRule, ...]:
