@@ -23,7 +23,7 @@ from twinstile.credentials.trusting import api as trusting
 from twinstile.credentials.trusting import lists
 from twinstile.export import api as export
 from twinstile.export import identified
-from twinstile.pages import docs, health, landing
+from twinstile.pages import docs, gate, health, landing
 from twinstile.platform import (
     access_api,
     approvals,
@@ -89,6 +89,7 @@ ROUTERS = (
     ledger_api.router,
     health.router,
     docs.router,
+    gate.router,
     landing.router,
 )
 

@@ -1,36 +1,11 @@
 """The reference page in a real browser: it shows the operations and asks nobody else."""
 
 import json
-import shutil
-from collections.abc import AsyncGenerator
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import pytest
 from hubs import Service
-from playwright.async_api import Browser, Page, async_playwright, expect
-
-CHROMIUM = shutil.which("chromium")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
-
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None, reason="no chromium on the PATH: apt install chromium"
-)
-
-
-@pytest.fixture(scope="module")
-async def browser() -> AsyncGenerator[Browser]:
-    async with async_playwright() as playwright:
-        started = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield started
-        await started.close()
-
-
-@pytest.fixture
-async def page(browser: Browser) -> AsyncGenerator[Page]:
-    opened = await browser.new_page(viewport={"width": 1280, "height": 1000})
-    yield opened
-    await opened.close()
+from playwright.async_api import Page, expect
 
 
 async def test_the_reference_shows_every_operation_and_asks_only_this_server(

@@ -27,8 +27,13 @@ def page(name: str, *allowed: str) -> Response:
 
 def asset(source: Traversable, media_type: str) -> Response:
     """A style, script or picture, kept by the browser for an hour."""
+    return content(_read(source), media_type)
+
+
+def content(made: bytes, media_type: str) -> Response:
+    """The same of what is no file."""
     return Response(
-        _read(source),
+        made,
         media_type=media_type,
         headers={
             "cache-control": f"public, max-age={KEPT_S}",

@@ -139,16 +139,18 @@ async def direction_of(tx: Reading, hub_id: str, checkpoint: str | None) -> Dire
     return None if way is None else Direction(way)
 
 
-async def lane(tx: Reading, hub_id: str, lane_id: str) -> tuple[str, str]:
-    """Checkpoint and kind of a lane. Raises `NotFound`."""
+async def lane(tx: Reading, hub_id: str, lane_id: str) -> tuple[str, str, str]:
+    """Checkpoint, kind and direction of a lane. Raises `NotFound`."""
     found = await tx.sql.execute(
-        select(Lane.checkpoint, Lane.kind).where(Lane.hub_id == hub_id, Lane.lane_id == lane_id)
+        select(Lane.checkpoint, Lane.kind, Lane.direction).where(
+            Lane.hub_id == hub_id, Lane.lane_id == lane_id
+        )
     )
     row = found.one_or_none()
     if row is None:
         raise NotFound("There is no such lane.")
-    checkpoint, kind = row
-    return checkpoint, kind
+    checkpoint, kind, direction = row
+    return checkpoint, kind, direction
 
 
 async def mint_code(

@@ -24,6 +24,7 @@ from twinstile.platform.fields import Answer
 from twinstile.platform.modes import HubMode
 from twinstile.platform.web import House
 from twinstile.policy import versions
+from twinstile.screening.types import Direction
 
 DUE_SOON = timedelta(hours=2)
 
@@ -47,6 +48,8 @@ class LaneState(Answer):
     lane_id: str
     checkpoint: str
     kind: str
+    direction: Direction
+    zone: str = Field(description="of the hub: rules count days by it", examples=["Asia/Tokyo"])
     policy_version: str
     policy: dict[str, object]
     runs: list[DueRun]
@@ -90,7 +93,7 @@ async def state(
 ) -> LaneState:
     """The state of a lane at a moment. Raises `NotFound`, `MasterUnavailable`."""
     hub_id, today = who.hub_id, at.astimezone(home.settings.zone).date()
-    checkpoint, kind = await devices.lane(tx, hub_id, lane_id)
+    checkpoint, kind, direction = await devices.lane(tx, hub_id, lane_id)
     version = await versions.in_force(tx, hub_id, at)
     rows = await tx.raw.fetch(_RUNS_SQL, hub_id, at, DUE_SOON)
     keys = home.keys.of(hub_id)
@@ -99,6 +102,8 @@ async def state(
         lane_id=lane_id,
         checkpoint=checkpoint,
         kind=kind,
+        direction=Direction(direction),
+        zone=home.settings.timezone,
         policy_version=version,
         policy=await versions.read_document(tx, hub_id, version),
         runs=[DueRun.model_validate(dict(row)) for row in rows],

@@ -28,7 +28,8 @@ from twinstile.screening.types import (
     Verdict,
 )
 
-EMERGENCY = "EMERGENCY"
+CARE_FIRST = Reason("EMERGENCY", "emergency")
+"""Help does not wait for a policy that forgot it."""
 RELEASE_FORBIDDEN = Reason("RELEASE-GUARD", "release-forbidden")
 MARKED: Mapping[Mark, Reason] = {
     Mark.ALERT_STOP: Reason("AUTHORITY-STOP", "authority-stop"),
@@ -89,8 +90,7 @@ def _decide(
     if outcome is Outcome.DEFER and _guarded(evidence, beside, policy.parameters):
         outcome, reasons = Outcome.SECONDARY, (*reasons, RELEASE_FORBIDDEN)
     if evidence.emergency != NONE and outcome is not Outcome.HOLD:
-        # help does not wait for a policy that forgot it
-        outcome, reasons = Outcome.HOLD, (Reason(EMERGENCY, "emergency"), *reasons)
+        outcome, reasons = Outcome.HOLD, (CARE_FIRST, *reasons)
     if not beside.marks:
         return machine.conclude(state, outcome, reasons, policy.version)
     because = (reason for mark, reason in MARKED.items() if mark in beside.marks)
