@@ -19,10 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from twinstile import backups, opening, serving
 from twinstile.arrivals.feeds import config, faults, standing
-from twinstile.arrivals.feeds.config import InvalidFeeds
 from twinstile.arrivals.feeds.standing import CONDITIONS, Condition
-from twinstile.identity import regions
-from twinstile.identity.regions import InvalidRegions
 from twinstile.opening import Place
 from twinstile.platform import clock, programs, schema, settings
 from twinstile.platform.crypto import KeyUnavailable
@@ -32,10 +29,8 @@ from twinstile.platform.errors import Problem
 from twinstile.platform.revisions import Standing
 from twinstile.platform.settings import Settings, SettingsError
 from twinstile.policy.entry import validator as entry_rules
-from twinstile.policy.entry.validator import InvalidEntryRules
 from twinstile.screening.notices import alarm, queries, routing
 from twinstile.screening.notices.queries import OfChannel
-from twinstile.screening.notices.routing import InvalidChannels
 
 LEAST_DISK = 1 << 30
 CLOCK_TOLERANCE_S = 2.0
@@ -43,13 +38,6 @@ BACKUP_OLD = timedelta(hours=30)
 """One night was left out."""
 UNAPPLIED = timedelta(minutes=1)
 """What has landed is applied sooner, where a worker runs."""
-_UNUSABLE = (
-    SettingsError,
-    InvalidRegions,
-    InvalidEntryRules,
-    InvalidChannels,
-    InvalidFeeds,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +59,8 @@ def examine(overrides: dict[str, object]) -> Iterator[Finding]:
     yield Finding("python", platform.python_version())
     try:
         configuration = settings.load(**overrides)
-        regions.load(configuration.regions_file)
-        entry_rules.load(configuration.entry_rules)
-        routing.of(configuration)
-        config.of(configuration)
-    except _UNUSABLE as error:
+        opening.check_files(configuration)
+    except SettingsError as error:
         yield Finding("settings", str(error), "correct these variables or the .env file")
         return
     yield Finding("settings", f"profile {configuration.profile}, hub {configuration.hub_id}")

@@ -8,11 +8,12 @@ that will use the pool, `enter_hub` in a transaction of its own.
 import os
 import secrets
 import signal
-from collections.abc import AsyncGenerator, Callable, Generator
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
@@ -21,23 +22,19 @@ from sqlalchemy.pool import NullPool
 
 from twinstile import destruction
 from twinstile.arrivals.feeds import config
-from twinstile.arrivals.feeds.config import InvalidFeeds
 from twinstile.credentials import verifying
-from twinstile.credentials.providers.settings import InvalidProviders
 from twinstile.identity import regions
-from twinstile.identity.regions import InvalidRegions
 from twinstile.platform import devices, embedded, masters, schema, shifts, supervision
 from twinstile.platform.auth import Gatekeeper
 from twinstile.platform.crypto import KeyRing
 from twinstile.platform.db import APP_ROLE, Database
+from twinstile.platform.files import InvalidFile
 from twinstile.platform.roles import Role
 from twinstile.platform.settings import Settings, SettingsError
 from twinstile.platform.web import House
 from twinstile.policy import documents, versions
 from twinstile.policy.entry import validator as entry_rules
-from twinstile.policy.entry.validator import InvalidEntryRules
 from twinstile.screening.notices import routing
-from twinstile.screening.notices.routing import InvalidChannels
 
 EMBEDDED_DATABASE = "twinstile"
 FIRST_LOGIN = "admin"
@@ -131,27 +128,31 @@ async def prepare(place: Place) -> None:
             await connection.execute(text(f"GRANT {APP_ROLE} TO CURRENT_USER"))
 
 
+_FILES: Final[Mapping[str, Callable[[Settings], object]]] = {
+    "TWINSTILE_REGIONS_FILE": lambda told: regions.load(told.regions_file),
+    "TWINSTILE_ENTRY_RULES": lambda told: entry_rules.load(told.entry_rules),
+    "TWINSTILE_FEEDS_FILE": config.of,
+    "TWINSTILE_CHANNELS_FILE": routing.of,
+    "TWINSTILE_PROVIDERS_FILE": verifying.verifier,
+}
+"""What reads each file that a setting names."""
+
+
+def check_files(settings: Settings) -> None:
+    """Raises `SettingsError` for a file of the operator's that cannot be used."""
+    for name, load in _FILES.items():
+        try:
+            load(settings)
+        except InvalidFile as error:
+            raise SettingsError(f"{name}: {error}") from error
+
+
 def open_house(settings: Settings, place: Place) -> House:
     """What the process works with.
 
     Raises `KeyUnavailable` for an unusable master key, `SettingsError` for a file it names.
     """
-    try:
-        regions.load(settings.regions_file)
-        entry_rules.load(settings.entry_rules)
-        config.of(settings)
-        routing.of(settings)
-        verifying.verifier(settings)
-    except InvalidRegions as error:
-        raise SettingsError(f"TWINSTILE_REGIONS_FILE: {error}") from error
-    except InvalidEntryRules as error:
-        raise SettingsError(f"TWINSTILE_ENTRY_RULES: {error}") from error
-    except InvalidFeeds as error:
-        raise SettingsError(f"TWINSTILE_FEEDS_FILE: {error}") from error
-    except InvalidChannels as error:
-        raise SettingsError(f"TWINSTILE_CHANNELS_FILE: {error}") from error
-    except InvalidProviders as error:
-        raise SettingsError(f"TWINSTILE_PROVIDERS_FILE: {error}") from error
+    check_files(settings)
     database = Database(
         place.service_url,
         pool_size=settings.pool_size,

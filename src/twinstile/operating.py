@@ -91,9 +91,7 @@ def serve(
     ):
 
         async def until_stopped() -> None:
-            stop = asyncio.Event()
-            for number in (signal.SIGINT, signal.SIGTERM):
-                asyncio.get_running_loop().add_signal_handler(number, stop.set)
+            stop = _asked_to_stop()
             how = processes.serving if settings.workers > 1 else serving.serving
             async with how(settings, place, listening) as service:
                 asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, service.renew)
@@ -125,9 +123,7 @@ def work(
     ):
 
         async def until_stopped() -> None:
-            stop = asyncio.Event()
-            for number in (signal.SIGINT, signal.SIGTERM):
-                asyncio.get_running_loop().add_signal_handler(number, stop.set)
+            stop = _asked_to_stop()
             await opening.prepare(place)
             house = opening.open_house(settings, place)
             working = asyncio.ensure_future(worker.background(place)(house, stop))
@@ -139,6 +135,14 @@ def work(
             await house.database.close()
 
         runner.run(until_stopped())
+
+
+def _asked_to_stop() -> asyncio.Event:
+    """Set on SIGINT and SIGTERM."""
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return stop
 
 
 def migrate(settings: Settings, on_wait: Callable[[float], None]) -> None:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar, cast
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -22,8 +22,6 @@ MOMENTS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S%z"]
 
 DataDir = Annotated[Path | None, typer.Option(help="Keys and embedded database.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
-LARGEST = 1 << 20
-"""Bytes of a document; the largest pack has some 15,000."""
 
 
 @app.command("list")
@@ -88,15 +86,13 @@ def check(
 
 
 def _document(file: Path) -> dict[str, object]:
-    if file.stat().st_size > LARGEST:
-        raise typer.BadParameter("larger than any policy", param_hint="FILE")
+    from twinstile.platform import files
+    from twinstile.platform.files import InvalidFile
+
     try:
-        document: object = json.loads(file.read_bytes())
-    except (ValueError, RecursionError):
-        raise typer.BadParameter("not a JSON document", param_hint="FILE") from None
-    if not isinstance(document, dict):
-        raise typer.BadParameter("not a JSON object", param_hint="FILE")
-    return cast("dict[str, object]", document)
+        return files.document(file)
+    except InvalidFile as error:
+        raise typer.BadParameter(str(error), param_hint="FILE") from None
 
 
 @app.command()

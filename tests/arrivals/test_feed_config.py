@@ -8,9 +8,10 @@ import pytest
 
 from twinstile import opening
 from twinstile.arrivals.feeds import config
-from twinstile.arrivals.feeds.config import Department, InvalidFeeds, Sender
+from twinstile.arrivals.feeds.config import Department, Sender
 from twinstile.opening import Place
 from twinstile.platform import settings
+from twinstile.platform.files import InvalidFile
 from twinstile.platform.settings import Profile, Settings, SettingsError
 
 GOOD = """
@@ -85,7 +86,7 @@ def test_a_mistake_is_told_by_its_place_and_without_its_value(
     tmp_path: Path, was: str, now: str, said: str
 ) -> None:
     assert was in GOOD
-    with pytest.raises(InvalidFeeds) as refused:
+    with pytest.raises(InvalidFile) as refused:
         load(tmp_path, GOOD.replace(was, now, 1))
     assert said in str(refused.value)
     assert "psb.key" not in str(refused.value)
@@ -97,7 +98,7 @@ def test_keys_of_feeds_of_one_name_are_told_apart_by_their_ids(
     """A push names no hub: whose feed it is follows from the key."""
     other = tmp_path_factory.mktemp("other")
     second = GOOD[GOOD.index('[[feed]]\n    name = "police"') :].replace("east", "west")
-    with pytest.raises(InvalidFeeds, match="key_id"):
+    with pytest.raises(InvalidFile, match="key_id"):
         load(tmp_path, GOOD + second)
     assert len(load(other, GOOD + second.replace("psb-1", "psb-2"))) == 3
 
@@ -105,7 +106,7 @@ def test_keys_of_feeds_of_one_name_are_told_apart_by_their_ids(
 def test_one_name_for_two_feeds_of_the_own_hub_is_refused_however_it_is_named(
     tmp_path: Path,
 ) -> None:
-    with pytest.raises(InvalidFeeds, match="hub have one name"):
+    with pytest.raises(InvalidFile, match="hub have one name"):
         load(tmp_path, GOOD.replace('name = "police"\n    hub = "east"', TWICE))
 
 

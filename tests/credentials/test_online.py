@@ -14,9 +14,9 @@ from provided import OTHER, PROFILES, TRAVELLER, asked, code, file
 from twinstile.credentials.providers import answers, masks, profiles, questions, settings
 from twinstile.credentials.providers.answers import AnswerUnusable
 from twinstile.credentials.providers.online import AT_ONCE, WITHIN_S
-from twinstile.credentials.providers.profiles import ProfileError, Recipe, Signing
+from twinstile.credentials.providers.profiles import Recipe, Signing
 from twinstile.credentials.providers.questions import SecretUnusable
-from twinstile.credentials.providers.settings import InvalidProviders, ProviderSettings
+from twinstile.credentials.providers.settings import ProviderSettings
 from twinstile.credentials.types import (
     Colour,
     Context,
@@ -28,6 +28,7 @@ from twinstile.credentials.types import (
 from twinstile.demo.codes import STYLES, Fault
 from twinstile.platform import clock
 from twinstile.platform.breaker import IN_A_ROW, BreakerState
+from twinstile.platform.files import InvalidFile
 
 NOW = dt.datetime(2026, 11, 28, 8, tzinfo=dt.UTC)
 CONTEXT = Context(NOW, TRAVELLER)
@@ -269,20 +270,20 @@ def test_red_stays_red_however_old() -> None:
 @pytest.mark.parametrize(
     ("name", "fault"),
     [
-        ("no-such", "no such profile"),
-        ("../packs/generic-rest", "no such profile"),
-        ("/dev/null", "Field required"),
+        ("no-such", "No such file"),
+        ("../packs/generic-rest", "No such file"),
+        ("/dev/null", "not a file"),
     ],
 )
 def test_a_profile_that_cannot_be_used_says_where(name: str, fault: str) -> None:
-    with pytest.raises(ProfileError, match=fault):
+    with pytest.raises(InvalidFile, match=fault):
         profiles.load(name)
 
 
 @pytest.mark.parametrize(
     ("changed", "fault"),
     [
-        ({"profile": "none"}, "no such profile"),
+        ({"profile": "none"}, "No such file"),
         ({"url": "http://user:secret@host/"}, "no credentials"),
         ({"colour": "green"}, "colour"),
     ],
@@ -292,7 +293,7 @@ def test_a_providers_file_that_cannot_be_used_says_where_and_tells_no_secret(
 ) -> None:
     usual = {"profile": "generic-rest", "url": "http://127.0.0.1:1"}
     written = file(tmp_path, **usual | changed)
-    with pytest.raises(InvalidProviders, match=fault) as refused:
+    with pytest.raises(InvalidFile, match=fault) as refused:
         settings.load(written)
     assert "secret@" not in str(refused.value)
 
@@ -300,14 +301,14 @@ def test_a_providers_file_that_cannot_be_used_says_where_and_tells_no_secret(
 def test_a_parameter_that_nobody_set_is_missed_at_the_start(tmp_path: Path) -> None:
     written = file(tmp_path, "alipay-gov", "http://127.0.0.1:1")
     written.write_text(written.read_text().replace("city_code", "town"))
-    with pytest.raises(InvalidProviders, match="set city_code"):
+    with pytest.raises(InvalidFile, match="set city_code"):
         settings.load(written)
 
 
 def test_outside_nobody_is_asked_in_the_clear(tmp_path: Path) -> None:
     written = file(tmp_path, "generic-rest", "http://127.0.0.1:1")
     written.write_text(written.read_text().replace("inside = true", ""))
-    with pytest.raises(InvalidProviders, match="https"):
+    with pytest.raises(InvalidFile, match="https"):
         settings.load(written)
 
 

@@ -368,7 +368,7 @@ def test_an_operators_list_of_divisions_is_taken_for_whole(tmp_path):
         "code,since,until\n33,,\n",
         "code,since,until\n330113,x,\n",
         "code,since,until\n330113,2021,2001\n",
-        "code\n" + "330113\n" * 20_001,
+        "code\n" + "330113\n" * 600_000,
         "\udcff",
     ],
     ids=["empty", "no row", "short code", "no year", "years", "too long", "no UTF-8"],

@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from twinstile import cli, doctor, opening
 from twinstile.opening import Place
 from twinstile.platform import settings
+from twinstile.platform.files import InvalidFile
 from twinstile.platform.roles import Role
 from twinstile.platform.settings import Profile, SettingsError
 from twinstile.policy import documents, remedies
@@ -174,7 +175,7 @@ def own(tmp_path: Path) -> Callable[..., str]:
 
 
 def test_a_file_is_tried_out_before_anybody_is_judged_by_it(own: Callable[..., str]) -> None:
-    with pytest.raises(entry_validator.InvalidEntryRules, match="PLANTED"):
+    with pytest.raises(InvalidFile, match="PLANTED"):
         entry_validator.load((own(planted({"===": [1, 2]})),))
 
 

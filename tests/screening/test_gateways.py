@@ -14,11 +14,11 @@ from runs import PHONE, Run, announced, reachable, reminders
 
 from twinstile import doctor
 from twinstile.platform import clock
+from twinstile.platform.files import InvalidFile
 from twinstile.platform.modes import HubMode
 from twinstile.platform.web import House
 from twinstile.policy.versions import Policies
 from twinstile.screening.notices import automatic, routing, sending
-from twinstile.screening.notices.routing import InvalidChannels
 
 MINUTE = timedelta(minutes=1)
 
@@ -280,7 +280,7 @@ def test_a_file_that_cannot_be_meant_so_is_refused_with_its_place(
     text = file.read_text()
     assert old in text
     file.write_text(text.replace(old, new, 1))
-    with pytest.raises(InvalidChannels, match=fault) as refusal:
+    with pytest.raises(InvalidFile, match=fault) as refusal:
         routing.of(settings)
     assert "secret" not in str(refusal.value)
 
@@ -288,5 +288,5 @@ def test_a_file_that_cannot_be_meant_so_is_refused_with_its_place(
 def test_two_channels_for_one_kind_of_address_are_refused(house: House, tmp_path: Path) -> None:
     file = GOOD.written(tmp_path, ask=False)
     file.write_text(file.read_text() + file.read_text().replace('"sms"', '"other"'))
-    with pytest.raises(InvalidChannels, match="the same kind"):
+    with pytest.raises(InvalidFile, match="the same kind"):
         routing.of(house.settings.model_copy(update={"channels_file": file}))

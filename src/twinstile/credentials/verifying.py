@@ -42,8 +42,6 @@ class Verifier:
 
 
 def verifier(configuration: Settings) -> Verifier:
-    """Raises `InvalidProviders`."""
-    told = configuration.providers_path
-    if configuration.providers_file is None and not told.exists():
-        return Verifier()
-    return Verifier(settings.load(told))
+    """Raises `InvalidFile`."""
+    optional = configuration.providers_file is None
+    return Verifier(settings.load(configuration.providers_path, optional=optional))

@@ -146,7 +146,7 @@ def _zone(archive: zipfile.ZipFile) -> ZoneInfo:
     name = next((row[0] for row in _table(archive, "agency.txt", ("agency_timezone",))), "")
     try:
         return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError) as error:
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         raise TimetableError("agency.txt: unknown agency_timezone") from error
 
 

@@ -74,7 +74,7 @@ class Terms:
 
 
 def terms(settings: Settings, mode: HubMode, at: dt.datetime) -> Terms:
-    """The terms of a hub at a moment. Raises `InvalidRegions`."""
+    """The terms of a hub at a moment. Raises `InvalidFile`."""
     return Terms(
         mode,
         at.astimezone(settings.zone).date(),

@@ -7,13 +7,17 @@ sources give; an operator may load a whole list.
 
 import csv
 import functools
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-MOST_ROWS: Final = 20_000
-"""GB/T 2260 has had some 6,000 divisions since 1980."""
+from twinstile.platform import files
+from twinstile.platform.files import InvalidFile
+
+MOST_BYTES: Final = 4 << 20
+"""GB/T 2260 has had some 6,000 divisions since 1980, each a line."""
 _ALWAYS: Final = (0, 9999)
 
 PROVINCES: Final = frozenset(
@@ -31,10 +35,6 @@ PROVINCES: Final = frozenset(
     for province in provinces
 )
 """By their first digit, a greater region; 81 to 83 are Hong Kong, Macau and Taiwan."""
-
-
-class InvalidRegions(ValueError):
-    """The operator's list cannot be read; the message names the line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,26 +69,24 @@ def load(path: Path | None) -> Regions:
     """The operator's list, else what is built in.
 
     CSV in UTF-8 with a header: `code`, and the years `since` and `until`, empty where open;
-    other columns are ignored. It is taken for whole. Raises `InvalidRegions`.
+    other columns are ignored. It is taken for whole. Raises `InvalidFile`.
     """
     if path is None:
         return BUILT_IN
     years: dict[str, tuple[int, int]] = {}
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            for number, row in enumerate(csv.DictReader(file), 2):
-                if number > MOST_ROWS:
-                    raise InvalidRegions(f"{path} has more than {MOST_ROWS} lines")
-                code, *span = (row.get(name) or "" for name in ("code", "since", "until"))
-                try:
-                    first, last = (int(y or d) for y, d in zip(span, _ALWAYS, strict=True))
-                except ValueError:
-                    raise InvalidRegions(f"{path}, line {number}: no year") from None
-                if len(code) != 6 or not code.isdecimal() or not first <= last:
-                    raise InvalidRegions(f"{path}, line {number}: code, since, until")
-                years[code] = (first, last)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InvalidRegions(f"{path} cannot be read") from error
+        text = files.read(path, MOST_BYTES).decode("utf-8-sig")
+        for number, row in enumerate(csv.DictReader(io.StringIO(text, newline="")), 2):
+            code, *span = (row.get(name) or "" for name in ("code", "since", "until"))
+            try:
+                first, last = (int(y or d) for y, d in zip(span, _ALWAYS, strict=True))
+            except ValueError:
+                raise InvalidFile(f"{path}, line {number}: no year") from None
+            if len(code) != 6 or not code.isdecimal() or not first <= last:
+                raise InvalidFile(f"{path}, line {number}: code, since, until")
+            years[code] = (first, last)
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InvalidFile(f"{path} cannot be read") from error
     if not years:
-        raise InvalidRegions(f"{path} holds no division")
+        raise InvalidFile(f"{path} holds no division")
     return Regions(years, whole=True)

@@ -4,9 +4,11 @@ Time is a fact: the edge reads the clock once and passes the moment down, so tha
 replay and a test see the same instant. Everything is aware UTC.
 """
 
+import asyncio
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 JUMP_S = 3600.0
 CALM_S = 86_400.0
@@ -21,6 +23,23 @@ def now() -> datetime:
 def since_boot() -> float:
     """Seconds that no setting of the clock changes; where it can be had, sleep counts."""
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
+def zone(name: str) -> ZoneInfo:
+    """A time zone. Raises `ValueError` for a name the IANA database has not."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # OSError: the name of a region
+        raise ValueError("not a time zone of the IANA database") from None
+
+
+async def pause(stop: asyncio.Event, seconds: float) -> None:
+    """Wait that long, or until `stop`."""
+    try:
+        async with asyncio.timeout(seconds):
+            await stop.wait()
+    except TimeoutError:
+        pass
 
 
 class Watch:

@@ -17,8 +17,11 @@ from pydantic import (
     Field,
     JsonValue,
     StringConstraints,
+    ValidationError,
 )
 from pydantic_core import PydanticCustomError
+
+from twinstile.platform import clock
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 _ISO_MOMENT = re.compile(
@@ -75,6 +78,18 @@ def _usual_day(day: date) -> date:
     if not EARLIEST.date() <= day < LATEST.date():
         raise PydanticCustomError("out-of-range", "between 2000 and 2100")
     return day
+
+
+def fault(error: ValidationError) -> str:
+    """Where the first fault of a document lies and why, without any value of it."""
+    first = error.errors(include_input=False, include_url=False)[0]
+    place = "/".join(map(str, first["loc"]))
+    return f"{place}: {first['msg']}"
+
+
+def _known_zone(name: str) -> str:
+    clock.zone(name)
+    return name
 
 
 class Body(BaseModel):
@@ -147,3 +162,5 @@ Slug = Annotated[
     StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$", strict=True),
     BeforeValidator(_plain),
 ]
+Zone = Annotated[str, AfterValidator(_known_zone)]
+"""The name of a time zone, for `clock.zone`."""

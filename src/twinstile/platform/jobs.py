@@ -57,7 +57,7 @@ async def run(database: Database, jobs: Sequence[Job], stop: asyncio.Event) -> N
         except Exception as error:  # noqa: BLE001 # the schedule must outlive any outage
             observe.JOBS.labels("schedule", "interrupted").inc()
             observe.log.warning("jobs interrupted", error=observe.error_kind(error))
-            await _wait(stop, RESTART_S)
+            await clock.pause(stop, RESTART_S)
 
 
 async def _keep_schedule(database: Database, jobs: Sequence[Job], stop: asyncio.Event) -> None:
@@ -95,11 +95,3 @@ async def run_once(job: Job, now: datetime) -> bool:
         return False
     observe.JOBS.labels(job.name, "done").inc()
     return True
-
-
-async def _wait(stop: asyncio.Event, seconds: float) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await stop.wait()
-    except TimeoutError:
-        pass

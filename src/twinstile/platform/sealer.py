@@ -31,7 +31,7 @@ async def run(database: Database, keys: KeyRing, file: Path, stop: asyncio.Event
         if time.monotonic() >= publish_at:
             publish_at = time.monotonic() + PUBLISH_S
             await _try(publish(database, keys, file), "failed")
-        await _wait(stop, pause)
+        await clock.pause(stop, pause)
     await _try(seal(database), "interrupted")
     await _try(publish(database, keys, file), "failed")
 
@@ -77,11 +77,3 @@ async def _try(work: Awaitable[None], outcome: str) -> bool:
         observe.log.warning("sealer stopped", what=outcome, error=observe.error_kind(error))
         return False
     return True
-
-
-async def _wait(stop: asyncio.Event, seconds: float) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await stop.wait()
-    except TimeoutError:
-        pass

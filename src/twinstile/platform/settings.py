@@ -7,14 +7,15 @@ refused outside the demo profile (the lesson of default passwords in public set-
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from twinstile.platform import embedded
+from twinstile.platform.fields import Zone
 from twinstile.platform.modes import HubMode
 
 WELL_KNOWN_SECRETS = frozenset(
@@ -43,14 +44,6 @@ class Profile(StrEnum):
     DEMO = "demo"
 
 
-def _known_zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError) as error:
-        raise ValueError("not a time zone of the IANA database") from error
-    return name
-
-
 class Settings(BaseSettings):
     """The whole configuration of one installation."""
 
@@ -63,7 +56,7 @@ class Settings(BaseSettings):
         default="hub", pattern=r"^[a-z0-9][a-z0-9-]{1,30}$", description="short name of the hub"
     )
     hub_name: str = Field(default="Hub", max_length=120, description="name shown to people")
-    timezone: Annotated[str, AfterValidator(_known_zone)] = Field(
+    timezone: Zone = Field(
         default="Asia/Shanghai", description="days, retention and case numbers follow this zone"
     )
     language: Literal["zh-CN", "en"] = Field(

@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from twinstile.platform import fields
 from twinstile.policy import areas, certlogic, nearness
 from twinstile.policy.areas import KeyArea, Level
 from twinstile.policy.certlogic import CertLogicError, Json, OperandError, Value
@@ -164,9 +165,7 @@ def compile_document(document: Mapping[str, object]) -> HubPolicy:
     try:
         parsed = _Document.model_validate(document)
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        place = "/".join(str(part) for part in first["loc"])
-        raise PolicyError(f"{place}: {first['msg']}") from None
+        raise PolicyError(fields.fault(error)) from None
     names = [rule.id for rule in parsed.rules]
     if len(set(names)) != len(names):
         raise PolicyError("rules: two rules have the same id")

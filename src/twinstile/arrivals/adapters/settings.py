@@ -1,13 +1,13 @@
 """What the settings of all transports share: frozen, closed, secrets only as paths of files."""
 
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from twinstile.arrivals.transport import POLL_S, FeedFault
-
-LARGEST_SECRET: Final = 64 * 1024
+from twinstile.platform import files
+from twinstile.platform.files import InvalidFile
 
 
 def _absolute(path: Path) -> Path:
@@ -31,10 +31,6 @@ class TransportSettings(BaseModel):
 def secret(path: Path) -> bytes:
     """What a secret's file holds, without the end of its line. Raises `FeedFault`."""
     try:
-        with path.open("rb") as file:
-            held = file.read(LARGEST_SECRET + 1).rstrip(b"\r\n")
-    except OSError:
+        return files.secret(path)
+    except InvalidFile:
         raise FeedFault("secret-unreadable") from None
-    if not held or len(held) > LARGEST_SECRET:
-        raise FeedFault("secret-unreadable")
-    return held

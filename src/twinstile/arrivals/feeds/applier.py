@@ -63,7 +63,7 @@ async def run(
         except Exception as error:  # noqa: BLE001 # it must outlive any outage
             observe.JOBS.labels(NAME, "interrupted").inc()
             observe.log.warning("applier interrupted", error=observe.error_kind(error))
-            await _wait(stop, RESTART_S)
+            await clock.pause(stop, RESTART_S)
 
 
 class _Work:
@@ -85,7 +85,7 @@ class _Work:
         try:
             while not stop.is_set():
                 await self._begin_due()
-                await _wait(stop, LOOK_S)
+                await clock.pause(stop, LOOK_S)
                 await self._end_done()
         finally:
             for task in self._busy.values():
@@ -130,11 +130,3 @@ class _Work:
         terms = forms.terms(house.settings, mode, clock.now())
         desk = Desk(self._database, house.keys.of(feed.hub_id), terms, clock.now)
         await applying.work(desk, feed)
-
-
-async def _wait(stop: asyncio.Event, seconds: float) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await stop.wait()
-    except TimeoutError:
-        pass

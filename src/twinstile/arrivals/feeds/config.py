@@ -4,7 +4,6 @@
 Secrets are files of their own and are read whenever they are needed.
 """
 
-import tomllib
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,7 +18,6 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    ValidationError,
     model_validator,
 )
 
@@ -31,18 +29,14 @@ from twinstile.arrivals.adapters.sftp import SftpSettings
 from twinstile.arrivals.feeds.reading import FORMATS
 from twinstile.arrivals.feeds.types import Feed
 from twinstile.arrivals.transport import FeedFault, Transport
-from twinstile.platform import signatures
+from twinstile.platform import files, signatures
+from twinstile.platform.files import InvalidFile
 from twinstile.platform.settings import Settings
 from twinstile.platform.signatures import Algorithm, SharedKey
 
-LARGEST: Final = 1 << 20
 NAME: Final = r"^[a-z0-9][a-z0-9-]{0,38}$"
 STALE_AFTER: Final = 3
 """How many expected intervals without a word make a feed stale."""
-
-
-class InvalidFeeds(ValueError):
-    """The operator's file cannot be used; the message says which place and why, no value."""
 
 
 class Department(StrEnum):
@@ -155,11 +149,11 @@ class Sender:
 
 
 def of(settings: Settings) -> tuple[Sender, ...]:
-    """The feeds of this installation. Raises `InvalidFeeds`."""
+    """The feeds of this installation. Raises `InvalidFile`."""
     told = _load(settings.feeds_file, settings.feeds_path)
     senders = tuple(_sender(one, settings) for one in told.feed)
     if len({(one.feed.hub_id, one.feed.name) for one in senders}) < len(senders):
-        raise InvalidFeeds(
+        raise InvalidFile(
             f"{settings.feeds_path}: two feeds of {settings.hub_id} have one name"
         )
     return senders
@@ -182,17 +176,4 @@ def _sender(told: _Entry, settings: Settings) -> Sender:
 
 @lru_cache(maxsize=8)
 def _load(named: Path | None, path: Path) -> _File:
-    if named is None and not path.exists():
-        return _File()
-    try:
-        with path.open("rb") as file:
-            raw = file.read(LARGEST + 1)
-        if len(raw) > LARGEST:
-            raise InvalidFeeds(f"{path}: more than a megabyte")
-        return _File.model_validate(tomllib.loads(raw.decode()))
-    except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        place = "/".join(str(part) for part in first["loc"])
-        raise InvalidFeeds(f"{path}: {place}: {first['msg']}") from None
-    except (OSError, ValueError) as error:
-        raise InvalidFeeds(f"{path}: {error}") from error
+    return files.toml(path, _File, optional=named is None)

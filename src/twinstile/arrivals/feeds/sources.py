@@ -27,7 +27,7 @@ async def of(
     departments: Collection[Department],
     now: datetime,
 ) -> list[SourceAnswer]:
-    """The feeds of these departments at a hub. Raises `InvalidFeeds`."""
+    """The feeds of these departments at a hub. Raises `InvalidFile`."""
     senders = standing.of_hub(config.of(settings), hub_id)
     asked = [one for one in senders if one.department in departments]
     return [

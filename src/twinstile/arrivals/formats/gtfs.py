@@ -13,7 +13,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Final
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from twinstile.arrivals.formats.gtfs_tables import Tables, day_of, seconds
 from twinstile.arrivals.formats.reasons import Reason
@@ -31,6 +30,7 @@ from twinstile.arrivals.records import (
     Unreadable,
 )
 from twinstile.arrivals.types import Mode
+from twinstile.platform import clock
 
 SCHEME: Final = "gtfs"
 DAYS: Final = range(-1, 3)
@@ -362,8 +362,8 @@ class _Timetable:
         rows = self.tables.rows("agency", ("agency_timezone",))
         name = next((cells[0] for _, cells in rows), "")
         try:
-            return ZoneInfo(name), ()
-        except (ZoneInfoNotFoundError, ValueError, OSError):
+            return clock.zone(name), ()
+        except ValueError:
             return self.reading.tz, ("no-timezone",)
 
 

@@ -4,28 +4,27 @@ The standard's own tables could not be had; the profiles that come with the serv
 is published of live systems, and an operator's file takes the place of one that differs.
 """
 
-import tomllib
 from collections.abc import Mapping
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 from pydantic import (
     AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
-    ValidationError,
     model_validator,
 )
 
 from twinstile.credentials.types import CredentialStatus
+from twinstile.platform import clock, files
+from twinstile.platform.fields import Zone
 from twinstile.platform.pointers import Pointer
 
 PACKS: Final = Path(__file__).with_name("packs")
-LARGEST: Final = 64 * 1024
 STATED: Final = frozenset(
     {
         CredentialStatus.GREEN,
@@ -38,10 +37,6 @@ STATED: Final = frozenset(
     }
 )
 """What a provider can say of a code; the other words are ours."""
-
-
-class ProfileError(Exception):
-    """A profile cannot be used; the message says where and why."""
 
 
 class Recipe(StrEnum):
@@ -62,14 +57,6 @@ def _stated(status: CredentialStatus) -> CredentialStatus:
     if status not in STATED:
         raise ValueError("not a word of a provider's")
     return status
-
-
-def _known_zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError) as error:
-        raise ValueError("not a time zone of the IANA database") from error
-    return name
 
 
 Stated = Annotated[CredentialStatus, AfterValidator(_stated)]
@@ -143,7 +130,7 @@ class Answering(_Part):
 class Profile(_Part):
     profile: Name
     title: Annotated[dict[str, str], Field(min_length=1, max_length=20)]
-    zone: Annotated[str, AfterValidator(_known_zone)] = "Asia/Shanghai"
+    zone: Zone = "Asia/Shanghai"
     asking: Asking
     signing: Signing = Signing()
     answering: Answering
@@ -161,7 +148,7 @@ class Profile(_Part):
 
     @cached_property
     def timezone(self) -> ZoneInfo:
-        return ZoneInfo(self.zone)
+        return clock.zone(self.zone)
 
 
 def templates(members: Mapping[str, str | dict[str, str]]) -> list[str]:
@@ -171,20 +158,5 @@ def templates(members: Mapping[str, str | dict[str, str]]) -> list[str]:
 
 
 def load(name: str) -> Profile:
-    """A pack by its name, or a file by its path with a / in it. Raises `ProfileError`."""
-    path = Path(name) if "/" in name else PACKS / f"{name}.toml"
-    try:
-        with path.open("rb") as file:
-            written = file.read(LARGEST + 1)
-    except (OSError, ValueError):
-        raise ProfileError(f"{name}: no such profile") from None
-    if len(written) > LARGEST:
-        raise ProfileError(f"{name}: longer than {LARGEST} bytes")
-    try:
-        return Profile.model_validate(tomllib.loads(written.decode()))
-    except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        place = "/".join(map(str, first["loc"]))
-        raise ProfileError(f"{name}: {place}: {first['msg']}") from None
-    except (ValueError, RecursionError):
-        raise ProfileError(f"{name}: not TOML") from None
+    """A pack by its name, or a file by its path with a / in it. Raises `InvalidFile`."""
+    return files.toml(Path(name) if "/" in name else PACKS / f"{name}.toml", Profile)

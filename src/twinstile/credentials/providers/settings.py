@@ -1,6 +1,5 @@
 """The online providers of a hub: a TOML file that `TWINSTILE_PROVIDERS_FILE` names."""
 
-import tomllib
 from pathlib import Path
 from typing import Annotated, Final, Self
 from urllib.parse import urlsplit
@@ -10,24 +9,19 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    ValidationError,
     model_validator,
 )
 
 from twinstile.credentials.providers import profiles, questions
 from twinstile.credentials.providers.online import AT_ONCE, MOST_BYTES, WITHIN_S, Online
-from twinstile.credentials.providers.profiles import Name, ProfileError
+from twinstile.credentials.providers.profiles import Name
 from twinstile.credentials.providers.questions import SecretUnusable
-from twinstile.platform import outbound
+from twinstile.platform import files, outbound
+from twinstile.platform.files import InvalidFile
 from twinstile.platform.outbound import Line, Outbound
 
-LARGEST: Final = 64 * 1024
 CONNECT_S: Final = 0.35
 """So that a second address is still tried within the deadline."""
-
-
-class InvalidProviders(Exception):
-    """The providers' file cannot be used; the message says where and why."""
 
 
 def _address(url: str) -> str:
@@ -76,15 +70,16 @@ class ProviderSettings(BaseModel):
         return self
 
     def open(self) -> Online:
-        """Raises `InvalidProviders`."""
+        """Raises `InvalidFile`."""
         try:
             profile = profiles.load(self.profile)
-            sign = questions.signer(profile.signing, self._secret())
-        except (ProfileError, SecretUnusable) as error:
-            raise InvalidProviders(f"provider {self.name}: {error}") from None
+            secret = files.secret(self.secret_file) if self.secret_file else b""
+            sign = questions.signer(profile.signing, secret)
+        except (InvalidFile, SecretUnusable) as error:
+            raise InvalidFile(f"provider {self.name}: {error}") from None
         parameters = {**self.parameters, "app_id": self.app_id}
         if lacking := questions.missing(profile, parameters):
-            raise InvalidProviders(f"provider {self.name}: set {', '.join(lacking)}")
+            raise InvalidFile(f"provider {self.name}: set {', '.join(lacking)}")
         return Online(
             name=self.name,
             profile=profile,
@@ -104,7 +99,7 @@ class ProviderSettings(BaseModel):
                 else None
             )
         except (OSError, ValueError):
-            raise InvalidProviders(f"provider {self.name}: its certificates' files") from None
+            raise InvalidFile(f"provider {self.name}: its certificates' files") from None
         return Line(
             within_s=WITHIN_S,
             most_bytes=MOST_BYTES,
@@ -115,15 +110,6 @@ class ProviderSettings(BaseModel):
             at_once=AT_ONCE,
             kept=AT_ONCE,
         )
-
-    def _secret(self) -> bytes:
-        if self.secret_file is None:
-            return b""
-        try:
-            with self.secret_file.open("rb") as file:
-                return file.read(LARGEST).rstrip(b"\r\n")
-        except OSError:
-            raise SecretUnusable("its secret's file cannot be read") from None
 
 
 class _File(BaseModel):
@@ -139,23 +125,9 @@ class _File(BaseModel):
         return self
 
 
-def load(path: Path) -> tuple[Online, ...]:
+def load(path: Path, *, optional: bool = False) -> tuple[Online, ...]:
     """The providers of a hub, as they are asked in turn whose code it is.
 
-    Raises `InvalidProviders`.
+    `optional`: none where there is no such file. Raises `InvalidFile`.
     """
-    try:
-        with path.open("rb") as file:
-            written = file.read(LARGEST + 1)
-        if len(written) > LARGEST:
-            raise InvalidProviders(f"longer than {LARGEST} bytes")
-        found = _File.model_validate(tomllib.loads(written.decode()))
-    except OSError:
-        raise InvalidProviders("the file cannot be read") from None
-    except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        place = "/".join(map(str, first["loc"]))
-        raise InvalidProviders(f"{place}: {first['msg']}") from None
-    except (ValueError, RecursionError):
-        raise InvalidProviders("not TOML") from None
-    return tuple(one.open() for one in found.provider)
+    return tuple(one.open() for one in files.toml(path, _File, optional=optional).provider)

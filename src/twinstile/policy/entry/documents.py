@@ -13,6 +13,7 @@ from typing import Annotated, Self, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from twinstile.platform import fields
 from twinstile.policy import certlogic
 from twinstile.policy.certlogic import CertLogicError, Json, OperandError, Rule, Value
 from twinstile.policy.documents import PolicyError
@@ -111,9 +112,7 @@ def compile_entry(document: Mapping[str, object]) -> EntryPolicy:
     try:
         parsed = _EntryDocument.model_validate(document)
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        place = "/".join(str(part) for part in first["loc"])
-        raise PolicyError(f"{place}: {first['msg']}") from None
+        raise PolicyError(fields.fault(error)) from None
     return EntryPolicy(
         parsed.entry,
         parsed.version,

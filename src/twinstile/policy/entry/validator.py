@@ -6,7 +6,6 @@ those of the EU Digital COVID Certificate, which other certificates can be writt
 """
 
 import contextlib
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,14 +16,14 @@ from math import prod
 from pathlib import Path
 from typing import Final, cast
 
+from twinstile.platform import files
+from twinstile.platform.files import InvalidFile
 from twinstile.policy import certlogic, certlogic_dates, documents, validator
 from twinstile.policy.certlogic import Json
 from twinstile.policy.documents import PolicyError
 from twinstile.policy.entry.documents import EntryPolicy, EntryRule, compile_entry, met
 from twinstile.policy.validator import LANGUAGES, Finding, finding
 
-LARGEST: Final = 1 << 20
-"""Bytes of a document."""
 _EVENTS: Final = ("v", "t", "r")
 """Vaccinations, tests, recoveries."""
 _FIELDS: Final = {
@@ -47,25 +46,21 @@ _CLOCK: Final = datetime(2026, 7, 1, 12, tzinfo=UTC)
 _FAR: Final = timedelta(days=40 * 366)
 
 
-class InvalidEntryRules(ValueError):
-    """A document the operator names cannot be used; the message says which and why."""
-
-
 @lru_cache(maxsize=4)
 def load(names: tuple[str, ...]) -> Mapping[str, EntryPolicy]:
     """The entry rules of a hub by name: packs, and files by their path.
 
     Rules that are over are loaded too: they say so when they are asked. Raises
-    `InvalidEntryRules`.
+    `InvalidFile`.
     """
     found: dict[str, EntryPolicy] = {}
     for name in names:
         try:
             policy = _usable(name)
         except (OSError, ValueError, RecursionError, PolicyError) as error:
-            raise InvalidEntryRules(f"{name}: {error}") from error
+            raise InvalidFile(f"{name}: {error}") from error
         if found.setdefault(policy.name, policy) is not policy:
-            raise InvalidEntryRules(f"{name}: there are two rule sets {policy.name!r}")
+            raise InvalidFile(f"{name}: there are two rule sets {policy.name!r}")
     return found
 
 
@@ -73,12 +68,7 @@ def _usable(name: str) -> EntryPolicy:
     """A pack, or a file with nothing against it but that it may be over."""
     if "/" not in name:
         return compile_entry(documents.read_pack(name))
-    with Path(name).open("rb") as file:
-        raw = file.read(LARGEST + 1)
-    document: object = json.loads(raw) if len(raw) <= LARGEST else None
-    if not isinstance(document, dict):
-        raise PolicyError("no JSON object of at most a megabyte")
-    rules = cast("dict[str, object]", document)
+    rules = files.document(Path(name))
     for fault in judge(rules, date.min):
         raise PolicyError(f"{fault.text['en']} {fault.remedy['en']}")
     return compile_entry(rules)

@@ -4,29 +4,23 @@ What no channel carries goes into the folder. Of an exercise nothing leaves by a
 of a demo only by a channel that says so: invented numbers may be somebody's.
 """
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from twinstile.arrivals.adapters.calls import Calls, Name
 from twinstile.arrivals.adapters.settings import FilePath
 from twinstile.arrivals.transport import FeedFault
+from twinstile.platform import files
 from twinstile.platform.modes import HubMode
 from twinstile.platform.settings import Settings
 from twinstile.screening.notices.channels import FILE, Channel, FileChannel
 from twinstile.screening.notices.gateway import Gateway, GatewaySettings
 from twinstile.screening.types import Addressee
-
-LARGEST: Final = 1 << 20
-
-
-class InvalidChannels(ValueError):
-    """The operator's file cannot be used; the message says which place and why, no value."""
 
 
 class _Named(BaseModel):
@@ -110,24 +104,11 @@ class Channels:
 
 
 def of(settings: Settings) -> Channels:
-    """The channels of this installation. Raises `InvalidChannels`."""
+    """The channels of this installation. Raises `InvalidFile`."""
     return _load(settings.channels_file, settings.channels_path, settings.outbox_path)
 
 
 @lru_cache(maxsize=8)
 def _load(named: Path | None, path: Path, outbox: Path) -> Channels:
-    if named is None and not path.exists():
-        return Channels({}, outbox)
-    try:
-        with path.open("rb") as file:
-            raw = file.read(LARGEST + 1)
-        if len(raw) > LARGEST:
-            raise InvalidChannels(f"{path}: more than a megabyte")
-        told = _File.model_validate(tomllib.loads(raw.decode()))
-    except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        place = "/".join(str(part) for part in first["loc"])
-        raise InvalidChannels(f"{path}: {place}: {first['msg']}") from None
-    except (OSError, ValueError) as error:
-        raise InvalidChannels(f"{path}: {error}") from error
+    told = files.toml(path, _File, optional=named is None)
     return Channels({one.name: one for one in told.channel}, outbox)
