@@ -33,6 +33,7 @@ from twinstile.platform import (
     ledger_api,
     observe,
     offline_shifts_api,
+    shifts_api,
 )
 from twinstile.platform import api as platform
 from twinstile.platform.approvals import Kinds
@@ -62,6 +63,7 @@ ROUTERS = (
     screening.router,  # the gate's: routes are tried in this order
     screening.facts_router,
     platform.router,
+    shifts_api.router,
     offline_shifts_api.router,
     certificates.router,
     access_api.router,

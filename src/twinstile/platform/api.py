@@ -4,24 +4,22 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request, Response
 from pydantic import Field
 from sqlalchemy import select
 
-from twinstile.platform import clock, devices, shifts
+from twinstile.platform import browsers, clock, devices, shifts
 from twinstile.platform.auth import Principal, Scope
+from twinstile.platform.browsers import AlreadyEnrolled, ForeignPage, HttpsNeeded
 from twinstile.platform.devices import Direction, LaneKind
 from twinstile.platform.errors import (
     AlreadyExists,
     EnrolmentRefused,
     Forbidden,
     NotFound,
-    SignInRefused,
-    TooMany,
     documented,
 )
 from twinstile.platform.fields import Answer, Body, Line, Slug, Word
-from twinstile.platform.modes import HubMode
 from twinstile.platform.roles import Role
 from twinstile.platform.tables import Device, Lane, Operator
 from twinstile.platform.web import GatedRoute, Home, Read, Tx, caller
@@ -32,13 +30,20 @@ router = APIRouter(prefix="/v1", route_class=GatedRoute)
 class EnrolBody(Body):
     code: Line = Field(description="the one-time code", examples=["hub:7KQ2M4PDXA"])
     name: Line = Field(description="name of the device for people", examples=["North 3 tablet"])
+    browser: bool = Field(
+        default=False,
+        description="for a page of the service itself: the browser keeps the token in a cookie",
+    )
 
 
 class EnrolAnswer(Answer):
     hub_id: str
     device_id: UUID
     lane_id: str | None
-    token: str = Field(description="the device's own token; shown once")
+    token: str | None = Field(
+        description="the device's own token, shown once; null in a browser, which keeps it in "
+        "a cookie"
+    )
 
 
 class CodeBody(Body):
@@ -113,42 +118,30 @@ class OperatorList(Answer):
     operators: list[OperatorAnswer]
 
 
-class SignInBody(Body):
-    login: Slug = Field(examples=["li.na"])
-    passcode: Word = Field(examples=["7KQ2-M4PD-XA9W"])
-
-
-class ShiftAnswer(Answer):
-    shift_id: UUID
-    token: str = Field(description="the token of this shift; shown once")
-    roles: list[Role]
-    scopes: list[str]
-    ends_at: datetime
-
-
-class MeAnswer(Answer):
-    hub_id: str
-    mode: HubMode = Field(description="PRACTICE and DEMO: nobody real is screened here")
-    device_id: UUID
-    lane_id: str | None
-    operator_id: UUID | None
-    shift_id: UUID | None
-    roles: list[Role]
-    scopes: list[str]
-
-
 @router.post(
     "/devices:enrol",
     status_code=201,
     tags=["devices"],
     summary="Enrol a device with a one-time code",
-    responses=documented(EnrolmentRefused),
+    responses=documented(EnrolmentRefused, AlreadyEnrolled, ForeignPage, HttpsNeeded),
 )
-async def enrol_device(body: EnrolBody, tx: Tx) -> EnrolAnswer:
-    """Let a tablet or desk computer in. The only call that needs no token: it needs a code."""
+async def enrol_device(
+    body: EnrolBody, request: Request, response: Response, tx: Tx, home: Home
+) -> EnrolAnswer:
+    """Let a tablet or desk computer in. The only call that needs no token: it needs a code.
+
+    A browser is let in over HTTPS, or on the machine of the service, and once.
+    """
+    if body.browser:
+        await browsers.require_fresh(request, home.settings, home.gatekeeper)
     done = await devices.enrol(tx, body.code, body.name, clock.now())
+    if body.browser:
+        browsers.keep_device(response, done.token)
     return EnrolAnswer(
-        hub_id=done.hub_id, device_id=done.device_id, lane_id=done.lane_id, token=done.token
+        hub_id=done.hub_id,
+        device_id=done.device_id,
+        lane_id=done.lane_id,
+        token=None if body.browser else done.token,
     )
 
 
@@ -344,54 +337,3 @@ async def disable_operator(
     """End a person's access; open shifts end with it within two seconds."""
     await shifts.disable_operator(tx, who, operator_id, clock.now())
     home.gatekeeper.forget()
-
-
-@router.post(
-    "/shifts",
-    status_code=201,
-    tags=["shifts"],
-    summary="Sign in on this device for a shift",
-    responses=documented(SignInRefused, TooMany),
-)
-async def sign_in(
-    body: SignInBody, home: Home, device: Annotated[Principal, caller(Scope.SHIFTS_WRITE)]
-) -> ShiftAnswer:
-    """Sign an operator in on the calling device. After five wrong passcodes the login waits."""
-    done = await shifts.sign_in(home.database, device, body.login, body.passcode, clock.now())
-    return ShiftAnswer(
-        shift_id=done.shift_id,
-        token=done.token,
-        roles=sorted(done.roles),
-        scopes=sorted(done.scopes),
-        ends_at=done.ends_at,
-    )
-
-
-@router.delete(
-    "/shifts/current",
-    status_code=204,
-    tags=["shifts"],
-    summary="Sign out",
-    responses=documented(NotFound),
-)
-async def sign_out(
-    tx: Tx, home: Home, who: Annotated[Principal, caller(Scope.SHIFTS_END)]
-) -> None:
-    """End the shift of the calling token."""
-    await shifts.sign_out(tx, who, clock.now())
-    home.gatekeeper.forget()
-
-
-@router.get("/me", tags=["shifts"], summary="Who am I")
-async def read_me(who: Annotated[Principal, caller(Scope.SELF_READ)]) -> MeAnswer:
-    """The device, operator, roles and scopes of the calling token."""
-    return MeAnswer(
-        hub_id=who.hub_id,
-        mode=who.mode,
-        device_id=who.device_id,
-        lane_id=who.lane_id,
-        operator_id=who.operator_id,
-        shift_id=who.shift_id,
-        roles=sorted(who.roles),
-        scopes=sorted(who.scopes),
-    )

@@ -248,14 +248,15 @@ def scopes_of(roles: frozenset[Role]) -> frozenset[Scope]:
 
 _DEVICE_SQL = """
 SELECT d.device_id, d.lane_id, NULL::uuid, NULL::uuid, NULL::text[], NULL::timestamptz,
-       EXISTS (SELECT FROM closure c WHERE c.hub_id = d.hub_id), h.mode
+       EXISTS (SELECT FROM closure c WHERE c.hub_id = d.hub_id), h.mode,
+       d.revoked_at IS NOT NULL
 FROM device d
 JOIN hub h ON h.hub_id = d.hub_id
-WHERE d.hub_id = $1 AND d.token_hash = $2 AND d.revoked_at IS NULL
+WHERE d.hub_id = $1 AND d.token_hash = $2
 """
 _SHIFT_SQL = """
 SELECT d.device_id, d.lane_id, s.operator_id, s.shift_id, s.roles, s.ends_at,
-       EXISTS (SELECT FROM closure c WHERE c.hub_id = d.hub_id), h.mode
+       EXISTS (SELECT FROM closure c WHERE c.hub_id = d.hub_id), h.mode, false
 FROM shift s
 JOIN device d ON d.hub_id = s.hub_id AND d.device_id = s.device_id AND d.revoked_at IS NULL
 JOIN operator o
@@ -264,6 +265,13 @@ JOIN hub h ON h.hub_id = d.hub_id
 WHERE s.hub_id = $1 AND s.token_hash = $2 AND s.ended_at IS NULL AND s.ends_at > $3
 """
 _QUERIES = {TokenKind.DEVICE: _DEVICE_SQL, TokenKind.SHIFT: _SHIFT_SQL}
+
+
+class DeviceRevoked(Unauthenticated):
+    """Told of a token that was ours, so that a browser forgets what it holds."""
+
+    slug = "device-revoked"
+    title = "This device was shut out"
 
 
 class Gatekeeper:
@@ -275,7 +283,7 @@ class Gatekeeper:
         self._known: dict[bytes, tuple[float, Principal]] = {}
 
     async def principal(self, token: str) -> Principal:
-        """The caller behind the token. Raises `Unauthenticated`."""
+        """The caller behind the token. Raises `Unauthenticated`, `DeviceRevoked`."""
         digest = token_digest(token)
         moment = time.monotonic()
         known = self._known.get(digest)
@@ -302,7 +310,9 @@ class Gatekeeper:
             row = await tx.raw.fetchrow(_QUERIES[TokenKind(kind)], hub_id, digest, *moments)
         if row is None:
             raise Unauthenticated
-        device_id, lane_id, operator_id, shift_id, roles, ends_at, closed, mode = row
+        device_id, lane_id, operator_id, shift_id, roles, ends_at, closed, mode, revoked = row
+        if revoked:
+            raise DeviceRevoked
         held = frozenset(Role(role) for role in roles or ())
         scopes = scopes_of(held) if operator_id else DEVICE_SCOPES
         return Principal(

@@ -129,6 +129,12 @@ class Settings(BaseSettings):
         min_length=16,
         description="bearer token for /metrics; without it only this machine may read them",
     )
+    public_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[A-Za-z0-9.\-]+(:[0-9]+)?$|^https?://\[[0-9a-fA-F:]+\](:[0-9]+)?$",
+        description="where browsers reach the service if a proxy carries TLS: "
+        "https://hub-east.example",
+    )
     host: str = Field(default="127.0.0.1", description="address to listen on")
     port: int = Field(default=8222, ge=0, le=65535, description="port to listen on")
     workers: int = Field(

@@ -18,7 +18,7 @@ from twinstile.platform.db import Database, Reading, Transaction
 from twinstile.platform.errors import AlreadyExists, NotFound, SignInRefused, TooMany
 from twinstile.platform.events import Happening
 from twinstile.platform.roles import Role
-from twinstile.platform.tables import Operator, Shift
+from twinstile.platform.tables import Device, Operator, Shift
 
 SHIFT_LENGTH = timedelta(hours=12)
 FAILURES_BEFORE_LOCK = 5
@@ -121,9 +121,15 @@ RETURNING operator_id, passcode_hash, roles
 
 
 async def sign_in(
-    database: Database, device: Principal, login: str, passcode: str, at: datetime
+    database: Database,
+    device: Principal,
+    login: str,
+    passcode: str,
+    at: datetime,
+    *,
+    alone: bool = False,
 ) -> SignedIn:
-    """Begin a shift on the device.
+    """Begin a shift on the device; `alone`: whatever shift is open on it ends.
 
     An attempt is counted as a failure before the passcode is looked at, and success takes the
     count back: however many guesses come at once, no more are verified than the lock allows.
@@ -150,6 +156,8 @@ async def sign_in(
             )
         raise SignInRefused
     async with database.transaction() as tx:
+        if alone:
+            await _end_others(tx, device, at)
         return await _begin(tx, device, operator_id, frozenset(map(Role, roles)), at)
 
 
@@ -182,6 +190,32 @@ def _fits(passcode_hash: str, passcode: str) -> bool:
         return _HASHER.verify(passcode_hash, passcode)
     except (VerificationError, InvalidHashError):
         return False
+
+
+async def _end_others(tx: Transaction, device: Principal, at: datetime) -> None:
+    """End what is open on the device. Its row is locked: of two at once, one stays."""
+    here = (Device.hub_id == device.hub_id, Device.device_id == device.device_id)
+    await tx.sql.execute(select(Device.device_id).where(*here).with_for_update(key_share=True))
+    ended = await tx.sql.execute(
+        update(Shift)
+        .where(
+            Shift.hub_id == device.hub_id,
+            Shift.device_id == device.device_id,
+            Shift.ended_at.is_(None),
+            Shift.ends_at > at,
+        )
+        .values(ended_at=at)
+        .returning(Shift.shift_id, Shift.operator_id)
+    )
+    await events.append(
+        tx,
+        [
+            Happening(
+                device.hub_id, "shift.ended", shift_id, at, {}, device.device_id, operator
+            )
+            for shift_id, operator in ended
+        ],
+    )
 
 
 async def _begin(

@@ -20,7 +20,7 @@ from fastapi.security.http import HTTPBase
 from starlette.requests import HTTPConnection
 from typing_extensions import override
 
-from twinstile.platform import body, observe
+from twinstile.platform import body, browsers, observe
 from twinstile.platform.auth import Gatekeeper, Principal, Scope
 from twinstile.platform.crypto import KeyRing
 from twinstile.platform.db import Database, Reading, Transaction
@@ -37,7 +37,6 @@ from twinstile.platform.modes import HubMode
 from twinstile.platform.settings import Settings
 
 BODY_LIMIT = 1 << 20
-MAX_TOKEN = 256
 TOKENS = (
     "A device token (from enrolment), a shift token (from signing in) or a partner's access "
     "token."
@@ -89,12 +88,12 @@ class GatedRoute(APIRoute):
     ) -> Callable[[Request], Coroutine[Any, Any, Response]]:  # pyright: ignore[reportExplicitAny] # as FastAPI declares it
         inner = super().get_route_handler()
         takes_body = self.body_field is not None
-        takes_token = any(isinstance(part.call, Caller) for part in self.dependant.dependencies)
+        needed = _needed(self.dependant)
         parameters = frozenset(_parameters(self.dependant))
 
         async def handle(request: Request) -> Response:
-            if takes_token:
-                request.scope[KNOWN] = known = await _look_up(request)
+            if needed is not None:
+                request.scope[KNOWN] = known = await _look_up(request, needed)
                 if known.mode is not HubMode.PRODUCTION:
                     request.scope[observe.MODE] = known.mode
             if request.scope["query_string"]:
@@ -114,6 +113,12 @@ class BatchRoute(GatedRoute):
     """A route that takes a tablet's backlog."""
 
     limit: ClassVar[int] = 8 << 20
+
+
+def _needed(dependant: Dependant) -> frozenset[Scope] | None:
+    """The scopes of a route; None where no token is needed."""
+    callers = [part.call for part in dependant.dependencies if isinstance(part.call, Caller)]
+    return frozenset[Scope]().union(*(c.scopes for c in callers)) if callers else None
 
 
 def _parameters(dependant: Dependant) -> Iterator[str]:
@@ -153,15 +158,15 @@ class Caller(HTTPBase):
             scheme_name="token",
             description=TOKENS,
         )
-        self._scopes = scopes
+        self.scopes: frozenset[Scope] = scopes
 
     @override
     async def __call__(self, request: HTTPConnection) -> Principal:  # pyright: ignore[reportIncompatibleMethodOverride]
         known = cast("Principal", request.scope[KNOWN])
-        if not self._scopes <= known.scopes:
+        if not self.scopes <= known.scopes:
             if known.closed:
                 raise HubClosed
-            missing = sorted(self._scopes - known.scopes)
+            missing = sorted(self.scopes - known.scopes)
             raise Forbidden(f"This needs the scope {', '.join(missing)}.")
         return known
 
@@ -171,11 +176,17 @@ def caller(*scopes: Scope) -> object:
     return Security(Caller(frozenset(scopes)), scopes=[str(scope) for scope in scopes])
 
 
-async def _look_up(request: Request) -> Principal:
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not token or len(token) > MAX_TOKEN:
+async def _look_up(request: Request, needed: frozenset[Scope]) -> Principal:
+    home = house(request)
+    given = request.headers.get("authorization")
+    if given is None:
+        known = await browsers.caller(request, home.settings, home.gatekeeper, needed)
+        browsers.require_no_form(request)
+        return known
+    scheme, _, token = given.partition(" ")
+    if scheme.lower() != "bearer" or not token or len(token) > browsers.MAX_TOKEN:
         raise Unauthenticated
-    return await house(request).gatekeeper.principal(token.strip())
+    return await home.gatekeeper.principal(token.strip())
 
 
 async def _transaction(request: Request) -> AsyncGenerator[Transaction]:

@@ -15,6 +15,7 @@ from pydantic import Field
 from twinstile.platform import access, clock
 from twinstile.platform.access import Action
 from twinstile.platform.auth import PARTNER_SCOPES, Principal, Scope, TokenKind
+from twinstile.platform.browsers import MAX_TOKEN
 from twinstile.platform.errors import (
     FieldFault,
     Forbidden,
@@ -26,7 +27,7 @@ from twinstile.platform.errors import (
     documented,
 )
 from twinstile.platform.fields import Answer, Body, Line, Word
-from twinstile.platform.web import MAX_TOKEN, TOKENS, GatedRoute, Home, Read, Tx, caller
+from twinstile.platform.web import TOKENS, GatedRoute, Home, Read, Tx, caller
 from twinstile.sharing import changes, partners, tokens
 from twinstile.sharing.changes import CursorExpired
 from twinstile.sharing.feed import Asked, Feed
