@@ -1,9 +1,10 @@
 """Fever cases and where each was sent."""
 
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 from sqlalchemy import Index, SmallInteger, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from twinstile.platform.tables import Base, HubKey, UuidKey
@@ -44,6 +45,13 @@ class FeverCase(Base):
             unique=True,
             postgresql_where=text("closed_at IS NULL AND episode_of IS NOT NULL"),
         ),
+        Index(
+            None,
+            "facility_id",
+            "hub_id",
+            postgresql_where=text("closed_at IS NULL AND facility_id IS NOT NULL"),
+        ),
+        Index(None, "late_since", "hub_id", postgresql_where=text("late_since IS NOT NULL")),
     )
 
     hub_id: Mapped[HubKey]
@@ -64,6 +72,11 @@ class FeverCase(Base):
     age_years: Mapped[int | None] = mapped_column(SmallInteger)
     episode_of: Mapped[UUID | None]
     """The person whose only open case this is; null where nobody is known."""
+    severity: Mapped[str | None]
+    facility_id: Mapped[str | None]
+    """Where it was sent last, of the facilities the hub has entered."""
+    late_since: Mapped[datetime | None]
+    """Since when its state is overdue."""
 
 
 class DispositionRecord(Base):
@@ -87,3 +100,136 @@ class DispositionRecord(Base):
     recorded_at: Mapped[datetime]
     device_id: Mapped[UUID]
     operator_id: Mapped[UUID]
+    particulars: Mapped[dict[str, object]] = mapped_column(JSONB, server_default=text("'{}'"))
+
+
+class Acknowledgement(Base):
+    """What a receiver said when asked by a disposition to take the patient. Appended."""
+
+    __tablename__ = "acknowledgement"
+    __table_args__ = (Index(None, "case_id", "hub_id"),)
+
+    hub_id: Mapped[HubKey]
+    acknowledgement_id: Mapped[UuidKey]
+    case_id: Mapped[UUID]
+    disposition_id: Mapped[UUID]
+    reply: Mapped[str]
+    reference: Mapped[str | None]
+    reason: Mapped[str | None]
+    said_at: Mapped[datetime]
+    recorded_at: Mapped[datetime]
+    device_id: Mapped[UUID]
+    operator_id: Mapped[UUID | None]
+
+
+class Assessment(Base):
+    """How ill a patient was found, by whom. Appended; the case has the last one's severity."""
+
+    __tablename__ = "assessment"
+    __table_args__ = (Index(None, "case_id", "hub_id"),)
+
+    hub_id: Mapped[HubKey]
+    assessment_id: Mapped[UuidKey]
+    case_id: Mapped[UUID]
+    severity: Mapped[str]
+    symptoms: Mapped[list[str]]
+    onset_on: Mapped[date | None]
+    reason: Mapped[str | None]
+    assessed_at: Mapped[datetime]
+    recorded_at: Mapped[datetime]
+    device_id: Mapped[UUID]
+    operator_id: Mapped[UUID | None]
+
+
+class Room(Base):
+    """Where people wait at the hub: a place with a number of places."""
+
+    __tablename__ = "room"
+
+    hub_id: Mapped[HubKey]
+    room_id: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    kind: Mapped[str]
+    capacity: Mapped[int] = mapped_column(SmallInteger)
+    care_minutes: Mapped[int] = mapped_column(SmallInteger)
+
+
+class Facility(Base):
+    """A receiver the hub sends people to; `capacity` is of places for the hub's, if known."""
+
+    __tablename__ = "facility"
+
+    hub_id: Mapped[HubKey]
+    facility_id: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    kind: Mapped[str]
+    capacity: Mapped[int | None] = mapped_column(SmallInteger)
+
+
+class Stay(Base):
+    """A patient in a room, until they leave it: at most one at a time for a case."""
+
+    __tablename__ = "stay"
+    __table_args__ = (
+        Index(None, "case_id", "hub_id"),
+        Index(
+            "uq_stay_in_room",
+            "hub_id",
+            "case_id",
+            unique=True,
+            postgresql_where=text("left_at IS NULL"),
+        ),
+        Index(None, "room_id", "hub_id", postgresql_where=text("left_at IS NULL")),
+    )
+
+    hub_id: Mapped[HubKey]
+    stay_id: Mapped[UuidKey]
+    case_id: Mapped[UUID]
+    room_id: Mapped[str]
+    entered_at: Mapped[datetime]
+    recorded_at: Mapped[datetime]
+    beyond_capacity: Mapped[bool]
+    device_id: Mapped[UUID]
+    operator_id: Mapped[UUID | None]
+    left_at: Mapped[datetime | None]
+    """By our clock. Null while they are in it."""
+
+
+class CareRecord(Base):
+    """What somebody in a room was given. Appended."""
+
+    __tablename__ = "care"
+    __table_args__ = (Index(None, "case_id", "hub_id"),)
+
+    hub_id: Mapped[HubKey]
+    care_id: Mapped[UuidKey]
+    case_id: Mapped[UUID]
+    stay_id: Mapped[UUID]
+    given: Mapped[list[str]]
+    tenths: Mapped[int | None] = mapped_column(SmallInteger)
+    note: Mapped[str | None]
+    given_at: Mapped[datetime]
+    recorded_at: Mapped[datetime]
+    device_id: Mapped[UUID]
+    operator_id: Mapped[UUID | None]
+
+
+class CaseWait(Base):
+    """What a case waits for beside the end of its state. Ends when it comes, or cannot come.
+
+    A projection: what it rings is an event. `due_at` is when it rings next.
+    """
+
+    __tablename__ = "case_wait"
+    __table_args__ = (
+        Index(None, "case_id", "hub_id"),
+        Index(None, "due_at", "hub_id"),
+        Index(None, "late_since", "hub_id", postgresql_where=text("late_since IS NOT NULL")),
+    )
+
+    hub_id: Mapped[HubKey]
+    subject_id: Mapped[UuidKey]
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    case_id: Mapped[UUID]
+    due_at: Mapped[datetime]
+    late_since: Mapped[datetime | None]
