@@ -18,6 +18,7 @@ import pytest
 from typer.testing import CliRunner
 
 from twinstile import app, cli
+from twinstile.cases import terms
 from twinstile.contract import operations
 from twinstile.credentials import words as words_of_credentials
 from twinstile.credentials.types import STATUSES
@@ -220,6 +221,17 @@ def test_what_a_step_needs_is_listed_event_by_event() -> None:
         for event, terms in particulars.TERMS.items()
     ]
     assert rows("docs/api.md", "| Event | Needs | Takes as well |") == wanted
+
+
+def test_what_a_disposition_needs_is_listed_code_by_code() -> None:
+    def names(fields: frozenset[str]) -> str:
+        return ", ".join(f"`{name}`" for name in sorted(fields))
+
+    wanted = [
+        f"| `{code}` | {names(asked.needs)} | {names(asked.takes)} |"
+        for code, asked in terms.TERMS.items()
+    ]
+    assert rows("docs/cases.md", "| Code | Needs | Takes as well |") == wanted
 
 
 def test_the_first_answer_has_every_member() -> None:

@@ -14,6 +14,7 @@ from twinstile.arrivals import api as arrivals
 from twinstile.arrivals.feeds import api as feeds
 from twinstile.arrivals.tags import Tagger
 from twinstile.cases import api as cases
+from twinstile.cases.wards import api as wards
 from twinstile.contract import Documented
 from twinstile.credentials import api as credentials
 from twinstile.credentials import verifying
@@ -78,6 +79,7 @@ ROUTERS = (
     feeds.router,
     feeds.pushed,
     cases.router,
+    wards.router,
     desk.router,
     emergency.router,
     outage.router,

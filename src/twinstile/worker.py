@@ -16,7 +16,7 @@ from twinstile import backups, destruction
 from twinstile.arrivals.feeds import applier, config, polling
 from twinstile.arrivals.feeds.config import PushSettings, Sender
 from twinstile.arrivals.feeds.polling import Asker
-from twinstile.cases import dispositions
+from twinstile.cases import dispositions, waits
 from twinstile.opening import Place
 from twinstile.platform import access, approvals, clock, jobs, observe, schema, sealer
 from twinstile.platform.db import Database
@@ -25,7 +25,7 @@ from twinstile.platform.tables import Hub
 from twinstile.platform.web import House
 from twinstile.policy.versions import Policies
 from twinstile.screening import transitions
-from twinstile.screening.flow import alerts, expectations, feeds, unmatched
+from twinstile.screening.flow import alerts, expectations, feeds, late_cases, unmatched
 from twinstile.screening.notices import alarm, automatic, sending
 from twinstile.screening.replay import requests
 
@@ -157,9 +157,11 @@ def _timers(house: House, policies: Policies) -> HubWork:
         await expectations.close_overdue(house.database, policies, hub_id, now)
         async with house.database.transaction() as tx:
             await dispositions.escalate_due(tx, hub_id, now, ESCALATED_AT_ONCE)
+            await waits.ring(tx, hub_id, now, ESCALATED_AT_ONCE)
             await approvals.expire(tx, hub_id, now)
         async with house.database.transaction() as tx:
             await unmatched.look(tx, hub_id, house.settings.unmatched_share, now)
+            await late_cases.watch(tx, hub_id, now)
             await alerts.go_on(tx, hub_id, now)
 
     return work

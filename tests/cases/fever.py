@@ -1,5 +1,6 @@
 """A fever case as the gates make one, and what people then do to it."""
 
+from collections.abc import Mapping
 from uuid import UUID, uuid4
 
 import people
@@ -27,6 +28,26 @@ async def case_of(hub: Hub, **more: object) -> str:
     return str((await confirmed(hub, **more))["case_id"])
 
 
+PLAN = {"anchor": "ARRIVAL", "anchor_date": "2026-11-24"}
+AREA = {"area": "330106"}
+LAWFUL = {"authority": "Hangzhou East station police", "legal_basis": "CN-IDPCL-39"}
+TRAIN = {"service_no": "G7350", "departs_at": "2026-11-24T09:30:00+08:00"}
+PARTICULARS: Mapping[str, people.Json] = {
+    "DESIGNATED_HOSPITAL": {"travel": "AMBULANCE"},
+    "FEVER_CLINIC": {"travel": "AMBULANCE"},
+    "CENTRAL_ISOLATION": {"travel": "VEHICLE", **PLAN},
+    "HOME_ISOLATION": {"home_possible": True, **AREA, **PLAN},
+    "PERSUADED_RETURN": {**AREA, **TRAIN},
+    "HEALTH_MONITORING": {**AREA, **PLAN},
+    "PUBLIC_HEALTH_OBSERVATION": {"informed": "Quzhou health bureau", **AREA, **PLAN},
+    "RELEASED": {"finding": "EXERTION_OR_HEAT"},
+    "DENIED_ENTRY": LAWFUL,
+    "EMERGENCY_CARE": {},
+    "POLICE_CUSTODY": LAWFUL,
+}
+"""What each code needs, at the moment that `dispose` says."""
+
+
 async def dispose(
     hub: Hub,
     case_id: str,
@@ -39,6 +60,7 @@ async def dispose(
         "code": code,
         "receiver": "First People's Hospital",
         "decided_at": "2026-11-24T08:15:30+08:00",
+        "particulars": PARTICULARS[code],
         **more,
     }
     return await hub.client(who).put(

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from twinstile.cases import machine
 from twinstile.cases.stages import MACHINE
-from twinstile.cases.types import TERMS, CaseEvent, CaseState, Disposition
+from twinstile.cases.terms import TERMS
+from twinstile.cases.types import CaseEvent, CaseState, Disposition
 from twinstile.platform.machine import Cause
 from twinstile.platform.roles import Role
 

@@ -10,7 +10,8 @@ import pytest
 from hubs import Hub, open_hub
 
 from twinstile.cases import dispositions, machine
-from twinstile.cases.types import TERMS, CaseEvent, CaseState, Disposition
+from twinstile.cases.terms import TERMS
+from twinstile.cases.types import CaseEvent, CaseState, Disposition
 from twinstile.platform.roles import Role
 
 NEEDING_A_RECEIVER = [code for code, terms in TERMS.items() if terms.needs_receiver]

@@ -51,6 +51,7 @@ _TYPE = '{"type": "case.opened", "fields": []}'
 _OFFER = '{"kind": "S1", "outcome": "OFFERED"}'
 _STAY = '{"code": "61"}'
 _COUGH = '"COUGH"'
+_MEAL = '"MEAL"'
 FACT = (
     *at("/temperature/value", of=NUMBERS),
     *(
@@ -383,13 +384,100 @@ TARGETS = (
         "PUT",
         f"/v1/cases/{_SOME}/dispositions/{_SOME}",
         Role.MEDIC,
-        lambda: {"code": "FEVER_CLINIC", "receiver": CANARY, "decided_at": people.now()},
+        lambda: {
+            "code": "FEVER_CLINIC",
+            "receiver": CANARY,
+            "decided_at": people.now(),
+            "particulars": {"travel": "ALONE"},
+        },
         (
             *at("/code", of=WORDS),
             *at("/receiver", "/reason", of=TEXTS),
             *at("/consent", of=FLAGS),
             *at("/decided_at", of=MOMENTS),
             Fault("/receiver", "null", "missing"),
+            *at("/particulars/travel", of=WORDS),
+            *at("/particulars/facility_id", of=SLUGS),
+            *at("/particulars/beyond_capacity", of=FLAGS),
+            Fault("/particulars", "{}", "missing", "/particulars/travel"),
+            Fault("/particulars/finding", '"NOT_INFECTIOUS"', "unknown-field"),
+            Fault("/particulars/name", f'"{CANARY}"', "unknown-field"),
+        ),
+    ),
+    Target(
+        "PUT",
+        f"/v1/cases/{_SOME}/dispositions/{_SOME}/acknowledgements/{_SOME}",
+        Role.MEDIC,
+        lambda: {"reply": "DECLINED", "reason": CANARY, "said_at": people.now()},
+        (
+            *at("/reply", of=WORDS),
+            *at("/reason", "/reference", of=TEXTS),
+            *at("/said_at", of=MOMENTS),
+            Fault("/reason", "null", "missing"),
+        ),
+    ),
+    Target(
+        "PUT",
+        f"/v1/cases/{_SOME}/assessments/{_SOME}",
+        Role.MEDIC,
+        lambda: {"severity": "MILD", "reason": CANARY, "assessed_at": people.now()},
+        (
+            *at("/severity", of=WORDS),
+            *at("/reason", of=TEXTS),
+            *at("/onset_on", of=SERVICE_DAYS),
+            *at("/assessed_at", of=MOMENTS),
+            Fault("/symptoms", f'["{CANARY}"]', "unknown-value", "/symptoms/0"),
+            Fault("/symptoms", f"[{', '.join([_COUGH] * 17)}]", "too-many"),
+        ),
+    ),
+    Target(
+        "PUT",
+        f"/v1/cases/{_SOME}/stays/{_SOME}",
+        Role.MEDIC,
+        lambda: {"room_id": "holding-1", "entered_at": people.now()},
+        (
+            *at("/room_id", of=SLUGS),
+            *at("/entered_at", of=MOMENTS),
+            *at("/beyond_capacity", of=FLAGS),
+        ),
+    ),
+    Target(
+        "PUT",
+        f"/v1/cases/{_SOME}/care/{_SOME}",
+        Role.MEDIC,
+        lambda: {"given": ["WATER"], "note": CANARY, "given_at": people.now()},
+        (
+            Fault("/given", f'["{CANARY}"]', "unknown-value", "/given/0"),
+            Fault("/given", "[]", "too-few"),
+            Fault("/given", f"[{', '.join([_MEAL] * 10)}]", "too-many"),
+            *at("/temperature_c", of=NUMBERS),
+            *at("/note", of=TEXTS),
+            *at("/given_at", of=MOMENTS),
+        ),
+    ),
+    Target(
+        "PUT",
+        "/v1/rooms/holding-1",
+        Role.SUPERVISOR,
+        lambda: {"name": CANARY, "kind": "HOLDING", "capacity": 4},
+        (
+            *at("/name", of=TEXTS),
+            *at("/kind", of=WORDS),
+            Fault("/capacity", "0", "out-of-range"),
+            Fault("/capacity", "1001", "out-of-range"),
+            Fault("/care_minutes", "4", "out-of-range"),
+        ),
+    ),
+    Target(
+        "PUT",
+        "/v1/facilities/first-hospital",
+        Role.SUPERVISOR,
+        lambda: {"name": CANARY, "kind": "HOSPITAL"},
+        (
+            *at("/name", of=TEXTS),
+            *at("/kind", of=WORDS),
+            Fault("/capacity", "0", "out-of-range"),
+            Fault("/capacity", "1001", "out-of-range"),
         ),
     ),
     Target(

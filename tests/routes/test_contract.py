@@ -87,7 +87,13 @@ async def test_the_service_takes_every_example(name: str, hub: Hub) -> None:
 
 
 def _value(parameter: re.Match[str]) -> str:
-    known = {"lane_id": "north-1", "form_no": "A-0001", "number": "1"}
+    known = {
+        "lane_id": "north-1",
+        "room_id": "holding-1",
+        "facility_id": "first-hospital",
+        "form_no": "A-0001",
+        "number": "1",
+    }
     return known.get(parameter[1], str(uuid7()))
 
 

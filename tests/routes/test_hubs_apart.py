@@ -138,7 +138,13 @@ def requests(name: str, theirs: Mapping[str, set[UUID]]) -> list[list[str]]:
 
 
 def fixed(place: str) -> str:
-    known = {"lane_id": "north-1", "version": "cn-hub", "form_no": "A-0001"}
+    known = {
+        "lane_id": "north-1",
+        "room_id": "holding-1",
+        "facility_id": "first-hospital",
+        "version": "cn-hub",
+        "form_no": "A-0001",
+    }
     return known.get(place, str(people.new_id()))
 
 

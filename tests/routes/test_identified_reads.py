@@ -220,6 +220,8 @@ async def inhabit(hub: Hub) -> Mapping[str, object]:
         "case_id": held["case_id"],
         "device_id": hub.duties[Role.SCREENER].device_id,
         "lane_id": "north-1",
+        "room_id": "holding-1",
+        "facility_id": "first-hospital",
         "version": "cn-hub-2",
     }
 

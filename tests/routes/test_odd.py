@@ -134,7 +134,12 @@ async def test_a_revoked_tablet_is_turned_away_and_leaves_nothing(hub: Hub) -> N
 
 
 STEP = steps.body("refuse", reason="x")
-SENT = {"code": "FEVER_CLINIC", "receiver": "x", "decided_at": people.now()}
+SENT = {
+    "code": "FEVER_CLINIC",
+    "receiver": "x",
+    "decided_at": people.now(),
+    "particulars": {"travel": "ALONE"},
+}
 HERE = {"checkpoint": "north", "kind": "AUTO"}
 RUN = {
     "mode": "RAIL",

@@ -136,6 +136,16 @@ ALLOWED: Mapping[str, frozenset[str]] = {
     "POST /v1/quarantine/{quarantine_id}:reveal": frozenset({Role.SUPERVISOR}),
     "PUT /v1/quarantine/{quarantine_id}/resolution": frozenset({Role.SUPERVISOR}),
     "PUT /v1/cases/{case_id}/dispositions/{disposition_id}": CASE_WRITERS,
+    "PUT /v1/cases/{case_id}/dispositions/{disposition_id}/acknowledgements"
+    "/{acknowledgement_id}": CASE_WRITERS,
+    "PUT /v1/cases/{case_id}/assessments/{assessment_id}": CASE_WRITERS,
+    "PUT /v1/cases/{case_id}/stays/{stay_id}": CASE_WRITERS,
+    "PUT /v1/cases/{case_id}/stays/{stay_id}/end": CASE_WRITERS,
+    "PUT /v1/cases/{case_id}/care/{care_id}": CASE_WRITERS,
+    "PUT /v1/rooms/{room_id}": DESK,
+    "GET /v1/rooms": CASE_READERS,
+    "PUT /v1/facilities/{facility_id}": DESK,
+    "GET /v1/facilities": CASE_READERS,
     "PUT /v1/cases/{case_id}/identifications/{naming_id}": frozenset(
         {Role.MEDIC, Role.SUPERVISOR}
     ),
@@ -238,6 +248,8 @@ async def _token(name: str, who: str, hub: Hub) -> str | None:
 def _value(parameter: re.Match[str]) -> str:
     known = {
         "lane_id": "north-1",
+        "room_id": "holding-1",
+        "facility_id": "first-hospital",
         "version": "cn-hub",
         "number": "1",
         "form_no": f"A-{uuid7().int % 10**8:08}",

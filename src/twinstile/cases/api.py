@@ -5,14 +5,19 @@ shows name and number masked, the other asks what for and shows them whole.
 """
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
 from sqlalchemy import ColumnElement, select, tuple_
 
-from twinstile.cases import dispositions
+from twinstile.cases import dispositions, kept, receivers, waits
 from twinstile.cases.bodies import (
+    AcknowledgementAnswer,
+    AcknowledgementBody,
+    AssessmentAnswer,
+    AssessmentBody,
     CaseAnswer,
     CasePage,
     CaseWhole,
@@ -22,11 +27,21 @@ from twinstile.cases.bodies import (
     RevealBody,
     TransitionAnswer,
     TransitionBody,
+    shown_care,
 )
 from twinstile.cases.dispositions import Act, Decision
+from twinstile.cases.places import NoPlace
+from twinstile.cases.receivers import Found, Said
 from twinstile.cases.referrals import JOINED
 from twinstile.cases.steps import MOVED, OVERDUE
-from twinstile.cases.tables import DispositionRecord, FeverCase
+from twinstile.cases.tables import (
+    Acknowledgement,
+    Assessment,
+    CareRecord,
+    DispositionRecord,
+    FeverCase,
+    Stay,
+)
 from twinstile.cases.types import CaseState
 from twinstile.identity import documents, names, vault
 from twinstile.platform import access, clock, events, paging
@@ -49,6 +64,7 @@ from twinstile.platform.web import GatedRoute, Home, House, Read, Tx, caller
 router = APIRouter(prefix="/v1", route_class=GatedRoute, tags=["cases"])
 
 MOST_ALARMS = 100
+MOST_FACTS = 100
 MOST_TRANSITIONS = 500
 """The latest of a case that are shown: one that nobody moves for weeks gathers alarms."""
 
@@ -73,6 +89,9 @@ _CASE = (
     (FeverCase.peak_tenths / 10.0).label("peak_c"),
     FeverCase.sex,
     FeverCase.age_years,
+    FeverCase.severity,
+    FeverCase.facility_id,
+    FeverCase.late_since,
 )
 _DISPOSITION = (
     DispositionRecord.disposition_id,
@@ -80,6 +99,7 @@ _DISPOSITION = (
     DispositionRecord.receiver,
     DispositionRecord.reason,
     DispositionRecord.consent,
+    DispositionRecord.particulars,
     DispositionRecord.decided_at,
     DispositionRecord.recorded_at,
     DispositionRecord.operator_id,
@@ -133,10 +153,16 @@ async def read_case(case_id: UUID, tx: Read, who: Reader) -> CaseWhole:
     )
     moved = await events.of_subject(tx, who.hub_id, case_id, [MOVED, OVERDUE], MOST_TRANSITIONS)
     joined = await events.of_subject(tx, who.hub_id, case_id, [JOINED], MOST_ALARMS)
+    whose = who.hub_id, case_id, MOST_FACTS
     whole: Mapping[str, object] = {
         **case,
         "dispositions": [DispositionAnswer.model_validate(row) for row in sent.mappings()],
         "transitions": [_transition(happening) for happening in moved],
+        "acknowledgements": await kept.of_case(tx, Acknowledgement, *whose),
+        "assessments": await kept.of_case(tx, Assessment, *whose),
+        "stays": await kept.of_case(tx, Stay, *whose),
+        "care": [shown_care(row) for row in await kept.of_case(tx, CareRecord, *whose)],
+        "waits": [asdict(one) for one in await waits.of_case(tx, who.hub_id, case_id)],
         "alarms": [{**happening.body, "at": happening.at} for happening in joined],
     }
     return CaseWhole.model_validate(whole)
@@ -145,27 +171,72 @@ async def read_case(case_id: UUID, tx: Read, who: Reader) -> CaseWhole:
 @router.put(
     "/cases/{case_id}/dispositions/{disposition_id}",
     summary="Send a case somewhere",
-    responses=documented(Forbidden, NotFound, IdReused, TransitionRefused, InvalidInput),
+    responses=documented(
+        Forbidden, NotFound, IdReused, NoPlace, TransitionRefused, InvalidInput
+    ),
 )
 async def put_disposition(
     case_id: UUID, disposition_id: UUID, body: DispositionBody, tx: Tx, who: Writer
 ) -> DispositionAnswer:
     """Record where the case goes. Dispositions are appended: the last is final, all stay."""
     decision = Decision(
-        disposition_id, body.code, body.receiver, body.reason, body.consent, body.decided_at
+        disposition_id,
+        body.code,
+        body.receiver,
+        body.reason,
+        body.consent,
+        body.particulars,
+        body.decided_at,
     )
     done = await dispositions.record(tx, who, case_id, decision, clock.now())
     return DispositionAnswer(
         disposition_id=disposition_id,
         code=body.code,
-        receiver=body.receiver,
+        receiver=done.receiver,
         reason=body.reason,
         consent=body.consent,
+        particulars=body.particulars.told(),
         decided_at=body.decided_at,
         recorded_at=done.recorded_at,
         operator_id=done.operator_id,
         state=done.state,
     )
+
+
+@router.put(
+    "/cases/{case_id}/dispositions/{disposition_id}/acknowledgements/{acknowledgement_id}",
+    summary="Record what a receiver says",
+    responses=documented(NotFound, IdReused, TransitionRefused, InvalidInput),
+)
+async def put_acknowledgement(
+    case_id: UUID,
+    disposition_id: UUID,
+    acknowledgement_id: UUID,
+    body: AcknowledgementBody,
+    tx: Tx,
+    who: Writer,
+) -> AcknowledgementAnswer:
+    """Whether the receiver of the last disposition will take the patient.
+
+    After a no the case waits for another receiver, aloud, until it is sent elsewhere.
+    """
+    said = Said(acknowledgement_id, disposition_id, **dict(body))
+    row = await receivers.acknowledge(tx, who, case_id, said, clock.now())
+    return AcknowledgementAnswer.model_validate(row)
+
+
+@router.put(
+    "/cases/{case_id}/assessments/{assessment_id}",
+    summary="Record how ill the patient is",
+    responses=documented(Forbidden, NotFound, IdReused, TransitionRefused, InvalidInput),
+)
+async def put_assessment(
+    case_id: UUID, assessment_id: UUID, body: AssessmentBody, tx: Tx, who: Writer
+) -> AssessmentAnswer:
+    """Severity may rise by anybody who writes cases; only a medic, named by it, lowers it."""
+    found = Found(assessment_id, **dict(body))
+    row = await receivers.assess(tx, who, case_id, found, clock.now())
+    return AssessmentAnswer.model_validate(row)
 
 
 @router.post(

@@ -1,14 +1,28 @@
 """Bodies of the requests and answers about cases."""
 
-from datetime import datetime
+from datetime import date, datetime
+from typing import Annotated
 from uuid import UUID
 
-from pydantic import Field, StrictBool
+from pydantic import AfterValidator, Field, StrictBool
+from pydantic_core import PydanticCustomError
+from sqlalchemy import RowMapping
 
-from twinstile.cases.types import CaseEvent, CaseOrigin, CaseState, Disposition
+from twinstile.cases.terms import DispositionParticulars
+from twinstile.cases.types import (
+    Care,
+    CaseEvent,
+    CaseOrigin,
+    CaseState,
+    Disposition,
+    Reply,
+    Severity,
+    Wait,
+)
 from twinstile.identity.types import DocumentKind
 from twinstile.platform.access import IDENTIFIED, Purpose, Why
-from twinstile.platform.fields import Answer, Body, Line, Moment
+from twinstile.platform.fields import Answer, Body, Line, Moment, ServiceDay, Slug, Word
+from twinstile.policy.vocabulary import SYMPTOMS
 
 
 class CaseAnswer(Answer):
@@ -28,6 +42,11 @@ class CaseAnswer(Answer):
     peak_c: float | None = Field(description="highest reading, °C")
     sex: str | None = Field(description="MALE, FEMALE, UNSPECIFIED; null: nobody looked")
     age_years: int | None
+    severity: Severity | None = Field(description="as found last; null: nobody has said")
+    facility_id: str | None = Field(
+        description="where it was sent last, if the hub has entered that receiver"
+    )
+    late_since: datetime | None = Field(description="since when the state is overdue")
 
 
 class CasePage(Answer):
@@ -47,6 +66,11 @@ class DispositionBody(Body):
     consent: StrictBool | None = Field(
         default=None, description="whether the traveller agrees, where the code asks for it"
     )
+    particulars: DispositionParticulars = Field(
+        default_factory=DispositionParticulars,
+        description="what the code needs, see docs/cases.md",
+        examples=[{"travel": "AMBULANCE"}],
+    )
 
 
 class DispositionAnswer(Answer):
@@ -55,10 +79,115 @@ class DispositionAnswer(Answer):
     receiver: str | None
     reason: str | None
     consent: bool | None
+    particulars: dict[str, object]
     decided_at: datetime
     recorded_at: datetime
     operator_id: UUID
     state: CaseState = Field(description="what the decision moved the case to")
+
+
+class AcknowledgementBody(Body):
+    reply: Reply
+    reference: Word | None = Field(
+        default=None, description="the receiver's number of it", examples=["A-17"]
+    )
+    reason: Line | None = Field(default=None, description="needed with a no")
+    said_at: Moment
+
+
+class AcknowledgementAnswer(Answer):
+    acknowledgement_id: UUID
+    disposition_id: UUID
+    reply: Reply
+    reference: str | None
+    reason: str | None
+    said_at: datetime
+    recorded_at: datetime
+    operator_id: UUID | None
+
+
+def _symptom(word: str) -> str:
+    if word not in SYMPTOMS:
+        raise PydanticCustomError("unknown-value", "a symptom of the vocabulary")
+    return word
+
+
+Symptom = Annotated[Word, AfterValidator(_symptom), Field(examples=["COUGH"])]
+
+
+class AssessmentBody(Body):
+    severity: Severity
+    symptoms: Annotated[tuple[Symptom, ...], Field(max_length=len(SYMPTOMS))] = ()
+    onset_on: ServiceDay | None = Field(
+        default=None, description="the day of the first symptom, if known"
+    )
+    reason: Line | None = Field(
+        default=None, description="needed to find a patient less ill than before"
+    )
+    assessed_at: Moment
+
+
+class AssessmentAnswer(Answer):
+    assessment_id: UUID
+    severity: Severity
+    symptoms: list[str]
+    onset_on: date | None
+    reason: str | None
+    assessed_at: datetime
+    recorded_at: datetime
+    operator_id: UUID | None = Field(description="who found it; null: the patient's own report")
+
+
+class StayBody(Body):
+    room_id: Slug = Field(examples=["holding-1"])
+    entered_at: Moment
+    beyond_capacity: StrictBool = Field(
+        default=False, description="true: although all places of the room are taken"
+    )
+
+
+class StayAnswer(Answer):
+    stay_id: UUID
+    room_id: str
+    entered_at: datetime
+    beyond_capacity: bool
+    left_at: datetime | None = Field(description="null: the patient is in it")
+
+
+class CareBody(Body):
+    given: Annotated[tuple[Care, ...], Field(min_length=1, max_length=len(Care))]
+    temperature_c: Annotated[float, Field(ge=30, le=45)] | None = Field(
+        default=None, description="°C, to a tenth"
+    )
+    note: Line | None = None
+    given_at: Moment
+
+
+class CareAnswer(Answer):
+    care_id: UUID
+    stay_id: UUID
+    given: list[Care]
+    temperature_c: float | None = Field(description="°C")
+    note: str | None
+    given_at: datetime
+    recorded_at: datetime
+    operator_id: UUID | None
+
+
+def shown_care(row: RowMapping) -> CareAnswer:
+    """A look as it is shown; it is stored in tenths of a degree."""
+    tenths = row["tenths"]
+    celsius = None if tenths is None else tenths / 10
+    return CareAnswer.model_validate({**row, "temperature_c": celsius})
+
+
+class WaitAnswer(Answer):
+    """What a case waits for beside the end of its state."""
+
+    kind: Wait
+    subject_id: UUID = Field(description="the stay, or the case")
+    due_at: datetime = Field(description="when it rings, or rings again")
+    late_since: datetime | None
 
 
 class TransitionBody(Body):
@@ -92,6 +221,19 @@ class CaseWhole(CaseAnswer):
     transitions: list[TransitionAnswer] = Field(
         description="oldest first, at most the last 500"
     )
+    acknowledgements: list[AcknowledgementAnswer] = Field(
+        description="what receivers said; oldest first, at most the last 100"
+    )
+    assessments: list[AssessmentAnswer] = Field(
+        description="how ill the patient was found; oldest first, at most the last 100"
+    )
+    stays: list[StayAnswer] = Field(
+        description="rooms of the hub; oldest first, at most the last 100"
+    )
+    care: list[CareAnswer] = Field(
+        description="looks at the patient there; oldest first, at most the last 100"
+    )
+    waits: list[WaitAnswer] = Field(description="the next first")
     alarms: list[AlarmAnswer] = Field(
         description="further alarms that joined this case; oldest first, at most the last 100"
     )

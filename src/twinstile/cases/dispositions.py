@@ -11,10 +11,11 @@ from uuid import UUID
 from sqlalchemy import insert, select
 from uuid_utils.compat import uuid7
 
-from twinstile.cases import machine, steps
+from twinstile.cases import machine, places, steps, terms
 from twinstile.cases.steps import MOVED, OVERDUE, Locked
 from twinstile.cases.tables import DispositionRecord, FeverCase
-from twinstile.cases.types import TERMS, CaseEvent, CaseState, Disposition
+from twinstile.cases.terms import DispositionParticulars
+from twinstile.cases.types import CaseEvent, CaseState, Disposition
 from twinstile.platform import events
 from twinstile.platform.auth import Principal
 from twinstile.platform.db import Transaction
@@ -39,6 +40,7 @@ class Decision:
     receiver: str | None
     reason: str | None
     consent: bool | None
+    particulars: DispositionParticulars
     decided_at: datetime
 
 
@@ -57,6 +59,8 @@ class Recorded:
     """What a decision led to: the state right after it, and when it was recorded by whom."""
 
     state: CaseState
+    receiver: str | None
+    """As named, else as the facility is called."""
     recorded_at: datetime
     operator_id: UUID
 
@@ -67,8 +71,8 @@ async def record(
     """Send a case somewhere.
 
     Raises `InvalidInput` when the terms of the disposition are not met, `NotFound`,
-    `Forbidden` for a role that may not send the case, `TransitionRefused` for a closed case and
-    `IdReused`.
+    `Forbidden` for a role that may not send the case, `TransitionRefused` for a closed case,
+    `NoPlace` and `IdReused`.
     """
     _require_terms(decision)
     if who.operator_id is None:
@@ -78,8 +82,10 @@ async def record(
     if earlier is not None:
         return earlier
     path = steps.walk(who, case.state, machine.dispose(case.state, decision.code))
+    facility = await places.require_facility(tx, case, decision.particulars)
     moment = case.after(at)
     after = path[-1].after
+    brought = decision.particulars.told()
     await tx.sql.execute(
         insert(DispositionRecord).values(
             hub_id=case.hub_id,
@@ -87,13 +93,14 @@ async def record(
             case_id=case_id,
             code=decision.code.value,
             state=after.value,
-            receiver=decision.receiver,
+            receiver=decision.receiver or facility,
             reason=decision.reason,
             consent=decision.consent,
             decided_at=decision.decided_at,
             recorded_at=moment,
             device_id=who.device_id,
             operator_id=who.operator_id,
+            particulars=brought,
         )
     )
     sent: dict[str, object] = {
@@ -101,11 +108,14 @@ async def record(
         "code": decision.code.value,
         "disposition_id": str(decision.disposition_id),
     }
-    await steps.move(tx, case, after, moment)
+    if decision.particulars.beyond_capacity:
+        sent["beyond_capacity"] = True
+    place = {"facility_id": decision.particulars.facility_id}
+    await steps.move(tx, case, after, moment, place)
     await events.append(
         tx, [steps.moved(who, case, step, moment, sent, uuid7()) for step in path]
     )
-    return Recorded(after, moment, who.operator_id)
+    return Recorded(after, decision.receiver or facility, moment, who.operator_id)
 
 
 async def transition(
@@ -155,7 +165,8 @@ async def escalate_due(tx: Transaction, hub_id: str, at: datetime, limit: int) -
     if late:
         await tx.raw.execute(
             """
-            UPDATE fever_case c SET due_at = w.due_at
+            UPDATE fever_case c
+            SET due_at = w.due_at, late_since = coalesce(c.late_since, c.due_at)
             FROM unnest($2::uuid[], $3::timestamptz[]) AS w(case_id, due_at)
             WHERE c.hub_id = $1 AND c.case_id = w.case_id
             """,
@@ -175,14 +186,17 @@ async def escalate_due(tx: Transaction, hub_id: str, at: datetime, limit: int) -
 
 
 def _require_terms(decision: Decision) -> None:
-    terms = TERMS[decision.code]
-    faults: list[FieldFault] = []
-    if terms.needs_receiver and decision.receiver is None:
-        faults.append(FieldFault("/receiver", "missing"))
-    if terms.needs_consent and decision.consent is not True:
-        faults.append(FieldFault("/consent", "needs-consent"))
-    if faults:
-        raise InvalidInput(errors=faults)
+    found = list(
+        terms.faults(
+            decision.code,
+            receiver=decision.receiver,
+            consent=decision.consent,
+            brought=decision.particulars,
+            at=decision.decided_at,
+        )
+    )
+    if found:
+        raise InvalidInput(errors=found)
 
 
 async def _recorded(tx: Transaction, case: Locked, decision: Decision) -> Recorded | None:
@@ -199,6 +213,7 @@ async def _recorded(tx: Transaction, case: Locked, decision: Decision) -> Record
             columns.state,
             columns.recorded_at,
             columns.operator_id,
+            columns.particulars,
         ).where(
             columns.hub_id == case.hub_id,
             columns.disposition_id == decision.disposition_id,
@@ -207,10 +222,16 @@ async def _recorded(tx: Transaction, case: Locked, decision: Decision) -> Record
     row = found.one_or_none()
     if row is None:
         return None
-    case_id, code, receiver, reason, consent, decided_at, state, recorded_at, operator_id = row
+    case_id, code, receiver, reason, consent, decided_at, state, recorded_at, by, brought = row
     kept = Decision(
-        decision.disposition_id, Disposition(code), receiver, reason, consent, decided_at
+        decision.disposition_id,
+        Disposition(code),
+        receiver if decision.receiver else None,
+        reason,
+        consent,
+        DispositionParticulars.model_validate(brought),
+        decided_at,
     )
     if (case_id, kept) != (case.case_id, decision):
         raise IdReused
-    return Recorded(CaseState(state), recorded_at, operator_id)
+    return Recorded(CaseState(state), receiver, recorded_at, by)

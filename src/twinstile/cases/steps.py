@@ -4,17 +4,18 @@ A case is locked while an act is taken, so acts are ordered: each is recorded af
 before, even if the requests of two devices overlapped.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import select, update
 
-from twinstile.cases import machine
+from twinstile.cases import machine, waits
 from twinstile.cases.machine import IllegalTransition
 from twinstile.cases.tables import FeverCase
-from twinstile.cases.types import CaseEvent, CaseState, Transition
+from twinstile.cases.types import CaseEvent, CaseState, Severity, Transition
+from twinstile.platform import events
 from twinstile.platform.auth import Principal
 from twinstile.platform.db import Transaction
 from twinstile.platform.errors import Forbidden, NotFound, TransitionRefused
@@ -33,6 +34,8 @@ class Locked:
     case_no: str
     state: CaseState
     since: datetime
+    severity: Severity | None
+    facility_id: str | None
 
     def after(self, at: datetime) -> datetime:
         """`at`, or if an act with a later moment got the lock first, the moment after it."""
@@ -42,15 +45,29 @@ class Locked:
 async def lock(tx: Transaction, hub_id: str, case_id: UUID) -> Locked:
     """Wait for the case, at most the lock timeout. Raises `NotFound`."""
     found = await tx.sql.execute(
-        select(FeverCase.case_no, FeverCase.state, FeverCase.state_since)
+        select(
+            FeverCase.case_no,
+            FeverCase.state,
+            FeverCase.state_since,
+            FeverCase.severity,
+            FeverCase.facility_id,
+        )
         .where(FeverCase.hub_id == hub_id, FeverCase.case_id == case_id)
         .with_for_update()
     )
     row = found.one_or_none()
     if row is None:
         raise NotFound("There is no such case.")
-    case_no, state, since = row
-    return Locked(hub_id, case_id, case_no, CaseState(state), since)
+    case_no, state, since, severity, facility_id = row
+    return Locked(
+        hub_id,
+        case_id,
+        case_no,
+        CaseState(state),
+        since,
+        Severity(severity) if severity else None,
+        facility_id,
+    )
 
 
 def walk(who: Principal, state: CaseState, path: Iterable[CaseEvent]) -> tuple[Transition, ...]:
@@ -68,8 +85,14 @@ def walk(who: Principal, state: CaseState, path: Iterable[CaseEvent]) -> tuple[T
     return steps
 
 
-async def move(tx: Transaction, case: Locked, after: CaseState, moment: datetime) -> None:
-    """Enter the new state, with its deadline."""
+async def move(
+    tx: Transaction,
+    case: Locked,
+    after: CaseState,
+    moment: datetime,
+    more: Mapping[str, object] | None = None,
+) -> None:
+    """Enter the new state, with its deadline and `more` columns; what waits on it ends."""
     await tx.sql.execute(
         update(FeverCase)
         .where(FeverCase.hub_id == case.hub_id, FeverCase.case_id == case.case_id)
@@ -78,8 +101,11 @@ async def move(tx: Transaction, case: Locked, after: CaseState, moment: datetime
             state_since=moment,
             due_at=machine.due(after, moment),
             closed_at=moment if after.terminal else None,
+            late_since=None,
+            **(more or {}),
         )
     )
+    await waits.settle(tx, case.hub_id, case.case_id, after, moment)
 
 
 def moved(
@@ -101,6 +127,22 @@ def moved(
         who.operator_id,
         event_id,
     )
+
+
+async def tell(
+    tx: Transaction,
+    who: Principal,
+    case: Locked,
+    kind: str,
+    at: datetime,
+    body: Mapping[str, object],
+) -> None:
+    """Announce something that happened to a case and moved it nowhere."""
+    told = {"case_no": case.case_no, **body}
+    happening = Happening(
+        case.hub_id, kind, case.case_id, at, told, who.device_id, who.operator_id
+    )
+    await events.append(tx, [happening])
 
 
 def words(step: Transition) -> dict[str, object]:

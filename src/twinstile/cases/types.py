@@ -1,12 +1,6 @@
-"""Words of a case, and what each disposition asks for.
+"""Words of a case. What each disposition asks for is in `terms`."""
 
-Invariant: dispositions are appended, never replaced; the last one is final, all were ever.
-"""
-
-from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
 
 from twinstile.platform import machine
 
@@ -77,79 +71,81 @@ class Disposition(StrEnum):
     POLICE_CUSTODY = "POLICE_CUSTODY"
 
 
-class FollowUp(StrEnum):
-    """How contact is kept once the receiver answers for the patient."""
+class Travel(StrEnum):
+    """How the patient gets to the receiver."""
+
+    AMBULANCE = "AMBULANCE"
+    VEHICLE = "VEHICLE"  # of the hub or the receiver, point to point
+    ESCORTED = "ESCORTED"  # on foot or by train, somebody goes along
+    ALONE = "ALONE"
+
+
+class Finding(StrEnum):
+    """Why somebody is released: what explains the reading."""
+
+    NORMAL_ON_RECHECK = "NORMAL_ON_RECHECK"
+    MEASURING_FAULT = "MEASURING_FAULT"
+    EXERTION_OR_HEAT = "EXERTION_OR_HEAT"
+    KNOWN_CONDITION = "KNOWN_CONDITION"
+    VACCINE_REACTION = "VACCINE_REACTION"
+    NOT_INFECTIOUS = "NOT_INFECTIOUS"
+
+
+class Reply(StrEnum):
+    """What a receiver says when asked to take a patient."""
+
+    ACCEPTED = "ACCEPTED"
+    DECLINED = "DECLINED"
+
+
+class Severity(StrEnum):
+    """How ill a patient is, the least first. Anybody may raise it, a clinician lowers it."""
 
     NONE = "NONE"
-    HOSPITAL_RESULT = "HOSPITAL_RESULT"  # a result within 24 h, then daily to the outcome
-    CLINIC_CALLS = "CLINIC_CALLS"  # at 24 h: seen? which result? again at 48 h
-    DAILY = "DAILY"  # temperature every day, tests on the days of policy
-    ORIGIN_ACKNOWLEDGES = "ORIGIN_ACKNOWLEDGES"  # within 24 h
+    MILD = "MILD"
+    MODERATE = "MODERATE"
+    SEVERE = "SEVERE"
+    CRITICAL = "CRITICAL"
+
+    @property
+    def rank(self) -> int:
+        """0 for the least."""
+        return list(Severity).index(self)
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """What a disposition asks for before, during and at the end."""
-
-    needs_receiver: bool
-    needs_consent: bool
-    acknowledged_by: CaseEvent
-    """The event by which somebody else answers for the patient."""
-    follow_up: FollowUp
-    closes_by: frozenset[CaseEvent]
-    """The endings it is meant to have; loss and death can end any."""
+class RoomKind(StrEnum):
+    HOLDING = "HOLDING"
+    ISOLATION = "ISOLATION"
+    TENT = "TENT"
 
 
-_RESULT: Final = frozenset({CaseEvent.CONFIRMED, CaseEvent.EXCLUDED, CaseEvent.RECOVERED})
-_END: Final = frozenset({CaseEvent.EXCLUDED, CaseEvent.RECOVERED})
-_HANDED: Final = frozenset({CaseEvent.TRANSFERRED})
+class FacilityKind(StrEnum):
+    HOSPITAL = "HOSPITAL"
+    CLINIC = "CLINIC"
+    ISOLATION = "ISOLATION"
+    COMMUNITY = "COMMUNITY"
+    AUTHORITY = "AUTHORITY"
 
 
-def _received(by: CaseEvent, follow_up: FollowUp, closes_by: frozenset[CaseEvent]) -> Terms:
-    return Terms(
-        needs_receiver=True,
-        needs_consent=False,
-        acknowledged_by=by,
-        follow_up=follow_up,
-        closes_by=closes_by,
-    )
+class Care(StrEnum):
+    """What somebody in a room was given or asked (IHR 2005, article 32)."""
+
+    SEEN = "SEEN"
+    TEMPERATURE = "TEMPERATURE"
+    WATER = "WATER"
+    MEAL = "MEAL"
+    TOILET = "TOILET"
+    MEDICINE = "MEDICINE"
+    TELEPHONE = "TELEPHONE"
+    INTERPRETER = "INTERPRETER"
+    INFORMED = "INFORMED"  # what happens next, and how to object
 
 
-TERMS: Final[Mapping[Disposition, Terms]] = {
-    Disposition.DESIGNATED_HOSPITAL: _received(
-        CaseEvent.ADMITTED, FollowUp.HOSPITAL_RESULT, _RESULT
-    ),
-    Disposition.FEVER_CLINIC: _received(
-        CaseEvent.ADMITTED,
-        FollowUp.CLINIC_CALLS,
-        frozenset({CaseEvent.EXCLUDED, CaseEvent.CONFIRMED, CaseEvent.LOST}),
-    ),
-    Disposition.CENTRAL_ISOLATION: _received(CaseEvent.ADMITTED, FollowUp.DAILY, _END),
-    Disposition.HOME_ISOLATION: _received(CaseEvent.TAKEN_UP, FollowUp.DAILY, _END),
-    Disposition.PERSUADED_RETURN: Terms(
-        needs_receiver=True,
-        needs_consent=True,
-        acknowledged_by=CaseEvent.TAKEN_UP,
-        follow_up=FollowUp.ORIGIN_ACKNOWLEDGES,
-        closes_by=frozenset({CaseEvent.RETURNED}),
-    ),
-    Disposition.HEALTH_MONITORING: _received(CaseEvent.TAKEN_UP, FollowUp.DAILY, _END),
-    Disposition.PUBLIC_HEALTH_OBSERVATION: _received(
-        CaseEvent.TAKEN_UP, FollowUp.DAILY, _END | _HANDED
-    ),
-    Disposition.RELEASED: Terms(
-        needs_receiver=False,
-        needs_consent=False,
-        acknowledged_by=CaseEvent.EXCLUDED,
-        follow_up=FollowUp.NONE,
-        closes_by=frozenset({CaseEvent.EXCLUDED}),
-    ),
-    Disposition.DENIED_ENTRY: _received(CaseEvent.TRANSFERRED, FollowUp.NONE, _HANDED),
-    Disposition.EMERGENCY_CARE: _received(
-        CaseEvent.ADMITTED, FollowUp.HOSPITAL_RESULT, _RESULT
-    ),
-    Disposition.POLICE_CUSTODY: _received(CaseEvent.TRANSFERRED, FollowUp.NONE, _HANDED),
-}
+class Wait(StrEnum):
+    """What a case waits for beside the end of its state."""
+
+    CARE = "CARE"  # the next look at somebody in a room
+    RECEIVER = "RECEIVER"  # another receiver, after one has declined
 
 
 Transition = machine.Transition[CaseState, CaseEvent]

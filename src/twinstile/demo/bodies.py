@@ -190,7 +190,29 @@ def reminder(run_id: str) -> Json:
 def disposition(code: str) -> Json:
     """Decide where a case goes; the receiver is as invented as the patient."""
     decided = {"decided_at": now(), "reason": "synthetic station day", "consent": True}
-    return {"code": code, "receiver": "demo receiver", **decided}
+    told = _particulars().get(code, {})
+    return {"code": code, "receiver": "demo receiver", "particulars": told, **decided}
+
+
+def _particulars() -> Mapping[str, Json]:
+    """What each code needs beside its receiver."""
+    moment = datetime.now(UTC)
+    plan = {"anchor": "ARRIVAL", "anchor_date": moment.date().isoformat()}
+    area = {"area": "330106"}
+    train = {"service_no": "G9", "departs_at": (moment + timedelta(hours=2)).isoformat()}
+    lawful = {"authority": "demo authority", "legal_basis": "CN-IDPCL-39"}
+    return {
+        "DESIGNATED_HOSPITAL": {"travel": "AMBULANCE"},
+        "FEVER_CLINIC": {"travel": "ALONE"},
+        "CENTRAL_ISOLATION": {"travel": "VEHICLE", **plan},
+        "HOME_ISOLATION": {"home_possible": True, **area, **plan},
+        "PERSUADED_RETURN": {**area, **train},
+        "HEALTH_MONITORING": {**area, **plan},
+        "PUBLIC_HEALTH_OBSERVATION": {"informed": "demo office", **area, **plan},
+        "RELEASED": {"finding": "NORMAL_ON_RECHECK"},
+        "DENIED_ENTRY": lawful,
+        "POLICE_CUSTODY": lawful,
+    }
 
 
 def _services(person: Person) -> list[Json]:

@@ -82,6 +82,7 @@ def _measures(period: Period) -> Iterator[tuple[str, int]]:
     for code, sent in period.dispositions.items():
         yield f"{code.value}_final", sent.final
         yield f"{code.value}_ever", sent.ever
+    yield "undisposed", period.undisposed
     for name, count in asdict(period.tallied).items():
         yield f"tallied_{name}", count
     for lane, told in period.assisted.items():

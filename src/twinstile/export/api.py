@@ -95,6 +95,9 @@ class PeriodAnswer(Answer):
         description="their share of the checked person-times, 0 to 1; null when there are none"
     )
     dispositions: dict[Disposition, SentAnswer]
+    undisposed: int = Field(
+        description="cases that were sent nowhere yet: with the finals they make up `cases`"
+    )
     tallied: TalliedAnswer = Field(description="counted in outages, and in no other figure")
     assisted: dict[str, HelpAnswer] = Field(
         description="by kind of the lane where a passage began; NONE: no lane is known"
@@ -247,6 +250,7 @@ async def report_period(
             code: SentAnswer(final=sent.final, ever=sent.ever)
             for code, sent in period.dispositions.items()
         },
+        undisposed=period.undisposed,
         tallied=TalliedAnswer.model_validate(period.tallied, from_attributes=True),
         assisted={
             lane: HelpAnswer.model_validate(told, from_attributes=True)

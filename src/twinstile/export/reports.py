@@ -75,6 +75,7 @@ class Period:
     cases: int
     fever_patients: int
     dispositions: dict[Disposition, Sent]
+    undisposed: int
     tallied: Tallied
     assisted: dict[str, Help]
     overrides: dict[Ground, int]
@@ -133,7 +134,8 @@ WITH opened AS (
 SELECT
     (SELECT count(*) FROM opened),
     (SELECT count(DISTINCT person_id) + count(*) FILTER (WHERE person_id IS NULL) FROM opened),
-    (SELECT count(DISTINCT case_id) FROM sent),
+    (SELECT count(*) FROM opened o WHERE NOT EXISTS (
+        SELECT FROM disposition d WHERE d.hub_id = $1 AND d.case_id = o.case_id)),
     ARRAY(SELECT code FROM by_code ORDER BY code),
     ARRAY(SELECT final FROM by_code ORDER BY code),
     ARRAY(SELECT ever FROM by_code ORDER BY code)
@@ -185,12 +187,12 @@ async def of_period(
     times, checks, travellers, cleared, referred, deferred, closed, no_show, complete = (
         screenings
     )
-    opened, patients, disposed, codes, finals, evers = cases
+    opened, patients, undisposed, codes, finals, evers = cases
     sent = {
         Disposition(code): Sent(final, ever)
         for code, final, ever in zip(codes, finals, evers, strict=True)
     }
-    require_sum(sent, disposed)
+    require_sum(sent, opened, undisposed)
     return Period(
         person_times_checked=times,
         checks=checks,
@@ -204,6 +206,7 @@ async def of_period(
         cases=opened,
         fever_patients=patients,
         dispositions={code: sent.get(code, Sent(0, 0)) for code in Disposition},
+        undisposed=undisposed,
         tallied=Tallied(*tallied),
         assisted=dict.fromkeys(LANES, Help())
         | {str(lane): Help(*figures) for lane, *figures in helped},
@@ -211,11 +214,11 @@ async def of_period(
     )
 
 
-def require_sum(sent: Mapping[Disposition, Sent], disposed: int) -> None:
-    """Every case that was sent somewhere has exactly one final way, which it also ever had.
+def require_sum(sent: Mapping[Disposition, Sent], cases: int, undisposed: int) -> None:
+    """Every case has exactly one final way, which it also ever had, or was sent nowhere yet.
 
     Raises `Internal` otherwise: a report that contradicts itself is worse than none.
     """
-    adds_up = sum(count.final for count in sent.values()) == disposed
+    adds_up = sum(count.final for count in sent.values()) + undisposed == cases
     if not adds_up or any(count.final > count.ever for count in sent.values()):
         raise Internal("The dispositions of this period do not add up.")

@@ -175,6 +175,16 @@ ALERTS: Final[Mapping[AlertKind, Phrase]] = {
     AlertKind.CHANNEL_DOWN: Phrase(
         "Messages to travellers do not leave", "旅客提醒信息发送受阻"
     ),
+    AlertKind.CASE_OVERDUE: Phrase("Nobody has moved this case on", "病例未按时处置"),
+    AlertKind.NEVER_ARRIVED: Phrase(
+        "The patient has not arrived at the receiver", "患者未按时到达接收单位"
+    ),
+    AlertKind.CARE_OVERDUE: Phrase(
+        "Nobody has looked at the person in the room", "留观人员未按时巡视"
+    ),
+    AlertKind.RECEIVER_DECLINED: Phrase(
+        "The receiver will not take the patient: find another", "接收单位拒收、需另行安排"
+    ),
     AlertKind.UNMATCHED: Phrase(
         "Many who come are on no list: look at the feeds and at the documents",
         "大量旅客不在到达名单上 · 请核查名单来源与证件读取",

@@ -22,12 +22,16 @@ class ChangeType(StrEnum):
     CASE_OPENED = "case.opened"
     CASE_MOVED = "case.moved"
     CASE_OVERDUE = "case.overdue"
+    CASE_LATE = "case.late"
+    """Something a case waits for has not come in time."""
+    CASE_ACKNOWLEDGED = "case.acknowledged"
+    CASE_ASSESSED = "case.assessed"
     SCREENING_CHECKED = "screening.checked"
     DESTROYED = "destroyed"
     """The data about this subject were destroyed: forget what you hold of it."""
 
 
-OF_CASES = frozenset({ChangeType.CASE_OPENED, ChangeType.CASE_MOVED, ChangeType.CASE_OVERDUE})
+OF_CASES = frozenset(kind for kind in ChangeType if kind.startswith("case."))
 """Whose subjects end. Who hears of none is not told of their end, which would count them."""
 
 
@@ -53,6 +57,9 @@ TERMS: Mapping[PartnerKind, Mapping[ChangeType, Fields]] = {
         # `reason` is typed by people, and names may stand in it
         ChangeType.CASE_MOVED: {**_STEP, "code": Use.AS_IS},
         ChangeType.CASE_OVERDUE: _STEP,
+        ChangeType.CASE_LATE: dict.fromkeys(("case_no", "waits_for", "since"), Use.AS_IS),
+        ChangeType.CASE_ACKNOWLEDGED: dict.fromkeys(("case_no", "reply"), Use.AS_IS),
+        ChangeType.CASE_ASSESSED: dict.fromkeys(("case_no", "before", "severity"), Use.AS_IS),
         ChangeType.SCREENING_CHECKED: dict.fromkeys(("verdict", "policy"), Use.AS_IS),
         ChangeType.DESTROYED: {},
     }

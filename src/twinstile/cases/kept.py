@@ -1,0 +1,70 @@
+"""Facts of a case that a sender names by an id of its own: the same again is the same fact.
+
+The tables of such facts have `hub_id` and that id as their key, and `case_id`, `recorded_at`,
+`device_id` and `operator_id`, beside what the sender says.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import RowMapping, insert, select
+
+from twinstile.platform.auth import Principal
+from twinstile.platform.db import Reading, Transaction
+from twinstile.platform.errors import IdReused
+from twinstile.platform.tables import Base
+
+
+async def find(
+    tx: Reading, kind: type[Base], hub_id: str, fact_id: UUID, told: Mapping[str, object]
+) -> RowMapping | None:
+    """The fact as it was recorded under that id, if it was. Raises `IdReused` for another.
+
+    `told` are the columns that the sender says.
+    """
+    table = Base.metadata.tables[kind.__tablename__]
+    hub, key = table.primary_key.columns
+    found = await tx.sql.execute(select(table).where(hub == hub_id, key == fact_id))
+    row = found.mappings().one_or_none()
+    if row is not None and any(row[name] != value for name, value in told.items()):
+        raise IdReused
+    return row
+
+
+async def add(
+    tx: Transaction,
+    kind: type[Base],
+    who: Principal,
+    fact_id: UUID,
+    told: Mapping[str, object],
+    at: datetime,
+) -> RowMapping:
+    """Record a fact; the row as it is stored."""
+    table = Base.metadata.tables[kind.__tablename__]
+    hub, key = table.primary_key.columns
+    values = {
+        hub.name: who.hub_id,
+        key.name: fact_id,
+        **told,
+        "recorded_at": at,
+        "device_id": who.device_id,
+        "operator_id": who.operator_id,
+    }
+    added = await tx.sql.execute(insert(table).values(**values).returning(*table.columns))
+    return added.mappings().one()
+
+
+async def of_case(
+    tx: Reading, kind: type[Base], hub_id: str, case_id: UUID, limit: int
+) -> list[RowMapping]:
+    """The latest `limit` facts of a kind about a case, oldest first."""
+    table = Base.metadata.tables[kind.__tablename__]
+    hub, key = table.primary_key.columns
+    found = await tx.sql.execute(
+        select(table)
+        .where(hub == hub_id, table.c.case_id == case_id)
+        .order_by(table.c.recorded_at.desc(), key.desc())
+        .limit(limit)
+    )
+    return list(reversed(found.mappings().all()))

@@ -1,0 +1,230 @@
+"""Rooms of the hub and facilities it sends people to, with how many of their places are taken.
+
+Capacity is held while the place is locked, so two who take the last place at once do not both
+get it. It can be gone beyond, by saying so: a patient is somewhere, whatever the plan was.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from twinstile.cases.steps import Locked
+from twinstile.cases.tables import CaseWait, Facility, FeverCase, Room, Stay
+from twinstile.cases.terms import DispositionParticulars
+from twinstile.cases.types import CaseState, FacilityKind, RoomKind, Wait
+from twinstile.platform.db import Reading, Transaction
+from twinstile.platform.errors import Conflict, FieldFault, InvalidInput
+
+EXPECTED = frozenset({CaseState.DISPOSED, CaseState.IN_TRANSFER})
+TAKEN = EXPECTED | {CaseState.IN_CARE}
+"""States in which a case takes a place of its facility; whoever is discharged has left it."""
+MOST_INSIDE = 2000
+"""Patients in all rooms of a hub that a list shows."""
+
+
+class NoPlace(Conflict):
+    slug = "no-place"
+    title = "All places are taken: choose another, or say that it is beyond its capacity"
+
+
+@dataclass(frozen=True, slots=True)
+class RoomPlan:
+    """A room as it is entered. Somebody looks at those in it every `care_minutes`."""
+
+    room_id: str
+    name: str
+    kind: RoomKind
+    capacity: int
+    care_minutes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Occupant:
+    """A patient in a room since then, and until when the next look at them is due."""
+
+    case_id: UUID
+    case_no: str
+    stay_id: UUID
+    entered_at: datetime
+    care_due_at: datetime | None
+    late: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FacilityPlan:
+    """A receiver as it is entered; `capacity` None: not known."""
+
+    facility_id: str
+    name: str
+    kind: FacilityKind
+    capacity: int | None
+
+
+async def enter_room(tx: Transaction, hub_id: str, room: RoomPlan) -> None:
+    """Enter a room, or change what is said of it."""
+    told = {
+        "name": room.name,
+        "kind": room.kind.value,
+        "capacity": room.capacity,
+        "care_minutes": room.care_minutes,
+    }
+    row = upsert(Room).values(hub_id=hub_id, room_id=room.room_id, **told)
+    await tx.sql.execute(
+        row.on_conflict_do_update(index_elements=["hub_id", "room_id"], set_=told)
+    )
+
+
+async def enter_facility(tx: Transaction, hub_id: str, facility: FacilityPlan) -> None:
+    """Enter a receiver, or change what is said of it."""
+    told = {
+        "name": facility.name,
+        "kind": facility.kind.value,
+        "capacity": facility.capacity,
+    }
+    row = upsert(Facility).values(hub_id=hub_id, facility_id=facility.facility_id, **told)
+    await tx.sql.execute(
+        row.on_conflict_do_update(index_elements=["hub_id", "facility_id"], set_=told)
+    )
+
+
+async def require_facility(
+    tx: Transaction, case: Locked, particulars: DispositionParticulars
+) -> str | None:
+    """Its name, if the case may be sent there; None where no facility is named.
+
+    Raises `InvalidInput` for one nobody entered, `NoPlace` for one that is full.
+    """
+    facility_id = particulars.facility_id
+    if facility_id is None:
+        return None
+    found = await tx.sql.execute(
+        select(Facility.name, Facility.capacity)
+        .where(Facility.hub_id == case.hub_id, Facility.facility_id == facility_id)
+        .with_for_update()
+    )
+    row = found.one_or_none()
+    if row is None:
+        raise InvalidInput(errors=[FieldFault("/particulars/facility_id", "unknown-value")])
+    name, capacity = row
+    if capacity is not None and not particulars.beyond_capacity:
+        taken = await tx.sql.execute(
+            select(func.count())
+            .select_from(FeverCase)
+            .where(
+                FeverCase.hub_id == case.hub_id,
+                FeverCase.facility_id == facility_id,
+                FeverCase.closed_at.is_(None),
+                FeverCase.state.in_(TAKEN),
+                FeverCase.case_id != case.case_id,
+            )
+        )
+        if taken.scalar_one() >= capacity:
+            raise NoPlace
+    return name
+
+
+async def require_room(
+    tx: Transaction, case: Locked, room_id: str, *, beyond_capacity: bool
+) -> int:
+    """Within how many minutes somebody must look at whoever is in it.
+
+    Raises `InvalidInput` for a room nobody entered, `NoPlace` for one that is full.
+    """
+    found = await tx.sql.execute(
+        select(Room.capacity, Room.care_minutes)
+        .where(Room.hub_id == case.hub_id, Room.room_id == room_id)
+        .with_for_update()
+    )
+    row = found.one_or_none()
+    if row is None:
+        raise InvalidInput(errors=[FieldFault("/room_id", "unknown-value")])
+    capacity, minutes = row
+    taken = await tx.sql.execute(
+        select(func.count())
+        .select_from(Stay)
+        .where(
+            Stay.hub_id == case.hub_id,
+            Stay.room_id == room_id,
+            Stay.left_at.is_(None),
+            Stay.case_id != case.case_id,
+        )
+    )
+    if taken.scalar_one() >= capacity and not beyond_capacity:
+        raise NoPlace
+    return minutes
+
+
+async def rooms(tx: Reading, hub_id: str) -> list[tuple[RoomPlan, list[Occupant]]]:
+    """Every room with who is in it, the longest first."""
+    found = await tx.sql.execute(
+        select(Room.room_id, Room.name, Room.kind, Room.capacity, Room.care_minutes)
+        .where(Room.hub_id == hub_id)
+        .order_by(Room.room_id)
+    )
+    plans = [
+        RoomPlan(room_id, name, RoomKind(kind), capacity, minutes)
+        for room_id, name, kind, capacity, minutes in found
+    ]
+    inside = await _occupants(tx, hub_id)
+    return [(plan, [one for of, one in inside if of == plan.room_id]) for plan in plans]
+
+
+async def _occupants(tx: Reading, hub_id: str) -> list[tuple[str, Occupant]]:
+    found = await tx.sql.execute(
+        select(
+            Stay.room_id,
+            Stay.case_id,
+            FeverCase.case_no,
+            Stay.stay_id,
+            Stay.entered_at,
+            CaseWait.due_at,
+            CaseWait.late_since,
+        )
+        .join(
+            FeverCase,
+            (FeverCase.hub_id == Stay.hub_id) & (FeverCase.case_id == Stay.case_id),
+        )
+        .outerjoin(
+            CaseWait,
+            (CaseWait.hub_id == Stay.hub_id)
+            & (CaseWait.subject_id == Stay.stay_id)
+            & (CaseWait.kind == Wait.CARE.value),
+        )
+        .where(Stay.hub_id == hub_id, Stay.left_at.is_(None))
+        .order_by(Stay.entered_at)
+        .limit(MOST_INSIDE)
+    )
+    return [
+        (room_id, Occupant(case_id, case_no, stay_id, since, due_at, late is not None))
+        for room_id, case_id, case_no, stay_id, since, due_at, late in found
+    ]
+
+
+async def facilities(tx: Reading, hub_id: str) -> list[tuple[FacilityPlan, int, int]]:
+    """Every facility with how many of the hub's are expected there, and how many are there."""
+    found = await tx.sql.execute(
+        select(
+            Facility.facility_id,
+            Facility.name,
+            Facility.kind,
+            Facility.capacity,
+            func.count().filter(FeverCase.state.in_(EXPECTED)),
+            func.count().filter(FeverCase.state == CaseState.IN_CARE.value),
+        )
+        .outerjoin(
+            FeverCase,
+            (FeverCase.hub_id == Facility.hub_id)
+            & (FeverCase.facility_id == Facility.facility_id)
+            & FeverCase.closed_at.is_(None),
+        )
+        .where(Facility.hub_id == hub_id)
+        .group_by(Facility.facility_id, Facility.name, Facility.kind, Facility.capacity)
+        .order_by(Facility.facility_id)
+    )
+    return [
+        (FacilityPlan(facility_id, name, FacilityKind(kind), capacity), expected, there)
+        for facility_id, name, kind, capacity, expected, there in found
+    ]

@@ -1,0 +1,1 @@
+"""Rooms of the hub, receivers outside, and patients in rooms, over HTTP."""

@@ -1,0 +1,164 @@
+"""HTTP: rooms with who is in them, receivers with their places, and the care of patients."""
+
+from dataclasses import asdict
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter
+from pydantic import Field
+
+from twinstile.cases import bodies, places, stays
+from twinstile.cases.bodies import CareAnswer, CareBody, StayAnswer, StayBody
+from twinstile.cases.places import FacilityPlan, NoPlace, RoomPlan
+from twinstile.cases.stays import Entry, Look
+from twinstile.cases.types import FacilityKind, RoomKind
+from twinstile.platform import clock
+from twinstile.platform.auth import Principal, Scope
+from twinstile.platform.errors import (
+    IdReused,
+    InvalidInput,
+    NotFound,
+    TransitionRefused,
+    documented,
+)
+from twinstile.platform.fields import Answer, Body, Line, Slug
+from twinstile.platform.web import GatedRoute, Read, Tx, caller
+
+router = APIRouter(prefix="/v1", route_class=GatedRoute, tags=["cases"])
+
+Reader = Annotated[Principal, caller(Scope.CASES_READ)]
+Writer = Annotated[Principal, caller(Scope.CASES_WRITE)]
+Planner = Annotated[Principal, caller(Scope.DEVICES_MANAGE)]
+Places = Annotated[int, Field(ge=1, le=1000)]
+
+
+class RoomBody(Body):
+    name: Line = Field(examples=["Holding room, north"])
+    kind: RoomKind
+    capacity: Places
+    care_minutes: Annotated[int, Field(ge=5, le=240)] = Field(
+        default=30, description="somebody looks at whoever is in it as often as that"
+    )
+
+
+class OccupantAnswer(Answer):
+    case_id: UUID
+    case_no: str
+    stay_id: UUID
+    entered_at: datetime
+    care_due_at: datetime | None = Field(description="when the next look at them rings")
+    late: bool = Field(description="whether it was due and has not come")
+
+
+class RoomAnswer(Answer):
+    room_id: str
+    name: str
+    kind: RoomKind
+    capacity: int
+    care_minutes: int
+    taken: int
+    occupants: list[OccupantAnswer] = Field(description="the longest first")
+
+
+class RoomList(Answer):
+    rooms: list[RoomAnswer]
+
+
+class FacilityBody(Body):
+    name: Line = Field(examples=["First People's Hospital"])
+    kind: FacilityKind
+    capacity: Places | None = Field(
+        default=None, description="places for patients of the hub; null: not known"
+    )
+
+
+class FacilityAnswer(Answer):
+    facility_id: str
+    name: str
+    kind: FacilityKind
+    capacity: int | None
+    expected: int = Field(description="cases that were sent there and have not arrived")
+    there: int = Field(description="cases in care there")
+
+
+class FacilityList(Answer):
+    facilities: list[FacilityAnswer]
+
+
+@router.put("/rooms/{room_id}", status_code=204, summary="Enter or change a room")
+async def put_room(room_id: Slug, body: RoomBody, tx: Tx, who: Planner) -> None:
+    """A holding room, an isolation room or a tent, with its places."""
+    await places.enter_room(tx, who.hub_id, RoomPlan(room_id, **dict(body)))
+
+
+@router.get("/rooms", summary="List the rooms and who is in them")
+async def list_rooms(tx: Read, who: Reader) -> RoomList:
+    """Every room with its places and its patients, by case number."""
+    return RoomList(
+        rooms=[
+            RoomAnswer(
+                **asdict(room),
+                taken=len(inside),
+                occupants=[OccupantAnswer(**asdict(one)) for one in inside],
+            )
+            for room, inside in await places.rooms(tx, who.hub_id)
+        ]
+    )
+
+
+@router.put("/facilities/{facility_id}", status_code=204, summary="Enter or change a receiver")
+async def put_facility(facility_id: Slug, body: FacilityBody, tx: Tx, who: Planner) -> None:
+    """A hospital, clinic or other receiver that dispositions can name."""
+    await places.enter_facility(tx, who.hub_id, FacilityPlan(facility_id, **dict(body)))
+
+
+@router.get("/facilities", summary="List the receivers and their places")
+async def list_facilities(tx: Read, who: Reader) -> FacilityList:
+    """Every receiver with how many of the hub's cases are expected there and are there."""
+    return FacilityList(
+        facilities=[
+            FacilityAnswer(**asdict(facility), expected=expected, there=there)
+            for facility, expected, there in await places.facilities(tx, who.hub_id)
+        ]
+    )
+
+
+@router.put(
+    "/cases/{case_id}/stays/{stay_id}",
+    summary="Put a patient into a room",
+    responses=documented(NotFound, IdReused, NoPlace, TransitionRefused, InvalidInput),
+)
+async def put_stay(
+    case_id: UUID, stay_id: UUID, body: StayBody, tx: Tx, who: Writer
+) -> StayAnswer:
+    """From now on somebody looks at the patient in time, or it rings.
+
+    Who was in another room has left it. A stay ends when the case leaves the hub.
+    """
+    entry = Entry(stay_id, **dict(body))
+    return StayAnswer.model_validate(await stays.enter(tx, who, case_id, entry, clock.now()))
+
+
+@router.put(
+    "/cases/{case_id}/stays/{stay_id}/end",
+    summary="End a stay in a room",
+    responses=documented(NotFound),
+)
+async def end_stay(case_id: UUID, stay_id: UUID, tx: Tx, who: Writer) -> StayAnswer:
+    """The patient has left the room. The same again changes nothing."""
+    return StayAnswer.model_validate(await stays.leave(tx, who, case_id, stay_id, clock.now()))
+
+
+@router.put(
+    "/cases/{case_id}/care/{care_id}",
+    summary="Record a look at a patient in a room",
+    responses=documented(NotFound, IdReused, TransitionRefused, InvalidInput),
+)
+async def put_care(
+    case_id: UUID, care_id: UUID, body: CareBody, tx: Tx, who: Writer
+) -> CareAnswer:
+    """What the patient was given. The next look is due as long after as the room says."""
+    tenths = None if body.temperature_c is None else round(body.temperature_c * 10)
+    look = Look(care_id, body.given, tenths, body.note, body.given_at)
+    return bodies.shown_care(await stays.care(tx, who, case_id, look, clock.now()))
