@@ -1,7 +1,12 @@
 """Trust lists: only what is usable is believed, versions rise, two agree on what vanishes."""
 
+import asyncio
+import hashlib
+from dataclasses import replace
+
 import _issuing as made
 import pytest
+import sqlalchemy as sa
 from cryptography.hazmat.primitives.asymmetric import rsa
 from hubs import Hub
 from issuers import (
@@ -17,11 +22,13 @@ from issuers import (
     text,
 )
 from people import Json
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from twinstile.credentials import certificates
 from twinstile.credentials.trust import Denied, Domain, HashType, Slice, digest
 from twinstile.credentials.trusting import snapshots
 from twinstile.credentials.trusting.snapshots import Entry, Offer
+from twinstile.opening import Place
 from twinstile.platform import clock, signing
 
 ROOTS = frozenset({"ab" * 32})
@@ -188,7 +195,10 @@ async def test_what_is_revoked_and_what_is_denied_is_refused(hub: Hub) -> None:
     await begin(hub, 1, body)
     assert (await outcome(hub, 0))["outcome"] == "REVOKED"
     assert (await outcome(hub, 1))["outcome"] == "REVOKED_KEYS"
-    assert (await put(hub, 2, listed(*CERTIFICATES))).json()["in_force"]
+    asked = (await put(hub, 2, listed(*CERTIFICATES))).json()
+    assert (asked["in_force"], asked["unrevoked"]) == (False, 1)
+    assert (await outcome(hub, 0))["outcome"] == "REVOKED"
+    await decide(hub, asked["approval"]["approval_id"])
     assert (await outcome(hub, 0))["revocation"] == "YES"
     assert (await outcome(hub, 1))["outcome"] == "REVOKED_KEYS"
 
@@ -210,3 +220,131 @@ def test_lists_of_revoked_certificates_are_read_as_they_were_written() -> None:
     assert again.revoked == offer.revoked
     assert again.revoked_cards == offer.revoked_cards
     assert again.denied == offer.denied
+
+
+def offered(*ders: bytes, revoked: snapshots.Revoked | None = None) -> Offer:
+    entries = [Entry(Domain.EU_DCC, None, text(der), None) for der in ders]
+    return Offer(1, clock.now(), clock.now(), entries, [text(ROOT)], revoked or {})
+
+
+def change(before: list[Offer], now: Offer) -> snapshots.Change:
+    """What an offer changes after those before it, one after the other."""
+    held, vouched = None, frozenset[str]()
+    for one in before:
+        usable = snapshots.believe(one)
+        held, vouched = snapshots.follow(one, usable, held), usable.authorities
+    return snapshots.compare(now, snapshots.believe(now), held, vouched)
+
+
+def test_a_key_that_was_taken_off_returns_only_when_two_agree() -> None:
+    """What was red yesterday is not green today because a list says so again."""
+    before = [offered(*CERTIFICATES), offered(*CERTIFICATES[:2])]
+    found = change(before, offered(*CERTIFICATES))
+    assert (found.added, found.unvouched, found.returned) == (1, 0, 1)
+    assert found.takes_two
+    assert not change(before, offered(*CERTIFICATES[:2])).takes_two
+
+
+def test_what_was_revoked_is_valid_again_only_when_two_agree() -> None:
+    kid, one, other = b"k" * 8, digest(b"1"), digest(b"2")
+
+    def taken_back(*hashes: bytes) -> Offer:
+        held = {kid: {HashType.UCI: Slice.of(hashes)}} if hashes else {}
+        return offered(CERTIFICATES[0], revoked=held)
+
+    assert change([taken_back(one, other)], taken_back(one)).unrevoked == 1
+    assert change([taken_back(one)], taken_back()).takes_two
+    assert not change([taken_back(one)], taken_back(one, other)).takes_two
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "unrevoked"),
+    [
+        ({"a": None}, {}, 1),
+        ({"a": None}, {"a": 5.0}, 1),
+        ({"a": 5.0}, {"a": 4.0}, 1),
+        ({"a": 5.0}, {"a": 5.0}, 0),
+        ({"a": 5.0}, {"a": 6.0}, 0),
+        ({"a": 5.0}, {"a": None}, 0),
+    ],
+)
+def test_a_card_is_revoked_no_longer_only_when_two_agree(
+    before: dict[str, float | None], now: dict[str, float | None], unrevoked: int
+) -> None:
+    plain = offered(CERTIFICATES[0])
+    one, other = (replace(plain, revoked_cards={b"k": ids}) for ids in (before, now))
+    assert change([one], other).unrevoked == unrevoked
+
+
+def test_two_issuers_of_cards_may_have_one_key() -> None:
+    card = made.jwk(SIGNERS[1])
+    issuers = ("https://a.example/one", "https://a.example/two")
+    found = believed(*(Entry(Domain.SHC, one, None, card) for one in issuers))
+    assert [key.issuer for key in found.keys] == list(issuers)
+
+
+def test_authorities_of_one_name_beyond_some_are_not_tried() -> None:
+    """Each would be tried on each key: some hundred by some thousand signatures."""
+    roots = [made.der(made.certificate(AUTHORITY, AUTHORITY, authority=True)) for _ in range(9)]
+    assert len(set(roots)) == 9
+    found = believed(authorities=tuple(map(text, roots)))
+    assert len(found.authorities) == snapshots.MOST_NAMESAKES
+    assert sum(found.refused.values()) == 1
+
+
+async def test_of_a_list_that_the_hub_did_not_sign_nothing_is_signed_again(
+    hub: Hub, place: Place
+) -> None:
+    """Who can write the table alone neither lets a key in nor keeps the hub from lists."""
+    await begin(hub, 1, listed(CERTIFICATES[0], hours=2))
+    planted = snapshots.believe(offered(*CERTIFICATES))
+    held = snapshots.follow(offered(*CERTIFICATES), planted, None)
+    engine = create_async_engine(place.owner_url)
+    async with engine.begin() as owner:
+        await owner.execute(
+            sa.text("UPDATE trust_list SET document = :d WHERE hub_id = :h"),
+            {"d": snapshots.written(held, planted.authorities), "h": hub.hub_id},
+        )
+    await engine.dispose()
+    asked = (await put(hub, 2, listed(*CERTIFICATES, hours=1))).json()
+    assert (asked["in_force"], asked["added"], asked["new_authorities"]) == (False, 3, 1)
+    done = await decide(hub, asked["approval"]["approval_id"])
+    assert done.status_code == 200, done.text
+    assert (await outcome(hub, 1))["authenticity"] == "YES"
+
+
+async def test_the_lists_of_a_hub_are_told_newest_first_page_by_page(hub: Hub) -> None:
+    await begin(hub, 1, listed(CERTIFICATES[0], hours=5))
+    await put(hub, 2, listed(*CERTIFICATES[:2], hours=4))
+    await put(hub, 4, listed(STRANGER, hours=3))
+    device = hub.client("device")
+    first = (await device.get("/v1/trust-lists", params={"limit": 2})).json()
+    assert [(one["version"], one["in_force"]) for one in first["lists"]] == [
+        (4, False),
+        (2, True),
+    ]
+    assert first["lists"][0]["activated_at"] is None
+    assert first["lists"][0]["follows"] == 2
+    rest = await device.get("/v1/trust-lists", params={"limit": 2, "cursor": first["next"]})
+    assert [one["version"] for one in rest.json()["lists"]] == [1]
+    assert rest.json()["next"] is None
+    strange = await device.get("/v1/trust-lists", params={"cursor": "0"})
+    assert strange.status_code == 422
+
+
+async def test_a_lane_leads_its_tablet_to_the_keys_and_says_how_old_they_are(hub: Hub) -> None:
+    await begin(hub, 1, listed(CERTIFICATES[0], hours=30))
+    device = hub.client("device")
+    lane = await device.get("/v1/lanes/north-1/state")
+    told = lane.json()["trust_list"]
+    assert (told["freshness"], told["age_s"] // 3600) == ("AGING", 30)
+    whole = await device.get(told["keys"])
+    assert hashlib.sha256(whole.json()["document"].encode()).hexdigest() == told["sha256"]
+    known = {"If-None-Match": whole.headers["etag"]}
+    again = await device.get(told["keys"], headers=known)
+    assert (again.status_code, again.content) == (304, b"")
+    assert again.headers["etag"] == whole.headers["etag"]
+    # a list that only grows older does not make the tablet read its lane's state anew
+    await asyncio.sleep(1.1)
+    known = {"If-None-Match": lane.headers["etag"]}
+    assert (await device.get("/v1/lanes/north-1/state", headers=known)).status_code == 304

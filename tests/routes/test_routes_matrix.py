@@ -74,6 +74,7 @@ ALLOWED: Mapping[str, frozenset[str]] = {
     "POST /v1/entry-rules/{pack}/judgements": LANE,
     "POST /v1/credentials:verify": LANE,
     "POST /v1/credentials:verify-picture": LANE,
+    "GET /v1/trust-lists": TOKEN,
     "PUT /v1/trust-lists/{number}": COMMAND,
     "GET /v1/trust-lists/{number}": TOKEN,
     "PUT /v1/runs/{run_id}": PLANNERS,

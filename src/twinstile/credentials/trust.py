@@ -69,6 +69,11 @@ class Slice:
     def __len__(self) -> int:
         return len(self.joined) // HASH_BYTES
 
+    def hashes(self) -> frozenset[bytes]:
+        """Each of them."""
+        places = range(0, len(self.joined), HASH_BYTES)
+        return frozenset(self.joined[at : at + HASH_BYTES] for at in places)
+
     def __contains__(self, digest: bytes) -> bool:
         low, high = 0, len(self)
         while low < high:

@@ -114,6 +114,7 @@ async def state(
 
 
 def etag(lane_state: LaneState) -> str:
-    """A weak validator (RFC 9110, section 8.8.3): feeds that are heard of change nothing."""
-    told = lane_state.model_dump_json(exclude={"sources": {"__all__": {"as_of"}}})
+    """A weak validator (RFC 9110, section 8.8.3): what only grows older is unchanged."""
+    passing = {"sources": {"__all__": {"as_of"}}, "trust_list": {"age_s"}}
+    told = lane_state.model_dump_json(exclude=passing)
     return f'W/"{hashlib.sha256(told.encode()).hexdigest()[:32]}"'

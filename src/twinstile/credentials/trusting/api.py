@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Final, Literal, cast
 
-from fastapi import APIRouter, Depends, Path, Request, Response
+from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from pydantic import Field, JsonValue, StringConstraints
 
 from twinstile.credentials import words
@@ -25,6 +25,7 @@ from twinstile.platform.web import BatchRoute, Home, Read, caller
 router = APIRouter(prefix="/v1", route_class=BatchRoute, tags=["credentials"])
 
 MOST_KEYS: Final = 5000
+PAGE: Final = 100
 Version = Annotated[int, Path(ge=1, le=2**53 - 1)]
 Encoded = Annotated[
     str, StringConstraints(pattern=r"^[A-Za-z0-9+/]+={0,2}$", max_length=12_000, strict=True)
@@ -92,6 +93,8 @@ class ChangeAnswer(Answer):
     issuers_gone: list[str]
     unvouched: int = Field(description="new keys that no authority of the list has signed")
     new_authorities: int = Field(description="who vouches now and did not before")
+    returned: int = Field(description="new keys that had been taken off before")
+    unrevoked: int = Field(description="revocations of the list before that this one lacks")
     refused: dict[str, int] = Field(description="entries that cannot be used, by reason")
     approval: AskedAnswer | None = Field(description="null: nobody else has to agree")
 
@@ -104,7 +107,12 @@ class TrustState(Answer):
     issued_at: datetime
     not_after: datetime
     freshness: Freshness
+    age_s: int = Field(description="by the hub's clock, not the tablet's", examples=[3600])
     text: dict[str, str] = Field(description="the freshness in words, by language")
+    keys: str = Field(
+        description="where the list itself is read, by its ETag",
+        examples=["/v1/trust-lists/7"],
+    )
 
 
 class TrustListAnswer(Answer):
@@ -129,8 +137,8 @@ async def put_trust_list(
     """A list of keys as it is published; each entry is judged by itself, and the hub signs it.
 
     It is in force at once if it only adds keys that an authority vouches for who already did in
-    the list before. If keys vanish, or nobody vouches for new ones, or somebody new does, a
-    second person has to agree. Versions only rise.
+    the list before. If keys vanish or return, revocations end, or nobody vouches for new keys
+    or somebody new does, a second person has to agree. Versions only rise.
     """
     now = clock.now()
     if not body.issued_at <= now < body.not_after:
@@ -166,29 +174,84 @@ async def put_trust_list(
         issuers_gone=list(change.issuers_gone),
         unvouched=change.unvouched,
         new_authorities=change.new_authorities,
+        returned=change.returned,
+        unrevoked=change.unrevoked,
         refused=taken.refused,
         approval=approvals_api.asked(taken.approval) if taken.approval else None,
     )
 
 
 @router.get(
-    "/trust-lists/{number}", summary="Read a trust list whole", responses=documented(NotFound)
+    "/trust-lists/{number}",
+    summary="Read a trust list whole",
+    response_model=TrustListAnswer,
+    responses={304: {"description": "The list of the ETag given"}, **documented(NotFound)},
 )
 async def read_trust_list(
     number: Version,
     tx: Read,
     response: Response,
     who: Annotated[Principal, caller(Scope.LANES_READ)],
-) -> TrustListAnswer:
-    """As the hub signed it, for tablets that judge certificates alone."""
+    known: Annotated[Line | None, Header(alias="If-None-Match")] = None,
+) -> TrustListAnswer | Response:
+    """As the hub signed it, for tablets that judge certificates alone.
+
+    A version never changes, but for the moment it came into force.
+    """
     told = await lists.one(tx, who.hub_id, number)
-    response.headers["ETag"] = f'"{told.sha256[:32]}"'
+    waits = "" if told.activated_at else "-waits"
+    etag = f'"{told.sha256[:32]}{waits}"'
+    if known == etag:
+        return Response(status_code=304, headers={"ETag": etag})
+    response.headers["ETag"] = etag
     return TrustListAnswer(
         version=told.version,
         document=told.document,
         signing_key=told.key_id,
         signature=told.signature,
         activated_at=told.activated_at,
+    )
+
+
+class KeptAnswer(Answer):
+    version: int
+    recorded_at: datetime
+    follows: int | None = Field(description="the version in force when it came")
+    activated_at: datetime | None = Field(description="null: it never came into force")
+    in_force: bool
+
+
+class KeptList(Answer):
+    lists: list[KeptAnswer]
+    next: str | None = Field(description="cursor of the next page; null on the last")
+
+
+Cursor = Annotated[str, Query(pattern=r"^[1-9][0-9]{0,15}$")]
+
+
+@router.get("/trust-lists", summary="List the trust lists of the hub")
+async def list_trust_lists(
+    tx: Read,
+    who: Annotated[Principal, caller(Scope.LANES_READ)],
+    cursor: Cursor | None = None,
+    limit: Annotated[int, Query(ge=1, le=PAGE)] = PAGE,
+) -> KeptList:
+    """The newest first; `next` of one answer is the `cursor` of the next request."""
+    before = int(cursor) if cursor is not None else None
+    found, in_force = await lists.page(tx, who.hub_id, before, limit + 1)
+    more = len(found) > limit
+    return KeptList(
+        lists=[
+            KeptAnswer(
+                version=one.version,
+                recorded_at=one.recorded_at,
+                follows=one.follows,
+                activated_at=one.activated_at,
+                in_force=one.version == in_force,
+            )
+            for one in found[:limit]
+        ],
+        next=str(found[limit - 1].version) if more else None,
     )
 
 
@@ -214,7 +277,9 @@ def state(held: Held | None, now: datetime) -> TrustState | None:
         issued_at=held.listed.issued_at,
         not_after=held.listed.not_after,
         freshness=freshness,
+        age_s=max(0, round((now - held.listed.issued_at).total_seconds())),
         text=dict(words.FRESHNESS[freshness]),
+        keys=f"{router.prefix}/trust-lists/{held.listed.version}",
     )
 
 

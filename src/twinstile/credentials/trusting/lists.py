@@ -25,6 +25,7 @@ from twinstile.platform.crypto import KeyFiles
 from twinstile.platform.db import Reading, Transaction
 from twinstile.platform.errors import Conflict, Forbidden, IdReused, NotFound
 from twinstile.platform.events import Happening
+from twinstile.platform.fields import EARLIEST
 
 _NAMES: Final = UUID("5a2c4f4e-7d1b-5c0e-9b57-3f0f6b1d2a10")
 """Of requests for approval: one for each version of a hub."""
@@ -104,6 +105,30 @@ async def one(tx: Reading, hub_id: str, version: int) -> Signed:
     return Signed(*row)
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A list as it is told among others."""
+
+    version: int
+    recorded_at: datetime
+    follows: int | None
+    activated_at: datetime | None
+
+
+async def page(
+    tx: Reading, hub_id: str, before: int | None, limit: int
+) -> tuple[list[Kept], int | None]:
+    """The lists of a hub below that version, newest first, and which of all is in force."""
+    wanted = select(
+        StoredList.version, StoredList.recorded_at, StoredList.follows, StoredList.activated_at
+    ).where(StoredList.hub_id == hub_id)
+    if before is not None:
+        wanted = wanted.where(StoredList.version < before)
+    found = await tx.sql.execute(wanted.order_by(StoredList.version.desc()).limit(limit))
+    rows = [Kept(*row) for row in found]
+    return rows, await current_version(tx, hub_id)
+
+
 async def take(
     tx: Transaction,
     who: Principal,
@@ -122,9 +147,8 @@ async def take(
     if who.operator_id is None:
         raise Forbidden
     held = await current(tx, who.hub_id)
-    before = snapshots.read(held.document) if held else None
-    vouched = snapshots.authorities(held.document) if held else frozenset[str]()
-    change = snapshots.compare(believed, before, vouched)
+    before, vouched = _standing(keys, held) if held else (None, frozenset[str]())
+    change = snapshots.compare(offer, believed, before, vouched)
     known = await tx.sql.execute(
         select(StoredList.source).where(
             StoredList.hub_id == who.hub_id, StoredList.version == offer.version
@@ -146,6 +170,25 @@ async def take(
     elif told.activated_at is None:
         await _activate(tx, who.hub_id, offer.version, at, who)
     return Taken(change, dict(believed.refused), approval)
+
+
+def _standing(keys: KeyFiles, held: Signed) -> tuple[TrustList, frozenset[str]]:
+    """The list in force and who vouches by it.
+
+    Of one that the hub did not sign only its number and what it denies count: whatever follows
+    it takes two persons, and nothing of it is signed again.
+    """
+    before = snapshots.read(held.document)
+    if _genuine(keys, held):
+        return before, snapshots.authorities(held.document)
+    bare = TrustList(held.version, EARLIEST, before.not_after, {}, denied=before.denied)
+    return bare, frozenset()
+
+
+def _genuine(keys: KeyFiles, told: Signed) -> bool:
+    """Whether the hub signed it."""
+    public = signing.public_keys(keys).get(told.key_id, "")
+    return signing.verify(public, told.document.encode(), told.signature)
 
 
 async def _store(
@@ -189,6 +232,8 @@ async def _ask(
         "issuers_gone": list(change.issuers_gone),
         "unvouched": change.unvouched,
         "new_authorities": change.new_authorities,
+        "returned": change.returned,
+        "unrevoked": change.unrevoked,
     }
     asked = Ask(approval_id, approval_id, content, reason)
     return await approvals.ask(tx, who, KIND, asked, at)
@@ -249,8 +294,7 @@ class Lists:
         if held is not None and held.listed.version == version:
             return held
         told = await one(tx, hub_id, version)
-        public = signing.public_keys(keys).get(told.key_id, "")
-        if not signing.verify(public, told.document.encode(), told.signature):
+        if not _genuine(keys, told):
             return None
         self._held[hub_id] = held = Held(snapshots.read(told.document), told.sha256)
         return held

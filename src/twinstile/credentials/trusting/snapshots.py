@@ -29,7 +29,8 @@ from twinstile.credentials.types import EvidenceKind
 
 SCHEMA: Final = 1
 _BY_JWK: Final = frozenset({Domain.SHC})
-
+MOST_NAMESAKES: Final = 8
+"""Authorities of one name: states renew theirs, and each is tried on every key under it."""
 
 Revoked = Mapping[bytes, Mapping[HashType, Slice]]
 RevokedCards = Mapping[bytes, Mapping[str, float | None]]
@@ -84,18 +85,40 @@ class Change:
     """New keys that nobody vouches for."""
     new_authorities: int
     """Who vouches now and did not before: whoever brings a list brings them along."""
+    returned: int
+    """New keys that had been taken off before: what was red yesterday would be green."""
+    unrevoked: int
+    """Revocations that would be over, and with them what makes those certificates red."""
 
     @property
     def takes_two(self) -> bool:
-        """Keys that vanish lock people out; keys that nobody vouches for let anybody in."""
-        return self.removed > 0 or self.unvouched > 0 or self.new_authorities > 0
+        """Keys that vanish lock people out; each of the others may let anybody in."""
+        return any(
+            (
+                self.removed,
+                self.unvouched,
+                self.new_authorities,
+                self.returned,
+                self.unrevoked,
+            )
+        )
 
 
 def believe(offer: Offer) -> Believed:
     """Every usable key of an offer, once."""
     refused = Counter[str]()
-    vouching = [one for text in offer.authorities if (one := _authority(text, refused))]
-    keys: dict[tuple[Domain, bytes, bytes], TrustedKey] = {}
+    vouching: dict[bytes, list[Certificate]] = {}
+    authorities: set[str] = set()
+    for text in offer.authorities:
+        if (one := _authority(text, refused)) is None:
+            continue
+        named = vouching.setdefault(one.subject, [])
+        if len(named) < MOST_NAMESAKES:
+            named.append(one)
+            authorities.add(one.sha256.hex())
+        else:
+            refused["too many authorities of one name"] += 1
+    keys: dict[_Identity, TrustedKey] = {}
     unvouched: set[bytes] = set()
     for entry in offer.entries:
         try:
@@ -103,11 +126,12 @@ def believe(offer: Offer) -> Believed:
         except (UnusableKey, ValueError) as error:
             refused[str(error) if isinstance(error, UnusableKey) else "no base64"] += 1
             continue
-        keys.setdefault((key.domain, key.kid, key.spki), key)
+        keys.setdefault(_identity(key), key)
         if not vouched:
             unvouched.add(key.kid)
-    authorities = frozenset(one.sha256.hex() for one in vouching)
-    return Believed(tuple(keys.values()), dict(refused), frozenset(unvouched), authorities)
+    return Believed(
+        tuple(keys.values()), dict(refused), frozenset(unvouched), frozenset(authorities)
+    )
 
 
 def _authority(text: str, refused: Counter[str]) -> Certificate | None:
@@ -119,7 +143,9 @@ def _authority(text: str, refused: Counter[str]) -> Certificate | None:
     return found if found.authority else None
 
 
-def _key(entry: Entry, vouching: Sequence[Certificate]) -> tuple[TrustedKey, bool]:
+def _key(
+    entry: Entry, vouching: Mapping[bytes, Sequence[Certificate]]
+) -> tuple[TrustedKey, bool]:
     if entry.domain in _BY_JWK:
         if entry.jwk is None:
             raise UnusableKey("a card issuer's key comes as JSON")
@@ -134,8 +160,7 @@ def _key(entry: Entry, vouching: Sequence[Certificate]) -> tuple[TrustedKey, boo
         else certificates.signer(found, entry.domain, entry.issuer)
     )
     vouched = any(
-        one.subject == found.issuer and certificates.issued_by(found, one.spki)
-        for one in vouching
+        certificates.issued_by(found, one.spki) for one in vouching.get(found.issuer, ())
     )
     return key, vouched
 
@@ -161,11 +186,12 @@ def _both(one: Denied, other: Denied) -> Denied:
 
 
 def compare(
-    believed: Believed, before: TrustList | None, authorities: frozenset[str]
+    offer: Offer, believed: Believed, before: TrustList | None, authorities: frozenset[str]
 ) -> Change:
     """What changes. `authorities`: those of the list before."""
     old = [key for held in before.keys.values() for key in held] if before else []
     standing = {_identity(key): key for key in old if not key.removed}
+    gone = {_identity(key) for key in old if key.removed}
     named = {_identity(key) for key in believed.keys}
     new = [key for key in believed.keys if _identity(key) not in standing]
     issuers = {key.issuer for key in standing.values()} - {k.issuer for k in believed.keys}
@@ -175,10 +201,38 @@ def compare(
         issuers_gone=tuple(sorted(issuers)),
         unvouched=sum(key.kid in believed.unvouched for key in new),
         new_authorities=len(believed.authorities - authorities),
+        returned=sum(_identity(key) in gone for key in new),
+        unrevoked=_unrevoked(offer, before) if before else 0,
     )
 
 
-def _identity(key: TrustedKey) -> tuple[Domain, bytes, bytes, str]:
+def _unrevoked(offer: Offer, before: TrustList) -> int:
+    """How many revocations the list before has and this one lacks."""
+    lacking = 0
+    for kid, kinds in before.revoked.items():
+        for kind, held in kinds.items():
+            lacking += len(held.hashes() - offer.revoked.get(kid, {}).get(kind, _NONE).hashes())
+    for kid, ids in before.revoked_cards.items():
+        told = offer.revoked_cards.get(kid, {})
+        lacking += sum(not _covers(told, one, until) for one, until in ids.items())
+    return lacking
+
+
+_NONE: Final = Slice(b"")
+
+
+def _covers(told: Mapping[str, float | None], rid: str, until: float | None) -> bool:
+    """Whether every card of that id that was revoked still is. None: all of them are."""
+    if rid not in told:
+        return False
+    now = told[rid]
+    return now is None or (until is not None and now >= until)
+
+
+_Identity = tuple[Domain, bytes, bytes, str]
+
+
+def _identity(key: TrustedKey) -> _Identity:
     return key.domain, key.kid, key.spki, key.issuer
 
 
