@@ -23,7 +23,7 @@ from twinstile.credentials.pictures.reading import Reader
 from twinstile.credentials.trusting import api as trusting
 from twinstile.credentials.trusting import lists
 from twinstile.export import api as export
-from twinstile.export import identified
+from twinstile.export import identified, traced
 from twinstile.pages import docs, gate, health, landing
 from twinstile.platform import (
     access_api,
@@ -48,6 +48,7 @@ from twinstile.policy.versions import Policies
 from twinstile.screening import api as screening
 from twinstile.screening import overrides, transitions
 from twinstile.screening.committer import Committer
+from twinstile.screening.contacts import api as contacts
 from twinstile.screening.desk import api as desk
 from twinstile.screening.emergency import api as emergency
 from twinstile.screening.flow import api as flow
@@ -85,6 +86,7 @@ ROUTERS = (
     outage.router,
     flow.router,
     outstanding.router,
+    contacts.router,
     notices.router,
     party.router,
     export.router,
@@ -166,6 +168,7 @@ def kinds_of(house: House, policies: Policies) -> Kinds:
         activations.KIND,
         lists.KIND,
         identified.KIND,
+        traced.KIND,
         fuses.KIND,
         transitions.VOID_IN_DOUBT,
         overrides.kind(house.settings, house.keys, policies),

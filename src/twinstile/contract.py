@@ -73,6 +73,7 @@ TAGS = {
     "screenings": "The passage of a person through the hub, folded from checks.",
     "reminders": "Reminders given before arrival and in the hub.",
     "cases": "Fever cases from first reading to closure.",
+    "contacts": "Contacts of a case: who sat near, travelled with or passed the patient.",
     "ledger": "Every change in one linked order, and proofs of single ones.",
     "partners": "Departments' systems, what they may hear of, and their feed of changes.",
     "exports": "Line lists and period reports, pseudonymous.",

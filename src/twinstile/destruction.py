@@ -25,6 +25,7 @@ from twinstile.policy import received, versions
 from twinstile.policy.types import Parameters
 from twinstile.policy.versions import Policies
 from twinstile.screening import retention as carrier_keys
+from twinstile.screening.contacts import retention as contacts
 from twinstile.screening.flow import deferrals
 from twinstile.screening.notices import retention as notices
 
@@ -44,6 +45,7 @@ EMPTIED: Final = (
     "feed_reject",
     "notice_order",
     "notice",
+    "contact",
 )
 """Tables that retention deletes rows from."""
 PURGED: Final = (
@@ -75,6 +77,8 @@ PURGED: Final = (
     "care",
     "stay",
     "case_wait",
+    "contact",
+    "contact_list",
     "disposition",
     "fever_case",
     "party_member",
@@ -107,6 +111,10 @@ async def retain(house: House, policies: Policies, hub_id: str, now: datetime) -
         while forgotten == room.BATCH:
             async with house.database.transaction() as tx:
                 forgotten = await room.forget(tx, hub_id, before)
+    closed, forgotten = now - timedelta(days=figures.case_retention_days), contacts.BATCH
+    while forgotten == contacts.BATCH:
+        async with house.database.transaction() as tx:
+            forgotten = await contacts.forget(tx, hub_id, closed, now)
     await destruction.publish(house.database, hub_id, house.settings.destructions_path)
     if purge.days or cases:
         observe.log.info(

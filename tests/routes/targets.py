@@ -181,6 +181,7 @@ class Target:
 
 
 _SOME = UUID("0193a6e0-0000-7000-8000-00000000000a")
+_PLACE = f'{{"run_id": "{_SOME}"}}'
 _CHECKPOINTS = ['"north"'] * 21
 _RUNS = [f'"{_SOME}"'] * 51
 TARGETS = (
@@ -490,6 +491,44 @@ TARGETS = (
             *at("/event", of=WORDS),
             *at("/at", of=MOMENTS),
             *at("/reason", of=TEXTS),
+        ),
+    ),
+    Target(
+        "PUT",
+        f"/v1/cases/{_SOME}/contact-lists/{_SOME}",
+        Role.EPIDEMIOLOGIST,
+        lambda: {"conveyance": "TRAIN", "places": [{"run_id": str(_SOME), "seat": CANARY}]},
+        (
+            *at("/conveyance", of=WORDS),
+            *at("/places/0/run_id", of=IDS),
+            *at("/places/0/coach", "/places/0/seat", "/places/0/board_stop", of=TEXTS),
+            Fault("/places", f"[{', '.join([_PLACE] * 5)}]", "too-many"),
+            Fault("/person_id", f'"{_SOME}"', "unknown-field"),
+        ),
+    ),
+    Target(
+        "POST",
+        f"/v1/contact-lists/{_SOME}/contacts/1/person:reveal",
+        Role.EPIDEMIOLOGIST,
+        lambda: {"purpose": "FOLLOW_UP", "reason": CANARY},
+        (*at("/purpose", of=WORDS), *at("/reason", of=TEXTS)),
+    ),
+    Target(
+        "POST",
+        "/v1/exports/contacts",
+        Role.EPIDEMIOLOGIST,
+        lambda: {
+            "id": str(_SOME),
+            "list_id": str(_SOME),
+            "purpose": "INVESTIGATION",
+            "recipient": CANARY,
+            "reason": CANARY,
+        },
+        (
+            *at("/id", "/list_id", of=IDS),
+            *at("/close_only", of=FLAGS),
+            *at("/purpose", of=WORDS),
+            *at("/recipient", "/reason", of=TEXTS),
         ),
     ),
     Target(

@@ -24,6 +24,7 @@ import people
 import pytest
 import seconds
 import steps
+import tracing
 from httpx2 import Response
 from hubs import DEVICE, Hub
 
@@ -109,10 +110,41 @@ async def _missed(hub: Hub, known: Mapping[str, object]) -> Response:
     return await hub.client(Role.SUPERVISOR).post(path, json=body)
 
 
+async def _traced(hub: Hub) -> object:
+    """A list with one close contact, who is called NAME."""
+    patient, near = tracing.entry("1", "3", "12F"), tracing.entry("2", "3", "12A")
+    near["document"]["name"] = NAME
+    await tracing.train(hub, [patient, near])
+    listed = await tracing.trace(hub, await tracing.case_of(hub, patient))
+    return listed["list_id"]
+
+
+async def _contact(hub: Hub, _: Mapping[str, object]) -> Response:
+    path = f"/v1/contact-lists/{await _traced(hub)}/contacts/1/person:reveal"
+    return await hub.client(Role.EPIDEMIOLOGIST).post(path, json={"purpose": "FOLLOW_UP"})
+
+
+async def _contacts_taken(hub: Hub, _: Mapping[str, object]) -> Response:
+    body = {
+        "id": str(uuid4()),
+        "list_id": await _traced(hub),
+        "close_only": True,
+        "purpose": "LEGAL_DUTY",
+        "recipient": "a",
+        "reason": "b",
+    }
+    client = hub.client(Role.EPIDEMIOLOGIST)
+    await client.post("/v1/exports/contacts", json=body)
+    await seconds.decide(hub.client(Role.SUPERVISOR), body["id"])
+    return await client.post(f"/v1/exports/contacts/{body['id']}:take")
+
+
 READS: Mapping[str, Callable[[Hub, Mapping[str, object]], Awaitable[Response]]] = {
     "GET /v1/cases/{case_id}/person": _masked,
     "POST /v1/deferrals/{deferral_id}/person:reveal": _settled,
     "POST /v1/cases/{case_id}/person:reveal": _revealed,
+    "POST /v1/contact-lists/{list_id}/contacts/{number}/person:reveal": _contact,
+    "POST /v1/exports/contacts/{approval_id}:take": _contacts_taken,
     "POST /v1/lookups": _looked_up,
     "POST /v1/runs/{run_id}/outstanding:reveal": _missed,
     "PUT /v1/links/{link_id}": _linked,
@@ -262,6 +294,7 @@ _UNTRIED = {
     "GET /v1/destructions/{key_id}",  # no key of this hub was destroyed yet
     "GET /v1/ledger/{event_id}/proof",  # nothing of this hub is sealed yet
     "GET /v1/feeds/{feed}/quarantine",  # it has no feed: see tests/arrivals/test_feed_api.py
+    "GET /v1/contact-lists/{list_id}",  # tests/screening/test_contacts.py
     "GET /v1/trust-lists/{number}",  # it has no list: see tests/credentials/test_lists.py
     "GET /v1/changes",  # asked with a partner's token: tried above
 }
@@ -287,6 +320,8 @@ async def test_a_whole_name_is_given_where_it_is_asked_for_and_nowhere_else(hub:
     assert whole == {
         "POST /v1/cases/{case_id}/person:reveal",
         "POST /v1/exports/identified/{approval_id}:take",
+        "POST /v1/exports/contacts/{approval_id}:take",
+        "POST /v1/contact-lists/{list_id}/contacts/{number}/person:reveal",
         "POST /v1/deferrals/{deferral_id}/person:reveal",
         "POST /v1/quarantine/{quarantine_id}:reveal",
         "POST /v1/runs/{run_id}/outstanding:reveal",
@@ -294,7 +329,14 @@ async def test_a_whole_name_is_given_where_it_is_asked_for_and_nowhere_else(hub:
 
 
 ROOT = Path(twinstile.__file__).parent
-OPENS = {"reveal", "reveal_held", "reveal_held_all", "reveal_contacts", "decrypt"}
+OPENS = {
+    "reveal",
+    "reveal_held",
+    "reveal_held_all",
+    "reveal_under",
+    "reveal_contacts",
+    "decrypt",
+}
 KEEPERS = {
     "platform/crypto.py",
     "identity/vault.py",
@@ -313,6 +355,8 @@ def test_whatever_opens_an_identity_records_that_it_did() -> None:
     assert opening == {
         "cases/api.py",
         "export/identified.py",
+        "export/traced.py",
+        "screening/contacts/tracing.py",
         "screening/flow/deferrals.py",
         "screening/outstanding/entries.py",
         "screening/desk/aside.py",
@@ -322,7 +366,7 @@ def test_whatever_opens_an_identity_records_that_it_did() -> None:
     }
     for path, tree in _sources():
         if path in opening:
-            assert "record" in _calls(tree), path
+            assert {"record", "record_all"} & _calls(tree), path
 
 
 def _sources() -> Iterator[tuple[str, ast.Module]]:

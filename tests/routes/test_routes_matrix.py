@@ -153,6 +153,14 @@ ALLOWED: Mapping[str, frozenset[str]] = {
     "POST /v1/cases/{case_id}/transitions": CASE_WRITERS,
     "GET /v1/exports/cases.csv": frozenset({Role.EPIDEMIOLOGIST}),
     "GET /v1/reports/reminders": COUNTERS,
+    "PUT /v1/cases/{case_id}/contact-lists/{list_id}": CASE_WRITERS,
+    "GET /v1/cases/{case_id}/contact-lists": CASE_READERS,
+    "GET /v1/contact-lists/{list_id}": CASE_READERS,
+    "POST /v1/contact-lists/{list_id}/contacts/{number}/person:reveal": frozenset(
+        {Role.EPIDEMIOLOGIST}
+    ),
+    "POST /v1/exports/contacts": frozenset({Role.EPIDEMIOLOGIST}),
+    "POST /v1/exports/contacts/{approval_id}:take": frozenset({Role.EPIDEMIOLOGIST}),
     "POST /v1/exports/identified": frozenset({Role.EPIDEMIOLOGIST}),
     "POST /v1/exports/identified/{approval_id}:take": frozenset({Role.EPIDEMIOLOGIST}),
     "GET /v1/reports/period": COUNTERS,

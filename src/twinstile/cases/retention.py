@@ -39,6 +39,20 @@ ORDER BY c.closed_at
 """
 
 
+OVER_SQL = """
+EXISTS (
+    SELECT FROM fever_case c
+    LEFT JOIN LATERAL (
+        SELECT e.kind FROM event e
+        WHERE e.subject_id = c.case_id AND e.hub_id = c.hub_id AND e.kind = ANY({kinds})
+        ORDER BY e.at DESC, e.event_id DESC LIMIT 1
+    ) hold ON true
+    WHERE c.hub_id = {hub} AND c.case_id = {case} AND c.closed_at < {before}
+      AND hold.kind IS DISTINCT FROM {placed})
+"""
+"""Whether a case was closed before a moment and is under no legal hold, for a room above."""
+
+
 _HELD = """
 SELECT c.case_no FROM fever_case c, LATERAL (
     SELECT e.kind FROM event e

@@ -7,10 +7,10 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
-from pydantic import Field
+from pydantic import Field, StrictBool
 
 from twinstile.cases.types import Disposition
-from twinstile.export import identified, linelist, reader, reminded, reports
+from twinstile.export import identified, linelist, reader, reminded, reports, traced
 from twinstile.export.identified import Wanted
 from twinstile.platform import access, approvals_api, clock
 from twinstile.platform.access import Action, Look, Purpose
@@ -207,6 +207,66 @@ async def take_identified(approval_id: UUID, tx: Tx, home: Home, who: Identified
     keys = home.keys.of(who.hub_id)
     text = await identified.take(tx, who, keys, approval_id, clock.now())
     name = reader.file_name(f"cases-with-names-{who.hub_id}.csv", who.mode)
+    headers = {
+        "Content-Disposition": f'attachment; filename="{name}"',
+        "Cache-Control": "no-store",
+    }
+    return Response(text, media_type=CSV, headers=headers)
+
+
+class TracedBody(Body):
+    id: UUID = Field(description="yours: the same again is harmless")
+    list_id: UUID = Field(description="a list of contacts")
+    close_only: StrictBool = Field(default=False, description="without general contacts")
+    purpose: Purpose | None = Field(
+        default=None,
+        description="INVESTIGATION or LEGAL_DUTY; without one: 403 `purpose-required`",
+        examples=["INVESTIGATION"],
+    )
+    recipient: Line = Field(
+        description="which authority gets the list", examples=["City health commission"]
+    )
+    reason: Line = Field(
+        description="in words, without personal data", examples=["letter 12 of the commission"]
+    )
+
+
+@router.post(
+    "/exports/contacts",
+    status_code=202,
+    summary="Ask for the contacts of a case with names",
+    responses=documented(InvalidInput, NotFound, PurposeRequired, IdReused),
+)
+async def ask_contacts(body: TracedBody, tx: Tx, who: Identified) -> AskedAnswer:
+    """Ask for a list of contacts with name and document, at most 3000, for an authority.
+
+    A second person has to agree; then it is taken once, within half an hour.
+    """
+    wanted = traced.Wanted(body.list_id, body.close_only, body.purpose, body.recipient)
+    done = await traced.ask(tx, who, body.id, wanted, body.reason, clock.now())
+    return approvals_api.asked(done)
+
+
+@router.post(
+    "/exports/contacts/{approval_id}:take",
+    summary="Take the contacts of a case with names",
+    response_class=Response,
+    openapi_extra=access.logged(Action.IDENTIFIED_EXPORT),
+    responses={
+        **documented(NotFound, ApprovalDecided, ApprovalLapsed),
+        200: {
+            "description": "one row a contact, header first; see docs/epidemiologists.md",
+            "content": {"text/csv": {"schema": {"type": "string"}}},
+        },
+    },
+)
+async def take_contacts(approval_id: UUID, tx: Tx, home: Home, who: Identified) -> Response:
+    """The contacts you asked for, as CSV, once. Each of them is recorded first.
+
+    A connection that breaks meanwhile has used it up: ask again.
+    """
+    text = await traced.take(tx, who, home.keys.of(who.hub_id), approval_id, clock.now())
+    name = reader.file_name(f"contacts-with-names-{who.hub_id}.csv", who.mode)
     headers = {
         "Content-Disposition": f'attachment; filename="{name}"',
         "Cache-Control": "no-store",

@@ -116,11 +116,11 @@ async def take(
             outcome=Outcome.SHOWN if identity else Outcome.NOTHING,
         )
         await access.record(tx, access.actor(who), look, at)
-        table.writerow(_cell(value) for value in (*plain, *_named(identity)))
+        table.writerow(cell(value) for value in (*plain, *named(identity)))
     return text.getvalue()
 
 
-def _named(identity: Identity | None) -> Iterator[object]:
+def named(identity: Identity | None) -> Iterator[object]:
     """What says who it is, in the order of `NAMED`; empty of somebody unknown or destroyed."""
     if identity is None:
         yield from ("" for _ in NAMED)
@@ -130,7 +130,8 @@ def _named(identity: Identity | None) -> Iterator[object]:
     yield from (document.kind, document.number, document.issuer)
 
 
-def _cell(value: object) -> str:
+def cell(value: object) -> str:
+    """A value as a spreadsheet takes it: moments in UTC, and nothing it would compute."""
     if value is None:
         return ""
     if isinstance(value, datetime):

@@ -264,20 +264,21 @@ async def hold(
     key_id: str,
     people: Collection[UUID],
     at: datetime,
-) -> None:
-    """Hold these people under the key of that name, those anybody can still read.
+) -> int:
+    """Hold these people under the key of that name, those anybody can still read; how many.
 
     Two statements, none without people. Raises `KeyDestroyed`, `MasterUnavailable`.
     """
     known = await reveal_all(tx, keys, hub_id, people)
     if not known:
-        return
+        return 0
     key = await keys.obtain(key_id)
     ciphers = [
         encrypt(key, _pack(identity), _held_at(hub_id, key_id, person_id))
         for person_id, identity in known.items()
     ]
     await tx.raw.execute(_HOLD_ALL, hub_id, key_id, at, list(known), ciphers)
+    return len(known)
 
 
 async def sealed(
@@ -304,6 +305,30 @@ async def reveal_held(
     if cipher is None:
         raise NotFound("Nobody is held under that key.")
     return _unpack(decrypt(keys.get(key_id), cipher, _held_at(hub_id, key_id, person_id)))
+
+
+_UNDER_SQL = """
+SELECT h.person_id, h.cipher
+FROM unnest($3::uuid[]) AS w(person_id)
+JOIN vault_held h ON h.hub_id = $1 AND h.key_id = $2 AND h.person_id = w.person_id
+"""
+
+
+async def reveal_under(
+    tx: Reading, keys: KeyFiles, hub_id: str, key_id: str, people: Collection[UUID]
+) -> dict[UUID, Identity]:
+    """Who of these people is held under one key; nobody after its destruction. One statement.
+
+    Raises `MasterUnavailable`.
+    """
+    rows = await tx.raw.fetch(_UNDER_SQL, hub_id, key_id, list(people))
+    found: dict[UUID, Identity] = {}
+    with contextlib.suppress(KeyDestroyed):
+        key = keys.get(key_id)
+        for person_id, cipher in rows:
+            place = _held_at(hub_id, key_id, person_id)
+            found[person_id] = _unpack(decrypt(key, cipher, place))
+    return found
 
 
 _HELD_SQL = """

@@ -189,26 +189,7 @@ async def record(tx: Transaction, by: Actor, look: Look, at: datetime) -> UUID:
 
     An emergency is announced, too: whoever supervises hears of each.
     """
-    access_id = uuid7()
-    await tx.sql.execute(
-        insert(Access).values(
-            hub_id=by.hub_id,
-            access_id=access_id,
-            at=at,
-            operator_id=by.operator_id,
-            partner_id=by.partner_id,
-            device_id=by.device_id,
-            shift_id=by.shift_id,
-            roles=list(by.roles),
-            action=look.action.value,
-            purpose=look.purpose.value if look.purpose else None,
-            reason=look.reason,
-            subject_id=look.subject_id,
-            fields=list(look.fields),
-            rows=look.rows,
-            outcome=look.outcome.value,
-        )
-    )
+    (access_id,) = await record_all(tx, by, [look], at)
     if look.purpose is Purpose.EMERGENCY:
         happening = Happening(
             by.hub_id,
@@ -221,6 +202,36 @@ async def record(tx: Transaction, by: Actor, look: Look, at: datetime) -> UUID:
         )
         await events.append(tx, [happening])
     return access_id
+
+
+async def record_all(
+    tx: Transaction, by: Actor, looks: Sequence[Look], at: datetime
+) -> list[UUID]:
+    """Append rows of one reading of many, none of them an emergency; their ids, in order."""
+    ids = [uuid7() for _ in looks]
+    rows = [
+        {
+            "hub_id": by.hub_id,
+            "access_id": access_id,
+            "at": at,
+            "operator_id": by.operator_id,
+            "partner_id": by.partner_id,
+            "device_id": by.device_id,
+            "shift_id": by.shift_id,
+            "roles": list(by.roles),
+            "action": look.action.value,
+            "purpose": look.purpose.value if look.purpose else None,
+            "reason": look.reason,
+            "subject_id": look.subject_id,
+            "fields": list(look.fields),
+            "rows": look.rows,
+            "outcome": look.outcome.value,
+        }
+        for access_id, look in zip(ids, looks, strict=True)
+    ]
+    if rows:
+        await tx.sql.execute(insert(Access), rows)
+    return ids
 
 
 async def forget(tx: Transaction, now: datetime) -> int:

@@ -42,6 +42,8 @@ class Scope(StrEnum):
     CHANGES_READ = "changes:read"
     CHECKS_READ = "checks:read"
     CHECKS_WRITE = "checks:write"
+    CONTACTS_REVEAL = "contacts:reveal"
+    """To see who a contact of a case is, for a purpose."""
     DEFERRALS_READ = "deferrals:read"
     DEFERRALS_REVEAL = "deferrals:reveal"
     """To see who was let through unscreened, for a purpose."""
@@ -177,6 +179,7 @@ ROLE_SCOPES: Mapping[Role, frozenset[Scope]] = {
     },
     Role.EPIDEMIOLOGIST: _EVERY_SHIFT
     | {
+        Scope.CONTACTS_REVEAL,
         Scope.DEFERRALS_READ,
         Scope.DEFERRALS_REVEAL,
         Scope.APPROVALS_READ,

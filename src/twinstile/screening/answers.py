@@ -80,12 +80,12 @@ def _reason(reason: Reason, rule: PolicyRule | None, language: str) -> ReasonAns
     return ReasonAnswer(
         rule_id=reason.rule_id,
         code=reason.code,
-        text=_said(rule.text if rule else _TEXTS.get(reason.code, {}), language) or reason.code,
+        text=said(rule.text if rule else _TEXTS.get(reason.code, {}), language) or reason.code,
         discretion=rule is not None and rule.discretion,
         alternatives=[
             AlternativeAnswer(
                 outcome=Outcome(other.outcome),
-                text=_said(other.text, language) or other.outcome,
+                text=said(other.text, language) or other.outcome,
                 measures=[OfferedMeasure.model_validate(one) for one in other.measures],
             )
             for other in (rule.alternatives if rule else ())
@@ -110,7 +110,7 @@ def _fault(problem: Problem) -> FaultAnswer:
     )
 
 
-def _said(texts: Mapping[str, str], language: str) -> str | None:
+def said(texts: Mapping[str, str], language: str) -> str | None:
     """The text in the first language asked for that there is, else in English."""
     for wanted in language.split(","):
         tag = wanted.partition(";")[0].strip().lower()

@@ -26,6 +26,7 @@ class ChangeType(StrEnum):
     """Something a case waits for has not come in time."""
     CASE_ACKNOWLEDGED = "case.acknowledged"
     CASE_ASSESSED = "case.assessed"
+    CASE_CONTACTS = "case.contacts-traced"
     SCREENING_CHECKED = "screening.checked"
     DESTROYED = "destroyed"
     """The data about this subject were destroyed: forget what you hold of it."""
@@ -60,6 +61,10 @@ TERMS: Mapping[PartnerKind, Mapping[ChangeType, Fields]] = {
         ChangeType.CASE_LATE: dict.fromkeys(("case_no", "waits_for", "since"), Use.AS_IS),
         ChangeType.CASE_ACKNOWLEDGED: dict.fromkeys(("case_no", "reply"), Use.AS_IS),
         ChangeType.CASE_ASSESSED: dict.fromkeys(("case_no", "before", "severity"), Use.AS_IS),
+        ChangeType.CASE_CONTACTS: {
+            **dict.fromkeys(("case_no", "close", "general", "completeness"), Use.AS_IS),
+            "list_id": Use.PSEUDONYM,
+        },
         ChangeType.SCREENING_CHECKED: dict.fromkeys(("verdict", "policy"), Use.AS_IS),
         ChangeType.DESTROYED: {},
     }

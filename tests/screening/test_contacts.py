@@ -1,0 +1,205 @@
+"""Contacts of a case through HTTP: who is found, kept, shown, corrected and forgotten."""
+
+import asyncio
+from datetime import timedelta
+from uuid import UUID
+
+import fever
+import looks
+import people
+import tracing
+from hubs import Hub
+
+from twinstile import destruction
+from twinstile.platform import clock
+from twinstile.platform.roles import Role
+from twinstile.policy.versions import Policies
+
+
+async def test_those_near_are_found_by_coach_row_leg_party_and_crew(hub: Hub) -> None:
+    first, second, last = tracing.STOPS
+    patient = tracing.entry("1", "03", "12F", party="P1")
+    await tracing.train(
+        hub,
+        [
+            patient,
+            tracing.entry("2", "3", "14A"),
+            tracing.entry("3", "3", "2A", board_stop=second),
+            tracing.entry("4", "4", "12F"),
+            tracing.entry("5", "9", "1A", party="P1"),
+            tracing.entry("6", "3", role="CREW"),
+            tracing.entry("7", role="CREW"),
+            tracing.entry("8", "5", role="CREW"),
+            tracing.entry("9", "3", "11F", board_stop=first, alight_stop=second),
+            tracing.entry("10", "3", "13F", board_stop=last, alight_stop="Ningbo"),
+        ],
+    )
+    case_id = await tracing.case_of(hub, patient)
+    listed = await tracing.trace(hub, case_id)
+    assert tracing.seated(listed)[0] == "9/1A CLOSE PARTY"
+    assert sorted(tracing.seated(listed)[1:]) == [
+        "3/11F CLOSE TRAIN-ROWS",
+        "3/13F CLOSE TRAIN-ROWS",
+        "3/14A CLOSE TRAIN-ROWS",
+        "3/2A CLOSE TRAIN-COACH",
+        "3/None CLOSE TRAIN-COACH",
+        "None/None CLOSE TRAIN-CREW",
+    ]
+    assert (listed["close"], listed["general"]) == (7, 0)
+    half = next(one for one in listed["contacts"] if one["seat"] == "2A")
+    assert (half["reasons"][0]["legs"], half["reasons"][0]["legs_of"]) == (1, 2)
+    known = listed["completeness"]
+    assert known["patient"] == known["gate"] == known["crew"] == known["named"] == 100
+    assert known["places"] == 67
+    assert known["legs"] == 89
+    chinese = await tracing.read(hub, listed["list_id"], language="zh-CN")
+    assert chinese["contacts"][0]["reasons"][0]["text"] == "与病例同行"
+
+
+async def test_who_had_left_before_the_patient_boarded_is_no_contact(hub: Hub) -> None:
+    first, second, _ = tracing.STOPS
+    patient = tracing.entry("1", "3", "12F", board_stop=second)
+    early = tracing.entry("2", "3", "12D", board_stop=first, alight_stop=second)
+    await tracing.train(hub, [patient, early, tracing.entry("3", "3", "12A")])
+    listed = await tracing.trace(hub, await tracing.case_of(hub, patient))
+    assert tracing.seated(listed) == ["3/12A CLOSE TRAIN-ROWS"]
+
+
+async def test_who_passed_the_same_gate_within_a_minute_is_found(hub: Hub) -> None:
+    number = people.resident_number()
+    beside, later = people.resident_number(), people.resident_number()
+    for who, at in ((beside, people.now()), (later, people.ago(minutes=5))):
+        body = people.check(number=who, observed_at=at)
+        answer = await hub.client().put(f"/v1/checks/{people.new_id()}", json=body)
+        assert answer.status_code == 201, answer.text
+    case_id = await fever.case_of(hub, number=number)
+    listed = await tracing.trace(hub, case_id)
+    (contact,) = listed["contacts"]
+    assert (contact["class"], contact["run_id"]) == ("GENERAL", None)
+    assert [one["rule_id"] for one in contact["reasons"]] == ["GATE"]
+    shown = await _reveal(hub, listed["list_id"], 1)
+    assert shown.json()["document_number"] == beside
+    assert listed["completeness"]["patient"] == 0
+
+
+async def test_a_party_registered_at_the_gate_is_close(hub: Hub) -> None:
+    party = str(people.new_id())
+    companion, patient = people.resident_number(), people.resident_number()
+    body = people.check(
+        number=companion, party={"id": party}, observed_at=people.ago(minutes=4)
+    )
+    await hub.client().put(f"/v1/checks/{people.new_id()}", json=body)
+    case_id = await fever.case_of(hub, number=patient, party={"id": party})
+    (contact,) = (await tracing.trace(hub, case_id))["contacts"]
+    assert [one["rule_id"] for one in contact["reasons"]] == ["PARTY"]
+
+
+async def test_the_same_list_is_made_once_and_another_content_is_refused(hub: Hub) -> None:
+    patient = tracing.entry("1", "3", "12F")
+    await tracing.train(hub, [patient, tracing.entry("2", "3", "12A")])
+    case_id, list_id = await tracing.case_of(hub, patient), people.new_id()
+    both = await asyncio.gather(*(tracing.ask(hub, case_id, list_id) for _ in range(4)))
+    assert {one.status_code for one in both} == {200}
+    assert len({one.text for one in both}) == 1
+    other = await tracing.ask(hub, case_id, list_id, conveyance="TRAIN_OPEN")
+    assert other.status_code == 409
+    listed = await hub.client(Role.MEDIC).get(f"/v1/cases/{case_id}/contact-lists")
+    assert [one["list_id"] for one in listed.json()["lists"]] == [str(list_id)]
+
+
+async def test_a_corrected_seat_changes_no_list_and_the_earlier_one_still_counts(
+    hub: Hub,
+) -> None:
+    patient, mover = tracing.entry("1", "3", "12F"), tracing.entry("2", "3", "12A")
+    run = await tracing.train(hub, [patient, mover])
+    case_id = await tracing.case_of(hub, patient)
+    before = await tracing.trace(hub, case_id)
+    await run.land([patient, {**mover, "coach": "8", "seat": "1A"}], batch=2)
+    after = await tracing.trace(hub, case_id)
+    assert tracing.seated(await tracing.read(hub, before["list_id"])) == [
+        "3/12A CLOSE TRAIN-ROWS"
+    ]
+    (moved,) = after["contacts"]
+    assert (moved["coach"], moved["seat"]) == ("8", "1A")
+    assert moved["reasons"][0]["earlier"] is True
+
+
+async def test_an_officer_may_know_the_conveyance_and_the_seat_better(hub: Hub) -> None:
+    patient = tracing.entry("1")
+    others = [tracing.entry("2", "9", "5下"), tracing.entry("3", "9", "8上")]
+    run = await tracing.train(hub, [patient, *others])
+    case_id = await tracing.case_of(hub, patient)
+    place = {"run_id": str(run.run_id), "coach": "9", "seat": "6上", **tracing.WHOLE}
+    listed = await tracing.trace(hub, case_id, conveyance="TRAIN_SLEEPER", places=[place])
+    certain = [one for one in listed["contacts"] if one["reasons"][0]["certain"]]
+    assert [one["seat"] for one in certain] == ["5下"]
+    assert listed["conveyance"] == "TRAIN_SLEEPER"
+
+
+async def test_a_list_is_read_in_pages(hub: Hub) -> None:
+    patient = tracing.entry("0", "3", "1A")
+    await tracing.train(hub, [patient, *(tracing.entry(str(n), "3") for n in range(1, 6))])
+    made = await tracing.ask(hub, await tracing.case_of(hub, patient))
+    first = await tracing.read(hub, made.json()["list_id"], limit=3)
+    assert [one["n"] for one in first["contacts"]] == [1, 2, 3]
+    rest = await tracing.read(hub, made.json()["list_id"], after=first["next"], limit=3)
+    assert [one["n"] for one in rest["contacts"]] == [4, 5]
+    assert rest["next"] is None
+
+
+async def test_unknown_cases_and_lists_are_not_found(hub: Hub) -> None:
+    assert (await tracing.ask(hub, str(people.new_id()))).status_code == 404
+    client = hub.client(Role.EPIDEMIOLOGIST)
+    assert (await client.get(f"/v1/contact-lists/{people.new_id()}")).status_code == 404
+    assert (await _reveal(hub, people.new_id(), 1)).status_code == 404
+
+
+async def test_who_a_contact_is_is_shown_for_a_purpose_and_on_the_record(hub: Hub) -> None:
+    patient, other = tracing.entry("1", "3", "12F"), tracing.entry("2", "3", "12A")
+    await tracing.train(hub, [patient, other])
+    listed = await tracing.trace(hub, await tracing.case_of(hub, patient))
+    assert (await _reveal(hub, listed["list_id"], 1, purpose=None)).status_code == 403
+    assert (await _reveal(hub, listed["list_id"], 1, who=Role.MEDIC)).status_code == 403
+    shown = await _reveal(hub, listed["list_id"], 1)
+    assert shown.json()["document_number"] == other["document"]["number"]
+    (row, *_) = await looks.reads(hub)
+    assert (row["action"], row["purpose"]) == ("REVEAL", "FOLLOW_UP")
+    assert (await _reveal(hub, listed["list_id"], 2)).status_code == 404
+
+
+async def test_contacts_end_with_the_identity_of_their_case(hub: Hub) -> None:
+    patient = tracing.entry("1", "3", "12F")
+    run = await tracing.train(hub, [patient, tracing.entry("2", "3", "12A")])
+    case_id = await tracing.case_of(hub, patient)
+    place = {"run_id": str(run.run_id), "coach": "3", "seat": "12F"}
+    listed = await tracing.trace(hub, case_id, places=[place])
+    await fever.move(hub, case_id, "not_fever")
+    now = clock.now()
+    await destruction.retain(hub.house, Policies(), hub.hub_id, now + timedelta(days=59))
+    kept = await tracing.read(hub, listed["list_id"])
+    assert len(kept["contacts"]) == 1
+    await destruction.retain(hub.house, Policies(), hub.hub_id, now + timedelta(days=61))
+    gone = await tracing.read(hub, listed["list_id"])
+    assert (gone["contacts"], gone["close"]) == ([], 1)
+    assert gone["forgotten_at"] is not None
+    assert (await _reveal(hub, listed["list_id"], 1)).status_code == 404
+    assert (await tracing.ask(hub, case_id)).status_code == 410
+    async with hub.house.database.reading() as tx:
+        row = await tx.raw.fetchrow(
+            "SELECT asked -> 'places' FROM contact_list WHERE list_id = $1",
+            UUID(str(listed["list_id"])),
+        )
+    assert row is not None
+    assert row[0] in ([], "[]")
+
+
+async def _reveal(
+    hub: Hub,
+    list_id: object,
+    n: int,
+    purpose: str | None = "FOLLOW_UP",
+    who: Role = Role.EPIDEMIOLOGIST,
+) -> looks.Response:
+    body = {"purpose": purpose} if purpose else {}
+    path = f"/v1/contact-lists/{list_id}/contacts/{n}/person:reveal"
+    return await hub.client(who).post(path, json=body)
