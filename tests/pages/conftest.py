@@ -1,13 +1,10 @@
 """A browser for the tests of pages: Debian's Chromium, started once a module."""
 
-import shutil
 from collections.abc import AsyncGenerator
 
 import pytest
+from glass import CHROMIUM, FLAGS
 from playwright.async_api import Browser, Page, async_playwright
-
-CHROMIUM = shutil.which("chromium")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 
 
 @pytest.fixture(scope="module")

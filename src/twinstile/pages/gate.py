@@ -4,6 +4,7 @@ The page decides by itself (`files/gate/decide.js`). Words and tables that the s
 not written a second time: `tables.js` is made of them.
 """
 
+import hashlib
 import json
 from collections.abc import Mapping
 from functools import cache
@@ -19,6 +20,7 @@ from twinstile.policy.areas import Level, Relation
 from twinstile.screening import claims, machine, rules
 from twinstile.screening.claim_words import Tristate
 from twinstile.screening.types import Outcome, Reason, ScreeningState, Verdict
+from twinstile.screening.words import BEYOND_POLICY, Language, Phrase
 
 router = APIRouter(prefix="/gate", include_in_schema=False)
 
@@ -29,10 +31,13 @@ TYPES: Final = {
     "svg": "image/svg+xml",
     "webmanifest": "application/manifest+json",
 }
+WORKER: Final = "sw.js"
+PAGE: Final = assets.OWN / "gate" / "index.html"
+_worker: Final = assets.OWN / "gate" / WORKER
 FILES: Final = {
     file.name: file
     for file in (assets.OWN / "gate").iterdir()
-    if file.name.rpartition(".")[2] in TYPES
+    if file.name.rpartition(".")[2] in TYPES and file.name != WORKER
 }
 
 
@@ -45,6 +50,7 @@ def tables() -> Mapping[str, object]:
             state: {outcome: _concluded(state, outcome) for outcome in Outcome}
             for state in ScreeningState
         },
+        "TERMINAL": sorted(machine.TERMINAL),
         "MARKED": {mark: _reason(why) for mark, why in rules.MARKED.items()},
         "ALERTS": sorted(ALERTS),
         "RED": sorted(rules.RED),
@@ -54,6 +60,7 @@ def tables() -> Mapping[str, object]:
         "RELATIONS": list(Relation),
         "TRISTATES": list(Tristate),
         "NEVER": claims.NEVER,
+        "TEXTS": {code: _said(phrase) for code, phrase in BEYOND_POLICY.items()},
     }
 
 
@@ -67,10 +74,43 @@ def _reason(reason: Reason) -> Mapping[str, str]:
     return {"rule_id": reason.rule_id, "code": reason.code}
 
 
+def _said(phrase: Phrase) -> Mapping[str, str]:
+    return {language: phrase.in_language(language) for language in Language}
+
+
 @cache
 def _tables_script() -> bytes:
     lines = (f"export const {name} = {json.dumps(held)};" for name, held in tables().items())
     return "\n".join(["// Made by the service of its own tables.", *lines, ""]).encode()
+
+
+@cache
+def _worker_script() -> bytes:
+    """The service worker, which fetches the files anew when any of them has changed."""
+    held = {name: file.read_bytes() for name, file in FILES.items()}
+    held |= {"": PAGE.read_bytes(), "tables.js": _tables_script(), WORKER: _worker.read_bytes()}
+    version = hashlib.sha256()
+    for name in sorted(held):
+        version.update(f"{name}\0{len(held[name])}\0".encode() + held[name])
+    paths = [*(f"/gate/{name}" for name in sorted(held) if name != WORKER), "/favicon.svg"]
+    begin = f"const VERSION = {json.dumps(version.hexdigest()[:16])};\n"
+    return f"{begin}const FILES = {json.dumps(paths)};\n".encode() + held[WORKER]
+
+
+@router.get("/")
+async def read_page() -> Response:
+    return assets.page(
+        "gate/index.html",
+        *(f"{of}-src 'self'" for of in ("script", "style", "img", "connect", "manifest")),
+        "worker-src 'self'",
+    )
+
+
+@router.get(f"/{WORKER}")
+async def read_worker() -> Response:
+    answer = assets.content(_worker_script(), "text/javascript", "connect-src 'self'")
+    answer.headers["cache-control"] = "no-cache"
+    return answer
 
 
 @router.get("/{name}")

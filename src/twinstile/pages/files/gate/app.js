@@ -1,0 +1,243 @@
+// @ts-check
+/** The gate tablet: opens what it keeps, learns what the lane needs, and puts the parts together. */
+import { compilePolicy } from "./decide.js";
+import { Lane } from "./lane.js";
+import { Refused, Sender, ask, newId } from "./link.js";
+import { look } from "./look.js";
+import * as entry from "./entry.js";
+import { run as selfTest } from "./selftest.js";
+import * as store from "./store.js";
+import { asker } from "./tags.js";
+import { unlock } from "./tones.js";
+import * as view from "./view.js";
+import { listen } from "./wedge.js";
+import * as words from "./words.js";
+
+const { at } = view;
+const POLL_MS = 10_000;
+const KINDS = ["RESIDENT_ID", "PASSPORT", "HK_MACAU_PERMIT", "TAIWAN_PERMIT", "ID_CARD", "OTHER"];
+const METHODS = ["WALK_THROUGH", "CONTACTLESS", "EAR", "AXILLARY", "ORAL"];
+
+/** @typedef {{hub_id: string, device_id: string, lane_id: string | null, shift_id: string | null}} Me */
+const tablet = {
+  /** @type {store.Store | null} */ kept: null,
+  /** @type {Sender | null} */ sender: null,
+  /** @type {Me | null} */ me: null,
+  /** @type {{told: any, etag: string | null, fetched: number} | null} */ state: null,
+  /** @type {boolean | null} */ up: null,
+  waiting: 0,
+  /** On their way to the disk. */ unsaved: 0,
+};
+
+const lane = new Lane({
+  settings,
+  look: (text, document) => look(text, document, tablet.state?.told.trust_list ?? null, tablet.kept),
+  async add(kind, id, body) {
+    if (!tablet.kept) throw new Error("closed");
+    tablet.unsaved += 1;
+    counted(tablet.waiting);
+    try {
+      await tablet.kept.add({ id, kind, shift_id: tablet.me?.shift_id ?? null, body });
+      tablet.waiting += 1;
+    } finally {
+      tablet.unsaved -= 1;
+    }
+    tablet.sender?.nudge();
+  },
+});
+
+/** @returns {import("./lane.js").Settings} */
+function settings() {
+  const chosen = JSON.parse(localStorage.getItem("gate.settings") ?? "{}");
+  return { order: "id-first", first: "WALK_THROUGH", second: "EAR", ...chosen };
+}
+
+/** @param {number} waiting */
+function counted(waiting) {
+  tablet.waiting = waiting;
+  showLine();
+}
+
+const showLine = () => view.showLine(tablet.up, tablet.waiting + tablet.unsaved);
+
+/** Open what this tablet keeps of a hub. @param {string} hubId */
+async function openHub(hubId) {
+  if (tablet.me?.hub_id === hubId && tablet.kept) return;
+  tablet.sender?.stop();
+  tablet.kept = await store.open(hubId);
+  localStorage.setItem("gate.hub", hubId);
+  tablet.sender = new Sender(tablet.kept, hubId, {
+    onAnswer: (item) => lane.answered(item),
+    onLine(up) {
+      tablet.up = up;
+      showLine();
+    },
+    onCount(waiting) {
+      counted(waiting);
+      if (waiting === 0 && !tablet.me?.shift_id) tablet.kept?.end();
+      entry.updateWhen(lane.idle && waiting === 0);
+    },
+    onRefused: (error) => entry.refused(error, view),
+  });
+  counted(await tablet.kept.waiting());
+}
+
+/** Work by what the lane's state says. */
+async function learn() {
+  const told = tablet.state?.told;
+  if (!told) return;
+  lane.knowledge = {
+    policy: compilePolicy(told.policy),
+    direction: told.direction,
+    zone: told.zone,
+    lane_id: told.lane_id,
+    suspect: await asker(told.alerts),
+  };
+  lane.redraw();
+}
+
+/** Who we are and what the lane needs; nothing changes without a line. */
+async function refresh() {
+  try {
+    const { told: me } = await ask("GET", "/v1/me");
+    await openHub(me.hub_id);
+    tablet.me = me;
+    await tablet.kept?.keep("me", me);
+    if (!me.shift_id) return entry.signIn();
+    await readState(me);
+    tablet.up = true;
+    tablet.sender?.nudge();
+  } catch (error) {
+    if (error instanceof Refused) entry.refused(error, view);
+    else tablet.up = false;
+  }
+  showLine();
+}
+
+/** @param {Me} me */
+async function readState(me) {
+  if (!me.lane_id || !tablet.kept) return;
+  const headers = tablet.state?.etag ? { "If-None-Match": tablet.state.etag } : undefined;
+  const { told, etag } = await ask("GET", `/v1/lanes/${encodeURIComponent(me.lane_id)}/state`, { headers });
+  if (told === null && tablet.state) tablet.state.fetched = Date.now();
+  else {
+    tablet.state = { told, etag, fetched: Date.now() };
+    await learn();
+    await tablet.kept.keep("state", tablet.state);
+    const { told: seen } = await ask("GET", `/v1/devices/${me.device_id}/sync-status`);
+    await tablet.kept.countFrom(Math.max(seen.ack_through, ...seen.missing.flat()));
+  }
+}
+
+function ages() {
+  const told = tablet.state?.told;
+  const listed = told?.trust_list ? Date.parse(told.trust_list.issued_at) : null;
+  view.showLane(told ?? tablet.me, tablet.state?.fetched ?? null, listed, Date.now());
+}
+
+function labelled() {
+  words.label();
+  at("language").textContent = words.say("language", {}, words.other());
+  at("language").lang = words.other();
+  view.options("manual-kind", KINDS, at("manual-kind").value || KINDS[0]);
+  view.options("first-method", METHODS, settings().first);
+  view.options("second-method", METHODS, settings().second);
+  at("order").value = settings().order;
+  lane.redraw();
+  showLine();
+  ages();
+}
+
+/** @param {string} id @param {(event: Event) => void} run */
+const pressed = (id, run) => at(id).addEventListener("click", run);
+
+function wire() {
+  listen(/** @type {HTMLInputElement} */ (at("scan")), (line, moment) => lane.typed(line, moment));
+  at("reader").addEventListener("submit", (event) => event.preventDefault());
+  pressed("acknowledge", () => lane.acknowledge());
+  pressed("undo", () => lane.undo());
+  pressed("again", () => lane.arm());
+  pressed("mismatch", () => lane.say({ identity: "MISMATCH" }));
+  pressed("discard", () => lane.discard());
+  for (const button of at("colours").querySelectorAll("button")) {
+    button.addEventListener("click", () => lane.say({ credential: button.value, credentialKind: "HEALTH_CODE" }));
+  }
+  document.addEventListener("keydown", (event) => {
+    const button = /^F[1-9]$/.test(event.key) && document.querySelector(`footer [data-key=${event.key}]:not([hidden])`);
+    if (!button || document.querySelector("dialog[open]")) return;
+    event.preventDefault();
+    button.click();
+  });
+  pressed("case", () => at("case-dialog").showModal());
+  for (const button of at("case-dialog").querySelectorAll("button[value]")) {
+    button.addEventListener("click", () => {
+      at("case-dialog").close();
+      lane.say(button.value === "ILLNESS" ? { illness: true } : { emergency: button.value }, true);
+    });
+  }
+  pressed("more", () => at("more-dialog").showModal());
+  at("manual").addEventListener("submit", (event) => {
+    event.preventDefault();
+    lane.keyed({ kind: at("manual-kind").value, number: at("manual-number").value, name: at("manual-name").value.trim() });
+    at("manual").reset();
+    at("more-dialog").close();
+  });
+  at("lane-form").addEventListener("change", () => {
+    const chosen = { order: at("order").value, first: at("first-method").value, second: at("second-method").value };
+    localStorage.setItem("gate.settings", JSON.stringify(chosen));
+  });
+  pressed("run-selftest", async () => view.showSelfTest(await selfTest(tablet)));
+  pressed("language", () => {
+    words.choose(words.other());
+    labelled();
+  });
+  pressed("sign-out", async () => {
+    at("more-dialog").close();
+    await entry.signOut();
+    if (tablet.me) tablet.me = { ...tablet.me, shift_id: null };
+    await tablet.kept?.keep("me", tablet.me);
+    tablet.sender?.nudge();
+    entry.signIn();
+  });
+  pressed("start-lane", () => {
+    unlock();
+    at("start").close();
+    at("scan").focus();
+  });
+  entry.wire({
+    refresh,
+    async claim(login) {
+      if (!tablet.me || !tablet.kept) return;
+      const id = newId();
+      await tablet.kept.add({ id, kind: "shift", shift_id: null, body: { login, started_at: new Date().toISOString() } });
+      tablet.me = { ...tablet.me, shift_id: id };
+      await tablet.kept.keep("me", tablet.me);
+    },
+  });
+  window.addEventListener("online", refresh);
+  document.addEventListener("visibilitychange", () => document.hidden || refresh());
+}
+
+async function start() {
+  await words.load();
+  wire();
+  labelled();
+  if (!window.isSecureContext || !navigator.serviceWorker) return view.notice(words.say("insecure"), true);
+  if (!(await entry.alone())) return at("elsewhere").showModal();
+  await entry.worker();
+  const hubId = localStorage.getItem("gate.hub");
+  if (hubId) {
+    await openHub(hubId);
+    tablet.me = await tablet.kept?.kept("me");
+    tablet.state = await tablet.kept?.kept("state");
+    await learn();
+  }
+  ages();
+  at("scan").focus();
+  document.body.dataset.ready = "true";
+  await refresh();
+  ages();
+  setInterval(() => refresh().then(ages), POLL_MS);
+}
+
+start();

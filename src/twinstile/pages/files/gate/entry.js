@@ -1,0 +1,97 @@
+// @ts-check
+/** Who works here: enrolling the tablet, signing in, and one window only. The browser keeps both in cookies. */
+import { Refused, ask } from "./link.js";
+import { say } from "./words.js";
+import { at } from "./view.js";
+
+/** @type {ServiceWorkerRegistration | null} */
+let registration = null;
+
+/** Whether this window is the only one; it stays so while it is open. @returns {Promise<boolean>} */
+export function alone() {
+  return new Promise((resolve) => {
+    navigator.locks.request("gate", { ifAvailable: true }, (lock) => {
+      resolve(lock !== null);
+      return lock && new Promise(() => {});
+    });
+  });
+}
+
+/** Keep the page's files on the tablet. */
+export async function worker() {
+  registration = await navigator.serviceWorker.register("/gate/sw.js").catch(() => null);
+  await navigator.storage?.persist?.();
+  let reloaded = false;
+  const controlled = navigator.serviceWorker.controller !== null;
+  navigator.serviceWorker.addEventListener("controllerchange", () => {
+    if (!controlled || reloaded) return;
+    reloaded = true;
+    location.reload();
+  });
+}
+
+/** A new version takes over when nobody stands here and nothing waits. @param {boolean} quiet */
+export function updateWhen(quiet) {
+  if (quiet) registration?.waiting?.postMessage("take over");
+}
+
+/** Ask for what is missing. @param {Refused} error @param {typeof import("./view.js")} view */
+export function refused(error, view) {
+  if (error.slug === "unauthenticated" || error.slug === "device-revoked") return show("enrol");
+  if (error.status === 401) return signIn();
+  return view.notice(say("problem", { why: error.message }), true);
+}
+
+export function signIn() {
+  show("sign-in");
+}
+
+/** @param {"enrol" | "sign-in"} id */
+function show(id) {
+  const dialog = at(id);
+  if (!dialog.open) dialog.showModal();
+}
+
+export async function signOut() {
+  await ask("DELETE", "/v1/shifts/current").catch(() => null);
+}
+
+/** @param {{refresh: () => Promise<void>, claim: (login: string) => Promise<void>}} needs */
+export function wire({ refresh, claim }) {
+  at("sign-in-form").addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const [login, passcode] = [at("login").value.trim(), at("passcode").value];
+    at("passcode").value = "";
+    at("sign-in-problem").textContent = "";
+    try {
+      await ask("POST", "/v1/shifts", { body: { login, passcode } });
+    } catch (error) {
+      if (error instanceof Refused) {
+        at("sign-in-problem").textContent = error.status === 401 ? say("sign-in-refused") : say("problem", { why: error.message });
+        return;
+      }
+      await claim(login);
+      at("notice").textContent = say("offline-claim");
+      return begun("sign-in");
+    }
+    begun("sign-in");
+    await refresh();
+  });
+  at("enrol-form").addEventListener("submit", async (event) => {
+    event.preventDefault();
+    try {
+      await ask("POST", "/v1/devices:enrol", { body: { code: at("code").value.trim(), name: at("device-name").value.trim(), browser: true } });
+    } catch (error) {
+      at("enrol-problem").textContent = say("problem", { why: /** @type {Error} */ (error).message });
+      return;
+    }
+    at("enrol").close();
+    await refresh();
+  });
+}
+
+/** @param {string} id */
+function begun(id) {
+  at(id).close();
+  at("start").showModal();
+}

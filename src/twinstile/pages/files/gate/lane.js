@@ -1,0 +1,263 @@
+// @ts-check
+/**
+ * The lane at work: takes what was read, shows the verdict, then records it. The verdict waits for
+ * neither disk nor line; what was read is taken in its order, one after the other.
+ */
+import * as front from "./front.js";
+import { newId } from "./link.js";
+import * as measure from "./measure.js";
+import { masked, read, tenths } from "./scan.js";
+import { play } from "./tones.js";
+import * as view from "./view.js";
+import { say } from "./words.js";
+
+/** How many people an answer of the service may still be shown of. */
+const REMEMBERED = 50;
+
+/**
+ * @typedef {{policy: import("./decide.js").Policy, direction: string, zone: string, lane_id: string,
+ *   suspect: (document: import("./scan.js").Document) => Promise<boolean>}} Knowledge
+ * @typedef {{order: "id-first" | "temp-first", first: string, second: string}} Settings
+ */
+export class Lane {
+  /**
+   * @param {{add: (kind: string, id: string, body: any) => Promise<void>,
+   *   look: (text: string, document: import("./scan.js").Document | null) => Promise<{status: string, kind: string}>,
+   *   settings: () => Settings}} needs
+   */
+  constructor(needs) {
+    this.needs = needs;
+    /** @type {Knowledge | null} */
+    this.knowledge = null;
+    this.person = front.NOBODY;
+    this.again = false;
+    /** A stop nobody has acknowledged keeps the lane. */
+    this.stopped = false;
+    /** @type {string[]} */
+    this.held = [];
+    /** @type {Map<string, {key: string, label: string, verdict: string}>} */
+    this.shown = new Map();
+    this.turn = Promise.resolve();
+    /** Facts on their way to the disk. @type {Promise<void>} */
+    this.storing = Promise.resolve();
+  }
+
+  /** Whether nobody is in the middle of being checked. */
+  get idle() {
+    return !this.person.open && !this.stopped;
+  }
+
+  /** Take what a reader typed. @param {string} line @param {number} at performance.now of its end */
+  typed(line, at = performance.now()) {
+    const scanned = read(line, this.held);
+    this.held = scanned.what === "more" ? scanned.lines : [];
+    if (scanned.what === "more") return view.notice(say("more-lines"));
+    if (scanned.what === "unreadable") return view.notice(say(scanned.why), true);
+    return this.#queue(() => this.#take(scanned, at));
+  }
+
+  /** A document an officer typed from the paper. @param {import("./scan.js").Document} document */
+  keyed(document) {
+    return this.#queue(() => this.#take({ what: "document", document, method: "MANUAL" }, performance.now()));
+  }
+
+  /** Something an officer says of the person in front. @param {import("./front.js").Brought} brought @param {boolean} anew of somebody else if the one in front is done */
+  say(brought, anew = false) {
+    return this.#queue(async () => {
+      if (anew && this.idle && this.person.decision?.verdict === "PASS") await this.#leave();
+      this.person = front.bring(this.person, brought);
+      this.#settle(performance.now());
+    });
+  }
+
+  /** The next reading belongs to the person in front. */
+  arm() {
+    this.again = front.present(this.person) && !this.again;
+    view.at("again").setAttribute("aria-pressed", String(this.again));
+    view.notice(this.again ? say("again-armed") : front.present(this.person) ? "" : say("nobody"));
+  }
+
+  acknowledge() {
+    this.stopped = false;
+    this.#paint();
+  }
+
+  /** A reading of nobody: it is in no fact, and ends here. */
+  discard() {
+    if (front.unpaired(this.person)) this.#reset();
+  }
+
+  /** Take back what was said of this person: a fact says so, and the next one what is right. */
+  undo() {
+    return this.#queue(async () => {
+      const { person } = this;
+      if (!person.recorded || !person.document) return view.notice(say("nobody"));
+      this.person = front.bring({ ...person, last: {} }, { identity: "NOT_CHECKED" });
+      this.stopped = false;
+      this.#settle(performance.now(), true);
+      this.person = { ...this.person, brought: person.last, last: {}, open: true };
+      this.arm();
+      view.notice(say("undone"));
+      view.showPerson(this.person);
+    });
+  }
+
+  /** What the service made of a fact; shown if it is more cautious. @param {any} item */
+  answered(item) {
+    if (item.status === "quarantined") {
+      const why = item.problem?.errors?.map((/** @type {any} */ one) => one.code).join(", ") || item.problem?.type;
+      return view.notice(say("refused", { why }), true);
+    }
+    const known = this.shown.get(item.id);
+    if (!known || !item.check) return;
+    this.shown.delete(item.id);
+    const here = known.key === this.person.key && known.key !== "";
+    if (here && !this.person.open) this.person = { ...this.person, state: item.check.state };
+    const verdict = front.worse(known.verdict, item.check.verdict);
+    if (verdict === known.verdict) return;
+    const texts = item.check.reasons.map((/** @type {any} */ one) => one.text);
+    play(verdict);
+    if (here) {
+      this.stopped = verdict === "STOP";
+      view.showVerdict(verdict, texts, this.stopped);
+    }
+    view.notice([say("server-says", { person: known.label, verdict: say(verdict) }), ...texts].join(" · "), true);
+  }
+
+  /** Draw everything again, in the language chosen now. */
+  redraw() {
+    this.#paint();
+    view.showPerson(this.person);
+  }
+
+  /** @param {() => Promise<void> | void} task */
+  #queue(task) {
+    this.turn = this.turn.then(task).catch((error) => view.notice(say("problem", { why: error.name }), true));
+    return this.turn;
+  }
+
+  /** @param {import("./scan.js").Scanned} scanned @param {number} at */
+  async #take(scanned, at) {
+    if (!this.knowledge) return view.notice(say("no-policy"), true);
+    const owner = front.belongs(this.person, scanned, this.needs.settings().order, this.again);
+    if (owner !== "same" && this.stopped) {
+      play("STOP");
+      return view.notice(say("acknowledge-first"), true);
+    }
+    if (owner !== "same" && front.unpaired(this.person)) return this.#unpaired();
+    if (owner === "nobody" && scanned.what === "temperature") return this.#loose(scanned, at);
+    if (owner === "new") await this.#leave();
+    this.again = false;
+    view.at("again").setAttribute("aria-pressed", "false");
+    view.notice("");
+    await this.#add(scanned);
+    this.#settle(at);
+  }
+
+  /** @param {import("./scan.js").Scanned} scanned */
+  async #add(scanned) {
+    if (scanned.what === "document") {
+      const marks = (await this.knowledge?.suspect(scanned.document)) ? ["ALERT_CHECK"] : [];
+      this.person = front.named(this.person, scanned.document, scanned.method, marks);
+    } else if (scanned.what === "temperature") {
+      this.person = front.bring(this.person, { temperature: this.#measured(scanned) });
+    } else if (scanned.what === "credential") {
+      this.person = front.bring(this.person, { credential: "PENDING", credentialKind: "HEALTH_CODE" });
+      this.#look(scanned.text);
+    }
+  }
+
+  /** @param {{value: number, unit: "C" | "F"}} scanned @returns {import("./front.js").Temperature} */
+  #measured({ value, unit }) {
+    const { first, second } = this.needs.settings();
+    const before = this.person.evidence.readings.length > 0 || Boolean(this.person.brought.temperature);
+    return { value, unit, method: before && !this.person.state.startsWith("CLEARED") ? second : first };
+  }
+
+  /** Find out what a code says, while the lane shows that it is being asked. @param {string} text */
+  async #look(text) {
+    const asked = this.person;
+    const found = await this.needs.look(text, asked.document);
+    await this.#queue(() => {
+      const { brought } = this.person;
+      const same = this.person.key === asked.key || asked.key === "";
+      if (!same || brought.credential !== "PENDING") return;
+      this.person = front.bring(this.person, { credential: found.status, credentialKind: found.kind });
+      this.#settle(performance.now());
+    });
+  }
+
+  /** A temperature where a document has to come first. @param {{value: number, unit: "C" | "F"}} scanned @param {number} at */
+  #loose(scanned, at) {
+    const { policy } = /** @type {Knowledge} */ (this.knowledge);
+    const temperature = this.#measured(scanned);
+    const error = policy.parameters.error_tenths[temperature.method] ?? 0;
+    if (tenths(scanned.value, scanned.unit) + error < policy.parameters.threshold_tenths) {
+      return view.notice(say("loose", { celsius: scanned.value }), true);
+    }
+    return this.#leave().then(() => {
+      this.person = front.bring(front.NOBODY, { temperature });
+      this.#settle(at);
+    });
+  }
+
+  #unpaired() {
+    play("CHECK");
+    view.notice(say("fever-loose", { celsius: this.person.brought.temperature?.value ?? "" }), true);
+  }
+
+  /** Let go of the person in front: a check half done is a fact as well, if it is somebody's. */
+  async #leave() {
+    if (this.person.open && this.person.document && this.person.decision) this.#record();
+    this.#reset();
+  }
+
+  #reset() {
+    this.person = front.NOBODY;
+    this.stopped = false;
+    this.#paint();
+    view.showPerson(this.person);
+    view.notice("");
+  }
+
+  /** Decide, show, then record if that is all there will be. @param {number} at @param {boolean} force */
+  #settle(at, force = false) {
+    if (!this.knowledge) return;
+    const { policy, zone, direction } = this.knowledge;
+    const now = Date.now();
+    const day = new Intl.DateTimeFormat("en-CA", { timeZone: zone, dateStyle: "short" }).format(now);
+    const { person, record } = front.settle(this.person, policy, { at: now, day, direction });
+    this.person = person;
+    this.stopped = person.decision?.verdict === "STOP";
+    this.#paint();
+    view.showPerson(person);
+    if (front.unpaired(person)) this.#unpaired();
+    else if (person.decision) play(person.decision.verdict);
+    measure.painted(at);
+    if (record || force) this.#record();
+  }
+
+  #paint() {
+    const { decision } = this.person;
+    const texts = this.knowledge ? view.reasons(decision, this.knowledge.policy) : [];
+    view.showVerdict(decision?.verdict ?? null, texts, this.stopped);
+    view.at("discard").hidden = !front.unpaired(this.person);
+  }
+
+  #record() {
+    const began = performance.now();
+    const { person } = this;
+    const id = newId();
+    const where = { lane_id: this.knowledge?.lane_id ?? "", observed_at: new Date().toISOString() };
+    const body = front.check(person, where);
+    this.person = front.recorded(person);
+    const label = person.document ? masked(person.document) : "–";
+    this.shown.set(id, { key: person.key, label, verdict: person.decision?.verdict ?? "UNKNOWN" });
+    for (const old of [...this.shown.keys()].slice(0, -REMEMBERED)) this.shown.delete(old);
+    const stored = this.needs.add("check", id, body).then(
+      () => measure.note("durable", performance.now() - began),
+      (error) => view.notice(say("problem", { why: error.name }), true),
+    );
+    this.storing = Promise.all([this.storing, stored]).then(() => undefined);
+  }
+}

@@ -1,0 +1,220 @@
+"""The gate tablet in a real browser: from a scan to a verdict and to the service."""
+
+from collections.abc import AsyncGenerator
+
+import glass
+import people
+import pytest
+from glass import Glass
+from hubs import Hub
+from people import Json
+from playwright.async_api import Browser, BrowserContext, Route, expect
+
+from twinstile.platform.roles import Role
+
+pytestmark = pytest.mark.timeout(240)
+
+
+@pytest.fixture
+async def context(browser: Browser) -> AsyncGenerator[BrowserContext]:
+    opened = await browser.new_context(viewport=glass.SIZE, locale="en-GB")
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def tablet(context: BrowserContext, hub: Hub) -> AsyncGenerator[Glass]:
+    opened = await glass.enrolled(context, hub.service.base_url, hub)
+    yield opened
+    assert not opened.complaints
+    assert not opened.foreign
+
+
+async def disagreements(hub: Hub) -> list[Json]:
+    period = {"from": people.ago(hours=1), "to": people.ago(hours=-1)}
+    answer = await hub.client(Role.SUPERVISOR).get("/v1/disagreements", params=period)
+    found: list[Json] = answer.json()["disagreements"]
+    return found
+
+
+async def test_ten_people_are_screened_by_keyboard(tablet: Glass, hub: Hub) -> None:
+    for _ in range(10):
+        await tablet.scan(people.resident_number(), "36.5")
+        await tablet.shows("UNKNOWN", "Ask for the health credential")
+        await tablet.page.keyboard.press("F2")
+        await tablet.shows("PASS", "放行")
+    await tablet.waits(0)
+    found = await glass.screenings(hub)
+    assert [one["state"] for one in found] == ["CLEARED"] * 10
+    (check,) = (await glass.whole(hub, found[0]))["checks"]
+    assert check["evidence"]["decided"]["verdict"] == "PASS"
+    assert await disagreements(hub) == []
+
+
+async def test_a_fever_is_a_case_after_one_tap_and_a_scan(tablet: Glass, hub: Hub) -> None:
+    await tablet.scan(people.resident_number(), "38.4")
+    await tablet.shows("CHECK", "Temperature alarm")
+    await tablet.press("#again")
+    await tablet.scan("38.2")
+    await tablet.shows("STOP", "Fever confirmed by two methods")
+    await tablet.scan(people.resident_number())
+    await tablet.shows("STOP", "Fever confirmed by two methods")
+    await tablet.notes("Acknowledge the stop first")
+    await tablet.waits(0)
+    (screening,) = await glass.screenings(hub)
+    assert screening["state"] == "HELD"
+    assert screening["case_id"]
+    await tablet.press("#acknowledge")
+    await tablet.pass_by(people.resident_number())
+    await tablet.shows("PASS")
+
+
+async def test_a_reading_never_goes_to_somebody_by_guess(tablet: Glass, hub: Hub) -> None:
+    first, second = people.resident_number(), people.resident_number()
+    await tablet.pass_by(first)
+    await tablet.scan("36.9")
+    await tablet.notes("36.9 °C belongs to nobody")
+    await tablet.shows("PASS")
+    await tablet.scan("38.9")
+    await tablet.shows("CHECK", "Temperature alarm")
+    await tablet.notes("38.9 °C without a document")
+    await tablet.scan("36.4")
+    await tablet.shows("CHECK")
+    await tablet.scan(second)
+    await tablet.shows("CHECK")
+    await expect(tablet.page.locator("#seen-temperature")).to_contain_text("38.9")
+    await tablet.waits(0)
+    states = [one["state"] for one in await glass.screenings(hub)]
+    assert sorted(states) == ["CLEARED", "SECONDARY"]
+
+
+async def test_a_fever_of_nobody_can_be_discarded(tablet: Glass, hub: Hub) -> None:
+    await tablet.scan("39.1")
+    await tablet.shows("CHECK")
+    await tablet.press("#discard")
+    await tablet.shows("", "Ready")
+    await tablet.pass_by(people.resident_number())
+    await tablet.shows("PASS")
+    await tablet.waits(0)
+    assert len(await glass.screenings(hub)) == 1
+
+
+async def test_a_lane_may_measure_first(tablet: Glass, hub: Hub) -> None:
+    await tablet.press("#more")
+    await tablet.page.select_option("#order", "temp-first")
+    await tablet.page.keyboard.press("Escape")
+    await tablet.scan("36.5", people.resident_number())
+    await tablet.press("#colours [value=GREEN]")
+    await tablet.shows("PASS")
+    await tablet.scan("38.5")
+    await tablet.shows("CHECK")
+    await tablet.scan(people.resident_number())
+    await tablet.waits(0)
+    states = [one["state"] for one in await glass.screenings(hub)]
+    assert sorted(states) == ["CLEARED", "SECONDARY"]
+
+
+async def test_undo_writes_a_fact_that_corrects(tablet: Glass, hub: Hub) -> None:
+    await tablet.pass_by(people.resident_number())
+    await tablet.shows("PASS")
+    await tablet.press("#undo")
+    await tablet.shows("UNKNOWN")
+    await tablet.notes("Taken back")
+    await tablet.press("#colours [value=RED]")
+    await tablet.shows("CHECK", "Health credential needs a second look")
+    await tablet.waits(0)
+    found = await glass.screenings(hub)
+    assert sorted(one["state"] for one in found) == ["CLEARED", "SECONDARY"]
+    checks = [check for one in found for check in (await glass.whole(hub, one))["checks"]]
+    assert sorted(check["evidence"]["decided"]["verdict"] for check in checks) == [
+        "CHECK",
+        "PASS",
+        "UNKNOWN",
+    ]
+    assert await disagreements(hub) == []
+
+
+async def test_scanners_are_read_in_all_three_forms(tablet: Glass) -> None:
+    by_key, by_code, by_text = (people.resident_number() for _ in range(3))
+    seen = tablet.page.locator("#seen-document")
+    await tablet.scan(by_key)
+    await expect(seen).to_contain_text(by_key[-4:])
+    await tablet.page.evaluate(
+        """(line) => {
+          const send = (key, code) => document.activeElement.dispatchEvent(
+            new KeyboardEvent("keydown", { key, code, bubbles: true, cancelable: true }));
+          const code = (one) => (/[0-9]/.test(one) ? `Digit${one}` : `Key${one}`);
+          for (const one of line) send("Process", code(one));
+          send("Process", "Enter");
+        }""",
+        by_code,
+    )
+    await expect(seen).to_contain_text(by_code[-4:])
+    await tablet.page.focus("#scan")
+    await tablet.page.keyboard.insert_text(f"{by_text}\n")
+    await expect(seen).to_contain_text(by_text[-4:])
+
+
+async def test_an_enter_of_a_card_clicks_no_button(tablet: Glass) -> None:
+    await tablet.page.focus("#mismatch")
+    number = people.resident_number()
+    await tablet.scan(number)
+    await expect(tablet.page.locator("#seen-document")).to_contain_text(number[-4:])
+    await tablet.shows("UNKNOWN")
+
+
+async def test_what_cannot_be_read_says_so(tablet: Glass) -> None:
+    number = people.resident_number()
+    await tablet.scan(number[:-1] + ("1" if number[-1] != "1" else "2"))
+    await tablet.notes("does not fit its check digit")
+    await tablet.scan("51.0")
+    await tablet.notes("No living person")
+    await tablet.shows("", "Ready")
+
+
+async def test_a_passport_is_read_by_its_two_lines(tablet: Glass, hub: Hub) -> None:
+    await tablet.scan("P<UTOERIKSSON<<ANNA<MARIA<<<<<<<<<<<<<<<<<<<")
+    await tablet.notes("Next line")
+    await tablet.scan("L898902C36UTO7408122F1204159ZE184226B<<<<<10", "36.6")
+    await tablet.press("#colours [value=GREEN]")
+    await tablet.shows("PASS")
+    await tablet.waits(0)
+    (screening,) = await glass.screenings(hub)
+    (check,) = (await glass.whole(hub, screening))["checks"]
+    assert check["evidence"]["identity"]["kind"] == "PASSPORT"
+    assert check["evidence"]["identity"]["method"] == "MRZ"
+
+
+async def test_what_only_the_service_knows_is_shown_when_it_says_so(
+    tablet: Glass, hub: Hub
+) -> None:
+    number = people.resident_number()
+    stopped = await hub.client().put(
+        f"/v1/checks/{people.new_id()}", json=people.check(1, number, 38.6)
+    )
+    assert stopped.json()["state"] == "SECONDARY"
+    await tablet.pass_by(number)
+    await tablet.shows("CHECK")
+    await tablet.notes(f"The service says of …{number[-4:]}: Second check")
+
+
+async def test_a_first_answer_that_is_lost_stores_nothing_twice(
+    tablet: Glass, hub: Hub, context: BrowserContext
+) -> None:
+    lost: list[str] = []
+
+    async def lose(route: Route) -> None:
+        if lost:
+            return await route.fallback()
+        lost.append(route.request.url)
+        await route.fetch()
+        return await route.abort()
+
+    await context.route("**/v1/facts:batch", lose)
+    for _ in range(3):
+        await tablet.pass_by(people.resident_number())
+        await tablet.shows("PASS")
+    await tablet.waits(0)
+    assert lost
+    assert len(await glass.screenings(hub)) == 3
+    assert await glass.numbering(hub) == [True]

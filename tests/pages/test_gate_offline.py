@@ -1,0 +1,154 @@
+"""The gate tablet without a line: it decides, keeps, and hands over each fact exactly once."""
+
+import json
+from collections.abc import AsyncGenerator
+from pathlib import Path
+
+import glass
+import people
+import pytest
+from glass import Glass, Station
+from hubs import Hub, Service
+from playwright.async_api import Browser, BrowserContext, async_playwright, expect
+
+from twinstile.opening import Place
+from twinstile.platform.web import House
+
+pytestmark = pytest.mark.timeout(300)
+
+
+@pytest.fixture
+async def station(house: House, place: Place) -> AsyncGenerator[Station]:
+    async with glass.station(house, place) as begun:
+        yield begun
+
+
+@pytest.fixture
+async def context(browser: Browser) -> AsyncGenerator[BrowserContext]:
+    opened = await browser.new_context(viewport=glass.SIZE, locale="en-GB")
+    yield opened
+    await opened.close()
+
+
+async def test_a_killed_service_and_a_reload_lose_nothing(
+    context: BrowserContext, station: Station, hub: Hub
+) -> None:
+    tablet = await glass.enrolled(context, station.base_url, hub)
+    await tablet.pass_by(people.resident_number())
+    await tablet.shows("PASS")
+    await tablet.waits(0)
+    await station.end()
+    for _ in range(5):
+        await tablet.pass_by(people.resident_number())
+        await tablet.shows("PASS")
+    await expect(tablet.page.locator("#line")).to_contain_text("Offline", timeout=30_000)
+    await tablet.waits(5)
+    await context.set_offline(True)
+    await tablet.page.reload()
+    await tablet.ready()
+    await tablet.waits(5)
+    await tablet.scan(people.resident_number(), "38.7")
+    await tablet.shows("CHECK", "Temperature alarm")
+    await tablet.waits(6)
+    await context.set_offline(False)
+    await station.begin()
+    await tablet.waits(0)
+    states = [one["state"] for one in await glass.screenings(hub)]
+    assert sorted(states) == ["CLEARED"] * 6 + ["SECONDARY"]
+    assert await glass.numbering(hub) == [True]
+    assert not tablet.complaints
+
+
+@pytest.mark.usefixtures("browser")  # or a word why there is none
+async def test_a_browser_that_died_begins_where_it_was(
+    station: Station, hub: Hub, tmp_path: Path
+) -> None:
+    async with async_playwright() as playwright:
+
+        async def begin() -> BrowserContext:
+            return await playwright.chromium.launch_persistent_context(
+                str(tmp_path / "profile"),
+                executable_path=glass.CHROMIUM,
+                args=glass.FLAGS,
+                viewport=glass.SIZE,
+                locale="en-GB",
+            )
+
+        context = await begin()
+        tablet = await glass.enrolled(context, station.base_url, hub)
+        await station.end()
+        for _ in range(3):
+            await tablet.pass_by(people.resident_number())
+            await tablet.shows("PASS")
+        await tablet.waits(3)
+        await context.close()
+        context = await begin()
+        again = Glass(await context.new_page(), station.base_url, hub).watch()
+        await again.open()
+        await again.waits(3)
+        await again.pass_by(people.resident_number())
+        await again.shows("PASS")
+        await again.waits(4)
+        await station.begin()
+        await again.waits(0)
+        await context.close()
+    assert len(await glass.screenings(hub)) == 4
+    assert await glass.numbering(hub) == [True]
+
+
+async def test_the_disk_tells_nothing_and_its_key_ends_with_the_shift(
+    context: BrowserContext, station: Station, hub: Hub
+) -> None:
+    tablet = await glass.enrolled(context, station.base_url, hub)
+    await station.end()
+    number = people.resident_number()
+    await tablet.pass_by(number)
+    await tablet.shows("PASS")
+    await tablet.waits(1)
+    (row,) = await tablet.kept()
+    assert number not in json.dumps(row)
+    assert number[:14] not in json.dumps(row)
+    key = """async (name) => {
+      const opened = indexedDB.open(name);
+      await new Promise((done) => { opened.onsuccess = done; });
+      const held = opened.result.transaction("kept").objectStore("kept").get("key");
+      await new Promise((done) => { held.onsuccess = done; });
+      opened.result.close();
+      globalThis.found ??= [];
+      globalThis.found.push(held.result);
+      const exported = await crypto.subtle.exportKey("raw", held.result).then(() => true, () => false);
+      const iv = new Uint8Array(12);
+      const said = new TextEncoder().encode("x");
+      const sealed = await crypto.subtle.encrypt({ name: "AES-GCM", iv }, globalThis.found[0], said);
+      const reads = await crypto.subtle.decrypt({ name: "AES-GCM", iv }, held.result, sealed);
+      return [exported, reads.byteLength === 1];
+    }"""  # noqa: E501
+    name = f"gate.{hub.hub_id}"
+    assert await tablet.page.evaluate(key, name) == [False, True]
+    await tablet.press("#more", "#sign-out")
+    await tablet.page.wait_for_timeout(500)
+    assert await tablet.page.evaluate(key, name) == [False, True]  # one fact still waits
+    await station.begin()
+    await tablet.waits(0)
+    await expect(tablet.page.locator("#sign-in")).to_be_visible()
+    await tablet.page.wait_for_timeout(1000)
+    with pytest.raises(Exception, match="OperationError"):
+        await tablet.page.evaluate(key, name)
+    assert len(await glass.screenings(hub)) == 1
+
+
+async def test_practice_and_work_are_kept_apart(
+    context: BrowserContext, service: Service, hub: Hub
+) -> None:
+    tablet = await glass.enrolled(context, service.base_url, hub)
+    await expect(tablet.page.locator("#mode")).to_have_text("DEMO")
+    names = await tablet.page.evaluate(
+        "async () => (await indexedDB.databases()).map((d) => d.name)"
+    )
+    assert names == [f"gate.{hub.hub_id}"]
+    made: list[str] = []
+    tablet.page.on("request", lambda request: made.append(request.post_data or ""))
+    await tablet.pass_by(people.resident_number())
+    await tablet.waits(0)
+    (batch,) = [json.loads(body) for body in made if "items" in body]
+    assert batch["made_for"] == hub.hub_id
