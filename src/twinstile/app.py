@@ -50,6 +50,7 @@ from twinstile.screening import overrides, transitions
 from twinstile.screening.committer import Committer
 from twinstile.screening.contacts import api as contacts
 from twinstile.screening.desk import api as desk
+from twinstile.screening.desk.declaring import api as declaring
 from twinstile.screening.emergency import api as emergency
 from twinstile.screening.flow import api as flow
 from twinstile.screening.flow import fuses
@@ -58,6 +59,7 @@ from twinstile.screening.outage import api as outage
 from twinstile.screening.outstanding import api as outstanding
 from twinstile.screening.party import api as party
 from twinstile.screening.replay import api as replay
+from twinstile.screening.travellers import api as travellers
 from twinstile.sharing import api as sharing
 from twinstile.sharing.feed import Feed
 
@@ -81,7 +83,9 @@ ROUTERS = (
     feeds.pushed,
     cases.router,
     wards.router,
+    travellers.router,
     desk.router,
+    declaring.router,
     emergency.router,
     outage.router,
     flow.router,
@@ -153,6 +157,7 @@ def create_app(house: House, background: Background | None = None) -> FastAPI:
     app.state.pictures = Reader()
     app.state.kinds = kinds_of(house, policies)
     app.state.feed = Feed(house.database)
+    app.state.door = travellers.Door()
     app.state.leaving = False  # true from when the server is told to end: who waits is let go
     for router in ROUTERS:
         app.include_router(router)

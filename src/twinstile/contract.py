@@ -12,7 +12,12 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from typing_extensions import override
 
-from twinstile.platform.auth import DEVICE_SCOPES, PARTNER_SCOPES, ROLE_SCOPES
+from twinstile.platform.auth import (
+    DEVICE_SCOPES,
+    PARTNER_SCOPES,
+    ROLE_SCOPES,
+    TRAVELLER_SCOPES,
+)
 from twinstile.platform.errors import (
     DuplicateKey,
     DuplicateParameter,
@@ -69,6 +74,7 @@ TAGS = {
     "outage": "Hours without the service: forms keyed in, people counted, tablets alone.",
     "surge": "Surge orders, and people let through unscreened until data settle it.",
     "credentials": "Health codes and certificates as they are scanned, and what is believed.",
+    "declarations": "What travellers declare before they come, and their own report.",
     "checks": "What devices observe: one passage of one person past one device each.",
     "screenings": "The passage of a person through the hub, folded from checks.",
     "reminders": "Reminders given before arrival and in the hub.",
@@ -217,6 +223,7 @@ def _add_rights(operation: Operation) -> None:
     if scopes:
         holders = ["a device"] if scopes <= DEVICE_SCOPES else []
         holders += ["a partner"] if scopes <= PARTNER_SCOPES else []
+        holders += ["a traveller"] if scopes <= TRAVELLER_SCOPES else []
         holders += [
             role.replace("_", " ") for role, held in ROLE_SCOPES.items() if scopes <= held
         ]

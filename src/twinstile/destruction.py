@@ -26,6 +26,7 @@ from twinstile.policy.types import Parameters
 from twinstile.policy.versions import Policies
 from twinstile.screening import retention as carrier_keys
 from twinstile.screening.contacts import retention as contacts
+from twinstile.screening.declared import keeping as declarations
 from twinstile.screening.flow import deferrals
 from twinstile.screening.notices import retention as notices
 
@@ -46,6 +47,9 @@ EMPTIED: Final = (
     "notice_order",
     "notice",
     "contact",
+    "declaration",
+    "declaration_word",
+    "appeal",
 )
 """Tables that retention deletes rows from."""
 PURGED: Final = (
@@ -69,6 +73,9 @@ PURGED: Final = (
     "deferral",
     "notice_order",
     "notice",
+    "declaration",
+    "declaration_word",
+    "appeal",
     "service_act",
     "paper_form",
     "deviation",
@@ -106,7 +113,7 @@ async def retain(house: House, policies: Policies, hub_id: str, now: datetime) -
         await authorities.forget(tx, hub_id, today - timedelta(days=days), now)
         await feeds.forget(tx, hub_id, today - timedelta(days=days))
         await received.forget(tx, hub_id, today)
-    for room in (carrier_keys, notices):
+    for room in (carrier_keys, notices, declarations):
         forgotten = room.BATCH
         while forgotten == room.BATCH:
             async with house.database.transaction() as tx:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from uuid import UUID
 
+import declaring
 import people
 import steps
 from hostile import (
@@ -116,6 +117,20 @@ SCANNED = (
     Fault("/text", f'["{CANARY}"]', "invalid-format"),
     Fault("/rules", f'"{CANARY}"', "unknown-value"),
     Fault("/image", f'"{CANARY}"', "unknown-field"),
+)
+
+ANSWERS = (
+    *at("/contact", of=WORDS),
+    *at("/fever_medicine", "/help", of=FLAGS),
+    Fault("/symptoms", f"[{', '.join([_COUGH] * 17)}]", "too-many"),
+    Fault("/symptoms", f'["{CANARY}"]', "unknown-value", "/symptoms/0"),
+    Fault("/language", f'"{CANARY}-{CANARY}"', "invalid-format"),
+)
+TEXT = (
+    Fault("/text", '""', "too-short"),
+    Fault("/text", f'"{CANARY * 80}"', "too-long"),
+    Fault("/text", f'"{CANARY}\\u0000"', "invalid-text"),
+    Fault("/text", '"\\ud800"', "invalid-text"),
 )
 
 
@@ -878,6 +893,66 @@ TARGETS = (
             Fault("/agrees", "true", "missing", ""),
             Fault("/second_by", f'"{_SOME}"', "unknown-field"),
         ),
+    ),
+    Target(
+        "POST",
+        "/v1/declarations",
+        None,
+        lambda: {"key": str(_SOME), "language": "en", "hub": CANARY, **declaring.CALM},
+        (
+            *ANSWERS,
+            *at("/key", of=IDS),
+            *at("/hub", of=SLUGS),
+            Fault("/name", f'"{CANARY}"', "unknown-field"),
+        ),
+    ),
+    Target(
+        "POST",
+        "/v1/declarations:key",
+        Role.ASSISTANT,
+        lambda: {
+            "key": str(_SOME),
+            "language": "en",
+            "source": "PAPER",
+            "consent": "GUARDIAN",
+            "document": people.document(NUMBER, name=CANARY),
+            **declaring.CALM,
+        },
+        (
+            *ANSWERS,
+            *at("/key", of=IDS),
+            *at("/consent", of=WORDS),
+            Fault("/source", '"OWN"', "unknown-value"),
+            *(fault.below("/document") for fault in DOCUMENT),
+        ),
+    ),
+    Target(
+        "POST",
+        "/v1/declarations:find",
+        Role.ASSISTANT,
+        lambda: {"pass_code": "1234 5678", "purpose": "IDENTIFICATION", "reason": CANARY},
+        (
+            *at("/purpose", of=WORDS),
+            *at("/reason", of=TEXTS),
+            *(
+                Fault("/pass_code", raw, "invalid-format")
+                for raw in (f'"{CANARY}"', '"1234567"', '"TWD1AA"', "12345678", '"张伟"')
+            ),
+        ),
+    ),
+    Target(
+        "POST",
+        f"/v1/appeals/{_SOME}:reveal",
+        Role.SUPERVISOR,
+        lambda: {"purpose": "SUBJECT_REQUEST", "reason": CANARY},
+        (*at("/purpose", of=WORDS), *at("/reason", of=TEXTS)),
+    ),
+    Target(
+        "PUT",
+        f"/v1/appeals/{_SOME}/answer",
+        Role.SUPERVISOR,
+        lambda: {"decided": "UPHELD", "text": CANARY},
+        (*at("/decided", of=WORDS), *TEXT),
     ),
     Target(
         "PUT",

@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 from uuid import uuid4
 
 import crossings
+import declaring
 import departments
 import fever
 import ledgers
@@ -139,6 +140,17 @@ async def _contacts_taken(hub: Hub, _: Mapping[str, object]) -> Response:
     return await client.post(f"/v1/exports/contacts/{body['id']}:take")
 
 
+async def _found(hub: Hub, _: Mapping[str, object]) -> Response:
+    return await declaring.find(hub, (await declaring.declare(hub))["pass_code"])
+
+
+async def _read(hub: Hub, _: Mapping[str, object]) -> Response:
+    given, appeal_id = await declaring.declare(hub), uuid4()
+    await declaring.dispute(hub, given, "?", appeal_id)
+    path = f"/v1/appeals/{appeal_id}:reveal"
+    return await hub.client(Role.SUPERVISOR).post(path, json={"purpose": "SUBJECT_REQUEST"})
+
+
 READS: Mapping[str, Callable[[Hub, Mapping[str, object]], Awaitable[Response]]] = {
     "GET /v1/cases/{case_id}/person": _masked,
     "POST /v1/deferrals/{deferral_id}/person:reveal": _settled,
@@ -152,6 +164,8 @@ READS: Mapping[str, Callable[[Hub, Mapping[str, object]], Awaitable[Response]]] 
     "POST /v1/exports/identified/{approval_id}:take": _taken,
     "GET /v1/changes": _disclosed,
     "POST /v1/quarantine/{quarantine_id}:reveal": _opened,
+    "POST /v1/declarations:find": _found,
+    "POST /v1/appeals/{appeal_id}:reveal": _read,
 }
 
 
@@ -296,6 +310,7 @@ _UNTRIED = {
     "GET /v1/feeds/{feed}/quarantine",  # it has no feed: see tests/arrivals/test_feed_api.py
     "GET /v1/contact-lists/{list_id}",  # tests/screening/test_contacts.py
     "GET /v1/trust-lists/{number}",  # it has no list: see tests/credentials/test_lists.py
+    "GET /v1/declarations/own",  # asked with a receipt: see tests/travellers
     "GET /v1/changes",  # asked with a partner's token: tried above
 }
 
@@ -343,9 +358,10 @@ KEEPERS = {
     "identity/contacts.py",
     "cases/referrals.py",
     "arrivals/feeds/landing.py",
+    "screening/declared/keeping.py",
 }
 """They open for others, to encrypt again under another key, or to keep age and sex with a case;
-no answer is made here."""
+no answer is made here. What a traveller declared says nobody's name."""
 
 
 def test_whatever_opens_an_identity_records_that_it_did() -> None:
@@ -361,6 +377,7 @@ def test_whatever_opens_an_identity_records_that_it_did() -> None:
         "screening/outstanding/entries.py",
         "screening/desk/aside.py",
         "screening/desk/lookups.py",
+        "screening/declared/appeals.py",
         "screening/notices/writing.py",
         "sharing/changes.py",  # its own cursors
     }

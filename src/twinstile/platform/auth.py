@@ -85,6 +85,12 @@ class Scope(StrEnum):
     SHIFTS_WRITE = "shifts:write"
     STEPS_WRITE = "steps:write"
     """To ask for a step of a screening; which roles may take which is in the wall chart."""
+    APPEALS_READ = "appeals:read"
+    """To read what travellers dispute."""
+    APPEALS_WRITE = "appeals:write"
+    """To answer it."""
+    REPORT_OWN = "report:own"
+    """To read, correct and dispute what one declared: of whoever holds its receipt."""
     VOIDS_APPROVE = "voids:approve"
     """To agree that a passage with a case was entered in error."""
 
@@ -112,6 +118,7 @@ DEVICE_SCOPES = frozenset(
     {Scope.FACTS_WRITE, Scope.LANES_READ, Scope.SELF_READ, Scope.SHIFTS_WRITE}
 )
 PARTNER_SCOPES = frozenset({Scope.CHANGES_READ})
+TRAVELLER_SCOPES = frozenset({Scope.REPORT_OWN})
 ROLE_SCOPES: Mapping[Role, frozenset[Scope]] = {
     Role.SCREENER: _AT_THE_LANE,
     Role.ASSISTANT: _AT_THE_LANE | {Scope.LOOKUPS_WRITE},
@@ -126,6 +133,8 @@ ROLE_SCOPES: Mapping[Role, frozenset[Scope]] = {
     },
     Role.SUPERVISOR: _AT_THE_LANE
     | {
+        Scope.APPEALS_READ,
+        Scope.APPEALS_WRITE,
         Scope.DEFERRALS_READ,
         Scope.FUSES_WRITE,
         Scope.VOIDS_APPROVE,
@@ -152,6 +161,8 @@ ROLE_SCOPES: Mapping[Role, frozenset[Scope]] = {
     },
     Role.DUTY_COMMANDER: _EVERY_SHIFT
     | {
+        Scope.APPEALS_READ,
+        Scope.APPEALS_WRITE,
         Scope.DEFERRALS_READ,
         Scope.FUSES_ORDER,
         Scope.FUSES_WRITE,
@@ -237,6 +248,8 @@ class TokenKind(StrEnum):
     DEVICE = "tsd"
     SHIFT = "tss"
     PARTNER = "tsp"
+    RECEIPT = "tsr"
+    """A traveller's, see `screening.declared`; it makes nobody a principal."""
 
 
 def mint_token(kind: TokenKind, hub_id: str) -> str:

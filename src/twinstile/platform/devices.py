@@ -13,11 +13,11 @@ from twinstile.platform import events
 from twinstile.platform.auth import Principal, TokenKind, mint_token
 from twinstile.platform.crypto import token_digest
 from twinstile.platform.db import Reading, Transaction
-from twinstile.platform.errors import EnrolmentRefused, NotFound
+from twinstile.platform.errors import EnrolmentRefused, HubClosed, NotFound
 from twinstile.platform.events import Happening
 from twinstile.platform.modes import HubMode
 from twinstile.platform.settings import Settings
-from twinstile.platform.tables import Device, Enrolment, Hub, Lane, Quarantine
+from twinstile.platform.tables import Closure, Device, Enrolment, Hub, Lane, Quarantine
 
 CODE_ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"  # no 0/O, 1/I/L, U: read aloud over a radio
 CODE_LENGTH = 10
@@ -79,6 +79,17 @@ async def mode_of(tx: Reading, hub_id: str) -> HubMode | None:
     found = await tx.sql.execute(select(Hub.mode).where(Hub.hub_id == hub_id))
     mode = found.scalar_one_or_none()
     return HubMode(mode) if mode else None
+
+
+async def require_open(tx: Reading, hub_id: str) -> HubMode:
+    """What the hub is for. Raises `NotFound` for an unknown one, `HubClosed`."""
+    mode = await mode_of(tx, hub_id)
+    if mode is None:
+        raise NotFound("There is no such hub here.")
+    closed = await tx.sql.execute(select(Closure.hub_id).where(Closure.hub_id == hub_id))
+    if closed.one_or_none() is not None:
+        raise HubClosed
+    return mode
 
 
 async def copy_lanes(tx: Transaction, hub_id: str, to: str) -> None:

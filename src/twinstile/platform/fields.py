@@ -33,7 +33,8 @@ MAX_NUMBER = 2**53
 LATEST = datetime(2100, 1, 1, tzinfo=UTC)
 
 
-def _plain(text: object) -> object:
+def plain(text: object) -> object:
+    """The text, if it holds nothing that breaks a database or a file down the line."""
     if isinstance(text, str) and _CONTROL.search(text):
         raise PydanticCustomError("invalid-text", "control character or lone surrogate")
     return text
@@ -109,7 +110,7 @@ def _storable(value: JsonValue) -> JsonValue:
     match value:
         case dict():
             for name, member in value.items():
-                _plain(name)
+                plain(name)
                 _storable(member)
         case list():
             for item in value:
@@ -117,7 +118,7 @@ def _storable(value: JsonValue) -> JsonValue:
         case bool() | None:
             pass
         case str():
-            _plain(value)
+            plain(value)
         case int() | float():
             if not abs(value) < MAX_NUMBER:
                 raise PydanticCustomError("out-of-range", "a number every reader keeps")
@@ -142,25 +143,25 @@ _PLAIN = Field(json_schema_extra={"pattern": r"^[^\u0000-\u0008\u000b-\u001f\u00
 Word = Annotated[
     str,
     StringConstraints(min_length=1, max_length=64, strict=True),
-    BeforeValidator(_plain),
+    BeforeValidator(plain),
     _PLAIN,
 ]
 Line = Annotated[
     str,
     StringConstraints(min_length=1, max_length=200, strict=True),
-    BeforeValidator(_plain),
+    BeforeValidator(plain),
     _PLAIN,
 ]
 LanguageTag = Annotated[
     str,
     StringConstraints(pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,3}$", strict=True),
-    BeforeValidator(_plain),
+    BeforeValidator(plain),
 ]
 """A language after BCP 47, as far as it is looked at: `zh-CN`, `en`."""
 Slug = Annotated[
     str,
     StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$", strict=True),
-    BeforeValidator(_plain),
+    BeforeValidator(plain),
 ]
 Zone = Annotated[str, AfterValidator(_known_zone)]
 """The name of a time zone, for `clock.zone`."""

@@ -38,8 +38,8 @@ from twinstile.platform.settings import Settings
 
 BODY_LIMIT = 1 << 20
 TOKENS = (
-    "A device token (from enrolment), a shift token (from signing in) or a partner's access "
-    "token."
+    "A device token (from enrolment), a shift token (from signing in), a partner's access "
+    "token, or a traveller's receipt."
 )
 KNOWN = "twinstile.known"
 """Where a request keeps who is calling."""

@@ -19,6 +19,7 @@ from twinstile.screening.bodies import (
     OfferedMeasure,
     ReasonAnswer,
 )
+from twinstile.screening.declared.bodies import PassTold
 from twinstile.screening.party_bodies import PartyTold
 from twinstile.screening.passage import Recorded
 from twinstile.screening.types import Outcome, Reason, ScreeningState
@@ -73,6 +74,7 @@ def check(
         ),
         party=PartyTold.model_validate(done.party) if done.party else None,
         credential=seen,
+        declaration=PassTold.model_validate(done.shown) if done.shown else None,
     )
 
 

@@ -25,6 +25,7 @@ from twinstile.platform.modes import HubMode
 from twinstile.policy.types import Anchor, MeasureKind
 from twinstile.screening import readings
 from twinstile.screening.claim_bodies import ClaimFields
+from twinstile.screening.declared.bodies import PassCode, PassTold
 from twinstile.screening.offline_bodies import DecidedBody, MadeFor, Offset
 from twinstile.screening.particulars import Particulars
 from twinstile.screening.party_bodies import PartyBody, PartyTold
@@ -134,6 +135,12 @@ class CheckFact(ClaimFields):
         examples=["ja"],
     )
     services: Annotated[tuple[ServiceOffer, ...], Field(max_length=8)] = ()
+    pass_code: PassCode | None = Field(
+        default=None,
+        description="of the traveller's declaration: the square as scanned, or the eight digits"
+        " of a slip. Kept nowhere; what was declared becomes the declaration of this check",
+        examples=[None],
+    )
     assistance: StrictBool = False
     illness: StrictBool = Field(default=False, description="visibly severely ill")
     party: PartyBody | None = Field(default=None, description="with whom somebody travels")
@@ -336,6 +343,9 @@ class CheckAnswer(Answer):
     party: PartyTold | None = Field(description="null also when the party is full")
     credential: AssessmentAnswer | None = Field(
         description="of what was scanned with this request; null: nothing was"
+    )
+    declaration: PassTold | None = Field(
+        description="of the declaration that was shown by `pass_code`; null: none was"
     )
 
 

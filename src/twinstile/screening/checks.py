@@ -21,6 +21,9 @@ from twinstile.platform.db import Transaction, as_json
 from twinstile.platform.errors import Overtaken
 from twinstile.policy.versions import Policies
 from twinstile.screening import facts, fold, inheritance
+from twinstile.screening.bodies import FactStatus
+from twinstile.screening.declared import presenting
+from twinstile.screening.declared.types import Shown
 from twinstile.screening.facts import GateCheck
 from twinstile.screening.flow import alerts, deferrals
 from twinstile.screening.flow.alerts import Raised
@@ -67,8 +70,13 @@ async def record(
     revision = situations[0].areas if situations else None
     received = await stand.policies.received(tx, hub_id, revision)
     batch = Batch(policies, stand.zone, received)
+    presented = await presenting.read(tx, stand.keys, hub_id, checks)
     for check, situation in zip(checks, situations, strict=True):
-        batch.take(check, situation)
+        batch.take(presented.joined(check, situation), situation)
+        done = batch.done[-1]
+        if done.status is not FactStatus.DUPLICATE:
+            passage = batch.touched[done.screening_id]
+            presented.bind(check, passage.screening_id, passage.person_id)
     openings = await referrals.rows(
         tx, stand.keys, hub_id, stand.zone, batch.openings(), stand.at
     )
@@ -78,6 +86,7 @@ async def record(
     await members.join(tx, hub_id, batch.parties.party_rows(), batch.parties.member_rows)
     await inheritance.reach_minors(tx, hub_id, batch.reminded)
     await alerts.raise_all(tx, hub_id, batch.alerts, stand.at)
+    await presenting.write(tx, hub_id, presented)
     await _review(tx, stand, batch.reviews)
     await deferrals.end(tx, hub_id, batch.returned(), ScreeningEvent.REENTER, None, stand.at)
     let = [
@@ -85,7 +94,8 @@ async def record(
     ]
     await deferrals.begin(tx, stand.keys, hub_id, stand.zone, let, stand.at)
     await _name_cases(tx, stand, batch)
-    return [_numbered(done, numbers) for done in batch.done]
+    shown = presented.shown
+    return [_told(done, numbers, shown.get(done.id)) for done in batch.done]
 
 
 def _count(stand: Stand, batch: Batch) -> None:
@@ -117,9 +127,11 @@ async def _name_cases(tx: Transaction, stand: Stand, batch: Batch) -> None:
             await referrals.identify(tx, stand.keys, stand.hub_id, stand.zone, shown, stand.at)
 
 
-def _numbered(done: Recorded, numbers: Mapping[UUID, str]) -> Recorded:
+def _told(done: Recorded, numbers: Mapping[UUID, str], shown: Shown | None) -> Recorded:
     number = numbers.get(done.case_id) if done.case_id else None
-    return replace(done, case_no=number) if number else done
+    if number is None and shown is None:
+        return done
+    return replace(done, case_no=number or done.case_no, shown=shown)
 
 
 # Rows to be moved are found one by one and named by their place: joined by their key, the

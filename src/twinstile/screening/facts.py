@@ -55,6 +55,8 @@ class GateCheck:
     """What reading the document found."""
     fingerprints: dict[str, bytes]
     """HMACs of the body by name of the living epoch keys, the present one first."""
+    pass_code: str | None = field(default=None, repr=False)
+    """What was read of the traveller's declaration, see `declared.codes`."""
 
 
 @dataclass(frozen=True, slots=True)

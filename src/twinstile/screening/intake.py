@@ -18,6 +18,7 @@ from twinstile.platform.crypto import KeyFiles, keyed_digest
 from twinstile.platform.fields import EARLIEST
 from twinstile.screening import claim_bodies, readings
 from twinstile.screening.bodies import CheckFact
+from twinstile.screening.declared import codes
 from twinstile.screening.evidence import Brought
 from twinstile.screening.facts import GateCheck
 from twinstile.screening.party_bodies import PartyBody
@@ -115,6 +116,7 @@ def check(
         evidence={name: value for name, value in evidence.items() if value not in (None, [])},
         findings=sorted(findings),
         fingerprints=fingerprints(receiver, content(body)),
+        pass_code=body.pass_code and codes.read_shown(body.pass_code),
     )
 
 

@@ -13,6 +13,7 @@ from twinstile.policy.types import HubPolicy
 from twinstile.screening import machine
 from twinstile.screening.bodies import FactStatus
 from twinstile.screening.claims import NOTHING
+from twinstile.screening.declared.types import Shown
 from twinstile.screening.evidence import NONE, Evidence
 from twinstile.screening.facts import Earlier, GateCheck, Known, Situation
 from twinstile.screening.fold import BEGUN, Along
@@ -86,6 +87,8 @@ class Recorded:
     """The party this passage belongs to and its role there, as told in the answer."""
     findings: Sequence[Finding] = ()
     """What reading the document found, this time."""
+    shown: Shown | None = None
+    """What became of the declaration that was shown, this time."""
 
 
 def again(check: GateCheck, known: Known, policy: HubPolicy) -> Recorded:

@@ -9,10 +9,10 @@ from uuid import UUID
 from twinstile.platform import clock, ledger
 from twinstile.platform.db import Database
 from twinstile.platform.errors import TooMany
+from twinstile.platform.rates import Quota
 from twinstile.sharing import changes
 from twinstile.sharing.changes import CursorExpired, Page
 from twinstile.sharing.partners import Doorkeeper
-from twinstile.sharing.quotas import Quota
 from twinstile.sharing.types import SOURCES, ChangeType, Partner
 from twinstile.sharing.watcher import Head, Watcher, heads
 

@@ -1,0 +1,186 @@
+"""A declaration shown at a check: found by its pass, and counted for one person only.
+
+Called with the checks of a batch. Its row stays locked until they are recorded, so that a
+square shown at two lanes at once counts for the first of the two people.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from typing import cast
+from uuid import UUID
+
+from twinstile.identity.vault import day_key
+from twinstile.platform.crypto import KeyDestroyed, KeyFiles
+from twinstile.platform.db import Transaction, as_json
+from twinstile.screening.claims import NOTHING, Claims
+from twinstile.screening.declared import codes, keeping
+from twinstile.screening.declared.types import GOOD_FOR, Answers, Shown, Standing
+from twinstile.screening.facts import GateCheck, Situation
+from twinstile.screening.types import ReminderKind
+
+_READ = """
+SELECT d.declaration_id, d.day, d.revision, d.said_at, d.source, d.reminded_at IS NOT NULL,
+       d.person_id, d.screening_id, d.pass_digest, d.short_code, w.cipher
+FROM declaration d
+JOIN declaration_word w
+  ON w.hub_id = d.hub_id AND w.declaration_id = d.declaration_id AND w.revision = d.revision
+WHERE d.hub_id = $1 AND (d.pass_digest = ANY($2::bytea[]) OR d.short_code = ANY($3::text[]))
+ORDER BY d.declaration_id
+FOR NO KEY UPDATE OF d
+"""
+_BIND = """
+UPDATE declaration d SET presented_at = b.at, screening_id = b.screening_id,
+    person_id = coalesce(d.person_id, b.person_id)
+FROM jsonb_to_recordset($2::jsonb) AS b(
+    declaration_id uuid, screening_id uuid, person_id uuid, at timestamptz)
+WHERE d.hub_id = $1 AND d.declaration_id = b.declaration_id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A declaration as it was found, and whom it has counted for."""
+
+    declaration_id: UUID
+    said_at: datetime
+    source: str
+    reminded: bool
+    answers: Answers
+    person_id: UUID | None
+    screening_id: UUID | None
+
+
+class Presented:
+    """The declarations that the checks of one batch show."""
+
+    def __init__(self, known: Mapping[str, _Known]) -> None:
+        """`known`: by the code that was shown."""
+        self._known = dict(known)
+        self.shown: dict[UUID, Shown] = {}
+        """By check."""
+        self._bound: dict[UUID, dict[str, object]] = {}
+
+    def joined(self, check: GateCheck, situation: Situation) -> GateCheck:
+        """The check with what the declaration says, if it counts for this person."""
+        if check.pass_code is None:
+            return check
+        found = self._known.get(check.pass_code)
+        standing = _standing(found, check, situation)
+        if found is None or standing is not Standing.COUNTED:
+            self.shown[check.id] = Shown(standing)
+            return replace(check, evidence=check.evidence | {"pass": {"standing": standing}})
+        self.shown[check.id] = Shown(standing, found.answers.help)
+        return _with(check, found)
+
+    def bind(self, check: GateCheck, screening_id: UUID, person_id: UUID | None) -> None:
+        """Note for whom a check was stored: it counts from now on for nobody else."""
+        if check.pass_code is None or self.shown[check.id].standing is not Standing.COUNTED:
+            return
+        found = self._known[check.pass_code]
+        if found.screening_id is not None and (found.person_id or person_id is None):
+            return
+        person_id = found.person_id or person_id
+        bound = replace(found, screening_id=screening_id, person_id=person_id)
+        for code, known in self._known.items():
+            if known.declaration_id == found.declaration_id:
+                self._known[code] = bound
+        self._bound[found.declaration_id] = {
+            "declaration_id": found.declaration_id,
+            "screening_id": screening_id,
+            "person_id": person_id,
+            "at": check.received_at,
+        }
+
+    @property
+    def bound(self) -> Sequence[Mapping[str, object]]:
+        """What is to be written: for whom which declaration counted first."""
+        return list(self._bound.values())
+
+
+NOBODYS = Presented({})
+
+
+def _standing(found: _Known | None, check: GateCheck, situation: Situation) -> Standing:
+    if found is None:
+        return Standing.UNKNOWN
+    if check.moment > found.said_at + GOOD_FOR:
+        return Standing.EXPIRED
+    people = {situation.person_id, *situation.about.kin} - {None}
+    passages = {
+        earlier.screening_id
+        for earlier in (situation.named, situation.latest)
+        if earlier is not None
+    } | {check.screening_id}
+    if found.person_id is not None and people:
+        mine = found.person_id in people
+    elif found.screening_id is not None:
+        mine = found.screening_id in passages
+    else:
+        mine = True
+    return Standing.COUNTED if mine else Standing.OTHERS
+
+
+def _with(check: GateCheck, found: _Known) -> GateCheck:
+    """What was declared joins what the check itself claims: neither lowers the other."""
+    said = found.answers
+    declared = Claims(
+        declared=True,
+        symptoms=said.symptoms,
+        contact=said.contact,
+        fever_medicine=said.fever_medicine,
+    )
+    claims = (check.brought.claims or NOTHING).joined(declared, late=False)
+    reminders = check.brought.reminders
+    if found.reminded:
+        reminders |= {ReminderKind.R1}
+    told = {
+        "symptoms": sorted(claims.symptoms),
+        "contact": claims.contact.value,
+        "fever_medicine": claims.fever_medicine,
+        "source": found.source,
+    }
+    shown = {"standing": Standing.COUNTED.value, "help": said.help}
+    return replace(
+        check,
+        brought=replace(check.brought, claims=claims, reminders=reminders),
+        evidence=check.evidence | {"declaration": told, "pass": shown},
+    )
+
+
+async def read(
+    tx: Transaction, keys: KeyFiles, hub_id: str, checks: Sequence[GateCheck]
+) -> Presented:
+    """The declarations these checks show; no statement where they show none.
+
+    Raises `MasterUnavailable`. One whose key is destroyed is as unknown as one never made.
+    """
+    shown = {check.pass_code for check in checks if check.pass_code is not None}
+    if not shown:
+        return NOBODYS
+    short = [code for code in shown if codes.is_short(code)]
+    by_digest = {codes.pass_digest(code): code for code in shown}
+    rows = await tx.raw.fetch(_READ, hub_id, list(by_digest), short)
+    known: dict[str, _Known] = {}
+    for row in rows:
+        declaration_id, day, revision, said_at, source, reminded = row[:6]
+        person_id, screening_id, digest, short_code, cipher = row[6:]
+        try:
+            key = await keys.obtain(day_key(cast("date", day)))
+        except KeyDestroyed:
+            continue
+        answers = keeping.opened(key, hub_id, declaration_id, revision, cipher)
+        one = _Known(
+            declaration_id, said_at, source, reminded, answers, person_id, screening_id
+        )
+        for code in (by_digest.get(digest), short_code if short_code in shown else None):
+            if code is not None:
+                known[code] = one
+    return Presented(known)
+
+
+async def write(tx: Transaction, hub_id: str, presented: Presented) -> None:
+    """Keep for whom each declaration counted first. One statement, none without any."""
+    if presented.bound:
+        from_these = [dict(one) for one in presented.bound]
+        await tx.raw.execute(_BIND, hub_id, as_json(from_these))

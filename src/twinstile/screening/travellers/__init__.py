@@ -1,0 +1,1 @@
+"""What a traveller reads and corrects with the receipt of a declaration, and nothing else."""
