@@ -46,7 +46,7 @@ async def enter(
 
 async def seal(database: Database, hub_id: str) -> int:
     """Seal one hub to the end; how many entries that made."""
-    total, deadline = 0, asyncio.get_running_loop().time() + 20
+    total, deadline = 0, asyncio.get_running_loop().time() + 60
     while True:
         async with database.transaction() as tx:
             sealed = await ledger.seal(tx, hub_id, clock.now())

@@ -146,7 +146,7 @@ async def test_a_new_epoch_is_an_entry_and_seals_what_no_fence_would_let_through
     assert [link for _, _, link in entries] == ledgers.chained(ordered)
 
 
-async def test_the_sealer_seals_within_a_second_and_publishes_at_the_end(
+async def test_the_sealer_seals_by_itself_and_publishes_at_the_end(
     hub: Hub, place: Place, tmp_path: Path
 ) -> None:
     stop = asyncio.Event()
@@ -160,9 +160,11 @@ async def test_the_sealer_seals_within_a_second_and_publishes_at_the_end(
     working = asyncio.create_task(worker.background(place)(house, stop))
     await asyncio.sleep(0.5)
     (event_id,) = await ledgers.enter(hub.house, hub.hub_id, 1)
-    await asyncio.sleep(1)
-    entries = await ledgers.entries(hub.house, hub.hub_id)
-    assert entries[-1][1] == event_id
+    async with asyncio.timeout(15):  # a second where nothing else runs
+        entries = await ledgers.entries(hub.house, hub.hub_id)
+        while event_id not in {entry[1] for entry in entries}:
+            await asyncio.sleep(0.1)
+            entries = await ledgers.entries(hub.house, hub.hub_id)
     stop.set()
     await asyncio.wait_for(working, 10)
     ((_, root),) = roots.read(file, hub.hub_id)

@@ -4,6 +4,7 @@ from hostile import CANARY, NUMBER
 from httpx2 import Response
 from hubs import Hub
 
+from twinstile.platform.ledger import EPOCH_BEGAN
 from twinstile.platform.tables import Base
 
 MEMBERS = {"type", "title", "status", "detail", "trace_id", "retryable", "stored", "errors"}
@@ -30,10 +31,17 @@ def unsaid(text: str) -> None:
 
 
 async def footprint(hub: Hub) -> dict[str, int]:
-    """How many rows of each table belong to the hub."""
-    tables = [name for name, table in Base.metadata.tables.items() if "hub_id" in table.c]
+    """How many rows of each table belong to the hub; what the sealer writes beside it is not
+    counted, for it may come late."""
+    tables = [
+        name
+        for name, table in Base.metadata.tables.items()
+        if "hub_id" in table.c and not name.startswith("ledger")
+    ]
     counts = " UNION ALL ".join(
-        f"""SELECT '{name}', count(*) FROM "{name}" WHERE hub_id = $1""" for name in tables
+        f"""SELECT '{name}', count(*) FROM "{name}" WHERE hub_id = $1"""
+        + (" AND kind <> $2" if name == "event" else "")
+        for name in tables
     )
     async with hub.house.database.reading() as tx:
-        return dict(map(tuple, await tx.raw.fetch(counts, hub.hub_id)))
+        return dict(map(tuple, await tx.raw.fetch(counts, hub.hub_id, EPOCH_BEGAN)))

@@ -190,7 +190,7 @@ async def test_a_queue_does_not_grow_it_answers(
     assert len(refused) >= 20
     assert {answer.json()["stored"] for answer in refused} == {False}
     assert {answer.headers["Retry-After"] for answer in refused} == {"1"}
-    assert max(taken for _, taken in rush) < 1.2
+    assert max(taken for _, taken in rush) < 2
     assert (await put(hub, people.check(40))).status_code == 201
 
 
