@@ -4,7 +4,7 @@ from datetime import date, datetime
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import AfterValidator, Field, StrictBool
+from pydantic import AfterValidator, Field, StrictBool, StrictFloat
 from pydantic_core import PydanticCustomError
 from sqlalchemy import RowMapping
 
@@ -108,7 +108,7 @@ class AcknowledgementAnswer(Answer):
 
 def _symptom(word: str) -> str:
     if word not in SYMPTOMS:
-        raise PydanticCustomError("unknown-value", "a symptom of the vocabulary")
+        raise PydanticCustomError("enum", "a symptom of the vocabulary")
     return word
 
 
@@ -156,7 +156,7 @@ class StayAnswer(Answer):
 
 class CareBody(Body):
     given: Annotated[tuple[Care, ...], Field(min_length=1, max_length=len(Care))]
-    temperature_c: Annotated[float, Field(ge=30, le=45)] | None = Field(
+    temperature_c: Annotated[StrictFloat, Field(ge=30, le=45)] | None = Field(
         default=None, description="°C, to a tenth"
     )
     note: Line | None = None
