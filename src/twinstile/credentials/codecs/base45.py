@@ -14,8 +14,9 @@ _NONE: Final = 0xFF
 _DIGITS: Final = bytes(
     _ALPHABET.index(code) if code in _ALPHABET else _NONE for code in range(256)
 )
-_LOWEST: Final = int.from_bytes(b"\xff\0\0" * (bounded.MOST_TEXT // 3 + 1), "little")
-"""The first digit of every lane."""
+_LANES: Final = bounded.MOST_TEXT // 3 + 1
+_LOWEST: Final = int.from_bytes(b"\0\0\xff" * _LANES)
+_HIGHEST: Final = int.from_bytes(b"\xff\0\0" * _LANES)
 
 
 def decode(text: str) -> bytes:
@@ -30,17 +31,13 @@ def decode(text: str) -> bytes:
     if rest:
         digits += b"\0"
         lanes += 1
-    packed = int.from_bytes(digits, "little")  # a lane is c + 256 d + 256² e
-    second, third = packed >> 8 & _LOWEST, packed >> 16 & _LOWEST
-    values = (packed - (256 - 45) * second - (256**2 - 45**2) * third).to_bytes(
-        3 * lanes, "little"
-    )
-    found = bytearray(2 * lanes)
-    found[0::2] = values[1::3]
-    found[1::2] = values[0::3]
-    over = values[2::3].strip(b"\0")
-    if over or (rest and found[-2]):
+    packed = int.from_bytes(digits)  # a lane is 256² c + 256 d + e
+    first, second = packed >> 16 & _LOWEST, packed >> 8 & _LOWEST
+    values = 45**2 * packed - (45**2 * 256 - 45) * second - (45**2 * 256**2 - 1) * first
+    found = bytearray(values.to_bytes(3 * lanes))
+    if values & _HIGHEST or (rest and found[-2]):
         raise Refused(Outcome.INVALID_ENCODING)
+    del found[::3]
     if rest:
         del found[-2]
     return bytes(found)
