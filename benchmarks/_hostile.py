@@ -89,7 +89,7 @@ def _seals(dice: random.Random) -> Iterator[tuple[str, str]]:
     ):
         yield name, f'{{"data":{data},"sig":{json.dumps({**sig, "cer": certificate})}}}'
     ours, theirs = made.key(), made.key()
-    signer = made.der(made.certificate(theirs, ours))
+    signer = made.certificate(theirs, ours)
     yield "a seal of nobody", made.seal(theirs, signer)
     for _ in range(20):
         broken = bytearray(signer)

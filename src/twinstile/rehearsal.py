@@ -11,7 +11,7 @@ import os
 import secrets
 import sys
 from asyncio.subprocess import Process
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,7 +75,7 @@ async def run(
     with TemporaryDirectory(prefix="departments-", dir=there) as shelves:
         async with (
             outside.opened(Path(shelves)) as departments,
-            stage(there, departments.feeds_file) as ready,
+            stage(there, departments.settings) as ready,
         ):
             return await run_day(options(ready, departments), console)
 
@@ -88,12 +88,12 @@ def _made(folder: Path) -> Path:
 
 
 @asynccontextmanager
-async def stage(folder: Path, feeds_file: Path | None = None) -> AsyncGenerator[Stage]:
+async def stage(
+    folder: Path, settings: Mapping[str, str] | None = None
+) -> AsyncGenerator[Stage]:
     """Run a service on a free port for as long as the block. Raises `NotStarted`."""
     hub_id = f"demo-{secrets.token_hex(4)}"
-    given = _environment(folder, hub_id)
-    if feeds_file:
-        given["TWINSTILE_FEEDS_FILE"] = str(feeds_file)
+    given = _environment(folder, hub_id) | dict(settings or {})
     first = await _serve(folder, given, 0)
     try:
         told = cast("dict[str, str]", json.loads(await _line(first)))

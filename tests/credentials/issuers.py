@@ -16,8 +16,8 @@ from twinstile.platform.roles import Role
 
 AUTHORITY = made.key()
 SIGNERS = [made.key() for _ in range(3)]
-ROOT = made.der(made.certificate(AUTHORITY, AUTHORITY, authority=True))
-CERTIFICATES = [made.der(made.certificate(one, AUTHORITY, usages=())) for one in SIGNERS]
+ROOT = made.certificate(AUTHORITY, AUTHORITY, authority=True)
+CERTIFICATES = [made.certificate(one, AUTHORITY, usages=()) for one in SIGNERS]
 
 
 def text(der: bytes) -> str:

@@ -32,7 +32,7 @@ from twinstile.opening import Place
 from twinstile.platform import clock, signing
 
 ROOTS = frozenset({"ab" * 32})
-STRANGER = made.der(made.certificate(SIGNERS[0], made.key(), usages=()))
+STRANGER = made.certificate(SIGNERS[0], made.key(), usages=())
 
 
 async def trust(hub: Hub) -> Json | None:
@@ -54,7 +54,7 @@ def believed(*entries: Entry, authorities: tuple[str, ...] = ()) -> snapshots.Be
 
 def test_each_entry_is_judged_by_itself() -> None:
     good = Entry(Domain.EU_DCC, None, text(CERTIFICATES[0]), None)
-    small = made.der(made.certificate(rsa.generate_private_key(65537, 1024), AUTHORITY))
+    small = made.certificate(rsa.generate_private_key(65537, 1024), AUTHORITY)
     card = made.jwk(SIGNERS[1])
     found = believed(
         good,

@@ -300,11 +300,11 @@ def test_a_card_is_revoked_by_its_id_and_moment(before, outcome):
 
 AUTHORITY, SIGNER = made.key(), made.key()
 ROOT = made.certificate(AUTHORITY, AUTHORITY, authority=True)
-LEAF = made.der(made.certificate(SIGNER, AUTHORITY))
+LEAF = made.certificate(SIGNER, AUTHORITY)
 
 
 def seal_list(**more):
-    return listed(certificates.authority(certificates.read(made.der(ROOT))), **more)
+    return listed(certificates.authority(certificates.read(ROOT)), **more)
 
 
 def test_a_seal_binds_to_the_passport_number():
@@ -319,11 +319,11 @@ def test_a_seal_binds_to_the_passport_number():
 
 def test_a_seal_is_as_good_as_its_signer():
     stranger = made.key()
-    self_made = made.der(made.certificate(SIGNER, stranger))
+    self_made = made.certificate(SIGNER, stranger)
     assert (
         judged(made.seal(SIGNER, self_made), seal_list()).outcome is Outcome.ISSUER_NOT_TRUSTED
     )
-    other = made.der(made.certificate(SIGNER, AUTHORITY, usages=()))
+    other = made.certificate(SIGNER, AUTHORITY, usages=())
     assert judged(made.seal(SIGNER, other), seal_list()).outcome is Outcome.KEY_USAGE_MISMATCH
     assert judged(made.seal(stranger, LEAF), seal_list()).outcome is Outcome.INVALID_SIGNATURE
     broken = bytearray(LEAF)
@@ -356,7 +356,7 @@ def test_links_and_nonsense_are_not_followed(text):
 EVERY = listed(
     made.trusted(PRIVATE),
     certificates.of_card_issuer(made.jwk(CARD_KEY), made.CARDS),
-    certificates.authority(certificates.read(made.der(ROOT))),
+    certificates.authority(certificates.read(ROOT)),
 )
 
 

@@ -103,7 +103,12 @@ async def departments(hub: Hub, tmp_path: Path) -> AsyncGenerator[Outside]:
 
 @pytest.fixture
 async def restarted(house: House, departments: Outside) -> AsyncGenerator[Restarted]:
-    told = house.settings.model_copy(update={"feeds_file": departments.feeds_file})
+    told = house.settings.model_copy(
+        update={
+            "feeds_file": departments.feeds_file,
+            "providers_file": departments.givers.providers.file,
+        }
+    )
     own = Restarted(replace(house, settings=told))
     await own.start()
     yield own

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from twinstile.demo import report
+from twinstile.demo import report, showing
 from twinstile.demo.departments.outside import Sent
 from twinstile.demo.departments.watch import Heard
 from twinstile.demo.recount import Recount
@@ -30,6 +30,7 @@ COUNTS = Counts(
     person_times=10,
     ends={"CLEARED": 9, "HELD": 1, "NO_SHOW": 1},
     kinds={"crew": 1},
+    credentials={"EU_DCC": {"GREEN": 2, "RED": 1}},
     tallied={"passed": 3},
 )
 SENT = Sent(deliveries=4, duplicates=1, refused=0, rejected=3)
@@ -58,6 +59,7 @@ def test_the_json_has_what_a_program_asks_for():
         Recount(replace(COUNTS, deferred_closed_24h=1), case_rows=1, lost=0),
         Recount(replace(COUNTS, tallied={"passed": 2}), case_rows=1, lost=0),
         Recount(replace(COUNTS, kinds={}), case_rows=1, lost=0),
+        Recount(replace(COUNTS, credentials={"EU_DCC": {"GREEN": 3}}), case_rows=1, lost=0),
         Recount(replace(COUNTS, ends={"CLEARED": 10, "NO_SHOW": 1}), case_rows=1, lost=0),
         Recount(COUNTS, case_rows=0, lost=0),
         Recount(COUNTS, case_rows=1, lost=1),
@@ -88,6 +90,18 @@ def test_the_table_of_departments_has_what_was_heard_instead():
     assert [cell.strip() for cell in line.split("│")[1:-1]] == [
         *("police", "4", "1", "0", "3 (2)", "9", "1, 1 over")
     ]
+
+
+def test_the_table_of_codes_has_what_the_hub_made_instead():
+    out = io.StringIO()
+    made = {"EU_DCC": {"GREEN": 2, showing.KEPT_OTHERWISE: 1}, "city": {"RED": 1}}
+    counts = replace(COUNTS, credentials=made)
+    other = replace(GOOD, service=Recount(counts, case_rows=1, lost=0))
+    report.show(other, Console(file=out, width=100))
+    rows = [line.split("│") for line in out.getvalue().splitlines()]
+    cells = {row[1].strip(): [cell.strip() for cell in row[2:-1]] for row in rows if row[1:]}
+    assert cells["EU_DCC"] == ["2", "0", "1 (0)", "0", "0 (1)"]
+    assert cells["city"] == ["0", "0", "0 (1)", "0", "0"]
 
 
 def test_a_day_without_online_checks_has_no_percentiles():

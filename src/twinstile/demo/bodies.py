@@ -22,6 +22,8 @@ class Answer:
     screening_id: str | None
     state: str | None
     case_id: str | None
+    credential: Json | None = None
+    """What was made of the code that came with it."""
 
     @property
     def acknowledged(self) -> bool:
@@ -49,8 +51,11 @@ def answer(reply: object) -> Answer:
     outer = mapping(reply)
     inner = mapping(outer.get("check") or outer)
     members = [inner.get(name) for name in ("screening_id", "state", "case_id")]
-    known = [value if isinstance(value, str) else None for value in members]
-    return Answer(member(outer, "id", str), member(outer, "status", str), *known)
+    one, two, three = [value if isinstance(value, str) else None for value in members]
+    shown = inner.get("credential")
+    credential = mapping(shown) if shown else None
+    id_, status = member(outer, "id", str), member(outer, "status", str)
+    return Answer(id_, status, one, two, three, credential)
 
 
 def now() -> str:

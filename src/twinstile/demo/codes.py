@@ -71,10 +71,44 @@ class Simulator:
     style: Style
     secret: bytes
     codes: dict[str, Code] = field(default_factory=dict)
-    url: str = ""
+    port: int = 0
     asked: int = 0
     refused: int = 0
     """Requests whose signature did not fit."""
+    _server: asyncio.Server | None = None
+    _talks: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    async def start(self) -> None:
+        """Listen, on the same port as before."""
+        self._server = await asyncio.start_server(self._come, "127.0.0.1", self.port)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def stop(self) -> None:
+        """Hang up on everybody, and listen no more."""
+        if self._server:
+            self._server.close()
+        for task in tuple(self._talks):
+            task.cancel()
+        await asyncio.gather(*self._talks, return_exceptions=True)
+
+    @contextlib.asynccontextmanager
+    async def away(self) -> AsyncGenerator[None]:
+        """Be not there for as long as the block."""
+        await self.stop()
+        try:
+            yield
+        finally:
+            await self.start()
+
+    async def _come(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.ensure_future(self.talk(reader, writer))
+        self._talks.add(task)
+        task.add_done_callback(self._talks.discard)
+        await asyncio.wait({task})
 
     async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer one request after the other until the other side hangs up."""
@@ -133,23 +167,11 @@ async def simulated(
 ) -> AsyncGenerator[Simulator]:
     """A provider of a kind, see `STYLES`, until the block ends. `secret`: RSA: a public key."""
     here = Simulator(STYLES[kind], secret, dict(codes))
-    talks: set[asyncio.Task[None]] = set()
-
-    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.ensure_future(here.talk(reader, writer))
-        talks.add(task)
-        task.add_done_callback(talks.discard)
-        await asyncio.wait({task})
-
-    server = await asyncio.start_server(talk, "127.0.0.1", 0)
-    here.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    await here.start()
     try:
         yield here
     finally:
-        server.close()
-        for task in tuple(talks):
-            task.cancel()
-        await asyncio.gather(*talks, return_exceptions=True)
+        await here.stop()
 
 
 async def _request(reader: asyncio.StreamReader) -> tuple[str, dict[str, str], bytes]:

@@ -18,10 +18,12 @@ from rich.console import Console
 
 from twinstile.demo import bodies, gtfs, personas, timetable, truth
 from twinstile.demo.client import connect
+from twinstile.demo.credentials.believing import believe
 from twinstile.demo.departments.outside import Outside
 from twinstile.demo.departments.watch import Watch
 from twinstile.demo.expecting import announce, announce_guests, delay
 from twinstile.demo.gates import Away, Gates
+from twinstile.demo.guests import Turn, Visit
 from twinstile.demo.hosts import Hosts
 from twinstile.demo.hub import Bootstrap, open_hub
 from twinstile.demo.noon import Noon, change_policy
@@ -91,9 +93,11 @@ async def run_day(options: DayOptions, console: Console) -> DayResult:
         outside.morning(plan.visits)
         known = await announce(service, hub, plan, station.station, options.speed, outside)
         trains = await announce_guests(service, hub, plan, station.station)
-        hosts = Hosts(service, hub, trains)
+        hosts = Hosts(service, hub, trains, outside.givers.issue(plan.visits))
+        await believe(service, hub, 1, outside.givers.issuers.listed(taken_back=False))
         watch = Watch(service, hub, outside)
         await watch.briefed(plan.visits)
+        await hosts.receive(_coming(plan, Turn.BEFORE))
         crowd = sum(len(passage.steps) for passage in plan.passages)
         with progress(console, crowd) as checked:
             gates = Gates(
@@ -103,6 +107,9 @@ async def run_day(options: DayOptions, console: Console) -> DayResult:
                 day_work.create_task(gates.open())
                 late = day_work.create_task(delay(service, hub, known.by_feed, outside))
                 noon = await _guests(plan, hosts, watch, since)
+        async with outside.givers.providers.away():
+            await hosts.receive(_coming(plan, Turn.AWAY))
+        await hosts.receive(_coming(plan, Turn.AFTER))
         for run_id in (*known.run_ids, *(guest.run_id for guest in hosts.trains.values())):
             await service.ask("POST", f"/v1/runs/{run_id}:close", hub.supervisor)
         asked = Asked(since, bodies.now(), hosts.received, noon, known.run_ids)
@@ -136,9 +143,20 @@ async def _guests(plan: truth.Plan, hosts: Hosts, watch: Watch, since: str) -> N
     service, hub = hosts.service, hosts.hub
     async with asyncio.TaskGroup() as beside:
         beside.create_task(watch.outage(plan.visits))
-        await hosts.receive([visit for visit in plan.visits if not visit.group.afternoon])
+        await hosts.receive(_coming(plan, afternoon=False))
         counted = bodies.tally(hub.guests.lane_id, personas.TALLY)
         await service.ask("PUT", f"/v1/tallies/{uuid4()}", hub.supervisor, counted)
         noon = await change_policy(service, hub, since)
-    await hosts.receive([visit for visit in plan.visits if visit.group.afternoon])
+    await believe(service, hub, 2, watch.outside.givers.issuers.listed(taken_back=True))
+    await hosts.receive(_coming(plan, afternoon=True))
     return noon
+
+
+def _coming(
+    plan: truth.Plan, turn: Turn | None = None, *, afternoon: bool | None = None
+) -> list[Visit]:
+    return [
+        visit
+        for visit in plan.visits
+        if visit.group.turn is turn and afternoon in (None, visit.group.afternoon)
+    ]

@@ -63,7 +63,8 @@ def no_papers(_: int) -> None:
     """Some have none."""
 
 
-def _by_zone(serial: int) -> Document:
+def eriksson(serial: int) -> Document:
+    """Make the passport of a grown-up guest of that name, to be read by its zone."""
     return passport(f"G{serial:08d}", "Eriksson", "Anna", GROWN_UP, date(2035, 1, 1))
 
 
@@ -82,7 +83,7 @@ GUEST_PAPERS: Mapping[str, Callable[[int], Document]] = {
     "permanent resident card of 2023": _permanent_resident,
     "Hong Kong and Macau permit": _of_specimen("HK_MACAU_PERMIT", "H{:08d}"),
     "Taiwan permit": _of_specimen("TAIWAN_PERMIT", "{:08d}"),
-    "passport, read by its zone": _by_zone,
+    "passport, read by its zone": eriksson,
     "passport, typed": _of_specimen("PASSPORT", "E{:08d}"),
     "foreign identity card": _of_specimen("ID_CARD", "D{:08d}"),
     "visa": _of_specimen("VISA", "V{:08d}"),

@@ -13,6 +13,7 @@ from enum import StrEnum
 from twinstile.demo import documents
 from twinstile.demo.documents import Document
 from twinstile.demo.protocol import State
+from twinstile.demo.showing import Showing
 
 
 class Desk(StrEnum):
@@ -37,6 +38,17 @@ class Way(StrEnum):
     """From a tablet without a line, which another officer took over when half were checked."""
     PAPER = "PAPER"
     """From forms, keyed in when the service was there again."""
+
+
+class Turn(StrEnum):
+    """When somebody comes who cannot come with the others."""
+
+    BEFORE = "BEFORE"
+    """Before the gates are opened."""
+    AWAY = "AWAY"
+    """After they are closed, while a provider is away."""
+    AFTER = "AFTER"
+    """When it is back."""
 
 
 class Known(StrEnum):
@@ -87,6 +99,8 @@ ARRIVE = "arrive"
 NOTICED = "noticed"
 DISPOSITION = "disposition"
 OVERRIDE = "override"
+SHOWN = "shown"
+"""What a check tells of a code: the text is looked up when it is sent."""
 NAMING = "naming"
 _NO_STEPS = {CLOCK, DISPOSITION, NAMING, REMIND, ARRIVE, NOTICED}
 Script = tuple[Move, ...]
@@ -102,6 +116,7 @@ class Member:
     born: date = documents.GROWN_UP
     role: str | None = None
     """In the party, if the group is one."""
+    name: str = "Guest"
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +139,8 @@ class Group:
     """Must be found again by the document, at the day's end."""
     known: Known | None = None
     """To a department."""
+    turn: Turn | None = None
+    """Else they come with the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +152,13 @@ class Guest:
     document: Document | None
     born: date
     role: str | None
+    name: str = "Guest"
+
+    @property
+    def shows(self) -> Showing | None:
+        """The code that is looked at with the first check."""
+        shown = self.script[0].told.get(SHOWN)
+        return shown if isinstance(shown, Showing) else None
 
     @property
     def passages(self) -> list[Script]:

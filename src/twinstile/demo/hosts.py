@@ -45,6 +45,8 @@ class Received:
     """What the service must tell of the first check beside its decision."""
     passages: list[str] = field(default_factory=list)
     case_id: str | None = None
+    judged: Json | None = None
+    """What the service made of the code that was shown."""
     order_id: str | None = None
     """Of the message to this guest."""
     notice_states: frozenset[str] = frozenset()
@@ -59,6 +61,8 @@ class Hosts:
     hub: Hub
     trains: Mapping[bool, GuestTrain]
     """Of those who are expected; the one of those who come early by True."""
+    texts: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Of the codes that are shown, by the guest's key."""
     troubles: list[str] = field(default_factory=list)
     received: list[Received] = field(default_factory=list)
     _at_groups: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -84,6 +88,7 @@ class Hosts:
                 group.found,
                 group.early,
                 self.trains[group.early].run_id,
+                {"evidence": {"credential": guest.shows.kept}} if guest.shows else {},
             )
             for guest in visit.guests
         ]
@@ -156,6 +161,7 @@ class Hosts:
         if move.event is None:
             answer = await self._tablet(move.desk).check(self._check(one, move, party))
             one.case_id = one.case_id or answer.case_id
+            self._judge(one, answer.credential)
             self._note(one, move, answer.state, answer.screening_id)
         else:
             await DEEDS.get(move.event, Hosts.step)(self, one, move)
@@ -240,12 +246,26 @@ class Hosts:
         guest = one.guest
         told = dict(_dated(move.told))
         if result := told.pop("identity", None):
-            told["identity"] = bodies.identity(guest.document, guest.born, str(result))
+            told["identity"] = bodies.identity(
+                guest.document, guest.born, str(result), guest.name
+            )
+        if told.pop(guests.SHOWN, None) and guest.shows:
+            told["scanned"] = {"text": self.texts[guest.key], "rules": guest.shows.rules}
         if guest.role:
             told["party"] = {"id": party, "role": guest.role}
         if one.passages and not move.again:
             told["screening_id"] = one.passages[-1]
         return {"assistance": False, "illness": False, **told}
+
+    def _judge(self, one: Received, judged: Json | None) -> None:
+        """Compare what was made of a code with what it is worth, and remember it."""
+        wanted = one.guest.shows
+        if judged is None or wanted is None:
+            return
+        one.judged = judged
+        found = f"{judged['colour']} {judged['outcome']}"
+        if found != (known := f"{wanted.colour} {wanted.outcome}"):
+            self.troubles.append(f"{one.kind}, {wanted.how}: expected {known}, got {found}")
 
     def _note(self, one: Received, move: Move, state: str | None, passage: str | None) -> None:
         """Compare where a request led with the script, and remember the passage."""

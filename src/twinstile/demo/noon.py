@@ -9,7 +9,8 @@ from uuid import uuid4
 from uuid_utils.compat import uuid7
 
 from twinstile.demo import bodies
-from twinstile.demo.client import Json, Refused, Service, mapping, member, until
+from twinstile.demo.agreeing import agree
+from twinstile.demo.client import Json, Service, mapping, member, until
 from twinstile.demo.documents import RISK_AREA
 from twinstile.demo.hub import Hub
 
@@ -45,10 +46,7 @@ async def change_policy(service: Service, hub: Hub, since: str) -> Noon:
     elsewhere = await _tried(service, hub, path, since)
     asked = {"id": str(uuid4()), "reason": "a risk area was declared"}
     waiting = await service.ask("POST", f"{path}/activations", hub.supervisor, asked)
-    decision = f"/v1/approvals/{member(waiting, 'approval_id', str)}/decision"
-    granted = {"verdict": "GRANTED"}
-    await _refused_to_the_same_person(service, hub, decision)
-    await service.ask("PUT", decision, hub.commander, granted)
+    await agree(service, hub, waiting)
     return Noon(version, elsewhere)
 
 
@@ -65,16 +63,6 @@ async def _tried(service: Service, hub: Hub, path: str, since: str) -> int:
 
     await until(done)
     return member(told[-1]["found"], "screenings_elsewhere", int)
-
-
-async def _refused_to_the_same_person(service: Service, hub: Hub, decision: str) -> None:
-    try:
-        await service.ask("PUT", decision, hub.supervisor, {"verdict": "GRANTED"})
-    except Refused as error:
-        if error.status != 403:
-            raise
-    else:
-        raise Refused("PUT", decision, 200, "one person changed the policy alone")
 
 
 async def _in_force(service: Service, hub: Hub) -> Json:

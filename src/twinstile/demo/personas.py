@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 
 from twinstile.demo import documents
+from twinstile.demo.credentials import carried
 from twinstile.demo.guests import (
     ARRIVE,
     DISPOSITION,
@@ -371,6 +372,7 @@ GROUPS: tuple[Group, ...] = (
         check(Desk.LANE, S.PRESENTED, temperature=None),
         step(Desk.SUPERVISOR, "void", S.VOID),
     ),
+    *carried.GROUPS,
 )
 """Everybody who must be seen; the names are printed."""
 
@@ -386,7 +388,9 @@ def visits(travellers: int) -> tuple[Visit, ...]:
                 serial += 1
                 papers = one.papers(serial)
                 guests.append(
-                    Guest(f"guest-{serial:03d}", one.script, papers, one.born, one.role)
+                    Guest(
+                        f"guest-{serial:03d}", one.script, papers, one.born, one.role, one.name
+                    )
                 )
             invited.append(Visit(group, tuple(guests)))
     return tuple(invited)

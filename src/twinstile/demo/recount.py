@@ -16,6 +16,7 @@ from twinstile.demo.hosts import Received
 from twinstile.demo.hub import Hub
 from twinstile.demo.noon import Noon
 from twinstile.demo.personas import TALLY
+from twinstile.demo.showing import KEPT_OTHERWISE, Shown, tally
 from twinstile.demo.truth import Counts
 
 
@@ -54,9 +55,12 @@ async def recount(service: Service, hub: Hub, asked: Asked) -> Recount:
     limit = asyncio.Semaphore(CONNECTIONS)
     found = await asyncio.gather(*(_read(service, hub, id_, limit) for id_ in known))
     ends = await _ends(service, hub, asked)
-    kinds = Counter(
-        [one.kind for one in asked.received if await _seen(service, hub, one, asked)]
-    )
+    kinds: Counter[str] = Counter()
+    shown: list[tuple[str, str]] = []
+    for one in asked.received:
+        told = await _told(service, hub, one)
+        kinds[one.kind] += await _seen(service, hub, one, asked, told)
+        shown += _shown(one, told)
     expected, matched = await _expected(service, hub, asked)
     return Recount(
         counts=_counts(
@@ -67,7 +71,7 @@ async def recount(service: Service, hub: Hub, asked: Asked) -> Recount:
             offline=sum(told["offline"] is True for told in found if told),
             replay_elsewhere=asked.noon.elsewhere,
             ends=dict(sorted(ends.items())),
-            kinds=dict(kinds),
+            seen=(dict(+kinds), tally(shown)),
         ),
         case_rows=sum(1 for row in csv.reader(io.StringIO(lines.text)) if row) - 1,
         lost=found.count(None),
@@ -98,11 +102,28 @@ async def _ends(service: Service, hub: Hub, asked: Asked) -> Counter[str]:
     return ends
 
 
-async def _seen(service: Service, hub: Hub, one: Received, asked: Asked) -> bool:
+async def _told(service: Service, hub: Hub, one: Received) -> list[Json]:
+    """What the service tells of a guest's passages."""
+    paths = [f"/v1/screenings/{id_}" for id_ in one.passages]
+    return [await service.ask("GET", path, hub.supervisor) for path in paths]
+
+
+def _shown(one: Received, told: Sequence[Json]) -> list[tuple[str, str]]:
+    """What the service answered of a code, if that is what it kept."""
+    shown = one.guest.shows
+    if shown is None:
+        return []
+    answered = one.judged or {}
+    kept = {name: answered.get(name) for name in shown.kept}
+    same = told and _holds(_checks(told[0])[0], {"evidence": {"credential": kept}})
+    return [(shown.what, str(answered.get("colour")) if same else KEPT_OTHERWISE)]
+
+
+async def _seen(
+    service: Service, hub: Hub, one: Received, asked: Asked, told: Sequence[Json]
+) -> bool:
     """Whether the service tells of a guest what the script does."""
     scripts = one.guest.passages
-    paths = [f"/v1/screenings/{id_}" for id_ in one.passages]
-    told = [await service.ask("GET", path, hub.supervisor) for path in paths]
     return (
         len(told) == len(scripts)
         and all(map(_as_written, scripts, told))
@@ -194,7 +215,7 @@ def _counts(
     offline: int,
     replay_elsewhere: int,
     ends: dict[str, int],
-    kinds: dict[str, int],
+    seen: tuple[dict[str, int], Shown],
 ) -> Counts:
     return Counts(
         travellers=member(report, "travellers", int),
@@ -213,6 +234,7 @@ def _counts(
         replay_elsewhere=replay_elsewhere,
         person_times=member(report, "person_times_checked", int),
         ends=ends,
-        kinds=kinds,
+        kinds=seen[0],
+        credentials=seen[1],
         tallied={name: member(report["tallied"], name, int) for name in TALLY},
     )

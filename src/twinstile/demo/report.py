@@ -12,6 +12,7 @@ from rich.table import Table
 
 from twinstile.demo.departments.watch import COUNTERS, Heard
 from twinstile.demo.recount import Recount
+from twinstile.demo.showing import COLOURS, Shown
 from twinstile.demo.truth import Counts
 
 SHOWN_TROUBLES = 10
@@ -119,6 +120,19 @@ def _feeds(feeds: Sequence[Heard]) -> Table:
     return table
 
 
+def _codes(planned: Shown, counted: Shown) -> Table:
+    """What codes must become, and in brackets what the hub made where that is not the same."""
+    others = sorted({one for of in counted.values() for one in of} - {*COLOURS})
+    answers = (*COLOURS, *others)
+    table = Table("", *answers, title="Codes shown, by what the hub makes of them")
+    for what in planned | counted:
+        wanted, found = planned.get(what, {}), counted.get(what, {})
+        pairs = [(wanted.get(one, 0), found.get(one, 0)) for one in answers]
+        cells = [str(a) if a == b else f"{a} ({b})" for a, b in pairs]
+        table.add_row(what, *cells, style=None if wanted == found else "bold red")
+    return table
+
+
 def show(result: DayResult, console: Console) -> None:
     """Print the closing table, and the first troubles if there were any."""
     table = Table("", "truth", "service", title="The day, planned and counted")
@@ -130,6 +144,7 @@ def show(result: DayResult, console: Console) -> None:
     table.add_row("acknowledged and lost", "0", str(result.service.lost))
     console.print(table)
     console.print(_feeds(result.feeds))
+    console.print(_codes(result.truth.credentials, result.service.counts.credentials))
     waits = ", ".join(f"p{percent} {result.percentile(percent)} ms" for percent in (50, 95, 99))
     console.print(f"answer at the lane: {waits}; the day took {result.seconds:.1f} s")
     for trouble in result.troubles[:SHOWN_TROUBLES]:

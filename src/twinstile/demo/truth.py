@@ -16,6 +16,7 @@ from twinstile.demo import guests, people, personas
 from twinstile.demo.guests import DISPOSITION, Guest, Script, Visit, Way
 from twinstile.demo.people import Person
 from twinstile.demo.protocol import CONTACT, Place, State, Step, script
+from twinstile.demo.showing import Shown, tally
 from twinstile.demo.timetable import Train
 
 R1_SHARE = 0.9
@@ -91,6 +92,8 @@ class Counts:
     """Passages by the state they are in at the end of the day."""
     kinds: dict[str, int]
     """Guests by what they came for, each as their script has it."""
+    credentials: Shown
+    """Codes that were shown, by scheme or provider and the colour they must become."""
     tallied: dict[str, int]
     """People who were only counted, and are in no other figure."""
 
@@ -167,6 +170,7 @@ def write(plan: Plan, order: Order, path: Path) -> None:
                 "guest": guest.key,
                 "kind": visit.group.kind,
                 "ends": [script[-1].state for script in guest.passages],
+                **({"shows": asdict(guest.shows)} if guest.shows else {}),
             }
             for visit in plan.visits
             for guest in visit.guests
@@ -247,6 +251,7 @@ def count(passages: Sequence[Passage], invited: tuple[Visit, ...], *, no_show: i
         person_times=len(passages) + sum(_is_checked(script) for script in scripts),
         ends={state: count for state, count in sorted(ends.items()) if count},
         kinds=guests.kinds(invited),
+        credentials=tally((s.what, s.colour) for one in everybody if (s := one.shows)),
         tallied=dict(personas.TALLY),
     )
 

@@ -1,4 +1,4 @@
-"""The three together: how they are reached, and what they say of a day's people, and when.
+"""All of them together: how they are reached, and what they say of a day's people, and when.
 
 First the railway tells whom to expect, the police and health whom they know. Later the police
 are away for a while, and what they have to say comes late; so does a list of areas.
@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from twinstile.demo import documents, guests
+from twinstile.demo.credentials import giving
+from twinstile.demo.credentials.giving import Givers
 from twinstile.demo.departments import health, police
 from twinstile.demo.departments.health import Health
 from twinstile.demo.departments.police import Police
@@ -94,9 +96,18 @@ class Sent:
 @dataclass(slots=True)
 class Outside:
     feeds_file: Path
+    givers: Givers
     railway: Railway
     police: Police
     health: Health
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """How the service is told of them all, as its environment has it."""
+        return {
+            "TWINSTILE_FEEDS_FILE": str(self.feeds_file),
+            "TWINSTILE_PROVIDERS_FILE": str(self.givers.providers.file),
+        }
 
     def expect(self, journeys: Sequence[Journey], station: str) -> None:
         """Let the railway send its lists."""
@@ -164,7 +175,13 @@ def _documents(visits: Sequence[Visit], known: Known) -> list[Document]:
 
 @asynccontextmanager
 async def opened(folder: Path) -> AsyncGenerator[Outside]:
-    """Have the departments' servers and folders for as long as the block."""
+    """Have the departments and the givers of codes for as long as the block."""
+    async with giving.opened(folder) as givers, _departments(folder, givers) as here:
+        yield here
+
+
+@asynccontextmanager
+async def _departments(folder: Path, givers: Givers) -> AsyncGenerator[Outside]:
     shelves = {name: folder / name for name in (LISTS, HEALTH)}
     for shelf in shelves.values():
         shelf.mkdir(parents=True)
@@ -173,6 +190,7 @@ async def opened(folder: Path) -> AsyncGenerator[Outside]:
     key.write_text(secrets.token_hex(16))
     here = Outside(
         folder / "feeds.toml",
+        givers,
         Railway.at(shelves[LISTS]),
         Police(Gatekeeper(police.KEY_ID, key.read_bytes())),
         Health.at(shelves[HEALTH]),
