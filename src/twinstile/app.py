@@ -24,7 +24,7 @@ from twinstile.credentials.trusting import api as trusting
 from twinstile.credentials.trusting import lists
 from twinstile.export import api as export
 from twinstile.export import identified, traced
-from twinstile.pages import docs, gate, health, landing
+from twinstile.pages import docs, door, gate, health, landing
 from twinstile.platform import (
     access_api,
     approvals,
@@ -98,8 +98,10 @@ ROUTERS = (
     sharing.feed_router,
     ledger_api.router,
     health.router,
+    door.router,
     docs.router,
     gate.router,
+    landing.front,
     landing.router,
 )
 

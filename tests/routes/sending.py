@@ -2,7 +2,7 @@
 
 from base64 import b64decode
 
-from twinstile.sharing.tokens import FORM
+from twinstile.platform.body import FORM
 
 PIXEL = b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGP4"

@@ -16,9 +16,9 @@ from twinstile.arrivals.feeds.api import SignedRoute
 from twinstile.contract import Operation
 from twinstile.credentials.pictures.api import PictureRoute
 from twinstile.platform.auth import ROLE_SCOPES, TRAVELLER_SCOPES
+from twinstile.platform.body import FORM
 from twinstile.platform.web import BatchRoute, GatedRoute
 from twinstile.sharing.api import PartnerRoute
-from twinstile.sharing.tokens import FORM
 
 COMMITTED = Path(__file__).resolve().parents[2] / "openapi" / "v1.json"
 DOCUMENT = app.contract()

@@ -15,9 +15,9 @@ from sending import sent
 from uuid_utils.compat import uuid7
 
 from twinstile import app, contract
+from twinstile.platform.body import FORM
 from twinstile.platform.roles import Role
 from twinstile.platform.web import House
-from twinstile.sharing.tokens import FORM
 
 OPERATIONS = {
     f"{method.upper()} {path}": operation

@@ -137,7 +137,7 @@ async def test_a_message_two_readers_may_understand_differently_is_cut_off(
         ("TRACE /v1/me", (), 405),
         ("GET /v1/me", (RANGES,), 431),
         ("GET /v1/me", (SOME_RANGES,), 200),
-        ("GET /page.css", (SOME_RANGES,), 200),
+        ("GET /pages/page.css", (SOME_RANGES,), 200),
         ("GET /docs/swagger-ui-bundle.js", (SOME_RANGES,), 200),
         ("GET /v1/me", ("Connection: Upgrade", "Upgrade: websocket"), 200),
         ("GET /v1/me", ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c"), 200),

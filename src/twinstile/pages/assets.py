@@ -4,16 +4,39 @@ Everything comes from this server: a hub may have no way out, and no page may te
 looks at it.
 """
 
+import hashlib
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
 from fastapi.responses import Response
 
+from twinstile.platform.errors import NotFound
+
 OWN = files("twinstile.pages") / "files"
 KEPT_S = 3600
+TYPES = {
+    "js": "text/javascript",
+    "css": "text/css",
+    "json": "application/json",
+    "svg": "image/svg+xml",
+    "webmanifest": "application/manifest+json",
+}
+"""The kinds of files that are handed out by name, by their endings."""
 
-_LOCKED = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+_LOCKED = {
+    "default-src": "'none'",
+    "base-uri": "'none'",
+    "form-action": "'none'",
+    "frame-ancestors": "'none'",
+}
+
+
+def policy(*allowed: str) -> str:
+    """The locked policy with these directives in it, each in the place of a locked one."""
+    opened = dict(one.split(" ", 1) for one in allowed)
+    return "; ".join(f"{name} {sources}" for name, sources in (_LOCKED | opened).items())
 
 
 def page(name: str, *allowed: str) -> Response:
@@ -21,7 +44,7 @@ def page(name: str, *allowed: str) -> Response:
     return Response(
         _read(OWN / name),
         media_type="text/html",
-        headers={"content-security-policy": "; ".join((_LOCKED, *allowed))},
+        headers={"content-security-policy": policy(*allowed)},
     )
 
 
@@ -37,9 +60,31 @@ def content(made: bytes, media_type: str, *allowed: str) -> Response:
         media_type=media_type,
         headers={
             "cache-control": f"public, max-age={KEPT_S}",
-            "content-security-policy": "; ".join((_LOCKED, *allowed)),
+            "content-security-policy": policy(*allowed),
         },
     )
+
+
+def handed_out(folder: Traversable) -> dict[str, Traversable]:
+    """The files of a folder that may be asked for by their names."""
+    return {file.name: file for file in folder.iterdir() if _ending(file.name) in TYPES}
+
+
+def of(folder: Mapping[str, Traversable], name: str) -> Response:
+    """The file of that name. Raises `NotFound`."""
+    if name not in folder:
+        raise NotFound("There is no such file.")
+    return asset(folder[name], TYPES[_ending(name)])
+
+
+def _ending(name: str) -> str:
+    return name.rpartition(".")[2]
+
+
+@cache
+def url(name: str) -> str:
+    """Where a file of ours is served; another address for each content, so none is stale."""
+    return f"/pages/{name}?{hashlib.sha256(_read(OWN / name)).hexdigest()[:12]}"
 
 
 @cache

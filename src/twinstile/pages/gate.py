@@ -15,7 +15,6 @@ from fastapi.responses import Response
 
 from twinstile.arrivals.types import ALERTS
 from twinstile.pages import assets
-from twinstile.platform.errors import NotFound
 from twinstile.policy.areas import Level, Relation
 from twinstile.screening import claims, machine, rules
 from twinstile.screening.claim_words import Tristate
@@ -24,20 +23,13 @@ from twinstile.screening.words import BEYOND_POLICY, Language, Phrase
 
 router = APIRouter(prefix="/gate", include_in_schema=False)
 
-TYPES: Final = {
-    "js": "text/javascript",
-    "css": "text/css",
-    "json": "application/json",
-    "svg": "image/svg+xml",
-    "webmanifest": "application/manifest+json",
-}
 WORKER: Final = "sw.js"
 PAGE: Final = assets.OWN / "gate" / "index.html"
 _worker: Final = assets.OWN / "gate" / WORKER
 FILES: Final = {
-    file.name: file
-    for file in (assets.OWN / "gate").iterdir()
-    if file.name.rpartition(".")[2] in TYPES and file.name != WORKER
+    name: file
+    for name, file in assets.handed_out(assets.OWN / "gate").items()
+    if name != WORKER
 }
 
 
@@ -92,7 +84,10 @@ def _worker_script() -> bytes:
     version = hashlib.sha256()
     for name in sorted(held):
         version.update(f"{name}\0{len(held[name])}\0".encode() + held[name])
-    paths = [*(f"/gate/{name}" for name in sorted(held) if name != WORKER), "/favicon.svg"]
+    paths = [
+        *(f"/gate/{name}" for name in sorted(held) if name != WORKER),
+        "/pages/favicon.svg",
+    ]
     begin = f"const VERSION = {json.dumps(version.hexdigest()[:16])};\n"
     return f"{begin}const FILES = {json.dumps(paths)};\n".encode() + held[WORKER]
 
@@ -118,7 +113,4 @@ async def read_file(name: str) -> Response:
     """A file of the tablet, by its name."""
     if name == "tables.js":
         return assets.content(_tables_script(), "text/javascript")
-    found = FILES.get(name)
-    if found is None:
-        raise NotFound("There is no such file.")
-    return assets.asset(found, TYPES[name.rpartition(".")[2]])
+    return assets.of(FILES, name)

@@ -8,6 +8,7 @@ by the field they stand in, so that inside a batch only that item is at fault.
 import json
 import math
 import re
+from urllib.parse import parse_qsl
 
 from fastapi import Request
 
@@ -24,6 +25,9 @@ from twinstile.platform.errors import (
 MAX_DEPTH = 32
 MAX_VALUES = 100_000
 """Several times what the largest backlog or manifest holds; each costs memory and time."""
+FORM = "application/x-www-form-urlencoded"
+MAX_FIELDS = 50
+"""Fields of a form (WHATWG URL, 5.1)."""
 MAX_DIGITS = 308
 """An integer with more is infinite to whoever reads numbers as doubles, so it is here."""
 
@@ -71,6 +75,27 @@ def parse(body: bytes) -> object:
         return _DECODER.decode(text)
     except json.JSONDecodeError:
         raise InvalidRequest("The body is not JSON.") from None
+
+
+def require_form(content_type: str) -> None:
+    """Raise `UnsupportedMediaType` unless it is what a form sends."""
+    if content_type.partition(";")[0].strip().lower() != FORM:
+        raise UnsupportedMediaType(f"Send {FORM}.")
+
+
+def parse_form(body: bytes) -> dict[str, str]:
+    """The fields of a form, each once. Raises `InvalidRequest`."""
+    try:
+        text = body.decode("ascii")
+        pairs = parse_qsl(
+            text, keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS
+        )
+    except ValueError:
+        raise InvalidRequest("This is not the content of a form.") from None
+    form = dict(pairs)
+    if len(form) != len(pairs) or any("\0" in part for pair in pairs for part in pair):
+        raise InvalidRequest("A form names each field once, and holds text.")
+    return form
 
 
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:

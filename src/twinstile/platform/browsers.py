@@ -71,18 +71,23 @@ def sheltered(request: Request, settings: Settings) -> bool:
     )
 
 
+def origin(request: Request, settings: Settings) -> str:
+    """Where this browser reaches the service, as scheme, host and port."""
+    host = request.headers.get("host", "")
+    return settings.public_url or f"{request.url.scheme}://{host}"
+
+
 def require_own_page(request: Request, settings: Settings) -> None:
     """Raise `ForeignPage` when the browser says so, or says nothing of who wants to change.
 
     Another port of this host is another page, although its cookies would be the same.
     """
-    site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
+    site, said = request.headers.get("sec-fetch-site"), request.headers.get("origin")
     safe = request.method in _SAFE
     if site is not None:
         own = site == "same-origin" or (safe and site == "none")
-    elif origin is not None:
-        host = request.headers.get("host", "")
-        own = origin in {f"{request.url.scheme}://{host}", settings.public_url}
+    elif said is not None:
+        own = said == origin(request, settings)
     else:
         own = safe
     if not own:

@@ -21,6 +21,7 @@ from twinstile.platform.tables import Closure, Device, Enrolment, Hub, Lane, Qua
 
 CODE_ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"  # no 0/O, 1/I/L, U: read aloud over a radio
 CODE_LENGTH = 10
+MOST_LANES = 2000
 CODE_LIFETIME = timedelta(minutes=30)
 
 
@@ -162,6 +163,17 @@ async def lane(tx: Reading, hub_id: str, lane_id: str) -> tuple[str, str, str]:
         raise NotFound("There is no such lane.")
     checkpoint, kind, direction = row
     return checkpoint, kind, direction
+
+
+async def lanes(tx: Reading, hub_id: str) -> list[str]:
+    """The lanes of the hub, by name."""
+    found = await tx.sql.execute(
+        select(Lane.lane_id)
+        .where(Lane.hub_id == hub_id)
+        .order_by(Lane.lane_id)
+        .limit(MOST_LANES)
+    )
+    return list(found.scalars())
 
 
 async def mint_code(

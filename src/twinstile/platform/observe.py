@@ -254,15 +254,16 @@ CLIENT_LEFT = 499
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"})
 _SECURITY_HEADERS = (
     (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-resource-policy", b"same-origin"),
 )
+_UNLESS_SAID = ((b"cache-control", b"no-store"), (b"referrer-policy", b"no-referrer"))
 
 
 def with_ours(
     headers: Iterable[tuple[bytes, bytes]], trace_id: str
 ) -> list[tuple[bytes, bytes]]:
-    """The headers of an answer and ours; what does not say so is not cached."""
+    """The headers of an answer and ours; what does not say so is not cached or referred to."""
     given = list(headers)
-    if not any(name.lower() == b"cache-control" for name, _ in given):
-        given.append((b"cache-control", b"no-store"))
+    named = {name.lower() for name, _ in given}
+    given += [(name, value) for name, value in _UNLESS_SAID if name not in named]
     return [*given, *_SECURITY_HEADERS, (b"trace-id", trace_id.encode())]

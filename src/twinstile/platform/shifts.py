@@ -80,6 +80,19 @@ async def add_operator(
     return operator_id
 
 
+async def name_of(tx: Reading, hub_id: str, operator_id: UUID) -> str:
+    """What colleagues call an operator. Raises `NotFound`."""
+    found = await tx.sql.execute(
+        select(Operator.display_name).where(
+            Operator.hub_id == hub_id, Operator.operator_id == operator_id
+        )
+    )
+    name = found.scalar_one_or_none()
+    if name is None:
+        raise NotFound("There is no such operator.")
+    return name
+
+
 async def disable_operator(
     tx: Transaction, who: Principal, operator_id: UUID, at: datetime
 ) -> None:

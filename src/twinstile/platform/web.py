@@ -88,14 +88,14 @@ class GatedRoute(APIRoute):
     ) -> Callable[[Request], Coroutine[Any, Any, Response]]:  # pyright: ignore[reportExplicitAny] # as FastAPI declares it
         inner = super().get_route_handler()
         takes_body = self.body_field is not None
-        needed = _needed(self.dependant)
+        needed = rights(self.dependant)
         parameters = frozenset(_parameters(self.dependant))
 
         async def handle(request: Request) -> Response:
             if needed is not None:
-                request.scope[KNOWN] = known = await _look_up(request, needed)
-                if known.mode is not HubMode.PRODUCTION:
-                    request.scope[observe.MODE] = known.mode
+                await look_up(request, needed)
+                if "authorization" not in request.headers:
+                    browsers.require_no_form(request)
             if request.scope["query_string"]:
                 check_query(request.url.query, parameters)
             gated = _Gated(request.scope, request.receive)
@@ -115,7 +115,7 @@ class BatchRoute(GatedRoute):
     limit: ClassVar[int] = 8 << 20
 
 
-def _needed(dependant: Dependant) -> frozenset[Scope] | None:
+def rights(dependant: Dependant) -> frozenset[Scope] | None:
     """The scopes of a route; None where no token is needed."""
     callers = [part.call for part in dependant.dependencies if isinstance(part.call, Caller)]
     return frozenset[Scope]().union(*(c.scopes for c in callers)) if callers else None
@@ -176,17 +176,24 @@ def caller(*scopes: Scope) -> object:
     return Security(Caller(frozenset(scopes)), scopes=[str(scope) for scope in scopes])
 
 
-async def _look_up(request: Request, needed: frozenset[Scope]) -> Principal:
+async def look_up(request: Request, needed: frozenset[Scope]) -> None:
+    """Find out who is calling, for the `Caller` of the route. Raises `Unauthenticated`."""
     home = house(request)
     given = request.headers.get("authorization")
     if given is None:
         known = await browsers.caller(request, home.settings, home.gatekeeper, needed)
-        browsers.require_no_form(request)
-        return known
+    else:
+        known = await home.gatekeeper.principal(_bearer(given))
+    request.scope[KNOWN] = known
+    if known.mode is not HubMode.PRODUCTION:
+        request.scope[observe.MODE] = known.mode
+
+
+def _bearer(given: str) -> str:
     scheme, _, token = given.partition(" ")
     if scheme.lower() != "bearer" or not token or len(token) > browsers.MAX_TOKEN:
         raise Unauthenticated
-    return await home.gatekeeper.principal(token.strip())
+    return token.strip()
 
 
 async def _transaction(request: Request) -> AsyncGenerator[Transaction]:

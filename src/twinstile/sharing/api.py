@@ -15,6 +15,7 @@ from pydantic import Field
 from twinstile.platform import access, clock
 from twinstile.platform.access import Action
 from twinstile.platform.auth import PARTNER_SCOPES, Principal, Scope, TokenKind
+from twinstile.platform.body import FORM
 from twinstile.platform.browsers import MAX_TOKEN
 from twinstile.platform.errors import (
     FieldFault,
@@ -232,7 +233,7 @@ async def disable_partner(partner_id: UUID, tx: Tx, feed: Fed, who: Manager) -> 
         "requestBody": {
             "required": True,
             "content": {
-                tokens.FORM: {
+                FORM: {
                     "schema": {
                         "type": "object",
                         "required": ["grant_type"],

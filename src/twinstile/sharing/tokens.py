@@ -7,20 +7,19 @@ import base64
 import binascii
 from dataclasses import dataclass, field
 from typing import ClassVar
-from urllib.parse import parse_qsl, unquote_plus
+from urllib.parse import unquote_plus
 
 from pydantic import Field
 from typing_extensions import override
 
 from twinstile.platform.auth import PARTNER_SCOPES
+from twinstile.platform.body import parse_form, require_form
 from twinstile.platform.errors import (
     InvalidRequest,
     ProblemBody,
     Unauthenticated,
-    UnsupportedMediaType,
 )
 
-FORM = "application/x-www-form-urlencoded"
 LONGEST = 200
 
 
@@ -70,9 +69,11 @@ def asked(content_type: str, authorization: str | None, body: bytes) -> Asked:
 
     Raises `TokenRefused`, `InvalidClient`, `UnsupportedMediaType`.
     """
-    if content_type.partition(";")[0].strip().lower() != FORM:
-        raise UnsupportedMediaType(f"Send {FORM}.")
-    form = _form(body)
+    require_form(content_type)
+    try:
+        form = parse_form(body)
+    except InvalidRequest:
+        raise TokenRefused from None
     given = _basic(authorization)
     if given is not None and "client_secret" in form:
         raise TokenRefused
@@ -87,17 +88,6 @@ def asked(content_type: str, authorization: str | None, body: bytes) -> Asked:
     if not client_id or not secret or len(client_id) > LONGEST or len(secret) > LONGEST:
         raise InvalidClient
     return Asked(client_id, secret)
-
-
-def _form(body: bytes) -> dict[str, str]:
-    try:
-        pairs = parse_qsl(body.decode("ascii"), keep_blank_values=True, max_num_fields=20)
-    except ValueError:
-        raise TokenRefused from None
-    form = dict(pairs)
-    if len(form) != len(pairs) or any("\0" in part for pair in pairs for part in pair):
-        raise TokenRefused
-    return form
 
 
 def _basic(authorization: str | None) -> tuple[str, str] | None:
