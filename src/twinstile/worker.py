@@ -25,7 +25,14 @@ from twinstile.platform.tables import Hub
 from twinstile.platform.web import House
 from twinstile.policy.versions import Policies
 from twinstile.screening import transitions
-from twinstile.screening.flow import alerts, expectations, feeds, late_cases, unmatched
+from twinstile.screening.flow import (
+    alerts,
+    expectations,
+    feeds,
+    late_cases,
+    settling,
+    unmatched,
+)
 from twinstile.screening.notices import alarm, automatic, sending
 from twinstile.screening.replay import requests
 
@@ -153,6 +160,7 @@ def _timers(house: House, policies: Policies) -> HubWork:
     """Fire deadlines that have passed: screenings, cases, alerts, what waits for approval."""
 
     async def work(hub_id: str, now: datetime) -> None:
+        await settling.settle(house.database, hub_id, now)  # data first, then the clock
         await transitions.expire_due(house.database, policies, hub_id, now)
         await expectations.close_overdue(house.database, policies, hub_id, now)
         async with house.database.transaction() as tx:

@@ -376,6 +376,19 @@ TARGETS = (
         (*at("/reason", of=TEXTS), Fault("/until", '"x"', "unknown-field")),
     ),
     Target(
+        "PUT",
+        f"/v1/deferrals/{_SOME}/destination",
+        Role.EPIDEMIOLOGIST,
+        lambda: {"area": "330106"},
+        (
+            *(
+                Fault("/area", raw, "invalid-format")
+                for raw in ('"3"', '"0330106"', '"Hangzhou"', "330106", "null", f'"{CANARY}"')
+            ),
+            Fault("/due_at", f'"{people.now()}"', "unknown-field"),
+        ),
+    ),
+    Target(
         "POST",
         f"/v1/deferrals/{_SOME}/person:reveal",
         Role.EPIDEMIOLOGIST,

@@ -169,6 +169,12 @@ ALLOWED: Mapping[str, frozenset[str]] = {
     "POST /v1/contact-lists/{list_id}/contacts/{number}/person:reveal": frozenset(
         {Role.EPIDEMIOLOGIST}
     ),
+    "GET /v1/deferrals/destinations": frozenset(
+        {Role.SUPERVISOR, Role.DUTY_COMMANDER, Role.EPIDEMIOLOGIST}
+    ),
+    "PUT /v1/deferrals/{deferral_id}/destination": frozenset(
+        {Role.SUPERVISOR, Role.DUTY_COMMANDER, Role.EPIDEMIOLOGIST}
+    ),
     "POST /v1/exports/contacts": frozenset({Role.EPIDEMIOLOGIST}),
     "POST /v1/exports/contacts/{approval_id}:take": frozenset({Role.EPIDEMIOLOGIST}),
     "POST /v1/exports/identified": frozenset({Role.EPIDEMIOLOGIST}),

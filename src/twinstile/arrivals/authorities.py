@@ -39,6 +39,19 @@ MARKS_SQL: Final = """
 """
 """What is said of these people at a moment, as names of `Mark`, for a statement of a room
 above. NULL: nothing is. GREEN is not among them: it helps nobody."""
+SINCE_SQL: Final = """
+(SELECT array_agg(DISTINCT m.mark) FROM (
+    SELECT 'ALERT_' || a.action
+    FROM (SELECT * FROM identity_alert WHERE person_id = ANY({people}) OFFSET 0) a
+    WHERE a.hub_id = {hub} AND a.recorded_at > {since} AND a.valid_to > {at}
+    UNION ALL
+    SELECT unnest(ARRAY[
+        'STATUS_' || s.colour, CASE WHEN s.close_contact THEN 'CLOSE_CONTACT' END])
+    FROM (SELECT * FROM health_status WHERE person_id = ANY({people}) OFFSET 0) s
+    WHERE s.hub_id = {hub} AND s.recorded_at > {since} AND s.valid_to > {at}
+) m(mark) WHERE m.mark IS NOT NULL)
+"""
+"""What was said of these people after a moment and still holds, STATUS_GREEN included."""
 _MARKS = f"SELECT {MARKS_SQL.format(hub='$1', people='$2::uuid[]', at='$3::timestamptz')}"
 
 

@@ -74,6 +74,7 @@ def _measures(period: Period) -> Iterator[tuple[str, int]]:
         ("referred", period.referred),
         ("deferred", period.deferred),
         ("deferred_closed_24h", period.deferred_closed_24h),
+        ("deferred_unresolved", period.deferred_unresolved),
         ("no_show", period.no_show),
         ("complete_222", period.complete_222),
         ("cases", period.cases),

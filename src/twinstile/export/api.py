@@ -89,6 +89,7 @@ class PeriodAnswer(Answer):
     deferred_closed_24h: int = Field(
         description="of these, settled by data or by the person within 24 hours, every time"
     )
+    deferred_unresolved: int = Field(description="of these, left to the commander by the clock")
     no_show: int = Field(description="expected, and not there when the run was closed")
     complete_222: int = Field(description="checked person-times with all of 2-2-2")
     completeness_222: float | None = Field(
@@ -303,6 +304,7 @@ async def report_period(
         cases=period.cases,
         deferred=period.deferred,
         deferred_closed_24h=period.deferred_closed_24h,
+        deferred_unresolved=period.deferred_unresolved,
         no_show=period.no_show,
         complete_222=period.complete_222,
         completeness_222=period.completeness_222,

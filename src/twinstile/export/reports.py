@@ -70,6 +70,7 @@ class Period:
     referred: int
     deferred: int
     deferred_closed_24h: int
+    deferred_unresolved: int
     no_show: int
     complete_222: int
     cases: int
@@ -113,6 +114,7 @@ SELECT
     count(referred_at),
     count(deferred_at),
     (SELECT count(*) FROM settled),
+    count(*) FILTER (WHERE state = 'DEFERRED_UNRESOLVED'),
     count(*) FILTER (WHERE state = 'NO_SHOW'),
     count(*) FILTER (WHERE checks > 0 AND complete)
 FROM opened
@@ -184,7 +186,7 @@ async def of_period(
         deviated = dict(map(tuple, await tx.raw.fetch(_OVERRIDES, *period)))
     if screenings is None or cases is None or tallied is None:
         raise Internal
-    times, checks, travellers, cleared, referred, deferred, closed, no_show, complete = (
+    times, checks, travellers, cleared, referred, deferred, closed, owed, no_show, complete = (
         screenings
     )
     opened, patients, undisposed, codes, finals, evers = cases
@@ -201,6 +203,7 @@ async def of_period(
         referred=referred,
         deferred=deferred,
         deferred_closed_24h=closed,
+        deferred_unresolved=owed,
         no_show=no_show,
         complete_222=complete,
         cases=opened,

@@ -47,6 +47,8 @@ class Scope(StrEnum):
     DEFERRALS_READ = "deferrals:read"
     DEFERRALS_REVEAL = "deferrals:reveal"
     """To see who was let through unscreened, for a purpose."""
+    DEFERRALS_WRITE = "deferrals:write"
+    """To say which community is to settle one."""
     DESTRUCTIONS_READ = "destructions:read"
     DEVICES_MANAGE = "devices:manage"
     EXPORTS_APPROVE = "exports:approve"
@@ -136,6 +138,7 @@ ROLE_SCOPES: Mapping[Role, frozenset[Scope]] = {
         Scope.APPEALS_READ,
         Scope.APPEALS_WRITE,
         Scope.DEFERRALS_READ,
+        Scope.DEFERRALS_WRITE,
         Scope.FUSES_WRITE,
         Scope.VOIDS_APPROVE,
         Scope.ACCESS_READ,
@@ -164,6 +167,7 @@ ROLE_SCOPES: Mapping[Role, frozenset[Scope]] = {
         Scope.APPEALS_READ,
         Scope.APPEALS_WRITE,
         Scope.DEFERRALS_READ,
+        Scope.DEFERRALS_WRITE,
         Scope.FUSES_ORDER,
         Scope.FUSES_WRITE,
         Scope.VOIDS_APPROVE,
@@ -192,6 +196,7 @@ ROLE_SCOPES: Mapping[Role, frozenset[Scope]] = {
     | {
         Scope.CONTACTS_REVEAL,
         Scope.DEFERRALS_READ,
+        Scope.DEFERRALS_WRITE,
         Scope.DEFERRALS_REVEAL,
         Scope.APPROVALS_READ,
         Scope.CASES_READ,

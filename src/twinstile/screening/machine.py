@@ -28,6 +28,7 @@ from twinstile.screening.types import (
 __all__ = [
     "DEADLINES",
     "HUMAN_EVENTS",
+    "PASSED",
     "SHOWN_IN_STATE",
     "START",
     "TERMINAL",
@@ -45,6 +46,14 @@ __all__ = [
 
 START: Final = MACHINE.start
 TERMINAL: Final = frozenset(ScreeningState) - frozenset(MACHINE.stages)
+PASSED: Final = frozenset(
+    {
+        ScreeningState.CLEARED,
+        ScreeningState.CLEARED_CONDITIONAL,
+        ScreeningState.CLEARED_TRANSIT,
+    }
+)
+"""Ends of somebody who was checked and goes on."""
 HUMAN_EVENTS: Final = MACHINE.roles()
 DEADLINES: Final = {state: stage.deadline for state, stage in MACHINE.stages.items()}
 

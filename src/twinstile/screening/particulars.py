@@ -41,6 +41,10 @@ class Matched(StrEnum):
     COMMUNITY_REPORT = "COMMUNITY_REPORT"
     TELEPHONE_CALL = "TELEPHONE_CALL"
     AUTHORITY_LIST = "AUTHORITY_LIST"
+    HEALTH_STATUS = "HEALTH_STATUS"
+    """What a health department's feed says since."""
+    LATER_CHECK = "LATER_CHECK"
+    """Another passage, which was cleared."""
 
 
 class Particulars(Body):

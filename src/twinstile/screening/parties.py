@@ -10,7 +10,7 @@ from typing import Final
 from uuid import UUID
 
 from twinstile.policy.types import HubPolicy
-from twinstile.screening import rules
+from twinstile.screening import machine, rules
 from twinstile.screening.claims import Claims
 from twinstile.screening.evidence import Evidence
 from twinstile.screening.facts import GateCheck, Situation
@@ -34,13 +34,6 @@ MOST_PASSAGES: Final = 240
 _SUSPECT: Final = UNRESOLVED | {ScreeningState.ABANDONED, ScreeningState.HANDED_OVER}
 WAITING: Final = frozenset(
     {ScreeningState.PRESENTED, ScreeningState.ASSISTED, ScreeningState.VERIFYING}
-)
-PASSED: Final = frozenset(
-    {
-        ScreeningState.CLEARED,
-        ScreeningState.CLEARED_CONDITIONAL,
-        ScreeningState.CLEARED_TRANSIT,
-    }
 )
 
 
@@ -246,7 +239,7 @@ class Parties:
 
     def passed(self, passage: Passage) -> list[Passage]:
         """The others of the party who have gone on already."""
-        return [p for _, p in self._others(passage) if p.state in PASSED]
+        return [p for _, p in self._others(passage) if p.state in machine.PASSED]
 
 
 def _declared(own: Claims, theirs: Claims) -> Claims:

@@ -255,6 +255,8 @@ class AlertKind(StrEnum):
     PARTY_FLAGGED = "PARTY_FLAGGED"
     """Somebody had passed when a companion turned out to be ill."""
     DEFERRAL_UNRESOLVED = "DEFERRAL_UNRESOLVED"
+    DEFERRAL_RISK = "DEFERRAL_RISK"
+    """Data say since that somebody let through is at risk."""
     """Somebody let through unscreened was not settled in time."""
     RETROSPECTIVE = "RETROSPECTIVE"
     """What arrived late says of a passage that is over: somebody should have been stopped."""

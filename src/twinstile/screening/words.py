@@ -172,6 +172,9 @@ ALERTS: Final[Mapping[AlertKind, Phrase]] = {
     ),
     AlertKind.PARTY_FLAGGED: Phrase("A companion turned out ill", "同行人员查出异常"),
     AlertKind.DEFERRAL_UNRESOLVED: Phrase("Deferral left unresolved", "落地管控逾期未落实"),
+    AlertKind.DEFERRAL_RISK: Phrase(
+        "Let through, and at risk by new data", "已放行人员经数据核查存在风险"
+    ),
     AlertKind.CHANNEL_DOWN: Phrase(
         "Messages to travellers do not leave", "旅客提醒信息发送受阻"
     ),

@@ -27,6 +27,8 @@ class ChangeType(StrEnum):
     CASE_ACKNOWLEDGED = "case.acknowledged"
     CASE_ASSESSED = "case.assessed"
     CASE_CONTACTS = "case.contacts-traced"
+    DEFERRAL_ROUTED = "deferral.routed"
+    DEFERRAL_CLOSED = "deferral.closed"
     SCREENING_CHECKED = "screening.checked"
     DESTROYED = "destroyed"
     """The data about this subject were destroyed: forget what you hold of it."""
@@ -65,6 +67,11 @@ TERMS: Mapping[PartnerKind, Mapping[ChangeType, Fields]] = {
             **dict.fromkeys(("case_no", "close", "general", "completeness"), Use.AS_IS),
             "list_id": Use.PSEUDONYM,
         },
+        ChangeType.DEFERRAL_ROUTED: {
+            **dict.fromkeys(("destination", "due_at"), Use.AS_IS),
+            "deferral_id": Use.PSEUDONYM,
+        },
+        ChangeType.DEFERRAL_CLOSED: {"outcome": Use.AS_IS, "deferral_id": Use.PSEUDONYM},
         ChangeType.SCREENING_CHECKED: dict.fromkeys(("verdict", "policy"), Use.AS_IS),
         ChangeType.DESTROYED: {},
     }

@@ -43,6 +43,7 @@ PLANS: Final[Mapping[AlertKind, Plan | None]] = {
     AlertKind.ORDER_ENDED: Plan(timedelta(minutes=15), "duty_commander"),
     AlertKind.PARTY_FLAGGED: Plan(timedelta(hours=24), None),
     AlertKind.DEFERRAL_UNRESOLVED: None,
+    AlertKind.DEFERRAL_RISK: Plan(timedelta(minutes=15), "duty_commander"),
     AlertKind.RETROSPECTIVE: Plan(timedelta(hours=2), "duty_commander"),
     AlertKind.CASE_OVERDUE: Plan(timedelta(minutes=15), "duty_commander"),
     AlertKind.NEVER_ARRIVED: Plan(timedelta(minutes=5), "duty_commander"),

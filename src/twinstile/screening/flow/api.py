@@ -29,6 +29,7 @@ from twinstile.platform.errors import (
 from twinstile.platform.fields import Answer, Body, Line, Slug, Word
 from twinstile.platform.web import GatedRoute, Home, Read, Tx, caller
 from twinstile.policy.api import Compiled
+from twinstile.policy.areas import PATTERN as AREA_PATTERN
 from twinstile.screening import words
 from twinstile.screening.bodies import StepAnswer, StepBody
 from twinstile.screening.flow import alerts, deferrals, expectations, fuses
@@ -40,6 +41,7 @@ from twinstile.screening.types import AlertKind, ScreeningEvent
 
 router = APIRouter(prefix="/v1", route_class=GatedRoute)
 
+MOST_DESTINATIONS = 500
 Language = Annotated[str, Header(alias="Accept-Language", max_length=200)]
 
 
@@ -267,6 +269,7 @@ class DeferralAnswer(Answer):
     fuse_id: UUID | None = Field(description="the surge order, if one let them through")
     opened_at: datetime
     due_at: datetime = Field(description="when it counts as left unresolved")
+    destination: str | None = Field(description="area whose community is to settle it")
     run_id: UUID | None
     checkpoint: str | None
 
@@ -274,6 +277,26 @@ class DeferralAnswer(Answer):
 class DeferralPage(Answer):
     deferrals: list[DeferralAnswer] = Field(description="what ends first comes first")
     next: str | None = Field(description="cursor of the next page; null on the last")
+
+
+class DebtAnswer(Answer):
+    destination: str | None = Field(description="null: nobody said where they went")
+    open: int
+    next_due_at: datetime
+    due_soon: int = Field(description="of these, overdue within four hours")
+
+
+class DebtList(Answer):
+    destinations: list[DebtAnswer] = Field(
+        description="what ends first comes first; 500 at most"
+    )
+
+
+class DestinationBody(Body):
+    area: Annotated[str, Field(pattern=AREA_PATTERN)] = Field(
+        description="code of GB/T 2260 or GB/T 10114, or a country in three letters",
+        examples=["330106"],
+    )
 
 
 class DeferredPerson(Answer):
@@ -288,17 +311,44 @@ class DeferredPerson(Answer):
 async def list_deferrals(
     tx: Read,
     who: Annotated[Principal, caller(Scope.DEFERRALS_READ)],
+    destination: Annotated[str | None, Query(pattern=AREA_PATTERN)] = None,
     cursor: Annotated[str | None, Query(max_length=paging.LONGEST)] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
 ) -> DeferralPage:
-    """Open deferrals by time left. They are closed by steps of the screening, `matched_…`."""
-    found = await deferrals.waiting(tx, who.hub_id, cursor, limit + 1)
+    """Open deferrals by time left. They are closed by data, or by steps, `matched_…`."""
+    found = await deferrals.waiting(tx, who.hub_id, destination, cursor, limit + 1)
     page = [DeferralAnswer.model_validate(row) for row in found[:limit]]
     more = len(found) > limit
     return DeferralPage(
         deferrals=page,
         next=paging.encode(page[-1].due_at, page[-1].deferral_id) if more else None,
     )
+
+
+@router.get("/deferrals/destinations", tags=["surge"], summary="Count who is owed to whom")
+async def count_debt(
+    tx: Read, who: Annotated[Principal, caller(Scope.DEFERRALS_READ)]
+) -> DebtList:
+    """Open deferrals by the area whose community is to settle them."""
+    rows = await deferrals.debt(tx, who.hub_id, clock.now(), MOST_DESTINATIONS)
+    return DebtList(destinations=[DebtAnswer.model_validate(row) for row in rows])
+
+
+@router.put(
+    "/deferrals/{deferral_id}/destination",
+    status_code=204,
+    tags=["surge"],
+    summary="Say which community is to settle a deferral",
+    responses=documented(NotFound, Conflict),
+)
+async def put_destination(
+    deferral_id: UUID,
+    body: DestinationBody,
+    tx: Tx,
+    who: Annotated[Principal, caller(Scope.DEFERRALS_WRITE)],
+) -> None:
+    """Where the traveller went on to. Once it is closed nothing is routed any more."""
+    await deferrals.route(tx, who, deferral_id, body.area, clock.now())
 
 
 @router.post(

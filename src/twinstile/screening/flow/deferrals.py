@@ -17,16 +17,20 @@ from uuid_utils.compat import uuid7
 
 from twinstile.identity import vault
 from twinstile.identity.vault import Identity
-from twinstile.platform import access, paging
+from twinstile.platform import access, events, paging
 from twinstile.platform.access import Action, Look, Purpose
 from twinstile.platform.auth import Principal
 from twinstile.platform.crypto import KeyFiles
 from twinstile.platform.db import Reading, Transaction
-from twinstile.platform.errors import NotFound
-from twinstile.screening.tables import Deferral, Screening
+from twinstile.platform.errors import Conflict, NotFound
+from twinstile.platform.events import Happening
+from twinstile.screening.flow.tables import Deferral
+from twinstile.screening.tables import Screening
 from twinstile.screening.types import ScreeningEvent
 
 KEY = "deferred."
+ROUTED: Final = "deferral.routed"
+CLOSED: Final = "deferral.closed"
 KEPT_FOR: Final = timedelta(days=14)
 """How long after the last deferral of a day is closed its people can still be named."""
 SHOWN: Final = ("name", "document")
@@ -90,16 +94,30 @@ async def end(
     at: datetime,
 ) -> None:
     """Close the deferrals of screenings that leave DEFERRED by this event."""
-    if screenings:
-        await tx.sql.execute(
-            update(Deferral)
-            .where(
-                Deferral.hub_id == hub_id,
-                Deferral.screening_id.in_(screenings),
-                Deferral.closed_at.is_(None),
-            )
-            .values(closed_at=at, closed_by=by, outcome=outcome.value)
+    if not screenings:
+        return
+    closed = await tx.sql.execute(
+        update(Deferral)
+        .where(
+            Deferral.hub_id == hub_id,
+            Deferral.screening_id.in_(screenings),
+            Deferral.closed_at.is_(None),
         )
+        .values(closed_at=at, closed_by=by, outcome=outcome.value)
+        .returning(Deferral.deferral_id, Deferral.screening_id)
+    )
+    happenings = [
+        Happening(
+            hub_id,
+            CLOSED,
+            screening_id,
+            at,
+            {"deferral_id": str(deferral_id), "outcome": outcome.value},
+            operator_id=by,
+        )
+        for deferral_id, screening_id in closed
+    ]
+    await events.append(tx, happenings)
 
 
 _COLUMNS = (
@@ -109,13 +127,19 @@ _COLUMNS = (
     Deferral.fuse_id,
     Deferral.opened_at,
     Deferral.due_at,
+    Deferral.destination,
     Screening.run_id,
     Screening.checkpoint,
 )
 
 
-async def waiting(tx: Reading, hub_id: str, cursor: str | None, limit: int) -> list[RowMapping]:
-    """Open deferrals, what ends first comes first, from the cursor on; at most `limit`."""
+async def waiting(
+    tx: Reading, hub_id: str, destination: str | None, cursor: str | None, limit: int
+) -> list[RowMapping]:
+    """Open deferrals, what ends first comes first, from the cursor on; at most `limit`.
+
+    With a destination those of that area alone.
+    """
     place = tuple_(Deferral.due_at, Deferral.deferral_id)
     wanted = (
         select(*_COLUMNS)
@@ -128,9 +152,57 @@ async def waiting(tx: Reading, hub_id: str, cursor: str | None, limit: int) -> l
         .order_by(Deferral.due_at, Deferral.deferral_id)
         .limit(limit)
     )
+    if destination is not None:
+        wanted = wanted.where(Deferral.destination == destination)
     if cursor is not None:
         wanted = wanted.where(place > paging.decode(cursor))
     return list((await tx.sql.execute(wanted)).mappings())
+
+
+_DEBT = """
+SELECT destination, count(*) AS open, min(due_at) AS next_due_at,
+       count(*) FILTER (WHERE due_at <= $2::timestamptz + interval '4 hours') AS due_soon
+FROM deferral WHERE hub_id = $1 AND closed_at IS NULL
+GROUP BY destination ORDER BY next_due_at LIMIT $3
+"""
+
+
+async def debt(tx: Reading, hub_id: str, now: datetime, limit: int) -> list[dict[str, object]]:
+    """How many are owed to each destination, what ends first comes first."""
+    return [dict(row) for row in await tx.raw.fetch(_DEBT, hub_id, now, limit)]
+
+
+async def route(
+    tx: Transaction, who: Principal, deferral_id: UUID, destination: str, at: datetime
+) -> None:
+    """Say which area's community is to settle an open deferral. The same changes nothing.
+
+    Raises `NotFound`, and `Conflict` for one that is closed.
+    """
+    mine = (Deferral.hub_id == who.hub_id, Deferral.deferral_id == deferral_id)
+    found = await tx.sql.execute(
+        select(Deferral.screening_id, Deferral.destination, Deferral.due_at, Deferral.closed_at)
+        .where(*mine)
+        .with_for_update(key_share=True)
+    )
+    row = found.one_or_none()
+    if row is None:
+        raise NotFound("There is no such deferral.")
+    screening_id, before, due_at, closed_at = row
+    if before == destination:
+        return
+    if closed_at is not None:
+        raise Conflict("The deferral is closed.")
+    await tx.sql.execute(update(Deferral).where(*mine).values(destination=destination))
+    told: dict[str, object] = {
+        "deferral_id": str(deferral_id),
+        "destination": destination,
+        "due_at": due_at.isoformat(),
+    }
+    happening = Happening(
+        who.hub_id, ROUTED, screening_id, at, told, who.device_id, who.operator_id
+    )
+    await events.append(tx, [happening])
 
 
 async def show(

@@ -24,10 +24,10 @@ from twinstile.platform.errors import Conflict, FieldFault, InvalidInput, NotFou
 from twinstile.platform.events import Happening
 from twinstile.policy.types import Parameters
 from twinstile.screening import machine, rules
+from twinstile.screening.flow.tables import Fuse
 from twinstile.screening.readings import Taken, highest
 from twinstile.screening.steps import Locked
 from twinstile.screening.suspicion import UNRESOLVED_SQL
-from twinstile.screening.tables import Fuse
 from twinstile.screening.types import GuardClass, ReleaseFacts
 
 LASTS: Final = timedelta(minutes=30)

@@ -13,10 +13,10 @@ from twinstile.platform.auth import Principal
 from twinstile.platform.db import Reading, Transaction, as_json
 from twinstile.platform.errors import Conflict, IdReused, NotFound, Overtaken
 from twinstile.platform.events import Happening
-from twinstile.screening import inheritance
+from twinstile.screening import inheritance, machine
 from twinstile.screening.bodies import FactStatus
 from twinstile.screening.flow import alerts
-from twinstile.screening.parties import PASSED, flagged
+from twinstile.screening.parties import flagged
 from twinstile.screening.tables import Party, PartyMember, Screening
 from twinstile.screening.types import PartyRole, ScreeningState
 
@@ -208,7 +208,7 @@ WHERE m.hub_id = $1 AND m.screening_id = $2 AND other.state = ANY($3)
 
 async def flag(tx: Transaction, hub_id: str, screening_id: UUID, at: datetime) -> None:
     """Alert those of somebody's party who have passed: a clinician found a suspicion."""
-    passed = [state.value for state in PASSED]
+    passed = [state.value for state in machine.PASSED]
     rows = await tx.raw.fetch(_PASSED, hub_id, screening_id, passed)
     raised = [flagged(party_id, other, screening_id) for party_id, other in rows]
     await alerts.raise_all(tx, hub_id, raised, at)
