@@ -20,6 +20,7 @@ from twinstile.credentials import api as credentials
 from twinstile.credentials import verifying
 from twinstile.credentials.pictures import api as picturing
 from twinstile.credentials.pictures.reading import Reader
+from twinstile.credentials.sources import api as trust_sources
 from twinstile.credentials.trusting import api as trusting
 from twinstile.credentials.trusting import lists
 from twinstile.export import api as export
@@ -77,6 +78,7 @@ ROUTERS = (
     credentials.router,
     picturing.router,
     trusting.router,
+    trust_sources.router,
     replay.router,
     arrivals.router,
     feeds.router,

@@ -23,6 +23,7 @@ from sqlalchemy.pool import NullPool
 from twinstile import destruction
 from twinstile.arrivals.feeds import config
 from twinstile.credentials import verifying
+from twinstile.credentials.sources import settings as sources
 from twinstile.identity import regions
 from twinstile.platform import devices, embedded, masters, schema, shifts, supervision
 from twinstile.platform.auth import Gatekeeper
@@ -134,6 +135,7 @@ _FILES: Final[Mapping[str, Callable[[Settings], object]]] = {
     "TWINSTILE_FEEDS_FILE": config.of,
     "TWINSTILE_CHANNELS_FILE": routing.of,
     "TWINSTILE_PROVIDERS_FILE": verifying.verifier,
+    "TWINSTILE_TRUST_FILE": sources.of,
 }
 """What reads each file that a setting names."""
 

@@ -17,6 +17,8 @@ from twinstile.arrivals.feeds import applier, config, polling
 from twinstile.arrivals.feeds.config import PushSettings, Sender
 from twinstile.arrivals.feeds.polling import Asker
 from twinstile.cases import dispositions, waits
+from twinstile.credentials.sources import fetching
+from twinstile.credentials.sources import settings as sources
 from twinstile.opening import Place
 from twinstile.platform import access, approvals, clock, jobs, observe, schema, sealer
 from twinstile.platform.db import Database
@@ -125,6 +127,7 @@ def jobs_of(
         Job("notices", "* * * * * */10", 300, each_hub(house, _notices(house))),
         Job("replays", "* * * * * */10", 3600, each_hub(house, _replays(house, policies))),
         Job("feeds", "* * * * * */10", 60, each_hub(house, _feeds(house))),
+        Job("trust", "* * * * * 0", 300, each_hub(house, _trust(house))),
         Job("retention", "7 * * * * 0", 1200, retention),
         Job("partitions", "11 3 * * * 0", 60, partitions),
         Job("access-log", "23 3 * * * 0", 600, access_log),
@@ -183,6 +186,16 @@ def _feeds(house: House) -> HubWork:
         if senders:
             async with house.database.transaction() as tx:
                 await feeds.watch(tx, hub_id, senders, now)
+
+    return work
+
+
+def _trust(house: House) -> HubWork:
+    """Fetch trust lists where the operator has named sources."""
+    told = sources.of(house.settings)
+
+    async def work(hub_id: str, now: datetime) -> None:
+        await fetching.run(house.database, house.keys.of(hub_id), told, hub_id, now)
 
     return work
 

@@ -75,6 +75,8 @@ ALLOWED: Mapping[str, frozenset[str]] = {
     "POST /v1/credentials:verify": LANE,
     "POST /v1/credentials:verify-picture": LANE,
     "GET /v1/trust-lists": TOKEN,
+    "POST /v1/trust-lists/{number}/activations": COMMAND,
+    "GET /v1/trust-sources": TOKEN,
     "PUT /v1/trust-lists/{number}": COMMAND,
     "GET /v1/trust-lists/{number}": TOKEN,
     "PUT /v1/runs/{run_id}": PLANNERS,

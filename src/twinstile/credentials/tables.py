@@ -4,6 +4,7 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import BigInteger, CheckConstraint
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from twinstile.platform.tables import Base, HubKey
@@ -20,9 +21,10 @@ class StoredList(Base):
     hub_id: Mapped[HubKey]
     version: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     recorded_at: Mapped[datetime]
-    recorded_by: Mapped[UUID]
+    recorded_by: Mapped[UUID | None]
+    """None: it was fetched."""
     source: Mapped[bytes]
-    """SHA-256 of what was sent: the same again is known by it."""
+    """SHA-256 of what was sent, or of what was fetched: the same again is known by it."""
     document: Mapped[str]
     """What was signed, see `snapshots`."""
     key_id: Mapped[str]
@@ -30,3 +32,26 @@ class StoredList(Base):
     follows: Mapped[int | None] = mapped_column(BigInteger)
     """The version that was in force when it came, and whose lost keys it keeps as removed."""
     activated_at: Mapped[datetime | None]
+    change: Mapped[dict[str, object] | None] = mapped_column(JSONB)
+    """What it changes in the list it follows: what two agree on. None: of older releases."""
+
+
+class TrustSource(Base):
+    """What a source told last, and how it does."""
+
+    __tablename__ = "trust_source"
+
+    hub_id: Mapped[HubKey]
+    source: Mapped[str] = mapped_column(primary_key=True)
+    asked_at: Mapped[datetime | None]
+    etag: Mapped[str | None]
+    body: Mapped[bytes | None]
+    """Its last good word, as it came: public keys."""
+    told_at: Mapped[datetime | None]
+    """Issued by its own word; an older one is refused."""
+    as_of: Mapped[datetime | None]
+    """When it gave that word, or confirmed it."""
+    fault: Mapped[str | None]
+    fault_at: Mapped[datetime | None]
+    failures: Mapped[int]
+    breaker: Mapped[dict[str, object]] = mapped_column(JSONB)

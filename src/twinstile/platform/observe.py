@@ -122,6 +122,12 @@ FEED_DELIVERIES = Gauge(
     multiprocess_mode="mostrecent",
     registry=REGISTRY,
 )
+TRUST_FETCHES = Counter(
+    "twinstile_trust_fetches_total",
+    "Times a source of trust lists was asked, by what came of it",
+    ("hub", "source", "outcome"),
+    registry=REGISTRY,
+)
 JOBS = Counter(
     "twinstile_jobs_total", "Runs of background jobs", ("job", "outcome"), registry=REGISTRY
 )

@@ -124,6 +124,11 @@ class Settings(BaseSettings):
         description="online providers of health codes, in TOML; providers.toml in the data "
         "folder unless set, and none where there is no such file",
     )
+    trust_file: Path | None = Field(
+        default=None,
+        description="where trust lists are fetched, in TOML; trust.toml in the data folder "
+        "unless set, and nowhere where there is no such file",
+    )
     metrics_token: SecretStr | None = Field(
         default=None,
         min_length=16,
@@ -230,6 +235,11 @@ class Settings(BaseSettings):
         """Where the online providers of health codes are told."""
         own = self.data_path / "providers.toml"
         return (self.providers_file or own).expanduser().absolute()
+
+    @property
+    def trust_path(self) -> Path:
+        """Where the sources of trust lists are told."""
+        return (self.trust_file or self.data_path / "trust.toml").expanduser().absolute()
 
     @property
     def audit_path(self) -> Path:

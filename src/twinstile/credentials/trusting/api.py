@@ -2,87 +2,29 @@
 
 import asyncio
 import hashlib
-from collections.abc import Iterable
 from datetime import datetime
-from typing import Annotated, Final, Literal, cast
+from typing import Annotated, Final, cast
+from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
-from pydantic import Field, JsonValue, StringConstraints
+from pydantic import Field
 
 from twinstile.credentials import words
-from twinstile.credentials.trust import Denied, Domain, HashType, Slice
 from twinstile.credentials.trusting import lists, snapshots
+from twinstile.credentials.trusting.bodies import TrustListBody
 from twinstile.credentials.trusting.lists import Held, Lists, TrustListOlder
-from twinstile.credentials.trusting.snapshots import Entry, Offer, Revoked
 from twinstile.credentials.types import Freshness
 from twinstile.platform import approvals_api, clock
 from twinstile.platform.approvals_api import AskedAnswer
 from twinstile.platform.auth import Principal, Scope
 from twinstile.platform.errors import FieldFault, IdReused, InvalidInput, NotFound, documented
-from twinstile.platform.fields import Answer, Body, Line, Moment
-from twinstile.platform.web import BatchRoute, Home, Read, caller
+from twinstile.platform.fields import Answer, Body, Line
+from twinstile.platform.web import BatchRoute, Home, Read, Tx, caller
 
 router = APIRouter(prefix="/v1", route_class=BatchRoute, tags=["credentials"])
 
-MOST_KEYS: Final = 5000
 PAGE: Final = 100
 Version = Annotated[int, Path(ge=1, le=2**53 - 1)]
-Encoded = Annotated[
-    str, StringConstraints(pattern=r"^[A-Za-z0-9+/]+={0,2}$", max_length=12_000, strict=True)
-]
-"""DER in base64."""
-
-
-class EntryBody(Body):
-    domain: Domain = Field(description="what the key is trusted for")
-    issuer: Line | None = Field(
-        default=None, description="the certificate's country unless given; SHC: its address"
-    )
-    certificate: Encoded | None = None
-    jwk: dict[str, JsonValue] | None = Field(
-        default=None, max_length=20, description="of an issuer of SMART Health Cards"
-    )
-
-
-Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$", strict=True)]
-"""The first 16 bytes of a SHA-256, hex."""
-KeyId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$", strict=True)]
-"""Of eight bytes, hex."""
-CardKeyId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{43}$", strict=True)]
-RevocationId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,24}$", strict=True)]
-Second = Annotated[float, Field(ge=0, le=2**40, allow_inf_nan=False)]
-RevokedIds = Annotated[dict[RevocationId, Second | None], Field(max_length=50_000)]
-
-
-class RevokedBody(Body):
-    """Certificates that the signers of a key took back, as the EU's lists name them."""
-
-    key_id: KeyId
-    kind: Literal["SIGNATURE", "UCI", "COUNTRY_CODE_UCI"]
-    hashes: Annotated[tuple[Digest, ...], Field(min_length=1, max_length=50_000)]
-
-
-class TrustListBody(Body):
-    issued_at: Moment
-    not_after: Moment = Field(
-        description="afterwards nothing is known of any certificate",
-        examples=["2099-12-31T00:00:00Z"],
-    )
-    entries: Annotated[tuple[EntryBody, ...], Field(min_length=1, max_length=MOST_KEYS)]
-    authorities: Annotated[tuple[Encoded, ...], Field(max_length=500)] = ()
-    revoked: Annotated[tuple[RevokedBody, ...], Field(max_length=1000)] = ()
-    revoked_cards: dict[CardKeyId, RevokedIds] = Field(
-        default={},
-        max_length=1000,
-        description="SMART Health Cards: key, revocation id, null or the second before which "
-        "cards under that id are revoked",
-    )
-    denied_keys: Annotated[
-        tuple[KeyId, ...],
-        Field(max_length=1000, description="refused here whatever lists say; only grows"),
-    ] = ()
-    denied_hashes: Annotated[tuple[Digest, ...], Field(max_length=10_000)] = ()
-    reason: Line = Field(description="where it comes from", examples=["gateway, 28 November"])
 
 
 class ChangeAnswer(Answer):
@@ -143,20 +85,7 @@ async def put_trust_list(
     now = clock.now()
     if not body.issued_at <= now < body.not_after:
         raise InvalidInput(errors=[FieldFault("/issued_at", "out-of-range")])
-    entries = [Entry(one.domain, one.issuer, one.certificate, one.jwk) for one in body.entries]
-    offer = Offer(
-        number,
-        body.issued_at,
-        body.not_after,
-        entries,
-        body.authorities,
-        _revoked(body.revoked),
-        {kid.encode(): ids for kid, ids in body.revoked_cards.items()},
-        Denied(
-            frozenset(map(bytes.fromhex, body.denied_keys)),
-            frozenset(map(bytes.fromhex, body.denied_hashes)),
-        ),
-    )
+    offer = body.offer(number)
     source = hashlib.sha256(body.model_dump_json().encode()).digest()
     # a second of work for a thousand certificates: not in the loop that answers the gates
     believed = await asyncio.to_thread(snapshots.believe, offer)
@@ -213,12 +142,36 @@ async def read_trust_list(
     )
 
 
+class ActivationBody(Body):
+    id: UUID = Field(description="yours, of the request: the same again is harmless")
+    reason: Line = Field(description="for whoever decides", examples=["looked at the diff"])
+
+
+@router.post(
+    "/trust-lists/{number}/activations",
+    status_code=202,
+    summary="Ask to put a trust list in force",
+    responses=documented(NotFound, TrustListOlder, IdReused),
+)
+async def activate_trust_list(
+    number: Version,
+    body: ActivationBody,
+    tx: Tx,
+    who: Annotated[Principal, caller(Scope.POLICIES_WRITE)],
+) -> AskedAnswer:
+    """Of one that waits: it was fetched, or nobody decided in time. A second person decides."""
+    told = await lists.one(tx, who.hub_id, number)
+    now = clock.now()
+    return approvals_api.asked(await lists.ask(tx, who, told, body.id, body.reason, now))
+
+
 class KeptAnswer(Answer):
     version: int
     recorded_at: datetime
     follows: int | None = Field(description="the version in force when it came")
     activated_at: datetime | None = Field(description="null: it never came into force")
     in_force: bool
+    fetched: bool = Field(description="from a source, and by nobody here")
 
 
 class KeptList(Answer):
@@ -248,22 +201,12 @@ async def list_trust_lists(
                 follows=one.follows,
                 activated_at=one.activated_at,
                 in_force=one.version == in_force,
+                fetched=one.recorded_by is None,
             )
             for one in found[:limit]
         ],
         next=str(found[limit - 1].version) if more else None,
     )
-
-
-def _revoked(told: Iterable[RevokedBody]) -> Revoked:
-    hashes: dict[bytes, dict[HashType, set[bytes]]] = {}
-    for one in told:
-        kinds = hashes.setdefault(bytes.fromhex(one.key_id), {})
-        kinds.setdefault(HashType[one.kind], set()).update(map(bytes.fromhex, one.hashes))
-    return {
-        kid: {kind: Slice.of(held) for kind, held in kinds.items()}
-        for kid, kinds in hashes.items()
-    }
 
 
 def state(held: Held | None, now: datetime) -> TrustState | None:

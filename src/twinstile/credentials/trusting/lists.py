@@ -5,6 +5,7 @@ Versions only rise: a list that is not newer than the one in force is refused, w
 """
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -46,6 +47,13 @@ class Signed:
     signature: str
     follows: int | None
     activated_at: datetime | None
+    told: Mapping[str, object] | None = None
+    """What it changes, as stored; None: of older releases."""
+
+    @property
+    def change(self) -> Change | None:
+        """What it changes in the list it follows."""
+        return snapshots.read_change(self.told) if self.told is not None else None
 
     @property
     def sha256(self) -> str:
@@ -68,6 +76,7 @@ _COLUMNS: Final = (
     StoredList.signature,
     StoredList.follows,
     StoredList.activated_at,
+    StoredList.change,
 )
 
 
@@ -111,6 +120,7 @@ class Kept:
 
     version: int
     recorded_at: datetime
+    recorded_by: UUID | None
     follows: int | None
     activated_at: datetime | None
 
@@ -120,7 +130,11 @@ async def page(
 ) -> tuple[list[Kept], int | None]:
     """The lists of a hub below that version, newest first, and which of all is in force."""
     wanted = select(
-        StoredList.version, StoredList.recorded_at, StoredList.follows, StoredList.activated_at
+        StoredList.version,
+        StoredList.recorded_at,
+        StoredList.recorded_by,
+        StoredList.follows,
+        StoredList.activated_at,
     ).where(StoredList.hub_id == hub_id)
     if before is not None:
         wanted = wanted.where(StoredList.version < before)
@@ -147,7 +161,7 @@ async def take(
     if who.operator_id is None:
         raise Forbidden
     held = await current(tx, who.hub_id)
-    before, vouched = _standing(keys, held) if held else (None, frozenset[str]())
+    before, vouched = standing(keys, held) if held else (None, frozenset[str]())
     change = snapshots.compare(offer, believed, before, vouched)
     known = await tx.sql.execute(
         select(StoredList.source).where(
@@ -159,20 +173,22 @@ async def take(
             raise TrustListOlder
         listed = snapshots.follow(offer, believed, before)
         document = snapshots.written(listed, believed.authorities)
-        follows = before and before.version
-        await _store(tx, who, keys, (offer.version, document, follows), source, at)
+        made = Made(offer.version, document, before and before.version, change, source)
+        await store(tx, who.hub_id, keys, made, who.operator_id, at)
     elif stored != source:
         raise IdReused
     told = await one(tx, who.hub_id, offer.version)
+    change = told.change or change
     approval = None
     if told.activated_at is None and change.takes_two:
-        approval = await _ask(tx, who, told, change, reason, at)
+        approval_id = subject(who.hub_id, told.version)
+        approval = await ask(tx, who, told, approval_id, reason, at)
     elif told.activated_at is None:
-        await _activate(tx, who.hub_id, offer.version, at, who)
+        await activate(tx, who.hub_id, offer.version, at, who)
     return Taken(change, dict(believed.refused), approval)
 
 
-def _standing(keys: KeyFiles, held: Signed) -> tuple[TrustList, frozenset[str]]:
+def standing(keys: KeyFiles, held: Signed) -> tuple[TrustList, frozenset[str]]:
     """The list in force and who vouches by it.
 
     Of one that the hub did not sign only its number and what it denies count: whatever follows
@@ -191,66 +207,78 @@ def _genuine(keys: KeyFiles, told: Signed) -> bool:
     return signing.verify(public, told.document.encode(), told.signature)
 
 
-async def _store(
-    tx: Transaction,
-    who: Principal,
-    keys: KeyFiles,
-    made: tuple[int, str, int | None],
-    source: bytes,
-    at: datetime,
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A list as it is to be stored."""
+
+    version: int
+    document: str = field(repr=False)
+    follows: int | None
+    change: Change
+    source: bytes
+
+
+async def store(
+    tx: Transaction, hub_id: str, keys: KeyFiles, made: Made, by: UUID | None, at: datetime
 ) -> None:
-    """`made`: version, document, and the version it follows."""
-    version, document, follows = made
+    """Sign it and keep it, unless there is one of that number. `by` None: it was fetched."""
     signer = signing.signer(keys)
     await tx.sql.execute(
         upsert(StoredList)
         .values(
-            hub_id=who.hub_id,
-            version=version,
+            hub_id=hub_id,
+            version=made.version,
             recorded_at=at,
-            recorded_by=who.operator_id,
-            source=source,
-            document=document,
+            recorded_by=by,
+            source=made.source,
+            document=made.document,
             key_id=signer.key_id,
-            signature=signer.sign(document.encode()),
-            follows=follows,
+            signature=signer.sign(made.document.encode()),
+            follows=made.follows,
             activated_at=None,
+            change=snapshots.write_change(made.change),
         )
         .on_conflict_do_nothing()
     )
 
 
-async def _ask(
-    tx: Transaction, who: Principal, told: Signed, change: Change, reason: str, at: datetime
+def subject(hub_id: str, version: int) -> UUID:
+    """What requests about a list are about."""
+    return uuid5(_NAMES, f"{hub_id} {version}")
+
+
+async def ask(
+    tx: Transaction, who: Principal, told: Signed, approval_id: UUID, reason: str, at: datetime
 ) -> Approval:
-    approval_id = uuid5(_NAMES, f"{who.hub_id} {told.version}")
-    content = {
-        "version": told.version,
-        "sha256": told.sha256,
-        "added": change.added,
-        "removed": change.removed,
-        "issuers_gone": list(change.issuers_gone),
-        "unvouched": change.unvouched,
-        "new_authorities": change.new_authorities,
-        "returned": change.returned,
-        "unrevoked": change.unrevoked,
-    }
-    asked = Ask(approval_id, approval_id, content, reason)
+    """Ask that a second person puts a stored list in force. The same again gives the same.
+
+    Raises `TrustListOlder` if another came into force since it was made, `Forbidden`,
+    `IdReused`.
+    """
+    if told.follows != await current_version(tx, who.hub_id):
+        raise TrustListOlder
+    content = {"version": told.version, "sha256": told.sha256, **(told.told or {})}
+    asked = Ask(approval_id, subject(who.hub_id, told.version), content, reason)
     return await approvals.ask(tx, who, KIND, asked, at)
 
 
 async def _granted(tx: Transaction, approval: Approval, who: Principal) -> None:
     version = int(str(approval.content["version"]))
     at = approval.decided_at or approval.expires_at
-    await _activate(tx, approval.hub_id, version, at, who)
+    await activate(tx, approval.hub_id, version, at, who)
 
 
-async def _activate(
-    tx: Transaction, hub_id: str, version: int, at: datetime, who: Principal
+async def lock(tx: Transaction, hub_id: str) -> None:
+    """Keep others from putting a list of the hub in force until the transaction ends."""
+    statement = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
+    await tx.raw.execute(statement, f"trust list of {hub_id}")
+
+
+async def activate(
+    tx: Transaction, hub_id: str, version: int, at: datetime, who: Principal | None
 ) -> None:
-    """Raises `TrustListOlder` if another came into force since it was made."""
-    lock = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
-    await tx.raw.execute(lock, f"trust list of {hub_id}")
+    """Put a list in force. Raises `TrustListOlder` if another came since it was made."""
+    await lock(tx, hub_id)
     told = await one(tx, hub_id, version)
     if told.follows != await current_version(tx, hub_id):
         raise TrustListOlder
@@ -259,11 +287,16 @@ async def _activate(
         .where(StoredList.hub_id == hub_id, StoredList.version == version)
         .values(activated_at=at)
     )
+    await tell(tx, hub_id, "trust_list.activated", version, at, who)
+
+
+async def tell(
+    tx: Transaction, hub_id: str, kind: str, version: int, at: datetime, who: Principal | None
+) -> None:
+    """Let others hear of a list."""
     body: dict[str, object] = {"version": version}
-    happening = Happening(
-        hub_id, "trust_list.activated", uuid7(), at, body, who.device_id, who.operator_id
-    )
-    await events.append(tx, [happening])
+    by = (who.device_id, who.operator_id) if who else (None, None)
+    await events.append(tx, [Happening(hub_id, kind, uuid7(), at, body, *by)])
 
 
 KIND: Final = Kind(

@@ -9,7 +9,7 @@ import json
 from base64 import b64decode, b64encode
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final, cast
 
@@ -204,6 +204,18 @@ def compare(
         returned=sum(_identity(key) in gone for key in new),
         unrevoked=_unrevoked(offer, before) if before else 0,
     )
+
+
+def write_change(change: Change) -> dict[str, object]:
+    """As it is stored, and agreed on by two."""
+    return {**asdict(change), "issuers_gone": list(change.issuers_gone)}
+
+
+def read_change(told: Mapping[str, object]) -> Change:
+    """What `write_change` wrote."""
+    gone = cast("Sequence[str]", told["issuers_gone"])
+    counts = cast("Mapping[str, int]", {k: v for k, v in told.items() if k != "issuers_gone"})
+    return Change(issuers_gone=tuple(gone), **counts)
 
 
 def _unrevoked(offer: Offer, before: TrustList) -> int:
