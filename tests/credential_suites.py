@@ -62,6 +62,12 @@ def vectors_of_the_eu(data: Path) -> Iterator[tuple[str, dict]]:
 
 def judged(vector: Vector) -> Assessment:
     """By a list of the one key that the vector brings, at the moment it states."""
+    believed, moment = believing(vector)
+    return offline.verify(vector["PREFIX"], believed, Context(moment))
+
+
+def believing(vector: Vector) -> tuple[TrustList, datetime]:
+    """That list, and that moment."""
     moment = datetime.fromisoformat(vector["TESTCTX"].get("VALIDATIONCLOCK") or "2021-07-01")
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     der = base64.b64decode(vector["TESTCTX"]["CERTIFICATE"])
@@ -69,7 +75,7 @@ def judged(vector: Vector) -> Assessment:
         keys = [certificates.signer(certificates.read(der), Domain.EU_DCC, "XX")]
     except UnusableKey:
         keys = []
-    return offline.verify(vector["PREFIX"], listed(moment, *keys), Context(moment))
+    return listed(moment, *keys), moment
 
 
 def listed(moment: datetime, *keys: trust.TrustedKey, **more: object) -> TrustList:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -66,3 +67,23 @@ def test_lists_are_expected_at_the_gate_and_garbage_is_set_aside() -> None:
     assert result["queue_applied"] >= result["queued"] > 0
     assert result["lag_ratio"] > 0
     assert result["manifest_1200_s"] > 0
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.skipif(
+    shutil.which("chromium") is None, reason="no chromium: apt install chromium"
+)
+def test_a_tablet_is_measured_and_stores_every_record_once() -> None:
+    told = subprocess.run(
+        [sys.executable, str(ROOT / "benchmarks" / "tablet.py"), "--json", "--quick"],
+        capture_output=True,
+        check=False,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
+    )
+    assert told.returncode == 0, told.stderr
+    result = json.loads(told.stdout)
+    assert result["stored_exactly_once"] == 1.0
+    assert result["records"] == 75
+    for name in ("verdict", "verdict_slow", "verdict_offline", "verdict_6x", "durable"):
+        assert result[f"{name}_p95_ms"] > 0

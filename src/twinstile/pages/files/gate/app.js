@@ -3,7 +3,7 @@
 import { compilePolicy } from "./decide.js";
 import { Lane } from "./lane.js";
 import { Refused, Sender, ask, newId } from "./link.js";
-import { look } from "./look.js";
+import { look, trustList } from "./look.js";
 import * as entry from "./entry.js";
 import { run as selfTest } from "./selftest.js";
 import * as store from "./store.js";
@@ -25,13 +25,14 @@ const tablet = {
   /** @type {Me | null} */ me: null,
   /** @type {{told: any, etag: string | null, fetched: number} | null} */ state: null,
   /** @type {boolean | null} */ up: null,
+  /** @type {import("./certificate.js").Trust | null} */ trust: null,
   waiting: 0,
   /** On their way to the disk. */ unsaved: 0,
 };
 
 const lane = new Lane({
   settings,
-  look: (text, document) => look(text, document, tablet.state?.told.trust_list ?? null, tablet.kept),
+  look: (text, document) => look(text, document, tablet.trust, tablet.up === false),
   async add(kind, id, body) {
     if (!tablet.kept) throw new Error("closed");
     tablet.unsaved += 1;
@@ -89,11 +90,12 @@ async function learn() {
   lane.knowledge = {
     policy: compilePolicy(told.policy),
     direction: told.direction,
-    zone: told.zone,
+    days: new Intl.DateTimeFormat("en-CA", { timeZone: told.zone, dateStyle: "short" }),
     lane_id: told.lane_id,
     suspect: await asker(told.alerts),
   };
   lane.redraw();
+  if (tablet.kept) tablet.trust = await trustList(told.trust_list, tablet.kept).catch(() => null);
 }
 
 /** Who we are and what the lane needs; nothing changes without a line. */
@@ -105,8 +107,9 @@ async function refresh() {
     await tablet.kept?.keep("me", me);
     if (!me.shift_id) return entry.signIn();
     await readState(me);
+    if (tablet.up === false) tablet.sender?.retry();
+    else tablet.sender?.nudge();
     tablet.up = true;
-    tablet.sender?.nudge();
   } catch (error) {
     if (error instanceof Refused) entry.refused(error, view);
     else tablet.up = false;
@@ -189,6 +192,7 @@ function wire() {
   pressed("run-selftest", async () => view.showSelfTest(await selfTest(tablet)));
   pressed("language", () => {
     words.choose(words.other());
+    view.notice("");
     labelled();
   });
   pressed("sign-out", async () => {

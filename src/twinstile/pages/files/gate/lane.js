@@ -15,7 +15,7 @@ import { say } from "./words.js";
 const REMEMBERED = 50;
 
 /**
- * @typedef {{policy: import("./decide.js").Policy, direction: string, zone: string, lane_id: string,
+ * @typedef {{policy: import("./decide.js").Policy, direction: string, days: Intl.DateTimeFormat, lane_id: string,
  *   suspect: (document: import("./scan.js").Document) => Promise<boolean>}} Knowledge
  * @typedef {{order: "id-first" | "temp-first", first: string, second: string}} Settings
  */
@@ -223,10 +223,9 @@ export class Lane {
   /** Decide, show, then record if that is all there will be. @param {number} at @param {boolean} force */
   #settle(at, force = false) {
     if (!this.knowledge) return;
-    const { policy, zone, direction } = this.knowledge;
+    const { policy, days, direction } = this.knowledge;
     const now = Date.now();
-    const day = new Intl.DateTimeFormat("en-CA", { timeZone: zone, dateStyle: "short" }).format(now);
-    const { person, record } = front.settle(this.person, policy, { at: now, day, direction });
+    const { person, record } = front.settle(this.person, policy, { at: now, day: days.format(now), direction });
     this.person = person;
     this.stopped = person.decision?.verdict === "STOP";
     this.#paint();

@@ -58,15 +58,27 @@ export class Sender {
     this.chunk = CHUNK;
     this.busy = false;
     this.stopped = false;
+    this.down = false;
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this.timer = undefined;
   }
 
-  /** Send soon; what comes meanwhile goes with it. */
-  nudge(after = 50) {
+  /** Send soon; what comes meanwhile goes with it. Without a line the next attempt has its time. */
+  nudge() {
+    if (!this.down) this.#in(50);
+  }
+
+  /** Try at once: there may be a line again. */
+  retry() {
+    this.down = false;
+    this.nudge();
+  }
+
+  /** @param {number} milliseconds */
+  #in(milliseconds) {
     if (this.stopped) return;
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.#run(), after);
+    this.timer = setTimeout(() => this.#run(), milliseconds);
   }
 
   stop() {
@@ -80,6 +92,7 @@ export class Sender {
     let again = 0;
     try {
       again = await this.#round();
+      this.down = false;
       this.pause = FIRST_PAUSE_MS;
     } catch (error) {
       again = this.#later(error);
@@ -87,7 +100,7 @@ export class Sender {
       this.busy = false;
     }
     this.tell.onCount(await this.store.waiting());
-    if (again) this.nudge(again);
+    if (again) this.#in(again);
   }
 
   /** One batch; milliseconds until the next one, 0 if nothing waits. */
@@ -116,6 +129,7 @@ export class Sender {
 
   /** @param {unknown} error */
   #later(error) {
+    this.down = true;
     if (error instanceof Refused) {
       this.tell.onLine(true);
       this.tell.onRefused(error);

@@ -16,6 +16,7 @@ const TEMPERATURE = /^T?[:=]? ?([0-9]{2,3}(?:[.,][0-9]{1,2})?) ?°?([CF])?$/i;
 const ZONE_LINE = /^[A-Z0-9<]{30,44}$/;
 /** Lines of a zone by their length: ICAO Doc 9303 parts 5, 6 and 4. @type {Record<number, number>} */
 const ZONES = { 30: 3, 36: 2, 44: 2 };
+const CERTIFICATE = /^(HC1:|shc:|\{|eyJ)/;
 const MOST_TEXT = 7089;
 const [MIN_C, MAX_C] = [30, 45];
 
@@ -24,6 +25,8 @@ const [MIN_C, MAX_C] = [30, 45];
  * @param {string} typed @param {string[]} held @returns {Scanned}
  */
 export function read(typed, held = []) {
+  const code = typed.replace(/[\r\n\t]+$/, ""); // a blank is a digit of base45
+  if (CERTIFICATE.test(code) && code.length <= MOST_TEXT) return { what: "credential", text: code };
   const text = unescaped(typed).trim();
   const line = text.toUpperCase().replaceAll(" ", "");
   const lines = [...held, line];
@@ -38,7 +41,7 @@ export function read(typed, held = []) {
   const measured = TEMPERATURE.exec(text);
   if (measured) return temperature(Number(measured[1].replace(",", ".")), measured[2]);
   if (text.length < 6 || text.length > MOST_TEXT) return { what: "unreadable", why: "text" };
-  return { what: "credential", text };
+  return { what: "credential", text: code };
 }
 
 /** Some readers type what is no ASCII as \\uXXXX. @param {string} text */

@@ -95,15 +95,15 @@ export class Store {
 
   /** The oldest facts that wait, readable. @param {number} most @returns {Promise<Fact[]>} */
   async oldest(most) {
-    const rows = /** @type {Row[]} */ (await this.#rows());
-    const waiting = rows.filter((row) => !row.refused).slice(0, most);
+    const rows = await this.#rows(most);
+    const waiting = rows.some((row) => row.refused) ? (await this.#rows()).filter((row) => !row.refused).slice(0, most) : rows;
     return Promise.all(
       waiting.map(async (row) => ({ id: row.id, kind: row.kind, counter: row.counter, shift_id: row.shift_id, body: await this.unseal(row) })),
     );
   }
 
-  /** @returns {Promise<Row[]>} */
-  #rows(count = 1000) {
+  /** @param {number} [count] @returns {Promise<Row[]>} */
+  #rows(count) {
     const outbox = this.database.transaction(OUTBOX).objectStore(OUTBOX);
     return answer(outbox.getAll(undefined, count));
   }
