@@ -14,6 +14,7 @@ from twinstile.arrivals import api as arrivals
 from twinstile.arrivals.feeds import api as feeds
 from twinstile.arrivals.tags import Tagger
 from twinstile.cases import api as cases
+from twinstile.cases.transfers import api as transfers
 from twinstile.cases.wards import api as wards
 from twinstile.contract import Documented
 from twinstile.credentials import api as credentials
@@ -25,7 +26,7 @@ from twinstile.credentials.trusting import api as trusting
 from twinstile.credentials.trusting import lists
 from twinstile.export import api as export
 from twinstile.export import identified, traced
-from twinstile.pages import docs, door, gate, health, landing
+from twinstile.pages import docs, door, gate, health, landing, outside
 from twinstile.platform import (
     access_api,
     approvals,
@@ -86,6 +87,7 @@ ROUTERS = (
     cases.router,
     wards.router,
     travellers.router,
+    transfers.router,
     desk.router,
     declaring.router,
     emergency.router,
@@ -105,6 +107,7 @@ ROUTERS = (
     gate.router,
     landing.front,
     landing.router,
+    outside.router,
 )
 
 DRAIN_S = 10.0

@@ -53,6 +53,15 @@ _OFFER = '{"kind": "S1", "outcome": "OFFERED"}'
 _STAY = '{"code": "61"}'
 _COUGH = '"COUGH"'
 _MEAL = '"MEAL"'
+_TOKEN = f"hub.{'A' * 22}"
+_TOKENS = (
+    ('""', "invalid-format"),
+    (f'"{CANARY}"', "invalid-format"),
+    (f'"hub.{"A" * 21}"', "invalid-format"),
+    (f'"hub.{"A" * 200}"', "too-long"),
+    (f'"hub.{"A" * 21}\\u0000"', "invalid-format"),
+    ("7", "invalid-format"),
+)
 FACT = (
     *at("/temperature/value", of=NUMBERS),
     *(
@@ -482,6 +491,71 @@ TARGETS = (
             *at("/temperature_c", of=tuple(row for row in NUMBERS if row[0] != "null")),
             *at("/note", of=TEXTS),
             *at("/given_at", of=MOMENTS),
+        ),
+    ),
+    Target(
+        "PUT",
+        f"/v1/cases/{_SOME}/legs/{_SOME}",
+        Role.MEDIC,
+        lambda: {
+            "receiver": CANARY,
+            "vehicle": "AMBULANCE",
+            "departed_at": people.now(),
+            "expected_at": people.ago(minutes=-30),
+        },
+        (
+            *at("/receiver", "/vehicle_no", "/reason", of=TEXTS),
+            *at("/facility_id", of=SLUGS),
+            *at("/vehicle", of=WORDS),
+            *at("/beyond_capacity", of=FLAGS),
+            *at("/departed_at", "/expected_at", of=MOMENTS),
+            Fault("/expected_at", '"2001-01-01T00:00:00Z"', "out-of-range"),
+            Fault("/expected_at", '"2099-01-01T00:00:00Z"', "out-of-range"),
+            Fault("/crew", f"[{', '.join([_MEAL] * 9)}]", "too-many"),
+            Fault("/crew", f'["{CANARY * 8}"]', "too-long", "/crew/0"),
+        ),
+    ),
+    Target(
+        "PUT",
+        f"/v1/cases/{_SOME}/legs/{_SOME}/receipts/{_SOME}",
+        Role.MEDIC,
+        lambda: {
+            "answer": "REFUSED",
+            "signed_by": "ward 3",
+            "reason": CANARY,
+            "said_at": people.now(),
+        },
+        (
+            *at("/answer", of=WORDS),
+            *at("/signed_by", "/reason", of=TEXTS),
+            *at("/said_at", of=MOMENTS),
+            Fault("/reason", "null", "missing"),
+        ),
+    ),
+    Target(
+        "POST",
+        "/v1/handovers:read",
+        None,
+        lambda: {"token": _TOKEN},
+        (*at("/token", of=_TOKENS), Fault("/case_id", f'"{_SOME}"', "unknown-field")),
+    ),
+    Target(
+        "POST",
+        "/v1/handovers:answer",
+        None,
+        lambda: {
+            "token": _TOKEN,
+            "receipt_id": str(_SOME),
+            "answer": "HERE",
+            "signed_by": CANARY,
+            "said_at": people.now(),
+        },
+        (
+            *at("/token", of=_TOKENS),
+            *at("/receipt_id", of=IDS),
+            *at("/answer", of=WORDS),
+            *at("/signed_by", "/reason", of=TEXTS),
+            *at("/said_at", of=MOMENTS),
         ),
     ),
     Target(

@@ -155,6 +155,12 @@ ALLOWED: Mapping[str, frozenset[str]] = {
     "PUT /v1/cases/{case_id}/stays/{stay_id}": CASE_WRITERS,
     "PUT /v1/cases/{case_id}/stays/{stay_id}/end": CASE_WRITERS,
     "PUT /v1/cases/{case_id}/care/{care_id}": CASE_WRITERS,
+    "PUT /v1/cases/{case_id}/legs/{leg_id}": CASE_WRITERS,
+    "GET /v1/cases/{case_id}/legs": CASE_READERS,
+    "POST /v1/cases/{case_id}/legs/{leg_id}/link": CASE_WRITERS,
+    "PUT /v1/cases/{case_id}/legs/{leg_id}/receipts/{receipt_id}": CASE_WRITERS,
+    "POST /v1/handovers:read": EVERYBODY,  # with a link
+    "POST /v1/handovers:answer": EVERYBODY,
     "PUT /v1/rooms/{room_id}": DESK,
     "GET /v1/rooms": CASE_READERS,
     "PUT /v1/facilities/{facility_id}": DESK,

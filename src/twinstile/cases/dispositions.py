@@ -82,7 +82,13 @@ async def record(
     if earlier is not None:
         return earlier
     path = steps.walk(who, case.state, machine.dispose(case.state, decision.code))
-    facility = await places.require_facility(tx, case, decision.particulars)
+    facility = await places.require_place(
+        tx,
+        case,
+        decision.particulars.facility_id,
+        "/particulars/facility_id",
+        beyond_capacity=decision.particulars.beyond_capacity is True,
+    )
     moment = case.after(at)
     after = path[-1].after
     brought = decision.particulars.told()

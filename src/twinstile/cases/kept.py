@@ -10,7 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import RowMapping, insert, select
 
-from twinstile.platform.auth import Principal
+from twinstile.cases.steps import Source
 from twinstile.platform.db import Reading, Transaction
 from twinstile.platform.errors import IdReused
 from twinstile.platform.tables import Base
@@ -35,7 +35,7 @@ async def find(
 async def add(
     tx: Transaction,
     kind: type[Base],
-    who: Principal,
+    who: Source,
     fact_id: UUID,
     told: Mapping[str, object],
     at: datetime,

@@ -5,12 +5,13 @@ from typing import Final
 
 from twinstile.cases.stages import MACHINE
 from twinstile.cases.types import CaseEvent, CaseState, Disposition
-from twinstile.platform.machine import IllegalTransition
+from twinstile.platform.machine import Anchor, Cause, IllegalTransition
 
 __all__ = [
     "DEADLINES",
     "HUMAN_EVENTS",
     "START",
+    "SYSTEM_EVENTS",
     "TERMINAL",
     "IllegalTransition",
     "dispose",
@@ -24,6 +25,9 @@ __all__ = [
 START: Final = MACHINE.start
 TERMINAL: Final = frozenset(CaseState) - frozenset(MACHINE.stages)
 HUMAN_EVENTS: Final = MACHINE.roles()
+SYSTEM_EVENTS: Final = frozenset(
+    event for event, triggers in MACHINE.triggers.items() if Cause.SYSTEM in triggers
+)
 DEADLINES: Final = {state: stage.deadline for state, stage in MACHINE.stages.items()}
 
 edges = MACHINE.edges
@@ -32,13 +36,17 @@ timer = MACHINE.timer
 walk = MACHINE.walk
 
 
-def due(state: CaseState, since: datetime) -> datetime | None:
+def due(state: CaseState, since: datetime, expected: datetime | None = None) -> datetime | None:
     """When a case that is in `state` since then is overdue; None for an end.
 
-    A transfer counts from its departure: nobody tells the hub when the receiver expects it.
+    A transfer counts from when its arrival is expected, or where nobody said when that is,
+    from its departure.
     """
     deadline = DEADLINES.get(state)
-    return since + deadline.default if deadline else None
+    if deadline is None:
+        return None
+    anchored = deadline.anchor is Anchor.EXPECTED_ARRIVAL
+    return (expected if anchored and expected else since) + deadline.default
 
 
 def dispose(state: CaseState, disposition: Disposition) -> tuple[CaseEvent, ...]:

@@ -13,7 +13,6 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from twinstile.cases.steps import Locked
 from twinstile.cases.tables import CaseWait, Facility, FeverCase, Room, Stay
-from twinstile.cases.terms import DispositionParticulars
 from twinstile.cases.types import CaseState, FacilityKind, RoomKind, Wait
 from twinstile.platform.db import Reading, Transaction
 from twinstile.platform.errors import Conflict, FieldFault, InvalidInput
@@ -90,14 +89,19 @@ async def enter_facility(tx: Transaction, hub_id: str, facility: FacilityPlan) -
     )
 
 
-async def require_facility(
-    tx: Transaction, case: Locked, particulars: DispositionParticulars
+async def require_place(
+    tx: Transaction,
+    case: Locked,
+    facility_id: str | None,
+    pointer: str,
+    *,
+    beyond_capacity: bool,
 ) -> str | None:
-    """Its name, if the case may be sent there; None where no facility is named.
+    """The facility's name, if the case may be sent there; None where none is named.
 
-    Raises `InvalidInput` for one nobody entered, `NoPlace` for one that is full.
+    Raises `InvalidInput` for one nobody entered, `NoPlace` for one that is full. `pointer` is
+    where the sender named it.
     """
-    facility_id = particulars.facility_id
     if facility_id is None:
         return None
     found = await tx.sql.execute(
@@ -107,9 +111,9 @@ async def require_facility(
     )
     row = found.one_or_none()
     if row is None:
-        raise InvalidInput(errors=[FieldFault("/particulars/facility_id", "unknown-value")])
+        raise InvalidInput(errors=[FieldFault(pointer, "unknown-value")])
     name, capacity = row
-    if capacity is not None and not particulars.beyond_capacity:
+    if capacity is not None and not beyond_capacity:
         taken = await tx.sql.execute(
             select(func.count())
             .select_from(FeverCase)

@@ -117,7 +117,7 @@ MACHINE: Final = Machine(
         _E.CONFIRMED: frozenset({Role.MEDIC, Role.EPIDEMIOLOGIST}),
         _E.RECOVERED: frozenset({Role.MEDIC, Role.EPIDEMIOLOGIST}),
         _E.RETURNED: frozenset({Cause.SYSTEM}) | _DUTY,
-        _E.TRANSFERRED: _DUTY,
+        _E.TRANSFERRED: frozenset({Cause.SYSTEM}) | _DUTY,
         _E.LOST: _DUTY,
         _E.DIED: frozenset({Cause.SYSTEM, Role.MEDIC, Role.EPIDEMIOLOGIST}),
         _E.MERGED: frozenset({Role.EPIDEMIOLOGIST, Role.SUPERVISOR}),

@@ -7,6 +7,7 @@ before, even if the requests of two devices overlapped.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Protocol
 from uuid import UUID
 
 from sqlalchemy import select, update
@@ -23,6 +24,26 @@ from twinstile.platform.events import Happening
 
 MOVED = "case.moved"
 OVERDUE = "case.overdue"
+
+
+class Source(Protocol):
+    """Where an act comes from: somebody on duty at a device, or nobody of the hub."""
+
+    @property
+    def hub_id(self) -> str: ...
+    @property
+    def device_id(self) -> UUID | None: ...
+    @property
+    def operator_id(self) -> UUID | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """Somebody who is not of the hub: the receiver or the patient."""
+
+    hub_id: str
+    device_id: None = None
+    operator_id: None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,21 +106,35 @@ def walk(who: Principal, state: CaseState, path: Iterable[CaseEvent]) -> tuple[T
     return steps
 
 
+def walk_by_system(state: CaseState, event: CaseEvent) -> Transition:
+    """The step that somebody outside makes by what they say. Raises `TransitionRefused`."""
+    if event not in machine.SYSTEM_EVENTS:
+        raise Forbidden(f"Only people on duty may send {event}.")
+    try:
+        return machine.walk(state, [event])[0]
+    except IllegalTransition:
+        raise TransitionRefused(f"The case is {state}.") from None
+
+
 async def move(
     tx: Transaction,
     case: Locked,
     after: CaseState,
     moment: datetime,
     more: Mapping[str, object] | None = None,
+    expected: datetime | None = None,
 ) -> None:
-    """Enter the new state, with its deadline and `more` columns; what waits on it ends."""
+    """Enter the new state, with its deadline and `more` columns; what waits on it ends.
+
+    `expected`: when the patient is to arrive.
+    """
     await tx.sql.execute(
         update(FeverCase)
         .where(FeverCase.hub_id == case.hub_id, FeverCase.case_id == case.case_id)
         .values(
             state=after.value,
             state_since=moment,
-            due_at=machine.due(after, moment),
+            due_at=machine.due(after, moment, expected),
             closed_at=moment if after.terminal else None,
             late_since=None,
             **(more or {}),
@@ -109,7 +144,7 @@ async def move(
 
 
 def moved(
-    who: Principal,
+    who: Source,
     case: Locked,
     step: Transition,
     moment: datetime,
@@ -131,7 +166,7 @@ def moved(
 
 async def tell(
     tx: Transaction,
-    who: Principal,
+    who: Source,
     case: Locked,
     kind: str,
     at: datetime,

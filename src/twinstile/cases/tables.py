@@ -233,3 +233,83 @@ class CaseWait(Base):
     case_id: Mapped[UUID]
     due_at: Mapped[datetime]
     late_since: Mapped[datetime | None]
+
+
+class Leg(Base):
+    """A way of a patient to a receiver, in somebody's custody, until it ends. One at a time."""
+
+    __tablename__ = "leg"
+    __table_args__ = (
+        Index(None, "case_id", "hub_id"),
+        Index(
+            "uq_leg_on_the_way",
+            "hub_id",
+            "case_id",
+            unique=True,
+            postgresql_where=text("ended_at IS NULL"),
+        ),
+    )
+
+    hub_id: Mapped[HubKey]
+    leg_id: Mapped[UuidKey]
+    case_id: Mapped[UUID]
+    receiver: Mapped[str]
+    facility_id: Mapped[str | None]
+    vehicle: Mapped[str]
+    vehicle_no: Mapped[str | None]
+    crew: Mapped[list[str]]
+    reason: Mapped[str | None]
+    departed_at: Mapped[datetime]
+    expected_at: Mapped[datetime]
+    recorded_at: Mapped[datetime]
+    device_id: Mapped[UUID]
+    operator_id: Mapped[UUID | None]
+    ended_at: Mapped[datetime | None]
+    ending: Mapped[str | None]
+
+
+class Receipt(Base):
+    """What a receiver answered about a way, in words the hub has signed. Appended.
+
+    `document` is what `signature` (Ed25519, base64) is over.
+    """
+
+    __tablename__ = "receipt"
+    __table_args__ = (Index(None, "leg_id", "hub_id"), Index(None, "case_id", "hub_id"))
+
+    hub_id: Mapped[HubKey]
+    receipt_id: Mapped[UuidKey]
+    case_id: Mapped[UUID]
+    leg_id: Mapped[UUID]
+    answer: Mapped[str]
+    signed_by: Mapped[str]
+    reason: Mapped[str | None]
+    via: Mapped[str]
+    said_at: Mapped[datetime]
+    recorded_at: Mapped[datetime]
+    document: Mapped[str]
+    key_id: Mapped[str]
+    signature: Mapped[str]
+    device_id: Mapped[UUID | None]
+    operator_id: Mapped[UUID | None]
+
+
+class CaseLink(Base):
+    """A link that somebody outside holds: what it opens, until when. The secret is hashed."""
+
+    __tablename__ = "case_link"
+    __table_args__ = (
+        UniqueConstraint("hub_id", "secret_hash"),
+        Index(None, "case_id", "hub_id"),
+    )
+
+    hub_id: Mapped[HubKey]
+    link_id: Mapped[UuidKey]
+    case_id: Mapped[UUID]
+    kind: Mapped[str]
+    subject_id: Mapped[UUID]
+    secret_hash: Mapped[bytes]
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    device_id: Mapped[UUID]
+    operator_id: Mapped[UUID | None]

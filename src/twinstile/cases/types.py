@@ -141,6 +141,42 @@ class Care(StrEnum):
     INFORMED = "INFORMED"  # what happens next, and how to object
 
 
+class Vehicle(StrEnum):
+    AMBULANCE = "AMBULANCE"
+    CAR = "CAR"
+    COACH = "COACH"
+    TRAIN = "TRAIN"
+    ON_FOOT = "ON_FOOT"
+
+
+class Handover(StrEnum):
+    """What a receiver answers to the one question whether the patient has come."""
+
+    HERE = "HERE"  # and the receiver answers for them from now on
+    NOT_HERE = "NOT_HERE"
+    REFUSED = "REFUSED"  # they came, and were not taken
+
+
+class LegEnding(StrEnum):
+    HANDED_OVER = "HANDED_OVER"
+    REFUSED = "REFUSED"
+    DIVERTED = "DIVERTED"
+    UNSIGNED = "UNSIGNED"  # the case went on, and nobody signed for it
+
+
+class Via(StrEnum):
+    """How a word about a case came."""
+
+    LINK = "LINK"  # somebody outside, by a link that was sent to them
+    STAFF = "STAFF"  # as somebody on duty heard it
+
+
+class LinkKind(StrEnum):
+    """What a link given to somebody outside opens."""
+
+    HANDOVER = "HANDOVER"
+
+
 class Wait(StrEnum):
     """What a case waits for beside the end of its state."""
 

@@ -13,8 +13,8 @@ from uuid import UUID
 from sqlalchemy import delete, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from twinstile.cases.tables import CaseWait, Stay
-from twinstile.cases.types import CaseState, Wait
+from twinstile.cases.tables import CaseWait, Leg, Stay
+from twinstile.cases.types import CaseState, LegEnding, Wait
 from twinstile.platform import events
 from twinstile.platform.db import Reading, Transaction
 from twinstile.platform.events import Happening
@@ -71,13 +71,19 @@ async def stop(tx: Transaction, hub_id: str, kind: Wait, subject_id: UUID) -> No
 async def settle(
     tx: Transaction, hub_id: str, case_id: UUID, after: CaseState, moment: datetime
 ) -> None:
-    """End what a case that moved waits for no more, and its stay in a room."""
+    """End what a case that moved waits for no more, its stay in a room and its way."""
     over = [kind.value for kind, states in LIVES_IN.items() if after not in states]
     await tx.sql.execute(
         delete(CaseWait).where(
             CaseWait.hub_id == hub_id, CaseWait.case_id == case_id, CaseWait.kind.in_(over)
         )
     )
+    if after is not CaseState.IN_TRANSFER:
+        await tx.sql.execute(
+            update(Leg)
+            .where(Leg.hub_id == hub_id, Leg.case_id == case_id, Leg.ended_at.is_(None))
+            .values(ended_at=moment, ending=LegEnding.UNSIGNED.value)
+        )
     if after not in IN_A_ROOM:
         await tx.sql.execute(
             update(Stay)

@@ -29,6 +29,9 @@ class ChangeType(StrEnum):
     CASE_CONTACTS = "case.contacts-traced"
     DEFERRAL_ROUTED = "deferral.routed"
     DEFERRAL_CLOSED = "deferral.closed"
+    CASE_DEPARTED = "case.departed"
+    CASE_HANDOVER = "case.handover"
+    """What the receiver of a way says of its arrival."""
     SCREENING_CHECKED = "screening.checked"
     DESTROYED = "destroyed"
     """The data about this subject were destroyed: forget what you hold of it."""
@@ -72,6 +75,10 @@ TERMS: Mapping[PartnerKind, Mapping[ChangeType, Fields]] = {
             "deferral_id": Use.PSEUDONYM,
         },
         ChangeType.DEFERRAL_CLOSED: {"outcome": Use.AS_IS, "deferral_id": Use.PSEUDONYM},
+        ChangeType.CASE_DEPARTED: dict.fromkeys(
+            ("case_no", "vehicle", "expected_at", "diverted"), Use.AS_IS
+        ),
+        ChangeType.CASE_HANDOVER: dict.fromkeys(("case_no", "answer", "via"), Use.AS_IS),
         ChangeType.SCREENING_CHECKED: dict.fromkeys(("verdict", "policy"), Use.AS_IS),
         ChangeType.DESTROYED: {},
     }

@@ -1,0 +1,201 @@
+"""The way of a patient to a receiver: who has them, since when, and until when they arrive."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import RowMapping, select, update
+from uuid_utils.compat import uuid7
+
+from twinstile.cases import kept, links, places, steps
+from twinstile.cases.links import Link
+from twinstile.cases.steps import Locked
+from twinstile.cases.tables import DispositionRecord, FeverCase, Leg, Receipt
+from twinstile.cases.types import (
+    CaseEvent,
+    CaseState,
+    LegEnding,
+    LinkKind,
+    Transition,
+    Vehicle,
+)
+from twinstile.platform import events
+from twinstile.platform.auth import Principal
+from twinstile.platform.db import Reading, Transaction
+from twinstile.platform.errors import (
+    FieldFault,
+    InvalidInput,
+    NotFound,
+    TransitionRefused,
+)
+
+DEPARTED: Final = "case.departed"
+LONGEST_WAY: Final = timedelta(hours=72)
+LINK_LASTS: Final = timedelta(hours=24)
+"""After the arrival is expected."""
+
+
+@dataclass(frozen=True, slots=True)
+class Departure:
+    """A vehicle that leaves with a patient; times by the sender's clock.
+
+    Without a receiver it goes to that of the last disposition. A second one while the patient
+    is on the way diverts them, which needs a reason.
+    """
+
+    leg_id: UUID
+    receiver: str | None
+    facility_id: str | None
+    beyond_capacity: bool
+    vehicle: Vehicle
+    vehicle_no: str | None
+    crew: tuple[str, ...]
+    reason: str | None
+    departed_at: datetime
+    expected_at: datetime
+
+
+async def depart(
+    tx: Transaction, who: Principal, case_id: UUID, leaving: Departure, at: datetime
+) -> RowMapping:
+    """Record that a patient has left, or goes elsewhere than was meant.
+
+    Raises `NotFound`, `IdReused`, `Forbidden`, `TransitionRefused` for a case that was sent
+    nowhere or has arrived, `NoPlace`, and `InvalidInput`.
+    """
+    if not leaving.departed_at <= leaving.expected_at <= leaving.departed_at + LONGEST_WAY:
+        raise InvalidInput(errors=[FieldFault("/expected_at", "out-of-range")])
+    case = await steps.lock(tx, who.hub_id, case_id)
+    told: dict[str, object] = {
+        "case_id": case_id,
+        "facility_id": leaving.facility_id,
+        "vehicle": leaving.vehicle.value,
+        "vehicle_no": leaving.vehicle_no,
+        "crew": list(leaving.crew),
+        "reason": leaving.reason,
+        "departed_at": leaving.departed_at,
+        "expected_at": leaving.expected_at,
+    }
+    if leaving.receiver is not None:
+        told["receiver"] = leaving.receiver
+    earlier = await kept.find(tx, Leg, who.hub_id, leaving.leg_id, told)
+    if earlier is not None:
+        return earlier
+    path = await _path(tx, who, case, leaving)
+    receiver, facility_id = await _receiver(tx, case, leaving)
+    moment = case.after(at)
+    await _end(tx, case, LegEnding.DIVERTED, moment)
+    await links.end(tx, case, LinkKind.HANDOVER, at)
+    row = await kept.add(tx, Leg, who, leaving.leg_id, {**told, "receiver": receiver}, moment)
+    place = {"facility_id": facility_id}
+    await steps.move(tx, case, CaseState.IN_TRANSFER, moment, place, leaving.expected_at)
+    sent: dict[str, object] = {"at": leaving.departed_at.isoformat(), "reason": leaving.reason}
+    await events.append(
+        tx, [steps.moved(who, case, step, moment, sent, uuid7()) for step in path]
+    )
+    body: dict[str, object] = {
+        "leg_id": str(leaving.leg_id),
+        "vehicle": leaving.vehicle.value,
+        "expected_at": leaving.expected_at.isoformat(),
+        "diverted": any(step.event is CaseEvent.DIVERTED for step in path),
+    }
+    await steps.tell(tx, who, case, DEPARTED, moment, body)
+    return row
+
+
+async def _path(
+    tx: Reading, who: Principal, case: Locked, leaving: Departure
+) -> Sequence[Transition]:
+    """How the case moves: none for an emergency that has left, of which this is the vehicle."""
+    if case.state is CaseState.DISPOSED:
+        return steps.walk(who, case.state, [CaseEvent.DISPATCHED])
+    path = steps.walk(who, case.state, [CaseEvent.DIVERTED])
+    if await current(tx, case) is None:
+        return ()
+    if leaving.reason is None:
+        raise InvalidInput(errors=[FieldFault("/reason", "missing")])
+    return path
+
+
+async def _receiver(
+    tx: Transaction, case: Locked, leaving: Departure
+) -> tuple[str, str | None]:
+    """Who is to take the patient: as named, or as the last disposition says."""
+    name = await places.require_place(
+        tx,
+        case,
+        leaving.facility_id,
+        "/facility_id",
+        beyond_capacity=leaving.beyond_capacity,
+    )
+    if leaving.receiver or name:
+        return leaving.receiver or name or "", leaving.facility_id
+    found = await tx.sql.execute(
+        select(DispositionRecord.receiver)
+        .where(
+            DispositionRecord.hub_id == case.hub_id, DispositionRecord.case_id == case.case_id
+        )
+        .order_by(DispositionRecord.recorded_at.desc(), DispositionRecord.disposition_id.desc())
+        .limit(1)
+    )
+    receiver = found.scalar_one_or_none()
+    if receiver is None:
+        raise InvalidInput(errors=[FieldFault("/receiver", "missing")])
+    return receiver, case.facility_id
+
+
+async def current(tx: Reading, case: Locked) -> UUID | None:
+    """The way the patient is on."""
+    found = await tx.sql.execute(
+        select(Leg.leg_id).where(
+            Leg.hub_id == case.hub_id, Leg.case_id == case.case_id, Leg.ended_at.is_(None)
+        )
+    )
+    return found.scalar_one_or_none()
+
+
+async def _end(tx: Transaction, case: Locked, ending: LegEnding, moment: datetime) -> None:
+    await tx.sql.execute(
+        update(Leg)
+        .where(Leg.hub_id == case.hub_id, Leg.case_id == case.case_id, Leg.ended_at.is_(None))
+        .values(ended_at=moment, ending=ending.value)
+    )
+
+
+async def link(
+    tx: Transaction, who: Principal, case_id: UUID, leg_id: UUID, at: datetime
+) -> Link:
+    """A link for the receiver of a way that has not ended; the one before is over.
+
+    Raises `NotFound`, and `TransitionRefused` for a way that has ended.
+    """
+    case = await steps.lock(tx, who.hub_id, case_id)
+    leg = await of_id(tx, case.hub_id, case_id, leg_id)
+    if leg["ended_at"] is not None:
+        raise TransitionRefused("This way has ended.")
+    lasts: timedelta = max(leg["expected_at"], at) + LINK_LASTS - at
+    return await links.give(tx, who, case, LinkKind.HANDOVER, leg_id, at, lasts)
+
+
+async def of_id(tx: Reading, hub_id: str, case_id: UUID, leg_id: UUID) -> RowMapping:
+    """A way of a case, with the case's number. Raises `NotFound`."""
+    found = await tx.sql.execute(
+        select(*Leg.__table__.columns, FeverCase.case_no)
+        .join(FeverCase, (FeverCase.hub_id == Leg.hub_id) & (FeverCase.case_id == Leg.case_id))
+        .where(Leg.hub_id == hub_id, Leg.case_id == case_id, Leg.leg_id == leg_id)
+    )
+    row = found.mappings().one_or_none()
+    if row is None:
+        raise NotFound("There is no such way of this case.")
+    return row
+
+
+async def of_case(
+    tx: Reading, hub_id: str, case_id: UUID, limit: int
+) -> list[tuple[RowMapping, list[RowMapping]]]:
+    """The ways of a case, oldest first, each with what receivers said of it."""
+    ways = await kept.of_case(tx, Leg, hub_id, case_id, limit)
+    said = await kept.of_case(tx, Receipt, hub_id, case_id, limit)
+    return [(way, [one for one in said if one["leg_id"] == way["leg_id"]]) for way in ways]

@@ -1,0 +1,114 @@
+"""Links for those outside: a secret of 128 random bits, for one thing, for a while.
+
+Whoever holds one may be anybody; so it opens one question about one case and shows no name. The
+secret is shown once and kept as its SHA-256. A new one ends the one before.
+"""
+
+import secrets
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import insert, select, update
+from uuid_utils.compat import uuid7
+
+from twinstile.cases.steps import Locked
+from twinstile.cases.tables import CaseLink
+from twinstile.cases.types import LinkKind
+from twinstile.platform.auth import Principal
+from twinstile.platform.crypto import token_digest
+from twinstile.platform.db import Reading, Transaction
+from twinstile.platform.errors import NotFound
+
+SECRET_BYTES: Final = 16
+PATTERN: Final = r"^[a-z0-9][a-z0-9-]{1,30}\.[A-Za-z0-9_-]{22}$"
+LONGEST: Final = 54
+
+
+class NoSuchLink(NotFound):
+    """Unknown and expired are told alike."""
+
+    slug = "no-such-link"
+    title = "This link does not open anything, or not any more"
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A new link. `token` is shown once."""
+
+    link_id: UUID
+    token: str = field(repr=False)
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What a link opens."""
+
+    hub_id: str
+    case_id: UUID
+    subject_id: UUID
+    expires_at: datetime
+
+
+async def give(
+    tx: Transaction,
+    who: Principal,
+    case: Locked,
+    kind: LinkKind,
+    subject_id: UUID,
+    at: datetime,
+    lasts: timedelta,
+) -> Link:
+    """A new link to that; the one before opens nothing any more."""
+    await end(tx, case, kind, at)
+    token = f"{case.hub_id}.{secrets.token_urlsafe(SECRET_BYTES)}"
+    link = Link(uuid7(), token, at + lasts)
+    await tx.sql.execute(
+        insert(CaseLink).values(
+            hub_id=case.hub_id,
+            link_id=link.link_id,
+            case_id=case.case_id,
+            kind=kind.value,
+            subject_id=subject_id,
+            secret_hash=token_digest(token),
+            created_at=at,
+            expires_at=link.expires_at,
+            device_id=who.device_id,
+            operator_id=who.operator_id,
+        )
+    )
+    return link
+
+
+async def end(tx: Transaction, case: Locked, kind: LinkKind, at: datetime) -> None:
+    """The links of that kind to a case open nothing from now on."""
+    await tx.sql.execute(
+        update(CaseLink)
+        .where(
+            CaseLink.hub_id == case.hub_id,
+            CaseLink.case_id == case.case_id,
+            CaseLink.kind == kind.value,
+            CaseLink.expires_at > at,
+        )
+        .values(expires_at=at)
+    )
+
+
+async def opened(tx: Reading, kind: LinkKind, token: str, at: datetime) -> Opened:
+    """What the holder of a token may see. Raises `NoSuchLink`."""
+    hub_id = token.partition(".")[0]
+    found = await tx.sql.execute(
+        select(CaseLink.case_id, CaseLink.subject_id, CaseLink.expires_at).where(
+            CaseLink.hub_id == hub_id,
+            CaseLink.secret_hash == token_digest(token),
+            CaseLink.kind == kind.value,
+            CaseLink.expires_at > at,
+        )
+    )
+    row = found.one_or_none()
+    if row is None:
+        raise NoSuchLink
+    case_id, subject_id, expires_at = row
+    return Opened(hub_id, case_id, subject_id, expires_at)

@@ -1,0 +1,248 @@
+"""Handover: a receiver answers whether the patient has come, and the hub signs that answer.
+
+The signature is over the document as it is stored, so a receipt can be shown and checked years
+later, by whoever has the hub's public key.
+"""
+
+import asyncio
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import RowMapping, select, update
+from uuid_utils.compat import uuid7
+
+from twinstile.cases import kept, legs, links, steps, waits
+from twinstile.cases.steps import Locked, Outside, Source
+from twinstile.cases.tables import DispositionRecord, FeverCase, Leg, Receipt
+from twinstile.cases.terms import TERMS
+from twinstile.cases.types import (
+    CaseEvent,
+    Disposition,
+    Handover,
+    LegEnding,
+    LinkKind,
+    Via,
+    Wait,
+)
+from twinstile.platform import events, signing
+from twinstile.platform.auth import Principal
+from twinstile.platform.crypto import KeyFiles, KeyRing
+from twinstile.platform.db import Reading, Transaction
+from twinstile.platform.errors import FieldFault, InvalidInput, TransitionRefused
+
+HANDOVER: Final = "case.handover"
+LAST_WORD: Final = frozenset({Handover.HERE, Handover.REFUSED})
+"""Answers after which a link asks nothing any more. Who is not here may still come."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What a receiver answers. `said_at` is by the sender's clock, `signed_by` who says so."""
+
+    receipt_id: UUID
+    answer: Handover
+    signed_by: str
+    reason: str | None
+    said_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What the holder of a link sees: never who the patient is."""
+
+    case_no: str
+    receiver: str
+    vehicle_no: str | None
+    expected_at: datetime
+    receipt: RowMapping | None
+    """The last word, if it was said."""
+
+
+async def by_staff(
+    tx: Transaction,
+    keys: KeyFiles,
+    who: Principal,
+    case_id: UUID,
+    leg_id: UUID,
+    answered: Answered,
+    at: datetime,
+) -> RowMapping:
+    """Record what somebody on duty heard of a receiver. Raises as `_record`."""
+    _require_reason(answered)
+    case = await steps.lock(tx, who.hub_id, case_id)
+    return await _record(tx, keys, who, case, leg_id, answered, Via.STAFF, at)
+
+
+async def by_link(
+    tx: Transaction, keys: KeyRing, token: str, answered: Answered, at: datetime
+) -> RowMapping:
+    """Record what the holder of a link answers; after a last word that word again.
+
+    Raises `NoSuchLink`, and as `_record`.
+    """
+    _require_reason(answered)
+    opened = await links.opened(tx, LinkKind.HANDOVER, token, at)
+    case = await steps.lock(tx, opened.hub_id, opened.case_id)
+    last = await _last_word(tx, case.hub_id, opened.subject_id)
+    if last is not None:
+        return last
+    own = keys.of(opened.hub_id)
+    source = Outside(opened.hub_id)
+    return await _record(tx, own, source, case, opened.subject_id, answered, Via.LINK, at)
+
+
+async def question(tx: Reading, token: str, at: datetime) -> Question:
+    """What the holder of a link is asked. Raises `NoSuchLink`."""
+    opened = await links.opened(tx, LinkKind.HANDOVER, token, at)
+    leg = await legs.of_id(tx, opened.hub_id, opened.case_id, opened.subject_id)
+    return Question(
+        leg["case_no"],
+        leg["receiver"],
+        leg["vehicle_no"],
+        leg["expected_at"],
+        await _last_word(tx, opened.hub_id, opened.subject_id),
+    )
+
+
+async def _last_word(tx: Reading, hub_id: str, leg_id: UUID) -> RowMapping | None:
+    found = await tx.sql.execute(
+        select(Receipt.__table__)
+        .where(
+            Receipt.hub_id == hub_id,
+            Receipt.leg_id == leg_id,
+            Receipt.answer.in_(LAST_WORD),
+        )
+        .order_by(Receipt.recorded_at)
+        .limit(1)
+    )
+    return found.mappings().one_or_none()
+
+
+async def _record(  # who, what, by which way and when
+    tx: Transaction,
+    keys: KeyFiles,
+    who: Source,
+    case: Locked,
+    leg_id: UUID,
+    answered: Answered,
+    via: Via,
+    at: datetime,
+) -> RowMapping:
+    """Record an answer, and move the case where the patient is if it is about the last way.
+
+    Raises `NotFound`, `IdReused`, `InvalidInput` for a refusal without a reason, and
+    `TransitionRefused` when the last word about this way was said.
+    """
+    leg = await legs.of_id(tx, case.hub_id, case.case_id, leg_id)
+    told: dict[str, object] = {
+        "case_id": case.case_id,
+        "leg_id": leg_id,
+        "answer": answered.answer.value,
+        "signed_by": answered.signed_by,
+        "reason": answered.reason,
+        "via": via.value,
+        "said_at": answered.said_at,
+    }
+    earlier = await kept.find(tx, Receipt, case.hub_id, answered.receipt_id, told)
+    if earlier is not None:
+        return earlier
+    if await _last_word(tx, case.hub_id, leg_id) is not None:
+        raise TransitionRefused("The receiver has answered for this way.")
+    moment = case.after(at)
+    signed = await _signed(keys, case, leg, answered, moment)
+    row = await kept.add(tx, Receipt, who, answered.receipt_id, told | signed, moment)
+    if leg["ended_at"] is None:
+        await _go_on(tx, who, case, answered.answer, moment)
+    if answered.answer in LAST_WORD:
+        await _end(tx, case, leg_id, answered.answer, moment)
+    body: dict[str, object] = {
+        "leg_id": str(leg_id),
+        "answer": answered.answer.value,
+        "via": via.value,
+    }
+    await steps.tell(tx, who, case, HANDOVER, moment, body)
+    return row
+
+
+def _require_reason(answered: Answered) -> None:
+    if answered.answer is Handover.REFUSED and answered.reason is None:
+        raise InvalidInput(errors=[FieldFault("/reason", "missing")])
+
+
+async def _signed(
+    keys: KeyFiles, case: Locked, leg: RowMapping, answered: Answered, moment: datetime
+) -> dict[str, object]:
+    document = json.dumps(
+        {
+            "answer": answered.answer.value,
+            "case_no": case.case_no,
+            "hub": case.hub_id,
+            "leg_id": str(leg["leg_id"]),
+            "receipt_id": str(answered.receipt_id),
+            "receiver": leg["receiver"],
+            "recorded_at": moment.isoformat(),
+            "said_at": answered.said_at.isoformat(),
+            "signed_by": answered.signed_by,
+        },
+        ensure_ascii=False,
+        sort_keys=True,
+    )
+    signer = await asyncio.to_thread(signing.signer, keys)
+    signature = signer.sign(document.encode())
+    return {"document": document, "key_id": signer.key_id, "signature": signature}
+
+
+async def _go_on(
+    tx: Transaction, who: Source, case: Locked, answer: Handover, moment: datetime
+) -> None:
+    """What the answer means for a case whose patient is on the way."""
+    match answer:
+        case Handover.HERE:
+            event = await _acknowledged_by(tx, case)
+            step = steps.walk_by_system(case.state, event)
+            await steps.move(tx, case, step.after, moment)
+            told: dict[str, object] = {"at": moment.isoformat()}
+            await events.append(tx, [steps.moved(who, case, step, moment, told, uuid7())])
+        case Handover.NOT_HERE:
+            await tx.sql.execute(
+                update(FeverCase)
+                .where(FeverCase.hub_id == case.hub_id, FeverCase.case_id == case.case_id)
+                .values(due_at=moment)
+            )
+        case Handover.REFUSED:
+            await waits.start(
+                tx, case.hub_id, case.case_id, Wait.RECEIVER, case.case_id, moment
+            )
+
+
+async def _acknowledged_by(tx: Reading, case: Locked) -> CaseEvent:
+    """The event by which the receiver of the last disposition answers for the patient."""
+    found = await tx.sql.execute(
+        select(DispositionRecord.code)
+        .where(
+            DispositionRecord.hub_id == case.hub_id, DispositionRecord.case_id == case.case_id
+        )
+        .order_by(DispositionRecord.recorded_at.desc(), DispositionRecord.disposition_id.desc())
+        .limit(1)
+    )
+    code = found.scalar_one_or_none() or Disposition.EMERGENCY_CARE
+    return TERMS[Disposition(code)].acknowledged_by
+
+
+async def _end(
+    tx: Transaction, case: Locked, leg_id: UUID, answer: Handover, moment: datetime
+) -> None:
+    """The way has ended with the last word, or had before nobody signed for it."""
+    ending = LegEnding.HANDED_OVER if answer is Handover.HERE else LegEnding.REFUSED
+    await tx.sql.execute(
+        update(Leg)
+        .where(
+            Leg.hub_id == case.hub_id,
+            Leg.leg_id == leg_id,
+            Leg.ending.is_(None) | (Leg.ending == LegEnding.UNSIGNED.value),
+        )
+        .values(ended_at=moment, ending=ending.value)
+    )

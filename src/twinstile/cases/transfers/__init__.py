@@ -1,0 +1,1 @@
+"""Ways of patients to receivers, over HTTP: legs, links and signed receipts."""

@@ -1,0 +1,86 @@
+"""Pages for those outside who hold a link: one question, without an account or scripts.
+
+No name stands on them, and the browser keeps nothing. The address is the secret: a page asks
+nothing of anybody else, and links nowhere.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated
+from uuid import uuid4
+
+from fastapi import APIRouter, Path, Request
+from fastapi.responses import Response
+from pydantic import BaseModel
+from sqlalchemy import RowMapping
+
+from twinstile.cases import receipts
+from twinstile.cases.links import LONGEST, NoSuchLink
+from twinstile.cases.receipts import Answered, Question
+from twinstile.cases.transfers.api import LINK_PATH, tried
+from twinstile.cases.types import Handover
+from twinstile.pages import shell
+from twinstile.platform import clock, web
+from twinstile.platform.db import Reading
+from twinstile.platform.fields import Line, Word
+from twinstile.platform.web import Home, Read, Tx
+
+router = APIRouter(route_class=shell.PageRoute, include_in_schema=False)
+
+Token = Annotated[str, Path(max_length=LONGEST)]
+_KEPT_BY_NOBODY = {"cache-control": "no-store"}
+
+
+class _Fields(BaseModel):
+    answer: Handover
+    signed_by: Word
+    reason: Line | None = None
+
+
+@router.get(LINK_PATH + "{token}")
+async def show_handover(request: Request, token: Token, tx: Read) -> Response:
+    """The question, or the receipt once the last word was said."""
+    asked = await _asked(tx, token)
+    return _page(request, asked, asked.receipt)
+
+
+@router.post(LINK_PATH + "{token}")
+async def answer_handover(request: Request, token: Token, tx: Tx, home: Home) -> Response:
+    """Take the answer; what is wrong with it is said beside what was told."""
+    asked = await _asked(tx, token)
+    told = shell.checked(request, _Fields)
+    if isinstance(told, Mapping):
+        return _page(request, asked, None, told)
+    if told.answer is Handover.REFUSED and told.reason is None:
+        return _page(request, asked, None, {"reason": "missing"})
+    at = clock.now()
+    answered = Answered(uuid4(), told.answer, told.signed_by, told.reason, at)
+    return _page(request, asked, await receipts.by_link(tx, home.keys, token, answered, at))
+
+
+async def _asked(tx: Reading, token: str) -> Question:
+    try:
+        return await receipts.question(tx, token, clock.now())
+    except NoSuchLink as error:
+        raise tried(error) from None
+
+
+def _page(
+    request: Request,
+    asked: Question,
+    receipt: RowMapping | None,
+    faults: Mapping[str, str] | None = None,
+) -> Response:
+    zone = web.house(request).settings.zone
+
+    def clock_of(moment: datetime) -> str:
+        return f"{moment.astimezone(zone):%Y-%m-%d %H:%M}"
+
+    shown = {"asked": asked, "receipt": receipt, "faults": faults or {}, "clock_of": clock_of}
+    return shell.render(
+        request,
+        "handover.html",
+        shown,
+        status=422 if faults else 200,
+        headers=_KEPT_BY_NOBODY,
+    )
