@@ -8,21 +8,29 @@ of a hundred, which take some milliseconds; the best of `--rounds` turns of each
 others do on the machine counts as little as it can. Every code is another person's, by keys of
 a list of eight hundred.
 
+`black_hole_p99_ratio`: p99 of lanes that ask no provider, while others ask one that never
+answers, over the same without them; the shipped service, in alternating windows.
+`black_hole_answer_max_ms`: the longest that a lane waits that asks it (`_black_hole`).
+
 `hostile_max_ms`, `hostile_max_kib`: the longest time and the most memory that any of a set of
 texts takes that were made to cost much. `--mutations N`: in N random mutations of each code
 none may verify as other content, and none may raise; without it that is not tried.
 """
 
 import argparse
+import asyncio
 import gc
 import json
 import os
 import random
+import tempfile
 import time
 import tracemalloc
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from pathlib import Path
 
+import _black_hole
 import _hostile
 import _issuing as made
 import _mutating
@@ -41,12 +49,17 @@ CONTEXT = Context(made.NOW)
 def main() -> None:
     options = arguments()
     if options.quick:
-        options.rounds = 40
+        options.rounds, options.windows = 40, 3
+    with tempfile.TemporaryDirectory(prefix="twinstile-bench-", dir=options.folder) as made_in:
+        folder = Path(made_in)
+        folder.chmod(0o711)  # passable for the account of root's database server
+        lanes = asyncio.run(_black_hole.measured(folder, options.windows))
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-1:])
     listed, certificates_, cards = furnished()
     result: dict[str, object] = {
         **rates(listed, certificates_, cards, options),
         **hostile(listed),
+        **lanes,
     }
     if options.mutations:
         whole = [certificates_[0], cards[0], made.numeric(cards[0])]
@@ -170,6 +183,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--json", action="store_true", help="one JSON object")
     parser.add_argument("--quick", action="store_true", help="a few seconds, little said")
     parser.add_argument("--rounds", type=int, default=500)
+    parser.add_argument("--windows", type=int, default=25, help="with a silent provider")
+    parser.add_argument("--folder", type=Path, default=None, help="for the service's data")
     parser.add_argument("--mutations", type=int, default=0, help="of each code, e.g. 10000")
     return parser.parse_args()
 

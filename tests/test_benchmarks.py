@@ -30,6 +30,23 @@ def test_a_replay_of_copied_checks_finds_nothing_and_is_measured() -> None:
 
 
 @pytest.mark.timeout(300)
+def test_a_silent_provider_is_measured_with_its_breaker_closed() -> None:
+    told = subprocess.run(
+        [sys.executable, str(ROOT / "benchmarks" / "credentials.py"), "--json", "--quick"],
+        capture_output=True,
+        check=False,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
+    )
+    assert told.returncode == 0, told.stderr
+    result = json.loads(told.stdout)
+    assert result["black_hole_asked"] == 12
+    assert result["black_hole_answer_max_ms"] >= 700
+    assert result["black_hole_p99_ratio"] > 0
+    assert 0 < result["dcc_ratio"] < 1
+
+
+@pytest.mark.timeout(300)
 def test_every_variant_answers_and_both_databases_hold_the_same_rows() -> None:
     told = subprocess.run(
         [

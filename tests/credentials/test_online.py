@@ -4,6 +4,8 @@ import asyncio
 import datetime as dt
 import json
 import re
+import subprocess
+import sys
 import time
 import tomllib
 from pathlib import Path
@@ -111,7 +113,7 @@ async def test_no_fault_makes_a_code_green_and_none_keeps_anybody_waiting(
         said = await asyncio.gather(
             *(it.verify(fault.value, Context(clock.now(), TRAVELLER)) for fault in faults[:8])
         )
-        assert time.monotonic() - begun < WITHIN_S + 0.4
+        assert time.monotonic() - begun < WITHIN_S + 2
         said += [
             await it.verify(fault.value, Context(clock.now(), TRAVELLER))
             for fault in faults[8:]
@@ -327,3 +329,27 @@ def test_the_example_that_operators_are_shown_names_what_there_is() -> None:
         profile = profiles.load(provider.profile)
         assert questions.missing(profile, {**provider.parameters, "app_id": "x"}) == []
     assert all(f"`{name}`" in page for name in [*PROFILES, *ProviderSettings.model_fields])
+
+
+def test_the_first_question_has_nothing_left_to_load(tmp_path: Path) -> None:
+    """Loading takes a twentieth of a second, in which the loop answers no lane."""
+    written = file(tmp_path, "generic-rest", "http://127.0.0.1:1")
+    asking = f"""
+import asyncio, pathlib, sys
+from twinstile.credentials.providers import settings
+from twinstile.credentials.types import Context
+from twinstile.platform import clock
+
+(provider,) = settings.load(pathlib.Path({str(written)!r}))
+
+async def ask():
+    before = set(sys.modules)
+    await provider.verify("CODE", Context(clock.now()))
+    print(*sorted(set(sys.modules) - before))
+
+asyncio.run(ask())
+"""
+    told = subprocess.run(
+        [sys.executable, "-c", asking], capture_output=True, check=True, text=True
+    )
+    assert told.stdout.split() == []

@@ -19,6 +19,7 @@ from provided import code, secrets_of
 from twinstile import opening
 from twinstile.credentials import words
 from twinstile.credentials.bodies import VerificationBody
+from twinstile.credentials.providers.online import WITHIN_S
 from twinstile.credentials.types import Freshness, MatchReason, Outcome
 from twinstile.demo.codes import Code, Fault, Simulator, simulated
 from twinstile.opening import Place
@@ -175,11 +176,15 @@ async def test_a_black_hole_leads_to_the_desk_in_time_and_holds_up_nobody_else(
         await plain()
     before = [await plain() for _ in range(30)]
     waiting = [asyncio.create_task(holed()) for _ in range(4)]
-    await asyncio.sleep(0.1)
-    during = [await plain() for _ in range(30)]
-    assert max(await asyncio.gather(*waiting)) < 5  # 0.8 s, and what a busy machine adds
+    during: list[float] = []
+    while not all(task.done() for task in waiting):
+        during.append(await plain())
+    # a busy machine adds about what the others take; the benchmark tells how little it is
+    slowest = max(*before, *during)
+    assert WITHIN_S <= max(await asyncio.gather(*waiting)) < WITHIN_S + 0.1 + 3 * slowest
     # one that is held up waits for the hole: half of its time above the usual would tell
-    assert statistics.median(during) < 1.5 * statistics.median(before) + 0.4
+    assert len(during) > 2
+    assert statistics.median(during) < 1.5 * statistics.median(before) + WITHIN_S / 2
 
 
 async def test_nothing_of_what_was_scanned_is_anywhere_afterwards(

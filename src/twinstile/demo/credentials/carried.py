@@ -1,6 +1,6 @@
 """Who shows which code: a table of conditions, and what each must lead to.
 
-Certificates are judged by the hub alone and come while the crowd does. A provider has 0.8 s
+Certificates are judged by the hub alone and come while the crowd does. A provider has 0.7 s
 for its answer, also on a machine that is too busy for that, so its codes are shown before the
 gates are opened and after they are closed.
 """

@@ -1,0 +1,138 @@
+"""One provider that takes connections and never answers, and the lanes beside it.
+
+The shipped service runs in a process of its own. Windows with and without four lanes that ask
+the silent provider take turns, so that what others do on the machine disturbs both alike; the
+same lanes of another kind check people all the while. Six codes that the provider does answer,
+between the windows, keep its breaker closed, as it is before anybody knows what has happened.
+"""
+
+import asyncio
+import itertools
+import json
+import secrets
+import statistics
+import time
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from twinstile import rehearsal
+from twinstile.demo import hub as hubs
+from twinstile.demo.client import Json, connect, mapping
+from twinstile.demo.codes import Code, Fault, simulated
+from twinstile.demo.documents import guest_id
+from twinstile.demo.tablets import Tablet
+
+LANES = 4
+WINDOW_S = 0.8
+PAUSE_S = 0.01
+ANSWERED = 6
+"""Ten of twenty questions without an answer would open the breaker: of ten here, four are."""
+NAME = "张伟"
+_SERIALS = itertools.count(1)
+
+
+async def measured(folder: Path, windows: int) -> dict[str, object]:
+    """`windows` of each kind. Raises `SystemExit` for an answer that is not as it must be."""
+    secret = secrets.token_hex(16).encode()
+    codes = {
+        "SILENT": Code("green", NAME, fault=Fault.BLACK_HOLE),
+        "SAID": Code("green", NAME),
+    }
+    async with (
+        simulated("generic-rest", secret, codes) as provider,
+        _lanes(folder, provider.url, secret) as (plain, asking),
+    ):
+        for _ in range(2):  # what a first request loads is no part of it
+            await _answered(asking)
+            await _window(plain, [])
+        calm: list[list[float]] = []
+        beside: list[list[float]] = []
+        silent: list[float] = []
+        for _ in range(windows):
+            calm.append((await _window(plain, []))[0])
+            waits, answers = await _window(plain, asking)
+            beside.append(waits)
+            silent += answers
+            await _answered(asking)
+    return {
+        "black_hole_p99_ratio": round(_p99s(beside) / _p99s(calm), 3),
+        "black_hole_answer_max_ms": round(1000 * max(silent), 1),
+        "black_hole_p99_ms": round(1000 * _p99s(beside), 2),
+        "black_hole_calm_p99_ms": round(1000 * _p99s(calm), 2),
+        "black_hole_asked": len(silent),
+    }
+
+
+def _p99s(windows: list[list[float]]) -> float:
+    """The median of the windows' own: one that the machine slept through does not decide."""
+    return statistics.median(statistics.quantiles(one, n=100)[-1] for one in windows)
+
+
+async def _window(plain: list[Tablet], asking: list[Tablet]) -> tuple[list[float], list[float]]:
+    """How long each check waited in one window: of lanes beside, and of those that ask."""
+    ends = time.monotonic() + WINDOW_S
+
+    async def work(tablet: Tablet) -> list[float]:
+        waits: list[float] = []
+        while time.monotonic() < ends:
+            waits.append(await _check(tablet, "CLEARED"))
+            await asyncio.sleep(PAUSE_S)
+        return waits
+
+    async with asyncio.TaskGroup() as at_once:
+        works = [at_once.create_task(work(tablet)) for tablet in plain]
+        asked = [at_once.create_task(_check(one, "SECONDARY", "SILENT")) for one in asking]
+    return [wait for one in works for wait in one.result()], [one.result() for one in asked]
+
+
+async def _answered(asking: list[Tablet]) -> None:
+    for _ in range(ANSWERED):
+        await _check(asking[0], "CLEARED", "SAID")
+
+
+async def _check(tablet: Tablet, state: str, text: str | None = None) -> float:
+    """Seconds until the answer, which must lead to that state."""
+    status = "PENDING" if text else "GREEN"
+    scanned = {"scanned": {"text": text}} if text else {}
+    began = time.monotonic()
+    answer = await tablet.check({**_somebody(), "credential": {"status": status}, **scanned})
+    spent = time.monotonic() - began
+    if answer.state != state:
+        told = (answer.credential or {}).get("outcome")
+        raise SystemExit(f"a check led to {answer.state}, not to {state}: {told}")
+    if state == "SECONDARY" and mapping(answer.credential)["colour"] != "UNKNOWN":
+        raise SystemExit("of a silent provider something is known")
+    return spent
+
+
+def _somebody() -> Json:
+    """Who was never here before: what was found of one says nothing of the next."""
+    number = guest_id(next(_SERIALS)).number
+    return {
+        "assistance": False,
+        "illness": False,
+        "temperature": {"value": 36.6, "method": "WALK_THROUGH"},
+        "identity": {
+            "document": {"kind": "RESIDENT_ID", "number": number, "name": NAME},
+            "result": "MATCH",
+            "method": "READER",
+        },
+    }
+
+
+@asynccontextmanager
+async def _lanes(
+    folder: Path, url: str, secret: bytes
+) -> AsyncGenerator[tuple[list[Tablet], list[Tablet]]]:
+    """Tablets of a service of its own: those that ask nobody, and those that do."""
+    (folder / "secret").write_bytes(secret)
+    members = {"name": "silent", "profile": "generic-rest", "url": url, "app_id": "bench"}
+    members |= {"secret_file": str(folder / "secret")}
+    lines = [f"{name} = {json.dumps(told)}" for name, told in members.items()]
+    file = folder / "providers.toml"
+    file.write_text("\n".join(["[[provider]]", *lines, "inside = true"]))
+    settings = {"TWINSTILE_PROVIDERS_FILE": str(file)}
+    async with rehearsal.stage(folder, settings) as stage, connect(stage.base_url) as service:
+        day = await hubs.open_hub(service, stage.bootstrap, 2 * LANES)
+        yield list(day.lanes[:LANES]), list(day.lanes[LANES:])
