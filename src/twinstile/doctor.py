@@ -17,7 +17,7 @@ from pathlib import Path
 import asyncpg
 from sqlalchemy.exc import SQLAlchemyError
 
-from twinstile import backups, opening, serving
+from twinstile import backups, doctor_credentials, opening, serving
 from twinstile.arrivals.feeds import config, faults, standing
 from twinstile.arrivals.feeds.standing import CONDITIONS, Condition
 from twinstile.opening import Place
@@ -26,6 +26,7 @@ from twinstile.platform.crypto import KeyUnavailable
 from twinstile.platform.db import MIN_SERVER_VERSION, Database
 from twinstile.platform.embedded import EmbeddedError
 from twinstile.platform.errors import Problem
+from twinstile.platform.masters import MasterUnavailable
 from twinstile.platform.revisions import Standing
 from twinstile.platform.settings import Settings, SettingsError
 from twinstile.policy.entry import validator as entry_rules
@@ -66,6 +67,8 @@ def examine(overrides: dict[str, object]) -> Iterator[Finding]:
     yield Finding("settings", f"profile {configuration.profile}, hub {configuration.hub_id}")
     yield _entry_rules(configuration)
     yield from _gateways(configuration)
+    for told in asyncio.run(doctor_credentials.providers(configuration)):
+        yield Finding(*told)
     folder = _folder(configuration.data_path)
     yield folder
     if folder.well:
@@ -273,11 +276,14 @@ async def _rows(place: Place, configuration: Settings) -> list[Finding]:
         async with database.reading() as tx:
             channels = await queries.channels(tx, hub_id, known, clock.now())
             feeds = await standing.of(tx, config.of(configuration), clock.now())
-    except Problem as problem:
-        return [Finding("messages and feeds", problem.title, "look again")]
+            keys = opening.key_ring(configuration).of(hub_id)
+            trust = await doctor_credentials.trust(tx, configuration, keys)
+    except (Problem, KeyUnavailable, MasterUnavailable) as error:
+        why = error.title if isinstance(error, Problem) else type(error).__name__
+        return [Finding("messages, feeds and trust list", why, "look again")]
     finally:
         await database.close()
-    return [*map(_channel, channels), *map(feed, feeds)]
+    return [*map(_channel, channels), *map(feed, feeds), *(Finding(*one) for one in trust)]
 
 
 def feed(one: standing.Standing) -> Finding:

@@ -19,6 +19,7 @@ from twinstile.arrivals.feeds.polling import Asker
 from twinstile.cases import dispositions, waits
 from twinstile.credentials.sources import fetching
 from twinstile.credentials.sources import settings as sources
+from twinstile.credentials.trusting.lists import Lists
 from twinstile.opening import Place
 from twinstile.platform import access, approvals, clock, jobs, observe, schema, sealer
 from twinstile.platform.db import Database
@@ -33,6 +34,7 @@ from twinstile.screening.flow import (
     feeds,
     late_cases,
     settling,
+    trust,
     unmatched,
 )
 from twinstile.screening.notices import alarm, automatic, sending
@@ -191,11 +193,18 @@ def _feeds(house: House) -> HubWork:
 
 
 def _trust(house: House) -> HubWork:
-    """Fetch trust lists where the operator has named sources."""
+    """Fetch trust lists where the operator has named sources, and see how old they are."""
     told = sources.of(house.settings)
 
+    held = Lists()
+
     async def work(hub_id: str, now: datetime) -> None:
-        await fetching.run(house.database, house.keys.of(hub_id), told, hub_id, now)
+        keys = house.keys.of(hub_id)
+        try:
+            await fetching.run(house.database, keys, told, hub_id, now)
+        finally:
+            async with house.database.transaction() as tx:
+                await trust.watch(tx, held, keys, hub_id, now)
 
     return work
 

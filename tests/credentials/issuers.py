@@ -6,11 +6,14 @@ from base64 import b64encode
 import _issuing as made
 import httpx2
 import people
+import sqlalchemy as sa
 from hubs import Hub
 from people import Json
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from twinstile.credentials import certificates
 from twinstile.credentials.trust import Domain
+from twinstile.opening import Place
 from twinstile.platform import clock
 from twinstile.platform.roles import Role
 
@@ -62,3 +65,14 @@ def scanned(signer: int, body: Json = made.CERTIFICATE, sub: int = 1) -> str:
     content = made.claims(body, sub, iat=second - 60, exp=second + 3600)
     kid = certificates.read(CERTIFICATES[signer]).kid
     return made.dcc(SIGNERS[signer], content, kid)
+
+
+async def overwritten(hub: Hub, place: Place, document: str) -> None:
+    """Write over the lists of a hub, as somebody who owns the table can."""
+    engine = create_async_engine(place.owner_url)
+    async with engine.begin() as owner:
+        await owner.execute(
+            sa.text("UPDATE trust_list SET document = :d WHERE hub_id = :h"),
+            {"d": document, "h": hub.hub_id},
+        )
+    await engine.dispose()

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import _issuing as made
 import pytest
-import sqlalchemy as sa
 from cryptography.hazmat.primitives.asymmetric import rsa
 from hubs import Hub
 from issuers import (
@@ -17,12 +16,12 @@ from issuers import (
     begin,
     decide,
     listed,
+    overwritten,
     put,
     scanned,
     text,
 )
 from people import Json
-from sqlalchemy.ext.asyncio import create_async_engine
 
 from twinstile.credentials import certificates
 from twinstile.credentials.trust import Denied, Domain, HashType, Slice, digest
@@ -285,7 +284,7 @@ def test_two_issuers_of_cards_may_have_one_key() -> None:
 
 def test_authorities_of_one_name_beyond_some_are_not_tried() -> None:
     """Each would be tried on each key: some hundred by some thousand signatures."""
-    roots = [made.der(made.certificate(AUTHORITY, AUTHORITY, authority=True)) for _ in range(9)]
+    roots = [made.certificate(AUTHORITY, AUTHORITY, authority=True) for _ in range(9)]
     assert len(set(roots)) == 9
     found = believed(authorities=tuple(map(text, roots)))
     assert len(found.authorities) == snapshots.MOST_NAMESAKES
@@ -299,13 +298,7 @@ async def test_of_a_list_that_the_hub_did_not_sign_nothing_is_signed_again(
     await begin(hub, 1, listed(CERTIFICATES[0], hours=2))
     planted = snapshots.believe(offered(*CERTIFICATES))
     held = snapshots.follow(offered(*CERTIFICATES), planted, None)
-    engine = create_async_engine(place.owner_url)
-    async with engine.begin() as owner:
-        await owner.execute(
-            sa.text("UPDATE trust_list SET document = :d WHERE hub_id = :h"),
-            {"d": snapshots.written(held, planted.authorities), "h": hub.hub_id},
-        )
-    await engine.dispose()
+    await overwritten(hub, place, snapshots.written(held, planted.authorities))
     asked = (await put(hub, 2, listed(*CERTIFICATES, hours=1))).json()
     assert (asked["in_force"], asked["added"], asked["new_authorities"]) == (False, 3, 1)
     done = await decide(hub, asked["approval"]["approval_id"])

@@ -122,6 +122,27 @@ FEED_DELIVERIES = Gauge(
     multiprocess_mode="mostrecent",
     registry=REGISTRY,
 )
+PROVIDER_SECONDS = Histogram(
+    "twinstile_provider_seconds",
+    "What online providers of health codes answered, and in what time",
+    ("provider", "outcome"),
+    buckets=(0.05, 0.1, 0.2, 0.4, 0.8),
+    registry=REGISTRY,
+)
+PROVIDER_OPEN = Gauge(
+    "twinstile_provider_left_alone",
+    "1: the provider fails, and is asked again later",
+    ("provider",),
+    multiprocess_mode="livemax",
+    registry=REGISTRY,
+)
+TRUST_AGE = Gauge(
+    "twinstile_trust_list_age_seconds",
+    "How old the trust list in force was at the last look",
+    ("hub",),
+    multiprocess_mode="mostrecent",
+    registry=REGISTRY,
+)
 TRUST_FETCHES = Counter(
     "twinstile_trust_fetches_total",
     "Times a source of trust lists was asked, by what came of it",

@@ -270,6 +270,8 @@ class AlertKind(StrEnum):
     """A receiver will not take a patient, and no other was found."""
     CHANNEL_DOWN = "CHANNEL_DOWN"
     """Messages to travellers do not leave by a channel."""
+    TRUST_LIST_STALE = "TRUST_LIST_STALE"
+    """The list that certificates are judged by is older than a day, or what is new waits."""
     FEED_STALE = "FEED_STALE"
     """A department was not heard of for longer than agreed: verify by hand."""
     FEED_REJECTS = "FEED_REJECTS"

@@ -195,6 +195,10 @@ ALERTS: Final[Mapping[AlertKind, Phrase]] = {
     AlertKind.RETROSPECTIVE: Phrase(
         "Passed, and should have been stopped: look again", "事后比对异常 · 请复核"
     ),
+    AlertKind.TRUST_LIST_STALE: Phrase(
+        "The trust list grows old: bring or agree on a newer one",
+        "信任列表即将过期 · 请导入或审批新版本",
+    ),
     AlertKind.FEED_STALE: Phrase(
         "A department is not heard of: verify by hand", "部门数据中断 · 请人工核验"
     ),

@@ -6,6 +6,7 @@ Nobody at a lane waits longer than `WITHIN_S`. A provider that does not answer t
 
 import asyncio
 import secrets
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -17,9 +18,9 @@ from twinstile.credentials.providers.answers import AnswerUnusable
 from twinstile.credentials.providers.profiles import Profile
 from twinstile.credentials.providers.questions import Sign
 from twinstile.credentials.types import Assessment, Context, Outcome, ProviderHealth, Scheme
-from twinstile.platform import clock
-from twinstile.platform.breaker import Breaker
-from twinstile.platform.outbound import CallFault, Outbound
+from twinstile.platform import clock, observe
+from twinstile.platform.breaker import Breaker, BreakerState
+from twinstile.platform.outbound import Answer, CallFault, Outbound
 
 WITHIN_S: Final = 0.7
 """For a provider, its name, its connection and its answer: of the 0.8 s that a lane waits at
@@ -54,6 +55,24 @@ class Online:
         return Scheme.ONLINE if known and raw.strip() else None
 
     async def verify(self, raw: str, context: Context) -> Assessment:
+        """What the provider knows of a code; what it took is counted by its outcome."""
+        begun = time.perf_counter()
+        found = await self._verify(raw, context)
+        outcome = _COUNTED.get(found.outcome, "answered")
+        took = time.perf_counter() - begun
+        observe.PROVIDER_SECONDS.labels(self.name, outcome).observe(took)
+        left_alone = self._breaker.state is not BreakerState.CLOSED
+        observe.PROVIDER_OPEN.labels(self.name).set(left_alone)
+        return found
+
+    async def probe(self) -> Answer:
+        """Whether it can be reached: any answer to a request that asks of no code.
+
+        Raises `CallFault`.
+        """
+        return await self.calls.call("GET", self.url, {"Accept-Encoding": "identity"})
+
+    async def _verify(self, raw: str, context: Context) -> Assessment:
         if len(raw) > LONGEST:
             return answers.unanswered(Outcome.INVALID_ENCODING, context.now)
         if not self._breaker.allows(self.now()) or self._places.locked():
@@ -106,6 +125,11 @@ class Online:
         return answers.unanswered(outcome, at)
 
 
+_COUNTED: Final[Mapping[Outcome, str]] = {
+    Outcome.INVALID_ENCODING: "not-asked",
+    Outcome.PROVIDER_TIMEOUT: "timeout",
+    Outcome.PROVIDER_UNAVAILABLE: "unavailable",
+}
 _REFUSED: Final = (
     HTTPStatus.UNAUTHORIZED,
     HTTPStatus.FORBIDDEN,

@@ -50,6 +50,7 @@ PLANS: Final[Mapping[AlertKind, Plan | None]] = {
     AlertKind.CARE_OVERDUE: Plan(timedelta(minutes=10), "duty_commander"),
     AlertKind.RECEIVER_DECLINED: Plan(timedelta(minutes=10), "duty_commander"),
     AlertKind.CHANNEL_DOWN: Plan(timedelta(minutes=10), "duty_commander"),
+    AlertKind.TRUST_LIST_STALE: Plan(timedelta(hours=1), "duty_commander"),
     AlertKind.FEED_STALE: Plan(timedelta(minutes=15), "duty_commander"),
     AlertKind.FEED_REJECTS: Plan(timedelta(minutes=30), "duty_commander"),
     AlertKind.FEED_UNMATCHED: Plan(timedelta(minutes=30), "duty_commander"),
