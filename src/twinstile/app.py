@@ -14,6 +14,7 @@ from twinstile.arrivals import api as arrivals
 from twinstile.arrivals.feeds import api as feeds
 from twinstile.arrivals.tags import Tagger
 from twinstile.cases import api as cases
+from twinstile.cases.reporting import api as reporting
 from twinstile.cases.transfers import api as transfers
 from twinstile.cases.wards import api as wards
 from twinstile.contract import Documented
@@ -86,6 +87,7 @@ ROUTERS = (
     feeds.pushed,
     cases.router,
     wards.router,
+    reporting.router,
     travellers.router,
     transfers.router,
     desk.router,

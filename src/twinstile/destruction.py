@@ -84,6 +84,7 @@ PURGED: Final = (
     "care",
     "stay",
     "case_wait",
+    "suspicion",
     "contact",
     "contact_list",
     "leg",

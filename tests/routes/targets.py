@@ -386,6 +386,38 @@ TARGETS = (
     ),
     Target(
         "PUT",
+        f"/v1/cases/{_SOME}/suspicions/{_SOME}",
+        Role.MEDIC,
+        lambda: {
+            "within": "TWO_HOURS",
+            "case_class": "SUSPECTED",
+            "disease": "0202",
+            "suspected_at": people.now(),
+        },
+        (
+            *at("/within", "/case_class", of=WORDS),
+            *at("/disease", of=SLUGS),
+            *at("/suspected_at", of=MOMENTS),
+            Fault("/suspected_at", '"2098-01-01T00:00:00Z"', "out-of-range"),
+            Fault("/due_at", f'"{people.now()}"', "unknown-field"),
+        ),
+    ),
+    Target(
+        "PUT",
+        f"/v1/suspicions/{_SOME}/filing",
+        Role.MEDIC,
+        lambda: {"filed_at": people.now(), "reference": CANARY},
+        (*at("/filed_at", of=MOMENTS), *at("/reference", of=TEXTS)),
+    ),
+    Target(
+        "POST",
+        f"/v1/cases/{_SOME}/report-card:reveal",
+        Role.MEDIC,
+        lambda: {"purpose": "LEGAL_DUTY", "reason": CANARY},
+        (*at("/purpose", of=WORDS), *at("/reason", of=TEXTS)),
+    ),
+    Target(
+        "PUT",
         f"/v1/deferrals/{_SOME}/destination",
         Role.EPIDEMIOLOGIST,
         lambda: {"area": "330106"},

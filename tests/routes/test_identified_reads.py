@@ -151,12 +151,37 @@ async def _read(hub: Hub, _: Mapping[str, object]) -> Response:
     return await hub.client(Role.SUPERVISOR).post(path, json={"purpose": "SUBJECT_REQUEST"})
 
 
+async def _suspected(hub: Hub, known: Mapping[str, object]) -> str:
+    body = {
+        "within": "TWO_HOURS",
+        "case_class": "SUSPECTED",
+        "disease": "0202",
+        "suspected_at": people.now(),
+    }
+    path = f"/v1/cases/{known['case_id']}"
+    await hub.client(Role.MEDIC).put(f"{path}/suspicions/{uuid4()}", json=body)
+    return path
+
+
+async def _card(hub: Hub, known: Mapping[str, object]) -> Response:
+    path = await _suspected(hub, known)
+    return await hub.client(Role.MEDIC).get(f"{path}/report-card")
+
+
+async def _card_revealed(hub: Hub, known: Mapping[str, object]) -> Response:
+    path = await _suspected(hub, known)
+    body = {"purpose": "LEGAL_DUTY"}
+    return await hub.client(Role.MEDIC).post(f"{path}/report-card:reveal", json=body)
+
+
 READS: Mapping[str, Callable[[Hub, Mapping[str, object]], Awaitable[Response]]] = {
     "GET /v1/cases/{case_id}/person": _masked,
     "POST /v1/deferrals/{deferral_id}/person:reveal": _settled,
     "POST /v1/cases/{case_id}/person:reveal": _revealed,
     "POST /v1/contact-lists/{list_id}/contacts/{number}/person:reveal": _contact,
     "POST /v1/exports/contacts/{approval_id}:take": _contacts_taken,
+    "GET /v1/cases/{case_id}/report-card": _card,
+    "POST /v1/cases/{case_id}/report-card:reveal": _card_revealed,
     "POST /v1/lookups": _looked_up,
     "POST /v1/runs/{run_id}/outstanding:reveal": _missed,
     "PUT /v1/links/{link_id}": _linked,
@@ -308,6 +333,7 @@ _UNTRIED = {
     "GET /v1/destructions/{key_id}",  # no key of this hub was destroyed yet
     "GET /v1/ledger/{event_id}/proof",  # nothing of this hub is sealed yet
     "GET /v1/feeds/{feed}/quarantine",  # it has no feed: see tests/arrivals/test_feed_api.py
+    "GET /v1/cases/{case_id}/report-card",  # nobody suspects: tests/cases/test_reporting.py
     "GET /v1/contact-lists/{list_id}",  # tests/screening/test_contacts.py
     "GET /v1/trust-lists/{number}",  # it has no list: see tests/credentials/test_lists.py
     "GET /v1/declarations/own",  # asked with a receipt: see tests/travellers
@@ -335,6 +361,7 @@ async def test_a_whole_name_is_given_where_it_is_asked_for_and_nowhere_else(hub:
     assert whole == {
         "POST /v1/cases/{case_id}/person:reveal",
         "POST /v1/exports/identified/{approval_id}:take",
+        "POST /v1/cases/{case_id}/report-card:reveal",
         "POST /v1/exports/contacts/{approval_id}:take",
         "POST /v1/contact-lists/{list_id}/contacts/{number}/person:reveal",
         "POST /v1/deferrals/{deferral_id}/person:reveal",
@@ -372,6 +399,7 @@ def test_whatever_opens_an_identity_records_that_it_did() -> None:
         "cases/api.py",
         "export/identified.py",
         "export/traced.py",
+        "cases/reporting/card.py",
         "screening/contacts/tracing.py",
         "screening/flow/deferrals.py",
         "screening/outstanding/entries.py",

@@ -183,6 +183,12 @@ ALLOWED: Mapping[str, frozenset[str]] = {
     "PUT /v1/deferrals/{deferral_id}/destination": frozenset(
         {Role.SUPERVISOR, Role.DUTY_COMMANDER, Role.EPIDEMIOLOGIST}
     ),
+    "PUT /v1/cases/{case_id}/suspicions/{suspicion_id}": CASE_WRITERS,
+    "PUT /v1/suspicions/{suspicion_id}/filing": CASE_WRITERS,
+    "GET /v1/suspicions": CASE_READERS,
+    "GET /v1/cases/{case_id}/suspicions": CASE_READERS,
+    "GET /v1/cases/{case_id}/report-card": frozenset({Role.MEDIC}),
+    "POST /v1/cases/{case_id}/report-card:reveal": frozenset({Role.MEDIC}),
     "POST /v1/exports/contacts": frozenset({Role.EPIDEMIOLOGIST}),
     "POST /v1/exports/contacts/{approval_id}:take": frozenset({Role.EPIDEMIOLOGIST}),
     "POST /v1/exports/identified": frozenset({Role.EPIDEMIOLOGIST}),

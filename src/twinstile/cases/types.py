@@ -182,6 +182,8 @@ class Wait(StrEnum):
 
     CARE = "CARE"  # the next look at somebody in a room
     RECEIVER = "RECEIVER"  # another receiver, after one has declined
+    REPORT_SOON = "REPORT_SOON"  # the report the law asks for, shortly before its time is up
+    REPORT = "REPORT"  # the same, when its time is up
 
 
 Transition = machine.Transition[CaseState, CaseEvent]

@@ -26,12 +26,16 @@ MOST_LATE: Final = 500
 AGAIN: Final[Mapping[Wait, timedelta]] = {
     Wait.CARE: timedelta(minutes=10),
     Wait.RECEIVER: timedelta(minutes=10),
+    Wait.REPORT_SOON: timedelta(minutes=15),
+    Wait.REPORT: timedelta(minutes=15),
 }
 """After how long it rings again."""
 
 LIVES_IN: Final[Mapping[Wait, frozenset[CaseState]]] = {
     Wait.CARE: frozenset({CaseState.ASSESSING, CaseState.DISPOSED}),
     Wait.RECEIVER: frozenset(),
+    Wait.REPORT_SOON: frozenset(CaseState),  # the law's clock: no state ends it
+    Wait.REPORT: frozenset(CaseState),
 }
 """A wait ends when its case moves, unless to one of these states."""
 

@@ -267,6 +267,8 @@ class AlertKind(StrEnum):
     CARE_OVERDUE = "CARE_OVERDUE"
     """Nobody has looked at somebody in a room in time."""
     RECEIVER_DECLINED = "RECEIVER_DECLINED"
+    REPORT_DUE = "REPORT_DUE"
+    REPORT_OVERDUE = "REPORT_OVERDUE"
     """A receiver will not take a patient, and no other was found."""
     CHANNEL_DOWN = "CHANNEL_DOWN"
     """Messages to travellers do not leave by a channel."""

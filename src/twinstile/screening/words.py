@@ -185,6 +185,12 @@ ALERTS: Final[Mapping[AlertKind, Phrase]] = {
     AlertKind.CARE_OVERDUE: Phrase(
         "Nobody has looked at the person in the room", "留观人员未按时巡视"
     ),
+    AlertKind.REPORT_DUE: Phrase(
+        "The legal time to report this case is nearly up", "法定报告时限即将届满"
+    ),
+    AlertKind.REPORT_OVERDUE: Phrase(
+        "The legal time to report this case is over", "已超过法定报告时限"
+    ),
     AlertKind.RECEIVER_DECLINED: Phrase(
         "The receiver will not take the patient: find another", "接收单位拒收、需另行安排"
     ),

@@ -26,6 +26,8 @@ class ChangeType(StrEnum):
     """Something a case waits for has not come in time."""
     CASE_ACKNOWLEDGED = "case.acknowledged"
     CASE_ASSESSED = "case.assessed"
+    CASE_SUSPECTED = "case.suspected"
+    CASE_REPORTED = "case.reported"
     CASE_CONTACTS = "case.contacts-traced"
     DEFERRAL_ROUTED = "deferral.routed"
     DEFERRAL_CLOSED = "deferral.closed"
@@ -66,6 +68,10 @@ TERMS: Mapping[PartnerKind, Mapping[ChangeType, Fields]] = {
         ChangeType.CASE_LATE: dict.fromkeys(("case_no", "waits_for", "since"), Use.AS_IS),
         ChangeType.CASE_ACKNOWLEDGED: dict.fromkeys(("case_no", "reply"), Use.AS_IS),
         ChangeType.CASE_ASSESSED: dict.fromkeys(("case_no", "before", "severity"), Use.AS_IS),
+        ChangeType.CASE_SUSPECTED: dict.fromkeys(
+            ("case_no", "within", "case_class", "disease", "due_at"), Use.AS_IS
+        ),
+        ChangeType.CASE_REPORTED: dict.fromkeys(("case_no", "in_time"), Use.AS_IS),
         ChangeType.CASE_CONTACTS: {
             **dict.fromkeys(("case_no", "close", "general", "completeness"), Use.AS_IS),
             "list_id": Use.PSEUDONYM,

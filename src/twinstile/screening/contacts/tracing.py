@@ -102,6 +102,7 @@ async def trace(
     named = await vault.hold(tx, keys, who.hub_id, key_id, people, at)
     known = replace(gathered.known, named=geometry.share(named, len(people)))
     close = sum(one.contact_class is ContactClass.CLOSE for one in contacts)
+    counts = {"close": close, "general": len(contacts) - close}
     await tx.sql.execute(
         insert(ContactList).values(
             hub_id=who.hub_id,
@@ -114,23 +115,23 @@ async def trace(
             asked=asked.content,
             runs=[run.trip.run_id for run in gathered.runs],
             known={**asdict(known), "score": known.score},
-            close=close,
-            general=len(contacts) - close,
+            **counts,
         )
     )
     await _keep(tx, who.hub_id, asked.list_id, contacts, gathered.runs)
-    told: dict[str, object] = {
-        "case_no": case.case_no,
-        "list_id": str(asked.list_id),
-        "close": close,
-        "general": len(contacts) - close,
-        "completeness": known.score,
-    }
+    told = {"case_no": case.case_no, "completeness": known.score, **counts}
+    await _tell(tx, who, asked, told, at)
+    return await one(tx, who.hub_id, asked.list_id)
+
+
+async def _tell(
+    tx: Transaction, who: Principal, asked: Asked, told: Mapping[str, object], at: datetime
+) -> None:
+    body: dict[str, object] = {**told, "list_id": str(asked.list_id)}
     happening = Happening(
-        who.hub_id, TRACED, asked.case_id, at, told, who.device_id, who.operator_id
+        who.hub_id, TRACED, asked.case_id, at, body, who.device_id, who.operator_id
     )
     await events.append(tx, [happening])
-    return await one(tx, who.hub_id, asked.list_id)
 
 
 async def _gather(tx: Reading, hub_id: str, asked: Asked, rules: ContactRules) -> _Gathered:

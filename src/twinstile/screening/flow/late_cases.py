@@ -15,6 +15,8 @@ from twinstile.screening.types import AlertKind
 _OF_WAITS: Final[Mapping[Wait, AlertKind]] = {
     Wait.CARE: AlertKind.CARE_OVERDUE,
     Wait.RECEIVER: AlertKind.RECEIVER_DECLINED,
+    Wait.REPORT_SOON: AlertKind.REPORT_DUE,
+    Wait.REPORT: AlertKind.REPORT_OVERDUE,
 }
 _OF_STATES: Final[Mapping[CaseState, AlertKind]] = {
     **{state: AlertKind.CASE_OVERDUE for state in CaseState if not state.terminal},

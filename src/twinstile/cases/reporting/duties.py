@@ -1,0 +1,201 @@
+"""The legal clock of a case: it begins with a suspicion and ends when the report is filed.
+
+It begins when somebody responsible suspects a notifiable disease, not at the thermometer, and
+has nothing to do with how the case moves: no state ends it, and no deadline of a state is it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import RowMapping, insert, select, tuple_, update
+
+from twinstile.cases import steps, waits
+from twinstile.cases.reporting.tables import Suspicion
+from twinstile.cases.reporting.types import LIMITS, WARNED_BEFORE, CaseClass, Within
+from twinstile.cases.steps import Locked
+from twinstile.cases.types import Wait
+from twinstile.platform import events, paging
+from twinstile.platform.auth import Principal
+from twinstile.platform.db import Reading, Transaction
+from twinstile.platform.errors import (
+    Conflict,
+    FieldFault,
+    Forbidden,
+    IdReused,
+    InvalidInput,
+    NotFound,
+)
+from twinstile.platform.events import Happening
+from twinstile.platform.roles import Role
+
+SUSPECTED: Final = "case.suspected"
+REPORTED: Final = "case.reported"
+REPORTERS: Final = frozenset({Role.MEDIC, Role.EPIDEMIOLOGIST})
+"""Whose suspicion starts the legal clock."""
+OLDEST: Final = timedelta(days=30)
+AHEAD: Final = timedelta(minutes=5)
+"""How far a sender's clock may be ahead of ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Suspected:
+    """What a reporter suspects; `disease` is a code, `suspected_at` by the sender's clock."""
+
+    suspicion_id: UUID
+    within: Within
+    case_class: CaseClass
+    disease: str
+    suspected_at: datetime
+
+
+async def suspect(
+    tx: Transaction, who: Principal, case_id: UUID, said: Suspected, at: datetime
+) -> RowMapping:
+    """Start the legal clock of a case; the same again starts nothing.
+
+    A further suspicion of a case is a correction of the report, with a time of its own. Raises
+    `Forbidden` but for responsible reporters, `InvalidInput` for a moment that cannot be,
+    `NotFound`, `IdReused`.
+    """
+    if who.operator_id is None or not who.roles & REPORTERS:
+        raise Forbidden("A suspicion is stated by a medic or an epidemiologist on shift.")
+    if not at - OLDEST <= said.suspected_at <= at + AHEAD:
+        raise InvalidInput(errors=[FieldFault("/suspected_at", "out-of-range")])
+    case = await steps.lock(tx, who.hub_id, case_id)
+    told: dict[str, object] = {
+        "case_id": case_id,
+        "within": said.within.value,
+        "case_class": said.case_class.value,
+        "disease": said.disease,
+        "suspected_at": said.suspected_at,
+    }
+    earlier = await _find(tx, who.hub_id, said.suspicion_id)
+    if earlier is not None:
+        if any(earlier[name] != value for name, value in told.items()):
+            raise IdReused
+        return earlier
+    return await _start(tx, who, case, told, said, at)
+
+
+async def _start(
+    tx: Transaction,
+    who: Principal,
+    case: Locked,
+    told: Mapping[str, object],
+    said: Suspected,
+    at: datetime,
+) -> RowMapping:
+    """Record a suspicion, tell of it, and ring until the report is filed."""
+    due_at = said.suspected_at + LIMITS[said.within]
+    added = await tx.sql.execute(
+        insert(Suspicion)
+        .values(
+            hub_id=who.hub_id,
+            suspicion_id=said.suspicion_id,
+            due_at=due_at,
+            recorded_at=at,
+            device_id=who.device_id,
+            operator_id=who.operator_id,
+            **told,
+        )
+        .returning(*Suspicion.__table__.columns)
+    )
+    row = added.mappings().one()
+    whose = (who.hub_id, case.case_id)
+    await waits.start(tx, *whose, Wait.REPORT_SOON, said.suspicion_id, due_at - WARNED_BEFORE)
+    await waits.start(tx, *whose, Wait.REPORT, said.suspicion_id, due_at)
+    body: dict[str, object] = {
+        "case_no": case.case_no,
+        "within": said.within.value,
+        "case_class": said.case_class.value,
+        "disease": said.disease,
+        "due_at": due_at.isoformat(),
+    }
+    await _tell(tx, who, SUSPECTED, case.case_id, body, at)
+    return row
+
+
+async def file(
+    tx: Transaction,
+    who: Principal,
+    suspicion_id: UUID,
+    filed_at: datetime,
+    reference: str,
+    at: datetime,
+) -> RowMapping:
+    """Say that the report was filed; the clock stops. The same again changes nothing.
+
+    Raises `NotFound`, `Conflict` where another filing is known, `InvalidInput`.
+    """
+    row = await _find(tx, who.hub_id, suspicion_id)
+    if row is None:
+        raise NotFound("There is no such suspicion.")
+    case = await steps.lock(tx, who.hub_id, row["case_id"])
+    row = await _find(tx, who.hub_id, suspicion_id) or row  # nobody files it meanwhile
+    if row["filed_at"] is not None:
+        if (row["filed_at"], row["reference"]) != (filed_at, reference):
+            raise Conflict("The report was filed before.")
+        return row
+    if not row["suspected_at"] <= filed_at <= at + AHEAD:
+        raise InvalidInput(errors=[FieldFault("/filed_at", "out-of-range")])
+    filed = await tx.sql.execute(
+        update(Suspicion)
+        .where(Suspicion.hub_id == who.hub_id, Suspicion.suspicion_id == suspicion_id)
+        .values(filed_at=filed_at, reference=reference, filed_by=who.operator_id)
+        .returning(*Suspicion.__table__.columns)
+    )
+    for wait in (Wait.REPORT_SOON, Wait.REPORT):
+        await waits.stop(tx, who.hub_id, wait, suspicion_id)
+    in_time = filed_at <= row["due_at"]
+    body: dict[str, object] = {"case_no": case.case_no, "in_time": in_time}
+    await _tell(tx, who, REPORTED, case.case_id, body, at)
+    return filed.mappings().one()
+
+
+async def _tell(
+    tx: Transaction,
+    who: Principal,
+    kind: str,
+    case_id: UUID,
+    body: dict[str, object],
+    at: datetime,
+) -> None:
+    happening = Happening(who.hub_id, kind, case_id, at, body, who.device_id, who.operator_id)
+    await events.append(tx, [happening])
+
+
+async def _find(tx: Reading, hub_id: str, suspicion_id: UUID) -> RowMapping | None:
+    found = await tx.sql.execute(
+        select(*Suspicion.__table__.columns).where(
+            Suspicion.hub_id == hub_id, Suspicion.suspicion_id == suspicion_id
+        )
+    )
+    return found.mappings().one_or_none()
+
+
+async def of_case(tx: Reading, hub_id: str, case_id: UUID) -> list[RowMapping]:
+    """The suspicions of a case, the first one first."""
+    found = await tx.sql.execute(
+        select(*Suspicion.__table__.columns)
+        .where(Suspicion.hub_id == hub_id, Suspicion.case_id == case_id)
+        .order_by(Suspicion.recorded_at, Suspicion.suspicion_id)
+        .limit(100)
+    )
+    return list(found.mappings())
+
+
+async def owed(tx: Reading, hub_id: str, cursor: str | None, limit: int) -> list[RowMapping]:
+    """Reports that are not filed, what is due first comes first; at most `limit`."""
+    place = tuple_(Suspicion.due_at, Suspicion.suspicion_id)
+    wanted = (
+        select(*Suspicion.__table__.columns)
+        .where(Suspicion.hub_id == hub_id, Suspicion.filed_at.is_(None))
+        .order_by(Suspicion.due_at, Suspicion.suspicion_id)
+        .limit(limit)
+    )
+    if cursor is not None:
+        wanted = wanted.where(place > paging.decode(cursor))
+    return list((await tx.sql.execute(wanted)).mappings())
