@@ -6,19 +6,26 @@ nobody, we included, can tell that it was met before.
 """
 
 import contextlib
-import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID, uuid4
 
 import asyncpg
+import orjson
 from sqlalchemy import select
 
 from twinstile.identity import documents
 from twinstile.identity.tables import Held, Vault
 from twinstile.identity.types import Document, DocumentKind, Holder, Sex
-from twinstile.platform.crypto import KeyDestroyed, KeyFiles, decrypt, encrypt, keyed_digest
+from twinstile.platform.crypto import (
+    KeyDestroyed,
+    KeyFiles,
+    decrypt,
+    encrypt,
+    encrypt_all,
+    keyed_digest,
+)
 from twinstile.platform.db import Reading, Transaction
 from twinstile.platform.errors import NotFound
 
@@ -152,10 +159,13 @@ async def shown(keys: KeyFiles, hub_id: str, day: date, people: Sequence[Identit
         list(first),
         [digests[-1] for digests, _ in first.values()],
         [uuid4() for _ in first],
-        [
-            encrypt(key, _pack(person), _seen_at(hub_id, day, digests[0]))
-            for digests, person in first.values()
-        ],
+        encrypt_all(
+            key,
+            [
+                (_pack(person), _seen_at(hub_id, day, digests[0]))
+                for digests, person in first.values()
+            ],
+        ),
         epoch_of(day),
         [person.holder.name is not None for _, person in first.values()],
     )
@@ -273,10 +283,13 @@ async def hold(
     if not known:
         return 0
     key = await keys.obtain(key_id)
-    ciphers = [
-        encrypt(key, _pack(identity), _held_at(hub_id, key_id, person_id))
-        for person_id, identity in known.items()
-    ]
+    ciphers = encrypt_all(
+        key,
+        [
+            (_pack(identity), _held_at(hub_id, key_id, person_id))
+            for person_id, identity in known.items()
+        ],
+    )
     await tx.raw.execute(_HOLD_ALL, hub_id, key_id, at, list(known), ciphers)
     return len(known)
 
@@ -366,21 +379,20 @@ def _held_at(hub_id: str, key_id: str, person_id: UUID) -> bytes:
 
 def _pack(identity: Identity) -> bytes:
     document, holder = identity.document, identity.holder
-    return json.dumps(
+    return orjson.dumps(
         {
             "kind": document.kind,
             "number": document.number,
             "issuer": document.issuer,
             "name": holder.name,
-            "birth_date": holder.birth_date.isoformat() if holder.birth_date else None,
+            "birth_date": holder.birth_date,
             "sex": holder.sex,
-        },
-        ensure_ascii=False,
-    ).encode()
+        }
+    )
 
 
 def _unpack(plain: bytes) -> Identity:
-    fields: dict[str, str | None] = json.loads(plain)
+    fields: dict[str, str | None] = orjson.loads(plain)
     born, sex = fields["birth_date"], fields["sex"]
     return Identity(
         Document(

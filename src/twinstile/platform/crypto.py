@@ -14,7 +14,7 @@ import os
 import re
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -357,8 +357,16 @@ def _lock(path: Path, how: int) -> Generator[None]:
 
 def encrypt(key: bytes, plain: bytes, context: bytes) -> bytes:
     """AES-256-GCM; `context` says where the value stands, so that rows cannot be swapped."""
-    nonce = os.urandom(NONCE_BYTES)
-    return nonce + AESGCM(key).encrypt(nonce, plain, context)
+    return encrypt_all(key, [(plain, context)])[0]
+
+
+def encrypt_all(key: bytes, values: Iterable[tuple[bytes, bytes]]) -> list[bytes]:
+    """As `encrypt`, values with their contexts in order: the key is made ready once."""
+    cipher = AESGCM(key)
+    return [
+        (nonce := os.urandom(NONCE_BYTES)) + cipher.encrypt(nonce, plain, context)
+        for plain, context in values
+    ]
 
 
 def decrypt(key: bytes, cipher: bytes, context: bytes) -> bytes:
