@@ -1,6 +1,6 @@
 """What the database knows that a check's decision needs, read for a whole batch at once."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import cast
@@ -215,7 +215,10 @@ def _situation(  # noqa: PLR0913, PLR0917 # one parameter a column of the statem
     entry_id: str | None,
     r1: bool,  # noqa: FBT001
     last_r2: datetime | None,
-    about: dict[str, object] | None,
+    kin: list[UUID] | None,
+    open_case: dict[str, str] | None,
+    suspicions: dict[str, str] | None,
+    marks: list[str] | None,
     named: dict[str, object] | None,
     latest: dict[str, object] | None,
     party: dict[str, object] | None,
@@ -223,10 +226,10 @@ def _situation(  # noqa: PLR0913, PLR0917 # one parameter a column of the statem
 ) -> Situation:
     return Situation(
         person_id,
-        _about(about) if about else NOBODY,
+        _about(kin, open_case, suspicions, marks) if kin else NOBODY,
         _known(known) if known else None,
         checkpoint,
-        Direction(direction or Direction.UNKNOWN),
+        Direction(direction) if direction else Direction.UNKNOWN,
         lane,
         policy_version,
         run_id,
@@ -240,14 +243,27 @@ def _situation(  # noqa: PLR0913, PLR0917 # one parameter a column of the statem
     )
 
 
-def _about(row: Mapping[str, object]) -> About:
-    suspicions = cast("dict[str, str]", row["suspicions"] or {})
-    open_case = cast("dict[str, str] | None", row["open_case"])
+def _about(
+    kin: Iterable[UUID],
+    open_case: Mapping[str, str] | None,
+    suspicions: Mapping[str, str] | None,
+    marks: Iterable[str] | None,
+) -> About:
+    known = (suspicions or {}).items()
     return About(
-        tuple(map(UUID, cast("list[str]", row["kin"]))),
-        {UUID(of): datetime.fromisoformat(at) for of, at in suspicions.items()},
+        tuple(kin),
+        {UUID(of): datetime.fromisoformat(at) for of, at in known},
         (UUID(open_case["case_id"]), open_case["case_no"]) if open_case else None,
-        frozenset(map(Mark, cast("list[str]", row["marks"] or ()))),
+        frozenset(map(Mark, marks or ())),
+    )
+
+
+def _about_member(row: Mapping[str, object]) -> About:
+    return _about(
+        map(UUID, cast("list[str]", row["kin"])),
+        cast("dict[str, str] | None", row["open_case"]),
+        cast("dict[str, str] | None", row["suspicions"]),
+        cast("list[str] | None", row["marks"]),
     )
 
 
@@ -259,7 +275,7 @@ def _gathering(row: dict[str, object]) -> Gathering:
         cast("int", row["people"]),
         tuple((PartyRole(str(member["role"])), _earlier(member)) for member in members),
         tuple(
-            _about(cast("dict[str, object]", member["about"]))
+            _about_member(cast("dict[str, object]", member["about"]))
             for member in members
             if member["about"]
         ),

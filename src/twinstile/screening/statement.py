@@ -37,18 +37,23 @@ def _earlier_sql(screening: str) -> str:
     return _EARLIER.format(s=screening, case_no=number)
 
 
-_ABOUT = f"""
-jsonb_build_object('kin', {{kin}},
-    'open_case', {OPEN_CASE_SQL.format(hub="$1", people="{kin}")},
-    'suspicions', (
-        SELECT jsonb_object_agg(
-            h.screening_id, coalesce(h.fold -> 'at', to_jsonb(h.referred_at)))
-        FROM (SELECT * FROM screening WHERE person_id = ANY({{kin}}) OFFSET 0) h
-        WHERE h.hub_id = $1 AND h.opened_at > w.observed_at - interval '14 days'
-          AND {UNRESOLVED_SQL.format(s="h")}),
-    'marks', {MARKS_SQL.format(hub="$1", people="{ids}", at="w.observed_at")})
+_OPEN_CASE = OPEN_CASE_SQL.format(hub="$1", people="{kin}")
+_SUSPICIONS = f"""
+(SELECT jsonb_object_agg(h.screening_id, coalesce(h.fold -> 'at', to_jsonb(h.referred_at)))
+ FROM (SELECT * FROM screening WHERE person_id = ANY({{kin}}) OFFSET 0) h
+ WHERE h.hub_id = $1 AND h.opened_at > w.observed_at - interval '14 days'
+   AND {UNRESOLVED_SQL.format(s="h")})
 """  # noqa: S608 # constants of ours
-_ABOUT_THEM = _ABOUT.format(kin="w.kin", ids="w.kin || w.former")
+_MARKS = MARKS_SQL.format(hub="$1", people="{ids}", at="w.observed_at")
+# Columns, and null, of whom a check is about: mostly nothing is told, and that is read fastest.
+_ABOUT_THEM = f"""
+CASE WHEN w.whose IS NOT NULL THEN w.kin END AS kin, {_OPEN_CASE} AS open_case,
+{_SUSPICIONS} AS suspicions, {_MARKS} AS marks
+""".format(kin="w.kin", ids="w.kin || w.former")
+_ABOUT = f"""
+jsonb_build_object('kin', {{kin}}, 'open_case', {_OPEN_CASE}, 'suspicions', {_SUSPICIONS},
+    'marks', {_MARKS})
+"""
 _RUN = "coalesce(e.run_id, w.run_id)"
 _EXPECTED = "coalesce(e.person_id, w.person_id)"
 """Who was written to: the person of the document that the list names."""
@@ -88,7 +93,7 @@ SELECT
     e.entry_id,
     {R1_SQL.format(hub="$1", person=_EXPECTED, run=_RUN)} AS r1,
     {LAST_R2_SQL.format(hub="$1", checkpoint="l.checkpoint", at="w.observed_at")} AS last_r2,
-    CASE WHEN w.whose IS NOT NULL THEN {_ABOUT_THEM} END AS about,
+    {_ABOUT_THEM},
     {_earlier_sql("n")} AS named,
     {_earlier_sql("p")} AS latest,
     CASE WHEN g.party_id IS NOT NULL THEN jsonb_build_object(
