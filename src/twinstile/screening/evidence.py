@@ -1,6 +1,7 @@
 """What the checks of one screening brought, in their order: the fold a decision is made of."""
 
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Final
 
 from twinstile.screening import claims
@@ -60,22 +61,21 @@ class Evidence:
         """
         fresh = brought.reading is not None and VerificationKind.TEMPERATURE in self.reused
         readings = () if fresh else self.readings
-        kinds = set(self.verifications)
-        if brought.reading is not None:
-            kinds.add(VerificationKind.RECHECK if readings else VerificationKind.TEMPERATURE)
-            new = brought.reading
+        kinds = _kinds(
+            measured=brought.reading is not None,
+            again=bool(readings),
+            credential=brought.credential is not None,
+            identity=brought.identity is not None and brought.identity != "NOT_CHECKED",
+        )
+        if (new := brought.reading) is not None:
             taken = (new.tenths, new.method.value, new.error_tenths)
             readings = bounded((taken, *readings) if late else (*readings, taken))
-        if brought.credential is not None:
-            kinds.add(VerificationKind.CREDENTIAL)
-        if brought.identity is not None and brought.identity != "NOT_CHECKED":
-            kinds.add(VerificationKind.IDENTITY)
         return Evidence(
             readings=readings,
             credential=_last_word(self.credential, brought.credential, late=late),
             identity=_last_word(self.identity, brought.identity, late=late),
             illness=self.illness or brought.illness,
-            verifications=frozenset(kinds),
+            verifications=self.verifications | kinds if self.verifications else kinds,
             reminders=self.reminders | brought.reminders,
             services=self.services | brought.services,
             claims=self.claims.joined(brought.claims, late=late)
@@ -94,6 +94,23 @@ class Evidence:
             verifications=parts,
             reused=parts,
         )
+
+
+EMPTY: Final = Evidence()
+
+
+@cache
+def _kinds(
+    *, measured: bool, again: bool, credential: bool, identity: bool
+) -> frozenset[VerificationKind]:
+    """What a check adds to the verifications of its passage."""
+    there = {
+        VerificationKind.RECHECK: measured and again,
+        VerificationKind.TEMPERATURE: measured and not again,
+        VerificationKind.CREDENTIAL: credential,
+        VerificationKind.IDENTITY: identity,
+    }
+    return frozenset(kind for kind, is_there in there.items() if is_there)
 
 
 def _last_word(known: str, brought: str | None, *, late: bool) -> str:

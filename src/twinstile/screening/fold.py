@@ -8,7 +8,7 @@ from uuid import UUID
 
 from twinstile.screening import assisted, claims
 from twinstile.screening.assisted import Assisted
-from twinstile.screening.claims import Packed
+from twinstile.screening.claims import NOTHING, Packed
 from twinstile.screening.evidence import NONE, Evidence
 from twinstile.screening.types import ReminderKind, ServiceKind, VerificationKind
 
@@ -40,6 +40,7 @@ class Along:
 
 
 BEGUN: Final = Along()
+_VERIFICATIONS: Final = tuple(VerificationKind)
 
 
 def along(row: Mapping[str, object]) -> Along:
@@ -56,26 +57,24 @@ def pack(
     beside: Along = BEGUN,
 ) -> dict[str, object]:
     """The columns of a screening that hold its evidence."""
-    claimed = claims.pack(evidence.claims)
+    claimed = claims.pack(evidence.claims) if evidence.claims is not NOTHING else None
     return {
         "fold": {
             "readings": evidence.readings,
             "credential": evidence.credential,
             "identity": evidence.identity,
             "illness": evidence.illness,
-            "device": str(device_id),
-            "at": at.isoformat(),
+            "device": device_id,
+            "at": at,
             **({"claims": claimed} if claimed else {}),
-            **({"party": str(party_id)} if party_id else {}),
+            **({"party": party_id} if party_id else {}),
             **({"emergency": evidence.emergency} if evidence.emergency != NONE else {}),
             **({"reused": sorted(evidence.reused)} if evidence.reused else {}),
             **({"lane": beside.lane} if beside.lane else {}),
             **({"assisted": beside.assisted.packed()} if beside.assisted else {}),
         },
         "reminders": sorted(evidence.reminders),
-        "verifications": [
-            kind.value for kind in VerificationKind if kind in evidence.verifications
-        ],
+        "verifications": [kind for kind in _VERIFICATIONS if kind in evidence.verifications],
         "services": sorted(evidence.services),
     }
 

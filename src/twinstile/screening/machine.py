@@ -247,8 +247,12 @@ def completeness(
     different kinds by independent evidence, so a recheck counts as neither. A service counts
     once offered, whatever the traveller answered.
     """
-    first = verifications >= {VerificationKind.CREDENTIAL, VerificationKind.TEMPERATURE}
+    first = (
+        VerificationKind.CREDENTIAL in verifications
+        and VerificationKind.TEMPERATURE in verifications
+    )
     second = VerificationKind.IDENTITY in verifications
-    counts = (len(reminders), first + second, len(services))
-    complete = all(have >= need for have, need in zip(counts, required, strict=True))
-    return Completeness(*counts, complete)
+    heard, seen, offered = len(reminders), first + second, len(services)
+    to_hear, to_see, to_offer = required
+    complete = heard >= to_hear and seen >= to_see and offered >= to_offer
+    return Completeness(heard, seen, offered, complete)

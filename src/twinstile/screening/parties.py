@@ -168,8 +168,10 @@ class Parties:
         A health credential of the guardian counts as looked at; what it says stays a fact of
         its own (`party.guardian`). Identity and temperature are everybody's own.
         """
+        if self.role(passage) is not PartyRole.MINOR:
+            return evidence, None
         guardian = self._guardian(passage)
-        if self.role(passage) is not PartyRole.MINOR or guardian is None:
+        if guardian is None:
             return evidence, None
         theirs = guardian.evidence
         shown = theirs.verifications & {VerificationKind.CREDENTIAL}

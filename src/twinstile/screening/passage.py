@@ -14,7 +14,7 @@ from twinstile.screening import machine
 from twinstile.screening.bodies import FactStatus
 from twinstile.screening.claims import NOTHING
 from twinstile.screening.declared.types import Shown
-from twinstile.screening.evidence import NONE, Evidence
+from twinstile.screening.evidence import EMPTY, NONE, Evidence
 from twinstile.screening.facts import Earlier, GateCheck, Known, Situation
 from twinstile.screening.fold import BEGUN, Along
 from twinstile.screening.types import (
@@ -203,7 +203,7 @@ def carried_over(
         or last.evidence.reused
         or not timedelta(0) <= check.moment - last.opened_at < window
     ):
-        return Evidence()
+        return EMPTY
     return last.evidence.again()
 
 
@@ -221,6 +221,16 @@ def at_lane(check: GateCheck, passage: Passage, situation: Situation) -> GateChe
     return replace(
         check, brought=brought, evidence=check.evidence | {"category": category.value}
     )
+
+
+def follows(last: Passage, check: GateCheck, policy: HubPolicy) -> tuple[UUID | None, bool]:
+    """What a new passage supersedes, and whether another device just finished that one."""
+    since = abs(check.moment - last.last_at)
+    figures = policy.parameters
+    window = timedelta(minutes=max(figures.passage_minutes, figures.reuse_minutes))
+    close = timedelta(seconds=figures.duplicate_seconds)
+    other_device = last.last_device not in (None, check.device_id)
+    return last.screening_id if since < window else None, other_device and since < close
 
 
 def completeness(evidence: Evidence, policy: HubPolicy) -> Completeness:

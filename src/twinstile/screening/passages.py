@@ -4,7 +4,7 @@ Checks are decided one after the other, so that each sees those before it: a fev
 reading of one person give the same result in one batch as in two.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
@@ -19,7 +19,7 @@ from twinstile.screening.deadlines import due
 from twinstile.screening.evidence import Evidence
 from twinstile.screening.facts import NOBODY, About, GateCheck, Situation
 from twinstile.screening.flow.alerts import Raised
-from twinstile.screening.fold import Along
+from twinstile.screening.fold import BEGUN, Along
 from twinstile.screening.parties import WAITING, Parties, flagged
 from twinstile.screening.passage import (
     UNRESOLVED,
@@ -30,6 +30,7 @@ from twinstile.screening.passage import (
     at_lane,
     carried_over,
     completeness,
+    follows,
     heard,
     joins,
     opened_by,
@@ -54,15 +55,14 @@ class Batch:
         self._policies = policies
         self._received = received
         self._zone = zone
-        self._passages: dict[UUID, Passage] = {}
+        self.touched: dict[UUID, Passage] = {}
         self._of_person: dict[UUID, dict[UUID, None]] = {}
         self._about: dict[UUID, About] = {}
-        self.parties = Parties(self._passages, zone)
+        self.parties = Parties(self.touched, zone)
         self._seen: dict[UUID, tuple[GateCheck, Recorded]] = {}
         self.done: list[Recorded] = []
         self.check_rows: list[dict[str, object]] = []
         self.event_rows: list[dict[str, object]] = []
-        self.touched: dict[UUID, Passage] = {}
         self.alerts: list[Raised] = []
         self.came: dict[UUID, ScreeningState] = {}
         """In which state each passage was before this batch."""
@@ -144,7 +144,7 @@ class Batch:
         begins_with = None if passage.checks else passage.evidence
         beside = surroundings.told(stood, evidence, begins_with)
         self.check_rows.append(rows.of_check(check, after, answer, guardian, beside))
-        told = {"check": str(check.id)} | rows.told(decision)
+        told = {"check": check.id, **rows.words(decision).told}
         self.event_rows.append(
             rows.of_event(check, "screening.checked", after.screening_id, told)
         )
@@ -153,7 +153,7 @@ class Batch:
 
     def _keep(self, before: ScreeningState, after: Passage) -> None:
         self.came.setdefault(after.screening_id, before)
-        self._passages[after.screening_id] = self.touched[after.screening_id] = after
+        self.touched[after.screening_id] = after
         if after.person_id:
             self._of_person.setdefault(after.person_id, {})[after.screening_id] = None
 
@@ -194,8 +194,8 @@ class Batch:
                 minor.state,
                 replace(moved, checks=minor.checks, last_device=minor.last_device),
             )
-            inherited = {"party_id": str(after.party_id), "from": str(after.screening_id)}
-            told = inherited | rows.told(decision)
+            inherited = {"party_id": after.party_id, "from": after.screening_id}
+            told = {**inherited, **rows.words(decision).told}
             self.event_rows.append(
                 rows.of_event(check, "screening.inherited", minor.screening_id, told)
             )
@@ -219,13 +219,14 @@ class Batch:
         told = check.id, check.decided, whole
         if cause is not None:
             self.reviews.append(Review(cause, passage.screening_id, *told))
-        _, others = self._earlier(check, situation)
-        self.reviews += [
-            Review(Cause.LATER_PASSAGE, other.screening_id, *told)
-            for other in others
-            if other.screening_id != passage.screening_id
-            and reviews.cleared_since(check, whole, other)
-        ]
+        if whole.verdict in reviews.STOPPED:
+            _, others = self._earlier(check, situation)
+            self.reviews += [
+                Review(Cause.LATER_PASSAGE, other.screening_id, *told)
+                for other in others
+                if other.screening_id != passage.screening_id
+                and reviews.cleared_since(check, other)
+            ]
         return decision, alone if decision is unaware else around
 
     def _around(
@@ -234,14 +235,16 @@ class Batch:
         """What a decision about this passage, with this evidence, takes from around it."""
         policy = self._policies[situation.policy_version]
         day = check.moment.astimezone(self._zone).date()
+        about = self._told_of(passage)
+        mine = self._of(about.kin)
         return Around(
             check.moment,
             day,
-            prior_hold=self._suspected(check, passage, policy),
-            open_case=self._open_case(passage) is not None,
+            prior_hold=_suspected(check, passage, about, mine, policy),
+            open_case=_open_case(about, mine) is not None,
             company=self.parties.company(passage, policy, check.moment),
             direction=situation.direction,
-            marks=self._told_of(passage).marks,
+            marks=about.marks,
             received=self._received.listed_met(evidence.claims.stays, day),
         )
 
@@ -254,18 +257,6 @@ class Batch:
 
     def _told_of(self, passage: Passage) -> About:
         return self._about.get(passage.person_id, NOBODY) if passage.person_id else NOBODY
-
-    def _suspected(self, check: GateCheck, passage: Passage, policy: HubPolicy) -> bool:
-        """Whether another screening of this person raised a suspicion nobody has resolved."""
-        window = timedelta(hours=policy.parameters.hold_window_hours)
-        about = self._told_of(passage)
-        known = dict(about.suspicions)
-        for mine in self._of(about.kin):
-            known.pop(mine.screening_id, None)
-            if mine.state in UNRESOLVED or (mine.referred_at and not mine.state.terminal):
-                known[mine.screening_id] = mine.last_at
-        known.pop(passage.screening_id, None)
-        return any(abs(check.moment - at) < window for at in known.values())
 
     def _passage(
         self, check: GateCheck, situation: Situation, policy: HubPolicy
@@ -284,12 +275,9 @@ class Batch:
                     entry_id=earlier.entry_id or situation.entry_id,
                 ), False
         last = max((e for e in (named, *others) if e), key=lambda e: e.last_at, default=None)
-        figures = policy.parameters
-        window = timedelta(minutes=max(figures.passage_minutes, figures.reuse_minutes))
-        close = timedelta(seconds=policy.parameters.duplicate_seconds)
-        since = abs(check.moment - last.last_at) if last else timedelta.max
+        supersedes, conflict = follows(last, check, policy) if last else (None, False)
         # A name that is taken, by whomever, is not given to a second screening.
-        taken = situation.named is not None or check.screening_id in self._passages
+        taken = situation.named is not None or check.screening_id in self.touched
         fresh = Passage(
             check.id if taken or check.screening_id is None else check.screening_id,
             person_id,
@@ -299,17 +287,16 @@ class Batch:
             machine.START,
             check.moment,
             carried_over(last, person_id, check, policy),
-            last.screening_id if last and since < window else None,
+            supersedes,
             None,
             None,
             None,
             0,
             None,
             check.moment,
-            along=Along(situation.lane),
+            along=Along(situation.lane) if situation.lane else BEGUN,
         )
-        other_device = last is not None and last.last_device not in (None, check.device_id)
-        return fresh, other_device and since < close
+        return fresh, conflict
 
     def _earlier(
         self, check: GateCheck, situation: Situation
@@ -318,7 +305,7 @@ class Batch:
 
         What this batch knows already goes before what the database does.
         """
-        named = self._passages.get(check.screening_id) if check.screening_id else None
+        named = self.touched.get(check.screening_id) if check.screening_id else None
         if named is None and situation.named is not None:
             named = as_passage(situation.named, situation)
         if situation.person_id is None:
@@ -328,7 +315,7 @@ class Batch:
             named = None
         others = self._of(kin)[::-1]
         latest = situation.latest
-        if latest is not None and latest.screening_id not in self._passages:
+        if latest is not None and latest.screening_id not in self.touched:
             others.append(as_passage(latest, situation))
         return named, others
 
@@ -349,7 +336,8 @@ class Batch:
         case_id, case_no = passage.case_id, passage.case_no
         if confirmed and case_id is None:
             opening = opened_by(passage, check, evidence)
-            open_case = self._open_case(passage)
+            about = self._told_of(passage)
+            open_case = _open_case(about, self._of(about.kin))
             if open_case is not None:
                 self.joining.append(replace(opening, case_id=open_case[0]))
                 opening = None
@@ -374,17 +362,32 @@ class Batch:
             along=along,
         )
 
-    def _open_case(self, passage: Passage) -> tuple[UUID, str | None] | None:
-        """The case this person has open, by what was read or by what this batch opened."""
-        about = self._told_of(passage)
-        mine = self._of(about.kin)
-        opened = ((p.opening.case_id, None) for p in mine if p.opening)
-        return about.open_case or next(opened, None)
-
     def _of(self, people: Collection[UUID]) -> list[Passage]:
         """The passages of these people that this batch knows, each one's in their order."""
         return [
-            self._passages[screening_id]
+            self.touched[screening_id]
             for person_id in people
-            for screening_id in self._of_person.get(person_id, {})
+            for screening_id in self._of_person.get(person_id, ())
         ]
+
+
+def _suspected(
+    check: GateCheck, passage: Passage, about: About, mine: Sequence[Passage], policy: HubPolicy
+) -> bool:
+    """Whether another screening of this person raised a suspicion nobody has resolved."""
+    if not (about.suspicions or mine):
+        return False
+    window = timedelta(hours=policy.parameters.hold_window_hours)
+    known = dict(about.suspicions)
+    for own in mine:
+        known.pop(own.screening_id, None)
+        if own.state in UNRESOLVED or (own.referred_at and not own.state.terminal):
+            known[own.screening_id] = own.last_at
+    known.pop(passage.screening_id, None)
+    return any(abs(check.moment - at) < window for at in known.values())
+
+
+def _open_case(about: About, mine: Sequence[Passage]) -> tuple[UUID, str | None] | None:
+    """The case this person has open, by what was read or by what this batch opened."""
+    opened = ((p.opening.case_id, None) for p in mine if p.opening)
+    return about.open_case or next(opened, None)

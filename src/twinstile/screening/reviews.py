@@ -81,7 +81,6 @@ def standing(
     return decision, Cause.MORE_CAUTIOUS if more else Cause.LESS_CAUTIOUS
 
 
-def cleared_since(check: GateCheck, decision: Decision, latest: Passage) -> bool:
-    """Whether a check that came late would have stopped the person where they were cleared."""
-    cleared = latest.state.value.startswith("CLEARED")
-    return decision.verdict in STOPPED and cleared and latest.last_at > check.moment
+def cleared_since(check: GateCheck, latest: Passage) -> bool:
+    """Whether a check that came late, and stops, is of somebody who was cleared since."""
+    return latest.state.value.startswith("CLEARED") and latest.last_at > check.moment

@@ -1,6 +1,8 @@
 """What a decided check leaves behind: its own row, and the events that tell of it."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
@@ -25,7 +27,7 @@ def of_check(
     beside = {
         "around": around,
         "party": answer.party,
-        "inherited": {"from": str(guardian)} if guardian else None,
+        "inherited": {"from": guardian} if guardian else None,
         "reused": sorted(passage.evidence.reused) or None,
     }
     return {
@@ -47,13 +49,9 @@ def of_check(
         "fingerprint": "\\x" + fingerprint.hex(),
         "fingerprint_key": key,
         "status": answer.status,
-        "verdict": decision.verdict,
-        "outcome": decision.outcome,
-        "state": passage.state,
-        "reasons": [{"rule_id": r.rule_id, "code": r.code} for r in decision.reasons],
         "measures": answer.measures or None,
-        "policy_version": decision.policy_version,
         "case_id": passage.case_id,
+        **words(decision).columns,
     }
 
 
@@ -72,11 +70,29 @@ def of_event(
     }
 
 
-def told(decision: Decision) -> dict[str, object]:
-    """A decision as an event tells it."""
-    return {
-        "verdict": decision.verdict,
+@dataclass(frozen=True, slots=True)
+class Words:
+    """A decision as it is stored."""
+
+    columns: Mapping[str, object]
+    """Of the check."""
+    told: Mapping[str, object]
+    """In the body of an event."""
+
+
+@lru_cache(maxsize=512)
+def words(decision: Decision) -> Words:
+    """The words of a decision; most of a train's passengers have the same."""
+    common = {"verdict": decision.verdict.value}
+    columns = {
+        "outcome": decision.outcome.value,
+        "state": decision.state.value,
+        "reasons": [{"rule_id": r.rule_id, "code": r.code} for r in decision.reasons],
+        "policy_version": decision.policy_version,
+    }
+    told = {
         "rules": [r.rule_id for r in decision.reasons],
         "policy": decision.policy_version,
-        "path": [[s.before, s.event, s.after] for s in decision.path],
+        "path": [[s.before.value, s.event.value, s.after.value] for s in decision.path],
     }
+    return Words(common | columns, common | told)

@@ -5,8 +5,9 @@ rule wins; what no policy may leave out is said here.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import lru_cache
+from typing import NamedTuple
 
 from twinstile.arrivals.types import ALERTS, Mark
 from twinstile.policy import measures
@@ -42,11 +43,13 @@ MARKED: Mapping[Mark, Reason] = {
 RED = frozenset({Mark.STATUS_RED, Mark.CLOSE_CONTACT})
 
 
-@dataclass(frozen=True, slots=True)
-class Beside:
-    """What is beside the evidence, with its claims, as coarse as rules read it."""
+class Beside(NamedTuple):
+    """What is beside the evidence, with its claims, as coarse as rules read it.
 
-    claims: Coarse = field(default_factory=Coarse)
+    A tuple, because one is made and looked up for every check.
+    """
+
+    claims: Coarse = Coarse()
     prior_hold: bool = False
     open_case: bool = False
     company: Company = ALONE
@@ -68,9 +71,10 @@ def ordered(
     decision: Decision, evidence: Evidence, around: Around, policy: HubPolicy
 ) -> tuple[Ordered, ...]:
     """The measures that come with a decision, with their dates."""
+    because = [reason.rule_id for reason in decision.reasons]
     asked = [
         (rule.rule_id, measure)
-        for rule in policy.named([reason.rule_id for reason in decision.reasons])
+        for rule in (policy.named(because) if because else ())
         for measure in rule.measures
     ]
     if not asked:

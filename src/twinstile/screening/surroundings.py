@@ -8,11 +8,12 @@ from typing import Final, TypedDict
 from twinstile.arrivals.types import Mark
 from twinstile.policy.areas import NOWHERE, Level, Met
 from twinstile.screening import claims
-from twinstile.screening.evidence import Evidence
+from twinstile.screening.evidence import EMPTY, Evidence
 from twinstile.screening.readings import Taken
 from twinstile.screening.types import Company, Direction, PartyRole, VerificationKind
 
 ALONE: Final = Company()
+_NOTHING: Final = (None, EMPTY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,7 @@ def told(
     around: Around, evidence: Evidence, begins_with: Evidence | None
 ) -> Mapping[str, object]:
     """See `Told`; mostly nothing. Whatever is left out here cannot be replayed."""
-    company, carried = around.company, begins_with if begins_with != Evidence() else None
+    company, carried = around.company, None if begins_with in _NOTHING else begins_with
     known = {
         "prior_hold": around.prior_hold,
         "open_case": around.open_case,
@@ -128,7 +129,7 @@ def begun(told: Told) -> Evidence:
     """What a passage began with, as its first check stored it."""
     carried = told.get("carried")
     if carried is None:
-        return Evidence()
+        return EMPTY
     parts = frozenset(map(VerificationKind, carried["parts"]))
     readings = tuple((tenths, method, error) for tenths, method, error in carried["readings"])
     return Evidence(readings, carried["credential"], verifications=parts, reused=parts)
