@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
-from typing import Generic, TypeAlias, TypeVar
+from typing import Generic, NamedTuple, TypeAlias, TypeVar
 
 from twinstile.platform.roles import Role
 
@@ -55,8 +55,7 @@ class Stage(Generic[State, Event]):
     edges: Mapping[Event, State]
 
 
-@dataclass(frozen=True, slots=True)
-class Transition(Generic[State, Event]):
+class Transition(NamedTuple, Generic[State, Event]):
     before: State
     event: Event
     after: State

@@ -7,7 +7,7 @@ confirmed suspicion opens its case, all in the caller's transaction.
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
 from uuid import UUID
@@ -135,7 +135,7 @@ def _told(done: Recorded, numbers: Mapping[UUID, str], shown: Shown | None) -> R
     number = numbers.get(done.case_id) if done.case_id else None
     if number is None and shown is None:
         return done
-    return replace(done, case_no=number or done.case_no, shown=shown)
+    return done._replace(case_no=number or done.case_no, shown=shown)
 
 
 # Rows to be moved are found one by one and named by their place: joined by their key, the

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import cast
+from typing import NamedTuple, cast
 from uuid import UUID
 
 from twinstile.arrivals.types import Mark
@@ -134,8 +134,7 @@ class Gathering:
     """Of which runs the guardian was sent a message."""
 
 
-@dataclass(frozen=True, slots=True)
-class Situation:
+class Situation(NamedTuple):
     """All that is known around one check."""
 
     person_id: UUID | None

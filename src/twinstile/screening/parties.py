@@ -118,7 +118,7 @@ class Parties:
                 "at": check.received_at,
             }
         )
-        return replace(passage, party_id=party_id)
+        return passage._replace(party_id=party_id)
 
     def _known_as(self, party: _Party, passage: Passage) -> PartyRole | None:
         """The role of the same person's passage before; None: somebody new to the party."""

@@ -1,8 +1,9 @@
 """One passage while a batch is decided: what it holds, what belongs to it, what it may open."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import NamedTuple
 from uuid import UUID
 
 from twinstile.cases.referrals import Opening, case_of
@@ -39,9 +40,11 @@ UNRESOLVED = frozenset(
 """A suspicion stands; the person is still here, or so it is believed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Passage:
-    """A screening as it stands while a batch is decided."""
+class Passage(NamedTuple):
+    """A screening as it stands while a batch is decided.
+
+    A tuple, because two of these many words are made for every check.
+    """
 
     screening_id: UUID
     person_id: UUID | None
@@ -67,8 +70,7 @@ class Passage:
     due_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded:
+class Recorded(NamedTuple):
     """What became of a check: the decision as first made, and the case if there is one."""
 
     id: UUID

@@ -102,7 +102,7 @@ class Batch:
         if check.id in self._seen:
             first, answer = self._seen[check.id]
             same = first.fingerprints == check.fingerprints
-            self.done.append(replace(answer, status=FactStatus.DUPLICATE, reused=not same))
+            self.done.append(answer._replace(status=FactStatus.DUPLICATE, reused=not same))
         elif situation.known is not None:
             policy = self._policies[situation.known.policy_version]
             self.done.append(again(check, situation.known, policy))
@@ -192,7 +192,7 @@ class Batch:
             moved = self._moved(minor, check, evidence, decision, situation)
             self._keep(
                 minor.state,
-                replace(moved, checks=minor.checks, last_device=minor.last_device),
+                moved._replace(checks=minor.checks, last_device=minor.last_device),
             )
             inherited = {"party_id": after.party_id, "from": after.screening_id}
             told = {**inherited, **rows.words(decision).told}
@@ -268,8 +268,7 @@ class Batch:
             if earlier and joins(earlier, check, policy):
                 if earlier.case_id and earlier.person_id is None and person_id:
                     self.named.append((earlier.case_id, person_id, check))
-                return replace(
-                    earlier,
+                return earlier._replace(
                     person_id=earlier.person_id or person_id,
                     run_id=earlier.run_id or situation.run_id,
                     entry_id=earlier.entry_id or situation.entry_id,
@@ -346,8 +345,7 @@ class Batch:
         helped = assisted.moved(along.assisted, passage.state, state, check.moment)
         if helped is not along.assisted:
             along = replace(along, assisted=helped)
-        return replace(
-            passage,
+        return passage._replace(
             state=state,
             evidence=evidence,
             case_id=case_id,
