@@ -7,8 +7,13 @@ are inside it.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncGenerator, Generator, Mapping
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+    contextmanager,
+)
 from dataclasses import dataclass
 from typing import Protocol, cast
 
@@ -177,7 +182,7 @@ class Database:
 
     @asynccontextmanager
     async def _block(self, *, readonly: bool) -> AsyncGenerator[tuple[AsyncConnection, Raw]]:
-        try:
+        with failing():
             async with self._turn(), AsyncExitStack() as stack:
                 async with asyncio.timeout(REACH_S):
                     sql = await stack.enter_async_context(self._connection())
@@ -185,18 +190,9 @@ class Database:
                 try:
                     yield sql, raw
                 except BaseException:
-                    await _roll_back(block, raw)
+                    await roll_back(block, raw)
                     raise
-                try:
-                    await block.commit()
-                except BaseException:
-                    raw.terminate()
-                    raise
-        except (*_CONTENTION, *_OUTAGES, DBAPIError) as error:
-            problem = _told(error)
-            if problem is None:
-                raise
-            raise problem from error
+                await commit(block, raw)
 
     def _connection(self) -> AbstractAsyncContextManager[AsyncConnection]:
         return self.engine.connect()
@@ -291,7 +287,28 @@ def _told(error: BaseException) -> Unavailable | None:
     return Unavailable(retry_after_s=1) if isinstance(cause, _OUTAGES) else None
 
 
-async def _roll_back(block: Block, raw: Raw) -> None:
+@contextmanager
+def failing() -> Generator[None]:
+    """What the driver raises becomes what the caller is told, see `Database.transaction`."""
+    try:
+        yield
+    except (*_CONTENTION, *_OUTAGES, DBAPIError) as error:
+        problem = _told(error)
+        if problem is None:
+            raise
+        raise problem from error
+
+
+async def commit(block: Block, raw: Raw) -> None:
+    """Commit; a connection on which that failed or was cancelled is thrown away."""
+    try:
+        await block.commit()
+    except BaseException:
+        raw.terminate()
+        raise
+
+
+async def roll_back(block: Block, raw: Raw) -> None:
     """Undo; a connection that cannot even do that (timed out, gone) is thrown away."""
     try:
         async with asyncio.timeout(UNDO_S):

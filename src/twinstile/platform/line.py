@@ -12,7 +12,7 @@ import asyncpg
 from sqlalchemy.ext.asyncio import AsyncConnection
 from typing_extensions import override
 
-from twinstile.platform.db import Block, Database, Raw
+from twinstile.platform.db import Block, Database, Raw, commit, failing, roll_back
 
 
 class Line(Database):
@@ -51,6 +51,30 @@ class Line(Database):
             self._begun = None
 
     @override
+    @asynccontextmanager
+    async def _block(self, *, readonly: bool) -> AsyncGenerator[tuple[AsyncConnection, Raw]]:
+        """What the last COMMIT has begun waits for nobody, and there is nothing to ask."""
+        sql, raw = self._kept, self._begun
+        if readonly or sql is None or raw is None or raw.is_closed():
+            async with super()._block(readonly=readonly) as begun:
+                yield begun
+            return
+        self._kept = self._begun = None
+        block = _Chained(self, raw, begun=True)
+        with failing():
+            try:
+                try:
+                    yield sql, raw
+                except BaseException:
+                    await roll_back(block, raw)
+                    raise
+                await commit(block, raw)
+            except BaseException:
+                await sql.close()
+                raise
+            await self._keep(sql)
+
+    @override
     def _connection(self) -> AbstractAsyncContextManager[AsyncConnection]:
         return self._lent()
 
@@ -62,6 +86,9 @@ class Line(Database):
         except BaseException:
             await sql.close()
             raise
+        await self._keep(sql)
+
+    async def _keep(self, sql: AsyncConnection) -> None:
         if sql.in_transaction():
             await sql.rollback()  # SQLAlchemy's own idea of one; ours has ended
         self._kept = sql
