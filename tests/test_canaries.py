@@ -7,23 +7,20 @@ text is met in. Then an old backup of database and keys is put back, and searche
 """
 
 import asyncio
-import base64
-import mmap
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from urllib.parse import quote
 from uuid import UUID, uuid4
 
-import asyncpg
 import fever
 import people
 import pytest
 from hubs import Hub
 from people import Json
 from sqlalchemy.engine import make_url
+from traces import needles, owner, scan
 
 from twinstile import destruction as endings
 from twinstile import sunset
@@ -56,61 +53,6 @@ def document(n: int) -> Json:
 
 def identity(n: int) -> Json:
     return {"document": document(n), "result": "MATCH"}
-
-
-def needles(text: str) -> dict[str, bytes]:
-    """A text as it could lie on a disk."""
-    plain = text.encode()
-    found = {
-        "plain": plain,
-        "UTF-16LE": text.encode("utf-16-le"),
-        "UTF-16BE": text.encode("utf-16-be"),
-        "URL": quote(text).encode(),
-        "hex": plain.hex().encode(),
-        "HEX": plain.hex().upper().encode(),
-    }
-    for offset in range(3):
-        whole = base64.b64encode(bytes(offset) + plain)
-        # the characters that the neighbours of the text have no part in
-        inner = whole[(0, 2, 3)[offset] : (offset + len(plain)) * 8 // 6]
-        found[f"base64+{offset}"] = inner
-        found[f"base64url+{offset}"] = inner.replace(b"+", b"-").replace(b"/", b"_")
-    return found
-
-
-def scan(folders: list[Path], texts: list[str]) -> set[str]:
-    """Which of the texts lie in these folders, and how written; and where."""
-    wanted = {(t, how): needle for t in texts for how, needle in needles(t).items()}
-    found: set[str] = set()
-    for file in _files(folders):
-        with file.open("rb") as handle, mmap.mmap(handle.fileno(), 0, prot=mmap.PROT_READ) as m:
-            for (text, how), needle in wanted.items():
-                if m.find(needle) >= 0:
-                    found.add(f"{text} {how} {file}")
-    return found
-
-
-def _files(folders: list[Path]) -> Iterator[Path]:
-    for folder in folders:
-        for file in folder.rglob("*") if folder.is_dir() else [folder]:
-            try:
-                if file.is_file() and file.stat().st_size:
-                    yield file
-            except FileNotFoundError:  # a server at work removes files
-                continue
-
-
-async def owner(url: str, *statements: str) -> str:
-    """Say these things as the owner; what the last one answers."""
-    connection = await asyncpg.connect(
-        make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
-    )
-    try:
-        for statement in statements:
-            said = await connection.fetchval(statement)
-    finally:
-        await connection.close()
-    return str(said)
 
 
 async def program(name: str, url: str, *words: str | Path) -> None:

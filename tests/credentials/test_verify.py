@@ -6,12 +6,14 @@ import json
 import statistics
 import time
 from collections.abc import AsyncGenerator, Callable
+from pathlib import Path
 from uuid import uuid4
 
 import houses
 import httpx2
 import people
 import pytest
+import traces
 from hubs import Hub, Service, open_hub
 from people import Json
 from provided import code, secrets_of
@@ -19,6 +21,7 @@ from provided import code, secrets_of
 from twinstile import opening
 from twinstile.credentials import words
 from twinstile.credentials.bodies import VerificationBody
+from twinstile.credentials.providers import answers
 from twinstile.credentials.providers.online import WITHIN_S
 from twinstile.credentials.types import Freshness, MatchReason, Outcome
 from twinstile.demo.codes import Code, Fault, Simulator, simulated
@@ -232,6 +235,34 @@ async def test_nothing_of_what_was_scanned_is_anywhere_afterwards(
     for needle in (CANARY, CANARY.encode().hex(), digest.hexdigest(), digest.hexdigest()[:32]):
         assert needle not in stored
     assert str(check_id) in stored  # the search sees what there is
+
+
+async def test_nothing_of_what_was_scanned_is_in_the_files_of_the_database(
+    there: Hub, place: Place, logged: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Data files, write-ahead log, the server's log; also when a fault of ours ends it."""
+    if not place.embedded:
+        pytest.skip("reads the files of the embedded server only")
+    await verify(there, CANARY, document=people.document(NUMBER))
+    check_id = people.new_id()
+    assert (await send(there, check_id, CANARY)).status_code == 201
+
+    def broken(*_: object) -> None:
+        raise RuntimeError(CANARY)
+
+    with monkeypatch.context() as fault:
+        fault.setattr(answers, "read", broken)
+        failed = await there.client().post("/v1/credentials:verify", json={"text": CANARY})
+        lost = await send(there, people.new_id(), CANARY)
+    assert (failed.status_code, lost.status_code) == (500, 500)
+    assert CANARY not in failed.text + lost.text + logged()
+    seen = "SELECT string_agg(query, ' ') FROM pg_stat_activity"
+    assert CANARY not in await traces.owner(place.owner_url, seen)
+    data = Path(await traces.owner(place.owner_url, "CHECKPOINT", "SHOW data_directory"))
+    places = [data, there.house.settings.data_path]
+    assert await asyncio.to_thread(traces.scan, places, [CANARY]) == set()
+    segments = [one.read_bytes() for one in (data / "pg_wal").iterdir() if one.is_file()]
+    assert any(check_id.bytes in one for one in segments)  # the search sees what there is
 
 
 async def everything(hub: Hub) -> str:
