@@ -4,7 +4,7 @@
 
 `dcc_ratio`, `shc_ratio`: verifications a second, from the scanned text to the assessment, over
 verifications of one bare P-256 signature a second, in this process, on one processor, in turns
-of a hundred, which take some milliseconds; the best of `--rounds` turns of each, so that what
+of fifty, which take some milliseconds; the best of `--rounds` turns of each, so that what
 others do on the machine counts as little as it can. Every code is another person's, by keys of
 a list of eight hundred.
 
@@ -42,7 +42,7 @@ from twinstile.credentials import certificates, offline, trust
 from twinstile.credentials.trust import TrustList
 from twinstile.credentials.types import Context, Outcome
 
-CODES = 100
+CODES = 50
 CONTEXT = Context(made.NOW)
 
 
@@ -182,7 +182,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--json", action="store_true", help="one JSON object")
     parser.add_argument("--quick", action="store_true", help="a few seconds, little said")
-    parser.add_argument("--rounds", type=int, default=500)
+    parser.add_argument("--rounds", type=int, default=1000)
     parser.add_argument("--windows", type=int, default=25, help="with a silent provider")
     parser.add_argument("--folder", type=Path, default=None, help="for the service's data")
     parser.add_argument("--mutations", type=int, default=0, help="of each code, e.g. 10000")

@@ -6,23 +6,33 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
-@pytest.mark.timeout(300)
-def test_a_replay_of_copied_checks_finds_nothing_and_is_measured() -> None:
+def measured(benchmark: str, *options: str) -> dict[str, Any]:
+    """What a benchmark tells that is over quickly."""
     told = subprocess.run(
-        [sys.executable, str(ROOT / "benchmarks" / "policy.py"), "--json", "--quick"],
+        [
+            sys.executable,
+            str(ROOT / "benchmarks" / f"{benchmark}.py"),
+            *("--json", "--quick", *options),
+        ],
         capture_output=True,
         check=False,
         text=True,
         env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
     )
     assert told.returncode == 0, told.stderr
-    result = json.loads(told.stdout)
+    return json.loads(told.stdout)
+
+
+@pytest.mark.timeout(300)
+def test_a_replay_of_copied_checks_finds_nothing_and_is_measured() -> None:
+    result = measured("policy")
     assert result["stored_checks"] >= 2000
     assert result["decisions"] == 2000
     assert result["replay_checks_per_s"] > 0
@@ -31,15 +41,7 @@ def test_a_replay_of_copied_checks_finds_nothing_and_is_measured() -> None:
 
 @pytest.mark.timeout(300)
 def test_a_silent_provider_is_measured_with_its_breaker_closed() -> None:
-    told = subprocess.run(
-        [sys.executable, str(ROOT / "benchmarks" / "credentials.py"), "--json", "--quick"],
-        capture_output=True,
-        check=False,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
-    )
-    assert told.returncode == 0, told.stderr
-    result = json.loads(told.stdout)
+    result = measured("credentials")
     assert result["black_hole_asked"] == 12
     assert result["black_hole_answer_max_ms"] >= 700
     assert result["black_hole_p99_ratio"] > 0
@@ -48,19 +50,7 @@ def test_a_silent_provider_is_measured_with_its_breaker_closed() -> None:
 
 @pytest.mark.timeout(300)
 def test_every_variant_answers_and_both_databases_hold_the_same_rows() -> None:
-    told = subprocess.run(
-        [
-            sys.executable,
-            str(ROOT / "benchmarks" / "gate.py"),
-            *("--json", "--quick", "--one-worker", "--seconds", "0.2", "--clients", "2"),
-        ],
-        capture_output=True,
-        check=False,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
-    )
-    assert told.returncode == 0, told.stderr
-    result = json.loads(told.stdout)
+    result = measured("gate", "--one-worker", "--seconds", "0.2", "--clients", "2")
     assert result["acknowledged"] > 0
     assert result["lost"] == result["surplus"] == 0
     assert result["rows_alike"] is True
@@ -71,15 +61,7 @@ def test_every_variant_answers_and_both_databases_hold_the_same_rows() -> None:
 
 @pytest.mark.timeout(300)
 def test_lists_are_expected_at_the_gate_and_garbage_is_set_aside() -> None:
-    told = subprocess.run(
-        [sys.executable, str(ROOT / "benchmarks" / "arrivals.py"), "--json", "--quick"],
-        capture_output=True,
-        check=False,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
-    )
-    assert told.returncode == 0, told.stderr
-    result = json.loads(told.stdout)
+    result = measured("arrivals")
     assert result["garbage_valid_stored"] == result["garbage_bad_quarantined"] == 1.0
     assert result["queue_applied"] >= result["queued"] > 0
     assert result["lag_ratio"] > 0
@@ -91,15 +73,7 @@ def test_lists_are_expected_at_the_gate_and_garbage_is_set_aside() -> None:
     shutil.which("chromium") is None, reason="no chromium: apt install chromium"
 )
 def test_a_tablet_is_measured_and_stores_every_record_once() -> None:
-    told = subprocess.run(
-        [sys.executable, str(ROOT / "benchmarks" / "tablet.py"), "--json", "--quick"],
-        capture_output=True,
-        check=False,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
-    )
-    assert told.returncode == 0, told.stderr
-    result = json.loads(told.stdout)
+    result = measured("tablet")
     assert result["stored_exactly_once"] == 1.0
     assert result["records"] == 75
     for name in ("verdict", "verdict_slow", "verdict_offline", "verdict_6x", "durable"):

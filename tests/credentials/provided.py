@@ -5,18 +5,11 @@ from contextlib import asynccontextmanager
 from functools import cache
 from pathlib import Path
 
-from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    PublicFormat,
-)
-
 from twinstile.credentials.providers import settings
 from twinstile.credentials.providers.online import Online
 from twinstile.credentials.types import Subject
 from twinstile.demo.codes import Code, Simulator, simulated
+from twinstile.demo.credentials import providers
 
 PROFILES = ("cn-gbt38963", "cn-province-gate", "alipay-gov", "generic-rest")
 GREEN = {"alipay-gov": "green", "generic-rest": "green"}
@@ -26,13 +19,7 @@ OTHER = Subject(native="李四", number="610102198512121111")
 SHARED = b"a secret of two sides"
 
 
-@cache
-def pair() -> tuple[bytes, bytes]:
-    """A private and a public key in PEM."""
-    key = rsa.generate_private_key(65537, 2048)
-    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-    return private, public
+pair = cache(providers.pair)
 
 
 def secrets_of(profile: str) -> tuple[bytes, bytes]:

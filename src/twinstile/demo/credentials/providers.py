@@ -99,7 +99,7 @@ def _code(office: Office, how: Condition, holder: Holder) -> Code:
 @asynccontextmanager
 async def opened(folder: Path) -> AsyncGenerator[Providers]:
     """Have all of them for as long as the block; secrets and the hub's file are in `folder`."""
-    ours, theirs = _pair()
+    ours, theirs = pair()
     servers: dict[str, Simulator] = {}
     written: list[str] = []
     async with AsyncExitStack() as open_:
@@ -136,7 +136,7 @@ def _configured(name: str, office: Office, url: str, secret: Path) -> str:
     return "\n".join(["[[provider]]", *lines, 'parameters = { city_code = "330100" }', ""])
 
 
-def _pair() -> tuple[bytes, bytes]:
+def pair() -> tuple[bytes, bytes]:
     """A private and a public RSA key in PEM."""
     key = rsa.generate_private_key(65537, 2048)
     private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
