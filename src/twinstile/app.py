@@ -27,7 +27,7 @@ from twinstile.credentials.trusting import api as trusting
 from twinstile.credentials.trusting import lists
 from twinstile.export import api as export
 from twinstile.export import identified, traced
-from twinstile.pages import docs, door, gate, health, landing, outside
+from twinstile.pages import docs, door, gate, health, landing, outside, traveller
 from twinstile.platform import (
     access_api,
     approvals,
@@ -105,6 +105,7 @@ ROUTERS = (
     ledger_api.router,
     health.router,
     door.router,
+    traveller.router,
     docs.router,
     gate.router,
     landing.front,

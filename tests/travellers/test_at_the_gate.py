@@ -120,11 +120,27 @@ async def test_it_counts_in_a_passage_without_a_document_and_stays_with_it(hub: 
     given = await declare(hub)
     first = await show(hub, given["pass_code"], identity=None)
     assert first["declaration"] == {"standing": "COUNTED", "help": False}
-    named = {"screening_id": first["screening_id"]}
-    assert (await show(hub, given["pass_code"], **named))["declaration"] == {
-        "standing": "COUNTED",
+    number = people.resident_number()
+    with_paper = await show(hub, given["pass_code"], number)
+    assert with_paper["screening_id"] == first["screening_id"]
+    assert with_paper["declaration"] == {"standing": "COUNTED", "help": False}
+    assert (await show(hub, given["pass_code"]))["declaration"] == {
+        "standing": "OTHERS",
         "help": False,
     }
+
+
+async def test_a_passage_of_nobody_known_takes_its_declaration_along_when_it_ends(
+    hub: Hub,
+) -> None:
+    given = await declare(hub)
+    unchecked = {"identity": {"result": "MATCH"}}
+    path, check = f"/v1/checks/{people.new_id()}", people.check(**unchecked)
+    check["pass_code"] = given["pass_code"]
+    first = (await hub.client().put(path, json=check)).json()
+    assert (first["state"], first["declaration"]["standing"]) == ("CLEARED", "COUNTED")
+    again = (await hub.client().put(path, json=check)).json()
+    assert again["declaration"] == first["declaration"]
     assert (await show(hub, given["pass_code"]))["declaration"] == {
         "standing": "OTHERS",
         "help": False,

@@ -313,6 +313,20 @@ async def sync_status(tx: Reading, hub_id: str, device_id: UUID) -> SyncStatus:
     )
 
 
+async def next_counter(tx: Transaction, hub_id: str, device_id: UUID) -> int:
+    """The next counter of a device whose facts are made here, by a page that counts nothing.
+
+    Nobody else gets it until the transaction ends.
+    """
+    row = await tx.raw.fetchrow(
+        "SELECT coalesce(upper(counters), 1) FROM device"
+        " WHERE hub_id = $1 AND device_id = $2 FOR NO KEY UPDATE",
+        hub_id,
+        device_id,
+    )
+    return int(row[0]) if row else 1
+
+
 async def note_counters(
     tx: Transaction, hub_id: str, device_id: UUID, counters: list[int], at: datetime
 ) -> None:

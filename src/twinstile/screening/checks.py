@@ -60,6 +60,8 @@ async def record(
     hub_id = stand.hub_id
     today = stand.at.astimezone(stand.zone).date()
     identities = [check.identity for check in checks if check.identity]
+    presented = await presenting.read(tx, stand.keys, hub_id, checks)
+    checks = [presented.named(check) for check in checks]
     documents = await vault.shown(stand.keys, hub_id, today, identities)
     situations = await facts.look_up(tx, hub_id, checks, documents)
     policies = {
@@ -70,7 +72,6 @@ async def record(
     revision = situations[0].areas if situations else None
     received = await stand.policies.received(tx, hub_id, revision)
     batch = Batch(policies, stand.zone, received)
-    presented = await presenting.read(tx, stand.keys, hub_id, checks)
     for check, situation in zip(checks, situations, strict=True):
         batch.take(presented.joined(check, situation), situation)
         done = batch.done[-1]

@@ -61,6 +61,16 @@ class Presented:
         """By check."""
         self._bound: dict[UUID, dict[str, object]] = {}
 
+    def named(self, check: GateCheck) -> GateCheck:
+        """The check as one of the passage the declaration belongs to, if nobody knows whose.
+
+        Whoever came to the desk without a document has nothing but the slip.
+        """
+        found = self._known.get(check.pass_code) if check.pass_code else None
+        if found is None or found.person_id is not None or check.screening_id is not None:
+            return check
+        return replace(check, screening_id=found.screening_id)
+
     def joined(self, check: GateCheck, situation: Situation) -> GateCheck:
         """The check with what the declaration says, if it counts for this person."""
         if check.pass_code is None:
@@ -107,18 +117,20 @@ def _standing(found: _Known | None, check: GateCheck, situation: Situation) -> S
     if check.moment > found.said_at + GOOD_FOR:
         return Standing.EXPIRED
     people = {situation.person_id, *situation.about.kin} - {None}
-    passages = {
-        earlier.screening_id
-        for earlier in (situation.named, situation.latest)
-        if earlier is not None
-    } | {check.screening_id}
     if found.person_id is not None and people:
         mine = found.person_id in people
     elif found.screening_id is not None:
-        mine = found.screening_id in passages
+        mine = found.screening_id in _passages(situation)
     else:
         mine = True
     return Standing.COUNTED if mine else Standing.OTHERS
+
+
+def _passages(situation: Situation) -> set[UUID]:
+    """The passages a check may be part of; one of nobody known ends with its end."""
+    here = {situation.known.screening_id} if situation.known else set[UUID]()
+    earlier = (situation.named, situation.latest)
+    return here | {one.screening_id for one in earlier if one and not one.state.terminal}
 
 
 def _with(check: GateCheck, found: _Known) -> GateCheck:

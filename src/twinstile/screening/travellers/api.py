@@ -207,7 +207,7 @@ async def correct_own(
 async def acknowledge_reminder(
     own: Own, body: ReminderReadBody, tx: Tx, response: Response
 ) -> ReminderReadAnswer:
-    """Its text is that of R1 in `GET /v1/reminder-texts`. Counts as R1 of the passage."""
+    """That code and document are to be at hand on arrival. Counts as R1 of the passage."""
     response.headers["Cache-Control"] = "no-store"
     assert body.kind  # noqa: S101 # the only one there is
     head = await keeping.remind(tx, own.hub_id, own.receipt, clock.now())
