@@ -12,8 +12,8 @@ from threading import Thread
 import pytest
 
 from twinstile import doctor
-from twinstile.doctor import Finding
-from twinstile.platform import clock
+from twinstile.findings import Finding
+from twinstile.platform import clock, tls
 
 
 def findings(**settings: object) -> dict[str, Finding]:
@@ -45,7 +45,7 @@ def test_before_the_first_start_all_is_well_and_nothing_is_made(open_folder: Pat
     assert all(finding.well for finding in found.values()), found
     assert list(found) == [
         "python", "settings", "entry rules", "data folder", "keys", "disk", "backup",
-        "audit file", "port", "postgresql", "database",
+        "audit file", "port", "https", "postgresql", "database",
     ]  # fmt: skip
     assert not folder.exists()
 
@@ -130,3 +130,31 @@ def test_the_age_of_the_newest_backup_is_told(tmp_path: Path) -> None:
         (made / "manifest.json").touch()
         finding = findings(**place)["backup"]
         assert (finding.well, f"{hours} h" in finding.found) == (well, True)
+
+
+def test_plain_http_for_other_machines_is_told(open_folder: Path) -> None:
+    told = {"data_dir": open_folder / "data", "port": free_port()}
+    assert findings(**told)["https"].well
+    open_to_others = findings(host="0.0.0.0", **told)["https"]
+    assert "tls init" in open_to_others.advice
+    proxied = findings(host="0.0.0.0", public_url="https://hub.example", **told)
+    assert proxied["https"].well
+
+
+def test_a_certificate_that_ends_soon_is_told(open_folder: Path) -> None:
+    told = {"data_dir": open_folder / "data", "port": free_port()}
+    folder, names = open_folder / "data" / "tls", tls.parsed(["hub.local"])
+    tls.make(folder, "East", names, clock.now())
+    fresh = findings(**told)["https"]
+    assert fresh.well
+    assert "hub.local until " in fresh.found
+    tls.renew(folder, names, clock.now() - tls.SERVER_LASTS + timedelta(days=29))
+    assert "tls renew" in findings(**told)["https"].advice
+    (folder / "server.pem").write_bytes(b"spoiled")
+    assert findings(**told)["https"].advice
+    for name in ("server.pem", "hub-ca.crt", "hub-ca.key"):
+        (folder / name).unlink()
+    long_ago = clock.now() - tls.AUTHORITY_LASTS + timedelta(days=90)
+    tls.make(folder, "East", names, long_ago)
+    tls.renew(folder, names, clock.now())
+    assert "new authority" in findings(**told)["https"].advice

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from twinstile import auditing, backup_cli, endings, keys, policy_cli, practice
+from twinstile import auditing, backup_cli, endings, keys, policy_cli, practice, tls_cli
 from twinstile.platform.roles import Role
 
 if TYPE_CHECKING:
@@ -91,7 +91,8 @@ def worker(data_dir: DataDir = None) -> None:
 @app.command()
 def doctor(data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """Look whether this installation is fit to serve, and say what to do where it is not."""
-    from twinstile.doctor import Finding, examine
+    from twinstile.doctor import examine
+    from twinstile.findings import Finding
 
     findings: list[Finding] = []
     for finding in examine(_given(data_dir=data_dir)):
@@ -301,6 +302,7 @@ def version(as_json: AsJson = False) -> None:
 # after the commands above, so that `--help` begins with what is needed first
 app.add_typer(operators, name="operator")
 app.add_typer(keys.app, name="keys")
+app.add_typer(tls_cli.app, name="tls")
 app.add_typer(policy_cli.app, name="policy")
 backup_cli.join(app)
 app.add_typer(auditing.app, name="audit")

@@ -4,22 +4,21 @@ Nothing is changed and no secret is shown. A check that rests on a failed one is
 """
 
 import asyncio
-import http.client
 import os
 import platform
 import shutil
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import asyncpg
 from sqlalchemy.exc import SQLAlchemyError
 
-from twinstile import backups, doctor_credentials, opening, serving
+from twinstile import backups, doctor_credentials, findings, opening
 from twinstile.arrivals.feeds import config, faults, standing
 from twinstile.arrivals.feeds.standing import CONDITIONS, Condition
+from twinstile.findings import Finding
 from twinstile.opening import Place
 from twinstile.platform import clock, programs, schema, settings
 from twinstile.platform.crypto import KeyUnavailable
@@ -39,20 +38,6 @@ BACKUP_OLD = timedelta(hours=30)
 """One night was left out."""
 UNAPPLIED = timedelta(minutes=1)
 """What has landed is applied sooner, where a worker runs."""
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What was looked at and found; `advice` is empty when all is well."""
-
-    name: str
-    found: str
-    advice: str = ""
-
-    @property
-    def well(self) -> bool:
-        """Whether nothing needs to be done."""
-        return not self.advice
 
 
 def examine(overrides: dict[str, object]) -> Iterator[Finding]:
@@ -76,7 +61,8 @@ def examine(overrides: dict[str, object]) -> Iterator[Finding]:
         yield _disk(configuration.data_path)
     yield _backup(configuration)
     yield _audit(configuration)
-    yield _port(configuration)
+    yield findings.port(configuration)
+    yield findings.https(configuration)
     yield from _database(configuration, may_start=folder.well)
 
 
@@ -171,35 +157,6 @@ def _audit(configuration: Settings) -> Finding:
     if not os.access(there, os.W_OK | (0 if path.is_file() else os.X_OK)):
         return Finding("audit file", f"{there} cannot be written", advice)
     return Finding("audit file", f"{path}{'' if configuration.audit_file else ' (not set)'}")
-
-
-def _port(configuration: Settings) -> Finding:
-    host, port = configuration.host, configuration.port
-    try:
-        serving.listen(host, port).close()
-    except serving.PortTaken as taken:
-        if _lives(host, port) and not opening.key_folder(configuration).exists():
-            return Finding(
-                "port",
-                f"{port}: twinstile serves there, and not from this data folder",
-                "look with the service's account and settings, TWINSTILE_DATA_DIR first",
-            )
-        if _lives(host, port):
-            return Finding("port", f"{port}: twinstile is serving there now")
-        return Finding("port", str(taken), "end what uses it, or set TWINSTILE_PORT")
-    return Finding("port", f"{port} is free")
-
-
-def _lives(host: str, port: int) -> bool:
-    near = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 # compared only
-    connection = http.client.HTTPConnection(near, port, timeout=2)
-    try:
-        connection.request("GET", "/livez")
-        return connection.getresponse().read() == b'{"status":"ok"}'
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()
 
 
 def _database(configuration: Settings, *, may_start: bool) -> Iterator[Finding]:

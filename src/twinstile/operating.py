@@ -16,6 +16,7 @@ from twinstile.app import DRAIN_S
 from twinstile.demo.client import Refused, Unreadable
 from twinstile.demo.timetable import TimetableError
 from twinstile.opening import FirstAdministrator, Place
+from twinstile.pages import install
 from twinstile.platform import clock, devices, observe, shifts
 from twinstile.platform.archive import BackupError
 from twinstile.platform.crypto import KeyUnavailable
@@ -24,6 +25,7 @@ from twinstile.platform.errors import Problem
 from twinstile.platform.roles import Role
 from twinstile.platform.schema import SchemaError
 from twinstile.platform.settings import Settings, SettingsError
+from twinstile.platform.tls import TlsError
 from twinstile.platform.web import House
 from twinstile.policy.documents import PolicyError
 from twinstile.processes import NotServing
@@ -53,6 +55,7 @@ _SPEAKING = (
     ServerEnded,
     NotServing,
     TooManyChecks,
+    TlsError,
 )
 _DATABASE = (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
@@ -103,6 +106,40 @@ def serve(
                 stopping.cancel()
             if not stop.is_set():
                 raise ServerEnded("The HTTP server ended by itself; its log says why.")
+
+        runner.run(until_stopped())
+
+
+def share_authority(
+    settings: Settings,
+    where: tuple[str, int],
+    minutes: int,
+    tell: Callable[[list[str]], None],
+) -> None:
+    """Hand the authority's certificate to devices until SIGINT, SIGTERM or the time is over.
+
+    Raises `PortTaken`, `TlsError`.
+    """
+    observe.configure_logging()
+    page = install.app(settings)
+    with (
+        serving.listen(*where) as listening,
+        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+    ):
+
+        async def until_stopped() -> None:
+            stop = asyncio.Event()
+            for number in (signal.SIGINT, signal.SIGTERM):
+                asyncio.get_running_loop().add_signal_handler(number, stop.set)
+            async with serving.running(page, listening) as ended:
+                tell(serving.addresses(listening))
+                stopping = asyncio.create_task(stop.wait())
+                await asyncio.wait(
+                    {ended, stopping},
+                    timeout=60 * minutes,
+                    return_when=asyncio.FIRST_COMPLETED,
+                )
+                stopping.cancel()
 
         runner.run(until_stopped())
 

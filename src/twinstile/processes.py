@@ -189,7 +189,8 @@ async def serving(
         renewing = asyncio.create_task(crew.run())
         try:
             await crew.assemble()
-            yield Serving(one.addresses(listening), *told, renewing, crew.renew)
+            reached = one.addresses(listening, configuration.tls)
+            yield Serving(reached, *told, renewing, crew.renew)
         finally:
             listening.close()
             await _cancelled({renewing})
@@ -256,7 +257,8 @@ async def _serve(configuration: Settings, place: Place, listening: socket.socket
         signal.signal(number, signal.SIG_IGN)
     await opening.prepare(place)  # this may be the first process of a newer release
     house = opening.open_house(configuration, place)
-    async with one.running(create_app(house, worker.beside(house, place)), listening) as ended:
+    app = create_app(house, worker.beside(house, place))
+    async with one.running(app, listening, configuration.tls) as ended:
         if not ended.done():  # else it gave up; its log says why
             os.write(sys.stdout.fileno(), READY)
             os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # nobody reads more

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 import uvicorn
 from fastapi import FastAPI
@@ -15,8 +16,9 @@ from typing_extensions import override
 from twinstile import opening, worker
 from twinstile.app import create_app
 from twinstile.opening import FirstAdministrator, Place
-from twinstile.platform import clock, devices, guard, observe
+from twinstile.platform import clock, devices, guard, observe, tls
 from twinstile.platform.settings import Settings
+from twinstile.platform.tls import TlsError
 from twinstile.platform.web import House
 
 KEEP_ALIVE_S = 75
@@ -40,15 +42,51 @@ class PortTaken(Exception):
     """The address cannot be listened on; the message says why."""
 
 
+class _Secret:
+    """The key and certificates of a server, looked at again and again: they are renewed."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._context = tls.context(file)
+        self._seen = file.stat().st_mtime_ns
+
+    async def served(
+        self, connection: Callable[[], guard.Guard], listening: socket.socket
+    ) -> asyncio.Server:
+        """Listen. A greeting takes no longer than a head, as without TLS."""
+        return await asyncio.get_running_loop().create_server(
+            connection,
+            sock=listening,
+            ssl=self._context,
+            ssl_handshake_timeout=guard.HEAD_S,
+            ssl_shutdown_timeout=guard.LINGER_S,
+            backlog=BACKLOG,
+        )
+
+    def look(self) -> None:
+        """Take up what was renewed; what cannot be read changes nothing."""
+        try:
+            written = self._file.stat().st_mtime_ns
+            if written == self._seen:
+                return
+            tls.load(self._context, self._file)
+            self._seen = written
+        except (OSError, TlsError):
+            observe.log.error("certificate cannot be read: `twinstile doctor` looks why")
+        else:
+            observe.log.info("certificate renewed")
+
+
 class _Server(uvicorn.Server):
     """uvicorn, except that signals are the caller's: it would raise them again when it is done.
 
     A signal raised again ends the process before the database server and its lock are released.
     """
 
-    def __init__(self, app: FastAPI, config: uvicorn.Config) -> None:
+    def __init__(self, app: FastAPI, config: uvicorn.Config, tls_file: Path | None) -> None:
         super().__init__(config)
         self._app = app
+        self._secret: _Secret | None = _Secret(tls_file) if tls_file else None
         self.ready: asyncio.Event = asyncio.Event()
 
     @override
@@ -58,7 +96,10 @@ class _Server(uvicorn.Server):
 
     @override
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
+        await super().startup([] if self._secret else sockets)
+        if self._secret:
+            for listening in sockets or ():
+                self.servers.append(await self._secret.served(self._connection, listening))
         # What is there by now stays: the collector need not look through it again and again,
         # which held up every request of a rush for tens of milliseconds.
         gc.collect()
@@ -66,10 +107,15 @@ class _Server(uvicorn.Server):
         gc.set_threshold(YOUNG, *gc.get_threshold()[1:])
         self.ready.set()
 
+    def _connection(self) -> guard.Guard:
+        return guard.Guard(self.config, self.server_state, self.lifespan.state)
+
     @override
     async def on_tick(self, counter: int) -> bool:
         if counter % _TICKS == 0:
             guard.sweep(self.server_state.connections)
+            if self._secret:
+                self._secret.look()
         return await super().on_tick(counter)
 
     @override
@@ -94,10 +140,13 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def running(app: FastAPI, listening: socket.socket) -> AsyncGenerator[asyncio.Task[None]]:
+async def running(
+    app: FastAPI, listening: socket.socket, tls_file: Path | None = None
+) -> AsyncGenerator[asyncio.Task[None]]:
     """Serve the application as long as the block, then drain: `LINGER_S`, then `DRAIN_S`.
 
-    The task that is handed out is done early only when the server gave up by itself.
+    Over HTTPS with the key and certificates of a file. The task that is handed out is done
+    early only when the server gave up by itself. Raises `TlsError`.
     """
     inner = _Server(
         app,
@@ -113,6 +162,7 @@ async def running(app: FastAPI, listening: socket.socket) -> AsyncGenerator[asyn
             timeout_keep_alive=KEEP_ALIVE_S,
             timeout_graceful_shutdown=DRAIN_S,
         ),
+        tls_file,
     )
     task = asyncio.create_task(inner.serve([listening]))
     ready = asyncio.create_task(inner.ready.wait())
@@ -139,9 +189,14 @@ def listen(host: str, port: int) -> socket.socket:
     return listening
 
 
-def addresses(listening: socket.socket) -> list[str]:
-    """Where the service is reached: for an unspecified host, this machine's own addresses."""
+def addresses(listening: socket.socket, tls_file: Path | None = None) -> list[str]:
+    """Where the service is reached: for an unspecified host, this machine's own addresses.
+
+    With a certificate it is reached by the names in it. Raises `TlsError`.
+    """
     host, port = listening.getsockname()[:2]
+    if tls_file is not None:
+        return [f"https://{name}:{port}" for name in tls.server(tls_file).names.all]
     if host not in {"0.0.0.0", "::"}:  # noqa: S104 # compared, not bound
         return [_url(host, port)]
     outward = [_url(own, port) for own in (_outward_address(listening.family),) if own]
@@ -187,8 +242,9 @@ async def serving(
     await opening.prepare(place)
     house = opening.open_house(settings, place)
     told = await introduce(house, place)
-    async with running(create_app(house, worker.beside(house, place)), listening) as task:
-        yield Serving(addresses(listening), *told, task, _cannot_renew)
+    app, tls_file = create_app(house, worker.beside(house, place)), settings.tls
+    async with running(app, listening, tls_file) as task:
+        yield Serving(addresses(listening, tls_file), *told, task, _cannot_renew)
 
 
 async def introduce(

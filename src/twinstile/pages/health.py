@@ -11,7 +11,7 @@ from ipaddress import ip_address
 from typing import Annotated, Literal
 
 import asyncpg
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import PlainTextResponse
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
@@ -44,8 +44,10 @@ class HealthAnswer(Answer):
 
 
 @router.get("/livez", summary="Is the process alive")
-async def read_life() -> HealthAnswer:
+async def read_life(response: Response) -> HealthAnswer:
     """Answered by any process that runs, whatever its database does: restart a silent one."""
+    # the page of `twinstile tls share`, of another origin, sees whether a device trusts us
+    response.headers["cross-origin-resource-policy"] = "cross-origin"
     return HealthAnswer(status="ok")
 
 

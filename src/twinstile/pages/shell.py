@@ -24,6 +24,7 @@ from twinstile.platform import body, browsers, handlers, web
 from twinstile.platform.auth import Principal
 from twinstile.platform.browsers import SignInNeeded
 from twinstile.platform.errors import Problem, Unauthenticated
+from twinstile.platform.settings import Settings
 
 ENTRY: Final = "/enter"
 LANGUAGE: Final = "lang"
@@ -51,9 +52,8 @@ def _templates() -> Environment:
     )
 
 
-def words_for(request: Request) -> Words:
+def words_for(request: Request, settings: Settings) -> Words:
     """The words this visitor reads: as chosen, else as the browser asks, else the hub's."""
-    settings = web.house(request).settings
     chosen = request.query_params.get(LANGUAGE) or request.cookies.get(LANGUAGE)
     accepted = request.headers.get("accept-language", "")
     return catalogue.words_of(
@@ -68,14 +68,17 @@ def render(
     *allowed: str,
     status: int = HTTPStatus.OK,
     headers: Mapping[str, str] | None = None,
+    settings: Settings | None = None,
 ) -> Response:
     """The page of that template; `allowed` are directives of its policy beyond `HERE`.
 
     Beside `shown` a template has the words (`say`), who is there (`who`), what was `typed`, the
     `faults` with it by field (none unless shown), and the `scripts` it loads.
     """
-    words = words_for(request)
-    made = _templates().get_template(template).render(**_frame(request, words), **shown)
+    settings = settings or web.house(request).settings
+    words = words_for(request, settings)
+    whole = {**_frame(request, settings, words), **shown}
+    made = _templates().get_template(template).render(whole)
     answer = HTMLResponse(made, status_code=status, headers=dict(headers or {}))
     answer.headers["content-security-policy"] = assets.policy(*HERE, *allowed)
     answer.headers["referrer-policy"] = "same-origin"  # else a form says `Origin: null`
@@ -88,9 +91,8 @@ def render(
     return answer
 
 
-def _frame(request: Request, words: Words) -> Mapping[str, object]:
+def _frame(request: Request, settings: Settings, words: Words) -> Mapping[str, object]:
     """What every template has."""
-    settings = web.house(request).settings
     who = cast("Principal | None", request.scope.get(web.KNOWN))
     return {
         "words": words,

@@ -322,12 +322,13 @@ class Guard(HttpToolsProtocol):
             self._close()
 
     def _linger(self) -> None:
-        if self.transport.is_closing() or not self.transport.can_write_eof():
+        if self.transport.is_closing():
             self._close()
             return
         self._room = OVERRUN - (len(self._running.body) if self._running else 0)
         self._wait(Phase.LINGER, LINGER_S)
-        self.transport.write_eof()
+        if self.transport.can_write_eof():  # over TLS our side is shut with the connection
+            self.transport.write_eof()
         self.flow.resume_reading()
 
     def _ignore(self, size: int) -> None:

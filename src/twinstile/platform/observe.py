@@ -279,11 +279,12 @@ CLIENT_LEFT = 499
 """What the metrics call a request whose sender went away; nothing is sent."""
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"})
-_SECURITY_HEADERS = (
-    (b"x-content-type-options", b"nosniff"),
+_SECURITY_HEADERS = ((b"x-content-type-options", b"nosniff"),)
+_UNLESS_SAID = (
+    (b"cache-control", b"no-store"),
+    (b"referrer-policy", b"no-referrer"),
     (b"cross-origin-resource-policy", b"same-origin"),
 )
-_UNLESS_SAID = ((b"cache-control", b"no-store"), (b"referrer-policy", b"no-referrer"))
 
 
 def with_ours(

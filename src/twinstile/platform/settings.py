@@ -134,6 +134,11 @@ class Settings(BaseSettings):
         min_length=16,
         description="bearer token for /metrics; without it only this machine may read them",
     )
+    tls_file: Path | None = Field(
+        default=None,
+        description="key and certificates of the server in one PEM file; what `twinstile tls "
+        "init` made unless set, and plain HTTP where there is none",
+    )
     public_url: str | None = Field(
         default=None,
         pattern=r"^https?://[A-Za-z0-9.\-]+(:[0-9]+)?$|^https?://\[[0-9a-fA-F:]+\](:[0-9]+)?$",
@@ -213,6 +218,18 @@ class Settings(BaseSettings):
     def mode(self) -> HubMode:
         """What a hub is entered as, with these settings."""
         return HubMode.DEMO if self.profile is Profile.DEMO else HubMode.PRODUCTION
+
+    @property
+    def tls_path(self) -> Path:
+        """Where the hub's own authority and certificates are."""
+        return self.data_path / "tls"
+
+    @property
+    def tls(self) -> Path | None:
+        """The key and certificates to serve with; None: plain HTTP."""
+        own = self.tls_path / "server.pem"
+        chosen = self.tls_file or (own if own.exists() else None)
+        return chosen.expanduser().absolute() if chosen else None
 
     @property
     def outbox_path(self) -> Path:
