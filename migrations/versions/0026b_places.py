@@ -1,4 +1,4 @@
-"""Places on a run: who is crew, who travels together, where it stops, and where people had sat.
+"""Places on a run: who is crew, who travels together, and where people had sat.
 
 Columns that may be empty and a new table: no row is written anew.
 """
@@ -6,8 +6,8 @@ Columns that may be empty and a new table: no row is written anew.
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0026"
-down_revision = "0025"
+revision = "0026b"
+down_revision = "0026a"
 branch_labels = None
 depends_on = None
 
@@ -16,7 +16,6 @@ ROLES = "'PASSENGER', 'CREW', 'INFANT'"
 
 
 def upgrade() -> None:
-    op.execute("ALTER TABLE run ADD COLUMN stops text[]")
     op.execute(
         "ALTER TABLE manifest_entry ADD COLUMN role text, ADD COLUMN party text,"
         f" ADD CONSTRAINT ck_manifest_entry_role CHECK (role IN ({ROLES})) NOT VALID"
