@@ -14,6 +14,7 @@ from twinstile.arrivals import api as arrivals
 from twinstile.arrivals.feeds import api as feeds
 from twinstile.arrivals.tags import Tagger
 from twinstile.cases import api as cases
+from twinstile.cases.followup import api as followup
 from twinstile.cases.reporting import api as reporting
 from twinstile.cases.transfers import api as transfers
 from twinstile.cases.wards import api as wards
@@ -90,6 +91,7 @@ ROUTERS = (
     reporting.router,
     travellers.router,
     transfers.router,
+    followup.router,
     desk.router,
     declaring.router,
     emergency.router,

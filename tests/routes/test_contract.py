@@ -128,6 +128,7 @@ WITHOUT_TOKEN = {
     "POST /v1/oauth/token",
     "POST /v1/feeds/{feed}/deliveries",  # signed
     "POST /v1/handovers:read",  # with a link
+    "POST /v1/self-reports",
     "POST /v1/handovers:answer",
 }
 

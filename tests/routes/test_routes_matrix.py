@@ -159,6 +159,12 @@ ALLOWED: Mapping[str, frozenset[str]] = {
     "GET /v1/cases/{case_id}/legs": CASE_READERS,
     "POST /v1/cases/{case_id}/legs/{leg_id}/link": CASE_WRITERS,
     "PUT /v1/cases/{case_id}/legs/{leg_id}/receipts/{receipt_id}": CASE_WRITERS,
+    "GET /v1/follow-ups": CASE_READERS,
+    "PUT /v1/follow-ups/{follow_up_id}/assignment": CASE_WRITERS,
+    "PUT /v1/follow-ups/{follow_up_id}/attempts/{attempt_id}": CASE_WRITERS,
+    "GET /v1/cases/{case_id}/follow-ups": CASE_READERS,
+    "POST /v1/cases/{case_id}/self-report-link": CASE_WRITERS,
+    "POST /v1/self-reports": EVERYBODY,  # with a link
     "POST /v1/handovers:read": EVERYBODY,  # with a link
     "POST /v1/handovers:answer": EVERYBODY,
     "PUT /v1/rooms/{room_id}": DESK,

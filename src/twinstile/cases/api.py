@@ -30,6 +30,7 @@ from twinstile.cases.bodies import (
     shown_care,
 )
 from twinstile.cases.dispositions import Act, Decision
+from twinstile.cases.followup.api import InForce
 from twinstile.cases.places import NoPlace
 from twinstile.cases.receivers import Found, Said
 from twinstile.cases.referrals import JOINED
@@ -176,7 +177,12 @@ async def read_case(case_id: UUID, tx: Read, who: Reader) -> CaseWhole:
     ),
 )
 async def put_disposition(
-    case_id: UUID, disposition_id: UUID, body: DispositionBody, tx: Tx, who: Writer
+    case_id: UUID,
+    disposition_id: UUID,
+    body: DispositionBody,
+    tx: Tx,
+    who: Writer,
+    figures: InForce,
 ) -> DispositionAnswer:
     """Record where the case goes. Dispositions are appended: the last is final, all stay."""
     decision = Decision(
@@ -188,7 +194,7 @@ async def put_disposition(
         body.particulars,
         body.decided_at,
     )
-    done = await dispositions.record(tx, who, case_id, decision, clock.now())
+    done = await dispositions.record(tx, who, case_id, decision, figures, clock.now())
     return DispositionAnswer(
         disposition_id=disposition_id,
         code=body.code,
@@ -245,11 +251,13 @@ async def put_assessment(
     responses=documented(Forbidden, NotFound, IdReused, TransitionRefused, InvalidInput),
 )
 async def post_transition(
-    case_id: UUID, body: TransitionBody, tx: Tx, who: Writer
+    case_id: UUID, body: TransitionBody, tx: Tx, who: Writer, figures: InForce
 ) -> TransitionAnswer:
     """Report what happened to the patient, e.g. `admitted`; each event has its roles."""
     act = Act(body.id, body.event, body.at, body.reason)
-    return _transition(await dispositions.transition(tx, who, case_id, act, clock.now()))
+    return _transition(
+        await dispositions.transition(tx, who, case_id, act, figures, clock.now())
+    )
 
 
 @router.get(

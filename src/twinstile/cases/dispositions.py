@@ -11,7 +11,8 @@ from uuid import UUID
 from sqlalchemy import insert, select
 from uuid_utils.compat import uuid7
 
-from twinstile.cases import machine, places, steps, terms
+from twinstile.cases import followups, machine, places, schedule, steps, terms
+from twinstile.cases.schedule import Figures
 from twinstile.cases.steps import MOVED, OVERDUE, Locked
 from twinstile.cases.tables import DispositionRecord, FeverCase
 from twinstile.cases.terms import DispositionParticulars
@@ -66,7 +67,12 @@ class Recorded:
 
 
 async def record(
-    tx: Transaction, who: Principal, case_id: UUID, decision: Decision, at: datetime
+    tx: Transaction,
+    who: Principal,
+    case_id: UUID,
+    decision: Decision,
+    figures: Figures,
+    at: datetime,
 ) -> Recorded:
     """Send a case somewhere.
 
@@ -109,6 +115,16 @@ async def record(
             particulars=brought,
         )
     )
+    await schedule.plan(
+        tx,
+        case.hub_id,
+        case_id,
+        decision.disposition_id,
+        decision.code,
+        decision.particulars,
+        figures,
+        moment,
+    )
     sent: dict[str, object] = {
         "at": decision.decided_at.isoformat(),
         "code": decision.code.value,
@@ -125,7 +141,12 @@ async def record(
 
 
 async def transition(
-    tx: Transaction, who: Principal, case_id: UUID, act: Act, at: datetime
+    tx: Transaction,
+    who: Principal,
+    case_id: UUID,
+    act: Act,
+    figures: Figures,
+    at: datetime,
 ) -> Happening:
     """Move a case on by an event that a person of the caller's roles may send.
 
@@ -147,6 +168,8 @@ async def transition(
             raise IdReused
         return earlier
     (step,) = steps.walk(who, case.state, [act.event])
+    if act.event is CaseEvent.LOST:
+        await followups.require_tried(tx, case, figures.policy.parameters.lost_after_attempts)
     moment = case.after(at)
     await steps.move(tx, case, step.after, moment)
     happening = steps.moved(who, case, step, moment, told, act.transition_id)

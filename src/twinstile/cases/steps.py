@@ -12,7 +12,7 @@ from uuid import UUID
 
 from sqlalchemy import select, update
 
-from twinstile.cases import machine, waits
+from twinstile.cases import machine, schedule, waits
 from twinstile.cases.machine import IllegalTransition
 from twinstile.cases.tables import FeverCase
 from twinstile.cases.types import CaseEvent, CaseState, Severity, Transition
@@ -141,6 +141,7 @@ async def move(
         )
     )
     await waits.settle(tx, case.hub_id, case.case_id, after, moment)
+    await schedule.settle(tx, case.hub_id, case.case_id, after, moment)
 
 
 def moved(

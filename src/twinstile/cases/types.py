@@ -175,6 +175,40 @@ class LinkKind(StrEnum):
     """What a link given to somebody outside opens."""
 
     HANDOVER = "HANDOVER"
+    SELF_REPORT = "SELF_REPORT"
+
+
+class Contact(StrEnum):
+    """What a scheduled contact with a patient, or with who answers for them, is for."""
+
+    CALL = "CALL"  # seen? which result? temperature and symptoms
+    TEST = "TEST"  # a call on a day of a test
+    RESULT = "RESULT"  # of the hospital
+    ORIGIN = "ORIGIN"  # the place of origin acknowledges a return
+
+
+class By(StrEnum):
+    """How somebody was tried to be reached."""
+
+    TELEPHONE = "TELEPHONE"
+    VISIT = "VISIT"
+    RECEIVER = "RECEIVER"  # through who answers for them
+    SELF = "SELF"  # their own report
+
+
+class Reached(StrEnum):
+    """What became of an attempt to reach somebody."""
+
+    REACHED = "REACHED"
+    NO_ANSWER = "NO_ANSWER"
+    WRONG_NUMBER = "WRONG_NUMBER"
+    REFUSED = "REFUSED"
+
+
+class TestResult(StrEnum):
+    NEGATIVE = "NEGATIVE"
+    POSITIVE = "POSITIVE"
+    PENDING = "PENDING"
 
 
 class Wait(StrEnum):
@@ -184,6 +218,7 @@ class Wait(StrEnum):
     RECEIVER = "RECEIVER"  # another receiver, after one has declined
     REPORT_SOON = "REPORT_SOON"  # the report the law asks for, shortly before its time is up
     REPORT = "REPORT"  # the same, when its time is up
+    FOLLOW_UP = "FOLLOW_UP"  # the next contact of the schedule
 
 
 Transition = machine.Transition[CaseState, CaseEvent]

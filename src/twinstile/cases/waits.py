@@ -28,6 +28,7 @@ AGAIN: Final[Mapping[Wait, timedelta]] = {
     Wait.RECEIVER: timedelta(minutes=10),
     Wait.REPORT_SOON: timedelta(minutes=15),
     Wait.REPORT: timedelta(minutes=15),
+    Wait.FOLLOW_UP: timedelta(hours=2),
 }
 """After how long it rings again."""
 
@@ -36,9 +37,11 @@ LIVES_IN: Final[Mapping[Wait, frozenset[CaseState]]] = {
     Wait.RECEIVER: frozenset(),
     Wait.REPORT_SOON: frozenset(CaseState),  # the law's clock: no state ends it
     Wait.REPORT: frozenset(CaseState),
+    Wait.FOLLOW_UP: frozenset({CaseState.IN_CARE, CaseState.FOLLOWING_UP}),
 }
 """A wait ends when its case moves, unless to one of these states."""
 
+FOLLOWED: Final = LIVES_IN[Wait.FOLLOW_UP]
 IN_A_ROOM: Final = LIVES_IN[Wait.CARE]
 """Whoever is on the way, with a receiver or at home is in no room of the hub."""
 

@@ -1,4 +1,4 @@
-"""Pages for those outside who hold a link: one question, without an account or scripts.
+"""Pages for those outside who hold a link: a question, without an account or scripts.
 
 No name stands on them, and the browser keeps nothing. The address is the secret: a page asks
 nothing of anybody else, and links nowhere.
@@ -6,24 +6,27 @@ nothing of anybody else, and links nowhere.
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import uuid4
 
 from fastapi import APIRouter, Path, Request
 from fastapi.responses import Response
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from sqlalchemy import RowMapping
 
-from twinstile.cases import receipts
+from twinstile.cases import followups, receipts
+from twinstile.cases.followup.api import REPORT_PATH, taken
+from twinstile.cases.followups import Tried
 from twinstile.cases.links import LONGEST, NoSuchLink
 from twinstile.cases.receipts import Answered, Question
 from twinstile.cases.transfers.api import LINK_PATH, tried
-from twinstile.cases.types import Handover
+from twinstile.cases.types import By, Handover, Reached
 from twinstile.pages import shell
 from twinstile.platform import clock, web
 from twinstile.platform.db import Reading
 from twinstile.platform.fields import Line, Word
 from twinstile.platform.web import Home, Read, Tx
+from twinstile.policy.api import Compiled
 
 router = APIRouter(route_class=shell.PageRoute, include_in_schema=False)
 
@@ -56,6 +59,50 @@ async def answer_handover(request: Request, token: Token, tx: Tx, home: Home) ->
     at = clock.now()
     answered = Answered(uuid4(), told.answer, told.signed_by, told.reason, at)
     return _page(request, asked, await receipts.by_link(tx, home.keys, token, answered, at))
+
+
+class _Report(BaseModel):
+    temperature: float = Field(ge=30, le=45)
+    well: Literal["yes", "no"]
+
+
+@router.get(REPORT_PATH + "{token}")
+async def show_report(request: Request, token: Token, tx: Read) -> Response:
+    """Two questions about today."""
+    try:
+        await followups.hub_of(tx, token, clock.now())
+    except NoSuchLink as error:
+        raise tried(error) from None
+    return _report(request, done=False)
+
+
+@router.post(REPORT_PATH + "{token}")
+async def take_report(request: Request, token: Token, tx: Tx, policies: Compiled) -> Response:
+    """Take today's answers. Whoever is not well says so to somebody who calls."""
+    told = shell.checked(request, _Report)
+    if isinstance(told, Mapping):
+        return _report(request, done=False, faults=told)
+    symptoms = ("UNWELL",) if told.well == "no" else ()
+    tenths, at = round(told.temperature * 10), clock.now()
+    said = Tried(uuid4(), By.SELF, Reached.REACHED, tenths, symptoms, None, None, at)
+    await taken(tx, policies, token, said)
+    return _report(request, done=True, ill=bool(symptoms))
+
+
+def _report(
+    request: Request,
+    *,
+    done: bool,
+    ill: bool = False,
+    faults: Mapping[str, str] | None = None,
+) -> Response:
+    return shell.render(
+        request,
+        "report.html",
+        {"done": done, "ill": ill, "faults": faults or {}},
+        status=422 if faults else 200,
+        headers=_KEPT_BY_NOBODY,
+    )
 
 
 async def _asked(tx: Reading, token: str) -> Question:

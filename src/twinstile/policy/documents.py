@@ -16,6 +16,7 @@ from twinstile.policy.types import (
     Alternative,
     Anchor,
     HubPolicy,
+    Isolation,
     Measure,
     MeasureKind,
     Offer,
@@ -46,6 +47,25 @@ class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
+class _Isolation(_Model):
+    days: DayOf
+    test_days: tuple[DayOf, ...] = Field(default=(), max_length=20, strict=False)
+
+    @model_validator(mode="after")
+    def _tests_within(self) -> Self:
+        if any(day > self.days for day in self.test_days):
+            raise ValueError("nobody is tested after the last day")
+        return self
+
+
+_ISOLATION = {
+    "CENTRAL_ISOLATION": _Isolation(days=14, test_days=(1, 3, 7, 13)),
+    "HOME_ISOLATION": _Isolation(days=14, test_days=(1, 7, 13)),
+    "HEALTH_MONITORING": _Isolation(days=7),
+    "PUBLIC_HEALTH_OBSERVATION": _Isolation(days=14),
+}
+
+
 class _Parameters(_Model):
     threshold_tenths: Tenths
     invalid_below_tenths: Tenths
@@ -71,6 +91,16 @@ class _Parameters(_Model):
     replay_hours: int = Field(default=72, ge=1, le=720)
     remind_hours: int = Field(default=24, ge=0, le=72)
     remind_again_minutes: int = Field(default=30, ge=0, le=240)
+    isolation: dict[
+        Literal[
+            "CENTRAL_ISOLATION",
+            "HOME_ISOLATION",
+            "HEALTH_MONITORING",
+            "PUBLIC_HEALTH_OBSERVATION",
+        ],
+        _Isolation,
+    ] = {}
+    lost_after_attempts: int = Field(default=3, ge=1, le=20)
 
 
 class _Measure(_Model):
@@ -171,6 +201,10 @@ def compile_document(document: Mapping[str, object]) -> HubPolicy:
         raise PolicyError("rules: two rules have the same id")
     figures = dict(parsed.parameters)
     figures["contact_methods"] = frozenset(parsed.parameters.contact_methods)
+    figures["isolation"] = {
+        code: Isolation(one.days, one.test_days)
+        for code, one in {**_ISOLATION, **parsed.parameters.isolation}.items()
+    }
     return HubPolicy(
         PolicyVersion(parsed.version),
         Parameters(**figures),

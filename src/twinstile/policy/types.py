@@ -51,6 +51,14 @@ class Anchor(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Isolation:
+    """How many days somebody is followed from the day of the anchor, and tested on which."""
+
+    days: int
+    test_days: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Parameters:
     """The figures of a policy. Temperatures are tenths of a degree Celsius."""
 
@@ -80,6 +88,10 @@ class Parameters:
     """How long before its arrival the people of a run are reminded by themselves; 0: never."""
     remind_again_minutes: int
     """How long before the arrival once more; 0: never."""
+    isolation: Mapping[str, Isolation]
+    """By the code of a disposition."""
+    lost_after_attempts: int
+    """So many attempts in a row to reach a patient fail before they may be called lost."""
 
 
 @dataclass(frozen=True, slots=True)

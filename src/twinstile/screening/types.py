@@ -266,6 +266,8 @@ class AlertKind(StrEnum):
     """A patient on the way was to have arrived."""
     CARE_OVERDUE = "CARE_OVERDUE"
     """Nobody has looked at somebody in a room in time."""
+    FOLLOW_UP_OVERDUE = "FOLLOW_UP_OVERDUE"
+    """Nobody has reached a patient who was to be called."""
     RECEIVER_DECLINED = "RECEIVER_DECLINED"
     REPORT_DUE = "REPORT_DUE"
     REPORT_OVERDUE = "REPORT_OVERDUE"

@@ -191,6 +191,9 @@ ALERTS: Final[Mapping[AlertKind, Phrase]] = {
     AlertKind.REPORT_OVERDUE: Phrase(
         "The legal time to report this case is over", "已超过法定报告时限"
     ),
+    AlertKind.FOLLOW_UP_OVERDUE: Phrase(
+        "Nobody has reached the patient who was to be called", "未按时随访到患者"
+    ),
     AlertKind.RECEIVER_DECLINED: Phrase(
         "The receiver will not take the patient: find another", "接收单位拒收、需另行安排"
     ),

@@ -32,6 +32,7 @@ class ChangeType(StrEnum):
     DEFERRAL_ROUTED = "deferral.routed"
     DEFERRAL_CLOSED = "deferral.closed"
     CASE_DEPARTED = "case.departed"
+    CASE_FOLLOW_UP = "case.follow-up"
     CASE_HANDOVER = "case.handover"
     """What the receiver of a way says of its arrival."""
     SCREENING_CHECKED = "screening.checked"
@@ -83,6 +84,9 @@ TERMS: Mapping[PartnerKind, Mapping[ChangeType, Fields]] = {
         ChangeType.DEFERRAL_CLOSED: {"outcome": Use.AS_IS, "deferral_id": Use.PSEUDONYM},
         ChangeType.CASE_DEPARTED: dict.fromkeys(
             ("case_no", "vehicle", "expected_at", "diverted"), Use.AS_IS
+        ),
+        ChangeType.CASE_FOLLOW_UP: dict.fromkeys(
+            ("case_no", "kind", "by", "outcome", "result"), Use.AS_IS
         ),
         ChangeType.CASE_HANDOVER: dict.fromkeys(("case_no", "answer", "via"), Use.AS_IS),
         ChangeType.SCREENING_CHECKED: dict.fromkeys(("verdict", "policy"), Use.AS_IS),

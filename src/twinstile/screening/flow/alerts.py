@@ -48,6 +48,7 @@ PLANS: Final[Mapping[AlertKind, Plan | None]] = {
     AlertKind.CASE_OVERDUE: Plan(timedelta(minutes=15), "duty_commander"),
     AlertKind.NEVER_ARRIVED: Plan(timedelta(minutes=5), "duty_commander"),
     AlertKind.CARE_OVERDUE: Plan(timedelta(minutes=10), "duty_commander"),
+    AlertKind.FOLLOW_UP_OVERDUE: Plan(timedelta(hours=2), "duty_commander"),
     AlertKind.RECEIVER_DECLINED: Plan(timedelta(minutes=10), "duty_commander"),
     AlertKind.REPORT_DUE: Plan(timedelta(minutes=15), "duty_commander"),
     AlertKind.REPORT_OVERDUE: Plan(timedelta(minutes=5), "duty_commander"),

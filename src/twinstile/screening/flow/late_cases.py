@@ -17,6 +17,7 @@ _OF_WAITS: Final[Mapping[Wait, AlertKind]] = {
     Wait.RECEIVER: AlertKind.RECEIVER_DECLINED,
     Wait.REPORT_SOON: AlertKind.REPORT_DUE,
     Wait.REPORT: AlertKind.REPORT_OVERDUE,
+    Wait.FOLLOW_UP: AlertKind.FOLLOW_UP_OVERDUE,
 }
 _OF_STATES: Final[Mapping[CaseState, AlertKind]] = {
     **{state: AlertKind.CASE_OVERDUE for state in CaseState if not state.terminal},

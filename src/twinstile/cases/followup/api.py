@@ -1,0 +1,256 @@
+"""HTTP: who is to be called next, what was heard, and what patients say of themselves."""
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query, Response
+from pydantic import Field
+from sqlalchemy import RowMapping
+
+from twinstile.cases import followups
+from twinstile.cases.bodies import Symptom
+from twinstile.cases.followups import Tried
+from twinstile.cases.links import NoSuchLink
+from twinstile.cases.schedule import Figures
+from twinstile.cases.transfers.api import LinkAnswer, Token, tried
+from twinstile.cases.types import By, CaseState, Contact, Reached, TestResult
+from twinstile.platform import clock, paging
+from twinstile.platform.auth import Principal, Scope
+from twinstile.platform.db import Reading
+from twinstile.platform.errors import (
+    IdReused,
+    InvalidInput,
+    NotFound,
+    TooMany,
+    TransitionRefused,
+    documented,
+)
+from twinstile.platform.fields import Answer, Body, Line, Moment
+from twinstile.platform.web import GatedRoute, Home, Read, Tx, caller
+from twinstile.policy import versions
+from twinstile.policy.api import Compiled
+from twinstile.policy.types import HubPolicy
+from twinstile.policy.versions import Policies
+
+MOST_CONTACTS = 200
+REPORT_PATH = "/report/"
+router = APIRouter(prefix="/v1", route_class=GatedRoute, tags=["cases"])
+
+Reader = Annotated[Principal, caller(Scope.CASES_READ)]
+Writer = Annotated[Principal, caller(Scope.CASES_WRITE)]
+Celsius = Annotated[float, Field(ge=30, le=45)]
+
+
+async def _policy(tx: Reading, policies: Policies, hub_id: str) -> HubPolicy:
+    return await policies.get(tx, hub_id, await versions.in_force(tx, hub_id, clock.now()))
+
+
+async def _in_force(tx: Tx, home: Home, policies: Compiled, who: Writer) -> Figures:
+    return Figures(await _policy(tx, policies, who.hub_id), home.settings.zone)
+
+
+InForce = Annotated[Figures, Depends(_in_force)]
+"""What the hub goes by now, for whoever writes cases."""
+
+
+class ContactAnswer(Answer):
+    follow_up_id: UUID
+    case_id: UUID
+    kind: Contact
+    day: int = Field(description="of the schedule")
+    due_at: datetime
+    assigned_to: UUID | None = Field(description="null: whoever is free")
+    attempts: int
+    done_at: datetime | None
+    outcome: str | None = Field(description="REACHED; OVER: not to be made any more")
+
+
+class DueAnswer(ContactAnswer):
+    case_no: str
+    state: CaseState
+
+
+class CallList(Answer):
+    contacts: list[DueAnswer] = Field(description="what is due first comes first")
+    next: str | None = Field(description="cursor of the next page; null on the last")
+
+
+class AssignmentBody(Body):
+    operator_id: UUID | None = Field(default=None, examples=[None])
+
+
+class ReportBody(Body):
+    temperature_c: Celsius | None = Field(default=None, description="°C, to a tenth")
+    symptoms: Annotated[tuple[Symptom, ...], Field(max_length=16)] = ()
+    said_at: Moment
+
+
+class AttemptBody(ReportBody):
+    by: By
+    outcome: Reached
+    result: TestResult | None = None
+    note: Line | None = None
+
+
+class OwnReportBody(ReportBody):
+    token: Token
+    report_id: UUID = Field(description="yours: the same again is the same report")
+
+
+class AttemptAnswer(Answer):
+    attempt_id: UUID
+    follow_up_id: UUID | None = Field(description="null: none was due")
+    by: By
+    outcome: Reached
+    temperature_c: float | None
+    symptoms: list[str]
+    result: TestResult | None
+    note: str | None
+    said_at: datetime
+    recorded_at: datetime
+    operator_id: UUID | None = Field(description="null: the patient's own report")
+
+
+class OwnReportAnswer(Answer):
+    """What a patient hears: nothing that is not theirs already."""
+
+    report_id: UUID
+    recorded_at: datetime
+
+
+class ScheduleAnswer(Answer):
+    contacts: list[ContactAnswer] = Field(description="what is due first comes first")
+    attempts: list[AttemptAnswer] = Field(description="oldest first")
+
+
+@router.get(
+    "/follow-ups", summary="List who is to be called", responses=documented(InvalidInput)
+)
+async def list_follow_ups(
+    tx: Read,
+    who: Reader,
+    until: Annotated[Moment | None, Query(description="due by then; now if absent")] = None,
+    assigned_to: UUID | None = None,
+    cursor: Annotated[str | None, Query(max_length=paging.LONGEST)] = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> CallList:
+    """The call list: by case number, without names; what is due first comes first."""
+    found = await followups.call_list(
+        tx, who.hub_id, until or clock.now(), assigned_to, cursor, limit + 1
+    )
+    shown = [DueAnswer.model_validate(row) for row in found[:limit]]
+    more = len(found) > limit
+    return CallList(
+        contacts=shown,
+        next=paging.encode(shown[-1].due_at, shown[-1].follow_up_id) if more else None,
+    )
+
+
+@router.put(
+    "/follow-ups/{follow_up_id}/assignment",
+    status_code=204,
+    summary="Say who makes a contact",
+    responses=documented(NotFound),
+)
+async def put_assignment(follow_up_id: UUID, body: AssignmentBody, tx: Tx, who: Writer) -> None:
+    """Somebody on duty, or nobody in particular."""
+    await followups.assign(tx, who.hub_id, follow_up_id, body.operator_id)
+
+
+@router.put(
+    "/follow-ups/{follow_up_id}/attempts/{attempt_id}",
+    summary="Record an attempt to reach a patient",
+    responses=documented(NotFound, IdReused, TransitionRefused, InvalidInput),
+)
+async def put_attempt(  # two of them are the path
+    follow_up_id: UUID,
+    attempt_id: UUID,
+    body: AttemptBody,
+    tx: Tx,
+    who: Writer,
+    figures: InForce,
+) -> AttemptAnswer:
+    """`REACHED` makes the contact. Who is ill, or tested positive, is assessed anew."""
+    said = _tried(attempt_id, body, body.by, body.outcome, body.result, body.note)
+    threshold = figures.policy.parameters.threshold_tenths
+    row = await followups.attempt(tx, who, follow_up_id, said, threshold, clock.now())
+    return _attempt(row)
+
+
+@router.get(
+    "/cases/{case_id}/follow-ups",
+    summary="Read the schedule of a case",
+    responses=documented(NotFound),
+)
+async def read_schedule(case_id: UUID, tx: Read, who: Reader) -> ScheduleAnswer:
+    """Every contact that was or is to be made, and every attempt."""
+    contacts, attempts = await followups.plan_of(tx, who.hub_id, case_id, MOST_CONTACTS)
+    return ScheduleAnswer(
+        contacts=[ContactAnswer.model_validate(row) for row in contacts],
+        attempts=[_attempt(row) for row in attempts],
+    )
+
+
+@router.post(
+    "/cases/{case_id}/self-report-link",
+    status_code=201,
+    summary="Get a link for the patient",
+    responses=documented(NotFound, TransitionRefused),
+)
+async def give_report_link(
+    case_id: UUID, tx: Tx, who: Writer, response: Response
+) -> LinkAnswer:
+    """By it the patient reports without an account, for 16 days. The one before is over."""
+    link = await followups.give_link(tx, who, case_id, clock.now())
+    response.headers["Cache-Control"] = "no-store"
+    return LinkAnswer(
+        token=link.token, path=REPORT_PATH + link.token, expires_at=link.expires_at
+    )
+
+
+@router.post(
+    "/self-reports",
+    status_code=201,
+    summary="Report on oneself",
+    responses=documented(NoSuchLink, IdReused, TooMany, InvalidInput),
+)
+async def add_self_report(
+    body: OwnReportBody, tx: Tx, policies: Compiled, response: Response
+) -> OwnReportAnswer:
+    """Temperature and symptoms, by the link a patient was given; never by name and number.
+
+    It makes the contact that is due next. Who has fever or symptoms is assessed anew.
+    """
+    response.headers["Cache-Control"] = "no-store"
+    said = _tried(body.report_id, body, By.SELF, Reached.REACHED)
+    row = await taken(tx, policies, body.token, said)
+    return OwnReportAnswer(report_id=row["attempt_id"], recorded_at=row["recorded_at"])
+
+
+async def taken(tx: Tx, policies: Policies, token: str, said: Tried) -> RowMapping:
+    """Record the report of a link's holder. Raises `NoSuchLink`, `TooMany`, `IdReused`."""
+    at = clock.now()
+    try:
+        policy = await _policy(tx, policies, await followups.hub_of(tx, token, at))
+        return await followups.report(tx, token, said, policy.parameters.threshold_tenths, at)
+    except NoSuchLink as error:
+        raise tried(error) from None
+
+
+def _tried(  # an attempt is of them
+    attempt_id: UUID,
+    body: ReportBody,
+    by: By,
+    outcome: Reached,
+    result: TestResult | None = None,
+    note: str | None = None,
+) -> Tried:
+    tenths = None if body.temperature_c is None else round(body.temperature_c * 10)
+    return Tried(attempt_id, by, outcome, tenths, body.symptoms, result, note, body.said_at)
+
+
+def _attempt(row: RowMapping) -> AttemptAnswer:
+    tenths = row["tenths"]
+    celsius = None if tenths is None else tenths / 10
+    return AttemptAnswer.model_validate({**row, "temperature_c": celsius})

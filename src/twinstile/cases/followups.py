@@ -1,0 +1,288 @@
+"""Contacts with patients: attempts, what was heard, their own report, and who is lost."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import RowMapping, func, select, tuple_, update
+from uuid_utils.compat import uuid7
+
+from twinstile.cases import kept, links, schedule, steps
+from twinstile.cases.links import Link
+from twinstile.cases.schedule import Due
+from twinstile.cases.steps import Locked, Outside, Source
+from twinstile.cases.tables import Attempt, FeverCase, FollowUpTask
+from twinstile.cases.types import (
+    By,
+    CaseEvent,
+    CaseState,
+    Contact,
+    LinkKind,
+    Reached,
+    TestResult,
+)
+from twinstile.platform import events, paging
+from twinstile.platform.auth import Principal
+from twinstile.platform.db import Reading, Transaction
+from twinstile.platform.errors import NotFound, TransitionRefused
+
+CONTACTED: Final = "case.follow-up"
+REPORT_LASTS: Final = timedelta(days=16)
+EARLY: Final = timedelta(hours=12)
+"""A patient's report counts for a contact that is due within this time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """An attempt, and what was heard if somebody was reached; tenths of a degree Celsius."""
+
+    attempt_id: UUID
+    by: By
+    outcome: Reached
+    tenths: int | None
+    symptoms: tuple[str, ...]
+    result: TestResult | None
+    note: str | None
+    said_at: datetime
+
+    def ill(self, threshold_tenths: int) -> bool:
+        """Whether what was heard has to be looked at by a medic."""
+        fever = self.tenths is not None and self.tenths >= threshold_tenths
+        return fever or bool(self.symptoms) or self.result is TestResult.POSITIVE
+
+
+async def call_list(
+    tx: Reading,
+    hub_id: str,
+    until: datetime,
+    assigned_to: UUID | None,
+    cursor: str | None,
+    limit: int,
+) -> list[RowMapping]:
+    """Contacts that are due by then, the earliest first."""
+    place = tuple_(FollowUpTask.due_at, FollowUpTask.follow_up_id)
+    wanted = [
+        FollowUpTask.hub_id == hub_id,
+        FollowUpTask.done_at.is_(None),
+        FollowUpTask.due_at <= until,
+    ]
+    if assigned_to is not None:
+        wanted.append(FollowUpTask.assigned_to == assigned_to)
+    if cursor is not None:
+        wanted.append(place > paging.decode(cursor))
+    found = await tx.sql.execute(
+        select(*FollowUpTask.__table__.columns, FeverCase.case_no, FeverCase.state)
+        .join(
+            FeverCase,
+            (FeverCase.hub_id == FollowUpTask.hub_id)
+            & (FeverCase.case_id == FollowUpTask.case_id),
+        )
+        .where(*wanted)
+        .order_by(FollowUpTask.due_at, FollowUpTask.follow_up_id)
+        .limit(limit)
+    )
+    return list(found.mappings())
+
+
+async def assign(
+    tx: Transaction, hub_id: str, follow_up_id: UUID, operator_id: UUID | None
+) -> None:
+    """Who is to make a contact; None: anybody. Raises `NotFound` for one that was made."""
+    done = await tx.sql.execute(
+        update(FollowUpTask)
+        .where(
+            FollowUpTask.hub_id == hub_id,
+            FollowUpTask.follow_up_id == follow_up_id,
+            FollowUpTask.done_at.is_(None),
+        )
+        .values(assigned_to=operator_id)
+        .returning(FollowUpTask.follow_up_id)
+    )
+    if done.one_or_none() is None:
+        raise NotFound("There is no such contact to be made.")
+
+
+async def attempt(
+    tx: Transaction,
+    who: Principal,
+    follow_up_id: UUID,
+    tried: Tried,
+    threshold_tenths: int,
+    at: datetime,
+) -> RowMapping:
+    """Record an attempt of somebody on duty.
+
+    Whoever was reached is called no more for this contact; whoever is ill is assessed anew.
+    Raises `NotFound`, `IdReused`, `TransitionRefused`.
+    """
+    found = await tx.sql.execute(
+        select(FollowUpTask.case_id).where(
+            FollowUpTask.hub_id == who.hub_id, FollowUpTask.follow_up_id == follow_up_id
+        )
+    )
+    case_id = found.scalar_one_or_none()
+    if case_id is None:
+        raise NotFound("There is no such contact.")
+    case = await steps.lock(tx, who.hub_id, case_id)
+    task = await _task(tx, case, FollowUpTask.follow_up_id == follow_up_id)
+    return await _record(tx, who, case, task, tried, threshold_tenths, at)
+
+
+async def give_link(tx: Transaction, who: Principal, case_id: UUID, at: datetime) -> Link:
+    """A link by which the patient reports; the one before is over. Raises `NotFound`."""
+    case = await steps.lock(tx, who.hub_id, case_id)
+    if case.state.terminal:
+        raise TransitionRefused(f"The case is {case.state}.")
+    return await links.give(tx, who, case, LinkKind.SELF_REPORT, case_id, at, REPORT_LASTS)
+
+
+async def report(
+    tx: Transaction, token: str, tried: Tried, threshold_tenths: int, at: datetime
+) -> RowMapping:
+    """Record what the holder of a link says of themselves. Raises `NoSuchLink`, `IdReused`.
+
+    It makes the contact that is due next, if that is due soon.
+    """
+    opened = await links.opened(tx, LinkKind.SELF_REPORT, token, at)
+    case = await steps.lock(tx, opened.hub_id, opened.case_id)
+    if case.state.terminal:
+        raise links.NoSuchLink
+    task = await _task(
+        tx, case, FollowUpTask.done_at.is_(None) & (FollowUpTask.due_at <= at + EARLY)
+    )
+    source = Outside(opened.hub_id)
+    return await _record(tx, source, case, task, tried, threshold_tenths, at)
+
+
+async def hub_of(tx: Reading, token: str, at: datetime) -> str:
+    """The hub of a link by which a patient reports. Raises `NoSuchLink`."""
+    return (await links.opened(tx, LinkKind.SELF_REPORT, token, at)).hub_id
+
+
+async def _task(tx: Reading, case: Locked, *wanted: object) -> RowMapping | None:
+    found = await tx.sql.execute(
+        select(FollowUpTask.__table__)
+        .where(
+            FollowUpTask.hub_id == case.hub_id,
+            FollowUpTask.case_id == case.case_id,
+            *wanted,  # pyright: ignore[reportArgumentType] # conditions on the same table
+        )
+        .order_by(FollowUpTask.due_at)
+        .limit(1)
+    )
+    return found.mappings().one_or_none()
+
+
+async def _record(  # who, of what, what and when
+    tx: Transaction,
+    who: Source,
+    case: Locked,
+    task: RowMapping | None,
+    tried: Tried,
+    threshold_tenths: int,
+    at: datetime,
+) -> RowMapping:
+    told: dict[str, object] = {
+        "case_id": case.case_id,
+        "by": tried.by.value,
+        "outcome": tried.outcome.value,
+        "tenths": tried.tenths,
+        "symptoms": list(tried.symptoms),
+        "result": tried.result and tried.result.value,
+        "note": tried.note,
+    }
+    earlier = await kept.find(tx, Attempt, case.hub_id, tried.attempt_id, told)
+    if earlier is not None:
+        return earlier
+    if task is not None and task["done_at"] is not None:
+        raise TransitionRefused("This contact was made, or is not to be made any more.")
+    of = task and task["follow_up_id"]
+    row = await kept.add(
+        tx,
+        Attempt,
+        who,
+        tried.attempt_id,
+        {**told, "follow_up_id": of, "said_at": tried.said_at},
+        at,
+    )
+    if task is not None:
+        await _go_on(tx, case, task, tried.outcome, at)
+    body: dict[str, object] = {
+        "kind": task and task["kind"],
+        "by": tried.by.value,
+        "outcome": tried.outcome.value,
+        "result": tried.result and tried.result.value,
+    }
+    await steps.tell(tx, who, case, CONTACTED, at, body)
+    reached = tried.outcome is Reached.REACHED
+    if reached and tried.ill(threshold_tenths) and case.state is CaseState.FOLLOWING_UP:
+        step = steps.walk_by_system(case.state, CaseEvent.NEW_SYMPTOMS)
+        moment = case.after(at)
+        await steps.move(tx, case, step.after, moment)
+        said: dict[str, object] = {"at": tried.said_at.isoformat()}
+        await events.append(tx, [steps.moved(who, case, step, moment, said, uuid7())])
+    return row
+
+
+async def _go_on(
+    tx: Transaction, case: Locked, task: RowMapping, outcome: Reached, at: datetime
+) -> None:
+    """Count the attempt; after one that reached somebody, wait for the next contact."""
+    reached = outcome is Reached.REACHED
+    await tx.sql.execute(
+        update(FollowUpTask)
+        .where(
+            FollowUpTask.hub_id == case.hub_id,
+            FollowUpTask.follow_up_id == task["follow_up_id"],
+        )
+        .values(
+            attempts=FollowUpTask.attempts + 1,
+            **({"done_at": at, "outcome": outcome.value} if reached else {}),
+        )
+    )
+    if not reached:
+        return
+    if task["kind"] == Contact.RESULT:  # and daily from then on, until the case is closed
+        again = Due(Contact.RESULT, task["day"] + 1, at + timedelta(days=1))
+        await schedule.add(tx, case.hub_id, case.case_id, task["follow_up_id"], [again])
+    await schedule.wait(tx, case.hub_id, case.case_id)
+    await tx.sql.execute(
+        update(FeverCase)
+        .where(FeverCase.hub_id == case.hub_id, FeverCase.case_id == case.case_id)
+        .values(due_at=func.greatest(FeverCase.due_at, at + timedelta(days=1)), late_since=None)
+    )
+
+
+async def require_tried(tx: Reading, case: Locked, attempts: int) -> None:
+    """Raise `TransitionRefused` unless so many attempts in a row have failed lately.
+
+    Nobody who is followed up is lost before somebody has looked for them as the policy says.
+    """
+    if case.state not in {CaseState.IN_CARE, CaseState.FOLLOWING_UP}:
+        return
+    found = await tx.sql.execute(
+        select(Attempt.outcome)
+        .where(Attempt.hub_id == case.hub_id, Attempt.case_id == case.case_id)
+        .order_by(Attempt.recorded_at.desc(), Attempt.attempt_id.desc())
+        .limit(attempts)
+    )
+    failed = [outcome for outcome in found.scalars() if outcome != Reached.REACHED]
+    if len(failed) < attempts:
+        raise TransitionRefused(
+            f"Somebody is lost after {attempts} attempts in a row to reach them."
+        )
+
+
+async def plan_of(
+    tx: Reading, hub_id: str, case_id: UUID, limit: int
+) -> tuple[list[RowMapping], list[RowMapping]]:
+    """The contacts of a case by when they are due, and the attempts, oldest first."""
+    found = await tx.sql.execute(
+        select(FollowUpTask.__table__)
+        .where(FollowUpTask.hub_id == hub_id, FollowUpTask.case_id == case_id)
+        .order_by(FollowUpTask.due_at, FollowUpTask.follow_up_id)
+        .limit(limit)
+    )
+    tried = await kept.of_case(tx, Attempt, hub_id, case_id, limit)
+    return list(found.mappings()), tried

@@ -1,0 +1,187 @@
+"""When a patient is to be contacted: from when somebody answers for them until nobody does.
+
+The schedule is of the last disposition (`terms.FollowUp`); of isolation it is that of the plan,
+which was made by the policy in force when it was ordered.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from typing import Final
+from uuid import UUID, uuid5
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import RowMapping, insert, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from twinstile.cases import waits
+from twinstile.cases.tables import CasePlan, DispositionRecord, FollowUpTask
+from twinstile.cases.terms import TERMS, DispositionParticulars, FollowUp
+from twinstile.cases.types import CaseState, Contact, Disposition, Wait
+from twinstile.platform.db import Reading, Transaction
+from twinstile.policy.types import HubPolicy
+
+CALLED_AT: Final = time(9)
+"""By the hub's clock."""
+GRACE: Final = timedelta(hours=2)
+"""After a contact was due, until it rings."""
+OVER: Final = "OVER"
+_DAY: Final = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What of the policy and the hub following up goes by."""
+
+    policy: HubPolicy
+    zone: ZoneInfo
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A contact to be made."""
+
+    kind: Contact
+    day: int
+    at: datetime
+
+
+def contacts(follow_up: FollowUp, plan: RowMapping | None, since: datetime) -> Iterator[Due]:
+    """The contacts of a schedule that begins at that moment, in order. Pure."""
+    match follow_up:
+        case FollowUp.NONE:
+            return
+        case FollowUp.HOSPITAL_RESULT:
+            yield Due(Contact.RESULT, 1, since + _DAY)
+        case FollowUp.CLINIC_CALLS:
+            yield Due(Contact.CALL, 1, since + _DAY)
+            yield Due(Contact.CALL, 2, since + 2 * _DAY)
+        case FollowUp.ORIGIN_ACKNOWLEDGES:
+            yield Due(Contact.ORIGIN, 1, since + _DAY)
+        case FollowUp.DAILY:
+            if plan is None:
+                return
+            first: datetime = plan["first_call_at"]
+            tests: Sequence[int] = plan["test_days"]
+            for day in range(int(plan["days"]) + 1):
+                if (at := first + day * _DAY) > since:
+                    yield Due(Contact.TEST if day in tests else Contact.CALL, day, at)
+
+
+async def plan(
+    tx: Transaction,
+    hub_id: str,
+    case_id: UUID,
+    disposition_id: UUID,
+    code: Disposition,
+    brought: DispositionParticulars,
+    figures: Figures,
+    at: datetime,
+) -> None:
+    """Write down how long somebody is followed, if the code has days that count."""
+    isolation = figures.policy.parameters.isolation.get(code)
+    if isolation is None or brought.anchor is None or brought.anchor_date is None:
+        return
+    await tx.sql.execute(
+        insert(CasePlan).values(
+            hub_id=hub_id,
+            disposition_id=disposition_id,
+            case_id=case_id,
+            anchor=brought.anchor.value,
+            anchor_date=brought.anchor_date,
+            days=isolation.days,
+            test_days=list(isolation.test_days),
+            first_call_at=_first_call(brought.anchor_date, figures.zone),
+            policy_version=figures.policy.version,
+            recorded_at=at,
+        )
+    )
+
+
+def _first_call(day: date, zone: ZoneInfo) -> datetime:
+    return datetime.combine(day, CALLED_AT, zone)
+
+
+async def settle(
+    tx: Transaction, hub_id: str, case_id: UUID, after: CaseState, moment: datetime
+) -> None:
+    """Begin the schedule of a case that somebody answers for from now on, or end it."""
+    if after in waits.FOLLOWED:
+        await _begin(tx, hub_id, case_id, moment)
+    else:
+        await tx.sql.execute(
+            update(FollowUpTask)
+            .where(
+                FollowUpTask.hub_id == hub_id,
+                FollowUpTask.case_id == case_id,
+                FollowUpTask.done_at.is_(None),
+            )
+            .values(done_at=moment, outcome=OVER)
+        )
+
+
+async def _begin(tx: Transaction, hub_id: str, case_id: UUID, moment: datetime) -> None:
+    sent = await _last_way(tx, hub_id, case_id)
+    if sent is None:
+        return
+    disposition_id, code = sent
+    found = await tx.sql.execute(
+        select(CasePlan.__table__).where(
+            CasePlan.hub_id == hub_id, CasePlan.disposition_id == disposition_id
+        )
+    )
+    whole = found.mappings().one_or_none()
+    due = list(contacts(TERMS[code].follow_up, whole, moment))
+    await add(tx, hub_id, case_id, disposition_id, due)
+    await wait(tx, hub_id, case_id)
+
+
+async def _last_way(tx: Reading, hub_id: str, case_id: UUID) -> tuple[UUID, Disposition] | None:
+    found = await tx.sql.execute(
+        select(DispositionRecord.disposition_id, DispositionRecord.code)
+        .where(DispositionRecord.hub_id == hub_id, DispositionRecord.case_id == case_id)
+        .order_by(DispositionRecord.recorded_at.desc(), DispositionRecord.disposition_id.desc())
+        .limit(1)
+    )
+    row = found.one_or_none()
+    return None if row is None else (row[0], Disposition(row[1]))
+
+
+async def add(
+    tx: Transaction, hub_id: str, case_id: UUID, of: UUID, due: Sequence[Due]
+) -> None:
+    """Schedule contacts; one that is there already (same kind and day) stays as it is."""
+    if not due:
+        return
+    rows = [
+        {
+            "hub_id": hub_id,
+            "follow_up_id": uuid5(of, f"{one.kind} {one.day}"),
+            "case_id": case_id,
+            "kind": one.kind.value,
+            "day": one.day,
+            "due_at": one.at,
+            "attempts": 0,
+        }
+        for one in due
+    ]
+    await tx.sql.execute(upsert(FollowUpTask).values(rows).on_conflict_do_nothing())
+
+
+async def wait(tx: Transaction, hub_id: str, case_id: UUID) -> None:
+    """Wait for the next contact of the case, if there is one."""
+    found = await tx.sql.execute(
+        select(FollowUpTask.due_at)
+        .where(
+            FollowUpTask.hub_id == hub_id,
+            FollowUpTask.case_id == case_id,
+            FollowUpTask.done_at.is_(None),
+        )
+        .order_by(FollowUpTask.due_at)
+        .limit(1)
+    )
+    due_at = found.scalar_one_or_none()
+    if due_at is None:
+        await waits.stop(tx, hub_id, Wait.FOLLOW_UP, case_id)
+    else:
+        await waits.start(tx, hub_id, case_id, Wait.FOLLOW_UP, case_id, due_at + GRACE)
