@@ -166,7 +166,7 @@ async def measured(
     (folder / "feeds.toml").write_text(FEEDS.format(key=folder / "push.key"))
     settings, place = _hub.settings_of(folder), _hub.place_of(server, "twinstile")
     (token,) = await _hub.furnish(settings, place, 1)
-    up = standing(folder, place.owner_url, token, _postmaster(folder), settings.zone)
+    up = standing(folder, place.owner_url, token, postmaster(folder), settings.zone)
     async with up as stand:
         lists = [await manifest(stand) for _ in range(options.rounds)]
         garbage, good = await two_lists(stand, options.garbage)
@@ -182,7 +182,7 @@ async def measured(
         }
 
 
-def _postmaster(folder: Path) -> int:
+def postmaster(folder: Path) -> int:
     return int(next(folder.glob("pg*/postmaster.pid")).read_text().split()[0])
 
 

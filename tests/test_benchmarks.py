@@ -78,3 +78,12 @@ def test_a_tablet_is_measured_and_stores_every_record_once() -> None:
     assert result["records"] == 75
     for name in ("verdict", "verdict_slow", "verdict_offline", "verdict_6x", "durable"):
         assert result[f"{name}_p95_ms"] > 0
+
+
+@pytest.mark.timeout(400)
+def test_lists_of_cases_and_contacts_of_a_long_train_are_measured() -> None:
+    result = measured("cases")
+    assert result["contacts_found"] == 74
+    assert result["contacts_16_coach_s"] > 0
+    for name in ("open_cases_p95_ms", "debt_list_p95_ms", "owed_reports_p95_ms"):
+        assert result[name] > 0

@@ -52,8 +52,22 @@ async def test_cases_can_be_asked_for_by_state(hub: Hub) -> None:
         assert [case["case_id"] for case in page["cases"]] == expected
 
 
+async def test_open_cases_are_listed_by_the_time_left(hub: Hub) -> None:
+    assessed, sent, other, closed = [await fever.case_of(hub) for _ in range(4)]
+    await fever.dispose(hub, sent)  # ten minutes; the others have half an hour
+    await fever.move(hub, closed, "excluded")
+    client, seen, cursor = hub.client(Role.MEDIC), list[str](), None
+    while not seen or cursor:
+        query = {"by": "DUE", "limit": "1"} | ({"cursor": cursor} if cursor else {})
+        page = (await client.get("/v1/cases", params=query)).json()
+        seen += [case["case_id"] for case in page["cases"]]
+        cursor = page["next"]
+    assert seen == [sent, assessed, other]
+
+
 @pytest.mark.parametrize(
-    "query", ["limit=0", "limit=201", "state=SUSPECTED", "cursor=abc", "cursor=" + "A" * 101]
+    "query",
+    ["by=AGE", "limit=0", "limit=201", "state=SUSPECTED", "cursor=abc", "cursor=" + "A" * 101],
 )
 async def test_a_list_is_not_asked_for_like_that(hub: Hub, query: str) -> None:
     assert (await hub.client(Role.MEDIC).get(f"/v1/cases?{query}")).status_code == 422

@@ -6,6 +6,7 @@ shows name and number masked, the other asks what for and shows them whole.
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from enum import StrEnum
 from typing import Annotated
 from uuid import UUID
 
@@ -108,33 +109,47 @@ _DISPOSITION = (
 )
 
 
+class Order(StrEnum):
+    """How cases are listed."""
+
+    OPENED = "OPENED"
+    DUE = "DUE"
+
+
 @router.get("/cases", summary="List cases", responses=documented(InvalidInput))
 async def list_cases(
     tx: Read,
     who: Reader,
     state: CaseState | None = None,
+    by: Order = Order.OPENED,
     cursor: Annotated[str | None, Query(max_length=paging.LONGEST)] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> CasePage:
-    """The latest opened first; `next` of one answer is the `cursor` of the next request."""
+    """The latest opened first; or, by `DUE`, open cases alone, the least time left first.
+
+    `next` of one answer is the `cursor` of the next request.
+    """
     wanted: list[ColumnElement[bool]] = [FeverCase.hub_id == who.hub_id]
-    place = tuple_(FeverCase.opened_at, FeverCase.case_id)
+    moment = FeverCase.due_at if by is Order.DUE else FeverCase.opened_at
+    place = tuple_(moment, FeverCase.case_id)
+    order = (moment.desc(), FeverCase.case_id.desc())
+    if by is Order.DUE:
+        wanted.append(FeverCase.due_at.is_not(None))
+        order = (moment.asc(), FeverCase.case_id.asc())
     if state is not None:
         wanted.append(FeverCase.state == state.value)
     if cursor is not None:
-        wanted.append(place < paging.decode(cursor))
+        after = paging.decode(cursor)
+        wanted.append(place > after if by is Order.DUE else place < after)
     found = await tx.sql.execute(
-        select(*_CASE)
-        .where(*wanted)
-        .order_by(FeverCase.opened_at.desc(), FeverCase.case_id.desc())
-        .limit(limit + 1)
+        select(*_CASE).where(*wanted).order_by(*order).limit(limit + 1)
     )
     cases = [CaseAnswer.model_validate(row) for row in found.mappings()]
-    more = len(cases) > limit
-    last = cases[limit - 1] if more else None
+    last = cases[limit - 1] if len(cases) > limit else None
+    turn = last and (last.due_at if by is Order.DUE else last.opened_at)
     return CasePage(
         cases=cases[:limit],
-        next=paging.encode(last.opened_at, last.case_id) if last else None,
+        next=paging.encode(turn, last.case_id) if last and turn else None,
     )
 
 
