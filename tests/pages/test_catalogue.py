@@ -9,8 +9,10 @@ from babel import Locale
 from hubs import Service
 from playwright.async_api import Page
 
+from twinstile.credentials.types import CredentialStatus
 from twinstile.pages import catalogue
 from twinstile.platform import handlers
+from twinstile.screening.types import Verdict
 
 PAGES = Path(catalogue.__file__).parent
 EVERY = (*catalogue.locales(), catalogue.PSEUDO)
@@ -59,6 +61,7 @@ MADE = (
     "desk.",
     "install.s",
     "fault.",
+    "gate.",
     "problem.",
     "shell.mode.",
     "verdict.",
@@ -69,13 +72,23 @@ MADE = (
 
 def test_what_pages_say_is_there_and_nothing_else() -> None:
     every = (p for p in PAGES.rglob("*") if p.suffix in {".html", ".js", ".py"})
-    sources = [p for p in every if p.parent.name != "gate"]  # it has a catalogue of its own
+    sources = [p for p in every if p.parent.name != "gate"]  # see the next test
     text = "\n".join(path.read_text("utf-8") for path in sources)
     keys = set(catalogue.words_of("en").texts)
     assert set(SAID.findall(text)) <= keys
     quoted = set(re.findall(r"""["']([a-z_]+(?:\.[a-z_]+)+)["']""", text))
     unsaid = {key for key in keys - quoted if not key.startswith(MADE)}
     assert not unsaid
+
+
+def test_what_the_tablet_says_is_there_and_nothing_else() -> None:
+    gate = "\n".join(path.read_text("utf-8") for path in (PAGES / "files" / "gate").iterdir())
+    words = {key for key in catalogue.words_of("en").texts if key.startswith("gate.")}
+    keys = {key.removeprefix("gate.") for key in words}
+    said = re.findall(r"""\bsay\("([A-Za-z.-]+)"|data-(?:say|name)="([^"]+)\"""", gate)
+    assert {one or other for one, other in said} <= keys | {"language"}
+    unsaid = {key for key in keys if f'"{key}"' not in gate and not key.endswith(".action")}
+    assert unsaid <= set(CredentialStatus) | set(Verdict)
 
 
 def test_every_word_for_a_fault_is_there() -> None:

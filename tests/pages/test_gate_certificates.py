@@ -1,5 +1,6 @@
 """EU certificates judged on the tablet, against the service's own reader and without a line."""
 
+import io
 import random
 from collections.abc import AsyncGenerator, Sequence
 from datetime import datetime, timedelta
@@ -9,7 +10,9 @@ import _mutating as damage
 import credential_suites
 import glass
 import issuers
+import people
 import pytest
+import segno
 import suites
 from glass import Glass
 from hubs import Hub, Service
@@ -169,4 +172,24 @@ async def test_a_certificate_is_judged_without_a_line(
         await station.begin()
         await tablet.waits(0)
     assert not tablet.complaints
+    await context.close()
+
+
+async def test_a_code_is_read_from_a_photograph(browser: Browser, hub: Hub) -> None:
+    pytest.importorskip("zxingcpp", reason="no zxing-cpp: pip install twinstile[images]")
+    await issuers.begin(hub, 1, issuers.listed(issuers.CERTIFICATES[0]))
+    context = await browser.new_context(viewport=glass.SIZE, locale="en-GB")
+    tablet = await glass.enrolled(context, hub.service.base_url, hub)
+    await tablet.page.evaluate("delete window.BarcodeDetector")
+    await tablet.scan(people.resident_number(), "36.5")
+    drawn = io.BytesIO()
+    segno.make(issuers.scanned(0)).save(drawn, kind="png", scale=6, border=4)
+    photograph = {"name": "a.png", "mimeType": "image/png", "buffer": drawn.getvalue()}
+    await tablet.page.set_input_files("#picture", [photograph])
+    await tablet.shows("CHECK")  # the certificate is somebody else's
+    await expect(tablet.page.locator("#seen-credential")).to_have_text("Invalid")
+    blank = io.BytesIO()
+    segno.make("x").save(blank, kind="png", scale=1, dark="white")
+    await tablet.page.set_input_files("#picture", [{**photograph, "buffer": blank.getvalue()}])
+    await tablet.notes("No code was found")
     await context.close()

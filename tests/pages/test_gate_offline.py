@@ -1,6 +1,7 @@
 """The gate tablet without a line: it decides, keeps, and hands over each fact exactly once."""
 
 import json
+import secrets
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
@@ -11,7 +12,12 @@ from glass import Glass, Station
 from hubs import Hub, Service
 from playwright.async_api import Browser, BrowserContext, async_playwright, expect
 
+from twinstile.arrivals import tags
+from twinstile.identity import documents, mrz
+from twinstile.identity.forms import DocumentForm
 from twinstile.opening import Place
+from twinstile.platform import clock
+from twinstile.platform.roles import Role
 from twinstile.platform.web import House
 
 pytestmark = pytest.mark.timeout(300)
@@ -152,3 +158,69 @@ async def test_practice_and_work_are_kept_apart(
     await tablet.waits(0)
     (batch,) = [json.loads(body) for body in made if "items" in body]
     assert batch["made_for"] == hub.hub_id
+
+
+async def test_a_tablet_that_is_shut_out_forgets_everything(
+    context: BrowserContext, service: Service, hub: Hub
+) -> None:
+    tablet = await glass.enrolled(context, service.base_url, hub)
+    await tablet.pass_by(people.resident_number())
+    await tablet.waits(0)
+    administrator = hub.client(Role.ADMINISTRATOR)
+    devices = (await administrator.get("/v1/devices")).json()["devices"]
+    (own,) = [one["device_id"] for one in devices if one["name"] == "tablet"]
+    assert (await administrator.delete(f"/v1/devices/{own}")).status_code == 204
+    await expect(tablet.page.locator("#enrol")).to_be_visible(timeout=60_000)
+    await tablet.ready()
+    names = await tablet.page.evaluate(
+        "async () => (await indexedDB.databases()).map((d) => d.name)"
+    )
+    assert names == []
+    await expect(tablet.page.locator("#seen-document")).to_have_text("\u2013")
+
+
+TAGGED = """async ([alerts, documents]) => {
+  const { asker } = await import("/gate/tags.js");
+  const suspect = await asker(alerts);
+  return Promise.all(documents.map(suspect));
+}"""
+
+
+async def test_tags_of_alerts_are_found_as_the_service_makes_them(
+    context: BrowserContext, service: Service
+) -> None:
+    page = await context.new_page()
+    await page.goto(f"{service.base_url}/docs")
+    today = clock.now().date()
+    card = [
+        "I<UTOD231458907<<<<<<<<<<<<<<<",
+        "7408122F1204159UTO<<<<<<<<<<<6",
+        "ERIKSSON<<ANNA<MARIA<<<<<<<<<<",
+    ]
+    shown: list[people.Json] = [
+        {"kind": "RESIDENT_ID", "number": people.resident_number()},
+        {"kind": "RESIDENT_ID", "number": "330106730605001"},
+        {"kind": "HK_MACAU_PERMIT", "number": "H1234567800"},
+        {"kind": "TAIWAN_PERMIT", "number": "1234567801"},
+        {"kind": "PASSPORT", "number": "e 1234-5678"},
+        {
+            "kind": "PASSPORT",
+            "mrz": [
+                "P<UTOERIKSSON<<ANNA<MARIA<<<<<<<<<<<<<<<<<<<",
+                "L898902C36UTO7408122F1204159ZE184226B<<<<<10",
+            ],
+        },
+        {"kind": "ID_CARD", "mrz": card},
+    ]
+    key = secrets.token_bytes(32)
+    for one in shown:
+        form = DocumentForm.model_validate(one)
+        read = (
+            mrz.read(form.mrz, today=today, declared=form.kind).read
+            if form.mrz
+            else documents.read(form.kind, form.number or "", today=today)
+        )
+        alerts = {"key": key.hex(), "bits": 40, "tags": [tags.tag(key, read.document, 40)]}
+        found = await page.evaluate(TAGGED, [alerts, shown])
+        assert found == [other is one for other in shown], one["kind"]
+    assert await page.evaluate(TAGGED, [None, shown]) == [False] * len(shown)

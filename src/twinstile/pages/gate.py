@@ -14,7 +14,7 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 
 from twinstile.arrivals.types import ALERTS
-from twinstile.pages import assets
+from twinstile.pages import assets, catalogue
 from twinstile.policy.areas import Level, Relation
 from twinstile.screening import claims, machine, rules
 from twinstile.screening.claim_words import Tristate
@@ -23,6 +23,10 @@ from twinstile.screening.words import BEYOND_POLICY, Language, Phrase
 
 router = APIRouter(prefix="/gate", include_in_schema=False)
 
+SPOKEN: Final = "gate."
+"""How the keys of the tablet's words begin."""
+ELSEWHERE: Final = ("/pages/favicon.svg", "/pages/words.js")
+"""Files of all pages that this one needs."""
 WORKER: Final = "sw.js"
 PAGE: Final = assets.OWN / "gate" / "index.html"
 _worker: Final = assets.OWN / "gate" / WORKER
@@ -77,19 +81,35 @@ def _tables_script() -> bytes:
 
 
 @cache
+def _words_file() -> bytes:
+    """The tablet's part of the catalogue, in every language, each with its name."""
+    held: list[Mapping[str, object]] = []
+    for locale in catalogue.locales():
+        words = catalogue.words_of(locale)
+        own = (
+            (k.removeprefix(SPOKEN), v) for k, v in words.texts.items() if k.startswith(SPOKEN)
+        )
+        held.append({"locale": locale, "texts": {**dict(own), "language": words.name}})
+    return json.dumps(held, ensure_ascii=False).encode()
+
+
+@cache
 def _worker_script() -> bytes:
     """The service worker, which fetches the files anew when any of them has changed."""
     held = {name: file.read_bytes() for name, file in FILES.items()}
-    held |= {"": PAGE.read_bytes(), "tables.js": _tables_script(), WORKER: _worker.read_bytes()}
+    held |= {name: made() for name, made in MADE.items()}
+    held |= {"": PAGE.read_bytes(), WORKER: _worker.read_bytes()}
     version = hashlib.sha256()
     for name in sorted(held):
         version.update(f"{name}\0{len(held[name])}\0".encode() + held[name])
-    paths = [
-        *(f"/gate/{name}" for name in sorted(held) if name != WORKER),
-        "/pages/favicon.svg",
-    ]
+    for path in ELSEWHERE:
+        version.update((assets.OWN / path.rpartition("/")[2]).read_bytes())
+    paths = [*(f"/gate/{name}" for name in sorted(held) if name != WORKER), *ELSEWHERE]
     begin = f"const VERSION = {json.dumps(version.hexdigest()[:16])};\n"
     return f"{begin}const FILES = {json.dumps(paths)};\n".encode() + held[WORKER]
+
+
+MADE: Final = {"tables.js": _tables_script, "words.json": _words_file}
 
 
 @router.get("/")
@@ -111,6 +131,7 @@ async def read_worker() -> Response:
 @router.get("/{name}")
 async def read_file(name: str) -> Response:
     """A file of the tablet, by its name."""
-    if name == "tables.js":
-        return assets.content(_tables_script(), "text/javascript")
-    return assets.of(FILES, name)
+    made = MADE.get(name)
+    if made is None:
+        return assets.of(FILES, name)
+    return assets.content(made(), assets.TYPES[name.rpartition(".")[2]])

@@ -1,5 +1,6 @@
 // @ts-check
 /** The gate tablet: opens what it keeps, learns what the lane needs, and puts the parts together. */
+import * as camera from "./camera.js";
 import { compilePolicy } from "./decide.js";
 import { Lane } from "./lane.js";
 import { Refused, Sender, ask, newId } from "./link.js";
@@ -78,9 +79,16 @@ async function openHub(hubId) {
       if (waiting === 0 && !tablet.me?.shift_id) tablet.kept?.end();
       entry.updateWhen(lane.idle && waiting === 0);
     },
-    onRefused: (error) => entry.refused(error, view),
+    onRefused: refused,
   });
   counted(await tablet.kept.waiting());
+}
+
+/** @param {Refused} error */
+function refused(error) {
+  // the browser has just thrown away what it kept of us; the page forgets what it remembers
+  if (error.slug === "device-revoked" && tablet.state) return location.reload();
+  entry.refused(error, view);
 }
 
 /** Work by what the lane's state says. */
@@ -111,7 +119,7 @@ async function refresh() {
     else tablet.sender?.nudge();
     tablet.up = true;
   } catch (error) {
-    if (error instanceof Refused) entry.refused(error, view);
+    if (error instanceof Refused) refused(error);
     else tablet.up = false;
   }
   showLine();
@@ -157,6 +165,14 @@ const pressed = (id, run) => at(id).addEventListener("click", run);
 function wire() {
   listen(/** @type {HTMLInputElement} */ (at("scan")), (line, moment) => lane.typed(line, moment));
   at("reader").addEventListener("submit", (event) => event.preventDefault());
+  pressed("photograph", () => at("picture").click());
+  at("picture").addEventListener("change", async () => {
+    const [picture] = at("picture").files;
+    const text = picture && (await camera.read(picture).catch(() => null));
+    at("picture").value = "";
+    if (text) lane.typed(text);
+    else view.notice(words.say("no-code"), true);
+  });
   pressed("acknowledge", () => lane.acknowledge());
   pressed("undo", () => lane.undo());
   pressed("again", () => lane.arm());

@@ -34,4 +34,4 @@ export async function run({ kept, waiting }) {
 const yes = (found) => say(found ? "yes" : "no");
 
 /** @param {number} milliseconds */
-const time = (milliseconds) => say("milliseconds", { count: Math.round(milliseconds) });
+const time = (milliseconds) => say("milliseconds", { n: Math.round(milliseconds) });

@@ -77,7 +77,7 @@ export function notice(text, loud = false) {
 /** @param {boolean | null} up @param {number} waiting */
 export function showLine(up, waiting) {
   at("line").dataset.up = up === null ? "unknown" : String(up);
-  const left = waiting ? say("waiting", { count: waiting }) : say("sent");
+  const left = waiting ? say("waiting", { n: waiting }) : say("sent");
   at("line").textContent = up === null ? left : `${say(up ? "online" : "offline")} · ${left}`;
 }
 

@@ -1,38 +1,46 @@
 // @ts-check
 /** What the page says, in the language chosen on this tablet. */
 
-export const LANGUAGES = ["en", "zh-CN"];
-/** @type {Record<string, Record<string, string>>} */
-const catalogues = {};
+import { Words } from "/pages/words.js";
+
+/** @type {Map<string, Words>} */
+const catalogues = new Map();
 
 /** Load every language once, so that switching needs no line. */
 export async function load() {
-  await Promise.all(
-    LANGUAGES.map(async (language) => {
-      catalogues[language] = await (await fetch(`/gate/${language}.json`)).json();
-    }),
-  );
-  document.documentElement.lang = localStorage.getItem("gate.language") ?? preferred();
+  for (const held of await (await fetch("/gate/words.json")).json()) {
+    catalogues.set(held.locale, new Words(held));
+  }
+  shown(localStorage.getItem("gate.language") ?? preferred());
 }
 
 /** @returns {string} */
 function preferred() {
-  return navigator.language.startsWith("zh") ? "zh-CN" : "en";
+  const spoken = navigator.language.split("-")[0];
+  return [...catalogues.keys()].find((one) => one.split("-")[0] === spoken) ?? "en";
+}
+
+/** @param {string} language */
+function shown(language) {
+  document.documentElement.lang = catalogues.has(language) ? language : "en";
+  document.documentElement.dir = language.startsWith("ar") ? "rtl" : "ltr";
 }
 
 /** @param {string} key @param {Record<string, string | number>} values */
 export function say(key, values = {}, language = document.documentElement.lang) {
-  const text = catalogues[language]?.[key] ?? catalogues.en?.[key] ?? key;
-  return text.replace(/\{(\w+)\}/g, (_, name) => String(values[name] ?? ""));
+  return /** @type {Words} */ (catalogues.get(language)).say(key, values);
 }
 
-/** The other language, for the word a traveller may read too. */
-export const other = () => LANGUAGES.find((one) => one !== document.documentElement.lang) ?? "en";
+/** The next language; of two the other one, for the word a traveller may read too. */
+export function other() {
+  const all = [...catalogues.keys()];
+  return all[(all.indexOf(document.documentElement.lang) + 1) % all.length];
+}
 
 /** @param {string} language */
 export function choose(language) {
   localStorage.setItem("gate.language", language);
-  document.documentElement.lang = language;
+  shown(language);
   label();
 }
 
@@ -56,6 +64,6 @@ export function age(at, now) {
   if (at === null) return say("age-none");
   const minutes = Math.floor(Math.max(0, now - at) / 60_000);
   if (minutes < 1) return say("age-now");
-  if (minutes < 60) return say("age-minutes", { count: minutes });
-  return say("age-hours", { count: Math.floor(minutes / 60) });
+  if (minutes < 60) return say("age-minutes", { n: minutes });
+  return say("age-hours", { n: Math.floor(minutes / 60) });
 }
