@@ -50,6 +50,8 @@ _OUTAGES = (
     asyncpg.PostgresConnectionError,
     asyncpg.InsufficientResourcesError,
     asyncpg.OperatorInterventionError,
+    # what the driver says when the server's farewell came before its end of file
+    asyncpg.InternalClientError,
 )
 _CONTENTION = (
     asyncpg.LockNotAvailableError,
@@ -63,7 +65,6 @@ _CUT = (
     asyncpg.InterfaceError,
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
-    # what the driver says when the server's farewell came before its end of file
     asyncpg.InternalClientError,
 )
 

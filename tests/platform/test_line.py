@@ -1,0 +1,85 @@
+"""Transactions of one line follow one another without a word between them."""
+
+import contextlib
+from collections.abc import AsyncGenerator
+
+import asyncpg
+import pytest
+import sessions
+
+from twinstile.opening import Place
+from twinstile.platform.db import Database, Transaction
+from twinstile.platform.errors import Unavailable
+from twinstile.platform.line import Line
+
+pytestmark = pytest.mark.usefixtures("house")
+
+
+@pytest.fixture
+async def line(place: Place) -> AsyncGenerator[Line]:
+    """A line on which another transaction always follows at once."""
+    line = Line(
+        Database(place.service_url, role=place.role),
+        more=lambda: True,
+        statement_timeout_ms=2000,
+        server_settings={"application_name": "line"},
+        plans_live_s=60,
+    )
+    async with line.transaction() as tx:
+        await tx.raw.execute("CREATE TEMPORARY TABLE told (word text)")
+    yield line
+    await line.close()
+
+
+async def asked(tx: Transaction, question: str) -> object:
+    row = await tx.raw.fetchrow(question)
+    assert row is not None
+    return row[0]
+
+
+async def words(line: Line) -> object:
+    async with line.transaction() as tx:
+        return await asked(tx, "SELECT string_agg(word, ' ' ORDER BY word) FROM told")
+
+
+async def run(line: Line, statement: str, then: type[Exception] | None = None) -> None:
+    """A transaction of one statement, and what goes wrong after it."""
+    async with line.transaction() as tx:
+        with contextlib.suppress(asyncpg.DivisionByZeroError):  # and on, as if nothing was
+            await tx.raw.execute(statement)
+        if then is not None:
+            raise then
+
+
+async def test_each_commit_begins_the_next_transaction(line: Line, place: Place) -> None:
+    begun = "application_name = 'line' AND state = 'idle in transaction' AND query = '{}'"
+    assert await sessions.count(place, begun.format("COMMIT AND CHAIN")) == 1
+    await run(line, "INSERT INTO told VALUES ('one')")
+    await run(line, "INSERT INTO told VALUES ('two')")
+    assert await words(line) == "one two"
+
+
+async def test_what_fails_in_a_transaction_begun_by_the_last_is_undone(line: Line) -> None:
+    await run(line, "INSERT INTO told VALUES ('kept')")
+    with pytest.raises(KeyError):
+        await run(line, "INSERT INTO told VALUES ('undone')", then=KeyError)
+    assert await words(line) == "kept"
+
+
+async def test_a_session_that_ends_between_two_is_told_once_and_replaced(
+    line: Line, place: Place
+) -> None:
+    async with line.transaction() as tx:
+        here = await asked(tx, "SELECT pg_backend_pid()")
+    assert isinstance(here, int)
+    await sessions.end(place, [here])
+    with pytest.raises(Unavailable):  # also where the driver knew, and the line was a new one
+        await run(line, "SELECT 1", then=Unavailable)
+    async with line.transaction() as tx:
+        assert await asked(tx, "SELECT pg_backend_pid()") != here
+
+
+async def test_a_commit_that_the_server_refuses_is_no_commit(line: Line) -> None:
+    with pytest.raises(Unavailable):
+        await run(line, "SELECT 1 / 0")
+    await run(line, "SELECT 1")
