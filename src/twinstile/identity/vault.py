@@ -283,13 +283,8 @@ async def hold(
     if not known:
         return 0
     key = await keys.obtain(key_id)
-    ciphers = encrypt_all(
-        key,
-        [
-            (_pack(identity), _held_at(hub_id, key_id, person_id))
-            for person_id, identity in known.items()
-        ],
-    )
+    places = ((_pack(who), _held_at(hub_id, key_id, of)) for of, who in known.items())
+    ciphers = encrypt_all(key, places)
     await tx.raw.execute(_HOLD_ALL, hub_id, key_id, at, list(known), ciphers)
     return len(known)
 
@@ -379,16 +374,9 @@ def _held_at(hub_id: str, key_id: str, person_id: UUID) -> bytes:
 
 def _pack(identity: Identity) -> bytes:
     document, holder = identity.document, identity.holder
-    return orjson.dumps(
-        {
-            "kind": document.kind,
-            "number": document.number,
-            "issuer": document.issuer,
-            "name": holder.name,
-            "birth_date": holder.birth_date,
-            "sex": holder.sex,
-        }
-    )
+    paper = {"kind": document.kind, "number": document.number, "issuer": document.issuer}
+    who = {"name": holder.name, "birth_date": holder.birth_date, "sex": holder.sex}
+    return orjson.dumps({**paper, **who})
 
 
 def _unpack(plain: bytes) -> Identity:
