@@ -28,6 +28,7 @@ from twinstile.platform.tables import Hub
 from twinstile.platform.web import House
 from twinstile.policy.versions import Policies
 from twinstile.screening import transitions
+from twinstile.screening.declared import appeals
 from twinstile.screening.flow import (
     alerts,
     expectations,
@@ -39,6 +40,7 @@ from twinstile.screening.flow import (
 )
 from twinstile.screening.notices import alarm, automatic, sending
 from twinstile.screening.replay import requests
+from twinstile.screening.types import AlertKind
 
 ESCALATED_AT_ONCE = 200
 POLLS_AT_ONCE: Final = 8
@@ -175,6 +177,8 @@ def _timers(house: House, policies: Policies) -> HubWork:
         async with house.database.transaction() as tx:
             await unmatched.look(tx, hub_id, house.settings.unmatched_share, now)
             await late_cases.watch(tx, hub_id, now)
+            unanswered = await appeals.overdue(tx, hub_id, now)
+            await alerts.hold(tx, hub_id, AlertKind.APPEAL_OVERDUE, unanswered, now)
             await alerts.go_on(tx, hub_id, now)
 
     return work

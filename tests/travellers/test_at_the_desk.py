@@ -1,7 +1,9 @@
 """Declarations keyed at a desk, found by their pass, and appeals that a person answers."""
 
+from datetime import datetime, timedelta
 from uuid import uuid4
 
+import clocked
 import people
 import pytest
 from declaring import ILL, OWN, declare, dispute, find, key_in, report, show
@@ -113,6 +115,33 @@ async def test_an_appeal_is_answered_by_a_person_and_read_with_the_receipt(hub: 
     assert (await supervisor.get("/v1/appeals")).json()["appeals"] == []
     everything = await supervisor.get("/v1/appeals", params={"answered": "true"})
     assert len(everything.json()["appeals"]) == 1
+
+
+async def test_an_appeal_nobody_answers_in_time_is_an_alert_until_somebody_does(
+    hub: Hub,
+) -> None:
+    given, appeal_id = await declare(hub), uuid4()
+    await dispute(hub, given, "x", appeal_id)
+    (told,) = (await report(hub, given))["appeals"]
+    made, due = (datetime.fromisoformat(told[name]) for name in ("made_at", "due_at"))
+    assert due - made == timedelta(hours=72)
+
+    async def overdue() -> list[object]:
+        found = await hub.client(Role.SUPERVISOR).get(
+            "/v1/alerts", params={"kind": "APPEAL_OVERDUE"}
+        )
+        return [one["subject_id"] for one in found.json()["alerts"]]
+
+    await clocked.later(hub, hours=71)
+    assert await overdue() == []
+    await clocked.later(hub, hours=73)
+    assert await overdue() == [str(appeal_id)]
+    answer = {"decided": "UPHELD", "text": "You are right."}
+    path = f"/v1/appeals/{appeal_id}/answer"
+    answered = await hub.client(Role.SUPERVISOR).put(path, json=answer)
+    assert answered.status_code == 204, answered.text
+    await clocked.later(hub, hours=73, minutes=1)
+    assert await overdue() == []
 
 
 async def test_the_same_appeal_again_is_one_and_after_five_staff_help(hub: Hub) -> None:

@@ -271,6 +271,7 @@ class AlertKind(StrEnum):
     RECEIVER_DECLINED = "RECEIVER_DECLINED"
     REPORT_DUE = "REPORT_DUE"
     REPORT_OVERDUE = "REPORT_OVERDUE"
+    APPEAL_OVERDUE = "APPEAL_OVERDUE"
     """A receiver will not take a patient, and no other was found."""
     CHANNEL_DOWN = "CHANNEL_DOWN"
     """Messages to travellers do not leave by a channel."""

@@ -188,6 +188,9 @@ ALERTS: Final[Mapping[AlertKind, Phrase]] = {
     AlertKind.REPORT_DUE: Phrase(
         "The legal time to report this case is nearly up", "法定报告时限即将届满"
     ),
+    AlertKind.APPEAL_OVERDUE: Phrase(
+        "Nobody has answered a traveller's appeal in time", "旅客申诉逾期未答复"
+    ),
     AlertKind.REPORT_OVERDUE: Phrase(
         "The legal time to report this case is over", "已超过法定报告时限"
     ),

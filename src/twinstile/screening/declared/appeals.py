@@ -1,7 +1,8 @@
 """Appeals: what a traveller disputes, answered by a person; encrypted as the declaration is."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import RowMapping, select, tuple_, update
@@ -22,6 +23,9 @@ from twinstile.screening.declared.types import MOST_APPEALS, About, Decided, Hea
 
 MADE = "appeal.made"
 ANSWERED = "appeal.answered"
+ANSWERED_WITHIN: Final = timedelta(hours=72)
+"""How long a traveller waits for an answer; then it is an alert until somebody gives one."""
+MOST_OVERDUE: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,11 @@ class Disputed:
     decided: Decided | None
     answer: str | None = field(repr=False)
     answered_at: datetime | None
+
+    @property
+    def due_at(self) -> datetime:
+        """Until when it is to be answered."""
+        return self.made_at + ANSWERED_WITHIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +161,24 @@ async def page(
         select(*_LISTED).where(*wanted).order_by(Appeal.made_at, Appeal.appeal_id).limit(limit)
     )
     return list(found.mappings())
+
+
+async def overdue(tx: Reading, hub_id: str, now: datetime) -> dict[UUID, dict[str, object]]:
+    """Appeals nobody has answered in time, with what is told of each; the oldest first."""
+    found = await tx.sql.execute(
+        select(Appeal.appeal_id, Appeal.about, Appeal.made_at)
+        .where(
+            Appeal.hub_id == hub_id,
+            Appeal.made_at <= now - ANSWERED_WITHIN,
+            Appeal.answered_at.is_(None),
+        )
+        .order_by(Appeal.made_at, Appeal.appeal_id)
+        .limit(MOST_OVERDUE)
+    )
+    return {
+        appeal_id: {"about": about, "since": (made_at + ANSWERED_WITHIN).isoformat()}
+        for appeal_id, about, made_at in found
+    }
 
 
 async def read(

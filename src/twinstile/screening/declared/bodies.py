@@ -137,6 +137,7 @@ class AppealTold(Answer):
     about: About
     text: str
     made_at: datetime
+    due_at: datetime = Field(description="until when it is to be answered")
     decided: Decided | None = Field(description="null: not answered yet")
     answer: str | None
     answered_at: datetime | None

@@ -51,6 +51,7 @@ PLANS: Final[Mapping[AlertKind, Plan | None]] = {
     AlertKind.FOLLOW_UP_OVERDUE: Plan(timedelta(hours=2), "duty_commander"),
     AlertKind.RECEIVER_DECLINED: Plan(timedelta(minutes=10), "duty_commander"),
     AlertKind.REPORT_DUE: Plan(timedelta(minutes=15), "duty_commander"),
+    AlertKind.APPEAL_OVERDUE: Plan(timedelta(hours=4), "duty_commander"),
     AlertKind.REPORT_OVERDUE: Plan(timedelta(minutes=5), "duty_commander"),
     AlertKind.CHANNEL_DOWN: Plan(timedelta(minutes=10), "duty_commander"),
     AlertKind.TRUST_LIST_STALE: Plan(timedelta(hours=1), "duty_commander"),

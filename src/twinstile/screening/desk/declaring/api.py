@@ -207,6 +207,7 @@ class ListedAppeal(Answer):
     appeal_id: UUID
     about: About
     made_at: datetime
+    due_at: datetime = Field(description="until when it is to be answered")
     screening_id: UUID | None = Field(description="the passage it is about, if there was one")
     decided: Decided | None
     answered_at: datetime | None
@@ -258,7 +259,10 @@ async def list_appeals(
     rows = await appeals.page(
         tx, who.hub_id, open_only=not answered, cursor=cursor, limit=limit + 1
     )
-    found = [ListedAppeal.model_validate(dict(row)) for row in rows[:limit]]
+    found = [
+        ListedAppeal.model_validate({**row, "due_at": row["made_at"] + appeals.ANSWERED_WITHIN})
+        for row in rows[:limit]
+    ]
     last = found[-1] if len(rows) > limit else None
     return AppealPage(
         appeals=found, next=paging.encode(last.made_at, last.appeal_id) if last else None
