@@ -52,8 +52,9 @@ def _templates() -> Environment:
     )
 
 
-def words_for(request: Request, settings: Settings) -> Words:
+def words_for(request: Request, settings: Settings | None = None) -> Words:
     """The words this visitor reads: as chosen, else as the browser asks, else the hub's."""
+    settings = settings or web.house(request).settings
     chosen = request.query_params.get(LANGUAGE) or request.cookies.get(LANGUAGE)
     accepted = request.headers.get("accept-language", "")
     return catalogue.words_of(
