@@ -224,3 +224,35 @@ async def test_tags_of_alerts_are_found_as_the_service_makes_them(
         found = await page.evaluate(TAGGED, [alerts, shown])
         assert found == [other is one for other in shown], one["kind"]
     assert await page.evaluate(TAGGED, [None, shown]) == [False] * len(shown)
+
+
+async def test_somebody_takes_over_without_a_line_by_a_claim(
+    context: BrowserContext, station: Station, hub: Hub
+) -> None:
+    tablet = await glass.enrolled(context, station.base_url, hub)
+    await station.end()
+    await tablet.pass_by(people.resident_number())
+    await tablet.waits(1)
+    await tablet.press("#more", "#sign-out")
+    other = hub.duties[Role.ASSISTANT]
+    await expect(tablet.page.locator("#sign-in")).to_be_visible()
+    await tablet.page.fill("#login", other.login)
+    await tablet.page.fill("#passcode", "nobody can tell")
+    await tablet.press("#sign-in-form button", "#start-lane")
+    await tablet.notes("you take over now")
+    await tablet.pass_by(people.resident_number())
+    await tablet.waits(3)
+    await station.begin()
+    await tablet.waits(0)
+    await expect(tablet.page.locator("#sign-in")).to_be_visible(timeout=60_000)
+    me = await tablet.page.evaluate("async () => (await fetch('/v1/me')).json()")
+    assert me["shift_id"] is None  # the first shift has ended as well
+    (claim,) = (await hub.client(Role.SUPERVISOR).get("/v1/offline-shifts")).json()["shifts"]
+    assert claim["operator_id"] == str(other.operator_id)
+    assert claim["confirmed_at"] is None
+    async with hub.house.database.reading() as tx:
+        rows = await tx.raw.fetch(
+            'SELECT shift_id FROM "check" WHERE hub_id = $1 ORDER BY counter', hub.hub_id
+        )
+    first, second = (str(row[0]) for row in rows)
+    assert (first != second, second) == (True, claim["shift_id"])

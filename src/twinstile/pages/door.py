@@ -44,7 +44,7 @@ class Place:
     needs: Scope
 
 
-PLACES: Final[tuple[Place, ...]] = ()
+PLACES: Final[tuple[Place, ...]] = (Place("/gate/", "enter.gate", Scope.CHECKS_WRITE),)
 _OWN_PATH: Final = re.compile(r"/[a-z][a-z0-9/-]{0,60}", re.ASCII)
 
 

@@ -111,6 +111,10 @@ async function refresh() {
   try {
     const { told: me } = await ask("GET", "/v1/me");
     await openHub(me.hub_id);
+    if (me.shift_id && me.shift_id === (await tablet.kept?.kept("ended"))) {
+      await ask("DELETE", "/v1/shifts/current"); // it ended here when there was no line
+      me.shift_id = null;
+    }
     tablet.me = me;
     await tablet.kept?.keep("me", me);
     if (!me.shift_id) return entry.signIn();
@@ -213,6 +217,7 @@ function wire() {
   });
   pressed("sign-out", async () => {
     at("more-dialog").close();
+    await tablet.kept?.keep("ended", tablet.me?.shift_id ?? null);
     await entry.signOut();
     if (tablet.me) tablet.me = { ...tablet.me, shift_id: null };
     await tablet.kept?.keep("me", tablet.me);
