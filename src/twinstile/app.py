@@ -28,6 +28,7 @@ from twinstile.credentials.trusting import api as trusting
 from twinstile.credentials.trusting import lists
 from twinstile.export import api as export
 from twinstile.export import identified, traced
+from twinstile.pages import desk as desk_page
 from twinstile.pages import docs, door, gate, health, landing, outside, traveller
 from twinstile.platform import (
     access_api,
@@ -108,6 +109,7 @@ ROUTERS = (
     health.router,
     door.router,
     traveller.router,
+    desk_page.router,
     docs.router,
     gate.router,
     landing.front,

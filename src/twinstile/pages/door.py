@@ -44,7 +44,10 @@ class Place:
     needs: Scope
 
 
-PLACES: Final[tuple[Place, ...]] = (Place("/gate/", "enter.gate", Scope.CHECKS_WRITE),)
+PLACES: Final = (
+    Place("/gate/", "enter.gate", Scope.CHECKS_WRITE),
+    Place("/desk", "desk.title", Scope.LOOKUPS_WRITE),
+)
 _OWN_PATH: Final = re.compile(r"/[a-z][a-z0-9/-]{0,60}", re.ASCII)
 
 
