@@ -229,6 +229,9 @@ def demo(  # noqa: PLR0913, PLR0917 -- each is one thing to vary
     ] = None,
     stop: Annotated[str | None, typer.Option(help="A stop's id or name.")] = None,
     day: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"])] = None,
+    stay: Annotated[
+        bool | None, typer.Option(help="Serve on until Ctrl-C; unless said, at a terminal.")
+    ] = None,
     data_dir: Annotated[
         Path | None, typer.Option(help="Else `demo` in the data folder.")
     ] = None,
@@ -261,7 +264,9 @@ def demo(  # noqa: PLR0913, PLR0917 -- each is one thing to vary
         )
 
     folder = data_dir or _settings().data_path / "demo"
-    result = asyncio.run(rehearsal.run(folder, options, Console(stderr=as_json)))
+    stays = sys.stdin.isatty() and not as_json if stay is None else stay
+    day_in = rehearsal.run(folder, options, Console(stderr=as_json), stay=stays)
+    result = asyncio.run(day_in)
     if as_json:
         typer.echo(result.as_json())
     raise typer.Exit(result.exit_code)

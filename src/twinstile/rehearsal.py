@@ -9,6 +9,7 @@ import asyncio
 import json
 import os
 import secrets
+import signal
 import sys
 from asyncio.subprocess import Process
 from collections.abc import AsyncGenerator, Callable, Mapping
@@ -65,11 +66,16 @@ class Stage:
 
 
 async def run(
-    folder: Path, options: Callable[[Stage, Outside], DayOptions], console: Console
+    folder: Path,
+    options: Callable[[Stage, Outside], DayOptions],
+    console: Console,
+    *,
+    stay: bool = False,
 ) -> DayResult:
     """Start a service with its data in `folder`, rehearse the day, end the service.
 
-    Raises `NotStarted`, `TimetableError`, `Refused`.
+    It may `stay` until SIGINT, for those who look on. Raises `NotStarted`, `TimetableError`,
+    `Refused`.
     """
     there = _made(folder)
     with TemporaryDirectory(prefix="departments-", dir=there) as shelves:
@@ -77,7 +83,17 @@ async def run(
             outside.opened(Path(shelves)) as departments,
             stage(there, departments.settings) as ready,
         ):
-            return await run_day(options(ready, departments), console)
+            result = await run_day(options(ready, departments), console)
+            if stay:
+                await _until_interrupted(console)
+            return result
+
+
+async def _until_interrupted(console: Console) -> None:
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, stop.set)
+    console.print("The service goes on, for you to look at; Ctrl-C ends it.")
+    await stop.wait()
 
 
 def _made(folder: Path) -> Path:

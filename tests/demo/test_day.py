@@ -164,6 +164,7 @@ async def test_an_acknowledged_check_that_cannot_be_read_is_lost(hub: Hub):
             supervisor,
             supervisor,
             epidemiologist,
+            demo_hub.Visitor("north-1", "", nobody),
         )
         await tablet.check({"illness": False})
         asked = Asked(since, bodies.now(), [], NO_CHANGE)

@@ -26,6 +26,7 @@ from twinstile.demo.gates import Away, Gates
 from twinstile.demo.guests import Turn, Visit
 from twinstile.demo.hosts import Hosts
 from twinstile.demo.hub import Bootstrap, open_hub
+from twinstile.demo.looking import invite
 from twinstile.demo.noon import Noon, change_policy
 from twinstile.demo.people import ALIGHTING
 from twinstile.demo.recount import Asked, recount
@@ -89,6 +90,7 @@ async def run_day(options: DayOptions, console: Console) -> DayResult:
     started, since = time.perf_counter(), bodies.now()
     async with connect(options.base_url) as service:
         hub = await open_hub(service, options.bootstrap, options.tablets)
+        await invite(service, hub.visitor, options.base_url, console)
         outside = options.outside
         outside.morning(plan.visits)
         known = await announce(service, hub, plan, station.station, options.speed, outside)

@@ -22,6 +22,15 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
+class Visitor:
+    """With what whoever looks on works at a lane of their own, in their browser."""
+
+    lane_id: str
+    code: str
+    account: Account
+
+
+@dataclass(frozen=True, slots=True)
 class Hub:
     """Who works at the hub today; those without a tablet are shift tokens."""
 
@@ -38,6 +47,7 @@ class Hub:
     supervisor: str
     commander: str
     epidemiologist: str
+    visitor: Visitor
 
     @property
     def tablets(self) -> tuple[Tablet, ...]:
@@ -76,6 +86,7 @@ async def open_hub(service: Service, bootstrap: Bootstrap, lanes: int) -> Hub:
         # the second of two persons has to be let in by somebody else than the first
         commander=await replace(staff, admin=second).desk("duty_commander"),
         epidemiologist=await staff.desk("epidemiologist"),
+        visitor=await staff.visitor("exit-visitor"),
     )
 
 
@@ -90,23 +101,32 @@ class _Staff:
         self, lane_id: str, kind: str, role: str, direction: str = "ARRIVING"
     ) -> Tablet:
         """Enter a lane and put a tablet with an operator at it."""
+        await self._lane(lane_id, kind, direction)
+        token, device = await self._seat(role, lane_id)
+        return Tablet(self.service, token, lane_id, device=device)
+
+    async def visitor(self, lane_id: str) -> Visitor:
+        """Enter a lane, an operator for tablet and desk, and a code for a browser."""
+        await self._lane(lane_id, "STAFFED", "ARRIVING")
+        account = await self.account("visitor", "screener", "assistant")
+        return Visitor(lane_id, await self._code(lane_id), account)
+
+    async def _lane(self, lane_id: str, kind: str, direction: str) -> None:
         checkpoint = CHECKPOINT if direction == "ARRIVING" else "departures"
         lane = {"checkpoint": checkpoint, "kind": kind, "direction": direction}
         await self.service.ask("PUT", f"/v1/lanes/{lane_id}", self.admin, lane)
-        token, device = await self._seat(role, lane_id)
-        return Tablet(self.service, token, lane_id, device=device)
 
     async def desk(self, role: str) -> str:
         """Enter an operator, enrol a device, sign in on it; returns the shift token."""
         return (await self._seat(role))[0]
 
-    async def account(self, name: str, role: str) -> Account:
+    async def account(self, name: str, *roles: str) -> Account:
         """Enter an operator."""
         account = Account(f"demo-{self.day}-{name}", secrets.token_urlsafe(12))
         operator = {
             "login": account.login,
             "display_name": account.login,
-            "roles": [role],
+            "roles": list(roles),
             "passcode": account.passcode,
         }
         await self.service.ask("POST", "/v1/operators", self.admin, operator)
@@ -120,9 +140,12 @@ class _Staff:
 
     async def device(self, name: str, lane_id: str | None = None) -> str:
         """Let one more device in; returns its token."""
+        return await _enrol(self.service, await self._code(lane_id), f"demo {name}")
+
+    async def _code(self, lane_id: str | None) -> str:
         place = {"lane_id": lane_id} if lane_id else {}
         minted = await self.service.ask("POST", "/v1/enrolments", self.admin, place)
-        return await _enrol(self.service, member(minted, "code", str), f"demo {name}")
+        return member(minted, "code", str)
 
 
 async def _enrol(service: Service, code: str, name: str) -> str:
