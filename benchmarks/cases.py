@@ -7,8 +7,9 @@ as many deferrals (one in ten open) and one million contacts; nothing is analyse
 Figures are of whole requests, one after another, from a client on the same machine; each list
 is paged through, and begun again at random.
 
-`open_cases_p95_ms`: open cases by time left. `debt_list_p95_ms`: open deferrals by time left,
-of all destinations and of one. `owed_reports_p95_ms`: reports the law asks for. In all of them
+`open_cases_p95_ms`: open cases by time left. `call_list_p95_ms`: who is to be called next.
+`debt_list_p95_ms`: open deferrals by time left, of all destinations; the same of one.
+`owed_reports_p95_ms`: reports the law asks for. In all of them
 a page is 50 rows. `floor_p95_ms`: the same of a route that lists nothing, and `cpu_ms` what a
 page takes of the service's and of PostgreSQL's processors: on a machine that does other things
 as well, these tell what is the list's own. `contacts_16_coach_s`: the slowest of `--rounds`
@@ -48,6 +49,7 @@ LISTS = {
     "open_cases_p95_ms": ("/v1/cases", "cases", {"by": "DUE"}),
     "debt_list_p95_ms": ("/v1/deferrals", "deferrals", {}),
     "debt_of_destination_p95_ms": ("/v1/deferrals", "deferrals", {"destination": "330106"}),
+    "call_list_p95_ms": ("/v1/follow-ups", "contacts", {}),
     "owed_reports_p95_ms": ("/v1/suspicions", "suspicions", {}),
 }
 
@@ -87,6 +89,14 @@ SELECT hub_id, gen_random_uuid(), case_id, 'ONE_DAY', 'SUSPECTED', '0202', opene
     opened_at + interval '24 hours', opened_at, gen_random_uuid(), gen_random_uuid(),
     CASE WHEN due_at IS NULL THEN opened_at + interval '1 hour' END,
     CASE WHEN due_at IS NULL THEN 'x' END
+FROM fever_case WHERE hub_id = $1
+"""
+_CALLS = """
+INSERT INTO follow_up (hub_id, follow_up_id, case_id, kind, day, due_at, attempts, done_at,
+    outcome)
+SELECT hub_id, gen_random_uuid(), case_id, 'CALL', 1, opened_at + interval '24 hours', 0,
+    CASE WHEN due_at IS NULL THEN opened_at + interval '25 hours' END,
+    CASE WHEN due_at IS NULL THEN 'REACHED' END
 FROM fever_case WHERE hub_id = $1
 """
 _LISTS = """
@@ -162,6 +172,7 @@ async def fill(database: asyncpg.Connection, hub_id: str, options: argparse.Name
         (_DEFERRALS,),
         (_CASES, options.cases),
         (_SUSPICIONS,),
+        (_CALLS,),
         (_LISTS, options.contacts // 500),
         (_CONTACTS,),
     ):

@@ -85,5 +85,5 @@ def test_lists_of_cases_and_contacts_of_a_long_train_are_measured() -> None:
     result = measured("cases")
     assert result["contacts_found"] == 74
     assert result["contacts_16_coach_s"] > 0
-    for name in ("open_cases_p95_ms", "debt_list_p95_ms", "owed_reports_p95_ms"):
+    for name in ("open_cases_p95_ms", "call_list_p95_ms", "debt_list_p95_ms"):
         assert result[name] > 0
