@@ -3,6 +3,7 @@
 import json
 import math
 import random
+from dataclasses import replace
 from datetime import timedelta
 
 import _hostile
@@ -10,7 +11,7 @@ import _issuing as made
 import _mutating
 import cbor2
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa, utils
 
 from twinstile.credentials import certificates, offline, trust
 from twinstile.credentials.codecs import hcert, shc
@@ -199,13 +200,30 @@ def test_a_signature_that_is_bent_is_revoked_with_the_straight_one():
 
 
 @pytest.mark.parametrize(
-    ("kind", "named"), [(HashType.UCI, UCI), (HashType.COUNTRY_CODE_UCI, "AT" + UCI)]
+    ("kind", "named"),
+    [
+        (HashType.UCI, UCI),
+        (HashType.COUNTRY_CODE_UCI, "UT" + UCI),  # who issued it
+        (HashType.COUNTRY_CODE_UCI, "AT" + UCI),  # where the dose was given
+    ],
 )
 def test_a_certificate_is_revoked_by_its_identifier(kind, named):
     slices = {made.KID: {kind: Slice.of([trust.digest(named.encode())])}}
     assert judged(made.dcc(PRIVATE), listed(revoked=slices)).outcome is Outcome.REVOKED
     elsewhere = {b"otherkid": slices[made.KID]}
     assert judged(made.dcc(PRIVATE), listed(revoked=elsewhere)).outcome is Outcome.VERIFIED
+
+
+def test_no_other_id_of_the_same_key_hides_what_was_taken_back():
+    renewed = made.trusted(PRIVATE, kid=b"renewed!")
+    # nobody signed that id
+    code = made.code(signed(protected={1: -7}, unprotected={4: renewed.kid}))
+    both = made.trusted(PRIVATE), renewed
+    assert judged(code, listed(*both)).outcome is Outcome.VERIFIED
+    slices = {made.KID: {HashType.UCI: Slice.of([trust.digest(UCI.encode())])}}
+    assert judged(code, listed(*both, revoked=slices)).outcome is Outcome.REVOKED
+    denied = Denied(kids=frozenset({made.KID}))
+    assert judged(code, listed(*both, denied=denied)).outcome is Outcome.REVOKED_KEYS
 
 
 def test_what_the_house_denies_is_refused_whatever_lists_say():
@@ -287,6 +305,12 @@ def test_a_card_of_another_issuer_than_its_keys_is_not_believed():
     assert judged(card, card_list()).outcome is Outcome.ISSUER_NOT_TRUSTED
 
 
+@pytest.mark.parametrize("issuer", [[], {}, 1, None])
+def test_a_card_whose_issuer_is_no_text_is_not_believed(issuer):
+    card = made.jws(CARD_KEY, {**made.CARD, "iss": issuer})
+    assert judged(card, card_list()).outcome is Outcome.ISSUER_NOT_TRUSTED
+
+
 @pytest.mark.parametrize(("before", "outcome"), [
     (None, Outcome.REVOKED),
     (made.CARD["nbf"] + 1.0, Outcome.REVOKED),
@@ -339,6 +363,60 @@ def test_a_seal_is_as_good_as_its_signer():
     )
     late = judged(made.seal(SIGNER, LEAF), seal_list(), now=made.NOW + timedelta(days=366))
     assert Outcome.EXPIRED_KEYS in late.reasons
+
+
+def _bent(leaf):
+    """(r, n - s) in place of (r, s): as good a signature of the authority."""
+    read = certificates.read(leaf)
+    r, s = utils.decode_dss_signature(read.signature)
+    return _written(read.signed, read.algorithm, utils.encode_dss_signature(r, N - s))
+
+
+def _padded(leaf):
+    """A length written longer than it need be."""
+    return b"\x30\x83\x00" + leaf[2:]
+
+
+def _unnamed(leaf):
+    """Another algorithm named where nobody signs it."""
+    read = certificates.read(leaf)
+    return _written(
+        read.signed, read.algorithm[:1] + b"\x0c" + read.algorithm[2:] + b"\5\0", read.signature
+    )
+
+
+def _written(*parts):
+    signed, algorithm, signature = parts
+    bits = b"\x03" + bytes([len(signature) + 1]) + b"\0" + signature
+    content = signed + algorithm + bits
+    return b"\x30\x82" + len(content).to_bytes(2, "big") + content
+
+
+@pytest.mark.parametrize("bend", [_bent, _padded, _unnamed])
+def test_a_signer_whose_certificate_is_bent_is_denied_with_the_straight_one(bend):
+    kid, bent = certificates.read(LEAF).kid, bend(LEAF)
+    assert certificates.read(bent).kid != kid
+    seal = made.seal(SIGNER, bent)
+    assert judged(seal, seal_list()).outcome is Outcome.VERIFIED
+    denied = Denied(kids=frozenset({kid}))
+    assert judged(seal, seal_list(denied=denied)).outcome is Outcome.REVOKED_KEYS
+    named = trust.digest(made.SEAL["msg"]["uvci"].encode())
+    slices = {kid: {HashType.UCI: Slice.of([named])}}
+    assert judged(seal, seal_list(revoked=slices)).outcome is Outcome.REVOKED
+
+
+def test_an_authority_vouches_as_long_as_it_is_one():
+    root, seal = certificates.authority(certificates.read(ROOT)), made.seal(SIGNER, LEAF)
+    hour = timedelta(hours=1)
+    for more in ({"not_after": made.NOW - hour}, {"not_before": made.NOW + hour}):
+        found = judged(seal, listed(replace(root, **more)))
+        assert (found.outcome, found.validity) == (Outcome.EXPIRED_KEYS, Held.NO)
+    gone, renewed = (
+        replace(root, issuer="XX", removed=True),
+        replace(root, not_after=made.NOW - hour),
+    )
+    assert judged(seal, listed(gone, renewed, root)).outcome is Outcome.VERIFIED
+    assert judged(seal, listed(gone, root)).issuer == "UT"
 
 
 def test_a_number_that_has_two_spellings_is_in_no_seal():

@@ -15,6 +15,10 @@ from asn1crypto import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.utils import (
+    decode_dss_signature,
+    encode_dss_signature,
+)
 
 from twinstile.credentials.codecs import bounded
 from twinstile.credentials.codecs.bounded import text
@@ -102,6 +106,8 @@ class Certificate:
     sha256: bytes
     signed: bytes = field(repr=False)
     signature: bytes = field(repr=False)
+    algorithm: bytes = field(repr=False)
+    """Of the signature on it, as it was signed."""
     signed_by: tuple[str, str]
     """Algorithm and digest of the signature on it."""
 
@@ -140,6 +146,7 @@ def _read(der: bytes) -> Certificate:
         sha256=hashlib.sha256(der).digest(),
         signed=body.dump(),
         signature=parsed.signature,
+        algorithm=body["signature"].dump(),
         signed_by=(parsed.signature_algo, parsed.hash_algo),
     )
 
@@ -166,6 +173,33 @@ def issued_by(certificate: Certificate, spki: bytes) -> bool:
                 return False
     except (InvalidSignature, UnsupportedAlgorithm, ValueError):
         return False
+
+
+def ids(certificate: Certificate, spki: bytes) -> frozenset[bytes]:
+    """The certificate's id, and those of everything that is as good a certificate.
+
+    Whoever shows one may write what its authority, of that key, did not sign another way: other
+    lengths around it, another algorithm named, (r, n - s) for (r, s). The id is over all of it.
+    """
+    signatures = [certificate.signature]
+    key = serialization.load_der_public_key(spki)
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        r, s = decode_dss_signature(certificate.signature)
+        signatures.append(encode_dss_signature(r, key.curve.group_order - s))
+    before = certificate.signed + certificate.algorithm
+    written = (_tlv(0x30, before + _tlv(0x03, b"\0" + one)) for one in signatures)
+    return frozenset(hashlib.sha256(one).digest()[:KID_BYTES] for one in written) | {
+        certificate.kid
+    }
+
+
+def _tlv(tag: int, content: bytes) -> bytes:
+    """As DER has it."""
+    size = len(content)
+    if size < 0x80:
+        return bytes((tag, size)) + content
+    length = size.to_bytes((size.bit_length() + 7) // 8)
+    return bytes((tag, 0x80 | len(length))) + length + content
 
 
 def kinds(certificate: Certificate) -> frozenset[EvidenceKind] | None:

@@ -6,7 +6,8 @@ so that an answer names everything that speaks against a credential.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 
 from twinstile.credentials import binding, certificates, trust
@@ -30,6 +31,8 @@ from twinstile.credentials.types import (
 LEEWAY: Final = timedelta(minutes=5)
 """How far a credential may lie in the future: clocks differ. Past its end there is none."""
 _LEEWAY_S: Final = LEEWAY.total_seconds()
+_EVER: Final = datetime.min.replace(tzinfo=UTC)
+_NEVER: Final = datetime.max.replace(tzinfo=UTC)
 MOST_KEYS: Final = 8
 """Tried for one id. Ids of eight bytes may collide; more than two never did."""
 
@@ -123,7 +126,7 @@ def _shc(raw: str, listed: TrustList) -> _Proof:
 
 
 def _vds_nc(raw: str, listed: TrustList) -> _Proof:
-    """A seal's signer is believed if an authority on the list vouches for it."""
+    """A seal's signer is believed while an authority on the list vouches for it."""
     seal = vds_nc.read(raw)
     try:
         signer = certificates.read(seal.certificate)
@@ -134,16 +137,27 @@ def _vds_nc(raw: str, listed: TrustList) -> _Proof:
     if not found:
         raise Refused(Outcome.ISSUER_NOT_TRUSTED)
     vouching = [one for one in found if certificates.issued_by(signer, one.spki)]
-    _standing(vouching, listed)
-    if key.kid in listed.denied.kids:
+    authorities = _standing(vouching, listed)
+    ids = certificates.ids(signer, authorities[0].spki)
+    if not listed.denied.kids.isdisjoint(ids):
         raise Refused(Outcome.REVOKED_KEYS)
     if signer.usages is None or certificates.SEAL_SIGNER not in signer.usages:
         raise Refused(Outcome.KEY_USAGE_MISMATCH)
     if not verifies(seal.message, key.spki):
         raise Refused(Outcome.INVALID_SIGNATURE)
     content = vds_nc.content(seal.message.payload)
-    own = TrustedKey(
-        key.kid, key.spki, key.domain, vouching[0].issuer, None, key.not_before, key.not_after
+    own = replace(
+        key,
+        kid=next((one for one in ids if one in listed.revoked), key.kid),
+        issuer=authorities[0].issuer,
+        kinds=None,
+        # one that was renewed with its key vouches as long as either certificate says
+        not_before=max(
+            key.not_before or _EVER, min(one.not_before or _EVER for one in authorities)
+        ),
+        not_after=min(
+            key.not_after or _NEVER, max(one.not_after or _NEVER for one in authorities)
+        ),
     )
     return _Proof(seal.message, own, content)
 
@@ -169,7 +183,7 @@ def _standing(keys: Sequence[TrustedKey], listed: TrustList) -> Sequence[Trusted
     if not keys:
         raise Refused(Outcome.INVALID_SIGNATURE)
     denied = listed.denied.kids
-    if denied and any(key.kid in denied for key in keys):
+    if denied and not all(denied.isdisjoint(listed.ids(key)) for key in keys):
         raise Refused(Outcome.REVOKED_KEYS)
     standing = [key for key in keys if not key.removed]
     if not standing:
@@ -259,24 +273,28 @@ def _dates(content: Content, key: TrustedKey, now: datetime) -> tuple[Outcome, .
 
 def _revoked(proof: _Proof, listed: TrustList) -> bool:
     """By the issuers' lists, or by this house's own."""
-    content, kid = proof.content, proof.key.kid
+    content = proof.content
     if listed.denied.hashes:
         named = (trust.digest(one.encode()) for _, one in _ids(content))
         if not listed.denied.hashes.isdisjoint((trust.digest(proof.message.mark), *named)):
             return True
     if content.scheme is Scheme.SHC:
-        entries = listed.revoked_cards.get(kid)
+        entries = listed.revoked_cards.get(proof.key.kid)
         return bool(entries) and _card_revoked(content, entries)
-    slices = listed.revoked.get(kid)
-    return bool(slices) and _on_a_list(proof, slices)
+    found = [held for kid in listed.ids(proof.key) if (held := listed.revoked.get(kid))]
+    return any(_on_a_list(proof, slices) for slices in found)
 
 
 def _on_a_list(proof: _Proof, slices: Mapping[HashType, Slice]) -> bool:
     named = _ids(proof.content)
+    by_state = named
+    if proof.message.form is Scheme.HCERT and HashType.COUNTRY_CODE_UCI in slices:
+        state = hcert.issuer(proof.message.payload)
+        by_state = [*named, *((state, one) for _, one in named)]
     hashed = {
         HashType.SIGNATURE: [proof.message.mark],
         HashType.UCI: [one.encode() for _, one in named],
-        HashType.COUNTRY_CODE_UCI: [(country + one).encode() for country, one in named],
+        HashType.COUNTRY_CODE_UCI: [(state + one).encode() for state, one in by_state],
     }
     return any(
         trust.digest(one) in held for kind, held in slices.items() for one in hashed[kind]

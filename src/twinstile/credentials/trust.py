@@ -98,6 +98,9 @@ class Denied:
 NOTHING_DENIED: Final = Denied()
 
 
+_NO_OTHER: Final = frozenset[bytes]()
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class TrustList:
     """One snapshot. Versions only rise; who activates them sees to that."""
@@ -116,6 +119,18 @@ class TrustList:
     """SMART Health Cards: kid → revocation id → None, or the second (since 1970) before which
     cards issued under that id are revoked."""
     denied: Denied = NOTHING_DENIED
+    _also: Mapping[bytes, frozenset[bytes]] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_also", _several(self.keys))
+
+    def ids(self, key: TrustedKey) -> frozenset[bytes]:
+        """Every id that leads to this key: renewed certificates keep theirs.
+
+        Which of them a code names may be whoever shows it to choose (COSE does not sign it
+        where it stands in the unprotected header), so what is said of one is said of all.
+        """
+        return self._also.get(key.spki, _NO_OTHER) | {key.kid}
 
     def of(self, domains: frozenset[Domain], kid: bytes) -> list[TrustedKey]:
         """Every key of that id in those domains, removed ones too."""
@@ -137,6 +152,15 @@ def by_kid(keys: Iterable[TrustedKey]) -> dict[bytes, tuple[TrustedKey, ...]]:
     for key in keys:
         found[key.kid] = (*found.get(key.kid, ()), key)
     return found
+
+
+def _several(keys: Mapping[bytes, Sequence[TrustedKey]]) -> dict[bytes, frozenset[bytes]]:
+    """The ids of each key that has several, by the key."""
+    found: dict[bytes, set[bytes]] = {}
+    for kid, held in keys.items():
+        for key in held:
+            found.setdefault(key.spki, set()).add(kid)
+    return {spki: frozenset(kids) for spki, kids in found.items() if len(kids) > 1}
 
 
 def digest(content: bytes) -> bytes:

@@ -14,6 +14,7 @@ PREFIX: Final = "HC1:"
 MOST_INFLATED: Final = 12 << 10
 """Bytes; what a QR code can hold is less than a quarter, before it is inflated."""
 
+_ISSUER: Final = 1
 _EXPIRES: Final = 4
 _NOT_BEFORE: Final = 5
 _ISSUED: Final = 6
@@ -49,3 +50,8 @@ def content(payload: bytes) -> Content:
         if isinstance(sub, int) and sub in _READERS:
             return _READERS[sub](bounded.mapping(body), begins, expires)
     raise Refused(Outcome.NOT_SUPPORTED)
+
+
+def issuer(payload: bytes) -> str:
+    """The state that issued it, by its own word; not always where the dose was given."""
+    return bounded.text(bounded.numbered(bounded.cbor(payload)).get(_ISSUER))

@@ -84,7 +84,7 @@ def content(payload: bytes, issuers: Collection[str]) -> Content:
     """What the payload says, if it names one of the issuers its signature's key belongs to."""
     inflated = bounded.inflate(payload, limit=MOST_INFLATED, window=_RAW_DEFLATE)
     claims = bounded.json(inflated)
-    if claims.get("iss") not in issuers:
+    if text(claims.get("iss")) not in issuers:
         raise Refused(Outcome.ISSUER_NOT_TRUSTED)
     card = bounded.mapping(claims.get("vc"))
     if _TYPE not in items(card.get("type")):
