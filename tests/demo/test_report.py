@@ -6,6 +6,7 @@ import pytest
 from rich.console import Console
 
 from twinstile.demo import report, showing
+from twinstile.demo.aftercare import Aftercare
 from twinstile.demo.departments.outside import Sent
 from twinstile.demo.departments.watch import Heard
 from twinstile.demo.recount import Recount
@@ -35,8 +36,9 @@ COUNTS = Counts(
 )
 SENT = Sent(deliveries=4, duplicates=1, refused=0, rejected=3)
 POLICE = Heard("police", SENT, SENT, rows=9, outages=1, recovered=1)
+CARED = Aftercare(told={"CLOSED_EXCLUDED": 1}, minutes=[4.0, 9.0], heard=1)
 GOOD = DayResult(
-    COUNTS, Recount(COUNTS, case_rows=1, lost=0), [POLICE], [1.0, 2.0, 30.0], [], 1.5
+    COUNTS, Recount(COUNTS, case_rows=1, lost=0), [POLICE], CARED, [1.0, 2.0, 30.0], [], 1.5
 )
 
 
@@ -68,6 +70,19 @@ def test_the_json_has_what_a_program_asks_for():
 def test_any_difference_or_loss_ends_with_exit_code_1(service: Recount):
     assert GOOD.exit_code == 0
     assert replace(GOOD, service=service).exit_code == 1
+
+
+@pytest.mark.parametrize(
+    "cared",
+    [
+        replace(CARED, told={"IN_CARE": 1}),
+        replace(CARED, told={"CLOSED_EXCLUDED": 2}, heard=2),
+        replace(CARED, heard=0),
+        replace(CARED, troubles=["20261124-001: refused"]),
+    ],
+)
+def test_a_case_that_is_not_closed_or_not_told_of_ends_with_exit_code_1(cared: Aftercare):
+    assert replace(GOOD, cared=cared).exit_code == 1
 
 
 @pytest.mark.parametrize(

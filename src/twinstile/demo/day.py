@@ -16,7 +16,7 @@ from uuid import uuid4
 
 from rich.console import Console
 
-from twinstile.demo import bodies, gtfs, personas, timetable, truth
+from twinstile.demo import aftercare, bodies, gtfs, personas, timetable, truth
 from twinstile.demo.client import connect
 from twinstile.demo.credentials.believing import believe
 from twinstile.demo.departments.outside import Outside
@@ -114,13 +114,20 @@ async def run_day(options: DayOptions, console: Console) -> DayResult:
         await hosts.receive(_coming(plan, Turn.AFTER))
         for run_id in (*known.run_ids, *(guest.run_id for guest in hosts.trains.values())):
             await service.ask("POST", f"/v1/runs/{run_id}:close", hub.supervisor)
+        cared = await aftercare.follow(service, hub)
         asked = Asked(since, bodies.now(), hosts.received, noon, known.run_ids)
         counted = await recount(service, hub, asked)
         told = await watch.told()
     waits = sorted(wait for tablet in hub.tablets for wait in tablet.waits_ms)
     seconds = time.perf_counter() - started
-    troubles = [*gates.troubles, *hosts.troubles, *watch.troubles, *late.result()]
-    result = DayResult(counts, counted, told, waits, troubles, seconds)
+    troubles = [
+        *gates.troubles,
+        *hosts.troubles,
+        *watch.troubles,
+        *late.result(),
+        *cared.troubles,
+    ]
+    result = DayResult(counts, counted, told, cared, waits, troubles, seconds)
     show(result, console)
     return result
 

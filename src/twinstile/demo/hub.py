@@ -48,6 +48,7 @@ class Hub:
     commander: str
     epidemiologist: str
     visitor: Visitor
+    administrator: str
 
     @property
     def tablets(self) -> tuple[Tablet, ...]:
@@ -87,6 +88,7 @@ async def open_hub(service: Service, bootstrap: Bootstrap, lanes: int) -> Hub:
         commander=await replace(staff, admin=second).desk("duty_commander"),
         epidemiologist=await staff.desk("epidemiologist"),
         visitor=await staff.visitor("exit-visitor"),
+        administrator=admin,
     )
 
 

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from twinstile.demo.aftercare import Aftercare
 from twinstile.demo.departments.watch import COUNTERS, Heard
 from twinstile.demo.recount import Recount
 from twinstile.demo.showing import COLOURS, Shown
@@ -27,6 +28,7 @@ class DayResult:
     truth: Counts
     service: Recount
     feeds: Sequence[Heard]
+    cared: Aftercare
     waits_ms: Sequence[float]
     """Per online check, ascending."""
     troubles: Sequence[str]
@@ -36,7 +38,8 @@ class DayResult:
     def equal(self) -> bool:
         counted = self.service.counts
         heard = all(feed.as_sent for feed in self.feeds)
-        return heard and counted == self.truth and self.service.case_rows == counted.cases
+        cases = sum(self.cared.told.values()) == counted.cases == self.service.case_rows
+        return heard and counted == self.truth and cases and self.cared.adds_up
 
     @property
     def exit_code(self) -> int:
@@ -60,6 +63,11 @@ class DayResult:
             "seconds": round(self.seconds, 1),
             "troubles": len(self.troubles),
             "feeds": [asdict(feed) for feed in self.feeds],
+            "closed": self.cared.told,
+            "transfer_minutes": {p: self.cared.percentile(p) for p in (50, 90, 95)},
+            "contacts": self.cared.contacts,
+            "contacts_made": self.cared.made,
+            "closures_heard": self.cared.heard,
             "truth": _facts(self.truth),
             "equal": self.equal,
         }
@@ -133,6 +141,25 @@ def _codes(planned: Shown, counted: Shown) -> Table:
     return table
 
 
+def _cases(cared: Aftercare) -> Table:
+    """What became of the fever cases: how they went, ended, and what was heard of them."""
+    table = Table("", "", title="The cases, followed to their closure")
+    rows: dict[str, object] = {
+        **{f"way {name}": count for name, count in sorted(cared.legs.items())},
+        **{f"ended by {name}": count for name, count in sorted(cared.ended.items())},
+        **dict(sorted(cared.told.items())),
+        "closed, of all": f"{cared.closed} of {sum(cared.told.values())}",
+        "closures the partner heard of": cared.heard,
+        "minutes to departure p50, p90, p95": ", ".join(
+            str(cared.percentile(percent)) for percent in (50, 90, 95)
+        ),
+        "contacts made": f"{cared.made} of {cared.contacts}",
+    }
+    for name, value in rows.items():
+        table.add_row(name, str(value))
+    return table
+
+
 def show(result: DayResult, console: Console) -> None:
     """Print the closing table, and the first troubles if there were any."""
     table = Table("", "truth", "service", title="The day, planned and counted")
@@ -144,6 +171,7 @@ def show(result: DayResult, console: Console) -> None:
     table.add_row("acknowledged and lost", "0", str(result.service.lost))
     console.print(table)
     console.print(_feeds(result.feeds))
+    console.print(_cases(result.cared))
     console.print(_codes(result.truth.credentials, result.service.counts.credentials))
     waits = ", ".join(f"p{percent} {result.percentile(percent)} ms" for percent in (50, 95, 99))
     console.print(f"answer at the lane: {waits}; the day took {result.seconds:.1f} s")
