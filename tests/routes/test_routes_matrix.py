@@ -189,7 +189,10 @@ ALLOWED: Mapping[str, frozenset[str]] = {
     "PUT /v1/deferrals/{deferral_id}/destination": frozenset(
         {Role.SUPERVISOR, Role.DUTY_COMMANDER, Role.EPIDEMIOLOGIST}
     ),
-    "PUT /v1/cases/{case_id}/suspicions/{suspicion_id}": CASE_WRITERS,
+    # a supervisor writes cases, and is no responsible reporter
+    "PUT /v1/cases/{case_id}/suspicions/{suspicion_id}": frozenset(
+        {Role.MEDIC, Role.EPIDEMIOLOGIST}
+    ),
     "PUT /v1/suspicions/{suspicion_id}/filing": CASE_WRITERS,
     "GET /v1/suspicions": CASE_READERS,
     "GET /v1/cases/{case_id}/suspicions": CASE_READERS,
