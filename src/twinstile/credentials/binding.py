@@ -21,6 +21,8 @@ Match = tuple[SubjectMatch, tuple[MatchReason, ...]]
 _R = MatchReason
 _BORN: Final = re.compile(r"(\d{4})(?:-(\d\d))?(?:-(\d\d))?")
 _DOTS: Final = re.compile(r"[\s·•‧∙⋅・]")
+_MOST: Final = 1000
+"""Characters of a name or number, more than any document shows of either."""
 _CENTURY: Final = 100
 _SHORTEST_TYPO: Final = 4
 """Characters: among shorter words one letter makes another name."""
@@ -102,7 +104,7 @@ def _number(shown: str, holder: Holder) -> MatchReason | None:
 
 def _bare(number: str) -> str:
     return "".join(
-        one for one in unicodedata.normalize("NFKC", number).upper() if one.isalnum()
+        one for one in unicodedata.normalize("NFKC", number[:_MOST]).upper() if one.isalnum()
     )
 
 
@@ -133,7 +135,7 @@ def _name(subject: Subject, holder: Holder) -> Match:
 
 
 def _han(name: str) -> str:
-    return _DOTS.sub("", unicodedata.normalize("NFC", name)).upper()
+    return _DOTS.sub("", unicodedata.normalize("NFC", name[:_MOST])).upper()
 
 
 def _parts(
@@ -160,11 +162,13 @@ def _pair(first: Two, second: Two, *, cut: bool) -> Match:
     each = [_words(*two, cut=cut and two is last) for two in (first, second) if all(two)]
     if not each:
         return SubjectMatch.MISMATCH, (_R.NAME_DIFFERS,)
-    lacking = any(bool(one) != bool(other) for one, other in (first, second))
+    lacking = [other for one, other in (first, second) if bool(one) != bool(other)]
     worst = max((one[0] for one in each), key=_ORDER.index)
     reasons = dict.fromkeys(reason for one in each for reason in one[1])
     if lacking:
-        worst = max(worst, SubjectMatch.COMPATIBLE, key=_ORDER.index)
+        # a credential of half a name is the sister's as well
+        least = SubjectMatch.COMPATIBLE if all(lacking) else SubjectMatch.POSSIBLE
+        worst = max(worst, least, key=_ORDER.index)
         reasons[_R.NAME_PARTS_LEFT_OUT] = None
     return worst, tuple(reasons)
 
