@@ -7,6 +7,7 @@ import time
 import zlib
 from collections.abc import Callable
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import _issuing as made
@@ -246,3 +247,15 @@ async def test_nothing_of_a_picture_is_kept(hub: Hub, logged: Callable[[], str])
     assert (await show(hub, picture[:-200])).status_code == 422
     metrics = (await hub.service.client().get("/metrics")).text
     assert CANARY not in metrics + logged()
+
+
+@pytest.mark.parametrize("told", ["'[' * 500_000", "[1, 2]", "'\"x\"'", "'null'", "{}"])
+@extra
+async def test_a_decoder_that_was_taken_over_is_believed_nothing(
+    told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lens = tmp_path / "lens.py"
+    lens.write_text(f"print({told})", encoding="utf-8")
+    monkeypatch.setattr(pictures, "_LENS", str(lens))
+    with pytest.raises(pictures.UnreadablePicture):
+        await pictures.Reader().read(b"")

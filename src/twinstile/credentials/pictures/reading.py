@@ -4,7 +4,6 @@ The picture goes through a pipe and is nowhere else. Nothing of it is written or
 """
 
 import asyncio
-import json
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Mapping, Sequence
@@ -13,6 +12,8 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final, cast
+
+from pydantic import TypeAdapter, ValidationError
 
 from twinstile.credentials.bodies import LONGEST
 from twinstile.platform.errors import Busy, FieldFault, InvalidInput, Problem
@@ -26,6 +27,7 @@ MOST_CODES: Final = 4
 """Of which each may have to wait for its provider."""
 NEEDED: Final = ("PIL", "zxingcpp")
 
+_TOLD: Final = TypeAdapter[list[str] | str](list[str] | str, config={"strict": True})
 _LENS: Final = str(Path(__file__).with_name("lens.py"))
 _CHUNK: Final = "shc:/"
 
@@ -108,11 +110,11 @@ async def _exchange(process: Process, picture: bytes) -> bytes:
 def _texts(answer: bytes) -> Sequence[str]:
     """What a code may hold to be judged; a card in several codes is one text."""
     try:
-        told = cast("list[str] | str", json.loads(answer))
-    except ValueError:  # it was ended for what it took, or brought down by what it read
+        told = _TOLD.validate_json(answer)
+    except ValidationError:  # it was ended for what it took, or brought down by what it read
         raise _unreadable("damaged") from None
     if isinstance(told, str):
-        raise _unreadable(told)
+        raise _unreadable(told if told in REASONS else "damaged")
     parts = [text for text in told if text.startswith(_CHUNK) and text.count("/") == 3]
     whole = [" ".join(parts)] if parts else []
     whole += [text for text in told if text not in parts]
