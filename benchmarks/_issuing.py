@@ -5,8 +5,10 @@ How they are written is in `twinstile.demo.credentials.forms`.
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Final
 
 from twinstile.credentials.trust import Domain, TrustedKey
+from twinstile.credentials.types import Outcome
 from twinstile.demo.credentials import forms
 from twinstile.demo.credentials.forms import (
     PrivateKey,
@@ -102,6 +104,10 @@ SEAL = {
         "ve": [{"des": "XM68M6", "dis": "RA01.0", "nam": "Vaxzevria", "vd": [{"seq": 1}]}],
     },
 }
+
+
+GENUINE: Final = Outcome.SUBJECT_UNCONFIRMED
+"""What one comes to that nothing speaks against, with nobody there to compare."""
 
 
 def trusted(

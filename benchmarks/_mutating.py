@@ -2,10 +2,12 @@
 
 import random
 
+import _issuing as made
+
 from twinstile.credentials import offline
 from twinstile.credentials.codecs import hcert, shc, vds_nc
 from twinstile.credentials.trust import TrustList
-from twinstile.credentials.types import Assessment, Context, Outcome, Scheme
+from twinstile.credentials.types import Assessment, Context, Scheme
 
 _ANY = "".join(map(chr, range(32, 127))) + "\0\n\u00e9\u6f22\ud800"
 
@@ -23,7 +25,7 @@ def tried(code: str, listed: TrustList, context: Context, times: int, *, seed: i
 
 
 def is_verified(found: Assessment) -> bool:
-    return found.outcome is Outcome.VERIFIED
+    return found.outcome is made.GENUINE
 
 
 def signed(code: str) -> tuple[bytes, ...]:

@@ -40,7 +40,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from twinstile.credentials import certificates, offline, trust
 from twinstile.credentials.trust import TrustList
-from twinstile.credentials.types import Context, Outcome
+from twinstile.credentials.types import Context
 
 CODES = 50
 CONTEXT = Context(made.NOW)
@@ -93,7 +93,7 @@ def furnished() -> tuple[TrustList, Sequence[str], Sequence[str]]:
     ]
     cards = [made.jws(issuer, {**made.CARD, "nbf": made.SECOND - n}) for n in range(CODES)]
     for code in (*codes, *cards):
-        if offline.verify(code, listed, CONTEXT).outcome is not Outcome.VERIFIED:
+        if offline.verify(code, listed, CONTEXT).outcome is not made.GENUINE:
             raise SystemExit("a code of the benchmark does not verify")
     return listed, codes, cards
 

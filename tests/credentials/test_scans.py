@@ -44,6 +44,24 @@ async def test_what_a_keyboard_did_to_a_scan_is_undone(believing: Hub) -> None:
     assert lost["authenticity"] == "YES"
 
 
+async def test_a_certificate_alone_is_nobodys_until_somebody_compares(believing: Hub) -> None:
+    found = await verify(believing, scanned(0))
+    assert (found["outcome"], found["status"]) == ("SUBJECT_UNCONFIRMED", "UNDER_REVIEW")
+    assert found["text"] == "Compare name and birth date with the document yourself."
+    assert (found["colour"], found["subject_match"]) == ("UNKNOWN", "NOT_CHECKED")
+    assert [why["code"] for why in found["reasons"]] == ["SUBJECT_UNCONFIRMED"]
+
+
+async def test_an_old_list_hides_no_other_person(hub: Hub) -> None:
+    await begin(hub, 1, listed(*CERTIFICATES[:1], hours=80))
+    body = people.check(credential={"status": "PENDING"})
+    body["scanned"] = {"text": scanned(0)}
+    answer = await hub.client().put(f"/v1/checks/{people.new_id()}", json=body)
+    found = answer.json()["credential"]
+    assert (found["outcome"], found["status"]) == ("SUBJECT_MISMATCH", "INVALID"), found
+    assert "STALE_SNAPSHOT" in [why["code"] for why in found["reasons"]]
+
+
 @pytest.mark.parametrize("channel", ["CAMERA", "SERIAL", "MANUAL"])
 async def test_what_no_keyboard_typed_is_taken_as_it_is(believing: Hub, channel: str) -> None:
     found = await verify(believing, typed(scanned(0), "German"), channel=channel)

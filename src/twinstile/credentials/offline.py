@@ -17,6 +17,7 @@ from twinstile.credentials.codecs.message import Message, verifies
 from twinstile.credentials.trust import Domain, HashType, Slice, TrustedKey, TrustList
 from twinstile.credentials.types import (
     Assessment,
+    Colour,
     Content,
     Context,
     Freshness,
@@ -73,7 +74,7 @@ def detect(raw: str) -> Scheme | None:
 
 
 def verify(raw: str, listed: TrustList | None, context: Context) -> Assessment:
-    """What is known of a credential. Of a file of several cards: of the first in doubt."""
+    """What is known of a credential. Of a file of several cards: of the worst."""
     scheme = detect(raw)
     if scheme is None:
         return _refused(scheme, Outcome.NOT_SUPPORTED, listed, context)
@@ -86,7 +87,16 @@ def verify(raw: str, listed: TrustList | None, context: Context) -> Assessment:
     except Refused as refusal:
         return _refused(scheme, refusal.outcome, listed, context)
     each = [_verified(card, scheme, listed, context) for card in cards]
-    return next((one for one in each if one.outcome is not Outcome.VERIFIED), each[0])
+    return min(each, key=_standing_of)
+
+
+_WORST_FIRST: Final = (Colour.RED, Colour.YELLOW, Colour.UNKNOWN, Colour.GREEN)
+
+
+def _standing_of(card: Assessment) -> tuple[int, bool]:
+    """The worst card first, and last the one that only wants a look at the document."""
+    unconfirmed = card.outcome is Outcome.SUBJECT_UNCONFIRMED
+    return _WORST_FIRST.index(card.colour), unconfirmed
 
 
 def _is_file(raw: str) -> bool:
@@ -204,15 +214,17 @@ def _judged(proof: _Proof, listed: TrustList, context: Context) -> Assessment:
     if context.subject is not None:
         match, said = binding.match(context.subject, _SAYING[content.scheme][0](content.body))
     found = [] if entitled else [Outcome.KEY_USAGE_MISMATCH]
-    found += dates
     if revoked:
         found.append(Outcome.REVOKED)
+    if match is SubjectMatch.MISMATCH:
+        found.append(Outcome.SUBJECT_MISMATCH)
+    found += dates  # what is red comes before it, what is merely doubted behind it
     if not recent:
         found.append(Outcome.STALE_SNAPSHOT)
     if unmet != ():
         found.append(Outcome.POLICY_FAILED)
-    if match in _MATCHES:
-        found.append(_MATCHES[match])
+    if match in _UNCONFIRMED:
+        found.append(Outcome.SUBJECT_UNCONFIRMED)
     against = tuple(found)
     return Assessment(  # by place: fifteen names cost as much as reading the COSE message
         content.scheme,
@@ -233,10 +245,7 @@ def _judged(proof: _Proof, listed: TrustList, context: Context) -> Assessment:
     )
 
 
-_MATCHES: Final[Mapping[SubjectMatch, Outcome]] = {
-    SubjectMatch.POSSIBLE: Outcome.SUBJECT_UNCONFIRMED,
-    SubjectMatch.MISMATCH: Outcome.SUBJECT_MISMATCH,
-}
+_UNCONFIRMED: Final = (SubjectMatch.POSSIBLE, SubjectMatch.NOT_CHECKED)
 
 
 def _unmet(content: Content, context: Context) -> tuple[str, ...] | None:

@@ -273,10 +273,12 @@ class Assessment(NamedTuple):
         match = self.subject_match
         if Held.NO in (self.authenticity, self.revocation):
             return Colour.RED
-        if self.authenticity is Held.UNKNOWN or self.freshness is Freshness.OVER:
+        if self.authenticity is Held.UNKNOWN:
             return Colour.UNKNOWN
         if match is SubjectMatch.MISMATCH or self.stated is CredentialStatus.RED:
             return Colour.RED
+        if self.freshness is Freshness.OVER:
+            return Colour.UNKNOWN
         if (
             Held.NO in aspects
             or match is SubjectMatch.POSSIBLE

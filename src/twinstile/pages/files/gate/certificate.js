@@ -94,7 +94,10 @@ export async function judge(text, trust, document, now) {
     const message = await read(text);
     const key = await signer(message, trust);
     const content = contentOf(message.payload);
-    const outcome = (await against(message, key, content, trust, now)) ?? person(content.body, document);
+    const [fault, whose] = [await against(message, key, content, trust, now), person(content.body, document)];
+    // what is refused for good comes first, then another's, then what is merely out of date
+    const others = whose === "SUBJECT_MISMATCH" && !["REVOKED", "KEY_USAGE_MISMATCH"].includes(fault ?? "");
+    const outcome = others ? whose : (fault ?? whose);
     return { status: STATUSES[outcome], outcome };
   } catch (error) {
     const outcome = error instanceof Refused ? error.message : "INVALID_CONTENT";
@@ -230,11 +233,11 @@ function sound(body, group) {
 async function against(message, key, { entry, kind, begins, ends }, trust, now) {
   const second = now / 1000;
   if (key.kinds && !key.kinds.includes(kind)) return "KEY_USAGE_MISMATCH";
+  if (await revoked(message, entry, trust)) return "REVOKED";
   if (typeof ends !== "number") return "INVALID_CONTENT";
   if (Math.max(...begins, 0) > second + LEEWAY_S) return "NOT_YET_VALID";
   if (second > ends) return "EXPIRED";
   if ((key.until !== null && second > key.until) || (key.from !== null && second + LEEWAY_S < key.from)) return "EXPIRED_KEYS";
-  if (await revoked(message, entry, trust)) return "REVOKED";
   return now > trust.ends || now - trust.issued > RECENT_MS ? "STALE_SNAPSHOT" : undefined;
 }
 
@@ -251,7 +254,7 @@ async function revoked({ alg, kid, signature }, entry, trust) {
 
 /** Whether the names for machines and the birth are those of the zone. @param {Map<string, any>} body @param {import("./scan.js").Document | null} document */
 function person(body, document) {
-  if (!document) return "VERIFIED";
+  if (!document) return "SUBJECT_UNCONFIRMED";
   const born = String(body.get("dob") ?? "").slice(0, 10);
   if (document.kind === "RESIDENT_ID") {
     const own = (document.number ?? "").replace(/^.{6}(\d{4})(\d\d)(\d\d).*$/, "$1-$2-$3");
