@@ -17,6 +17,16 @@ from publishers import Publisher, fetch, publisher, source
 
 from twinstile import worker
 from twinstile.credentials.sources import settings
+from twinstile.credentials.trust import (
+    Domain,
+    HashType,
+    Slice,
+    TrustedKey,
+    TrustList,
+    by_kid,
+    digest,
+)
+from twinstile.credentials.trusting.landing import Fetched
 from twinstile.opening import Place
 from twinstile.platform import clock
 from twinstile.platform.files import InvalidFile
@@ -301,3 +311,14 @@ async def test_a_list_in_force_cannot_be_asked_for(hub: Hub) -> None:
         json={"id": str(people.new_id()), "reason": "again"},
     )
     assert answer.status_code == 409
+
+
+def test_sources_end_no_revocation_of_a_domain_they_do_not_tell_of() -> None:
+    by_hand = TrustedKey(b"by-hand!", b"", Domain.ICVP, "UT")
+    held = {HashType.UCI: Slice.of([digest(b"one")])}
+    at, end = clock.now(), clock.now() + dt.timedelta(days=7)
+    before = TrustList(1, at, end, by_kid([by_hand]), revoked={b"by-hand!": held})
+    told = Fetched(frozenset({Domain.EU_DCC}), at, end, (), (), {b"fetched!": held}, None)
+    assert told.offer(2, before).revoked == {b"by-hand!": held, b"fetched!": held}
+    whole = Fetched(frozenset(Domain), at, end, (), (), {b"fetched!": held}, None)
+    assert whole.offer(2, before).revoked == {b"fetched!": held}

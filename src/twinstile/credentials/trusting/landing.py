@@ -51,11 +51,25 @@ class Fetched:
         old = before or plain
         return replace(
             plain,
-            revoked=old.revoked if self.revoked is None else self.revoked,
+            revoked=(
+                old.revoked
+                if self.revoked is None
+                else {**self._others(before), **self.revoked}
+            ),
             revoked_cards=(
                 old.revoked_cards if self.revoked_cards is None else self.revoked_cards
             ),
         )
+
+    def _others(self, before: TrustList | None) -> Revoked:
+        """What the list before revokes under keys of domains that no source tells of."""
+        if before is None:
+            return {}
+        return {
+            kid: kinds
+            for kid, kinds in before.revoked.items()
+            if any(key.domain not in self.domains for key in before.keys.get(kid, ()))
+        }
 
 
 @dataclass(frozen=True, slots=True)
