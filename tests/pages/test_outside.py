@@ -1,7 +1,9 @@
 """The page behind a receiver's link, in a real browser without scripts, and as bytes."""
 
 from pathlib import Path
+from typing import Literal
 
+import pytest
 from axe_playwright_python.async_playwright import Axe
 from custody import link, on_the_way, ways
 from hubs import Hub
@@ -47,10 +49,13 @@ async def test_a_receiver_answers_with_one_press_on_a_small_telephone(
     assert way["ending"] == "HANDED_OVER"
 
 
-async def test_nobody_is_kept_from_answering(hub: Hub, browser: Browser) -> None:
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_nobody_is_kept_from_answering(
+    hub: Hub, browser: Browser, scheme: Literal["light", "dark"]
+) -> None:
     case_id, leg_id = await on_the_way(hub)
     token = await link(hub, case_id, leg_id)
-    context = await browser.new_context(bypass_csp=True)
+    context = await browser.new_context(bypass_csp=True, color_scheme=scheme)
     page = await context.new_page()
     for path in (f"/handover/{token}", "/handover/hub.nothing"):
         await page.goto(f"{hub.service.base_url}{path}")
