@@ -63,9 +63,9 @@ async def test_an_old_list_hides_no_other_person(hub: Hub) -> None:
 
 
 @pytest.mark.parametrize("channel", ["CAMERA", "SERIAL", "MANUAL"])
-async def test_what_no_keyboard_typed_is_taken_as_it_is(believing: Hub, channel: str) -> None:
+async def test_what_a_device_calls_it_makes_no_difference(believing: Hub, channel: str) -> None:
     found = await verify(believing, typed(scanned(0), "German"), channel=channel)
-    assert (found["outcome"], found["colour"]) == ("NOT_SUPPORTED", "UNKNOWN")
+    assert (found["scheme"], found["authenticity"]) == ("EU_DCC", "YES")
 
 
 async def test_a_check_undoes_what_a_keyboard_did_as_well(believing: Hub) -> None:

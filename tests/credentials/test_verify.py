@@ -7,8 +7,10 @@ import statistics
 import time
 from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
+from urllib.parse import quote
 from uuid import uuid4
 
+import _issuing as made
 import houses
 import httpx2
 import people
@@ -112,6 +114,43 @@ async def test_a_code_is_judged_with_the_document_beside_it(there: Hub) -> None:
     assert other["text"] == "与所持证件不是同一人。"
     unknown = await verify(there, "no such code", document=shown)
     assert (unknown["colour"], unknown["status"]) == ("UNKNOWN", "NOT_FOUND")
+
+
+async def test_no_certificate_and_no_link_leaves_the_house(
+    there: Hub, provider: Simulator
+) -> None:
+    key = made.key()
+    code, seal = made.dcc(key), made.seal(key, made.certificate(key, key))
+    digits = made.numeric(made.jws(key))
+    readable = {
+        "HCERT": (
+            f" {code}",
+            f"hc1:{code[4:]}",
+            f"HC1;{code[4:]}",
+            code[4:],
+            f"https://h.example/?c={quote(code)}",
+        ),
+        "SHC": (f" {digits}", digits.upper()),
+        "VDS_NC": (f" {seal}",),
+    }
+    broken = (
+        f" {code[:80]}A{code[80:]}",
+        f"https://h.example/{code[4:200]}",
+        "shlink:/eyJ1cmwiOiJ4In0",
+        "vhlink:/eyJ1cmwiOiJ4In0",
+        "https://h.example/#SHLINK:/eyJ1cmwiOiJ4In0",
+        "HOLE shlink:/eyJ1cmwiOiJ4In0",
+    )
+    before = provider.asked
+    for scheme, texts in readable.items():
+        for text in texts:
+            found = await verify(there, text)
+            assert (found["scheme"], found["provider"]) == (scheme, None), text[:40]
+    for text in broken:
+        found = await verify(there, text)
+        assert (found["outcome"], found["provider"]) == ("NOT_SUPPORTED", None), text[:40]
+    assert provider.asked == before
+    assert (await verify(there, "GREEN"))["provider"] == "city"
 
 
 async def test_a_certificate_without_a_trust_list_is_not_known(hub: Hub) -> None:

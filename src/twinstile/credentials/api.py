@@ -10,7 +10,6 @@ from fastapi import APIRouter, Depends, Header, Request
 from twinstile.credentials import offline, requirements, subjects, wedge, words
 from twinstile.credentials.bodies import (
     AssessmentAnswer,
-    Channel,
     SaidAnswer,
     ScannedBody,
     VerificationBody,
@@ -58,9 +57,7 @@ class Judge:
         """
         now = clock.now()
         unmet = self._unmet(scanned, f"{pointer}/rules", now)
-        text = scanned.text
-        if scanned.channel is Channel.WEDGE:
-            text = wedge.repair(text)
+        text = wedge.repair(scanned.text)
         listed = None
         if offline.detect(text) is not None:
             async with self.home.database.reading() as tx:
