@@ -1,8 +1,11 @@
 """Trust lists: only what is usable is believed, versions rise, two agree on what vanishes."""
 
 import asyncio
+import datetime as dt
 import hashlib
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import _issuing as made
 import pytest
@@ -25,11 +28,13 @@ from people import Json
 
 from twinstile.credentials import certificates
 from twinstile.credentials.trust import Denied, Domain, HashType, Slice, digest
-from twinstile.credentials.trusting import snapshots
+from twinstile.credentials.trusting import changes, snapshots
 from twinstile.credentials.trusting.snapshots import Entry, Offer
 from twinstile.opening import Place
 from twinstile.platform import clock, signing
+from twinstile.platform.roles import Role
 
+DOCUMENT = json.loads(Path("openapi/v1.json").read_text("utf-8"))
 ROOTS = frozenset({"ab" * 32})
 STRANGER = made.certificate(SIGNERS[0], made.key(), usages=())
 
@@ -226,13 +231,13 @@ def offered(*ders: bytes, revoked: snapshots.Revoked | None = None) -> Offer:
     return Offer(1, clock.now(), clock.now(), entries, [text(ROOT)], revoked or {})
 
 
-def change(before: list[Offer], now: Offer) -> snapshots.Change:
+def change(before: list[Offer], now: Offer) -> changes.Change:
     """What an offer changes after those before it, one after the other."""
     held, vouched = None, frozenset[str]()
     for one in before:
         usable = snapshots.believe(one)
         held, vouched = snapshots.follow(one, usable, held), usable.authorities
-    return snapshots.compare(now, snapshots.believe(now), held, vouched)
+    return changes.compare(now, snapshots.believe(now), held, vouched)
 
 
 def test_a_key_that_was_taken_off_returns_only_when_two_agree() -> None:
@@ -240,8 +245,8 @@ def test_a_key_that_was_taken_off_returns_only_when_two_agree() -> None:
     before = [offered(*CERTIFICATES), offered(*CERTIFICATES[:2])]
     found = change(before, offered(*CERTIFICATES))
     assert (found.added, found.unvouched, found.returned) == (1, 0, 1)
-    assert found.takes_two
-    assert not change(before, offered(*CERTIFICATES[:2])).takes_two
+    assert found.why_two
+    assert not change(before, offered(*CERTIFICATES[:2])).why_two
 
 
 def test_what_was_revoked_is_valid_again_only_when_two_agree() -> None:
@@ -252,8 +257,8 @@ def test_what_was_revoked_is_valid_again_only_when_two_agree() -> None:
         return offered(CERTIFICATES[0], revoked=held)
 
     assert change([taken_back(one, other)], taken_back(one)).unrevoked == 1
-    assert change([taken_back(one)], taken_back()).takes_two
-    assert not change([taken_back(one)], taken_back(one, other)).takes_two
+    assert change([taken_back(one)], taken_back()).why_two
+    assert not change([taken_back(one)], taken_back(one, other)).why_two
 
 
 @pytest.mark.parametrize(
@@ -341,3 +346,137 @@ async def test_a_lane_leads_its_tablet_to_the_keys_and_says_how_old_they_are(hub
     await asyncio.sleep(1.1)
     known = {"If-None-Match": lane.headers["etag"]}
     assert (await device.get("/v1/lanes/north-1/state", headers=known)).status_code == 304
+
+
+async def test_one_person_cannot_use_the_numbers_up(hub: Hub) -> None:
+    leap = await put(hub, 1001, listed(CERTIFICATES[0], hours=2))
+    assert (leap.status_code, leap.json()["errors"][0]["pointer"]) == (422, "number")
+    await begin(hub, 1000, listed(CERTIFICATES[0], hours=2))
+    for number in (2001, 2**53 - 1):
+        leap = await put(hub, number, listed(CERTIFICATES[0]))
+        assert leap.status_code == 422, leap.text
+        assert "at most 1000 above the one in force, now 1000" in leap.json()["detail"]
+    assert (await put(hub, 2000, listed(CERTIFICATES[0]))).json()["in_force"]
+
+
+async def test_keys_are_denied_and_given_back_only_when_two_agree(hub: Hub) -> None:
+    kids = [certificates.read(der).kid.hex() for der in CERTIFICATES]
+    await begin(hub, 1, listed(*CERTIFICATES, hours=4))
+    asked = (await put(hub, 2, listed(*CERTIFICATES, hours=3, denied_keys=kids))).json()
+    assert (asked["in_force"], asked["waits_for"], asked["denied"]) == (False, ["denied"], 3)
+    assert (await outcome(hub, 0))["authenticity"] == "YES"
+    await decide(hub, asked["approval"]["approval_id"])
+    assert (await outcome(hub, 0))["outcome"] == "REVOKED_KEYS"
+    assert (await put(hub, 3, listed(*CERTIFICATES, hours=2))).json()["in_force"]
+    assert (await outcome(hub, 0))["outcome"] == "REVOKED_KEYS"
+    body = listed(*CERTIFICATES, given_back_keys=kids[:1])
+    asked = (await put(hub, 4, body)).json()
+    assert (asked["in_force"], asked["waits_for"]) == (False, ["given_back"])
+    assert (await outcome(hub, 0))["outcome"] == "REVOKED_KEYS"
+    await decide(hub, asked["approval"]["approval_id"])
+    assert (await outcome(hub, 0))["authenticity"] == "YES"
+    assert (await outcome(hub, 1))["outcome"] == "REVOKED_KEYS"
+
+
+async def test_a_certificate_that_was_denied_is_given_back_when_two_agree(hub: Hub) -> None:
+    mark = digest(made.CERTIFICATE["v"][0]["ci"].encode()).hex()
+    await begin(hub, 1, listed(*CERTIFICATES, hours=3))
+    assert (await put(hub, 2, listed(*CERTIFICATES, hours=2, denied_hashes=[mark]))).json()[
+        "in_force"
+    ]
+    assert (await outcome(hub, 0))["outcome"] == "REVOKED"
+    asked = (await put(hub, 3, listed(*CERTIFICATES, given_back_hashes=[mark]))).json()
+    assert (asked["waits_for"], asked["given_back"]) == (["given_back"], 1)
+    await decide(hub, asked["approval"]["approval_id"])
+    assert (await outcome(hub, 0))["revocation"] == "YES"
+
+
+async def test_a_list_for_longer_than_thirty_days_takes_two(hub: Hub) -> None:
+    await begin(hub, 1, listed(CERTIFICATES[0], hours=3))
+    far = listed(CERTIFICATES[0], hours=2, not_after="2099-01-01T00:00:00Z")
+    asked = (await put(hub, 2, far)).json()
+    assert (asked["in_force"], asked["waits_for"]) == (False, ["long"])
+    near = (clock.now() + dt.timedelta(days=29)).isoformat()
+    assert (await put(hub, 3, listed(CERTIFICATES[0], not_after=near))).json()["in_force"]
+
+
+async def test_a_list_without_a_usable_key_is_refused_in_words(hub: Hub) -> None:
+    for entries in ([{"domain": "EU_DCC"}], [{"domain": "SHC", "certificate": "MAAA"}]):
+        refused = await put(hub, 1, listed(entries=entries))
+        assert refused.status_code == 422, refused.text
+        assert refused.json()["errors"] == [{"pointer": "/entries", "code": "no-usable-key"}]
+        assert "No key of the list can be used: 1 " in refused.json()["detail"]
+    empty = await hub.client("device").get("/v1/trust-lists")
+    assert empty.json()["lists"] == []
+
+
+@pytest.mark.parametrize(
+    ("issued", "ends", "pointer"),
+    [(-3, -1, "/not_after"), (3, 60, "/issued_at"), (1, 0.5, "/not_after"), (1, 60, None)],
+)
+async def test_the_fault_of_a_moment_is_told_where_it_is(
+    hub: Hub, issued: float, ends: float, pointer: str | None
+) -> None:
+    """Minutes from now. A publisher's clock may be two minutes before ours."""
+    now = clock.now()
+    body = listed(
+        CERTIFICATES[0],
+        issued_at=(now + dt.timedelta(minutes=issued)).isoformat(),
+        not_after=(now + dt.timedelta(minutes=ends)).isoformat(),
+    )
+    told = (await put(hub, 1, body)).json()
+    assert [one["pointer"] for one in told.get("errors", ())] == [pointer] * bool(pointer)
+
+
+async def test_the_second_person_sees_what_changes_for_whom_and_why_it_waits(hub: Hub) -> None:
+    await begin(hub, 1, listed(*CERTIFICATES[:2], hours=2))
+    kid = certificates.read(CERTIFICATES[1]).kid.hex()
+    body = listed(CERTIFICATES[1], CERTIFICATES[2], denied_keys=[kid])
+    asked = (await put(hub, 2, body)).json()
+    second = hub.client(Role.DUTY_COMMANDER)
+    (waiting,) = (await second.get("/v1/approvals")).json()["approvals"]
+    (row,) = waiting["content"]["issuers"]
+    assert {**row, "issuer": None} == {
+        "domain": "EU_DCC",
+        "issuer": None,
+        "added": 1,
+        "removed": 1,
+        "returned": 0,
+        "denied": 1,
+        "given_back": 0,
+    }
+    assert row["issuer"]
+    assert asked["issuers"] == [row]
+    whole = (await second.get("/v1/trust-lists/2")).json()
+    found = hashlib.sha256(whole["document"].encode()).hexdigest()
+    assert found == whole["sha256"] == waiting["content"]["sha256"] == asked["sha256"]
+    kept = (await second.get("/v1/trust-lists")).json()["lists"]
+    assert [one["waits_for"] for one in kept] == [["removed", "denied"], []]
+    assert waiting["content"]["waits_for"] == asked["waits_for"] == ["removed", "denied"]
+    await decide(hub, asked["approval"]["approval_id"])
+    kept = (await second.get("/v1/trust-lists")).json()["lists"]
+    assert [one["waits_for"] for one in kept] == [[], []]
+
+
+def test_issuers_beyond_some_are_told_together() -> None:
+    card = made.jwk(SIGNERS[1])
+    many = changes.MOST_ISSUERS + 5
+    entries = [Entry(Domain.SHC, f"https://a.example/{n}", None, card) for n in range(many)]
+    found = change([], replace(offered(), entries=entries))
+    assert len(found.issuers) == changes.MOST_ISSUERS + 1
+    assert [one.added for one in found.issuers if one.issuer is None] == [5]
+    assert changes.read_change(changes.write_change(found)) == found
+
+
+def test_what_an_older_release_wrote_of_a_change_is_read() -> None:
+    told = changes.write_change(change([], offered(CERTIFICATES[0])))
+    new = ("first", "long", "denied", "given_back", "issuers")
+    found = changes.read_change({k: v for k, v in told.items() if k not in new})
+    assert found.why_two == ("new_authorities",)
+
+
+async def test_the_documents_example_is_a_list_that_can_be_used(hub: Hub) -> None:
+    request = DOCUMENT["paths"]["/v1/trust-lists/{number}"]["put"]["requestBody"]
+    told = (await put(hub, 1, request["content"]["application/json"]["example"])).json()
+    assert (told["added"], told["refused"]) == (1, {})
+    assert (told["in_force"], told["first"], told["long"]) == (False, True, True)

@@ -29,6 +29,7 @@ from hostile import (
 )
 from people import Json
 
+from twinstile.credentials.trusting.bodies import EXAMPLE
 from twinstile.platform.roles import Role
 from twinstile.policy import documents
 
@@ -803,7 +804,7 @@ TARGETS = (
         lambda: {
             "issued_at": people.ago(hours=1),
             "not_after": "2099-01-01T00:00:00Z",
-            "entries": [{"domain": "EU_DCC", "certificate": "MAAA"}],
+            "entries": [{"domain": "VDS_NC", "certificate": EXAMPLE}],
             "reason": CANARY,
         },
         (
@@ -814,6 +815,7 @@ TARGETS = (
             Fault("/entries/0/certificate", f'"{CANARY}!"', "invalid-format"),
             Fault("/entries/0/jwk", "[]", "invalid-format"),
             Fault("/issued_at", '"2098-01-01T00:00:00Z"', "out-of-range"),
+            Fault("/not_after", '"2026-01-01T00:00:00Z"', "out-of-range"),
             Fault("/version", "2", "unknown-field"),
             *at("", of=NO_BODIES),
         ),

@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Final, cast
 from uuid import UUID
 
@@ -10,7 +10,8 @@ from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from pydantic import Field
 
 from twinstile.credentials import words
-from twinstile.credentials.trusting import lists, snapshots
+from twinstile.credentials.trust import Domain
+from twinstile.credentials.trusting import changes, lists, snapshots
 from twinstile.credentials.trusting.bodies import TrustListBody
 from twinstile.credentials.trusting.lists import Held, Lists, TrustListOlder
 from twinstile.credentials.types import Freshness
@@ -27,6 +28,21 @@ PAGE: Final = 100
 Version = Annotated[int, Path(ge=1, le=2**53 - 1)]
 
 
+AHEAD: Final = timedelta(minutes=2)
+"""That a publisher's clock may be before ours."""
+WAITS_FOR: Final = "members of the change for which a second person has to agree"
+
+
+class IssuerChangeAnswer(Answer):
+    domain: Domain
+    issuer: str | None = Field(description="null: issuers beyond the first 300, together")
+    added: int
+    removed: int
+    returned: int
+    denied: int = Field(description="keys that are trusted, and refused from now on")
+    given_back: int = Field(description="keys that were denied, and count again")
+
+
 class ChangeAnswer(Answer):
     version: int
     in_force: bool
@@ -37,6 +53,13 @@ class ChangeAnswer(Answer):
     new_authorities: int = Field(description="who vouches now and did not before")
     returned: int = Field(description="new keys that had been taken off before")
     unrevoked: int = Field(description="revocations of the list before that this one lacks")
+    first: bool = Field(description="nothing is in force before it")
+    long: bool = Field(description="`not_after` is more than 30 days after `issued_at`")
+    denied: int = Field(description="key ids that were not denied before")
+    given_back: int = Field(description="ids and hashes that were denied and no longer are")
+    issuers: list[IssuerChangeAnswer] = Field(description="keys that change, by issuer")
+    sha256: str = Field(description="of `document` of GET /v1/trust-lists/{number}")
+    waits_for: list[str] = Field(description=WAITS_FOR, examples=[["removed"]])
     refused: dict[str, int] = Field(description="entries that cannot be used, by reason")
     approval: AskedAnswer | None = Field(description="null: nobody else has to agree")
 
@@ -60,6 +83,7 @@ class TrustState(Answer):
 class TrustListAnswer(Answer):
     version: int
     document: str = Field(description="the text that was signed, JSON")
+    sha256: str = Field(description="of the document's UTF-8")
     signing_key: str = Field(description="id of the hub's key")
     signature: str = Field(description="base64 of the 64 bytes over the document's UTF-8")
     activated_at: datetime | None = Field(description="null: it waits for a second person")
@@ -79,12 +103,16 @@ async def put_trust_list(
     """A list of keys as it is published; each entry is judged by itself, and the hub signs it.
 
     It is in force at once if it only adds keys that an authority vouches for who already did in
-    the list before. If keys vanish or return, revocations end, or nobody vouches for new keys
-    or somebody new does, a second person has to agree. Versions only rise.
+    the list before. For what `waits_for` names a second person has to agree: a first list,
+    one for longer than 30 days, keys that vanish, return, are denied or given back,
+    revocations that end, keys nobody vouches for and whoever vouches anew. Versions only rise,
+    by 1000 at most.
     """
     now = clock.now()
-    if not body.issued_at <= now < body.not_after:
+    if body.issued_at > now + AHEAD:
         raise InvalidInput(errors=[FieldFault("/issued_at", "out-of-range")])
+    if body.not_after <= max(now, body.issued_at):
+        raise InvalidInput(errors=[FieldFault("/not_after", "out-of-range")])
     offer = body.offer(number)
     source = hashlib.sha256(body.model_dump_json().encode()).digest()
     # a second of work for a thousand certificates: not in the loop that answers the gates
@@ -98,13 +126,9 @@ async def put_trust_list(
     return ChangeAnswer(
         version=number,
         in_force=told.activated_at is not None,
-        added=change.added,
-        removed=change.removed,
-        issuers_gone=list(change.issuers_gone),
-        unvouched=change.unvouched,
-        new_authorities=change.new_authorities,
-        returned=change.returned,
-        unrevoked=change.unrevoked,
+        sha256=told.sha256,
+        waits_for=[] if told.activated_at else list(change.why_two),
+        **changes.write_change(change),  # pyright: ignore[reportArgumentType] # same names
         refused=taken.refused,
         approval=approvals_api.asked(taken.approval) if taken.approval else None,
     )
@@ -136,6 +160,7 @@ async def read_trust_list(
     return TrustListAnswer(
         version=told.version,
         document=told.document,
+        sha256=told.sha256,
         signing_key=told.key_id,
         signature=told.signature,
         activated_at=told.activated_at,
@@ -171,6 +196,9 @@ class KeptAnswer(Answer):
     follows: int | None = Field(description="the version in force when it came")
     activated_at: datetime | None = Field(description="null: it never came into force")
     in_force: bool
+    waits_for: list[str] = Field(
+        description=f"{WAITS_FOR}; empty: it is or was in force", examples=[["removed"]]
+    )
     fetched: bool = Field(description="from a source, and by nobody here")
 
 
@@ -201,6 +229,7 @@ async def list_trust_lists(
                 follows=one.follows,
                 activated_at=one.activated_at,
                 in_force=one.version == in_force,
+                waits_for=list(one.waits_for),
                 fetched=one.recorded_by is None,
             )
             for one in found[:limit]

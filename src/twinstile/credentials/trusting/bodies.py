@@ -10,6 +10,16 @@ from twinstile.credentials.trusting.snapshots import Entry, Offer, Revoked
 from twinstile.platform.fields import Body, Line, Moment
 
 MOST_KEYS: Final = 5000
+EXAMPLE: Final = (
+    "MIIBqjCCAVGgAwIBAgIUTmFi2VF5/DuGkRVCuop2F22F0FYwCgYIKoZIzj0EAwIwKjELMAkGA1UEBhMCVVQx"
+    "GzAZBgNVBAMMElV0b3BpYSBIZWFsdGggUm9vdDAgFw0yNjExMjgyMjAyNTNaGA8yMTAwMTAzMTIyMDI1M1ow"
+    "KjELMAkGA1UEBhMCVVQxGzAZBgNVBAMMElV0b3BpYSBIZWFsdGggUm9vdDBZMBMGByqGSM49AgEGCCqGSM49"
+    "AwEHA0IABAKK/ha1w+gsT44KMp35nPbBO3acmzGyTCm9Ra1rmmnWaR5uOj4vjvaV1ZTRTkp9rhVH5ZIVDttC"
+    "yKSfXJmAxUyjUzBRMB0GA1UdDgQWBBT6u3hmV1RIzTblorwMvnfFDn1mfTAfBgNVHSMEGDAWgBT6u3hmV1RI"
+    "zTblorwMvnfFDn1mfTAPBgNVHRMBAf8EBTADAQH/MAoGCCqGSM49BAMCA0cAMEQCIFgduxgRJLlhbkHUmyVs"
+    "UCwfh2MArZI2SKL1NQO4Q3m6AiAojVlhipfV7DPCqIMkrwzo27RGCI0ZPfnJ3AG+XSAPqg=="
+)
+"""The certificate of an authority of Utopia: what examples list. Nobody has its key."""
 Encoded = Annotated[
     str, StringConstraints(pattern=r"^[A-Za-z0-9+/]+={0,2}$", max_length=12_000, strict=True)
 ]
@@ -48,10 +58,18 @@ class RevokedBody(Body):
 class TrustListBody(Body):
     issued_at: Moment
     not_after: Moment = Field(
-        description="afterwards nothing is known of any certificate",
+        description="afterwards nothing is known of any certificate; more than 30 days after "
+        "`issued_at` only if two agree",
         examples=["2099-12-31T00:00:00Z"],
     )
-    entries: Annotated[tuple[TrustEntryBody, ...], Field(min_length=1, max_length=MOST_KEYS)]
+    entries: Annotated[
+        tuple[TrustEntryBody, ...],
+        Field(
+            min_length=1,
+            max_length=MOST_KEYS,
+            examples=[[{"domain": "VDS_NC", "certificate": EXAMPLE}]],
+        ),
+    ]
     authorities: Annotated[tuple[Encoded, ...], Field(max_length=500)] = ()
     revoked: Annotated[tuple[RevokedBody, ...], Field(max_length=1000)] = ()
     revoked_cards: dict[CardKeyId, RevokedIds] = Field(
@@ -62,9 +80,17 @@ class TrustListBody(Body):
     )
     denied_keys: Annotated[
         tuple[KeyId, ...],
-        Field(max_length=1000, description="refused here whatever lists say; only grows"),
+        Field(
+            max_length=1000,
+            description="refused here, on every later list too, until given back",
+        ),
     ] = ()
     denied_hashes: Annotated[tuple[Digest, ...], Field(max_length=10_000)] = ()
+    given_back_keys: Annotated[
+        tuple[KeyId, ...],
+        Field(max_length=1000, description="denied before and no longer, if two agree"),
+    ] = ()
+    given_back_hashes: Annotated[tuple[Digest, ...], Field(max_length=10_000)] = ()
     reason: Line = Field(description="where it comes from", examples=["gateway, 28 November"])
 
     def offer(self, version: int) -> Offer:
@@ -77,11 +103,13 @@ class TrustListBody(Body):
             self.authorities,
             _revoked(self.revoked),
             {kid.encode(): ids for kid, ids in self.revoked_cards.items()},
-            Denied(
-                frozenset(map(bytes.fromhex, self.denied_keys)),
-                frozenset(map(bytes.fromhex, self.denied_hashes)),
-            ),
+            _ids(self.denied_keys, self.denied_hashes),
+            _ids(self.given_back_keys, self.given_back_hashes),
         )
+
+
+def _ids(kids: Iterable[str], hashes: Iterable[str]) -> Denied:
+    return Denied(frozenset(map(bytes.fromhex, kids)), frozenset(map(bytes.fromhex, hashes)))
 
 
 def _revoked(told: Iterable[RevokedBody]) -> Revoked:

@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 
 from twinstile.credentials.tables import StoredList
 from twinstile.credentials.trust import Domain, TrustList
-from twinstile.credentials.trusting import lists, snapshots
+from twinstile.credentials.trusting import changes, lists, snapshots
 from twinstile.credentials.trusting.lists import Made, TrustListOlder
 from twinstile.credentials.trusting.snapshots import (
     Believed,
@@ -108,17 +108,17 @@ async def land(
             return None
     elif await _proposed(tx, hub_id, before and before.version, source, at):
         return None
-    change = snapshots.compare(offer, believed, before, vouched)
+    change = changes.compare(offer, believed, before, vouched)
     document = snapshots.written(listed, believed.authorities)
     made = Made(version, document, before and before.version, change, source)
     await lists.store(tx, hub_id, keys, made, None, at)
     if (await lists.one(tx, hub_id, version)).document != document:
         return None  # somebody brought a list of that number in the same moment
-    if change.takes_two:
+    if change.why_two:
         await lists.tell(tx, hub_id, "trust_list.proposed", version, at, None)
     else:
         await lists.activate(tx, hub_id, version, at, None)
-    return Landed(version, waits=change.takes_two)
+    return Landed(version, waits=bool(change.why_two))
 
 
 def _joined(

@@ -17,19 +17,29 @@ from uuid_utils.compat import uuid7
 
 from twinstile.credentials.tables import StoredList
 from twinstile.credentials.trust import TrustList
-from twinstile.credentials.trusting import snapshots
-from twinstile.credentials.trusting.snapshots import Believed, Change, Offer
+from twinstile.credentials.trusting import changes, snapshots
+from twinstile.credentials.trusting.changes import Change
+from twinstile.credentials.trusting.snapshots import Believed, Offer
 from twinstile.platform import approvals, events, signing
 from twinstile.platform.approvals import LIFETIME, Approval, Ask, Kind
 from twinstile.platform.auth import Principal, Scope
 from twinstile.platform.crypto import KeyFiles
 from twinstile.platform.db import Reading, Transaction
-from twinstile.platform.errors import Conflict, Forbidden, IdReused, NotFound
+from twinstile.platform.errors import (
+    Conflict,
+    FieldFault,
+    Forbidden,
+    IdReused,
+    InvalidInput,
+    NotFound,
+)
 from twinstile.platform.events import Happening
 from twinstile.platform.fields import EARLIEST
 
 _NAMES: Final = UUID("5a2c4f4e-7d1b-5c0e-9b57-3f0f6b1d2a10")
 """Of requests for approval: one for each version of a hub."""
+MOST_AHEAD: Final = 1000
+"""Of a list's number, above the one in force (0: none is): a leap would use numbers up."""
 
 
 class TrustListOlder(Conflict):
@@ -53,7 +63,7 @@ class Signed:
     @property
     def change(self) -> Change | None:
         """What it changes in the list it follows."""
-        return snapshots.read_change(self.told) if self.told is not None else None
+        return changes.read_change(self.told) if self.told is not None else None
 
     @property
     def sha256(self) -> str:
@@ -123,6 +133,14 @@ class Kept:
     recorded_by: UUID | None
     follows: int | None
     activated_at: datetime | None
+    told: Mapping[str, object] | None = field(repr=False)
+
+    @property
+    def waits_for(self) -> tuple[str, ...]:
+        """The members of its change for which two have to agree; none once it was in force."""
+        if self.activated_at is not None or self.told is None:
+            return ()
+        return changes.read_change(self.told).why_two
 
 
 async def page(
@@ -135,6 +153,7 @@ async def page(
         StoredList.recorded_by,
         StoredList.follows,
         StoredList.activated_at,
+        StoredList.change,
     ).where(StoredList.hub_id == hub_id)
     if before is not None:
         wanted = wanted.where(StoredList.version < before)
@@ -156,13 +175,14 @@ async def take(
     """Take a list in. The same again gives the same. `source`: SHA-256 of what was sent.
 
     In force at once if it only adds keys that an authority vouches for; else when a second
-    person has agreed. Raises `TrustListOlder`, `IdReused`, `Forbidden`, `KeyUnavailable`.
+    person has agreed. Raises `TrustListOlder`, `IdReused`, `Forbidden`, `KeyUnavailable`, and
+    `InvalidInput` for a list without a usable key or a number that leaps.
     """
     if who.operator_id is None:
         raise Forbidden
     held = await current(tx, who.hub_id)
     before, vouched = standing(keys, held) if held else (None, frozenset[str]())
-    change = snapshots.compare(offer, believed, before, vouched)
+    change = changes.compare(offer, believed, before, vouched)
     known = await tx.sql.execute(
         select(StoredList.source).where(
             StoredList.hub_id == who.hub_id, StoredList.version == offer.version
@@ -171,6 +191,7 @@ async def take(
     if (stored := known.scalar_one_or_none()) is None:
         if before and (offer.version <= before.version or offer.issued_at < before.issued_at):
             raise TrustListOlder
+        _fit(offer, believed, before.version if before else 0)
         listed = snapshots.follow(offer, believed, before)
         document = snapshots.written(listed, believed.authorities)
         made = Made(offer.version, document, before and before.version, change, source)
@@ -180,12 +201,26 @@ async def take(
     told = await one(tx, who.hub_id, offer.version)
     change = told.change or change
     approval = None
-    if told.activated_at is None and change.takes_two:
+    if told.activated_at is None and change.why_two:
         approval_id = subject(who.hub_id, told.version)
         approval = await ask(tx, who, told, approval_id, reason, at)
     elif told.activated_at is None:
         await activate(tx, who.hub_id, offer.version, at, who)
     return Taken(change, dict(believed.refused), approval)
+
+
+def _fit(offer: Offer, believed: Believed, last: int) -> None:
+    if offer.version > last + MOST_AHEAD:
+        raise InvalidInput(
+            f"The number of a list is at most {MOST_AHEAD} above the one in force, now {last}.",
+            errors=[FieldFault("number", "out-of-range")],
+        )
+    if not believed.keys:
+        reasons = "; ".join(f"{many} {why}" for why, many in sorted(believed.refused.items()))
+        raise InvalidInput(
+            f"No key of the list can be used: {reasons}.",
+            errors=[FieldFault("/entries", "no-usable-key")],
+        )
 
 
 def standing(keys: KeyFiles, held: Signed) -> tuple[TrustList, frozenset[str]]:
@@ -236,7 +271,7 @@ async def store(
             signature=signer.sign(made.document.encode()),
             follows=made.follows,
             activated_at=None,
-            change=snapshots.write_change(made.change),
+            change=changes.write_change(made.change),
         )
         .on_conflict_do_nothing()
     )
@@ -257,7 +292,13 @@ async def ask(
     """
     if told.follows != await current_version(tx, who.hub_id):
         raise TrustListOlder
-    content = {"version": told.version, "sha256": told.sha256, **(told.told or {})}
+    why = told.change.why_two if told.change else ()
+    content = {
+        "version": told.version,
+        "sha256": told.sha256,
+        "waits_for": why,
+        **(told.told or {}),
+    }
     asked = Ask(approval_id, subject(who.hub_id, told.version), content, reason)
     return await approvals.ask(tx, who, KIND, asked, at)
 

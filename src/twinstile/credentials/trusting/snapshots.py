@@ -9,7 +9,7 @@ import json
 from base64 import b64decode, b64encode
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final, cast
 
@@ -58,7 +58,16 @@ class Offer:
     revoked: Revoked = field(default_factory=dict[bytes, Mapping[HashType, Slice]])
     revoked_cards: RevokedCards = field(default_factory=dict[bytes, Mapping[str, float | None]])
     denied: Denied = NOTHING_DENIED
-    """What this house refuses; it only grows."""
+    """What this house refuses."""
+    given_back: Denied = NOTHING_DENIED
+    """Of what was denied before, what no longer is."""
+
+    def free(self, before: Denied) -> Denied:
+        """What was denied before and is not after this list; denied again wins."""
+        back, now = self.given_back, self.denied
+        return Denied(
+            before.kids & back.kids - now.kids, before.hashes & back.hashes - now.hashes
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,36 +81,6 @@ class Believed:
     """Ids of keys that no authority of the list has signed."""
     authorities: frozenset[str]
     """SHA-256 of their certificates, hex."""
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """What a list would change."""
-
-    added: int
-    removed: int
-    issuers_gone: tuple[str, ...]
-    unvouched: int
-    """New keys that nobody vouches for."""
-    new_authorities: int
-    """Who vouches now and did not before: whoever brings a list brings them along."""
-    returned: int
-    """New keys that had been taken off before: what was red yesterday would be green."""
-    unrevoked: int
-    """Revocations that would be over, and with them what makes those certificates red."""
-
-    @property
-    def takes_two(self) -> bool:
-        """Keys that vanish lock people out; each of the others may let anybody in."""
-        return any(
-            (
-                self.removed,
-                self.unvouched,
-                self.new_authorities,
-                self.returned,
-                self.unrevoked,
-            )
-        )
 
 
 def believe(offer: Offer) -> Believed:
@@ -118,7 +97,7 @@ def believe(offer: Offer) -> Believed:
             authorities.add(one.sha256.hex())
         else:
             refused["too many authorities of one name"] += 1
-    keys: dict[_Identity, TrustedKey] = {}
+    keys: dict[Identity, TrustedKey] = {}
     unvouched: set[bytes] = set()
     for entry in offer.entries:
         try:
@@ -126,7 +105,7 @@ def believe(offer: Offer) -> Believed:
         except (UnusableKey, ValueError) as error:
             refused[str(error) if isinstance(error, UnusableKey) else "no base64"] += 1
             continue
-        keys.setdefault(_identity(key), key)
+        keys.setdefault(identity(key), key)
         if not vouched:
             unvouched.add(key.kid)
     return Believed(
@@ -167,9 +146,9 @@ def _key(
 
 def follow(offer: Offer, believed: Believed, before: TrustList | None) -> TrustList:
     """The list that the offer makes of the one before; versions are for others to see to."""
-    named = {_identity(key) for key in believed.keys}
+    named = {identity(key) for key in believed.keys}
     old = [key for held in before.keys.values() for key in held] if before else []
-    gone = [replace(key, removed=True) for key in old if _identity(key) not in named]
+    gone = [replace(key, removed=True) for key in old if identity(key) not in named]
     return TrustList(
         version=offer.version,
         issued_at=offer.issued_at,
@@ -177,74 +156,20 @@ def follow(offer: Offer, believed: Believed, before: TrustList | None) -> TrustL
         keys=by_kid((*believed.keys, *gone)),
         revoked=offer.revoked,
         revoked_cards=offer.revoked_cards,
-        denied=_both(offer.denied, before.denied if before else NOTHING_DENIED),
+        denied=_denied(offer, before.denied if before else NOTHING_DENIED),
     )
 
 
-def _both(one: Denied, other: Denied) -> Denied:
-    return Denied(one.kids | other.kids, one.hashes | other.hashes)
+def _denied(offer: Offer, before: Denied) -> Denied:
+    now, free = offer.denied, offer.free(before)
+    return Denied(before.kids - free.kids | now.kids, before.hashes - free.hashes | now.hashes)
 
 
-def compare(
-    offer: Offer, believed: Believed, before: TrustList | None, authorities: frozenset[str]
-) -> Change:
-    """What changes. `authorities`: those of the list before."""
-    old = [key for held in before.keys.values() for key in held] if before else []
-    standing = {_identity(key): key for key in old if not key.removed}
-    gone = {_identity(key) for key in old if key.removed}
-    named = {_identity(key) for key in believed.keys}
-    new = [key for key in believed.keys if _identity(key) not in standing]
-    issuers = {key.issuer for key in standing.values()} - {k.issuer for k in believed.keys}
-    return Change(
-        added=len(new),
-        removed=len(standing.keys() - named),
-        issuers_gone=tuple(sorted(issuers)),
-        unvouched=sum(key.kid in believed.unvouched for key in new),
-        new_authorities=len(believed.authorities - authorities),
-        returned=sum(_identity(key) in gone for key in new),
-        unrevoked=_unrevoked(offer, before) if before else 0,
-    )
+Identity = tuple[Domain, bytes, bytes, str]
 
 
-def write_change(change: Change) -> dict[str, object]:
-    """As it is stored, and agreed on by two."""
-    return {**asdict(change), "issuers_gone": list(change.issuers_gone)}
-
-
-def read_change(told: Mapping[str, object]) -> Change:
-    """What `write_change` wrote."""
-    gone = cast("Sequence[str]", told["issuers_gone"])
-    counts = cast("Mapping[str, int]", {k: v for k, v in told.items() if k != "issuers_gone"})
-    return Change(issuers_gone=tuple(gone), **counts)
-
-
-def _unrevoked(offer: Offer, before: TrustList) -> int:
-    """How many revocations the list before has and this one lacks."""
-    lacking = 0
-    for kid, kinds in before.revoked.items():
-        for kind, held in kinds.items():
-            lacking += len(held.hashes() - offer.revoked.get(kid, {}).get(kind, _NONE).hashes())
-    for kid, ids in before.revoked_cards.items():
-        told = offer.revoked_cards.get(kid, {})
-        lacking += sum(not _covers(told, one, until) for one, until in ids.items())
-    return lacking
-
-
-_NONE: Final = Slice(b"")
-
-
-def _covers(told: Mapping[str, float | None], rid: str, until: float | None) -> bool:
-    """Whether every card of that id that was revoked still is. None: all of them are."""
-    if rid not in told:
-        return False
-    now = told[rid]
-    return now is None or (until is not None and now >= until)
-
-
-_Identity = tuple[Domain, bytes, bytes, str]
-
-
-def _identity(key: TrustedKey) -> _Identity:
+def identity(key: TrustedKey) -> Identity:
+    """What makes it the same key on two lists."""
     return key.domain, key.kid, key.spki, key.issuer
 
 
