@@ -299,7 +299,10 @@ class Walks:
             if not ways:
                 break
             way = self._chosen(ways)
-            await DOORS[way[1]](self.hub, self.case)
+            door = DOORS[way[1]]
+            if way[1] is E.EMERGENCY and self.chance.random() < 0.5:
+                door = moved(E.EMERGENCY)
+            await door(self.hub, self.case)
             assert await self.observe() == [way]
 
     def _chosen(self, ways: list[Way]) -> Way:

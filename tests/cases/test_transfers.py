@@ -137,6 +137,22 @@ async def test_an_emergency_that_has_left_gets_its_vehicle(hub: Hub) -> None:
     assert (await fever.read(hub, case_id))["state"] == "IN_CARE"
 
 
+async def test_an_emergency_of_somebody_at_home_is_in_care_where_it_arrives(hub: Hub) -> None:
+    case_id, leg_id = await on_the_way(hub, "HOME_ISOLATION")
+    await answer(hub, await link(hub, case_id, leg_id))
+    assert (await fever.move(hub, case_id, "new_symptoms")).status_code == 200
+    assert (await fever.move(hub, case_id, "emergency")).status_code == 200
+    await depart(hub, case_id, receiver="Second Hospital")
+    leg_id = str((await ways(hub, case_id))[-1]["leg_id"])
+    assert (await answer(hub, await link(hub, case_id, leg_id))).status_code == 200
+    whole = await fever.read(hub, case_id)
+    assert whole["state"] == "IN_CARE"
+    assert [d["code"] for d in whole["dispositions"]] == ["HOME_ISOLATION", "EMERGENCY_CARE"]
+    told = await hub.client(Role.MEDIC).get(f"/v1/cases/{case_id}/follow-ups")
+    due = [c["kind"] for c in told.json()["contacts"] if c["done_at"] is None]
+    assert due == ["RESULT"]  # the hospital is asked, and not the home
+
+
 async def test_a_way_that_ends_without_a_signature_says_so_and_can_be_signed_later(
     hub: Hub,
 ) -> None:

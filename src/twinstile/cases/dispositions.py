@@ -6,7 +6,7 @@ content is the same act, and gets the same answer whatever happened since.
 
 from dataclasses import dataclass
 from datetime import datetime
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from sqlalchemy import insert, select
 from uuid_utils.compat import uuid7
@@ -171,10 +171,41 @@ async def transition(
     if act.event is CaseEvent.LOST:
         await followups.require_tried(tx, case, figures.policy.parameters.lost_after_attempts)
     moment = case.after(at)
-    await steps.move(tx, case, step.after, moment)
+    place: dict[str, object] = {}
+    if act.event is CaseEvent.EMERGENCY:
+        await _sent_in_emergency(tx, who, case, act, moment)
+        place = {"facility_id": None}
+    await steps.move(tx, case, step.after, moment, place)
     happening = steps.moved(who, case, step, moment, told, act.transition_id)
     await events.append(tx, [happening])
     return happening
+
+
+async def _sent_in_emergency(
+    tx: Transaction, who: Principal, case: Locked, act: Act, moment: datetime
+) -> None:
+    """An emergency is where the case is sent from now on, whatever was decided before it.
+
+    Else a receiver who takes the patient would answer for the disposition before, e.g. for
+    isolation at home, and nobody would be asked for a result.
+    """
+    if who.operator_id is None:
+        raise Forbidden("Only a person on shift decides where a case goes.")
+    await tx.sql.execute(
+        insert(DispositionRecord).values(
+            hub_id=case.hub_id,
+            disposition_id=uuid5(act.transition_id, f"{case.case_id} emergency"),
+            case_id=case.case_id,
+            code=Disposition.EMERGENCY_CARE.value,
+            state=CaseState.IN_TRANSFER.value,
+            reason=act.reason,
+            decided_at=act.at,
+            recorded_at=moment,
+            device_id=who.device_id,
+            operator_id=who.operator_id,
+            particulars={},
+        )
+    )
 
 
 async def escalate_due(tx: Transaction, hub_id: str, at: datetime, limit: int) -> int:
