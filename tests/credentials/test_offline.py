@@ -267,7 +267,7 @@ def test_a_list_grows_old(age, colour):
 
 def test_without_a_list_nothing_is_known():
     found = offline.verify(made.dcc(PRIVATE), None, Context(made.NOW))
-    assert (found.outcome, found.colour) == (Outcome.PROVIDER_UNAVAILABLE, Colour.UNKNOWN)
+    assert (found.outcome, found.colour) == (Outcome.NO_TRUST_LIST, Colour.UNKNOWN)
 
 
 def test_rules_are_met_or_not_or_silent():
@@ -469,3 +469,19 @@ def test_no_damage_makes_another_credential(make):
     code = make()
     assert judged(code, EVERY).outcome is made.GENUINE
     _mutating.tried(code, EVERY, Context(made.NOW), 400, seed=222)
+
+
+@pytest.mark.parametrize(
+    ("code", "claimed"),
+    [
+        (made.dcc(PRIVATE, {**made.claims(made.CERTIFICATE), 1: "FR"}), "FR"),
+        (made.dcc(PRIVATE, {**made.claims(made.CERTIFICATE), 1: "ring me: 555"}), None),
+        (made.jws(CARD_KEY), made.CARDS),
+        (made.seal(SIGNER, LEAF), "UTO"),
+    ],
+)
+def test_an_issuer_not_on_the_list_is_told_if_it_looks_like_one(code, claimed):
+    nobody = TrustList(3, made.NOW, made.NOW + timedelta(days=7), {})
+    found = judged(code, nobody)
+    assert (found.outcome, found.issuer) == (Outcome.ISSUER_NOT_TRUSTED, None)
+    assert found.claimed_issuer == claimed

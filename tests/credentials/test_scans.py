@@ -52,6 +52,23 @@ async def test_a_certificate_alone_is_nobodys_until_somebody_compares(believing:
     assert [why["code"] for why in found["reasons"]] == ["SUBJECT_UNCONFIRMED"]
 
 
+@pytest.mark.parametrize(
+    ("hours", "said"),
+    [
+        (1, "Its issuer is not on our list: look at it by hand. It names UT."),
+        (
+            30,
+            "Its issuer is not on our list, which may be old: look at it by hand. It names UT.",
+        ),
+    ],
+)
+async def test_an_issuer_nobody_listed_is_named(hub: Hub, hours: float, said: str) -> None:
+    await begin(hub, 1, listed(*CERTIFICATES[:1], hours=hours))
+    found = await verify(hub, scanned(1))
+    assert (found["outcome"], found["issuer"]) == ("ISSUER_NOT_TRUSTED", None)
+    assert (found["claimed_issuer"], found["text"]) == ("UT", said)
+
+
 async def test_an_old_list_hides_no_other_person(hub: Hub) -> None:
     await begin(hub, 1, listed(*CERTIFICATES[:1], hours=80))
     body = people.check(credential={"status": "PENDING"})

@@ -25,7 +25,7 @@ from twinstile.credentials import words
 from twinstile.credentials.bodies import VerificationBody
 from twinstile.credentials.providers import answers
 from twinstile.credentials.providers.online import WITHIN_S
-from twinstile.credentials.types import Freshness, MatchReason, Outcome
+from twinstile.credentials.types import CredentialStatus, Freshness, MatchReason, Outcome
 from twinstile.demo.codes import Code, Fault, Simulator, simulated
 from twinstile.opening import Place
 from twinstile.platform.roles import Role
@@ -90,14 +90,32 @@ async def send(hub: Hub, check_id: object, text: str | None, **more: object) -> 
     return await hub.client().put(f"/v1/checks/{check_id}", json=body)
 
 
+_SHORT = set(CredentialStatus) - {
+    CredentialStatus[name]
+    for name in ("GREEN", "NOT_FOUND", "UNAVAILABLE", "NOT_PRESENTED", "PENDING")
+}
+
+
 def test_every_word_is_told_in_both_languages() -> None:
     for table, kind in (
         (words.OUTCOMES, Outcome),
         (words.MATCHES, MatchReason),
         (words.FRESHNESS, Freshness),
+        (words.STATED, _SHORT),
     ):
         assert set(table) == set(kind)
         assert all(set(text) == {"en", "zh-CN"} for text in table.values())
+
+
+async def test_each_answer_of_a_provider_has_its_words(there: Hub, provider: Simulator) -> None:
+    said: dict[str, set[str]] = {"en": set(), "zh-CN": set()}
+    for colour, status in (("red", "RED"), ("yellow", "YELLOW"), ("expired", "EXPIRED")):
+        provider.codes[colour] = code(PROFILE, colour, number=MASKED, name="张*")
+        for language, texts in said.items():
+            found = await verify(there, colour, language, document=people.document(NUMBER))
+            assert (found["outcome"], found["status"]) == ("PROVIDER_ANSWERED", status)
+            texts.add(found["text"])
+    assert [len(texts) for texts in said.values()] == [3, 3]
 
 
 async def test_a_code_is_judged_with_the_document_beside_it(there: Hub) -> None:
@@ -156,6 +174,8 @@ async def test_no_certificate_and_no_link_leaves_the_house(
 async def test_a_certificate_without_a_trust_list_is_not_known(hub: Hub) -> None:
     found = await verify(hub, "HC1:6BFOXN*TS0BI$ZD4N9:9S6RCVN5+O30K3/XIV0W23NTDE")
     assert (found["scheme"], found["colour"], found["provider"]) == ("HCERT", "UNKNOWN", None)
+    assert (found["outcome"], found["status"]) == ("NO_TRUST_LIST", "UNAVAILABLE")
+    assert found["text"] == "There is no trust list here yet: look at it by hand."
     none = await verify(hub, "GREEN")
     assert (none["outcome"], none["colour"]) == ("NOT_SUPPORTED", "UNKNOWN")
 

@@ -95,6 +95,10 @@ class AssessmentAnswer(Answer):
     match_reasons: list[SaidAnswer]
     unmet: list[SaidAnswer] = Field(description="entry rules it does not meet")
     issuer: str | None
+    claimed_issuer: str | None = Field(
+        description="whom a credential names that nobody on the list issued; not proven",
+        examples=["FR"],
+    )
     kinds: list[EvidenceKind]
     snapshot: int | None = Field(description="version of the trust list; null: none was asked")
     freshness: Freshness | None

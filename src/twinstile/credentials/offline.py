@@ -5,6 +5,7 @@ content decoded and dates, usage, revocation, rules and person are looked at, ea
 so that an answer names everything that speaks against a credential.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -79,7 +80,7 @@ def verify(raw: str, listed: TrustList | None, context: Context) -> Assessment:
     if scheme is None:
         return _refused(scheme, Outcome.NOT_SUPPORTED, listed, context)
     if listed is None:
-        return _refused(scheme, Outcome.PROVIDER_UNAVAILABLE, listed, context)
+        return _refused(scheme, Outcome.NO_TRUST_LIST, listed, context)
     if not _is_file(raw):
         return _verified(raw, scheme, listed, context)
     try:
@@ -107,7 +108,28 @@ def _verified(raw: str, form: Scheme, listed: TrustList, context: Context) -> As
     try:
         return _judged(_READERS[form](raw, listed), listed, context)
     except Refused as refusal:
-        return _refused(form, refusal.outcome, listed, context)
+        found = _refused(form, refusal.outcome, listed, context)
+    if found.outcome is not Outcome.ISSUER_NOT_TRUSTED:
+        return found
+    return found._replace(claimed_issuer=_claimed(raw, form))
+
+
+_STATE: Final = re.compile(r"[A-Z]{2,3}")
+_ADDRESS: Final = re.compile(r"https://[a-z0-9.-]{1,80}(?:/[A-Za-z0-9._~-]{1,40}){0,4}/?")
+
+
+def _claimed(raw: str, form: Scheme) -> str | None:
+    """The state or address that a credential says it is of; None for anything else."""
+    try:
+        if form is Scheme.HCERT:
+            named = hcert.issuer(hcert.read(raw).payload)
+        elif form is Scheme.SHC:
+            named = shc.issuer(shc.read(raw).payload)
+        else:
+            named = vds_nc.issuer(vds_nc.read(raw).message.payload)
+    except Refused:
+        return None
+    return named if (_ADDRESS if form is Scheme.SHC else _STATE).fullmatch(named) else None
 
 
 class _Proof(NamedTuple):

@@ -83,6 +83,7 @@ class Outcome(StrEnum):
     POLICY_FAILED = "POLICY_FAILED"  # rules are not met, or none speak of such a credential
     SUBJECT_MISMATCH = "SUBJECT_MISMATCH"
     SUBJECT_UNCONFIRMED = "SUBJECT_UNCONFIRMED"  # a human has to look
+    NO_TRUST_LIST = "NO_TRUST_LIST"  # the hub has none yet
     PROVIDER_UNAVAILABLE = "PROVIDER_UNAVAILABLE"
     PROVIDER_TIMEOUT = "PROVIDER_TIMEOUT"
     PROVIDER_ANSWERED = "PROVIDER_ANSWERED"  # something else than green; `stated` says what
@@ -110,6 +111,7 @@ STATUSES: Final[Mapping[Outcome, CredentialStatus]] = {
     Outcome.POLICY_FAILED: CredentialStatus.YELLOW,
     Outcome.SUBJECT_MISMATCH: CredentialStatus.INVALID,
     Outcome.SUBJECT_UNCONFIRMED: CredentialStatus.UNDER_REVIEW,
+    Outcome.NO_TRUST_LIST: CredentialStatus.UNAVAILABLE,
     Outcome.PROVIDER_UNAVAILABLE: CredentialStatus.UNAVAILABLE,
     Outcome.PROVIDER_TIMEOUT: CredentialStatus.UNAVAILABLE,
 }
@@ -265,6 +267,8 @@ class Assessment(NamedTuple):
     freshness: Freshness | None = None
     stated: CredentialStatus | None = None
     """What an online provider says of the holder; a certificate leaves that to rules."""
+    claimed_issuer: str | None = None
+    """Whom a credential names as its issuer that is not on the list; anybody can write that."""
 
     @property
     def colour(self) -> Colour:

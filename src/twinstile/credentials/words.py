@@ -3,7 +3,13 @@
 from collections.abc import Mapping
 from typing import Final
 
-from twinstile.credentials.types import Freshness, MatchReason, Outcome
+from twinstile.credentials.types import (
+    Assessment,
+    CredentialStatus,
+    Freshness,
+    MatchReason,
+    Outcome,
+)
 
 Text = Mapping[str, str]
 
@@ -40,8 +46,8 @@ OUTCOMES: Final[Mapping[Outcome, Text]] = {
         "未注明签发密钥：请人工核验。",
     ),
     Outcome.ISSUER_NOT_TRUSTED: _said(
-        "Its issuer is not on our list, which may be old: look at it by hand.",
-        "签发方不在信任列表（列表可能较旧）：请人工核验。",
+        "Its issuer is not on our list: look at it by hand.",
+        "签发方不在信任列表：请人工核验。",
     ),
     Outcome.TERMINATED_KEYS: _said(
         "Its issuer took back the key it is signed with.", "签发密钥已被撤下。"
@@ -71,6 +77,10 @@ OUTCOMES: Final[Mapping[Outcome, Text]] = {
         "Compare name and birth date with the document yourself.",
         "请人工比对姓名与出生日期。",
     ),
+    Outcome.NO_TRUST_LIST: _said(
+        "There is no trust list here yet: look at it by hand.",
+        "本站尚无信任列表：请人工核验。",
+    ),
     Outcome.PROVIDER_UNAVAILABLE: _said(
         "The provider gave no usable answer: nothing is known.",
         "平台未给出可用应答：情况未知。",
@@ -84,6 +94,47 @@ OUTCOMES: Final[Mapping[Outcome, Text]] = {
         "平台已应答，且非绿码：见状态。",
     ),
 }
+
+STATED: Final[Mapping[CredentialStatus, Text]] = {
+    CredentialStatus.YELLOW: _said("The provider says yellow.", "平台答复：黄码。"),
+    CredentialStatus.RED: _said("The provider says red.", "平台答复：红码。"),
+    CredentialStatus.UNDER_REVIEW: _said(
+        "The provider has not decided yet.", "平台答复：审核中。"
+    ),
+    CredentialStatus.EXPIRED: _said(
+        "The provider says the code is over: have it renewed.", "平台答复：该码已过期，请更新。"
+    ),
+    CredentialStatus.STALE: _said(
+        "The code is an old one, as on a screenshot: have it shown anew.",
+        "该码未及时刷新（可能为截图）：请重新出示。",
+    ),
+    CredentialStatus.INVALID: _said(
+        "The provider says the code is not genuine.", "平台答复：该码无效。"
+    ),
+}
+"""Of a provider that answered, and not green."""
+
+_MAYBE_OLD: Final = _said(
+    "Its issuer is not on our list, which may be old: look at it by hand.",
+    "签发方不在信任列表（列表可能较旧）：请人工核验。",
+)
+_CLAIMED: Final = _said(" It names {issuer}.", "自称签发方：{issuer}。")
+
+
+def told(found: Assessment, why: Outcome) -> Text:
+    """What speaks against a credential, as exactly as it is known."""
+    if why is Outcome.PROVIDER_ANSWERED and found.stated is not None:
+        return STATED.get(found.stated, OUTCOMES[why])
+    if why is not Outcome.ISSUER_NOT_TRUSTED:
+        return OUTCOMES[why]
+    said = OUTCOMES[why] if found.freshness is Freshness.FRESH else _MAYBE_OLD
+    if found.claimed_issuer is None:
+        return said
+    return {
+        language: text + _CLAIMED[language].format(issuer=found.claimed_issuer)
+        for language, text in said.items()
+    }
+
 
 MATCHES: Final[Mapping[MatchReason, Text]] = {
     MatchReason.NUMBER_AGREES: _said("The document's number agrees.", "证件号码一致。"),

@@ -101,6 +101,12 @@ def content(payload: bytes, issuers: Collection[str]) -> Content:
     )
 
 
+def issuer(payload: bytes) -> str:
+    """The address of the issuer, by its own word."""
+    inflated = bounded.inflate(payload, limit=MOST_INFLATED, window=_RAW_DEFLATE)
+    return text(bounded.json(inflated).get("iss"))
+
+
 def holder(body: Mapping[str, object]) -> Holder:
     """The patient; nobody, where a card has none."""
     for resource in _resources(body):

@@ -67,6 +67,11 @@ def content(payload: bytes) -> Content:
     )
 
 
+def issuer(payload: bytes) -> str:
+    """The state that issued it, by its own word."""
+    return text(bounded.mapping(bounded.json(payload).get("hdr")).get("is"))
+
+
 def holder(body: Mapping[str, object]) -> Holder:
     person = bounded.mapping(body.get("pid"))
     # the primary identifier is set off by two blanks

@@ -89,7 +89,7 @@ async function readKey(told) {
  * @returns {Promise<{status: string, outcome: string}>}
  */
 export async function judge(text, trust, document, now) {
-  if (!trust) return { status: "UNAVAILABLE", outcome: "PROVIDER_UNAVAILABLE" };
+  if (!trust) return { status: "UNAVAILABLE", outcome: "NO_TRUST_LIST" };
   try {
     const message = await read(text);
     const key = await signer(message, trust);
