@@ -323,7 +323,7 @@ def test_nothing_of_a_code_is_in_what_is_printed_of_a_question() -> None:
 
 def test_the_example_that_operators_are_shown_names_what_there_is() -> None:
     page = (Path(__file__).parents[2] / "docs" / "credentials.md").read_text("utf-8")
-    (example,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    example, _sources = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
     for told in tomllib.loads(example)["provider"]:
         provider = ProviderSettings.model_validate(told)
         profile = profiles.load(provider.profile)
