@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import RowMapping, insert, select
+from sqlalchemy import DateTime, RowMapping, func, insert, literal, select, text
 
 from twinstile.cases.steps import Source
 from twinstile.platform.db import Reading, Transaction
@@ -40,14 +40,23 @@ async def add(
     told: Mapping[str, object],
     at: datetime,
 ) -> RowMapping:
-    """Record a fact; the row as it is stored."""
+    """Record a fact of a case that is locked; the row as it is stored.
+
+    Whoever came first may have waited longest for the lock: the moment is never before that of
+    the fact it was judged by.
+    """
     table = Base.metadata.tables[kind.__tablename__]
     hub, key = table.primary_key.columns
+    behind = select(func.max(table.c.recorded_at) + text("interval '1 microsecond'")).where(
+        hub == who.hub_id, table.c.case_id == told["case_id"]
+    )
     values = {
         hub.name: who.hub_id,
         key.name: fact_id,
         **told,
-        "recorded_at": at,
+        "recorded_at": func.greatest(
+            literal(at, DateTime(timezone=True)), behind.scalar_subquery()
+        ),
         "device_id": who.device_id,
         "operator_id": who.operator_id,
     }
