@@ -60,7 +60,10 @@ SETTINGS = _hub.settings_of(Path(sys.argv[1]))
 KEYS = opening.key_ring(SETTINGS).of(SETTINGS.hub_id)
 HUB = SETTINGS.hub_id
 
-engine = create_async_engine(sys.argv[2].replace("postgresql://", "postgresql+asyncpg://"))
+engine = create_async_engine(
+    sys.argv[2].replace("postgresql://", "postgresql+asyncpg://"),
+    json_serializer=lambda value: json.dumps(value, default=str),  # ids among the values
+)
 sessions = async_sessionmaker(engine, expire_on_commit=False)
 app = FastAPI(telemetry={"tracing": False, "metrics": False, "logs": False})
 bearer = HTTPBearer()

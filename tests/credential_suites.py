@@ -12,7 +12,6 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
-import _issuing as made
 from suites import Case
 
 from twinstile.credentials import certificates, offline, trust
@@ -169,7 +168,7 @@ def cards(data: Path) -> Iterator[Case]:
         )
         yield Case(f"{card} content", shown, partial(_card_says, signed))
         revoked = shown["vc"].get("rid") in next(iter(believed.revoked_cards.values()))
-        ends = Outcome.REVOKED if revoked else made.GENUINE
+        ends = Outcome.REVOKED if revoked else Outcome.SUBJECT_UNCONFIRMED
         for form in ("d-jws.txt", "e-file.smart-health-card", "f-qr"):
             paths = sorted(signed.parent.glob(f"{card}-{form}*"))
             yield Case(f"{card} {form}", ends, partial(_card, believed, *paths))
@@ -179,7 +178,7 @@ def cards(data: Path) -> Iterator[Case]:
         yield Case(
             f"{name}: {said}",
             "valid JWS" in said,
-            lambda p=path: _card(believed, p) is made.GENUINE,
+            lambda p=path: _card(believed, p) is Outcome.SUBJECT_UNCONFIRMED,
         )
 
 

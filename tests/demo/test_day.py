@@ -28,7 +28,7 @@ from twinstile.demo.noon import Noon
 from twinstile.demo.recount import Asked, recount
 from twinstile.demo.tablets import Tablet
 from twinstile.identity import forms
-from twinstile.platform import clock
+from twinstile.platform import clock, ledger
 from twinstile.platform.roles import Role
 from twinstile.platform.web import House
 from twinstile.policy.versions import Policies
@@ -60,6 +60,8 @@ async def ticking(hub: Hub, house: House) -> AsyncGenerator[None]:
             for sender in senders:
                 await polling.poll(asker, sender)
                 await applying.work(desk, sender.feed)
+            async with hub.house.database.transaction() as tx:
+                await ledger.seal(tx, hub.hub_id, now)
             await asyncio.sleep(0.5)
 
     async with asyncio.TaskGroup() as beside:  # a clock that stops ends the test
@@ -165,6 +167,7 @@ async def test_an_acknowledged_check_that_cannot_be_read_is_lost(hub: Hub):
             supervisor,
             epidemiologist,
             demo_hub.Visitor("north-1", "", nobody),
+            hub.tokens[Role.ADMINISTRATOR],
         )
         await tablet.check({"illness": False})
         asked = Asked(since, bodies.now(), [], NO_CHANGE)

@@ -20,7 +20,7 @@ async def test_the_reference_shows_every_operation_and_asks_only_this_server(
     async with service.client() as client:
         document = json.loads((await client.get("/openapi.json")).text)
     count = sum(len(methods) for methods in document["paths"].values())
-    await expect(page.locator(".opblock")).to_have_count(count, timeout=20_000)
+    await expect(page.locator(".opblock")).to_have_count(count, timeout=60_000)
     await page.get_by_text("Record a check").first.click()
     await expect(page.get_by_text("Needs the scope").first).to_be_visible()
     await page.screenshot(path=tmp_path / "reference.png")

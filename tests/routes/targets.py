@@ -54,6 +54,7 @@ _OFFER = '{"kind": "S1", "outcome": "OFFERED"}'
 _STAY = '{"code": "61"}'
 _COUGH = '"COUGH"'
 _MEAL = '"MEAL"'
+_FIGURES = tuple(row for row in NUMBERS if row[0] != "null")
 _TOKEN = f"hub.{'A' * 22}"
 _TOKENS = (
     ('""', "invalid-format"),
@@ -521,7 +522,7 @@ TARGETS = (
             Fault("/given", f'["{CANARY}"]', "unknown-value", "/given/0"),
             Fault("/given", "[]", "too-few"),
             Fault("/given", f"[{', '.join([_MEAL] * 10)}]", "too-many"),
-            *at("/temperature_c", of=tuple(row for row in NUMBERS if row[0] != "null")),
+            *at("/temperature_c", of=_FIGURES),
             *at("/note", of=TEXTS),
             *at("/given_at", of=MOMENTS),
         ),
@@ -605,7 +606,7 @@ TARGETS = (
             *at("/by", "/outcome", "/result", of=WORDS),
             *at("/note", of=TEXTS),
             *at("/said_at", of=MOMENTS),
-            *at("/temperature_c", of=NUMBERS),
+            *at("/temperature_c", of=_FIGURES),
             Fault("/symptoms", f'["{CANARY}"]', "unknown-value", "/symptoms/0"),
         ),
     ),
@@ -625,7 +626,7 @@ TARGETS = (
             *at("/token", of=_TOKENS),
             *at("/report_id", of=IDS),
             *at("/said_at", of=MOMENTS),
-            *at("/temperature_c", of=NUMBERS),
+            *at("/temperature_c", of=_FIGURES),
             Fault("/symptoms", f'["{CANARY}"]', "unknown-value", "/symptoms/0"),
             Fault("/name", f'"{CANARY}"', "unknown-field"),
         ),

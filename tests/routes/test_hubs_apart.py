@@ -84,6 +84,10 @@ def test_every_route_is_asked() -> None:
         "POST /v1/oauth/token",
         "POST /v1/feeds/{feed}/deliveries",
         "GET /v1/changes",
+        "GET /v1/declarations/own",  # opened by a receipt
+        "PUT /v1/declarations/own",
+        "PUT /v1/declarations/own/appeals/{appeal_id}",
+        "PUT /v1/declarations/own/reminder",
     }
 
 

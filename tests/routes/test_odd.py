@@ -128,8 +128,8 @@ async def test_a_revoked_tablet_is_turned_away_and_leaves_nothing(hub: Hub) -> N
         await tablet.post("/v1/facts:batch", json={"sent_at": people.now(), "items": [item]}),
         await put(hub),
     ]
-    for answer in answers:
-        assert refused(answer, 401, "unauthenticated") == []
+    for answer, told in zip(answers, ("device-revoked", "unauthenticated"), strict=True):
+        assert refused(answer, 401, told) == []
     assert await footprint(hub) == before
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Response
-from pydantic import Field
+from pydantic import Field, StrictFloat
 from sqlalchemy import RowMapping
 
 from twinstile.cases import followups
@@ -39,7 +39,7 @@ router = APIRouter(prefix="/v1", route_class=GatedRoute, tags=["cases"])
 
 Reader = Annotated[Principal, caller(Scope.CASES_READ)]
 Writer = Annotated[Principal, caller(Scope.CASES_WRITE)]
-Celsius = Annotated[float, Field(ge=30, le=45)]
+Celsius = Annotated[StrictFloat, Field(ge=30, le=45)]
 
 
 async def _policy(tx: Reading, policies: Policies, hub_id: str) -> HubPolicy:
