@@ -119,7 +119,7 @@ async def test_another_port_of_the_same_host_cannot_use_the_cookies(
                     f"{hub.service.base_url}/enter/{form}",
                 )
             assert (await answer.value).status == 403
-            await page.wait_for_load_state()
+            await page.wait_for_url(f"{hub.service.base_url}/enter/{form}")
     await page.goto(f"{hub.service.base_url}/enter")
     await expect(page.get_by_text("is signed in until")).to_be_visible(timeout=PATIENCE_MS)
 
