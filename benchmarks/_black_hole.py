@@ -1,9 +1,10 @@
 """One provider that takes connections and never answers, and the lanes beside it.
 
-The shipped service runs in a process of its own. Windows with and without four lanes that ask
-the silent provider take turns, so that what others do on the machine disturbs both alike; the
-same lanes of another kind check people all the while. Six codes that the provider does answer,
-between the windows, keep its breaker closed, as it is before anybody knows what has happened.
+The shipped service runs in a process of its own. Windows in which four lanes ask the provider
+and are answered, and windows in which they are not, take turns: its silence is all that differs,
+and what others do on the machine disturbs both alike. Lanes that ask nobody check people all the
+while. The codes that are answered keep the breaker closed, as it is before anybody knows what
+has happened.
 """
 
 import asyncio
@@ -27,8 +28,11 @@ LANES = 4
 WINDOW_S = 0.8
 PAUSE_S = 0.01
 ANSWERED = 6
-"""Ten of twenty questions without an answer would open the breaker: of ten here, four are."""
+"""Before each silence, beside the four of the calm window: ten of twenty questions without an
+answer would open the breaker, and of fourteen here four are."""
 NAME = "张伟"
+SAID, SILENT = "SAID", "SILENT"
+ENDS = {SAID: "CLEARED", SILENT: "SECONDARY"}
 _SERIALS = itertools.count(1)
 
 
@@ -36,8 +40,8 @@ async def measured(folder: Path, windows: int) -> dict[str, object]:
     """`windows` of each kind. Raises `SystemExit` for an answer that is not as it must be."""
     secret = secrets.token_hex(16).encode()
     codes = {
-        "SILENT": Code("green", NAME, fault=Fault.BLACK_HOLE),
-        "SAID": Code("green", NAME),
+        SILENT: Code("green", NAME, fault=Fault.BLACK_HOLE),
+        SAID: Code("green", NAME),
     }
     async with (
         simulated("generic-rest", secret, codes) as provider,
@@ -45,13 +49,13 @@ async def measured(folder: Path, windows: int) -> dict[str, object]:
     ):
         for _ in range(2):  # what a first request loads is no part of it
             await _answered(asking)
-            await _window(plain, [])
+            await _window(plain, asking, SAID)
         calm: list[list[float]] = []
         beside: list[list[float]] = []
         silent: list[float] = []
         for _ in range(windows):
-            calm.append((await _window(plain, []))[0])
-            waits, answers = await _window(plain, asking)
+            calm.append((await _window(plain, asking, SAID))[0])
+            waits, answers = await _window(plain, asking, SILENT)
             beside.append(waits)
             silent += answers
             await _answered(asking)
@@ -69,7 +73,9 @@ def _p99s(windows: list[list[float]]) -> float:
     return statistics.median(statistics.quantiles(one, n=100)[-1] for one in windows)
 
 
-async def _window(plain: list[Tablet], asking: list[Tablet]) -> tuple[list[float], list[float]]:
+async def _window(
+    plain: list[Tablet], asking: list[Tablet], code: str
+) -> tuple[list[float], list[float]]:
     """How long each check waited in one window: of lanes beside, and of those that ask."""
     ends = time.monotonic() + WINDOW_S
 
@@ -82,13 +88,13 @@ async def _window(plain: list[Tablet], asking: list[Tablet]) -> tuple[list[float
 
     async with asyncio.TaskGroup() as at_once:
         works = [at_once.create_task(work(tablet)) for tablet in plain]
-        asked = [at_once.create_task(_check(one, "SECONDARY", "SILENT")) for one in asking]
+        asked = [at_once.create_task(_check(one, ENDS[code], code)) for one in asking]
     return [wait for one in works for wait in one.result()], [one.result() for one in asked]
 
 
 async def _answered(asking: list[Tablet]) -> None:
     for _ in range(ANSWERED):
-        await _check(asking[0], "CLEARED", "SAID")
+        await _check(asking[0], ENDS[SAID], SAID)
 
 
 async def _check(tablet: Tablet, state: str, text: str | None = None) -> float:

@@ -9,7 +9,7 @@ others do on the machine counts as little as it can. Every code is another perso
 a list of eight hundred.
 
 `black_hole_p99_ratio`: p99 of lanes that ask no provider, while others ask one that never
-answers, over the same without them; the shipped service, in alternating windows.
+answers, over the same while it answers them; the shipped service, in alternating windows.
 `black_hole_answer_max_ms`: the longest that a lane waits that asks it (`_black_hole`).
 
 `hostile_max_ms`, `hostile_max_kib`: the longest time and the most memory that any of a set of
