@@ -215,13 +215,17 @@ def kinds(certificate: Certificate) -> frozenset[EvidenceKind] | None:
 def signer(certificate: Certificate, domain: Domain, issuer: str | None = None) -> TrustedKey:
     """The key of a document signer, by the id that health certificates name it by.
 
-    Raises UnusableKey for a key of a kind or size that verifies no credential here.
+    However its certificate writes it (a point compressed, RSA by another name), it is the one
+    key of all its ids, and written so that browsers read it. Raises UnusableKey for a key of a
+    kind or size that verifies no credential here.
     """
     if loaded(certificate.spki) is None:
         raise UnusableKey("neither P-256 nor RSA of 2,048 to 4,096 bits")
     return TrustedKey(
         kid=certificate.kid,
-        spki=certificate.spki,
+        spki=serialization.load_der_public_key(certificate.spki).public_bytes(
+            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+        ),
         domain=domain,
         issuer=issuer or certificate.country,
         kinds=kinds(certificate),

@@ -3,9 +3,11 @@
 
 const DEEPEST = 16;
 const MOST_ITEMS = 4096;
+/** Of moments, and those around a message: COSE_Sign1, CWT, CBOR itself. */
+const TAGS = [0, 1, 18, 61, 55799];
 
 /**
- * What the bytes hold: maps are Map, byte strings Uint8Array, tags are left out. Throws RangeError.
+ * What the bytes hold: maps are Map, byte strings Uint8Array, known tags are left out. Throws RangeError.
  * @param {Uint8Array} bytes
  */
 export function decode(bytes) {
@@ -25,7 +27,10 @@ function item(reader, bytes, depth) {
   const count = number(reader, info);
   if (major === 0) return count;
   if (major === 1) return -1 - count;
-  if (major === 6) return item(reader, bytes, depth + 1);
+  if (major === 6) {
+    if (!TAGS.includes(count)) throw new RangeError("an unknown tag");
+    return item(reader, bytes, depth + 1);
+  }
   if (major === 2 || major === 3) {
     const end = reader.at + count;
     if (end > bytes.length) throw new RangeError("ends early");

@@ -5,20 +5,28 @@
  * only then dates, usage, revocation and person. What is not surely good is never green: of other
  * schemes, and of a name that is not the same letter by letter, a human or the service has to tell.
  *
- * @typedef {{kid: string, key: CryptoKey | null, alg: number, domain: string, kinds: string[] | null,
- *   from: number | null, until: number | null, removed: boolean}} Key
+ * @typedef {{kid: string, ids: string[], key: CryptoKey | null, alg: number, domain: string,
+ *   kinds: string[] | null, from: number | null, until: number | null, removed: boolean}} Key
+ *   `ids`: every id that leads to this key
  * @typedef {{issued: number, ends: number, keys: Map<string, Key[]>, denied: {kids: Set<string>,
  *   hashes: Set<string>}, revoked: Map<string, Map<string, Set<string>>>}} Trust
  */
 import { decode } from "./cbor.js";
+import { dateOfBirth } from "./dates.js";
+import { recognised } from "./scan.js";
 
 const ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ $%*+-./:";
-const MOST_INFLATED = 12_288;
+/** Characters of a code, and bytes of what is in it. */
+const [MOST_TEXT, MOST_INFLATED] = [8192, 12_288];
 const MOST_KEYS = 8;
 const [ES256, PS256] = [-7, -37];
 const LEEWAY_S = 300;
 const RECENT_MS = 72 * 3_600_000;
 const HASH_BYTES = 16;
+/** Whose keys sign such codes, and whose may sign an EU certificate. */
+const [HCERT, EU_DCC] = [["EU_DCC", "DDCC", "ICVP"], ["EU_DCC", "DDCC"]];
+/** Thirty thousand years in seconds: no date is beyond. */
+const AGES = 1e12;
 const POINT = [0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
 /** @type {Record<string, string>} */
 const KINDS = { v: "VACCINATION", t: "TEST", r: "RECOVERY" };
@@ -54,9 +62,12 @@ export async function readTrust(text) {
   const told = JSON.parse(text);
   /** @type {Map<string, Key[]>} */
   const keys = new Map();
+  /** Renewed certificates keep the key, and whoever shows a code may choose the id. @type {Map<string, string[]>} */
+  const ids = new Map();
+  for (const { spki, kid } of told.keys) ids.set(spki, [...(ids.get(spki) ?? []), hexOf(kid)]);
   for (const one of told.keys) {
-    if (!["EU_DCC", "DDCC"].includes(one.domain)) continue;
-    const read = await readKey(one);
+    if (!HCERT.includes(one.domain)) continue;
+    const read = await readKey(one, ids.get(one.spki) ?? []);
     keys.set(read.kid, [...(keys.get(read.kid) ?? []), read]);
   }
   const revoked = Object.entries(told.revoked).map(([kid, kinds]) => [
@@ -72,14 +83,15 @@ export async function readTrust(text) {
   };
 }
 
-/** @param {any} told @returns {Promise<Key>} */
-async function readKey(told) {
+/** @param {any} told @param {string[]} ids @returns {Promise<Key>} */
+async function readKey(told, ids) {
   const spki = bytesOf(told.spki);
   const alg = POINT.every((one, i) => spki[i] === one) ? ES256 : PS256;
   const how = alg === ES256 ? { name: "ECDSA", namedCurve: "P-256" } : { name: "RSA-PSS", hash: "SHA-256" };
   const key = await crypto.subtle.importKey("spki", spki, how, false, ["verify"]).catch(() => null);
   const [from, until] = [told.not_before, told.not_after].map((at) => at && Date.parse(at) / 1000);
-  return { kid: hexOf(told.kid), key, alg, domain: told.domain, kinds: told.kinds, from, until, removed: told.removed };
+  const { domain, kinds, removed } = told;
+  return { kid: hexOf(told.kid), ids, key, alg, domain, kinds, from, until, removed };
 }
 
 /**
@@ -94,7 +106,7 @@ export async function judge(text, trust, document, now) {
     const message = await read(text);
     const key = await signer(message, trust);
     const content = contentOf(message.payload);
-    const [fault, whose] = [await against(message, key, content, trust, now), person(content.body, document)];
+    const [fault, whose] = [await against(message, key, content, trust, now), person(content.body, document, now)];
     // what is refused for good comes first, then another's, then what is merely out of date
     const others = whose === "SUBJECT_MISMATCH" && !["REVOKED", "KEY_USAGE_MISMATCH"].includes(fault ?? "");
     const outcome = others ? whose : (fault ?? whose);
@@ -128,7 +140,10 @@ async function read(text) {
   if (!text.startsWith("HC1:")) throw new Refused("NOT_SUPPORTED");
   const data = await inflate(base45(text.slice(4)));
   return refusing("INVALID_SIGNING_FORMAT", () => {
-    const [protectedBytes, unprotected, payload, signature] = decode(data);
+    const parts = decode(data);
+    const [protectedBytes, unprotected, payload, signature] = parts;
+    const whole = unprotected instanceof Map && [protectedBytes, payload, signature].every((one) => one instanceof Uint8Array);
+    if (parts.length !== 4 || !whole) throw new Refused("INVALID_SIGNING_FORMAT");
     const header = protectedBytes.length ? decode(protectedBytes) : new Map();
     const [alg, kid] = [1, 4].map((label) => header.get(label) ?? unprotected.get(label));
     if (![ES256, PS256].includes(alg)) throw new Refused("INVALID_SIGNING_FORMAT");
@@ -157,6 +172,7 @@ function framed(bytes) {
 
 /** RFC 9285. @param {string} text @returns {Uint8Array<ArrayBuffer>} */
 function base45(text) {
+  if (text.length > MOST_TEXT) throw new Refused("INVALID_ENCODING");
   /** @type {number[]} */
   const bytes = [];
   for (let i = 0; i < text.length; i += 3) {
@@ -196,10 +212,10 @@ async function signer({ alg, kid, signature, signed }, trust) {
     if (one.key && one.alg === alg && (await crypto.subtle.verify(how, one.key, signature, signed))) signers.push(one);
   }
   if (!signers.length) throw new Refused("INVALID_SIGNATURE");
-  if (trust.denied.kids.has(kid)) throw new Refused("REVOKED_KEYS");
-  const standing = signers.find((one) => !one.removed);
-  if (!standing) throw new Refused("TERMINATED_KEYS");
-  return standing;
+  if (signers.some((one) => one.ids.some((id) => trust.denied.kids.has(id)))) throw new Refused("REVOKED_KEYS");
+  const standing = signers.filter((one) => !one.removed);
+  if (!standing.length) throw new Refused("TERMINATED_KEYS");
+  return standing.find((one) => EU_DCC.includes(one.domain)) ?? standing[0];
 }
 
 /** What a signed payload says; of another sub-claim nothing is known here. @param {Uint8Array} payload */
@@ -210,10 +226,17 @@ function contentOf(payload) {
     if (!(body instanceof Map)) throw new Refused("NOT_SUPPORTED");
     const groups = Object.keys(KINDS).filter((group) => body.get(group)?.length);
     if (groups.length !== 1 || body.get(groups[0]).length !== 1) throw new Refused("INVALID_CONTENT");
-    const begins = [claims.get(6), claims.get(5)].filter((one) => typeof one === "number");
+    const [begins, ends] = [Math.max(0, ...[6, 5].map((claim) => second(claims.get(claim)) ?? 0)), second(claims.get(4))];
     if (!sound(body, groups[0])) throw new Refused("INVALID_CONTENT");
-    return { body, entry: body.get(groups[0])[0], kind: KINDS[groups[0]], begins, ends: claims.get(4) };
+    return { body, state: claims.get(1), entry: body.get(groups[0])[0], kind: KINDS[groups[0]], begins, ends };
   });
+}
+
+/** Seconds since 1970 or null; of NaN and infinity no certificate would ever end. @param {any} value @returns {number | null} */
+function second(value) {
+  if (value === undefined || value === null) return null;
+  if (typeof value !== "number" || !(Math.abs(value) < AGES)) throw new Refused("INVALID_CONTENT");
+  return value;
 }
 
 /** Whether a certificate has the form of its schema. @param {Map<string, any>} body @param {string} group */
@@ -230,39 +253,77 @@ function sound(body, group) {
 }
 
 /** What speaks against it, the first thing; undefined if nothing does. @param {Awaited<ReturnType<typeof read>>} message @param {Key} key @param {ReturnType<typeof contentOf>} content @param {Trust} trust @param {number} now */
-async function against(message, key, { entry, kind, begins, ends }, trust, now) {
-  const second = now / 1000;
-  if (key.kinds && !key.kinds.includes(kind)) return "KEY_USAGE_MISMATCH";
-  if (await revoked(message, entry, trust)) return "REVOKED";
-  if (typeof ends !== "number") return "INVALID_CONTENT";
-  if (Math.max(...begins, 0) > second + LEEWAY_S) return "NOT_YET_VALID";
-  if (second > ends) return "EXPIRED";
-  if ((key.until !== null && second > key.until) || (key.from !== null && second + LEEWAY_S < key.from)) return "EXPIRED_KEYS";
+async function against(message, key, content, trust, now) {
+  const [at, { begins, ends }] = [now / 1000, content];
+  if (!EU_DCC.includes(key.domain) || (key.kinds && !key.kinds.includes(content.kind))) return "KEY_USAGE_MISMATCH";
+  if (await revoked(message, key, content, trust)) return "REVOKED";
+  if (ends === null) return "INVALID_CONTENT";
+  if (begins > at + LEEWAY_S) return "NOT_YET_VALID";
+  if (at > ends) return "EXPIRED";
+  if ((key.until !== null && at > key.until) || (key.from !== null && at + LEEWAY_S < key.from)) return "EXPIRED_KEYS";
   return now > trust.ends || now - trust.issued > RECENT_MS ? "STALE_SNAPSHOT" : undefined;
 }
 
-/** @param {Awaited<ReturnType<typeof read>>} message @param {Map<string, any>} entry @param {Trust} trust */
-async function revoked({ alg, kid, signature }, entry, trust) {
-  const [id, country] = [entry.get("ci") ?? "", entry.get("co") ?? ""];
+/** By this house's own list, or by an issuer's under any id of the key. @param {Awaited<ReturnType<typeof read>>} message @param {Key} key @param {ReturnType<typeof contentOf>} content @param {Trust} trust */
+async function revoked({ alg, signature }, key, { state, entry }, trust) {
+  const id = entry.get("ci");
   const mark = await digest(alg === ES256 ? signature.slice(0, 32) : signature);
-  const [named, placed] = await Promise.all([id, country + id].map((text) => digest(new TextEncoder().encode(text))));
+  // the state of the dose, and the one that issued it
+  const texts = [id, entry.get("co") + id, (typeof state === "string" ? state : "") + id];
+  const [named, ...placed] = await Promise.all(texts.map((text) => digest(new TextEncoder().encode(text))));
   if ([mark, named].some((one) => trust.denied.hashes.has(one))) return true;
-  const lists = trust.revoked.get(kid);
   // by HashType: signature, identifier, country and identifier
-  return Boolean(lists) && [["10", mark], ["11", named], ["12", placed]].some(([type, one]) => lists?.get(type)?.has(one));
+  const hashed = Object.entries({ 10: [mark], 11: [named], 12: placed });
+  const lists = key.ids.map((kid) => trust.revoked.get(kid));
+  return lists.some((list) => hashed.some(([type, all]) => all.some((one) => list?.get(type)?.has(one))));
 }
 
-/** Whether the names for machines and the birth are those of the zone. @param {Map<string, any>} body @param {import("./scan.js").Document | null} document */
-function person(body, document) {
-  if (!document) return "SUBJECT_UNCONFIRMED";
-  const born = String(body.get("dob") ?? "").slice(0, 10);
-  if (document.kind === "RESIDENT_ID") {
-    const own = (document.number ?? "").replace(/^.{6}(\d{4})(\d\d)(\d\d).*$/, "$1-$2-$3");
-    return born.length === 10 && born !== own ? "SUBJECT_MISMATCH" : "SUBJECT_UNCONFIRMED";
+/**
+ * Whether the names for machines and the birth are those of the document; another birth is
+ * another person's, as far as both know it.
+ * @param {Map<string, any>} body @param {import("./scan.js").Document | null} document @param {number} now
+ */
+function person(body, document, now) {
+  const [own, family, given] = document ? shown(document, now) : ["", "", ""];
+  const said = known(body.get("dob"));
+  const common = Math.min(own.length, said.length);
+  if (own.slice(0, common) !== said.slice(0, common)) {
+    // a zone has two digits for the year, so a centenarian's reads a century too young
+    const century = Number(own.slice(0, 4)) - Number(said.slice(0, 4)) === 100 && own.slice(4, common) === said.slice(4, common);
+    return century ? "SUBJECT_UNCONFIRMED" : "SUBJECT_MISMATCH";
   }
-  if (document.mrz?.length !== 2) return "SUBJECT_UNCONFIRMED";
-  const names = document.mrz[0].slice(5).replace(/<+$/, "");
-  const told = [body.get("nam")?.get("fnt"), body.get("nam")?.get("gnt")].filter(Boolean).join("<<");
-  const birth = born.replaceAll("-", "").slice(2);
-  return names === told && birth === document.mrz[1].slice(13, 19) ? "VERIFIED" : "SUBJECT_UNCONFIRMED";
+  const names = body.get("nam");
+  const same = family !== "" && family === (names.get("fnt") ?? "") && given === (names.get("gnt") ?? "");
+  return same && own === said && own.length === 10 ? "VERIFIED" : "SUBJECT_UNCONFIRMED";
+}
+
+/** The birth a document tells, as far as it does, and the two parts of a zone's name. @param {import("./scan.js").Document} document @param {number} now @returns {[born: string, family: string, given: string]} */
+function shown(document, now) {
+  const { kind, mrz } = document;
+  if (!mrz) {
+    const [, ...date] = (kind === "RESIDENT_ID" && /^\d{6}(\d{4})(\d\d)(\d\d)\d{3}[\dX]$/.exec(recognised(document))) || [];
+    return [known(date.join("-")), "", ""];
+  }
+  const [birth, name] = mrz.length === 3 ? [mrz[1].slice(0, 6), mrz[2]] : [mrz[1].slice(13, 19), mrz[0].slice(5)];
+  const [family, ...given] = name.replace(/<+$/, "").split("<<");
+  return [latest(birth, now), family, given.join("<<")];
+}
+
+/** The parts of a date that are known, 00 standing for one that is not; nothing of a day there never was. @param {string} date */
+function known(date) {
+  const parts = (/^\d{4}(?:-\d\d){0,2}/.exec(date)?.[0] ?? "").replace(/-00.*$/, "");
+  try {
+    return dateOfBirth(parts) && parts;
+  } catch {
+    return "";
+  }
+}
+
+/** A zone's YYMMDD, `<` for what is not known, as the latest such day that is not to come. @param {string} digits @param {number} now */
+function latest(digits, now) {
+  const short = (/^((?:\d\d){1,3})<*$/.exec(digits)?.[1].match(/../g) ?? []).join("-");
+  if (!short) return "";
+  const today = new Date(now).toISOString();
+  const born = today.slice(0, 2) + short;
+  return known(born > today.slice(0, born.length) ? `${Number(today.slice(0, 2)) - 1}${short}` : born);
 }
