@@ -1,10 +1,10 @@
 """One provider that takes connections and never answers, and the lanes beside it.
 
 The shipped service runs in a process of its own. Windows in which four lanes ask the provider
-and are answered, and windows in which they are not, take turns: its silence is all that differs,
-and what others do on the machine disturbs both alike. Lanes that ask nobody check people all the
-while. The codes that are answered keep the breaker closed, as it is before anybody knows what
-has happened.
+and are answered, and windows in which they are not, take turns: its silence is all that
+differs, and what others do on the machine disturbs both alike. Lanes that ask nobody check
+people all the while. The codes that are answered keep the breaker closed, as it is before
+anybody knows what has happened.
 """
 
 import asyncio
