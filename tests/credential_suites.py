@@ -50,8 +50,8 @@ def eu_certificates(data: Path) -> Iterator[Case]:
         if "COMPRESSED" in vector and expected.get("EXPECTEDB45DECODE"):
             yield Case(
                 f"{path} COMPRESSED",
-                vector["COMPRESSED"].lower(),
-                lambda v=vector: packed(v).hex(),
+                expected=True,
+                judge=lambda v=vector: packed(v) == _bytes(v["COMPRESSED"]),
             )
 
 
@@ -86,6 +86,14 @@ def packed(vector: Vector) -> bytes:
     return base45.decode(vector["PREFIX"].removeprefix("HC1:"))
 
 
+def _bytes(written: str) -> bytes:
+    """As most countries write them, and as one does."""
+    try:
+        return bytes.fromhex(written)
+    except ValueError:
+        return base64.b64decode(written, validate=True)
+
+
 def _unprefixed(vector: Vector) -> None:
     if offline.detect(vector["PREFIX"]) is not Scheme.HCERT:
         raise Refused(Outcome.NOT_SUPPORTED)
@@ -105,6 +113,11 @@ def _passes(step: Callable[[Vector], object], vector: Vector) -> bool:
     except Refused:
         return False
     return True
+
+
+def _sound(vector: Vector) -> bool:
+    """By itself: a vector may have a form and no signature that holds."""
+    return _passes(_content, vector) and _content(vector).sound
 
 
 def _holds(against: frozenset[Outcome], vector: Vector) -> bool:
@@ -149,7 +162,7 @@ JUDGES: Mapping[str, Callable[[Vector], bool]] = {
     "EXPECTEDEXPIRATIONCHECK": partial(
         _holds, frozenset({Outcome.EXPIRED, Outcome.NOT_YET_VALID})
     ),
-    "EXPECTEDSCHEMAVALIDATION": partial(_holds, frozenset({Outcome.INVALID_CONTENT})),
+    "EXPECTEDSCHEMAVALIDATION": _sound,
 }
 
 
@@ -177,9 +190,14 @@ def cards(data: Path) -> Iterator[Case]:
         path = folder / "dev-tools" / name
         yield Case(
             f"{name}: {said}",
-            "valid JWS" in said,
+            _VALID.search(said) is not None,
             lambda p=path: _card(believed, p) is Outcome.SUBJECT_UNCONFIRMED,
+            "warning" in said,
         )
+
+
+_VALID = re.compile(r"\b(?:valid|accepted|warning)\b")
+"""In what is stated of a card; whether one with a warning counts its makers leave open."""
 
 
 def cards_listed(folder: Path) -> TrustList:
@@ -206,21 +224,33 @@ def _card_says(signed: Path) -> object:
 def who_codes(data: Path) -> Iterator[Case]:
     """WHO's codes: what they hold, and that none is of anybody who is on an empty list."""
     folder = data / "credentials/who-hcert"
-    for path in sorted(folder.glob("*QR*.txt")):
+    for path in sorted(folder.glob("*.txt")):
+        text = path.read_text("utf-8").rstrip("\r\n")
+        if not text.startswith(hcert.PREFIX):
+            continue
         stem = path.stem.removesuffix("Contents")
-        said = json.loads((folder / f"{stem}Unpacked.json").read_text("utf-8"))
-        text = path.read_text("utf-8")
-        contents = said["contents"]
-        claims = contents.get("-260", {})
-        scheme = Scheme.WHO_DVC if "-6" in claims else Scheme.WHO_DDCC
-        yield Case(f"{stem} scheme", scheme, lambda t=text: _unpacked(t).scheme)
-        yield Case(
-            f"{stem} content",
-            claims.get("-6", contents),
-            lambda t=text: dict(_unpacked(t).body),
-        )
-        yield Case(f"{stem} key id", _kid(said), lambda t=text: hcert.read(t).kid.hex())
         yield Case(f"{stem} trust", Outcome.ISSUER_NOT_TRUSTED, partial(_of_a_stranger, text))
+        if (beside := folder / f"{stem}Unpacked.json").is_file():
+            said = json.loads(beside.read_text("utf-8"))
+            yield from _who_says(stem, text, said)
+
+
+def _who_says(stem: str, text: str, said: dict) -> Iterator[Case]:
+    contents = said["contents"]
+    claims = contents.get("-260", {})
+    (sub, shown), *_ = *claims.items(), ("", contents)
+    scheme = _SCHEMES.get(sub, Scheme.WHO_DDCC)
+    yield Case(f"{stem} scheme", scheme, lambda: _unpacked(text).scheme)
+    yield Case(f"{stem} content", shown, lambda: dict(_unpacked(text).body))
+    yield Case(f"{stem} key id", _kid(said), partial(_names_key, text))
+
+
+def _names_key(text: str) -> str:
+    return hcert.read(text).kid.hex()
+
+
+_SCHEMES = {"1": Scheme.EU_DCC, "-6": Scheme.WHO_DVC}
+"""By sub-claim."""
 
 
 def _unpacked(text: str) -> hcert.Content:
@@ -229,7 +259,8 @@ def _unpacked(text: str) -> hcert.Content:
 
 def _kid(said: dict) -> str:
     shown = said["protectedAttributes"].get("4") or said["unprotectedAttributes"]["4"]
-    return base64.b64decode(shown + "=" * (-len(shown) % 4)).hex()
+    plain = shown.replace("+", "-").replace("/", "_")
+    return base64.urlsafe_b64decode(plain + "=" * (-len(shown) % 4)).hex()
 
 
 def _of_a_stranger(text: str) -> Outcome:
@@ -241,17 +272,18 @@ def seals(data: Path) -> Iterator[Case]:
     folder = data / "credentials/vds-nc"
     for path in sorted(folder.glob("*Contents.txt")):
         stem = path.name.removesuffix("Contents.txt")
-        said = json.loads((folder / f"{stem}Unpacked.json").read_text("utf-8"))
         text = path.read_text("utf-8")
         yield Case(f"{stem} signature", expected=True, judge=partial(_sealed, text))
-        yield Case(
-            f"{stem} content",
-            said["data"]["msg"],
-            lambda t=text: dict(vds_nc.content(vds_nc.read(t).message.payload).body),
-        )
         for name, shown in (("as it is", text), ("and a line end", text + "\n")):
             yield Case(
                 f"{stem} {name}", Outcome.ISSUER_NOT_TRUSTED, partial(_of_a_stranger, shown)
+            )
+        if (beside := folder / f"{stem}Unpacked.json").is_file():
+            said = json.loads(beside.read_text("utf-8"))
+            yield Case(
+                f"{stem} content",
+                said["data"]["msg"],
+                lambda t=text: dict(vds_nc.content(vds_nc.read(t).message.payload).body),
             )
 
 

@@ -11,6 +11,8 @@ import _issuing as made
 import _mutating
 import cbor2
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa, utils
 
 from twinstile.credentials import certificates, offline, trust
@@ -197,6 +199,16 @@ def test_a_yellow_card_is_valid_to_the_end_of_its_last_day():
     code, icvp = made.dcc(PRIVATE, content), listed(made.trusted(PRIVATE, Domain.ICVP))
     assert judged(code, icvp).outcome is made.GENUINE
     assert judged(code, icvp, now=made.NOW + timedelta(hours=12)).outcome is Outcome.EXPIRED
+
+
+def test_what_a_core_data_set_calls_undefined_it_does_not_tell():
+    said = {"name": "Jane", "birthDate": "1961", "vaccine": {"code": "1"}, "hcid": "1"}
+    ddcc = listed(made.trusted(PRIVATE, Domain.DDCC))
+    odd = cbor2.undefined
+    found = judged(made.dcc(PRIVATE, {**said, "test": odd, "valid_until": odd}), ddcc)
+    assert (found.outcome, found.kinds) == (made.GENUINE, {EvidenceKind.VACCINATION})
+    silent = made.dcc(PRIVATE, {"name": "Jane", "vaccine": odd})
+    assert judged(silent, ddcc).outcome is Outcome.INVALID_CONTENT
 
 
 def test_a_signature_that_is_bent_is_revoked_with_the_straight_one():
@@ -405,6 +417,18 @@ def _written(*parts):
     bits = b"\x03" + bytes([len(signature) + 1]) + b"\0" + signature
     content = signed + algorithm + bits
     return b"\x30\x82" + len(content).to_bytes(2, "big") + content
+
+
+def test_a_signer_whose_certificate_a_strict_reader_refuses_counts():
+    """NULL behind an algorithm that has no parameters: so do Japan's certificates."""
+    plain = bytes.fromhex("300a06082a8648ce3d040302")
+    named = b"\x30\x0c" + plain[2:] + b"\5\0"
+    content = certificates.read(LEAF).signed[4:].replace(plain, named)
+    body = b"\x30\x82" + len(content).to_bytes(2, "big") + content
+    odd = _written(body, named, AUTHORITY.sign(body, ec.ECDSA(hashes.SHA256())))
+    with pytest.raises(ValueError, match="signature_alg"):
+        x509.load_der_x509_certificate(odd)
+    assert judged(made.seal(SIGNER, odd), seal_list()).outcome is made.GENUINE
 
 
 @pytest.mark.parametrize("bend", [_bent, _padded, _unnamed])

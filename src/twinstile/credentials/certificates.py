@@ -261,6 +261,10 @@ def of_jwk(jwk: Mapping[str, object], domain: Domain, issuer: str, kid: bytes) -
 def of_card_issuer(jwk: Mapping[str, object], issuer: str) -> TrustedKey:
     """The key of an issuer of SMART Health Cards, whose id is its thumbprint (RFC 7638)."""
     kid = text(jwk.get("kid"))
+    if "d" in jwk:
+        raise UnusableKey("its private half is published with it")
+    if jwk.get("use", "sig") != "sig" or jwk.get("alg", "ES256") != "ES256":
+        raise UnusableKey("for something else than signing cards")
     if not issuer.startswith("https://") or issuer.endswith("/"):
         raise UnusableKey("the issuer is no address such as cards name")
     if kid != thumbprint(jwk):

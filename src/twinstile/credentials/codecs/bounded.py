@@ -76,6 +76,12 @@ def mapping(value: object) -> dict[str, object]:
     return cast("dict[str, object]", value)
 
 
+def told(value: object) -> dict[str, object]:
+    """An object of CBOR; what it calls undefined is null, as in every other form."""
+    found = mapping(value)
+    return {name: None if one is cbor2.undefined else one for name, one in found.items()}
+
+
 def numbered(value: object) -> dict[object, object]:
     """A map of CBOR, whatever its keys."""
     if not isinstance(value, dict):
