@@ -68,13 +68,16 @@ def test_each_entry_is_judged_by_itself() -> None:
         Entry(Domain.EU_DCC, None, text(small), None),
         Entry(Domain.EU_DCC, None, None, card),
         Entry(Domain.SHC, made.CARDS, None, card),
-        Entry(Domain.SHC, made.CARDS, None, {**card, "kid": "x"}),
+        *(
+            Entry(Domain.SHC, made.CARDS, None, {**card, **odd})
+            for odd in ({"kid": "x"}, {"use": "enc"}, {"alg": "ES384"}, {"d": "AAAA"})
+        ),
         Entry(Domain.VDS_NC, None, text(CERTIFICATES[1]), None),
         Entry(Domain.VDS_NC, None, text(ROOT), None),
         authorities=(text(ROOT), text(CERTIFICATES[0]), "MAAA"),
     )
     assert [key.domain for key in found.keys] == [Domain.EU_DCC, Domain.SHC, Domain.VDS_NC]
-    assert sum(found.refused.values()) == 7
+    assert sum(found.refused.values()) == 10
     assert found.keys[0].kid not in found.unvouched
     assert found.keys[1].kid in found.unvouched
 
@@ -247,6 +250,50 @@ def test_a_key_that_was_taken_off_returns_only_when_two_agree() -> None:
     assert (found.added, found.unvouched, found.returned) == (1, 0, 1)
     assert found.why_two
     assert not change(before, offered(*CERTIFICATES[:2])).why_two
+
+
+def elsewhere(der: bytes, domain: Domain, issuer: str | None = None) -> Offer:
+    """The first two certificates as ever, and that one beside them."""
+    plain = offered(*CERTIFICATES[:2])
+    return replace(plain, entries=[*plain.entries, Entry(domain, issuer, text(der), None)])
+
+
+@pytest.mark.parametrize(
+    ("domain", "issuer", "two"),
+    [
+        (Domain.EU_DCC, "XX", ("returned",)),
+        (Domain.DDCC, None, ("returned", "new_domains")),
+        (Domain.ICVP, None, ("returned", "new_domains")),
+    ],
+)
+def test_a_key_that_was_taken_off_returns_by_no_other_door(
+    domain: Domain, issuer: str | None, two: tuple[str, ...]
+) -> None:
+    before = [offered(*CERTIFICATES), offered(*CERTIFICATES[:2])]
+    assert change(before, elsewhere(CERTIFICATES[2], domain, issuer)).why_two == two
+
+
+def test_a_key_signs_in_another_domain_only_when_two_agree() -> None:
+    """Whoever vouches for a state's EU certificates has not been asked about yellow cards."""
+    plain = offered(*CERTIFICATES[:2])
+    known = elsewhere(CERTIFICATES[1], Domain.DDCC)
+    assert change([plain], known).why_two == ("new_domains",)
+    assert change([plain], elsewhere(CERTIFICATES[2], Domain.ICVP)).why_two == ("new_domains",)
+    more = elsewhere(CERTIFICATES[0], Domain.DDCC).entries
+    both = replace(known, entries=[*known.entries, *more])
+    assert change([known], both).why_two == ("new_domains",)
+    fresh = offered(CERTIFICATES[2]).entries
+    assert not change([known], replace(known, entries=[*known.entries, *fresh])).why_two
+
+
+def test_a_key_with_a_new_certificate_is_no_key_that_returns() -> None:
+    """It is in use by the one it has: nothing that was red would be green."""
+    first, second, third = (
+        made.certificate(SIGNERS[0], AUTHORITY, usages=()) for _ in range(3)
+    )
+    before = [offered(first), offered(second)]
+    assert change(before, offered(second, third)).returned == 0
+    assert change(before, offered(second, first)).returned == 1
 
 
 def test_what_was_revoked_is_valid_again_only_when_two_agree() -> None:

@@ -57,6 +57,9 @@ class ChangeAnswer(Answer):
     long: bool = Field(description="`not_after` is more than 30 days after `issued_at`")
     denied: int = Field(description="key ids that were not denied before")
     given_back: int = Field(description="ids and hashes that were denied and no longer are")
+    new_domains: int = Field(
+        description="keys of a domain that had none, or that stood in another domain"
+    )
     issuers: list[IssuerChangeAnswer] = Field(description="keys that change, by issuer")
     sha256: str = Field(description="of `document` of GET /v1/trust-lists/{number}")
     waits_for: list[str] = Field(description=WAITS_FOR, examples=[["removed"]])
@@ -104,9 +107,9 @@ async def put_trust_list(
 
     It is in force at once if it only adds keys that an authority vouches for who already did in
     the list before. For what `waits_for` names a second person has to agree: a first list,
-    one for longer than 30 days, keys that vanish, return, are denied or given back,
-    revocations that end, keys nobody vouches for and whoever vouches anew. Versions only rise,
-    by 1000 at most.
+    one for longer than 30 days, keys that vanish, return, enter another domain, are denied or
+    given back, revocations that end, keys nobody vouches for and whoever vouches anew.
+    Versions only rise, by 1000 at most.
     """
     now = clock.now()
     if body.issued_at > now + AHEAD:

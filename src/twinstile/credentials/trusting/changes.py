@@ -48,7 +48,8 @@ class Change:
     new_authorities: int
     """Who vouches now and did not before: whoever brings a list brings them along."""
     returned: int
-    """New keys that had been taken off before: what was red yesterday would be green."""
+    """New keys that had been taken off before, under whichever id, name or domain: what was
+    red yesterday would be green."""
     unrevoked: int
     """Revocations that would be over, and with them what makes those certificates red."""
     first: bool = False
@@ -59,6 +60,9 @@ class Change:
     """Key ids that are denied and were not before: whom they signed for is locked out."""
     given_back: int = 0
     """Key ids and certificates that were denied and no longer are."""
+    new_domains: int = 0
+    """Keys that would sign what they, or nobody, signed before: who vouches for signers of
+    one domain has not been asked about another."""
     issuers: tuple[IssuerChange, ...] = ()
 
     @property
@@ -83,13 +87,12 @@ def compare(
     """What changes. `authorities`: those of the list before."""
     old = [key for held in before.keys.values() for key in held] if before else []
     standing = {identity(key): key for key in old if not key.removed}
-    gone = {identity(key) for key in old if key.removed}
     named = {identity(key) for key in believed.keys}
     new = [key for key in believed.keys if identity(key) not in standing]
     refused = before.denied if before else NOTHING_DENIED
     denied = offer.denied.kids - refused.kids
     free = offer.free(refused)
-    back = [key for key in new if identity(key) in gone]
+    back = _returned(new, old)
     known = {identity(key): key for key in (*old, *believed.keys)}
     live = standing.keys() | named
     told = {
@@ -112,8 +115,34 @@ def compare(
         long=offer.not_after - offer.issued_at > LONGEST_ALONE,
         denied=len(denied),
         given_back=len(free.kids) + len(free.hashes),
+        new_domains=len(_widened(new, standing.values())) if before else 0,
         issuers=_by_issuer(told),
     )
+
+
+def _returned(new: Iterable[TrustedKey], old: Sequence[TrustedKey]) -> list[TrustedKey]:
+    """Keys that were taken off: as they are, or by another name and not in use there."""
+    gone = {identity(key) for key in old if key.removed}
+    taken = {spki for _, _, spki, _ in gone}
+    used = {(key.domain, key.spki) for key in old if not key.removed}
+    return [
+        key
+        for key in new
+        if identity(key) in gone or (key.spki in taken and (key.domain, key.spki) not in used)
+    ]
+
+
+def _widened(new: Iterable[TrustedKey], standing: Iterable[TrustedKey]) -> list[TrustedKey]:
+    """Keys that stand in another domain, and those of a domain in which none stands."""
+    signing: dict[Domain, set[bytes]] = defaultdict(set)
+    for key in standing:
+        signing[key.domain].add(key.spki)
+    everywhere = set[bytes]().union(*signing.values())
+    return [
+        key
+        for key in new
+        if key.domain not in signing or key.spki in everywhere - signing[key.domain]
+    ]
 
 
 def _led_to(known: Mapping[Identity, TrustedKey], kids: frozenset[bytes]) -> set[Identity]:
