@@ -10,7 +10,7 @@ import pytest
 from hubs import Hub
 from people import Json
 
-from twinstile.credentials.sources import fetching, settings
+from twinstile.credentials.sources import fetching, settings, signatures
 from twinstile.credentials.sources.settings import Source
 from twinstile.platform import clock
 
@@ -24,6 +24,8 @@ class Publisher:
     status: str = "200 OK"
     etag: str = '"1"'
     silent: bool = False
+    signature: bytes = b""
+    """What is answered to whoever asks for a path that ends in `.sig`."""
     asked: list[dict[str, str]] = field(default_factory=list)
 
     def publish(self, told: Json) -> None:
@@ -32,13 +34,16 @@ class Publisher:
 
     async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
-        lines = [line.split(": ", 1) for line in head.split("\r\n")[1:] if line]
+        asked, *rest = head.split("\r\n")
+        lines = [line.split(": ", 1) for line in rest if line]
         headers = {name.lower(): value for name, value in lines}
         self.asked.append(headers)
         if self.silent:
             await reader.read()
         same = headers.get("if-none-match") == self.etag
         status, body = ("304 Not Modified", b"") if same else (self.status, self.body)
+        if asked.split()[1].endswith(".sig"):
+            body = self.signature
         writer.write(
             f"HTTP/1.1 {status}\r\nETag: {self.etag}\r\nContent-Length: {len(body)}\r\n"
             "Connection: close\r\n\r\n".encode()
@@ -60,7 +65,8 @@ def source(hub: Hub, publisher: Publisher, form: str = "list", **more: object) -
     told = {"domains": ["EU_DCC"]} if form == "list" else {}
     given = {"name": "main", "url": publisher.url, "inside": True, "form": form}
     one = settings.SourceSettings.model_validate({**given, **told, **more})
-    return Source(hub.hub_id, one, one.line(1.5, settings.MOST_BYTES))
+    signer = signatures.signer(one.signer_file) if one.signer_file else None
+    return Source(hub.hub_id, one, one.line(1.5, settings.MOST_BYTES), signer)
 
 
 async def fetch(hub: Hub, *sources: Source, after: dt.timedelta = dt.timedelta(0)) -> None:

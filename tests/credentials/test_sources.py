@@ -34,6 +34,7 @@ from twinstile.platform.roles import Role
 
 __all__ = ["publisher"]
 
+SIGNED = 'signature_url = "https://x.example/list.sig"\nsigner_file = "/nowhere/x.pem"'
 MINUTE = dt.timedelta(minutes=1)
 HOUR = dt.timedelta(hours=1)
 
@@ -291,13 +292,17 @@ async def test_sources_are_told_with_what_is_wrong_with_them(
         ('form = "did"', "form"),
         ('form = "vci"\ninterval_s = 1', "interval_s"),
         ('form = "vci"\nurl = "http://x.example/"', "https"),
+        ('form = "vci"\nsigner_file = "x.pem"', "go together"),
+        (f'form = "jwks"\nissuer = "https://x.example"\n{SIGNED}', "only a directory"),
+        (f'form = "vci"\n{SIGNED}'.replace("https", "http"), "over https"),
+        (f'form = "vci"\n{SIGNED}', "No such file"),
     ],
 )
 def test_a_file_of_sources_that_cannot_be_meant_so_is_refused(
     hub: Hub, written: str, said: str, tmp_path: Path
 ) -> None:
     told = tmp_path / "trust.toml"
-    url = "" if "url" in written else 'url = "https://x.example/list"\n'
+    url = "" if "\nurl" in written else 'url = "https://x.example/list"\n'
     told.write_text(f'[[source]]\nname = "main"\n{url}{written}\n')
     configured = hub.house.settings.model_copy(update={"trust_file": told})
     with pytest.raises(InvalidFile, match=said):

@@ -47,6 +47,8 @@ class TrustSource(Base):
     etag: Mapped[str | None]
     body: Mapped[bytes | None]
     """Its last good word, as it came: public keys."""
+    signature: Mapped[bytes | None]
+    """Over it, where it has to be signed."""
     told_at: Mapped[datetime | None]
     """Issued by its own word; an older one is refused."""
     as_of: Mapped[datetime | None]

@@ -15,7 +15,7 @@ from typing import Final
 
 from pydantic import TypeAdapter
 
-from twinstile.credentials.sources import parts
+from twinstile.credentials.sources import parts, signatures
 from twinstile.credentials.sources.parts import Part, SourceFault
 from twinstile.credentials.sources.settings import Source
 from twinstile.credentials.trust import Domain, HashType, Slice
@@ -55,6 +55,7 @@ class _Word:
     body: bytes | None = field(default=None, repr=False)
     etag: str | None = None
     told_at: datetime | None = None
+    signature: bytes | None = None
 
 
 async def run(
@@ -143,24 +144,26 @@ async def _claim(tx: Transaction, source: Source, now: datetime) -> _Turn | None
         return None
     breaker = breaker.asked(now)
     await tx.raw.execute(_CLAIM, *place, now, _written(breaker))
-    return _Turn(etag if held else None, told_at, breaker)
+    # what is signed comes whole each time: the key it has to be signed by may be another now
+    return _Turn(etag if held and not source.signer else None, told_at, breaker)
 
 
 async def _get(source: Source, turn: _Turn, now: datetime) -> _Word:
     """Raises `CallFault`, `SourceFault`."""
-    headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
+    headers = {"Accept": "application/json", **_PLAIN}
     if turn.etag is not None:
         headers["If-None-Match"] = turn.etag
     calls = Outbound(source.line)
     try:
         answer = await calls.call("GET", source.told.url, headers)
+        signature = await _signature(calls, source)
     finally:
         await calls.close()
     if answer.status == HTTPStatus.NOT_MODIFIED and turn.etag is not None:
         return _Word(None if source.told.form == "list" else now)
     if answer.status != HTTPStatus.OK:
         raise SourceFault("refused")
-    part = await asyncio.to_thread(parts.read, source, answer.body)
+    part = await asyncio.to_thread(parts.read, source, answer.body, signature)
     if part.issued_at is not None:
         if turn.told_at is not None and part.issued_at < turn.told_at:
             raise SourceFault("older")
@@ -168,7 +171,20 @@ async def _get(source: Source, turn: _Turn, now: datetime) -> _Word:
             raise SourceFault("not-yet")
     # a list says itself how old it is; of others we know when they were told
     as_of = min(part.issued_at or now, now) if source.told.form == "list" else now
-    return _Word(as_of, answer.body, _etag(answer.headers), part.issued_at)
+    return _Word(as_of, answer.body, _etag(answer.headers), part.issued_at, signature)
+
+
+async def _signature(calls: Outbound, source: Source) -> bytes | None:
+    """None: none is asked for. Raises `CallFault`, `SourceFault`."""
+    if source.told.signature_url is None:
+        return None
+    answer = await calls.call("GET", source.told.signature_url, _PLAIN)
+    if answer.status != HTTPStatus.OK or len(answer.body) > signatures.MOST_BYTES:
+        raise SourceFault("unsigned")
+    return answer.body
+
+
+_PLAIN: Final = {"Accept-Encoding": "identity"}
 
 
 def _etag(headers: Mapping[str, str]) -> str | None:
@@ -179,7 +195,8 @@ def _etag(headers: Mapping[str, str]) -> str | None:
 _HELD = """
 UPDATE trust_source SET breaker = $3::jsonb, as_of = coalesce($4, as_of), fault = NULL,
     fault_at = NULL, failures = 0, body = coalesce($5, body),
-    etag = CASE WHEN $5::bytea IS NULL THEN etag ELSE $6 END, told_at = coalesce($7, told_at)
+    etag = CASE WHEN $5::bytea IS NULL THEN etag ELSE $6 END, told_at = coalesce($7, told_at),
+    signature = CASE WHEN $5::bytea IS NULL THEN signature ELSE $8 END
 WHERE hub_id = $1 AND source = $2
 """
 _FAILED = """
@@ -203,7 +220,7 @@ async def _settle(
         await tx.raw.execute(_FAILED, *place, breaker, fault, now)
         return
     breaker = _written(turn.breaker.succeeded())
-    said = (word.as_of, word.body, word.etag, word.told_at)
+    said = (word.as_of, word.body, word.etag, word.told_at, word.signature)
     await tx.raw.execute(_HELD, *place, breaker, *said)
 
 
@@ -212,7 +229,7 @@ def _written(breaker: Breaker) -> str:
 
 
 _TOLD = """
-SELECT source, body, as_of FROM trust_source
+SELECT source, body, signature, as_of FROM trust_source
 WHERE hub_id = $1 AND source = ANY($2::text[]) AND body IS NOT NULL ORDER BY source
 """
 
@@ -225,10 +242,10 @@ async def _told(
     async with database.reading() as tx:
         rows = await tx.raw.fetch(_TOLD, hub_id, list(by_name))
     found: list[tuple[Source, Part, datetime]] = []
-    for name, body, as_of in rows:
+    for name, body, signature, as_of in rows:
         try:
-            part = await asyncio.to_thread(parts.read, by_name[name], body)
-        except SourceFault as fault:  # it is of another form since
+            part = await asyncio.to_thread(parts.read, by_name[name], body, signature)
+        except SourceFault as fault:  # it is of another form since, or by another key
             observe.log.warning("trust source failed", source=name, fault=fault.reason)
             continue
         found.append((by_name[name], part, as_of))

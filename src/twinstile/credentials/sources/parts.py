@@ -4,6 +4,7 @@ A key that cannot be used is left out and counted, as on every list. A revocatio
 read refuses the whole: left out, it would make what was revoked valid.
 """
 
+import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Final
 
 from pydantic import BaseModel, Field, JsonValue, ValidationError
 
+from twinstile.credentials.sources import signatures
 from twinstile.credentials.sources.settings import Source
 from twinstile.credentials.trust import Domain
 from twinstile.credentials.trusting.bodies import MOST_KEYS, TrustListBody
@@ -67,14 +69,16 @@ class _Keys(BaseModel):
     keys: list[dict[str, JsonValue]] = Field(min_length=1, max_length=100)
 
 
-def read(source: Source, body: bytes) -> Part:
+def read(source: Source, body: bytes, signature: bytes | None = None) -> Part:
     """Raises `SourceFault`. Takes long for a long one: not for the loop that answers gates."""
+    if source.signer and not signatures.holds(source.signer, signature or b"", body):
+        raise SourceFault("unsigned")
     try:
         match source.told.form:
             case "list":
                 return _list(source, TrustListBody.model_validate_json(body))
             case "vci":
-                return _directory(_Directory.model_validate_json(body))
+                return _directory(source, _Directory.model_validate_json(body))
             case "jwks":
                 return _key_set(source, _Keys.model_validate_json(body))
     except (ValidationError, RecursionError):
@@ -96,11 +100,12 @@ def _list(source: Source, told: TrustListBody) -> Part:
     )
 
 
-def _directory(told: _Directory) -> Part:
+def _directory(source: Source, told: _Directory) -> Part:
+    vouching = hashlib.sha256(source.signer).hexdigest() if source.signer else None
     if told.time.tzinfo is None:
         raise SourceFault("unreadable")
     entries = [
-        Entry(Domain.SHC, one.issuer.iss, None, jwk)
+        Entry(Domain.SHC, one.issuer.iss, None, jwk, vouching)
         for one in told.issuerInfo
         for jwk in one.keys
     ]

@@ -8,7 +8,8 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from twinstile.credentials.reaching import Reached
+from twinstile.credentials.reaching import Reached, Url
+from twinstile.credentials.sources import signatures
 from twinstile.credentials.trust import Domain
 from twinstile.platform import files
 from twinstile.platform.outbound import Line
@@ -34,6 +35,10 @@ class SourceSettings(Reached):
     """Of a key set: as its cards name it."""
     domains: frozenset[Domain] = frozenset()
     """What a `list` may tell of; everything else in it is refused."""
+    signature_url: Url | None = None
+    """Of a directory: where the signature over the bytes of its answer lies."""
+    signer_file: Path | None = None
+    """The certificate or public key, in PEM, that it has to be signed by."""
     interval_s: int = Field(default=3600, ge=60, le=86_400)
     valid_h: int = Field(default=168, ge=1, le=24 * 90)
     """Hours from its last good word until nothing is known of what it told."""
@@ -44,6 +49,12 @@ class SourceSettings(Reached):
             raise ValueError("a key set has an issuer, and nothing else has")
         if (self.form == "list") != bool(self.domains):
             raise ValueError("a list has domains, and nothing else has")
+        if (self.signature_url is None) != (self.signer_file is None):
+            raise ValueError("signature_url and signer_file go together")
+        if self.signature_url and self.form != "vci":
+            raise ValueError("only a directory has a signature of its own")
+        if self.signature_url and not (self.inside or self.signature_url.startswith("https:")):
+            raise ValueError("what is outside is asked over https")
         return self
 
 
@@ -66,6 +77,8 @@ class Source:
     hub_id: str
     told: SourceSettings
     line: Line
+    signer: bytes | None = None
+    """The key its answers have to be signed by, DER SubjectPublicKeyInfo."""
 
     @property
     def name(self) -> str:
@@ -89,7 +102,13 @@ def of(settings: Settings) -> tuple[Source, ...]:
     """The sources of this installation. Raises `InvalidFile`."""
     told = _load(settings.trust_file, settings.trust_path)
     found = [
-        Source(one.hub or settings.hub_id, one, one.line(WITHIN_S, MOST_BYTES)) for one in told
+        Source(
+            one.hub or settings.hub_id,
+            one,
+            one.line(WITHIN_S, MOST_BYTES),
+            signatures.signer(one.signer_file) if one.signer_file else None,
+        )
+        for one in told
     ]
     if len({(one.hub_id, one.name) for one in found}) < len(found):
         raise files.InvalidFile(f"{settings.trust_path}: two sources have one name")

@@ -44,6 +44,8 @@ class Entry:
     issuer: str | None
     certificate: str | None
     jwk: Mapping[str, object] | None
+    vouching: str | None = None
+    """Who signed the list it stands on, if the house has their key: its SHA-256, hex."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,7 @@ class Believed:
     unvouched: frozenset[bytes]
     """Ids of keys that no authority of the list has signed."""
     authorities: frozenset[str]
-    """SHA-256 of their certificates, hex."""
+    """SHA-256 of their certificates, hex; of whoever signs a directory, of their key."""
 
 
 def believe(offer: Offer) -> Believed:
@@ -108,6 +110,8 @@ def believe(offer: Offer) -> Believed:
         keys.setdefault(identity(key), key)
         if not vouched:
             unvouched.add(key.kid)
+        elif entry.vouching is not None:
+            authorities.add(entry.vouching)
     return Believed(
         tuple(keys.values()), dict(refused), frozenset(unvouched), frozenset(authorities)
     )
@@ -128,7 +132,8 @@ def _key(
     if entry.domain in _BY_JWK:
         if entry.jwk is None:
             raise UnusableKey("a card issuer's key comes as JSON")
-        return certificates.of_card_issuer(entry.jwk, entry.issuer or ""), False
+        key = certificates.of_card_issuer(entry.jwk, entry.issuer or "")
+        return key, entry.vouching is not None
     if entry.certificate is None:
         raise UnusableKey("no certificate")
     found = certificates.read(b64decode(entry.certificate, validate=True))
