@@ -91,6 +91,30 @@ async def test_particulars_are_judged(
     assert answer.json()["errors"] == [{"pointer": f"/particulars/{name}", "code": word}]
 
 
+@pytest.mark.parametrize(
+    ("code", "name", "told"),
+    [
+        ("HOME_ISOLATION", "anchor_date", "2099-01-01"),
+        ("PERSUADED_RETURN", "departs_at", "2099-01-01T09:30:00+08:00"),
+    ],
+)
+async def test_a_clock_that_is_years_ahead_does_not_put_off_what_follows(
+    hub: Hub, code: str, name: str, told: str
+) -> None:
+    brought = {**fever.PARTICULARS[code], name: told}
+    answer = await fever.dispose(
+        hub,
+        await fever.case_of(hub),
+        code,
+        consent=True,
+        particulars=brought,
+        decided_at="2099-01-01T08:00:00+08:00",
+    )
+    assert answer.status_code == 422
+    errors = answer.json()["errors"]
+    assert errors == [{"pointer": f"/particulars/{name}", "code": "out-of-range"}]
+
+
 async def test_the_same_id_with_other_particulars_is_another_decision(hub: Hub) -> None:
     case_id, disposition_id = await fever.case_of(hub), uuid4()
     await fever.dispose(hub, case_id, disposition_id=disposition_id)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from datetime import datetime, timedelta
 from uuid import uuid4
 
 import clocked
@@ -13,8 +14,10 @@ import pytest
 from custody import answer, depart, link, on_the_way, ways
 from hubs import Hub
 
+from twinstile.cases import kept
 from twinstile.cases.types import CaseState, Disposition
-from twinstile.platform import signing
+from twinstile.identity import retention
+from twinstile.platform import clock, signing
 from twinstile.platform.roles import Role
 
 
@@ -79,6 +82,22 @@ async def test_whoever_never_arrives_is_looked_for(hub: Hub) -> None:
     await answer(hub, await link(hub, case_id, leg_id))
     await clocked.later(hub, minutes=92)
     assert "NEVER_ARRIVED" not in await kinds(hub)
+
+
+async def test_a_clock_that_is_years_ahead_keeps_no_alarm_from_ringing(hub: Hub) -> None:
+    then = {
+        "departed_at": "2099-01-01T08:00:00+08:00",
+        "expected_at": "2099-01-01T08:20:00+08:00",
+    }
+    case_id, leg_id = await on_the_way(hub, **then)
+    told = await hub.client(Role.MEDIC).post(f"/v1/cases/{case_id}/legs/{leg_id}/link")
+    assert datetime.fromisoformat(told.json()["expires_at"]) < clock.now() + timedelta(days=2)
+    await clocked.later(hub, minutes=49)
+    assert "NEVER_ARRIVED" not in await kinds(hub)
+    await clocked.later(hub, minutes=51)
+    assert "NEVER_ARRIVED" in await kinds(hub)
+    (way,) = await ways(hub, case_id)
+    assert way["expected_at"].startswith("2099")  # as it was said
 
 
 async def test_a_receiver_that_sees_nobody_rings_at_once_and_may_still_sign(hub: Hub) -> None:

@@ -80,7 +80,7 @@ async def record(
     `Forbidden` for a role that may not send the case, `TransitionRefused` for a closed case,
     `NoPlace` and `IdReused`.
     """
-    _require_terms(decision)
+    _require_terms(decision, at)
     if who.operator_id is None:
         raise Forbidden("Only a person on shift decides where a case goes.")
     case = await steps.lock(tx, who.hub_id, case_id)
@@ -245,14 +245,15 @@ async def escalate_due(tx: Transaction, hub_id: str, at: datetime, limit: int) -
     return len(late)
 
 
-def _require_terms(decision: Decision) -> None:
+def _require_terms(decision: Decision, at: datetime) -> None:
+    """Days and times are judged by the sender's clock, unless that is ahead of ours."""
     found = list(
         terms.faults(
             decision.code,
             receiver=decision.receiver,
             consent=decision.consent,
             brought=decision.particulars,
-            at=decision.decided_at,
+            at=min(decision.decided_at, at),
         )
     )
     if found:

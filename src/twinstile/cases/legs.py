@@ -57,6 +57,15 @@ class Departure:
     expected_at: datetime
 
 
+def arrival(departed_at: datetime, expected_at: datetime, recorded_at: datetime) -> datetime:
+    """When a vehicle arrives that had left when we heard of it.
+
+    So a sender's clock that is ahead, by minutes or by years, keeps no alarm from ringing and
+    no link alive.
+    """
+    return min(expected_at, recorded_at + (expected_at - departed_at))
+
+
 async def depart(
     tx: Transaction, who: Principal, case_id: UUID, leaving: Departure, at: datetime
 ) -> RowMapping:
@@ -90,7 +99,8 @@ async def depart(
     await links.end(tx, case, LinkKind.HANDOVER, at)
     row = await kept.add(tx, Leg, who, leaving.leg_id, {**told, "receiver": receiver}, moment)
     place = {"facility_id": facility_id}
-    await steps.move(tx, case, CaseState.IN_TRANSFER, moment, place, leaving.expected_at)
+    expected = arrival(leaving.departed_at, leaving.expected_at, moment)
+    await steps.move(tx, case, CaseState.IN_TRANSFER, moment, place, expected)
     sent: dict[str, object] = {"at": leaving.departed_at.isoformat(), "reason": leaving.reason}
     await events.append(
         tx, [steps.moved(who, case, step, moment, sent, uuid7()) for step in path]
@@ -175,7 +185,8 @@ async def link(
     leg = await of_id(tx, case.hub_id, case_id, leg_id)
     if leg["ended_at"] is not None:
         raise TransitionRefused("This way has ended.")
-    lasts: timedelta = max(leg["expected_at"], at) + LINK_LASTS - at
+    arrives = arrival(leg["departed_at"], leg["expected_at"], leg["recorded_at"])
+    lasts: timedelta = max(arrives, at) + LINK_LASTS - at
     return await links.give(tx, who, case, LinkKind.HANDOVER, leg_id, at, lasts)
 
 
