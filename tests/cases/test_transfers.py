@@ -143,6 +143,27 @@ async def test_a_patient_on_the_way_is_sent_elsewhere_and_the_first_link_is_over
     assert [way["ending"] for way in await ways(hub, case_id)] == ["DIVERTED", None]
 
 
+async def test_a_patient_brought_back_to_the_first_receiver_takes_a_place_there(
+    hub: Hub,
+) -> None:
+    for n in (1, 2):
+        body = {"name": f"Hospital {n}", "kind": "HOSPITAL", "capacity": 1}
+        path = f"/v1/facilities/hospital-{n}"
+        assert (await hub.client(Role.SUPERVISOR).put(path, json=body)).status_code == 204
+    first = {**fever.PARTICULARS["FEVER_CLINIC"], "facility_id": "hospital-1"}
+    case_id, other = [await fever.case_of(hub) for _ in range(2)]
+    await fever.dispose(hub, case_id, particulars=first)
+    await depart(hub, case_id)
+    diverted = {"facility_id": "hospital-2", "reason": "road is closed"}
+    assert (await depart(hub, case_id, **diverted)).status_code == 200
+    await fever.dispose(hub, other, particulars=first)
+    full = await depart(hub, case_id, reason="road is open")
+    assert full.json()["type"] == "/problems/no-place"
+    back = await depart(hub, case_id, reason="road is open", beyond_capacity=True)
+    assert back.json()["receiver"] == "First People's Hospital"
+    assert (await fever.read(hub, case_id))["facility_id"] == "hospital-1"
+
+
 async def test_an_emergency_that_has_left_gets_its_vehicle(hub: Hub) -> None:
     case_id = await fever.case_of(hub)
     await fever.move(hub, case_id, "emergency")

@@ -13,6 +13,7 @@ from twinstile.cases import kept, links, places, steps
 from twinstile.cases.links import Link
 from twinstile.cases.steps import Locked
 from twinstile.cases.tables import DispositionRecord, FeverCase, Leg, Receipt
+from twinstile.cases.terms import DispositionParticulars
 from twinstile.cases.types import (
     CaseEvent,
     CaseState,
@@ -143,17 +144,22 @@ async def _receiver(
     if leaving.receiver or name:
         return leaving.receiver or name or "", leaving.facility_id
     found = await tx.sql.execute(
-        select(DispositionRecord.receiver)
+        select(DispositionRecord.receiver, DispositionRecord.particulars)
         .where(
             DispositionRecord.hub_id == case.hub_id, DispositionRecord.case_id == case.case_id
         )
         .order_by(DispositionRecord.recorded_at.desc(), DispositionRecord.disposition_id.desc())
         .limit(1)
     )
-    receiver = found.scalar_one_or_none()
+    receiver, brought = found.one_or_none() or (None, {})
     if receiver is None:
         raise InvalidInput(errors=[FieldFault("/receiver", "missing")])
-    return receiver, case.facility_id
+    meant = DispositionParticulars.model_validate(brought).facility_id
+    if meant != case.facility_id:  # it was on the way to another one, and its place given away
+        await places.require_place(
+            tx, case, meant, "/receiver", beyond_capacity=leaving.beyond_capacity
+        )
+    return receiver, meant
 
 
 async def current(tx: Reading, case: Locked) -> UUID | None:
