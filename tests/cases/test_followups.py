@@ -1,7 +1,7 @@
 """Following patients up: schedules, the call list, attempts, own reports, and who is lost."""
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import clocked
@@ -148,6 +148,36 @@ async def test_a_hospital_is_asked_daily_until_the_case_is_closed(hub: Hub) -> N
     await fever.move(hub, case_id, "confirmed")
     assert await open_contacts(hub, case_id) == []
     assert (await schedule(hub, case_id))["contacts"][-1]["outcome"] == "OVER"
+
+
+async def test_whoever_is_followed_is_called_again_until_the_case_is_closed(hub: Hub) -> None:
+    case_id = await followed(hub, "FEVER_CLINIC")
+    for day in (1, 2, 3):
+        contact, *_ = await open_contacts(hub, case_id)
+        assert (contact["kind"], contact["day"]) == ("CALL", day)
+        await attempt(hub, contact)
+    assert (await fever.move(hub, case_id, "discharged")).status_code == 200
+    (contact,) = await open_contacts(hub, case_id)
+    for _ in range(3):
+        await attempt(hub, contact, "NO_ANSWER")
+    lost = await fever.move(hub, case_id, "lost")
+    assert lost.status_code == 200, lost.text
+    assert await open_contacts(hub, case_id) == []
+
+
+async def test_whoever_has_no_schedule_is_called_all_the_same(hub: Hub) -> None:
+    long_ago = {"anchor_date": (TODAY - timedelta(days=40)).isoformat()}
+    case_id = await fever.case_of(hub)
+    told = {**fever.PARTICULARS["HOME_ISOLATION"], **long_ago}
+    await fever.dispose(
+        hub, case_id, "HOME_ISOLATION", particulars=told, decided_at=people.now()
+    )
+    await fever.move(hub, case_id, "taken_up")
+    (contact,) = await open_contacts(hub, case_id)
+    assert contact["kind"] == "CALL"
+    await clocked.later(hub, hours=27)
+    alerts = await hub.client(Role.SUPERVISOR).get("/v1/alerts", params={"limit": 200})
+    assert "FOLLOW_UP_OVERDUE" in {one["kind"] for one in alerts.json()["alerts"]}
 
 
 async def test_nobody_is_lost_before_they_were_looked_for(hub: Hub) -> None:

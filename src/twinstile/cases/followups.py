@@ -10,7 +10,6 @@ from uuid_utils.compat import uuid7
 
 from twinstile.cases import kept, links, schedule, steps
 from twinstile.cases.links import Link
-from twinstile.cases.schedule import Due
 from twinstile.cases.steps import Locked, Outside, Source
 from twinstile.cases.tables import Attempt, FeverCase, FollowUpTask
 from twinstile.cases.types import (
@@ -243,10 +242,8 @@ async def _go_on(
     )
     if not reached:
         return
-    if task["kind"] == Contact.RESULT:  # and daily from then on, until the case is closed
-        again = Due(Contact.RESULT, task["day"] + 1, at + timedelta(days=1))
-        await schedule.add(tx, case.hub_id, case.case_id, task["follow_up_id"], [again])
-    await schedule.wait(tx, case.hub_id, case.case_id)
+    again = schedule.following(Contact(task["kind"]), task["day"], at)
+    await schedule.wait(tx, case.hub_id, case.case_id, again)
     await tx.sql.execute(
         update(FeverCase)
         .where(FeverCase.hub_id == case.hub_id, FeverCase.case_id == case.case_id)

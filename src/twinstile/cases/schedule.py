@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Final
-from uuid import UUID, uuid5
+from uuid import UUID, uuid4, uuid5
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import RowMapping, insert, select, update
@@ -66,6 +66,11 @@ def contacts(follow_up: FollowUp, plan: RowMapping | None, since: datetime) -> I
             for day in range(int(plan["days"]) + 1):
                 if (at := first + day * _DAY) > since:
                     yield Due(Contact.TEST if day in tests else Contact.CALL, day, at)
+
+
+def following(kind: Contact, day: int, at: datetime) -> Due:
+    """The contact after the last of a schedule that was made at that moment. Pure."""
+    return Due(Contact.CALL if kind is Contact.TEST else kind, day + 1, at + _DAY)
 
 
 async def plan(
@@ -132,8 +137,8 @@ async def _begin(tx: Transaction, hub_id: str, case_id: UUID, moment: datetime) 
     )
     whole = found.mappings().one_or_none()
     due = list(contacts(TERMS[code].follow_up, whole, moment))
-    await add(tx, hub_id, case_id, disposition_id, due)
-    await wait(tx, hub_id, case_id)
+    await _add(tx, hub_id, case_id, disposition_id, due)
+    await wait(tx, hub_id, case_id, Due(Contact.CALL, 1, moment + _DAY))
 
 
 async def _last_way(tx: Reading, hub_id: str, case_id: UUID) -> tuple[UUID, Disposition] | None:
@@ -147,7 +152,7 @@ async def _last_way(tx: Reading, hub_id: str, case_id: UUID) -> tuple[UUID, Disp
     return None if row is None else (row[0], Disposition(row[1]))
 
 
-async def add(
+async def _add(
     tx: Transaction, hub_id: str, case_id: UUID, of: UUID, due: Sequence[Due]
 ) -> None:
     """Schedule contacts; one that is there already (same kind and day) stays as it is."""
@@ -168,8 +173,12 @@ async def add(
     await tx.sql.execute(upsert(FollowUpTask).values(rows).on_conflict_do_nothing())
 
 
-async def wait(tx: Transaction, hub_id: str, case_id: UUID) -> None:
-    """Wait for the next contact of the case, if there is one."""
+async def wait(tx: Transaction, hub_id: str, case_id: UUID, otherwise: Due) -> None:
+    """Wait for the next contact of the case; where none is left to be made, for that one.
+
+    So nobody who is followed is without a next contact, whatever the schedule was, and whoever
+    cannot be reached any more can be found to be lost.
+    """
     found = await tx.sql.execute(
         select(FollowUpTask.due_at)
         .where(
@@ -182,6 +191,6 @@ async def wait(tx: Transaction, hub_id: str, case_id: UUID) -> None:
     )
     due_at = found.scalar_one_or_none()
     if due_at is None:
-        await waits.stop(tx, hub_id, Wait.FOLLOW_UP, case_id)
-    else:
-        await waits.start(tx, hub_id, case_id, Wait.FOLLOW_UP, case_id, due_at + GRACE)
+        await _add(tx, hub_id, case_id, uuid4(), [otherwise])
+        due_at = otherwise.at
+    await waits.start(tx, hub_id, case_id, Wait.FOLLOW_UP, case_id, due_at + GRACE)
