@@ -1,6 +1,7 @@
 """The legal clock: it begins with a suspicion, rings, and only a filed report stops it."""
 
 from datetime import datetime, timedelta
+from uuid import UUID, uuid4
 
 import clocked
 import fever
@@ -10,6 +11,11 @@ import pytest
 from httpx2 import Response
 from hubs import Hub
 
+from twinstile.cases.reporting import duties
+from twinstile.cases.reporting.duties import Suspected
+from twinstile.cases.reporting.types import CaseClass, Within
+from twinstile.platform import clock
+from twinstile.platform.auth import Gatekeeper
 from twinstile.platform.roles import Role
 
 
@@ -98,6 +104,20 @@ async def test_who_may_suspect_when_and_only_once(hub: Hub) -> None:
     assert first.json() == again.json()
     other = await suspect(hub, case_id, suspicion, suspected_at=moment, within="ONE_DAY")
     assert other.status_code == 409
+
+
+async def test_the_last_suspicion_is_whose_turn_was_last(hub: Hub) -> None:
+    """Whoever came first may wait longest for the case: the moment it came is not the turn."""
+    case_id, at = UUID(await fever.case_of(hub)), clock.now()
+    who = await Gatekeeper(hub.house.database).principal(hub.tokens[Role.MEDIC])
+    for n, moment in enumerate([at, at - timedelta(seconds=2)]):
+        said = Suspected(uuid4(), Within.ONE_DAY, CaseClass.SUSPECTED, f"020{n}", moment)
+        async with hub.house.database.transaction() as tx:
+            await duties.suspect(tx, who, case_id, said, moment)
+    told = await hub.client(Role.MEDIC).get(f"/v1/cases/{case_id}/suspicions")
+    assert [one["disease"] for one in told.json()["suspicions"]] == ["0200", "0201"]
+    card = await hub.client(Role.MEDIC).get(f"/v1/cases/{case_id}/report-card")
+    assert card.json()["disease"] == "0201"
 
 
 async def test_a_report_is_filed_once_and_not_before_the_suspicion(hub: Hub) -> None:

@@ -147,7 +147,7 @@ async def list_suspicions(
     summary="List the suspicions of a case",
 )
 async def list_case_suspicions(case_id: UUID, tx: Read, who: Reader) -> SuspicionPage:
-    """Every suspicion stated of a case, the first one first; at most 100."""
+    """The suspicions stated of a case, the first one first; at most the last 100."""
     rows = await duties.of_case(tx, who.hub_id, case_id)
     return SuspicionPage(
         suspicions=[SuspicionAnswer.model_validate(row) for row in rows], next=None

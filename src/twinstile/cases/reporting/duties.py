@@ -10,25 +10,23 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import RowMapping, insert, select, tuple_, update
+from sqlalchemy import RowMapping, select, tuple_, update
 
-from twinstile.cases import steps, waits
+from twinstile.cases import kept, steps, waits
 from twinstile.cases.reporting.tables import Suspicion
 from twinstile.cases.reporting.types import LIMITS, WARNED_BEFORE, CaseClass, Within
 from twinstile.cases.steps import Locked
 from twinstile.cases.types import Wait
-from twinstile.platform import events, paging
+from twinstile.platform import paging
 from twinstile.platform.auth import Principal
 from twinstile.platform.db import Reading, Transaction
 from twinstile.platform.errors import (
     Conflict,
     FieldFault,
     Forbidden,
-    IdReused,
     InvalidInput,
     NotFound,
 )
-from twinstile.platform.events import Happening
 from twinstile.platform.roles import Role
 
 SUSPECTED: Final = "case.suspected"
@@ -36,6 +34,7 @@ REPORTED: Final = "case.reported"
 REPORTERS: Final = frozenset({Role.MEDIC, Role.EPIDEMIOLOGIST})
 """Whose suspicion starts the legal clock."""
 OLDEST: Final = timedelta(days=30)
+MOST: Final = 100
 AHEAD: Final = timedelta(minutes=5)
 """How far a sender's clock may be ahead of ours."""
 
@@ -72,10 +71,8 @@ async def suspect(
         "disease": said.disease,
         "suspected_at": said.suspected_at,
     }
-    earlier = await _find(tx, who.hub_id, said.suspicion_id)
+    earlier = await kept.find(tx, Suspicion, who.hub_id, said.suspicion_id, told)
     if earlier is not None:
-        if any(earlier[name] != value for name, value in told.items()):
-            raise IdReused
         return earlier
     return await _start(tx, who, case, told, said, at)
 
@@ -90,31 +87,17 @@ async def _start(
 ) -> RowMapping:
     """Record a suspicion, tell of it, and ring until the report is filed."""
     due_at = said.suspected_at + LIMITS[said.within]
-    added = await tx.sql.execute(
-        insert(Suspicion)
-        .values(
-            hub_id=who.hub_id,
-            suspicion_id=said.suspicion_id,
-            due_at=due_at,
-            recorded_at=at,
-            device_id=who.device_id,
-            operator_id=who.operator_id,
-            **told,
-        )
-        .returning(*Suspicion.__table__.columns)
-    )
-    row = added.mappings().one()
+    row = await kept.add(tx, Suspicion, who, said.suspicion_id, {**told, "due_at": due_at}, at)
     whose = (who.hub_id, case.case_id)
     await waits.start(tx, *whose, Wait.REPORT_SOON, said.suspicion_id, due_at - WARNED_BEFORE)
     await waits.start(tx, *whose, Wait.REPORT, said.suspicion_id, due_at)
     body: dict[str, object] = {
-        "case_no": case.case_no,
         "within": said.within.value,
         "case_class": said.case_class.value,
         "disease": said.disease,
         "due_at": due_at.isoformat(),
     }
-    await _tell(tx, who, SUSPECTED, case.case_id, body, at)
+    await steps.tell(tx, who, case, SUSPECTED, at, body)
     return row
 
 
@@ -130,11 +113,12 @@ async def file(
 
     Raises `NotFound`, `Conflict` where another filing is known, `InvalidInput`.
     """
-    row = await _find(tx, who.hub_id, suspicion_id)
+    known = (Suspicion, who.hub_id, suspicion_id, dict[str, object]())
+    row = await kept.find(tx, *known)
     if row is None:
         raise NotFound("There is no such suspicion.")
     case = await steps.lock(tx, who.hub_id, row["case_id"])
-    row = await _find(tx, who.hub_id, suspicion_id) or row  # nobody files it meanwhile
+    row = await kept.find(tx, *known) or row  # nobody files it meanwhile
     if row["filed_at"] is not None:
         if (row["filed_at"], row["reference"]) != (filed_at, reference):
             raise Conflict("The report was filed before.")
@@ -150,41 +134,13 @@ async def file(
     for wait in (Wait.REPORT_SOON, Wait.REPORT):
         await waits.stop(tx, who.hub_id, wait, suspicion_id)
     in_time = filed_at <= row["due_at"]
-    body: dict[str, object] = {"case_no": case.case_no, "in_time": in_time}
-    await _tell(tx, who, REPORTED, case.case_id, body, at)
+    await steps.tell(tx, who, case, REPORTED, at, {"in_time": in_time})
     return filed.mappings().one()
 
 
-async def _tell(
-    tx: Transaction,
-    who: Principal,
-    kind: str,
-    case_id: UUID,
-    body: dict[str, object],
-    at: datetime,
-) -> None:
-    happening = Happening(who.hub_id, kind, case_id, at, body, who.device_id, who.operator_id)
-    await events.append(tx, [happening])
-
-
-async def _find(tx: Reading, hub_id: str, suspicion_id: UUID) -> RowMapping | None:
-    found = await tx.sql.execute(
-        select(*Suspicion.__table__.columns).where(
-            Suspicion.hub_id == hub_id, Suspicion.suspicion_id == suspicion_id
-        )
-    )
-    return found.mappings().one_or_none()
-
-
 async def of_case(tx: Reading, hub_id: str, case_id: UUID) -> list[RowMapping]:
-    """The suspicions of a case, the first one first."""
-    found = await tx.sql.execute(
-        select(*Suspicion.__table__.columns)
-        .where(Suspicion.hub_id == hub_id, Suspicion.case_id == case_id)
-        .order_by(Suspicion.recorded_at, Suspicion.suspicion_id)
-        .limit(100)
-    )
-    return list(found.mappings())
+    """The suspicions of a case, at most the last `MOST`, the first of these first."""
+    return await kept.of_case(tx, Suspicion, hub_id, case_id, MOST)
 
 
 async def owed(tx: Reading, hub_id: str, cursor: str | None, limit: int) -> list[RowMapping]:
