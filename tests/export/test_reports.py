@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from linelists import DAY, MORNING
 
-from twinstile.cases.types import Disposition
+from twinstile.cases.types import CaseState, Disposition
 from twinstile.export import reports
 from twinstile.export.reports import Sent
 from twinstile.platform import clock
@@ -179,6 +179,21 @@ async def test_final_and_ever_are_counted_apart(hub: Hub) -> None:
         "FEVER_CLINIC": {"final": 1, "ever": 1},
         "HOME_ISOLATION": {"final": 0, "ever": 2},
     }
+
+
+async def test_of_a_case_that_went_on_it_is_known_where_to_or_there_is_no_report(
+    hub: Hub,
+) -> None:
+    refused = set[CaseState]()
+    for n, state in enumerate(CaseState):
+        day = MORNING + n * DAY
+        await linelists.enter(hub, day, state=state.value)
+        asked = linelists.period(day, day + DAY)
+        answer = await hub.client(Role.SUPERVISOR).get(f"/v1/reports/period?{asked}")
+        refused |= {state} if answer.status_code == 500 else set()
+    unsent = {"ASSESSING", "CLOSED_NOT_FEVER", "CLOSED_EXCLUDED"}
+    unsent |= {"CLOSED_LOST", "CLOSED_DECEASED", "CLOSED_MERGED"}
+    assert refused == set(CaseState) - unsent
 
 
 async def test_a_person_with_two_cases_is_one_patient(hub: Hub) -> None:

@@ -10,6 +10,7 @@ from twinstile.platform.machine import Anchor, Cause, IllegalTransition
 __all__ = [
     "DEADLINES",
     "HUMAN_EVENTS",
+    "SENT",
     "START",
     "SYSTEM_EVENTS",
     "TERMINAL",
@@ -29,6 +30,13 @@ SYSTEM_EVENTS: Final = frozenset(
     event for event, triggers in MACHINE.triggers.items() if Cause.SYSTEM in triggers
 )
 DEADLINES: Final = {state: stage.deadline for state, stage in MACHINE.stages.items()}
+_UNSENT: Final = {START} | {
+    after
+    for event, after in MACHINE.edges(START).items()
+    if event not in {CaseEvent.DISPOSE, CaseEvent.EMERGENCY}
+}
+SENT: Final = frozenset(CaseState) - _UNSENT
+"""States that no case comes to unless a disposition says where it was sent."""
 
 edges = MACHINE.edges
 step = MACHINE.step

@@ -84,6 +84,7 @@ def _measures(period: Period) -> Iterator[tuple[str, int]]:
         yield f"{code.value}_final", sent.final
         yield f"{code.value}_ever", sent.ever
     yield "undisposed", period.undisposed
+    yield "astray", period.astray
     for name, count in asdict(period.tallied).items():
         yield f"tallied_{name}", count
     for lane, told in period.assisted.items():

@@ -290,6 +290,7 @@ async def report_period(
     reader.require_period(since, until)
     as_of = clock.now()
     period = await reports.of_period(home.database, who.hub_id, since, until)
+    reports.require_accounted(period)
     return PeriodAnswer(
         mode=who.mode,
         since=since,

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from twinstile.cases import machine
 from twinstile.cases.types import Disposition
 from twinstile.export import reader
 from twinstile.platform.db import Database
@@ -77,6 +78,8 @@ class Period:
     fever_patients: int
     dispositions: dict[Disposition, Sent]
     undisposed: int
+    astray: int
+    """Of these, cases that went on as only those do that were sent somewhere."""
     tallied: Tallied
     assisted: dict[str, Help]
     overrides: dict[Ground, int]
@@ -121,7 +124,7 @@ FROM opened
 """  # noqa: S608 # a fragment of ours
 _CASES = """
 WITH opened AS (
-    SELECT case_id, person_id FROM fever_case
+    SELECT case_id, person_id, state FROM fever_case
     WHERE hub_id = $1 AND opened_at >= $2 AND opened_at < $3
 ), sent AS (
     SELECT d.case_id, d.code, row_number() OVER (
@@ -132,12 +135,15 @@ WITH opened AS (
 ), by_code AS (
     SELECT code, count(*) FILTER (WHERE final) AS final, count(DISTINCT case_id) AS ever
     FROM sent GROUP BY code
+), unsent AS (
+    SELECT state FROM opened o WHERE NOT EXISTS (
+        SELECT FROM disposition d WHERE d.hub_id = $1 AND d.case_id = o.case_id)
 )
 SELECT
     (SELECT count(*) FROM opened),
     (SELECT count(DISTINCT person_id) + count(*) FILTER (WHERE person_id IS NULL) FROM opened),
-    (SELECT count(*) FROM opened o WHERE NOT EXISTS (
-        SELECT FROM disposition d WHERE d.hub_id = $1 AND d.case_id = o.case_id)),
+    (SELECT count(*) FROM unsent),
+    (SELECT count(*) FROM unsent WHERE state = ANY($4)),
     ARRAY(SELECT code FROM by_code ORDER BY code),
     ARRAY(SELECT final FROM by_code ORDER BY code),
     ARRAY(SELECT ever FROM by_code ORDER BY code)
@@ -175,12 +181,15 @@ async def of_period(
 ) -> Period:
     """Count screenings and cases opened in [since, until), and tallies. Five statements.
 
-    Raises `TooMany`, `Unavailable`, and `Internal` rather than give figures that do not add up.
+    Raises `TooMany`, `Unavailable`, and `Internal` rather than give figures that do not add up;
+    what they leave out is `astray`, see `require_accounted`.
     """
     period = (hub_id, since, until)
     async with reader.reading(database, LONGEST_S) as tx:
         screenings = await tx.raw.fetchrow(_SCREENINGS, *period, timeout=LONGEST_S + 1)
-        cases = await tx.raw.fetchrow(_CASES, *period, timeout=LONGEST_S + 1)
+        cases = await tx.raw.fetchrow(
+            _CASES, *period, list(machine.SENT), timeout=LONGEST_S + 1
+        )
         tallied = await tx.raw.fetchrow(_TALLIES, *period, timeout=LONGEST_S + 1)
         helped = await tx.raw.fetch(_ASSISTED, *period, timeout=LONGEST_S + 1)
         deviated = dict(map(tuple, await tx.raw.fetch(_OVERRIDES, *period)))
@@ -189,7 +198,7 @@ async def of_period(
     times, checks, travellers, cleared, referred, deferred, closed, owed, no_show, complete = (
         screenings
     )
-    opened, patients, undisposed, codes, finals, evers = cases
+    opened, patients, undisposed, astray, codes, finals, evers = cases
     sent = {
         Disposition(code): Sent(final, ever)
         for code, final, ever in zip(codes, finals, evers, strict=True)
@@ -210,6 +219,7 @@ async def of_period(
         fever_patients=patients,
         dispositions={code: sent.get(code, Sent(0, 0)) for code in Disposition},
         undisposed=undisposed,
+        astray=astray,
         tallied=Tallied(*tallied),
         assisted=dict.fromkeys(LANES, Help())
         | {str(lane): Help(*figures) for lane, *figures in helped},
@@ -225,3 +235,13 @@ def require_sum(sent: Mapping[Disposition, Sent], cases: int, undisposed: int) -
     adds_up = sum(count.final for count in sent.values()) + undisposed == cases
     if not adds_up or any(count.final > count.ever for count in sent.values()):
         raise Internal("The dispositions of this period do not add up.")
+
+
+def require_accounted(period: Period) -> None:
+    """Of every case that went on, a disposition says where to.
+
+    The sums come of the same rows and agree even where some are missing; this holds them
+    against the way the cases went. Raises `Internal`.
+    """
+    if period.astray:
+        raise Internal("Cases of this period went on, and nothing says where they were sent.")
