@@ -14,6 +14,8 @@ import pytest
 from httpx2 import Response
 from hubs import Hub
 
+from twinstile.opening import Place
+from twinstile.platform.db import Database
 from twinstile.platform.roles import Role
 
 TODAY = datetime.now(UTC).date()
@@ -235,6 +237,35 @@ async def test_a_patient_reports_by_a_link_and_who_is_ill_is_assessed_anew(hub: 
     assert [(a["by"], a["temperature_c"]) for a in told] == [("SELF", 36.6), ("SELF", 38.4)]
     await fever.move(hub, case_id, "not_fever")
     assert (await report(hub, token)).status_code == 404
+    assert (await hub.service.client().get(f"/report/{token}")).status_code == 404
+
+
+@pytest.mark.parametrize("code", ["DESIGNATED_HOSPITAL", "PERSUADED_RETURN", "HOME_ISOLATION"])
+async def test_an_own_report_is_no_test_and_nobody_elses_answer(
+    hub: Hub, place: Place, code: str
+) -> None:
+    case_id = await followed(hub, code)
+    owner = Database(place.owner_url, pool_size=1)
+    async with owner.transaction() as tx:
+        await tx.raw.execute(
+            "UPDATE follow_up SET due_at = now() WHERE case_id = $1 AND kind <> 'CALL'",
+            UUID(case_id),
+        )
+    await owner.close()
+    kept = [one for one in await open_contacts(hub, case_id) if one["kind"] != "CALL"]
+    assert kept
+    answer = await report(hub, await report_link(hub, case_id), temperature_c=36.5)
+    assert answer.status_code == 201, answer.text
+    assert [c for c in await open_contacts(hub, case_id) if c["kind"] != "CALL"] == kept
+
+
+async def test_a_link_takes_so_many_reports_of_a_day_and_each_again(hub: Hub) -> None:
+    token = await report_link(hub, await followed(hub))
+    sent = [{"report_id": str(uuid4()), "said_at": people.now()} for _ in range(24)]
+    answers = [await report(hub, token, **one) for one in sent]
+    assert {a.status_code for a in answers} == {201}
+    assert (await report(hub, token)).status_code == 429
+    assert (await report(hub, token, **sent[0])).json() == answers[0].json()
 
 
 async def test_a_link_of_one_kind_opens_nothing_of_another(hub: Hub) -> None:

@@ -263,6 +263,31 @@ async def test_a_link_opens_nothing_after_its_time_and_nothing_but_its_way(hub: 
     assert ended.status_code == 409
 
 
+async def test_a_link_says_that_nobody_came_so_often_and_then_only_a_last_word(
+    hub: Hub,
+) -> None:
+    case_id, leg_id = await on_the_way(hub)
+    token = await link(hub, case_id, leg_id)
+    for _ in range(kept.MOST_OUTSIDE):
+        assert (await answer(hub, token, "NOT_HERE")).status_code == 200
+    assert (await answer(hub, token, "NOT_HERE")).status_code == 429
+    assert (await answer(hub, token)).status_code == 200
+
+
+async def test_no_link_opens_anything_at_a_hub_that_is_closed(hub: Hub) -> None:
+    case_id, leg_id = await on_the_way(hub)
+    token = await link(hub, case_id, leg_id)
+    told = await hub.client(Role.MEDIC).post(f"/v1/cases/{case_id}/self-report-link")
+    own, client = told.json()["token"], hub.service.client()
+    assert (await client.get(f"/report/{own}")).status_code == 200
+    await retention.close(hub.house.database, hub.hub_id, clock.now())
+    assert (await answer(hub, token)).json()["type"] == "/problems/no-such-link"
+    assert (await client.get(f"/handover/{token}")).status_code == 404
+    report = {"token": own, "report_id": str(uuid4()), "said_at": people.now()}
+    assert (await client.post("/v1/self-reports", json=report)).status_code == 404
+    assert (await client.get(f"/report/{own}")).status_code == 404
+
+
 async def test_the_partner_hears_of_each_step(hub: Hub) -> None:
     department = await departments.enter(hub)
     case_id, leg_id = await on_the_way(hub)

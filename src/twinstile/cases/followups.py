@@ -139,16 +139,23 @@ async def give_link(tx: Transaction, who: Principal, case_id: UUID, at: datetime
 async def report(
     tx: Transaction, token: str, tried: Tried, threshold_tenths: int, at: datetime
 ) -> RowMapping:
-    """Record what the holder of a link says of themselves. Raises `NoSuchLink`, `IdReused`.
+    """Record what the holder of a link says of themselves.
 
-    It makes the contact that is due next, if that is due soon.
+    It makes the call that is due next, if that is due soon: no test, and nothing another has to
+    answer. Raises `NoSuchLink`, `IdReused`, and `TooMany` for more than anybody has to say.
     """
     opened = await links.opened(tx, LinkKind.SELF_REPORT, token, at)
     case = await steps.lock(tx, opened.hub_id, opened.case_id)
     if case.state.terminal:
         raise links.NoSuchLink
+    own = (Attempt.case_id == case.case_id, Attempt.by == By.SELF.value)
+    await kept.require_few(tx, Attempt, case.hub_id, tried.attempt_id, at, *own)
     task = await _task(
-        tx, case, FollowUpTask.done_at.is_(None) & (FollowUpTask.due_at <= at + EARLY)
+        tx,
+        case,
+        FollowUpTask.done_at.is_(None),
+        FollowUpTask.kind == Contact.CALL.value,
+        FollowUpTask.due_at <= at + EARLY,
     )
     source = Outside(opened.hub_id)
     return await _record(tx, source, case, task, tried, threshold_tenths, at)

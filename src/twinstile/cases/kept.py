@@ -5,15 +5,28 @@ The tables of such facts have `hub_id` and that id as their key, and `case_id`, 
 """
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 from uuid import UUID
 
-from sqlalchemy import DateTime, RowMapping, func, insert, literal, select, text
+from sqlalchemy import (
+    ColumnElement,
+    DateTime,
+    RowMapping,
+    func,
+    insert,
+    literal,
+    select,
+    text,
+)
 
 from twinstile.cases.steps import Source
 from twinstile.platform.db import Reading, Transaction
-from twinstile.platform.errors import IdReused
+from twinstile.platform.errors import IdReused, TooMany
 from twinstile.platform.tables import Base
+
+MOST_OUTSIDE: Final = 24
+"""Facts of one kind and case that somebody with nothing but a link may add within a day."""
 
 
 async def find(
@@ -62,6 +75,30 @@ async def add(
     }
     added = await tx.sql.execute(insert(table).values(**values).returning(*table.columns))
     return added.mappings().one()
+
+
+async def require_few(
+    tx: Reading,
+    kind: type[Base],
+    hub_id: str,
+    fact_id: UUID,
+    at: datetime,
+    *wanted: ColumnElement[bool],
+) -> None:
+    """Raise `TooMany` when there are `MOST_OUTSIDE` such facts, beside that one, of a day.
+
+    Whoever holds a link may be anybody, and each fact is kept and told for good.
+    """
+    table = Base.metadata.tables[kind.__tablename__]
+    hub, key = table.primary_key.columns
+    since = at - timedelta(days=1)
+    found = await tx.sql.execute(
+        select(func.count()).where(
+            hub == hub_id, key != fact_id, table.c.recorded_at > since, *wanted
+        )
+    )
+    if found.scalar_one() >= MOST_OUTSIDE:
+        raise TooMany("This link was used too often today.", retry_after_s=3600)
 
 
 async def of_case(

@@ -10,20 +10,23 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import exists, insert, select, update
 from uuid_utils.compat import uuid7
 
 from twinstile.cases.steps import Locked
-from twinstile.cases.tables import CaseLink
+from twinstile.cases.tables import CaseLink, FeverCase
 from twinstile.cases.types import LinkKind
 from twinstile.platform.auth import Principal
 from twinstile.platform.crypto import token_digest
 from twinstile.platform.db import Reading, Transaction
 from twinstile.platform.errors import NotFound
+from twinstile.platform.tables import Closure
 
 SECRET_BYTES: Final = 16
 PATTERN: Final = r"^[a-z0-9][a-z0-9-]{1,30}\.[A-Za-z0-9_-]{22}$"
 LONGEST: Final = 54
+OUTLIVE_THE_CASE: Final = frozenset({LinkKind.HANDOVER})
+"""A receiver may sign for somebody whose case went on without their word."""
 
 
 class NoSuchLink(NotFound):
@@ -97,15 +100,24 @@ async def end(tx: Transaction, case: Locked, kind: LinkKind, at: datetime) -> No
 
 
 async def opened(tx: Reading, kind: LinkKind, token: str, at: datetime) -> Opened:
-    """What the holder of a token may see. Raises `NoSuchLink`."""
+    """What the holder of a token may see. Raises `NoSuchLink`, also at a hub that is closed."""
     hub_id = token.partition(".")[0]
+    wanted = [
+        CaseLink.hub_id == hub_id,
+        CaseLink.secret_hash == token_digest(token),
+        CaseLink.kind == kind.value,
+        CaseLink.expires_at > at,
+        ~exists().where(Closure.hub_id == CaseLink.hub_id),
+    ]
+    if kind not in OUTLIVE_THE_CASE:
+        wanted.append(FeverCase.closed_at.is_(None))
     found = await tx.sql.execute(
-        select(CaseLink.case_id, CaseLink.subject_id, CaseLink.expires_at).where(
-            CaseLink.hub_id == hub_id,
-            CaseLink.secret_hash == token_digest(token),
-            CaseLink.kind == kind.value,
-            CaseLink.expires_at > at,
+        select(CaseLink.case_id, CaseLink.subject_id, CaseLink.expires_at)
+        .join(
+            FeverCase,
+            (FeverCase.hub_id == CaseLink.hub_id) & (FeverCase.case_id == CaseLink.case_id),
         )
+        .where(*wanted)
     )
     row = found.one_or_none()
     if row is None:

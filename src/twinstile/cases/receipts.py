@@ -81,7 +81,7 @@ async def by_link(
 ) -> RowMapping:
     """Record what the holder of a link answers; after a last word that word again.
 
-    Raises `NoSuchLink`, and as `_record`.
+    Raises `NoSuchLink`, `TooMany` for the same first word again and again, and as `_record`.
     """
     _require_reason(answered)
     opened = await links.opened(tx, LinkKind.HANDOVER, token, at)
@@ -89,6 +89,9 @@ async def by_link(
     last = await _last_word(tx, case.hub_id, opened.subject_id)
     if last is not None:
         return last
+    if answered.answer not in LAST_WORD:
+        said = (Receipt.leg_id == opened.subject_id, Receipt.via == Via.LINK.value)
+        await kept.require_few(tx, Receipt, case.hub_id, answered.receipt_id, at, *said)
     own = keys.of(opened.hub_id)
     source = Outside(opened.hub_id)
     return await _record(tx, own, source, case, opened.subject_id, answered, Via.LINK, at)
