@@ -9,7 +9,7 @@ import contextlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import asyncpg
 import orjson
@@ -86,14 +86,14 @@ def blind(living: Sequence[tuple[str, bytes]], document: Document) -> list[bytes
 # request has just entered.
 MEET_SQL = """
 INSERT INTO vault (hub_id, day, person_id, blind, first_epoch, cipher, named)
-SELECT $1, $2, coalesce(k.person_id, w.person_id), w.blind, coalesce(k.first_epoch, $7),
+SELECT $1, $2, coalesce(k.person_id, gen_random_uuid()), w.blind, coalesce(k.first_epoch, $6),
        w.cipher, w.named
-FROM unnest($3::bytea[], $4::bytea[], $5::uuid[], $6::bytea[], $8::bool[])
-    AS w(blind, earlier, person_id, cipher, named)
+FROM unnest($3::bytea[], $4::bytea[], $5::bytea[], $7::bool[])
+    AS w(blind, earlier, cipher, named)
 LEFT JOIN LATERAL (
     SELECT v.person_id, v.first_epoch
     FROM (SELECT * FROM vault WHERE blind = ANY(ARRAY[w.blind, w.earlier]) OFFSET 0) v
-    WHERE v.hub_id = $1 AND v.first_epoch >= $7 - 1
+    WHERE v.hub_id = $1 AND v.first_epoch >= $6 - 1
     ORDER BY v.day LIMIT 1
 ) k ON true
 ORDER BY w.blind
@@ -134,8 +134,8 @@ class Shown:
     """Documents as `MEET_SQL` takes them."""
 
     arguments: tuple[object, ...]
-    """The parameters from $2 on: day, blind indices, those of the epoch before, new ids,
-    ciphers, epoch, which of them have a name."""
+    """The parameters from $2 on: day, blind indices, those of the epoch before, ciphers,
+    epoch, which of them have a name."""
     blinds: Sequence[bytes]
     """The blind index of each identity that was given, in order."""
     earlier: Sequence[bytes] = ()
@@ -145,7 +145,7 @@ class Shown:
 async def shown(keys: KeyFiles, hub_id: str, day: date, people: Sequence[Identity]) -> Shown:
     """The documents of these people, each once. Raises `KeyDestroyed`, `MasterUnavailable`."""
     if not people:
-        return Shown((day, [], [], [], [], epoch_of(day), []), ())
+        return Shown((day, [], [], [], epoch_of(day), []), ())
     key = await keys.obtain(day_key(day))
     living = epoch_keys(keys, day)
     blinds = [blind(living, person.document) for person in people]
@@ -158,7 +158,6 @@ async def shown(keys: KeyFiles, hub_id: str, day: date, people: Sequence[Identit
         day,
         list(first),
         [digests[-1] for digests, _ in first.values()],
-        [uuid4() for _ in first],
         encrypt_all(
             key,
             [

@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple, cast
+from types import MappingProxyType
+from typing import Final, NamedTuple, cast
 from uuid import UUID
 
 from twinstile.arrivals.types import Mark
@@ -102,13 +103,15 @@ class Earlier:
     along: Along
 
 
-@dataclass(frozen=True, slots=True)
-class About:
-    """What is told of a person elsewhere at the hub, whichever document they show."""
+class About(NamedTuple):
+    """What is told of a person elsewhere at the hub, whichever document they show.
+
+    A tuple, because one is made for every check.
+    """
 
     kin: tuple[UUID, ...] = ()
     """The person and everybody linked to them: the rest is of all of these."""
-    suspicions: Mapping[UUID, datetime] = field(default_factory=dict[UUID, datetime])
+    suspicions: Mapping[UUID, datetime] = MappingProxyType({})
     """Their screenings that nobody resolved, and when each had its last check."""
     open_case: tuple[UUID, str] | None = None
     """Id and number of an open case: a further alarm joins it."""
@@ -117,6 +120,11 @@ class About:
 
 
 NOBODY = About()
+_DIRECTIONS: Final[Mapping[str | None, Direction]] = {
+    None: Direction.UNKNOWN,
+    **{direction.value: direction for direction in Direction},
+}
+_R1: Final = frozenset({ReminderKind.R1})
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,12 +236,12 @@ def _situation(  # noqa: PLR0913, PLR0917 # one parameter a column of the statem
         _about(kin, open_case, suspicions, marks) if kin else NOBODY,
         _known(known) if known else None,
         checkpoint,
-        Direction(direction) if direction else Direction.UNKNOWN,
+        _DIRECTIONS[direction],
         lane,
         policy_version,
         run_id,
         entry_id,
-        frozenset({ReminderKind.R1} if r1 else ()),
+        _R1 if r1 else frozenset(),
         last_r2,
         _earlier(named) if named else None,
         _earlier(latest) if latest else None,
@@ -248,6 +256,8 @@ def _about(
     suspicions: Mapping[str, str] | None,
     marks: Iterable[str] | None,
 ) -> About:
+    if not (open_case or suspicions or marks):  # of most people
+        return About(tuple(kin))
     known = (suspicions or {}).items()
     return About(
         tuple(kin),

@@ -194,7 +194,6 @@ def carried_over(
     Only of a passage that was cleared without ever being referred, and whose own evidence was
     all its own; counted from its first check.
     """
-    window = timedelta(minutes=policy.parameters.reuse_minutes)
     if (
         last is None
         or last.state is not ScreeningState.CLEARED
@@ -203,7 +202,9 @@ def carried_over(
         or last.referred_at is not None
         or last.case_id is not None
         or last.evidence.reused
-        or not timedelta(0) <= check.moment - last.opened_at < window
+        or not timedelta(0)
+        <= check.moment - last.opened_at
+        < timedelta(minutes=policy.parameters.reuse_minutes)
     ):
         return EMPTY
     return last.evidence.again()
@@ -246,6 +247,8 @@ def completeness(evidence: Evidence, policy: HubPolicy) -> Completeness:
 
 def heard(check: GateCheck, situation: Situation, policy: HubPolicy) -> frozenset[ReminderKind]:
     """Reminders given to the whole run, and in the hall a short while before."""
+    if situation.last_r2 is None:
+        return situation.reminders
     window = timedelta(minutes=policy.parameters.reminder_minutes)
-    heard = situation.last_r2 is not None and situation.last_r2 > check.moment - window
+    heard = situation.last_r2 > check.moment - window
     return situation.reminders | {ReminderKind.R2} if heard else situation.reminders

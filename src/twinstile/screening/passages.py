@@ -143,8 +143,9 @@ class Batch:
         self.done.append(answer)
         begins_with = None if passage.checks else passage.evidence
         beside = surroundings.told(stood, evidence, begins_with)
-        self.check_rows.append(rows.of_check(check, after, answer, guardian, beside))
-        told = {"check": check.id, **rows.words(decision).told}
+        words = rows.words(decision)
+        self.check_rows.append(rows.of_check(check, after, answer, words, guardian, beside))
+        told = {"check": check.id, **words.told}
         self.event_rows.append(
             rows.of_event(check, "screening.checked", after.screening_id, told)
         )
@@ -213,7 +214,7 @@ class Batch:
         whole = rules.decide(passage.state, evidence, around, policy)
         unaware, alone = None, around
         if (around.prior_hold or around.marks) and reviews.is_over(check, policy):
-            alone = replace(around, prior_hold=False, marks=frozenset())
+            alone = around._replace(prior_hold=False, marks=frozenset())
             unaware = rules.decide(passage.state, evidence, alone, policy)
         decision, cause = reviews.standing(check, whole, unaware)
         told = check.id, check.decided, whole

@@ -18,11 +18,11 @@ def of_check(
     check: GateCheck,
     passage: Passage,
     answer: Recorded,
+    words: "Words",
     guardian: UUID | None,
     around: Mapping[str, object],
 ) -> dict[str, object]:
     """The row of a check, with what counted beside its own evidence (`surroundings.told`)."""
-    decision = answer.decision
     (key, fingerprint), *_ = check.fingerprints.items()
     beside = {
         "around": around,
@@ -51,7 +51,7 @@ def of_check(
         "status": answer.status,
         "measures": answer.measures or None,
         "case_id": passage.case_id,
-        **words(decision).columns,
+        **words.columns,
     }
 
 

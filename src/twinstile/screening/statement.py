@@ -70,7 +70,7 @@ WITH met AS ({MEET_SQL}), wanted AS MATERIALIZED (
             coalesce(m.person_id, (
                 SELECT s.person_id FROM screening s
                 WHERE s.hub_id = $1 AND s.screening_id = c.screening_id LIMIT 1)) AS whose
-        FROM jsonb_to_recordset($9::jsonb) AS c(
+        FROM jsonb_to_recordset($8::jsonb) AS c(
             ordinal int, id uuid, screening_id uuid, blind bytea, earlier bytea, run_id uuid,
             observed_at timestamptz, lane_id text, party_id uuid)
         LEFT JOIN met m ON m.blind = c.blind

@@ -1,9 +1,9 @@
 """What a decision takes from around its screening, and how a check stores that for a replay."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import date, datetime
-from typing import Final, TypedDict
+from typing import Final, NamedTuple, TypedDict
 
 from twinstile.arrivals.types import Mark
 from twinstile.policy.areas import NOWHERE, Level, Met
@@ -16,9 +16,11 @@ ALONE: Final = Company()
 _NOTHING: Final = (None, EMPTY)
 
 
-@dataclass(frozen=True, slots=True)
-class Around:
-    """What a decision takes from around the screening, at the moment of the check."""
+class Around(NamedTuple):
+    """What a decision takes from around the screening, at the moment of the check.
+
+    A tuple, because one is made for every check.
+    """
 
     at: datetime
     day: date
@@ -102,6 +104,9 @@ def told(
 ) -> Mapping[str, object]:
     """See `Told`; mostly nothing. Whatever is left out here cannot be replayed."""
     company, carried = around.company, None if begins_with in _NOTHING else begins_with
+    found = around.prior_hold or around.open_case or around.marks
+    if not found and company is ALONE and around.received is NOWHERE and carried is None:
+        return {}
     known = {
         "prior_hold": around.prior_hold,
         "open_case": around.open_case,
