@@ -22,6 +22,7 @@ TYPES = {
     "json": "application/json",
     "svg": "image/svg+xml",
     "webmanifest": "application/manifest+json",
+    "wasm": "application/wasm",
 }
 """The kinds of files that are handed out by name, by their endings."""
 

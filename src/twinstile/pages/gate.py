@@ -8,6 +8,8 @@ import hashlib
 import json
 from collections.abc import Mapping
 from functools import cache
+from importlib.resources.abc import Traversable
+from pathlib import Path
 from typing import Final
 
 from fastapi import APIRouter
@@ -15,6 +17,7 @@ from fastapi.responses import Response
 
 from twinstile.arrivals.types import ALERTS
 from twinstile.pages import assets, catalogue
+from twinstile.platform.web import Home
 from twinstile.policy.areas import Level, Relation
 from twinstile.screening import claims, machine, rules
 from twinstile.screening.claim_words import Tristate
@@ -28,6 +31,10 @@ SPOKEN: Final = "gate."
 ELSEWHERE: Final = ("/pages/favicon.svg", "/pages/words.js")
 """Files of all pages that this one needs."""
 WORKER: Final = "sw.js"
+DECODER: Final = "decoder.js"
+"""What the tablet asks an add-on for: `detect(image)` gives the texts of the codes in it."""
+NO_DECODER: Final = b"export const detect = null;\n"
+WITH_WASM: Final = "script-src 'self' 'wasm-unsafe-eval'"
 PAGE: Final = assets.OWN / "gate" / "index.html"
 _worker: Final = assets.OWN / "gate" / WORKER
 FILES: Final = {
@@ -94,10 +101,19 @@ def _words_file() -> bytes:
 
 
 @cache
-def _worker_script() -> bytes:
+def _addon(folder: Path) -> Mapping[str, Traversable]:
+    """The operator's own files that read codes; nothing where there is no such folder."""
+    return assets.handed_out(folder) if folder.is_dir() else {}
+
+
+@cache
+def _worker_script(folder: Path) -> bytes:
     """The service worker, which fetches the files anew when any of them has changed."""
     held = {name: file.read_bytes() for name, file in FILES.items()}
     held |= {name: made() for name, made in MADE.items()}
+    addon = {DECODER: NO_DECODER}
+    addon |= {name: file.read_bytes() for name, file in _addon(folder).items()}
+    held |= {f"addon/{name}": content for name, content in addon.items()}
     held |= {"": PAGE.read_bytes(), WORKER: _worker.read_bytes()}
     version = hashlib.sha256()
     for name in sorted(held):
@@ -113,19 +129,30 @@ MADE: Final = {"tables.js": _tables_script, "words.json": _words_file}
 
 
 @router.get("/")
-async def read_page() -> Response:
+async def read_page(home: Home) -> Response:
+    wasm = any(name.endswith(".wasm") for name in _addon(home.settings.decoder_path))
     return assets.page(
         "gate/index.html",
-        *(f"{of}-src 'self'" for of in ("script", "style", "img", "connect", "manifest")),
-        "worker-src 'self'",
+        WITH_WASM if wasm else "script-src 'self'",
+        *(f"{of}-src 'self'" for of in ("style", "img", "connect", "manifest", "worker")),
     )
 
 
 @router.get(f"/{WORKER}")
-async def read_worker() -> Response:
-    answer = assets.content(_worker_script(), "text/javascript", "connect-src 'self'")
+async def read_worker(home: Home) -> Response:
+    script = _worker_script(home.settings.decoder_path)
+    answer = assets.content(script, "text/javascript", "connect-src 'self'")
     answer.headers["cache-control"] = "no-cache"
     return answer
+
+
+@router.get("/addon/{name}")
+async def read_addon(home: Home, name: str) -> Response:
+    """A file of the add-on; without one, a decoder that says there is none."""
+    found = _addon(home.settings.decoder_path)
+    if name == DECODER and name not in found:
+        return assets.content(NO_DECODER, "text/javascript")
+    return assets.of(found, name)
 
 
 @router.get("/{name}")

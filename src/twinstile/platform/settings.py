@@ -129,6 +129,11 @@ class Settings(BaseSettings):
         description="where trust lists are fetched, in TOML; trust.toml in the data folder "
         "unless set, and nowhere where there is no such file",
     )
+    decoder_dir: Path | None = Field(
+        default=None,
+        description="an add-on that reads codes for the camera of a tablet whose browser "
+        "cannot; decoder in the data folder unless set, and none where there is no such folder",
+    )
     metrics_token: SecretStr | None = Field(
         default=None,
         min_length=16,
@@ -257,6 +262,11 @@ class Settings(BaseSettings):
     def trust_path(self) -> Path:
         """Where the sources of trust lists are told."""
         return (self.trust_file or self.data_path / "trust.toml").expanduser().absolute()
+
+    @property
+    def decoder_path(self) -> Path:
+        """Where an add-on that reads codes on tablets is."""
+        return (self.decoder_dir or self.data_path / "decoder").expanduser().absolute()
 
     @property
     def audit_path(self) -> Path:

@@ -27,6 +27,7 @@ const tablet = {
   /** @type {{told: any, etag: string | null, fetched: number} | null} */ state: null,
   /** @type {boolean | null} */ up: null,
   /** @type {import("./certificate.js").Trust | null} */ trust: null,
+  /** @type {import("./camera.js").Detect | null} */ detect: null,
   waiting: 0,
   /** On their way to the disk. */ unsaved: 0,
 };
@@ -45,6 +46,15 @@ const lane = new Lane({
       tablet.unsaved -= 1;
     }
     tablet.sender?.nudge();
+  },
+});
+
+const eye = new camera.Eye(/** @type {HTMLVideoElement} */ (at("sight")), {
+  take: (text) => lane.typed(text),
+  several: () => view.notice(words.say("several-codes"), true),
+  changed(open, why) {
+    view.showEye(open, eye.lamp);
+    if (why) view.notice(words.say(why), true);
   },
 });
 
@@ -169,10 +179,17 @@ const pressed = (id, run) => at(id).addEventListener("click", run);
 function wire() {
   listen(/** @type {HTMLInputElement} */ (at("scan")), (line, moment) => lane.typed(line, moment));
   at("reader").addEventListener("submit", (event) => event.preventDefault());
+  pressed("open-eye", () => (at("eye").hidden && tablet.detect ? eye.open(tablet.detect) : eye.close()));
+  pressed("close-eye", () => eye.close());
+  pressed("light", async () => {
+    const on = await eye.light(at("light").getAttribute("aria-pressed") !== "true");
+    at("light").setAttribute("aria-pressed", String(on));
+  });
+  window.addEventListener("pagehide", () => eye.close());
   pressed("photograph", () => at("picture").click());
   at("picture").addEventListener("change", async () => {
     const [picture] = at("picture").files;
-    const text = picture && (await camera.read(picture).catch(() => null));
+    const text = picture && (await camera.read(picture, tablet.detect).catch(() => null));
     at("picture").value = "";
     if (text) lane.typed(text);
     else view.notice(words.say("no-code"), true);
@@ -216,6 +233,7 @@ function wire() {
     labelled();
   });
   pressed("sign-out", async () => {
+    eye.close();
     at("more-dialog").close();
     await tablet.kept?.keep("ended", tablet.me?.shift_id ?? null);
     await entry.signOut();
@@ -240,7 +258,7 @@ function wire() {
     },
   });
   window.addEventListener("online", refresh);
-  document.addEventListener("visibilitychange", () => document.hidden || refresh());
+  document.addEventListener("visibilitychange", () => (document.hidden ? eye.close() : refresh()));
 }
 
 async function start() {
@@ -250,6 +268,10 @@ async function start() {
   if (!window.isSecureContext || !navigator.serviceWorker) return view.notice(words.say("insecure"), true);
   if (!(await entry.alone())) return at("elsewhere").showModal();
   await entry.worker();
+  camera.detector().then((detect) => {
+    tablet.detect = detect;
+    at("open-eye").hidden = !detect;
+  });
   const hubId = localStorage.getItem("gate.hub");
   if (hubId) {
     await openHub(hubId);

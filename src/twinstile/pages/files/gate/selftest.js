@@ -7,10 +7,10 @@ import { say } from "./words.js";
 
 /**
  * Names of what was tested, each with what was found.
- * @param {{kept: import("./store.js").Store | null, waiting: number}} tablet
+ * @param {{kept: import("./store.js").Store | null, waiting: number, detect: import("./camera.js").Detect | null}} tablet
  * @returns {Promise<[name: string, value: string][]>}
  */
-export async function run({ kept, waiting }) {
+export async function run({ kept, waiting, detect }) {
   const began = performance.now();
   await kept?.keep("selftest", { at: Date.now() });
   const written = performance.now() - began;
@@ -24,7 +24,7 @@ export async function run({ kept, waiting }) {
     ["test-durable", time(durable ?? written)],
     ["test-verdict", shown === null ? "–" : time(shown)],
     ["test-sound", yes(audible())],
-    ["test-camera", yes("BarcodeDetector" in window)],
+    ["test-camera", yes(detect)],
     ["test-line", line === null ? say("offline") : time(line)],
     ["test-unsent", String(waiting)],
   ];

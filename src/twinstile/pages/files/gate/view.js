@@ -93,6 +93,14 @@ export function showLane(lane, fetched, listed, now) {
   at("ages").dataset.old = String(fetched === null || now - fetched > OLD_MS);
 }
 
+/** What the camera sees, and its light if it has one. @param {boolean} open @param {boolean} lamp */
+export function showEye(open, lamp) {
+  at("eye").hidden = !open;
+  at("open-eye").setAttribute("aria-expanded", String(open));
+  at("light").hidden = !lamp;
+  at("light").setAttribute("aria-pressed", "false");
+}
+
 /** @param {[name: string, value: string][]} rows */
 export function showSelfTest(rows) {
   at("selftest-rows").replaceChildren(
