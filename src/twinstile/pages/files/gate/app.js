@@ -34,6 +34,7 @@ const tablet = {
 
 const lane = new Lane({
   settings,
+  up: () => tablet.up !== false,
   look: (text, document) => look(text, document, tablet.trust, tablet.up === false),
   async add(kind, id, body) {
     if (!tablet.kept) throw new Error("closed");

@@ -6,12 +6,17 @@
  *
  * @typedef {{value: number, unit: "C" | "F", method: string}} Temperature
  * @typedef {{temperature?: Temperature, credential?: string, credentialKind?: string,
+ *   pass?: string, declared?: boolean,
  *   identity?: string, method?: string, illness?: boolean, emergency?: string,
  *   claims?: import("./claims.js").Claims}} Brought what a check will hold
+ *   `declared`: the service says that the pass counts for this person; what it says is told nobody
  * @typedef {{document: import("./scan.js").Document | null, key: string, brought: Brought,
  *   last: Brought, state: string, evidence: import("./decide.js").Evidence, marks: string[],
- *   decision: import("./decide.js").Decision | null, recorded: boolean, open: boolean}} Person
- *   `open`: something of them is in no fact yet
+ *   decision: import("./decide.js").Decision | null, recorded: boolean, open: boolean,
+ *   told: Told | null, standing: string | null}} Person
+ *   `open`: something of them is in no fact yet; `told`: what the service sees besides, and
+ *   `standing`: what became of the pass they showed
+ * @typedef {{verdict: string, texts: string[]}} Told
  */
 import { TERMINAL, VERDICTS } from "./tables.js";
 import { NOTHING, decide, joined } from "./decide.js";
@@ -33,17 +38,22 @@ export const NOBODY = {
   decision: null,
   recorded: false,
   open: false,
+  told: null,
+  standing: null,
 };
 
 /** @param {import("./scan.js").Document} document */
 export const keyOf = (document) => `${document.kind} ${recognised(document)}`;
 
+/** Whether it is known of whom facts are: by a document, or by the pass of a declaration. @param {Person} person */
+export const known = (person) => Boolean(person.document || person.brought.pass || person.last.pass);
+
 /** Whether somebody stands here of whom anything is known. @param {Person} person */
 export const present = (person) => person.open || person.recorded;
 
-/** A fever or another alarm of somebody without a document: the lane waits. @param {Person} person */
+/** A fever or another alarm of nobody known: the lane waits. @param {Person} person */
 export const unpaired = (person) =>
-  person.open && !person.document && !person.brought.emergency &&
+  person.open && !known(person) && !person.brought.emergency &&
   Boolean(person.decision) && !INCOMPLETE.includes(person.decision?.outcome ?? "");
 
 /**
@@ -55,20 +65,23 @@ export const unpaired = (person) =>
 export function belongs(person, scanned, order, again) {
   if (scanned.what === "document") {
     if (person.document) return keyOf(scanned.document) === person.key ? "same" : "new";
+    if (person.recorded && !person.open && known(person)) return again ? "same" : "new";
     return present(person) ? "same" : "new";
   }
   if (again && present(person)) return "same";
-  if (scanned.what === "credential") return person.open ? "same" : "new";
+  if (scanned.what === "pass" && person.open && ![undefined, scanned.code].includes(person.brought.pass)) return "nobody";
+  if (scanned.what === "credential" || scanned.what === "pass") return person.open ? "same" : "new";
   const measured = Boolean(person.brought.temperature);
   if (order === "temp-first") return person.open && !measured ? "same" : "new";
-  return person.open && person.document && !measured ? "same" : "nobody";
+  return person.open && known(person) && !measured ? "same" : "nobody";
 }
 
 /** The person with something more. A finished passage begins anew, with all that was seen in it. @param {Person} person @param {Brought} more @returns {Person} */
 export function bring(person, more) {
   const ended = person.recorded && !person.open && TERMINAL.includes(person.state);
-  const base = ended ? { ...person, state: START, evidence: NOTHING, brought: person.last } : person;
-  return { ...base, brought: { ...base.brought, ...more }, open: true };
+  const base = ended ? { ...person, state: START, evidence: NOTHING, brought: person.last, told: null } : person;
+  const told = base.told?.verdict === "UNKNOWN" ? null : base.told; // something was missing, and comes now
+  return { ...base, brought: { ...base.brought, ...more }, open: true, told };
 }
 
 /** @param {Person} person @param {import("./scan.js").Document} document @param {string} method @param {string[]} marks @returns {Person} */
@@ -102,7 +115,8 @@ export function recorded(person) {
 
 /** What rules read of it. @param {Brought} brought @returns {Partial<import("./decide.js").Evidence>} */
 function coarse(brought) {
-  const { temperature, credential, identity, illness, emergency, claims } = brought;
+  const { temperature, credential, identity, illness, emergency, declared } = brought;
+  const claims = declared ? { ...brought.claims, declared } : brought.claims;
   /** @type {[number, string, null][]} */
   const readings = temperature ? [[tenths(temperature.value, temperature.unit), temperature.method, null]] : [];
   return {
@@ -120,22 +134,16 @@ function coarse(brought) {
  * @param {Person} person @param {{lane_id: string, observed_at: string}} where
  */
 export function check(person, where) {
-  const { brought, document, decision } = person;
+  const { brought, decision } = person;
   const { claims = {} } = brought;
   return {
     ...where,
     offline: true,
     decided: decision && { verdict: decision.verdict, policy_version: decision.policy_version },
+    ...shown(person),
     ...(brought.temperature && { temperature: brought.temperature }),
     ...(brought.credential && {
       credential: { status: brought.credential, kind: brought.credentialKind ?? "HEALTH_CODE" },
-    }),
-    ...((document || brought.identity) && {
-      identity: {
-        ...(document && { document }),
-        result: brought.identity ?? person.last.identity ?? "MATCH",
-        method: brought.method ?? person.last.method ?? "READER",
-      },
     }),
     ...(brought.illness && { illness: true }),
     ...(brought.emergency && { emergency: brought.emergency }),
@@ -150,6 +158,27 @@ export function check(person, where) {
     }),
   };
 }
+
+/** Of a check: who it is, by whatever was shown for it. @param {Person} person */
+function shown({ brought, last, document }) {
+  const pass = brought.pass ?? (document ? undefined : last.pass);
+  return {
+    ...((document || brought.identity) && {
+      identity: {
+        ...(document && { document }),
+        result: brought.identity ?? last.identity ?? "MATCH",
+        method: brought.method ?? last.method ?? "READER",
+      },
+    }),
+    ...(pass && { pass_code: pass }),
+  };
+}
+
+/**
+ * The check that asks what a pass says while the rest is still being read: nothing is decided by it.
+ * @param {Person} person @param {{lane_id: string, observed_at: string}} where
+ */
+export const asking = (person, where) => ({ ...where, ...shown(person) });
 
 /** The more cautious of two verdicts. @param {string} one @param {string} other */
 export const worse = (one, other) => (VERDICTS.indexOf(other) > VERDICTS.indexOf(one) ? other : one);

@@ -21,9 +21,10 @@ const REMEMBERED = 50;
  */
 export class Lane {
   /**
+   * `up`: whether there is a line
    * @param {{add: (kind: string, id: string, body: any) => Promise<void>,
    *   look: (text: string, document: import("./scan.js").Document | null) => Promise<{status: string, kind: string}>,
-   *   settings: () => Settings}} needs
+   *   settings: () => Settings, up: () => boolean}} needs
    */
   constructor(needs) {
     this.needs = needs;
@@ -91,7 +92,7 @@ export class Lane {
   undo() {
     return this.#queue(async () => {
       const { person } = this;
-      if (!person.recorded || !person.document) return view.notice(say("nobody"));
+      if (!person.recorded || !front.known(person)) return view.notice(say("nobody"));
       this.person = front.bring({ ...person, last: {} }, { identity: "NOT_CHECKED" });
       this.stopped = false;
       this.#settle(performance.now(), true);
@@ -113,15 +114,41 @@ export class Lane {
     this.shown.delete(item.id);
     const here = known.key === this.person.key && known.key !== "";
     if (here && !this.person.open) this.person = { ...this.person, state: item.check.state };
+    const standing = item.check.declaration ? this.#declared(item.check.declaration, known, here) : "";
     const verdict = front.worse(known.verdict, item.check.verdict);
-    if (verdict === known.verdict) return;
+    if (verdict === known.verdict) return standing && view.notice(standing, true);
     const texts = item.check.reasons.map((/** @type {any} */ one) => one.text);
     play(verdict);
     if (here) {
       this.stopped = verdict === "STOP";
-      view.showVerdict(verdict, texts, this.stopped);
+      this.person = { ...this.person, told: { verdict, texts } };
+      this.#paint();
     }
-    view.notice([say("server-says", { person: known.label, verdict: say(verdict) }), ...texts].join(" · "), true);
+    const says = say("server-says", { person: known.label, verdict: say(verdict) });
+    view.notice([says, ...texts, standing].filter(Boolean).join(" · "), true);
+  }
+
+  /**
+   * What became of a pass: the words for it, if an officer has to know.
+   * @param {{standing: string, help: boolean}} told @param {{label: string}} known @param {boolean} here
+   */
+  #declared({ standing, help }, { label }, here) {
+    if (here) {
+      this.person = { ...this.person, standing };
+      if (standing === "COUNTED") this.#counts(this.person.key);
+      view.showPerson(this.person);
+    }
+    if (standing !== "COUNTED") return say("pass-says", { person: label, standing: say(view.STANDINGS[standing]) });
+    return help ? say("wants-help", { person: label }) : "";
+  }
+
+  /** A declaration was made, if nothing else is known of it. @param {string} key of whom */
+  #counts(key) {
+    return this.#queue(() => {
+      if (this.person.key !== key || !this.person.open) return;
+      this.person = front.bring(this.person, { declared: true });
+      this.#settle(performance.now(), false, true);
+    });
   }
 
   /** Draw everything again, in the language chosen now. */
@@ -145,13 +172,23 @@ export class Lane {
       return view.notice(say("acknowledge-first"), true);
     }
     if (owner !== "same" && front.unpaired(this.person)) return this.#unpaired();
-    if (owner === "nobody" && scanned.what === "temperature") return this.#loose(scanned, at);
+    if (owner === "nobody") return scanned.what === "temperature" ? this.#loose(scanned, at) : view.notice(say("pass-second"), true);
     if (owner === "new") await this.#leave();
     this.again = false;
     view.at("again").setAttribute("aria-pressed", "false");
     view.notice("");
     await this.#add(scanned);
     this.#settle(at);
+    if (scanned.what === "pass" || scanned.what === "document") this.#ask();
+  }
+
+  /** Have the pass looked at while the rest is read, if somebody is here whom it may count for. */
+  #ask() {
+    const { person } = this;
+    const { open, document, brought, standing } = person;
+    if (!open || !document || !brought.pass || standing !== null || !this.needs.up()) return;
+    this.person = { ...person, standing: "ASKED" };
+    this.#keep(person, front.asking(person, this.#where()), "UNKNOWN");
   }
 
   /** @param {import("./scan.js").Scanned} scanned */
@@ -161,6 +198,9 @@ export class Lane {
       this.person = front.named(this.person, scanned.document, scanned.method, marks);
     } else if (scanned.what === "temperature") {
       this.person = front.bring(this.person, { temperature: this.#measured(scanned) });
+    } else if (scanned.what === "pass") {
+      const person = front.bring(this.person, { pass: scanned.code, declared: false });
+      this.person = { ...person, key: person.key || scanned.code, standing: null };
     } else if (scanned.what === "credential") {
       this.person = front.bring(this.person, { credential: "PENDING", credentialKind: "HEALTH_CODE" });
       this.#look(scanned.text);
@@ -208,7 +248,7 @@ export class Lane {
 
   /** Let go of the person in front: a check half done is a fact as well, if it is somebody's. */
   async #leave() {
-    if (this.person.open && this.person.document && this.person.decision) this.#record();
+    if (this.person.open && front.known(this.person) && this.person.decision) this.#record();
     this.#reset();
   }
 
@@ -220,18 +260,19 @@ export class Lane {
     view.notice("");
   }
 
-  /** Decide, show, then record if that is all there will be. @param {number} at @param {boolean} force */
-  #settle(at, force = false) {
+  /** Decide, show, then record if that is all there will be. @param {number} at @param {boolean} force @param {boolean} quiet */
+  #settle(at, force = false, quiet = false) {
     if (!this.knowledge) return;
     const { policy, days, direction } = this.knowledge;
     const now = Date.now();
     const { person, record } = front.settle(this.person, policy, { at: now, day: days.format(now), direction });
     this.person = person;
-    this.stopped = person.decision?.verdict === "STOP";
+    const verdict = person.decision && (this.#more(person.decision.verdict)?.verdict ?? person.decision.verdict);
+    this.stopped = verdict === "STOP";
     this.#paint();
     view.showPerson(person);
     if (front.unpaired(person)) this.#unpaired();
-    else if (person.decision) play(person.decision.verdict);
+    else if (verdict && !quiet) play(verdict);
     measure.painted(at);
     if (record || force) this.#record();
   }
@@ -239,19 +280,33 @@ export class Lane {
   #paint() {
     const { decision } = this.person;
     const texts = this.knowledge ? view.reasons(decision, this.knowledge.policy) : [];
-    view.showVerdict(decision?.verdict ?? null, texts, this.stopped);
+    const told = decision && this.#more(decision.verdict);
+    view.showVerdict(told?.verdict ?? decision?.verdict ?? null, [...new Set([...(told?.texts ?? []), ...texts])], this.stopped);
     view.at("discard").hidden = !front.unpaired(this.person);
   }
 
+  /** What the service said of the person here, if that is more cautious. @param {string} verdict */
+  #more(verdict) {
+    const { told } = this.person;
+    return told && front.worse(verdict, told.verdict) !== verdict ? told : null;
+  }
+
+  #where() {
+    return { lane_id: this.knowledge?.lane_id ?? "", observed_at: new Date().toISOString() };
+  }
+
   #record() {
-    const began = performance.now();
     const { person } = this;
-    const id = newId();
-    const where = { lane_id: this.knowledge?.lane_id ?? "", observed_at: new Date().toISOString() };
-    const body = front.check(person, where);
     this.person = front.recorded(person);
-    const label = person.document ? masked(person.document) : "–";
-    this.shown.set(id, { key: person.key, label, verdict: person.decision?.verdict ?? "UNKNOWN" });
+    this.#keep(person, front.check(person, this.#where()), person.decision?.verdict ?? "UNKNOWN");
+  }
+
+  /** A check on its way to the disk, remembered for its answer. @param {import("./front.js").Person} person @param {any} body @param {string} verdict as it is shown */
+  #keep(person, body, verdict) {
+    const began = performance.now();
+    const id = newId();
+    const label = person.document ? masked(person.document) : person.key ? `…${person.key.slice(-4)}` : "–";
+    this.shown.set(id, { key: person.key, label, verdict });
     for (const old of [...this.shown.keys()].slice(0, -REMEMBERED)) this.shown.delete(old);
     const stored = this.needs.add("check", id, body).then(
       () => measure.note("durable", performance.now() - began),

@@ -1,12 +1,14 @@
 // @ts-check
 /**
- * What a reader has typed: a document, a temperature or a health credential. Pure.
+ * What a reader has typed: a document, a temperature, a health credential or the pass of a
+ * traveller's declaration. Pure.
  *
  * @typedef {{kind: string, number?: string, mrz?: string[], name?: string, issuer?: string}} Document
  *   as the service takes it
  * @typedef {{what: "document", document: Document, method: string}
  *   | {what: "temperature", value: number, unit: "C" | "F"}
  *   | {what: "credential", text: string}
+ *   | {what: "pass", code: string}
  *   | {what: "more", lines: string[]}
  *   | {what: "unreadable", why: "number" | "range" | "text"}} Scanned
  */
@@ -16,6 +18,9 @@ const TEMPERATURE = /^T?[:=]? ?([0-9]{2,3}(?:[.,][0-9]{1,2})?) ?°?([CF])?$/i;
 const ZONE_LINE = /^[A-Z0-9<]{30,44}$/;
 /** Lines of a zone by their length: ICAO Doc 9303 parts 5, 6 and 4. @type {Record<number, number>} */
 const ZONES = { 30: 3, 36: 2, 44: 2 };
+/** The square of a declaration, or the eight digits of its slip: `declared/codes.py`. */
+const PASS = /^TWD1[A-Z2-7]{26}$/;
+const SLIP = /^([0-9]{4})[ -]?([0-9]{4})$/;
 const CERTIFICATE = /^(HC1:|shc:|\{|eyJ)/;
 const MOST_TEXT = 7089;
 const [MIN_C, MAX_C] = [30, 45];
@@ -29,6 +34,10 @@ export function read(typed, held = []) {
   if (CERTIFICATE.test(code) && code.length <= MOST_TEXT) return { what: "credential", text: code };
   const text = unescaped(typed).trim();
   const line = text.toUpperCase().replaceAll(" ", "");
+  if (PASS.test(line)) return { what: "pass", code: line };
+  const digits = SLIP.exec(text)?.slice(1).join("");
+  if (digits && guarded(digits)) return { what: "pass", code: digits };
+  if (digits && digits !== text) return { what: "unreadable", why: "number" };
   const lines = [...held, line];
   if (ZONES[line.length] && ZONE_LINE.test(line) && lines.every((one) => one.length === line.length)) {
     if (held.length || /^[PVIAC]/.test(line)) {
@@ -61,6 +70,13 @@ export function checkCharacter(number) {
   let sum = 0;
   for (let i = 0; i < 17; i += 1) sum += Number(number[i]) * (2 ** (17 - i) % 11);
   return "10X98765432"[sum % 11];
+}
+
+/** Whether the last digit guards the others (ISO 7064, MOD 11,10). @param {string} digits */
+function guarded(digits) {
+  let product = 10;
+  for (const digit of digits.slice(0, -1)) product = (((Number(digit) + product) % 10 || 10) * 2) % 11;
+  return (11 - product) % 10 === Number(digits.at(-1));
 }
 
 /** @param {number} value @param {string | undefined} unit @returns {Scanned} */

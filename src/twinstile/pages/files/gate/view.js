@@ -7,6 +7,9 @@ import { age, other, say, worded } from "./words.js";
 /** @template {HTMLElement} [T=HTMLElement] @param {string} id @returns {T} */
 export const at = (id) => /** @type {T} */ (document.getElementById(id));
 
+/** What became of a pass, in words. @type {Record<string, string>} */
+export const STANDINGS = { COUNTED: "pass-counts", EXPIRED: "EXPIRED", OTHERS: "pass-others", UNKNOWN: "pass-unknown" };
+
 /** Circle, triangle, octagon, diamond, with a sign in each. @type {Record<string, [path: string, sign: string, y: string]>} */
 const SHAPES = {
   PASS: ["M50 6a44 44 0 1 0 .01 0z", "✓", "70"],
@@ -66,6 +69,8 @@ export function showPerson(person) {
     ? `${seen.temperature.value} °${seen.temperature.unit} · ${say(seen.temperature.method)}`
     : "–";
   at("seen-credential").textContent = seen.credential ? say(seen.credential) : "–";
+  const standing = STANDINGS[person.standing ?? ""] ?? "pass-shown";
+  at("seen-pass").textContent = seen.pass ? say(standing) : "–";
 }
 
 /** @param {string} text @param {boolean} loud */
