@@ -1,5 +1,6 @@
 """Database sessions seen and ended from outside, as its owner can."""
 
+import asyncio
 from collections.abc import Sequence
 
 from twinstile.opening import Place
@@ -28,6 +29,13 @@ async def count(place: Place, condition: str) -> int:
     assert row is not None
     number: int = row[0]
     return number
+
+
+async def until_one_waits(place: Place) -> None:
+    """Wait until a session waits for a lock, at most five seconds."""
+    async with asyncio.timeout(5):
+        while not await count(place, "wait_event_type = 'Lock'"):  # noqa: ASYNC110 # only the database knows
+            await asyncio.sleep(0.01)
 
 
 async def others(database: Database) -> list[int]:

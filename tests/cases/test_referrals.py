@@ -66,12 +66,6 @@ async def test_one_screening_named_twice_is_one_case(hub: Hub) -> None:
     assert numbers == ["20261124-001"] * 2
 
 
-async def _until_somebody_waits(place: Place) -> None:
-    async with asyncio.timeout(5):
-        while not await sessions.count(place, "wait_event_type = 'Lock'"):  # noqa: ASYNC110 # only the database knows
-            await asyncio.sleep(0.01)
-
-
 @pytest.mark.parametrize("later", [timedelta(0), timedelta(seconds=1)], ids=["day", "midnight"])
 async def test_who_comes_second_to_a_screening_waits_and_gets_the_first_ones_case(
     hub: Hub, place: Place, later: timedelta
@@ -82,7 +76,7 @@ async def test_who_comes_second_to_a_screening_waits_and_gets_the_first_ones_cas
         keys = hub.house.keys.of(hub.hub_id)
         await referrals.open_cases(tx, keys, hub.hub_id, SHANGHAI, [first], LATE_EVENING)
         coming = asyncio.create_task(open_all(hub, second, opening(), at=LATE_EVENING + later))
-        await _until_somebody_waits(place)
+        await sessions.until_one_waits(place)
     number, of_another = await coming
     assert number == "20261124-001"
     assert of_another > number

@@ -3,11 +3,18 @@
 import asyncio
 
 import people
+import pytest
+import sessions
 from declaring import ILL, OWN, correct, declare, report, show
 from hubs import Hub, open_hub
 from people import Json
 
+from twinstile.opening import Place
+from twinstile.platform import clock
 from twinstile.platform.roles import Role
+from twinstile.screening.claim_words import Symptom, Tristate
+from twinstile.screening.declared import codes, keeping
+from twinstile.screening.declared.types import Answers
 
 
 async def evidence(hub: Hub, told: Json) -> Json:
@@ -183,6 +190,63 @@ async def test_a_tablet_that_was_alone_hands_the_pass_over_later(hub: Hub) -> No
     (done,) = answer.json()["items"]
     assert (done["status"], done["check"]["verdict"]) == ("stored", "CHECK")
     assert done["check"]["declaration"]["standing"] == "COUNTED"
+
+
+async def hand_over(hub: Hub, *facts: Json) -> list[Json]:
+    """The checks of a tablet that was alone, as they are told after one batch."""
+    items = [
+        {"kind": "check", "id": str(people.new_id()), "counter": counter, "body": fact}
+        for counter, fact in enumerate(facts, 1)
+    ]
+    batch = {"sent_at": people.now(), "items": items}
+    for _ in range(5):
+        answer = await hub.client("device").post("/v1/facts:batch", json=batch)
+        if answer.status_code != 503:  # a tablet that is told to come again does
+            break
+    return [done["check"] for done in answer.json()["items"]]
+
+
+@pytest.mark.parametrize("named", [True, False], ids=["by its passage", "by its slip alone"])
+async def test_somebody_without_a_document_is_the_same_in_one_batch_as_in_two(
+    hub: Hub, named: bool
+) -> None:
+    given = await declare(hub, **ILL)
+    passage = {"screening_id": str(people.new_id())} if named else {}
+    shown = {"pass_code": given["pass_code"], "identity": None, "offline": True, **passage}
+    first, second = await hand_over(hub, people.fact(**shown), people.fact(**shown))
+    assert first["screening_id"] == second["screening_id"]
+    assert [str(one["declaration"]) for one in (first, second)] == [
+        str({"standing": "COUNTED", "help": False})
+    ] * 2
+
+
+async def test_a_passage_that_ended_in_the_batch_takes_its_declaration_along(hub: Hub) -> None:
+    given = await declare(hub)
+    shown = {"pass_code": given["pass_code"], "offline": True}
+    ended = people.fact(**shown, identity={"result": "MATCH"})
+    first, second = await hand_over(hub, ended, people.fact(**shown))
+    assert (first["state"], str(first["declaration"])[:25]) == (
+        "CLEARED",
+        "{'standing': 'COUNTED', '",
+    )
+    assert second["declaration"] == {"standing": "OTHERS", "help": False}
+
+
+async def test_a_correction_made_while_the_pass_is_read_counts(hub: Hub, place: Place) -> None:
+    given = await declare(hub)
+    known = codes.read_token(str(given["receipt"]))
+    assert known is not None
+    ill = Answers(frozenset({Symptom.COUGH}), Tristate.NO, fever_medicine=False, help=False)
+    keys = hub.house.keys.of(hub.hub_id)
+    async with hub.house.database.transaction() as tx:
+        await keeping.correct(tx, keys, hub.hub_id, known[1], 1, ill, clock.now())
+        reading = asyncio.create_task(
+            hand_over(hub, people.fact(pass_code=given["pass_code"], offline=True))
+        )
+        await sessions.until_one_waits(place)
+    (told,) = await reading
+    assert told["declaration"] == {"standing": "COUNTED", "help": False}
+    assert told["verdict"] == "CHECK"
 
 
 async def test_who_falls_ill_after_passing_is_told_of_and_not_decided_anew(hub: Hub) -> None:

@@ -73,7 +73,7 @@ async def record(
     received = await stand.policies.received(tx, hub_id, revision)
     batch = Batch(policies, stand.zone, received)
     for check, situation in zip(checks, situations, strict=True):
-        batch.take(presented.joined(check, situation), situation)
+        batch.take(presented.joined(check, situation, batch.touched), situation)
         done = batch.done[-1]
         if done.status is not FactStatus.DUPLICATE:
             passage = batch.touched[done.screening_id]

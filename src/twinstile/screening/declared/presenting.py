@@ -7,7 +7,7 @@ square shown at two lanes at once counts for the first of the two people.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from typing import cast
+from typing import Protocol, cast
 from uuid import UUID
 
 from twinstile.identity.vault import day_key
@@ -17,17 +17,22 @@ from twinstile.screening.claims import NOTHING, Claims
 from twinstile.screening.declared import codes, keeping
 from twinstile.screening.declared.types import GOOD_FOR, Answers, Shown, Standing
 from twinstile.screening.facts import GateCheck, Situation
-from twinstile.screening.types import ReminderKind
+from twinstile.screening.types import ReminderKind, ScreeningState
 
-_READ = """
-SELECT d.declaration_id, d.day, d.revision, d.said_at, d.source, d.reminded_at IS NOT NULL,
-       d.person_id, d.screening_id, d.pass_digest, d.short_code, w.cipher
-FROM declaration d
+_LOCK = """
+SELECT declaration_id, day, revision, said_at, source, reminded_at IS NOT NULL,
+       person_id, screening_id, pass_digest, short_code
+FROM declaration
+WHERE hub_id = $1 AND (pass_digest = ANY($2::bytea[]) OR short_code = ANY($3::text[]))
+ORDER BY declaration_id
+FOR NO KEY UPDATE
+"""
+# A statement of its own: one that waits for a correction does not see the word it brings.
+_SAID = """
+SELECT w.declaration_id, w.cipher
+FROM unnest($2::uuid[], $3::int[]) AS d(declaration_id, revision)
 JOIN declaration_word w
-  ON w.hub_id = d.hub_id AND w.declaration_id = d.declaration_id AND w.revision = d.revision
-WHERE d.hub_id = $1 AND (d.pass_digest = ANY($2::bytea[]) OR d.short_code = ANY($3::text[]))
-ORDER BY d.declaration_id
-FOR NO KEY UPDATE OF d
+  ON w.hub_id = $1 AND w.declaration_id = d.declaration_id AND w.revision = d.revision
 """
 _BIND = """
 UPDATE declaration d SET presented_at = b.at, screening_id = b.screening_id,
@@ -36,6 +41,13 @@ FROM jsonb_to_recordset($2::jsonb) AS b(
     declaration_id uuid, screening_id uuid, person_id uuid, at timestamptz)
 WHERE d.hub_id = $1 AND d.declaration_id = b.declaration_id
 """
+
+
+class Stands(Protocol):
+    """A passage, as far as it matters whether it has ended."""
+
+    @property
+    def state(self) -> ScreeningState: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +83,18 @@ class Presented:
             return check
         return replace(check, screening_id=found.screening_id)
 
-    def joined(self, check: GateCheck, situation: Situation) -> GateCheck:
-        """The check with what the declaration says, if it counts for this person."""
+    def joined(
+        self, check: GateCheck, situation: Situation, touched: Mapping[UUID, Stands]
+    ) -> GateCheck:
+        """The check with what the declaration says, if it counts for this person.
+
+        `touched`: the passages of this batch as they stand after the checks before.
+        """
         if check.pass_code is None:
             return check
         found = self._known.get(check.pass_code)
-        standing = _standing(found, check, situation)
+        check = self.named(check)  # a check before may have been the first to show it
+        standing = _standing(found, check, situation, touched)
         if found is None or standing is not Standing.COUNTED:
             self.shown[check.id] = Shown(standing)
             return replace(check, evidence=check.evidence | {"pass": {"standing": standing}})
@@ -111,7 +129,12 @@ class Presented:
 NOBODYS = Presented({})
 
 
-def _standing(found: _Known | None, check: GateCheck, situation: Situation) -> Standing:
+def _standing(
+    found: _Known | None,
+    check: GateCheck,
+    situation: Situation,
+    touched: Mapping[UUID, Stands],
+) -> Standing:
     if found is None:
         return Standing.UNKNOWN
     if check.moment > found.said_at + GOOD_FOR:
@@ -120,17 +143,22 @@ def _standing(found: _Known | None, check: GateCheck, situation: Situation) -> S
     if found.person_id is not None and people:
         mine = found.person_id in people
     elif found.screening_id is not None:
-        mine = found.screening_id in _passages(situation)
+        mine = found.screening_id in _passages(check, situation, touched)
     else:
         mine = True
     return Standing.COUNTED if mine else Standing.OTHERS
 
 
-def _passages(situation: Situation) -> set[UUID]:
+def _passages(
+    check: GateCheck, situation: Situation, touched: Mapping[UUID, Stands]
+) -> set[UUID]:
     """The passages a check may be part of; one of nobody known ends with its end."""
     here = {situation.known.screening_id} if situation.known else set[UUID]()
-    earlier = (situation.named, situation.latest)
-    return here | {one.screening_id for one in earlier if one and not one.state.terminal}
+    read = (one for one in (situation.named, situation.latest) if one)
+    earlier: dict[UUID, Stands] = {one.screening_id: one for one in read}
+    if (named := check.screening_id) and named in touched:
+        earlier[named] = touched[named]
+    return here | {of for of, one in earlier.items() if not touched.get(of, one).state.terminal}
 
 
 def _with(check: GateCheck, found: _Known) -> GateCheck:
@@ -163,7 +191,7 @@ def _with(check: GateCheck, found: _Known) -> GateCheck:
 async def read(
     tx: Transaction, keys: KeyFiles, hub_id: str, checks: Sequence[GateCheck]
 ) -> Presented:
-    """The declarations these checks show; no statement where they show none.
+    """The declarations these checks show. Two statements, none where they show none.
 
     Raises `MasterUnavailable`. One whose key is destroyed is as unknown as one never made.
     """
@@ -172,16 +200,19 @@ async def read(
         return NOBODYS
     short = [code for code in shown if codes.is_short(code)]
     by_digest = {codes.pass_digest(code): code for code in shown}
-    rows = await tx.raw.fetch(_READ, hub_id, list(by_digest), short)
+    rows = await tx.raw.fetch(_LOCK, hub_id, list(by_digest), short)
+    place = [row[0] for row in rows], [row[2] for row in rows]
+    words = await tx.raw.fetch(_SAID, hub_id, *place) if rows else []
+    said: dict[UUID, bytes] = {of: cipher for of, cipher in words}  # noqa: C416 # of records
     known: dict[str, _Known] = {}
     for row in rows:
         declaration_id, day, revision, said_at, source, reminded = row[:6]
-        person_id, screening_id, digest, short_code, cipher = row[6:]
+        person_id, screening_id, digest, short_code = row[6:]
         try:
             key = await keys.obtain(day_key(cast("date", day)))
         except KeyDestroyed:
             continue
-        answers = keeping.opened(key, hub_id, declaration_id, revision, cipher)
+        answers = keeping.opened(key, hub_id, declaration_id, revision, said[declaration_id])
         one = _Known(
             declaration_id, said_at, source, reminded, answers, person_id, screening_id
         )
