@@ -4,7 +4,7 @@ The work of the retention job, and what a restore must do before the service ope
 """
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -120,11 +120,16 @@ async def retain(house: House, policies: Policies, hub_id: str, now: datetime) -
         await authorities.forget(tx, hub_id, today - timedelta(days=days), now)
         await feeds.forget(tx, hub_id, today - timedelta(days=days))
         await received.forget(tx, hub_id, today)
-    for room in (carrier_keys, notices, declarations):
+    first_kept = datetime.combine(today - timedelta(days=days), time(), zone)
+    for room, end in (
+        (carrier_keys, before),
+        (notices, before),
+        (declarations, first_kept),  # to the end of its last day, as its traveller was told
+    ):
         forgotten = room.BATCH
         while forgotten == room.BATCH:
             async with house.database.transaction() as tx:
-                forgotten = await room.forget(tx, hub_id, before)
+                forgotten = await room.forget(tx, hub_id, end)
     closed, forgotten = now - timedelta(days=figures.case_retention_days), contacts.BATCH
     while forgotten == contacts.BATCH:
         async with house.database.transaction() as tx:

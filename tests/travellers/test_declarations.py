@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from uuid import uuid4
 
 import pytest
@@ -197,10 +197,11 @@ async def test_a_declaration_ends_with_its_day(hub: Hub) -> None:
         f"{OWN}/appeals/{uuid4()}", json={"about": "OTHER", "text": "warum?"}
     )
     assert all(rows for rows in (await kept(hub)).values())
-    before = clock.now() + timedelta(days=13)
-    await destruction.retain(hub.house, Policies(), hub.hub_id, before)
+    last_day = date.fromisoformat(str(given["kept_until"]))
+    at = datetime.combine(last_day, time(23, 59), hub.house.settings.zone)
+    await destruction.retain(hub.house, Policies(), hub.hub_id, at)
     assert await report(hub, given)
-    await destruction.retain(hub.house, Policies(), hub.hub_id, before + timedelta(days=3))
+    await destruction.retain(hub.house, Policies(), hub.hub_id, at + MINUTE)
     assert await kept(hub) == {name: [] for name in TABLES}
     answer = await hub.service.client(str(given["receipt"])).get(OWN)
     assert refused(answer, 401, "unauthenticated") == []
