@@ -3,6 +3,7 @@
 import itertools
 import json
 from collections.abc import AsyncGenerator, Sequence
+from uuid import uuid4
 
 import people
 import pytest
@@ -17,7 +18,7 @@ from twinstile.identity import vault
 from twinstile.platform import clock
 from twinstile.platform.crypto import decrypt
 from twinstile.platform.roles import Role
-from twinstile.platform.web import House
+from twinstile.platform.web import OPEN_LIMIT, House
 
 pytestmark = pytest.mark.usefixtures("discreet_log")
 JSON = "application/json"
@@ -48,8 +49,14 @@ async def send(hub: Hub, target: Target, body: bytes, content_type: str = JSON) 
     return await client.request(target.method, target.path, content=body, headers=headers)
 
 
-@pytest.mark.parametrize("target", TARGETS, ids=str)
-@pytest.mark.parametrize("unreadable", UNREADABLE, ids=lambda bad: bad.name)
+@pytest.mark.parametrize(
+    ("target", "unreadable"),
+    [
+        pytest.param(target, bad, id=f"{bad.name}-{target}")
+        for target, bad in itertools.product(TARGETS, UNREADABLE)
+        if target.who or len(bad.body) <= OPEN_LIMIT  # what is longer nobody looks into
+    ],
+)
 async def test_a_body_that_cannot_be_read_is_refused_whole(
     quiet: Hub, target: Target, unreadable: Bytes
 ) -> None:
@@ -57,6 +64,18 @@ async def test_a_body_that_cannot_be_read_is_refused_whole(
     answer = await send(quiet, target, unreadable.body, unreadable.content_type)
     assert refused(answer, unreadable.status, unreadable.slug) == []
     assert await footprint(quiet) == before
+
+
+async def test_nobody_unknown_makes_the_service_read_much(quiet: Hub) -> None:
+    own = "/v1/declarations/own"
+    open_to_all = {(target.method, target.path) for target in TARGETS if target.who is None}
+    for method, path in {*open_to_all, ("PUT", own), ("PUT", f"{own}/appeals/{uuid4()}")}:
+        body, headers = b" " * OPEN_LIMIT + b"{}", {"content-type": JSON}
+        answer = await quiet.service.client().request(
+            method, path, content=body, headers=headers
+        )
+        told = answer.json()
+        assert (answer.status_code, told["max_bytes"]) == (413, OPEN_LIMIT), (method, path)
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=str)

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 from clocked import later
-from declaring import CALM, ILL, OWN, body, correct, declare, report
+from declaring import CALM, ILL, OWN, body, correct, declare, dispute, report
 from httpx2 import Response
 from hubs import Hub, open_hub
 from refusals import refused
@@ -214,6 +214,12 @@ async def test_with_the_key_of_the_day_goes_what_was_said(hub: Hub) -> None:
         keys.destroy(name)
     answer = await hub.service.client(str(given["receipt"])).get(OWN)
     assert refused(answer, 410, "gone-destroyed") == []
+
+
+async def test_the_longest_appeal_in_the_longest_spelling_is_taken(hub: Hub) -> None:
+    given, text = await declare(hub), "\U0001f9d1" * 1000
+    answer = await dispute(hub, given, text)
+    assert (answer.status_code, answer.json()["text"]) == (201, text)
 
 
 async def test_a_closed_hub_takes_none(hub: Hub) -> None:

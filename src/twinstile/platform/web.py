@@ -37,6 +37,8 @@ from twinstile.platform.modes import HubMode
 from twinstile.platform.settings import Settings
 
 BODY_LIMIT = 1 << 20
+OPEN_LIMIT = 16 << 10
+"""Of a body that is read before anybody knows who sends it."""
 TOKENS = (
     "A device token (from enrolment), a shift token (from signing in), a partner's access "
     "token, or a traveller's receipt."
@@ -77,10 +79,12 @@ class _Gated(Request):
 class GatedRoute(APIRoute):
     """A route that reads its body through `body.parse`, at most `limit` bytes of it.
 
-    Where a token is needed, nobody without one makes us read a body at all.
+    Where a token is needed, nobody without one makes us read a body at all. Where none is, or
+    what stands in its place is looked at later, it is `open_limit` bytes at most.
     """
 
     limit: ClassVar[int] = BODY_LIMIT
+    open_limit: ClassVar[int] = OPEN_LIMIT
 
     @override
     def get_route_handler(
@@ -89,6 +93,7 @@ class GatedRoute(APIRoute):
         inner = super().get_route_handler()
         takes_body = self.body_field is not None
         needed = rights(self.dependant)
+        limit = self.open_limit if needed is None else self.limit
         parameters = frozenset(_parameters(self.dependant))
 
         async def handle(request: Request) -> Response:
@@ -99,7 +104,7 @@ class GatedRoute(APIRoute):
             if request.scope["query_string"]:
                 check_query(request.url.query, parameters)
             gated = _Gated(request.scope, request.receive)
-            raw = await body.read(gated, self.limit)
+            raw = await body.read(gated, limit)
             gated.keep(raw)
             if takes_body and raw:
                 body.require_json(gated.headers.get("content-type", ""))

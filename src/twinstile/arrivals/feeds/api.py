@@ -210,7 +210,7 @@ async def replay_deliveries(
 class SignedRoute(GatedRoute):
     """A route for whoever signed: nobody else makes us read a body."""
 
-    limit: ClassVar[int] = MOST_BYTES
+    open_limit: ClassVar[int] = MOST_BYTES
 
     @override
     def get_route_handler(
