@@ -79,6 +79,20 @@ async def test_who_tries_digits_uses_up_the_quota(hub: Hub) -> None:
     assert all(answer.json()["declaration"] is None for answer in answers[:20])
 
 
+async def test_one_that_was_destroyed_is_looked_for_on_the_record_like_one_never_made(
+    hub: Hub,
+) -> None:
+    slip: Json = (await key_in(hub)).json()
+    keys = hub.house.keys.of(hub.hub_id)
+    for name in keys.names("day."):
+        keys.destroy(name)
+    destroyed, never = [await find(hub, code) for code in (slip["short_code"], "12345678")]
+    assert destroyed.status_code == 200, destroyed.text
+    told = [answer.json() for answer in (destroyed, never)]
+    assert [(one["declaration"], one["left"]) for one in told] == [(None, 19), (None, 18)]
+    assert {(read["outcome"], read["rows"]) for read in await reads(hub)} == {("NOTHING", 0)}
+
+
 async def test_nobody_finds_one_without_a_purpose(hub: Hub) -> None:
     given = await declare(hub)
     answer = await find(hub, given["pass_code"], purpose=None)

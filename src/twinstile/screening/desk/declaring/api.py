@@ -1,5 +1,6 @@
 """HTTP for the desk: declarations keyed for a traveller, found by their pass, and appeals."""
 
+import contextlib
 from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
@@ -12,6 +13,7 @@ from twinstile.identity.forms import DocumentForm
 from twinstile.platform import access, clock, events, paging
 from twinstile.platform.access import Action, Purpose, Why
 from twinstile.platform.auth import Principal, Scope
+from twinstile.platform.crypto import KeyDestroyed
 from twinstile.platform.db import Transaction
 from twinstile.platform.errors import (
     Conflict,
@@ -37,7 +39,7 @@ from twinstile.screening.declared.bodies import (
     Text,
 )
 from twinstile.screening.declared.keeping import Made, New
-from twinstile.screening.declared.types import About, Decided
+from twinstile.screening.declared.types import About, Answers, Decided, Head
 from twinstile.screening.desk import lookups
 from twinstile.screening.desk.lookups import Asked, ConsentBy
 from twinstile.screening.travellers import report
@@ -166,7 +168,7 @@ async def keyed(
     "/declarations:find",
     tags=["declarations"],
     summary="Find a declaration by its pass",
-    responses=documented(PurposeRequired, LookUpQuota, Gone),
+    responses=documented(PurposeRequired, LookUpQuota),
     openapi_extra=access.logged(Action.LOOK_UP),
 )
 async def find_declaration(
@@ -181,26 +183,30 @@ async def find_declaration(
     keys, code = home.keys.of(who.hub_id), codes.read_shown(body.pass_code)
 
     async def find(tx: Transaction, mine: Quota) -> FoundAnswer:
-        head = await keeping.find(tx, who.hub_id, code)
-        of = head.declaration_id if head else None
-        noted = await lookups.note(tx, asked, of, _SHOWN if head else (), 1 if head else 0)
-        seen = None
+        head, seen = await keeping.find(tx, who.hub_id, code), None
         if head is not None:
-            said = await keeping.answers(tx, keys, who.hub_id, head)
-            seen = SeenAnswer(
-                declaration_id=head.declaration_id,
-                source=DeclarationSource(head.source),
-                language=head.language,
-                made_at=head.made_at,
-                good_until=head.good_until,
-                answers=AnswersTold.of(said),
-                presented_at=head.presented_at,
-                screening_id=head.screening_id,
-            )
+            # whether it was destroyed or never there, the look-up is used up and on the record
+            with contextlib.suppress(KeyDestroyed):
+                seen = _seen(head, await keeping.answers(tx, keys, who.hub_id, head))
+        of, shown = (seen.declaration_id, _SHOWN) if seen else (None, ())
+        noted = await lookups.note(tx, asked, of, shown, len(shown))
         return FoundAnswer(lookup_id=noted, declaration=seen, left=mine.left - 1)
 
     response.headers["Cache-Control"] = "no-store"
     return await lookups.within_quota(home.database, asked, find)
+
+
+def _seen(head: Head, said: Answers) -> SeenAnswer:
+    return SeenAnswer(
+        declaration_id=head.declaration_id,
+        source=DeclarationSource(head.source),
+        language=head.language,
+        made_at=head.made_at,
+        good_until=head.good_until,
+        answers=AnswersTold.of(said),
+        presented_at=head.presented_at,
+        screening_id=head.screening_id,
+    )
 
 
 class ListedAppeal(Answer):
