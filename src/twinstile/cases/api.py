@@ -25,7 +25,6 @@ from twinstile.cases.bodies import (
     DispositionAnswer,
     DispositionBody,
     PersonAnswer,
-    RevealBody,
     TransitionAnswer,
     TransitionBody,
     shown_care,
@@ -47,7 +46,7 @@ from twinstile.cases.tables import (
 from twinstile.cases.types import CaseState
 from twinstile.identity import documents, names, vault
 from twinstile.platform import access, clock, events, paging
-from twinstile.platform.access import Action, Look
+from twinstile.platform.access import Action, Look, Why
 from twinstile.platform.auth import Principal, Scope
 from twinstile.platform.db import Transaction
 from twinstile.platform.errors import (
@@ -296,7 +295,7 @@ async def read_person(
     openapi_extra=access.logged(Action.REVEAL),
 )
 async def reveal_person(
-    case_id: UUID, body: RevealBody, tx: Tx, home: Home, who: Identifier, response: Response
+    case_id: UUID, body: Why, tx: Tx, home: Home, who: Identifier, response: Response
 ) -> PersonAnswer:
     """Name and number of the patient. Who read them, when and what for is recorded first."""
     purpose = access.stated(Action.REVEAL, body.purpose, body.reason)

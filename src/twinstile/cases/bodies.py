@@ -20,7 +20,7 @@ from twinstile.cases.types import (
     Wait,
 )
 from twinstile.identity.types import DocumentKind
-from twinstile.platform.access import IDENTIFIED, Purpose, Why
+from twinstile.platform.access import IDENTIFIED
 from twinstile.platform.fields import Answer, Body, Line, Moment, ServiceDay, Slug, Word
 from twinstile.policy.vocabulary import SYMPTOMS
 
@@ -236,14 +236,6 @@ class CaseWhole(CaseAnswer):
     waits: list[WaitAnswer] = Field(description="the next first")
     alarms: list[AlarmAnswer] = Field(
         description="further alarms that joined this case; oldest first, at most the last 100"
-    )
-
-
-class RevealBody(Why):
-    purpose: Purpose | None = Field(
-        default=None,
-        description="without one that fits: 403 `purpose-required`",
-        examples=["TREATMENT"],
     )
 
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Annotated
 from uuid import UUID
 
 from pydantic import Field
@@ -107,12 +108,19 @@ PURPOSES: Mapping[Action, frozenset[Purpose]] = {
 """What each action may be for."""
 
 
-class Why(Body):
-    """Why data about people are wanted: part of every request for them."""
+Wanted = Annotated[
+    Purpose | None,
+    Field(
+        description="without one that fits: 403 `purpose-required`",
+        examples=["SUBJECT_REQUEST"],
+    ),
+]
 
-    purpose: Purpose | None = Field(
-        default=None, description="without one that fits: 403 `purpose-required`"
-    )
+
+class Why(Body):
+    """Why data about people are wanted: a request for them, or part of it."""
+
+    purpose: Wanted = None
     reason: Line | None = Field(
         default=None, description="in words, without personal data; EMERGENCY needs one"
     )

@@ -8,13 +8,12 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
-from twinstile.cases.bodies import RevealBody
 from twinstile.cases.reporting import card, duties
 from twinstile.cases.reporting.duties import Suspected
 from twinstile.cases.reporting.types import CaseClass, Within
 from twinstile.identity.types import DocumentKind
 from twinstile.platform import access, clock, paging
-from twinstile.platform.access import Action, Look
+from twinstile.platform.access import Action, Look, Why
 from twinstile.platform.auth import Principal, Scope
 from twinstile.platform.db import Transaction
 from twinstile.platform.errors import (
@@ -175,7 +174,7 @@ async def read_card(
     openapi_extra=access.logged(Action.REVEAL),
 )
 async def reveal_card(
-    case_id: UUID, body: RevealBody, tx: Tx, home: Home, who: Identifier, response: Response
+    case_id: UUID, body: Why, tx: Tx, home: Home, who: Identifier, response: Response
 ) -> CardAnswer:
     """The card as the clinic files it, e.g. for `LEGAL_DUTY`. The reading is recorded first."""
     purpose = access.stated(Action.REVEAL, body.purpose, body.reason)

@@ -13,10 +13,9 @@ from fastapi import APIRouter, Header, Path, Query, Response
 from pydantic import Field
 from sqlalchemy import RowMapping
 
-from twinstile.cases.bodies import RevealBody
 from twinstile.identity.types import DocumentKind
 from twinstile.platform import access, clock
-from twinstile.platform.access import Action
+from twinstile.platform.access import Action, Why
 from twinstile.platform.auth import Principal, Scope
 from twinstile.platform.errors import (
     Forbidden,
@@ -196,7 +195,7 @@ async def read_contact_list(
 async def reveal_contact(
     list_id: UUID,
     number: Annotated[int, Path(ge=1, le=tracing.MOST)],
-    body: RevealBody,
+    body: Why,
     tx: Tx,
     home: Home,
     who: Annotated[Principal, caller(Scope.CONTACTS_REVEAL)],

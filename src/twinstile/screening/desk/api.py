@@ -16,7 +16,7 @@ from twinstile.identity.forms import DocumentForm
 from twinstile.identity.links import Claim, Evidence
 from twinstile.identity.types import Finding
 from twinstile.platform import access, clock, paging
-from twinstile.platform.access import IDENTIFIED, Action, Purpose, Why
+from twinstile.platform.access import IDENTIFIED, Action, Wanted, Why
 from twinstile.platform.auth import Principal, Scope
 from twinstile.platform.db import Transaction
 from twinstile.platform.errors import (
@@ -43,11 +43,6 @@ router = APIRouter(prefix="/v1", route_class=GatedRoute)
 class LookUpBody(Why):
     document: DocumentForm = Field(
         description="the whole number, or the zone; a name is ignored"
-    )
-    purpose: Purpose | None = Field(
-        default=None,
-        description="without one that fits: 403 `purpose-required`",
-        examples=["IDENTIFICATION"],
     )
     consent: ConsentBy | None = Field(
         default=None,
@@ -126,11 +121,7 @@ class LinkBody(Body):
     document: DocumentForm
     other: DocumentForm = Field(description="of the same person, with another number")
     evidence: Evidence = Field(description="what shows it; a name and a birthday do not")
-    purpose: Purpose | None = Field(
-        default=None,
-        description="without one that fits: 403 `purpose-required`",
-        examples=["IDENTIFICATION"],
-    )
+    purpose: Wanted = None
     reason: Line = Field(
         description="what was seen, without personal data",
         examples=["permit and passport shown, photographs compared"],
@@ -269,14 +260,6 @@ class AsidePage(Answer):
     next: str | None = Field(description="cursor of the next page; null on the last")
 
 
-class OpenedBody(Why):
-    purpose: Purpose | None = Field(
-        default=None,
-        description="without one that fits: 403 `purpose-required`",
-        examples=["DATA_QUALITY"],
-    )
-
-
 class OpenedAnswer(Answer):
     quarantine_id: UUID
     item: JsonValue = Field(
@@ -342,7 +325,7 @@ def _aside(row: RowMapping) -> AsideAnswer:
 )
 async def reveal_aside(
     quarantine_id: UUID,
-    body: OpenedBody,
+    body: Why,
     tx: Tx,
     home: Home,
     who: Annotated[Principal, caller(Scope.QUARANTINE_READ)],

@@ -8,10 +8,9 @@ from uuid import UUID
 from fastapi import APIRouter, Header, Query, Response
 from pydantic import Field
 
-from twinstile.cases.bodies import RevealBody
 from twinstile.identity.types import DocumentKind
 from twinstile.platform import access, clock, paging
-from twinstile.platform.access import Action
+from twinstile.platform.access import Action, Why
 from twinstile.platform.approvals_api import AskedAnswer, asked
 from twinstile.platform.auth import Principal, Scope
 from twinstile.platform.errors import (
@@ -360,7 +359,7 @@ async def put_destination(
 )
 async def reveal_deferred(
     deferral_id: UUID,
-    body: RevealBody,
+    body: Why,
     tx: Tx,
     home: Home,
     who: Annotated[Principal, caller(Scope.DEFERRALS_REVEAL)],

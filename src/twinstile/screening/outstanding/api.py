@@ -10,10 +10,9 @@ from pydantic import Field
 from twinstile.arrivals.feeds import sources
 from twinstile.arrivals.feeds.sources import SourceAnswer
 from twinstile.arrivals.feeds.standing import TRAVELLERS
-from twinstile.cases.bodies import RevealBody
 from twinstile.identity.types import DocumentKind
 from twinstile.platform import access, clock
-from twinstile.platform.access import Action
+from twinstile.platform.access import Action, Why
 from twinstile.platform.auth import Principal, Scope
 from twinstile.platform.errors import Gone, NotFound, PurposeRequired, documented
 from twinstile.platform.fields import Answer, Word
@@ -44,7 +43,7 @@ class UnseenList(Answer):
     sources: list[SourceAnswer] = Field(description="who tells whom to expect, and up to when")
 
 
-class UnseenRevealBody(RevealBody):
+class UnseenRevealBody(Why):
     entry_id: Word = Field(description="the key on this run's list", examples=["E1873904562-1"])
 
 

@@ -11,7 +11,7 @@ from pydantic import Field
 from twinstile.identity import forms, vault
 from twinstile.identity.forms import DocumentForm
 from twinstile.platform import access, clock, events, paging
-from twinstile.platform.access import Action, Purpose, Why
+from twinstile.platform.access import Action, Why
 from twinstile.platform.auth import Principal, Scope
 from twinstile.platform.crypto import KeyDestroyed
 from twinstile.platform.db import Transaction
@@ -77,11 +77,6 @@ class FindBody(Why):
     pass_code: PassCode = Field(
         description="the QR code as scanned, or the eight digits of a slip",
         examples=["TWD1ABCDEFGHIJKLMNOPQRSTUVWXYZ"],
-    )
-    purpose: Purpose | None = Field(
-        default=None,
-        description="without one that fits: 403 `purpose-required`",
-        examples=["IDENTIFICATION"],
     )
 
 
@@ -224,14 +219,6 @@ class AppealPage(Answer):
     next: str | None = Field(description="cursor of the next page; null on the last")
 
 
-class RevealBody(Why):
-    purpose: Purpose | None = Field(
-        default=None,
-        description="without one that fits: 403 `purpose-required`",
-        examples=["SUBJECT_REQUEST"],
-    )
-
-
 class RevealedAppeal(Answer):
     appeal_id: UUID
     text: str = Field(
@@ -283,7 +270,7 @@ async def list_appeals(
     openapi_extra=access.logged(Action.REVEAL),
 )
 async def reveal_appeal(
-    appeal_id: UUID, body: RevealBody, tx: Tx, home: Home, who: Reader, response: Response
+    appeal_id: UUID, body: Why, tx: Tx, home: Home, who: Reader, response: Response
 ) -> RevealedAppeal:
     """What the traveller wrote. Who read it and what for is recorded first."""
     purpose = access.stated(Action.REVEAL, body.purpose, body.reason)
