@@ -19,6 +19,7 @@ from twinstile.arrivals.feeds.polling import Asker
 from twinstile.cases import dispositions, waits
 from twinstile.credentials.sources import fetching
 from twinstile.credentials.sources import settings as sources
+from twinstile.credentials.trusting import lists
 from twinstile.credentials.trusting.lists import Lists
 from twinstile.opening import Place
 from twinstile.platform import access, approvals, clock, jobs, observe, schema, sealer
@@ -115,13 +116,15 @@ def jobs_of(
         else:
             observe.log.error("nothing is destroyed", reason="the clock has jumped")
 
-    async def access_log(now: datetime) -> None:
+    async def forget(now: datetime) -> None:
         owner = Database(place.owner_url, pool_size=1)
         try:
             forgotten = access.FORGOTTEN_AT_ONCE
             while forgotten == access.FORGOTTEN_AT_ONCE:
                 async with owner.transaction() as tx:
                     forgotten = await access.forget(tx, now)
+            async with owner.transaction() as tx:
+                await lists.forget(tx, now)
         finally:
             await owner.close()
 
@@ -134,7 +137,7 @@ def jobs_of(
         Job("trust", "* * * * * 0", 300, each_hub(house, _trust(house))),
         Job("retention", "7 * * * * 0", 1200, retention),
         Job("partitions", "11 3 * * * 0", 60, partitions),
-        Job("access-log", "23 3 * * * 0", 600, access_log),
+        Job("forgetting", "23 3 * * * 0", 600, forget),
         *([Job("backup", "23 2 * * * 0", 7200, backup)] if house.settings.backup_dir else []),
     )
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import _issuing as made
 import pytest
+from asyncpg import InsufficientPrivilegeError
 from cryptography.hazmat.primitives.asymmetric import rsa
 from hubs import Hub
 from issuers import (
@@ -26,12 +27,14 @@ from issuers import (
 )
 from people import Json
 
+from twinstile import worker
 from twinstile.credentials import certificates
 from twinstile.credentials.trust import Denied, Domain, HashType, Slice, digest
-from twinstile.credentials.trusting import changes, snapshots
+from twinstile.credentials.trusting import changes, lists, snapshots
 from twinstile.credentials.trusting.snapshots import Entry, Offer
 from twinstile.opening import Place
 from twinstile.platform import clock, signing
+from twinstile.platform.db import Database
 from twinstile.platform.roles import Role
 
 DOCUMENT = json.loads(Path("openapi/v1.json").read_text("utf-8"))
@@ -341,6 +344,37 @@ def test_authorities_of_one_name_beyond_some_are_not_tried() -> None:
     found = believed(authorities=tuple(map(text, roots)))
     assert len(found.authorities) == snapshots.MOST_NAMESAKES
     assert sum(found.refused.values()) == 1
+
+
+async def test_lists_that_another_followed_a_month_ago_end_and_none_comes_back(
+    hub: Hub, place: Place
+) -> None:
+    """By the hand of the owner: the service could otherwise bring back the one before."""
+    await begin(hub, 1, listed(CERTIFICATES[0], hours=9))
+    for version in (2, 4, 5):
+        await put(hub, version, listed(*CERTIFICATES[:2], hours=9 - version))
+    waiting = await put(hub, 3, listed(*CERTIFICATES, hours=1))
+    assert waiting.status_code == 409
+    await put(hub, 6, listed(CERTIFICATES[0], hours=1))
+    aged = "UPDATE trust_list SET activated_at = $2 WHERE hub_id = $1 AND version < 5"
+    owner = Database(place.owner_url, pool_size=1)
+    async with owner.transaction() as tx:
+        old = clock.now() - lists.KEPT_FOR - dt.timedelta(hours=1)
+        await tx.raw.execute(aged, hub.hub_id, old)
+    await owner.close()
+    async with hub.house.database.transaction() as tx:
+        with pytest.raises(InsufficientPrivilegeError):
+            await lists.forget(tx, clock.now())
+    (nightly,) = [one for one in worker.jobs_of(hub.house, place) if one.name == "forgetting"]
+    await nightly.work(clock.now())
+    kept = (await hub.client("device").get("/v1/trust-lists")).json()["lists"]
+    found = [(one["version"], one["in_force"]) for one in kept]
+    assert found == [(6, False), (5, True), (4, False)]
+    refused = await put(hub, 2, listed(*CERTIFICATES[:2], hours=7))
+    assert (refused.status_code, refused.json()["type"].rpartition("/")[2]) == (
+        409,
+        "trust-list-older",
+    )
 
 
 async def test_of_a_list_that_the_hub_did_not_sign_nothing_is_signed_again(

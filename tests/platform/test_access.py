@@ -106,7 +106,7 @@ async def test_rows_end_after_three_years_by_the_hand_of_the_owner(
         await look(hub, now - access.KEPT_FOR - timedelta(days=1))
     kept = await look(hub, now - access.KEPT_FOR + timedelta(days=1))
     jobs = {job.name: job for job in worker.jobs_of(hub.house, place)}
-    await jobs["access-log"].work(now)
+    await jobs["forgetting"].work(now)
     async with hub.house.database.reading() as tx:
         rows = await tx.raw.fetch("SELECT access_id FROM access WHERE hub_id = $1", hub.hub_id)
     assert [row[0] for row in rows] == [kept]

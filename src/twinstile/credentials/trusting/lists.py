@@ -7,7 +7,7 @@ Versions only rise: a list that is not newer than the one in force is refused, w
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID, uuid5
 
@@ -40,6 +40,10 @@ _NAMES: Final = UUID("5a2c4f4e-7d1b-5c0e-9b57-3f0f6b1d2a10")
 """Of requests for approval: one for each version of a hub."""
 MOST_AHEAD: Final = 1000
 """Of a list's number, above the one in force (0: none is): a leap would use numbers up."""
+
+
+KEPT_FOR: Final = timedelta(days=30)
+"""After another list followed it."""
 
 
 class TrustListOlder(Conflict):
@@ -307,6 +311,24 @@ async def _granted(tx: Transaction, approval: Approval, who: Principal) -> None:
     version = int(str(approval.content["version"]))
     at = approval.decided_at or approval.expires_at
     await activate(tx, approval.hub_id, version, at, who)
+
+
+_FORGET: Final = """
+DELETE FROM trust_list old USING (
+    SELECT hub_id, max(version) AS version FROM trust_list WHERE activated_at < $1
+    GROUP BY hub_id
+) stood
+WHERE old.hub_id = stood.hub_id AND old.version < stood.version
+"""
+
+
+async def forget(tx: Transaction, now: datetime) -> None:
+    """Delete, of all hubs, lists below the one that was in force `KEPT_FOR` ago.
+
+    What is or was in force since then stays, so no older list is ever the newest. Only the
+    table's owner may.
+    """
+    await tx.raw.execute(_FORGET, now - KEPT_FOR)
 
 
 async def lock(tx: Transaction, hub_id: str) -> None:
