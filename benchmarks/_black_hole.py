@@ -134,7 +134,7 @@ async def _lanes(
     """Tablets of a service of its own: those that ask nobody, and those that do."""
     (folder / "secret").write_bytes(secret)
     members = {"name": "silent", "profile": "generic-rest", "url": url, "app_id": "bench"}
-    members |= {"secret_file": str(folder / "secret")}
+    members |= {"secret_file": str(folder / "secret"), "prefixes": [SAID, SILENT]}
     lines = [f"{name} = {json.dumps(told)}" for name, told in members.items()]
     file = folder / "providers.toml"
     file.write_text("\n".join(["[[provider]]", *lines, "inside = true"]))

@@ -17,6 +17,8 @@ GREEN = {"alipay-gov": "green", "generic-rest": "green"}
 TRAVELLER = Subject(native="张三丰", number="610102199003071234")
 OTHER = Subject(native="李四", number="610102198512121111")
 SHARED = b"a secret of two sides"
+FORM = 'codes = { alphabet = "base64url", shortest = 1, longest = 100 }'
+"""As a provider's file tells the form of codes without a beginning."""
 
 
 pair = cache(providers.pair)
@@ -45,7 +47,7 @@ def file(folder: Path, profile: str, url: str, **more: str) -> Path:
     written = folder / "providers.toml"
     written.write_text(
         "\n".join(
-            ["[[provider]]", *lines, f'secret_file = "{secret}"', "inside = true"]
+            ["[[provider]]", *lines, FORM, f'secret_file = "{secret}"', "inside = true"]
             + (['parameters = { city_code = "330100" }'] if profile == "alipay-gov" else [])
         )
     )

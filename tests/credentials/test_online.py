@@ -11,11 +11,11 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from provided import OTHER, PROFILES, TRAVELLER, asked, code, file
+from provided import FORM, OTHER, PROFILES, TRAVELLER, asked, code, file
 
 from twinstile.credentials.providers import answers, masks, profiles, questions, settings
 from twinstile.credentials.providers.answers import AnswerUnusable
-from twinstile.credentials.providers.online import AT_ONCE, WITHIN_S
+from twinstile.credentials.providers.online import AT_ONCE, WITHIN_S, Online
 from twinstile.credentials.providers.profiles import Recipe, Signing
 from twinstile.credentials.providers.questions import SecretUnusable
 from twinstile.credentials.providers.settings import ProviderSettings
@@ -24,6 +24,7 @@ from twinstile.credentials.types import (
     Context,
     CredentialStatus,
     Outcome,
+    Scheme,
     Subject,
     SubjectMatch,
 )
@@ -298,6 +299,47 @@ def test_a_providers_file_that_cannot_be_used_says_where_and_tells_no_secret(
     with pytest.raises(InvalidFile, match=fault) as refused:
         settings.load(written)
     assert "secret@" not in str(refused.value)
+
+
+def shaped(folder: Path, said: str) -> Online:
+    """The provider of a file that tells its codes so."""
+    written = file(folder, "generic-rest", "http://127.0.0.1:1")
+    written.write_text(written.read_text().replace(FORM, said))
+    (provider,) = settings.load(written)
+    return provider
+
+
+@pytest.mark.parametrize(
+    ("said", "fault"),
+    [
+        ("", "prefixes, or by their form"),
+        ("codes = {}", "alphabet"),
+        ('codes = { alphabet = "all", shortest = 1, longest = 9 }', "alphabet"),
+        ('codes = { alphabet = "hex", shortest = 9, longest = 8 }', "longer than the longest"),
+    ],
+)
+def test_a_provider_says_which_codes_are_its_own(said: str, fault: str, tmp_path: Path) -> None:
+    with pytest.raises(InvalidFile, match=fault):
+        shaped(tmp_path, said)
+
+
+def test_a_code_has_the_form_and_the_beginning_of_its_providers(tmp_path: Path) -> None:
+    hexadecimal = 'codes = { alphabet = "hex", shortest = 16, longest = 20 }'
+    plain = shaped(tmp_path, hexadecimal)
+    code_of_16 = "0123456789abcdef"
+    for text in (code_of_16, code_of_16 + "ABCD"):
+        assert plain.detect(text) is Scheme.ONLINE
+    for text in (
+        "",
+        code_of_16[:-1],
+        code_of_16 + "00000",
+        code_of_16[:-1] + "g",
+        "HC1:6BFOXN%TSMAHN-HX",
+    ):
+        assert plain.detect(text) is None
+    both = shaped(tmp_path, f'{hexadecimal}\nprefixes = ["0123"]')
+    assert both.detect(code_of_16) is Scheme.ONLINE
+    assert both.detect(code_of_16[::-1]) is None
 
 
 def test_a_parameter_that_nobody_set_is_missed_at_the_start(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ import pytest
 import traces
 from hubs import Hub, Service, open_hub
 from people import Json
-from provided import code, secrets_of
+from provided import FORM, code, secrets_of
 
 from twinstile import opening
 from twinstile.credentials import words
@@ -61,7 +61,7 @@ async def asking(
     (folder / "providers.toml").write_text(
         f'[[provider]]\nname = "hole"\nurl = "{provider.url}"\nprefixes = ["HOLE"]\n{shared}\n'
         f'inside = true\n[[provider]]\nname = "city"\nurl = "{provider.url}"\n{shared}\n'
-        "inside = true\n"
+        f"{FORM}\ninside = true\n"
     )
     given = house.settings.model_copy(update={"providers_file": folder / "providers.toml"})
     own = opening.open_house(given, place)
@@ -130,7 +130,7 @@ async def test_a_code_is_judged_with_the_document_beside_it(there: Hub) -> None:
     other = await verify(there, "OTHER", "zh-CN", document=shown)
     assert (other["colour"], other["status"]) == ("RED", "INVALID")
     assert other["text"] == "与所持证件不是同一人。"
-    unknown = await verify(there, "no such code", document=shown)
+    unknown = await verify(there, "no-such-code", document=shown)
     assert (unknown["colour"], unknown["status"]) == ("UNKNOWN", "NOT_FOUND")
 
 

@@ -10,7 +10,7 @@ import pytest
 from hubs import Hub
 from issuers import CERTIFICATES, begin, listed, overwritten, put
 from people import Json
-from provided import GREEN, SHARED, TRAVELLER, asked, code
+from provided import FORM, GREEN, SHARED, TRAVELLER, asked, code
 from publishers import Publisher, fetch, publisher, source
 
 from twinstile import doctor_credentials, worker
@@ -122,7 +122,7 @@ async def test_the_doctor_tells_which_providers_answer_and_by_what_clock(
     told = tmp_path / "providers.toml"
     told.write_text(
         f'[[provider]]\nname = "late"\nurl = "http://127.0.0.1:{port}"\nprefixes = ["L:"]\n'
-        f'{shared}[[provider]]\nname = "gone"\nurl = "http://127.0.0.1:1"\n{shared}'
+        f'{shared}[[provider]]\nname = "gone"\nurl = "http://127.0.0.1:1"\n{FORM}\n{shared}'
     )
     own = hub.house.settings.model_copy(update={"providers_file": told})
     late, gone = await doctor_credentials.providers(own)

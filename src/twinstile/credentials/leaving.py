@@ -20,9 +20,11 @@ MOST_ROUNDS: Final = 3
 
 _TRACES: Final = re.compile(
     r"hc1[^0-9a-z]|shc\W|shlink|vhlink|verifiablecredential"
-    r"|icao\W?(?:vacc|test)|sigvl|uvci|[0-9]{100}"
+    r"|icao\W?(?:vacc|test)|sigvl|uvci|[0-9]{60}"
+    r"|(?:0[013-9]|1[0-2]|[236][0-9]|4[0-5]|5[02-9]|7[0-7]){15}"
 )
-"""In small letters and without blanks."""
+"""In small letters and without blanks. The last is a piece of a card's digits, each two of
+which are one of its characters; of as many other digits one in three hundred is."""
 _PACKED: Final = re.compile(r"[0-9a-z $%*+\-./:]{60,}")
 _RARE: Final = frozenset(" $%*+")
 _RARE_SEEN: Final = 4

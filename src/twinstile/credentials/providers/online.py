@@ -33,6 +33,18 @@ _LATE: Final = ("timeout", "connect-timeout")
 _CHANCES: Final = secrets.SystemRandom()
 
 
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """Of codes: their characters, and how many."""
+
+    characters: frozenset[str]
+    shortest: int
+    longest: int
+
+    def fits(self, text: str) -> bool:
+        return self.shortest <= len(text) <= self.longest and self.characters.issuperset(text)
+
+
 @dataclass(slots=True)
 class Online:
     """A `Provider`; one line, one breaker and so many places of its own."""
@@ -43,16 +55,18 @@ class Online:
     sign: Sign = field(repr=False)
     parameters: Mapping[str, str]
     prefixes: tuple[str, ...]
-    """Of texts that are this provider's; none: every text that nobody else knows."""
+    """Of texts that are this provider's; none: whatever has the shape."""
     calls: Outbound
+    shape: Shape | None = None
     now: Callable[[], datetime] = clock.now
     within_s: float = WITHIN_S
     _breaker: Breaker = field(default_factory=Breaker)
     _places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
 
     def detect(self, raw: str) -> Scheme | None:
-        known = not self.prefixes or raw.startswith(self.prefixes)
-        return Scheme.ONLINE if known and raw.strip() else None
+        begins = not self.prefixes or raw.startswith(self.prefixes)
+        fits = self.shape is None or self.shape.fits(raw)
+        return Scheme.ONLINE if begins and fits else None
 
     async def verify(self, raw: str, context: Context) -> Assessment:
         """What the provider knows of a code; what it took is counted by its outcome."""

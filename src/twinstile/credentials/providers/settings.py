@@ -1,12 +1,20 @@
 """The online providers of a hub: a TOML file that `TWINSTILE_PROVIDERS_FILE` names."""
 
 from pathlib import Path
-from typing import Annotated, Final, Self
+from string import ascii_letters, digits
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from twinstile.credentials.providers import profiles, questions
-from twinstile.credentials.providers.online import AT_ONCE, MOST_BYTES, WITHIN_S, Online
+from twinstile.credentials.providers.online import (
+    AT_ONCE,
+    LONGEST,
+    MOST_BYTES,
+    WITHIN_S,
+    Online,
+    Shape,
+)
 from twinstile.credentials.providers.profiles import Name
 from twinstile.credentials.providers.questions import SecretUnusable
 from twinstile.credentials.reaching import Reached
@@ -19,6 +27,33 @@ CONNECT_S: Final = 0.35
 
 
 Prefix = Annotated[str, Field(min_length=2, max_length=200)]
+Alphabet = Literal["digits", "hex", "letters-and-digits", "base64url", "base64"]
+_ALPHABETS: Final[dict[Alphabet, str]] = {
+    "digits": digits,
+    "hex": "0123456789abcdefABCDEF",
+    "letters-and-digits": ascii_letters + digits,
+    "base64url": ascii_letters + digits + "-_=",
+    "base64": ascii_letters + digits + "+/=",
+}
+
+
+class CodeForm(BaseModel):
+    """What a provider's codes are made of, where they have no beginning of their own."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    alphabet: Alphabet
+    shortest: int = Field(ge=1, le=LONGEST)
+    longest: int = Field(ge=1, le=LONGEST)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.shortest > self.longest:
+            raise ValueError("the shortest is longer than the longest")
+        return self
+
+    def shape(self) -> Shape:
+        return Shape(frozenset(_ALPHABETS[self.alphabet]), self.shortest, self.longest)
 
 
 class ProviderSettings(Reached):
@@ -31,7 +66,15 @@ class ProviderSettings(Reached):
     secret_file: Path | None = None
     parameters: dict[Name, str] = Field(default={}, max_length=20)
     prefixes: Annotated[tuple[Prefix, ...], Field(max_length=20)] = ()
-    """Beginnings of the codes it is asked about; none: all that nobody else knows."""
+    """Beginnings of the codes it is asked about."""
+    codes: CodeForm | None = None
+    """Their form. A piece of somebody's certificate is to look like no code of anybody's."""
+
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        if not self.prefixes and self.codes is None:
+            raise ValueError("tell its codes by prefixes, or by their form in codes")
+        return self
 
     def open(self) -> Online:
         """Raises `InvalidFile`."""
@@ -52,6 +95,7 @@ class ProviderSettings(Reached):
             sign=sign,
             parameters=parameters,
             prefixes=self.prefixes,
+            shape=self.codes.shape() if self.codes else None,
             calls=Outbound(line),
         )
 
