@@ -32,8 +32,8 @@ async def count(place: Place, condition: str) -> int:
 
 
 async def until_one_waits(place: Place) -> None:
-    """Wait until a session waits for a lock, at most five seconds."""
-    async with asyncio.timeout(5):
+    """Wait until a session waits for a lock, at most half a minute."""
+    async with asyncio.timeout(30):
         while not await count(place, "wait_event_type = 'Lock'"):  # noqa: ASYNC110 # only the database knows
             await asyncio.sleep(0.01)
 

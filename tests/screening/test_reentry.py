@@ -6,9 +6,11 @@ from datetime import timedelta
 import fever
 import people
 import pytest
+import sessions
 from httpx2 import Response
 from hubs import Hub
 
+from twinstile.opening import Place
 from twinstile.platform import clock
 from twinstile.platform.roles import Role
 from twinstile.policy import documents, versions
@@ -46,6 +48,27 @@ async def test_a_further_alarm_joins_the_case_that_is_open(hub: Hub) -> None:
     whole = await fever.read(hub, str(first["case_id"]))
     assert [alarm["screening_id"] for alarm in whole["alarms"]] == [again["screening_id"]]
     assert len((await hub.client(Role.MEDIC).get("/v1/cases")).json()["cases"]) == 1
+
+
+async def test_an_alarm_while_the_case_is_being_closed_opens_another(
+    hub: Hub, place: Place
+) -> None:
+    number = people.resident_number()
+    first = await fever.confirmed(hub, number)
+    await step(hub, first["screening_id"], "handover_ack", receiver="First Hospital")
+    await put(hub, number, celsius=38.1)
+    async with hub.house.database.transaction() as tx:
+        await tx.raw.execute(
+            "UPDATE fever_case SET state = 'CLOSED_EXCLUDED', closed_at = now(), due_at = NULL"
+            " WHERE hub_id = $1",
+            hub.hub_id,
+        )
+        coming = asyncio.create_task(put(hub, number, Role.MEDIC, temperature=EAR_FEVER))
+        await sessions.until_one_waits(place)
+    told = (await coming).json()
+    assert told["state"] == "HELD"
+    assert told["case_id"] != first["case_id"]
+    assert (await fever.read(hub, str(told["case_id"])))["state"] == "ASSESSING"
 
 
 async def test_a_medic_who_holds_somebody_with_an_open_case_opens_no_second(hub: Hub) -> None:

@@ -23,7 +23,7 @@ from twinstile.identity.vault import Identity
 from twinstile.platform import events
 from twinstile.platform.crypto import KeyDestroyed, KeyFiles
 from twinstile.platform.db import Reading, Transaction, as_json
-from twinstile.platform.errors import NotFound
+from twinstile.platform.errors import NotFound, Overtaken
 from twinstile.platform.events import Happening
 
 OLDEST = 130
@@ -170,19 +170,36 @@ async def open_cases(
     return cases
 
 
+# Whoever closes one of them meanwhile is waited for, and then it is none of these any more.
 _RAISE = """
-UPDATE fever_case SET peak_tenths = greatest(peak_tenths, w.tenths)
-FROM unnest($2::uuid[], $3::smallint[]) AS w(case_id, tenths)
-WHERE fever_case.hub_id = $1 AND fever_case.case_id = w.case_id
+WITH alarms AS (
+    SELECT case_id, max(tenths) AS tenths FROM unnest($2::uuid[], $3::smallint[])
+        AS w(case_id, tenths)
+    GROUP BY case_id
+), locked AS (
+    SELECT c.case_id, a.tenths FROM alarms a
+    JOIN fever_case c ON c.hub_id = $1 AND c.case_id = a.case_id
+    WHERE c.closed_at IS NULL
+    ORDER BY c.case_id FOR NO KEY UPDATE OF c
+)
+UPDATE fever_case SET peak_tenths = greatest(peak_tenths, l.tenths)
+FROM locked l WHERE fever_case.hub_id = $1 AND fever_case.case_id = l.case_id
+RETURNING fever_case.case_id
 """
 
 
 async def join(tx: Transaction, hub_id: str, alarms: Sequence[Opening], at: datetime) -> None:
-    """Add further alarms of people to the cases they have open; `case_id` names those."""
+    """Add further alarms of people to the cases they have open; `case_id` names those.
+
+    Raises `Overtaken` where one was closed since it was read: that person needs another.
+    """
     if not alarms:
         return
     peaks = [alarm.peak_tenths for alarm in alarms]
-    await tx.raw.execute(_RAISE, hub_id, [alarm.case_id for alarm in alarms], peaks)
+    joined = [alarm.case_id for alarm in alarms]
+    raised = await tx.raw.fetch(_RAISE, hub_id, joined, peaks)
+    if len(raised) < len(set(joined)):
+        raise Overtaken("A case was closed just now.", retry_after_s=1)
     await events.append(
         tx,
         [
