@@ -109,12 +109,14 @@ class Run:
         return [json.loads(line) for f in self.files() for line in f.read_text().splitlines()]
 
 
-async def announced(hub: Hub) -> Run:
-    arrival = clock.now() + timedelta(hours=2)
+async def announced(
+    hub: Hub, service_no: str = "G7349", soon: timedelta = timedelta(hours=2)
+) -> Run:
+    arrival = clock.now() + soon
     run_id = people.new_id()
     body = {
         "mode": "RAIL",
-        "service_no": "G7349",
+        "service_no": service_no,
         "service_date": arrival.date().isoformat(),
         "origin": "Shanghai Hongqiao",
         "terminus": "Hangzhou East",

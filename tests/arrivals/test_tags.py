@@ -1,4 +1,4 @@
-"""Tags of alerts: what a tablet computes, how often by chance, and what a thief learns."""
+"""Tags of alerts and lists: what a tablet computes, what by chance, what a thief learns."""
 
 import hashlib
 import hmac
@@ -8,8 +8,9 @@ from pathlib import Path
 
 import people
 import pytest
+import runs
 import wanted
-from hubs import Hub, open_hub
+from hubs import DEVICE, Hub, open_hub
 
 from twinstile.arrivals import tags
 from twinstile.arrivals.records import Op
@@ -136,3 +137,37 @@ async def test_of_too_many_those_that_end_last_are_told(
     assert not told["complete"]
     key = bytes.fromhex(str(told["key"]))
     assert told["tags"] == sorted(by_a_tablet(key, number, 11) for number in numbers[1:])
+
+
+async def test_who_is_expected_has_a_tag_under_a_key_of_the_run(hub: Hub) -> None:
+    first, second, elsewhere = (people.resident_number() for _ in range(3))
+    near = await runs.announced(hub, "G7349", timedelta(minutes=20))
+    other = await runs.announced(hub, "G7351", timedelta(minutes=40))
+    await near.land([runs.reachable(first), runs.reachable(second)])
+    await other.land([runs.reachable(elsewhere)])
+    screener = hub.client()
+    path = f"/v1/runs/{near.run_id}/expected-tags"
+    answer = await screener.get(path)
+    assert answer.status_code == 200, answer.text
+    told, etag = answer.json(), answer.headers["ETag"]
+    key, bits = bytes.fromhex(told["key"]), told["bits"]
+    assert told["tags"] == sorted(by_a_tablet(key, number, bits) for number in (first, second))
+    theirs = (await screener.get(f"/v1/runs/{other.run_id}/expected-tags")).json()
+    assert theirs["key"] != told["key"]
+    assert first not in answer.text
+    assert (await screener.get(path, headers={"If-None-Match": etag})).status_code == 304
+    await near.land([runs.reachable(second)], batch=2)
+    fewer = await screener.get(path, headers={"If-None-Match": etag})
+    assert fewer.json()["tags"] == [by_a_tablet(key, second, fewer.json()["bits"])]
+
+
+async def test_lists_are_for_those_on_shift_and_of_runs_that_are_due(hub: Hub) -> None:
+    near = await runs.announced(hub, "G7349", timedelta(minutes=20))
+    later = await runs.announced(hub, "G7353", timedelta(hours=3))
+    path = f"/v1/runs/{near.run_id}/expected-tags"
+    assert (await hub.client(DEVICE).get(path)).status_code == 403
+    assert (await hub.client().get(path)).status_code == 200
+    far = f"/v1/runs/{later.run_id}/expected-tags"
+    assert (await hub.client().get(far)).status_code == 404
+    stranger = await open_hub(hub.house, hub.service)
+    assert (await stranger.client().get(path)).status_code == 404

@@ -5,11 +5,14 @@ Pictures of every state are left in the folder TWINSTILE_PICTURES, if it is set.
 
 import os
 from collections.abc import AsyncGenerator
+from datetime import timedelta
 from pathlib import Path
 
+import crossings
 import glass
 import people
 import pytest
+import runs
 from axe_playwright_python.async_playwright import Axe
 from glass import Glass
 from hubs import Hub
@@ -136,6 +139,25 @@ async def test_every_dialog_keeps_the_rules_in_every_language(
     await fresh.enrol()
     await fresh.page.locator("#sign-in[open]").wait_for()
     await other.close()
+
+
+async def test_what_stands_beside_a_passage_keeps_the_rules_in_every_language(
+    tablet: Glass, hub: Hub
+) -> None:
+    run = await runs.announced(hub, "G7349", timedelta(minutes=20))
+    await run.land([runs.reachable(people.resident_number())])
+    await crossings.surge(hub, run.run_id)
+    await tablet.page.locator("#surge").wait_for()
+    await tablet.press("#run")
+    await look(tablet, "arrivals")
+    await tablet.press("#runs button:has-text('G7349')")
+    await tablet.page.keyboard.press("F5")
+    await tablet.pass_by(people.resident_number())
+    await tablet.scan(people.resident_number(born="20200101"), "38.6")
+    await tablet.shows("CHECK")
+    await look(tablet, "party and surge")
+    over = "document.documentElement.scrollWidth - innerWidth"
+    assert await tablet.page.evaluate(over) <= 0
 
 
 @pytest.mark.parametrize("width", [1280, 1024, 320])

@@ -83,6 +83,7 @@ ALLOWED: Mapping[str, frozenset[str]] = {
     "GET /v1/runs": ON_THE_FLOOR,
     "PUT /v1/runs/{run_id}/manifest": PLANNERS,
     "GET /v1/runs/{run_id}/expectations": ON_THE_FLOOR,
+    "GET /v1/runs/{run_id}/expected-tags": ON_THE_FLOOR,
     "GET /v1/runs/{run_id}/outstanding": ON_THE_FLOOR,
     "POST /v1/runs/{run_id}/outstanding:reveal": frozenset(
         {Role.SUPERVISOR, Role.DUTY_COMMANDER}

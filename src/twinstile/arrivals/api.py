@@ -4,7 +4,7 @@ from datetime import date, datetime, timedelta
 from typing import Annotated, cast
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from pydantic import Field, StrictInt
 from sqlalchemy import ARRAY, Text, func, literal_column, select
 
@@ -15,7 +15,7 @@ from twinstile.arrivals.manifests import Entry, ServiceRun
 from twinstile.arrivals.records import Role
 from twinstile.arrivals.runs import NUMBERS_SQL
 from twinstile.arrivals.tables import Run
-from twinstile.arrivals.tags import Tagger
+from twinstile.arrivals.tags import ExpectedTags, Tagger
 from twinstile.arrivals.types import Mode
 from twinstile.identity import forms
 from twinstile.platform import clock
@@ -37,7 +37,7 @@ from twinstile.platform.fields import (
     ServiceDay,
     Word,
 )
-from twinstile.platform.web import GatedRoute, Home, Read, Tx, caller
+from twinstile.platform.web import GatedRoute, Home, Read, Tx, caller, unchanged
 
 router = APIRouter(prefix="/v1", route_class=GatedRoute, tags=["arrivals"])
 
@@ -228,3 +228,30 @@ async def put_manifest(
     return ManifestAnswer(
         applied=landed.applied, expected=landed.expected, withdrawn=landed.withdrawn
     )
+
+
+@router.get(
+    "/runs/{run_id}/expected-tags",
+    summary="Tags of who is expected on a run that is due",
+    responses={304: {"description": "Unchanged since the ETag given"}, **documented(NotFound)},
+)
+async def read_expected_tags(
+    run_id: UUID,
+    tx: Read,
+    home: Home,
+    tagger: Tagging,
+    response: Response,
+    who: Annotated[Principal, caller(Scope.ARRIVALS_READ)],
+    known: Annotated[Line | None, Header(alias="If-None-Match")] = None,
+) -> ExpectedTags:
+    """By what a tablet knows a traveller of this run without the service; for its memory only.
+
+    Of a run that arrives within two hours of now, and to somebody on shift: a tablet that lies
+    about gets nothing.
+    """
+    at = clock.now()
+    today = at.astimezone(home.settings.zone).date()
+    keys = home.keys.of(who.hub_id)
+    told = await tagger.expected(tx, keys, who.hub_id, run_id, today, at)
+    unchanged(response, told.model_dump_json(), known)
+    return told

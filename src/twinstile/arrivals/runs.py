@@ -31,6 +31,17 @@ DELETED: Final = "DELETED"
 """The status of a run that its sender took back."""
 NOT_COMING: Final = (RunStatus.CANCELLED.value, RunStatus.SKIPPED.value, DELETED)
 """Of runs that bring nobody here: none is due, and nobody has missed one."""
+DUE_SOON: Final = timedelta(hours=2)
+"""How long before and after its arrival people of a run are met at the lanes."""
+DUE_SQL: Final = f"""
+r.closed_at IS NULL AND r.status NOT IN {NOT_COMING}
+  AND r.scheduled_arrival BETWEEN {{at}}::timestamptz - interval '12 hours'
+      AND {{at}}::timestamptz + interval '12 hours'
+  AND coalesce(r.actual_arrival, r.estimated_arrival, r.scheduled_arrival)
+      BETWEEN {{at}}::timestamptz - {{near}}::interval
+          AND {{at}}::timestamptz + {{near}}::interval
+"""
+"""Whether run `r` is due soon at a moment; `near` is how soon."""
 
 
 @dataclass(frozen=True, slots=True)

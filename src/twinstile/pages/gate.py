@@ -19,9 +19,9 @@ from twinstile.arrivals.types import ALERTS
 from twinstile.pages import assets, catalogue
 from twinstile.platform.web import Home
 from twinstile.policy.areas import Level, Relation
-from twinstile.screening import claims, machine, rules
+from twinstile.screening import claims, intake, machine, parties, rules
 from twinstile.screening.claim_words import Tristate
-from twinstile.screening.types import Outcome, Reason, ScreeningState, Verdict
+from twinstile.screening.types import Outcome, Reason, ScreeningEvent, ScreeningState, Verdict
 from twinstile.screening.words import BEYOND_POLICY, Language, Phrase
 
 router = APIRouter(prefix="/gate", include_in_schema=False)
@@ -54,6 +54,16 @@ def tables() -> Mapping[str, object]:
             for state in ScreeningState
         },
         "TERMINAL": sorted(machine.TERMINAL),
+        "PASSED": sorted(machine.PASSED),
+        "RELEASABLE": sorted(
+            state
+            for state in ScreeningState
+            if ScreeningEvent.FUSE_RELEASE in machine.edges(state)
+        ),
+        "SUSPECT": sorted(parties.SUSPECT),
+        "WAITING": sorted(parties.WAITING),
+        "MOST_PEOPLE": parties.MOST_PEOPLE,
+        "MINOR_BELOW": intake.MINOR_BELOW,
         "MARKED": {mark: _reason(why) for mark, why in rules.MARKED.items()},
         "ALERTS": sorted(ALERTS),
         "RED": sorted(rules.RED),

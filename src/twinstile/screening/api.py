@@ -28,7 +28,16 @@ from twinstile.platform.errors import (
     documented,
 )
 from twinstile.platform.fields import Answer, Body, Line, Moment, Slug
-from twinstile.platform.web import BatchRoute, GatedRoute, Home, House, Read, Tx, caller
+from twinstile.platform.web import (
+    BatchRoute,
+    GatedRoute,
+    Home,
+    House,
+    Read,
+    Tx,
+    caller,
+    unchanged,
+)
 from twinstile.policy.api import Compiled
 from twinstile.screening import (
     acts,
@@ -297,10 +306,7 @@ async def read_lane_state(
 ) -> lanes.LaneState:
     """Policy, mode, runs due soon, tags of alerts; by If-None-Match, 304 if nothing changed."""
     state = await lanes.state(tx, home, tagger, trusting, who, lane_id, clock.now())
-    etag = lanes.etag(state)
-    response.headers["ETag"] = etag
-    if known == etag:
-        response.status_code = 304
+    unchanged(response, lanes.constant(state), known)
     return state
 
 

@@ -3,8 +3,7 @@
 No identities.
 """
 
-import hashlib
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from pydantic import Field
@@ -12,7 +11,7 @@ from pydantic import Field
 from twinstile.arrivals.feeds import sources
 from twinstile.arrivals.feeds.config import Department
 from twinstile.arrivals.feeds.sources import SourceAnswer
-from twinstile.arrivals.runs import NOT_COMING, NUMBERS_SQL
+from twinstile.arrivals.runs import DUE_SOON, DUE_SQL, NUMBERS_SQL
 from twinstile.arrivals.tags import AlertTags, Tagger
 from twinstile.credentials.trusting import api as trusting
 from twinstile.credentials.trusting.api import TrustState
@@ -24,9 +23,8 @@ from twinstile.platform.fields import Answer
 from twinstile.platform.modes import HubMode
 from twinstile.platform.web import House
 from twinstile.policy import versions
+from twinstile.screening.flow import fuses
 from twinstile.screening.types import Direction
-
-DUE_SOON = timedelta(hours=2)
 
 
 class DueRun(Answer):
@@ -41,6 +39,19 @@ class DueRun(Answer):
     expected: int
 
 
+class SurgeOrder(Answer):
+    """A surge order in force here: while it holds, the step `fuse_release` is possible."""
+
+    fuse_id: UUID
+    whole_checkpoint: bool = Field(description="else only the runs named")
+    runs: list[str] = Field(description="service numbers it names")
+    reason: str
+    ordered_by: str | None = Field(description="as colleagues call them")
+    confirmed_by: str | None
+    since: datetime
+    until: datetime = Field(description="ends by itself then, also at a tablet without a line")
+
+
 class LaneState(Answer):
     """Everything a tablet needs at its lane, small enough to fetch every few seconds."""
 
@@ -53,6 +64,7 @@ class LaneState(Answer):
     policy_version: str
     policy: dict[str, object]
     runs: list[DueRun]
+    surge: list[SurgeOrder] = Field(description="what ends last comes first; empty: none")
     alerts: AlertTags | None = Field(
         description="whom to send to the desk without the service; null: nobody"
     )
@@ -72,11 +84,7 @@ SELECT r.run_id, r.service_no, r.origin,
         WHERE m.hub_id = r.hub_id AND m.run_id = r.run_id
           AND m.withdrawn_at IS NULL) AS expected
 FROM run r
-WHERE r.hub_id = $1 AND r.closed_at IS NULL AND r.status NOT IN {NOT_COMING}
-  AND r.scheduled_arrival BETWEEN $2::timestamptz - interval '12 hours'
-      AND $2::timestamptz + interval '12 hours'
-  AND coalesce(r.actual_arrival, r.estimated_arrival, r.scheduled_arrival)
-      BETWEEN $2::timestamptz - $3::interval AND $2::timestamptz + $3::interval
+WHERE r.hub_id = $1 AND {DUE_SQL.format(at="$2", near="$3")}
 ORDER BY arrival, r.run_id
 LIMIT 200
 """  # noqa: S608 # words of ours
@@ -96,6 +104,7 @@ async def state(
     checkpoint, kind, direction = await devices.lane(tx, hub_id, lane_id)
     version = await versions.in_force(tx, hub_id, at)
     rows = await tx.raw.fetch(_RUNS_SQL, hub_id, at, DUE_SOON)
+    surge = await fuses.here(tx, hub_id, at, checkpoint, [row["run_id"] for row in rows])
     keys = home.keys.of(hub_id)
     return LaneState(
         mode=who.mode,
@@ -107,14 +116,14 @@ async def state(
         policy_version=version,
         policy=await versions.read_document(tx, hub_id, version),
         runs=[DueRun.model_validate(dict(row)) for row in rows],
+        surge=[SurgeOrder.model_validate(order) for order in surge],
         alerts=await tagger.tags(tx, keys, hub_id, today, at),
         trust_list=trusting.state(await lists.of(tx, keys, hub_id), at),
         sources=await sources.of(tx, home.settings, hub_id, frozenset(Department), at),
     )
 
 
-def etag(lane_state: LaneState) -> str:
-    """A weak validator (RFC 9110, section 8.8.3): what only grows older is unchanged."""
+def constant(lane_state: LaneState) -> str:
+    """A state without what only grows older, which is no change of it."""
     passing = {"sources": {"__all__": {"as_of"}}, "trust_list": {"age_s"}}
-    told = lane_state.model_dump_json(exclude=passing)
-    return f'W/"{hashlib.sha256(told.encode()).hexdigest()[:32]}"'
+    return lane_state.model_dump_json(exclude=passing)

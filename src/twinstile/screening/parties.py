@@ -31,7 +31,7 @@ MOST_PEOPLE: Final = 60
 """A school class with its teachers; a larger group is several parties."""
 MOST_PASSAGES: Final = 240
 """Each may come by again; all of them are read with every check of one."""
-_SUSPECT: Final = UNRESOLVED | {ScreeningState.ABANDONED, ScreeningState.HANDED_OVER}
+SUSPECT: Final = UNRESOLVED | {ScreeningState.ABANDONED, ScreeningState.HANDED_OVER}
 WAITING: Final = frozenset(
     {ScreeningState.PRESENTED, ScreeningState.ASSISTED, ScreeningState.VERIFYING}
 )
@@ -213,7 +213,7 @@ class Parties:
         Not by a document that does not fit, and not because of the others of the party: two
         people who flag each other for nothing else would never be cleared.
         """
-        if passage.state not in _SUSPECT:
+        if passage.state not in SUSPECT:
             return False
         if passage.case_id is not None:
             return True

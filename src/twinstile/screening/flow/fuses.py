@@ -150,6 +150,28 @@ async def covering(
     return found.scalar_one_or_none()
 
 
+_HERE = """
+SELECT f.fuse_id, f.checkpoints @> ARRAY[$3::text] AS whole_checkpoint,
+    ARRAY(SELECT r.service_no FROM run r
+          WHERE r.hub_id = $1 AND r.run_id = ANY(f.runs) ORDER BY r.service_no) AS runs,
+    f.reason, o.display_name AS ordered_by, c.display_name AS confirmed_by, f.since, f.until
+FROM fuse f
+LEFT JOIN operator o ON o.hub_id = $1 AND o.operator_id = f.ordered_by
+LEFT JOIN operator c ON c.hub_id = $1 AND c.operator_id = f.confirmed_by
+WHERE f.hub_id = $1 AND f.until > $2 AND f.since <= $2 AND f.ended_at IS NULL
+  AND (f.checkpoints @> ARRAY[$3::text] OR f.runs && $4::uuid[])
+ORDER BY f.until DESC, f.fuse_id LIMIT 20
+"""
+
+
+async def here(
+    tx: Reading, hub_id: str, at: datetime, checkpoint: str, runs: Sequence[UUID]
+) -> list[dict[str, object]]:
+    """Orders in force at a checkpoint or for any of these runs, with who said so."""
+    rows = await tx.raw.fetch(_HERE, hub_id, at, checkpoint, list(runs))
+    return [dict(row) for row in rows]
+
+
 _EVER_SQL = f"""
 SELECT
     EXISTS (SELECT FROM "check" c WHERE c.screening_id = $2 AND c.hub_id = $1

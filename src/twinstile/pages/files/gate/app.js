@@ -6,6 +6,7 @@ import { Lane } from "./lane.js";
 import { Refused, Sender, ask, newId } from "./link.js";
 import { look, trustList } from "./look.js";
 import * as entry from "./entry.js";
+import { Runs } from "./runs.js";
 import { run as selfTest } from "./selftest.js";
 import * as store from "./store.js";
 import { asker } from "./tags.js";
@@ -32,6 +33,7 @@ const tablet = {
   /** On their way to the disk. */ unsaved: 0,
 };
 
+const runs = new Runs();
 const lane = new Lane({
   settings,
   up: () => tablet.up !== false,
@@ -48,6 +50,10 @@ const lane = new Lane({
     }
     tablet.sender?.nudge();
   },
+  async release(screeningId, step, reason) {
+    const body = { event: "fuse_release", at: new Date().toISOString(), reason };
+    await ask("PUT", `/v1/screenings/${screeningId}/steps/${step}`, { body });
+  },
 });
 
 const eye = new camera.Eye(/** @type {HTMLVideoElement} */ (at("sight")), {
@@ -58,6 +64,9 @@ const eye = new camera.Eye(/** @type {HTMLVideoElement} */ (at("sight")), {
     if (why) view.notice(words.say(why), true);
   },
 });
+
+/** Surge orders that hold now: they end by the clock, with a line or without. */
+const surging = () => (tablet.state?.told.surge ?? []).filter((/** @type {any} */ order) => Date.parse(order.until) > Date.now());
 
 /** @returns {import("./lane.js").Settings} */
 function settings() {
@@ -102,6 +111,16 @@ function refused(error) {
   entry.refused(error, view);
 }
 
+function showRuns() {
+  view.showRuns(runs, tablet.state?.told.zone, (runId) => {
+    runs.chosen = runId;
+    localStorage.setItem("gate.run", runId ?? "");
+    at("run-dialog").close();
+    showRuns();
+    runs.refresh(Date.now()).then(ages);
+  });
+}
+
 /** Work by what the lane's state says. */
 async function learn() {
   const told = tablet.state?.told;
@@ -112,7 +131,10 @@ async function learn() {
     days: new Intl.DateTimeFormat("en-CA", { timeZone: told.zone, dateStyle: "short" }),
     lane_id: told.lane_id,
     suspect: await asker(told.alerts),
+    expect: (document) => runs.of(document),
   };
+  runs.told(told.runs);
+  showRuns();
   lane.redraw();
   if (tablet.kept) tablet.trust = await trustList(told.trust_list, tablet.kept).catch(() => null);
 }
@@ -128,8 +150,12 @@ async function refresh() {
     }
     tablet.me = me;
     await tablet.kept?.keep("me", me);
-    if (!me.shift_id) return entry.signIn();
+    if (!me.shift_id) {
+      runs.forget();
+      return entry.signIn();
+    }
     await readState(me);
+    runs.refresh(Date.now()).then(ages);
     if (tablet.up === false) tablet.sender?.retry();
     else tablet.sender?.nudge();
     tablet.up = true;
@@ -157,8 +183,10 @@ async function readState(me) {
 
 function ages() {
   const told = tablet.state?.told;
+  view.showSurge(surging(), told?.zone, told?.checkpoint);
   const listed = told?.trust_list ? Date.parse(told.trust_list.issued_at) : null;
-  view.showLane(told ?? tablet.me, tablet.state?.fetched ?? null, listed, Date.now());
+  const now = Date.now();
+  view.showLane(told ?? tablet.me, tablet.state?.fetched ?? null, listed, runs.due.length ? runs.age(now) : undefined, now);
 }
 
 function labelled() {
@@ -170,6 +198,7 @@ function labelled() {
   view.options("second-method", METHODS, settings().second);
   at("order").value = settings().order;
   lane.redraw();
+  showRuns();
   showLine();
   ages();
 }
@@ -198,6 +227,13 @@ function wire() {
   pressed("acknowledge", () => lane.acknowledge());
   pressed("undo", () => lane.undo());
   pressed("again", () => lane.arm());
+  pressed("together", () => lane.together());
+  pressed("release", () => {
+    const [order] = surging();
+    if (order) lane.release(order.reason);
+    else ages();
+  });
+  pressed("minor", () => lane.minor());
   pressed("mismatch", () => lane.say({ identity: "MISMATCH" }));
   pressed("discard", () => lane.discard());
   for (const button of at("colours").querySelectorAll("button")) {
@@ -216,10 +252,12 @@ function wire() {
       lane.say(button.value === "ILLNESS" ? { illness: true } : { emergency: button.value }, true);
     });
   }
+  pressed("run", () => at("run-dialog").showModal());
   pressed("more", () => at("more-dialog").showModal());
   at("manual").addEventListener("submit", (event) => {
     event.preventDefault();
-    lane.keyed({ kind: at("manual-kind").value, number: at("manual-number").value, name: at("manual-name").value.trim() });
+    const [number, issuer, name] = ["number", "issuer", "name"].map((field) => at(`manual-${field}`).value.trim());
+    lane.keyed({ kind: at("manual-kind").value, number, ...(issuer && { issuer }), ...(name && { name }) });
     at("manual").reset();
     at("more-dialog").close();
   });
@@ -238,6 +276,7 @@ function wire() {
     at("more-dialog").close();
     await tablet.kept?.keep("ended", tablet.me?.shift_id ?? null);
     await entry.signOut();
+    runs.forget();
     if (tablet.me) tablet.me = { ...tablet.me, shift_id: null };
     await tablet.kept?.keep("me", tablet.me);
     tablet.sender?.nudge();
@@ -273,6 +312,7 @@ async function start() {
     tablet.detect = detect;
     at("open-eye").hidden = !detect;
   });
+  runs.chosen = localStorage.getItem("gate.run") || null;
   const hubId = localStorage.getItem("gate.hub");
   if (hubId) {
     await openHub(hubId);

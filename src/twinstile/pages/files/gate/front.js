@@ -13,15 +13,22 @@
  * @typedef {{document: import("./scan.js").Document | null, key: string, brought: Brought,
  *   last: Brought, state: string, evidence: import("./decide.js").Evidence, marks: string[],
  *   decision: import("./decide.js").Decision | null, recorded: boolean, open: boolean,
- *   told: Told | null, standing: string | null}} Person
- *   `open`: something of them is in no fact yet; `told`: what the service sees besides, and
- *   `standing`: what became of the pass they showed
+ *   told: Told | null, standing: string | null, run: import("./runs.js").Seen | null,
+ *   party: {id: string, role: string} | null, passage: string | null}} Person
+ *   `open`: something of them is in no fact yet; `told`: what the service sees besides,
+ *   `standing`: what became of the pass they showed; `passage`: the screening, once the service said which
  * @typedef {{verdict: string, texts: string[]}} Told
  */
 import { TERMINAL, VERDICTS } from "./tables.js";
 import { NOTHING, decide, joined } from "./decide.js";
 import { recognised, tenths } from "./scan.js";
 
+/**
+ * @typedef {{company: import("./party.js").Company | undefined, declared: import("./claims.js").Claims}} Beside
+ *   what is taken of those somebody travels with
+ * @type {Beside}
+ */
+const ALONE = { company: undefined, declared: {} };
 const START = "EXPECTED";
 /** The outcomes that ask for more of the same person: nothing is recorded yet. */
 const INCOMPLETE = ["REPEAT", "WAIT"];
@@ -40,6 +47,9 @@ export const NOBODY = {
   open: false,
   told: null,
   standing: null,
+  run: null,
+  party: null,
+  passage: null,
 };
 
 /** @param {import("./scan.js").Document} document */
@@ -73,7 +83,8 @@ export function belongs(person, scanned, order, again) {
   if (scanned.what === "credential" || scanned.what === "pass") return person.open ? "same" : "new";
   const measured = Boolean(person.brought.temperature);
   if (order === "temp-first") return person.open && !measured ? "same" : "new";
-  return person.open && known(person) && !measured ? "same" : "nobody";
+  const waiting = known(person) && !measured && (person.open || !person.last.temperature);
+  return waiting ? "same" : "nobody";
 }
 
 /** The person with something more. A finished passage begins anew, with all that was seen in it. @param {Person} person @param {Brought} more @returns {Person} */
@@ -84,20 +95,26 @@ export function bring(person, more) {
   return { ...base, brought: { ...base.brought, ...more }, open: true, told };
 }
 
-/** @param {Person} person @param {import("./scan.js").Document} document @param {string} method @param {string[]} marks @returns {Person} */
-export function named(person, document, method, marks) {
+/**
+ * @param {Person} person @param {import("./scan.js").Document} document @param {string} method
+ * @param {string[]} marks @param {import("./runs.js").Seen | null} run @returns {Person}
+ */
+export function named(person, document, method, marks, run) {
   const more = bring(person, { identity: person.brought.identity ?? "MATCH", method });
-  return { ...more, document, key: keyOf(document), marks };
+  return { ...more, document, key: keyOf(document), marks, run };
 }
 
 /**
  * Decide about the person as they stand here, and say whether that is to be recorded now.
  * @param {Person} person @param {import("./decide.js").Policy} policy
- * @param {{at: number, day: string, direction: string}} moment @returns {{person: Person, record: boolean}}
+ * @param {import("./party.js").Moment} moment @param {Beside} beside
+ * @returns {{person: Person, record: boolean}}
  */
-export function settle(person, policy, moment) {
-  const evidence = joined(person.evidence, coarse(person.brought));
-  const around = { ...moment, marks: person.marks };
+export function settle(person, policy, moment, beside = ALONE) {
+  const own = joined(person.evidence, coarse(person.brought));
+  const inherits = beside.declared.declared && !own.claims.declared;
+  const evidence = inherits ? joined(own, { claims: beside.declared }) : own;
+  const around = { ...moment, marks: person.marks, company: beside.company };
   const decision = decide(person.state, evidence, around, policy);
   const next = { ...person, decision };
   const record = person.open && !INCOMPLETE.includes(decision.outcome) && !unpaired(next);
@@ -138,6 +155,8 @@ export function check(person, where) {
   const { claims = {} } = brought;
   return {
     ...where,
+    ...(person.run && { run_id: person.run.run_id }),
+    ...(person.party && { party: person.party }),
     offline: true,
     decided: decision && { verdict: decision.verdict, policy_version: decision.policy_version },
     ...shown(person),

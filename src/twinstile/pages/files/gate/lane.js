@@ -4,9 +4,11 @@
  * neither disk nor line; what was read is taken in its order, one after the other.
  */
 import * as front from "./front.js";
-import { newId } from "./link.js";
+import { Gathering } from "./gathering.js";
+import { Refused, newId } from "./link.js";
 import * as measure from "./measure.js";
 import { masked, read, tenths } from "./scan.js";
+import { born } from "./party.js";
 import { play } from "./tones.js";
 import * as view from "./view.js";
 import { say } from "./words.js";
@@ -16,7 +18,8 @@ const REMEMBERED = 50;
 
 /**
  * @typedef {{policy: import("./decide.js").Policy, direction: string, days: Intl.DateTimeFormat, lane_id: string,
- *   suspect: (document: import("./scan.js").Document) => Promise<boolean>}} Knowledge
+ *   suspect: (document: import("./scan.js").Document) => Promise<boolean>,
+ *   expect: (document: import("./scan.js").Document) => Promise<import("./runs.js").Seen | null>}} Knowledge
  * @typedef {{order: "id-first" | "temp-first", first: string, second: string}} Settings
  */
 export class Lane {
@@ -24,13 +27,15 @@ export class Lane {
    * `up`: whether there is a line
    * @param {{add: (kind: string, id: string, body: any) => Promise<void>,
    *   look: (text: string, document: import("./scan.js").Document | null) => Promise<{status: string, kind: string}>,
-   *   settings: () => Settings, up: () => boolean}} needs
+   *   settings: () => Settings, up: () => boolean,
+   *   release: (screeningId: string, step: string, reason: string) => Promise<void>}} needs
    */
   constructor(needs) {
     this.needs = needs;
     /** @type {Knowledge | null} */
     this.knowledge = null;
     this.person = front.NOBODY;
+    this.gathering = new Gathering();
     this.again = false;
     /** A stop nobody has acknowledged keeps the lane. */
     this.stopped = false;
@@ -39,6 +44,8 @@ export class Lane {
     /** @type {Map<string, {key: string, label: string, verdict: string}>} */
     this.shown = new Map();
     this.turn = Promise.resolve();
+    /** Whom the officer lets through on a surge order, once the service has their passage. @type {{key: string, step: string, reason: string} | null} */
+    this.releasing = null;
     /** Facts on their way to the disk. @type {Promise<void>} */
     this.storing = Promise.resolve();
   }
@@ -78,6 +85,60 @@ export class Lane {
     view.notice(this.again ? say("again-armed") : front.present(this.person) ? "" : say("nobody"));
   }
 
+  /** Those who are scanned from now on travel together, with whom stands here unfinished; or they are all here. */
+  together() {
+    return this.#queue(() => {
+      if (!this.knowledge) return view.notice(say("no-policy"), true);
+      this.gathering.turn();
+      if (this.person.open && this.person.document && this.gathering.party) {
+        this.person = this.gathering.entered(this.person, this.#moment().day);
+        this.#settle(performance.now());
+      }
+      this.#gather();
+    });
+  }
+
+  /** The person in front is a child under 14, says the officer where no document does. */
+  minor() {
+    return this.#queue(() => {
+      const { document, party: mine, recorded } = this.person;
+      if (!this.knowledge || !mine || recorded || !document || born(document, this.#moment().day)) return;
+      this.person = front.bring({ ...this.person, party: { ...mine, role: "MINOR" } }, {});
+      this.#settle(performance.now());
+    });
+  }
+
+  /**
+   * Let the person in front through unscreened, to be settled by data, as a surge order allows. The
+   * service says whom: it alone knows every reading and suspicion. @param {string} reason
+   */
+  release(reason) {
+    return this.#queue(() => {
+      const { document, decision, key, passage, open } = this.person;
+      if (!document || !decision) return view.notice(say("nobody"));
+      this.releasing = { key, step: newId(), reason };
+      if (open) this.#record();
+      else if (passage) return this.#release(passage);
+      view.notice(say("asking"));
+    });
+  }
+
+  /** @param {string} passage */
+  async #release(passage) {
+    const { step, reason } = /** @type {{step: string, reason: string}} */ (this.releasing);
+    this.releasing = null;
+    try {
+      await this.needs.release(passage, step, reason);
+    } catch (error) {
+      return view.notice(say(error instanceof Refused ? "release-refused" : "release-no-line"), true);
+    }
+    this.person = { ...this.person, state: "DEFERRED" };
+    this.stopped = false;
+    view.showVerdict("PASS", [say("released")], false);
+    play("PASS");
+    view.notice("");
+  }
+
   acknowledge() {
     this.stopped = false;
     this.#paint();
@@ -113,9 +174,12 @@ export class Lane {
     if (!known || !item.check) return;
     this.shown.delete(item.id);
     const here = known.key === this.person.key && known.key !== "";
-    if (here && !this.person.open) this.person = { ...this.person, state: item.check.state };
+    if (here && !this.person.open) this.person = { ...this.person, state: item.check.state, passage: item.check.screening_id };
+    if (here && this.releasing?.key === known.key) this.#queue(() => this.#release(item.check.screening_id));
     const standing = item.check.declaration ? this.#declared(item.check.declaration, known, here) : "";
     const verdict = front.worse(known.verdict, item.check.verdict);
+    this.gathering.answered(known.key, verdict, item.check.state);
+    this.#gather();
     if (verdict === known.verdict) return standing && view.notice(standing, true);
     const texts = item.check.reasons.map((/** @type {any} */ one) => one.text);
     play(verdict);
@@ -155,6 +219,7 @@ export class Lane {
   redraw() {
     this.#paint();
     view.showPerson(this.person);
+    this.#gather();
   }
 
   /** @param {() => Promise<void> | void} task */
@@ -194,8 +259,12 @@ export class Lane {
   /** @param {import("./scan.js").Scanned} scanned */
   async #add(scanned) {
     if (scanned.what === "document") {
-      const marks = (await this.knowledge?.suspect(scanned.document)) ? ["ALERT_CHECK"] : [];
-      this.person = front.named(this.person, scanned.document, scanned.method, marks);
+      const { document, method } = scanned;
+      const { suspect, expect } = /** @type {Knowledge} */ (this.knowledge);
+      const [suspected, run] = await Promise.all([suspect(document), expect(document)]);
+      const person = this.gathering.again(this.person, front.keyOf(document));
+      const named = front.named(person, document, method, suspected ? ["ALERT_CHECK"] : [], run);
+      this.person = this.gathering.entered(named, this.#moment().day);
     } else if (scanned.what === "temperature") {
       this.person = front.bring(this.person, { temperature: this.#measured(scanned) });
     } else if (scanned.what === "pass") {
@@ -254,6 +323,7 @@ export class Lane {
 
   #reset() {
     this.person = front.NOBODY;
+    this.releasing = null;
     this.stopped = false;
     this.#paint();
     view.showPerson(this.person);
@@ -263,9 +333,9 @@ export class Lane {
   /** Decide, show, then record if that is all there will be. @param {number} at @param {boolean} force @param {boolean} quiet */
   #settle(at, force = false, quiet = false) {
     if (!this.knowledge) return;
-    const { policy, days, direction } = this.knowledge;
-    const now = Date.now();
-    const { person, record } = front.settle(this.person, policy, { at: now, day: days.format(now), direction });
+    const { policy } = this.knowledge;
+    const moment = this.#moment();
+    const { person, record } = front.settle(this.person, policy, moment, this.gathering.beside(this.person, policy, moment));
     this.person = person;
     const verdict = person.decision && (this.#more(person.decision.verdict)?.verdict ?? person.decision.verdict);
     this.stopped = verdict === "STOP";
@@ -275,6 +345,18 @@ export class Lane {
     else if (verdict && !quiet) play(verdict);
     measure.painted(at);
     if (record || force) this.#record();
+    else this.#gather();
+  }
+
+  /** @returns {import("./party.js").Moment} */
+  #moment() {
+    const { days, direction } = /** @type {Knowledge} */ (this.knowledge);
+    const now = Date.now();
+    return { at: now, day: days.format(now), direction };
+  }
+
+  #gather() {
+    if (this.knowledge) this.gathering.show(this.person, this.knowledge.policy, this.#moment());
   }
 
   #paint() {
@@ -298,6 +380,7 @@ export class Lane {
   #record() {
     const { person } = this;
     this.person = front.recorded(person);
+    this.#gather();
     this.#keep(person, front.check(person, this.#where()), person.decision?.verdict ?? "UNKNOWN");
   }
 

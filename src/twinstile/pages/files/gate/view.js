@@ -18,6 +18,7 @@ const SHAPES = {
   UNKNOWN: ["M50 4 96 50 50 96 4 50z", "?", "69"],
 };
 const OLD_MS = 15 * 60_000;
+const MOST_OFFERED = 11;
 
 /**
  * Show a verdict, or with null that the lane is ready.
@@ -71,6 +72,81 @@ export function showPerson(person) {
   at("seen-credential").textContent = seen.credential ? say(seen.credential) : "–";
   const standing = STANDINGS[person.standing ?? ""] ?? "pass-shown";
   at("seen-pass").textContent = seen.pass ? say(standing) : "–";
+  at("seen-run").textContent = person.run ? [person.run.service_no, ...on(person.run.listed)].join(" · ") : "–";
+}
+
+/**
+ * Who travels together, each with their verdict; who has gone on and is to come back is called.
+ * Whether somebody is called who was not before.
+ * @param {import("./party.js").Party | null} party @param {import("./front.js").Person} person in front @param {string[]} recalled keys
+ */
+export function showParty(party, person, recalled) {
+  at("party").hidden = !party;
+  at("together").setAttribute("aria-pressed", String(Boolean(party)));
+  const before = at("members").querySelectorAll("[data-recalled]").length;
+  const members = party?.members ?? [];
+  at("members").replaceChildren(...members.map((one) => memberChip(one, one.key === person.key, recalled.includes(one.key))));
+  at("party-count").textContent = say(party?.full ? "party-full" : "party-count", { n: members.length });
+  at("minor").hidden = !person.party || person.recorded || person.party.role === "MINOR";
+  return recalled.length > before;
+}
+
+/** @param {import("./front.js").Person} one @param {boolean} here @param {boolean} recalled */
+function memberChip(one, here, recalled) {
+  const verdict = recalled ? "CHECK" : (one.decision?.verdict ?? "UNKNOWN");
+  const item = listed(`${SHAPES[verdict][1]} ${one.document ? masked(one.document) : "–"} · ${say(one.party?.role ?? "MEMBER")} · ${say(recalled ? "recall" : verdict)}`);
+  item.dataset.verdict = verdict;
+  if (recalled) item.dataset.recalled = "true";
+  if (here) item.setAttribute("aria-current", "true");
+  return item;
+}
+
+/** @param {boolean | null} known */
+const on = (known) => (known === null ? [] : [say(known ? "listed" : "unlisted")]);
+
+/**
+ * Which arrival the lane serves, all the while, and all those to choose from.
+ * @param {import("./runs.js").Runs} runs @param {string | undefined} zone @param {(runId: string | null) => void} choose
+ */
+export function showRuns(runs, zone, choose) {
+  const clock = new Intl.DateTimeFormat("en-GB", { timeZone: zone, hour: "2-digit", minute: "2-digit" });
+  /** @param {import("./runs.js").DueRun} run */
+  const named = (run) => [run.service_no, run.origin, clock.format(Date.parse(run.arrival))].join(" · ");
+  const { serving } = runs;
+  at("run").textContent = serving ? named(serving) : say("choose-run");
+  at("run").disabled = runs.due.length === 0;
+  const offered = runs.near(Date.now()).slice(0, MOST_OFFERED);
+  at("runs").replaceChildren(
+    ...offered.map((run) => choice([named(run), say("expected", { n: run.expected })], run === serving, () => choose(run.run_id))),
+    choice([say("any-run")], serving === null, () => choose(null)),
+  );
+}
+
+/** @param {string[]} lines @param {boolean} chosen @param {() => void} run */
+function choice(lines, chosen, run) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.setAttribute("aria-pressed", String(chosen));
+  button.append(...lines.flatMap((line, i) => (i ? [document.createElement("br"), line] : [line])));
+  button.addEventListener("click", run);
+  return button;
+}
+
+/**
+ * The surge orders that hold here by the tablet's own clock: what is suspended, why, and who said so.
+ * @param {{runs: string[], whole_checkpoint: boolean, reason: string, ordered_by: string | null, confirmed_by: string | null, until: string}[]} orders
+ * @param {string | undefined} zone @param {string | undefined} checkpoint
+ */
+export function showSurge(orders, zone, checkpoint) {
+  const clock = new Intl.DateTimeFormat("en-GB", { timeZone: zone, hour: "2-digit", minute: "2-digit" });
+  at("surge").hidden = orders.length === 0;
+  at("orders").replaceChildren(
+    ...orders.map(({ runs, whole_checkpoint, reason, ordered_by, confirmed_by, until }) => {
+      const where = [...(whole_checkpoint && checkpoint ? [checkpoint] : []), ...runs].join(", ");
+      const who = { one: ordered_by ?? "–", other: confirmed_by ?? "–" };
+      return listed(say("surge-order", { where, reason, until: clock.format(Date.parse(until)), ...who }));
+    }),
+  );
 }
 
 /** @param {string} text @param {boolean} loud */
@@ -86,14 +162,19 @@ export function showLine(up, waiting) {
   at("line").textContent = up === null ? left : `${say(up ? "online" : "offline")} · ${left}`;
 }
 
-/** @param {{lane_id?: string, mode?: string} | null} lane @param {number | null} fetched @param {number | null} listed @param {number} now */
-export function showLane(lane, fetched, listed, now) {
+/**
+ * @param {{lane_id?: string, mode?: string} | null} lane @param {number | null} fetched
+ * @param {number | null} listed @param {number | null | undefined} expected of lists of people; undefined: none is needed
+ * @param {number} now
+ */
+export function showLane(lane, fetched, listed, expected, now) {
   at("lane-name").textContent = lane?.lane_id ?? "";
   const practice = lane?.mode && lane.mode !== "PRODUCTION";
   document.body.dataset.mode = lane?.mode ?? "";
   at("mode").hidden = !practice;
   at("mode").textContent = practice ? say(lane.mode === "DEMO" ? "demo" : "practice") : "";
   const ages = [say("policy-age", { age: age(fetched, now) }), say("list-age", { age: age(listed, now) })];
+  if (expected !== undefined) ages.push(say("expected-age", { age: age(expected, now) }));
   at("ages").textContent = ages.join(" · ");
   at("ages").dataset.old = String(fetched === null || now - fetched > OLD_MS);
 }

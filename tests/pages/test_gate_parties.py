@@ -1,0 +1,151 @@
+"""People who travel together, and surge orders, at the gate tablet in a real browser."""
+
+from collections.abc import AsyncGenerator
+
+import crossings
+import glass
+import people
+import pytest
+from glass import Glass
+from hubs import Hub
+from people import Json
+from playwright.async_api import Browser, expect
+
+from twinstile.platform.roles import Role
+
+pytestmark = pytest.mark.timeout(240)
+
+
+@pytest.fixture
+async def tablet(browser: Browser, hub: Hub) -> AsyncGenerator[Glass]:
+    context = await browser.new_context(viewport=glass.SIZE, locale="en-GB")
+    opened = await glass.enrolled(context, hub.service.base_url, hub)
+    yield opened
+    assert not opened.complaints
+    assert not opened.foreign
+    await context.close()
+
+
+def child() -> str:
+    return people.resident_number(born="20200229")
+
+
+async def disagreements(hub: Hub) -> object:
+    period = {"from": people.ago(hours=1), "to": people.ago(hours=-1)}
+    answer = await hub.client(Role.SUPERVISOR).get("/v1/disagreements", params=period)
+    return answer.json()["disagreements"]
+
+
+async def party_of(hub: Hub) -> list[Json]:
+    """The members of the one party of the hub."""
+    async with hub.house.database.reading() as tx:
+        ((party_id,),) = await tx.raw.fetch(
+            "SELECT party_id FROM party WHERE hub_id = $1", hub.hub_id
+        )
+    answer = await hub.client().get(f"/v1/parties/{party_id}")
+    told: list[Json] = answer.json()["members"]
+    return told
+
+
+async def test_a_family_is_stated_by_one_key_and_each_has_a_verdict(
+    tablet: Glass, hub: Hub
+) -> None:
+    members = tablet.page.locator("#members li")
+    await tablet.pass_by(people.resident_number())  # a stranger, who is done
+    await tablet.shows("PASS")
+    await tablet.page.keyboard.press("F5")
+    await expect(tablet.page.locator("#party-count")).to_contain_text("0 scanned")
+    await tablet.scan(child(), "36.6")
+    await tablet.shows("UNKNOWN")
+    await tablet.pass_by(people.resident_number())
+    await tablet.shows("PASS")
+    await expect(members.nth(0)).to_contain_text("child · Pass")
+    await expect(members.nth(1)).to_contain_text("guardian · Pass")
+    await tablet.pass_by(people.resident_number())
+    await tablet.scan(child(), "36.7")
+    await tablet.shows("PASS")  # by the guardian's code
+    await expect(members).to_have_count(4)
+    await tablet.page.keyboard.press("F5")
+    await expect(tablet.page.locator("#party")).to_be_hidden()
+    await tablet.pass_by(people.resident_number())
+    await tablet.waits(0)
+    told = [(one["role"], one["state"]) for one in await party_of(hub)]
+    assert told == [
+        ("MINOR", "CLEARED"),
+        ("GUARDIAN", "CLEARED"),
+        ("MEMBER", "CLEARED"),
+        ("MINOR", "CLEARED"),
+    ]
+    assert len(await glass.screenings(hub)) == 6
+    assert await disagreements(hub) == []
+
+
+async def test_a_fever_calls_the_others_of_the_party_back(tablet: Glass, hub: Hub) -> None:
+    await tablet.page.keyboard.press("F5")
+    guardian, friend = people.resident_number(), people.resident_number()
+    await tablet.pass_by(guardian)
+    await tablet.shows("PASS")
+    await tablet.scan(child(), "38.6")
+    await tablet.shows("CHECK", "Temperature alarm")
+    members = tablet.page.locator("#members li")
+    await expect(members.nth(0)).to_contain_text("guardian · call back")
+    await tablet.pass_by(friend)
+    await tablet.shows("CHECK", "Travels with somebody")
+    await tablet.waits(0)
+    alerts = (await hub.client().get("/v1/alerts", params={"kind": "PARTY_FLAGGED"})).json()
+    assert len(alerts["alerts"]) == 1
+    assert await disagreements(hub) == []
+
+
+async def test_a_child_without_a_birthday_on_paper_is_one_by_the_officers_word(
+    tablet: Glass, hub: Hub
+) -> None:
+    await tablet.page.keyboard.press("F5")
+    await tablet.press("#more")
+    await tablet.page.select_option("#manual-kind", "OTHER")
+    await tablet.page.fill("#manual-number", "HK-7781")
+    await tablet.page.fill("#manual-issuer", "household register")
+    await tablet.press("#manual button")
+    await tablet.press("#minor")
+    await tablet.scan("36.5")
+    await tablet.shows("UNKNOWN")
+    await tablet.pass_by(people.resident_number())
+    await tablet.shows("PASS")
+    await tablet.waits(0)
+    assert [one["role"] for one in await party_of(hub)] == ["MINOR", "GUARDIAN"]
+    assert await disagreements(hub) == []
+
+
+async def test_a_surge_order_is_said_and_lets_through_whom_the_service_may(
+    tablet: Glass, hub: Hub
+) -> None:
+    surge = tablet.page.locator("#surge")
+    await expect(surge).to_be_hidden()
+    await crossings.surge(hub)
+    await expect(surge).to_contain_text("platform 4 is full", timeout=glass.PATIENCE_MS)
+    await expect(surge).to_contain_text("ordered by the duty_commander, confirmed by")
+    await tablet.scan(people.resident_number())
+    await tablet.shows("UNKNOWN")
+    await tablet.press("#release")
+    await tablet.shows("PASS", "Let through unscreened")
+    ill = people.resident_number()
+    await tablet.scan(ill, "38.6")
+    await tablet.shows("CHECK")
+    await tablet.press("#release")
+    await tablet.notes("only after the checks")
+    await tablet.shows("CHECK")
+    await tablet.waits(0)
+    states = sorted(one["state"] for one in await glass.screenings(hub))
+    assert states == ["DEFERRED", "SECONDARY"]
+    await tablet.page.context.set_offline(True)
+    await tablet.scan(people.resident_number())
+    await tablet.press("#release")
+    await expect(tablet.page.locator("#line")).to_contain_text(
+        "Offline", timeout=glass.PATIENCE_MS
+    )
+    await expect(surge).to_be_visible()
+    await tablet.page.clock.install()
+    await tablet.page.clock.fast_forward("31:00")
+    await expect(surge).to_be_hidden(timeout=glass.PATIENCE_MS)
+    await tablet.shows("UNKNOWN")
+    await tablet.page.context.set_offline(False)

@@ -1,0 +1,101 @@
+"""Which arrival a lane serves, and who of it is expected, as the tablet knows it offline."""
+
+from collections.abc import AsyncGenerator
+from datetime import timedelta
+
+import glass
+import people
+import pytest
+import runs
+from hubs import Hub
+from playwright.async_api import Browser, BrowserContext, expect
+
+pytestmark = pytest.mark.timeout(240)
+
+AT_REST = """async (name) => {
+  const opened = indexedDB.open(name);
+  await new Promise((done) => { opened.onsuccess = done; });
+  const kept = opened.result.transaction("kept").objectStore("kept");
+  const [names, values] = [kept.getAllKeys(), kept.getAll()];
+  await new Promise((done) => { values.onsuccess = done; });
+  const { open } = await import("/gate/store.js");
+  const store = await open(name.replace("gate.", ""));
+  const told = [];
+  for (const one of names.result) told.push(await store.kept(one).catch(() => null));
+  opened.result.close();
+  return JSON.stringify([told, { ...localStorage }, { ...sessionStorage }]);
+}"""
+
+
+@pytest.fixture
+async def context(browser: Browser) -> AsyncGenerator[BrowserContext]:
+    opened = await browser.new_context(viewport=glass.SIZE, locale="en-GB")
+    yield opened
+    await opened.close()
+
+
+async def test_a_scan_finds_its_arrival_offline_and_no_list_is_ever_on_the_disk(
+    context: BrowserContext, hub: Hub
+) -> None:
+    ours, theirs, nobody, late = (people.resident_number() for _ in range(4))
+    near = await runs.announced(hub, "G7349", timedelta(minutes=20))
+    other = await runs.announced(hub, "G7351", timedelta(minutes=50))
+    await near.land([runs.reachable(ours), runs.reachable(late)])
+    await other.land([runs.reachable(theirs)])
+    tablet = await glass.enrolled(context, hub.service.base_url, hub)
+    await expect(tablet.page.locator("#run")).to_have_text("Choose the arrival")
+    await expect(tablet.page.locator("#ages")).to_contain_text(
+        "people just now", timeout=glass.PATIENCE_MS
+    )
+    told = await hub.client().get(f"/v1/runs/{near.run_id}/expected-tags")
+    await tablet.press("#run", "#runs button:has-text('G7349')")
+    seen = tablet.page.locator("#seen-run")
+    await expect(tablet.page.locator("#run")).to_contain_text("G7349 · Shanghai Hongqiao")
+    await context.set_offline(True)
+    for number, said in (
+        (ours, "G7349 · on the list"),
+        (theirs, "G7351 · on the list"),
+        (nobody, "G7349 · on no list"),
+    ):
+        await tablet.pass_by(number)
+        await tablet.shows("PASS")
+        await expect(seen).to_have_text(said)
+    held = await tablet.page.evaluate(AT_REST, f"gate.{hub.hub_id}")
+    assert "G7349" in held  # what was kept could be read
+    assert told.json()["key"] not in held
+    assert str(told.json()["tags"][0]) not in held
+    await tablet.page.reload()
+    await tablet.ready()
+    await expect(tablet.page.locator("#run")).to_contain_text("G7349")
+    await expect(tablet.page.locator("#ages")).to_contain_text("people never")
+    await tablet.pass_by(late)
+    await expect(seen).to_have_text("G7349")
+    await context.set_offline(False)
+    await tablet.waits(0)
+    found = await glass.screenings(hub)
+    assert sorted(str(one["run_id"]) for one in found) == sorted(
+        [str(near.run_id)] * 3 + [str(other.run_id)]
+    )
+    assert not tablet.complaints
+    assert not tablet.foreign
+
+
+async def test_the_arrival_is_chosen_by_one_tap_and_given_up_by_another(
+    context: BrowserContext, hub: Hub
+) -> None:
+    tablet = await glass.enrolled(context, hub.service.base_url, hub)
+    run = tablet.page.locator("#run")
+    await expect(run).to_be_disabled()  # nothing is due
+    await runs.announced(hub, "G7349", timedelta(minutes=20))
+    await expect(run).to_be_enabled(timeout=glass.PATIENCE_MS)
+    await run.click()
+    await tablet.page.keyboard.press("Enter")  # the first is the nearest
+    await expect(run).to_contain_text("G7349")
+    await tablet.pass_by(people.resident_number())
+    # without a list of the carrier nobody is said to be missing on it
+    await expect(tablet.page.locator("#seen-run")).to_have_text("G7349")
+    await run.click()
+    await tablet.press("#runs button:has-text('No single arrival')")
+    await expect(run).to_have_text("Choose the arrival")
+    await tablet.pass_by(people.resident_number())
+    await expect(tablet.page.locator("#seen-run")).to_have_text("\u2013")
