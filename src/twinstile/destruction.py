@@ -80,6 +80,7 @@ PURGED: Final = (
     "paper_form",
     "deviation",
     "acknowledgement",
+    "origin_notice",
     "assessment",
     "care",
     "stay",

@@ -231,6 +231,7 @@ CLOCKS: Mapping[Wait, tuple[Go, timedelta, timedelta]] = {
     Wait.REPORT_SOON: (suspected, timedelta(minutes=90), timedelta(minutes=15)),
     Wait.REPORT: (suspected, timedelta(hours=2), timedelta(minutes=15)),
     Wait.FOLLOW_UP: (cared_for, timedelta(hours=26), timedelta(hours=2)),
+    Wait.ORIGIN: (sent("PERSUADED_RETURN"), timedelta(hours=2), timedelta(minutes=15)),
 }
 """What begins it, after how long it rings, and after how long again."""
 

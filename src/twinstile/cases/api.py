@@ -13,7 +13,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Response
 from sqlalchemy import ColumnElement, select, tuple_
 
-from twinstile.cases import dispositions, kept, receivers, waits
+from twinstile.cases import dispositions, kept, origins, receivers, waits
 from twinstile.cases.bodies import (
     AcknowledgementAnswer,
     AcknowledgementBody,
@@ -24,6 +24,8 @@ from twinstile.cases.bodies import (
     CaseWhole,
     DispositionAnswer,
     DispositionBody,
+    OriginNoticeAnswer,
+    OriginNoticeBody,
     PersonAnswer,
     TransitionAnswer,
     TransitionBody,
@@ -31,6 +33,7 @@ from twinstile.cases.bodies import (
 )
 from twinstile.cases.dispositions import Act, Decision
 from twinstile.cases.followup.api import InForce
+from twinstile.cases.origins import Told
 from twinstile.cases.places import NoPlace
 from twinstile.cases.receivers import Found, Said
 from twinstile.cases.referrals import JOINED
@@ -41,6 +44,7 @@ from twinstile.cases.tables import (
     CareRecord,
     DispositionRecord,
     FeverCase,
+    OriginNotice,
     Stay,
 )
 from twinstile.cases.types import CaseState
@@ -174,6 +178,7 @@ async def read_case(case_id: UUID, tx: Read, who: Reader) -> CaseWhole:
         "dispositions": [DispositionAnswer.model_validate(row) for row in sent.mappings()],
         "transitions": [_transition(happening) for happening in moved],
         "acknowledgements": await kept.of_case(tx, Acknowledgement, *whose),
+        "origin_notices": await kept.of_case(tx, OriginNotice, *whose),
         "assessments": await kept.of_case(tx, Assessment, *whose),
         "stays": await kept.of_case(tx, Stay, *whose),
         "care": [shown_care(row) for row in await kept.of_case(tx, CareRecord, *whose)],
@@ -243,6 +248,20 @@ async def put_acknowledgement(
     said = Said(acknowledgement_id, disposition_id, **dict(body))
     row = await receivers.acknowledge(tx, who, case_id, said, clock.now())
     return AcknowledgementAnswer.model_validate(row)
+
+
+@router.put(
+    "/cases/{case_id}/origin-notices/{notice_id}",
+    summary="Record that the place of origin was told",
+    responses=documented(NotFound, IdReused, TransitionRefused, InvalidInput),
+)
+async def put_origin_notice(
+    case_id: UUID, notice_id: UUID, body: OriginNoticeBody, tx: Tx, who: Writer
+) -> OriginNoticeAnswer:
+    """Somebody who is sent back is expected where they come from; until then it rings."""
+    told = Told(notice_id, **dict(body))
+    row = await origins.record(tx, who, case_id, told, clock.now())
+    return OriginNoticeAnswer.model_validate(row)
 
 
 @router.put(

@@ -15,6 +15,7 @@ from twinstile.cases.types import (
     CaseOrigin,
     CaseState,
     Disposition,
+    Means,
     Reply,
     Severity,
     Wait,
@@ -113,6 +114,27 @@ def _symptom(word: str) -> str:
 
 
 Symptom = Annotated[Word, AfterValidator(_symptom), Field(examples=["COUGH"])]
+
+
+class OriginNoticeBody(Body):
+    office: Line = Field(
+        description="which office of the place of origin was told; no traveller's name",
+        examples=["Quzhou epidemic command"],
+    )
+    by: Means
+    reference: Word | None = Field(default=None, description="the office's number of it")
+    told_at: Moment
+
+
+class OriginNoticeAnswer(Answer):
+    notice_id: UUID
+    disposition_id: UUID = Field(description="by which the patient was sent back")
+    office: str
+    by: Means
+    reference: str | None
+    told_at: datetime
+    recorded_at: datetime
+    operator_id: UUID | None
 
 
 class AssessmentBody(Body):
@@ -223,6 +245,9 @@ class CaseWhole(CaseAnswer):
     )
     acknowledgements: list[AcknowledgementAnswer] = Field(
         description="what receivers said; oldest first, at most the last 100"
+    )
+    origin_notices: list[OriginNoticeAnswer] = Field(
+        description="offices that were told of a return; oldest first, at most the last 100"
     )
     assessments: list[AssessmentAnswer] = Field(
         description="how ill the patient was found; oldest first, at most the last 100"

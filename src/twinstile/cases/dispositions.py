@@ -11,7 +11,7 @@ from uuid import UUID, uuid5
 from sqlalchemy import insert, select
 from uuid_utils.compat import uuid7
 
-from twinstile.cases import followups, machine, places, schedule, steps, terms
+from twinstile.cases import followups, machine, origins, places, schedule, steps, terms
 from twinstile.cases.schedule import Figures
 from twinstile.cases.steps import MOVED, OVERDUE, Locked
 from twinstile.cases.tables import DispositionRecord, FeverCase
@@ -134,6 +134,7 @@ async def record(
         sent["beyond_capacity"] = True
     place = {"facility_id": decision.particulars.facility_id}
     await steps.move(tx, case, after, moment, place)
+    await origins.await_notice(tx, case, decision.code, moment)
     await events.append(
         tx, [steps.moved(who, case, step, moment, sent, uuid7()) for step in path]
     )
@@ -206,6 +207,7 @@ async def _sent_in_emergency(
             particulars={},
         )
     )
+    await origins.await_notice(tx, case, Disposition.EMERGENCY_CARE, moment)
 
 
 async def escalate_due(tx: Transaction, hub_id: str, at: datetime, limit: int) -> int:

@@ -14,9 +14,9 @@ from uuid import UUID
 from sqlalchemy import RowMapping, select, update
 from uuid_utils.compat import uuid7
 
-from twinstile.cases import kept, legs, links, steps, waits
+from twinstile.cases import kept, legs, links, schedule, steps, waits
 from twinstile.cases.steps import Locked, Outside, Source
-from twinstile.cases.tables import DispositionRecord, FeverCase, Leg, Receipt
+from twinstile.cases.tables import FeverCase, Leg, Receipt
 from twinstile.cases.terms import TERMS
 from twinstile.cases.types import (
     CaseEvent,
@@ -223,16 +223,9 @@ async def _go_on(
 
 async def _acknowledged_by(tx: Reading, case: Locked) -> CaseEvent:
     """The event by which the receiver of the last disposition answers for the patient."""
-    found = await tx.sql.execute(
-        select(DispositionRecord.code)
-        .where(
-            DispositionRecord.hub_id == case.hub_id, DispositionRecord.case_id == case.case_id
-        )
-        .order_by(DispositionRecord.recorded_at.desc(), DispositionRecord.disposition_id.desc())
-        .limit(1)
-    )
-    code = found.scalar_one_or_none() or Disposition.EMERGENCY_CARE
-    return TERMS[Disposition(code)].acknowledged_by
+    sent = await schedule.last_way(tx, case.hub_id, case.case_id)
+    code = sent[1] if sent else Disposition.EMERGENCY_CARE
+    return TERMS[code].acknowledged_by
 
 
 async def _end(

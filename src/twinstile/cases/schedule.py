@@ -126,7 +126,7 @@ async def settle(
 
 
 async def _begin(tx: Transaction, hub_id: str, case_id: UUID, moment: datetime) -> None:
-    sent = await _last_way(tx, hub_id, case_id)
+    sent = await last_way(tx, hub_id, case_id)
     if sent is None:
         return
     disposition_id, code = sent
@@ -141,7 +141,8 @@ async def _begin(tx: Transaction, hub_id: str, case_id: UUID, moment: datetime) 
     await wait(tx, hub_id, case_id, Due(Contact.CALL, 1, moment + _DAY))
 
 
-async def _last_way(tx: Reading, hub_id: str, case_id: UUID) -> tuple[UUID, Disposition] | None:
+async def last_way(tx: Reading, hub_id: str, case_id: UUID) -> tuple[UUID, Disposition] | None:
+    """The last disposition of a case, by its id and code; None: it was sent nowhere yet."""
     found = await tx.sql.execute(
         select(DispositionRecord.disposition_id, DispositionRecord.code)
         .where(DispositionRecord.hub_id == hub_id, DispositionRecord.case_id == case_id)

@@ -122,6 +122,25 @@ class Acknowledgement(Base):
     operator_id: Mapped[UUID | None]
 
 
+class OriginNotice(Base):
+    """That the place of origin of somebody sent back was told of it. Appended."""
+
+    __tablename__ = "origin_notice"
+    __table_args__ = (Index(None, "case_id", "hub_id"),)
+
+    hub_id: Mapped[HubKey]
+    notice_id: Mapped[UuidKey]
+    case_id: Mapped[UUID]
+    disposition_id: Mapped[UUID]
+    office: Mapped[str]
+    by: Mapped[str]
+    reference: Mapped[str | None]
+    told_at: Mapped[datetime]
+    recorded_at: Mapped[datetime]
+    device_id: Mapped[UUID]
+    operator_id: Mapped[UUID | None]
+
+
 class Assessment(Base):
     """How ill a patient was found, by whom. Appended; the case has the last one's severity."""
 

@@ -86,6 +86,8 @@ class Terms:
     follow_up: FollowUp
     closes_by: frozenset[CaseEvent]
     """The endings it is meant to have; loss and death can end any."""
+    origin_told_within: timedelta | None
+    """How soon the place of origin is told who comes; None: nobody asks for it."""
 
 
 _RESULT: Final = frozenset({CaseEvent.CONFIRMED, CaseEvent.EXCLUDED, CaseEvent.RECOVERED})
@@ -106,6 +108,7 @@ def _terms(
     takes: str = "",
     needs_receiver: bool = True,
     needs_consent: bool = False,
+    origin_told_within: timedelta | None = None,
 ) -> Terms:
     return Terms(
         needs_receiver=needs_receiver,
@@ -115,6 +118,7 @@ def _terms(
         acknowledged_by=by,
         follow_up=follow_up,
         closes_by=closes_by,
+        origin_told_within=origin_told_within,
     )
 
 
@@ -149,6 +153,7 @@ TERMS: Final[Mapping[Disposition, Terms]] = {
         needs="area service_no departs_at",
         takes="travel",
         needs_consent=True,
+        origin_told_within=timedelta(hours=2),
     ),
     _D.HEALTH_MONITORING: _terms(
         _E.TAKEN_UP, _F.DAILY, _END, needs=f"area {_PLAN}", takes="travel facility_id"

@@ -157,6 +157,15 @@ class Handover(StrEnum):
     REFUSED = "REFUSED"  # they came, and were not taken
 
 
+class Means(StrEnum):
+    """How an office elsewhere was told of somebody who is on the way to it."""
+
+    TELEPHONE = "TELEPHONE"
+    FAX = "FAX"
+    MESSAGE = "MESSAGE"
+    SYSTEM = "SYSTEM"  # of the offices themselves
+
+
 class LegEnding(StrEnum):
     HANDED_OVER = "HANDED_OVER"
     REFUSED = "REFUSED"
@@ -219,6 +228,7 @@ class Wait(StrEnum):
     REPORT_SOON = "REPORT_SOON"  # the report the law asks for, shortly before its time is up
     REPORT = "REPORT"  # the same, when its time is up
     FOLLOW_UP = "FOLLOW_UP"  # the next contact of the schedule
+    ORIGIN = "ORIGIN"  # that somebody tells the place of origin of a return
 
 
 Transition = machine.Transition[CaseState, CaseEvent]

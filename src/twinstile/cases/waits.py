@@ -11,6 +11,7 @@ from typing import Final
 from uuid import UUID
 
 from sqlalchemy import delete, select, update
+from sqlalchemy.dialects.postgresql import Insert
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from twinstile.cases.tables import CaseWait, Leg, Stay
@@ -29,6 +30,7 @@ AGAIN: Final[Mapping[Wait, timedelta]] = {
     Wait.REPORT_SOON: timedelta(minutes=15),
     Wait.REPORT: timedelta(minutes=15),
     Wait.FOLLOW_UP: timedelta(hours=2),
+    Wait.ORIGIN: timedelta(minutes=15),
 }
 """After how long it rings again."""
 
@@ -38,6 +40,9 @@ LIVES_IN: Final[Mapping[Wait, frozenset[CaseState]]] = {
     Wait.REPORT_SOON: frozenset(CaseState),  # the law's clock: no state ends it
     Wait.REPORT: frozenset(CaseState),
     Wait.FOLLOW_UP: frozenset({CaseState.IN_CARE, CaseState.FOLLOWING_UP}),
+    # whoever is lost or found ill on the way home is what their home has to hear of
+    Wait.ORIGIN: frozenset(state for state in CaseState if not state.terminal)
+    | {CaseState.CLOSED_LOST, CaseState.CLOSED_CONFIRMED},
 }
 """A wait ends when its case moves, unless to one of these states."""
 
@@ -50,17 +55,29 @@ async def start(
     tx: Transaction, hub_id: str, case_id: UUID, kind: Wait, subject_id: UUID, due_at: datetime
 ) -> None:
     """Wait for it until then; if it was waited for already, from now on until then."""
-    row = upsert(CaseWait).values(
+    row = _row(hub_id, case_id, kind, subject_id, due_at)
+    again = {"due_at": row.excluded.due_at, "late_since": None}
+    await tx.sql.execute(
+        row.on_conflict_do_update(index_elements=["hub_id", "subject_id", "kind"], set_=again)
+    )
+
+
+async def begin(
+    tx: Transaction, hub_id: str, case_id: UUID, kind: Wait, subject_id: UUID, due_at: datetime
+) -> None:
+    """Wait for it until then; if it was waited for already, that goes on as it is."""
+    row = _row(hub_id, case_id, kind, subject_id, due_at)
+    await tx.sql.execute(row.on_conflict_do_nothing())
+
+
+def _row(hub_id: str, case_id: UUID, kind: Wait, subject_id: UUID, due_at: datetime) -> Insert:
+    return upsert(CaseWait).values(
         hub_id=hub_id,
         subject_id=subject_id,
         kind=kind.value,
         case_id=case_id,
         due_at=due_at,
         late_since=None,
-    )
-    again = {"due_at": row.excluded.due_at, "late_since": None}
-    await tx.sql.execute(
-        row.on_conflict_do_update(index_elements=["hub_id", "subject_id", "kind"], set_=again)
     )
 
 

@@ -200,6 +200,9 @@ ALERTS: Final[Mapping[AlertKind, Phrase]] = {
     AlertKind.RECEIVER_DECLINED: Phrase(
         "The receiver will not take the patient: find another", "接收单位拒收、需另行安排"
     ),
+    AlertKind.ORIGIN_UNTOLD: Phrase(
+        "The place of origin was not told of a return", "劝返人员来源地未按时通知"
+    ),
     AlertKind.UNMATCHED: Phrase(
         "Many who come are on no list: look at the feeds and at the documents",
         "大量旅客不在到达名单上 · 请核查名单来源与证件读取",

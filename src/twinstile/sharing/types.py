@@ -33,6 +33,7 @@ class ChangeType(StrEnum):
     DEFERRAL_CLOSED = "deferral.closed"
     CASE_DEPARTED = "case.departed"
     CASE_FOLLOW_UP = "case.follow-up"
+    CASE_ORIGIN_TOLD = "case.origin-told"
     CASE_HANDOVER = "case.handover"
     """What the receiver of a way says of its arrival."""
     SCREENING_CHECKED = "screening.checked"
@@ -88,6 +89,7 @@ TERMS: Mapping[PartnerKind, Mapping[ChangeType, Fields]] = {
         ChangeType.CASE_FOLLOW_UP: dict.fromkeys(
             ("case_no", "kind", "by", "outcome", "result"), Use.AS_IS
         ),
+        ChangeType.CASE_ORIGIN_TOLD: dict.fromkeys(("case_no", "by"), Use.AS_IS),
         ChangeType.CASE_HANDOVER: dict.fromkeys(("case_no", "answer", "via"), Use.AS_IS),
         ChangeType.SCREENING_CHECKED: dict.fromkeys(("verdict", "policy"), Use.AS_IS),
         ChangeType.DESTROYED: {},

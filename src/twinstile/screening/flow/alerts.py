@@ -50,6 +50,7 @@ PLANS: Final[Mapping[AlertKind, Plan | None]] = {
     AlertKind.CARE_OVERDUE: Plan(timedelta(minutes=10), "duty_commander"),
     AlertKind.FOLLOW_UP_OVERDUE: Plan(timedelta(hours=2), "duty_commander"),
     AlertKind.RECEIVER_DECLINED: Plan(timedelta(minutes=10), "duty_commander"),
+    AlertKind.ORIGIN_UNTOLD: Plan(timedelta(minutes=15), "duty_commander"),
     AlertKind.REPORT_DUE: Plan(timedelta(minutes=15), "duty_commander"),
     AlertKind.APPEAL_OVERDUE: Plan(timedelta(hours=4), "duty_commander"),
     AlertKind.REPORT_OVERDUE: Plan(timedelta(minutes=5), "duty_commander"),

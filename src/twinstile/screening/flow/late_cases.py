@@ -18,6 +18,7 @@ _OF_WAITS: Final[Mapping[Wait, AlertKind]] = {
     Wait.REPORT_SOON: AlertKind.REPORT_DUE,
     Wait.REPORT: AlertKind.REPORT_OVERDUE,
     Wait.FOLLOW_UP: AlertKind.FOLLOW_UP_OVERDUE,
+    Wait.ORIGIN: AlertKind.ORIGIN_UNTOLD,
 }
 _OF_STATES: Final[Mapping[CaseState, AlertKind]] = {
     **{state: AlertKind.CASE_OVERDUE for state in CaseState if not state.terminal},

@@ -1,0 +1,106 @@
+"""The place of origin is told of who is sent back, in two hours or aloud."""
+
+from collections.abc import Sequence
+from uuid import UUID, uuid4
+
+import clocked
+import departments
+import fever
+import ledgers
+import people
+import pytest
+from httpx2 import Response
+from hubs import Hub
+from test_every_way import unheard
+from test_receivers import alerts
+
+from twinstile.platform.roles import Role
+
+
+async def told(
+    hub: Hub,
+    case_id: str,
+    notice_id: UUID | None = None,
+    who: Role = Role.MEDIC,
+    **more: object,
+) -> Response:
+    body = {"office": "Quzhou command", "by": "TELEPHONE", "told_at": people.now(), **more}
+    path = f"/v1/cases/{case_id}/origin-notices/{notice_id or uuid4()}"
+    return await hub.client(who).put(path, json=body)
+
+
+async def sent_back(hub: Hub) -> str:
+    case_id = await fever.case_of(hub)
+    answer = await fever.dispose(hub, case_id, "PERSUADED_RETURN", consent=True)
+    assert answer.status_code == 200, answer.text
+    return case_id
+
+
+async def awaited(hub: Hub, case_id: str) -> list[people.Json]:
+    waits = (await fever.read(hub, case_id))["waits"]
+    return [one for one in waits if one["kind"] == "ORIGIN"]
+
+
+async def test_it_rings_after_two_hours_until_somebody_has_told(hub: Hub) -> None:
+    case_id = await sent_back(hub)
+    await clocked.later(hub, minutes=119)
+    assert "ORIGIN_UNTOLD" not in await alerts(hub)
+    await clocked.later(hub, minutes=121)
+    assert "ORIGIN_UNTOLD" in await alerts(hub)
+    notice_id = uuid4()
+    answer = await told(hub, case_id, notice_id, reference="QZ-7")
+    assert answer.status_code == 200, answer.text
+    assert (await told(hub, case_id, notice_id)).status_code == 409  # another one, by that id
+    again = await told(
+        hub, case_id, notice_id, reference="QZ-7", told_at=answer.json()["told_at"]
+    )
+    assert again.json() == answer.json()
+    await clocked.later(hub, minutes=122)
+    assert "ORIGIN_UNTOLD" not in await alerts(hub)
+    whole = await fever.read(hub, case_id)
+    assert whole["origin_notices"] == [answer.json()]
+    assert answer.json()["disposition_id"] == whole["dispositions"][0]["disposition_id"]
+
+
+async def test_another_train_gives_no_more_time_and_another_way_ends_it(hub: Hub) -> None:
+    case_id = await sent_back(hub)
+    first = await awaited(hub, case_id)
+    assert len(first) == 1
+    await fever.dispose(hub, case_id, "PERSUADED_RETURN", consent=True)
+    assert await awaited(hub, case_id) == first
+    await fever.dispose(hub, case_id, "DESIGNATED_HOSPITAL")
+    assert await awaited(hub, case_id) == []
+    assert (await told(hub, case_id)).status_code == 409
+    await fever.dispose(hub, case_id, "PERSUADED_RETURN", consent=True)
+    assert (await fever.move(hub, case_id, "taken_up")).status_code == 200
+    assert len(await awaited(hub, case_id)) == 1
+
+
+@pytest.mark.parametrize(
+    ("way", "rings"), [(("lost",), True), (("taken_up", "confirmed"), True), (("died",), False)]
+)
+async def test_the_home_of_who_is_lost_or_ill_on_the_way_still_has_to_hear_of_it(
+    hub: Hub, way: Sequence[str], rings: bool
+) -> None:
+    case_id = await sent_back(hub)
+    for event in way:
+        if event == "lost":
+            await unheard(hub, case_id)
+        else:
+            assert (await fever.move(hub, case_id, event)).status_code == 200
+    assert bool(await awaited(hub, case_id)) is rings
+
+
+async def test_partners_hear_that_it_was_told_and_not_by_whom(hub: Hub) -> None:
+    case_id = await sent_back(hub)
+    assert (await told(hub, case_id, who=Role.SCREENER)).status_code == 403
+    assert (await told(hub, case_id, by="SMOKE")).status_code == 422
+    assert (await told(hub, case_id)).status_code == 200
+    department = await departments.enter(hub)
+    await ledgers.seal(hub.house.database, hub.hub_id)
+    answer = await department.changes(types="case.origin-told")
+    (change,) = answer.json()["changes"]
+    assert change["fields"] == {
+        "case_no": (await fever.read(hub, case_id))["case_no"],
+        "by": "TELEPHONE",
+    }
