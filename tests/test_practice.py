@@ -132,7 +132,7 @@ async def test_everything_that_leaves_practice_says_so(drill: Hub) -> None:
     report = await drill.client(Role.SUPERVISOR).get(f"/v1/reports/period?{span}")
     assert report.json()["mode"] == report.headers["hub-mode"] == "PRACTICE"
     text = await aggregates.by_month(
-        drill.house.database, drill.hub_id, of(drill).settings.zone
+        drill.house.database, drill.hub_id, of(drill).settings.zone, clock.now()
     )
     assert {row["hub_mode"] for row in csv.DictReader(io.StringIO(text))} == {"PRACTICE"}
 

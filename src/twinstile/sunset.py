@@ -185,7 +185,9 @@ async def _written_aggregates(house: House, hub_id: str, path: Path) -> str:
     """Written by the first call alone; the SHA-256 of the file."""
     written = _read(path)
     if written is None:
-        text = await aggregates.by_month(house.database, hub_id, house.settings.zone)
+        text = await aggregates.by_month(
+            house.database, hub_id, house.settings.zone, clock.now()
+        )
         written = _write(path, text.encode())
     return hashlib.sha256(written).hexdigest()
 

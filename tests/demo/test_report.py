@@ -36,10 +36,14 @@ COUNTS = Counts(
 )
 SENT = Sent(deliveries=4, duplicates=1, refused=0, rejected=3)
 POLICE = Heard("police", SENT, SENT, rows=9, outages=1, recovered=1)
-CARED = Aftercare(told={"CLOSED_EXCLUDED": 1}, minutes=[4.0, 9.0], heard=1)
-GOOD = DayResult(
-    COUNTS, Recount(COUNTS, case_rows=1, lost=0), [POLICE], CARED, [1.0, 2.0, 30.0], [], 1.5
+STEPS = {"20261124-001": {"case.moved": ["dispose", "dispatched", "excluded"]}}
+CARED = Aftercare(
+    told={"CLOSED_EXCLUDED": 1}, carried=1, contacts=2, made=1, done=dict(STEPS), heard=STEPS
 )
+LEFT = {"cases": 1, "p50_s": 90, "p90_s": 90, "p95_s": 90}
+CALLED = {"due": 2, "made": 1, "made_24h": 1, "completion": 0.5}
+COUNTED = Recount(COUNTS, 1, 0, LEFT, CALLED)
+GOOD = DayResult(COUNTS, COUNTED, [POLICE], CARED, [1.0, 2.0, 30.0], [], 1.5)
 
 
 def test_the_json_has_what_a_program_asks_for():
@@ -54,17 +58,20 @@ def test_the_json_has_what_a_program_asks_for():
 @pytest.mark.parametrize(
     "service",
     [
-        Recount(replace(COUNTS, cases=2), case_rows=2, lost=0),
-        Recount(replace(COUNTS, dispositions={}), case_rows=1, lost=0),
-        Recount(replace(COUNTS, replay_elsewhere=0), case_rows=1, lost=0),
-        Recount(replace(COUNTS, offline=1), case_rows=1, lost=0),
-        Recount(replace(COUNTS, deferred_closed_24h=1), case_rows=1, lost=0),
-        Recount(replace(COUNTS, tallied={"passed": 2}), case_rows=1, lost=0),
-        Recount(replace(COUNTS, kinds={}), case_rows=1, lost=0),
-        Recount(replace(COUNTS, credentials={"EU_DCC": {"GREEN": 3}}), case_rows=1, lost=0),
-        Recount(replace(COUNTS, ends={"CLEARED": 10, "NO_SHOW": 1}), case_rows=1, lost=0),
-        Recount(COUNTS, case_rows=0, lost=0),
-        Recount(COUNTS, case_rows=1, lost=1),
+        replace(COUNTED, counts=replace(COUNTS, cases=2), case_rows=2),
+        replace(COUNTED, counts=replace(COUNTS, dispositions={})),
+        replace(COUNTED, counts=replace(COUNTS, replay_elsewhere=0)),
+        replace(COUNTED, counts=replace(COUNTS, offline=1)),
+        replace(COUNTED, counts=replace(COUNTS, deferred_closed_24h=1)),
+        replace(COUNTED, counts=replace(COUNTS, tallied={"passed": 2})),
+        replace(COUNTED, counts=replace(COUNTS, kinds={})),
+        replace(COUNTED, counts=replace(COUNTS, credentials={"EU_DCC": {"GREEN": 3}})),
+        replace(COUNTED, counts=replace(COUNTS, ends={"CLEARED": 10, "NO_SHOW": 1})),
+        replace(COUNTED, case_rows=0),
+        replace(COUNTED, lost=1),
+        replace(COUNTED, departures={**LEFT, "cases": 0}),
+        replace(COUNTED, follow_ups={**CALLED, "due": 1}),
+        replace(COUNTED, follow_ups={**CALLED, "made": 2}),
     ],
 )
 def test_any_difference_or_loss_ends_with_exit_code_1(service: Recount):
@@ -76,8 +83,13 @@ def test_any_difference_or_loss_ends_with_exit_code_1(service: Recount):
     "cared",
     [
         replace(CARED, told={"IN_CARE": 1}),
-        replace(CARED, told={"CLOSED_EXCLUDED": 2}, heard=2),
-        replace(CARED, heard=0),
+        replace(CARED, told={"CLOSED_EXCLUDED": 2}),
+        replace(CARED, heard={}),
+        replace(CARED, heard={"20261124-001": {"case.moved": ["dispose", "excluded"]}}),
+        replace(
+            CARED,
+            heard={"20261124-001": {"case.moved": ["dispatched", "dispose", "excluded"]}},
+        ),
         replace(CARED, troubles=["20261124-001: refused"]),
     ],
 )

@@ -52,6 +52,31 @@ async def send(
     await _insert(hub, "disposition", row)
 
 
+async def depart(hub: Hub, case_id: UUID, at: datetime) -> None:
+    """A way that has ended."""
+    row = {
+        "hub_id": hub.hub_id,
+        "leg_id": uuid4(),
+        "case_id": case_id,
+        "receiver": "somebody",
+        "vehicle": "AMBULANCE",
+        "crew": [],
+        "departed_at": at,
+        "expected_at": at,
+        "recorded_at": at,
+        "device_id": uuid4(),
+        "ended_at": at,
+        "ending": "UNSIGNED",
+    }
+    await _insert(hub, "leg", row)
+
+
+async def follow(hub: Hub, case_id: UUID, **columns: object) -> None:
+    """A contact of a schedule."""
+    row = {"hub_id": hub.hub_id, "follow_up_id": uuid4(), "case_id": case_id}
+    await _insert(hub, "follow_up", {**row, "kind": "CALL", "day": 1, **columns})
+
+
 async def screen(hub: Hub, opened_at: datetime = MORNING, **columns: object) -> UUID:
     """A screening as its checks left it."""
     screening_id: UUID = uuid4()

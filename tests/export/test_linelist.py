@@ -17,7 +17,7 @@ from looks import reads
 from refusals import refused
 
 from twinstile.export import linelist, reader
-from twinstile.export.api import PeriodAnswer
+from twinstile.export.bodies import PeriodAnswer
 from twinstile.opening import Place
 from twinstile.platform.roles import Role
 

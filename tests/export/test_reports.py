@@ -66,6 +66,8 @@ async def test_a_period_in_which_nothing_happened_is_all_zeros(hub: Hub) -> None
         "dispositions": NONE,
         "undisposed": 0,
         "tallied": NOBODY,
+        "departures": {"cases": 0, "p50_s": None, "p90_s": None, "p95_s": None},
+        "follow_ups": {"due": 0, "made": 0, "made_24h": 0, "completion": None},
     }
 
 
@@ -296,6 +298,32 @@ async def test_a_day_at_the_gates_is_counted_as_it_went(hub: Hub) -> None:
         "complete_222": 1,
         "completeness_222": 0.5,
     }
+
+
+async def test_departures_and_contacts_of_the_periods_cases_are_counted(hub: Hub) -> None:
+    hour, now = timedelta(hours=1), clock.now()
+    for minutes in range(1, 11):
+        case_id = await linelists.enter(hub)
+        for later in (minutes, 60):  # of who is sent elsewhere on the way the first counts
+            await linelists.depart(hub, case_id, MORNING + timedelta(minutes=later))
+    other = await linelists.enter(hub, MORNING - hour)
+    await linelists.depart(hub, other, MORNING)
+    for due_at, attempts, done_at, outcome in (
+        (MORNING, 1, MORNING + 24 * hour, "REACHED"),
+        (MORNING, 3, MORNING + 25 * hour, "REACHED"),
+        (now + 9 * hour, 1, now, "REACHED"),  # before its time
+        (now + 9 * hour, 2, now, "OVER"),  # tried before its time, and never reached
+        (MORNING, 0, MORNING + hour, "OVER"),  # nobody called, and the case went on
+        (MORNING, 0, None, None),
+        (now + 9 * hour, 0, None, None),  # still to come
+        (MORNING + hour, 0, MORNING, "OVER"),  # outrun by the case
+    ):
+        columns = {"due_at": due_at, "attempts": attempts, "done_at": done_at}
+        await linelists.follow(hub, case_id, **columns, outcome=outcome)
+        await linelists.follow(hub, other, **columns, outcome=outcome)
+    told = await report(hub)
+    assert told["departures"] == {"cases": 10, "p50_s": 300, "p90_s": 540, "p95_s": 600}
+    assert told["follow_ups"] == {"due": 6, "made": 3, "made_24h": 2, "completion": 0.3333}
 
 
 async def test_reports_asked_for_while_cases_are_sent_never_contradict_themselves(

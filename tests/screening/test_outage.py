@@ -211,7 +211,8 @@ async def test_tallies_are_a_line_of_their_own_and_add_up(hub: Hub) -> None:
     assert nothing.pop("tallied") == dict.fromkeys(("lane_hours", *COUNTS), 0)
     del told["as_of"], nothing["as_of"]
     assert told == nothing  # nobody was invented
-    text = await aggregates.by_month(hub.house.database, hub.hub_id, hub.house.settings.zone)
+    zone = hub.house.settings.zone
+    text = await aggregates.by_month(hub.house.database, hub.hub_id, zone, datetime.now(UTC))
     assert "tallied_passed" in text
 
 

@@ -5,7 +5,7 @@ import csv
 import io
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
 from urllib.parse import urlencode
 
@@ -27,6 +27,10 @@ class Recount:
     """Rows of the exported line list."""
     lost: int
     """Checks that were acknowledged and cannot be read."""
+    departures: Json = field(default_factory=dict[str, object])
+    """Of the cases: how many left, and how soon."""
+    follow_ups: Json = field(default_factory=dict[str, object])
+    """Contacts with their patients: due, made, made within a day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +79,8 @@ async def recount(service: Service, hub: Hub, asked: Asked) -> Recount:
         ),
         case_rows=sum(1 for row in csv.reader(io.StringIO(lines.text)) if row) - 1,
         lost=found.count(None),
+        departures=mapping(report["departures"]),
+        follow_ups=mapping(report["follow_ups"]),
     )
 
 

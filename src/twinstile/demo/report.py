@@ -39,7 +39,13 @@ class DayResult:
         counted = self.service.counts
         heard = all(feed.as_sent for feed in self.feeds)
         cases = sum(self.cared.told.values()) == counted.cases == self.service.case_rows
-        return heard and counted == self.truth and cases and self.cared.adds_up
+        followed = self.service.follow_ups, self.service.departures
+        after = (self.cared.contacts, self.cared.made, self.cared.carried) == (
+            followed[0].get("due"),
+            followed[0].get("made"),
+            followed[1].get("cases"),
+        )
+        return heard and counted == self.truth and cases and after and self.cared.adds_up
 
     @property
     def exit_code(self) -> int:
@@ -64,10 +70,10 @@ class DayResult:
             "troubles": len(self.troubles),
             "feeds": [asdict(feed) for feed in self.feeds],
             "closed": self.cared.told,
-            "transfer_minutes": {p: self.cared.percentile(p) for p in (50, 90, 95)},
-            "contacts": self.cared.contacts,
-            "contacts_made": self.cared.made,
-            "closures_heard": self.cared.heard,
+            "departures": self.service.departures,
+            "follow_ups": self.service.follow_ups,
+            "steps": self.cared.steps,
+            "steps_heard": self.cared.steps_heard,
             "truth": _facts(self.truth),
             "equal": self.equal,
         }
@@ -141,19 +147,23 @@ def _codes(planned: Shown, counted: Shown) -> Table:
     return table
 
 
-def _cases(cared: Aftercare) -> Table:
+def _cases(cared: Aftercare, service: Recount) -> Table:
     """What became of the fever cases: how they went, ended, and what was heard of them."""
+    left, followed = service.departures, service.follow_ups
     table = Table("", "", title="The cases, followed to their closure")
     rows: dict[str, object] = {
         **{f"way {name}": count for name, count in sorted(cared.legs.items())},
         **{f"ended by {name}": count for name, count in sorted(cared.ended.items())},
         **dict(sorted(cared.told.items())),
         "closed, of all": f"{cared.closed} of {sum(cared.told.values())}",
-        "closures the partner heard of": cared.heard,
-        "minutes to departure p50, p90, p95": ", ".join(
-            str(cared.percentile(percent)) for percent in (50, 90, 95)
+        "steps the partner heard of": f"{cared.steps_heard} of {cared.steps}",
+        "seconds to departure p50, p90, p95": ", ".join(
+            str(left.get(name)) for name in ("p50_s", "p90_s", "p95_s")
         ),
-        "contacts made": f"{cared.made} of {cared.contacts}",
+        "contacts made, within a day, due": ", ".join(
+            str(followed.get(name)) for name in ("made", "made_24h", "due")
+        ),
+        "follow-up completion": followed.get("completion"),
     }
     for name, value in rows.items():
         table.add_row(name, str(value))
@@ -171,7 +181,7 @@ def show(result: DayResult, console: Console) -> None:
     table.add_row("acknowledged and lost", "0", str(result.service.lost))
     console.print(table)
     console.print(_feeds(result.feeds))
-    console.print(_cases(result.cared))
+    console.print(_cases(result.cared, result.service))
     console.print(_codes(result.truth.credentials, result.service.counts.credentials))
     waits = ", ".join(f"p{percent} {result.percentile(percent)} ms" for percent in (50, 95, 99))
     console.print(f"answer at the lane: {waits}; the day took {result.seconds:.1f} s")

@@ -39,8 +39,8 @@ def shown(count: int) -> str:
     return str(STEP * ((count + STEP // 2) // STEP))
 
 
-async def by_month(database: Database, hub_id: str, zone: ZoneInfo) -> str:
-    """Everything the hub counted, as CSV: one row a month and measure, header first."""
+async def by_month(database: Database, hub_id: str, zone: ZoneInfo, at: datetime) -> str:
+    """Everything the hub counted by now, as CSV: one row a month and measure, header first."""
     async with database.reading() as tx:
         row = await tx.raw.fetchrow(_SPAN, hub_id)
     text = io.StringIO()
@@ -49,7 +49,7 @@ async def by_month(database: Database, hub_id: str, zone: ZoneInfo) -> str:
     if row is not None and row[0] is not None:
         first, last, mode = row
         for since, until in _months(first.astimezone(zone), last.astimezone(zone)):
-            period = await reports.of_period(database, hub_id, since, until)
+            period = await reports.of_period(database, hub_id, since, until, at)
             for measure, count in _measures(period):
                 table.writerow((f"{since:%Y-%m}", measure, shown(count), mode))
     return text.getvalue()
@@ -91,3 +91,6 @@ def _measures(period: Period) -> Iterator[tuple[str, int]]:
         yield f"assisted_{lane}", told.assisted
     for ground, count in period.overrides.items():
         yield f"override_{ground.value}", count
+    yield "departed", period.departures.cases
+    for name, count in asdict(period.follow_ups).items():
+        yield f"follow_ups_{name}", count

@@ -9,8 +9,15 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Response
 from pydantic import Field, StrictBool
 
-from twinstile.cases.types import Disposition
 from twinstile.export import identified, linelist, reader, reminded, reports, traced
+from twinstile.export.bodies import (
+    DeparturesAnswer,
+    FollowedUpAnswer,
+    HelpAnswer,
+    PeriodAnswer,
+    SentAnswer,
+    TalliedAnswer,
+)
 from twinstile.export.identified import Wanted
 from twinstile.platform import access, approvals_api, clock
 from twinstile.platform.access import Action, Look, Purpose
@@ -30,7 +37,7 @@ from twinstile.platform.fields import Answer, Body, Line, Moment
 from twinstile.platform.modes import HubMode
 from twinstile.platform.streams import Streamed
 from twinstile.platform.web import GatedRoute, Home, Tx, caller
-from twinstile.screening.types import Ground, NoticeKind, NoticeState, ReminderKind
+from twinstile.screening.types import NoticeKind, NoticeState, ReminderKind
 
 router = APIRouter(prefix="/v1", route_class=GatedRoute, tags=["exports"])
 
@@ -39,73 +46,6 @@ Until = Annotated[
     Moment, Query(alias="to", description="RFC 3339, not included; at most 366 days on")
 ]
 CSV = "text/csv; charset=utf-8; header=present"
-
-
-class SentAnswer(Answer):
-    final: int = Field(description="cases whose last disposition this is")
-    ever: int = Field(description="cases that had it at any time")
-
-
-class TalliedAnswer(Answer):
-    """People whom somebody counted at a lane while the service was away."""
-
-    lane_hours: int = Field(description="tallies; one is of a lane within an hour")
-    passed: int
-    fever_suspected: int
-    refused: int
-    not_screened: int
-
-
-class HelpAnswer(Answer):
-    """Help at the service desk, for those whose passage began at one kind of lane."""
-
-    screenings: int = Field(description="with at least one check")
-    assisted: int = Field(description="those that needed help (`ASSISTED`)")
-    share: float | None = Field(description="assisted of screenings, 0 to 1; null: none began")
-    ended: int = Field(
-        description="of those assisted, whose help is over; the waits are theirs"
-    )
-    wait_median_s: int | None = Field(
-        description="seconds from when help was first needed to when it last ended"
-    )
-    wait_p95_s: int | None
-
-
-class PeriodAnswer(Answer):
-    mode: HubMode
-    since: datetime = Field(serialization_alias="from")
-    until: datetime = Field(serialization_alias="to")
-    as_of: datetime = Field(description="the counts are of what was known then")
-    person_times_checked: int = Field(description="screenings with at least one check")
-    checks: int = Field(description="checks of these screenings")
-    travellers: int = Field(
-        description="distinct persons checked; a screening without a document counts as one"
-    )
-    cleared: int = Field(description="screenings that ended cleared, with or without terms")
-    referred: int = Field(description="screenings that went to a second check")
-    fever_patients: int = Field(description="distinct persons with a case")
-    cases: int = Field(description="cases opened")
-    deferred: int = Field(description="screenings that were put off at any time")
-    deferred_closed_24h: int = Field(
-        description="of these, settled by data or by the person within 24 hours, every time"
-    )
-    deferred_unresolved: int = Field(description="of these, left to the commander by the clock")
-    no_show: int = Field(description="expected, and not there when the run was closed")
-    complete_222: int = Field(description="checked person-times with all of 2-2-2")
-    completeness_222: float | None = Field(
-        description="their share of the checked person-times, 0 to 1; null when there are none"
-    )
-    dispositions: dict[Disposition, SentAnswer]
-    undisposed: int = Field(
-        description="cases that were sent nowhere yet: with the finals they make up `cases`"
-    )
-    tallied: TalliedAnswer = Field(description="counted in outages, and in no other figure")
-    assisted: dict[str, HelpAnswer] = Field(
-        description="by kind of the lane where a passage began; NONE: no lane is known"
-    )
-    overrides: dict[Ground, int] = Field(
-        description="deviations of the period from what was decided, by ground"
-    )
 
 
 @router.get(
@@ -289,7 +229,7 @@ async def report_period(
     """Screenings and cases opened in the period, counted as they are known now."""
     reader.require_period(since, until)
     as_of = clock.now()
-    period = await reports.of_period(home.database, who.hub_id, since, until)
+    period = await reports.of_period(home.database, who.hub_id, since, until, as_of)
     reports.require_accounted(period)
     return PeriodAnswer(
         mode=who.mode,
@@ -320,6 +260,8 @@ async def report_period(
             for lane, told in period.assisted.items()
         },
         overrides=dict(period.overrides),
+        departures=DeparturesAnswer.model_validate(period.departures, from_attributes=True),
+        follow_ups=FollowedUpAnswer.model_validate(period.follow_ups, from_attributes=True),
     )
 
 

@@ -11,7 +11,8 @@ from typing import Final
 
 from twinstile.cases import machine
 from twinstile.cases.types import Disposition
-from twinstile.export import reader
+from twinstile.export import outcomes, reader
+from twinstile.export.outcomes import Departures, FollowedUp
 from twinstile.platform.db import Database
 from twinstile.platform.devices import LaneKind
 from twinstile.platform.errors import Internal
@@ -83,6 +84,8 @@ class Period:
     tallied: Tallied
     assisted: dict[str, Help]
     overrides: dict[Ground, int]
+    departures: Departures
+    follow_ups: FollowedUp
 
     @property
     def completeness_222(self) -> float | None:
@@ -177,9 +180,11 @@ GROUP BY ground
 
 
 async def of_period(
-    database: Database, hub_id: str, since: datetime, until: datetime
+    database: Database, hub_id: str, since: datetime, until: datetime, at: datetime
 ) -> Period:
-    """Count screenings and cases opened in [since, until), and tallies. Five statements.
+    """Count screenings and cases opened in [since, until), and tallies. Seven statements.
+
+    `at`: the present moment; what was due by then counts as due.
 
     Raises `TooMany`, `Unavailable`, and `Internal` rather than give figures that do not add up;
     what they leave out is `astray`, see `require_accounted`.
@@ -193,6 +198,8 @@ async def of_period(
         tallied = await tx.raw.fetchrow(_TALLIES, *period, timeout=LONGEST_S + 1)
         helped = await tx.raw.fetch(_ASSISTED, *period, timeout=LONGEST_S + 1)
         deviated = dict(map(tuple, await tx.raw.fetch(_OVERRIDES, *period)))
+        left = await outcomes.departures(tx, *period, LONGEST_S + 1)
+        followed = await outcomes.followed_up(tx, *period, at, LONGEST_S + 1)
     if screenings is None or cases is None or tallied is None:
         raise Internal
     times, checks, travellers, cleared, referred, deferred, closed, owed, no_show, complete = (
@@ -224,6 +231,8 @@ async def of_period(
         assisted=dict.fromkeys(LANES, Help())
         | {str(lane): Help(*figures) for lane, *figures in helped},
         overrides={ground: deviated.get(ground, 0) for ground in Ground},
+        departures=left,
+        follow_ups=followed,
     )
 
 
