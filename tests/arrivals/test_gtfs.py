@@ -54,6 +54,15 @@ def test_a_trip_that_stops_here_becomes_an_arrival():
     assert event.scheduled_arrival == dt.datetime(2026, 3, 2, 1, tzinfo=dt.UTC)
     assert (event.origin.key, event.origin.row) == ("T1/2026-03-02", 2)
     assert event.origin.quality == ()
+    assert event.stops == ("Alpha", "Hub", "Beta")
+
+
+@pytest.mark.parametrize(("count", "told"), [(100, 100), (101, 0)])
+def test_the_stops_of_a_run_are_told_unless_they_are_too_many(count: int, told: int):
+    times = "".join(f"T1,08:{n // 60:02}:{n % 60:02},,A,{n}\n" for n in range(1, count))
+    times += "T1,12:00:00,12:00:00,H1,200\n"
+    [event] = arrivals(packed({"stop_times": TIMES + times}))
+    assert len(event.stops) == told
 
 
 @pytest.mark.parametrize(

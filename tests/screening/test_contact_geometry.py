@@ -189,11 +189,28 @@ def test_somebody_found_twice_is_one_contact_with_the_best_reason_of_each_rule()
 
 
 def test_stops_out_of_order_or_unknown_are_no_leg() -> None:
-    stops = {"A": 0, "B": 1}
+    stops = geometry.counted(["A", "B"])
     assert geometry.leg(stops, "A", "B") == (0, 1)
     assert geometry.leg(stops, "B", "A") is None
     assert geometry.leg(stops, "A", None) is None
     assert geometry.leg({}, "A", "B") is None
+
+
+@pytest.mark.parametrize(
+    ("board", "alight", "leg"),
+    [
+        ("杭州东", "上海虹桥站", (0, 3)),
+        ("JIAXING  south", "Shanghai Station", (1, 4)),
+        ("\uff2aiaxing South", "上海虹桥", (1, 3)),
+        ("Ring", "上海虹桥", None),  # the run comes there twice
+        ("站", "上海虹桥", None),
+    ],
+)
+def test_stops_are_the_same_however_they_are_written(
+    board: str, alight: str, leg: tuple[int, int] | None
+) -> None:
+    stops = ["杭州东站", "Jiaxing South", "Ring", "上海虹桥", "shanghai", "ring"]
+    assert geometry.leg(geometry.counted(stops), board, alight) == leg
 
 
 def test_the_score_is_the_mean_of_what_was_needed() -> None:

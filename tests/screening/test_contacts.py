@@ -4,13 +4,17 @@ import asyncio
 from datetime import timedelta
 from uuid import UUID
 
+import feeding
 import fever
 import looks
 import people
 import tracing
+from feeding import feed_of
 from hubs import Hub
+from timetables import PLAIN, packed
 
 from twinstile import destruction
+from twinstile.arrivals.feeds import applying
 from twinstile.platform import clock
 from twinstile.platform.roles import Role
 from twinstile.policy.versions import Policies
@@ -63,6 +67,31 @@ async def test_who_had_left_before_the_patient_boarded_is_no_contact(hub: Hub) -
     await tracing.train(hub, [patient, early, tracing.entry("3", "3", "12A")])
     listed = await tracing.trace(hub, await tracing.case_of(hub, patient))
     assert tracing.seated(listed) == ["3/12A CLOSE TRAIN-ROWS"]
+
+
+async def test_legs_are_known_from_the_timetable_alone(hub: Hub) -> None:
+    stops, now = frozenset({"HUB"}), clock.now()
+    feed = feed_of(hub, "timetable", format="gtfs", stops=stops)
+    today = f"{feed.today(now):%Y%m%d}"
+    at = now.astimezone(feed.zone).strftime("%H:%M:%S")
+    times = "".join(f"T1,{at},{at},{stop},{n}\n" for n, stop in enumerate("ABC", 1))
+    timetable = {
+        "calendar": None,
+        "calendar_dates": f"service_id,date,exception_type\nMON,{today},1\n",
+        "stop_times": f"{PLAIN['stop_times'].splitlines()[0]}\n{times}T1,{at},{at},H1,4\n",
+    }
+    await feeding.land(hub, feed, packed(timetable))
+    await applying.work(feeding.desk_of(hub), feed)
+    ((run_id,),) = await feeding.rows(hub, "SELECT run_id FROM run WHERE hub_id = $1")
+    patient = tracing.entry("1", "3", "12F", board_stop="BETA", alight_stop="Hub站")
+    early = tracing.entry("2", "3", "12D", board_stop="Alpha", alight_stop="beta")
+    half = tracing.entry("3", "3", "12A", board_stop="Gamma", alight_stop="Hub")
+    await tracing.Train(hub, run_id).land([patient, early, half])
+    listed = await tracing.trace(hub, await tracing.case_of(hub, patient))
+    (contact,) = listed["contacts"]
+    assert contact["seat"] == "12A"
+    assert (contact["reasons"][0]["legs"], contact["reasons"][0]["legs_of"]) == (1, 2)
+    assert listed["completeness"]["legs"] == 100
 
 
 async def test_who_passed_the_same_gate_within_a_minute_is_found(hub: Hub) -> None:

@@ -124,6 +124,8 @@ class ArrivalEvent:
     """Of the arrival against the schedule we have, where the sender tells no time (GTFS-RT)."""
     hub_sequence: int | None = None
     """Where among the stops of the run the hub is, as its timetable counts them (GTFS)."""
+    stops: tuple[str, ...] = ()
+    """Where it stops, in order, as a passenger reads them; empty: the sender does not say."""
 
 
 @dataclass(frozen=True, slots=True)

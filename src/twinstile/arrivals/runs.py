@@ -169,11 +169,11 @@ _UNNAME = "DELETE FROM run_alias WHERE hub_id = $1 AND run_id = ANY($2::uuid[])"
 _CREATE = """
 INSERT INTO run (hub_id, run_id, mode, service_no, service_date, origin, terminus,
     scheduled_arrival, estimated_arrival, actual_arrival, platform, status, hub_sequence,
-    recorded_at)
+    stops, recorded_at)
 SELECT $1, w.run_id, w.mode, w.service_no, w.service_date, coalesce(w.origin, ''),
     coalesce(w.terminus, ''), coalesce(w.scheduled, w.estimated, w.actual),
     coalesce(w.estimated, w.scheduled + w.delay_s * interval '1 second'), w.actual, w.platform,
-    coalesce(w.status, 'UNKNOWN'), w.hub_sequence, $2
+    coalesce(w.status, 'UNKNOWN'), w.hub_sequence, w.stops, $2
 FROM jsonb_to_recordset($3::jsonb) AS w({columns}) WHERE w.is_new
 """
 _UPDATE = """
@@ -185,14 +185,15 @@ UPDATE run r SET
         r.estimated_arrival),
     actual_arrival = coalesce(w.actual, r.actual_arrival),
     platform = coalesce(w.platform, r.platform), status = coalesce(w.status, r.status),
-    hub_sequence = coalesce(w.hub_sequence, r.hub_sequence), recorded_at = $2
+    hub_sequence = coalesce(w.hub_sequence, r.hub_sequence),
+    stops = coalesce(w.stops, r.stops), recorded_at = $2
 FROM jsonb_to_recordset($3::jsonb) AS w({columns})
 WHERE r.hub_id = $1 AND r.run_id = w.run_id AND NOT w.is_new
 """
 _COLUMNS: Final = """run_id uuid, is_new bool, mode text, service_no text, service_date date,
     origin text, terminus text, scheduled timestamptz, estimated timestamptz,
     actual timestamptz, platform text, delay_s int, status text,
-    hub_sequence int"""
+    hub_sequence int, stops text[]"""
 
 
 async def announce(
@@ -277,6 +278,7 @@ def _told(event: ArrivalEvent) -> dict[str, object]:
         "platform": event.platform,
         "delay_s": event.delay_s,
         "hub_sequence": event.hub_sequence,
+        "stops": list(event.stops) or None,
         "status": DELETED if event.op is Op.DELETE else status,
     }
 

@@ -40,6 +40,8 @@ MOST_CALLS: Final = 1_000_000
 """Of the trips that stop at this hub on these days."""
 MOST_RUNS: Final = 100_000
 MOST_REJECTS: Final = 1000
+MOST_STOPS: Final = 100
+"""Of a run; who was on board of a longer one together is not told by its stops."""
 SHORTEST_HEADWAY_S: Final = 10
 
 _WEEKDAYS: Final = (
@@ -119,7 +121,7 @@ class _Call:
 
 @dataclass(frozen=True, slots=True)
 class _Way:
-    """Of a trip: when it starts, its ends, and when it comes to the hub."""
+    """Of a trip: when it starts, its ends and stops, and when it comes to the hub."""
 
     starts_s: int
     first: str
@@ -127,6 +129,7 @@ class _Way:
     here: str
     sequence: int
     arrives_s: int
+    stops: tuple[str, ...]
     doubts: tuple[str, ...]
 
 
@@ -291,6 +294,7 @@ class _Timetable:
             at,
             platform=platform.name or None,
             hub_sequence=way.sequence,
+            stops=way.stops if len(way.stops) <= MOST_STOPS else (),
         )
 
     def _runs(self, trip_id: str, running: set[str]) -> bool:
@@ -321,7 +325,12 @@ class _Timetable:
             for trip_id, calls in self.calls.items()
         }
         return {
-            trip_id: replace(way, first=names[way.first], last=names[way.last])
+            trip_id: replace(
+                way,
+                first=names[way.first],
+                last=names[way.last],
+                stops=tuple(names[one] for one in way.stops),
+            )
             for trip_id, way in ways.items()
             if way
         }
@@ -340,13 +349,14 @@ class _Timetable:
             return None
         ends = stop_ids[calls[0].stop], stop_ids[calls[-1].stop]
         here = stop_ids[calls[at].stop], calls[at].sequence
-        return _Way(calls[0].leaves_s, *ends, *here, arrives, doubts)
+        stops = tuple(stop_ids[one.stop] for one in calls)
+        return _Way(calls[0].leaves_s, *ends, *here, arrives, stops, doubts)
 
     def _arrives(self, call: _Call, stop_ids: Sequence[str]) -> bool:
         return call.exits and stop_ids[call.stop] in self.platforms
 
     def _names(self) -> dict[str, str]:
-        """Of the stops where trips begin and end, as passengers read them: of the station."""
+        """Of the stops of the trips, as passengers read them: of the station."""
         wished = ("stop_name", "parent_station")
         names, parents = dict[str, str](), dict[str, str]()
         for _, (stop_id, _, parent) in self.tables.rows("stops", ("stop_id",), wished):

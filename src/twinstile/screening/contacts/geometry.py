@@ -4,6 +4,8 @@ A place that is not known well enough is never taken for far away: whoever may h
 found with a reason that is not certain, counts half and is a general contact at most.
 """
 
+import unicodedata
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -150,11 +152,23 @@ def _legs(mine: Place, its: Place) -> tuple[int, int] | None:
     return max(0, shared), mine.leg[1] - mine.leg[0]
 
 
+def counted(stops: Sequence[str]) -> Mapping[str, int]:
+    """The places of the stops of a run, by name; not of one that it comes to twice."""
+    names = Counter(called(stop) for stop in stops)
+    return {name: n for n, stop in enumerate(stops) if names[name := called(stop)] == 1}
+
+
+def called(stop: str) -> str:
+    """A stop as it is compared: lists of travellers and timetables write it differently."""
+    name = " ".join(unicodedata.normalize("NFKC", stop).casefold().split())
+    return name.removesuffix("站").removesuffix(" station") or name
+
+
 def leg(
     stops: Mapping[str, int], board: str | None, alight: str | None
 ) -> tuple[int, int] | None:
     """The places of two stops among those of a run; None unless both are known, in order."""
-    since, until = stops.get(board or ""), stops.get(alight or "")
+    since, until = stops.get(called(board or "")), stops.get(called(alight or ""))
     if since is None or until is None or since >= until:
         return None
     return since, until

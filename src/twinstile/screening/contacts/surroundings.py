@@ -97,7 +97,7 @@ async def on_runs(
 def _on_run(
     trip: Trip, placed: Sequence[Placed], whose: Patient, said: Sequence[Said]
 ) -> OnRun:
-    stops = {stop: n for n, stop in enumerate(trip.stops)}
+    stops = geometry.counted(trip.stops)
     told: dict[UUID, list[Placed]] = {}
     for one in placed:
         told.setdefault(one.person_id, []).append(one)
