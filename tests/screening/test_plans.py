@@ -8,16 +8,21 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
-from uuid import uuid4
+from datetime import UTC, date, datetime, timedelta
+from typing import cast
+from uuid import UUID, uuid4
 
 import pytest
 from hubs import Hub
+from sqlalchemy import ClauseElement
+from sqlalchemy.dialects import postgresql
 
 from twinstile.identity import vault
 from twinstile.opening import Place
+from twinstile.platform import paging
 from twinstile.platform.db import Database, Transaction
 from twinstile.screening import checks, committer
+from twinstile.screening.flow import deferrals
 from twinstile.screening.party import members
 from twinstile.screening.statement import FACTS_SQL, TURN_SQL
 
@@ -269,3 +274,72 @@ async def test_a_plan_made_while_tables_were_small_serves_when_they_are_full(
                 touches_little(row[0], 3, name)
     finally:
         await small.close()
+
+
+OPEN, LIMIT = STORED // 10, 50
+AREA = "330106"
+_PASSAGES = """
+INSERT INTO screening (hub_id, screening_id, state, opened_at, state_since, fold, checks,
+                       reminders, verifications, services)
+SELECT $1, md5($1 || n)::uuid, 'DEFERRED', now(), now(), '{}', 1, '{}', '{}', '{}'
+FROM generate_series(1, $2::int) n
+"""
+# one in ten is open, and one in ten of these is owed to the area
+_OWED = """
+INSERT INTO deferral (hub_id, deferral_id, screening_id, reason, opened_at, due_at,
+                      destination, closed_at, outcome)
+SELECT $1, md5('d' || $1 || n)::uuid, md5($1 || n)::uuid, 'OUTAGE', now(),
+       now() + n * interval '1 second', CASE WHEN n % 100 = 0 THEN $3 ELSE '440106' END,
+       CASE WHEN n % 10 > 0 THEN now() END, CASE WHEN n % 10 > 0 THEN 'reenter' END
+FROM generate_series(1, $2::int) n
+"""
+
+
+async def owe(tx: Transaction, hub_id: str, people: int) -> None:
+    await tx.raw.execute(_PASSAGES, hub_id, people)
+    await tx.raw.execute(_OWED, hub_id, people, AREA)
+
+
+def pages(hub_id: str) -> dict[str, str]:
+    """The first page and a later one, of everybody and of one area, as text."""
+    later = paging.encode(datetime.now(UTC) + timedelta(seconds=STORED / 2), UUID(int=0))
+    asked = {
+        f"{destination or 'all'}, {'later' if cursor else 'first'}": deferrals.listed(
+            hub_id, destination, cursor, LIMIT
+        )
+        for destination in (None, AREA)
+        for cursor in (None, later)
+    }
+    text = {"compile_kwargs": {"literal_binds": True}, "dialect": postgresql.dialect()}
+    return {
+        name: str(cast("ClauseElement", statement).compile(**text))
+        for name, statement in asked.items()
+    }
+
+
+@pytest.mark.parametrize("analysed", [False, True])
+async def test_a_page_of_the_debt_reads_a_page(hub: Hub, place: Place, analysed: bool) -> None:
+    owner = Database(place.owner_url, pool_size=1)
+    try:
+        async with owner.transaction() as tx:
+            for n in range(20 if analysed else 0):
+                await owe(tx, f"{hub.hub_id}-{n}", 30)
+            await owe(tx, hub.hub_id, STORED)
+            for table in ("deferral", "screening") if analysed else ():
+                await tx.raw.execute(f"ANALYZE {table}")
+            for name, statement in pages(hub.hub_id).items():
+                row = await tx.raw.fetchrow(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}")
+                assert row is not None
+                # before statistics are there, an area's page may walk the debt of all areas
+                walked = LIMIT if name.startswith(AREA) and not analysed else 1
+                touches_little(row[0], walked, name)
+            row = await tx.raw.fetchrow(
+                f"EXPLAIN (ANALYZE, FORMAT JSON) {deferrals._DEBT}",
+                hub.hub_id,
+                datetime.now(UTC),
+                200,
+            )
+            assert row is not None
+            touches_little(row[0], OPEN // 10, "sums: what is open, and nothing that was")
+    finally:
+        await owner.close()

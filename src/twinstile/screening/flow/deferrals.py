@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import RowMapping, insert, select, tuple_, update
+from sqlalchemy import Executable, RowMapping, insert, select, true, tuple_, update
 from uuid_utils.compat import uuid7
 
 from twinstile.identity import vault
@@ -128,8 +128,6 @@ _COLUMNS = (
     Deferral.opened_at,
     Deferral.due_at,
     Deferral.destination,
-    Screening.run_id,
-    Screening.checkpoint,
 )
 
 
@@ -140,14 +138,29 @@ async def waiting(
 
     With a destination those of that area alone.
     """
+    found = await tx.sql.execute(listed(hub_id, destination, cursor, limit))
+    return list(found.mappings())
+
+
+def listed(hub_id: str, destination: str | None, cursor: str | None, limit: int) -> Executable:
+    """The statement of `waiting`: a walk along an index, and a look-up for each that is shown.
+
+    The passages are looked up one by one: joined, the planner may read those of the whole hub
+    (docs/decisions/0016).
+    """
     place = tuple_(Deferral.due_at, Deferral.deferral_id)
-    wanted = (
-        select(*_COLUMNS)
-        .join(
-            Screening,
-            (Screening.hub_id == Deferral.hub_id)
-            & (Screening.screening_id == Deferral.screening_id),
+    passage = (
+        select(Screening.run_id, Screening.checkpoint)
+        .where(
+            Screening.hub_id == Deferral.hub_id,
+            Screening.screening_id == Deferral.screening_id,
         )
+        .limit(1)
+        .lateral("passage")
+    )
+    wanted = (
+        select(*_COLUMNS, passage.c.run_id, passage.c.checkpoint)
+        .join(passage, true())
         .where(Deferral.hub_id == hub_id, Deferral.closed_at.is_(None))
         .order_by(Deferral.due_at, Deferral.deferral_id)
         .limit(limit)
@@ -156,7 +169,7 @@ async def waiting(
         wanted = wanted.where(Deferral.destination == destination)
     if cursor is not None:
         wanted = wanted.where(place > paging.decode(cursor))
-    return list((await tx.sql.execute(wanted)).mappings())
+    return wanted
 
 
 _DEBT = """
