@@ -33,6 +33,7 @@ USAGE = """usage: python3 dev.py COMMAND [arguments passed on]
   serve         the service                            (dev.py serve --help)
   bench NAME    a benchmark of benchmarks/
   faults        processes killed under load, mutants caught    (dev.py faults --json)
+  pictures      every page, also as the colour-blind see it    (dev.py pictures FOLDER)
   conformance   the verdicts against other people's test vectors
 """
 
@@ -173,6 +174,15 @@ def bench(arguments: list[str]) -> None:
     _become([f"benchmarks/{arguments[0]}.py", *arguments[1:]])
 
 
+def pictures(arguments: list[str]) -> None:
+    """Look at every page, and leave what was seen in a folder."""
+    folder = Path(arguments[0] if arguments else ROOT / "pictures").absolute()
+    os.environ["TWINSTILE_PICTURES"] = str(folder)
+    print(f"Pictures go to {folder}.", flush=True)
+    os.chdir(ROOT)
+    _become(["-m", "pytest", "-n", "2", "-m", "pictures", "tests/pages", *arguments[1:]])
+
+
 def conformance(arguments: list[str]) -> None:
     """Compare verdicts with other people's test vectors."""
     os.chdir(ROOT)
@@ -194,6 +204,7 @@ COMMANDS = {
     "demo": demo,
     "serve": serve,
     "bench": bench,
+    "pictures": pictures,
     "conformance": conformance,
     "faults": faults,
 }

@@ -30,6 +30,11 @@ from twinstile.platform import embedded, observe
 from twinstile.platform.web import House
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    said = "pictures: leaves pictures of pages, if it is asked to (tests/pictures.py)"
+    config.addinivalue_line("markers", said)
+
+
 @pytest.fixture(scope="session")
 def ground() -> Generator[Place]:
     """A database of this test process, nothing in it yet."""

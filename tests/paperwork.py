@@ -2,7 +2,6 @@
 
 import io
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import cast
 from urllib.parse import parse_qsl, urlsplit
 
@@ -114,8 +113,3 @@ def squares(picture: bytes) -> list[str]:
     zxingcpp, image = pytest.importorskip("zxingcpp"), pytest.importorskip("PIL.Image")
     found = zxingcpp.read_barcodes(image.open(io.BytesIO(picture)))
     return [one.text for one in found]
-
-
-def keep(folder: Path, name: str) -> str:
-    """Where a screenshot goes."""
-    return str(folder / f"{name}.png")

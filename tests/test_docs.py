@@ -89,6 +89,13 @@ def test_links_lead_somewhere(document: Path) -> None:
             assert anchor in anchors(target), link
 
 
+def test_pictures_of_the_documents_are_few_and_small() -> None:
+    kept = sorted((ROOT / "docs" / "pictures").iterdir())
+    assert sum(picture.stat().st_size for picture in kept) <= 400_000
+    shown = {link for page in PAGES for link in _LINK.findall(read(page))}
+    assert {f"pictures/{picture.name}" for picture in kept} <= shown
+
+
 @cache
 def routes() -> set[str]:
     return {f"{method.upper()} {path}" for path, method, _ in operations(app.contract())}

@@ -9,12 +9,13 @@ from uuid import uuid4
 
 import declaring
 import people
+import pictures
 import pytest
 from browsing import OWN_PAGE, Visitor, on_shift
 from httpx2 import Response
 from hubs import Hub
 from looks import reads
-from paperwork import Sheet, keep, sheet, squares, violations
+from paperwork import Sheet, sheet, squares, violations
 from playwright.async_api import Browser, expect
 
 from twinstile.pages import catalogue
@@ -103,14 +104,13 @@ async def test_what_is_printed_is_read_by_a_scanner(
 
 
 @pytest.mark.parametrize("locale", ["en", "zh-CN", catalogue.PSEUDO])
-async def test_every_view_is_for_everybody(
-    browser: Browser, hub: Hub, locale: str, tmp_path: Path
-) -> None:
+@pytest.mark.pictures
+async def test_every_view_is_for_everybody(browser: Browser, hub: Hub, locale: str) -> None:
     made = await at_desk(browser, hub, locale)
     found: dict[str, list[str]] = {}
 
     async def look(view: str) -> None:
-        await made.page.screenshot(path=keep(tmp_path, f"{view}-{locale}"), full_page=True)
+        await pictures.take(made.page, f"desk {view} {locale}")
         found[view] = [*await made.small(), *await violations(browser, made)]
 
     await look("empty")

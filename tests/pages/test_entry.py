@@ -3,9 +3,9 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from urllib.parse import urlsplit
 
+import pictures
 import pytest
 from axe_playwright_python.async_playwright import Axe
 from hubs import PASSCODE, Hub
@@ -147,15 +147,16 @@ async def test_the_way_in_needs_no_script(browser: Browser, hub: Hub) -> None:
     await context.close()
 
 
+@pytest.mark.pictures
 @pytest.mark.parametrize("locale", LOCALES)
 @pytest.mark.usefixtures("complaints")
 async def test_every_state_is_accessible_in_every_language_and_fits_a_narrow_screen(
-    page: Page, hub: Hub, locale: str, tmp_path: Path
+    page: Page, hub: Hub, locale: str
 ) -> None:
     async def look(state: str, path: str = "/enter") -> None:
         if path:
             await page.goto(f"{hub.service.base_url}{path}?lang={locale}")
-        await page.screenshot(path=tmp_path / f"{state}-{locale}.png", full_page=True)
+        await pictures.take(page, f"entry {state} {locale}")
         assert not await violations(page), state
         width = await page.evaluate("document.documentElement.scrollWidth")
         assert width <= 320, (state, width)

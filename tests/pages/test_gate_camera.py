@@ -113,6 +113,7 @@ async def context_of(browser: Browser, *permissions: str) -> BrowserContext:
     return opened
 
 
+@pytest.mark.pictures
 async def test_a_code_before_the_camera_is_read_like_one_that_was_scanned(
     seeing: Browser, hub: Hub
 ) -> None:

@@ -1,8 +1,8 @@
 """The page behind a receiver's link, in a real browser without scripts, and as bytes."""
 
-from pathlib import Path
 from typing import Literal
 
+import pictures
 import pytest
 from axe_playwright_python.async_playwright import Axe
 from custody import link, on_the_way, ways
@@ -10,8 +10,9 @@ from hubs import Hub
 from playwright.async_api import Browser, expect
 
 
+@pytest.mark.pictures
 async def test_a_receiver_answers_with_one_press_on_a_small_telephone(
-    hub: Hub, browser: Browser, tmp_path: Path
+    hub: Hub, browser: Browser
 ) -> None:
     case_id, leg_id = await on_the_way(hub)
     address = f"{hub.service.base_url}/handover/{await link(hub, case_id, leg_id)}"
@@ -28,7 +29,7 @@ async def test_a_receiver_answers_with_one_press_on_a_small_telephone(
     await page.get_by_role("link", name="中文").click()
     await expect(page.get_by_text("患者是否已到达贵处")).to_be_visible()
     await page.get_by_role("link", name="English").click()
-    await page.screenshot(path=tmp_path / "question.png", full_page=True)
+    await pictures.take(page, "handover question")
     for button in await page.get_by_role("button").all():
         box = await button.bounding_box()
         assert box is not None
@@ -40,7 +41,7 @@ async def test_a_receiver_answers_with_one_press_on_a_small_telephone(
     await expect(page.get_by_label("Who answers")).to_have_value("ward 3")
     await page.get_by_role("button", name="Yes, here").click()
     await expect(page.get_by_role("heading", name="Thank you")).to_be_visible()
-    await page.screenshot(path=tmp_path / "receipt.png", full_page=True)
+    await pictures.take(page, "handover receipt")
     await page.reload()
     await expect(page.get_by_text("Yes, here")).to_be_visible()
     assert {url for url in asked if not url.startswith(hub.service.base_url)} == set()

@@ -1,16 +1,16 @@
 """The traveller's page: four answers and a code, on any telephone, without JavaScript."""
 
 import re
-from pathlib import Path
 from urllib.parse import urlencode
 from uuid import uuid4
 
 import declaring
+import pictures
 import pytest
 from browsing import OWN_PAGE, Visitor
 from httpx2 import Response
 from hubs import Hub, open_hub
-from paperwork import NARROW, Sheet, keep, sheet, squares, violations
+from paperwork import NARROW, Sheet, sheet, squares, violations
 from playwright.async_api import Browser, expect
 
 from twinstile.pages import catalogue
@@ -80,14 +80,13 @@ async def test_on_paper_the_code_is_read_too(browser: Browser, hub: Hub) -> None
 
 
 @pytest.mark.parametrize("locale", LOCALES)
-async def test_every_view_is_for_everybody(
-    browser: Browser, hub: Hub, locale: str, tmp_path: Path
-) -> None:
+@pytest.mark.pictures
+async def test_every_view_is_for_everybody(browser: Browser, hub: Hub, locale: str) -> None:
     made = await opened(browser, hub, locale=locale)
     found: dict[str, list[str]] = {}
 
     async def look(view: str) -> None:
-        await made.page.screenshot(path=keep(tmp_path, f"{view}-{locale}"), full_page=True)
+        await pictures.take(made.page, f"traveller {view} {locale}")
         found[view] = [*await made.small(), *await violations(browser, made)]
 
     await look("questions")
