@@ -28,10 +28,16 @@ async def said(
 
 
 async def assessed(
-    hub: Hub, case_id: str, severity: str, who: Role = Role.MEDIC, **more: object
+    hub: Hub,
+    case_id: str,
+    severity: str,
+    who: Role = Role.MEDIC,
+    assessment_id: UUID | None = None,
+    **more: object,
 ) -> Response:
     body = {"severity": severity, "assessed_at": people.now(), **more}
-    return await hub.client(who).put(f"/v1/cases/{case_id}/assessments/{uuid4()}", json=body)
+    path = f"/v1/cases/{case_id}/assessments/{assessment_id or uuid4()}"
+    return await hub.client(who).put(path, json=body)
 
 
 async def alerts(hub: Hub) -> set[str]:
@@ -219,3 +225,18 @@ async def test_the_partner_hears_of_it_in_codes_alone(hub: Hub) -> None:
     )
     assert told["case.late"]["waits_for"] == "RECEIVER"
     assert "KANARIENVOGEL" not in answer.text
+
+
+async def test_an_id_that_two_cases_get_at_once_is_of_one_of_them(hub: Hub) -> None:
+    cases = [await fever.case_of(hub) for _ in range(2)]
+    for _ in range(3):
+        ids = [uuid4() for _ in range(3)]
+        for acts in (
+            [assessed(hub, case, "MILD", assessment_id=ids[0]) for case in cases],
+            [fever.dispose(hub, case, disposition_id=ids[1]) for case in cases],
+            [fever.move(hub, case, "dispatched", ids[2]) for case in cases],
+        ):
+            answers = await asyncio.gather(*acts)
+            assert sorted(answer.status_code for answer in answers) == [200, 409]
+        for case in cases:  # so that both are where they can be sent from again
+            await fever.dispose(hub, case)

@@ -8,10 +8,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID, uuid5
 
-from sqlalchemy import insert, select
+from sqlalchemy import RowMapping, select
 from uuid_utils.compat import uuid7
 
-from twinstile.cases import followups, machine, origins, places, schedule, steps, terms
+from twinstile.cases import (
+    followups,
+    kept,
+    machine,
+    origins,
+    places,
+    schedule,
+    steps,
+    terms,
+)
 from twinstile.cases.schedule import Figures
 from twinstile.cases.steps import MOVED, OVERDUE, Locked
 from twinstile.cases.tables import DispositionRecord, FeverCase
@@ -84,9 +93,19 @@ async def record(
     if who.operator_id is None:
         raise Forbidden("Only a person on shift decides where a case goes.")
     case = await steps.lock(tx, who.hub_id, case_id)
-    earlier = await _recorded(tx, case, decision)
+    told: dict[str, object] = {
+        "case_id": case_id,
+        "code": decision.code.value,
+        "reason": decision.reason,
+        "consent": decision.consent,
+        "decided_at": decision.decided_at,
+        "particulars": decision.particulars.told(),
+    }
+    if decision.receiver is not None:
+        told["receiver"] = decision.receiver
+    earlier = await kept.find(tx, DispositionRecord, who.hub_id, decision.disposition_id, told)
     if earlier is not None:
-        return earlier
+        return _recorded(earlier)
     path = steps.walk(who, case.state, machine.dispose(case.state, decision.code))
     facility = await places.require_place(
         tx,
@@ -97,24 +116,8 @@ async def record(
     )
     moment = case.after(at)
     after = path[-1].after
-    brought = decision.particulars.told()
-    await tx.sql.execute(
-        insert(DispositionRecord).values(
-            hub_id=case.hub_id,
-            disposition_id=decision.disposition_id,
-            case_id=case_id,
-            code=decision.code.value,
-            state=after.value,
-            receiver=decision.receiver or facility,
-            reason=decision.reason,
-            consent=decision.consent,
-            decided_at=decision.decided_at,
-            recorded_at=moment,
-            device_id=who.device_id,
-            operator_id=who.operator_id,
-            particulars=brought,
-        )
-    )
+    told |= {"state": after.value, "receiver": decision.receiver or facility}
+    row = await kept.add(tx, DispositionRecord, who, decision.disposition_id, told, moment)
     await schedule.plan(
         tx,
         case.hub_id,
@@ -138,7 +141,13 @@ async def record(
     await events.append(
         tx, [steps.moved(who, case, step, moment, sent, uuid7()) for step in path]
     )
-    return Recorded(after, decision.receiver or facility, moment, who.operator_id)
+    return _recorded(row)
+
+
+def _recorded(row: RowMapping) -> Recorded:
+    return Recorded(
+        CaseState(row["state"]), row["receiver"], row["recorded_at"], row["operator_id"]
+    )
 
 
 async def transition(
@@ -178,7 +187,8 @@ async def transition(
         place = {"facility_id": None}
     await steps.move(tx, case, step.after, moment, place)
     happening = steps.moved(who, case, step, moment, told, act.transition_id)
-    await events.append(tx, [happening])
+    if not await events.append_once(tx, happening):
+        raise IdReused  # of an act to another case, at this very moment
     return happening
 
 
@@ -192,21 +202,16 @@ async def _sent_in_emergency(
     """
     if who.operator_id is None:
         raise Forbidden("Only a person on shift decides where a case goes.")
-    await tx.sql.execute(
-        insert(DispositionRecord).values(
-            hub_id=case.hub_id,
-            disposition_id=uuid5(act.transition_id, f"{case.case_id} emergency"),
-            case_id=case.case_id,
-            code=Disposition.EMERGENCY_CARE.value,
-            state=CaseState.IN_TRANSFER.value,
-            reason=act.reason,
-            decided_at=act.at,
-            recorded_at=moment,
-            device_id=who.device_id,
-            operator_id=who.operator_id,
-            particulars={},
-        )
-    )
+    told: dict[str, object] = {
+        "case_id": case.case_id,
+        "code": Disposition.EMERGENCY_CARE.value,
+        "state": CaseState.IN_TRANSFER.value,
+        "reason": act.reason,
+        "decided_at": act.at,
+        "particulars": {},
+    }
+    disposition_id = uuid5(act.transition_id, f"{case.case_id} emergency")
+    await kept.add(tx, DispositionRecord, who, disposition_id, told, moment)
     await origins.await_notice(tx, case, Disposition.EMERGENCY_CARE, moment)
 
 
@@ -260,41 +265,3 @@ def _require_terms(decision: Decision, at: datetime) -> None:
     )
     if found:
         raise InvalidInput(errors=found)
-
-
-async def _recorded(tx: Transaction, case: Locked, decision: Decision) -> Recorded | None:
-    """The decision as it was recorded before. Raises `IdReused` if another one has its id."""
-    columns = DispositionRecord
-    found = await tx.sql.execute(
-        select(
-            columns.case_id,
-            columns.code,
-            columns.receiver,
-            columns.reason,
-            columns.consent,
-            columns.decided_at,
-            columns.state,
-            columns.recorded_at,
-            columns.operator_id,
-            columns.particulars,
-        ).where(
-            columns.hub_id == case.hub_id,
-            columns.disposition_id == decision.disposition_id,
-        )
-    )
-    row = found.one_or_none()
-    if row is None:
-        return None
-    case_id, code, receiver, reason, consent, decided_at, state, recorded_at, by, brought = row
-    kept = Decision(
-        decision.disposition_id,
-        Disposition(code),
-        receiver if decision.receiver else None,
-        reason,
-        consent,
-        DispositionParticulars.model_validate(brought),
-        decided_at,
-    )
-    if (case_id, kept) != (case.case_id, decision):
-        raise IdReused
-    return Recorded(CaseState(state), receiver, recorded_at, by)

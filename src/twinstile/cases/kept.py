@@ -14,11 +14,11 @@ from sqlalchemy import (
     DateTime,
     RowMapping,
     func,
-    insert,
     literal,
     select,
     text,
 )
+from sqlalchemy.dialects.postgresql import insert as upsert
 
 from twinstile.cases.steps import Source
 from twinstile.platform.db import Reading, Transaction
@@ -56,7 +56,7 @@ async def add(
     """Record a fact of a case that is locked; the row as it is stored.
 
     Whoever came first may have waited longest for the lock: the moment is never before that of
-    the fact it was judged by.
+    the fact it was judged by. Raises `IdReused` when another case has got that id just now.
     """
     table = Base.metadata.tables[kind.__tablename__]
     hub, key = table.primary_key.columns
@@ -73,8 +73,16 @@ async def add(
         "device_id": who.device_id,
         "operator_id": who.operator_id,
     }
-    added = await tx.sql.execute(insert(table).values(**values).returning(*table.columns))
-    return added.mappings().one()
+    added = await tx.sql.execute(
+        upsert(table)
+        .values(**values)
+        .on_conflict_do_nothing(index_elements=[hub, key])
+        .returning(*table.columns)
+    )
+    row = added.mappings().one_or_none()
+    if row is None:
+        raise IdReused
+    return row
 
 
 async def require_few(
