@@ -213,3 +213,11 @@ async def test_the_name_outlives_the_key_of_the_day_and_ends_with_that_of_the_ca
         assert (gone.status_code, gone.json()["type"]) == (410, "/problems/gone-destroyed")
     assert len(await reads(hub)) == 1
     assert (await medic.get(f"/v1/cases/{case_id}")).status_code == 200
+
+
+@pytest.mark.parametrize("what", ["legs", "follow-ups", "suspicions", "contact-lists"])
+async def test_of_a_case_that_is_not_there_nothing_is_listed(hub: Hub, what: str) -> None:
+    reader = hub.client(Role.EPIDEMIOLOGIST)
+    case_id = await fever.case_of(hub)
+    assert (await reader.get(f"/v1/cases/{case_id}/{what}")).status_code == 200
+    assert (await reader.get(f"/v1/cases/{uuid4()}/{what}")).status_code == 404

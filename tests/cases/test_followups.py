@@ -121,6 +121,8 @@ async def test_the_call_list_is_by_time_paged_and_without_names(hub: Hub) -> Non
     mine = str(hub.duties[Role.MEDIC].operator_id)
     path = f"/v1/follow-ups/{listed[0]['follow_up_id']}/assignment"
     assert (await epidemiologist.put(path, json={"operator_id": mine})).status_code == 204
+    nobody = await epidemiologist.put(path, json={"operator_id": str(uuid4())})
+    assert nobody.status_code == 404  # and it stays whose it was
     own = await epidemiologist.get("/v1/follow-ups", params={**query, "assigned_to": mine})
     assert [c["follow_up_id"] for c in own.json()["contacts"]] == [listed[0]["follow_up_id"]]
 
@@ -330,5 +332,7 @@ async def test_the_page_of_a_patient_asks_two_things(hub: Hub) -> None:
         assert hot.status_code == 422
         done = await client.post(path, data={"temperature": "36.5", "well": "no"})
         assert "工作人员将与您联系" in done.text
+        feverish = await client.post(path, data={"temperature": "39.9", "well": "yes"})
+        assert "工作人员将与您联系" in feverish.text
         assert (await client.get("/report/hub.nothing")).status_code == 404
     assert (await fever.read(hub, case_id))["state"] == "ASSESSING"

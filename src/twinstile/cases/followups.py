@@ -21,7 +21,7 @@ from twinstile.cases.types import (
     Reached,
     TestResult,
 )
-from twinstile.platform import events, paging
+from twinstile.platform import events, paging, shifts
 from twinstile.platform.auth import Principal
 from twinstile.platform.db import Reading, Transaction
 from twinstile.platform.errors import NotFound, TransitionRefused
@@ -87,7 +87,12 @@ async def call_list(
 async def assign(
     tx: Transaction, hub_id: str, follow_up_id: UUID, operator_id: UUID | None
 ) -> None:
-    """Who is to make a contact; None: anybody. Raises `NotFound` for one that was made."""
+    """Who is to make a contact; None: anybody.
+
+    Raises `NotFound` for one that was made, and for somebody the hub does not know.
+    """
+    if operator_id is not None:
+        await shifts.name_of(tx, hub_id, operator_id)
     done = await tx.sql.execute(
         update(FollowUpTask)
         .where(

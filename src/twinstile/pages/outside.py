@@ -78,15 +78,15 @@ async def show_report(request: Request, token: Token, tx: Read) -> Response:
 
 @router.post(REPORT_PATH + "{token}")
 async def take_report(request: Request, token: Token, tx: Tx, policies: Compiled) -> Response:
-    """Take today's answers. Whoever is not well says so to somebody who calls."""
+    """Take today's answers. Whoever is not well, or says so, hears that somebody calls."""
     told = shell.checked(request, _Report)
     if isinstance(told, Mapping):
         return _report(request, done=False, faults=told)
     symptoms = ("UNWELL",) if told.well == "no" else ()
     tenths, at = round(told.temperature * 10), clock.now()
     said = Tried(uuid4(), By.SELF, Reached.REACHED, tenths, symptoms, None, None, at)
-    await taken(tx, policies, token, said)
-    return _report(request, done=True, ill=bool(symptoms))
+    _, ill = await taken(tx, policies, token, said)
+    return _report(request, done=True, ill=ill)
 
 
 def _report(

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Query, Response
 from pydantic import Field, StrictFloat
 from sqlalchemy import RowMapping
 
-from twinstile.cases import followups
+from twinstile.cases import followups, referrals
 from twinstile.cases.bodies import Symptom
 from twinstile.cases.followups import Tried
 from twinstile.cases.links import NoSuchLink
@@ -185,6 +185,7 @@ async def put_attempt(  # two of them are the path
 )
 async def read_schedule(case_id: UUID, tx: Read, who: Reader) -> ScheduleAnswer:
     """Every contact that was or is to be made, and every attempt."""
+    await referrals.patient(tx, who.hub_id, case_id)
     contacts, attempts = await followups.plan_of(tx, who.hub_id, case_id, MOST_CONTACTS)
     return ScheduleAnswer(
         contacts=[ContactAnswer.model_validate(row) for row in contacts],
@@ -224,16 +225,20 @@ async def add_self_report(
     """
     response.headers["Cache-Control"] = "no-store"
     said = _tried(body.report_id, body, By.SELF, Reached.REACHED)
-    row = await taken(tx, policies, body.token, said)
+    row, _ = await taken(tx, policies, body.token, said)
     return OwnReportAnswer(report_id=row["attempt_id"], recorded_at=row["recorded_at"])
 
 
-async def taken(tx: Tx, policies: Policies, token: str, said: Tried) -> RowMapping:
-    """Record the report of a link's holder. Raises `NoSuchLink`, `TooMany`, `IdReused`."""
+async def taken(tx: Tx, policies: Policies, token: str, said: Tried) -> tuple[RowMapping, bool]:
+    """Record the report of a link's holder, and whether somebody has to look at them.
+
+    Raises `NoSuchLink`, `TooMany`, `IdReused`.
+    """
     at = clock.now()
     try:
         policy = await _policy(tx, policies, await followups.hub_of(tx, token, at))
-        return await followups.report(tx, token, said, policy.parameters.threshold_tenths, at)
+        threshold = policy.parameters.threshold_tenths
+        return await followups.report(tx, token, said, threshold, at), said.ill(threshold)
     except NoSuchLink as error:
         raise tried(error) from None
 

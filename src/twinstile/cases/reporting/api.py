@@ -8,6 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
+from twinstile.cases import referrals
 from twinstile.cases.reporting import card, duties
 from twinstile.cases.reporting.duties import Suspected
 from twinstile.cases.reporting.types import CaseClass, Within
@@ -144,9 +145,11 @@ async def list_suspicions(
 @router.get(
     "/cases/{case_id}/suspicions",
     summary="List the suspicions of a case",
+    responses=documented(NotFound),
 )
 async def list_case_suspicions(case_id: UUID, tx: Read, who: Reader) -> SuspicionPage:
     """The suspicions stated of a case, the first one first; at most the last 100."""
+    await referrals.patient(tx, who.hub_id, case_id)
     rows = await duties.of_case(tx, who.hub_id, case_id)
     return SuspicionPage(
         suspicions=[SuspicionAnswer.model_validate(row) for row in rows], next=None

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Response
 from pydantic import Field, StrictBool, StringConstraints
 from sqlalchemy import RowMapping
 
-from twinstile.cases import legs, links, receipts
+from twinstile.cases import legs, links, receipts, referrals
 from twinstile.cases.legs import Departure
 from twinstile.cases.links import NoSuchLink
 from twinstile.cases.places import NoPlace
@@ -175,6 +175,7 @@ async def put_leg(case_id: UUID, leg_id: UUID, body: LegBody, tx: Tx, who: Write
 )
 async def list_legs(case_id: UUID, tx: Read, who: Reader) -> LegList:
     """The chain of custody: each way with what its receiver signed."""
+    await referrals.patient(tx, who.hub_id, case_id)
     found = await legs.of_case(tx, who.hub_id, case_id, MOST_LEGS)
     return LegList(
         legs=[LegWhole.model_validate({**way, "receipts": said}) for way, said in found]

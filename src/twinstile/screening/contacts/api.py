@@ -13,6 +13,7 @@ from fastapi import APIRouter, Header, Path, Query, Response
 from pydantic import Field
 from sqlalchemy import RowMapping
 
+from twinstile.cases import referrals
 from twinstile.identity.types import DocumentKind
 from twinstile.platform import access, clock
 from twinstile.platform.access import Action, Why
@@ -152,9 +153,11 @@ async def put_contact_list(
 @router.get(
     "/cases/{case_id}/contact-lists",
     summary="List the contact lists of a case",
+    responses=documented(NotFound),
 )
 async def list_contact_lists(case_id: UUID, tx: Read, who: Reader) -> ContactLists:
     """Every list that was made, with its counts and how complete it is."""
+    await referrals.patient(tx, who.hub_id, case_id)
     rows = await tracing.of_case(tx, who.hub_id, case_id, MOST_LISTS)
     return ContactLists(lists=[_list(row) for row in rows])
 
