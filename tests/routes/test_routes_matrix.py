@@ -82,6 +82,7 @@ ALLOWED: Mapping[str, frozenset[str]] = {
     "PUT /v1/runs/{run_id}": PLANNERS,
     "GET /v1/runs": ON_THE_FLOOR,
     "PUT /v1/runs/{run_id}/manifest": PLANNERS,
+    "GET /v1/lane-cards/{card}": LANE,
     "GET /v1/runs/{run_id}/expectations": ON_THE_FLOOR,
     "GET /v1/runs/{run_id}/expected-tags": ON_THE_FLOOR,
     "GET /v1/runs/{run_id}/outstanding": ON_THE_FLOOR,

@@ -5,6 +5,9 @@ declaration and the check it is shown in are recorded together; what opens a tra
 is on the paper and nowhere else.
 """
 
+import re
+import secrets
+from base64 import b32encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -29,9 +32,11 @@ from twinstile.platform.auth import Principal, Scope
 from twinstile.platform.db import Transaction
 from twinstile.platform.errors import (
     Conflict,
+    FieldFault,
     IdReused,
     InvalidInput,
     LookUpQuota,
+    NotFound,
     TransitionRefused,
 )
 from twinstile.platform.fields import Body, Word
@@ -48,7 +53,7 @@ from twinstile.screening.bodies import (
 )
 from twinstile.screening.checks import Stand
 from twinstile.screening.declared.keeping import Made
-from twinstile.screening.desk import lookups
+from twinstile.screening.desk import cards, lookups
 from twinstile.screening.desk.declaring.api import KeyedBody, keyed
 from twinstile.screening.desk.lookups import Asked, ConsentBy, Found
 from twinstile.screening.intake import Receiver
@@ -66,6 +71,8 @@ from twinstile.screening.types import (
 PATH: Final = "/desk"
 BOTH: Final = ("zh-CN", "en")
 """The languages of a slip, after the traveller's own."""
+CARDS: Final = 12
+"""On a sheet of paper."""
 router = APIRouter(prefix=PATH, route_class=PageRoute, include_in_schema=False)
 
 
@@ -161,6 +168,7 @@ def _page(
         "faults": {},
         "said": {},
         "found": None,
+        "carried": None,
         "refused": None,
         "kinds": list(DocumentKind),
         "consents": list(ConsentBy),
@@ -199,13 +207,33 @@ def _document(told: PersonForm | LookUpForm) -> DocumentForm | None:
     return DocumentForm(kind=told.kind, number=told.number, issuer=told.issuer)
 
 
+@router.get("/cards", dependencies=[caller(Scope.CHECKS_WRITE)])
+async def print_cards(request: Request) -> Response:
+    """A sheet of new cards to cut; nothing has to be entered of them."""
+    made = [f"TWH1{b32encode(secrets.token_bytes(10)).decode()}" for _ in range(CARDS)]
+    shown = {"scripts": ["slip.js"], "cards": [(one, traveller.picture(one)) for one in made]}
+    answer = shell.render(request, "cards.html", shown, "script-src 'self'")
+    answer.headers["Cache-Control"] = "no-store"
+    return answer
+
+
 @router.post("/lookup")
 async def look_up(request: Request, home: Home, who: Helper) -> Response:
     """Whether this hub has met the document, and the passages; on the record, few times."""
     told = shell.checked(request, LookUpForm)
     if not isinstance(told, LookUpForm):
         return _again(request, told)
-    at = clock.now()
+    given = shell.form(request)
+    kept = {name: given[name] for name in ("key", "check_id") if given.get(name)}
+    at, zone = clock.now(), home.settings.zone
+    if re.match(cards.PATTERN, told.number):
+        async with home.database.reading() as tx:
+            try:
+                carried = await cards.carried(tx, who.hub_id, told.number, at)
+            except NotFound:
+                return _again(request, {"number": "unknown-value"})
+        shown = {"said": given, "carried": carried, "when": traveller.by_clock(zone)}
+        return _page(request, {**kept, **shown})
     asked = Asked(
         who, access.stated(Action.LOOK_UP, Purpose.IDENTIFICATION), None, at, told.consent
     )
@@ -221,13 +249,10 @@ async def look_up(request: Request, home: Home, who: Helper) -> Response:
         found = await lookups.find(tx, keys, asked, identity.document, terms.today)
         return found, mine.left - 1
 
-    given = shell.form(request)
-    kept = {name: given[name] for name in ("key", "check_id") if given.get(name)}
     try:
         found, left = await lookups.within_quota(home.database, asked, find)
     except LookUpQuota as problem:
         return _page(request, {**kept, "said": given, "refused": problem.slug}, problem.status)
-    zone = home.settings.zone
     shown = {"said": given, "found": found, "left": left, "when": traveller.by_clock(zone)}
     return _page(request, {**kept, **shown})
 
@@ -256,7 +281,9 @@ async def _record(
     tx: Transaction, home: House, policies: Policies, who: Principal, told: PersonForm
 ) -> tuple[Made, Recorded]:
     """The declaration, and the check it is shown in. Raises `InvalidInput`, `Conflict`."""
-    at, document = clock.now(), _document(told)
+    at = clock.now()
+    passage = await _carried(tx, who, told, at)
+    document = None if passage else _document(told)
     body = KeyedBody(
         key=told.key,
         source=told.source,  # pyright: ignore[reportArgumentType] # pydantic reads it
@@ -269,6 +296,7 @@ async def _record(
     onward, _ = NEXT[told.do]
     fact = CheckFact(
         observed_at=min(_made_at(told.check_id), at),
+        screening_id=passage,
         identity=document
         and IdentityBody(
             document=document, result=IdentityResult.MATCH, method=IdentityMethod.READER
@@ -291,6 +319,21 @@ async def _record(
     if done.reused:
         raise IdReused
     return made, done
+
+
+async def _carried(
+    tx: Transaction, who: Principal, told: PersonForm, at: datetime
+) -> UUID | None:
+    """The passage of whoever carries the card that was scanned; None: it was no card.
+
+    Raises `InvalidInput` for a card nobody carries.
+    """
+    if told.number is None or not re.match(cards.PATTERN, told.number):
+        return None
+    try:
+        return (await cards.carried(tx, who.hub_id, told.number, at))["screening_id"]
+    except NotFound:
+        raise InvalidInput(errors=[FieldFault("/number", "unknown-value")]) from None
 
 
 def _made_at(check_id: UUID) -> datetime:

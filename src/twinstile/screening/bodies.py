@@ -230,6 +230,7 @@ class FactKind(StrEnum):
     SERVICE = "service"
     TRANSITION = "transition"
     SHIFT = "shift"
+    CARD = "card"
 
 
 class FactBody(Body):
@@ -243,7 +244,8 @@ class FactBody(Body):
     )
     clock_offset_ms: Offset = None
     body: dict[str, object] = Field(
-        description="CheckFact, ReminderBody, ServiceBody, TransitionBody, ShiftBody by kind",
+        description="CheckFact, ReminderBody, ServiceBody, TransitionBody, ShiftBody or "
+        "CardBody by kind",
         examples=[
             {
                 "observed_at": "2026-11-24T08:15:30+08:00",

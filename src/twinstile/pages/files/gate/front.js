@@ -14,9 +14,10 @@
  *   last: Brought, state: string, evidence: import("./decide.js").Evidence, marks: string[],
  *   decision: import("./decide.js").Decision | null, recorded: boolean, open: boolean,
  *   told: Told | null, standing: string | null, run: import("./runs.js").Seen | null,
- *   party: {id: string, role: string} | null, passage: string | null}} Person
+ *   party: {id: string, role: string} | null, passage: string | null, check: string | null}} Person
  *   `open`: something of them is in no fact yet; `told`: what the service sees besides,
- *   `standing`: what became of the pass they showed; `passage`: the screening, once the service said which
+ *   `standing`: what became of the pass they showed; `passage`: the screening, once the service said which;
+ *   `check`: the last that was recorded
  * @typedef {{verdict: string, texts: string[]}} Told
  */
 import { TERMINAL, VERDICTS } from "./tables.js";
@@ -50,6 +51,7 @@ export const NOBODY = {
   run: null,
   party: null,
   passage: null,
+  check: null,
 };
 
 /** @param {import("./scan.js").Document} document */

@@ -5,7 +5,7 @@
  */
 import * as front from "./front.js";
 import { Gathering } from "./gathering.js";
-import { Refused, newId } from "./link.js";
+import { newId } from "./link.js";
 import * as measure from "./measure.js";
 import { masked, read, tenths } from "./scan.js";
 import { born } from "./party.js";
@@ -28,26 +28,20 @@ export class Lane {
    * @param {{add: (kind: string, id: string, body: any) => Promise<void>,
    *   look: (text: string, document: import("./scan.js").Document | null) => Promise<{status: string, kind: string}>,
    *   settings: () => Settings, up: () => boolean,
-   *   release: (screeningId: string, step: string, reason: string) => Promise<void>}} needs
+   *   release: (screeningId: string, step: string, reason: string) => Promise<string | null>}} needs
    */
   constructor(needs) {
     this.needs = needs;
-    /** @type {Knowledge | null} */
-    this.knowledge = null;
+    /** @type {Knowledge | null} */ this.knowledge = null;
     this.person = front.NOBODY;
     this.gathering = new Gathering();
     this.again = false;
-    /** A stop nobody has acknowledged keeps the lane. */
-    this.stopped = false;
-    /** @type {string[]} */
-    this.held = [];
-    /** @type {Map<string, {key: string, label: string, verdict: string}>} */
-    this.shown = new Map();
+    /** A stop nobody has acknowledged keeps the lane. */ this.stopped = false;
+    /** @type {string[]} */ this.held = [];
+    /** @type {Map<string, {key: string, label: string, verdict: string}>} */ this.shown = new Map();
     this.turn = Promise.resolve();
-    /** Whom the officer lets through on a surge order, once the service has their passage. @type {{key: string, step: string, reason: string} | null} */
-    this.releasing = null;
-    /** Facts on their way to the disk. @type {Promise<void>} */
-    this.storing = Promise.resolve();
+    /** Whom the officer lets through on a surge order, once the service has their passage. @type {{key: string, step: string, reason: string} | null} */ this.releasing = null;
+    /** Facts on their way to the disk. @type {Promise<void>} */ this.storing = Promise.resolve();
   }
 
   /** Whether nobody is in the middle of being checked. */
@@ -61,6 +55,7 @@ export class Lane {
     this.held = scanned.what === "more" ? scanned.lines : [];
     if (scanned.what === "more") return view.notice(say("more-lines"));
     if (scanned.what === "unreadable") return view.notice(say(scanned.why), true);
+    if (scanned.what === "card") return this.#queue(() => this.#handOver(scanned.card));
     return this.#queue(() => this.#take(scanned, at));
   }
 
@@ -108,10 +103,7 @@ export class Lane {
     });
   }
 
-  /**
-   * Let the person in front through unscreened, to be settled by data, as a surge order allows. The
-   * service says whom: it alone knows every reading and suspicion. @param {string} reason
-   */
+  /** Let the person in front through unscreened, to be settled by data, as a surge order allows. The service says whom: it alone knows every reading and suspicion. @param {string} reason */
   release(reason) {
     return this.#queue(() => {
       const { document, decision, key, passage, open } = this.person;
@@ -125,18 +117,27 @@ export class Lane {
 
   /** @param {string} passage */
   async #release(passage) {
-    const { step, reason } = /** @type {{step: string, reason: string}} */ (this.releasing);
+    const wanted = this.releasing;
     this.releasing = null;
-    try {
-      await this.needs.release(passage, step, reason);
-    } catch (error) {
-      return view.notice(say(error instanceof Refused ? "release-refused" : "release-no-line"), true);
-    }
+    const refused = wanted && (await this.needs.release(passage, wanted.step, wanted.reason));
+    if (refused) return view.notice(say(refused), true);
     this.person = { ...this.person, state: "DEFERRED" };
     this.stopped = false;
     view.showVerdict("PASS", [say("released")], false);
     play("PASS");
     view.notice("");
+  }
+
+  /** Send the person in front on with a card, by which the desk finds their passage. @param {string} card */
+  #handOver(card) {
+    if (this.person.open && this.person.document && this.person.decision) this.#record();
+    const { check, decision } = this.person;
+    if (!check) return view.notice(say("nobody"));
+    const [to, word] = ["CHECK", "STOP"].includes(decision?.verdict ?? "") ? ["NURSE", "sent-nurse"] : ["DESK", "sent-desk"];
+    const body = { card, check_id: check, to, given_at: new Date().toISOString() };
+    const kept = this.storing.then(() => this.needs.add("card", newId(), body)); // after the check it names
+    this.storing = kept.catch((error) => view.notice(say("problem", { why: error.name }), true));
+    view.notice(say(word));
   }
 
   acknowledge() {
@@ -192,10 +193,7 @@ export class Lane {
     view.notice([says, ...texts, standing].filter(Boolean).join(" · "), true);
   }
 
-  /**
-   * What became of a pass: the words for it, if an officer has to know.
-   * @param {{standing: string, help: boolean}} told @param {{label: string}} known @param {boolean} here
-   */
+  /** What became of a pass: the words for it, if an officer has to know. @param {{standing: string, help: boolean}} told @param {{label: string}} known @param {boolean} here */
   #declared({ standing, help }, { label }, here) {
     if (here) {
       this.person = { ...this.person, standing };
@@ -381,7 +379,8 @@ export class Lane {
     const { person } = this;
     this.person = front.recorded(person);
     this.#gather();
-    this.#keep(person, front.check(person, this.#where()), person.decision?.verdict ?? "UNKNOWN");
+    const check = this.#keep(person, front.check(person, this.#where()), person.decision?.verdict ?? "UNKNOWN");
+    this.person = { ...this.person, check };
   }
 
   /** A check on its way to the disk, remembered for its answer. @param {import("./front.js").Person} person @param {any} body @param {string} verdict as it is shown */
@@ -396,5 +395,6 @@ export class Lane {
       (error) => view.notice(say("problem", { why: error.name }), true),
     );
     this.storing = Promise.all([this.storing, stored]).then(() => undefined);
+    return id;
   }
 }
