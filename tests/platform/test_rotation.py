@@ -216,7 +216,7 @@ def test_twenty_thousand_keys_a_minute_are_wrapped_anew(tmp_path: Path) -> None:
     folder.mkdir()
     for n in range(1000):
         wrapped = files.masters.wrap(under, os.urandom(32))
-        (folder / f"case.{n}.key").write_bytes(crypto.Wrapped(under, wrapped).bytes())
+        (folder / f"case.{n}.key").write_bytes(masters.Wrapped(under, wrapped).bytes())
     seconds: list[float] = []
     for _ in range(3):
         begun = time.monotonic()

@@ -12,7 +12,6 @@ import pytest
 from httpx2 import Response
 from hubs import Hub, open_hub
 
-from twinstile.identity import forms
 from twinstile.opening import Place
 from twinstile.platform import clock
 from twinstile.platform.auth import Principal, Scope
@@ -134,9 +133,9 @@ async def test_nobody_waits_for_a_committer_that_was_told_to_end(
     elsewhere = Database(place.owner_url, pool_size=1)
     async with elsewhere.transaction() as tx, another_process(hub) as ending:
         await tx.raw.execute("LOCK TABLE screening IN ACCESS EXCLUSIVE MODE")
-        begun = asyncio.create_task(ending.record(*received(hub, 1)))
+        begun = asyncio.create_task(ending.record(*await received(hub, 1)))
         await asyncio.sleep(0.1)
-        waiting = asyncio.create_task(ending.record(*received(hub, 2)))
+        waiting = asyncio.create_task(ending.record(*await received(hub, 2)))
         await asyncio.sleep(0)
     await elsewhere.close()
     told = await asyncio.wait_for(
@@ -229,21 +228,15 @@ async def another_process(hub: Hub) -> AsyncGenerator[Committer]:
         await asyncio.wait({work})
 
 
-def received(hub: Hub, counter: int, **more: object) -> tuple[Receiver, GateCheck]:
+async def received(hub: Hub, counter: int, **more: object) -> tuple[Receiver, GateCheck]:
     """A check of the screener's tablet, as the route hands it on."""
-    duty, now = hub.duties[Role.SCREENER], clock.now()
+    duty = hub.duties[Role.SCREENER]
     who = Principal(
         *(hub.hub_id, duty.device_id, duty.lane_id, duty.operator_id, duty.shift_id),
         *(frozenset({duty.role}), frozenset({Scope.CHECKS_WRITE}), None),
         mode=HubMode.DEMO,
     )
-    receiver = Receiver(
-        who,
-        hub.house.keys.of(hub.hub_id),
-        hub.house.settings.zone,
-        forms.terms(hub.house.settings, who.mode, now),
-        now,
-    )
+    receiver = await intake.receiver(hub.house, who, clock.now())
     body = CheckBody.model_validate(people.check(counter, **more))
     return receiver, intake.check(body, people.new_id(), counter, body.sent_at, receiver)
 
@@ -253,7 +246,7 @@ async def test_a_check_sent_to_two_processes_at_once_is_never_said_not_to_be_sto
 ) -> None:
     async with another_process(hub) as one, another_process(hub) as two:
         for counter in range(1, 21):
-            receiver, check = received(hub, counter, identity=None)
+            receiver, check = await received(hub, counter, identity=None)
             done = await asyncio.gather(*(c.record(receiver, check) for c in (one, two)))
             assert {d.status for d in done} == {FactStatus.STORED, FactStatus.DUPLICATE}
 
@@ -261,8 +254,8 @@ async def test_a_check_sent_to_two_processes_at_once_is_never_said_not_to_be_sto
 async def test_who_is_worked_on_elsewhere_is_decided_on_what_that_leaves(hub: Hub) -> None:
     """The second process waits for the first one's person, and then sees the fever."""
     number = people.resident_number()
-    receiver, fever = received(hub, 1, number=number, celsius=38.6)
-    _, normal = received(hub, 2, number=number)
+    receiver, fever = await received(hub, 1, number=number, celsius=38.6)
+    _, normal = await received(hub, 2, number=number)
     policies = Policies()
     stand = checks.Stand(hub.hub_id, receiver.keys, policies, receiver.zone, receiver.at)
     async with another_process(hub) as other:

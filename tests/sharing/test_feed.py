@@ -136,7 +136,9 @@ async def test_a_destroyed_case_leaves_a_tombstone_under_the_same_pseudonym(hub:
     department = await departments.enter(hub)
     case_id = uuid4()
     keys, reason = hub.house.keys.of(hub.hub_id), destruction.Reason.RETENTION
-    key = partners.pseudonym_key(hub.house.keys.of(hub.hub_id), UUID(department.partner_id))
+    key = await partners.pseudonym_key(
+        hub.house.keys.of(hub.hub_id), UUID(department.partner_id)
+    )
     for name in ("day.2026-11-09", f"case.{case_id}"):
         await retention.destroy(hub.house.database, keys, hub.hub_id, name, reason, clock.now())
     await sealed(hub)
@@ -259,7 +261,9 @@ async def test_the_first_cursor_of_a_new_hub_holds(hub: Hub) -> None:
 async def test_a_cursor_ahead_of_the_ledger_is_one_of_another_life(hub: Hub) -> None:
     department = await departments.enter(hub)
     await sealed(hub)
-    key = partners.pseudonym_key(hub.house.keys.of(hub.hub_id), UUID(department.partner_id))
+    key = await partners.pseudonym_key(
+        hub.house.keys.of(hub.hub_id), UUID(department.partner_id)
+    )
     async with hub.house.database.reading() as tx:
         row = await tx.raw.fetchrow(
             "SELECT epoch, n FROM ledger_head WHERE hub_id = $1", hub.hub_id

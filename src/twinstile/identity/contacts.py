@@ -4,7 +4,6 @@ An address lives under the key of the day it came, as the person does, and ends 
 route shows one; whoever opens addresses to send something records it.
 """
 
-import contextlib
 import re
 import unicodedata
 from collections.abc import Collection, Mapping, Sequence
@@ -19,7 +18,7 @@ from twinstile.identity.tables import Contact as Row
 from twinstile.identity.text import INVISIBLE
 from twinstile.identity.types import Contact, ContactKind, ContactOwner, InvalidText
 from twinstile.identity.vault import day_key
-from twinstile.platform.crypto import KeyDestroyed, KeyFiles, decrypt, encrypt
+from twinstile.platform.crypto import KeyFiles, decrypt, encrypt
 from twinstile.platform.db import Reading, Transaction, as_json
 
 _SPELLING: Final[Mapping[ContactKind, tuple[str, str]]] = {
@@ -153,18 +152,20 @@ async def reveal_contacts(
     tx: Reading, keys: KeyFiles, hub_id: str, run_id: UUID, people: Collection[UUID]
 ) -> dict[UUID, Contact]:
     """The addresses of these people, without those that are unknown or were destroyed."""
-    rows = await tx.sql.execute(
+    selected = await tx.sql.execute(
         select(Row.person_id, Row.day, Row.kind, Row.owner, Row.cipher).where(
             Row.hub_id == hub_id, Row.run_id == run_id, Row.person_id.in_(people)
         )
     )
+    rows = selected.all()
+    living = await keys.open_all(day_key(row[1]) for row in rows)
     found: dict[UUID, Contact] = {}
     for person_id, day, kind, owner, cipher in rows:
-        if kind is None or owner is None or cipher is None:
+        key = living.get(day_key(day))
+        if key is None or kind is None or owner is None or cipher is None:
             continue
-        with contextlib.suppress(KeyDestroyed):
-            value = decrypt(keys.get(day_key(day)), cipher, _place(hub_id, run_id, person_id))
-            found[person_id] = Contact(ContactKind(kind), ContactOwner(owner), value.decode())
+        value = decrypt(key, cipher, _place(hub_id, run_id, person_id))
+        found[person_id] = Contact(ContactKind(kind), ContactOwner(owner), value.decode())
     return found
 
 

@@ -2,7 +2,8 @@
 
 A person id is random. The same document met again gets the same id until the end of the epoch
 after the one in which the id was given out: 14 to 28 days, however often it is met. Afterwards
-nobody, we included, can tell that it was met before.
+nobody, we included, can tell that it was met before. Whatever needs a key may raise
+`MasterUnavailable`.
 """
 
 import contextlib
@@ -60,13 +61,13 @@ def case_key(case_id: UUID) -> str:
     return f"case.{case_id}"
 
 
-def epoch_keys(keys: KeyFiles, day: date) -> list[tuple[str, bytes]]:
+async def epoch_keys(keys: KeyFiles, day: date) -> list[tuple[str, bytes]]:
     """Names and keys of the living epochs of a day: the present one and, if there, the last."""
     present, last = epoch_key(epoch_of(day)), epoch_key(epoch_of(day) - 1)
-    living = [(present, keys.get_or_create(present))]
+    living = [(present, await keys.obtain(present))]
     # there is none when the hub is younger than two epochs, or when the key's time is over
     with contextlib.suppress(KeyDestroyed):
-        living.append((last, keys.get(last)))
+        living.append((last, await keys.open(last)))
     return living
 
 
@@ -147,7 +148,7 @@ async def shown(keys: KeyFiles, hub_id: str, day: date, people: Sequence[Identit
     if not people:
         return Shown((day, [], [], [], epoch_of(day), []), ())
     key = await keys.obtain(day_key(day))
-    living = epoch_keys(keys, day)
+    living = await epoch_keys(keys, day)
     blinds = [blind(living, person.document) for person in people]
     first: dict[bytes, tuple[list[bytes], Identity]] = {}
     for digests, person in zip(blinds, people, strict=True):
@@ -196,11 +197,12 @@ async def find(
     tx: Reading, keys: KeyFiles, hub_id: str, day: date, document: Document
 ) -> UUID | None:
     """The person id a document has on that day, if it was met before."""
+    blinds = blind(await epoch_keys(keys, day), document)
     row = await tx.sql.execute(
         select(Vault.person_id)
         .where(
             Vault.hub_id == hub_id,
-            Vault.blind.in_(blind(epoch_keys(keys, day), document)),
+            Vault.blind.in_(blinds),
             Vault.first_epoch >= epoch_of(day) - 1,
         )
         .order_by(Vault.day)
@@ -224,7 +226,7 @@ async def reveal(tx: Reading, keys: KeyFiles, hub_id: str, person_id: UUID) -> I
     if row is None:
         raise NotFound("There is no such person here.")
     day, seen, cipher = row
-    return _unpack(decrypt(keys.get(day_key(day)), cipher, _seen_at(hub_id, day, seen)))
+    return _unpack(decrypt(await keys.open(day_key(day)), cipher, _seen_at(hub_id, day, seen)))
 
 
 _LATEST = """
@@ -240,13 +242,15 @@ async def reveal_all(
     tx: Reading, keys: KeyFiles, hub_id: str, people: Collection[UUID]
 ) -> dict[UUID, Identity]:
     """Who these people are, without those that are unknown or were destroyed. One statement."""
-    found: dict[UUID, Identity] = {}
-    if people:
-        for person_id, day, seen, cipher in await tx.raw.fetch(_LATEST, hub_id, list(people)):
-            with contextlib.suppress(KeyDestroyed):
-                key = keys.get(day_key(day))
-                found[person_id] = _unpack(decrypt(key, cipher, _seen_at(hub_id, day, seen)))
-    return found
+    if not people:
+        return {}
+    rows = await tx.raw.fetch(_LATEST, hub_id, list(people))
+    living = await keys.open_all(day_key(row[1]) for row in rows)
+    return {
+        person_id: _unpack(decrypt(key, cipher, _seen_at(hub_id, day, seen)))
+        for person_id, day, seen, cipher in rows
+        if (key := living.get(day_key(day)))
+    }
 
 
 HOLD_SQL = """
@@ -311,7 +315,8 @@ async def reveal_held(
     cipher = rows.scalar_one_or_none()
     if cipher is None:
         raise NotFound("Nobody is held under that key.")
-    return _unpack(decrypt(keys.get(key_id), cipher, _held_at(hub_id, key_id, person_id)))
+    key = await keys.open(key_id)
+    return _unpack(decrypt(key, cipher, _held_at(hub_id, key_id, person_id)))
 
 
 _UNDER_SQL = """
@@ -331,7 +336,7 @@ async def reveal_under(
     rows = await tx.raw.fetch(_UNDER_SQL, hub_id, key_id, list(people))
     found: dict[UUID, Identity] = {}
     with contextlib.suppress(KeyDestroyed):
-        key = keys.get(key_id)
+        key = await keys.open(key_id)
         for person_id, cipher in rows:
             place = _held_at(hub_id, key_id, person_id)
             found[person_id] = _unpack(decrypt(key, cipher, place))
@@ -350,13 +355,13 @@ async def reveal_held_all(
     tx: Reading, keys: KeyFiles, hub_id: str, held: Mapping[str, UUID]
 ) -> dict[str, Identity]:
     """Who is held under these keys, by key; not those that were destroyed. One statement."""
-    found: dict[str, Identity] = {}
     rows = await tx.raw.fetch(_HELD_SQL, hub_id, list(held), list(held.values()))
-    for key_id, person_id, cipher in rows:
-        with contextlib.suppress(KeyDestroyed):
-            place = _held_at(hub_id, key_id, person_id)
-            found[key_id] = _unpack(decrypt(keys.get(key_id), cipher, place))
-    return found
+    living = await keys.open_all(row[0] for row in rows)
+    return {
+        key_id: _unpack(decrypt(living[key_id], cipher, _held_at(hub_id, key_id, person_id)))
+        for key_id, person_id, cipher in rows
+        if key_id in living
+    }
 
 
 # Where a ciphertext belongs is authenticated, so that it opens in no other row. A row of the

@@ -56,7 +56,6 @@ from twinstile.screening.declared.keeping import Made
 from twinstile.screening.desk import cards, lookups
 from twinstile.screening.desk.declaring.api import KeyedBody, keyed
 from twinstile.screening.desk.lookups import Asked, ConsentBy, Found
-from twinstile.screening.intake import Receiver
 from twinstile.screening.passage import Recorded
 from twinstile.screening.steps import Desk, Step
 from twinstile.screening.travellers import report
@@ -310,12 +309,10 @@ async def _record(
         ),
         pass_code=made.receipt.pass_code,
     )
-    keys = home.keys.of(who.hub_id)
-    terms = forms.terms(home.settings, who.mode, at)
-    receiver = Receiver(who, keys, home.settings.zone, terms, at)
+    receiver = await intake.receiver(home, who, at)
     counter = await devices.next_counter(tx, who.hub_id, who.device_id)
     check = intake.check(fact, told.check_id, counter, at, receiver)
-    stand = Stand(who.hub_id, keys, policies, home.settings.zone, at)
+    stand = Stand(who.hub_id, receiver.keys, policies, receiver.zone, at)
     (done,) = await checks.record(tx, stand, [check], counting=True)
     if done.reused:
         raise IdReused

@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -28,6 +28,7 @@ from twinstile.platform.masters import (
     KEY_BYTES,
     Masters,
     MasterUnavailable,
+    Wrapped,
     erase,
     sync_folder,
     write_synced,
@@ -40,6 +41,8 @@ REMEMBER_S = 3600.0
 the work, so that a keeper of master keys may be away for half an hour unnoticed."""
 OBTAIN_S = 0.5
 """How long somebody waits for a key that is not at hand; a transaction may be open."""
+OPEN_S = 5.0
+"""How long whoever reads what is stored waits for keys that are not at hand."""
 _SLOW_AT_ONCE = 8
 """So many keys of a hub are asked for at a time."""
 _KEY_NAME = re.compile(r"[a-z]+\.[0-9a-z-]{1,48}")
@@ -68,24 +71,6 @@ class _Coming:
     until: float
 
 
-@dataclass(frozen=True, slots=True)
-class Wrapped:
-    """A key as its file has it: the id of the master it is wrapped under, a line end, bytes."""
-
-    master_id: str
-    content: bytes
-
-    @classmethod
-    def read(cls, path: Path) -> "Wrapped":
-        """Raises `FileNotFoundError`."""
-        master_id, _, content = path.read_bytes().partition(b"\n")
-        return cls(master_id.decode("ascii", "replace"), content)
-
-    def bytes(self) -> bytes:
-        """What the file holds."""
-        return self.master_id.encode() + b"\n" + self.content
-
-
 class KeyFiles:
     """The keys of one hub in a folder: created on first use, wrapped, destroyable.
 
@@ -97,13 +82,13 @@ class KeyFiles:
         self._folder = folder
         self._masters = masters
         self._cache: dict[str, _Held] = {}
-        self._coming: dict[str, _Coming] = {}
+        self._coming: dict[tuple[str, bool], _Coming] = {}  # by name, and whether it is made
         self._obtaining = ThreadPoolExecutor(_SLOW_AT_ONCE, "keys")
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def get(self, name: str) -> bytes:
         """The key of that name. Raises `KeyDestroyed` when there is none (any more)."""
-        if not os.path.exists(_place(self._folder, name)):  # noqa: PTH110 # for every check
+        if not self._there(name):
             self._cache.pop(name, None)
             raise KeyDestroyed(name)
         held = self._cache.get(name)
@@ -116,10 +101,9 @@ class KeyFiles:
         return held.key
 
     def _renew(self, name: str, moment: float) -> None:
-        try:
+        # else the next turn, or the end of its time, tells
+        with suppress(KeyDestroyed, KeyUnavailable, OSError):
             self._load(name, moment)
-        except (KeyDestroyed, KeyUnavailable, OSError):
-            return  # the next turn, or the end of its time, tells
 
     def _load(self, name: str, moment: float) -> bytes:
         """Unwrap, and forget what has not been used for its time."""
@@ -171,15 +155,41 @@ class KeyFiles:
         again before it is there is told so at once: a batch tried again one by one would
         otherwise wait for it again, and its neighbours behind it.
         """
-        held = self._cache.get(name)
-        moment = time.monotonic()
-        if held is not None and held.until > moment:
+        if self._at_hand(name):
             return self.get_or_create(name)
-        coming = self._coming.get(name)
+        return await self._beside(name, OBTAIN_S, make=True)
+
+    async def open(self, name: str) -> bytes:
+        """As `get` and beside, as `obtain`; raises `MasterUnavailable` after `OPEN_S`."""
+        if self._at_hand(name):
+            return self.get(name)
+        if not self._there(name):
+            raise KeyDestroyed(name)
+        return await self._beside(name, OPEN_S, make=False)
+
+    async def open_all(self, names: Iterable[str]) -> dict[str, bytes]:
+        """Those of these keys that are not destroyed. Raises `MasterUnavailable` as `open`."""
+        found: dict[str, bytes] = {}
+
+        async def add(name: str) -> None:
+            with suppress(KeyDestroyed):
+                found[name] = await self.open(name)
+
+        await asyncio.gather(*map(add, set(names)))
+        return found
+
+    def _at_hand(self, name: str) -> bool:
+        held = self._cache.get(name)
+        return held is not None and held.until > time.monotonic()
+
+    async def _beside(self, name: str, within_s: float, *, make: bool) -> bytes:
+        """The key, as a thread obtains it."""
+        moment = time.monotonic()
+        coming = self._coming.get((name, make))
         if coming is None:
-            making = self._obtaining.submit(self.get_or_create, name)
-            coming = self._coming[name] = _Coming(making, moment + OBTAIN_S)
-            making.add_done_callback(lambda _: self._coming.pop(name, None))
+            making = self._obtaining.submit(self.get_or_create if make else self.get, name)
+            coming = self._coming[name, make] = _Coming(making, moment + within_s)
+            making.add_done_callback(lambda _: self._coming.pop((name, make), None))
         try:
             async with asyncio.timeout(coming.until - moment):
                 return await asyncio.shield(asyncio.wrap_future(coming.key))
@@ -277,6 +287,9 @@ class KeyFiles:
         """One change of the folder at a time, across processes."""
         with _lock(self._folder / ".lock", fcntl.LOCK_EX):
             yield
+
+    def _there(self, name: str) -> bool:
+        return os.path.exists(_place(self._folder, name))  # noqa: PTH110 # for every check
 
     def _path(self, name: str) -> Path:
         return Path(_place(self._folder, name))

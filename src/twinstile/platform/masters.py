@@ -19,6 +19,7 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -31,7 +32,7 @@ from typing_extensions import override
 
 KEY_BYTES: Final = 32
 COMMAND_S: Final = 5.0
-"""How long the command may take; asked for a fingerprint's key, it holds up the process."""
+"""How long the command may take."""
 REST_S: Final = 15.0
 """So long a command that took all its time is not asked again."""
 MOST_OUTPUT: Final = 4096
@@ -44,6 +45,24 @@ class KeyUnavailable(Exception):
 
 class MasterUnavailable(KeyUnavailable):
     """The command that keeps the master key does not answer; it may later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wrapped:
+    """A key as its file has it: the id of the master it is wrapped under, a line end, bytes."""
+
+    master_id: str
+    content: bytes
+
+    @classmethod
+    def read(cls, path: Path) -> "Wrapped":
+        """Raises `FileNotFoundError`."""
+        master_id, _, content = path.read_bytes().partition(b"\n")
+        return cls(master_id.decode("ascii", "replace"), content)
+
+    def bytes(self) -> bytes:
+        """What the file holds."""
+        return self.master_id.encode() + b"\n" + self.content
 
 
 class Masters(Protocol):

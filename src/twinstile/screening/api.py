@@ -32,7 +32,6 @@ from twinstile.platform.web import (
     BatchRoute,
     GatedRoute,
     Home,
-    House,
     Read,
     Tx,
     caller,
@@ -64,7 +63,6 @@ from twinstile.screening.bodies import (
 )
 from twinstile.screening.committer import Committer
 from twinstile.screening.flow import expectations
-from twinstile.screening.intake import Receiver
 from twinstile.screening.overrides import Wanted
 from twinstile.screening.particulars import Particulars
 from twinstile.screening.steps import Desk, Step
@@ -84,16 +82,6 @@ async def _committer(request: Request) -> Committer:
 
 Gate = Annotated[Committer, Depends(_committer)]
 """The committer of this process."""
-
-
-def _receiver(who: Principal, home: House, at: datetime) -> Receiver:
-    return Receiver(
-        who,
-        home.keys.of(who.hub_id),
-        home.settings.zone,
-        forms.terms(home.settings, who.mode, at),
-        at,
-    )
 
 
 @router.put(
@@ -126,7 +114,7 @@ async def put_check(
     """
     if body.made_for not in {None, who.hub_id}:
         raise OtherHub
-    receiver = _receiver(who, committer.house, clock.now())
+    receiver = await intake.receiver(committer.house, who, clock.now())
     seen, told = await shown.look(judge, body, who, language)
     check = intake.check(body, check_id, body.counter, body.sent_at, receiver, seen)
     done = await committer.record(receiver, check)
@@ -163,7 +151,7 @@ async def post_facts(
     is, at a practice hub, a batch in which somebody real is named. Nothing of either is stored,
     but practice handed to a real hub, which is kept aside.
     """
-    receiver = _receiver(who, home, clock.now())
+    receiver = await intake.receiver(home, who, clock.now())
     if body.made_for not in {None, who.hub_id}:
         raise await batch.astray(tx, receiver, body)
     taken = await batch.receive(tx, receiver, policies, body.items, body.sent_at)

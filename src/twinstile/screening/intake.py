@@ -1,7 +1,8 @@
 """From a request's body to a fact: what a tablet sent, read before any transaction."""
 
 import json
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cache
 from uuid import UUID
@@ -16,6 +17,7 @@ from twinstile.identity.vault import Identity
 from twinstile.platform.auth import Principal
 from twinstile.platform.crypto import KeyFiles, keyed_digest
 from twinstile.platform.fields import EARLIEST
+from twinstile.platform.web import House
 from twinstile.screening import claim_bodies, readings
 from twinstile.screening.bodies import CheckFact
 from twinstile.screening.declared import codes
@@ -34,6 +36,16 @@ class Receiver:
     zone: ZoneInfo
     terms: Terms
     at: datetime
+    epochs: Sequence[tuple[str, bytes]] = field(repr=False)
+    """See `vault.epoch_keys`."""
+
+
+async def receiver(home: House, who: Principal, at: datetime) -> Receiver:
+    """Whoever takes facts in from this caller now. Raises `MasterUnavailable`."""
+    keys, zone = home.keys.of(who.hub_id), home.settings.zone
+    terms = forms.terms(home.settings, who.mode, at)
+    epochs = await vault.epoch_keys(keys, at.astimezone(zone).date())
+    return Receiver(who, keys, zone, terms, at, epochs)
 
 
 def check(
@@ -207,11 +219,8 @@ def fingerprints(receiver: Receiver, content: str) -> dict[str, bytes]:
     Keyed, because a document number could be guessed from a plain hash; under the epoch's key,
     so that they end with it.
     """
-    today = receiver.at.astimezone(receiver.zone).date()
-    return {
-        name: keyed_digest(key, "fingerprint", content.encode("utf-8", "surrogatepass"))
-        for name, key in vault.epoch_keys(receiver.keys, today)
-    }
+    plain = content.encode("utf-8", "surrogatepass")
+    return {name: keyed_digest(key, "fingerprint", plain) for name, key in receiver.epochs}
 
 
 def canonical(item: object) -> str:

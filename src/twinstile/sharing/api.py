@@ -312,7 +312,7 @@ async def read_changes(  # noqa: PLR0913, PLR0917 # four of them are the query
     """
     partner = calling.partner
     feed.requests.take(str(partner.partner_id), time.monotonic())
-    key = partners.pseudonym_key(home.keys.of(partner.hub_id), partner.partner_id)
+    key = await partners.pseudonym_key(home.keys.of(partner.hub_id), partner.partner_id)
     asked = Asked(partner, calling.token, key, _wanted(partner, types), limit, wait)
     response.headers["Cache-Control"] = "no-store"
     answer = await feed.read(asked, after, partial(_over, request))

@@ -276,9 +276,9 @@ class Doorkeeper:
         )
 
 
-def pseudonym_key(keys: KeyFiles, partner_id: UUID) -> bytes:
+async def pseudonym_key(keys: KeyFiles, partner_id: UUID) -> bytes:
     """The key that makes this partner's pseudonyms. Raises `KeyUnavailable`."""
-    return keys.get_or_create(f"partner.{partner_id}")
+    return await keys.obtain(f"partner.{partner_id}")
 
 
 def pseudonym(key: bytes, subject: UUID) -> str:

@@ -98,7 +98,7 @@ async def show(
     if row is None:
         raise NotFound("There is no such fact.")
     key_id, cipher = row
-    raw = decrypt(keys.get(key_id), cipher, belongs(who.hub_id, quarantine_id))
+    raw = decrypt(await keys.open(key_id), cipher, belongs(who.hub_id, quarantine_id))
     look = Look(
         Action.QUARANTINE_READ, purpose, ("item",), subject_id=quarantine_id, reason=reason
     )

@@ -8,7 +8,6 @@ from fastapi import APIRouter, Header, Path, Query, Response
 from pydantic import Field, StrictBool, StrictInt, model_validator
 from pydantic_core import PydanticCustomError
 
-from twinstile.identity import forms
 from twinstile.platform import clock, paging
 from twinstile.platform.auth import Principal, Scope
 from twinstile.platform.errors import (
@@ -25,9 +24,8 @@ from twinstile.platform.errors import (
 from twinstile.platform.fields import Answer, Body, Line, Moment, Slug
 from twinstile.platform.web import GatedRoute, Home, Read, Tx, caller
 from twinstile.policy.api import Compiled
-from twinstile.screening import answers
+from twinstile.screening import answers, intake
 from twinstile.screening.bodies import CheckAnswer, CheckBody, CheckFact, FactStatus
-from twinstile.screening.intake import Receiver
 from twinstile.screening.outage import decided, papers, tallies
 from twinstile.screening.outage.papers import Form
 from twinstile.screening.outage.tallies import Counted
@@ -161,9 +159,7 @@ async def put_paper_form(
     """
     if body.made_for not in {None, who.hub_id}:
         raise OtherHub
-    at, settings = clock.now(), home.settings
-    terms = forms.terms(settings, who.mode, at)
-    receiver = Receiver(who, home.keys.of(who.hub_id), settings.zone, terms, at)
+    receiver = await intake.receiver(home, who, clock.now())
     said = {name: getattr(body, name) for name in CheckFact.model_fields}
     form = Form(form_no, body.check_id, body.counter, CheckFact.model_construct(**said))
     done, fever = await papers.key(tx, receiver, policies, form)
