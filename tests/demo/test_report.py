@@ -31,7 +31,7 @@ COUNTS = Counts(
     person_times=10,
     ends={"CLEARED": 9, "HELD": 1, "NO_SHOW": 1},
     kinds={"crew": 1},
-    credentials={"EU_DCC": {"GREEN": 2, "RED": 1}},
+    credentials={"EU_DCC": {"GREEN VERIFIED": 2, "RED REVOKED": 1}},
     tallied={"passed": 3},
 )
 SENT = Sent(deliveries=4, duplicates=1, refused=0, rejected=3)
@@ -65,7 +65,7 @@ def test_the_json_has_what_a_program_asks_for():
         replace(COUNTED, counts=replace(COUNTS, deferred_closed_24h=1)),
         replace(COUNTED, counts=replace(COUNTS, tallied={"passed": 2})),
         replace(COUNTED, counts=replace(COUNTS, kinds={})),
-        replace(COUNTED, counts=replace(COUNTS, credentials={"EU_DCC": {"GREEN": 3}})),
+        replace(COUNTED, counts=replace(COUNTS, credentials={"EU_DCC": {"GREEN VERIFIED": 3}})),
         replace(COUNTED, counts=replace(COUNTS, ends={"CLEARED": 10, "NO_SHOW": 1})),
         replace(COUNTED, case_rows=0),
         replace(COUNTED, lost=1),
@@ -121,14 +121,21 @@ def test_the_table_of_departments_has_what_was_heard_instead():
 
 def test_the_table_of_codes_has_what_the_hub_made_instead():
     out = io.StringIO()
-    made = {"EU_DCC": {"GREEN": 2, showing.KEPT_OTHERWISE: 1}, "city": {"RED": 1}}
+    made = {
+        "EU_DCC": {"GREEN VERIFIED": 2, "RED EXPIRED": 1, showing.KEPT_OTHERWISE: 1},
+        "city": {"YELLOW ANSWERED_STALE": 1},
+    }
     counts = replace(COUNTS, credentials=made)
     other = replace(GOOD, service=Recount(counts, case_rows=1, lost=0))
     report.show(other, Console(file=out, width=100))
     rows = [line.split("│") for line in out.getvalue().splitlines()]
-    cells = {row[1].strip(): [cell.strip() for cell in row[2:-1]] for row in rows if row[1:]}
-    assert cells["EU_DCC"] == ["2", "0", "1 (0)", "0", "0 (1)"]
-    assert cells["city"] == ["0", "0", "0 (1)", "0", "0"]
+    cells = [[cell.strip() for cell in row[1:-1]] for row in rows]
+    first = cells.index(["EU_DCC", "GREEN", "verified 2"])
+    assert cells[first + 1 : first + 4] == [
+        ["", "RED", "revoked 1 (0), expired 0 (1)"],
+        ["", "NONE", "kept otherwise 0 (1)"],
+        ["city", "YELLOW", "answered stale 0 (1)"],
+    ]
 
 
 def test_a_day_without_online_checks_has_no_percentiles():

@@ -15,6 +15,7 @@ from twinstile.demo.bodies import Answer
 from twinstile.demo.client import Json, Refused, Service, Unreadable, mapping, member, until
 from twinstile.demo.guests import Desk, Guest, Move, Visit, Way
 from twinstile.demo.hub import Hub, sign_in
+from twinstile.demo.showing import became
 from twinstile.demo.tablets import Tablet
 from twinstile.demo.timetable import Train
 
@@ -263,8 +264,8 @@ class Hosts:
         if judged is None or wanted is None:
             return
         one.judged = judged
-        found = f"{judged['colour']} {judged['outcome']}"
-        if found != (known := f"{wanted.colour} {wanted.outcome}"):
+        found = became(judged["colour"], judged["outcome"], judged["status"])
+        if found != (known := became(wanted.colour, wanted.outcome, wanted.status)):
             self.troubles.append(f"{one.kind}, {wanted.how}: expected {known}, got {found}")
 
     def _note(self, one: Received, move: Move, state: str | None, passage: str | None) -> None:

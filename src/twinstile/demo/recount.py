@@ -16,7 +16,7 @@ from twinstile.demo.hosts import Received
 from twinstile.demo.hub import Hub
 from twinstile.demo.noon import Noon
 from twinstile.demo.personas import TALLY
-from twinstile.demo.showing import KEPT_OTHERWISE, Shown, tally
+from twinstile.demo.showing import KEPT_OTHERWISE, Shown, became, tally
 from twinstile.demo.truth import Counts
 
 
@@ -122,7 +122,8 @@ def _shown(one: Received, told: Sequence[Json]) -> list[tuple[str, str]]:
     answered = one.judged or {}
     kept = {name: answered.get(name) for name in shown.kept}
     same = told and _holds(_checks(told[0])[0], {"evidence": {"credential": kept}})
-    return [(shown.what, str(answered.get("colour")) if same else KEPT_OTHERWISE)]
+    found = became(*map(answered.get, ("colour", "outcome", "status")))
+    return [(shown.what, found if same else KEPT_OTHERWISE)]
 
 
 async def _seen(

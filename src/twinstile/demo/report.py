@@ -135,15 +135,22 @@ def _feeds(feeds: Sequence[Heard]) -> Table:
 
 
 def _codes(planned: Shown, counted: Shown) -> Table:
-    """What codes must become, and in brackets what the hub made where that is not the same."""
-    others = sorted({one for of in counted.values() for one in of} - {*COLOURS})
-    answers = (*COLOURS, *others)
-    table = Table("", *answers, title="Codes shown, by what the hub makes of them")
+    """What codes must become and why, in brackets what the hub made of it if that is not so."""
+    table = Table("", "", "", title="Codes shown, what the hub makes of them, and why")
     for what in planned | counted:
         wanted, found = planned.get(what, {}), counted.get(what, {})
-        pairs = [(wanted.get(one, 0), found.get(one, 0)) for one in answers]
-        cells = [str(a) if a == b else f"{a} ({b})" for a, b in pairs]
-        table.add_row(what, *cells, style=None if wanted == found else "bold red")
+        told: dict[str, list[str]] = {colour: [] for colour in COLOURS}
+        for one in wanted | found:
+            a, b = wanted.get(one, 0), found.get(one, 0)
+            colour, _, why = one.partition(" ")
+            count = str(a) if a == b else f"{a} ({b})"
+            told.setdefault(colour, []).append(f"{why.lower().replace('_', ' ')} {count}")
+        style = None if wanted == found else "bold red"
+        name = what
+        for colour, reasons in told.items():
+            if reasons:
+                table.add_row(name, colour, ", ".join(reasons), style=style)
+                name = ""
     return table
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-KEPT_OTHERWISE = "kept otherwise"
+KEPT_OTHERWISE = "NONE KEPT_OTHERWISE"
 """What the hub kept is not what it had answered."""
 COLOURS = ("GREEN", "YELLOW", "RED", "UNKNOWN")
 
@@ -64,7 +64,12 @@ class Showing:
 
 
 Shown = dict[str, dict[str, int]]
-"""How many codes of a scheme or provider became which colour."""
+"""How many codes of a scheme or provider became which colour, and why: `RED REVOKED`."""
+
+
+def became(colour: object, outcome: object, status: object) -> str:
+    """What a code became, as it is counted; of a provider's answer, what it answered."""
+    return f"{colour} {f'ANSWERED_{status}' if outcome == 'PROVIDER_ANSWERED' else outcome}"
 
 
 def tally(codes: Iterable[tuple[str, str]]) -> Shown:

@@ -16,7 +16,7 @@ from twinstile.demo import guests, people, personas
 from twinstile.demo.guests import DISPOSITION, Guest, Script, Visit, Way
 from twinstile.demo.people import Person
 from twinstile.demo.protocol import CONTACT, Place, State, Step, script
-from twinstile.demo.showing import Shown, tally
+from twinstile.demo.showing import Shown, became, tally
 from twinstile.demo.timetable import Train
 
 R1_SHARE = 0.9
@@ -93,7 +93,7 @@ class Counts:
     kinds: dict[str, int]
     """Guests by what they came for, each as their script has it."""
     credentials: Shown
-    """Codes that were shown, by scheme or provider and the colour they must become."""
+    """Codes that were shown, by scheme or provider and what they must become."""
     tallied: dict[str, int]
     """People who were only counted, and are in no other figure."""
 
@@ -251,7 +251,11 @@ def count(passages: Sequence[Passage], invited: tuple[Visit, ...], *, no_show: i
         person_times=len(passages) + sum(_is_checked(script) for script in scripts),
         ends={state: count for state, count in sorted(ends.items()) if count},
         kinds=guests.kinds(invited),
-        credentials=tally((s.what, s.colour) for one in everybody if (s := one.shows)),
+        credentials=tally(
+            (s.what, became(s.colour, s.outcome, s.status))
+            for one in everybody
+            if (s := one.shows)
+        ),
         tallied=dict(personas.TALLY),
     )
 
