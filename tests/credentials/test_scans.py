@@ -1,5 +1,6 @@
 """What a scan goes through over HTTP: keyboards are undone, entry rules are asked."""
 
+import _issuing as made
 import people
 import pytest
 from hubs import Hub
@@ -50,6 +51,26 @@ async def test_a_certificate_alone_is_nobodys_until_somebody_compares(believing:
     assert found["text"] == "Compare name and birth date with the document yourself."
     assert (found["colour"], found["subject_match"]) == ("UNKNOWN", "NOT_CHECKED")
     assert [why["code"] for why in found["reasons"]] == ["SUBJECT_UNCONFIRMED"]
+
+
+@pytest.mark.parametrize(
+    ("name", "found", "why"),
+    [
+        ("Musterfrau-Gößinger, Gabriele", "EXACT", []),
+        ("MUSTERFRAU GOESSINGER, Gabriele", "EXACT", []),
+        ("Müller, Gabriele", "MISMATCH", ["NAME_DIFFERS"]),
+        ("Мустерфрау, Габриэле", "POSSIBLE", ["NAME_IN_OTHER_SCRIPT"]),
+    ],
+)
+async def test_a_name_is_compared_with_the_marks_on_its_letters(
+    believing: Hub, name: str, found: str, why: list[str]
+) -> None:
+    """As an officer types it from a document without a zone."""
+    papers = {"kind": "PASSPORT", "number": "X1234567", "issuer": "UTO", "name": name}
+    shown = {**papers, "birth_date": made.CERTIFICATE["dob"]}
+    told = await verify(believing, scanned(0), document=shown)
+    assert told["subject_match"] == found
+    assert [one["code"] for one in told["match_reasons"]] == why
 
 
 @pytest.mark.parametrize(

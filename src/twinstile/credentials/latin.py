@@ -45,6 +45,12 @@ Word = frozenset[str]
 """The spellings of one word of a name."""
 
 
+def written(name: str) -> bool:
+    """Whether a name is in Latin letters, with whatever marks on them."""
+    letters = filter(str.isalpha, unicodedata.normalize("NFC", name[:MOST_NAME]))
+    return all(unicodedata.name(one, "").startswith("LATIN") for one in letters)
+
+
 def words(name: str) -> tuple[Word, ...] | None:
     """The words of a name without titles, or None when it is in a script that has no table."""
     composed = unicodedata.normalize("NFC", _DROPPED.sub("", name[:MOST_NAME]))
