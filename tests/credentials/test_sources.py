@@ -3,6 +3,8 @@
 import asyncio
 import datetime as dt
 import json
+import re
+import tomllib
 from dataclasses import replace
 from pathlib import Path
 
@@ -307,6 +309,15 @@ def test_a_file_of_sources_that_cannot_be_meant_so_is_refused(
     configured = hub.house.settings.model_copy(update={"trust_file": told})
     with pytest.raises(InvalidFile, match=said):
         settings.of(configured)
+
+
+def test_the_example_that_operators_are_shown_names_what_there_is() -> None:
+    page = Path("docs/credentials.md").read_text("utf-8")
+    _providers, example = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    for told in tomllib.loads(example)["source"]:
+        settings.SourceSettings.model_validate(told)
+    lacking = {n for n in settings.SourceSettings.model_fields if f"`{n}`" not in page}
+    assert lacking == {"hub"}  # of an installation with several
 
 
 async def test_a_list_in_force_cannot_be_asked_for(hub: Hub) -> None:
