@@ -69,6 +69,16 @@ async def test_who_had_left_before_the_patient_boarded_is_no_contact(hub: Hub) -
     assert tracing.seated(listed) == ["3/12A CLOSE TRAIN-ROWS"]
 
 
+async def test_near_somebody_who_is_on_no_list_of_their_run_may_be_everybody(hub: Hub) -> None:
+    crew = tracing.entry("2", role="CREW")
+    train = await tracing.train(hub, [tracing.entry("1", "3", "12F"), crew])
+    case_id = await fever.case_of(hub, run_id=str(train.run_id))
+    listed = await tracing.trace(hub, case_id)
+    assert tracing.seated(listed) == ["None/None CLOSE TRAIN-CREW", "3/12F GENERAL TRAIN-ROWS"]
+    assert not any(one["certain"] for one in listed["contacts"][1]["reasons"])
+    assert listed["completeness"]["patient"] == 0
+
+
 async def test_legs_are_known_from_the_timetable_alone(hub: Hub) -> None:
     stops, now = frozenset({"HUB"}), clock.now()
     feed = feed_of(hub, "timetable", format="gtfs", stops=stops)

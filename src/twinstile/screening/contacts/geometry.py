@@ -35,7 +35,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Aboard:
-    """Somebody on a run: where they are placed first, then where they were before."""
+    """Somebody on a run: where they are placed, then where they were before; at least one."""
 
     person_id: UUID
     places: tuple[Place, ...]
@@ -116,7 +116,7 @@ def _on_board(
 ) -> Iterator[Reason]:
     for mine, its in product(patient.places, other.places):
         legs = _legs(mine, its)
-        if legs == (0, 0) or (legs and not legs[0]):
+        if legs and not legs[0]:
             continue  # one had left when the other came
         for rule in applying:
             within = _within(rule, mine, its, rules, crew=other.crew)
@@ -271,7 +271,7 @@ def share(part: int, whole: int) -> int | None:
 
 def known_of(patient: Aboard, others: Sequence[Aboard]) -> tuple[int, int, int]:
     """Points of 100 for the patient's place; others with coach and seat; pairs with legs."""
-    here = patient.places[0] if patient.places else Place(None, None, None)
+    here = patient.places[0]
     told = [here.coach is not None, here.seat is not None, here.leg is not None]
     placed = sum(any(place.seat is not None for place in other.places[:1]) for other in others)
     legs = sum(

@@ -22,6 +22,9 @@ from twinstile.screening.tables import Screening
 CLOCK_SLACK: Final = timedelta(minutes=10)
 """How far a device's clock, which its ids tell, may be from ours."""
 
+SOMEWHERE: Final = Place(None, None, None)
+"""The place of a patient who is known to have been on a run, and is on no list of it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Patient:
@@ -49,7 +52,7 @@ class OnRun:
     """A run with the patient and the others on it."""
 
     trip: Trip
-    patient: Aboard | None
+    patient: Aboard
     others: tuple[Aboard, ...]
     shown: Mapping[UUID, tuple[str | None, str | None]]
     """Coach and seat of the others as they are written."""
@@ -104,14 +107,10 @@ def _on_run(
     mine = [one for person_id in whose.people for one in told.pop(person_id, [])]
     spoken = [_place(stops, one) for one in said if one.run_id == trip.run_id]
     here = [*spoken, *(_place(stops, one, earlier=one.earlier) for one in mine)]
-    me = (
-        Aboard(
-            whose.people[0] if whose.people else trip.run_id,
-            tuple(here),
-            party=next((one.party for one in mine if one.party), None),
-        )
-        if here
-        else None
+    me = Aboard(
+        whose.people[0] if whose.people else trip.run_id,
+        tuple(here or [SOMEWHERE]),
+        party=next((one.party for one in mine if one.party), None),
     )
     others = tuple(
         Aboard(

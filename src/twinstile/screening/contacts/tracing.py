@@ -142,8 +142,7 @@ async def _gather(tx: Reading, hub_id: str, asked: Asked, rules: ContactRules) -
         conveyance = asked.conveyance
         if conveyance is None or MODES[conveyance] != run.trip.mode:
             conveyance = rules.by_mode[run.trip.mode]
-        if run.patient is not None:
-            found += geometry.near(run.patient, run.others, conveyance, rules)
+        found += geometry.near(run.patient, run.others, conveyance, rules)
     found += _all(rules, Zone.PARTY, await surroundings.party(tx, hub_id, whose))
     at_gate, gate = await _at_gates(tx, hub_id, whose, rules)
     found += at_gate
@@ -180,9 +179,8 @@ def _known(runs: Sequence[OnRun], gate: bool) -> Known:  # noqa: FBT001
     for run in runs:
         others += len(run.others)
         crew += any(one.crew for one in run.others)
-        if run.patient is not None:
-            of_patient, of_others, of_legs = geometry.known_of(run.patient, run.others)
-            patient, placed, legs = patient + of_patient, placed + of_others, legs + of_legs
+        of_patient, of_others, of_legs = geometry.known_of(run.patient, run.others)
+        patient, placed, legs = patient + of_patient, placed + of_others, legs + of_legs
     return Known(
         patient=round(patient / len(runs)) if runs else 0,
         places=geometry.share(placed, others),
