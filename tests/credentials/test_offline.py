@@ -180,6 +180,28 @@ def test_a_key_signs_what_it_may(kinds, outcome):
     assert found.outcome is outcome
 
 
+@pytest.mark.parametrize(
+    ("kind", "outcome", "colour"),
+    [
+        (EvidenceKind.VACCINATION, Outcome.INVALID_CONTENT, Colour.YELLOW),
+        (EvidenceKind.TEST, Outcome.INVALID_CONTENT, Colour.YELLOW),
+        (EvidenceKind.RECOVERY, Outcome.KEY_USAGE_MISMATCH, Colour.RED),
+    ],
+)
+def test_a_certificate_of_several_things_is_never_green_whoever_signs(kind, outcome, colour):
+    both = {**made.CERTIFICATE, "t": [{"tg": "840539006"}]}
+    signer = listed(made.trusted(PRIVATE, kinds=frozenset({kind})))
+    found = judged(made.dcc(PRIVATE, made.claims(both)), signer, subject=HOLDER)
+    assert (found.outcome, found.colour) == (outcome, colour)
+
+
+def test_a_core_data_set_of_two_things_takes_a_key_for_both():
+    said = {"name": "Jane", "vaccine": {"code": "1"}, "test": {"code": "2"}}
+    half = frozenset({EvidenceKind.VACCINATION})
+    ddcc = listed(made.trusted(PRIVATE, Domain.DDCC, kinds=half))
+    assert judged(made.dcc(PRIVATE, said), ddcc).outcome is Outcome.KEY_USAGE_MISMATCH
+
+
 def test_a_key_of_one_domain_signs_nothing_of_another():
     yellow_card = {"n": "Jane Citizen", "dob": "1961-05-15", "v": {"dt": "2026-01-02"}}
     code = made.dcc(PRIVATE, made.claims(yellow_card, -6, exp=None))

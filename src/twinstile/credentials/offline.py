@@ -278,11 +278,17 @@ def _unmet(content: Content, context: Context) -> tuple[str, ...] | None:
 
 
 def _entitled(proof: _Proof) -> bool:
-    """Whether the key may sign such a credential."""
+    """Whether the key may sign such a credential.
+
+    Of one that tells of several things and is not sound, so never green, one of them is enough:
+    early certificates did, and their forms are not their signers' usages.
+    """
     key, content = proof.key, proof.content
     if key.domain not in _DOMAINS[content.scheme]:
         return False
-    return key.kinds is None or content.kinds <= key.kinds
+    if key.kinds is None or content.kinds <= key.kinds:
+        return True
+    return not content.sound and not content.kinds.isdisjoint(key.kinds)
 
 
 def _dates(content: Content, key: TrustedKey, now: datetime) -> tuple[Outcome, ...]:
