@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from uuid import UUID, uuid4
 
-from twinstile.identity import forms
 from twinstile.identity.documents import check_character
 from twinstile.platform import devices
 from twinstile.platform.auth import Principal
@@ -22,7 +21,6 @@ from twinstile.policy.versions import Policies
 from twinstile.screening import checks, intake
 from twinstile.screening.bodies import CheckFact
 from twinstile.screening.facts import GateCheck
-from twinstile.screening.intake import Receiver
 
 Json = dict[str, object]
 LANES = {
@@ -156,14 +154,14 @@ async def recorded(house: House, hub_id: str, sent: Sequence[Sent]) -> None:
         at = batch[-1].received_at
         stand = checks.Stand(hub_id, keys, policies, house.settings.zone, at)
         gate = [
-            _check(house, hub_id, tablets, one, start + place)
+            await _check(house, hub_id, tablets, one, start + place)
             for place, one in enumerate(batch, 1)
         ]
         async with house.database.transaction() as tx:
             await checks.record(tx, stand, gate)
 
 
-def _check(
+async def _check(
     house: House, hub_id: str, tablets: dict[str, UUID], one: Sent, counter: int
 ) -> GateCheck:
     nobody = Principal(
@@ -178,13 +176,7 @@ def _check(
         mode=HubMode.DEMO,
     )
     at = one.received_at
-    receiver = Receiver(
-        nobody,
-        house.keys.of(hub_id),
-        house.settings.zone,
-        forms.terms(house.settings, HubMode.DEMO, at),
-        at,
-    )
+    receiver = await intake.receiver(house, nobody, at)
     fact = CheckFact.model_validate({**one.body, "observed_at": one.moment.isoformat()})
     return intake.check(fact, _id(one.moment), counter, at, receiver)
 

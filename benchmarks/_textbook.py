@@ -125,7 +125,9 @@ async def put_check(
     accept_language: Annotated[str, Header()] = "en",
 ) -> CheckAnswer:
     at = clock.now()
-    receiver = Receiver(who, KEYS, SETTINGS.zone, forms.terms(SETTINGS, SETTINGS.mode, at), at)
+    terms = forms.terms(SETTINGS, SETTINGS.mode, at)
+    epochs = await vault.epoch_keys(KEYS, at.astimezone(SETTINGS.zone).date())
+    receiver = Receiver(who, KEYS, SETTINGS.zone, terms, at, epochs)
     check = intake.check(body, check_id, body.counter, body.sent_at, receiver)
     if await session.get(Check, (HUB, check_id)) is not None:
         raise HTTPException(409)
@@ -201,7 +203,7 @@ async def policy_in_force(session: AsyncSession, at: datetime) -> HubPolicy:
 async def person_of(session: AsyncSession, identity: Identity, at: datetime) -> UUID:
     """Select the person, or create it: encrypted under the key of the day."""
     today = at.astimezone(SETTINGS.zone).date()
-    blinds = vault.blind(vault.epoch_keys(KEYS, today), identity.document)
+    blinds = vault.blind(await vault.epoch_keys(KEYS, today), identity.document)
     known = await session.scalar(
         select(Vault)
         .where(Vault.hub_id == HUB, Vault.blind.in_(blinds))
