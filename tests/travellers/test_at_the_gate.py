@@ -192,6 +192,22 @@ async def test_a_tablet_that_was_alone_hands_the_pass_over_later(hub: Hub) -> No
     assert done["check"]["declaration"]["standing"] == "COUNTED"
 
 
+async def test_keys_that_were_lost_cost_what_was_declared_and_no_check(hub: Hub) -> None:
+    given = await declare(hub, **ILL)
+    (key,) = hub.house.keys.of(hub.hub_id)._folder.glob("day.*.key")
+    key.unlink()  # no tombstone: nobody destroyed it
+    gone = await hub.service.client(str(given["receipt"])).get(OWN)
+    assert (gone.status_code, key.exists()) == (410, False)
+    for _ in range(2):  # the second time the day has another key
+        told = await show(hub, given["pass_code"])
+        assert (told["verdict"], told["declaration"]) == (
+            "PASS",
+            {"standing": "UNKNOWN", "help": False},
+        )
+    gone = await hub.service.client(str(given["receipt"])).get(OWN)
+    assert (gone.status_code, key.exists()) == (410, True)
+
+
 async def hand_over(hub: Hub, *facts: Json) -> list[Json]:
     """The checks of a tablet that was alone, as they are told after one batch."""
     items = [

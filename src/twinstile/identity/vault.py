@@ -20,6 +20,7 @@ from twinstile.identity import documents
 from twinstile.identity.tables import Held, Vault
 from twinstile.identity.types import Document, DocumentKind, Holder, Sex
 from twinstile.platform.crypto import (
+    OBTAIN_S,
     KeyDestroyed,
     KeyFiles,
     decrypt,
@@ -67,7 +68,7 @@ async def epoch_keys(keys: KeyFiles, day: date) -> list[tuple[str, bytes]]:
     living = [(present, await keys.obtain(present))]
     # there is none when the hub is younger than two epochs, or when the key's time is over
     with contextlib.suppress(KeyDestroyed):
-        living.append((last, await keys.open(last)))
+        living.append((last, await keys.open(last, OBTAIN_S)))
     return living
 
 
@@ -329,10 +330,7 @@ JOIN vault_held h ON h.hub_id = $1 AND h.key_id = $2 AND h.person_id = w.person_
 async def reveal_under(
     tx: Reading, keys: KeyFiles, hub_id: str, key_id: str, people: Collection[UUID]
 ) -> dict[UUID, Identity]:
-    """Who of these people is held under one key; nobody after its destruction. One statement.
-
-    Raises `MasterUnavailable`.
-    """
+    """Who of these people is held under one key; nobody after its destruction."""
     rows = await tx.raw.fetch(_UNDER_SQL, hub_id, key_id, list(people))
     found: dict[UUID, Identity] = {}
     with contextlib.suppress(KeyDestroyed):

@@ -159,13 +159,13 @@ class KeyFiles:
             return self.get_or_create(name)
         return await self._beside(name, OBTAIN_S, make=True)
 
-    async def open(self, name: str) -> bytes:
-        """As `get` and beside, as `obtain`; raises `MasterUnavailable` after `OPEN_S`."""
+    async def open(self, name: str, within_s: float = OPEN_S) -> bytes:
+        """As `get` and beside, as `obtain`, for so long."""
         if self._at_hand(name):
             return self.get(name)
         if not self._there(name):
             raise KeyDestroyed(name)
-        return await self._beside(name, OPEN_S, make=False)
+        return await self._beside(name, within_s, make=False)
 
     async def open_all(self, names: Iterable[str]) -> dict[str, bytes]:
         """Those of these keys that are not destroyed. Raises `MasterUnavailable` as `open`."""
@@ -218,9 +218,8 @@ class KeyFiles:
 
     def condemned(self) -> list[str]:
         """Names of keys that are there beside their tombstone: cut short, or restored since."""
-        return sorted(
-            p.stem for p in self._folder.glob("*.gone") if self._path(p.stem).exists()
-        )
+        tombstones = self._folder.glob("*.gone")
+        return sorted(p.stem for p in tombstones if self._path(p.stem).exists())
 
     def destroy(self, name: str) -> bool:
         """Overwrite and remove the key; false when it was gone already.

@@ -76,7 +76,7 @@ async def make(
             return False
     if len(known) >= MOST_APPEALS:
         raise Conflict("There are appeals enough; staff help at the service desk.")
-    key = await keys.obtain(day_key(head.day))
+    key = await keys.open(day_key(head.day))
     place = _place(hub_id, wanted.appeal_id, "text")
     entered = await tx.sql.execute(
         upsert(Appeal)
@@ -120,7 +120,7 @@ async def of_declaration(
     rows = found.all()
     if not rows:
         return []
-    key = await keys.obtain(day_key(head.day))
+    key = await keys.open(day_key(head.day))
     return [
         Disputed(
             appeal_id,
@@ -200,7 +200,7 @@ async def read(
     if row is None:
         raise NotFound("There is no such appeal.")
     day, cipher = row
-    key = await keys.obtain(day_key(day))
+    key = await keys.open(day_key(day))
     text = decrypt(key, cipher, _place(who.hub_id, appeal_id, "text")).decode()
     look = Look(Action.REVEAL, purpose, ("appeal",), subject_id=appeal_id, reason=reason)
     await access.record(tx, access.actor(who), look, at)
@@ -230,7 +230,7 @@ async def decide(
     if row is None:
         raise NotFound("There is no such appeal.")
     day, before, said = row
-    key = await keys.obtain(day_key(day))
+    key = await keys.open(day_key(day))
     place = _place(who.hub_id, appeal_id, "answer")
     if said is not None:
         if (before, decrypt(key, said, place).decode()) != (decided.value, answer):

@@ -17,10 +17,12 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from uuid_utils.compat import uuid7
 
 from twinstile.identity.vault import day_key
+from twinstile.platform import observe
 from twinstile.platform.auth import Principal
 from twinstile.platform.crypto import (
     KeyDestroyed,
     KeyFiles,
+    KeyUnavailable,
     decrypt,
     encrypt,
     keyed_digest,
@@ -138,7 +140,7 @@ async def _again(
     """What this sender was given a moment ago; around midnight it was of the day before."""
     for day in {moment.astimezone(zone).date() for moment in (at, at - SHOWN_AGAIN)}:
         try:
-            key = await keys.obtain(day_key(day))
+            key = await keys.open(day_key(day))
         except KeyDestroyed:
             continue
         receipt = codes.receipt(key, new.key)
@@ -194,8 +196,12 @@ def _place(hub_id: str, declaration_id: UUID, revision: int) -> bytes:
 def opened(
     key: bytes, hub_id: str, declaration_id: UUID, revision: int, cipher: bytes
 ) -> Answers:
-    """What a word says. Raises `KeyUnavailable`."""
-    plain = decrypt(key, cipher, _place(hub_id, declaration_id, revision))
+    """What a word says. Raises `KeyDestroyed`, also where another key took its key's place."""
+    try:
+        plain = decrypt(key, cipher, _place(hub_id, declaration_id, revision))
+    except KeyUnavailable as error:
+        observe.log.error("a declaration does not open", hub=hub_id)
+        raise KeyDestroyed from error
     return Answers.unpacked(cast("dict[str, object]", json.loads(plain)))
 
 
@@ -220,7 +226,7 @@ async def answers(tx: Reading, keys: KeyFiles, hub_id: str, head: Head) -> Answe
             DeclarationWord.revision == head.revision,
         )
     )
-    key = await keys.obtain(day_key(head.day))
+    key = await keys.open(day_key(head.day))
     return opened(key, hub_id, head.declaration_id, head.revision, found.scalar_one())
 
 
@@ -246,7 +252,7 @@ async def correct(
         raise Conflict("It was corrected meanwhile: read it again.")
     if revision >= MOST_WORDS:
         raise Conflict("It was corrected too often; staff help at the service desk.")
-    key = await keys.obtain(day_key(head.day))
+    key = await keys.open(day_key(head.day))
     await _say(tx, key, hub_id, head.declaration_id, revision + 1, said, at)
     changed = await tx.sql.execute(
         update(Declaration)

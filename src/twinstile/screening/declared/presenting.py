@@ -11,7 +11,7 @@ from typing import Protocol, cast
 from uuid import UUID
 
 from twinstile.identity.vault import day_key
-from twinstile.platform.crypto import KeyDestroyed, KeyFiles
+from twinstile.platform.crypto import OBTAIN_S, KeyDestroyed, KeyFiles
 from twinstile.platform.db import Transaction, as_json
 from twinstile.screening.claims import NOTHING, Claims
 from twinstile.screening.declared import codes, keeping
@@ -209,10 +209,12 @@ async def read(
         declaration_id, day, revision, said_at, source, reminded = row[:6]
         person_id, screening_id, digest, short_code = row[6:]
         try:
-            key = await keys.obtain(day_key(cast("date", day)))
+            key = await keys.open(day_key(cast("date", day)), OBTAIN_S)
+            answers = keeping.opened(
+                key, hub_id, declaration_id, revision, said[declaration_id]
+            )
         except KeyDestroyed:
             continue
-        answers = keeping.opened(key, hub_id, declaration_id, revision, said[declaration_id])
         one = _Known(
             declaration_id, said_at, source, reminded, answers, person_id, screening_id
         )
