@@ -9,7 +9,7 @@ import glass
 import people
 import pytest
 from glass import Glass, Station
-from hubs import Hub, Service
+from hubs import PASSCODE, Hub, Service
 from playwright.async_api import Browser, BrowserContext, async_playwright, expect
 
 from twinstile.arrivals import tags
@@ -256,3 +256,11 @@ async def test_somebody_takes_over_without_a_line_by_a_claim(
         )
     first, second = (str(row[0]) for row in rows)
     assert (first != second, second) == (True, claim["shift_id"])
+    await tablet.page.fill("#login", other.login)
+    await tablet.page.fill("#passcode", PASSCODE)
+    await tablet.press("#sign-in-form button")
+    await expect(tablet.page.locator("#claim-said")).to_contain_text(other.login)
+    await tablet.press("#claim-dialog [value=yes]")
+    await expect(tablet.page.locator("#start")).to_be_visible(timeout=glass.PATIENCE_MS)
+    shifts = await hub.client(Role.SUPERVISOR).get("/v1/offline-shifts?confirmed=true")
+    assert shifts.json()["shifts"][0]["confirmed_at"]

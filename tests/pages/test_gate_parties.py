@@ -7,7 +7,7 @@ import glass
 import people
 import pytest
 from glass import Glass
-from hubs import Hub
+from hubs import PASSCODE, Hub
 from people import Json
 from playwright.async_api import Browser, expect
 
@@ -174,3 +174,30 @@ async def test_a_card_sends_somebody_on_and_finds_the_passage(tablet: Glass, hub
     await tablet.waits(0)
     assert (await desk.get(f"/v1/lane-cards/{card}")).status_code == 404
     assert await disagreements(hub) == []
+
+
+async def test_a_lane_is_taken_over_on_another_tablet_and_confirmed_on_the_first(
+    tablet: Glass, hub: Hub, browser: Browser
+) -> None:
+    context = await browser.new_context(viewport=glass.SIZE, locale="en-GB")
+    other = Glass(await context.new_page(), tablet.base_url, hub).watch()
+    await other.open()
+    await other.enrol()
+    await expect(other.page.locator("#sign-in")).to_be_visible(timeout=glass.PATIENCE_MS)
+    await other.page.fill("#login", hub.duties[Role.ASSISTANT].login)
+    await other.page.fill("#passcode", PASSCODE)
+    await other.press("#sign-in-form button")
+    relieve = other.page.locator("#crew button:has-text('the screener (tablet,')")
+    await relieve.click(timeout=glass.PATIENCE_MS)
+    await expect(relieve).to_be_hidden()  # it says so now
+    await expect(other.page.locator("#crew")).to_contain_text("Taken over from the screener")
+    await other.press("#start-lane")
+    await tablet.pass_by(people.resident_number())
+    said = tablet.page.locator("#relieved-said")
+    await expect(said).to_contain_text("the assistant works", timeout=glass.PATIENCE_MS)
+    await tablet.press("#relieved-dialog [value=end]")
+    await expect(tablet.page.locator("#sign-in")).to_be_visible(timeout=glass.PATIENCE_MS)
+    await tablet.waits(0)
+    assert len(await glass.screenings(hub)) == 1
+    assert not other.complaints
+    await context.close()

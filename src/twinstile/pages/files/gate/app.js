@@ -11,6 +11,7 @@ import { run as selfTest } from "./selftest.js";
 import * as store from "./store.js";
 import { asker } from "./tags.js";
 import { unlock } from "./tones.js";
+import * as turnover from "./turnover.js";
 import * as view from "./view.js";
 import { listen } from "./wedge.js";
 import * as words from "./words.js";
@@ -136,6 +137,7 @@ async function learn() {
   };
   runs.told(told.runs);
   showRuns();
+  turnover.showCrew(told.lane_id, told.crew ?? [], told.zone);
   lane.redraw();
   if (tablet.kept) tablet.trust = await trustList(told.trust_list, tablet.kept).catch(() => null);
 }
@@ -156,6 +158,8 @@ async function refresh() {
       return entry.signIn();
     }
     await readState(me);
+    const told = tablet.state?.told;
+    if (lane.idle) turnover.relieved(told?.taken_over ?? null, told?.zone, endShift);
     runs.refresh(Date.now()).then(ages);
     if (tablet.up === false) tablet.sender?.retry();
     else tablet.sender?.nudge();
@@ -202,6 +206,19 @@ function labelled() {
   showRuns();
   showLine();
   ages();
+}
+
+/** End the shift on this tablet; what waits is handed over all the same. */
+async function endShift() {
+  eye.close();
+  at("more-dialog").close();
+  await tablet.kept?.keep("ended", tablet.me?.shift_id ?? null);
+  await entry.signOut();
+  runs.forget();
+  if (tablet.me) tablet.me = { ...tablet.me, shift_id: null };
+  await tablet.kept?.keep("me", tablet.me);
+  tablet.sender?.nudge();
+  entry.signIn();
 }
 
 /** @param {string} id @param {(event: Event) => void} run */
@@ -272,17 +289,7 @@ function wire() {
     view.notice("");
     labelled();
   });
-  pressed("sign-out", async () => {
-    eye.close();
-    at("more-dialog").close();
-    await tablet.kept?.keep("ended", tablet.me?.shift_id ?? null);
-    await entry.signOut();
-    runs.forget();
-    if (tablet.me) tablet.me = { ...tablet.me, shift_id: null };
-    await tablet.kept?.keep("me", tablet.me);
-    tablet.sender?.nudge();
-    entry.signIn();
-  });
+  pressed("sign-out", endShift);
   pressed("start-lane", () => {
     unlock();
     at("start").close();
@@ -292,8 +299,9 @@ function wire() {
     refresh,
     async claim(login) {
       if (!tablet.me || !tablet.kept) return;
-      const id = newId();
-      await tablet.kept.add({ id, kind: "shift", shift_id: null, body: { login, started_at: new Date().toISOString() } });
+      const [id, began] = [newId(), new Date().toISOString()];
+      turnover.claimed({ id, login: login.toLowerCase(), began });
+      await tablet.kept.add({ id, kind: "shift", shift_id: null, body: { login, started_at: began } });
       tablet.me = { ...tablet.me, shift_id: id };
       await tablet.kept.keep("me", tablet.me);
     },

@@ -2,6 +2,7 @@
 /** Who works here: enrolling the tablet, signing in, and one window only. The browser keeps both in cookies. */
 import { Refused, ask } from "./link.js";
 import { say } from "./words.js";
+import { signedIn } from "./turnover.js";
 import { at } from "./view.js";
 
 /** @type {ServiceWorkerRegistration | null} */
@@ -74,6 +75,8 @@ export function wire({ refresh, claim }) {
       at("notice").textContent = say("offline-claim");
       return begun("sign-in");
     }
+    at("sign-in").close();
+    await signedIn(login);
     begun("sign-in");
     await refresh();
   });

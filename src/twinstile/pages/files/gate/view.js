@@ -123,7 +123,7 @@ export function showRuns(runs, zone, choose) {
 }
 
 /** @param {string[]} lines @param {boolean} chosen @param {() => void} run */
-function choice(lines, chosen, run) {
+export function choice(lines, chosen, run) {
   const button = document.createElement("button");
   button.type = "button";
   button.setAttribute("aria-pressed", String(chosen));
