@@ -77,7 +77,7 @@ async def take_over(
     crew = await others(tx, who, lane_id, at)
     if shift_id not in {member["shift_id"] for member in crew}:
         raise NotFound("Nobody works that shift at this lane.")
-    body = {"lane_id": lane_id, "shift_id": str(who.shift_id)}
+    body: dict[str, object] = {"lane_id": lane_id, "shift_id": str(who.shift_id)}
     hand = (who.device_id, who.operator_id, take_over_id)
     await events.append(tx, [Happening(who.hub_id, TAKEN_OVER, shift_id, at, body, *hand)])
 

@@ -140,7 +140,7 @@ async def state(
         runs=[DueRun.model_validate(dict(row)) for row in rows],
         surge=[SurgeOrder.model_validate(order) for order in surge],
         crew=[CrewMember.model_validate(member) for member in crew],
-        taken_over=taken and TakenOver.model_validate(taken),
+        taken_over=TakenOver.model_validate(taken) if taken else None,
         alerts=await tagger.tags(tx, keys, hub_id, today, at),
         trust_list=trusting.state(await lists.of(tx, keys, hub_id), at),
         sources=await sources.of(tx, home.settings, hub_id, frozenset(Department), at),
