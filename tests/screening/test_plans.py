@@ -170,7 +170,7 @@ def statements(hub_id: str, size: int) -> dict[str, tuple[str, tuple[object, ...
     # every other person is known, and linked with another
     known = [hashlib.sha256(f"{hub_id}{n + 1}".encode()).digest() for n in range(size)]
     blinds = [os.urandom(32) if n % 2 else known[n] for n in range(size)]
-    documents = (DAY, blinds, blinds, ids, blinds, 1, [True] * size)
+    documents = (DAY, blinds, blinds, blinds, 1, [True] * size)
     common = {"observed_at": datetime.now(UTC).isoformat(), "lane_id": "north-1"}
     named = [blind.hex()[:32] for blind in known]
     looked_up = json.dumps(
