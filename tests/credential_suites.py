@@ -136,7 +136,10 @@ def plain(value: object) -> object:
         case list():
             return [plain(inner) for inner in value]
         case str() if re.match(r"\d{4}-\d\d-\d\dT", value):
-            moment = datetime.fromisoformat(value)
+            try:
+                moment = datetime.fromisoformat(value)
+            except ValueError:
+                return value
             return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
         case _:
             return value

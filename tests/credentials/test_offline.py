@@ -223,6 +223,19 @@ def test_a_yellow_card_is_valid_to_the_end_of_its_last_day():
     assert judged(code, icvp, now=made.NOW + timedelta(hours=12)).outcome is Outcome.EXPIRED
 
 
+def test_what_a_certificate_calls_undefined_it_does_not_tell():
+    """Norway's first ones did."""
+    (dose,) = made.CERTIFICATE["v"]
+
+    def shown(**odd):
+        content = made.claims({**made.CERTIFICATE, "v": [{**dose, **odd}]})
+        return hcert.content(cbor2.dumps(content))
+
+    assert shown(nm=cbor2.undefined).body["v"][0]["nm"] is None
+    assert shown(nm=cbor2.undefined).sound
+    assert not shown(tg=cbor2.undefined).sound
+
+
 def test_what_a_core_data_set_calls_undefined_it_does_not_tell():
     said = {"name": "Jane", "birthDate": "1961", "vaccine": {"code": "1"}, "hcid": "1"}
     ddcc = listed(made.trusted(PRIVATE, Domain.DDCC))

@@ -60,6 +60,27 @@ def cbor(data: bytes) -> object:
         raise Refused(Outcome.INVALID_ENCODING) from None
 
 
+def claims(payload: bytes) -> dict[object, object]:
+    """A map of CBOR; what it calls undefined is null, as in every other form."""
+    found = cbor(payload)
+    return numbered(_defined(found) if _UNDEFINED in payload else found)
+
+
+_UNDEFINED: Final = b"\xf7"
+
+
+def _defined(value: object) -> object:
+    """As deep as `MOST_DEPTH`."""
+    match value:
+        case dict():
+            members = cast("dict[object, object]", value)
+            return {name: _defined(one) for name, one in members.items()}
+        case list():
+            return [_defined(one) for one in cast("list[object]", value)]
+        case _:
+            return None if value is cbor2.undefined else value
+
+
 def json(data: bytes) -> dict[str, object]:
     """A JSON object in UTF-8 without mark, NaN or anything after it."""
     try:
@@ -74,12 +95,6 @@ def mapping(value: object) -> dict[str, object]:
     if not isinstance(value, dict):
         raise Refused(Outcome.INVALID_CONTENT)
     return cast("dict[str, object]", value)
-
-
-def told(value: object) -> dict[str, object]:
-    """An object of CBOR; what it calls undefined is null, as in every other form."""
-    found = mapping(value)
-    return {name: None if one is cbor2.undefined else one for name, one in found.items()}
 
 
 def numbered(value: object) -> dict[object, object]:

@@ -39,7 +39,7 @@ def read(text: str) -> Message:
 
 def content(payload: bytes) -> Content:
     """What the payload says; for payloads whose signature holds."""
-    claims = bounded.numbered(bounded.cbor(payload))
+    claims = bounded.claims(payload)
     if _HCERT not in claims:  # the core data set of early WHO codes, without claims around it
         return who.document(bounded.mapping(claims), None, None)
     begins = bounded.number(claims.get(_ISSUED))

@@ -41,7 +41,6 @@ def document(
     body: Mapping[str, object], issued: float | None, expires: float | None
 ) -> Content:
     """A vaccination status or test result of the DDCC core data set."""
-    body = bounded.told(body)
     kinds = {
         kind
         for kind, fields in _TELLING.items()
