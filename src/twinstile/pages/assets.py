@@ -34,6 +34,13 @@ _LOCKED = {
 }
 
 
+ALONE = {
+    "referrer-policy": "same-origin",  # with less a form says `Origin: null`
+    "cross-origin-opener-policy": "same-origin",
+}
+"""What pages of somebody else hear of one of ours: nothing."""
+
+
 def policy(*allowed: str) -> str:
     """The locked policy with these directives in it, each in the place of a locked one."""
     opened = dict(one.split(" ", 1) for one in allowed)
@@ -45,7 +52,7 @@ def page(name: str, *allowed: str) -> Response:
     return Response(
         _read(OWN / name),
         media_type="text/html",
-        headers={"content-security-policy": policy(*allowed)},
+        headers={"content-security-policy": policy(*allowed), **ALONE},
     )
 
 

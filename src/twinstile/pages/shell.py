@@ -82,8 +82,7 @@ def render(
     made = _templates().get_template(template).render(whole)
     answer = HTMLResponse(made, status_code=status, headers=dict(headers or {}))
     answer.headers["content-security-policy"] = assets.policy(*HERE, *allowed)
-    answer.headers["referrer-policy"] = "same-origin"  # else a form says `Origin: null`
-    answer.headers["cross-origin-opener-policy"] = "same-origin"
+    answer.headers.update(assets.ALONE)
     answer.headers["content-language"] = words.locale
     if catalogue.known(request.query_params.get(LANGUAGE)):
         answer.set_cookie(
