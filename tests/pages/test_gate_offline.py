@@ -143,6 +143,71 @@ async def test_the_disk_tells_nothing_and_its_key_ends_with_the_shift(
     assert len(await glass.screenings(hub)) == 1
 
 
+async def who_works(tablet: Glass) -> str | None:
+    """The shift that the browser's cookies are of, as the service knows it."""
+    found: str | None = await tablet.page.evaluate(
+        "async () => (await (await fetch('/v1/me', { cache: 'no-store' })).json()).shift_id"
+    )
+    return found
+
+
+async def test_a_shift_that_is_signed_out_without_a_line_has_ended(
+    context: BrowserContext, station: Station, hub: Hub
+) -> None:
+    tablet = await glass.enrolled(context, station.base_url, hub)
+    assert await who_works(tablet) is not None
+    await station.end()  # nothing waits: the key ends at once
+    await tablet.press("#more", "#sign-out")
+    await expect(tablet.page.locator("#sign-in")).to_be_visible(timeout=glass.PATIENCE_MS)
+    await tablet.page.wait_for_timeout(500)
+    await tablet.page.reload()
+    await tablet.ready()
+    await station.begin()
+    await expect(tablet.page.locator("#sign-in")).to_be_visible(timeout=60_000)
+    assert await who_works(tablet) is None
+
+
+async def test_nobody_is_left_in_front_when_the_shift_ends(
+    context: BrowserContext, service: Service, hub: Hub
+) -> None:
+    tablet = await glass.enrolled(context, service.base_url, hub)
+    first = await who_works(tablet)
+    number = people.resident_number()
+    await tablet.scan(number, "36.5")
+    await tablet.shows("UNKNOWN")
+    await tablet.press("#more")
+    await tablet.page.fill("#manual-name", "Anna")
+    await tablet.press("#sign-out")
+    await expect(tablet.page.locator("#sign-in")).to_be_visible(timeout=glass.PATIENCE_MS)
+    await tablet.waits(0)
+    await expect(tablet.page.locator("#seen-document")).to_have_text("\u2013")
+    await expect(tablet.page.locator("#manual-name")).to_have_value("")
+    page = await tablet.page.content()
+    assert number[-4:] not in page
+    async with hub.house.database.reading() as tx:
+        shifts = await tx.raw.fetch(
+            'SELECT shift_id FROM "check" WHERE hub_id = $1', hub.hub_id
+        )
+    assert [str(row[0]) for row in shifts] == [first]  # what was begun is whose who began it
+
+
+async def test_the_next_shift_has_its_rules_without_a_line(
+    context: BrowserContext, station: Station, hub: Hub
+) -> None:
+    tablet = await glass.enrolled(context, station.base_url, hub)
+    await tablet.press("#more", "#sign-out")
+    await tablet.page.wait_for_timeout(1000)  # the key has ended, and what was kept under it
+    await tablet.sign_in()
+    await station.end()
+    await tablet.page.reload()
+    await tablet.ready()
+    await tablet.pass_by(people.resident_number())
+    await tablet.shows("PASS")
+    await tablet.waits(1)
+    await station.begin()
+    await tablet.waits(0)
+
+
 async def test_practice_and_work_are_kept_apart(
     context: BrowserContext, service: Service, hub: Hub
 ) -> None:

@@ -1,6 +1,7 @@
 // @ts-check
 /** The gate tablet: opens what it keeps, learns what the lane needs, and puts the parts together. */
 import * as camera from "./camera.js";
+import * as clock from "./clock.js";
 import { compilePolicy } from "./decide.js";
 import { Lane } from "./lane.js";
 import { Refused, Sender, ask, newId } from "./link.js";
@@ -18,10 +19,13 @@ import * as words from "./words.js";
 
 const { at } = view;
 const POLL_MS = 10_000;
+const TWICE_MS = 400;
 const KINDS = ["RESIDENT_ID", "PASSPORT", "HK_MACAU_PERMIT", "TAIWAN_PERMIT", "ID_CARD", "OTHER"];
 const METHODS = ["WALK_THROUGH", "CONTACTLESS", "EAR", "AXILLARY", "ORAL"];
 
-/** @typedef {{hub_id: string, device_id: string, lane_id: string | null, shift_id: string | null}} Me */
+/** @typedef {{hub_id: string, device_id: string, lane_id: string | null, shift_id: string | null, claimed?: boolean}} Me */
+/** The shift that was signed out here, until the service knows: outlives the key, as reloads do. */
+const ENDED = "gate.ended";
 const tablet = {
   /** @type {store.Store | null} */ kept: null,
   /** @type {Sender | null} */ sender: null,
@@ -38,13 +42,14 @@ const runs = new Runs();
 const lane = new Lane({
   settings,
   up: () => tablet.up !== false,
+  working: () => Boolean(tablet.me?.shift_id),
   look: (text, document) => look(text, document, tablet.trust, tablet.up === false),
   async add(kind, id, body) {
     if (!tablet.kept) throw new Error("closed");
     tablet.unsaved += 1;
     counted(tablet.waiting);
     try {
-      await tablet.kept.add({ id, kind, shift_id: tablet.me?.shift_id ?? null, body });
+      await tablet.kept.add({ id, kind, shift_id: tablet.me?.shift_id ?? null, clock_offset_ms: clock.offset(), body });
       tablet.waiting += 1;
     } finally {
       tablet.unsaved -= 1;
@@ -68,7 +73,7 @@ const eye = new camera.Eye(/** @type {HTMLVideoElement} */ (at("sight")), {
 });
 
 /** Surge orders that hold now: they end by the clock, with a line or without. */
-const surging = () => (tablet.state?.told.surge ?? []).filter((/** @type {any} */ order) => Date.parse(order.until) > Date.now());
+const surging = () => (tablet.state?.told.surge ?? []).filter((/** @type {any} */ order) => Date.parse(order.until) > clock.now());
 
 /** @returns {import("./lane.js").Settings} */
 function settings() {
@@ -96,10 +101,13 @@ async function openHub(hubId) {
       tablet.up = up;
       showLine();
     },
-    onCount(waiting) {
+    async onCount(waiting) {
       counted(waiting);
-      if (waiting === 0 && !tablet.me?.shift_id) tablet.kept?.end();
-      entry.updateWhen(lane.idle && waiting === 0);
+      const quiet = waiting + tablet.unsaved === 0;
+      entry.updateWhen(quiet && lane.idle);
+      if (!quiet || tablet.me?.shift_id || !(await tablet.kept?.end())) return;
+      lane.forget();
+      if (tablet.state) tablet.state.etag = null; // told anew, it is kept again
     },
     onRefused: refused,
   });
@@ -109,7 +117,7 @@ async function openHub(hubId) {
 /** @param {Refused} error */
 function refused(error) {
   // the browser has just thrown away what it kept of us; the page forgets what it remembers
-  if (error.slug === "device-revoked" && tablet.state) return location.reload();
+  if (error.slug === "device-revoked" && tablet.kept) return location.reload();
   entry.refused(error, view);
 }
 
@@ -119,7 +127,7 @@ function showRuns() {
     localStorage.setItem("gate.run", runId ?? "");
     at("run-dialog").close();
     showRuns();
-    runs.refresh(Date.now()).then(ages);
+    runs.refresh(clock.now()).then(ages);
   });
 }
 
@@ -147,12 +155,15 @@ async function refresh() {
   try {
     const { told: me } = await ask("GET", "/v1/me");
     await openHub(me.hub_id);
-    if (me.shift_id && me.shift_id === (await tablet.kept?.kept("ended"))) {
+    if (me.shift_id && me.shift_id === localStorage.getItem(ENDED)) {
       await ask("DELETE", "/v1/shifts/current"); // it ended here when there was no line
       me.shift_id = null;
     }
+    const over = tablet.me?.shift_id && !me.shift_id;
+    if (over) await lane.leave();
     tablet.me = me;
     await tablet.kept?.keep("me", me);
+    if (over) tablet.sender?.nudge();
     if (!me.shift_id) {
       runs.forget();
       return entry.signIn();
@@ -160,7 +171,7 @@ async function refresh() {
     await readState(me);
     const told = tablet.state?.told;
     if (lane.idle) turnover.relieved(told?.taken_over ?? null, told?.zone, endShift);
-    runs.refresh(Date.now()).then(ages);
+    runs.refresh(clock.now()).then(ages);
     if (tablet.up === false) tablet.sender?.retry();
     else tablet.sender?.nudge();
     tablet.up = true;
@@ -176,9 +187,9 @@ async function readState(me) {
   if (!me.lane_id || !tablet.kept) return;
   const headers = tablet.state?.etag ? { "If-None-Match": tablet.state.etag } : undefined;
   const { told, etag } = await ask("GET", `/v1/lanes/${encodeURIComponent(me.lane_id)}/state`, { headers });
-  if (told === null && tablet.state) tablet.state.fetched = Date.now();
+  if (told === null && tablet.state) tablet.state.fetched = clock.now();
   else {
-    tablet.state = { told, etag, fetched: Date.now() };
+    tablet.state = { told, etag, fetched: clock.now() };
     await learn();
     await tablet.kept.keep("state", tablet.state);
     const { told: seen } = await ask("GET", `/v1/devices/${me.device_id}/sync-status`);
@@ -190,8 +201,9 @@ function ages() {
   const told = tablet.state?.told;
   view.showSurge(surging(), told?.zone, told?.checkpoint);
   const listed = told?.trust_list ? Date.parse(told.trust_list.issued_at) : null;
-  const now = Date.now();
-  view.showLane(told ?? tablet.me, tablet.state?.fetched ?? null, listed, runs.due.length ? runs.age(now) : undefined, now);
+  const now = clock.now();
+  const expected = runs.due.length ? runs.age(now) : undefined;
+  view.showLane(told ?? tablet.me, tablet.state?.fetched ?? null, listed, expected, now, clock.offset() ?? 0);
 }
 
 function labelled() {
@@ -212,7 +224,9 @@ function labelled() {
 async function endShift() {
   eye.close();
   at("more-dialog").close();
-  await tablet.kept?.keep("ended", tablet.me?.shift_id ?? null);
+  at("manual").reset();
+  await lane.leave();
+  if (!tablet.me?.claimed) localStorage.setItem(ENDED, tablet.me?.shift_id ?? "");
   await entry.signOut();
   runs.forget();
   if (tablet.me) tablet.me = { ...tablet.me, shift_id: null };
@@ -221,11 +235,33 @@ async function endShift() {
   entry.signIn();
 }
 
+/** A button that is pressed again at once was meant once, unless something was read in between: gives what to call then. */
+function once() {
+  /** @type {{button: Element | null, at: number}} */
+  let last = { button: null, at: 0 };
+  document.addEventListener(
+    "click",
+    (event) => {
+      const button = /** @type {Element} */ (event.target).closest("button");
+      if (button && button === last.button && event.timeStamp - last.at < TWICE_MS) event.stopImmediatePropagation();
+      last = { button, at: event.timeStamp };
+    },
+    { capture: true },
+  );
+  return () => {
+    last.button = null;
+  };
+}
+
 /** @param {string} id @param {(event: Event) => void} run */
 const pressed = (id, run) => at(id).addEventListener("click", run);
 
 function wire() {
-  listen(/** @type {HTMLInputElement} */ (at("scan")), (line, moment) => lane.typed(line, moment));
+  const pressedOnce = once();
+  listen(/** @type {HTMLInputElement} */ (at("scan")), (line, moment) => {
+    pressedOnce();
+    lane.typed(line, moment);
+  });
   at("reader").addEventListener("submit", (event) => event.preventDefault());
   pressed("open-eye", () => (at("eye").hidden && tablet.detect ? eye.open(tablet.detect) : eye.close()));
   pressed("close-eye", () => eye.close());
@@ -261,7 +297,7 @@ function wire() {
     const button = /^F[1-9]$/.test(event.key) && document.querySelector(`footer [data-key=${event.key}]:not([hidden])`);
     if (!button || document.querySelector("dialog[open]")) return;
     event.preventDefault();
-    button.click();
+    if (!event.repeat) button.click();
   });
   pressed("case", () => at("case-dialog").showModal());
   for (const button of at("case-dialog").querySelectorAll("button[value]")) {
@@ -301,10 +337,15 @@ function wire() {
       if (!tablet.me || !tablet.kept) return;
       const [id, began] = [newId(), new Date().toISOString()];
       turnover.claimed({ id, login: login.toLowerCase(), began });
-      await tablet.kept.add({ id, kind: "shift", shift_id: null, body: { login, started_at: began } });
-      tablet.me = { ...tablet.me, shift_id: id };
+      const body = { login, started_at: began };
+      await tablet.kept.add({ id, kind: "shift", shift_id: null, clock_offset_ms: clock.offset(), body });
+      tablet.me = { ...tablet.me, shift_id: id, claimed: true };
       await tablet.kept.keep("me", tablet.me);
+      await tablet.kept.keep("state", tablet.state); // the key it was kept under may have ended
     },
+  });
+  window.addEventListener("beforeunload", (event) => {
+    if (lane.records.full) event.preventDefault();
   });
   window.addEventListener("online", refresh);
   document.addEventListener("visibilitychange", () => (document.hidden ? eye.close() : refresh()));
@@ -316,7 +357,7 @@ async function start() {
   labelled();
   if (!window.isSecureContext || !navigator.serviceWorker) return view.notice(words.say("insecure"), true);
   if (!(await entry.alone())) return at("elsewhere").showModal();
-  await entry.worker();
+  await entry.worker(() => lane.rest());
   camera.detector().then((detect) => {
     tablet.detect = detect;
     at("open-eye").hidden = !detect;

@@ -18,15 +18,16 @@ export function alone() {
   });
 }
 
-/** Keep the page's files on the tablet. */
-export async function worker() {
+/** Keep the page's files on the tablet; those of a new version are loaded once the lane is at rest. @param {() => Promise<void>} rest */
+export async function worker(rest) {
   registration = await navigator.serviceWorker.register("/gate/sw.js").catch(() => null);
   await navigator.storage?.persist?.();
   let reloaded = false;
   const controlled = navigator.serviceWorker.controller !== null;
-  navigator.serviceWorker.addEventListener("controllerchange", () => {
+  navigator.serviceWorker.addEventListener("controllerchange", async () => {
     if (!controlled || reloaded) return;
     reloaded = true;
+    await rest();
     location.reload();
   });
 }

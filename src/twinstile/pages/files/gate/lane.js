@@ -3,18 +3,20 @@
  * The lane at work: takes what was read, shows the verdict, then records it. The verdict waits for
  * neither disk nor line; what was read is taken in its order, one after the other.
  */
+import * as clock from "./clock.js";
 import * as front from "./front.js";
 import { Gathering } from "./gathering.js";
 import { newId } from "./link.js";
 import * as measure from "./measure.js";
-import { masked, read, tenths } from "./scan.js";
+import { Records } from "./records.js";
+import { read, tenths } from "./scan.js";
 import { born } from "./party.js";
 import { play } from "./tones.js";
 import * as view from "./view.js";
 import { say } from "./words.js";
 
-/** How many people an answer of the service may still be shown of. */
-const REMEMBERED = 50;
+/** Between two looks whether a lane is at rest. */
+const LOOK_MS = 200;
 
 /**
  * @typedef {{policy: import("./decide.js").Policy, direction: string, days: Intl.DateTimeFormat, lane_id: string,
@@ -24,10 +26,10 @@ const REMEMBERED = 50;
  */
 export class Lane {
   /**
-   * `up`: whether there is a line
+   * `up`: whether there is a line; `working`: whether somebody is signed in
    * @param {{add: (kind: string, id: string, body: any) => Promise<void>,
    *   look: (text: string, document: import("./scan.js").Document | null) => Promise<{status: string, kind: string}>,
-   *   settings: () => Settings, up: () => boolean,
+   *   settings: () => Settings, up: () => boolean, working: () => boolean,
    *   release: (screeningId: string, step: string, reason: string) => Promise<string | null>}} needs
    */
   constructor(needs) {
@@ -38,10 +40,10 @@ export class Lane {
     this.again = false;
     /** A stop nobody has acknowledged keeps the lane. */ this.stopped = false;
     /** @type {string[]} */ this.held = [];
-    /** @type {Map<string, {key: string, label: string, verdict: string}>} */ this.shown = new Map();
+    this.records = new Records(needs.add, (full) => this.#unkept(full));
     this.turn = Promise.resolve();
     /** Whom the officer lets through on a surge order, once the service has their passage. @type {{key: string, step: string, reason: string} | null} */ this.releasing = null;
-    /** Facts on their way to the disk. @type {Promise<void>} */ this.storing = Promise.resolve();
+    /** The last code that was asked about: what is heard of another is of no use. @type {object | null} */ this.asked = null;
   }
 
   /** Whether nobody is in the middle of being checked. */
@@ -55,18 +57,18 @@ export class Lane {
     this.held = scanned.what === "more" ? scanned.lines : [];
     if (scanned.what === "more") return view.notice(say("more-lines"));
     if (scanned.what === "unreadable") return view.notice(say(scanned.why), true);
-    if (scanned.what === "card") return this.#queue(() => this.#handOver(scanned.card));
-    return this.#queue(() => this.#take(scanned, at));
+    if (scanned.what === "card") return this.#work(() => this.#handOver(scanned.card));
+    return this.#work(() => this.#take(scanned, at));
   }
 
   /** A document an officer typed from the paper. @param {import("./scan.js").Document} document */
   keyed(document) {
-    return this.#queue(() => this.#take({ what: "document", document, method: "MANUAL" }, performance.now()));
+    return this.#work(() => this.#take({ what: "document", document, method: "MANUAL" }, performance.now()));
   }
 
   /** Something an officer says of the person in front. @param {import("./front.js").Brought} brought @param {boolean} anew of somebody else if the one in front is done */
   say(brought, anew = false) {
-    return this.#queue(async () => {
+    return this.#work(async () => {
       if (anew && this.idle && this.person.decision?.verdict === "PASS") await this.#leave();
       this.person = front.bring(this.person, brought);
       this.#settle(performance.now());
@@ -82,7 +84,7 @@ export class Lane {
 
   /** Those who are scanned from now on travel together, with whom stands here unfinished; or they are all here. */
   together() {
-    return this.#queue(() => {
+    return this.#work(() => {
       if (!this.knowledge) return view.notice(say("no-policy"), true);
       this.gathering.turn();
       if (this.person.open && this.person.document && this.gathering.party) {
@@ -95,7 +97,7 @@ export class Lane {
 
   /** The person in front is a child under 14, says the officer where no document does. */
   minor() {
-    return this.#queue(() => {
+    return this.#work(() => {
       const { document, party: mine, recorded } = this.person;
       if (!this.knowledge || !mine || recorded || !document || born(document, this.#moment().day)) return;
       this.person = front.bring({ ...this.person, party: { ...mine, role: "MINOR" } }, {});
@@ -105,7 +107,7 @@ export class Lane {
 
   /** Let the person in front through unscreened, to be settled by data, as a surge order allows. The service says whom: it alone knows every reading and suspicion. @param {string} reason */
   release(reason) {
-    return this.#queue(() => {
+    return this.#work(() => {
       const { document, decision, key, passage, open } = this.person;
       if (!document || !decision) return view.notice(say("nobody"));
       this.releasing = { key, step: newId(), reason };
@@ -134,9 +136,7 @@ export class Lane {
     const { check, decision } = this.person;
     if (!check) return view.notice(say("nobody"));
     const [to, word] = ["CHECK", "STOP"].includes(decision?.verdict ?? "") ? ["NURSE", "sent-nurse"] : ["DESK", "sent-desk"];
-    const body = { card, check_id: check, to, given_at: new Date().toISOString() };
-    const kept = this.storing.then(() => this.needs.add("card", newId(), body)); // after the check it names
-    this.storing = kept.catch((error) => view.notice(say("problem", { why: error.name }), true));
+    this.records.follow("card", { card, check_id: check, to, given_at: new Date().toISOString() });
     view.notice(say(word));
   }
 
@@ -150,9 +150,30 @@ export class Lane {
     if (front.unpaired(this.person)) this.#reset();
   }
 
+  /** The shift is over: what was begun is a fact of it, on the disk when this returns, and nobody stands here. */
+  async leave() {
+    await this.#queue(() => this.#leave());
+    this.held = [];
+    if (this.gathering.party) this.gathering.turn();
+    this.#gather();
+    await this.records.settled;
+  }
+
+  /** Nobody of the shift is remembered: all of it is in the service's hands. */
+  forget() {
+    this.records.forget();
+    view.notice("");
+  }
+
+  /** Until nobody is in the middle of being checked and all that was decided is on the disk. */
+  async rest() {
+    while (!this.idle) await new Promise((done) => void setTimeout(done, LOOK_MS));
+    await this.records.settled;
+  }
+
   /** Take back what was said of this person: a fact says so, and the next one what is right. */
   undo() {
-    return this.#queue(async () => {
+    return this.#work(async () => {
       const { person } = this;
       if (!person.recorded || !front.known(person)) return view.notice(say("nobody"));
       this.person = front.bring({ ...person, last: {} }, { identity: "NOT_CHECKED" });
@@ -171,9 +192,8 @@ export class Lane {
       const why = item.problem?.errors?.map((/** @type {any} */ one) => one.code).join(", ") || item.problem?.type;
       return view.notice(say("refused", { why }), true);
     }
-    const known = this.shown.get(item.id);
+    const known = this.records.answered(item.id);
     if (!known || !item.check) return;
-    this.shown.delete(item.id);
     const here = known.key === this.person.key && known.key !== "";
     if (here && !this.person.open) this.person = { ...this.person, state: item.check.state, passage: item.check.screening_id };
     if (here && this.releasing?.key === known.key) this.#queue(() => this.#release(item.check.screening_id));
@@ -220,6 +240,21 @@ export class Lane {
     this.#gather();
   }
 
+  /** What an officer does: somebody signed in, on a tablet that keeps it. @param {() => Promise<void> | void} task */
+  #work(task) {
+    return this.#queue(() => {
+      if (!this.needs.working()) return view.notice(say("nobody-works"), true);
+      return this.records.full ? this.#unkept(true) : task();
+    });
+  }
+
+  /** No verdict stands while its record could be lost. @param {boolean} full */
+  #unkept(full) {
+    if (full) play("UNKNOWN");
+    view.notice(full ? say("unkept") : "", full);
+    this.#paint();
+  }
+
   /** @param {() => Promise<void> | void} task */
   #queue(task) {
     this.turn = this.turn.then(task).catch((error) => view.notice(say("problem", { why: error.name }), true));
@@ -251,7 +286,7 @@ export class Lane {
     const { open, document, brought, standing } = person;
     if (!open || !document || !brought.pass || standing !== null || !this.needs.up()) return;
     this.person = { ...person, standing: "ASKED" };
-    this.#keep(person, front.asking(person, this.#where()), "UNKNOWN");
+    this.records.keep(person, front.asking(person, this.#where()), "UNKNOWN");
   }
 
   /** @param {import("./scan.js").Scanned} scanned */
@@ -283,12 +318,10 @@ export class Lane {
 
   /** Find out what a code says, while the lane shows that it is being asked. @param {string} text */
   async #look(text) {
-    const asked = this.person;
-    const found = await this.needs.look(text, asked.document);
+    const asked = (this.asked = {});
+    const found = await this.needs.look(text, this.person.document);
     await this.#queue(() => {
-      const { brought } = this.person;
-      const same = this.person.key === asked.key || asked.key === "";
-      if (!same || brought.credential !== "PENDING") return;
+      if (this.asked !== asked || this.person.brought.credential !== "PENDING") return;
       this.person = front.bring(this.person, { credential: found.status, credentialKind: found.kind });
       this.#settle(performance.now());
     });
@@ -322,6 +355,7 @@ export class Lane {
   #reset() {
     this.person = front.NOBODY;
     this.releasing = null;
+    this.asked = null;
     this.stopped = false;
     this.#paint();
     view.showPerson(this.person);
@@ -340,7 +374,7 @@ export class Lane {
     this.#paint();
     view.showPerson(person);
     if (front.unpaired(person)) this.#unpaired();
-    else if (verdict && !quiet) play(verdict);
+    else if (verdict && !quiet) play(this.records.full ? "UNKNOWN" : verdict);
     measure.painted(at);
     if (record || force) this.#record();
     else this.#gather();
@@ -349,7 +383,7 @@ export class Lane {
   /** @returns {import("./party.js").Moment} */
   #moment() {
     const { days, direction } = /** @type {Knowledge} */ (this.knowledge);
-    const now = Date.now();
+    const now = clock.now();
     return { at: now, day: days.format(now), direction };
   }
 
@@ -358,6 +392,7 @@ export class Lane {
   }
 
   #paint() {
+    if (this.records.full) return view.showVerdict("UNKNOWN", [say("unkept")], false);
     const { decision } = this.person;
     const texts = this.knowledge ? view.reasons(decision, this.knowledge.policy) : [];
     const told = decision && this.#more(decision.verdict);
@@ -379,22 +414,7 @@ export class Lane {
     const { person } = this;
     this.person = front.recorded(person);
     this.#gather();
-    const check = this.#keep(person, front.check(person, this.#where()), person.decision?.verdict ?? "UNKNOWN");
+    const check = this.records.keep(person, front.check(person, this.#where()), person.decision?.verdict ?? "UNKNOWN");
     this.person = { ...this.person, check };
-  }
-
-  /** A check on its way to the disk, remembered for its answer. @param {import("./front.js").Person} person @param {any} body @param {string} verdict as it is shown */
-  #keep(person, body, verdict) {
-    const began = performance.now();
-    const id = newId();
-    const label = person.document ? masked(person.document) : person.key ? `…${person.key.slice(-4)}` : "–";
-    this.shown.set(id, { key: person.key, label, verdict });
-    for (const old of [...this.shown.keys()].slice(0, -REMEMBERED)) this.shown.delete(old);
-    const stored = this.needs.add("check", id, body).then(
-      () => measure.note("durable", performance.now() - began),
-      (error) => view.notice(say("problem", { why: error.name }), true),
-    );
-    this.storing = Promise.all([this.storing, stored]).then(() => undefined);
-    return id;
   }
 }

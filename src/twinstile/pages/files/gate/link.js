@@ -5,6 +5,7 @@
  *
  * @typedef {import("./store.js").Store} Store
  */
+import * as clock from "./clock.js";
 
 const CHUNK = 100;
 const [FIRST_WAIT_MS, LONGEST_WAIT_MS] = [3_000, 24_000];
@@ -37,6 +38,7 @@ export async function ask(method, path, { body, headers = {}, wait = FIRST_WAIT_
     body: raw ?? (body === undefined ? undefined : JSON.stringify(body)),
     signal: AbortSignal.timeout(wait),
   });
+  clock.told(answer.headers.get("Date"));
   if (answer.status === 304) return { etag: null, told: null };
   const told = await answer.json().catch(() => null);
   if (!answer.ok) throw new Refused(answer.status, told);
@@ -144,8 +146,8 @@ export class Sender {
 }
 
 /** @param {import("./store.js").Fact} fact */
-function item({ id, kind, counter, shift_id, body }) {
-  return { kind, id, counter, body, ...(shift_id && { shift_id }) };
+function item({ id, kind, counter, shift_id, clock_offset_ms, body }) {
+  return { kind, id, counter, body, ...(shift_id && { shift_id }), ...(clock_offset_ms !== null && { clock_offset_ms }) };
 }
 
 /** A UUIDv7 (RFC 9562). */

@@ -4,6 +4,7 @@
  * names; where it does not answer in the time a traveller waits, an EU certificate is judged here.
  */
 import { judge, readTrust } from "./certificate.js";
+import * as clock from "./clock.js";
 import { ask } from "./link.js";
 
 const PATIENCE_MS = 1_500;
@@ -28,7 +29,7 @@ export async function look(text, document, trust, down) {
     return { status: told.status, kind };
   } catch {
     const { status } = text.startsWith("HC1:")
-      ? await judge(text, trust, document, Date.now())
+      ? await judge(text, trust, document, clock.now())
       : { status: "UNAVAILABLE" };
     return { status, kind };
   }

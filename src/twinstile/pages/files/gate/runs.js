@@ -12,6 +12,7 @@
  *   has: (document: import("./scan.js").Document) => Promise<boolean>}} List
  *   `whole`: who is not on it is expected by nobody; a carrier may have sent none
  */
+import * as clock from "./clock.js";
 import { Refused, ask } from "./link.js";
 import { asker } from "./tags.js";
 
@@ -84,7 +85,7 @@ export class Runs {
    * @param {import("./scan.js").Document} document @returns {Promise<Seen | null>}
    */
   async of(document) {
-    const held = this.near(Date.now()).filter(({ run_id }) => this.lists.has(run_id));
+    const held = this.near(clock.now()).filter(({ run_id }) => this.lists.has(run_id));
     const has = await Promise.all(held.map(({ run_id }) => this.lists.get(run_id)?.has(document)));
     const run = held[has.indexOf(true)] ?? this.serving;
     if (!run) return null;

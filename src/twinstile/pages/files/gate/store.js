@@ -6,13 +6,16 @@
  * A fact is stored before anybody goes on and deleted once it is acknowledged. The key ends when
  * the shift has ended and nothing waits: whatever the disk still holds then is noise.
  *
- * @typedef {{id: string, kind: string, counter: number, shift_id: string | null, body: any}} Fact
+ * @typedef {{id: string, kind: string, counter: number, shift_id: string | null,
+ *   clock_offset_ms: number | null, body: any}} Fact `clock_offset_ms`: how far this clock was behind
  * @typedef {{counter: number, id: string, kind: string, shift_id: string | null,
- *   iv: Uint8Array<ArrayBuffer>, sealed: ArrayBuffer, refused?: string}} Row
+ *   clock_offset_ms?: number | null, iv: Uint8Array<ArrayBuffer>, sealed: ArrayBuffer, refused?: string}} Row
  */
 
 const OUTBOX = "outbox";
 const KEPT = "kept";
+/** What ends with the shift: the key, and what can no longer be read without it. */
+const SEALED = ["key", "state", "me", "trust", "selftest"];
 const STRICT = /** @type {IDBTransactionOptions} */ ({ durability: "strict" });
 
 /** @template T @param {IDBRequest<T>} request @returns {Promise<T>} */
@@ -57,6 +60,15 @@ export class Store {
   constructor(database, key) {
     this.database = database;
     this.key = key;
+    /** @type {Promise<unknown>} */
+    this.turn = Promise.resolve();
+  }
+
+  /** One after the other: nothing is sealed under a key while it ends. @template T @param {() => Promise<T>} task @returns {Promise<T>} */
+  #alone(task) {
+    const done = this.turn.then(task);
+    this.turn = done.catch(() => {});
+    return done;
   }
 
   /** @param {any} value */
@@ -73,15 +85,17 @@ export class Store {
   }
 
   /** Keep a fact under the device's next counter; on the disk when this returns. @param {Omit<Fact, "counter">} fact */
-  async add({ id, kind, shift_id, body }) {
-    const hidden = await this.seal(body);
-    const transaction = this.database.transaction([OUTBOX, KEPT], "readwrite", STRICT);
-    const kept = transaction.objectStore(KEPT);
-    const counter = ((await answer(kept.get("counter"))) ?? 0) + 1;
-    kept.put(counter, "counter");
-    transaction.objectStore(OUTBOX).add({ counter, id, kind, shift_id, ...hidden });
-    await committed(transaction);
-    return counter;
+  add({ id, kind, shift_id, clock_offset_ms, body }) {
+    return this.#alone(async () => {
+      const hidden = await this.seal(body);
+      const transaction = this.database.transaction([OUTBOX, KEPT], "readwrite", STRICT);
+      const kept = transaction.objectStore(KEPT);
+      const counter = ((await answer(kept.get("counter"))) ?? 0) + 1;
+      kept.put(counter, "counter");
+      transaction.objectStore(OUTBOX).add({ counter, id, kind, shift_id, clock_offset_ms, ...hidden });
+      await committed(transaction);
+      return counter;
+    });
   }
 
   /** Count on from what the service has seen of this device. @param {number} seen */
@@ -98,7 +112,9 @@ export class Store {
     const rows = await this.#rows(most);
     const waiting = rows.some((row) => row.refused) ? (await this.#rows()).filter((row) => !row.refused).slice(0, most) : rows;
     return Promise.all(
-      waiting.map(async (row) => ({ id: row.id, kind: row.kind, counter: row.counter, shift_id: row.shift_id, body: await this.unseal(row) })),
+      waiting.map(async ({ id, kind, counter, shift_id, clock_offset_ms = null, ...row }) => {
+        return { id, kind, counter, shift_id, clock_offset_ms, body: await this.unseal(row) };
+      }),
     );
   }
 
@@ -130,11 +146,13 @@ export class Store {
   }
 
   /** @param {string} name @param {any} value */
-  async keep(name, value) {
-    const hidden = await this.seal(value);
-    const transaction = this.database.transaction(KEPT, "readwrite");
-    transaction.objectStore(KEPT).put(hidden, name);
-    await committed(transaction);
+  keep(name, value) {
+    return this.#alone(async () => {
+      const hidden = await this.seal(value);
+      const transaction = this.database.transaction(KEPT, "readwrite");
+      transaction.objectStore(KEPT).put(hidden, name);
+      await committed(transaction);
+    });
   }
 
   /** What was kept under a name; null if nothing was, or its key is gone. @param {string} name @returns {Promise<any>} */
@@ -145,14 +163,16 @@ export class Store {
   }
 
   /** End the key, unless something waits: then it is needed to hand that over. Whether it ended. */
-  async end() {
-    const transaction = this.database.transaction([OUTBOX, KEPT], "readwrite", STRICT);
-    const waiting = await answer(transaction.objectStore(OUTBOX).count());
-    const kept = transaction.objectStore(KEPT);
-    if (waiting === 0) for (const name of ["key", "state", "me"]) kept.delete(name);
-    await committed(transaction);
-    if (waiting > 0) return false;
-    this.key = await sealing(this.database);
-    return true;
+  end() {
+    return this.#alone(async () => {
+      const transaction = this.database.transaction([OUTBOX, KEPT], "readwrite", STRICT);
+      const waiting = await answer(transaction.objectStore(OUTBOX).count());
+      const kept = transaction.objectStore(KEPT);
+      if (waiting === 0) for (const name of SEALED) kept.delete(name);
+      await committed(transaction);
+      if (waiting > 0) return false;
+      this.key = await sealing(this.database);
+      return true;
+    });
   }
 }

@@ -1,5 +1,6 @@
 // @ts-check
 /** What the page shows. Reads nothing and decides nothing. */
+import { now } from "./clock.js";
 import { masked } from "./scan.js";
 import { TEXTS } from "./tables.js";
 import { age, other, say, worded } from "./words.js";
@@ -19,6 +20,8 @@ const SHAPES = {
 };
 const OLD_MS = 15 * 60_000;
 const MOST_OFFERED = 11;
+/** A clock that is so far off is told of. */
+const WRONG_MS = 5 * 60_000;
 
 /**
  * Show a verdict, or with null that the lane is ready.
@@ -115,7 +118,7 @@ export function showRuns(runs, zone, choose) {
   const { serving } = runs;
   at("run").textContent = serving ? named(serving) : say("choose-run");
   at("run").disabled = runs.due.length === 0;
-  const offered = runs.near(Date.now()).slice(0, MOST_OFFERED);
+  const offered = runs.near(now()).slice(0, MOST_OFFERED);
   at("runs").replaceChildren(
     ...offered.map((run) => choice([named(run), say("expected", { n: run.expected })], run === serving, () => choose(run.run_id))),
     choice([say("any-run")], serving === null, () => choose(null)),
@@ -165,9 +168,9 @@ export function showLine(up, waiting) {
 /**
  * @param {{lane_id?: string, mode?: string} | null} lane @param {number | null} fetched
  * @param {number | null} listed @param {number | null | undefined} expected of lists of people; undefined: none is needed
- * @param {number} now
+ * @param {number} now @param {number} behind milliseconds by which this clock is
  */
-export function showLane(lane, fetched, listed, expected, now) {
+export function showLane(lane, fetched, listed, expected, now, behind) {
   at("lane-name").textContent = lane?.lane_id ?? "";
   const practice = lane?.mode && lane.mode !== "PRODUCTION";
   document.body.dataset.mode = lane?.mode ?? "";
@@ -175,8 +178,10 @@ export function showLane(lane, fetched, listed, expected, now) {
   at("mode").textContent = practice ? say(lane.mode === "DEMO" ? "demo" : "practice") : "";
   const ages = [say("policy-age", { age: age(fetched, now) }), say("list-age", { age: age(listed, now) })];
   if (expected !== undefined) ages.push(say("expected-age", { age: age(expected, now) }));
+  const wrong = Math.abs(behind) > WRONG_MS;
+  if (wrong) ages.push(say("clock-wrong", { n: Math.round(Math.abs(behind) / 60_000) }));
   at("ages").textContent = ages.join(" · ");
-  at("ages").dataset.old = String(fetched === null || now - fetched > OLD_MS);
+  at("ages").dataset.old = String(wrong || fetched === null || now - fetched > OLD_MS);
 }
 
 /** What the camera sees, and its light if it has one. @param {boolean} open @param {boolean} lamp */

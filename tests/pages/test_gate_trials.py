@@ -1,0 +1,249 @@
+"""The gate tablet in bad hours: a full disk, a clock set wrong, a new version, nobody there."""
+
+import itertools
+from collections.abc import AsyncGenerator, Iterator
+from pathlib import Path
+
+import glass
+import people
+import pytest
+from glass import Glass, Station
+from hubs import Hub, Service
+from playwright.async_api import Browser, BrowserContext, Route, expect
+
+from twinstile.opening import Place
+from twinstile.pages import gate
+from twinstile.platform.roles import Role
+from twinstile.platform.web import House
+
+pytestmark = pytest.mark.timeout(300)
+
+FILL = """async ([hub, lane, numbers]) => {
+  const { open } = await import("/gate/store.js");
+  const { newId } = await import("/gate/link.js");
+  const store = await open(hub);
+  for (const number of numbers) {
+    await store.add({ id: newId(), kind: "check", shift_id: null, clock_offset_ms: null, body: {
+      observed_at: new Date().toISOString(), offline: true, lane_id: lane,
+      temperature: { value: 36.5, unit: "C", method: "WALK_THROUGH" },
+      credential: { status: "GREEN", kind: "HEALTH_CODE" },
+      identity: { document: { kind: "RESIDENT_ID", number }, result: "MATCH" },
+    } });
+  }
+}"""
+"""Facts as the page would have kept them."""
+
+
+BALLAST = """async () => {
+  const opened = indexedDB.open("ballast");
+  const rows = { autoIncrement: true };
+  opened.onupgradeneeded = () => opened.result.createObjectStore("all", rows);
+  await new Promise((done) => { opened.onsuccess = done; });
+  for (const size of [65536, 64]) {
+    for (;;) {
+      const adding = opened.result.transaction("all", "readwrite");
+      adding.objectStore("all").add(crypto.getRandomValues(new Uint8Array(size)));
+      const why = await new Promise((done) => {
+        adding.oncomplete = () => done(null);
+        adding.onabort = () => done(adding.error.name);
+      });
+      if (why && size === 64) return why;
+      if (why) break;
+    }
+  }
+}"""
+"""Fills what the browser lets this service keep."""
+
+
+@pytest.fixture
+async def context(browser: Browser) -> AsyncGenerator[BrowserContext]:
+    opened = await browser.new_context(viewport=glass.SIZE, locale="en-GB")
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def station(house: House, place: Place) -> AsyncGenerator[Station]:
+    async with glass.station(house, place) as begun:
+        yield begun
+
+
+async def test_nobody_passes_while_the_disk_is_full(
+    context: BrowserContext, service: Service, hub: Hub
+) -> None:
+    tablet = Glass(await context.new_page(), service.base_url, hub).watch()
+    session = await context.new_cdp_session(tablet.page)
+    small = {"origin": service.base_url, "quotaSize": 8 << 20}
+    await session.send("Storage.overrideQuotaForOrigin", small)
+    await tablet.open()
+    await tablet.enrol()
+    await tablet.sign_in()
+    assert await tablet.page.evaluate(BALLAST) == "QuotaExceededError"
+    first, second = people.resident_number(), people.resident_number()
+    await tablet.pass_by(first)
+    await tablet.shows("UNKNOWN", "This tablet cannot keep records now")
+    await tablet.scan(second)
+    await tablet.notes("let nobody pass here")
+    await tablet.shows("UNKNOWN", "This tablet cannot keep records now")
+    await expect(tablet.page.locator("#seen-document")).to_contain_text(first[-4:])
+    await session.send("Storage.overrideQuotaForOrigin", {"origin": service.base_url})
+    await tablet.shows("PASS")
+    await tablet.waits(0)
+    await tablet.pass_by(second)
+    await tablet.shows("PASS")
+    await tablet.waits(0)
+    assert len(await glass.screenings(hub)) == 2
+    assert await glass.numbering(hub) == [True]
+
+
+SET = """(hours) => {
+  const before = Date;
+  globalThis.Date = class extends before {
+    constructor(...given) {
+      super(...(given.length ? given : [globalThis.Date.now()]));
+    }
+    static now() {
+      return before.now() + hours * 3600000;
+    }
+  };
+}"""
+"""Somebody sets the tablet's clock."""
+
+
+async def test_a_clock_that_is_set_in_the_middle_of_a_shift_moves_no_record(
+    context: BrowserContext, station: Station, hub: Hub
+) -> None:
+    tablet = await glass.enrolled(context, station.base_url, hub)
+    await station.end()
+    for _ in range(2):
+        await tablet.pass_by(people.resident_number())
+        await tablet.shows("PASS")
+    await tablet.page.evaluate(SET, 3)
+    await tablet.pass_by(people.resident_number())
+    await tablet.shows("PASS")
+    await tablet.waits(3)
+    await station.begin()
+    await tablet.waits(0)
+    found = await glass.screenings(hub)
+    assert [one["state"] for one in found] == ["CLEARED"] * 3
+    assert all(one["opened_at"] > people.ago(minutes=10) for one in found)
+    await expect(tablet.page.locator("#ages")).to_contain_text(
+        "this tablet's clock is 180 min wrong", timeout=glass.PATIENCE_MS
+    )
+
+
+async def test_nobody_works_who_is_not_signed_in(
+    context: BrowserContext, service: Service, hub: Hub
+) -> None:
+    tablet = await glass.enrolled(context, service.base_url, hub)
+    page, number = tablet.page, people.resident_number()
+    await tablet.press("#more", "#sign-out")
+    await expect(page.locator("#sign-in")).to_be_visible(timeout=glass.PATIENCE_MS)
+    for _ in range(2):
+        await page.keyboard.press("Escape")
+    await expect(page.locator("#sign-in")).to_be_visible()
+    await page.evaluate("document.getElementById('sign-in').close()")
+    await page.focus("#scan")
+    await tablet.scan(number, "36.5")
+    await tablet.notes("Nobody is signed in")
+    await expect(page.locator("#seen-document")).to_have_text("\u2013")
+    await tablet.sign_in(Role.ASSISTANT)
+    # a finger that trembles, and a key that is held
+    await tablet.scan(number, "36.5")
+    await page.locator("#colours [value=GREEN]").dblclick()
+    await page.keyboard.down("F2")
+    for _ in range(5):
+        await page.keyboard.down("F2")
+    await page.keyboard.up("F2")
+    await tablet.shows("PASS")
+    await tablet.waits(0)
+    assert len(await glass.screenings(hub)) == 1
+
+
+@pytest.fixture
+def versions(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Iterator[str]]:
+    """Each next one is a version of the page with a file of its own, and without the last's."""
+
+    def each() -> Iterator[str]:
+        plain = gate.FILES
+        for n in itertools.count(1):
+            file = tmp_path / f"v{n}.css"
+            file.write_text(f"/* {n} */")
+            monkeypatch.setattr(gate, "FILES", {**plain, file.name: file})
+            gate._worker_script.cache_clear()  # pyright: ignore[reportPrivateUsage]
+            yield f"/gate/{file.name}"
+
+    yield each()
+    monkeypatch.undo()
+    gate._worker_script.cache_clear()  # pyright: ignore[reportPrivateUsage]
+
+
+UPDATED = "async () => { await (await navigator.serviceWorker.ready).update(); }"
+WAITING = "async () => (await navigator.serviceWorker.ready).waiting !== null"
+HELD = """async () => {
+  const held = [];
+  for (const name of await caches.keys()) {
+    const files = await (await caches.open(name)).keys();
+    held.push(...files.map(({ url }) => new URL(url).pathname));
+  }
+  return held.filter((path) => /[/]v[0-9]+[.]css$/.test(path));
+}"""
+
+
+async def test_a_new_version_takes_over_when_the_lane_is_at_rest(
+    context: BrowserContext, service: Service, hub: Hub, versions: Iterator[str]
+) -> None:
+    old = next(versions)
+    tablet = await glass.enrolled(context, service.base_url, hub)
+    page = tablet.page
+    await page.reload()  # by the files it keeps
+    await tablet.ready()
+    assert await page.evaluate(HELD) == [old]
+
+    async def cut(route: Route) -> None:
+        await route.abort()
+
+    async def arrives() -> str:
+        new = next(versions)
+        await page.evaluate("document.body.dataset.before = 'true'")
+        await page.evaluate(UPDATED)
+        await page.wait_for_function(WAITING, timeout=glass.PATIENCE_MS)
+        return new
+
+    async def taken_over(new: str) -> None:
+        await expect(page.locator("body:not([data-before])[data-ready=true]")).to_be_attached(
+            timeout=glass.PATIENCE_MS
+        )
+        await page.wait_for_function(
+            f"async () => (await ({HELD})()).join() === '{new}'", timeout=glass.PATIENCE_MS
+        )
+
+    before = page.locator("body[data-before]")
+    await context.route("**/v1/facts:batch", cut)
+    numbers = [people.resident_number() for _ in range(50)]
+    await page.evaluate(FILL, [hub.hub_id, "north-1", numbers])
+    await tablet.scan(people.resident_number(), "36.5")
+    new = await arrives()
+    await tablet.waits(50)
+    await context.unroute("**/v1/facts:batch")
+    await tablet.waits(0)
+    # somebody stands here
+    await tablet.shows("UNKNOWN")
+    assert await page.evaluate(WAITING)
+    await tablet.press("#colours [value=GREEN]")
+    await taken_over(new)
+    # one that took over while somebody came
+    new = await arrives()
+    await tablet.scan(people.resident_number(), "36.5")
+    await tablet.shows("UNKNOWN")
+    await page.evaluate(
+        "async () => (await navigator.serviceWorker.ready).waiting.postMessage('take over')"
+    )
+    await page.wait_for_function(f"async () => !(await ({WAITING})())")
+    await expect(before).to_be_attached()
+    await tablet.press("#colours [value=GREEN]")
+    await taken_over(new)
+    await tablet.waits(0)
+    assert len(await glass.screenings(hub)) == 52
+    assert await glass.numbering(hub) == [True]
+    assert not tablet.complaints
