@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -220,6 +221,21 @@ async def test_the_longest_appeal_in_the_longest_spelling_is_taken(hub: Hub) -> 
     given, text = await declare(hub), "\U0001f9d1" * 1000
     answer = await dispute(hub, given, text)
     assert (answer.status_code, answer.json()["text"]) == (201, text)
+
+
+async def test_a_report_that_ends_while_it_is_read_is_gone(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given, honest = await declare(hub), keeping.answers
+
+    async def late(*asked: Any) -> Answers:
+        async with hub.house.database.transaction() as tx:
+            await keeping.forget(tx, hub.hub_id, clock.now() + MINUTE)
+        return await honest(*asked)
+
+    monkeypatch.setattr(keeping, "answers", late)
+    answer = await hub.service.client(str(given["receipt"])).get(OWN)
+    assert refused(answer, 410, "gone-destroyed") == []
 
 
 async def test_a_closed_hub_takes_none(hub: Hub) -> None:

@@ -226,8 +226,11 @@ async def answers(tx: Reading, keys: KeyFiles, hub_id: str, head: Head) -> Answe
             DeclarationWord.revision == head.revision,
         )
     )
+    cipher = found.scalar_one_or_none()
+    if cipher is None:  # it ended since the head was read
+        raise KeyDestroyed
     key = await keys.open(day_key(head.day))
-    return opened(key, hub_id, head.declaration_id, head.revision, found.scalar_one())
+    return opened(key, hub_id, head.declaration_id, head.revision, cipher)
 
 
 async def correct(
