@@ -7,6 +7,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from axe_playwright_python.async_playwright import Axe
+from browsing import on_shift
+from hubs import Hub
 from playwright.async_api import (
     Browser,
     BrowserContext,
@@ -15,6 +17,8 @@ from playwright.async_api import (
     Request,
     ViewportSize,
 )
+
+from twinstile.platform.roles import Role
 
 NARROW: ViewportSize = {"width": 320, "height": 800}
 WIDE: ViewportSize = {"width": 1280, "height": 900}
@@ -113,3 +117,35 @@ def squares(picture: bytes) -> list[str]:
     zxingcpp, image = pytest.importorskip("zxingcpp"), pytest.importorskip("PIL.Image")
     found = zxingcpp.read_barcodes(image.open(io.BytesIO(picture)))
     return [one.text for one in found]
+
+
+async def at_desk(
+    browser: Browser,
+    hub: Hub,
+    locale: str = "en",
+    path: str = "/desk",
+    role: Role = Role.ASSISTANT,
+) -> Sheet:
+    """A page of the desk in a browser that was let in, with somebody on shift."""
+    visitor = await on_shift(hub, role)
+    made, context = await sheet(browser, hub.service.base_url)
+    await context.add_init_script("window.print = () => { window.printed = true; }")
+    host = "127.0.0.1"
+    kept = [*visitor.cookies.items(), ("lang", locale)]
+    await context.add_cookies(
+        [
+            {"name": name, "value": value, "url": f"https://{host}/", "secure": True}
+            if name.startswith("__Host-")
+            else {"name": name, "value": value, "url": hub.service.base_url}
+            for name, value in kept
+        ]
+    )
+    await made.go(path)
+    return made
+
+
+async def keys(made: Sheet, *pressed: str) -> int:
+    """Press these keys; how many they are."""
+    for key in pressed:
+        await made.page.keyboard.press(key)
+    return len(pressed)

@@ -15,7 +15,7 @@ from browsing import OWN_PAGE, Visitor, on_shift
 from httpx2 import Response
 from hubs import Hub
 from looks import reads
-from paperwork import Sheet, sheet, squares, violations
+from paperwork import at_desk, keys, squares, violations
 from playwright.async_api import Browser, expect
 
 from twinstile.pages import catalogue
@@ -34,31 +34,6 @@ def fields(**more: str) -> dict[str, str]:
 async def send(visitor: Visitor, path: str = "/desk", **told: str) -> Response:
     body = urlencode(told).encode()
     return await visitor.ask("POST", path, OWN_PAGE | FORM, content=body)
-
-
-async def at_desk(browser: Browser, hub: Hub, locale: str = "en") -> Sheet:
-    """The desk's page in a browser that was let in, with an assistant on shift."""
-    visitor = await on_shift(hub, Role.ASSISTANT)
-    made, context = await sheet(browser, hub.service.base_url)
-    await context.add_init_script("window.print = () => { window.printed = true; }")
-    host = "127.0.0.1"
-    kept = [*visitor.cookies.items(), ("lang", locale)]
-    await context.add_cookies(
-        [
-            {"name": name, "value": value, "url": f"https://{host}/", "secure": True}
-            if name.startswith("__Host-")
-            else {"name": name, "value": value, "url": hub.service.base_url}
-            for name, value in kept
-        ]
-    )
-    await made.go("/desk")
-    return made
-
-
-async def keys(made: Sheet, *pressed: str) -> int:
-    for key in pressed:
-        await made.page.keyboard.press(key)
-    return len(pressed)
 
 
 async def test_seven_keys_after_the_card_are_a_slip(browser: Browser, hub: Hub) -> None:

@@ -95,6 +95,23 @@ async def test_a_fever_on_a_form_waits_for_a_second_person(hub: Hub) -> None:
     assert refused(nowhere, 404, "not-found") == []
 
 
+async def test_the_second_reading_of_a_form_is_a_check_of_its_own(hub: Hub) -> None:
+    again = {"check_id": str(people.new_id()), "counter": 2, "temperature": FEVER}
+    first = {**FEVER, "method": "CONTACTLESS"}
+    body = form(temperature=first, again=again)
+    told = (await key(hub, "C-0002", body)).json()
+    assert (told["check"]["verdict"], told["check"]["state"]) == ("STOP", "HELD")
+    repeated = await key(hub, "C-0002", body)
+    assert (repeated.status_code, repeated.json()["check"]["status"]) == (200, "duplicate")
+    without = await key(hub, "C-0002", {name: body[name] for name in body if name != "again"})
+    assert without.status_code == 200  # what was keyed of it stands
+    hotter = {**again, "temperature": {**FEVER, "value": 39.4}}
+    changed = await key(hub, "C-0002", {**body, "again": hotter})
+    assert refused(changed, 409, "id-reused") == []
+    other = {**again, "check_id": str(people.new_id()), "counter": 3}
+    assert refused(await key(hub, "C-0002", {**body, "again": other}), 409, "id-reused") == []
+
+
 @pytest.mark.parametrize(
     ("changes", "pointer", "code"),
     [

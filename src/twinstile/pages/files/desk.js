@@ -1,20 +1,23 @@
 // @ts-check
 /**
- * The desk by keys alone. A card reader types the number and ends with Enter: that goes on to the
- * first question. A letter answers the question that has the focus and goes on to the next; the
- * function keys are the buttons. Everything works without this, only with more keys.
+ * The desk by keys alone, one stop after the other: fields and questions in their order. Enter leaves a field (a
+ * card reader ends with it), a letter answers a question; both go on to the next stop. The function keys are
+ * the buttons. Everything works without this, only with more keys.
  */
-const BUTTONS = ["F2", "F3", "F4", "F6"];
-const form = /** @type {HTMLFormElement} */ (document.getElementById("desk"));
-const questions = [...form.querySelectorAll("fieldset.ask")];
+const form = /** @type {HTMLFormElement} */ (document.querySelector("form[data-keys]"));
+const stops = [...form.querySelectorAll("fieldset.ask, [data-stop]")];
 
-/** @param {Element | undefined} question the one to answer; none: the first key that ends it */
-function goTo(question) {
-  const place = question
-    ? question.querySelector("input:checked") ?? question.querySelector("input")
-    : document.getElementById("f2");
+/** @param {Element | undefined} stop where to go on; none: the first key that ends it */
+function goTo(stop) {
+  if (stop instanceof HTMLInputElement) return stop.select();
+  const place = stop instanceof HTMLFieldSetElement
+    ? stop.querySelector("input:checked") ?? stop.querySelector("input")
+    : stop ?? document.getElementById("f2");
   /** @type {HTMLElement | null} */ (place)?.focus();
 }
+
+/** @param {Element} stop */
+const goOn = (stop) => goTo(stops[stops.indexOf(stop) + 1]);
 
 /** @param {KeyboardEvent} event @param {Element} question */
 function answer(event, question) {
@@ -26,27 +29,28 @@ function answer(event, question) {
   if (!tick) return;
   event.preventDefault();
   tick.checked = true;
-  goTo(questions[questions.indexOf(question) + 1]);
+  goOn(question);
 }
 
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.altKey || event.metaKey || event.repeat) return;
-  if (BUTTONS.includes(event.key)) {
+  const button = /^F[0-9]$/.test(event.key) && document.getElementById(event.key.toLowerCase());
+  if (button) {
     event.preventDefault();
-    document.getElementById(event.key.toLowerCase())?.click();
+    button.click();
     return;
   }
   const target = /** @type {HTMLElement} */ (event.target);
-  if (target.id === "number" && event.code.endsWith("Enter") && !event.isComposing) {
+  const stop = target.closest("[data-keys] fieldset.ask, [data-keys] [data-stop]");
+  if (stop && event.code.endsWith("Enter") && !event.isComposing) {
     event.preventDefault();
-    goTo(questions[0]);
-    return;
-  }
-  const question = target.closest("fieldset.ask");
-  if (question) answer(event, question);
+    goOn(stop);
+  } else if (stop instanceof HTMLFieldSetElement) answer(event, stop);
 });
 
-form.addEventListener("submit", () => {
-  for (const button of form.querySelectorAll("button")) button.setAttribute("aria-disabled", "true");
-});
-if (document.querySelector("section.told")) goTo(questions[0]);
+for (const sent of document.querySelectorAll("form")) {
+  sent.addEventListener("submit", () => {
+    for (const button of sent.querySelectorAll("button")) button.setAttribute("aria-disabled", "true");
+  });
+}
+if (document.querySelector("section.told")) goTo(form.querySelector("fieldset.ask") ?? undefined);

@@ -25,9 +25,16 @@ from twinstile.platform.fields import Answer, Body, Line, Moment, Slug
 from twinstile.platform.web import GatedRoute, Home, Read, Tx, caller
 from twinstile.policy.api import Compiled
 from twinstile.screening import answers, intake
-from twinstile.screening.bodies import CheckAnswer, CheckBody, CheckFact, FactStatus
+from twinstile.screening.bodies import (
+    CheckAnswer,
+    CheckBody,
+    CheckFact,
+    Counter,
+    FactStatus,
+    TemperatureBody,
+)
 from twinstile.screening.outage import decided, papers, tallies
-from twinstile.screening.outage.papers import Form
+from twinstile.screening.outage.papers import Again, Form
 from twinstile.screening.outage.tallies import Counted
 from twinstile.screening.types import Verdict
 
@@ -82,6 +89,17 @@ FormNo = Annotated[
 ]
 
 
+class AgainBody(Body):
+    """The second reading on a form: a check of its own, right after the first."""
+
+    check_id: UUID = Field(
+        description="minted by the desk (UUIDv7)",
+        examples=["019ac3d2-7f10-7c3e-9d53-2b8a51f0c9e5"],
+    )
+    counter: Counter = Field(examples=[18])
+    temperature: TemperatureBody
+
+
 class PaperBody(CheckBody):
     """What a form says. `observed_at` is the moment written on it."""
 
@@ -91,6 +109,9 @@ class PaperBody(CheckBody):
     )
     lane_id: Slug | None = Field(
         default=None, description="the lane written on it; needed", examples=["north-1"]
+    )
+    again: AgainBody | None = Field(
+        default=None, description="the second reading, if there is one", examples=[None]
     )
 
 
@@ -129,7 +150,7 @@ class PaperFormList(Answer):
 class KeyedAnswer(Answer):
     form_no: str
     second_look: bool = Field(description="a second person has to compare form and check")
-    check: CheckAnswer
+    check: CheckAnswer = Field(description="of the second reading, if there is one")
 
 
 @router.put(
@@ -161,7 +182,11 @@ async def put_paper_form(
         raise OtherHub
     receiver = await intake.receiver(home, who, clock.now())
     said = {name: getattr(body, name) for name in CheckFact.model_fields}
-    form = Form(form_no, body.check_id, body.counter, CheckFact.model_construct(**said))
+    again = body.again and Again(
+        body.again.check_id, body.again.counter, body.again.temperature
+    )
+    fact = CheckFact.model_construct(**said)
+    form = Form(form_no, body.check_id, body.counter, fact, again)
     done, fever = await papers.key(tx, receiver, policies, form)
     if done.status is FactStatus.DUPLICATE:
         response.status_code = 200

@@ -25,7 +25,7 @@ from twinstile.policy import versions
 from twinstile.policy.types import Parameters
 from twinstile.policy.versions import Policies
 from twinstile.screening import checks, intake, readings
-from twinstile.screening.bodies import CheckFact
+from twinstile.screening.bodies import CheckFact, TemperatureBody
 from twinstile.screening.flow import alerts
 from twinstile.screening.flow.alerts import Raised
 from twinstile.screening.intake import Receiver
@@ -36,6 +36,16 @@ from twinstile.screening.types import AlertKind
 
 SOURCE = "PAPER"
 MOST = 500
+_A_MOMENT = timedelta(seconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """The second reading that stands on a form: a check of its own, right after the first."""
+
+    check_id: UUID
+    counter: int
+    temperature: TemperatureBody
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +56,27 @@ class Form:
     check_id: UUID
     counter: int
     fact: CheckFact
+    again: Again | None = None
+
+    def facts(self, at: datetime) -> list[tuple[UUID, int, CheckFact]]:
+        """The checks of it. What was decided on paper was decided after the last reading."""
+        first = self.fact.model_copy(update={"offline": True})
+        if self.again is None:
+            return [(self.check_id, self.counter, first)]
+        moment = min(first.observed_at + _A_MOMENT, at)
+        second = CheckFact.model_construct(
+            observed_at=moment,
+            offline=True,
+            decided=first.decided,
+            lane_id=first.lane_id,
+            identity=first.identity,
+            temperature=self.again.temperature,
+        )
+        first = first.model_copy(update={"decided": None})
+        return [
+            (self.check_id, self.counter, first),
+            (self.again.check_id, self.again.counter, second),
+        ]
 
 
 async def window(tx: Reading, hub_id: str, policies: Policies, at: datetime) -> Parameters:
@@ -59,8 +90,9 @@ async def key(
 ) -> tuple[Recorded, bool]:
     """Record what a form says, by the policy of its moment; whether it tells of a fever.
 
-    The same form with the same check is taken once. Raises `AlreadyExists` for a form that was
-    keyed as another check, `IdReused`, `TooLate`, `InvalidInput` for a moment to come.
+    What is told of is the last check. The same form with the same check is taken once. Raises
+    `AlreadyExists` for a form that was keyed as another check, `IdReused`, `TooLate`,
+    `InvalidInput` for a moment to come.
     """
     who, at = receiver.who, receiver.at
     if who.operator_id is None:
@@ -72,7 +104,8 @@ async def key(
         raise TooLate
     if form.fact.lane_id is None:
         raise InvalidInput(errors=[FieldFault("/lane_id", "missing")])
-    fever = is_fever(form.fact, figures)
+    facts = form.facts(at)
+    fever = any(is_fever(fact, figures) for _, _, fact in facts)
     entered = await tx.sql.execute(
         upsert(PaperForm)
         .values(
@@ -95,14 +128,14 @@ async def key(
         )
         if known.scalar_one_or_none() != form.check_id:
             raise AlreadyExists("This form, or this check, was keyed before.")
-    fact = form.fact.model_copy(update={"offline": True})
-    check = intake.check(fact, form.check_id, form.counter, at, receiver)
-    noted = {**check.evidence, "source": SOURCE, "form_no": form.form_no}
+    said = {"source": SOURCE, "form_no": form.form_no}
+    made = [intake.check(fact, id_, counter, at, receiver) for id_, counter, fact in facts]
+    noted = [replace(check, evidence={**check.evidence, **said}) for check in made]
     stand = checks.Stand(who.hub_id, receiver.keys, policies, receiver.zone, at)
-    (done,) = await checks.record(tx, stand, [replace(check, evidence=noted)], counting=True)
-    if done.reused:
-        raise IdReused
-    return done, fever
+    done = await checks.record(tx, stand, noted, counting=True)
+    if any(one.reused for one in done) or len({one.status for one in done}) > 1:
+        raise IdReused  # keyed before, with another second reading or without one
+    return done[-1], fever
 
 
 def is_fever(fact: CheckFact, figures: Parameters) -> bool:
