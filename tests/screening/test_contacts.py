@@ -121,6 +121,17 @@ async def test_who_passed_the_same_gate_within_a_minute_is_found(hub: Hub) -> No
     assert listed["completeness"]["patient"] == 0
 
 
+async def test_somebody_nobody_knows_beside_the_patient_leaves_the_list_incomplete(
+    hub: Hub,
+) -> None:
+    for body in (people.check(), people.check(2, identity=None)):
+        answer = await hub.client().put(f"/v1/checks/{people.new_id()}", json=body)
+        assert answer.status_code == 201, answer.text
+    listed = await tracing.trace(hub, await fever.case_of(hub))
+    assert len(listed["contacts"]) == 1
+    assert listed["completeness"]["gate"] == 50
+
+
 async def test_a_party_registered_at_the_gate_is_close(hub: Hub) -> None:
     party = str(people.new_id())
     companion, patient = people.resident_number(), people.resident_number()

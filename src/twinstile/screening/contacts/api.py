@@ -68,7 +68,9 @@ class KnownAnswer(Answer):
     places: int | None = Field(description="seats of the others")
     legs: int | None = Field(description="others of whom it is known on which legs they were")
     crew: int | None = Field(description="runs with their crew on the list")
-    gate: int | None = Field(description="lane and minute of the patient")
+    gate: int | None = Field(
+        description="those beside whom somebody knows; 0: lane and minute are not known"
+    )
     named: int | None = Field(description="contacts whose identity is held for the case")
     score: int = Field(description="the mean of these")
 

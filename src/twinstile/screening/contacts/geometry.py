@@ -242,7 +242,7 @@ class Known:
     crew: int | None
     """Runs whose crew is on the list."""
     gate: int | None
-    """Whether the patient's lane and minute are known."""
+    """Those beside the patient whom somebody knows; 0: lane and minute are not known."""
     named: int | None
     """Contacts whose identity could be kept for the case."""
 
@@ -267,6 +267,13 @@ class Known:
 def share(part: int, whole: int) -> int | None:
     """A part in per cent; None of nothing."""
     return round(100 * part / whole) if whole else None
+
+
+def known_beside(people: int, strangers: int | None) -> int:
+    """Points of 100 for a gate with so many people known and not; None: which is not known."""
+    if strangers is None:
+        return 0
+    return round(100 * people / (people + strangers)) if strangers else 100
 
 
 def known_of(patient: Aboard, others: Sequence[Aboard]) -> tuple[int, int, int]:

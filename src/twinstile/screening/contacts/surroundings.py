@@ -162,23 +162,29 @@ ORDER BY observed_at LIMIT 20
 """
 # by the id, which tells the device's time: what came late was observed in time
 _BESIDE = """
-SELECT DISTINCT c.person_id FROM "check" c
+SELECT DISTINCT c.person_id, CASE WHEN c.person_id IS NULL THEN c.screening_id END
+FROM "check" c
 WHERE c.hub_id = $1 AND c.id >= $2 AND c.id < $3 AND c.lane_id = $4
   AND c.observed_at BETWEEN $5::timestamptz - $6::interval AND $5::timestamptz + $6::interval
-  AND c.person_id IS NOT NULL AND c.person_id <> ALL($7::uuid[])
+  AND CASE WHEN c.person_id IS NULL THEN c.screening_id <> ALL($8::uuid[])
+      ELSE c.person_id <> ALL($7::uuid[]) END
 LIMIT 500
 """
 
 
 async def beside(
     tx: Reading, hub_id: str, whose: Patient, within: timedelta
-) -> tuple[bool, set[UUID]]:
-    """Whether the patient's gate and minute are known, and who was at it then."""
+) -> tuple[int | None, set[UUID]]:
+    """Who was at the patient's gates in their minutes, and how many whom nobody knows.
+
+    None for these: at which gate the patient was, and when, is not known.
+    """
     seen = await tx.raw.fetch(_MINUTES, hub_id, whose.screenings)
-    found = set[UUID]()
+    people, strangers = set[UUID](), set[UUID]()
     for lane_id, at in seen:
         span = within + CLOCK_SLACK
         ids = (first_id(at - span), first_id(at + span))
-        rows = await tx.raw.fetch(_BESIDE, hub_id, *ids, lane_id, at, within, whose.people)
-        found |= {row[0] for row in rows}
-    return bool(seen), found
+        where = (lane_id, at, within, whose.people, whose.screenings)
+        for person_id, screening_id in await tx.raw.fetch(_BESIDE, hub_id, *ids, *where):
+            (strangers if person_id is None else people).add(person_id or screening_id)
+    return len(strangers) if seen else None, people

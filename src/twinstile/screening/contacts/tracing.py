@@ -161,19 +161,20 @@ def _all(rules: ContactRules, zone: Zone, people: Sequence[UUID]) -> list[Found]
 
 async def _at_gates(
     tx: Reading, hub_id: str, whose: Patient, rules: ContactRules
-) -> tuple[list[Found], bool]:
+) -> tuple[list[Found], int | None]:
     found: list[Found] = []
-    known = False
+    known: list[int] = []
     for rule in rules.rules:
         if rule.zone is Zone.GATE:
             within = timedelta(minutes=rule.reach)
-            known, people = await surroundings.beside(tx, hub_id, whose, within)
+            strangers, people = await surroundings.beside(tx, hub_id, whose, within)
+            known.append(geometry.known_beside(len(people), strangers))
             reason = Reason(rule.rule_id, rule.contact_class, rule.weight)
             found += [Found(person_id, (reason,)) for person_id in people]
-    return found, known
+    return found, min(known, default=None)
 
 
-def _known(runs: Sequence[OnRun], gate: bool) -> Known:  # noqa: FBT001
+def _known(runs: Sequence[OnRun], gate: int | None) -> Known:
     """How much was known; who is named is not known yet."""
     patient, placed, legs, crew, others = 0, 0, 0, 0, 0
     for run in runs:
@@ -186,7 +187,7 @@ def _known(runs: Sequence[OnRun], gate: bool) -> Known:  # noqa: FBT001
         places=geometry.share(placed, others),
         legs=geometry.share(legs, others),
         crew=geometry.share(crew, len(runs)),
-        gate=100 if gate else 0,
+        gate=gate,
         named=None,
     )
 
