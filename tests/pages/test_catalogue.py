@@ -12,6 +12,7 @@ from playwright.async_api import Page
 from twinstile.credentials.types import CredentialStatus
 from twinstile.pages import catalogue
 from twinstile.platform import handlers
+from twinstile.screening.claim_words import SampleKind
 from twinstile.screening.types import Verdict
 
 PAGES = Path(catalogue.__file__).parent
@@ -88,7 +89,7 @@ def test_what_the_tablet_says_is_there_and_nothing_else() -> None:
     said = re.findall(r"""\bsay\("([A-Za-z.-]+)"|data-(?:say|name)="([^"]+)\"""", gate)
     assert {one or other for one, other in said} <= keys | {"language"}
     unsaid = {key for key in keys if f'"{key}"' not in gate and not key.endswith(".action")}
-    assert unsaid <= set(CredentialStatus) | set(Verdict)
+    assert unsaid <= {*CredentialStatus, *Verdict, *SampleKind}
 
 
 def test_every_word_for_a_fault_is_there() -> None:

@@ -1,5 +1,6 @@
 """The gate tablet in a real browser: from a scan to a verdict and to the service."""
 
+import time
 from collections.abc import AsyncGenerator
 
 import glass
@@ -37,12 +38,19 @@ async def disagreements(hub: Hub) -> list[Json]:
     return found
 
 
-async def test_ten_people_are_screened_by_keyboard(tablet: Glass, hub: Hub) -> None:
+async def test_ten_people_are_screened_by_keyboard_within_two_minutes(
+    tablet: Glass, hub: Hub
+) -> None:
+    """Cards as a reader types them, what a person types as one does: eight keys a second."""
+    began = time.monotonic()
     for _ in range(10):
-        await tablet.scan(people.resident_number(), "36.5")
+        await tablet.scan(people.resident_number())
+        await tablet.page.keyboard.type("36.5", delay=120)
+        await tablet.page.keyboard.press("Enter")
         await tablet.shows("UNKNOWN", "Ask for the health credential")
         await tablet.page.keyboard.press("F2")
         await tablet.shows("PASS", "放行")
+    assert time.monotonic() - began < 120
     await tablet.waits(0)
     found = await glass.screenings(hub)
     assert [one["state"] for one in found] == ["CLEARED"] * 10

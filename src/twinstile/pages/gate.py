@@ -18,9 +18,10 @@ from fastapi.responses import Response
 from twinstile.arrivals.types import ALERTS
 from twinstile.pages import assets, catalogue
 from twinstile.platform.web import Home
+from twinstile.policy import areas
 from twinstile.policy.areas import Level, Relation
 from twinstile.screening import claims, intake, machine, parties, rules
-from twinstile.screening.claim_words import Tristate
+from twinstile.screening.claim_words import SampleKind, SampleResult, Tristate
 from twinstile.screening.types import Outcome, Reason, ScreeningEvent, ScreeningState, Verdict
 from twinstile.screening.words import BEYOND_POLICY, Language, Phrase
 
@@ -72,6 +73,10 @@ def tables() -> Mapping[str, object]:
         "LEVELS": list(Level),
         "RELATIONS": list(Relation),
         "TRISTATES": list(Tristate),
+        "SAMPLE_KINDS": list(SampleKind),
+        "SAMPLE_RESULTS": list(SampleResult),
+        "AREA_PATTERN": areas.PATTERN,
+        "HOME_COUNTRY": areas.HOME_COUNTRY,
         "NEVER": claims.NEVER,
         "TEXTS": {code: _said(phrase) for code, phrase in BEYOND_POLICY.items()},
     }

@@ -23,6 +23,7 @@
 import { TERMINAL, VERDICTS } from "./tables.js";
 import { NOTHING, decide, joined } from "./decide.js";
 import { recognised, tenths } from "./scan.js";
+import * as typed from "./typed.js";
 
 /**
  * @typedef {{company: import("./party.js").Company | undefined, declared: import("./claims.js").Claims}} Beside
@@ -94,7 +95,8 @@ export function bring(person, more) {
   const ended = person.recorded && !person.open && TERMINAL.includes(person.state);
   const base = ended ? { ...person, state: START, evidence: NOTHING, brought: person.last, told: null } : person;
   const told = base.told?.verdict === "UNKNOWN" ? null : base.told; // something was missing, and comes now
-  return { ...base, brought: { ...base.brought, ...more }, open: true, told };
+  const claims = more.claims && { claims: { ...base.brought.claims, ...more.claims } };
+  return { ...base, brought: { ...base.brought, ...more, ...claims }, open: true, told };
 }
 
 /**
@@ -168,6 +170,7 @@ export function check(person, where) {
     }),
     ...(brought.illness && { illness: true }),
     ...(brought.emergency && { emergency: brought.emergency }),
+    ...typed.body(claims),
     ...(claims.category && { category: claims.category }),
     ...(claims.declared && {
       declaration: {

@@ -72,7 +72,9 @@ export function showPerson(person) {
   at("seen-temperature").textContent = seen.temperature
     ? `${seen.temperature.value} °${seen.temperature.unit} · ${say(seen.temperature.method)}`
     : "–";
-  at("seen-credential").textContent = seen.credential ? say(seen.credential) : "–";
+  const { tests = [], stays = [], starred } = seen.claims ?? {};
+  const shown = [...(seen.credential ? [say(seen.credential)] : []), ...tests.map(([kind, result]) => `${say(kind)} ${say(result)}`)];
+  at("seen-credential").textContent = [...shown, ...stays.map(([code]) => code), ...(starred ? ["＊"] : [])].join(" · ") || "–";
   const standing = STANDINGS[person.standing ?? ""] ?? "pass-shown";
   at("seen-pass").textContent = seen.pass ? say(standing) : "–";
   at("seen-run").textContent = person.run ? [person.run.service_no, ...on(person.run.listed)].join(" · ") : "–";
