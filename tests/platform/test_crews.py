@@ -1,5 +1,7 @@
 """A lane that is taken over from somebody on another device."""
 
+import asyncio
+
 import people
 from hubs import DEVICE, Hub, open_hub
 from people import Json
@@ -33,6 +35,18 @@ async def test_who_takes_a_lane_over_is_told_to_who_worked_it_and_ends_no_shift(
     assert (await hub.client().get("/v1/me")).json()["shift_id"] == str(first.shift_id)
     unmanned = await hub.client(DEVICE).get("/v1/lanes/north-1/state")
     assert (unmanned.json()["crew"], unmanned.json()["taken_over"]) == ([], None)
+
+
+async def test_a_lane_taken_over_twice_at_the_same_moment_is_taken_over_once(hub: Hub) -> None:
+    next_one = await hub.another(Role.SCREENER, "north-1")
+    client, body = (
+        hub.service.client(next_one.token),
+        {"shift_id": str(hub.duties[Role.SCREENER].shift_id)},
+    )
+    for _ in range(3):
+        path = f"/v1/lanes/north-1/take-overs/{people.new_id()}"
+        answers = await asyncio.gather(*(client.put(path, json=body) for _ in range(5)))
+        assert [answer.status_code for answer in answers] == [204] * 5
 
 
 async def test_a_lane_is_taken_over_by_who_stands_there_from_who_works_there(hub: Hub) -> None:

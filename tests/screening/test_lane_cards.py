@@ -1,5 +1,6 @@
 """Cards that lead from a lane to the desk, through HTTP."""
 
+import asyncio
 from uuid import UUID
 
 import people
@@ -45,6 +46,28 @@ async def test_the_last_who_was_given_a_card_is_found_and_only_here(hub: Hub) ->
     other = await open_hub(hub.house, hub.service)
     elsewhere = await other.client(Role.ASSISTANT).get(f"/v1/lane-cards/{CARD}")
     assert elsewhere.status_code == 404
+
+
+async def test_a_card_handed_over_twice_at_the_same_moment_is_given_once(hub: Hub) -> None:
+    check_id, _ = await checked(hub, 1)
+    body = {"card": CARD, "to": "NURSE", "given_at": people.now(), "check_id": check_id}
+    for counter in range(2, 5):
+        given_id = people.new_id()
+        told = await asyncio.gather(*(give(hub, given_id, counter, **body) for _ in range(4)))
+        assert sorted(str(one["status"]) for one in told) == ["duplicate"] * 3 + ["stored"]
+
+
+async def test_who_was_sent_to_the_desk_by_a_tablet_without_a_shift_is_known_there(
+    hub: Hub,
+) -> None:
+    check_id = str(people.new_id())
+    check = people.check(1, celsius=None)
+    told = (await hub.client().put(f"/v1/checks/{check_id}", json=check)).json()
+    assert told["state"] in {"PRESENTED", "VERIFYING"}
+    body = {"card": CARD, "to": "DESK", "given_at": people.now(), "check_id": check_id}
+    assert (await give(hub, people.new_id(), 2, **body))["status"] == "stored"
+    found = (await hub.client(Role.ASSISTANT).get(f"/v1/lane-cards/{CARD}")).json()
+    assert (found["screening_id"], found["state"]) == (told["screening_id"], told["state"])
 
 
 async def test_a_card_for_a_check_nobody_made_is_kept_aside(hub: Hub) -> None:

@@ -70,16 +70,18 @@ async def take_over(
     if who.lane_id != lane_id:
         raise Conflict("This device stands at another lane.")
     earlier = await events.find(tx, who.hub_id, take_over_id)
-    if earlier is not None:
-        if (earlier.kind, earlier.subject_id) != (TAKEN_OVER, shift_id):
-            raise IdReused
-        return
-    crew = await others(tx, who, lane_id, at)
-    if shift_id not in {member["shift_id"] for member in crew}:
-        raise NotFound("Nobody works that shift at this lane.")
-    body: dict[str, object] = {"lane_id": lane_id, "shift_id": str(who.shift_id)}
-    hand = (who.device_id, who.operator_id, take_over_id)
-    await events.append(tx, [Happening(who.hub_id, TAKEN_OVER, shift_id, at, body, *hand)])
+    if earlier is None:
+        crew = await others(tx, who, lane_id, at)
+        if shift_id not in {member["shift_id"] for member in crew}:
+            raise NotFound("Nobody works that shift at this lane.")
+        body: dict[str, object] = {"lane_id": lane_id, "shift_id": str(who.shift_id)}
+        hand = (who.device_id, who.operator_id, take_over_id)
+        happening = Happening(who.hub_id, TAKEN_OVER, shift_id, at, body, *hand)
+        if await events.append_once(tx, happening):
+            return
+        earlier = await events.find(tx, who.hub_id, take_over_id)  # sent at this very moment
+    if earlier is None or (earlier.kind, earlier.subject_id) != (TAKEN_OVER, shift_id):
+        raise IdReused
 
 
 async def taken_over(tx: Reading, who: Principal) -> Mapping[str, object] | None:

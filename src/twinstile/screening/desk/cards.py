@@ -18,6 +18,7 @@ from twinstile.platform import events
 from twinstile.platform.db import Reading, Transaction
 from twinstile.platform.errors import (
     FieldFault,
+    Forbidden,
     IdReused,
     InvalidInput,
     NotFound,
@@ -72,8 +73,9 @@ class Given:
 async def give(tx: Transaction, desk: Desk, given: Given) -> bool:
     """Record that a card was given; false when it was recorded already.
 
-    Who is sent to the desk waits there for help: nobody abandons them by the clock of the lane.
-    Raises `InvalidInput` for an unknown check, `IdReused` for other content.
+    Who is sent to the desk waits there for help, if whoever sends them may say so: nobody
+    abandons them by the clock of the lane. Raises `InvalidInput` for an unknown check,
+    `IdReused` for other content.
     """
     who = desk.who
     subject = uuid5(_CARDS, given.card)
@@ -83,29 +85,38 @@ async def give(tx: Transaction, desk: Desk, given: Given) -> bool:
         "given_at": given.given_at.isoformat(),
     }
     earlier = await events.find(tx, who.hub_id, given.given_id)
-    if earlier is not None:
-        same = earlier.kind == GIVEN and earlier.subject_id == subject
-        if not same or told != {name: earlier.body.get(name) for name in told}:
-            raise IdReused
-        return False
+    if earlier is None:
+        screening_id, state = await _passage_of(tx, who.hub_id, given.check_id)
+        body = told | {"screening_id": str(screening_id)}
+        hand = (who.device_id, who.operator_id, given.given_id)
+        happening = Happening(who.hub_id, GIVEN, subject, desk.at, body, *hand)
+        if await events.append_once(tx, happening):
+            if given.to is Place.DESK and state in _LANE:
+                await _help(tx, desk, given, screening_id)
+            return True
+        earlier = await events.find(tx, who.hub_id, given.given_id)  # sent at this very moment
+    if earlier is None or (earlier.kind, earlier.subject_id) != (GIVEN, subject):
+        raise IdReused
+    if told != {name: earlier.body.get(name) for name in told}:
+        raise IdReused
+    return False
+
+
+async def _passage_of(tx: Reading, hub_id: str, check_id: UUID) -> tuple[UUID, ScreeningState]:
+    """The passage of a check, and its state. Raises `InvalidInput` for an unknown one."""
     found = await tx.sql.execute(
         select(Check.screening_id, Screening.state)
         .join(
             Screening,
             (Screening.hub_id == Check.hub_id) & (Screening.screening_id == Check.screening_id),
         )
-        .where(Check.hub_id == who.hub_id, Check.id == given.check_id)
+        .where(Check.hub_id == hub_id, Check.id == check_id)
     )
     row = found.one_or_none()
     if row is None:
         raise InvalidInput(errors=[FieldFault("/check_id", "unknown-value")])
     screening_id, state = row
-    body = told | {"screening_id": str(screening_id)}
-    hand = (who.device_id, who.operator_id, given.given_id)
-    await events.append(tx, [Happening(who.hub_id, GIVEN, subject, desk.at, body, *hand)])
-    if given.to is Place.DESK and state in _LANE:
-        await _help(tx, desk, given, screening_id)
-    return True
+    return screening_id, ScreeningState(state)
 
 
 async def _help(tx: Transaction, desk: Desk, given: Given, screening_id: UUID) -> None:
@@ -114,8 +125,8 @@ async def _help(tx: Transaction, desk: Desk, given: Given, screening_id: UUID) -
     try:
         async with tx.sql.begin_nested():
             await transitions.take(tx, desk, step)
-    except TransitionRefused:
-        return  # the passage has gone on since
+    except (Forbidden, TransitionRefused):
+        return  # nobody was on shift, or the passage has gone on since
 
 
 _PASSAGE = (
