@@ -161,7 +161,7 @@ async function refresh() {
       me.shift_id = null;
     }
     const over = tablet.me?.shift_id && !me.shift_id;
-    if (over) await lane.leave();
+    if (over) await away();
     tablet.me = me;
     await tablet.kept?.keep("me", me);
     if (over) tablet.sender?.nudge();
@@ -178,6 +178,7 @@ async function refresh() {
     tablet.up = true;
   } catch (error) {
     if (error instanceof Refused) refused(error);
+    else if (error instanceof Error && error.name === "QuotaExceededError") view.notice(words.say("unkept"), true);
     else tablet.up = false;
   }
   showLine();
@@ -223,12 +224,17 @@ function labelled() {
   ages();
 }
 
+/** Nobody stands here any more, and nothing of anybody is half typed. */
+async function away() {
+  at("manual").reset();
+  await lane.leave();
+}
+
 /** End the shift on this tablet; what waits is handed over all the same. */
 async function endShift() {
   eye.close();
   at("more-dialog").close();
-  at("manual").reset();
-  await lane.leave();
+  await away();
   if (!tablet.me?.claimed) localStorage.setItem(ENDED, tablet.me?.shift_id ?? "");
   await entry.signOut();
   runs.forget();
