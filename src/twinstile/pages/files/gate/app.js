@@ -378,7 +378,7 @@ async function start() {
   labelled();
   if (!window.isSecureContext || !navigator.serviceWorker) return view.notice(words.say("insecure"), true);
   if (!(await entry.alone())) return at("elsewhere").showModal();
-  await entry.worker(() => lane.rest());
+  await entry.worker(lane);
   camera.detector().then((detect) => {
     tablet.detect = detect;
     at("open-eye").hidden = !detect;

@@ -5,6 +5,9 @@ import { say } from "./words.js";
 import { signedIn } from "./turnover.js";
 import { at } from "./view.js";
 
+/** Between two looks whether the lane is at rest. */
+const LOOK_MS = 200;
+
 /** @type {ServiceWorkerRegistration | null} */
 let registration = null;
 
@@ -18,8 +21,8 @@ export function alone() {
   });
 }
 
-/** Keep the page's files on the tablet; those of a new version are loaded once the lane is at rest. @param {() => Promise<void>} rest */
-export async function worker(rest) {
+/** Keep the page's files on the tablet; those of a new version are loaded once the lane is at rest. @param {import("./lane.js").Lane} lane */
+export async function worker(lane) {
   registration = await navigator.serviceWorker.register("/gate/sw.js").catch(() => null);
   await navigator.storage?.persist?.();
   let reloaded = false;
@@ -27,7 +30,8 @@ export async function worker(rest) {
   navigator.serviceWorker.addEventListener("controllerchange", async () => {
     if (!controlled || reloaded) return;
     reloaded = true;
-    await rest();
+    while (!lane.idle) await new Promise((done) => void setTimeout(done, LOOK_MS));
+    await lane.records.settled;
     location.reload();
   });
 }

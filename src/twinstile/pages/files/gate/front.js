@@ -206,3 +206,14 @@ export const asking = (person, where) => ({ ...where, ...shown(person) });
 
 /** The more cautious of two verdicts. @param {string} one @param {string} other */
 export const worse = (one, other) => (VERDICTS.indexOf(other) > VERDICTS.indexOf(one) ? other : one);
+
+/** What the service said of a person, if that is more cautious than what is decided here. @param {Person} person */
+export function more({ told, decision }) {
+  return told && decision && worse(decision.verdict, told.verdict) !== decision.verdict ? told : null;
+}
+
+/** A temperature by the thermometer it was taken with. @param {Person} person @param {{value: number, unit: "C" | "F"}} scanned @param {{first: string, second: string}} settings @returns {Temperature} */
+export function measured({ evidence, brought, state }, { value, unit }, { first, second }) {
+  const before = evidence.readings.length > 0 || Boolean(brought.temperature);
+  return { value, unit, method: before && !state.startsWith("CLEARED") ? second : first };
+}

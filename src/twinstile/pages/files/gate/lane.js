@@ -15,9 +15,6 @@ import { play } from "./tones.js";
 import * as view from "./view.js";
 import { say } from "./words.js";
 
-/** Between two looks whether a lane is at rest. */
-const LOOK_MS = 200;
-
 /**
  * @typedef {{policy: import("./decide.js").Policy, direction: string, days: Intl.DateTimeFormat, lane_id: string,
  *   suspect: (document: import("./scan.js").Document) => Promise<boolean>,
@@ -165,12 +162,6 @@ export class Lane {
     view.notice("");
   }
 
-  /** Until nobody is in the middle of being checked and all that was decided is on the disk. */
-  async rest() {
-    while (!this.idle) await new Promise((done) => void setTimeout(done, LOOK_MS));
-    await this.records.settled;
-  }
-
   /** Take back what was said of this person: a fact says so, and the next one what is right. */
   undo() {
     return this.#work(async () => {
@@ -299,7 +290,7 @@ export class Lane {
       const named = front.named(person, document, method, suspected ? ["ALERT_CHECK"] : [], run);
       this.person = this.gathering.entered(named, this.#moment().day);
     } else if (scanned.what === "temperature") {
-      this.person = front.bring(this.person, { temperature: this.#measured(scanned) });
+      this.person = front.bring(this.person, { temperature: front.measured(this.person, scanned, this.needs.settings()) });
     } else if (scanned.what === "pass") {
       const person = front.bring(this.person, { pass: scanned.code, declared: false });
       this.person = { ...person, key: person.key || scanned.code, standing: null };
@@ -307,13 +298,6 @@ export class Lane {
       this.person = front.bring(this.person, { credential: "PENDING", credentialKind: "HEALTH_CODE" });
       this.#look(scanned.text);
     }
-  }
-
-  /** @param {{value: number, unit: "C" | "F"}} scanned @returns {import("./front.js").Temperature} */
-  #measured({ value, unit }) {
-    const { first, second } = this.needs.settings();
-    const before = this.person.evidence.readings.length > 0 || Boolean(this.person.brought.temperature);
-    return { value, unit, method: before && !this.person.state.startsWith("CLEARED") ? second : first };
   }
 
   /** Find out what a code says, while the lane shows that it is being asked. @param {string} text */
@@ -330,7 +314,7 @@ export class Lane {
   /** A temperature where a document has to come first. @param {{value: number, unit: "C" | "F"}} scanned @param {number} at */
   #loose(scanned, at) {
     const { policy } = /** @type {Knowledge} */ (this.knowledge);
-    const temperature = this.#measured(scanned);
+    const temperature = front.measured(this.person, scanned, this.needs.settings());
     const error = policy.parameters.error_tenths[temperature.method] ?? 0;
     if (tenths(scanned.value, scanned.unit) + error < policy.parameters.threshold_tenths) {
       return view.notice(say("loose", { celsius: scanned.value }), true);
@@ -369,7 +353,7 @@ export class Lane {
     const moment = this.#moment();
     const { person, record } = front.settle(this.person, policy, moment, this.gathering.beside(this.person, policy, moment));
     this.person = person;
-    const verdict = person.decision && (this.#more(person.decision.verdict)?.verdict ?? person.decision.verdict);
+    const verdict = person.decision && (front.more(person)?.verdict ?? person.decision.verdict);
     this.stopped = verdict === "STOP";
     this.#paint();
     view.showPerson(person);
@@ -395,15 +379,9 @@ export class Lane {
     if (this.records.full) return view.showVerdict("UNKNOWN", [say("unkept")], false);
     const { decision } = this.person;
     const texts = this.knowledge ? view.reasons(decision, this.knowledge.policy) : [];
-    const told = decision && this.#more(decision.verdict);
+    const told = front.more(this.person);
     view.showVerdict(told?.verdict ?? decision?.verdict ?? null, [...new Set([...(told?.texts ?? []), ...texts])], this.stopped);
     view.at("discard").hidden = !front.unpaired(this.person);
-  }
-
-  /** What the service said of the person here, if that is more cautious. @param {string} verdict */
-  #more(verdict) {
-    const { told } = this.person;
-    return told && front.worse(verdict, told.verdict) !== verdict ? told : null;
   }
 
   #where() {
