@@ -141,6 +141,10 @@ class Glass:
         await self.scan(number, celsius)
         await self.press("#colours [value=GREEN]")
 
+    async def ask(self) -> None:
+        """Let the page ask the service now, and not only at its next turn."""
+        await self.page.evaluate("dispatchEvent(new Event('online'))")
+
     async def shows(self, verdict: str, *texts: str) -> None:
         panel = self.page.locator("#verdict")
         await expect(panel).to_have_attribute("data-verdict", verdict, timeout=PATIENCE_MS)

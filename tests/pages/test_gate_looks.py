@@ -133,6 +133,7 @@ async def test_what_stands_beside_a_passage_keeps_the_rules_in_every_language(
     run = await runs.announced(hub, "G7349", timedelta(minutes=20))
     await run.land([runs.reachable(people.resident_number())])
     await crossings.surge(hub, run.run_id)
+    await tablet.ask()
     await tablet.page.locator("#surge").wait_for()
     await tablet.press("#run")
     await look(tablet, "arrivals", "#run-title")

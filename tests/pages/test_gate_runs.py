@@ -87,6 +87,7 @@ async def test_the_arrival_is_chosen_by_one_tap_and_given_up_by_another(
     run = tablet.page.locator("#run")
     await expect(run).to_be_disabled()  # nothing is due
     await runs.announced(hub, "G7349", timedelta(minutes=20))
+    await tablet.ask()
     await expect(run).to_be_enabled(timeout=glass.PATIENCE_MS)
     await run.click()
     await tablet.page.keyboard.press("Enter")  # the first is the nearest

@@ -8,6 +8,7 @@ the true matches over. A run has a key of its own, so that a tablet that left it
 no other train.
 """
 
+import asyncio
 import hmac
 import math
 from collections.abc import Collection, Sequence
@@ -91,6 +92,8 @@ class Tagger:
 
     def __init__(self) -> None:
         self._known: dict[tuple[str, str], tuple[date, dict[UUID, int | None]]] = {}
+        self._turn = asyncio.Lock()
+        """When tablets of many lanes ask at once, the first opens the vault for all of them."""
 
     async def tags(
         self, tx: Reading, keys: KeyFiles, hub_id: str, today: date, at: datetime
@@ -131,7 +134,8 @@ class Tagger:
         people = everybody[:MOST]
         day = await keys.obtain(vault.day_key(today))
         key = keyed_digest(day, purpose, hub_id.encode())
-        known = await self._digests(tx, keys, (hub_id, purpose), today, key, people)
+        async with self._turn:
+            known = await self._digests(tx, keys, (hub_id, purpose), today, key, people)
         found = [whole for whole in known if whole is not None]
         bits = bits_for(len(found))
         return Tags(
