@@ -1,6 +1,7 @@
 """What a disposition needs by its code, what receivers say, and how ill patients are found."""
 
 import asyncio
+from datetime import timedelta
 from uuid import UUID, uuid4
 
 import clocked
@@ -12,8 +13,10 @@ import pytest
 from httpx2 import Response
 from hubs import Hub
 
+from twinstile.cases import waits
 from twinstile.cases.terms import TERMS
 from twinstile.cases.types import Disposition, Severity
+from twinstile.platform import clock
 from twinstile.platform.roles import Role
 
 NEEDS = [(code, name) for code, terms in TERMS.items() for name in sorted(terms.needs)]
@@ -151,6 +154,19 @@ async def test_a_receiver_that_declines_is_told_of_until_another_is_asked(hub: H
     assert (await fever.read(hub, case_id))["waits"] == []
     late = await said(hub, case_id, sent)
     assert (late.status_code, late.json()["type"]) == (409, "/problems/transition-refused")
+
+
+async def test_two_workers_at_once_say_once_of_each_that_it_is_late(hub: Hub) -> None:
+    for _ in range(3):
+        case_id = await fever.case_of(hub)
+        sent = (await fever.dispose(hub, case_id)).json()["disposition_id"]
+        await said(hub, case_id, sent, reply="DECLINED", reason="no beds")
+
+    async def ring() -> int:
+        async with hub.house.database.transaction() as tx:
+            return await waits.ring(tx, hub.hub_id, clock.now() + timedelta(hours=1), 200)
+
+    assert sum(await asyncio.gather(*(ring() for _ in range(4)))) == 3
 
 
 async def test_a_receiver_may_agree_after_all(hub: Hub) -> None:

@@ -143,18 +143,11 @@ async def _receiver(
     )
     if leaving.receiver or name:
         return leaving.receiver or name or "", leaving.facility_id
-    found = await tx.sql.execute(
-        select(DispositionRecord.receiver, DispositionRecord.particulars)
-        .where(
-            DispositionRecord.hub_id == case.hub_id, DispositionRecord.case_id == case.case_id
-        )
-        .order_by(DispositionRecord.recorded_at.desc(), DispositionRecord.disposition_id.desc())
-        .limit(1)
-    )
-    receiver, brought = found.one_or_none() or (None, {})
+    sent = await kept.of_case(tx, DispositionRecord, case.hub_id, case.case_id, 1)
+    receiver: str | None = sent[0]["receiver"] if sent else None
     if receiver is None:
         raise InvalidInput(errors=[FieldFault("/receiver", "missing")])
-    meant = DispositionParticulars.model_validate(brought).facility_id
+    meant = DispositionParticulars.model_validate(sent[0]["particulars"]).facility_id
     if meant != case.facility_id:  # it was on the way to another one, and its place given away
         await places.require_place(
             tx, case, meant, "/receiver", beyond_capacity=leaving.beyond_capacity
