@@ -29,7 +29,17 @@ from twinstile.credentials.trusting import lists
 from twinstile.export import api as export
 from twinstile.export import identified, traced
 from twinstile.pages import desk as desk_page
-from twinstile.pages import docs, door, gate, health, keying, landing, outside, traveller
+from twinstile.pages import (
+    disputes,
+    docs,
+    door,
+    gate,
+    health,
+    keying,
+    landing,
+    outside,
+    traveller,
+)
 from twinstile.platform import (
     access_api,
     approvals,
@@ -113,6 +123,7 @@ ROUTERS = (
     traveller.router,
     desk_page.router,
     keying.router,
+    disputes.router,
     docs.router,
     gate.router,
     landing.front,

@@ -47,7 +47,9 @@ class Place:
 PLACES: Final = (
     Place("/gate/", "enter.gate", Scope.CHECKS_WRITE),
     Place("/desk", "desk.title", Scope.LOOKUPS_WRITE),
+    Place("/desk/declaration", "declaration.title", Scope.LOOKUPS_WRITE),
     Place("/desk/paper", "paper.title", Scope.CHECKS_WRITE),
+    Place("/desk/appeals", "appeals.title", Scope.APPEALS_WRITE),
 )
 _OWN_PATH: Final = re.compile(r"/[a-z][a-z0-9/-]{0,60}", re.ASCII)
 

@@ -82,7 +82,7 @@ class CorrectionForm(AnswersForm):
     revision: Annotated[int, Field(ge=1, le=100)]
 
 
-def _lines(typed: object) -> object:
+def lines(typed: object) -> object:
     """A form ends its lines with two characters (HTML, form submission); we with one."""
     return typed.replace("\r\n", "\n") if isinstance(typed, str) else typed
 
@@ -90,7 +90,7 @@ def _lines(typed: object) -> object:
 class AppealForm(Body):
     appeal_id: UUID
     about: About
-    text: Annotated[Text, BeforeValidator(_lines)]
+    text: Annotated[Text, BeforeValidator(lines)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,8 @@
  * card reader ends with it), a letter answers a question; both go on to the next stop. The function keys are
  * the buttons. Everything works without this, only with more keys.
  */
-const form = /** @type {HTMLFormElement} */ (document.querySelector("form[data-keys]"));
-const stops = [...form.querySelectorAll("fieldset.ask, [data-stop]")];
+const STOPS = "[data-keys] fieldset.ask, [data-keys] [data-stop]";
+const stops = [...document.querySelectorAll(STOPS)];
 
 /** @param {Element | undefined} stop where to go on; none: the first key that ends it */
 function goTo(stop) {
@@ -41,7 +41,7 @@ document.addEventListener("keydown", (event) => {
     return;
   }
   const target = /** @type {HTMLElement} */ (event.target);
-  const stop = target.closest("[data-keys] fieldset.ask, [data-keys] [data-stop]");
+  const stop = target.closest(STOPS);
   if (stop && event.code.endsWith("Enter") && !event.isComposing) {
     event.preventDefault();
     goOn(stop);
@@ -53,4 +53,4 @@ for (const sent of document.querySelectorAll("form")) {
     for (const button of sent.querySelectorAll("button")) button.setAttribute("aria-disabled", "true");
   });
 }
-if (document.querySelector("section.told")) goTo(form.querySelector("fieldset.ask") ?? undefined);
+if (document.querySelector("section.told")) goTo(stops.find((stop) => stop.matches("fieldset")));

@@ -163,6 +163,17 @@ async def page(
     return list(found.mappings())
 
 
+async def head(tx: Reading, hub_id: str, appeal_id: UUID) -> RowMapping:
+    """An appeal without its words. Raises `NotFound`."""
+    found = await tx.sql.execute(
+        select(*_LISTED).where(Appeal.hub_id == hub_id, Appeal.appeal_id == appeal_id)
+    )
+    row = found.mappings().one_or_none()
+    if row is None:
+        raise NotFound("There is no such appeal.")
+    return row
+
+
 async def overdue(tx: Reading, hub_id: str, now: datetime) -> dict[UUID, dict[str, object]]:
     """Appeals nobody has answered in time, with what is told of each; the oldest first."""
     found = await tx.sql.execute(

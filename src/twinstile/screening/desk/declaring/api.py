@@ -11,7 +11,7 @@ from pydantic import Field
 from twinstile.identity import forms, vault
 from twinstile.identity.forms import DocumentForm
 from twinstile.platform import access, clock, events, paging
-from twinstile.platform.access import Action, Why
+from twinstile.platform.access import Action, Purpose, Why
 from twinstile.platform.auth import Principal, Scope
 from twinstile.platform.crypto import KeyDestroyed
 from twinstile.platform.db import Transaction
@@ -27,7 +27,7 @@ from twinstile.platform.errors import (
 from twinstile.platform.events import Happening
 from twinstile.platform.fields import Answer, Body, LanguageTag
 from twinstile.platform.quotas import Standing as Quota
-from twinstile.platform.web import GatedRoute, Home, Read, Tx, caller
+from twinstile.platform.web import GatedRoute, Home, House, Read, Tx, caller
 from twinstile.policy.api import Compiled
 from twinstile.screening.claim_words import DeclarationSource
 from twinstile.screening.declared import appeals, codes, keeping
@@ -174,8 +174,19 @@ async def find_declaration(
 ) -> FoundAnswer:
     """What somebody declared who shows the QR code or the slip; a look-up of the quota."""
     purpose = access.stated(Action.LOOK_UP, body.purpose, body.reason)
-    asked = Asked(who, purpose, body.reason, clock.now())
-    keys, code = home.keys.of(who.hub_id), codes.read_shown(body.pass_code)
+    response.headers["Cache-Control"] = "no-store"
+    return await found(home, who, purpose, body.reason, body.pass_code)
+
+
+async def found(
+    home: House, who: Principal, purpose: Purpose, reason: str | None, code: str
+) -> FoundAnswer:
+    """The declaration that a pass or the digits of a slip belong to; on the record.
+
+    Raises `LookUpQuota`.
+    """
+    asked = Asked(who, purpose, reason, clock.now())
+    keys, code = home.keys.of(who.hub_id), codes.read_shown(code)
 
     async def find(tx: Transaction, mine: Quota) -> FoundAnswer:
         head, seen = await keeping.find(tx, who.hub_id, code), None
@@ -187,7 +198,6 @@ async def find_declaration(
         noted = await lookups.note(tx, asked, of, shown, len(shown))
         return FoundAnswer(lookup_id=noted, declaration=seen, left=mine.left - 1)
 
-    response.headers["Cache-Control"] = "no-store"
     return await lookups.within_quota(home.database, asked, find)
 
 
