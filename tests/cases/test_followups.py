@@ -262,7 +262,10 @@ async def test_an_own_report_is_no_test_and_nobody_elses_answer(
 
 
 async def test_a_link_takes_so_many_reports_of_a_day_and_each_again(hub: Hub) -> None:
-    token = await report_link(hub, await followed(hub))
+    case_id = await followed(hub)
+    token = await report_link(hub, case_id)
+    contact, *_ = await open_contacts(hub, case_id)
+    assert (await attempt(hub, contact, by="SELF")).status_code == 200  # as staff heard it
     sent = [{"report_id": str(uuid4()), "said_at": people.now()} for _ in range(24)]
     answers = [await report(hub, token, **one) for one in sent]
     assert {a.status_code for a in answers} == {201}

@@ -153,7 +153,7 @@ async def report(
     case = await steps.lock(tx, opened.hub_id, opened.case_id)
     if case.state.terminal:
         raise links.NoSuchLink
-    own = (Attempt.case_id == case.case_id, Attempt.by == By.SELF.value)
+    own = (Attempt.case_id == case.case_id, Attempt.device_id.is_(None))
     await kept.require_few(tx, Attempt, case.hub_id, tried.attempt_id, at, *own)
     task = await _task(
         tx,
