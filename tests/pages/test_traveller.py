@@ -130,10 +130,17 @@ async def test_what_is_missing_is_said_and_what_was_ticked_stays(
 
 async def test_whoever_says_yes_is_received_calmly(browser: Browser, hub: Hub) -> None:
     made = await opened(browser, hub)
-    await declared(made, symptoms="yes")
+    receipt = await declared(made, symptoms="yes")
     told = await made.page.locator(".told").inner_text()
     assert "Nobody is fined" in told
     assert await made.page.locator("[role=alert]").count() == 0
+    await made.go(f"/traveller/report?hub={hub.hub_id}")
+    await typed(made, receipt)
+    await expect(made.page.get_by_text("Nobody is fined")).to_be_visible()
+    await made.tick(symptoms="no", help="yes")
+    await made.page.get_by_role("button", name="Save the correction").click()
+    await expect(made.page.get_by_text("expect you and assist")).to_be_visible()
+    await expect(made.page.get_by_text("Nobody is fined")).to_have_count(0)
 
 
 async def test_the_report_is_read_corrected_and_disputed(browser: Browser, hub: Hub) -> None:

@@ -262,6 +262,8 @@ async def _report(
         "place": held.place,
         "receipt": receipt,
         "report": found,
+        "calm": found.answers.calm,
+        "help": found.answers.help,
         "picture": picture(receipt.pass_code),
         "good_until": by_clock(zone)(found.head.good_until),
         "answered": _ticked(found.answers),
