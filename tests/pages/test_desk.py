@@ -228,6 +228,7 @@ async def test_a_card_of_the_lane_leads_to_the_passage_without_a_number(
     await keys(made, "Enter", "n", "n", "n", "n", "F2")
     await expect(made.page.locator("#number-fault")).to_be_visible()
     await made.go("/desk/cards")
+    await expect(made.page.locator("#print")).to_have_text("Print cards F2")
     printed = list(squares(await made.page.screenshot(full_page=True)))
     assert len({*printed}) > 1
     assert all(re.fullmatch("TWH1[A-Z2-7]{16}", code) for code in printed)

@@ -50,6 +50,8 @@ async def test_the_front_page_leads_to_the_reference_in_two_languages(
 ) -> None:
     await page.goto(service.base_url)
     await expect(page.get_by_role("heading", name="twinstile")).to_be_visible()
+    for name, path in (("For travellers", "/traveller"), ("Service desk", "/desk")):
+        await expect(page.get_by_role("link", name=name)).to_have_attribute("href", path)
     await page.get_by_role("link", name="中文").click()
     await expect(page.get_by_text("两次提醒")).to_be_visible()
     await page.get_by_role("link", name="接口文档").click()

@@ -73,6 +73,7 @@ async def test_a_fever_is_a_case_after_one_tap_and_a_scan(tablet: Glass, hub: Hu
     assert screening["state"] == "HELD"
     assert screening["case_id"]
     await tablet.press("#acknowledge")
+    await expect(tablet.page.locator("#notice")).to_be_empty()
     await tablet.pass_by(people.resident_number())
     await tablet.shows("PASS")
 
@@ -101,6 +102,9 @@ async def test_a_fever_of_nobody_can_be_discarded(tablet: Glass, hub: Hub) -> No
     await tablet.shows("CHECK")
     await tablet.press("#discard")
     await tablet.shows("", "Ready")
+    await tablet.scan("no code of anybody")
+    await tablet.notes("A code without a document")
+    await tablet.press("#discard")
     await tablet.pass_by(people.resident_number())
     await tablet.shows("PASS")
     await tablet.waits(0)
@@ -130,6 +134,7 @@ async def test_undo_writes_a_fact_that_corrects(tablet: Glass, hub: Hub) -> None
     await tablet.notes("Taken back")
     await tablet.press("#colours [value=RED]")
     await tablet.shows("CHECK", "Health credential needs a second look")
+    await expect(tablet.page.locator("#notice")).to_be_empty()
     await tablet.waits(0)
     found = await glass.screenings(hub)
     assert sorted(one["state"] for one in found) == ["CLEARED", "SECONDARY"]

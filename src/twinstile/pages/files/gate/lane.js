@@ -67,6 +67,7 @@ export class Lane {
   say(brought, anew = false) {
     return this.#work(async () => {
       if (anew && this.idle && this.person.decision?.verdict === "PASS") await this.#leave();
+      view.settled(say("undone"));
       this.person = front.bring(this.person, brought);
       this.#settle(performance.now());
     });
@@ -139,6 +140,7 @@ export class Lane {
 
   acknowledge() {
     this.stopped = false;
+    view.settled(say("acknowledge-first"));
     this.#paint();
   }
 
@@ -327,7 +329,8 @@ export class Lane {
 
   #unpaired() {
     play("CHECK");
-    view.notice(say("fever-loose", { celsius: this.person.brought.temperature?.value ?? "" }), true);
+    const celsius = this.person.brought.temperature?.value;
+    view.notice(celsius === undefined ? say("code-loose") : say("fever-loose", { celsius }), true);
   }
 
   /** Let go of the person in front: a check half done is a fact as well, if it is somebody's. */

@@ -160,6 +160,11 @@ export function notice(text, loud = false) {
   at("notice").dataset.loud = String(loud);
 }
 
+/** What that notice asked for was done: it stands no more. @param {string} text */
+export function settled(text) {
+  if (at("notice").textContent === text) notice("");
+}
+
 /** @param {boolean | null} up @param {number} waiting */
 export function showLine(up, waiting) {
   at("line").dataset.up = up === null ? "unknown" : String(up);
