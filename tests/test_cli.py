@@ -108,9 +108,13 @@ def test_the_administrator_is_told_once_and_the_code_lets_one_device_in(folder: 
         assert http.post("/v1/shifts", json=medic, headers=device_token).status_code == 201
         assert again.returncode == 1
         assert "taken" in again.stderr
-        code = json.loads(run(folder, "enrol-code", "--json", **hub).stdout)["enrolment_code"]
+        lane = ("north-1", "--checkpoint", "north", "--kind")
+        assert "one of AUTO, " in run(folder, "lane", *lane, "fast", **hub).stderr
+        assert run(folder, "lane", *lane, "STAFFED", **hub).returncode == 0
+        here = ("--lane", "north-1", "--json")
+        code = json.loads(run(folder, "enrol-code", *here, **hub).stdout)["enrolment_code"]
         second = {"code": code, "name": "second desk"}
-        assert http.post("/v1/devices:enrol", json=second).status_code == 201
+        assert http.post("/v1/devices:enrol", json=second).json()["lane_id"] == "north-1"
         rules = json.loads(run(folder, "policy", "list", "--json", **hub).stdout)
         shown = run(folder, "policy", "show", rules["in_force"], **hub)
         assert json.loads(shown.stdout)["version"] == rules["in_force"]

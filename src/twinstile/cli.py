@@ -134,17 +134,41 @@ def enrol_code(
     typer.echo(f"Enrolment code for one device, until {_clock(expires_at)}:  {code}")
 
 
-def _require_login(login: str) -> None:
+@app.command("lane")
+def enter_lane(
+    lane: str,
+    checkpoint: Annotated[str, typer.Option(help="The checkpoint it belongs to.")],
+    kind: Annotated[str, typer.Option(help="AUTO, STAFFED, ASSISTED …: what it is for.")],
+    data_dir: DataDir = None,
+) -> None:
+    """Enter a lane where a device may stand, or say anew what it is for."""
+    from twinstile import operating
+    from twinstile.platform.devices import LaneKind
+
+    _require_slug(lane, "LANE")
+    _require_slug(checkpoint, "--checkpoint")
+    if kind not in list(LaneKind):
+        raise typer.BadParameter(f"one of {', '.join(LaneKind)}", param_hint="--kind")
+    way, first = operating.at_hub(
+        _settings(data_dir=data_dir),
+        lambda house: operating.enter_lane(house, lane, checkpoint, LaneKind(kind)),
+        _waiting,
+    )
+    _tell_administrator(first)
+    typer.echo(f"{lane}: {kind}, of the checkpoint {checkpoint} ({way})")
+
+
+def _require_slug(text: str, hint: str) -> None:
     """The API takes the same: another login could be entered and never sign in."""
     from pydantic import TypeAdapter, ValidationError
 
     from twinstile.platform.fields import Slug
 
     try:
-        TypeAdapter[str](Slug).validate_python(login)
+        TypeAdapter[str](Slug).validate_python(text)
     except ValidationError:
         raise typer.BadParameter(
-            "at most 32 letters, digits, dots, dashes and underscores", param_hint="LOGIN"
+            "at most 32 letters, digits, dots, dashes and underscores", param_hint=hint
         ) from None
 
 
@@ -160,7 +184,7 @@ def add_operator(
     """Enter a person on duty with a login, roles and a first passcode."""
     from twinstile import opening, operating
 
-    _require_login(login)
+    _require_slug(login, "LOGIN")
     settings = _settings(data_dir=data_dir)
     passcode = (
         typer.prompt("Passcode", hide_input=True, confirmation_prompt=True, err=True)

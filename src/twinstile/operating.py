@@ -20,6 +20,7 @@ from twinstile.pages import install
 from twinstile.platform import clock, devices, observe, shifts
 from twinstile.platform.archive import BackupError
 from twinstile.platform.crypto import KeyUnavailable
+from twinstile.platform.devices import Direction, LaneKind
 from twinstile.platform.embedded import EmbeddedError
 from twinstile.platform.errors import Problem
 from twinstile.platform.roles import Role
@@ -192,6 +193,12 @@ async def enrolment_code(house: House, lane_id: str | None) -> tuple[str, dateti
     """A code for one device, and when it expires. Raises `NotFound` for an unknown lane."""
     async with house.database.transaction() as tx:
         return await devices.mint_code(tx, house.settings.hub_id, lane_id, clock.now())
+
+
+async def enter_lane(house: House, lane_id: str, checkpoint: str, kind: LaneKind) -> Direction:
+    """Enter a lane, or say anew what it is for; which way people go at its checkpoint."""
+    async with house.database.transaction() as tx:
+        return await devices.add_lane(tx, house.settings.hub_id, lane_id, checkpoint, kind)
 
 
 async def add_operator(
