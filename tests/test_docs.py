@@ -191,6 +191,22 @@ def test_the_table_of_scopes_is_that_of_the_code() -> None:
     assert rows("docs/api.md", scopes_header()) == wanted
 
 
+def test_what_needs_no_token_is_listed() -> None:
+    listed = {
+        route
+        for cells in rows("docs/api.md", "| Without a token | Because |")
+        for route in re.findall(r"[A-Z]+ /v1/[\w{}/:-]+", cells)
+    }
+    document = json.loads(read(ROOT / "openapi" / "v1.json"))
+    free = {
+        f"{method.upper()} {path}"
+        for path, ways in document["paths"].items()
+        for method, way in ways.items()
+        if path.startswith("/v1/") and not way.get("security")
+    }
+    assert listed == free
+
+
 def table_roles() -> list[Role]:
     names = scopes_header().strip("| ").split(" | ")[2:]
     assert set(names) == set(Role)
