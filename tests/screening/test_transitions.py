@@ -1,8 +1,10 @@
 """Steps of people on duty, deadlines, and closing a run."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import people
+import steps
 from hubs import Hub
 from steps import take
 
@@ -66,6 +68,36 @@ async def test_a_step_sent_twice_is_taken_once(hub: Hub) -> None:
     assert [first.json()["status"], again.json()["status"]] == ["stored", "duplicate"]
     other = await take(hub, Role.SCREENER, flagged["screening_id"], "consent", step)
     assert other.status_code == 409
+
+
+async def test_an_id_that_two_passages_get_at_once_is_of_one_of_them(hub: Hub) -> None:
+    """Sent by itself or in a backlog, which it does not sink."""
+    flagged = {"credential": {"status": "YELLOW"}}
+    passages = [str((await screened(hub, n, **flagged))["screening_id"]) for n in range(1, 7)]
+    one, medic = people.new_id(), hub.client(Role.MEDIC)
+    body = steps.body("refuse")
+    answers = await asyncio.gather(
+        *(medic.put(f"/v1/screenings/{of}/steps/{one}", json=body) for of in passages[:3])
+    )
+    assert sorted(answer.status_code for answer in answers) == [200, 409, 409]
+    item = {"kind": "transition", "id": str(people.new_id()), "counter": 1}
+    backlogs = await asyncio.gather(
+        *(
+            medic.post(
+                "/v1/facts:batch",
+                json={
+                    "sent_at": people.now(),
+                    "items": [{**item, "body": {**body, "screening_id": of}}],
+                },
+            )
+            for of in passages[3:]
+        )
+    )
+    told = [answer.json()["items"][0]["status"] for answer in backlogs]
+    assert sorted(told) == ["quarantined", "quarantined", "stored"]
+    page = {"from": people.ago(hours=1), "to": people.ago(hours=-1), "state": "REFUSAL"}
+    moved = (await medic.get("/v1/screenings", params=page)).json()["screenings"]
+    assert len(moved) == 2
 
 
 async def test_the_id_of_an_event_of_ours_is_no_id_for_a_step(hub: Hub) -> None:

@@ -298,7 +298,7 @@ async def identify(
         found.operator_id,
         found.event_id,
     )
-    await events.append(tx, [happening])
+    await events.append_own(tx, happening)
     return True
 
 

@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from uuid_utils.compat import uuid7
 
 from twinstile.platform.db import Reading, Transaction
+from twinstile.platform.errors import IdReused
 from twinstile.platform.tables import Event
 
 
@@ -46,6 +47,16 @@ async def append_once(tx: Transaction, happening: Happening) -> bool:
         upsert(Event).values(_row(happening)).on_conflict_do_nothing().returning(Event.event_id)
     )
     return added.one_or_none() is not None
+
+
+async def append_own(tx: Transaction, happening: Happening) -> None:
+    """Append under the sender's id; whose it was before has been looked up.
+
+    Raises `IdReused` if something else got it at this very moment. A fact of a backlog is then
+    kept aside and its neighbours are stored: nothing else may be written of it before.
+    """
+    if not await append_once(tx, happening):
+        raise IdReused
 
 
 def _row(h: Happening) -> dict[str, object]:

@@ -57,6 +57,9 @@ async def take(tx: Transaction, desk: Desk, step: Step) -> tuple[FactStatus, Scr
         tx, who.hub_id, await versions.in_force(tx, who.hub_id, at)
     )
     fuse_id = await _require(tx, desk, policy, step, found, after)
+    told = {"fuse_id": str(fuse_id)} if fuse_id else {}
+    happening = steps.happening(who, step, found.state, after, at, **told)
+    await events.append_own(tx, happening)
     limit = step.particulars.until or found.order_until
     departure = step.particulars.departure
     due_at = due(after, policy, at, departure=departure, order_until=limit)
@@ -65,9 +68,6 @@ async def take(tx: Transaction, desk: Desk, step: Step) -> tuple[FactStatus, Scr
         case_id = await _open_case(tx, desk, found)
         await members.flag(tx, who.hub_id, step.screening_id, at)
     await steps.move(tx, who.hub_id, found, Landing(after, due_at, case_id, limit), at)
-    told = {"fuse_id": str(fuse_id)} if fuse_id else {}
-    happening = steps.happening(who, step, found.state, after, at, **told)
-    await events.append(tx, [happening])
     if found.state is _S.DEFERRED:
         left = [found.screening_id]
         await deferrals.end(tx, who.hub_id, left, step.event, who.operator_id, at)
@@ -126,13 +126,13 @@ async def _void_in_doubt(tx: Transaction, approval: Approval, who: Principal) ->
     except machine.IllegalTransition as error:
         raise TransitionRefused(f"{_E.VOID} is not possible in {found.state}.") from error
     at = approval.decided_at or approval.requested_at
-    await steps.move(tx, approval.hub_id, found, Landing(after, None, found.case_id), at)
     moment = datetime.fromisoformat(str(approval.content["at"]))
     step = Step(approval.approval_id, approval.subject_id, _E.VOID, moment, approval.reason)
     happening = steps.happening(
         who, step, found.state, after, at, asked_by=str(approval.requested_by)
     )
-    await events.append(tx, [happening])
+    await events.append_own(tx, happening)
+    await steps.move(tx, approval.hub_id, found, Landing(after, None, found.case_id), at)
 
 
 VOID_IN_DOUBT: Final = Kind(

@@ -124,10 +124,10 @@ async def take(
     if step.event is ScreeningEvent.TRANSIT_DECLARED:
         steps.require_transit(policy, step.particulars)
     due_at = due(after, policy, desk.at, departure=step.particulars.departure)
+    happening = steps.happening(who, step, machine.START, after, desk.at)
+    await events.append_own(tx, happening)
     begun = [Begun(step.screening_id, person_id, entry_id)]
     await _begin(tx, who.hub_id, run_id, begun, after, desk.at, due_at)
-    happening = steps.happening(who, step, machine.START, after, desk.at)
-    await events.append(tx, [happening])
     return FactStatus.STORED, step.screening_id, after
 
 

@@ -132,6 +132,11 @@ async def change_guardian(
     if roles[change.screening_id] is PartyRole.MINOR:
         raise Conflict("A minor answers for nobody.")
     before = next((of for of, role in roles.items() if role is PartyRole.GUARDIAN), None)
+    body = told | {"before": before and str(before)}
+    hand = (who.device_id, who.operator_id, change.change_id)
+    await events.append_own(
+        tx, Happening(hub_id, GUARDIAN_CHANGED, change.party_id, at, body, *hand)
+    )
     for screening_id, role in (
         (before, PartyRole.MEMBER),
         (change.screening_id, PartyRole.GUARDIAN),
@@ -142,22 +147,6 @@ async def change_guardian(
             .values(role=role.value)
         )
     await inheritance.reach_minors(tx, hub_id, [change.party_id])
-    body = told | {"before": before and str(before)}
-    await events.append(
-        tx,
-        [
-            Happening(
-                hub_id,
-                GUARDIAN_CHANGED,
-                change.party_id,
-                at,
-                body,
-                who.device_id,
-                who.operator_id,
-                change.change_id,
-            )
-        ],
-    )
     return FactStatus.STORED
 
 
