@@ -1,5 +1,6 @@
 """The gate tablet in bad hours: a full disk, a clock set wrong, a new version, nobody there."""
 
+import asyncio
 import itertools
 from collections.abc import AsyncGenerator, Iterator
 from pathlib import Path
@@ -158,6 +159,49 @@ async def test_nobody_works_who_is_not_signed_in(
     await tablet.shows("PASS")
     await tablet.waits(0)
     assert len(await glass.screenings(hub)) == 1
+
+
+async def test_of_two_codes_the_last_one_counts(
+    context: BrowserContext, service: Service, hub: Hub
+) -> None:
+    tablet = await glass.enrolled(context, service.base_url, hub)
+
+    async def slow(route: Route) -> None:
+        first = "first" in (route.request.post_data or "")
+        await asyncio.sleep(0.3 if first else 0.8)
+        await route.fulfill(json={"status": "GREEN" if first else "RED"})
+
+    await context.route("**/v1/credentials:verify", slow)
+    await tablet.scan(people.resident_number(), "36.5", "the first code", "the second code")
+    await tablet.shows("CHECK")
+    await expect(tablet.page.locator("#seen-credential")).to_have_text("Red")
+    await tablet.waits(0)
+    states = [one["state"] for one in await glass.screenings(hub)]
+    assert states == ["SECONDARY"]
+
+
+RACE = """async () => {
+  const { open } = await import("/gate/store.js");
+  const store = await open("race");
+  for (let n = 0; n < 10; n += 1) {
+    const ended = store.end();
+    const fact = { id: `${n}`, kind: "check", shift_id: null, clock_offset_ms: null };
+    await store.add({ ...fact, body: n });
+    await ended;
+    const [{ body, counter }] = await store.oldest(10);
+    if (body !== n) return n;
+    await store.forget([counter]);
+  }
+  return null;
+}"""
+
+
+async def test_nothing_is_sealed_under_a_key_that_ends(
+    context: BrowserContext, service: Service
+) -> None:
+    page = await context.new_page()
+    await page.goto(f"{service.base_url}/docs")
+    assert await page.evaluate(RACE) is None
 
 
 @pytest.fixture
