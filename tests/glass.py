@@ -214,3 +214,11 @@ async def numbering(hub: Hub) -> list[bool]:
     ids = [one["device_id"] for one in told if one["name"] == "tablet"]
     status = [(await client.get(f"/v1/devices/{one}/sync-status")).json() for one in ids]
     return [not one["missing"] and one["ack_through"] > 0 for one in status]
+
+
+async def disagreements(hub: Hub) -> list[Json]:
+    """Checks of the last hour that the service decides otherwise than the lane did."""
+    period = {"from": people.ago(hours=1), "to": people.ago(hours=-1)}
+    answer = await hub.client(Role.SUPERVISOR).get("/v1/disagreements", params=period)
+    found: list[Json] = answer.json()["disagreements"]
+    return found

@@ -2,9 +2,11 @@
 
 from collections.abc import AsyncGenerator
 
+import glass
 import pytest
-from glass import CHROMIUM, FLAGS
-from playwright.async_api import Browser, Page, async_playwright
+from glass import CHROMIUM, FLAGS, Glass
+from hubs import Hub
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
 
 @pytest.fixture(scope="module")
@@ -22,3 +24,20 @@ async def page(browser: Browser) -> AsyncGenerator[Page]:
     opened = await browser.new_page(viewport={"width": 1280, "height": 1000})
     yield opened
     await opened.close()
+
+
+@pytest.fixture
+async def context(browser: Browser) -> AsyncGenerator[BrowserContext]:
+    """A browser of a tablet's size."""
+    opened = await browser.new_context(viewport=glass.SIZE, locale="en-GB")
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def tablet(context: BrowserContext, hub: Hub) -> AsyncGenerator[Glass]:
+    """A gate tablet with somebody signed in, which has nothing to complain about at the end."""
+    opened = await glass.enrolled(context, hub.service.base_url, hub)
+    yield opened
+    assert not opened.complaints
+    assert not opened.foreign

@@ -1,41 +1,15 @@
 """The gate tablet in a real browser: from a scan to a verdict and to the service."""
 
 import time
-from collections.abc import AsyncGenerator
 
 import glass
 import people
 import pytest
 from glass import Glass
 from hubs import Hub
-from people import Json
-from playwright.async_api import Browser, BrowserContext, Route, expect
-
-from twinstile.platform.roles import Role
+from playwright.async_api import BrowserContext, Route, expect
 
 pytestmark = pytest.mark.timeout(240)
-
-
-@pytest.fixture
-async def context(browser: Browser) -> AsyncGenerator[BrowserContext]:
-    opened = await browser.new_context(viewport=glass.SIZE, locale="en-GB")
-    yield opened
-    await opened.close()
-
-
-@pytest.fixture
-async def tablet(context: BrowserContext, hub: Hub) -> AsyncGenerator[Glass]:
-    opened = await glass.enrolled(context, hub.service.base_url, hub)
-    yield opened
-    assert not opened.complaints
-    assert not opened.foreign
-
-
-async def disagreements(hub: Hub) -> list[Json]:
-    period = {"from": people.ago(hours=1), "to": people.ago(hours=-1)}
-    answer = await hub.client(Role.SUPERVISOR).get("/v1/disagreements", params=period)
-    found: list[Json] = answer.json()["disagreements"]
-    return found
 
 
 async def test_ten_people_are_screened_by_keyboard_within_two_minutes(
@@ -56,7 +30,7 @@ async def test_ten_people_are_screened_by_keyboard_within_two_minutes(
     assert [one["state"] for one in found] == ["CLEARED"] * 10
     (check,) = (await glass.whole(hub, found[0]))["checks"]
     assert check["evidence"]["decided"]["verdict"] == "PASS"
-    assert await disagreements(hub) == []
+    assert await glass.disagreements(hub) == []
 
 
 async def test_a_fever_is_a_case_after_one_tap_and_a_scan(tablet: Glass, hub: Hub) -> None:
@@ -144,7 +118,7 @@ async def test_undo_writes_a_fact_that_corrects(tablet: Glass, hub: Hub) -> None
         "PASS",
         "UNKNOWN",
     ]
-    assert await disagreements(hub) == []
+    assert await glass.disagreements(hub) == []
 
 
 async def test_scanners_are_read_in_all_three_forms(tablet: Glass) -> None:

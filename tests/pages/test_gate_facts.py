@@ -1,6 +1,5 @@
 """What an officer types at the gate besides a document, and a disagreement made on purpose."""
 
-from collections.abc import AsyncGenerator
 from datetime import datetime, timedelta
 
 import glass
@@ -8,35 +7,17 @@ import people
 import pytest
 from glass import Glass
 from hubs import DEVICE, Hub
-from playwright.async_api import Browser, expect
+from playwright.async_api import expect
 
-from twinstile.platform.roles import Role
 from twinstile.policy import documents
 
 pytestmark = pytest.mark.timeout(240)
 
 
-@pytest.fixture
-async def tablet(browser: Browser, hub: Hub) -> AsyncGenerator[Glass]:
-    context = await browser.new_context(viewport=glass.SIZE, locale="en-GB")
-    opened = await glass.enrolled(context, hub.service.base_url, hub)
-    yield opened
-    assert not opened.complaints
-    assert not opened.foreign
-    await context.close()
-
-
-async def disagreements(hub: Hub) -> list[people.Json]:
-    period = {"from": people.ago(hours=1), "to": people.ago(hours=-1)}
-    answer = await hub.client(Role.SUPERVISOR).get("/v1/disagreements", params=period)
-    found: list[people.Json] = answer.json()["disagreements"]
-    return found
-
-
 async def test_a_test_and_a_journey_are_typed_and_decided_by(tablet: Glass, hub: Hub) -> None:
     page = tablet.page
     await tablet.scan(people.resident_number(), "36.5")
-    await tablet.press("#more")
+    await tablet.press("#more", "#facts")
     await page.select_option("#test-kind", "ANTIGEN")
     await page.select_option("#test-result", "POSITIVE")
     yesterday = datetime.now() - timedelta(hours=20)  # noqa: DTZ005 # by the tablet's own clock
@@ -47,11 +28,11 @@ async def test_a_test_and_a_journey_are_typed_and_decided_by(tablet: Glass, hub:
     await tablet.pass_by(people.resident_number())
     await tablet.shows("PASS")
     await tablet.scan(people.resident_number(), "36.5")
-    await tablet.press("#more")
+    await tablet.press("#more", "#facts")
     await page.fill("#journey-areas", "610113 nowhere")
     await tablet.press("#journey-form button")
     await tablet.notes("no code of a place")
-    await tablet.press("#more")
+    await tablet.press("#more", "#facts")
     await page.fill("#journey-areas", "610113, jpn")
     await page.fill("#journey-left", f"{yesterday:%Y-%m-%d}")
     await page.check("#journey-starred")
@@ -70,7 +51,7 @@ async def test_a_test_and_a_journey_are_typed_and_decided_by(tablet: Glass, hub:
     evidence = checks[-1]["evidence"]  # type: ignore[index]
     assert [stay["code"] for stay in evidence["itinerary"]["areas"]] == ["610113", "JPN"]
     assert evidence["itinerary"]["source"] == "OFFICER"
-    assert await disagreements(hub) == []
+    assert await glass.disagreements(hub) == []
 
 
 async def test_a_tablet_with_an_old_policy_is_contradicted_and_says_so(
@@ -87,7 +68,7 @@ async def test_a_tablet_with_an_old_policy_is_contradicted_and_says_so(
     await tablet.page.context.set_offline(False)
     await tablet.notes(f"The service says of …{number[-4:]}: Second check")
     await tablet.shows("CHECK")
-    (told,) = await disagreements(hub)
+    (told,) = await glass.disagreements(hub)
     assert (told["decided"], told["verdict"]) == ("PASS", "CHECK")
     figures = (await hub.client().get("/metrics")).text
     assert f'reviewed_total{{cause="MORE_CAUTIOUS",hub="{hub.hub_id}"}} 1.0' in figures
@@ -101,4 +82,4 @@ async def test_a_tablet_with_an_old_policy_is_contradicted_and_says_so(
     await tablet.scan(again, "36.7")
     await tablet.shows("CHECK", "Temperature alarm")
     await tablet.waits(0)
-    assert len(await disagreements(hub)) == 1
+    assert len(await glass.disagreements(hub)) == 1

@@ -10,7 +10,7 @@ import people
 import pytest
 from glass import Glass, Station
 from hubs import PASSCODE, Hub, Service
-from playwright.async_api import Browser, BrowserContext, async_playwright, expect
+from playwright.async_api import BrowserContext, async_playwright, expect
 
 from twinstile.arrivals import tags
 from twinstile.identity import documents, mrz
@@ -27,13 +27,6 @@ pytestmark = pytest.mark.timeout(300)
 async def station(house: House, place: Place) -> AsyncGenerator[Station]:
     async with glass.station(house, place) as begun:
         yield begun
-
-
-@pytest.fixture
-async def context(browser: Browser) -> AsyncGenerator[BrowserContext]:
-    opened = await browser.new_context(viewport=glass.SIZE, locale="en-GB")
-    yield opened
-    await opened.close()
 
 
 async def test_a_killed_service_and_a_reload_lose_nothing(

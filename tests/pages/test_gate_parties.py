@@ -1,7 +1,5 @@
 """What stands beside a passage at the gate tablet: parties, surge orders, cards."""
 
-from collections.abc import AsyncGenerator
-
 import crossings
 import glass
 import people
@@ -16,24 +14,8 @@ from twinstile.platform.roles import Role
 pytestmark = pytest.mark.timeout(240)
 
 
-@pytest.fixture
-async def tablet(browser: Browser, hub: Hub) -> AsyncGenerator[Glass]:
-    context = await browser.new_context(viewport=glass.SIZE, locale="en-GB")
-    opened = await glass.enrolled(context, hub.service.base_url, hub)
-    yield opened
-    assert not opened.complaints
-    assert not opened.foreign
-    await context.close()
-
-
 def child() -> str:
     return people.resident_number(born="20200229")
-
-
-async def disagreements(hub: Hub) -> object:
-    period = {"from": people.ago(hours=1), "to": people.ago(hours=-1)}
-    answer = await hub.client(Role.SUPERVISOR).get("/v1/disagreements", params=period)
-    return answer.json()["disagreements"]
 
 
 async def party_of(hub: Hub) -> list[Json]:
@@ -77,7 +59,7 @@ async def test_a_family_is_stated_by_one_key_and_each_has_a_verdict(
         ("MINOR", "CLEARED"),
     ]
     assert len(await glass.screenings(hub)) == 6
-    assert await disagreements(hub) == []
+    assert await glass.disagreements(hub) == []
 
 
 async def test_a_fever_calls_the_others_of_the_party_back(tablet: Glass, hub: Hub) -> None:
@@ -94,7 +76,7 @@ async def test_a_fever_calls_the_others_of_the_party_back(tablet: Glass, hub: Hu
     await tablet.waits(0)
     alerts = (await hub.client().get("/v1/alerts", params={"kind": "PARTY_FLAGGED"})).json()
     assert len(alerts["alerts"]) == 1
-    assert await disagreements(hub) == []
+    assert await glass.disagreements(hub) == []
 
 
 async def test_a_child_without_a_birthday_on_paper_is_one_by_the_officers_word(
@@ -113,7 +95,7 @@ async def test_a_child_without_a_birthday_on_paper_is_one_by_the_officers_word(
     await tablet.shows("PASS")
     await tablet.waits(0)
     assert [one["role"] for one in await party_of(hub)] == ["MINOR", "GUARDIAN"]
-    assert await disagreements(hub) == []
+    assert await glass.disagreements(hub) == []
 
 
 async def test_a_surge_order_is_said_and_lets_through_whom_the_service_may(
@@ -174,7 +156,7 @@ async def test_a_card_sends_somebody_on_and_finds_the_passage(tablet: Glass, hub
     await tablet.scan(card)  # who has passed carries it no further
     await tablet.waits(0)
     assert (await desk.get(f"/v1/lane-cards/{card}")).status_code == 404
-    assert await disagreements(hub) == []
+    assert await glass.disagreements(hub) == []
 
 
 async def test_a_lane_is_taken_over_on_another_tablet_and_confirmed_on_the_first(

@@ -1,6 +1,5 @@
 """Which arrival a lane serves, and who of it is expected, as the tablet knows it offline."""
 
-from collections.abc import AsyncGenerator
 from datetime import timedelta
 
 import glass
@@ -8,7 +7,7 @@ import people
 import pytest
 import runs
 from hubs import Hub
-from playwright.async_api import Browser, BrowserContext, expect
+from playwright.async_api import BrowserContext, expect
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -25,13 +24,6 @@ AT_REST = """async (name) => {
   opened.result.close();
   return JSON.stringify([told, { ...localStorage }, { ...sessionStorage }]);
 }"""
-
-
-@pytest.fixture
-async def context(browser: Browser) -> AsyncGenerator[BrowserContext]:
-    opened = await browser.new_context(viewport=glass.SIZE, locale="en-GB")
-    yield opened
-    await opened.close()
 
 
 async def test_a_scan_finds_its_arrival_offline_and_no_list_is_ever_on_the_disk(

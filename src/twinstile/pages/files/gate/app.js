@@ -7,13 +7,13 @@ import { Lane } from "./lane.js";
 import { Refused, Sender, ask, newId } from "./link.js";
 import { look, trustList } from "./look.js";
 import * as entry from "./entry.js";
+import * as facts from "./facts.js";
 import { Runs } from "./runs.js";
 import { run as selfTest } from "./selftest.js";
 import * as store from "./store.js";
 import { asker } from "./tags.js";
 import { unlock } from "./tones.js";
 import * as turnover from "./turnover.js";
-import * as typed from "./typed.js";
 import * as view from "./view.js";
 import { listen } from "./wedge.js";
 import * as words from "./words.js";
@@ -213,8 +213,7 @@ function labelled() {
   at("language").textContent = words.say("language", {}, words.other());
   at("language").lang = words.other();
   view.options("manual-kind", KINDS, at("manual-kind").value || KINDS[0]);
-  view.options("test-kind", typed.KINDS, at("test-kind").value || typed.KINDS[0]);
-  view.options("test-result", typed.RESULTS, at("test-result").value || "NEGATIVE");
+  facts.label();
   view.options("first-method", METHODS, settings().first);
   view.options("second-method", METHODS, settings().second);
   at("order").value = settings().order;
@@ -226,7 +225,7 @@ function labelled() {
 
 /** Nobody stands here any more, and nothing of anybody is half typed. */
 async function away() {
-  at("manual").reset();
+  for (const form of ["manual", "test-form", "journey-form"]) at(form).reset();
   await lane.leave();
 }
 
@@ -324,18 +323,7 @@ function wire() {
     at("manual").reset();
     at("more-dialog").close();
   });
-  /** @param {string} form @param {() => import("./claims.js").Claims | null} read @param {string} fault */
-  const claiming = (form, read, fault) =>
-    at(form).addEventListener("submit", (event) => {
-      event.preventDefault();
-      const claims = read();
-      if (claims) lane.say({ claims });
-      else view.notice(words.say(fault), true);
-      at(form).reset();
-      at("more-dialog").close();
-    });
-  claiming("test-form", () => typed.test(at("test-kind").value, at("test-result").value, at("test-sampled").value, Date.now()), "no-moment");
-  claiming("journey-form", () => typed.journey(at("journey-areas").value, at("journey-left").value, at("journey-starred").checked), "no-area");
+  facts.wire((claims) => lane.say({ claims }));
   at("lane-form").addEventListener("change", () => {
     const chosen = { order: at("order").value, first: at("first-method").value, second: at("second-method").value };
     localStorage.setItem("gate.settings", JSON.stringify(chosen));
