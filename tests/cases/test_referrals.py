@@ -11,6 +11,7 @@ import people
 import pytest
 import sessions
 from hubs import Hub
+from test_episodes import link
 
 from twinstile.cases import referrals
 from twinstile.cases.referrals import Opening
@@ -64,6 +65,29 @@ async def test_one_screening_named_twice_is_one_case(hub: Hub) -> None:
     twice = opening()
     numbers = await open_all(hub, twice, replace(twice, case_id=uuid4()))
     assert numbers == ["20261124-001"] * 2
+
+
+@pytest.mark.parametrize("later", [timedelta(0), timedelta(seconds=1)], ids=["day", "midnight"])
+async def test_who_comes_second_under_another_document_waits_and_joins_the_first_ones_case(
+    hub: Hub, place: Place, later: timedelta
+) -> None:
+    """Two processes decide two linked documents at one instant; after midnight too."""
+    await link(hub, people.resident_number(), people.resident_number())
+    async with hub.house.database.reading() as tx:
+        (pair,) = await tx.raw.fetch(
+            "SELECT person_id, other_person_id FROM person_link WHERE hub_id = $1", hub.hub_id
+        )
+    for one, other in (pair, reversed(pair)):
+        first, second = (replace(opening(), person_id=who) for who in (one, other))
+        async with hub.house.database.transaction() as tx:
+            keys = hub.house.keys.of(hub.hub_id)
+            await referrals.open_cases(tx, keys, hub.hub_id, SHANGHAI, [first], LATE_EVENING)
+            coming = asyncio.create_task(open_all(hub, second, at=LATE_EVENING + later))
+            await sessions.until_one_waits(place)
+        (number,) = await coming
+        whole = await fever.read(hub, str(first.case_id))
+        assert (number, len(whole["alarms"])) == (whole["case_no"], 1)
+        assert (await fever.move(hub, str(first.case_id), "excluded")).status_code == 200
 
 
 @pytest.mark.parametrize("later", [timedelta(0), timedelta(seconds=1)], ids=["day", "midnight"])

@@ -17,7 +17,7 @@ from uuid_utils.compat import uuid7
 from twinstile.cases import machine
 from twinstile.cases.tables import FeverCase
 from twinstile.cases.types import CaseOrigin
-from twinstile.identity import vault
+from twinstile.identity import links, vault
 from twinstile.identity.types import Holder
 from twinstile.identity.vault import Identity
 from twinstile.platform import events
@@ -54,24 +54,36 @@ def case_of(screening_id: UUID) -> UUID:
     return uuid5(screening_id, "case")
 
 
-# Who comes second to a screening or a person waits for the first at the row of the day, or at
-# a unique key; its insert then does nothing, and leaves a gap in the day's numbers.
+# One look-up by the unique key for each person: asked for all at once, the planner may read the
+# whole hub (docs/decisions/0016).
+OPEN_CASE_SQL = """
+(SELECT jsonb_build_object('case_id', f.case_id, 'case_no', f.case_no)
+ FROM unnest({people}) AS of(person_id), LATERAL (
+    SELECT * FROM fever_case f
+    WHERE f.hub_id = {hub} AND f.episode_of = of.person_id AND f.closed_at IS NULL LIMIT 1
+ ) f LIMIT 1)
+"""
+"""The open case of one of these people, which further alarms join."""
+
+# Who comes second to a screening or a person, under whichever of their documents, waits for the
+# first at the row of the day, or at a unique key (`episode_of` is the same for all kin); its
+# insert then does nothing, and leaves a gap in the day's numbers.
 OPEN_SQL = f"""
 wanted AS (
-    SELECT * FROM jsonb_to_recordset({{openings}}::jsonb) AS w(
+    SELECT r.*, k.kin, {links.FIRST_OF_SQL.format(kin="k.kin")} AS episode_of
+    FROM jsonb_to_recordset({{openings}}::jsonb) AS r(
         place int, screening_id uuid, case_id uuid, person_id uuid, run_id uuid, origin text,
         opened_at timestamptz, state text, state_since timestamptz, due_at timestamptz,
         first_tenths smallint, peak_tenths smallint, sex text, age_years smallint, day text,
-        key_id text, cipher bytea, event_id uuid, device_id uuid, operator_id uuid)
+        key_id text, cipher bytea, event_id uuid, device_id uuid, operator_id uuid),
+    LATERAL (SELECT {links.KIN_SQL.format(hub="{hub}", person="r.person_id")} AS kin OFFSET 0) k
 ), fresh AS (
     SELECT w.*, row_number() OVER (ORDER BY place) - count(*) OVER () AS behind_last
     FROM wanted w
     WHERE NOT EXISTS (
         SELECT FROM fever_case c
         WHERE c.hub_id = {{hub}} AND c.screening_id = w.screening_id OFFSET 0)
-      AND NOT EXISTS (
-        SELECT FROM fever_case c WHERE c.hub_id = {{hub}} AND c.episode_of = w.person_id
-          AND c.closed_at IS NULL OFFSET 0)
+      AND {OPEN_CASE_SQL.format(hub="{hub}", people="w.kin")} IS NULL
 ), numbered AS (
     INSERT INTO case_day (hub_id, day, last)
     SELECT {{hub}}, max(day), count(*) FROM fresh HAVING count(*) > 0
@@ -86,7 +98,7 @@ wanted AS (
                FROM hub h WHERE h.hub_id = {{hub}}
            ) || day || '-' || lpad(n.no::text, greatest(3, length(n.no::text)), '0'),
            screening_id, person_id, run_id, origin, state, opened_at,
-           state_since, due_at, first_tenths, peak_tenths, sex, age_years, person_id
+           state_since, due_at, first_tenths, peak_tenths, sex, age_years, episode_of
     FROM fresh, numbered, LATERAL (SELECT last + behind_last AS no) n
     ON CONFLICT DO NOTHING
     RETURNING screening_id, case_id, case_no
@@ -107,32 +119,23 @@ CASE_NO_SQL = """
 """
 """The number people call a case by, to be set into a statement of a room above."""
 
-# One look-up by the unique key for each person: asked for all at once, the planner may read the
-# whole hub (docs/decisions/0016).
-OPEN_CASE_SQL = """
-(SELECT jsonb_build_object('case_id', f.case_id, 'case_no', f.case_no)
- FROM unnest({people}) AS of(person_id), LATERAL (
-    SELECT * FROM fever_case f
-    WHERE f.hub_id = {hub} AND f.episode_of = of.person_id AND f.closed_at IS NULL LIMIT 1
- ) f LIMIT 1)
-"""
-"""The open case of one of these people, which further alarms join."""
-
 _OPEN = f"""
 WITH {OPEN_SQL.format(hub="$1", openings="$2")}
 SELECT screening_id, case_id, case_no FROM opened
 """  # noqa: S608
-_EXISTING = """
+_EXISTING = f"""
 SELECT w.screening_id, c.case_id, c.case_no, c.opened_at IS NULL
 FROM unnest($2::uuid[], $3::uuid[]) AS w(screening_id, person_id), LATERAL (
     SELECT c.case_id, c.case_no, c.opened_at FROM fever_case c
     WHERE c.hub_id = $1 AND c.screening_id = w.screening_id
     UNION ALL
-    SELECT c.case_id, c.case_no, NULL FROM fever_case c
-    WHERE c.hub_id = $1 AND c.episode_of = w.person_id AND c.closed_at IS NULL
+    SELECT c.case_id, c.case_no, NULL
+    FROM unnest({links.KIN_SQL.format(hub="$1", person="w.person_id")}) AS of(person_id)
+    JOIN fever_case c ON c.episode_of = of.person_id
+    WHERE c.hub_id = $1 AND c.closed_at IS NULL
     ORDER BY opened_at NULLS LAST LIMIT 1
 ) c
-"""
+"""  # noqa: S608 # a fragment of ours
 JOINED = "case.joined"
 IDENTIFIED = "case.identified"
 
@@ -245,12 +248,14 @@ class Identification:
 
 
 _IDENTIFY = f"""
-WITH named AS (
+WITH kin AS (
+    SELECT {links.KIN_SQL.format(hub="$1", person="$3::uuid")} AS people
+), named AS (
     UPDATE fever_case c SET person_id = $3, sex = $4, age_years = $5, episode_of = CASE
-        WHEN c.closed_at IS NULL AND NOT EXISTS (
-            SELECT FROM fever_case o WHERE o.hub_id = $1 AND o.episode_of = $3
-              AND o.closed_at IS NULL)
-        THEN $3::uuid END
+        WHEN c.closed_at IS NULL
+         AND {OPEN_CASE_SQL.format(hub="$1", people="kin.people")} IS NULL
+        THEN {links.FIRST_OF_SQL.format(kin="kin.people")} END
+    FROM kin
     WHERE c.hub_id = $1 AND c.case_id = $2 AND c.person_id IS NULL
     RETURNING $3::uuid AS person_id, $6::text AS key_id, $7::bytea AS cipher,
         $8::timestamptz AS held_at

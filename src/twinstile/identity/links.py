@@ -112,6 +112,11 @@ ELSE ARRAY[{{person}}] END
 """Everybody that a person is, themselves included, for a statement of a room above. Who has no
 link costs two look-ups by index; the others are walked to, nearest first."""
 
+FIRST_OF_SQL = """
+(SELECT one FROM unnest({kin}) AS of(one) ORDER BY one LIMIT 1)
+"""
+"""One of kin, the same whoever of them is asked: so a unique index can hold them all apart."""
+
 _KIN = f"SELECT {KIN_SQL.format(hub='$1', person='$2::uuid')}"
 
 
