@@ -12,6 +12,7 @@ from sqlalchemy import select, text
 
 from twinstile.arrivals import authorities, manifests
 from twinstile.arrivals.feeds import retention as feeds
+from twinstile.cases import merging
 from twinstile.cases import retention as closed_cases
 from twinstile.cases.retention import Hold
 from twinstile.identity import retention, vault
@@ -92,6 +93,7 @@ PURGED: Final = (
     "receipt",
     "case_link",
     "case_plan",
+    "case_merge",
     "follow_up",
     "attempt",
     "disposition",
@@ -113,6 +115,8 @@ async def retain(house: House, policies: Policies, hub_id: str, now: datetime) -
     figures, keys = policy.parameters, house.keys.of(hub_id)
     zone, days = house.settings.zone, figures.retention_days
     purge = await retention.run(house.database, keys, hub_id, zone, days, now)
+    async with house.database.transaction() as tx:
+        await merging.reckon(tx, hub_id, now)
     cases = await _retain_cases(house, hub_id, figures, now)
     cases += await _retain_deferrals(house, hub_id, now)
     before, today = now - timedelta(days=days), now.astimezone(zone).date()

@@ -12,7 +12,7 @@ import fever
 import people
 import pytest
 from hubs import Hub
-from test_episodes import alarm
+from test_episodes import alarm, link
 from test_followups import attempt, open_contacts, report, report_link
 from test_receivers import said
 from test_reporting import suspect
@@ -32,16 +32,18 @@ ASSESSING: dispose DISPOSED, emergency IN_TRANSFER, not_fever CLOSED_NOT_FEVER,
   excluded CLOSED_EXCLUDED, merged CLOSED_MERGED, lost CLOSED_LOST, died CLOSED_DECEASED,
   timeout ASSESSING
 DISPOSED: dispatched IN_TRANSFER, admitted IN_CARE, taken_up FOLLOWING_UP, redispose DISPOSED,
-  excluded CLOSED_EXCLUDED, transferred CLOSED_TRANSFERRED, lost CLOSED_LOST,
-  died CLOSED_DECEASED, timeout DISPOSED
+  excluded CLOSED_EXCLUDED, merged CLOSED_MERGED, transferred CLOSED_TRANSFERRED,
+  lost CLOSED_LOST, died CLOSED_DECEASED, timeout DISPOSED
 IN_TRANSFER: admitted IN_CARE, taken_up FOLLOWING_UP, diverted IN_TRANSFER, redispose DISPOSED,
-  transferred CLOSED_TRANSFERRED, lost CLOSED_LOST, died CLOSED_DECEASED, timeout IN_TRANSFER
+  merged CLOSED_MERGED, transferred CLOSED_TRANSFERRED, lost CLOSED_LOST, died CLOSED_DECEASED,
+  timeout IN_TRANSFER
 IN_CARE: discharged FOLLOWING_UP, redispose DISPOSED, excluded CLOSED_EXCLUDED,
-  confirmed CLOSED_CONFIRMED, recovered CLOSED_RECOVERED, transferred CLOSED_TRANSFERRED,
-  lost CLOSED_LOST, died CLOSED_DECEASED, timeout IN_CARE
+  confirmed CLOSED_CONFIRMED, recovered CLOSED_RECOVERED, merged CLOSED_MERGED,
+  transferred CLOSED_TRANSFERRED, lost CLOSED_LOST, died CLOSED_DECEASED, timeout IN_CARE
 FOLLOWING_UP: new_symptoms ASSESSING, redispose DISPOSED, excluded CLOSED_EXCLUDED,
   confirmed CLOSED_CONFIRMED, recovered CLOSED_RECOVERED, returned CLOSED_RETURNED,
-  transferred CLOSED_TRANSFERRED, lost CLOSED_LOST, died CLOSED_DECEASED, timeout FOLLOWING_UP
+  merged CLOSED_MERGED, transferred CLOSED_TRANSFERRED, lost CLOSED_LOST,
+  died CLOSED_DECEASED, timeout FOLLOWING_UP
 """
 """The ways as they were agreed on, once more: a walk does not ask the service what is right."""
 
@@ -66,7 +68,7 @@ SENDERS: Mapping[CaseEvent, set[Role]] = {
     E.DIVERTED: {Role.MEDIC, Role.SUPERVISOR},
     E.NOT_FEVER: {Role.MEDIC},
     E.EXCLUDED: {Role.MEDIC},
-    E.MERGED: {Role.EPIDEMIOLOGIST, Role.SUPERVISOR},
+    E.MERGED: set(),
     E.TIMEOUT: set(),
     **dict.fromkeys((E.ADMITTED, E.TAKEN_UP, E.RETURNED, E.TRANSFERRED, E.LOST), DUTY),
     **dict.fromkeys((E.DISCHARGED, E.NEW_SYMPTOMS, E.CONFIRMED, E.RECOVERED, E.DIED), MEDICAL),
@@ -99,6 +101,25 @@ async def unheard(hub: Hub, case_id: str) -> None:
         for _ in range(3):
             assert (await attempt(hub, contact, "NO_ANSWER")).status_code == 200
     assert (await fever.move(hub, case_id, E.LOST)).status_code == 200
+
+
+async def merge(hub: Hub, case_id: str) -> None:
+    """Their other document is shown; under it they have been in hospital for longer."""
+    number = str((await fever.reveal(hub, case_id)).json()["document_number"])
+    other = people.resident_number()
+    kept = await fever.case_of(hub, number=other)
+    for event in PATHS[S.IN_CARE]:
+        await DOORS[event](hub, kept)
+    async with hub.house.database.transaction() as tx:
+        await tx.raw.execute(
+            "UPDATE fever_case SET opened_at = opened_at - interval '1 hour'"
+            " WHERE hub_id = $1 AND case_id = $2::uuid",
+            hub.hub_id,
+            kept,
+        )
+    await link(hub, number, other)
+    assert (await fever.read(hub, case_id))["followed_by"] == kept
+    assert (await fever.move(hub, kept, "recovered")).status_code == 200
 
 
 async def overdue(hub: Hub, case_id: str) -> None:
@@ -137,6 +158,7 @@ DOORS: Mapping[CaseEvent, Go] = {
     E.DIVERTED: divert,
     E.NEW_SYMPTOMS: fall_ill,
     E.LOST: unheard,
+    E.MERGED: merge,
     E.TIMEOUT: overdue,
 }
 """How each event comes about, through the route that is meant for it."""

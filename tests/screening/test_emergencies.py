@@ -123,12 +123,12 @@ async def test_a_check_that_shows_the_document_names_the_case(hub: Hub) -> None:
     assert shown["document_number"] == number
 
 
-async def test_a_second_case_of_somebody_named_later_waits_to_be_merged(hub: Hub) -> None:
+async def test_the_case_of_who_turns_out_to_have_one_is_merged_into_that(hub: Hub) -> None:
     number = people.resident_number()
     first = await fever.confirmed(hub, number)
     told = await put(hub, emergency())
     assert (await name(hub, told["case_id"], number)).status_code == 200
-    merged = await fever.move(hub, str(told["case_id"]), "merged", who=Role.SUPERVISOR)
-    assert merged.json()["after"] == "CLOSED_MERGED"
+    (merge,) = (await fever.read(hub, str(first["case_id"])))["merges"]
+    assert (merge["case_id"], merge["cause"]) == (told["case_id"], "IDENTIFIED")
     listed = (await hub.client(Role.MEDIC).get("/v1/cases")).json()["cases"]
     assert [c["case_id"] for c in listed if c["closed_at"] is None] == [first["case_id"]]

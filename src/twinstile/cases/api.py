@@ -13,7 +13,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Response
 from sqlalchemy import ColumnElement, select, tuple_
 
-from twinstile.cases import dispositions, kept, origins, receivers, waits
+from twinstile.cases import dispositions, episodes, kept, origins, receivers, waits
 from twinstile.cases.bodies import (
     AcknowledgementAnswer,
     AcknowledgementBody,
@@ -97,6 +97,7 @@ _CASE = (
     FeverCase.severity,
     FeverCase.facility_id,
     FeverCase.late_since,
+    FeverCase.followed_by,
 )
 _DISPOSITION = (
     DispositionRecord.disposition_id,
@@ -172,7 +173,8 @@ async def read_case(case_id: UUID, tx: Read, who: Reader) -> CaseWhole:
     )
     moved = await events.of_subject(tx, who.hub_id, case_id, [MOVED, OVERDUE], MOST_TRANSITIONS)
     joined = await events.of_subject(tx, who.hub_id, case_id, [JOINED], MOST_ALARMS)
-    whose = who.hub_id, case_id, MOST_FACTS
+    cases = await episodes.whole(tx, who.hub_id, case_id)
+    whose = who.hub_id, cases, MOST_FACTS
     whole: Mapping[str, object] = {
         **case,
         "dispositions": [DispositionAnswer.model_validate(row) for row in sent.mappings()],
@@ -183,6 +185,7 @@ async def read_case(case_id: UUID, tx: Read, who: Reader) -> CaseWhole:
         "stays": await kept.of_case(tx, Stay, *whose),
         "care": [shown_care(row) for row in await kept.of_case(tx, CareRecord, *whose)],
         "waits": [asdict(one) for one in await waits.of_case(tx, who.hub_id, case_id)],
+        "merges": await episodes.merges(tx, who.hub_id, cases),
         "alarms": [{**happening.body, "at": happening.at} for happening in joined],
     }
     return CaseWhole.model_validate(whole)

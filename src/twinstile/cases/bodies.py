@@ -16,6 +16,7 @@ from twinstile.cases.types import (
     CaseState,
     Disposition,
     Means,
+    MergeCause,
     Reply,
     Severity,
     Wait,
@@ -48,6 +49,9 @@ class CaseAnswer(Answer):
         description="where it was sent last, if the hub has entered that receiver"
     )
     late_since: datetime | None = Field(description="since when the state is overdue")
+    followed_by: UUID | None = Field(
+        description="of a merged case the one that goes on with it; null: it is its own"
+    )
 
 
 class CasePage(Answer):
@@ -238,6 +242,22 @@ class AlarmAnswer(Answer):
     at: datetime
 
 
+class MergeAnswer(Answer):
+    """That a case became part of another, for both were one person's."""
+
+    case_id: UUID = Field(description="which was merged, and is closed for good")
+    case_no: str
+    into_id: UUID = Field(description="into which")
+    cause: MergeCause
+    reason: str | None = Field(description="of the link of their documents")
+    merged_at: datetime
+    operator_id: UUID | None = Field(description="by whom; null: the round of the hour")
+    undone_at: datetime | None = Field(description="when it turned out that they were two")
+    undone_by: UUID | None
+    undone_reason: str | None
+    successor_id: UUID | None = Field(description="the case that goes on with it since then")
+
+
 class CaseWhole(CaseAnswer):
     dispositions: list[DispositionAnswer] = Field(description="oldest first; the last is final")
     transitions: list[TransitionAnswer] = Field(
@@ -259,6 +279,10 @@ class CaseWhole(CaseAnswer):
         description="looks at the patient there; oldest first, at most the last 100"
     )
     waits: list[WaitAnswer] = Field(description="the next first")
+    merges: list[MergeAnswer] = Field(
+        description="cases that became part of this one, whose facts are among these, or this "
+        "one of another"
+    )
     alarms: list[AlarmAnswer] = Field(
         description="further alarms that joined this case; oldest first, at most the last 100"
     )

@@ -8,10 +8,11 @@ from uuid import UUID
 from sqlalchemy import RowMapping, func, select, tuple_, update
 from uuid_utils.compat import uuid7
 
-from twinstile.cases import kept, links, schedule, steps
+from twinstile.cases import episodes, kept, links, schedule, steps
+from twinstile.cases.followup_tables import Attempt, FollowUpTask
 from twinstile.cases.links import Link
 from twinstile.cases.steps import Locked, Outside, Source
-from twinstile.cases.tables import Attempt, FeverCase, FollowUpTask
+from twinstile.cases.tables import FeverCase
 from twinstile.cases.types import (
     By,
     CaseEvent,
@@ -286,12 +287,16 @@ async def require_tried(tx: Reading, case: Locked, attempts: int) -> None:
 async def plan_of(
     tx: Reading, hub_id: str, case_id: UUID, limit: int
 ) -> tuple[list[RowMapping], list[RowMapping]]:
-    """The contacts of a case by when they are due, and the attempts, oldest first."""
+    """The contacts of a case by when they are due, and the attempts, oldest first.
+
+    With those of cases that were merged into it.
+    """
+    whole = await episodes.whole(tx, hub_id, case_id)
     found = await tx.sql.execute(
         select(FollowUpTask.__table__)
-        .where(FollowUpTask.hub_id == hub_id, FollowUpTask.case_id == case_id)
+        .where(FollowUpTask.hub_id == hub_id, FollowUpTask.case_id.in_(whole))
         .order_by(FollowUpTask.due_at, FollowUpTask.follow_up_id)
         .limit(limit)
     )
-    tried = await kept.of_case(tx, Attempt, hub_id, case_id, limit)
+    tried = await kept.of_case(tx, Attempt, hub_id, whole, limit)
     return list(found.mappings()), tried

@@ -4,7 +4,7 @@ The tables of such facts have `hub_id` and that id as their key, and `case_id`, 
 `device_id` and `operator_id`, beside what the sender says.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -110,14 +110,14 @@ async def require_few(
 
 
 async def of_case(
-    tx: Reading, kind: type[Base], hub_id: str, case_id: UUID, limit: int
+    tx: Reading, kind: type[Base], hub_id: str, case_ids: Sequence[UUID], limit: int
 ) -> list[RowMapping]:
-    """The latest `limit` facts of a kind about a case, oldest first."""
+    """The latest `limit` facts of a kind about a case and its merged ones, oldest first."""
     table = Base.metadata.tables[kind.__tablename__]
     hub, key = table.primary_key.columns
     found = await tx.sql.execute(
         select(table)
-        .where(hub == hub_id, table.c.case_id == case_id)
+        .where(hub == hub_id, table.c.case_id.in_(case_ids))
         .order_by(table.c.recorded_at.desc(), key.desc())
         .limit(limit)
     )

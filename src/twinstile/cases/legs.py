@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import RowMapping, select, update
 from uuid_utils.compat import uuid7
 
-from twinstile.cases import kept, links, places, steps
+from twinstile.cases import episodes, kept, links, places, steps
 from twinstile.cases.links import Link
 from twinstile.cases.steps import Locked
 from twinstile.cases.tables import DispositionRecord, FeverCase, Leg, Receipt
@@ -143,7 +143,7 @@ async def _receiver(
     )
     if leaving.receiver or name:
         return leaving.receiver or name or "", leaving.facility_id
-    sent = await kept.of_case(tx, DispositionRecord, case.hub_id, case.case_id, 1)
+    sent = await kept.of_case(tx, DispositionRecord, case.hub_id, [case.case_id], 1)
     receiver: str | None = sent[0]["receiver"] if sent else None
     if receiver is None:
         raise InvalidInput(errors=[FieldFault("/receiver", "missing")])
@@ -205,7 +205,8 @@ async def of_id(tx: Reading, hub_id: str, case_id: UUID, leg_id: UUID) -> RowMap
 async def of_case(
     tx: Reading, hub_id: str, case_id: UUID, limit: int
 ) -> list[tuple[RowMapping, list[RowMapping]]]:
-    """The ways of a case, oldest first, each with what receivers said of it."""
-    ways = await kept.of_case(tx, Leg, hub_id, case_id, limit)
-    said = await kept.of_case(tx, Receipt, hub_id, case_id, limit)
+    """The ways of a case and its merged ones, oldest first, with what receivers said."""
+    whole = await episodes.whole(tx, hub_id, case_id)
+    ways = await kept.of_case(tx, Leg, hub_id, whole, limit)
+    said = await kept.of_case(tx, Receipt, hub_id, whole, limit)
     return [(way, [one for one in said if one["leg_id"] == way["leg_id"]]) for way in ways]

@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import exists, insert, select, update
+from sqlalchemy import exists, func, insert, select, update
+from sqlalchemy.orm import aliased
 from uuid_utils.compat import uuid7
 
 from twinstile.cases.steps import Locked
@@ -111,12 +112,15 @@ async def opened(tx: Reading, kind: LinkKind, token: str, at: datetime) -> Opene
     ]
     if kind not in OUTLIVE_THE_CASE:
         wanted.append(FeverCase.closed_at.is_(None))
+    # a patient's link leads to the case that goes on with theirs
+    given = aliased(FeverCase)
+    goes_on = given.case_id
+    if kind not in OUTLIVE_THE_CASE:
+        goes_on = func.coalesce(given.followed_by, given.case_id)
     found = await tx.sql.execute(
-        select(CaseLink.case_id, CaseLink.subject_id, CaseLink.expires_at)
-        .join(
-            FeverCase,
-            (FeverCase.hub_id == CaseLink.hub_id) & (FeverCase.case_id == CaseLink.case_id),
-        )
+        select(FeverCase.case_id, CaseLink.subject_id, CaseLink.expires_at)
+        .join(given, (given.hub_id == CaseLink.hub_id) & (given.case_id == CaseLink.case_id))
+        .join(FeverCase, (FeverCase.hub_id == given.hub_id) & (FeverCase.case_id == goes_on))
         .where(*wanted)
     )
     row = found.one_or_none()

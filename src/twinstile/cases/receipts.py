@@ -238,7 +238,7 @@ async def _end(
         .where(
             Leg.hub_id == case.hub_id,
             Leg.leg_id == leg_id,
-            Leg.ending.is_(None) | (Leg.ending == LegEnding.UNSIGNED.value),
+            Leg.ending.is_(None) | Leg.ending.in_((LegEnding.UNSIGNED, LegEnding.MERGED)),
         )
         .values(ended_at=moment, ending=ending.value)
     )

@@ -82,7 +82,8 @@ wanted AS (
     FROM wanted w
     WHERE NOT EXISTS (
         SELECT FROM fever_case c
-        WHERE c.hub_id = {{hub}} AND c.screening_id = w.screening_id OFFSET 0)
+        WHERE c.hub_id = {{hub}} AND c.screening_id = w.screening_id
+          AND c.state <> 'CLOSED_MERGED' OFFSET 0)
       AND {OPEN_CASE_SQL.format(hub="{hub}", people="w.kin")} IS NULL
 ), numbered AS (
     INSERT INTO case_day (hub_id, day, last)
@@ -127,7 +128,7 @@ _EXISTING = f"""
 SELECT w.screening_id, c.case_id, c.case_no, c.opened_at IS NULL
 FROM unnest($2::uuid[], $3::uuid[]) AS w(screening_id, person_id), LATERAL (
     SELECT c.case_id, c.case_no, c.opened_at FROM fever_case c
-    WHERE c.hub_id = $1 AND c.screening_id = w.screening_id
+    WHERE c.hub_id = $1 AND c.screening_id = w.screening_id AND c.state <> 'CLOSED_MERGED'
     UNION ALL
     SELECT c.case_id, c.case_no, NULL
     FROM unnest({links.KIN_SQL.format(hub="$1", person="w.person_id")}) AS of(person_id)
@@ -274,8 +275,8 @@ async def identify(
 ) -> bool:
     """Say who the patient of a case without a person is; whether it was not said before.
 
-    The person is put under the case's key as at an opening. A second open case of the same
-    person stays beside this one until somebody merges them. Raises `KeyDestroyed`.
+    The person is put under the case's key as at an opening; a second open case of theirs stays
+    beside this one, see `merging.identify`. Raises `KeyDestroyed`.
     """
     key_id = vault.case_key(found.case_id)
     cipher = await vault.sealed(keys, hub_id, key_id, found.person_id, found.identity)

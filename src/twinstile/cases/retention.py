@@ -26,30 +26,31 @@ class Hold(StrEnum):
     LIFTED = "case.hold-lifted"
 
 
-_DUE = """
-SELECT c.case_id FROM fever_case c
-LEFT JOIN LATERAL (
-    SELECT e.kind FROM event e
-    WHERE e.subject_id = c.case_id AND e.hub_id = c.hub_id AND e.kind = ANY($4)
-    ORDER BY e.at DESC, e.event_id DESC LIMIT 1
-) hold ON true
-WHERE c.hub_id = $1 AND c.case_id = ANY($2) AND c.closed_at < $3
-  AND hold.kind IS DISTINCT FROM $5
-ORDER BY c.closed_at
-"""
-
-
-OVER_SQL = """
-EXISTS (
-    SELECT FROM fever_case c
+# A merged case is part of the one that goes on with it: neither ends before both do.
+_OVER = """
+NOT EXISTS (
+    SELECT FROM unnest(ARRAY[c.case_id, c.followed_by]) AS of(case_id)
+    JOIN fever_case part ON part.hub_id = c.hub_id AND part.case_id = of.case_id
     LEFT JOIN LATERAL (
         SELECT e.kind FROM event e
-        WHERE e.subject_id = c.case_id AND e.hub_id = c.hub_id AND e.kind = ANY({kinds})
+        WHERE e.subject_id = part.case_id AND e.hub_id = part.hub_id AND e.kind = ANY({kinds})
         ORDER BY e.at DESC, e.event_id DESC LIMIT 1
     ) hold ON true
-    WHERE c.hub_id = {hub} AND c.case_id = {case} AND c.closed_at < {before}
-      AND hold.kind IS DISTINCT FROM {placed})
+    WHERE (part.closed_at < {before} AND hold.kind IS DISTINCT FROM {placed}) IS NOT TRUE)
 """
+_DUE = f"""
+SELECT c.case_id FROM fever_case c
+WHERE c.hub_id = $1 AND c.case_id = ANY($2)
+  AND {_OVER.format(before="$3", kinds="$4", placed="$5")}
+ORDER BY c.closed_at
+"""  # noqa: S608 # a fragment of ours
+
+
+OVER_SQL = f"""
+EXISTS (
+    SELECT FROM fever_case c
+    WHERE c.hub_id = {{hub}} AND c.case_id = {{case}} AND {_OVER})
+"""  # a fragment of ours
 """Whether a case was closed before a moment and is under no legal hold, for a room above."""
 
 

@@ -15,7 +15,8 @@ from sqlalchemy import RowMapping, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from twinstile.cases import waits
-from twinstile.cases.tables import CasePlan, DispositionRecord, FollowUpTask
+from twinstile.cases.followup_tables import CasePlan, FollowUpTask
+from twinstile.cases.tables import DispositionRecord
 from twinstile.cases.terms import TERMS, DispositionParticulars, FollowUp
 from twinstile.cases.types import CaseState, Contact, Disposition, Wait
 from twinstile.platform.db import Reading, Transaction

@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import Index, SmallInteger, UniqueConstraint, text
+from sqlalchemy import Index, SmallInteger, UniqueConstraint, Uuid, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -30,7 +30,15 @@ class FeverCase(Base):
     __tablename__ = "fever_case"
     __table_args__ = (
         UniqueConstraint("hub_id", "case_no"),
-        UniqueConstraint("hub_id", "screening_id"),
+        Index(
+            "uq_fever_case_screening",
+            "hub_id",
+            "screening_id",
+            unique=True,
+            postgresql_where=text("state <> 'CLOSED_MERGED'"),
+        ),
+        Index(None, "screening_id", "hub_id"),
+        Index(None, "followed_by", "hub_id", postgresql_where=text("followed_by IS NOT NULL")),
         Index(None, "hub_id", "opened_at", "case_id"),
         Index(
             "ix_fever_case_hub_id_due_at",
@@ -71,12 +79,36 @@ class FeverCase(Base):
     sex: Mapped[str | None]
     age_years: Mapped[int | None] = mapped_column(SmallInteger)
     episode_of: Mapped[UUID | None]
-    """The person whose only open case this is; null where nobody is known."""
+    """The first of the kin whose only open case this is; null where nobody is known."""
     severity: Mapped[str | None]
     facility_id: Mapped[str | None]
     """Where it was sent last, of the facilities the hub has entered."""
     late_since: Mapped[datetime | None]
     """Since when its state is overdue."""
+    followed_by: Mapped[UUID | None]
+    """Of a merged case that which goes on with it by now. A projection of the merges."""
+
+
+class CaseMerge(Base):
+    """That a case became part of another, and if that was undone, what follows it."""
+
+    __tablename__ = "case_merge"
+    __table_args__ = (Index(None, "into_id", "hub_id"),)
+
+    hub_id: Mapped[HubKey]
+    case_id: Mapped[UuidKey]
+    into_id: Mapped[UUID]
+    cause: Mapped[str]
+    reason: Mapped[str | None]
+    merged_at: Mapped[datetime]
+    device_id: Mapped[UUID | None]
+    operator_id: Mapped[UUID | None]
+    follow_ups: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid()))
+    """Contacts to be made that went over to the other case."""
+    undone_at: Mapped[datetime | None]
+    undone_by: Mapped[UUID | None]
+    undone_reason: Mapped[str | None]
+    successor_id: Mapped[UUID | None]
 
 
 class DispositionRecord(Base):
@@ -331,73 +363,4 @@ class CaseLink(Base):
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
     device_id: Mapped[UUID]
-    operator_id: Mapped[UUID | None]
-
-
-class CasePlan(Base):
-    """How long somebody is followed after a disposition, by the policy that held. Appended."""
-
-    __tablename__ = "case_plan"
-    __table_args__ = (Index(None, "case_id", "hub_id"),)
-
-    hub_id: Mapped[HubKey]
-    disposition_id: Mapped[UuidKey]
-    case_id: Mapped[UUID]
-    anchor: Mapped[str]
-    anchor_date: Mapped[date]
-    days: Mapped[int] = mapped_column(SmallInteger)
-    test_days: Mapped[list[int]] = mapped_column(ARRAY(SmallInteger))
-    first_call_at: Mapped[datetime]
-    """Day 0, at the hour at which people are called."""
-    policy_version: Mapped[str]
-    recorded_at: Mapped[datetime]
-
-
-class FollowUpTask(Base):
-    """A contact to be made. A projection: what came of it are attempts."""
-
-    __tablename__ = "follow_up"
-    __table_args__ = (
-        Index(None, "case_id", "hub_id"),
-        Index(
-            "ix_follow_up_open",
-            "due_at",
-            "follow_up_id",
-            "hub_id",
-            postgresql_where=text("done_at IS NULL"),
-        ),
-    )
-
-    hub_id: Mapped[HubKey]
-    follow_up_id: Mapped[UuidKey]
-    case_id: Mapped[UUID]
-    kind: Mapped[str]
-    day: Mapped[int] = mapped_column(SmallInteger)
-    due_at: Mapped[datetime]
-    assigned_to: Mapped[UUID | None]
-    attempts: Mapped[int] = mapped_column(SmallInteger)
-    done_at: Mapped[datetime | None]
-    outcome: Mapped[str | None]
-    """REACHED, or OVER where the case went on and nobody is called any more."""
-
-
-class Attempt(Base):
-    """An attempt to reach a patient, or their own report. Appended."""
-
-    __tablename__ = "attempt"
-    __table_args__ = (Index(None, "case_id", "hub_id"),)
-
-    hub_id: Mapped[HubKey]
-    attempt_id: Mapped[UuidKey]
-    case_id: Mapped[UUID]
-    follow_up_id: Mapped[UUID | None]
-    by: Mapped[str]
-    outcome: Mapped[str]
-    tenths: Mapped[int | None] = mapped_column(SmallInteger)
-    symptoms: Mapped[list[str]]
-    result: Mapped[str | None]
-    note: Mapped[str | None]
-    said_at: Mapped[datetime]
-    recorded_at: Mapped[datetime]
-    device_id: Mapped[UUID | None]
     operator_id: Mapped[UUID | None]

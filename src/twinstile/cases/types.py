@@ -171,6 +171,7 @@ class LegEnding(StrEnum):
     REFUSED = "REFUSED"
     DIVERTED = "DIVERTED"
     UNSIGNED = "UNSIGNED"  # the case went on, and nobody signed for it
+    MERGED = "MERGED"  # the patient is where another case of theirs says
 
 
 class Via(StrEnum):
@@ -218,6 +219,14 @@ class TestResult(StrEnum):
     NEGATIVE = "NEGATIVE"
     POSITIVE = "POSITIVE"
     PENDING = "PENDING"
+
+
+class MergeCause(StrEnum):
+    """How it turned out that two cases are one person's."""
+
+    LINKED = "LINKED"  # their documents were
+    IDENTIFIED = "IDENTIFIED"  # the patient of one was
+    RECKONED = "RECKONED"  # by links that stood, at the round of the hour
 
 
 class Wait(StrEnum):

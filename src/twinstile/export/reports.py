@@ -129,6 +129,7 @@ _CASES = """
 WITH opened AS (
     SELECT case_id, person_id, state FROM fever_case
     WHERE hub_id = $1 AND opened_at >= $2 AND opened_at < $3
+      AND state <> 'CLOSED_MERGED'  -- the same patient, counted by the case that goes on
 ), sent AS (
     SELECT d.case_id, d.code, row_number() OVER (
         PARTITION BY d.case_id ORDER BY d.recorded_at DESC, d.disposition_id DESC

@@ -126,6 +126,14 @@ async def kin(tx: Reading, hub_id: str, person_id: UUID) -> list[UUID]:
     return cast("list[UUID]", row[0]) if row else [person_id]
 
 
+_TURNS = """
+SELECT FROM (SELECT * FROM vault WHERE person_id = ANY($2::uuid[]) OFFSET 0) w, LATERAL (
+    SELECT FROM vault v WHERE v.hub_id = $1 AND v.day = w.day AND v.blind = w.blind
+    FOR NO KEY UPDATE
+) v
+WHERE w.hub_id = $1
+"""
+
 _COLUMNS = (
     PersonLink.link_id,
     PersonLink.evidence,
@@ -161,6 +169,8 @@ async def add(
             raise IdReused
         return Linked(met[0], row)
     one, other = [await kin(tx, who.hub_id, person_id) for person_id in pair]
+    # whoever of them is at a gate is waited for: what is decided there has happened before
+    await tx.raw.fetch(_TURNS, who.hub_id, [*one, *other])
     if len({*one, *other}) > MOST:
         raise Conflict(f"At most {MOST} persons are linked.")
     added = await tx.sql.execute(
@@ -204,6 +214,12 @@ async def _known(
     )
     row = found.mappings().one_or_none()
     return None if row is None else ([row["person_id"], row["other_person_id"]], row)
+
+
+async def joined_by(tx: Reading, hub_id: str, link_id: UUID) -> list[UUID]:
+    """Everybody who is one person by a link and others, as long as it is in force."""
+    known = await _known(tx, hub_id, link_id)
+    return [] if known is None else await kin(tx, hub_id, known[0][0])
 
 
 async def withdraw(

@@ -293,6 +293,27 @@ async def hold(
     return len(known)
 
 
+async def hold_again(
+    tx: Transaction,
+    keys: KeyFiles,
+    hub_id: str,
+    held_by: str,
+    key_id: str,
+    people: Collection[UUID],
+    at: datetime,
+) -> None:
+    """Hold people who are held under one key under another as well, those anybody can read.
+
+    Raises `KeyDestroyed` for the other key, `MasterUnavailable`.
+    """
+    known = await reveal_under(tx, keys, hub_id, held_by, people)
+    if known:
+        key = await keys.obtain(key_id)
+        places = ((_pack(who), _held_at(hub_id, key_id, of)) for of, who in known.items())
+        ciphers = encrypt_all(key, places)
+        await tx.raw.execute(_HOLD_ALL, hub_id, key_id, at, list(known), ciphers)
+
+
 async def sealed(
     keys: KeyFiles, hub_id: str, key_id: str, person_id: UUID, identity: Identity
 ) -> bytes:

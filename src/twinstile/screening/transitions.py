@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Final, TypeAlias, cast
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from twinstile.cases import referrals
 from twinstile.cases.referrals import Opening
@@ -10,6 +11,7 @@ from twinstile.cases.types import CaseOrigin
 from twinstile.platform import approvals, devices, events
 from twinstile.platform.approvals import Approval, Ask, Kind
 from twinstile.platform.auth import Principal, Scope
+from twinstile.platform.crypto import KeyFiles
 from twinstile.platform.db import Database, Transaction
 from twinstile.platform.devices import Direction
 from twinstile.platform.errors import TransitionRefused
@@ -65,7 +67,7 @@ async def take(tx: Transaction, desk: Desk, step: Step) -> tuple[FactStatus, Scr
     due_at = due(after, policy, at, departure=departure, order_until=limit)
     case_id = found.case_id
     if after is _S.HELD and case_id is None:
-        case_id = await _open_case(tx, desk, found)
+        case_id = await open_case(tx, who, desk.keys, desk.zone, found, at)
         await members.flag(tx, who.hub_id, step.screening_id, at)
     await steps.move(tx, who.hub_id, found, Landing(after, due_at, case_id, limit), at)
     if found.state is _S.DEFERRED:
@@ -140,7 +142,15 @@ VOID_IN_DOUBT: Final = Kind(
 )
 
 
-async def _open_case(tx: Transaction, desk: Desk, found: Locked) -> UUID:
+async def open_case(
+    tx: Transaction,
+    who: Principal,
+    keys: KeyFiles,
+    zone: ZoneInfo,
+    found: Locked,
+    at: datetime,
+) -> UUID:
+    """A case of somebody who is held, or the one they have open. Raises `MasterUnavailable`."""
     readings = [tenths for tenths, *_ in cast("_Readings", found.fold.get("readings", []))]
     opening = Opening(
         case_id=referrals.case_of(found.screening_id),
@@ -148,15 +158,13 @@ async def _open_case(tx: Transaction, desk: Desk, found: Locked) -> UUID:
         person_id=found.person_id,
         run_id=found.run_id,
         origin=CaseOrigin.CLINICIAN,
-        opened_at=desk.at,
+        opened_at=at,
         first_tenths=readings[0] if readings else None,
         peak_tenths=max(readings, default=None),
-        device_id=desk.who.device_id,
-        operator_id=desk.who.operator_id,
+        device_id=who.device_id,
+        operator_id=who.operator_id,
     )
-    cases = await referrals.open_cases(
-        tx, desk.keys, desk.who.hub_id, desk.zone, [opening], desk.at
-    )
+    cases = await referrals.open_cases(tx, keys, who.hub_id, zone, [opening], at)
     return cases[found.screening_id][0]
 
 

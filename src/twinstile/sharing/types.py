@@ -34,6 +34,8 @@ class ChangeType(StrEnum):
     CASE_DEPARTED = "case.departed"
     CASE_FOLLOW_UP = "case.follow-up"
     CASE_ORIGIN_TOLD = "case.origin-told"
+    CASE_MERGED = "case.merged"
+    CASE_SEPARATED = "case.separated"
     CASE_HANDOVER = "case.handover"
     """What the receiver of a way says of its arrival."""
     SCREENING_CHECKED = "screening.checked"
@@ -90,6 +92,13 @@ TERMS: Mapping[PartnerKind, Mapping[ChangeType, Fields]] = {
             ("case_no", "kind", "by", "outcome", "result"), Use.AS_IS
         ),
         ChangeType.CASE_ORIGIN_TOLD: dict.fromkeys(("case_no", "by"), Use.AS_IS),
+        ChangeType.CASE_MERGED: {
+            **dict.fromkeys(("case_no", "into", "cause"), Use.AS_IS),
+            "into_id": Use.PSEUDONYM,
+        },
+        ChangeType.CASE_SEPARATED: dict.fromkeys(
+            ("case_no", "merged", "separated_from"), Use.AS_IS
+        ),
         ChangeType.CASE_HANDOVER: dict.fromkeys(("case_no", "answer", "via"), Use.AS_IS),
         ChangeType.SCREENING_CHECKED: dict.fromkeys(("verdict", "policy"), Use.AS_IS),
         ChangeType.DESTROYED: {},

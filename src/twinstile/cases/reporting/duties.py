@@ -12,7 +12,7 @@ from uuid import UUID
 
 from sqlalchemy import RowMapping, select, tuple_, update
 
-from twinstile.cases import kept, steps, waits
+from twinstile.cases import episodes, kept, steps, waits
 from twinstile.cases.reporting.tables import Suspicion
 from twinstile.cases.reporting.types import LIMITS, WARNED_BEFORE, CaseClass, Within
 from twinstile.cases.steps import Locked
@@ -139,8 +139,9 @@ async def file(
 
 
 async def of_case(tx: Reading, hub_id: str, case_id: UUID) -> list[RowMapping]:
-    """The suspicions of a case, at most the last `MOST`, the first of these first."""
-    return await kept.of_case(tx, Suspicion, hub_id, case_id, MOST)
+    """The suspicions of a case and its merged ones, at most the last `MOST`, in their order."""
+    whole = await episodes.whole(tx, hub_id, case_id)
+    return await kept.of_case(tx, Suspicion, hub_id, whole, MOST)
 
 
 async def owed(tx: Reading, hub_id: str, cursor: str | None, limit: int) -> list[RowMapping]:

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from sqlalchemy import RowMapping, insert, select
 
-from twinstile.cases import steps
+from twinstile.cases import episodes, steps
 from twinstile.identity import vault
 from twinstile.identity.vault import Identity
 from twinstile.platform import access, events
@@ -268,10 +268,11 @@ async def one(tx: Reading, hub_id: str, list_id: UUID) -> RowMapping:
 
 
 async def of_case(tx: Reading, hub_id: str, case_id: UUID, limit: int) -> list[RowMapping]:
-    """The lists of a case, the latest first."""
+    """The lists of a case and of those merged into it, the latest first."""
+    whole = await episodes.whole(tx, hub_id, case_id)
     found = await tx.sql.execute(
         select(*_LIST)
-        .where(ContactList.hub_id == hub_id, ContactList.case_id == case_id)
+        .where(ContactList.hub_id == hub_id, ContactList.case_id.in_(whole))
         .order_by(ContactList.made_at.desc(), ContactList.list_id.desc())
         .limit(limit)
     )

@@ -32,7 +32,7 @@ from twinstile.platform.errors import (
 from twinstile.platform.fields import Answer, Body, Line
 from twinstile.platform.quotas import Standing
 from twinstile.platform.web import GatedRoute, Home, Read, Tx, caller
-from twinstile.screening.desk import aside, cards, lookups
+from twinstile.screening.desk import aside, cards, lookups, persons
 from twinstile.screening.desk.aside import Decision, Resolution
 from twinstile.screening.desk.cards import CardCode
 from twinstile.screening.desk.lookups import Asked, ConsentBy, Found
@@ -208,7 +208,7 @@ async def put_link(
     )
 
     async def link(tx: Transaction, mine: Standing) -> LinkedAnswer:
-        done = await links.add(tx, keys, who, claim, terms.today, asked.at)
+        done = await persons.join(tx, keys, who, claim, terms.today, asked.at)
         noted = await lookups.note(tx, asked, done.person_id, ("link",), 2)
         return LinkedAnswer.model_validate(
             {**done.row, "lookup_id": noted, "left": mine.left - 1}
@@ -247,10 +247,15 @@ async def withdraw_link(
     link_id: UUID,
     body: WithdrawalBody,
     tx: Tx,
+    home: Home,
     who: Annotated[Principal, caller(Scope.LINKS_MANAGE)],
 ) -> LinkAnswer:
-    """From now on the two count no more for each other; what was decided stays. Once."""
-    row = await links.withdraw(tx, who, link_id, body.reason, clock.now())
+    """From now on the two count no more for each other; what was decided stays. Once.
+
+    Whose case was merged into the other's by it has a case of their own again.
+    """
+    keys, zone = home.keys.of(who.hub_id), home.settings.zone
+    row = await persons.part(tx, keys, zone, who, link_id, body.reason, clock.now())
     return LinkAnswer.model_validate(row)
 
 
