@@ -243,6 +243,19 @@ async def test_a_closed_hub_takes_none(hub: Hub) -> None:
     assert refused(await post(hub, body(hub)), 403, "hub-closed") == []
 
 
+async def test_at_a_closed_hub_a_report_is_read_and_changed_no_more(hub: Hub) -> None:
+    given = await declare(hub)
+    await retention.close(hub.house.database, hub.hub_id, clock.now())
+    own = hub.service.client(str(given["receipt"]))
+    refusals = [
+        await correct(hub, given, 1, **ILL),
+        await dispute(hub, given, "x"),
+        await own.put(f"{OWN}/reminder", json={"kind": "R1"}),
+    ]
+    assert [refused(answer, 403, "hub-closed") for answer in refusals] == [[]] * 3
+    assert (await report(hub, given))["revision"] == 1
+
+
 async def test_a_hub_that_is_not_here_takes_none(hub: Hub) -> None:
     told = {**body(hub), "hub": "elsewhere"}
     assert refused(await post(hub, told), 404, "not-found") == []

@@ -17,7 +17,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from uuid_utils.compat import uuid7
 
 from twinstile.identity.vault import day_key
-from twinstile.platform import observe
+from twinstile.platform import devices, observe
 from twinstile.platform.auth import Principal
 from twinstile.platform.crypto import (
     KeyDestroyed,
@@ -206,7 +206,10 @@ def opened(
 
 
 async def held(tx: Reading, hub_id: str, receipt: Receipt, *, to_change: bool = False) -> Head:
-    """The declaration of a receipt. Raises `Unauthenticated`: unknown and ended look alike."""
+    """The declaration of a receipt. Raises `Unauthenticated`: unknown and ended look alike.
+
+    `to_change`: nobody else changes it meanwhile; raises `HubClosed` where nobody may any more.
+    """
     wanted = select(*_HEAD).where(
         Declaration.hub_id == hub_id, Declaration.receipt_digest == receipt.digest
     )
@@ -214,6 +217,8 @@ async def held(tx: Reading, hub_id: str, receipt: Receipt, *, to_change: bool = 
     row = found.one_or_none()
     if row is None:
         raise Unauthenticated("No declaration has this receipt, or it has ended.")
+    if to_change:
+        await devices.require_open(tx, hub_id)
     return _head(row)
 
 

@@ -180,7 +180,9 @@ async def read_own(
     )
 
 
-@router.put("/own", summary="Correct it", responses=documented(Conflict, Gone, TooMany))
+@router.put(
+    "/own", summary="Correct it", responses=documented(Conflict, Gone, HubClosed, TooMany)
+)
 async def correct_own(
     own: Own, body: CorrectionBody, tx: Tx, home: Home, response: Response
 ) -> CorrectedAnswer:
@@ -202,7 +204,9 @@ async def correct_own(
 
 
 @router.put(
-    "/own/reminder", summary="Say that the reminder was read", responses=documented(TooMany)
+    "/own/reminder",
+    summary="Say that the reminder was read",
+    responses=documented(HubClosed, TooMany),
 )
 async def acknowledge_reminder(
     own: Own, body: ReminderReadBody, tx: Tx, response: Response
@@ -220,7 +224,7 @@ async def acknowledge_reminder(
     summary="Dispute something",
     responses={
         200: {"model": AppealTold, "description": "The same as before"},
-        **documented(Conflict, IdReused, Gone, TooMany),
+        **documented(Conflict, IdReused, Gone, HubClosed, TooMany),
     },
 )
 async def add_appeal(
