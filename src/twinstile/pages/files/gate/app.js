@@ -65,7 +65,9 @@ const lane = new Lane({
 });
 
 const eye = new camera.Eye(/** @type {HTMLVideoElement} */ (at("sight")), {
-  take: (text) => lane.typed(text),
+  take(text) {
+    if (!document.querySelector("dialog[open]")) lane.typed(text);
+  },
   several: () => view.notice(words.say("several-codes"), true),
   changed(open, why) {
     view.showEye(open, eye.lamp);
