@@ -6,7 +6,7 @@ signing in itself is tested in `platform/test_auth.py`.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 import httpx2
@@ -95,11 +95,13 @@ class Hub:
         """A client of that role, or of a tablet without anyone on shift (`device`)."""
         return self.service.client(self.tokens[who])
 
-    async def adopt(self, document: Mapping[str, object]) -> None:
-        """Let the hub decide by another policy from now on."""
+    async def adopt(
+        self, document: Mapping[str, object], before: timedelta = timedelta()
+    ) -> None:
+        """Let the hub decide by another policy from now on, or since so long before."""
         now = clock.now()
         async with self.house.database.transaction() as tx:
-            await versions.put_in_force(tx, self.hub_id, document, now, now)
+            await versions.put_in_force(tx, self.hub_id, document, now - before, now)
 
     async def another(
         self, role: Role, lane_id: str | None = None, at: datetime | None = None

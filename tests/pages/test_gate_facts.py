@@ -60,7 +60,9 @@ async def test_a_tablet_with_an_old_policy_is_contradicted_and_says_so(
     await tablet.page.context.set_offline(True)
     document = documents.pack("cn-hub")
     stricter = {**document["parameters"], "threshold_tenths": 368}  # type: ignore[dict-item]
-    await hub.adopt({**document, "version": "stricter-1", "parameters": stricter})
+    # in force a little before, so that no clock that is a second behind misses it
+    stricter_policy = {**document, "version": "stricter-1", "parameters": stricter}
+    await hub.adopt(stricter_policy, timedelta(seconds=30))
     number = people.resident_number()
     await tablet.pass_by(number, "36.7")
     await tablet.shows("PASS")
@@ -78,6 +80,8 @@ async def test_a_tablet_with_an_old_policy_is_contradicted_and_says_so(
     ]
     lane = await hub.client(DEVICE).get("/v1/lanes/north-1/state")
     assert lane.json()["policy_version"] == "stricter-1"
+    async with tablet.page.expect_response("**/v1/lanes/*/state"):
+        await tablet.ask()
     again = people.resident_number()  # by the new policy the two agree
     await tablet.scan(again, "36.7")
     await tablet.shows("CHECK", "Temperature alarm")
