@@ -199,6 +199,18 @@ async def test_the_next_shift_has_its_rules_without_a_line(
     await tablet.waits(1)
     await station.begin()
     await tablet.waits(0)
+    # and somebody who takes over, without a line, from one who ended the shift with one
+    await tablet.press("#more", "#sign-out")
+    await tablet.page.wait_for_timeout(1000)
+    await station.end()
+    await tablet.page.fill("#login", hub.duties[Role.ASSISTANT].login)
+    await tablet.page.fill("#passcode", "nobody can tell")
+    await tablet.press("#sign-in-form button", "#start-lane")
+    await tablet.notes("you take over now")
+    await tablet.page.reload()
+    await tablet.ready()
+    await tablet.pass_by(people.resident_number())
+    await tablet.shows("PASS")
 
 
 async def test_practice_and_work_are_kept_apart(

@@ -153,6 +153,7 @@ async def test_nobody_works_who_is_not_signed_in(
     await tablet.scan(number, "36.5")
     await page.locator("#colours [value=GREEN]").dblclick()
     await page.keyboard.down("F2")
+    await page.wait_for_timeout(500)  # as long as keyboards wait
     for _ in range(5):
         await page.keyboard.down("F2")
     await page.keyboard.up("F2")
