@@ -148,6 +148,8 @@ def test_a_certificate_that_ends_soon_is_told(open_folder: Path) -> None:
     fresh = findings(**told)["https"]
     assert fresh.well
     assert "hub.local until " in fresh.found
+    assert "this machine alone" in fresh.found
+    assert "alone" not in findings(host="0.0.0.0", **told)["https"].found
     tls.renew(folder, names, clock.now() - tls.SERVER_LASTS + timedelta(days=29))
     assert "tls renew" in findings(**told)["https"].advice
     (folder / "server.pem").write_bytes(b"spoiled")

@@ -78,6 +78,8 @@ def https(configuration: Settings) -> Finding:
     except TlsError as error:
         return Finding("https", str(error), "mend that file, or bring back the one before")
     found = f"{', '.join(server.names.all)} until {server.ends_at:%Y-%m-%d}"
+    if configuration.host in _LOOPBACK and configuration.public_url is None:
+        found += f"; listens to this machine alone (TWINSTILE_HOST is {configuration.host})"
     if server.due(clock.now()):
         return Finding("https", found, "`twinstile tls renew`, while the service runs")
     if authority_ends and clock.now() > authority_ends - AUTHORITY_SOON:
@@ -88,6 +90,9 @@ def https(configuration: Settings) -> Finding:
 
 def _plain(configuration: Settings) -> Finding:
     if configuration.public_url or configuration.host in _LOOPBACK:
-        return Finding("https", "none here: a proxy's matter, or this machine's alone")
+        return Finding(
+            "https",
+            "none: a proxy in front carries it, or browsers of this machine alone come in",
+        )
     advice = "`twinstile tls init NAME`: without HTTPS no tablet works offline or signs in"
     return Finding("https", "plain HTTP, open to other machines", advice)
