@@ -104,7 +104,7 @@ class Glass:
             timeout=PATIENCE_MS
         )
 
-    async def enrol(self, lane_id: str = "north-1") -> None:
+    async def enrol(self, lane_id: str | None = "north-1") -> None:
         """Let the tablet in as its first user does, with a code of the administrator."""
         asked = await self.hub.client(Role.ADMINISTRATOR).post(
             "/v1/enrolments", json={"lane_id": lane_id}

@@ -126,8 +126,9 @@ async def test_every_dialog_keeps_the_rules_in_every_language(
     await fresh.page.locator("#enrol[open]").wait_for()
     assert await fresh.page.evaluate("document.documentElement.lang") == "zh-CN"
     await look(fresh, "enrol", "#enrol[open] h2")
-    await fresh.enrol()
+    await fresh.enrol(lane_id=None)
     await fresh.page.locator("#sign-in[open]").wait_for()
+    await fresh.notes("stands at no lane")
     await other.close()
 
 

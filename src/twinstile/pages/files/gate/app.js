@@ -44,6 +44,7 @@ const lane = new Lane({
   settings,
   up: () => tablet.up !== false,
   working: () => Boolean(tablet.me?.shift_id),
+  lacks,
   look: (text, document) => look(text, document, tablet.trust, tablet.up === false),
   async add(kind, id, body) {
     if (!tablet.kept) throw new Error("closed");
@@ -82,6 +83,11 @@ const surging = () => (tablet.state?.told.surge ?? []).filter((/** @type {any} *
 function settings() {
   const chosen = JSON.parse(localStorage.getItem("gate.settings") ?? "{}");
   return { order: "id-first", first: "WALK_THROUGH", second: "EAR", ...chosen };
+}
+
+/** Why there are no rules here. */
+function lacks() {
+  return tablet.me && !tablet.me.lane_id ? "no-lane" : "no-policy";
 }
 
 /** @param {number} waiting */
@@ -167,6 +173,7 @@ async function refresh() {
     tablet.me = me;
     await tablet.kept?.keep("me", me);
     if (over) tablet.sender?.nudge();
+    if (!me.lane_id) view.notice(words.say("no-lane"), true);
     if (!me.shift_id) {
       runs.forget();
       return entry.signIn();

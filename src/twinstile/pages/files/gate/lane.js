@@ -23,10 +23,10 @@ import { say } from "./words.js";
  */
 export class Lane {
   /**
-   * `up`: whether there is a line; `working`: whether somebody is signed in
+   * `up`: whether there is a line; `working`: whether somebody is signed in; `lacks`: why there are no rules
    * @param {{add: (kind: string, id: string, body: any) => Promise<void>,
    *   look: (text: string, document: import("./scan.js").Document | null) => Promise<{status: string, kind: string}>,
-   *   settings: () => Settings, up: () => boolean, working: () => boolean,
+   *   settings: () => Settings, up: () => boolean, working: () => boolean, lacks: () => string,
    *   release: (screeningId: string, step: string, reason: string) => Promise<string | null>}} needs
    */
   constructor(needs) {
@@ -83,7 +83,7 @@ export class Lane {
   /** Those who are scanned from now on travel together, with whom stands here unfinished; or they are all here. */
   together() {
     return this.#work(() => {
-      if (!this.knowledge) return view.notice(say("no-policy"), true);
+      if (!this.knowledge) return view.notice(say(this.needs.lacks()), true);
       this.gathering.turn();
       if (this.person.open && this.person.document && this.gathering.party) {
         this.person = this.gathering.entered(this.person, this.#moment().day);
@@ -256,7 +256,7 @@ export class Lane {
 
   /** @param {import("./scan.js").Scanned} scanned @param {number} at */
   async #take(scanned, at) {
-    if (!this.knowledge) return view.notice(say("no-policy"), true);
+    if (!this.knowledge) return view.notice(say(this.needs.lacks()), true);
     const owner = front.belongs(this.person, scanned, this.needs.settings().order, this.again);
     if (owner !== "same" && this.stopped) {
       play("STOP");
