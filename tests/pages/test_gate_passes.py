@@ -40,6 +40,13 @@ async def checks(hub: Hub) -> list[Json]:
     return found
 
 
+async def disagreements(hub: Hub) -> list[tuple[object, object]]:
+    """What tablets showed and the service would have, where the two differ."""
+    period = {"from": people.ago(hours=1), "to": people.ago(hours=-1)}
+    answer = await hub.client(Role.SUPERVISOR).get("/v1/disagreements", params=period)
+    return [(one["decided"], one["verdict"]) for one in answer.json()["disagreements"]]
+
+
 async def declared(tablet: Glass, words: str) -> None:
     seen = tablet.page.locator("#seen-pass")
     await expect(seen).to_have_text(words, timeout=glass.PATIENCE_MS)
@@ -68,6 +75,7 @@ async def test_a_pass_is_asked_about_while_the_rest_is_read(tablet: Glass, hub: 
     assert sorted(states.values()) == ["CLEARED", "PRESENTED", "SECONDARY"]
     standings = [check["evidence"]["pass"]["standing"] for check in await checks(hub)]
     assert sorted(standings) == ["COUNTED"] * 4 + ["OTHERS"]
+    assert await disagreements(hub) == []
 
 
 async def test_another_pass_takes_the_place_of_none_by_guess(tablet: Glass, hub: Hub) -> None:
@@ -134,10 +142,7 @@ async def test_without_a_line_a_pass_waits_and_says_no_more_than_is_known(
         "COUNTED",
         "COUNTED",
     ]
-    client = hub.client(Role.SUPERVISOR)
-    period = {"from": people.ago(hours=1), "to": people.ago(hours=-1)}
-    found = (await client.get("/v1/disagreements", params=period)).json()["disagreements"]
-    assert [(one["decided"], one["verdict"]) for one in found] == [("PASS", "CHECK")]
+    assert await disagreements(hub) == [("PASS", "CHECK")]
     await context.close()
 
 

@@ -162,7 +162,7 @@ export function check(person, where) {
     ...(person.run && { run_id: person.run.run_id }),
     ...(person.party && { party: person.party }),
     offline: true,
-    decided: decision && { verdict: decision.verdict, policy_version: decision.policy_version },
+    decided: decision && { verdict: displayed(person), policy_version: decision.policy_version },
     ...shown(person),
     ...(brought.temperature && { temperature: brought.temperature }),
     ...(brought.credential && {
@@ -211,6 +211,9 @@ export const worse = (one, other) => (VERDICTS.indexOf(other) > VERDICTS.indexOf
 export function more({ told, decision }) {
   return told && decision && worse(decision.verdict, told.verdict) !== decision.verdict ? told : null;
 }
+
+/** What a lane shows of a person: what is decided here, or what the service said if that is more cautious. @param {Person} person */
+export const displayed = (person) => more(person)?.verdict ?? person.decision?.verdict ?? null;
 
 /** A temperature by the thermometer it was taken with. @param {Person} person @param {{value: number, unit: "C" | "F"}} scanned @param {{first: string, second: string}} settings @returns {Temperature} */
 export function measured({ evidence, brought, state }, { value, unit }, { first, second }) {

@@ -356,7 +356,7 @@ export class Lane {
     const moment = this.#moment();
     const { person, record } = front.settle(this.person, policy, moment, this.gathering.beside(this.person, policy, moment));
     this.person = person;
-    const verdict = person.decision && (front.more(person)?.verdict ?? person.decision.verdict);
+    const verdict = front.displayed(person);
     this.stopped = verdict === "STOP";
     this.#paint();
     view.showPerson(person);
@@ -382,8 +382,8 @@ export class Lane {
     if (this.records.full) return view.showVerdict("UNKNOWN", [say("unkept")], false);
     const { decision } = this.person;
     const texts = this.knowledge ? view.reasons(decision, this.knowledge.policy) : [];
-    const told = front.more(this.person);
-    view.showVerdict(told?.verdict ?? decision?.verdict ?? null, [...new Set([...(told?.texts ?? []), ...texts])], this.stopped);
+    const told = front.more(this.person)?.texts ?? [];
+    view.showVerdict(front.displayed(this.person), [...new Set([...told, ...texts])], this.stopped);
     view.at("discard").hidden = !front.unpaired(this.person);
   }
 
@@ -395,7 +395,7 @@ export class Lane {
     const { person } = this;
     this.person = front.recorded(person);
     this.#gather();
-    const check = this.records.keep(person, front.check(person, this.#where()), person.decision?.verdict ?? "UNKNOWN");
+    const check = this.records.keep(person, front.check(person, this.#where()), front.displayed(person) ?? "UNKNOWN");
     this.person = { ...this.person, check };
   }
 }
