@@ -228,6 +228,36 @@ async def test_a_merged_case_is_kept_as_long_as_the_one_that_goes_on(hub: Hub) -
     assert (await fever.reveal(hub, second)).status_code in {404, 410}
 
 
+async def test_the_round_of_the_hour_brings_every_open_case_under_the_key_of_its_people(
+    hub: Hub,
+) -> None:
+    """A link that stands and was not reckoned with, and one that ended with an identity."""
+    first, second = await fever.case_of(hub), await fever.case_of(hub)
+    async with hub.house.database.transaction() as tx:
+        await tx.raw.execute(
+            """
+            INSERT INTO person_link (hub_id, link_id, person_id, other_person_id, evidence,
+                                     reason, recorded_at, recorded_by, device_id)
+            SELECT $1, gen_random_uuid(), p[1], p[2], 'BOTH_DOCUMENTS_SHOWN', 'x', now(),
+                   gen_random_uuid(), gen_random_uuid()
+            FROM (SELECT array_agg(person_id ORDER BY person_id) AS p FROM fever_case
+                  WHERE hub_id = $1) f
+            """,
+            hub.hub_id,
+        )
+    await destruction.retain(hub.house, Policies(), hub.hub_id, clock.now())
+    merge = (await fever.read(hub, first))["merges"][0]
+    assert (merge["case_id"], merge["cause"]) == (second, "RECKONED")
+    assert merge["operator_id"] is None
+    later = clock.now() + timedelta(days=30)  # the identities of today have ended, and the link
+    await destruction.retain(hub.house, Policies(), hub.hub_id, later)
+    async with hub.house.database.reading() as tx:
+        keyed = await tx.raw.fetch(
+            "SELECT person_id, episode_of FROM fever_case WHERE case_id = $1::uuid", first
+        )
+    assert keyed[0][0] == keyed[0][1]
+
+
 class World:
     """Documents, links and cases, beside a model of who is one person."""
 
