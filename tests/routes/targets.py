@@ -490,6 +490,22 @@ TARGETS = (
     ),
     Target(
         "PUT",
+        f"/v1/cases/{_SOME}/origin-notices/{_SOME}",
+        Role.MEDIC,
+        lambda: {
+            "office": "Quzhou command",
+            "by": "TELEPHONE",
+            "reference": CANARY,
+            "told_at": people.now(),
+        },
+        (
+            *at("/by", of=WORDS),
+            *at("/office", "/reference", of=TEXTS),
+            *at("/told_at", of=MOMENTS),
+        ),
+    ),
+    Target(
+        "PUT",
         f"/v1/cases/{_SOME}/assessments/{_SOME}",
         Role.MEDIC,
         lambda: {"severity": "MILD", "reason": CANARY, "assessed_at": people.now()},

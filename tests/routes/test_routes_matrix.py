@@ -154,6 +154,7 @@ ALLOWED: Mapping[str, frozenset[str]] = {
     "PUT /v1/cases/{case_id}/dispositions/{disposition_id}": CASE_WRITERS,
     "PUT /v1/cases/{case_id}/dispositions/{disposition_id}/acknowledgements"
     "/{acknowledgement_id}": CASE_WRITERS,
+    "PUT /v1/cases/{case_id}/origin-notices/{notice_id}": CASE_WRITERS,
     "PUT /v1/cases/{case_id}/assessments/{assessment_id}": CASE_WRITERS,
     "PUT /v1/cases/{case_id}/stays/{stay_id}": CASE_WRITERS,
     "PUT /v1/cases/{case_id}/stays/{stay_id}/end": CASE_WRITERS,
