@@ -72,6 +72,7 @@ async def test_a_reading_never_goes_to_somebody_by_guess(tablet: Glass, hub: Hub
 
 
 async def test_a_fever_of_nobody_can_be_discarded(tablet: Glass, hub: Hub) -> None:
+    await expect(tablet.page.locator("#run")).to_have_text("No arrival is due")
     await tablet.scan("39.1")
     await tablet.shows("CHECK")
     await tablet.press("#discard")

@@ -118,7 +118,7 @@ export function showRuns(runs, zone, choose) {
   /** @param {import("./runs.js").DueRun} run */
   const named = (run) => [run.service_no, run.origin, clock.format(Date.parse(run.arrival))].join(" · ");
   const { serving } = runs;
-  at("run").textContent = serving ? named(serving) : say("choose-run");
+  at("run").textContent = serving ? named(serving) : say(runs.due.length ? "choose-run" : "no-runs");
   at("run").disabled = runs.due.length === 0;
   const offered = runs.near(now()).slice(0, MOST_OFFERED);
   at("runs").replaceChildren(
