@@ -50,7 +50,7 @@ JUDGE = """async ([document, texts, now, shown]) => {
 @pytest.fixture(scope="module")
 async def page(browser: Browser, service: Service) -> AsyncGenerator[Page]:
     opened = await browser.new_page()
-    await opened.goto(f"{service.base_url}/docs")
+    await opened.goto(f"{service.base_url}/enter")
     yield opened
     await opened.close()
 

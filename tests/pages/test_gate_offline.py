@@ -260,7 +260,7 @@ async def test_tags_of_alerts_are_found_as_the_service_makes_them(
     context: BrowserContext, service: Service
 ) -> None:
     page = await context.new_page()
-    await page.goto(f"{service.base_url}/docs")
+    await page.goto(f"{service.base_url}/enter")
     today = clock.now().date()
     card = [
         "I<UTOD231458907<<<<<<<<<<<<<<<",

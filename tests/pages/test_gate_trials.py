@@ -201,7 +201,7 @@ async def test_nothing_is_sealed_under_a_key_that_ends(
     context: BrowserContext, service: Service
 ) -> None:
     page = await context.new_page()
-    await page.goto(f"{service.base_url}/docs")
+    await page.goto(f"{service.base_url}/enter")
     assert await page.evaluate(RACE) is None
 
 
