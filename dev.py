@@ -130,9 +130,9 @@ def test(arguments: list[str]) -> None:
     os.chdir(ROOT)
     # the programs that tests start by the dozen are not to be compiled anew each time
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-    # whole modules to each process, so that what a module sets up is seldom set up twice; three
-    # to two processors, because services and browsers that start are waited for
-    _become(["-m", "pytest", "-n", "3", "--dist", "worksteal", *arguments])
+    # whole modules to each process, so that what a module sets up is seldom set up twice; not
+    # more processes than processors, for tests of a busy service measure waits
+    _become(["-m", "pytest", "-n", "2", "--dist", "worksteal", *arguments])
 
 
 def check(_: list[str]) -> None:

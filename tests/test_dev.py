@@ -52,7 +52,7 @@ def run(checkout: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
     [
         (
             ["test", "tests/policy", "-k", "x"],
-            "-m pytest -n 3 --dist worksteal tests/policy -k x",
+            "-m pytest -n 2 --dist worksteal tests/policy -k x",
         ),
         (["serve", "--port", "80"], "-m twinstile serve --port 80"),
         (["demo", "--json"], "-m twinstile demo --json"),

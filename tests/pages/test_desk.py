@@ -225,6 +225,7 @@ async def test_a_card_of_the_lane_leads_to_the_passage_without_a_number(
     told = await hub.client().get(f"/v1/screenings/{first.json()['screening_id']}")
     assert len(told.json()["checks"]) == 2
     await made.go("/desk")
+    await expect(made.page.locator("#number")).to_be_focused()
     await made.page.keyboard.type("TWH1" + "ZZZZ" * 4)
     await keys(made, "Enter", "n", "n", "n", "n", "F2")
     await expect(made.page.locator("#number-fault")).to_be_visible()
