@@ -1,8 +1,8 @@
 """A new master key: under use, through a kill at any point, and from a keeper outside."""
 
 import asyncio
-import itertools
 import base64
+import itertools
 import os
 import signal
 import stat

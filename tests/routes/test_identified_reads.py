@@ -379,8 +379,7 @@ async def test_a_whole_name_is_given_where_it_is_asked_for_and_nowhere_else(hub:
 ROOT = Path(twinstile.__file__).parent
 OPENS = {
     "reveal",
-    "reveal_held",
-    "reveal_held_all",
+    "reveal_all",
     "reveal_under",
     "reveal_contacts",
     "decrypt",
@@ -388,13 +387,16 @@ OPENS = {
 KEEPERS = {
     "platform/crypto.py",
     "identity/vault.py",
+    "identity/holding.py",
     "identity/contacts.py",
     "cases/referrals.py",
     "arrivals/feeds/landing.py",
+    "arrivals/tags.py",
     "screening/declared/keeping.py",
 }
-"""They open for others, to encrypt again under another key, or to keep age and sex with a case;
-no answer is made here. What a traveller declared says nobody's name."""
+"""They open for others, to encrypt again under another key, to keep age and sex with a case, or
+to tag who is expected by a digest; no answer is made here. What a traveller declared says
+nobody's name."""
 
 
 def test_whatever_opens_an_identity_records_that_it_did() -> None:

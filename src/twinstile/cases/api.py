@@ -48,7 +48,7 @@ from twinstile.cases.tables import (
     Stay,
 )
 from twinstile.cases.types import CaseState
-from twinstile.identity import documents, names, vault
+from twinstile.identity import documents, holding, names, vault
 from twinstile.platform import access, clock, events, paging
 from twinstile.platform.access import Action, Look, Why
 from twinstile.platform.auth import Principal, Scope
@@ -337,7 +337,7 @@ async def _person(
     person_id = found.scalar_one_or_none()
     if person_id is None or case_id is None:
         raise NotFound("There is no such case, or nobody knows whom it is about.")
-    identity = await vault.reveal_held(
+    identity = await holding.reveal(
         tx, home.keys.of(who.hub_id), who.hub_id, vault.case_key(case_id), person_id
     )
     await access.record(tx, access.actor(who), look, clock.now())

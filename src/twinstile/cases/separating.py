@@ -12,7 +12,7 @@ from twinstile.cases import episodes, merging, referrals, steps
 from twinstile.cases.referrals import Opening
 from twinstile.cases.steps import Source
 from twinstile.cases.types import CaseOrigin, MergeCause
-from twinstile.identity import links, vault
+from twinstile.identity import holding, links, vault
 from twinstile.platform import events
 from twinstile.platform.crypto import KeyFiles
 from twinstile.platform.db import Transaction
@@ -128,7 +128,7 @@ async def _reopen(
     cases = await referrals.open_cases(tx, keys, hub_id, zone, [opening], at)
     successor_id, case_no = cases[screening_id]
     held, key_id = vault.case_key(case_id), vault.case_key(successor_id)
-    await vault.hold_again(tx, keys, hub_id, held, key_id, [person_id], at)
+    await holding.hold_again(tx, keys, hub_id, held, key_id, [person_id], at)
     by_law = list(merging.OF_THE_LAW)
     undone = (at, who.operator_id, reason)
     await tx.raw.execute(_SUCCEED, hub_id, case_id, successor_id, by_law, *undone)

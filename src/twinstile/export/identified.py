@@ -15,7 +15,7 @@ from typing import Final
 from uuid import UUID
 
 from twinstile.export import linelist, reader
-from twinstile.identity import vault
+from twinstile.identity import holding, vault
 from twinstile.identity.vault import Identity
 from twinstile.platform import access, approvals
 from twinstile.platform.access import Action, Look, Outcome, Purpose
@@ -98,7 +98,7 @@ async def take(
     if len(rows) > MOST:
         raise InvalidInput(errors=[FieldFault("/to", "too-many")])
     held = {vault.case_key(row["case_id"]): row["person_id"] for row in rows}
-    people = await vault.reveal_held_all(
+    people = await holding.reveal_all(
         tx, keys, who.hub_id, {key_id: person for key_id, person in held.items() if person}
     )
     text = io.StringIO()

@@ -12,7 +12,7 @@ from typing import Final
 from uuid import UUID
 
 from twinstile.export import identified
-from twinstile.identity import vault
+from twinstile.identity import holding, vault
 from twinstile.platform import access, approvals
 from twinstile.platform.access import Action, Look, Outcome, Purpose
 from twinstile.platform.approvals import Approval, Ask, Kind
@@ -97,7 +97,7 @@ async def take(
     people = {}
     if rows:
         key_id, persons = vault.case_key(rows[0]["case_id"]), [row["person_id"] for row in rows]
-        people = await vault.reveal_under(tx, keys, who.hub_id, key_id, persons)
+        people = await holding.reveal_under(tx, keys, who.hub_id, key_id, persons)
     text = io.StringIO()
     table = csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\n")
     table.writerow(COLUMNS)

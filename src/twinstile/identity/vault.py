@@ -9,7 +9,7 @@ nobody, we included, can tell that it was met before. Whatever needs a key may r
 import contextlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from uuid import UUID
 
 import asyncpg
@@ -17,14 +17,13 @@ import orjson
 from sqlalchemy import select
 
 from twinstile.identity import documents
-from twinstile.identity.tables import Held, Vault
+from twinstile.identity.tables import Vault
 from twinstile.identity.types import Document, DocumentKind, Holder, Sex
 from twinstile.platform.crypto import (
     OBTAIN_S,
     KeyDestroyed,
     KeyFiles,
     decrypt,
-    encrypt,
     encrypt_all,
     keyed_digest,
 )
@@ -163,7 +162,7 @@ async def shown(keys: KeyFiles, hub_id: str, day: date, people: Sequence[Identit
         encrypt_all(
             key,
             [
-                (_pack(person), _seen_at(hub_id, day, digests[0]))
+                (pack(person), _seen_at(hub_id, day, digests[0]))
                 for digests, person in first.values()
             ],
         ),
@@ -227,7 +226,7 @@ async def reveal(tx: Reading, keys: KeyFiles, hub_id: str, person_id: UUID) -> I
     if row is None:
         raise NotFound("There is no such person here.")
     day, seen, cipher = row
-    return _unpack(decrypt(await keys.open(day_key(day)), cipher, _seen_at(hub_id, day, seen)))
+    return unpack(decrypt(await keys.open(day_key(day)), cipher, _seen_at(hub_id, day, seen)))
 
 
 _LATEST = """
@@ -248,138 +247,9 @@ async def reveal_all(
     rows = await tx.raw.fetch(_LATEST, hub_id, list(people))
     living = await keys.open_all(day_key(row[1]) for row in rows)
     return {
-        person_id: _unpack(decrypt(key, cipher, _seen_at(hub_id, day, seen)))
+        person_id: unpack(decrypt(key, cipher, _seen_at(hub_id, day, seen)))
         for person_id, day, seen, cipher in rows
         if (key := living.get(day_key(day)))
-    }
-
-
-HOLD_SQL = """
-INSERT INTO vault_held (hub_id, key_id, person_id, held_at, cipher)
-SELECT {hub}, key_id, person_id, held_at, cipher FROM {held} WHERE cipher IS NOT NULL
-ON CONFLICT DO NOTHING
-"""
-"""Keeps people under a key that outlives the day, for the statement of a room above."""
-
-
-_HOLD_ALL = f"""
-WITH held AS (
-    SELECT $2 AS key_id, person_id, $3::timestamptz AS held_at, cipher
-    FROM unnest($4::uuid[], $5::bytea[]) AS h(person_id, cipher)
-)
-{HOLD_SQL.format(hub="$1", held="held")}
-"""  # noqa: S608 # a fragment of ours; every value is a parameter
-
-
-async def hold(
-    tx: Transaction,
-    keys: KeyFiles,
-    hub_id: str,
-    key_id: str,
-    people: Collection[UUID],
-    at: datetime,
-) -> int:
-    """Hold these people under the key of that name, those anybody can still read; how many.
-
-    Two statements, none without people. Raises `KeyDestroyed`, `MasterUnavailable`.
-    """
-    known = await reveal_all(tx, keys, hub_id, people)
-    if not known:
-        return 0
-    key = await keys.obtain(key_id)
-    places = ((_pack(who), _held_at(hub_id, key_id, of)) for of, who in known.items())
-    ciphers = encrypt_all(key, places)
-    await tx.raw.execute(_HOLD_ALL, hub_id, key_id, at, list(known), ciphers)
-    return len(known)
-
-
-async def hold_again(
-    tx: Transaction,
-    keys: KeyFiles,
-    hub_id: str,
-    held_by: str,
-    key_id: str,
-    people: Collection[UUID],
-    at: datetime,
-) -> None:
-    """Hold people who are held under one key under another as well, those anybody can read.
-
-    Raises `KeyDestroyed` for the other key, `MasterUnavailable`.
-    """
-    known = await reveal_under(tx, keys, hub_id, held_by, people)
-    if known:
-        key = await keys.obtain(key_id)
-        places = ((_pack(who), _held_at(hub_id, key_id, of)) for of, who in known.items())
-        ciphers = encrypt_all(key, places)
-        await tx.raw.execute(_HOLD_ALL, hub_id, key_id, at, list(known), ciphers)
-
-
-async def sealed(
-    keys: KeyFiles, hub_id: str, key_id: str, person_id: UUID, identity: Identity
-) -> bytes:
-    """The cipher `HOLD_SQL` stores: a person under the key of that name, made if it is new.
-
-    Raises `KeyDestroyed`, `MasterUnavailable`.
-    """
-    key = await keys.obtain(key_id)
-    return encrypt(key, _pack(identity), _held_at(hub_id, key_id, person_id))
-
-
-async def reveal_held(
-    tx: Reading, keys: KeyFiles, hub_id: str, key_id: str, person_id: UUID
-) -> Identity:
-    """Who the person of a case is. Raises `NotFound` or, after destruction, `KeyDestroyed`."""
-    rows = await tx.sql.execute(
-        select(Held.cipher).where(
-            Held.hub_id == hub_id, Held.key_id == key_id, Held.person_id == person_id
-        )
-    )
-    cipher = rows.scalar_one_or_none()
-    if cipher is None:
-        raise NotFound("Nobody is held under that key.")
-    key = await keys.open(key_id)
-    return _unpack(decrypt(key, cipher, _held_at(hub_id, key_id, person_id)))
-
-
-_UNDER_SQL = """
-SELECT h.person_id, h.cipher
-FROM unnest($3::uuid[]) AS w(person_id)
-JOIN vault_held h ON h.hub_id = $1 AND h.key_id = $2 AND h.person_id = w.person_id
-"""
-
-
-async def reveal_under(
-    tx: Reading, keys: KeyFiles, hub_id: str, key_id: str, people: Collection[UUID]
-) -> dict[UUID, Identity]:
-    """Who of these people is held under one key; nobody after its destruction."""
-    rows = await tx.raw.fetch(_UNDER_SQL, hub_id, key_id, list(people))
-    found: dict[UUID, Identity] = {}
-    with contextlib.suppress(KeyDestroyed):
-        key = await keys.open(key_id)
-        for person_id, cipher in rows:
-            place = _held_at(hub_id, key_id, person_id)
-            found[person_id] = _unpack(decrypt(key, cipher, place))
-    return found
-
-
-_HELD_SQL = """
-SELECT h.key_id, h.person_id, h.cipher
-FROM unnest($2::text[], $3::uuid[]) AS w(key_id, person_id)
-JOIN vault_held h
-  ON h.hub_id = $1 AND h.key_id = w.key_id AND h.person_id = w.person_id
-"""
-
-
-async def reveal_held_all(
-    tx: Reading, keys: KeyFiles, hub_id: str, held: Mapping[str, UUID]
-) -> dict[str, Identity]:
-    """Who is held under these keys, by key; not those that were destroyed. One statement."""
-    rows = await tx.raw.fetch(_HELD_SQL, hub_id, list(held), list(held.values()))
-    living = await keys.open_all(row[0] for row in rows)
-    return {
-        key_id: _unpack(decrypt(living[key_id], cipher, _held_at(hub_id, key_id, person_id)))
-        for key_id, person_id, cipher in rows
-        if key_id in living
     }
 
 
@@ -391,18 +261,16 @@ def _seen_at(hub_id: str, day: date, seen: bytes) -> bytes:
     return f"vault|{hub_id}|{day.isoformat()}|{seen.hex()}".encode()
 
 
-def _held_at(hub_id: str, key_id: str, person_id: UUID) -> bytes:
-    return f"held|{hub_id}|{key_id}|{person_id}".encode()
-
-
-def _pack(identity: Identity) -> bytes:
+def pack(identity: Identity) -> bytes:
+    """What is encrypted of an identity."""
     document, holder = identity.document, identity.holder
     paper = {"kind": document.kind, "number": document.number, "issuer": document.issuer}
     who = {"name": holder.name, "birth_date": holder.birth_date, "sex": holder.sex}
     return orjson.dumps({**paper, **who})
 
 
-def _unpack(plain: bytes) -> Identity:
+def unpack(plain: bytes) -> Identity:
+    """The inverse of `pack`."""
     fields: dict[str, str | None] = orjson.loads(plain)
     born, sex = fields["birth_date"], fields["sex"]
     return Identity(

@@ -14,7 +14,7 @@ from sqlalchemy import select
 from twinstile.cases.reporting import duties
 from twinstile.cases.tables import Assessment, FeverCase
 from twinstile.cases.types import CaseState
-from twinstile.identity import names, vault
+from twinstile.identity import holding, names, vault
 from twinstile.identity.types import DocumentKind, Holder
 from twinstile.platform import access
 from twinstile.platform.access import Action, Look
@@ -79,7 +79,7 @@ async def draft(
         raise NotFound("There is no such case, or nobody suspects anything of it.")
     case = await _case(tx, who.hub_id, case_id)
     key_id = vault.case_key(case_id)
-    identity = await vault.reveal_held(tx, keys, who.hub_id, key_id, case.person_id)
+    identity = await holding.reveal(tx, keys, who.hub_id, key_id, case.person_id)
     await access.record(tx, access.actor(who), look, at)
     masked = look.action is Action.MASKED_READ
     holder, document, last = identity.holder, identity.document, suspected[-1]

@@ -13,7 +13,7 @@ from uuid import UUID
 from sqlalchemy import RowMapping, insert, select
 
 from twinstile.cases import episodes, steps
-from twinstile.identity import vault
+from twinstile.identity import holding, vault
 from twinstile.identity.vault import Identity
 from twinstile.platform import access, events
 from twinstile.platform.access import Action, Look, Purpose
@@ -99,7 +99,7 @@ async def trace(
     gathered = await _gather(tx, who.hub_id, asked, rules)
     contacts = gathered.contacts[:MOST]
     people = [one.person_id for one in contacts]
-    named = await vault.hold(tx, keys, who.hub_id, key_id, people, at)
+    named = await holding.hold(tx, keys, who.hub_id, key_id, people, at)
     known = replace(gathered.known, named=geometry.share(named, len(people)))
     close = sum(one.contact_class is ContactClass.CLOSE for one in contacts)
     counts = {"close": close, "general": len(contacts) - close}
@@ -320,7 +320,7 @@ async def show(
     if person_id is None:
         raise NotFound("There is no such contact (any more).")
     key_id = vault.case_key(cast("UUID", listed["case_id"]))
-    identity = await vault.reveal_held(tx, keys, who.hub_id, key_id, person_id)
+    identity = await holding.reveal(tx, keys, who.hub_id, key_id, person_id)
     purpose, reason = why
     look = Look(Action.REVEAL, purpose, SHOWN, subject_id=person_id, reason=reason)
     await access.record(tx, access.actor(who), look, at)

@@ -15,7 +15,7 @@ from uuid import UUID
 from sqlalchemy import Executable, RowMapping, insert, select, true, tuple_, update
 from uuid_utils.compat import uuid7
 
-from twinstile.identity import vault
+from twinstile.identity import holding
 from twinstile.identity.vault import Identity
 from twinstile.platform import access, events, paging
 from twinstile.platform.access import Action, Look, Purpose
@@ -66,7 +66,7 @@ async def begin(
         return
     key_id = f"{KEY}{at.astimezone(zone).date().isoformat()}"
     people = {one.person_id for one in deferred if one.person_id}
-    await vault.hold(tx, keys, hub_id, key_id, people, at)
+    await holding.hold(tx, keys, hub_id, key_id, people, at)
     await tx.sql.execute(
         insert(Deferral),
         [
@@ -240,7 +240,7 @@ async def show(
     row = found.one_or_none()
     if row is None or row[0] is None or row[1] is None:
         raise NotFound("There is no such deferral, or nobody knows whom it is about.")
-    identity = await vault.reveal_held(tx, keys, who.hub_id, *row)
+    identity = await holding.reveal(tx, keys, who.hub_id, *row)
     look = Look(Action.REVEAL, purpose, SHOWN, subject_id=deferral_id, reason=reason)
     await access.record(tx, access.actor(who), look, at)
     return identity
