@@ -34,26 +34,33 @@ async def separate(
     which their own kin has open. Raises `MasterUnavailable`.
     """
     await episodes.rekey(tx, who.hub_id, people)
-    for merged in await tx.raw.fetch(_MERGED, who.hub_id, list(people)):
+    for found in await tx.raw.fetch(_LAST_FIRST, who.hub_id, list(people)):
+        # Read one by one: a case that left before may have taken this one along.
+        (merged,) = await tx.raw.fetch(_MERGED, who.hub_id, found["case_id"])
         kin = await links.kin(tx, who.hub_id, merged["person_id"])
         if merged["root_person"] in kin:
             continue
-        found = await merging.open_of(tx, who.hub_id, kin, None)
-        if found:
-            await _follow(tx, who, merged, found[0].case_id, at)
+        if theirs := await merging.open_of(tx, who.hub_id, kin, None):
+            await _follow(tx, who, merged, theirs[0].case_id, at)
         else:
             await _reopen(tx, keys, zone, who, merged, reason, at)
 
 
-_MERGED: Final = """
-SELECT m.case_id, c.case_no, c.screening_id, c.person_id, c.run_id, c.first_tenths,
-       c.peak_tenths, r.person_id AS root_person, r.case_no AS root_no
+# Whatever a case was merged into was itself merged later.
+_LAST_FIRST: Final = """
+SELECT m.case_id
 FROM fever_case c
 JOIN case_merge m ON m.hub_id = $1 AND m.case_id = c.case_id AND m.undone_at IS NULL
-JOIN fever_case r ON r.hub_id = $1 AND r.case_id = c.followed_by
 WHERE c.hub_id = $1 AND c.person_id = ANY($2::uuid[]) AND c.state = 'CLOSED_MERGED'
-ORDER BY m.merged_at, m.case_id
+ORDER BY m.merged_at DESC, m.case_id
 FOR UPDATE OF m
+"""
+_MERGED: Final = """
+SELECT c.case_id, c.case_no, c.screening_id, c.person_id, c.run_id, c.first_tenths,
+       c.peak_tenths, r.person_id AS root_person, r.case_no AS root_no
+FROM fever_case c
+JOIN fever_case r ON r.hub_id = $1 AND r.case_id = c.followed_by
+WHERE c.hub_id = $1 AND c.case_id = $2
 """
 # What came with a merged case goes with it: cases that were merged into it, or that it had
 # followed, and clocks of the law.
