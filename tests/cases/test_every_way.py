@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TypeAlias
 
 import clocked
+import crossings
 import custody
 import fever
 import people
@@ -95,7 +96,8 @@ async def fall_ill(hub: Hub, case_id: str) -> None:
 
 
 async def unheard(hub: Hub, case_id: str) -> None:
-    """Lost, after they were looked for as long as the policy wants."""
+    """Lost, after they were looked for as often as the policy wants."""
+    await crossings.govern(hub, lost_apart_hours=0)
     if (await fever.read(hub, case_id))["state"] in waits.FOLLOWED:
         contact, *_ = await open_contacts(hub, case_id)
         for _ in range(3):

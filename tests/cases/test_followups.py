@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import clocked
+import crossings
 import custody
 import departments
 import fever
@@ -161,6 +162,7 @@ async def test_whoever_is_followed_is_called_again_until_the_case_is_closed(hub:
         assert (contact["kind"], contact["day"]) == ("CALL", day)
         await attempt(hub, contact)
     assert (await fever.move(hub, case_id, "discharged")).status_code == 200
+    await crossings.govern(hub, lost_apart_hours=0)
     (contact,) = await open_contacts(hub, case_id)
     for _ in range(3):
         await attempt(hub, contact, "NO_ANSWER")
@@ -184,22 +186,56 @@ async def test_whoever_has_no_schedule_is_called_all_the_same(hub: Hub) -> None:
     assert "FOLLOW_UP_OVERDUE" in {one["kind"] for one in alerts.json()["alerts"]}
 
 
-async def test_nobody_is_lost_before_they_were_looked_for(hub: Hub) -> None:
+async def test_nobody_is_lost_before_they_were_looked_for(hub: Hub, place: Place) -> None:
     case_id = await followed(hub)
     contact, *_ = await open_contacts(hub, case_id)
-    for n in range(3):
-        refused = await fever.move(hub, case_id, "lost", who=Role.EPIDEMIOLOGIST)
-        assert (refused.status_code, n) == (409, n)
-        assert (await attempt(hub, contact, "NO_ANSWER")).status_code == 200
-        if n == 1:  # reached in between: the count begins anew
-            await attempt(hub, contact, "REACHED")
-            contact, *_ = await open_contacts(hub, case_id)
-            await attempt(hub, contact, "WRONG_NUMBER")
-            await attempt(hub, contact, "NO_ANSWER")
+    counts = 0
+    for outcome in ("NO_ANSWER", "NO_ANSWER", "REACHED", "WRONG_NUMBER", "NO_ANSWER"):
+        assert "lost after 3" in await kept_from_loss(hub, case_id, counts)
+        contact, *_ = await open_contacts(hub, case_id)
+        assert (await attempt(hub, contact, outcome)).status_code == 200
+        counts = 0 if outcome == "REACHED" else counts + 1
+        await backdate(place, case_id, hours=4)
+    assert (await attempt(hub, contact, "NO_ANSWER")).status_code == 200
     lost = await fever.move(hub, case_id, "lost", who=Role.EPIDEMIOLOGIST)
     assert lost.status_code == 200, lost.text
     assert (await fever.read(hub, case_id))["state"] == "CLOSED_LOST"
     assert await open_contacts(hub, case_id) == []
+
+
+async def test_to_redial_is_no_second_attempt(hub: Hub, place: Place) -> None:
+    case_id = await followed(hub)
+    contact, *_ = await open_contacts(hub, case_id)
+    for counts, apart in ((1, 4.0), (2, 3.9)):
+        for _ in range(4):
+            await attempt(hub, contact, "NO_ANSWER")
+        refusal = await kept_from_loss(hub, case_id, counts)
+        next_at = datetime.fromisoformat(refusal.split()[-1].rstrip("."))
+        assert timedelta(hours=3) < next_at - datetime.now(UTC) <= timedelta(hours=4)
+        await backdate(place, case_id, hours=apart)
+    await attempt(hub, contact, "NO_ANSWER")
+    await kept_from_loss(hub, case_id, 2)
+
+
+async def kept_from_loss(hub: Hub, case_id: str, counts: int) -> str:
+    """What is said of somebody who may not be lost, when so many attempts count."""
+    refused = await fever.move(hub, case_id, "lost", who=Role.EPIDEMIOLOGIST)
+    assert refused.status_code == 409, refused.text
+    said = str(refused.json()["detail"])
+    assert f"so far {counts} count" in said
+    return said
+
+
+async def backdate(place: Place, case_id: str, **parts: float) -> None:
+    """The attempts so far were made so much earlier."""
+    owner = Database(place.owner_url, pool_size=1)
+    async with owner.transaction() as tx:
+        await tx.raw.execute(
+            "UPDATE attempt SET recorded_at = recorded_at - $1::interval WHERE case_id = $2",
+            timedelta(**parts),
+            UUID(case_id),
+        )
+    await owner.close()
 
 
 async def test_a_contact_nobody_makes_rings_and_its_alert_ends_with_it(hub: Hub) -> None:

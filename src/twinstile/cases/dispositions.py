@@ -179,7 +179,7 @@ async def transition(
         return earlier
     (step,) = steps.walk(who, case.state, [act.event])
     if act.event is CaseEvent.LOST:
-        await followups.require_tried(tx, case, figures.policy.parameters.lost_after_attempts)
+        await followups.require_tried(tx, case, figures.policy.parameters)
     moment = case.after(at)
     place: dict[str, object] = {}
     if act.event is CaseEvent.EMERGENCY:

@@ -1,7 +1,9 @@
 """Contacts with patients: attempts, what was heard, their own report, and who is lost."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import takewhile
 from typing import Final
 from uuid import UUID
 
@@ -26,11 +28,14 @@ from twinstile.platform import events, paging, shifts
 from twinstile.platform.auth import Principal
 from twinstile.platform.db import Reading, Transaction
 from twinstile.platform.errors import NotFound, TransitionRefused
+from twinstile.policy.types import Parameters
 
 CONTACTED: Final = "case.follow-up"
 REPORT_LASTS: Final = timedelta(days=16)
 EARLY: Final = timedelta(hours=12)
 """A patient's report counts for a contact that is due within this time."""
+LATEST: Final = 1000
+"""Attempts that are looked at before somebody is lost; nobody has so many recorded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,24 +269,41 @@ async def _go_on(
     )
 
 
-async def require_tried(tx: Reading, case: Locked, attempts: int) -> None:
+def counted(failed: Iterable[datetime], apart: timedelta) -> list[datetime]:
+    """Those of the moments that are so far from the one counted before, oldest first."""
+    told: list[datetime] = []
+    for moment in sorted(failed):
+        if not told or moment - told[-1] >= apart:
+            told.append(moment)
+    return told
+
+
+async def require_tried(tx: Reading, case: Locked, figures: Parameters) -> None:
     """Raise `TransitionRefused` unless so many attempts in a row have failed lately.
 
-    Nobody who is followed up is lost before somebody has looked for them as the policy says.
+    Nobody who is followed up is lost before somebody has looked for them as the policy says:
+    so often, and over so long a time.
     """
     if case.state not in {CaseState.IN_CARE, CaseState.FOLLOWING_UP}:
         return
     found = await tx.sql.execute(
-        select(Attempt.outcome)
+        select(Attempt.outcome, Attempt.recorded_at)
         .where(Attempt.hub_id == case.hub_id, Attempt.case_id == case.case_id)
         .order_by(Attempt.recorded_at.desc(), Attempt.attempt_id.desc())
-        .limit(attempts)
+        .limit(LATEST)
     )
-    failed = [outcome for outcome in found.scalars() if outcome != Reached.REACHED]
-    if len(failed) < attempts:
-        raise TransitionRefused(
-            f"Somebody is lost after {attempts} attempts in a row to reach them."
+    latest = takewhile(lambda row: row.outcome != Reached.REACHED, found)
+    apart, wanted = timedelta(hours=figures.lost_apart_hours), figures.lost_after_attempts
+    told = counted((row.recorded_at for row in latest), apart)
+    if len(told) < wanted:
+        detail = (
+            f"Somebody is lost after {wanted} attempts in a row to reach them, each"
+            f" {figures.lost_apart_hours} h or more after the one before;"
+            f" so far {len(told)} count."
         )
+        if told:
+            detail += f" The next counts from {told[-1] + apart:%Y-%m-%dT%H:%M:%SZ}."
+        raise TransitionRefused(detail)
 
 
 async def plan_of(

@@ -90,7 +90,12 @@ def _changed(document: Json) -> Json:
         "version": f"noon-{secrets.token_hex(4)}",
         "home": [HOME],
         "areas": [area],
-        "parameters": {**figures, "deadline_seconds": deadlines, "reuse_minutes": REUSE_MIN},
+        "parameters": {
+            **figures,
+            "deadline_seconds": deadlines,
+            "reuse_minutes": REUSE_MIN,
+            "lost_apart_hours": 0,  # whoever does not answer is called thrice at once
+        },
         "rules": [
             {**rule, **open_to_officers} if rule["id"] == _RULE else rule for rule in rules
         ],

@@ -101,6 +101,7 @@ class _Parameters(_Model):
         _Isolation,
     ] = {}
     lost_after_attempts: int = Field(default=3, ge=1, le=20)
+    lost_apart_hours: int = Field(default=4, ge=0, le=168)
 
 
 class _Measure(_Model):

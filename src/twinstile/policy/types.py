@@ -92,6 +92,11 @@ class Parameters:
     """By the code of a disposition."""
     lost_after_attempts: int
     """So many attempts in a row to reach a patient fail before they may be called lost."""
+    lost_apart_hours: int
+    """An attempt is another one so long after the last that counted; 0: always.
+
+    Four hours: morning, midday and evening are three, and redialling is one.
+    """
 
 
 @dataclass(frozen=True, slots=True)
