@@ -28,6 +28,7 @@ def upgrade() -> None:
         sa.Column("members", sa.SmallInteger(), nullable=False),
         sa.PrimaryKeyConstraint("hub_id", "party_id", name=op.f("pk_party")),
         sa.CheckConstraint("members BETWEEN 1 AND 60", name=op.f("ck_party_members")),
+        if_not_exists=True,
     )
     op.create_table(
         "party_member",
@@ -40,9 +41,13 @@ def upgrade() -> None:
         sa.CheckConstraint(
             "role IN ('GUARDIAN', 'MEMBER', 'MINOR')", name=op.f("ck_party_member_role")
         ),
+        if_not_exists=True,
     )
     op.create_index(
-        op.f("ix_party_member_party_id_hub_id"), "party_member", ["party_id", "hub_id"]
+        op.f("ix_party_member_party_id_hub_id"),
+        "party_member",
+        ["party_id", "hub_id"],
+        if_not_exists=True,
     )
     op.create_index(
         "uq_party_member_guardian",
@@ -50,11 +55,12 @@ def upgrade() -> None:
         ["hub_id", "party_id"],
         unique=True,
         postgresql_where=sa.text("role = 'GUARDIAN'"),
+        if_not_exists=True,
     )
     op.execute(f"GRANT SELECT, INSERT, UPDATE (members) ON party TO {APP}")
     op.execute(f"GRANT SELECT, INSERT, UPDATE (role) ON party_member TO {APP}")
     op.execute(f"GRANT SELECT ON party, party_member TO {READ}")
-    op.execute("ALTER TABLE fever_case ADD COLUMN episode_of uuid")
+    op.execute("ALTER TABLE fever_case ADD COLUMN IF NOT EXISTS episode_of uuid")
     build_index(
         op.get_context(),
         "uq_fever_case_episode",

@@ -17,7 +17,7 @@ def upgrade() -> None:
         ("facility_id", sa.Text()),
         ("late_since", sa.DateTime(timezone=True)),
     ):
-        op.add_column("fever_case", sa.Column(name, kind, nullable=True))
+        op.add_column("fever_case", sa.Column(name, kind, nullable=True), if_not_exists=True)
     context = op.get_context()
     build_index(
         context,

@@ -13,7 +13,7 @@ APP = "twinstile_app"
 
 
 def upgrade() -> None:
-    op.execute("ALTER TABLE deferral ADD COLUMN destination text")
+    op.execute("ALTER TABLE deferral ADD COLUMN IF NOT EXISTS destination text")
     op.execute(f"GRANT UPDATE (destination) ON deferral TO {APP}")
     build_index(
         op.get_context(),

@@ -20,7 +20,7 @@ READ = "twinstile_read"
 
 
 def upgrade() -> None:
-    op.execute("ALTER TABLE fever_case ADD COLUMN followed_by uuid")
+    op.execute("ALTER TABLE fever_case ADD COLUMN IF NOT EXISTS followed_by uuid")
     op.create_table(
         "case_merge",
         sa.Column("hub_id", sa.Text(), nullable=False),
@@ -42,8 +42,14 @@ def upgrade() -> None:
             "num_nonnulls(undone_at, undone_reason, successor_id) IN (0, 3)",
             name=op.f("ck_case_merge_undone"),
         ),
+        if_not_exists=True,
     )
-    op.create_index(op.f("ix_case_merge_into_id_hub_id"), "case_merge", ["into_id", "hub_id"])
+    op.create_index(
+        op.f("ix_case_merge_into_id_hub_id"),
+        "case_merge",
+        ["into_id", "hub_id"],
+        if_not_exists=True,
+    )
     op.execute(f"GRANT SELECT, INSERT ON case_merge TO {APP}")
     op.execute(
         "GRANT UPDATE (into_id, undone_at, undone_by, undone_reason, successor_id)"
@@ -67,4 +73,6 @@ def upgrade() -> None:
         "fever_case (hub_id, screening_id) WHERE state <> 'CLOSED_MERGED'",
         unique=True,
     )
-    op.execute("ALTER TABLE fever_case DROP CONSTRAINT uq_fever_case_hub_id_screening_id")
+    op.execute(
+        "ALTER TABLE fever_case DROP CONSTRAINT IF EXISTS uq_fever_case_hub_id_screening_id"
+    )

@@ -95,7 +95,16 @@ def test_what_is_made_in_the_revision_may_be_done_with_as_one_likes() -> None:
     )
 
 
-async def test_no_revision_holds_writers_up(place: Place) -> None:
+class CutShortError(Exception):
+    """The connection is gone when all of a revision is done but the note that it is."""
+
+
+def cut_short(*arguments: object) -> None:
+    if str(arguments[2]).startswith(("UPDATE alembic_version", "INSERT INTO alembic_version")):
+        raise CutShortError
+
+
+async def test_no_revision_holds_writers_up_and_each_may_be_cut_short(place: Place) -> None:
     name = f"revisions_{uuid4().hex[:8]}"
     administration = create_async_engine(
         place.owner_url, poolclass=NullPool, isolation_level="AUTOCOMMIT"
@@ -117,6 +126,11 @@ async def test_no_revision_holds_writers_up(place: Place) -> None:
             def note(*arguments: object, statements: list[str] = statements) -> None:
                 statements.append(str(arguments[2]))
 
+            event.listen(connection, "before_cursor_execute", cut_short)
+            with pytest.raises(CutShortError):
+                command.upgrade(settings, revision.revision)
+            event.remove(connection, "before_cursor_execute", cut_short)
+            connection.rollback()
             event.listen(connection, "before_cursor_execute", note)
             command.upgrade(settings, revision.revision)
             event.remove(connection, "before_cursor_execute", note)

@@ -191,7 +191,8 @@ def build_index(context: MigrationContext, name: str, on: str, *, unique: bool =
     """Build an index while others write, as a step of a revision: `on` is `screening (state)`.
 
     It waits for transactions that run, and nobody waits for it. Outside a transaction, so what
-    a failed try left is removed first.
+    a failed try left is removed first; and what the revision did before it stays done, and is
+    done again by the next try (`IF NOT EXISTS`).
     """
     with context.autocommit_block():
         context.execute(text("SET lock_timeout = 0"))
