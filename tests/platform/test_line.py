@@ -8,6 +8,7 @@ import pytest
 import sessions
 
 from twinstile.opening import Place
+from twinstile.platform import line as lines
 from twinstile.platform.db import Database, Transaction
 from twinstile.platform.errors import Unavailable
 from twinstile.platform.line import Line
@@ -22,8 +23,8 @@ async def line(place: Place) -> AsyncGenerator[Line]:
         Database(place.service_url, role=place.role),
         more=lambda: True,
         statement_timeout_ms=2000,
-        server_settings={"application_name": "line"},
-        plans_live_s=60,
+        server_settings={"application_name": "line", "plan_cache_mode": "force_generic_plan"},
+        plans_live_s=5,
     )
     async with line.transaction() as tx:
         await tx.raw.execute("CREATE TEMPORARY TABLE told (word text)")
@@ -83,3 +84,23 @@ async def test_a_commit_that_the_server_refuses_is_no_commit(line: Line) -> None
     with pytest.raises(Unavailable):
         await run(line, "SELECT 1 / 0")
     await run(line, "SELECT 1")
+
+
+async def test_plans_are_made_anew_at_ages_that_double(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A function that claims never to change is asked when a plan is made, and only then."""
+    now = lines.monotonic()
+    monkeypatch.setattr(lines, "monotonic", lambda: now)
+    await run(line, "CREATE TEMPORARY SEQUENCE plans")
+    await run(
+        line,
+        "CREATE FUNCTION pg_temp.plan() RETURNS bigint IMMUTABLE LANGUAGE plpgsql"
+        " AS $$ BEGIN RETURN nextval('pg_temp.plans'); END $$",
+    )
+    seen = []
+    for _ in range(160):
+        async with line.transaction() as tx:
+            seen.append(await asked(tx, "SELECT pg_temp.plan()"))
+        now += 1
+    assert [seen.index(plan) for plan in sorted(set(seen))] == [0, 6, 16, 36, 76, 136]

@@ -3,16 +3,23 @@
 Asking a pool for a connection costs processor time, and BEGIN a round trip that waits for its
 turn in the event loop. So the connection is kept, and as long as more is to come at once, each
 COMMIT begins the next transaction (`COMMIT AND CHAIN`).
+
+Its statements are planned once and kept. A plan made when a table was small may be a bad one
+when it has grown, so plans are thrown away at ages that double: the data have doubled at most
+by then, and planning is as good as free.
 """
 
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from time import monotonic
 
 import asyncpg
 from sqlalchemy.ext.asyncio import AsyncConnection
 from typing_extensions import override
 
 from twinstile.platform.db import Block, Database, Raw, commit, failing, roll_back
+
+OLDEST_PLANS_S = 60
 
 
 class Line(Database):
@@ -25,18 +32,24 @@ class Line(Database):
         more: Callable[[], bool],
         statement_timeout_ms: int,
         server_settings: Mapping[str, str],
-        plans_live_s: int,
+        plans_live_s: float,
     ) -> None:
-        """`more` tells, at a commit, whether another transaction follows at once."""
+        """`more` tells, at a commit, whether another transaction follows at once.
+
+        `plans_live_s` is how long the first plans of a connection live.
+        """
         super().__init__(
             database.given_url,
             pool_size=1,
             statement_timeout_ms=statement_timeout_ms,
             role=database.role,
             server_settings=server_settings,
-            plans_live_s=plans_live_s,
+            plans_live_s=0,  # of the driver: statements are never prepared again
         )
         self._more = more
+        self._first_plans_s = self._plans_live_s = plans_live_s
+        self._planned_for: Raw | None = None
+        self._plan_at = 0.0
         self._kept: AsyncConnection | None = None
         self._begun: Raw | None = None
         """The connection whose last COMMIT has begun the next transaction."""
@@ -102,10 +115,21 @@ class Line(Database):
 
     def chain(self, raw: Raw) -> str:
         """How the transaction on this connection is to be committed now."""
+        before = "DISCARD PLANS; " if self._outlived(raw) else ""
         if not self._more():
-            return "COMMIT"
+            return f"{before}COMMIT"
         self._begun = raw
-        return "COMMIT AND CHAIN"
+        return f"{before}COMMIT AND CHAIN"
+
+    def _outlived(self, raw: Raw) -> bool:
+        """Whether the plans of this connection are to be made anew: told once of each age."""
+        now = monotonic()
+        new = raw is not self._planned_for
+        if not new and now < self._plan_at:
+            return False
+        live_s = self._first_plans_s if new else min(2 * self._plans_live_s, OLDEST_PLANS_S)
+        self._planned_for, self._plans_live_s, self._plan_at = raw, live_s, now + live_s
+        return not new
 
     @override
     async def close(self) -> None:

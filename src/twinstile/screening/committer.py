@@ -39,7 +39,7 @@ SERVER_SETTINGS = {
     "enable_seqscan": "off",
 }
 PLANS_LIVE_S = 5
-"""A plan made on an empty table misleads at most so long."""
+"""A plan made on an empty table misleads at most so long; the next ones live longer."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -11,8 +11,8 @@ UNRESOLVED_SQL: Final = """
 ({s}.referred_at IS NOT NULL AND (
     {s}.closed_at IS NULL
     OR {s}.state IN ('ABANDONED', 'DENIED', 'DEFERRED_UNRESOLVED')
-    OR ({s}.state IN ('HANDED_OVER', 'RETURNED') AND NOT EXISTS (
-        SELECT FROM fever_case f
-        WHERE f.hub_id = {s}.hub_id AND f.case_id = {s}.case_id
-          AND f.closed_at IS NOT NULL))))
+    OR ({s}.state IN ('HANDED_OVER', 'RETURNED') AND (
+        -- one look-up: of NOT EXISTS the planner may make a hash of all cases
+        SELECT f.closed_at FROM fever_case f
+        WHERE f.hub_id = {s}.hub_id AND f.case_id = {s}.case_id LIMIT 1) IS NULL)))
 """
