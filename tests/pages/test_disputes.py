@@ -123,3 +123,14 @@ async def test_every_view_is_for_everybody(browser: Browser, hub: Hub, locale: s
     await look("declaration")
     assert found == {view: [] for view in found}
     made.clean()
+
+
+async def test_an_appeal_whose_key_is_gone_is_said_to_be_so_in_words(hub: Hub) -> None:
+    given, appeal = await declaring.declare(hub), str(uuid4())
+    await declaring.dispute(hub, given, WORDS, appeal)
+    visitor, files = await on_shift(hub, Role.SUPERVISOR), hub.house.keys.of(hub.hub_id)
+    for name in files.names("day."):
+        files.destroy(name)
+    page = await send(visitor, "/desk/appeals/read", appeal_id=appeal)
+    assert (page.status_code, page.headers["content-type"][:9]) == (410, "text/html")
+    assert catalogue.words_of("en").say("problem.410") in page.text

@@ -32,6 +32,7 @@ from hubs import DEVICE, Hub
 import twinstile
 from twinstile import app, contract
 from twinstile.platform.access import Action
+from twinstile.platform.crypto import KeyFiles
 from twinstile.platform.roles import Role
 
 NAME = "欧阳测试"
@@ -314,6 +315,47 @@ async def test_a_read_leaves_one_row_that_names_it(hub: Hub, name: str) -> None:
     assert (read["action"], read["outcome"]) == (MARKED[name], "SHOWN")
     assert known["number"] not in str(read)
     assert NAME not in str(read)
+
+
+def lose_keys(keys: KeyFiles) -> None:
+    """Their files are lost, and the next of each name is another key."""
+    for name in keys.names(""):
+        keys._path(name).unlink()
+        keys.get_or_create(name)
+
+
+def damage_keys(keys: KeyFiles) -> None:
+    """Their files are cut, and no process has them in memory."""
+    for name in keys.names(""):
+        whole = keys._path(name).read_bytes()
+        keys._path(name).write_bytes(whole[:-1])
+    keys._cache.clear()
+
+
+@pytest.mark.parametrize(
+    ("suffer", "status", "slug"),
+    [(lose_keys, 410, "gone-destroyed"), (damage_keys, 503, "keys-unavailable")],
+)
+async def test_whoever_reads_what_its_key_does_not_open_is_told_so(
+    hub: Hub, suffer: Callable[[KeyFiles], None], status: int, slug: str
+) -> None:
+    known = await inhabit(hub)
+    given, appeal = await declaring.declare(hub), f"/v1/appeals/{uuid4()}"
+    await declaring.dispute(hub, given, "?", appeal.rpartition("/")[2])
+    suffer(hub.house.keys.of(hub.hub_id))
+    supervisor = hub.client(Role.SUPERVISOR)
+    asked, word = {"purpose": "SUBJECT_REQUEST"}, {"decided": "REJECTED", "text": "no"}
+    answers = [
+        await fever.reveal(hub, str(known["case_id"])),
+        await supervisor.post(f"/v1/quarantine/{known['quarantine_id']}:reveal", json=asked),
+        await supervisor.post(f"{appeal}:reveal", json=asked),
+        await hub.service.client(str(given["receipt"])).get("/v1/declarations/own"),
+    ]
+    if suffer is damage_keys:
+        answers.append(await supervisor.put(f"{appeal}/answer", json=word))
+    told = [(answer.status_code, answer.json()["type"]) for answer in answers]
+    assert told == [(status, f"/problems/{slug}")] * len(answers)
+    assert await looks.reads(hub) == []
 
 
 async def test_no_other_route_says_who_somebody_is(hub: Hub) -> None:

@@ -23,6 +23,7 @@ from twinstile.pages.catalogue import Words
 from twinstile.platform import body, browsers, handlers, web
 from twinstile.platform.auth import Principal
 from twinstile.platform.browsers import SignInNeeded
+from twinstile.platform.crypto import KeyDestroyed, KeyUnavailable
 from twinstile.platform.errors import Problem, Unauthenticated
 from twinstile.platform.settings import Settings
 
@@ -151,6 +152,8 @@ class PageRoute(APIRoute):
                 return await inner(request)
             except Problem as problem:
                 return refused(request, problem)
+            except (KeyDestroyed, KeyUnavailable) as error:
+                return refused(request, handlers.of_keys(error))
 
         return handle
 

@@ -54,6 +54,10 @@ class KeyDestroyed(Exception):
     """The key is gone, and what it encrypted with it."""
 
 
+class Unopened(KeyUnavailable):
+    """No key of ours opens it: another has the name of its key, or it was moved."""
+
+
 @dataclass(slots=True)
 class _Held:
     """An unwrapped key, and until when, by the monotonic clock."""
@@ -382,12 +386,12 @@ def encrypt_all(key: bytes, values: Iterable[tuple[bytes, bytes]]) -> list[bytes
 
 
 def decrypt(key: bytes, cipher: bytes, context: bytes) -> bytes:
-    """The inverse of `encrypt`. Raises `KeyUnavailable` when key, place or bytes do not fit."""
+    """The inverse of `encrypt`. Raises `Unopened` when key, place or bytes do not fit."""
     try:
         sealed = memoryview(cipher)[NONCE_BYTES:]  # no copy: it may be many megabytes
         return AESGCM(key).decrypt(cipher[:NONCE_BYTES], sealed, context)
     except InvalidTag as error:
-        raise KeyUnavailable("the ciphertext does not fit its key and place") from error
+        raise Unopened("the ciphertext does not fit its key and place") from error
 
 
 def keyed_digest(key: bytes, purpose: str, message: bytes) -> bytes:

@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
 from twinstile.platform import observe
-from twinstile.platform.crypto import KeyDestroyed
+from twinstile.platform.crypto import KeyDestroyed, Unopened
 from twinstile.platform.errors import (
     FieldFault,
     Gone,
@@ -23,7 +23,7 @@ from twinstile.platform.errors import (
     Problem,
     problem_for_status,
 )
-from twinstile.platform.masters import MasterUnavailable
+from twinstile.platform.masters import KeyUnavailable, MasterUnavailable
 
 _CODES = {
     "extra_forbidden": "unknown-field",
@@ -116,13 +116,24 @@ async def _on_http(request: Request, error: Exception) -> Response:
     return answer(problem_for_status(plain.status_code), request.scope)
 
 
-async def _on_destroyed(request: Request, _: Exception) -> Response:
-    return answer(Gone(), request.scope)
+def of_keys(error: Exception) -> Problem:
+    """What is answered where a key is not to be had, or does not open what it should."""
+    match error:
+        case KeyDestroyed():
+            return Gone()
+        case Unopened():
+            observe.log.error("what is stored does not open: its key is another one now")
+            return Gone()
+        case MasterUnavailable():
+            observe.log.error("the keeper of the master key does not answer")
+            return KeysUnavailable(retry_after_s=5)
+        case _:
+            observe.log.error("a key cannot be used: damaged, or of another master key")
+            return KeysUnavailable(retry_after_s=60)
 
 
-async def _on_master_away(request: Request, _: Exception) -> Response:
-    observe.log.error("the keeper of the master key does not answer")
-    return answer(KeysUnavailable(retry_after_s=5), request.scope)
+async def _on_keys(request: Request, error: Exception) -> Response:
+    return answer(of_keys(error), request.scope)
 
 
 async def _on_own_fault(request: Request, error: Exception) -> Response:
@@ -134,7 +145,7 @@ def install(app: FastAPI) -> None:
     """Let every error of this application leave as a problem document."""
     app.add_exception_handler(Problem, _on_problem)
     app.add_exception_handler(RequestValidationError, _on_invalid)
-    app.add_exception_handler(KeyDestroyed, _on_destroyed)
-    app.add_exception_handler(MasterUnavailable, _on_master_away)
+    app.add_exception_handler(KeyDestroyed, _on_keys)
+    app.add_exception_handler(KeyUnavailable, _on_keys)
     app.add_exception_handler(HTTPException, _on_http)
     app.add_exception_handler(ResponseValidationError, _on_own_fault)
