@@ -210,6 +210,33 @@ def test_a_key_destroyed_during_a_rotation_stays_destroyed(tmp_path: Path) -> No
     assert files.of("hub").destroyed("") == names
 
 
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from twinstile.platform import crypto, masters
+def kill(path, content):
+    masters.write_synced(path, content)
+    os.kill(os.getpid(), signal.SIGKILL)
+crypto.write_synced = kill
+folder = Path(sys.argv[1])
+crypto.KeyRing(folder, masters.Files(folder)).rotate()
+"""
+
+
+def test_a_key_is_destroyed_with_the_copy_that_a_killed_rotation_left(tmp_path: Path) -> None:
+    hub = ring(tmp_path).of("hub")
+    for name in ("case.1", "case.12"):
+        hub.get_or_create(name)
+    subprocess.run([sys.executable, "-c", KILLED, tmp_path], env=ENVIRONMENT, check=False)
+    copies = {path.name.rpartition(".")[0][:-9] for path in (tmp_path / "hub").glob("*.new")}
+    assert copies
+    for name in sorted(copies):
+        assert hub.destroy(name)
+    left = sorted(path.name for path in (tmp_path / "hub").iterdir())
+    assert [name for name in left if name.endswith(".new")] == []
+    assert {name for name in ("case.1", "case.12") if f"{name}.gone" in left} == copies
+
+
 def test_twenty_thousand_keys_a_minute_are_wrapped_anew(tmp_path: Path) -> None:
     files = ring(tmp_path)
     under = files.masters.current()

@@ -229,7 +229,7 @@ class KeyFiles:
         """Overwrite and remove the key; false when it was gone already.
 
         The tombstone is written first: after a crash in between the job finds the key still
-        there and destroys it again.
+        there and destroys it again. A rotation that was killed may have left a second copy.
         """
         path = self._path(name)
         with self._locked():
@@ -237,7 +237,8 @@ class KeyFiles:
             sync_folder(self._folder)
             self._cache.pop(name, None)
             there = path.exists()
-            erase(path)
+            for copy in (*self._folder.glob(f"{name}.*.new"), path):
+                erase(copy)
         return there
 
     def rewrap(self, master_id: str) -> "Rewrapped":
@@ -249,7 +250,7 @@ class KeyFiles:
         done, failed = 0, list[str]()
         with self._locked():
             for draft in self._folder.glob("*.new"):
-                draft.unlink()  # of a process that was killed
+                erase(draft)  # of a process that was killed
         due = [name for name, under in self.masters().items() if under != master_id]
         for start in range(0, len(due), _AT_ONCE):
             with self._locked():
