@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import resource
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
@@ -187,6 +188,22 @@ async def test_a_root_is_published_once_and_after_a_torn_end(hub: Hub, tmp_path:
     await sealer.publish(hub.house.database, hub.house.keys, file)
     read = [root for _, root in roots.read(file, hub.hub_id)]
     assert [root is None for root in read] == [False, True, False]
+
+
+def test_a_line_of_which_the_disk_takes_a_part_is_not_taken_for_written(
+    tmp_path: Path,
+) -> None:
+    file, before, line = tmp_path / "audit.jsonl", b"{}\n", b'{"hub_id":"north"}\n'
+    file.write_bytes(before)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 9, hard))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            roots.append(file, line)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    roots.append(file, line)
+    assert file.read_bytes() == before + line[:9] + b"\n" + line
 
 
 @pytest.mark.parametrize("analysed", [False, True], ids=["first-rush", "analysed"])

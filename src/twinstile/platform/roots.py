@@ -21,6 +21,7 @@ from typing import cast
 from twinstile.platform import ledger, merkle, signing
 from twinstile.platform.crypto import KeyFiles
 from twinstile.platform.db import Transaction
+from twinstile.platform.masters import sync_folder
 from twinstile.platform.signing import Signer
 
 TAIL = 1 << 18
@@ -84,14 +85,21 @@ def _signed(head: ledger.Head, signer: Signer, at: datetime) -> Root:
 
 
 def append(file: Path, line: bytes) -> None:
-    """Add a line and wait for the disk; a torn end, left by a power cut, is closed first."""
+    """Add a line and wait for the disk; a torn end, left by a power cut, is closed first.
+
+    Raises `OSError`, also where the disk has room for a part of it: that is a torn end then.
+    """
     file.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
     handle = os.open(file, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o640)
     try:
         size = os.fstat(handle).st_size
         whole = size == 0 or os.pread(handle, 1, size - 1) == b"\n"
-        os.write(handle, line if whole else b"\n" + line)
+        rest = line if whole else b"\n" + line
+        while rest:  # a disk that is nearly full takes a part and reports no error
+            rest = rest[os.write(handle, rest) :]
         os.fsync(handle)
+        if size == 0:
+            sync_folder(file.parent)
     finally:
         os.close(handle)
 
