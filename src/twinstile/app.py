@@ -190,6 +190,7 @@ def create_app(house: House, background: Background | None = None) -> FastAPI:
     for router in ROUTERS:
         app.include_router(router)
     handlers.install(app)
+    landing.install(app)
     app.add_middleware(InTurn)
     app.add_middleware(observe.Measured)
     return app

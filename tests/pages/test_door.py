@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 import pytest
 from browsing import OWN_PAGE, Visitor
 from httpx2 import Response
-from hubs import PASSCODE, Hub
+from hubs import PASSCODE, Hub, Service
 
 from twinstile.platform import browsers
 from twinstile.platform.roles import Role
@@ -212,3 +212,35 @@ async def test_pages_carry_the_locked_policy(hub: Hub) -> None:
         assert "unsafe" not in headers["content-security-policy"]
         assert headers["cache-control"] == "no-store"
         assert headers["referrer-policy"] == "same-origin"
+
+
+HERE_IS_A_BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [("/nowhere", 404), ("/desk/nowhere", 404), ("//x.example/a", 404), ("/desk/lookup", 405)],
+)
+async def test_where_no_page_is_a_browser_is_led_to_the_front(
+    service: Service, path: str, status: int
+) -> None:
+    for locale, words in (("en", "To the front page"), ("zh-CN", "返回首页")):
+        headers = HERE_IS_A_BROWSER | {"Accept-Language": locale}
+        answer = await Visitor(service).ask("GET", path, headers)
+        assert (answer.status_code, answer.headers["content-language"]) == (status, locale)
+        assert f'href="/">{words}' in answer.text
+        assert path not in answer.text
+        assert "unsafe" not in answer.headers["content-security-policy"]
+
+
+@pytest.mark.parametrize(
+    ("path", "accept"),
+    [("/nowhere", "*/*"), ("/nowhere", "application/json"), ("/v1/nowhere", "text/html")],
+)
+async def test_where_no_operation_is_a_program_gets_a_problem(
+    service: Service, path: str, accept: str
+) -> None:
+    answer = await Visitor(service).ask("GET", path, {"Accept": accept})
+    assert answer.status_code == 404
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["type"] == "/problems/not-found"

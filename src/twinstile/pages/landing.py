@@ -1,16 +1,22 @@
-"""The front page, and what every page has: style, icon, and the words for the browser."""
+"""The front page, what every page has, and what is said where no page is."""
 
-from fastapi import APIRouter, Request
+from typing import Final
+
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import Response
+from starlette.exceptions import HTTPException
 
 from twinstile.pages import assets, catalogue, shell
 from twinstile.pages.shell import PageRoute
+from twinstile.platform import handlers
 from twinstile.platform.errors import NotFound
 
 router = APIRouter(include_in_schema=False)
 front = APIRouter(include_in_schema=False, route_class=PageRoute)
 
 _FILES = assets.handed_out(assets.OWN)
+API: Final = "/v1/"
+"""What is below it is asked by programs, also where one says it is a browser."""
 KEPT_FOR_GOOD = "public, max-age=31536000, immutable"
 
 
@@ -36,3 +42,18 @@ async def read_words(name: str) -> Response:
             answer.headers["cache-control"] = KEPT_FOR_GOOD
             return answer
     raise NotFound("There are no such words.")
+
+
+def install(app: FastAPI) -> None:
+    """Tell a browser in words where there is no page; a program gets the problem document."""
+    app.add_exception_handler(HTTPException, _on_no_page)
+
+
+async def _on_no_page(request: Request, error: Exception) -> Response:
+    problem = handlers.of_http(error)
+    kinds = request.headers.get("accept", "").lower().split(",")
+    page = any(kind.partition(";")[0].strip() == "text/html" for kind in kinds)
+    if not page or request.url.path.startswith(API):
+        return handlers.answer(problem, request.scope)
+    # no link of ours repeats an address that somebody made up
+    return shell.refused(request, problem, path="/")

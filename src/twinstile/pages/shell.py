@@ -164,14 +164,14 @@ async def _read_form(request: Request) -> None:
     request.scope[_FORM] = body.parse_form(await body.read(request, FORM_LIMIT))
 
 
-def refused(request: Request, problem: Problem) -> Response:
+def refused(request: Request, problem: Problem, **shown: object) -> Response:
     """The problem as a page; whoever only has to sign in is led there."""
     if type(problem) in {SignInNeeded, Unauthenticated} and request.method == "GET":
         return to(f"{ENTRY}?then={quote(request.url.path)}")
     return render(
         request,
         "problem.html",
-        {"problem": problem, "trace_id": request.scope.get("trace_id", "")},
+        {"problem": problem, "trace_id": request.scope.get("trace_id", ""), **shown},
         status=problem.status,
         headers=problem.headers,
     )

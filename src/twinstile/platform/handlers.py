@@ -109,11 +109,16 @@ async def _on_invalid(request: Request, error: Exception) -> Response:
     return answer(InvalidInput(errors=faults(found)), request.scope)
 
 
-async def _on_http(request: Request, error: Exception) -> Response:
+def of_http(error: Exception) -> Problem:
+    """The problem that stands for what the framework refuses, e.g. an address there is not."""
     plain = cast("HTTPException", error)
     if plain.status_code == MethodNotAllowed.status:
-        return answer(MethodNotAllowed(allow=(plain.headers or {}).get("Allow")), request.scope)
-    return answer(problem_for_status(plain.status_code), request.scope)
+        return MethodNotAllowed(allow=(plain.headers or {}).get("Allow"))
+    return problem_for_status(plain.status_code)
+
+
+async def _on_http(request: Request, error: Exception) -> Response:
+    return answer(of_http(error), request.scope)
 
 
 def of_keys(error: Exception) -> Problem:
