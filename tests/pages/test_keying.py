@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from pathlib import Path
 from urllib.parse import urlencode
 
 import people
@@ -14,11 +15,14 @@ from paperwork import Sheet, at_desk, keys, violations
 from people import Json
 from playwright.async_api import Browser, expect
 
+from twinstile.opening import Place
 from twinstile.pages import catalogue
 from twinstile.platform import clock
+from twinstile.platform.db import Database
 from twinstile.platform.roles import Role
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded", "Accept-Language": "en"}
+DOCS = Path(__file__).parents[2] / "docs" / "operators.md"
 
 
 def hours_ago(hub: Hub, hours: float) -> tuple[str, str]:
@@ -171,6 +175,23 @@ async def test_a_form_is_keyed_once_whoever_keys_it(hub: Hub) -> None:
     changed = await send(first, **{**told, **FEVER})
     assert "Number of the form: was keyed before" in changed.text
     assert len(await screenings(hub)) == 1
+
+
+async def test_where_there_are_no_lanes_it_says_so_and_how_to_add_one(
+    hub: Hub, place: Place
+) -> None:
+    visitor = await on_shift(hub)
+    owner = Database(place.owner_url, pool_size=1)
+    async with owner.transaction() as tx:
+        await tx.raw.execute("DELETE FROM lane WHERE hub_id = $1", hub.hub_id)
+    await owner.close()
+    page = (await visitor.ask("GET", "/desk/paper", OWN_PAGE | FORM)).text
+    assert "There are no lanes at this hub" in page
+    (command,) = re.findall("<code[^>]*>(twinstile [^<]+)</code>", page)
+    assert command in DOCS.read_text()
+    assert 'name="form_no"' not in page
+    assert (await send(visitor, **fields(hub))).status_code == 422
+    assert await forms(hub) == []
 
 
 async def test_the_page_is_for_those_who_check(hub: Hub) -> None:
