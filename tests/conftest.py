@@ -11,6 +11,7 @@ its own.
 """
 
 import asyncio
+import gc
 import io
 import logging
 import os
@@ -33,6 +34,17 @@ from twinstile.platform.web import House
 def pytest_configure(config: pytest.Config) -> None:
     said = "pictures: leaves pictures of pages, if it is asked to (tests/pictures.py)"
     config.addinivalue_line("markers", said)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None]:
+    """Nothing that is collected goes away: the collector need not look for it meanwhile."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.fixture(scope="session")

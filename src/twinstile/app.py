@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import cache
 from typing import TypeAlias
 
 import asyncpg
@@ -209,8 +210,9 @@ def kinds_of(house: House, policies: Policies) -> Kinds:
     )
 
 
+@cache
 def contract() -> dict[str, object]:
-    """The OpenAPI document of the whole service, without a service."""
+    """The OpenAPI document of the whole service, without a service; made once, to be read."""
     app = Documented(generate_unique_id_function=_name)
     for router in ROUTERS:
         app.include_router(router)

@@ -18,7 +18,9 @@ def _crowd(trains: int, seed: int = 1, fever: float = 500.0) -> list[Person]:
     ]
 
 
-BIG = _crowd(250)
+@pytest.fixture(scope="module")
+def big() -> list[Person]:
+    return _crowd(250)
 
 
 def test_a_seed_means_the_same_people_for_ever():
@@ -33,9 +35,9 @@ def test_a_longer_day_begins_with_the_shorter_one():
     assert _crowd(5)[: len(_crowd(3))] == _crowd(3)
 
 
-def test_as_many_alight_as_published():
-    assert 0.17 * 1000 * 250 < len(BIG) < 0.26 * 1000 * 250
-    assert len(BIG) / (1000 * 250) == pytest.approx(0.215, abs=0.01)
+def test_as_many_alight_as_published(big: list[Person]):
+    assert 0.17 * 1000 * 250 < len(big) < 0.26 * 1000 * 250
+    assert len(big) / (1000 * 250) == pytest.approx(0.215, abs=0.01)
 
 
 @pytest.mark.parametrize(
@@ -52,20 +54,20 @@ def test_as_many_alight_as_published():
         (0.005, lambda p: p.febrile),
     ],
 )
-def test_shares_are_those_documented(share: float, happens):
-    spread = (share * (1 - share) / len(BIG)) ** 0.5
-    assert sum(map(happens, BIG)) / len(BIG) == pytest.approx(share, abs=4 * spread)
+def test_shares_are_those_documented(share: float, happens, big: list[Person]):
+    spread = (share * (1 - share) / len(big)) ** 0.5
+    assert sum(map(happens, big)) / len(big) == pytest.approx(share, abs=4 * spread)
 
 
-def test_half_of_the_febrile_hide_it():
-    febrile = [p.core for p in BIG if p.febrile]
-    assert all(core <= 37.1 for core in (p.core for p in BIG if not p.febrile))
+def test_half_of_the_febrile_hide_it(big: list[Person]):
+    febrile = [p.core for p in big if p.febrile]
+    assert all(core <= 37.1 for core in (p.core for p in big if not p.febrile))
     assert 0.3 < sum(core < 37.8 for core in febrile) / len(febrile) < 0.6
 
 
-def test_nobody_shares_papers_or_a_key_and_walk_ups_always_come():
-    assert len({p.document.number for p in BIG}) == len({p.key for p in BIG}) == len(BIG)
-    assert all(p.comes for p in BIG if not p.listed)
+def test_nobody_shares_papers_or_a_key_and_walk_ups_always_come(big: list[Person]):
+    assert len({p.document.number for p in big}) == len({p.key for p in big}) == len(big)
+    assert all(p.comes for p in big if not p.listed)
 
 
 def test_the_nearly_normal_draw_has_mean_0_and_deviation_1():

@@ -36,6 +36,8 @@ async def test_success_takes_the_count_back(hub: Hub) -> None:
 async def test_a_login_that_nobody_has_is_refused_like_a_wrong_passcode(hub: Hub) -> None:
     answers = [await guess(hub, "nobody") for _ in range(FAILURES_BEFORE_LOCK + 1)]
     assert set(answers) == {401}
+    # and takes as long
+    assert not shifts._HASHER.check_needs_rehash(shifts._NOBODY)
 
 
 async def test_each_failure_after_a_lock_locks_for_longer(hub: Hub) -> None:
