@@ -13,6 +13,7 @@ import asyncio
 import hashlib
 import json
 import shutil
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -113,7 +114,7 @@ async def run(
         counts = await _written_counts(house.database, keys, hub_id, folder / COUNTS)
         digest = await _written_aggregates(house, hub_id, folder / AGGREGATES)
         await retention.destroy_all(house.database, keys, hub_id, now)
-        await asyncio.to_thread(shutil.rmtree, house.settings.outbox_path / hub_id, True)
+        await asyncio.to_thread(_remove, house.settings.outbox_path / hub_id)
         await endings.purge(place.owner_url, hub_id)
         async with house.database.transaction() as tx:
             await destruction.certify(
@@ -190,6 +191,14 @@ async def _written_aggregates(house: House, hub_id: str, path: Path) -> str:
         )
         written = _write(path, text.encode())
     return hashlib.sha256(written).hexdigest()
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder with all in it, wherever a link leads. Raises `OSError`."""
+    folder = folder.resolve()
+    while folder.exists():
+        with suppress(FileNotFoundError):  # a gateway has taken a message meanwhile
+            shutil.rmtree(folder)
 
 
 def _read(path: Path) -> bytes | None:
