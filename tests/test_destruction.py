@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hubs import Hub
 
 from twinstile import destruction as endings
+from twinstile.arrivals import manifests
 from twinstile.cases import retention as closed_cases
 from twinstile.cases.retention import Hold
 from twinstile.identity import retention
@@ -25,7 +26,7 @@ from twinstile.opening import Place
 from twinstile.platform import clock, destruction, signing
 from twinstile.platform.crypto import KeyRing
 from twinstile.platform.db import Database, Transaction
-from twinstile.platform.errors import NotFound
+from twinstile.platform.errors import Busy, NotFound
 from twinstile.platform.roles import Role
 from twinstile.policy.versions import Policies
 
@@ -126,6 +127,22 @@ async def test_a_hold_placed_while_the_job_runs_is_kept(
     monkeypatch.setattr(closed_cases, "due", slow)
     assert await retain(hub, KEPT + 1) == 1  # the day alone
     assert hub.house.keys.of(hub.hub_id).names("case.") == [f"case.{told['case_id']}"]
+
+
+async def test_what_was_destroyed_is_published_though_the_job_fails_behind_it(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = people.check(1, people.resident_number())
+    await hub.client().put(f"/v1/checks/{people.new_id()}", json=body)
+    (day,) = hub.house.keys.of(hub.hub_id).names("day.")
+
+    async def forget(*_: object) -> None:
+        raise Busy
+
+    monkeypatch.setattr(manifests, "forget", forget)
+    with pytest.raises(Busy):
+        await retain(hub, 15)
+    assert day in certificates(hub)
 
 
 async def test_a_certificate_can_be_checked_by_anybody(hub: Hub, tmp_path: Path) -> None:

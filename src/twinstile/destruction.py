@@ -109,7 +109,17 @@ VACUUM_MS: Final = 600_000
 
 
 async def retain(house: House, policies: Policies, hub_id: str, now: datetime) -> int:
-    """End everything at the hub whose time is over; how many keys were destroyed."""
+    """End everything at the hub whose time is over; how many keys were destroyed.
+
+    What was destroyed is published whatever becomes of the rest: a restore asks that file.
+    """
+    try:
+        return await _end(house, policies, hub_id, now)
+    finally:
+        await destruction.publish(house.database, hub_id, house.settings.destructions_path)
+
+
+async def _end(house: House, policies: Policies, hub_id: str, now: datetime) -> int:
     async with house.database.reading() as tx:
         policy = await policies.get(tx, hub_id, await versions.in_force(tx, hub_id, now))
     figures, keys = policy.parameters, house.keys.of(hub_id)
@@ -139,7 +149,6 @@ async def retain(house: House, policies: Policies, hub_id: str, now: datetime) -
     while forgotten == contacts.BATCH:
         async with house.database.transaction() as tx:
             forgotten = await contacts.forget(tx, hub_id, closed, now)
-    await destruction.publish(house.database, hub_id, house.settings.destructions_path)
     if purge.days or cases:
         observe.log.info(
             "identities destroyed",
