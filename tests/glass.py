@@ -28,6 +28,8 @@ from twinstile.platform.web import House
 CHROMIUM = shutil.which("chromium")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 SIZE: ViewportSize = {"width": 1280, "height": 800}
+SPEAK = "() => { document.body.click(); document.getElementById('language').click(); }"
+"""Another language; something else is touched before: a button twice at once is meant once."""
 PATIENCE_MS = 30_000
 """For what the page does by itself, on a machine that does much else."""
 

@@ -35,24 +35,20 @@ async def tablet(browser: Browser, hub: Hub) -> AsyncGenerator[Glass]:
     await context.close()
 
 
-SPEAK = "() => { document.body.click(); document.getElementById('language').click(); }"
-"""Another language; something else is touched before: a button twice at once is meant once."""
-
-
 async def look(tablet: Glass, state: str, told: str) -> None:
     """Judge what is shown in each language, and keep pictures; `told`: where its words are."""
     said: list[str] = []
     for language in LANGUAGES:
         shown = await tablet.page.evaluate("document.documentElement.lang")
         if shown != language:
-            await tablet.page.evaluate(SPEAK)
+            await tablet.page.evaluate(glass.SPEAK)
         await expect(tablet.page.locator("html")).to_have_attribute("lang", language)
         said.append(await tablet.page.locator(told).inner_text(timeout=glass.PATIENCE_MS))
         found = await Axe().run(tablet.page, options=RULES)
         assert found.violations_count == 0, found.generate_report()
         await pictures.take(tablet.page, f"gate {state} {language}")
     assert len(set(said)) == len(LANGUAGES), f"{state} was not reached in each language: {said}"
-    await tablet.page.evaluate(SPEAK)
+    await tablet.page.evaluate(glass.SPEAK)
 
 
 async def seen(tablet: Glass, verdict: str) -> Mapping[str, pictures.Seen]:

@@ -170,10 +170,18 @@ async def test_a_lane_is_taken_over_on_another_tablet_and_confirmed_on_the_first
     await other.page.fill("#login", hub.duties[Role.ASSISTANT].login)
     await other.page.fill("#passcode", PASSCODE)
     await other.press("#sign-in-form button")
-    relieve = other.page.locator("#crew button:has-text('the screener (tablet,')")
-    await relieve.click(timeout=glass.PATIENCE_MS)
-    await expect(relieve).to_be_hidden()  # it says so now
-    await expect(other.page.locator("#crew")).to_contain_text("Taken over from the screener")
+    relieve = other.page.locator("#crew button:has-text('the screener')").last
+    await relieve.wait_for(timeout=glass.PATIENCE_MS)
+    for language, words in (("zh-CN", "接替"), ("en", "Take over from")):
+        await other.page.evaluate(glass.SPEAK)
+        await expect(other.page.locator("html")).to_have_attribute("lang", language)
+        await expect(relieve).to_contain_text(words)
+    await relieve.click()
+    await expect(relieve).to_have_text("Taken over from the screener")
+    await expect(relieve).to_be_disabled()
+    await other.page.evaluate(glass.SPEAK)
+    await expect(relieve).to_have_text("已接替 the screener")
+    await other.page.evaluate(glass.SPEAK)
     await other.press("#start-lane")
     await tablet.pass_by(people.resident_number())
     await tablet.ask()

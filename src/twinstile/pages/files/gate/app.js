@@ -223,6 +223,7 @@ function labelled() {
   at("language").lang = words.other();
   view.options("manual-kind", KINDS, at("manual-kind").value || KINDS[0]);
   facts.label();
+  turnover.labelCrew();
   view.options("first-method", METHODS, settings().first);
   view.options("second-method", METHODS, settings().second);
   at("order").value = settings().order;

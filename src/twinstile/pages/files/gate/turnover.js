@@ -16,6 +16,11 @@ const CLAIMS = "gate.claims";
 const STAYED = "gate.stayed";
 const MOST = 20;
 
+/** Who else works the lane, as it is shown. @type {{laneId: string, members: Member[], zone: string | undefined}} */
+let crew = { laneId: "", members: [], zone: undefined };
+/** What became of taking a shift over, by its id. @type {Map<string, {id: string, said: "take-over" | "taken-over" | "take-over-failed"}>} */
+const offers = new Map();
+
 /** @returns {Claim[]} */
 const claims = () => JSON.parse(localStorage.getItem(CLAIMS) ?? "[]");
 
@@ -31,6 +36,8 @@ const clock = (moment, zone) =>
 
 /** Ask whoever signs in whether the shift that was claimed in their name was theirs. @param {string} login */
 export async function signedIn(login) {
+  offers.clear(); // another officer, who has relieved nobody
+  labelCrew();
   const mine = claims().filter((claim) => claim.login === login.toLowerCase());
   for (const claim of mine) {
     at("claim-said").textContent = say("claim-said", { login: claim.login, time: clock(claim.began, undefined) });
@@ -56,22 +63,42 @@ function decided(id) {
   return new Promise((resolve) => dialog.addEventListener("close", () => resolve(dialog.returnValue), { once: true }));
 }
 
-/** Show who else is signed in at the lane, each with a button that relieves them. @param {string} laneId @param {Member[]} crew @param {string | undefined} zone */
-export function showCrew(laneId, crew, zone) {
-  at("crew-title").hidden = crew.length === 0;
+/**
+ * Show who else is signed in at the lane, each with a button that relieves them. Drawn anew, a button
+ * says what became of it all the same.
+ * @param {string} laneId @param {Member[]} members @param {string | undefined} zone
+ */
+export function showCrew(laneId, members, zone) {
+  crew = { laneId, members, zone };
+  at("crew-title").hidden = members.length === 0;
   at("crew").replaceChildren(
-    ...crew.map((member) => {
-      const { operator, device, since } = member;
-      const id = newId();
-      const button = choice([say("take-over", { operator, device, since: clock(since, zone) })], false, async () => {
-        const path = `/v1/lanes/${encodeURIComponent(laneId)}/take-overs/${id}`;
-        const done = await ask("PUT", path, { body: { shift_id: member.shift_id } }).then(() => true, () => false);
-        button.textContent = say(done ? "taken-over" : "take-over-failed", { operator });
-        button.disabled = done;
-      });
+    ...members.map((member) => {
+      const button = choice([""], false, () => relieve(laneId, member.shift_id));
+      button.dataset.shift = member.shift_id;
       return button;
     }),
   );
+  labelCrew();
+}
+
+/** Say it in the language chosen now. */
+export function labelCrew() {
+  for (const { shift_id, operator, device, since } of crew.members) {
+    const button = /** @type {HTMLButtonElement} */ (at("crew").querySelector(`[data-shift="${shift_id}"]`));
+    const said = offers.get(shift_id)?.said ?? "take-over";
+    button.textContent = say(said, { operator, device, since: clock(since, crew.zone) });
+    button.disabled = said === "taken-over";
+  }
+}
+
+/** The same take-over however often it is tried. @param {string} laneId @param {string} shiftId */
+async function relieve(laneId, shiftId) {
+  const { id } = offers.get(shiftId) ?? { id: newId() };
+  offers.set(shiftId, { id, said: "take-over" });
+  const path = `/v1/lanes/${encodeURIComponent(laneId)}/take-overs/${id}`;
+  const done = await ask("PUT", path, { body: { shift_id: shiftId } }).then(() => true, () => false);
+  offers.set(shiftId, { id, said: done ? "taken-over" : "take-over-failed" });
+  labelCrew();
 }
 
 /** Ask whoever works here to end the shift, if somebody has taken the lane over. @param {TakenOver | null} taken @param {string | undefined} zone @param {() => void} end */
