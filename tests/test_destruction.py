@@ -1,8 +1,10 @@
 """What ends leaves a certificate, reaches partners, and does not come back by a restore."""
 
+import asyncio
 import base64
 import hashlib
 import json
+import threading
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -26,6 +28,7 @@ from twinstile.opening import Place
 from twinstile.platform import clock, destruction, signing
 from twinstile.platform.crypto import KeyRing
 from twinstile.platform.db import Database, Transaction
+from twinstile.platform.destruction import Reason
 from twinstile.platform.errors import Busy, NotFound
 from twinstile.platform.roles import Role
 from twinstile.policy.versions import Policies
@@ -143,6 +146,31 @@ async def test_what_was_destroyed_is_published_though_the_job_fails_behind_it(
     with pytest.raises(Busy):
         await retain(hub, 15)
     assert day in certificates(hub)
+
+
+async def test_who_destroys_a_key_holds_up_nobody_while_others_change_keys(hub: Hub) -> None:
+    """As a rotation does that asks a slow keeper: it has the folder for many keys."""
+    keys = hub.house.keys.of(hub.hub_id)
+    keys.get_or_create(CASE_KEY)
+    taken, others_went_on = threading.Event(), threading.Event()
+
+    def rotate() -> bool:
+        with keys._locked():
+            taken.set()
+            return others_went_on.wait(5)
+
+    rotating = asyncio.create_task(asyncio.to_thread(rotate))
+    await asyncio.to_thread(taken.wait)
+    destroying = asyncio.create_task(
+        retention.destroy(
+            hub.house.database, keys, hub.hub_id, CASE_KEY, Reason.RETENTION, clock.now()
+        )
+    )
+    await asyncio.sleep(0.05)
+    others_went_on.set()
+    await destroying
+    assert await rotating
+    assert keys.names("case.") == []
 
 
 async def test_a_certificate_can_be_checked_by_anybody(hub: Hub, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ entered by the transaction that deletes the rows, and whatever key is found dest
 one gets it on the next run.
 """
 
+import asyncio
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -59,7 +60,7 @@ async def run(
         )
     first_living = min(vault.epoch_of(today) - 1, vault.epoch_of(oldest_kept))
     for epoch in _dead_epochs(keys, first_living):
-        keys.destroy(vault.epoch_key(epoch))
+        await asyncio.to_thread(keys.destroy, vault.epoch_key(epoch))
     for key_id in await _uncertified(database, keys, hub_id):
         await destroy(database, keys, hub_id, key_id, Reason.RETENTION, now)
     return Purge(len(due), people)
@@ -68,8 +69,11 @@ async def run(
 async def destroy(
     database: Database, keys: KeyFiles, hub_id: str, key_id: str, reason: Reason, now: datetime
 ) -> int:
-    """Destroy a key and delete what it encrypted, with a certificate; how many people's."""
-    keys.destroy(key_id)
+    """Destroy a key and delete what it encrypted, with a certificate; how many people's.
+
+    Keys that are being wrapped anew are waited for, beside the other work of the process.
+    """
+    await asyncio.to_thread(keys.destroy, key_id)
     async with database.transaction() as tx:
         rows = await _delete(tx, hub_id, key_id)
         await destruction.certify(tx, keys, hub_id, key_id, rows, reason, now)
@@ -124,7 +128,7 @@ async def replay(
     for key_id in sorted(
         key_id for key_id in ended if key_id in living | left or key_id not in known
     ):
-        keys.destroy(key_id)
+        await asyncio.to_thread(keys.destroy, key_id)
         async with database.transaction() as tx:
             rows = await _delete(tx, hub_id, key_id)
             if key_id in published:

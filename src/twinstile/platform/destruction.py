@@ -7,6 +7,7 @@ outside the data folder, one a line: that file outlives a restore of database an
 tells what must be destroyed again. It holds ids of keys and counts, nothing about a person.
 """
 
+import asyncio
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -99,7 +100,7 @@ async def certify(
     event it names follows in it.
     """
     key_class, _, period = key_id.partition(".")
-    signer, event_id = signing.signer(keys), uuid7()
+    signer, event_id = await asyncio.to_thread(signing.signer, keys), uuid7()
     document = _text(
         {
             "form": FORM,
@@ -220,7 +221,7 @@ async def publish(database: Database, hub_id: str, file: Path) -> int:
     async with database.reading() as tx:
         missing = [one for one in await of_hub(tx, hub_id) if one.word("key_id") not in there]
     for one in missing:
-        roots.append(file, one.line())
+        await asyncio.to_thread(roots.append, file, one.line())
     return len(missing)
 
 
