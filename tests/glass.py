@@ -33,6 +33,21 @@ SPEAK = "() => { document.body.click(); document.getElementById('language').clic
 PATIENCE_MS = 30_000
 """For what the page does by itself, on a machine that does much else."""
 
+AT_REST = """async (name) => {
+  const opened = indexedDB.open(name);
+  await new Promise((done) => { opened.onsuccess = done; });
+  const kept = opened.result.transaction("kept").objectStore("kept");
+  const [names, values] = [kept.getAllKeys(), kept.getAll()];
+  await new Promise((done) => { values.onsuccess = done; });
+  const { open } = await import("/gate/store.js");
+  const store = await open(name.replace("gate.", ""));
+  const told = [];
+  for (const one of names.result) told.push(await store.kept(one).catch(() => null));
+  opened.result.close();
+  return JSON.stringify([told, { ...localStorage }, { ...sessionStorage }]);
+}"""
+"""What the disk of the tablet holds of a hub, as the page reads it, the outbox apart."""
+
 
 @dataclass(slots=True)
 class Station:
@@ -165,6 +180,11 @@ class Glass:
                 return
             await self.page.wait_for_timeout(250)
         raise AssertionError(f"the disk does not hold {count} facts")
+
+    async def at_rest(self) -> str:
+        """What the page could read of its disk again, but for the outbox."""
+        found: str = await self.page.evaluate(AT_REST, f"gate.{self.hub.hub_id}")
+        return found
 
     async def kept(self) -> list[Json]:
         """What the disk of the tablet holds of this hub's outbox, as it lies there."""

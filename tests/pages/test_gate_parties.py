@@ -62,6 +62,40 @@ async def test_a_family_is_stated_by_one_key_and_each_has_a_verdict(
     assert await glass.disagreements(hub) == []
 
 
+async def test_a_party_goes_on_after_a_reload_and_no_number_was_kept(
+    tablet: Glass, hub: Hub
+) -> None:
+    members = tablet.page.locator("#members li")
+    guardian, small, begun = people.resident_number(), child(), people.resident_number()
+    await tablet.page.keyboard.press("F5")
+    await tablet.pass_by(guardian)
+    await tablet.shows("PASS")
+    await tablet.scan(begun)  # who stands there unfinished is scanned again
+    await expect(members).to_have_count(2)
+    await tablet.waits(0)
+    await tablet.page.reload()
+    await tablet.ready()
+    await expect(members).to_have_count(1)
+    await expect(members.nth(0)).to_contain_text("\u2013 · guardian · Pass")
+    kept = await tablet.at_rest()
+    assert "GUARDIAN" in kept
+    assert not any(number[-6:] in kept for number in (guardian, begun))
+    await tablet.scan(small, "36.6")
+    await tablet.shows("PASS")  # by the guardian's code
+    await tablet.scan(guardian, "36.5")  # known again, and counted once
+    await expect(members).to_have_count(2)
+    await expect(members.nth(0)).to_contain_text(f"{guardian[-4:]} · guardian")
+    await tablet.scan(child(), "38.6")
+    await tablet.shows("CHECK")
+    await expect(members.nth(1)).to_contain_text("call back")
+    await tablet.press("#more", "#sign-out")
+    await expect(tablet.page.locator("#sign-in")).to_be_visible(timeout=glass.PATIENCE_MS)
+    await tablet.waits(0)
+    assert "GUARDIAN" not in await tablet.at_rest()
+    assert [one["role"] for one in await party_of(hub)].count("MINOR") == 2
+    assert await glass.disagreements(hub) == []
+
+
 async def test_a_fever_calls_the_others_of_the_party_back(tablet: Glass, hub: Hub) -> None:
     await tablet.page.keyboard.press("F5")
     guardian, friend = people.resident_number(), people.resident_number()

@@ -11,20 +11,6 @@ from playwright.async_api import BrowserContext, expect
 
 pytestmark = pytest.mark.timeout(240)
 
-AT_REST = """async (name) => {
-  const opened = indexedDB.open(name);
-  await new Promise((done) => { opened.onsuccess = done; });
-  const kept = opened.result.transaction("kept").objectStore("kept");
-  const [names, values] = [kept.getAllKeys(), kept.getAll()];
-  await new Promise((done) => { values.onsuccess = done; });
-  const { open } = await import("/gate/store.js");
-  const store = await open(name.replace("gate.", ""));
-  const told = [];
-  for (const one of names.result) told.push(await store.kept(one).catch(() => null));
-  opened.result.close();
-  return JSON.stringify([told, { ...localStorage }, { ...sessionStorage }]);
-}"""
-
 
 async def test_a_scan_finds_its_arrival_offline_and_no_list_is_ever_on_the_disk(
     context: BrowserContext, hub: Hub
@@ -52,7 +38,7 @@ async def test_a_scan_finds_its_arrival_offline_and_no_list_is_ever_on_the_disk(
         await tablet.pass_by(number)
         await tablet.shows("PASS")
         await expect(seen).to_have_text(said)
-    held = await tablet.page.evaluate(AT_REST, f"gate.{hub.hub_id}")
+    held = await tablet.at_rest()
     assert "G7349" in held  # what was kept could be read
     assert told.json()["key"] not in held
     assert str(told.json()["tags"][0]) not in held

@@ -58,6 +58,9 @@ const lane = new Lane({
     }
     tablet.sender?.nudge();
   },
+  async keepParty(party) {
+    await tablet.kept?.keep("party", party && { shift_id: tablet.me?.shift_id, party });
+  },
   async release(screeningId, step, reason) {
     const body = { event: "fuse_release", at: new Date().toISOString(), reason };
     const asked = ask("PUT", `/v1/screenings/${screeningId}/steps/${step}`, { body });
@@ -387,6 +390,8 @@ async function start() {
     await openHub(hubId);
     tablet.me = await tablet.kept?.kept("me");
     tablet.state = await tablet.kept?.kept("state");
+    const { shift_id, party } = (await tablet.kept?.kept("party")) ?? {};
+    if (party && shift_id === tablet.me?.shift_id) lane.resume(party);
     await learn();
   }
   ages();

@@ -6,15 +6,60 @@ import * as party from "./party.js";
 import { play } from "./tones.js";
 import * as view from "./view.js";
 
+/** No key of a document begins so. */
+const MARK = "#";
+
+/** What a member goes by on the disk: no number, and the same each time the document is scanned. @param {string} id of the party @param {string} key */
+async function mark(id, key) {
+  if (key.startsWith(MARK)) return key;
+  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(`${id} ${key}`));
+  return MARK + btoa(String.fromCharCode(...new Uint8Array(digest)));
+}
+
+/**
+ * A party as it may be loaded again: what rules read of its members, and no document, name or pass.
+ * Who is in no fact yet is scanned again.
+ * @param {party.Party} whole @returns {Promise<party.Party>}
+ */
+async function nameless(whole) {
+  const nobody = { ...front.NOBODY, recorded: true };
+  const members = whole.members.filter((one) => one.recorded).map(async (one) => {
+    const { state, evidence, marks, decision, party, passage, check } = one;
+    const last = { ...one.last, pass: undefined };
+    return { ...nobody, state, evidence, marks, decision, party, passage, check, last, key: await mark(whole.id, one.key) };
+  });
+  return { ...whole, members: await Promise.all(members) };
+}
+
 export class Gathering {
-  constructor() {
+  /** @param {(party: party.Party | null) => Promise<void>} keep on the disk when this returns */
+  constructor(keep) {
+    this.keep = keep;
     /** @type {party.Party | null} */
     this.party = null;
+    /** All that is on its way to the disk. @type {Promise<void>} */
+    this.settled = Promise.resolve();
   }
 
   /** A new party, or the end of this one. */
   turn() {
     this.party = this.party ? null : party.begun(newId());
+    this.#save();
+  }
+
+  /** What is not kept is in memory all the same. */
+  #save() {
+    const { party } = this;
+    this.settled = this.settled.then(async () => this.keep(party && (await nameless(party)))).catch(() => {});
+  }
+
+  /** Somebody is scanned who may have been met before the page was loaded again. @param {string} key */
+  async met(key) {
+    const id = this.party?.id;
+    const before = id && (await mark(id, key));
+    if (!this.party || this.party.id !== id) return;
+    const members = this.party.members.map((one) => (one.key === before ? { ...one, key } : one));
+    this.party = { ...this.party, members };
   }
 
   /** The person in the party, if one is scanned. @param {front.Person} person @param {string} day */
@@ -52,6 +97,7 @@ export class Gathering {
       const { person: now } = front.settle(child, policy, moment, this.beside(child, policy, moment));
       if (now.decision) this.party = party.noted(this.party, { ...now, state: now.decision.state });
     }
+    this.#save();
     if (view.showParty(this.party, person, party.recalled(this.party, policy, moment))) play("CHECK");
   }
 }

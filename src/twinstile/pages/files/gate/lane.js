@@ -27,13 +27,14 @@ export class Lane {
    * @param {{add: (kind: string, id: string, body: any) => Promise<void>,
    *   look: (text: string, document: import("./scan.js").Document | null) => Promise<{status: string, kind: string}>,
    *   settings: () => Settings, up: () => boolean, working: () => boolean, lacks: () => string,
+   *   keepParty: (party: import("./party.js").Party | null) => Promise<void>,
    *   release: (screeningId: string, step: string, reason: string) => Promise<string | null>}} needs
    */
   constructor(needs) {
     this.needs = needs;
     /** @type {Knowledge | null} */ this.knowledge = null;
     this.person = front.NOBODY;
-    this.gathering = new Gathering();
+    this.gathering = new Gathering(needs.keepParty);
     this.again = false;
     /** A stop nobody has acknowledged keeps the lane. */ this.stopped = false;
     /** @type {string[]} */ this.held = [];
@@ -155,7 +156,12 @@ export class Lane {
     this.held = [];
     if (this.gathering.party) this.gathering.turn();
     this.#gather();
-    await this.records.settled;
+    await Promise.all([this.records.settled, this.gathering.settled]);
+  }
+
+  /** Go on with those who were scanned together before the page was loaded again. @param {import("./party.js").Party} party */
+  resume(party) {
+    this.gathering.party = party;
   }
 
   /** Nobody of the shift is remembered: all of it is in the service's hands. */
@@ -288,6 +294,7 @@ export class Lane {
       const { document, method } = scanned;
       const { suspect, expect } = /** @type {Knowledge} */ (this.knowledge);
       const [suspected, run] = await Promise.all([suspect(document), expect(document)]);
+      await this.gathering.met(front.keyOf(document));
       const person = this.gathering.again(this.person, front.keyOf(document));
       const named = front.named(person, document, method, suspected ? ["ALERT_CHECK"] : [], run);
       this.person = this.gathering.entered(named, this.#moment().day);

@@ -15,7 +15,7 @@
 const OUTBOX = "outbox";
 const KEPT = "kept";
 /** What ends with the shift: the key, and what can no longer be read without it. */
-const SEALED = ["key", "state", "me", "trust", "selftest"];
+const SEALED = ["key", "state", "me", "trust", "selftest", "party"];
 const STRICT = /** @type {IDBTransactionOptions} */ ({ durability: "strict" });
 
 /** @template T @param {IDBRequest<T>} request @returns {Promise<T>} */
