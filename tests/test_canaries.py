@@ -9,11 +9,12 @@ text is met in. Then an old backup of database and keys is put back, and searche
 import asyncio
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import replace
 from pathlib import Path
 from uuid import UUID, uuid4
 
+import apart
 import fever
 import people
 import pytest
@@ -23,10 +24,10 @@ from sqlalchemy.engine import make_url
 from traces import needles, owner, scan
 
 from twinstile import destruction as endings
-from twinstile import sunset
+from twinstile import opening, sunset
 from twinstile.identity import retention, vault
 from twinstile.opening import Place
-from twinstile.platform import clock
+from twinstile.platform import clock, embedded
 from twinstile.platform.crypto import KeyDestroyed
 from twinstile.platform.db import Database
 from twinstile.platform.programs import binaries
@@ -41,6 +42,17 @@ NUMBER = "77010119170707"
 CONTACT = f"canary{uuid4().hex[:12]}@example.org"
 """The address all of those on a manifest share."""
 BATCH = 250
+
+house, service = apart.house, apart.service
+
+
+@pytest.fixture(scope="module")
+async def place() -> AsyncGenerator[Place]:
+    """A server of their own: everything on its disk is searched, again and again."""
+    with embedded.temporary() as running:
+        made = opening.inside(running)
+        await opening.make_database(made)
+        yield made
 
 
 def number(n: int) -> str:
@@ -120,8 +132,6 @@ async def on_a_manifest(hub: Hub) -> None:
 @pytest.mark.usefixtures("house")
 async def test_the_scanner_finds_what_is_there(place: Place, tmp_path: Path) -> None:
     """Planted in each way it is looked for, in a table, in the log before it and in a file."""
-    if not place.embedded:
-        pytest.skip("reads the files of the embedded server only")
     text = f"PLANTED{uuid4().hex}"
     data = Path(await owner(place.owner_url, "SHOW data_directory"))
     for how, needle in needles(text).items():
@@ -143,8 +153,6 @@ async def test_the_scanner_finds_what_is_there(place: Place, tmp_path: Path) -> 
 async def test_nothing_of_a_thousand_canaries_is_left_after_their_hub(
     hub: Hub, place: Place, tmp_path: Path, logged: Callable[[], str]
 ) -> None:
-    if not place.embedded:
-        pytest.skip("reads the files of the embedded server only")
     settings, keys = hub.house.settings, hub.house.keys.of(hub.hub_id)
     cases = await pass_the_gates(hub)
     patient = await fever.reveal(hub, str(cases[0]))

@@ -5,6 +5,7 @@ order is a line of JSON (`words`, `folder`, `environment`, and files for `out` a
 answer a line with the exit code. It ends with its standard input.
 """
 
+import gc
 import importlib
 import json
 import os
@@ -22,6 +23,7 @@ PATIENCE_S = 90
 for module in pkgutil.walk_packages(twinstile.__path__, "twinstile."):
     if not module.name.endswith(".__main__"):
         importlib.import_module(module.name)
+gc.freeze()  # else each fork looks through everything, and so copies it
 assert threading.active_count() == 1, "a fork would lose the other threads"
 
 
