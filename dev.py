@@ -28,6 +28,7 @@ USAGE = """usage: python3 dev.py COMMAND [arguments passed on]
 
   setup         make or update .venv; the commands below do this first
   test          the tests, in two processes            (dev.py test tests/policy -k fever)
+  slow          the tests left out of that, for others prove the same at less cost
   check         style, types, imports, schema, API: everything but the tests
   demo          a simulated day at a station           (dev.py demo --help)
   serve         the service                            (dev.py serve --help)
@@ -135,6 +136,11 @@ def test(arguments: list[str]) -> None:
     _become(["-m", "pytest", "-n", "2", "--dist", "worksteal", *arguments])
 
 
+def slow(arguments: list[str]) -> None:
+    """Run the tests that are marked as slow."""
+    test(["-m", "slow", *arguments])
+
+
 def check(_: list[str]) -> None:
     """Run every check, even after one has failed."""
     failed: list[str] = []
@@ -201,6 +207,7 @@ def faults(arguments: list[str]) -> None:
 COMMANDS = {
     "setup": setup,
     "test": test,
+    "slow": slow,
     "check": check,
     "demo": demo,
     "serve": serve,

@@ -32,8 +32,11 @@ from twinstile.platform.web import House
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    said = "pictures: leaves pictures of pages, if it is asked to (tests/pictures.py)"
-    config.addinivalue_line("markers", said)
+    for said in (
+        "pictures: leaves pictures of pages, if it is asked to (tests/pictures.py)",
+        "slow: what others prove at less cost; run by `dev.py slow` only",
+    ):
+        config.addinivalue_line("markers", said)
 
 
 @pytest.hookimpl(wrapper=True)

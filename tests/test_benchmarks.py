@@ -1,4 +1,7 @@
-"""The benchmarks still measure what they say: all variants store alike, a replay is exact."""
+"""The benchmarks still measure what they say: all variants store alike, a replay is exact.
+
+All but one are long, and run by `python3 dev.py slow`.
+"""
 
 import json
 import os
@@ -39,6 +42,7 @@ def test_a_replay_of_copied_checks_finds_nothing_and_is_measured() -> None:
     assert 0 < result["decide_p50_us"] <= result["decide_p99_us"]
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_a_silent_provider_is_measured_with_its_breaker_closed() -> None:
     result = measured("credentials")
@@ -48,6 +52,7 @@ def test_a_silent_provider_is_measured_with_its_breaker_closed() -> None:
     assert 0 < result["dcc_ratio"] < 1
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_every_variant_answers_and_both_databases_hold_the_same_rows() -> None:
     result = measured("gate", "--one-worker", "--seconds", "0.2", "--clients", "2")
@@ -59,6 +64,7 @@ def test_every_variant_answers_and_both_databases_hold_the_same_rows() -> None:
         assert figures["refused"] == 0
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_lists_are_expected_at_the_gate_and_garbage_is_set_aside() -> None:
     result = measured("arrivals")
@@ -68,6 +74,7 @@ def test_lists_are_expected_at_the_gate_and_garbage_is_set_aside() -> None:
     assert result["manifest_1200_s"] > 0
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 @pytest.mark.skipif(
     shutil.which("chromium") is None, reason="no chromium: apt install chromium"
@@ -80,6 +87,7 @@ def test_a_tablet_is_measured_and_stores_every_record_once() -> None:
         assert result[f"{name}_p95_ms"] > 0
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_lists_of_cases_and_contacts_of_a_long_train_are_measured() -> None:
     result = measured("cases")

@@ -217,6 +217,7 @@ def test_the_contract_written_is_the_contract_checked(folder: Path) -> None:
     assert "~ /info/title" in told.stdout
 
 
+@pytest.mark.slow  # tests/demo/test_day.py has such a day beside its own service
 @pytest.mark.timeout(DAY_S + 30)
 def test_a_rehearsed_day_is_counted_as_planned_and_said_in_one_object(folder: Path) -> None:
     told = cold(

@@ -54,6 +54,7 @@ def run(checkout: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
             ["test", "tests/policy", "-k", "x"],
             "-m pytest -n 2 --dist worksteal tests/policy -k x",
         ),
+        (["slow"], "-m pytest -n 2 --dist worksteal -m slow"),
         (["serve", "--port", "80"], "-m twinstile serve --port 80"),
         (["demo", "--json"], "-m twinstile demo --json"),
         (["bench", "intake", "--fast"], "benchmarks/intake.py --fast"),

@@ -3,9 +3,11 @@
 import fleets
 import judges
 import mutants
+import pytest
 import stations
 
 
+@pytest.mark.slow  # with three more of `dev.py faults`
 async def test_an_answer_before_the_commit_is_noticed() -> None:
     async with stations.station() as station:
         crew = await station.crew(6)
