@@ -1,10 +1,13 @@
 """A tablet's backlog: judged item by item, none dropped, none twice."""
 
+from uuid import UUID
+
 import people
 import pytest
 import steps
 from httpx2 import Response
 from hubs import DEVICE, PASSCODE, Hub
+from spoils import spoiled
 
 from twinstile.platform.roles import Role
 
@@ -95,6 +98,31 @@ async def test_a_bad_item_is_kept_aside_and_its_neighbours_are_stored(hub: Hub) 
     duty = hub.duties[Role.SCREENER]
     status = await hub.client(DEVICE).get(f"/v1/devices/{duty.device_id}/sync-status")
     assert status.json()["quarantined"] == 1
+
+
+async def test_a_fact_that_an_error_of_ours_meets_is_kept_aside_and_sinks_no_neighbour(
+    hub: Hub,
+) -> None:
+    items = [item(n) for n in range(1, 7)]
+    bad = items[3]
+    with spoiled(UUID(bad["id"])):
+        told = (await hand_over(hub, *items)).json()
+    statuses = ["stored"] * 6
+    assert [i["status"] for i in told["items"]] == [*statuses[:3], "quarantined", *statuses[4:]]
+    assert told["items"][3]["problem"] == {"type": "/problems/internal", "errors": []}
+    assert (told["ack_through"], told["missing"]) == (6, [])
+    client = hub.client()
+    stored = [await client.get(f"/v1/checks/{i['id']}") for i in items]
+    assert [answer.status_code for answer in stored] == [200] * 3 + [404] + [200] * 2
+    assert (await hand_over(hub, bad)).json()["items"][0]["status"] == "stored"
+
+
+async def test_where_no_fact_can_be_stored_the_tablet_keeps_them(hub: Hub) -> None:
+    bad = item(1)
+    with spoiled(UUID(bad["id"])):
+        refused = await hand_over(hub, bad)
+    assert (refused.status_code, refused.json()["stored"]) == (500, None)
+    assert (await hand_over(hub, bad)).json()["items"][0]["status"] == "stored"
 
 
 async def test_an_id_used_again_with_other_content_is_kept_aside(hub: Hub) -> None:

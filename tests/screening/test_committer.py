@@ -4,13 +4,13 @@ import asyncio
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
-from uuid import UUID
 
 import asyncpg
 import people
 import pytest
 from httpx2 import Response
 from hubs import Hub, open_hub
+from spoils import spoiled
 
 from twinstile.opening import Place
 from twinstile.platform import clock
@@ -78,26 +78,6 @@ async def test_a_batch_costs_three_statements_whatever_is_in_it(
     own = [s for s in seen if not s.startswith(("BEGIN", "COMMIT"))]
     assert 1 <= batches < len(mixed) / 2
     assert len(own) <= 3 * batches, own
-
-
-@contextmanager
-def spoiled(check_id: UUID, error: type[BaseException] = ZeroDivisionError) -> Generator[None]:
-    """Let every batch fail that holds this check, as a bug of ours would."""
-    honest = checks.record
-
-    async def record(
-        tx: object, stand: object, batch: list[GateCheck], **more: object
-    ) -> object:
-        done = await honest(tx, stand, batch, **more)  # type: ignore[arg-type]
-        if check_id in {check.id for check in batch}:
-            raise error
-        return done
-
-    checks.record = record  # type: ignore[assignment]
-    try:
-        yield
-    finally:
-        checks.record = honest
 
 
 async def test_a_check_that_cannot_be_recorded_sinks_no_neighbour(hub: Hub) -> None:

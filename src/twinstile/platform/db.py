@@ -278,8 +278,8 @@ def _driver_error(error: DBAPIError) -> BaseException | None:
     return error.orig.__cause__ if error.orig is not None else None
 
 
-def _told(error: BaseException) -> Unavailable | None:
-    """What the caller is told of a failure that is not of its making."""
+def told(error: BaseException) -> Unavailable | None:
+    """What the caller is told of a failure of the database; None: it is none of those."""
     cause = _driver_error(error) if isinstance(error, DBAPIError) else error
     if isinstance(cause, _CONTENTION):
         return Busy(retry_after_s=1)
@@ -294,7 +294,7 @@ def failing() -> Generator[None]:
     try:
         yield
     except (*_CONTENTION, *_OUTAGES, DBAPIError) as error:
-        problem = _told(error)
+        problem = told(error)
         if problem is None:
             raise
         raise problem from error

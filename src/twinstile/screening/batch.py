@@ -15,12 +15,14 @@ from uuid import UUID
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from twinstile.identity.forms import RealDocument
-from twinstile.platform import devices, offline_shifts, shifts
+from twinstile.platform import devices, observe, offline_shifts, shifts
 from twinstile.platform.auth import Principal
-from twinstile.platform.db import Transaction
+from twinstile.platform.crypto import KeyDestroyed, KeyUnavailable
+from twinstile.platform.db import Transaction, told
 from twinstile.platform.errors import (
     FieldFault,
     IdReused,
+    Internal,
     InvalidInput,
     OtherHub,
     PracticeKept,
@@ -53,6 +55,8 @@ from twinstile.screening.offline_bodies import ShiftBody
 from twinstile.screening.passage import Recorded
 from twinstile.screening.steps import Desk, Step
 
+MOST_FAILED = 8
+"""Facts of a batch that an error of ours may meet: where more do, or all, none is to blame."""
 T = TypeVar("T")
 _ID = TypeAdapter(UUID)
 _COUNTER: TypeAdapter[int] = TypeAdapter(Counter)
@@ -119,13 +123,27 @@ async def receive(
             facts.append(fact)
         except Problem as problem:
             taken[place] = Taken(envelope.id, FactStatus.QUARANTINED, problem)
-    for (kind, *_), group in groupby(facts, key=_hand):
-        for fact, outcome in await _store(tx, kind, list(group), policies):
-            taken[fact.place] = outcome
+    taken |= await _stored(tx, facts, policies)
     _require_nobody_real(taken)
     done = [taken[place] for place in range(len(items))]
     await _conclude(tx, receiver, items, done)
     return done
+
+
+async def _stored(
+    tx: Transaction, facts: Sequence[_Fact], policies: Policies
+) -> dict[int, Taken]:
+    """Store what reads well; what became of each, by its place. Raises what may pass."""
+    taken: dict[int, Taken] = {}
+    failed: list[Exception] = []
+    for (kind, *_), group in groupby(facts, key=_hand):
+        stored = await _store_apart(tx, kind, list(group), policies, failed)
+        taken |= {fact.place: outcome for fact, outcome in stored}
+    if failed and len(failed) == len(facts):
+        raise failed[0]
+    for error in failed:
+        observe.log.error("fact kept aside", error=observe.error_kind(error))
+    return taken
 
 
 async def _conclude(
@@ -272,6 +290,37 @@ def _refused(fact: _Fact, problem: Problem) -> Taken:
 
 def _in_body(found: Iterable[FieldFault]) -> list[FieldFault]:
     return [FieldFault(f"/body{fault.pointer}", fault.code) for fault in found]
+
+
+async def _store_apart(
+    tx: Transaction,
+    kind: FactKind,
+    facts: Sequence[_Fact],
+    policies: Policies,
+    failed: list[Exception],
+) -> list[tuple[_Fact, Taken]]:
+    """Store facts of one hand; where that fails by an error of ours, each half by itself.
+
+    In the end the one that cannot be stored is kept aside: a tablet that sent it again and
+    again would never hand over those behind it. Its error is added to `failed`; one too many
+    is raised, for it is no matter of a fact.
+    """
+    try:
+        async with tx.sql.begin_nested():
+            return await _store(tx, kind, facts, policies)
+    except (Problem, KeyDestroyed, KeyUnavailable):
+        raise
+    except Exception as error:
+        if told(error) is not None or len(failed) >= MOST_FAILED:
+            raise
+        if len(facts) == 1:
+            failed.append(error)
+            return [(facts[0], Taken(facts[0].id, FactStatus.QUARANTINED, Internal()))]
+    half = len(facts) // 2
+    return [
+        *await _store_apart(tx, kind, facts[:half], policies, failed),
+        *await _store_apart(tx, kind, facts[half:], policies, failed),
+    ]
 
 
 async def _store(
