@@ -121,6 +121,18 @@ async def test_alarms_of_one_person_are_one_open_case(hub: Hub) -> None:
     assert await open_all(hub, replace(opening(), person_id=person)) != numbers[0]
 
 
+async def test_keys_that_were_lost_cost_the_name_in_a_case_and_no_check(hub: Hub) -> None:
+    """As after a restore of keys of the day before: the day has another key by then."""
+    number, keys = people.resident_number(), hub.house.keys.of(hub.hub_id)
+    await hub.client().put(f"/v1/checks/{people.new_id()}", json=people.check(1, number))
+    (day,) = keys.names("day.")
+    keys._path(day).unlink()  # no tombstone: nobody destroyed it
+    told = await fever.confirmed(hub, number)
+    assert told["case_no"]
+    unknown = await fever.reveal(hub, str(told["case_id"]))
+    assert unknown.status_code == 404
+
+
 async def test_no_number_is_given_out_twice_to_ten_at_once(hub: Hub) -> None:
     numbers = await asyncio.gather(*(open_all(hub, opening(), opening()) for _ in range(10)))
     given = sorted(number for found in numbers for number in found)

@@ -128,8 +128,8 @@ async def reveal_under(
     with contextlib.suppress(KeyDestroyed):
         key = await keys.open(key_id)
         for person_id, cipher in rows:
-            place = _place(hub_id, key_id, person_id)
-            found[person_id] = vault.unpack(decrypt(key, cipher, place))
+            if who := vault.legible(key, cipher, _place(hub_id, key_id, person_id)):
+                found[person_id] = who
     return found
 
 
@@ -148,9 +148,10 @@ async def reveal_all(
     rows = await tx.raw.fetch(_HELD_SQL, hub_id, list(held), list(held.values()))
     living = await keys.open_all(row[0] for row in rows)
     return {
-        key_id: vault.unpack(decrypt(living[key_id], cipher, _place(hub_id, key_id, person_id)))
+        key_id: who
         for key_id, person_id, cipher in rows
-        if key_id in living
+        if (key := living.get(key_id))
+        and (who := vault.legible(key, cipher, _place(hub_id, key_id, person_id)))
     }
 
 

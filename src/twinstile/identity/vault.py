@@ -19,10 +19,12 @@ from sqlalchemy import select
 from twinstile.identity import documents
 from twinstile.identity.tables import Vault
 from twinstile.identity.types import Document, DocumentKind, Holder, Sex
+from twinstile.platform import observe
 from twinstile.platform.crypto import (
     OBTAIN_S,
     KeyDestroyed,
     KeyFiles,
+    Unopened,
     decrypt,
     encrypt_all,
     keyed_digest,
@@ -247,9 +249,10 @@ async def reveal_all(
     rows = await tx.raw.fetch(_LATEST, hub_id, list(people))
     living = await keys.open_all(day_key(row[1]) for row in rows)
     return {
-        person_id: unpack(decrypt(key, cipher, _seen_at(hub_id, day, seen)))
+        person_id: who
         for person_id, day, seen, cipher in rows
         if (key := living.get(day_key(day)))
+        and (who := legible(key, cipher, _seen_at(hub_id, day, seen)))
     }
 
 
@@ -259,6 +262,18 @@ async def reveal_all(
 
 def _seen_at(hub_id: str, day: date, seen: bytes) -> bytes:
     return f"vault|{hub_id}|{day.isoformat()}|{seen.hex()}".encode()
+
+
+def legible(key: bytes, cipher: bytes, place: bytes) -> Identity | None:
+    """Who that is; None where the key is another one now, as after a restore of older keys.
+
+    Then they are as unknown as whose key was destroyed, and nobody else need wait for them.
+    """
+    try:
+        return unpack(decrypt(key, cipher, place))
+    except Unopened:
+        observe.log.error("an identity does not open: its key is another one now")
+        return None
 
 
 def pack(identity: Identity) -> bytes:
