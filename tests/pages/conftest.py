@@ -1,4 +1,4 @@
-"""A browser for the tests of pages: Debian's Chromium, started once a module."""
+"""A browser for the tests of pages: Debian's Chromium, started once for all of them."""
 
 from collections.abc import AsyncGenerator
 
@@ -9,7 +9,7 @@ from hubs import Hub
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 async def browser() -> AsyncGenerator[Browser]:
     if CHROMIUM is None:
         pytest.skip("no chromium on the PATH: apt install chromium")
