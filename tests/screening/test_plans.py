@@ -296,19 +296,18 @@ async def test_a_plan_made_while_tables_were_small_serves_when_they_are_full(
 
 
 OPEN, LIMIT = STORED // 10, 50
-AREA = "330106"
 _PASSAGES = """
 INSERT INTO screening (hub_id, screening_id, state, opened_at, state_since, fold, checks,
                        reminders, verifications, services)
 SELECT $1, md5($1 || n)::uuid, 'DEFERRED', now(), now(), '{}', 1, '{}', '{}', '{}'
 FROM generate_series(1, $2::int) n
 """
-# one in ten is open, and one in ten of these is owed to the area
+# one in ten is open, and one in ten of these is owed to an area that no other hub knows
 _OWED = """
 INSERT INTO deferral (hub_id, deferral_id, screening_id, reason, opened_at, due_at,
                       destination, closed_at, outcome)
 SELECT $1, md5('d' || $1 || n)::uuid, md5($1 || n)::uuid, 'OUTAGE', now(),
-       now() + n * interval '1 second', CASE WHEN n % 100 = 0 THEN $3 ELSE '440106' END,
+       now() + n * interval '1 second', CASE WHEN n % 100 = 0 THEN $1 ELSE '440106' END,
        CASE WHEN n % 10 > 0 THEN now() END, CASE WHEN n % 10 > 0 THEN 'reenter' END
 FROM generate_series(1, $2::int) n
 """
@@ -316,7 +315,7 @@ FROM generate_series(1, $2::int) n
 
 async def owe(tx: Transaction, hub_id: str, people: int) -> None:
     await tx.raw.execute(_PASSAGES, hub_id, people)
-    await tx.raw.execute(_OWED, hub_id, people, AREA)
+    await tx.raw.execute(_OWED, hub_id, people)
 
 
 def pages(hub_id: str) -> dict[str, str]:
@@ -326,7 +325,7 @@ def pages(hub_id: str) -> dict[str, str]:
         f"{destination or 'all'}, {'later' if cursor else 'first'}": deferrals.listed(
             hub_id, destination, cursor, LIMIT
         )
-        for destination in (None, AREA)
+        for destination in (None, hub_id)
         for cursor in (None, later)
     }
     text = {"compile_kwargs": {"literal_binds": True}, "dialect": postgresql.dialect()}
@@ -336,11 +335,32 @@ def pages(hub_id: str) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("analysed", [False, True])
-async def test_a_page_of_the_debt_reads_a_page(hub: Hub, place: Place, analysed: bool) -> None:
+_DEFINITIONS = """
+SELECT pg_get_indexdef(indexrelid) FROM pg_index JOIN pg_class c ON c.oid = indexrelid
+WHERE indrelid = $1::regclass ORDER BY c.relname
+"""
+
+
+async def restored(tx: Transaction) -> None:
+    """Tables of this session, their indexes made by name, as those of a backup are.
+
+    Of two that cost the same the planner takes the younger one.
+    """
+    for table in ("deferral", "screening"):
+        found = await tx.raw.fetch(_DEFINITIONS, f"public.{table}")
+        await tx.raw.execute(f"CREATE TEMP TABLE {table} (LIKE public.{table})")
+        for (definition,) in found:
+            await tx.raw.execute(definition.replace(f" public.{table} ", f" pg_temp.{table} "))
+
+
+@pytest.mark.parametrize("state", ["new", "restored", "analysed"])
+async def test_a_page_of_the_debt_reads_a_page(hub: Hub, place: Place, state: str) -> None:
     owner = Database(place.owner_url, pool_size=1)
+    analysed = state == "analysed"
     try:
         async with owner.transaction() as tx:
+            if state == "restored":
+                await restored(tx)
             for n in range(20 if analysed else 0):
                 await owe(tx, f"{hub.hub_id}-{n}", 30)
             await owe(tx, hub.hub_id, STORED)
@@ -351,9 +371,7 @@ async def test_a_page_of_the_debt_reads_a_page(hub: Hub, place: Place, analysed:
                     f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement}"
                 )
                 assert row is not None
-                # before statistics are there, an area's page may walk the debt of all areas
-                walked = LIMIT if name.startswith(AREA) and not analysed else 1
-                touches_little(row[0], walked, name)
+                touches_little(row[0], 1, name)
             row = await tx.raw.fetchrow(
                 f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {deferrals._DEBT}",
                 hub.hub_id,
