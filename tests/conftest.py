@@ -16,6 +16,7 @@ import io
 import logging
 import os
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping
+from pathlib import Path
 from uuid import uuid4
 
 import asyncpg
@@ -48,6 +49,21 @@ def pytest_collection() -> Generator[None]:
     finally:
         gc.freeze()
         gc.enable()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Modules that ask for much time begin: else one process works on when others have ended.
+
+    It is when nearly all is done that processes take each other's tests, single ones, and so
+    set up a module anew: what is left by then sets up little.
+    """
+    asked: dict[Path, float] = {}
+    for item in items:
+        marker = item.get_closest_marker("timeout")
+        seconds = marker.args[0] if marker else 0
+        asked[item.path] = max(seconds, asked.get(item.path, 0))
+    items.sort(key=lambda item: -asked[item.path])
 
 
 @pytest.fixture(scope="session")

@@ -428,6 +428,7 @@ async def test_a_certificate_is_judged_without_a_line(
         await tablet.shows("CHECK")
         await expect(tablet.page.locator("#seen-credential")).to_have_text("Invalid")
         await station.begin()
+        await tablet.ask()
         await tablet.waits(0)
     assert not tablet.complaints
     await context.close()

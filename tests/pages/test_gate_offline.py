@@ -156,6 +156,7 @@ async def test_a_shift_that_is_signed_out_without_a_line_has_ended(
     await tablet.page.reload()
     await tablet.ready()
     await station.begin()
+    await tablet.ask()
     await expect(tablet.page.locator("#sign-in")).to_be_visible(timeout=60_000)
     assert await who_works(tablet) is None
 
@@ -240,6 +241,7 @@ async def test_a_tablet_that_is_shut_out_forgets_everything(
     devices = (await administrator.get("/v1/devices")).json()["devices"]
     (own,) = [one["device_id"] for one in devices if one["name"] == "tablet"]
     assert (await administrator.delete(f"/v1/devices/{own}")).status_code == 204
+    await tablet.ask()
     await expect(tablet.page.locator("#enrol")).to_be_visible(timeout=60_000)
     await tablet.ready()
     names = await tablet.page.evaluate(
@@ -313,6 +315,7 @@ async def test_somebody_takes_over_without_a_line_by_a_claim(
     await tablet.pass_by(people.resident_number())
     await tablet.waits(3)
     await station.begin()
+    await tablet.ask()
     await tablet.waits(0)
     await expect(tablet.page.locator("#sign-in")).to_be_visible(timeout=60_000)
     me = await tablet.page.evaluate("async () => (await fetch('/v1/me')).json()")

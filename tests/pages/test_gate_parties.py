@@ -157,6 +157,7 @@ async def test_a_surge_order_is_said_and_lets_through_whom_the_service_may(
     await tablet.page.context.set_offline(True)
     await tablet.scan(people.resident_number())
     await tablet.press("#release")
+    await tablet.ask()
     await expect(tablet.page.locator("#line")).to_contain_text(
         "Offline", timeout=glass.PATIENCE_MS
     )

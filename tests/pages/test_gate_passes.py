@@ -125,6 +125,7 @@ async def test_without_a_line_a_pass_waits_and_says_no_more_than_is_known(
     async with glass.station(house, place) as station:
         tablet = await glass.enrolled(context, station.base_url, hub)
         await station.end()
+        await tablet.ask()
         await expect(tablet.page.locator("#line")).to_contain_text("Offline", timeout=60_000)
         numbers = [people.resident_number() for _ in range(2)]
         for given, number in zip((calm, ill), numbers, strict=True):
@@ -135,6 +136,7 @@ async def test_without_a_line_a_pass_waits_and_says_no_more_than_is_known(
         assert len(await tablet.kept()) == 2
         assert not any(str(ill["pass_code"]) in row["sealed"] for row in await tablet.kept())
         await station.begin()
+        await tablet.ask()
         await tablet.waits(0)
         await tablet.shows("CHECK")
         await tablet.notes(f"The service says of …{numbers[1][-4:]}: Second check")

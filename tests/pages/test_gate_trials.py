@@ -124,6 +124,7 @@ async def test_a_clock_that_is_set_in_the_middle_of_a_shift_moves_no_record(
     await tablet.shows("PASS")
     await tablet.waits(3)
     await station.begin()
+    await tablet.ask()
     await tablet.waits(0)
     found = await glass.screenings(hub)
     assert [one["state"] for one in found] == ["CLEARED"] * 3
