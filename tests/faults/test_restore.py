@@ -6,7 +6,6 @@ bring it back each have a data folder of their own.
 
 import asyncio
 import json
-import os
 import resource
 import shutil
 import signal
@@ -14,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -23,10 +23,10 @@ import httpx2
 import people
 import pytest
 import stations
+from commands import ENVIRONMENT, command
 from sqlalchemy import text
 from stations import Station
 
-import twinstile
 from twinstile import backups, opening, restoring
 from twinstile.opening import Place
 from twinstile.platform import archive, clock, crypto, embedded, settings
@@ -55,30 +55,16 @@ class Drill:
     """Checks acknowledged after it was complete."""
 
 
-def surroundings(folder: Path, **more: str) -> dict[str, str]:
-    plain = {k: v for k, v in os.environ.items() if not k.startswith("TWINSTILE_")}
+def surroundings(folder: Path) -> dict[str, str]:
     return {
-        **plain,
-        "PYTHONPATH": str(Path(twinstile.__file__).parents[1]),  # the code under test
+        **ENVIRONMENT,
         "TWINSTILE_PROFILE": "demo",
         "TWINSTILE_DATA_DIR": str(folder),
-        **more,
     }
 
 
-def run(
-    folder: Path, *arguments: str | Path, limit: Callable[[], None] | None = None, **more: str
-) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "twinstile", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_S,
-        check=False,
-        cwd=folder,
-        env=surroundings(folder, **more),
-        preexec_fn=limit,
-    )
+def run(folder: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return command(folder, *arguments, environment=surroundings(folder))
 
 
 def told(done: subprocess.CompletedProcess[str]) -> dict[str, object]:
@@ -115,13 +101,27 @@ async def drill() -> AsyncGenerator[Drill]:
         yield Drill(there.data, there.hub_id, path, taken, token, before, after)
 
 
-@pytest.fixture
-def elsewhere(drill: Drill) -> Generator[Path]:
+@contextmanager
+def machine(drill: Drill) -> Generator[Path]:
     """Another machine, to which only the keys were brought."""
     with stations.home() as home:
         shutil.copytree(drill.folder / "keys", home / "data" / "keys")
         (home / "data").chmod(0o711)
         yield home / "data"
+
+
+@pytest.fixture
+def elsewhere(drill: Drill) -> Generator[Path]:
+    with machine(drill) as folder:
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def restored(drill: Drill) -> Generator[Path]:
+    """A machine where the station came back, for tests that only back it up again."""
+    with machine(drill) as folder:
+        restore(folder, drill.path)
+        yield folder
 
 
 def copy_of(drill: Drill, folder: Path) -> Path:
@@ -286,17 +286,14 @@ def test_a_service_that_runs_is_not_restored_over(drill: Drill, elsewhere: Path)
         restore(elsewhere, drill.path, replace=True)
 
 
-def test_a_killed_backup_is_none_and_the_next_one_tidies_up(
-    drill: Drill, elsewhere: Path
-) -> None:
-    restore(elsewhere, drill.path)
-    to = elsewhere / "backups"
+def test_a_killed_backup_is_none_and_the_next_one_tidies_up(restored: Path) -> None:
+    to = restored / "killed"
     to.mkdir()
     for pause in (0.0, 0.02, 0.05):
         child = subprocess.Popen(
             [sys.executable, "-m", "twinstile", "backup", "--to", str(to)],
-            env=surroundings(elsewhere),
-            cwd=elsewhere,
+            env=surroundings(restored),
+            cwd=restored,
             stdout=subprocess.DEVNULL,
         )
         while child.poll() is None and not list(to.glob("*.partial")):
@@ -305,22 +302,24 @@ def test_a_killed_backup_is_none_and_the_next_one_tidies_up(
         child.send_signal(signal.SIGKILL)
         child.wait()
         for path in to.glob("twinstile-*Z"):
-            backups.verify(configuration(elsewhere), path, quick=True)
-    backups.take(configuration(elsewhere), to, None)
+            backups.verify(configuration(restored), path, quick=True)
+    backups.take(configuration(restored), to, None)
     assert not list(to.glob("*.partial"))
     assert backups.made(to)
 
 
-def test_a_full_disk_leaves_no_backup_and_says_so(drill: Drill, elsewhere: Path) -> None:
-    restore(elsewhere, drill.path)
-    to = elsewhere / "backups"
-    with embedded.start(elsewhere):  # its files have no limit
-        done = run(
-            elsewhere,
-            "backup",
-            "--to",
-            to,
-            limit=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4000, 4000)),
+def test_a_full_disk_leaves_no_backup_and_says_so(restored: Path) -> None:
+    to = restored / "full"
+    with embedded.start(restored):  # its files have no limit
+        done = subprocess.run(
+            [sys.executable, "-m", "twinstile", "backup", "--to", str(to)],
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
+            check=False,
+            cwd=restored,
+            env=surroundings(restored),
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4000, 4000)),
         )
     assert done.returncode == 1
     assert "No backup was made" in done.stderr
@@ -387,15 +386,12 @@ def test_a_database_of_an_older_major_is_brought_over(drill: Drill, elsewhere: P
     assert {table.table: table.content for table in taken.manifest.tables} == same
 
 
-def test_the_nightly_job_leaves_a_backup_and_a_failure_is_one(
-    drill: Drill, elsewhere: Path
-) -> None:
-    restore(elsewhere, drill.path)
-    to = elsewhere.parent / "nightly"
-    asyncio.run(backups.take_apart(configuration(elsewhere, backup_dir=to)))
+def test_the_nightly_job_leaves_a_backup_and_a_failure_is_one(restored: Path) -> None:
+    to = restored.parent / "nightly"
+    asyncio.run(backups.take_apart(configuration(restored, backup_dir=to)))
     assert len(backups.made(to)) == 1
     with pytest.raises(BackupError):
-        asyncio.run(backups.take_apart(configuration(elsewhere / "no", backup_dir=to)))
+        asyncio.run(backups.take_apart(configuration(restored / "no", backup_dir=to)))
 
 
 def test_there_is_nothing_to_back_up_where_there_is_nothing(tmp_path: Path) -> None:
