@@ -49,9 +49,8 @@ class Programs:
 
 def _today(folder: Path) -> Path:
     for part in PARTS:
-        shutil.copytree(
-            ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__")
-        )
+        # what is compiled serves there, too, but what is just being written may be gone
+        shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("*.pyc.*"))
     return folder
 
 
