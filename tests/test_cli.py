@@ -194,6 +194,19 @@ def test_what_looks_after_a_hub_makes_none_in_a_wrong_folder(
     assert not (tmp_path / "wrong").exists()
 
 
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+@pytest.mark.parametrize("words", ["audit verify", "keys list"])
+def test_an_account_that_may_not_read_the_hub_is_not_told_to_restore(
+    tmp_path: Path, words: str
+) -> None:
+    """As anybody but the service's account is, in front of a folder one may only pass."""
+    (tmp_path / "keys").mkdir(mode=0o000)
+    told = run(tmp_path, *words.split())
+    assert told.returncode == 1
+    assert "the service's account" in told.stderr
+    assert "restore" not in told.stderr
+
+
 def test_a_port_that_is_taken_is_named_before_anything_is_made(folder: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]

@@ -77,6 +77,14 @@ def test_keys_that_others_can_read_are_found(tmp_path: Path) -> None:
     assert findings(data_dir=tmp_path, port=free_port())["keys"].well
 
 
+def test_keys_without_their_database_are_found(open_folder: Path) -> None:
+    assert findings(data_dir=open_folder, port=free_port())["database"].well
+    (open_folder / "keys").mkdir(mode=0o700)
+    finding = findings(data_dir=open_folder, port=free_port())["database"]
+    assert "there are keys" in finding.found
+    assert "restore" in finding.advice
+
+
 def test_a_master_key_cut_short_is_found(tmp_path: Path) -> None:
     master = tmp_path / "keys" / "master.key"
     master.parent.mkdir(mode=0o700)

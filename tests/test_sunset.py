@@ -13,7 +13,6 @@ from commands import command
 from hubs import Hub
 
 from twinstile import destruction as endings
-from twinstile import endings as told
 from twinstile import sunset
 from twinstile.cases import retention as closed_cases
 from twinstile.cases.retention import Hold
@@ -39,15 +38,16 @@ def test_a_small_count_is_hidden_and_any_other_rounded(count: int, said: str) ->
 @pytest.mark.parametrize(
     ("value", "said"),
     [
-        ({"check": 2, "vault": 0, "fever_case": 1}, "2 check, 1 fever_case"),
-        ({"check": 0}, "none"),
-        ([], "none"),
-        (["20261124-001", "20261124-002"], "20261124-001, 20261124-002"),
-        (7, "7"),
+        ({"check": 2, "vault": 0, "fever_case": 1}, ["it: 2 check, 1 fever_case"]),
+        ({"check": 0}, ["it: none"]),
+        ([], ["it: none"]),
+        (["20261124-001", "20261124-002"], ["it: 20261124-001, 20261124-002"]),
+        (7, ["it: 7"]),
+        (0, ["everything else: none"]),
     ],
 )
-def test_what_was_destroyed_is_told_in_words(value: object, said: str) -> None:
-    assert told._in_words(value) == said
+def test_what_was_destroyed_is_told_in_words(value: object, said: list[str]) -> None:
+    assert sunset.in_words({"it": value}) == said
 
 
 @pytest.mark.parametrize("words", [[], ["--yes-destroy", "another"]])

@@ -81,7 +81,7 @@ def find_changes(
         return
     for n, event_id, kind, at in told:
         typer.echo(f"{event_id}  {at}  {kind}  {n or 'not sealed yet'}")
-    typer.echo(f"{len(found)} changes")
+    typer.echo(f"changes: {len(found)}")
 
 
 @app.command("seal")

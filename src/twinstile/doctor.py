@@ -169,7 +169,7 @@ def _database(configuration: Settings, *, may_start: bool) -> Iterator[Finding]:
             return
         yield _programs(configuration.data_path, folder, major)
         if not (configuration.data_path / f"pg{major}").exists():
-            yield Finding("database", "none yet: the first start makes it")
+            yield _no_database(configuration)
             return
         if not may_start:
             return
@@ -178,6 +178,17 @@ def _database(configuration: Settings, *, may_start: bool) -> Iterator[Finding]:
             yield from asyncio.run(_ask(place, configuration))
     except EmbeddedError as error:
         yield Finding("database", str(error), "see the log beside the database's folder")
+
+
+def _no_database(configuration: Settings) -> Finding:
+    """Keys without a database are what a restore begins with, or what an accident left."""
+    if not opening.key_folder(configuration).is_dir():
+        return Finding("database", "none yet: the first start makes it")
+    return Finding(
+        "database",
+        "none, though there are keys",
+        "`twinstile restore` brings one back; the next start makes an empty one",
+    )
 
 
 def _programs(data: Path, folder: Path, major: int) -> Finding:

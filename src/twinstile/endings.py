@@ -4,7 +4,7 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -39,7 +39,7 @@ def list_destructions(data_dir: DataDir = None, as_json: AsJson = False) -> None
         rows = ", ".join(f"{count} {table}" for table, count in one.rows.items() if count)
         words = [one.word(name) for name in ("destroyed_at", "hub_id", "key_id", "reason")]
         typer.echo("  ".join([*words, rows or "no rows"]))
-    typer.echo(f"{len(found)} certificates in {path}")
+    typer.echo(f"certificates in {path}: {len(found)}")
 
 
 @destructions.command()
@@ -136,19 +136,8 @@ def sunset(
     if as_json:
         typer.echo(json.dumps(told, ensure_ascii=False))
         return
-    for name, value in told.items():
-        typer.echo(f"{name}: {_in_words(value)}")
-
-
-def _in_words(value: object) -> str:
-    match value:
-        case dict():
-            counts = cast("dict[str, int]", value)
-            return ", ".join(f"{n} {table}" for table, n in counts.items() if n) or "none"
-        case list():
-            return ", ".join(map(str, cast("list[object]", value))) or "none"
-        case _:
-            return str(value)
+    for line in sunset.in_words(told):
+        typer.echo(line)
 
 
 def _settings(data_dir: Path | None) -> "Settings":

@@ -177,15 +177,15 @@ def key_folder(settings: Settings) -> Path:
 
 
 def require_keys(settings: Settings) -> None:
-    """Raises `SettingsError` where no hub was ever served.
+    """Raises `SettingsError` where no hub was ever served, or none this account may read.
 
     For commands that look after what is there: run with other settings than the service, they
     would make a second, empty installation and report that all is well with it.
     """
-    if not key_folder(settings).is_dir():
+    if not os.access(key_folder(settings), os.R_OK | os.X_OK):
         raise SettingsError(
-            f"There is no hub in {settings.data_path}: run this as the service's account, "
-            "with the service's settings."
+            f"There is no hub in {settings.data_path}, or none this account may read: run this "
+            "as the service's account, with the service's settings."
         )
 
 

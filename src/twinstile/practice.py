@@ -211,8 +211,8 @@ def reset_hub(
     if as_json:
         _print(told)
         return
-    for name, value in told.items():
-        typer.echo(f"{name}: {value}")
+    for line in sunset.in_words(told):
+        typer.echo(line)
 
 
 def listed(found: list[Practice]) -> list[str]:

@@ -16,7 +16,7 @@ import shutil
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 from twinstile import destruction as endings
 from twinstile import opening
@@ -74,6 +74,25 @@ async def _command(
         "certificate": str(folder / CERTIFICATE),
         "aggregates": str(folder / AGGREGATES),
     }
+
+
+def in_words(told: dict[str, object]) -> list[str]:
+    """What `command` answered, a line for each member; what there is none of in one line."""
+    return [
+        *(f"{name}: {_value(value)}" for name, value in told.items() if value != 0),
+        *(["everything else: none"] if 0 in told.values() else []),
+    ]
+
+
+def _value(value: object) -> str:
+    match value:
+        case dict():
+            counts = cast("dict[str, int]", value)
+            return ", ".join(f"{n} {table}" for table, n in counts.items() if n) or "none"
+        case list():
+            return ", ".join(map(str, cast("list[object]", value))) or "none"
+        case _:
+            return str(value)
 
 
 def _require_keys(settings: Settings) -> None:
