@@ -5,10 +5,12 @@ import json
 import resource
 from collections.abc import AsyncGenerator
 from pathlib import Path
+from uuid import uuid4
 
+import asyncpg
 import ledgers
 import pytest
-from hubs import Hub
+from hubs import Hub, open_hub
 
 from twinstile import worker
 from twinstile.opening import Place
@@ -86,6 +88,31 @@ async def test_two_sealers_make_one_ledger(hub: Hub, place: Place) -> None:
     assert len(entries) == len(contents)
     ordered = [contents[event_id] for _, event_id, _ in entries]
     assert [link for _, _, link in entries] == ledgers.chained(ordered)
+
+
+async def test_a_hub_that_cannot_be_sealed_holds_up_no_other(hub: Hub, owner: Database) -> None:
+    first, behind = sorted([hub, await open_hub(hub.house, hub.service)], key=_by_name)
+    for one in (first, behind):
+        await ledgers.seal(hub.house.database, one.hub_id)
+        await ledgers.enter(hub.house, one.hub_id, 1)
+    taken = (
+        "INSERT INTO ledger SELECT hub_id, n + 1, $2, link FROM ledger_head WHERE hub_id = $1"
+    )
+    stray = uuid4()
+    async with owner.transaction() as tx:
+        await tx.raw.execute(taken, first.hub_id, stray)
+    try:
+        with pytest.raises(asyncpg.UniqueViolationError):
+            await sealer.seal(hub.house.database)
+    finally:
+        async with owner.transaction() as tx:
+            await tx.raw.execute("DELETE FROM ledger WHERE event_id = $1", stray)
+    assert await ledgers.seal(hub.house.database, behind.hub_id) == 0
+    assert await ledgers.seal(hub.house.database, first.hub_id) == 1
+
+
+def _by_name(hub: Hub) -> str:
+    return hub.hub_id
 
 
 async def test_sealing_again_after_a_loss_gives_the_same_links(

@@ -13,6 +13,7 @@ from pathlib import Path
 from twinstile.platform import clock, ledger, observe, roots
 from twinstile.platform.crypto import KeyRing, KeyUnavailable
 from twinstile.platform.db import Database
+from twinstile.platform.errors import Unavailable
 
 LOOK_S = 0.25
 PUBLISH_S = 60.0
@@ -37,14 +38,31 @@ async def run(database: Database, keys: KeyRing, file: Path, stop: asyncio.Event
 
 
 async def seal(database: Database) -> None:
-    """Seal everything that can be sealed now, of every hub."""
+    """Seal everything that can be sealed now, of every hub.
+
+    A hub that cannot be sealed holds up no other; the last error of one is raised in the end.
+    Raises `Unavailable`.
+    """
     async with database.reading() as tx:
         hubs = await ledger.waiting(tx.raw)
+    trouble: Exception | None = None
     for hub_id in hubs:
-        sealed = ledger.BATCH
-        while sealed == ledger.BATCH:
-            async with database.transaction() as tx:
-                sealed = await ledger.seal(tx, hub_id, clock.now())
+        try:
+            await _seal(database, hub_id)
+        except Unavailable:  # then no other can be sealed either
+            raise
+        except Exception as error:  # noqa: BLE001 # whatever is wrong with this one
+            observe.log.error("not sealed", hub=hub_id, error=observe.error_kind(error))
+            trouble = error
+    if trouble is not None:
+        raise trouble
+
+
+async def _seal(database: Database, hub_id: str) -> None:
+    sealed = ledger.BATCH
+    while sealed == ledger.BATCH:
+        async with database.transaction() as tx:
+            sealed = await ledger.seal(tx, hub_id, clock.now())
 
 
 async def publish(database: Database, keys: KeyRing, file: Path) -> None:
