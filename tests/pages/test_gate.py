@@ -206,3 +206,24 @@ async def test_a_first_answer_that_is_lost_stores_nothing_twice(
     assert lost
     assert len(await glass.screenings(hub)) == 3
     assert await glass.numbering(hub) == [True]
+
+
+async def test_what_the_service_refused_is_offered_again_when_the_page_opens(
+    tablet: Glass, hub: Hub, context: BrowserContext
+) -> None:
+    async def refuse(route: Route) -> None:
+        problem = '{"type": "/problems/gone-destroyed", "title": "gone"}'
+        await route.fulfill(status=410, content_type="application/problem+json", body=problem)
+
+    await context.route("**/v1/facts:batch", refuse, times=1)
+    async with tablet.page.expect_response("**/v1/facts:batch"):
+        await tablet.pass_by(people.resident_number())
+    await tablet.shows("PASS")
+    await tablet.pass_by(people.resident_number())
+    await tablet.shows("PASS")
+    await tablet.waits(1)
+    assert len(await glass.screenings(hub)) == 1
+    await tablet.page.reload()
+    await tablet.ready()
+    await tablet.waits(0)
+    assert len(await glass.screenings(hub)) == 2

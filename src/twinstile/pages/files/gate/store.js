@@ -40,7 +40,16 @@ export async function open(hubId) {
     asked.result.createObjectStore(KEPT);
   };
   const database = await answer(asked);
+  await offerAgain(database);
   return new Store(database, await sealing(database));
+}
+
+/** What the service refused by itself waits again: one of us may have been mended since. @param {IDBDatabase} database */
+async function offerAgain(database) {
+  const transaction = database.transaction(OUTBOX, "readwrite", STRICT);
+  const outbox = transaction.objectStore(OUTBOX);
+  for (const { refused, ...row } of await answer(outbox.getAll())) if (refused) outbox.put(row);
+  await committed(transaction);
 }
 
 /** The key of this tablet, made if there is none. @param {IDBDatabase} database @returns {Promise<CryptoKey>} */
@@ -136,7 +145,7 @@ export class Store {
     await committed(transaction);
   }
 
-  /** A fact the service refuses by itself stays, and stands in nobody's way. @param {number} counter @param {string} why */
+  /** A fact the service refuses by itself stays, and stands in nobody's way until the next start. @param {number} counter @param {string} why */
   async setAside(counter, why) {
     const transaction = this.database.transaction(OUTBOX, "readwrite", STRICT);
     const outbox = transaction.objectStore(OUTBOX);
