@@ -212,7 +212,7 @@ def test_a_port_that_is_taken_is_named_before_anything_is_made(folder: Path) -> 
         port = other.getsockname()[1]
         told = run(folder.with_name("untouched"), "serve", "--port", str(port))
     assert told.returncode == 1
-    assert f"port {port}" in told.stderr
+    assert told.stderr == f"twinstile: 127.0.0.1 port {port}: Address already in use\n"
     assert not folder.with_name("untouched").exists()
 
 

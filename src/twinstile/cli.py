@@ -396,7 +396,7 @@ def _tell_administrator(first: "FirstAdministrator | None") -> None:
 
 
 def _clock(moment: datetime) -> str:
-    return f"{moment.astimezone():%H:%M}"
+    return f"{moment.astimezone():%H:%M %Z}"
 
 
 def _waiting(seconds: float) -> None:

@@ -247,8 +247,15 @@ async def _rows(place: Place, configuration: Settings) -> list[Finding]:
             keys = opening.key_ring(configuration).of(hub_id)
             trust = await doctor_credentials.trust(tx, configuration, keys)
     except (Problem, KeyUnavailable, MasterUnavailable) as error:
-        why = error.title if isinstance(error, Problem) else type(error).__name__
-        return [Finding("messages, feeds and trust list", why, "look again")]
+        if isinstance(error, Problem):
+            return [Finding("messages, feeds and trust list", error.title, "look again")]
+        return [
+            Finding(
+                "messages, feeds and trust list",
+                "not looked at: the keys cannot be read",
+                "put the keys right, as said above",
+            )
+        ]
     finally:
         await database.close()
     return [*map(_channel, channels), *map(feed, feeds), *(Finding(*one) for one in trust)]

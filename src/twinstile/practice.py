@@ -225,7 +225,8 @@ def listed(found: list[Practice]) -> list[str]:
 
 
 def _tell_code(code: str, expires_at: datetime) -> None:
-    typer.echo(f"Enrolment code for one device, until {expires_at.astimezone():%H:%M}:  {code}")
+    until = f"{expires_at.astimezone():%H:%M %Z}"
+    typer.echo(f"Enrolment code for one device, until {until}:  {code}")
 
 
 def _print(members: dict[str, object]) -> None:

@@ -181,12 +181,17 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         listening = socket.create_server((host, port), family=family, backlog=BACKLOG)
     except OSError as error:
-        raise PortTaken(f"{host} port {port}: {error.strerror or error}") from error
+        raise PortTaken(f"{host} port {port}: {_reason(error)}") from error
     # Connections inherit it. asyncio sets it only where a socket names its protocol, which this
     # one does not; without it each answer waits 40 ms for the client to confirm its head.
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     guard.bound(listening)
     return listening
+
+
+def _reason(error: OSError) -> str:
+    """Without the address, which `create_server` appends in brackets."""
+    return (error.strerror or str(error)).partition(" (while ")[0]
 
 
 def addresses(listening: socket.socket, tls_file: Path | None = None) -> list[str]:
