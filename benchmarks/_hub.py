@@ -10,7 +10,7 @@ from twinstile.opening import Place
 from twinstile.platform import clock, devices, embedded, shifts
 from twinstile.platform import settings as configuration
 from twinstile.platform.auth import TokenKind, mint_token
-from twinstile.platform.crypto import token_digest
+from twinstile.platform.ciphers import token_digest
 from twinstile.platform.db import APP_ROLE
 from twinstile.platform.roles import Role
 from twinstile.platform.settings import Profile, Settings

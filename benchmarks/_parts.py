@@ -27,7 +27,6 @@ PARTS = (
     ("platform/db.py", "sql"),
     ("asyncpg", "sql"),
     ("sqlalchemy", "sql"),
-    ("platform/crypto.py", "recording"),
     ("twinstile", "recording"),
     ("fastapi", "framework"),
     ("starlette", "framework"),

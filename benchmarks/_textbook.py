@@ -38,7 +38,7 @@ from twinstile.identity.tables import Vault
 from twinstile.identity.vault import Identity
 from twinstile.platform import clock
 from twinstile.platform.auth import Principal, Scope, scopes_of
-from twinstile.platform.crypto import encrypt
+from twinstile.platform.ciphers import encrypt
 from twinstile.platform.roles import Role
 from twinstile.platform.tables import Device, Event, Lane, Operator, Shift
 from twinstile.policy import documents

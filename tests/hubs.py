@@ -16,7 +16,7 @@ from sqlalchemy import insert
 from twinstile.opening import ALWAYS
 from twinstile.platform import clock, devices
 from twinstile.platform.auth import TokenKind, mint_token
-from twinstile.platform.crypto import token_digest
+from twinstile.platform.ciphers import token_digest
 from twinstile.platform.db import Transaction
 from twinstile.platform.modes import HubMode
 from twinstile.platform.roles import Role

@@ -6,7 +6,7 @@ from hubs import Hub
 
 from twinstile.identity import vault
 from twinstile.identity.types import Document, DocumentKind
-from twinstile.platform.crypto import keyed_digest
+from twinstile.platform.ciphers import keyed_digest
 from twinstile.platform.roles import Role
 
 WIDE = "".join(chr(0xFF10 + n) for n in range(8))

@@ -16,7 +16,7 @@ from targets import FACT, TARGETS, Target, fact
 
 from twinstile.identity import vault
 from twinstile.platform import clock
-from twinstile.platform.crypto import decrypt
+from twinstile.platform.ciphers import decrypt
 from twinstile.platform.roles import Role
 from twinstile.platform.web import OPEN_LIMIT, House
 

@@ -427,7 +427,7 @@ OPENS = {
     "decrypt",
 }
 KEEPERS = {
-    "platform/crypto.py",
+    "platform/ciphers.py",
     "identity/vault.py",
     "identity/holding.py",
     "identity/contacts.py",

@@ -16,7 +16,8 @@ from twinstile.arrivals.records import LONGEST_VALID, HealthStatus, IdentityAler
 from twinstile.arrivals.types import Mark
 from twinstile.identity import vault
 from twinstile.identity.vault import Identity
-from twinstile.platform.crypto import KeyFiles, keyed_digest
+from twinstile.platform.ciphers import keyed_digest
+from twinstile.platform.crypto import KeyFiles
 from twinstile.platform.db import Reading, Transaction, as_json
 
 KEY: Final = "source.keys"

@@ -20,7 +20,8 @@ from twinstile.arrivals.runs import DUE_SOON, DUE_SQL
 from twinstile.identity import documents, vault
 from twinstile.identity.links import KIN_SQL
 from twinstile.identity.types import Document
-from twinstile.platform.crypto import KeyFiles, keyed_digest
+from twinstile.platform.ciphers import keyed_digest
+from twinstile.platform.crypto import KeyFiles
 from twinstile.platform.db import Reading
 from twinstile.platform.errors import NotFound
 from twinstile.platform.fields import Answer

@@ -18,7 +18,7 @@ from twinstile.cases.steps import Locked
 from twinstile.cases.tables import CaseLink, FeverCase
 from twinstile.cases.types import LinkKind
 from twinstile.platform.auth import Principal
-from twinstile.platform.crypto import token_digest
+from twinstile.platform.ciphers import token_digest
 from twinstile.platform.db import Reading, Transaction
 from twinstile.platform.errors import NotFound
 from twinstile.platform.tables import Closure

@@ -18,7 +18,8 @@ from twinstile.identity.tables import Contact as Row
 from twinstile.identity.text import INVISIBLE
 from twinstile.identity.types import Contact, ContactKind, ContactOwner, InvalidText
 from twinstile.identity.vault import day_key
-from twinstile.platform.crypto import KeyFiles, decrypt, encrypt
+from twinstile.platform.ciphers import decrypt, encrypt
+from twinstile.platform.crypto import KeyFiles
 from twinstile.platform.db import Reading, Transaction, as_json
 
 _SPELLING: Final[Mapping[ContactKind, tuple[str, str]]] = {

@@ -14,7 +14,8 @@ from sqlalchemy import select
 from twinstile.identity import vault
 from twinstile.identity.tables import Held
 from twinstile.identity.vault import Identity
-from twinstile.platform.crypto import KeyDestroyed, KeyFiles, decrypt, encrypt, encrypt_all
+from twinstile.platform.ciphers import decrypt, encrypt, encrypt_all
+from twinstile.platform.crypto import KeyDestroyed, KeyFiles
 from twinstile.platform.db import Reading, Transaction
 from twinstile.platform.errors import NotFound
 

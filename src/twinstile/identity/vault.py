@@ -20,15 +20,8 @@ from twinstile.identity import documents
 from twinstile.identity.tables import Vault
 from twinstile.identity.types import Document, DocumentKind, Holder, Sex
 from twinstile.platform import observe
-from twinstile.platform.crypto import (
-    OBTAIN_S,
-    KeyDestroyed,
-    KeyFiles,
-    Unopened,
-    decrypt,
-    encrypt_all,
-    keyed_digest,
-)
+from twinstile.platform.ciphers import Unopened, decrypt, encrypt_all, keyed_digest
+from twinstile.platform.crypto import OBTAIN_S, KeyDestroyed, KeyFiles
 from twinstile.platform.db import Reading, Transaction
 from twinstile.platform.errors import NotFound
 

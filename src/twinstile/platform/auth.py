@@ -15,7 +15,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from twinstile.platform import clock
-from twinstile.platform.crypto import token_digest
+from twinstile.platform.ciphers import token_digest
 from twinstile.platform.db import Database
 from twinstile.platform.errors import Unauthenticated
 from twinstile.platform.modes import HubMode

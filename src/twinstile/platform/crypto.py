@@ -1,4 +1,4 @@
-"""Keys and ciphers: AES-256-GCM under data keys that can be destroyed one by one.
+"""Data keys, which can be destroyed one by one; what is encrypted with them: `ciphers`.
 
 A data key lives wrapped under a master key (`masters`) in a file of its own, never in
 the database or its backups: when the file is gone, what the key encrypted is gone from every
@@ -8,8 +8,6 @@ copy ever made (crypto-shredding). Key names say their purpose and period: `day.
 
 import asyncio
 import fcntl
-import hashlib
-import hmac
 import os
 import re
 import threading
@@ -20,9 +18,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from twinstile.platform.masters import (
     KEY_BYTES,
@@ -35,7 +30,6 @@ from twinstile.platform.masters import (
 )
 from twinstile.platform.masters import KeyUnavailable as KeyUnavailable  # noqa: PLC0414 # users
 
-NONCE_BYTES = 12
 REMEMBER_S = 3600.0
 """How long an unwrapped key stays in memory; from half of it on it is asked for anew, beside
 the work, so that a keeper of master keys may be away for half an hour unnoticed."""
@@ -52,10 +46,6 @@ _AT_ONCE = 64
 
 class KeyDestroyed(Exception):
     """The key is gone, and what it encrypted with it."""
-
-
-class Unopened(KeyUnavailable):
-    """No key of ours opens it: another has the name of its key, or it was moved."""
 
 
 @dataclass(slots=True)
@@ -370,36 +360,3 @@ def _lock(path: Path, how: int) -> Generator[None]:
         yield
     finally:
         os.close(handle)
-
-
-def encrypt(key: bytes, plain: bytes, context: bytes) -> bytes:
-    """AES-256-GCM; `context` says where the value stands, so that rows cannot be swapped."""
-    return encrypt_all(key, [(plain, context)])[0]
-
-
-def encrypt_all(key: bytes, values: Iterable[tuple[bytes, bytes]]) -> list[bytes]:
-    """As `encrypt`, values with their contexts in order: the key is made ready once."""
-    cipher = AESGCM(key)
-    return [
-        (nonce := os.urandom(NONCE_BYTES)) + cipher.encrypt(nonce, plain, context)
-        for plain, context in values
-    ]
-
-
-def decrypt(key: bytes, cipher: bytes, context: bytes) -> bytes:
-    """The inverse of `encrypt`. Raises `Unopened` when key, place or bytes do not fit."""
-    try:
-        sealed = memoryview(cipher)[NONCE_BYTES:]  # no copy: it may be many megabytes
-        return AESGCM(key).decrypt(cipher[:NONCE_BYTES], sealed, context)
-    except InvalidTag as error:
-        raise Unopened("the ciphertext does not fit its key and place") from error
-
-
-def keyed_digest(key: bytes, purpose: str, message: bytes) -> bytes:
-    """HMAC-SHA256, separated by purpose, e.g. a blind index or a fingerprint."""
-    return hmac.digest(key, purpose.encode() + b"\0" + message, "sha256")
-
-
-def token_digest(token: str) -> bytes:
-    """SHA-256 of a 256-bit random token: enough to know it, useless to a thief of the table."""
-    return hashlib.sha256(token.encode()).digest()

@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from twinstile.platform import events
 from twinstile.platform.auth import Principal, TokenKind, mint_token
-from twinstile.platform.crypto import token_digest
+from twinstile.platform.ciphers import token_digest
 from twinstile.platform.db import Reading, Transaction
 from twinstile.platform.errors import EnrolmentRefused, HubClosed, NotFound
 from twinstile.platform.events import Happening

@@ -12,7 +12,8 @@ from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
 from twinstile.platform import observe
-from twinstile.platform.crypto import KeyDestroyed, Unopened
+from twinstile.platform.ciphers import Unopened
+from twinstile.platform.crypto import KeyDestroyed
 from twinstile.platform.errors import (
     FieldFault,
     Gone,

@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from twinstile.platform import events
 from twinstile.platform.auth import Principal, TokenKind, mint_token, scopes_of
-from twinstile.platform.crypto import token_digest
+from twinstile.platform.ciphers import token_digest
 from twinstile.platform.db import Database, Reading, Transaction
 from twinstile.platform.errors import AlreadyExists, NotFound, SignInRefused, TooMany
 from twinstile.platform.events import Happening

@@ -15,7 +15,8 @@ from twinstile.identity.forms import Terms
 from twinstile.identity.types import Finding
 from twinstile.identity.vault import Identity
 from twinstile.platform.auth import Principal
-from twinstile.platform.crypto import KeyFiles, keyed_digest
+from twinstile.platform.ciphers import keyed_digest
+from twinstile.platform.crypto import KeyFiles
 from twinstile.platform.fields import EARLIEST
 from twinstile.platform.web import House
 from twinstile.screening import claim_bodies, readings

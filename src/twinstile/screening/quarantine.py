@@ -8,7 +8,7 @@ from uuid_utils.compat import uuid7
 
 from twinstile.identity import vault
 from twinstile.platform import observe
-from twinstile.platform.crypto import encrypt
+from twinstile.platform.ciphers import encrypt
 from twinstile.platform.db import Transaction
 from twinstile.platform.errors import Problem
 from twinstile.platform.tables import Quarantine

@@ -15,7 +15,8 @@ from uuid import UUID
 
 from twinstile.platform import access
 from twinstile.platform.access import Action, Actor, Look, Purpose
-from twinstile.platform.crypto import KeyUnavailable, decrypt, encrypt
+from twinstile.platform.ciphers import decrypt, encrypt
+from twinstile.platform.crypto import KeyUnavailable
 from twinstile.platform.db import Transaction
 from twinstile.platform.errors import FieldFault, Gone, InvalidInput
 from twinstile.sharing.partners import pseudonym

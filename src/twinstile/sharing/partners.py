@@ -16,7 +16,8 @@ from sqlalchemy import delete, insert, select, update
 
 from twinstile.platform import clock, events
 from twinstile.platform.auth import Principal, TokenKind, mint_token
-from twinstile.platform.crypto import KeyFiles, keyed_digest, token_digest
+from twinstile.platform.ciphers import keyed_digest, token_digest
+from twinstile.platform.crypto import KeyFiles
 from twinstile.platform.db import Database, Reading, Transaction
 from twinstile.platform.errors import NotFound, NotInPractice, Unauthenticated
 from twinstile.platform.events import Happening

@@ -19,13 +19,8 @@ from twinstile.arrivals.feeds.types import DeliveryState, Feed, Landed, Outcome
 from twinstile.arrivals.records import Delivery
 from twinstile.arrivals.transport import Fetched
 from twinstile.identity.vault import day_key
-from twinstile.platform.crypto import (
-    KeyFiles,
-    KeyUnavailable,
-    decrypt,
-    encrypt,
-    keyed_digest,
-)
+from twinstile.platform.ciphers import decrypt, encrypt, keyed_digest
+from twinstile.platform.crypto import KeyFiles, KeyUnavailable
 from twinstile.platform.db import Reading, Transaction
 from twinstile.platform.observe import log
 

@@ -21,7 +21,8 @@ from twinstile.arrivals.records import (
 )
 from twinstile.arrivals.runs import Number
 from twinstile.identity.forms import Terms
-from twinstile.platform.crypto import KeyFiles, keyed_digest
+from twinstile.platform.ciphers import keyed_digest
+from twinstile.platform.crypto import KeyFiles
 from twinstile.platform.db import Transaction
 
 Keyed: TypeAlias = ArrivalEvent | ManifestRow | IdentityAlert | HealthStatus | KeyArea

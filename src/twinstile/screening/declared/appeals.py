@@ -12,7 +12,8 @@ from twinstile.identity.vault import day_key
 from twinstile.platform import access, events, paging
 from twinstile.platform.access import Action, Look, Purpose
 from twinstile.platform.auth import Principal
-from twinstile.platform.crypto import KeyFiles, decrypt, encrypt
+from twinstile.platform.ciphers import decrypt, encrypt
+from twinstile.platform.crypto import KeyFiles
 from twinstile.platform.db import Reading, Transaction
 from twinstile.platform.errors import Conflict, Forbidden, IdReused, NotFound
 from twinstile.platform.events import Happening

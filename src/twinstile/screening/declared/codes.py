@@ -13,7 +13,7 @@ from typing import Final
 from uuid import UUID
 
 from twinstile.platform.auth import TokenKind
-from twinstile.platform.crypto import keyed_digest, token_digest
+from twinstile.platform.ciphers import keyed_digest, token_digest
 
 _BYTES: Final = 16
 _RECEIPT = re.compile(r"[A-Z2-7]{26}")

@@ -19,14 +19,8 @@ from uuid_utils.compat import uuid7
 from twinstile.identity.vault import day_key
 from twinstile.platform import devices, observe
 from twinstile.platform.auth import Principal
-from twinstile.platform.crypto import (
-    KeyDestroyed,
-    KeyFiles,
-    KeyUnavailable,
-    decrypt,
-    encrypt,
-    keyed_digest,
-)
+from twinstile.platform.ciphers import decrypt, encrypt, keyed_digest
+from twinstile.platform.crypto import KeyDestroyed, KeyFiles, KeyUnavailable
 from twinstile.platform.db import Reading, Transaction
 from twinstile.platform.errors import Conflict, IdReused, Unauthenticated, Unavailable
 from twinstile.screening.claim_words import DeclarationSource

@@ -16,7 +16,8 @@ from sqlalchemy import ColumnElement, RowMapping, and_, select
 from twinstile.platform import access, events, paging
 from twinstile.platform.access import Action, Look, Purpose
 from twinstile.platform.auth import Principal
-from twinstile.platform.crypto import KeyFiles, decrypt
+from twinstile.platform.ciphers import decrypt
+from twinstile.platform.crypto import KeyFiles
 from twinstile.platform.db import Reading, Transaction
 from twinstile.platform.errors import Conflict, FieldFault, InvalidInput, NotFound
 from twinstile.platform.events import Happening
