@@ -10,6 +10,8 @@ from hubs import DEVICE, PASSCODE, Hub
 from spoils import spoiled
 
 from twinstile.platform.roles import Role
+from twinstile.screening import intake
+from twinstile.screening.intake import Receiver
 
 
 def item(
@@ -52,6 +54,22 @@ async def test_sending_a_backlog_again_stores_nothing_twice(hub: Hub) -> None:
     assert [i["status"] for i in again.json()["items"]] == ["duplicate"] * 3
     same = [i["check"]["screening_id"] for i in again.json()["items"]]
     assert same == [i["check"]["screening_id"] for i in first.json()["items"]]
+
+
+async def test_a_fact_twice_in_a_backlog_is_the_same_at_the_turn_of_an_epoch(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second comes with a key more, and is compared under that of the first."""
+    honest, later = intake.fingerprints, iter((False, True))
+
+    def fingerprints(receiver: Receiver, content: str) -> dict[str, bytes]:
+        newer = {"epoch.99999": bytes(32)} if next(later) else {}
+        return newer | honest(receiver, content)
+
+    monkeypatch.setattr(intake, "fingerprints", fingerprints)
+    one = item(1)
+    told = (await hand_over(hub, one, one)).json()
+    assert [i["status"] for i in told["items"]] == ["stored", "duplicate"]
 
 
 async def test_the_largest_counter_json_holds_exactly_is_taken_by_either_route(

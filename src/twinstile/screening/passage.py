@@ -93,12 +93,17 @@ class Recorded(NamedTuple):
     """What became of the declaration that was shown, this time."""
 
 
-def again(check: GateCheck, known: Known, policy: HubPolicy) -> Recorded:
-    """The first decision once more; whether the content is the same is told by fingerprint.
+def differs(check: GateCheck, key: str, first: bytes) -> bool:
+    """Whether a check has other content than the first of its id, by the fingerprint of that.
 
-    When the key of the first fingerprint is destroyed, the id alone says that it is.
+    When its key is destroyed, or not yet known to this one, the id alone says that it is the
+    same.
     """
-    now = check.fingerprints.get(known.fingerprint_key)
+    return check.fingerprints.get(key, first) != first
+
+
+def again(check: GateCheck, known: Known, policy: HubPolicy) -> Recorded:
+    """The first decision once more."""
     decision = Decision(
         Outcome(known.outcome),
         Verdict(known.verdict),
@@ -110,7 +115,7 @@ def again(check: GateCheck, known: Known, policy: HubPolicy) -> Recorded:
     return Recorded(
         check.id,
         FactStatus.DUPLICATE,
-        now is not None and now != known.fingerprint,
+        differs(check, known.fingerprint_key, known.fingerprint),
         known.screening_id,
         decision,
         completeness(known.evidence, policy),

@@ -30,6 +30,7 @@ from twinstile.screening.passage import (
     at_lane,
     carried_over,
     completeness,
+    differs,
     follows,
     heard,
     joins,
@@ -101,8 +102,9 @@ class Batch:
         """Decide one check and note what to write."""
         if check.id in self._seen:
             first, answer = self._seen[check.id]
-            same = first.fingerprints == check.fingerprints
-            self.done.append(answer._replace(status=FactStatus.DUPLICATE, reused=not same))
+            (key, fingerprint), *_ = first.fingerprints.items()
+            reused = differs(check, key, fingerprint)
+            self.done.append(answer._replace(status=FactStatus.DUPLICATE, reused=reused))
         elif situation.known is not None:
             policy = self._policies[situation.known.policy_version]
             self.done.append(again(check, situation.known, policy))
