@@ -169,20 +169,46 @@ def polls_of(house: House, database: Database, senders: Sequence[Sender]) -> tup
 def _timers(house: House, policies: Policies) -> HubWork:
     """Fire deadlines that have passed: screenings, cases, alerts, what waits for approval."""
 
-    async def work(hub_id: str, now: datetime) -> None:
-        await settling.settle(house.database, hub_id, now)  # data first, then the clock
+    async def settled(hub_id: str, now: datetime) -> None:
+        await settling.settle(house.database, hub_id, now)
+
+    async def screenings(hub_id: str, now: datetime) -> None:
         await transitions.expire_due(house.database, policies, hub_id, now)
+
+    async def expected(hub_id: str, now: datetime) -> None:
         await expectations.close_overdue(house.database, policies, hub_id, now)
+
+    async def cases(hub_id: str, now: datetime) -> None:
         async with house.database.transaction() as tx:
             await dispositions.escalate_due(tx, hub_id, now, ESCALATED_AT_ONCE)
             await waits.ring(tx, hub_id, now, ESCALATED_AT_ONCE)
             await approvals.expire(tx, hub_id, now)
+
+    async def watched(hub_id: str, now: datetime) -> None:
         async with house.database.transaction() as tx:
             await unmatched.look(tx, hub_id, house.settings.unmatched_share, now)
             await late_cases.watch(tx, hub_id, now)
             unanswered = await appeals.overdue(tx, hub_id, now)
             await alerts.hold(tx, hub_id, AlertKind.APPEAL_OVERDUE, unanswered, now)
             await alerts.go_on(tx, hub_id, now)
+
+    return in_turn(settled, screenings, expected, cases, watched)  # data first, then the clock
+
+
+def in_turn(*steps: HubWork) -> HubWork:
+    """Work of several steps: one that fails is told at the end and keeps none from its turn."""
+
+    async def work(hub_id: str, now: datetime) -> None:
+        failed: list[Exception] = []
+        for step in steps:
+            try:
+                await step(hub_id, now)
+            except Exception as error:  # noqa: BLE001 # reported below
+                failed.append(error)
+                told = {"step": step.__name__, "error": observe.error_kind(error)}
+                observe.log.error("step failed", hub=hub_id, **told)
+        if failed:
+            raise failed[0]
 
     return work
 

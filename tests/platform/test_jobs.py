@@ -92,3 +92,22 @@ async def test_a_hub_whose_work_fails_does_not_keep_the_others_from_theirs(
     with pytest.raises(worker.HubsFailed):
         await worker.each_hub(house, work)(clock.now())
     assert {hub.hub_id, after.hub_id} <= set(seen)
+
+
+async def test_a_deadline_that_cannot_be_settled_keeps_no_other_from_firing(
+    hub: Hub, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str] = []
+
+    async def fails(*_: object) -> None:
+        raise ValueError
+
+    async def expire_due(_: object, __: object, hub_id: str, ___: object) -> None:
+        seen.append(hub_id)
+
+    monkeypatch.setattr(worker.settling, "settle", fails)
+    monkeypatch.setattr(worker.transitions, "expire_due", expire_due)
+    (timers,) = [one for one in worker.jobs_of(hub.house, place) if one.name == "timers"]
+    with pytest.raises(worker.HubsFailed):
+        await timers.work(clock.now())
+    assert hub.hub_id in seen
