@@ -37,3 +37,13 @@ def test_a_destroyed_key_is_dead_in_every_process_and_never_made_again(tmp_path:
 def test_a_master_key_is_32_bytes_in_base64(setting: str, tmp_path: Path) -> None:
     with pytest.raises(KeyUnavailable):
         masters.of(setting, None, tmp_path)
+
+
+def test_a_copy_somebody_laid_beside_a_key_is_no_key(tmp_path: Path) -> None:
+    keys = KeyFiles(tmp_path, Given([bytes(32)]))
+    keys.get_or_create("day.2026-11-24")
+    for name in ("day.2026-11-24-old", "day.2026-11-24 (1)", "epoch.x"):
+        (tmp_path / f"{name}.key").write_bytes((tmp_path / "day.2026-11-24.key").read_bytes())
+    (tmp_path / "day.2026-11-23-old.gone").touch()
+    assert keys.names("") == ["day.2026-11-24"]
+    assert keys.destroyed("") == keys.condemned() == []

@@ -39,7 +39,10 @@ OPEN_S = 5.0
 """How long whoever reads what is stored waits for keys that are not at hand."""
 _SLOW_AT_ONCE = 8
 """So many keys of a hub are asked for at a time."""
-_KEY_NAME = re.compile(r"[a-z]+\.[0-9a-z-]{1,48}")
+_KEY_NAME = re.compile(
+    r"[a-z]+\.(?:[0-9]{1,20}|[0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"
+)
+"""A purpose, and a number, a day or an id: a copy somebody laid beside it is no key of ours."""
 _AT_ONCE = 64
 """Keys wrapped anew under one lock: who needs a new key waits for so many."""
 
@@ -192,8 +195,7 @@ class KeyFiles:
 
     def names(self, prefix: str) -> list[str]:
         """Names of living keys that begin so."""
-        found = (path.stem for path in self._folder.glob(f"{prefix}*.key"))
-        return sorted(name for name in found if _KEY_NAME.fullmatch(name))
+        return self._named(f"{prefix}*.key")
 
     def masters(self) -> dict[str, str]:
         """The id of the master each living key is wrapped under, by the key's name."""
@@ -207,13 +209,16 @@ class KeyFiles:
 
     def destroyed(self, prefix: str) -> list[str]:
         """Names of destroyed keys that begin so; not of one whose destruction was cut short."""
-        tombstones = self._folder.glob(f"{prefix}*.gone")
-        return sorted(p.stem for p in tombstones if not self._path(p.stem).exists())
+        gone = self._named(f"{prefix}*.gone")
+        return [name for name in gone if not self._path(name).exists()]
 
     def condemned(self) -> list[str]:
         """Names of keys that are there beside their tombstone: cut short, or restored since."""
-        tombstones = self._folder.glob("*.gone")
-        return sorted(p.stem for p in tombstones if self._path(p.stem).exists())
+        return [name for name in self._named("*.gone") if self._path(name).exists()]
+
+    def _named(self, files: str) -> list[str]:
+        stems = (path.stem for path in self._folder.glob(files))
+        return sorted(name for name in stems if _KEY_NAME.fullmatch(name))
 
     def destroy(self, name: str) -> bool:
         """Overwrite and remove the key; false when it was gone already.
