@@ -4,6 +4,7 @@ Versions only rise: a list that is not newer than the one in force is refused, w
 (codes that were rejected one day were accepted the next where that was not so).
 """
 
+import asyncio
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -261,7 +262,7 @@ async def store(
     tx: Transaction, hub_id: str, keys: KeyFiles, made: Made, by: UUID | None, at: datetime
 ) -> None:
     """Sign it and keep it, unless there is one of that number. `by` None: it was fetched."""
-    signer = signing.signer(keys)
+    signer = await asyncio.to_thread(signing.signer, keys)
     await tx.sql.execute(
         upsert(StoredList)
         .values(
@@ -390,7 +391,8 @@ class Lists:
         if held is not None and held.listed.version == version:
             return held
         told = await one(tx, hub_id, version)
-        if not _genuine(keys, told):
+        # beside the requests: the keeper of the master key may be slow
+        if not await asyncio.to_thread(_genuine, keys, told):
             return None
         self._held[hub_id] = held = Held(snapshots.read(told.document), told.sha256)
         return held
