@@ -145,6 +145,12 @@ def test_numbers_are_read_through_what_surrounds_them(told: str) -> None:
     assert number(one(f"{HEAD}\n{ROW}".replace(NUMBER, told))) == NUMBER
 
 
+@pytest.mark.parametrize("told", ["E12345678901234567", "Ā" * 18, "٣" * 15 + "000"])
+def test_eighteen_characters_need_not_be_a_resident_number(told: str) -> None:
+    body = f"{HEAD}\n{ROW.replace(NUMBER, told)}\n{ROW.replace('E1', 'E2')}"
+    assert NUMBER in [number(person) for person in people(body)]
+
+
 def test_the_last_character_is_an_x_in_any_case_and_width() -> None:
     for x in "xXｘＸ":
         assert number(one(f"{HEAD}\n{ROW}".replace(NUMBER, NUMBER[:17] + x)))[-1] == "X"  # type: ignore[index]

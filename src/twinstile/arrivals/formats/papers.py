@@ -75,7 +75,7 @@ SEXES: Final[Mapping[str, Sex | None]] = {
 }
 
 _DESTROYED: Final = re.compile(r"\d(\.\d+)?e\+?\d+", re.IGNORECASE)
-_ROUNDED: Final = re.compile(r"\d{15}000")
+_ROUNDED: Final = re.compile(r"[0-9]{15}000")
 _MASKED: Final = re.compile(r"[*＊●•#]{2}|[xX]{4}")  # noqa: RUF001 -- full width
 _PEOPLE_FROM: Final = dt.date(1880, 1, 1)
 
@@ -116,8 +116,7 @@ def _number(told: str) -> tuple[Reason | None, str]:
         number = documents.normalise(told)
     except InvalidText:
         return Reason.INVALID, ""
-    whole = len(number) == 18 and documents.check_character(number[:17]) == number[17:]
-    if _ROUNDED.fullmatch(number) and number.endswith("000") and not whole:
+    if _ROUNDED.fullmatch(number) and documents.check_character(number[:17]) != number[17]:
         return Reason.NUMBER_DESTROYED, ""
     return None, number
 
