@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 from uuid import uuid4
 
+import apart
 import people
 import pytest
 from commands import ENVIRONMENT, command
@@ -24,6 +25,8 @@ from twinstile.platform.masters import Command, Files, MasterUnavailable
 from twinstile.platform.roles import Role
 
 LEAST_A_MINUTE = 20_000
+place, house, service = apart.place, apart.house, apart.service
+"""All keys of a data folder are rotated: in that of all tests, those of thousands of hubs."""
 
 KMS = """\
 #!{python}
