@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import cast
 from uuid import UUID
 
+import apart
 import asyncpg
 import fever
 import people
@@ -32,6 +33,8 @@ from twinstile.platform.destruction import Reason
 from twinstile.platform.errors import Busy, NotFound
 from twinstile.platform.roles import Role
 from twinstile.policy.versions import Policies
+
+place, house, service = apart.place, apart.house, apart.service
 
 CASE_KEY = "case.2b0c3f5e-7d41-4a52-9a44-0d9f3c1e6b57"
 KEPT = 60

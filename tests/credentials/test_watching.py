@@ -6,6 +6,7 @@ from datetime import timedelta
 from email.utils import format_datetime
 from pathlib import Path
 
+import apart
 import pytest
 from hubs import Hub
 from issuers import CERTIFICATES, begin, listed, overwritten, put
@@ -21,6 +22,8 @@ from twinstile.platform.observe import REGISTRY
 from twinstile.platform.roles import Role
 
 __all__ = ["publisher"]
+
+place, house, service = apart.place, apart.house, apart.service
 
 
 async def alerts(hub: Hub, place: Place) -> list[Json]:
