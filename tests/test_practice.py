@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
+import apart
 import fever
 import linelists
 import people
@@ -23,6 +24,8 @@ from twinstile.platform.errors import Conflict, NotFound
 from twinstile.platform.modes import HubMode
 from twinstile.platform.roles import Role
 from twinstile.platform.web import House
+
+place, house, service = apart.place, apart.house, apart.service
 
 REAL = people.possible_number()
 

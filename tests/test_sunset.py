@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from uuid import UUID
 
+import apart
 import fever
 import people
 import pytest
@@ -25,6 +26,8 @@ from twinstile.platform.destruction import Certificate
 from twinstile.platform.errors import Conflict
 from twinstile.platform.roles import Role
 from twinstile.platform.settings import Settings
+
+place, house, service = apart.place, apart.house, apart.service
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 from uuid import uuid4
 
+import apart
 import asyncpg
 import ledgers
 import pytest
@@ -17,6 +18,8 @@ from twinstile.opening import Place
 from twinstile.platform import clock, ledger, roots, sealer, signing
 from twinstile.platform.db import Database
 from twinstile.platform.web import House
+
+place, house, service = apart.place, apart.house, apart.service
 
 
 @pytest.fixture
