@@ -258,7 +258,7 @@ def main() -> None:
         options.people, options.queued = 5, 50
     told = asyncio.run(run(options))
     if options.json:
-        print(json.dumps(told, indent=1))
+        print(json.dumps(told))
         return
     for name, value in told.items():
         print(f"{name:24} {value}")

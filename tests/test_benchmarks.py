@@ -30,6 +30,7 @@ def measured(benchmark: str, *options: str) -> dict[str, Any]:
         env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
     )
     assert told.returncode == 0, told.stderr
+    assert told.stdout.count("\n") == 1
     return json.loads(told.stdout)
 
 

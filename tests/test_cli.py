@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -138,6 +139,14 @@ def test_the_end_of_the_service_is_the_end_of_its_database(folder: Path) -> None
     with serving(folder, "second"):
         (pidfile,) = folder.glob("pg*/postmaster.pid")
         postmaster = int(pidfile.read_text().splitlines()[0])
+        lost = folder / "keys" / "lost"
+        lost.mkdir(mode=0o700)
+        (lost / "sign.1.key").touch(mode=0o600)
+        for _ in range(2):  # the refusal has entered nothing
+            refused = run(folder, "enrol-code", TWINSTILE_HUB_ID="lost")
+            assert refused.returncode == 1
+            assert "no hub lost in the database" in refused.stderr
+        shutil.rmtree(lost)
     with pytest.raises(ProcessLookupError):
         os.kill(postmaster, 0)
 
@@ -160,6 +169,7 @@ def test_being_told_to_renew_before_it_serves_does_not_end_the_service(folder: P
         (["migrate"], {"TWINSTILE_DATABASE_URL": "postgresql://u:x9@127.0.0.1:1/d"}, "doctor"),
         (["operator", "add", "x", "--role", "pilot"], {}, "pilot"),
         (["openapi", "nowhere/v1.json", "--check"], {}, "nowhere/v1.json"),
+        (["upgrade-database", "--old-programs", "/nowhere"], {}, "in /nowhere"),
     ],
 )
 def test_a_mistake_ends_in_words(
@@ -192,6 +202,24 @@ def test_what_looks_after_a_hub_makes_none_in_a_wrong_folder(
     assert told.returncode == 1
     assert "the service's settings" in told.stderr
     assert not (tmp_path / "wrong").exists()
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["serve --port 0", "worker", "migrate", "enrol-code", "operator add x --role medic"],
+)
+def test_keys_without_their_database_are_not_taken_for_a_new_hub(
+    tmp_path: Path, words: str
+) -> None:
+    keys, audit = tmp_path / "data" / "keys", tmp_path / "roots.jsonl"
+    (keys / "hub").mkdir(mode=0o700, parents=True)
+    (keys / "hub" / "sign.1.key").touch(mode=0o600)
+    audit.touch()
+    told = run(tmp_path / "data", *words.split(), TWINSTILE_AUDIT_FILE=str(audit))
+    assert (told.returncode, told.stdout) == (1, "")
+    for word in (str(keys), str(audit), "twinstile restore", "If a new hub is meant"):
+        assert word in told.stderr
+    assert [path.name for path in (tmp_path / "data").iterdir()] == ["keys"]
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")

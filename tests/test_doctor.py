@@ -79,7 +79,9 @@ def test_keys_that_others_can_read_are_found(tmp_path: Path) -> None:
 
 def test_keys_without_their_database_are_found(open_folder: Path) -> None:
     assert findings(data_dir=open_folder, port=free_port())["database"].well
-    (open_folder / "keys").mkdir(mode=0o700)
+    (open_folder / "keys" / "hub").mkdir(mode=0o700, parents=True)
+    assert findings(data_dir=open_folder, port=free_port())["database"].well
+    (open_folder / "keys" / "hub" / "sign.1.key").touch(mode=0o600)
     finding = findings(data_dir=open_folder, port=free_port())["database"]
     assert "there are keys" in finding.found
     assert "restore" in finding.advice

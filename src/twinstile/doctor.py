@@ -182,12 +182,12 @@ def _database(configuration: Settings, *, may_start: bool) -> Iterator[Finding]:
 
 def _no_database(configuration: Settings) -> Finding:
     """Keys without a database are what a restore begins with, or what an accident left."""
-    if not opening.key_folder(configuration).is_dir():
+    if not opening.hub_keys(configuration):
         return Finding("database", "none yet: the first start makes it")
     return Finding(
         "database",
         "none, though there are keys",
-        "`twinstile restore` brings one back; the next start makes an empty one",
+        "`twinstile restore` brings one back; until then nothing starts here",
     )
 
 

@@ -68,11 +68,13 @@ def server(
 ) -> Generator[Place]:
     """The database of these settings; our own server runs as long as the block.
 
-    `on_wait` hears the seconds that a start or a recovery takes. Raises `EmbeddedError`.
+    `on_wait` hears the seconds that a start or a recovery takes. Raises `EmbeddedError`,
+    `SettingsError` where keys are left of a hub and no database.
     """
     if settings.database_url is not None:
         yield external(settings)
         return
+    _require_none_lost(settings)
     with embedded.start(settings.data_path, on_wait=on_wait) as running:
         yield inside(running)
 
@@ -84,11 +86,12 @@ def kept_server(
     """The same for a service, which stays: our own server is started again whenever it ends.
 
     When that has failed for a minute this process is asked to end (SIGTERM), as its supervisor
-    would ask, and the block ends with `EmbeddedError`.
+    would ask, and the block ends with `EmbeddedError`. Raises `SettingsError` as `server` does.
     """
     if settings.database_url is not None:
         yield external(settings)
         return
+    _require_none_lost(settings)
     with supervision.keeping(
         settings.data_path,
         on_wait=on_wait,
@@ -192,19 +195,47 @@ def require_keys(settings: Settings) -> None:
 def require_installation(settings: Settings) -> None:
     """The same, where the command needs the database as well. Raises `SettingsError`."""
     require_keys(settings)
+    if _has_no_database(settings):
+        raise SettingsError(_lost(settings, f"no database in {settings.data_path}"))
+
+
+def hub_keys(settings: Settings) -> bool:
+    """Whether keys of any hub are there: the first start makes them after its database."""
+    return any(key_folder(settings).glob("*/*.key"))
+
+
+def _has_no_database(settings: Settings) -> bool:
     here = settings.database_url is None
-    if here and not any(settings.data_path.glob("pg[0-9][0-9]")):
-        raise SettingsError(
-            f"There are keys in {settings.data_path}, and no database: `twinstile restore` "
-            "brings one back."
-        )
+    return here and not any(settings.data_path.glob("pg[0-9][0-9]"))
+
+
+def _require_none_lost(settings: Settings) -> None:
+    """Refuse to make an empty database beside the keys of one that is gone.
+
+    A restore that was cut off is told by the embedded server.
+    """
+    cut_off = (settings.data_path / embedded.RESTORING).exists()
+    # looked at in this order: another process may be making both
+    if not cut_off and hub_keys(settings) and _has_no_database(settings):
+        raise SettingsError(_lost(settings, f"no database in {settings.data_path}"))
+
+
+def _lost(settings: Settings, missing: str) -> str:
+    """What was found without its database, and both ways on."""
+    audit = settings.audit_path
+    found = [f"keys in {key_folder(settings)}", *([f"the audit file {audit}"] * audit.exists())]
+    return (
+        f"There are {' and '.join(found)}, and {missing}. `twinstile restore BACKUP` brings "
+        "it back. If a new hub is meant, move what was found elsewhere first, and keep it: "
+        "without the keys no backup can be read."
+    )
 
 
 async def enter_hub(house: House, place: Place, at: datetime) -> FirstAdministrator | None:
     """Enter the hub of the settings with its policy and an administrator, if it is new.
 
     What a restore brought back is destroyed again first. Raises `PolicyError` for an unknown
-    policy pack.
+    policy pack, `SettingsError` where the hub has keys and the database does not know it.
     """
     settings = house.settings
     document = documents.pack(settings.policy_pack)
@@ -213,6 +244,8 @@ async def enter_hub(house: House, place: Place, at: datetime) -> FirstAdministra
         await versions.adopt(tx)
         if not await devices.open_hub(tx, settings, at):
             return None
+        if any((key_folder(settings) / settings.hub_id).glob("*.key")):
+            raise SettingsError(_lost(settings, f"no hub {settings.hub_id} in the database"))
         await versions.put_in_force(tx, settings.hub_id, document, ALWAYS, at)
         first = FirstAdministrator(FIRST_LOGIN, new_passcode())
         await shifts.add_operator(

@@ -240,10 +240,11 @@ def upgrade_database(
             "TWINSTILE_DATABASE_URL names a server of your own: upgrade it there."
         )
     wanted = programs.major(programs.binaries())
+    given = old_programs and programs.major(programs.binaries(old_programs))
     majors = sorted(int(path.name[2:]) for path in root.glob("pg[0-9][0-9]"))
     if wanted in majors or not majors:
         return None
-    if old_programs is None or programs.major(programs.binaries(old_programs)) != majors[-1]:
+    if given != majors[-1]:
         raise BackupError(
             f"{root / f'pg{majors[-1]}'} needs the programs of PostgreSQL {majors[-1]} once "
             "more: give their folder with --old-programs. "
