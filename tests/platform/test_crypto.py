@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from twinstile.arrivals import authorities
 from twinstile.platform import masters
 from twinstile.platform.crypto import KeyDestroyed, KeyFiles, KeyUnavailable
 from twinstile.platform.masters import Files, Given
@@ -47,3 +48,9 @@ def test_a_copy_somebody_laid_beside_a_key_is_no_key(tmp_path: Path) -> None:
     (tmp_path / "day.2026-11-23-old.gone").touch()
     assert keys.names("") == ["day.2026-11-24"]
     assert keys.destroyed("") == keys.condemned() == []
+
+
+def test_the_key_of_what_sources_keep_is_one(tmp_path: Path) -> None:
+    keys = KeyFiles(tmp_path, Given([bytes(32)]))
+    keys.get_or_create(authorities.KEY)
+    assert keys.names("") == [authorities.KEY]

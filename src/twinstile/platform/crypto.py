@@ -40,9 +40,9 @@ OPEN_S = 5.0
 _SLOW_AT_ONCE = 8
 """So many keys of a hub are asked for at a time."""
 _KEY_NAME = re.compile(
-    r"[a-z]+\.(?:[0-9]{1,20}|[0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"
+    r"[a-z]+\.(?:keys|[0-9]{1,20}|[0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"
 )
-"""A purpose, and a number, a day or an id: a copy somebody laid beside it is no key of ours."""
+"""A purpose, and what they are of: a copy somebody laid beside one is no key of ours."""
 _AT_ONCE = 64
 """Keys wrapped anew under one lock: who needs a new key waits for so many."""
 
