@@ -128,6 +128,8 @@ def _tell(audit: "Audit", file: Path, took: float) -> None:
     for epoch in audit.epochs:
         gone = f"; {epoch.lost} later entries are gone, as declared" if epoch.lost else ""
         typer.echo(f"  epoch {epoch.name}: {epoch.first} to {epoch.last}{gone}")
+        for name, last in epoch.gave_up.items():
+            typer.echo(f"    gave up epoch {name}, published to entry {last}, as declared")
     torn = f", {audit.unreadable} unreadable lines" if audit.unreadable else ""
     typer.echo(f"{file}: {audit.roots} roots compared{torn}.")
     for fault in audit.faults:

@@ -22,7 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from twinstile import backups, destruction, opening
 from twinstile.opening import Place
-from twinstile.platform import archive, clock, embedded, ledger, programs
+from twinstile.platform import archive, clock, embedded, ledger, programs, roots, signing
 from twinstile.platform.archive import BackupError, Manifest
 from twinstile.platform.auth import Gatekeeper
 from twinstile.platform.db import Database
@@ -64,7 +64,8 @@ def restore(
     """Put a backup in the database's place; the service must not run.
 
     Raises `BackupError` when there is a database and not `replace`, or the backup cannot be
-    trusted and not `unsigned`; then nothing has changed. `EmbeddedError`, `SchemaError`.
+    trusted and not `unsigned`; then nothing has changed. `EmbeddedError`, `SchemaError`;
+    `OSError` where the published roots are there and cannot be read.
     """
     began = time.monotonic()
     manifest = archive.read(backup)
@@ -110,8 +111,9 @@ async def _fill(
         async with database.reading() as tx:
             hubs = await tx.raw.fetch("SELECT hub_id FROM hub ORDER BY hub_id")
         for (hub_id,) in hubs:
+            published = _published(settings, hub_id)
             async with database.transaction() as tx:
-                epochs[hub_id] = await ledger.new_epoch(tx, hub_id, clock.now())
+                epochs[hub_id] = await ledger.new_epoch(tx, hub_id, clock.now(), published)
         if opening.key_folder(settings).is_dir():
             keys = opening.key_ring(settings)
             house = House(settings, database, Gatekeeper(database), keys)
@@ -121,6 +123,14 @@ async def _fill(
     finally:
         await database.close()
     return epochs, destroyed
+
+
+def _published(settings: Settings, hub_id: str) -> list[str]:
+    """Epochs the hub published; without its keys nobody can say which are its own."""
+    if not opening.key_folder(settings).is_dir():
+        return []
+    public_keys = signing.public_keys(opening.key_ring(settings).of(hub_id))
+    return roots.epochs(settings.audit_path, hub_id, public_keys)
 
 
 @contextmanager

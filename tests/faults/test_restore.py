@@ -278,6 +278,26 @@ def test_a_database_that_is_there_is_set_aside_only_when_told(
     assert not (elsewhere / "restoring").exists()
 
 
+def test_restored_again_and_again_it_verifies_and_a_rollback_does_not(
+    drill: Drill, elsewhere: Path
+) -> None:
+    done = []
+    for _ in range(3):
+        done.append(restore(elsewhere, drill.path, replace=True))
+        assert run(elsewhere, "audit", "seal").returncode == 0
+    (first, second, third) = (restored.epochs[drill.hub_id] for restored in done)
+    found = run(elsewhere, "audit", "verify")
+    assert found.returncode == 0, found.stdout
+    assert f"gave up epoch {first}, published to entry " in found.stdout
+    # the database of the second one is put back, and nobody declares it
+    shutil.rmtree(elsewhere / "pg18")
+    Path(str(done[-1].set_aside)).rename(elsewhere / "pg18")
+    found = run(elsewhere, "audit", "verify")
+    assert found.returncode == 1
+    assert f"epoch {third} is not in the ledger: it was rolled back" in found.stdout
+    assert f"epoch {second} is not" not in found.stdout
+
+
 def test_a_service_that_runs_is_not_restored_over(drill: Drill, elsewhere: Path) -> None:
     with (
         embedded.start(elsewhere),

@@ -172,6 +172,16 @@ async def truncate(raw: Raw, hub_id: str, n: int) -> None:
     )
 
 
+async def put_back(raw: Raw, hub_id: str, n: int) -> None:
+    """The database as it was when it had `n` entries."""
+    await truncate(raw, hub_id, n)
+    await raw.execute(
+        "UPDATE ledger_head SET epoch = (SELECT epoch FROM ledger_epoch WHERE hub_id = $1"
+        " ORDER BY n DESC LIMIT 1) WHERE hub_id = $1",
+        hub_id,
+    )
+
+
 async def rewrite(raw: Raw, hub_id: str, n: int) -> None:
     """An event changed, and everything after it computed anew, as it should be."""
     await body(raw, hub_id, n)
@@ -280,12 +290,7 @@ async def test_a_copy_from_before_a_declared_epoch_is_noticed(
         second = await ledger.new_epoch(tx, hub.hub_id, clock.now())
     await grow(hub, file, 1)
     async with held.transaction() as tx:
-        await truncate(tx.raw, hub.hub_id, kept)
-        await tx.raw.execute(
-            "UPDATE ledger_head SET epoch = (SELECT epoch FROM ledger_epoch WHERE hub_id = $1)"
-            " WHERE hub_id = $1",
-            hub.hub_id,
-        )
+        await put_back(tx.raw, hub.hub_id, kept)
     (fault,) = (await verified(hub, file)).faults
     assert f"epoch {second} is not in the ledger" in fault.what
 

@@ -30,12 +30,15 @@ class Epoch:
     """A life of the database: its entries from `first` to `last`.
 
     `lost`: entries of this life that were published and are gone, as its successor declared.
+    `gave_up`: whole lives that are gone as this one declared, by name, and the last entry that
+    was published of each, 0 where the file has none.
     """
 
     name: str
     first: int
     last: int
     lost: int = 0
+    gave_up: dict[str, int] = field(default_factory=dict[str, int])
 
 
 @dataclass(slots=True)
@@ -64,6 +67,8 @@ class _Tree:
     peaks: list[bytes] = field(default_factory=list[bytes])
     nodes: dict[tuple[int, int], bytes] = field(default_factory=dict[tuple[int, int], bytes])
     epochs: list[tuple[str, int]] = field(default_factory=list[tuple[str, int]])
+    given_up: dict[str, str] = field(default_factory=dict[str, str])
+    """Epochs that are gone, each with the one that declared it."""
 
     def grow(self, link: bytes) -> None:
         completed = merkle.push(self.peaks, self.n, merkle.leaf(link))
@@ -126,7 +131,8 @@ def _authentic(
 
 _ENTRIES = f"""
 SELECT l.n, l.link, {ledger.CONTENT},
-       CASE WHEN e.kind = '{ledger.EPOCH_BEGAN}' THEN e.body ->> 'epoch' END
+       CASE WHEN e.kind = '{ledger.EPOCH_BEGAN}' THEN e.body ->> 'epoch' END,
+       CASE WHEN e.kind = '{ledger.EPOCH_BEGAN}' THEN ARRAY({ledger.GIVES_UP}) END
 FROM (
     SELECT * FROM ledger WHERE hub_id = $1 AND n > $2 AND n <= $3 ORDER BY n LIMIT {ROWS}
 ) l LEFT JOIN LATERAL (
@@ -144,7 +150,7 @@ async def _chain(database: Database, audit: Audit, tree: _Tree, end: int) -> boo
         if not rows:
             audit.faults.append(Fault("the entry is missing", tree.n + 1))
             return False
-        for n, link, content, began in rows:
+        for n, link, content, began, gives_up in rows:
             fault = _entry_fault(tree, n, link, content)
             if fault:
                 audit.faults.append(Fault(fault, tree.n + 1))
@@ -152,6 +158,7 @@ async def _chain(database: Database, audit: Audit, tree: _Tree, end: int) -> boo
             tree.grow(link)
             if began:
                 tree.epochs.append((began, n))
+                tree.given_up |= dict.fromkeys(gives_up, began)
             for number, root in tree.wanted.get(n, ()):
                 if root.root != merkle.root(tree.peaks).hex() and root.epoch == _name(tree):
                     what = f"line {number}: another root was published for this entry"
@@ -225,9 +232,12 @@ def _published(
     ends = [first - 1 for _, first in tree.epochs[1:]] + [audit.entries]
     lives = {name: (first, end) for (name, first), end in zip(tree.epochs, ends, strict=True)}
     lost: dict[str, int] = {}
+    gone = dict.fromkeys(tree.given_up, 0)
     for number, root in published:
         first, end = lives.get(root.epoch, (0, -1))
-        if root.epoch not in lives:
+        if root.epoch not in lives and root.epoch in gone:
+            gone[root.epoch] = max(gone[root.epoch], root.n)
+        elif root.epoch not in lives:
             what = f"line {number}: epoch {root.epoch} is not in the ledger: it was rolled back"
             audit.faults.append(Fault(what, root.n))
         elif root.n < first:
@@ -240,7 +250,9 @@ def _published(
             audit.faults.append(Fault(what, root.n))
         else:
             lost[root.epoch] = max(lost.get(root.epoch, 0), root.n - end)
-    audit.epochs = [Epoch(name, *life, lost.get(name, 0)) for name, life in lives.items()]
+    for name, life in lives.items():
+        gave_up = {one: n for one, n in gone.items() if tree.given_up[one] == name}
+        audit.epochs.append(Epoch(name, *life, lost.get(name, 0), gave_up))
     if published_n and not any(root.n == published_n for _, root in published):
         what = "a root was published for this entry, and the file does not have it"
         audit.faults.append(

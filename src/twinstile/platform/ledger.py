@@ -41,11 +41,20 @@ NODE_LEVEL = 10
 """Hashes of subtrees of 2^10 leaves and more are kept, so that a proof reads few leaves."""
 GENESIS = bytes(32)
 EPOCH_BEGAN = "ledger.epoch"
+NAMED = 1000
+"""Epochs that one entry can give up: restores of backups older than all of them, in a row."""
 
 CONTENT = """jsonb_build_array(
     e.hub_id, e.event_id, (extract(epoch FROM e.at) * 1000000)::bigint,
     e.kind, e.subject_id, e.device_id, e.operator_id, e.body
 )::text"""
+
+GIVES_UP = f"""SELECT name FROM jsonb_array_elements_text(
+    CASE jsonb_typeof(e.body -> 'gives_up') WHEN 'array' THEN e.body -> 'gives_up'
+    ELSE '[]' END
+) AS given_up(name) WHERE name IS NOT NULL LIMIT {NAMED}
+"""  # noqa: S608 # constants
+"""The epochs that the event `e` gives up; none where an older release wrote it."""
 
 
 def link(previous: bytes, n: int, content: str) -> bytes:
@@ -114,6 +123,22 @@ ORDER BY h.hub_id
 """
 
 
+_GONE = f"""
+SELECT name FROM (
+    SELECT name, i FROM unnest($2::text[]) WITH ORDINALITY AS p(name, i)
+    WHERE name NOT IN (SELECT epoch FROM ledger_epoch WHERE hub_id = $1)
+      AND name NOT IN (
+        SELECT named FROM ledger_epoch d
+        JOIN ledger l ON l.hub_id = d.hub_id AND l.n = d.n
+        JOIN event e ON e.hub_id = l.hub_id AND e.event_id = l.event_id
+        CROSS JOIN LATERAL ({GIVES_UP}) AS g(named)
+        WHERE d.hub_id = $1
+      )
+    ORDER BY i DESC LIMIT {NAMED}
+) newest ORDER BY i
+"""  # noqa: S608 # constants
+
+
 async def waiting(raw: Raw) -> list[str]:
     """Hubs that have something to seal."""
     return [hub_id for (hub_id,) in await raw.fetch(_HUBS)]
@@ -144,10 +169,14 @@ async def lock(tx: Transaction, hub_id: str) -> Head | None:
     return None if found is None else _head(hub_id, found)[0]
 
 
-async def new_epoch(tx: Transaction, hub_id: str, at: datetime) -> str:
+async def new_epoch(
+    tx: Transaction, hub_id: str, at: datetime, published: Sequence[str] = ()
+) -> str:
     """Declare that this database begins another life, as after a restore; its name.
 
-    Cursors of partners end with the old life. What was left unsealed is sealed first, whatever
+    Its entry gives up those of the `published` epochs (oldest first) that are not in this
+    ledger, the newest `NAMED` of them: what tells a restore from a rollback. Cursors of
+    partners end with the old life. What was left unsealed is sealed first, whatever
     its transaction id: the counter of a new server may begin anew, and the fence with it. Call
     it while no service writes, in a transaction of its own.
     """
@@ -164,7 +193,8 @@ async def new_epoch(tx: Transaction, hub_id: str, at: datetime) -> str:
         hub_id,
         UUID(int=0),
     )
-    return await _declare(tx, head, at)
+    gone = await tx.raw.fetch(_GONE, hub_id, list(published))
+    return await _declare(tx, head, at, [name for (name,) in gone])
 
 
 async def _begin(tx: Transaction, hub_id: str, at: datetime) -> bool:
@@ -183,13 +213,17 @@ async def _begin(tx: Transaction, hub_id: str, at: datetime) -> bool:
     return True
 
 
-async def _declare(tx: Transaction, head: Head, at: datetime) -> str:
+async def _declare(
+    tx: Transaction, head: Head, at: datetime, gives_up: Sequence[str] = ()
+) -> str:
     """Enter the beginning of an epoch: an event like any other, and linked like any other.
 
     Its own transaction is still open, so the sealer's position stays where it is.
     """
     epoch, event_id = secrets.token_hex(4), uuid7()
     body: dict[str, object] = {"epoch": epoch, "after": {"epoch": head.epoch, "n": head.n}}
+    if gives_up:
+        body["gives_up"] = list(gives_up)
     began = Happening(head.hub_id, EPOCH_BEGAN, uuid7(), at, body, event_id=event_id)
     await events.append(tx, [began])
     rows = await tx.raw.fetch(f"{_FROM_EVENT} AND e.event_id = $2", head.hub_id, event_id)

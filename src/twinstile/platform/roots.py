@@ -12,7 +12,7 @@ in this order, no spaces, nothing escaped but `"`, `\` and controls.
 import asyncio
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -116,6 +116,24 @@ def read(file: Path, hub_id: str) -> Iterator[tuple[int, Root | None]]:
                 yield number, root
 
 
+def epochs(file: Path, hub_id: str, public_keys: Mapping[str, str]) -> list[str]:
+    """Epochs in which the hub published a root whose signature holds, oldest first.
+
+    None where there is no file. One line at a time is in memory, whatever its length in years.
+    Raises other `OSError`.
+    """
+    found: dict[str, None] = {}
+    try:
+        for _, root in read(file, hub_id):
+            if root is None or root.epoch in found:
+                continue
+            if signing.verify(public_keys.get(root.key_id, ""), root.message(), root.signature):
+                found[root.epoch] = None
+    except FileNotFoundError:
+        return []
+    return list(found)
+
+
 def latest(file: Path, hub_id: str) -> Root | None:
     """The hub's last root, as far as it is among the last lines of the file; else None.
 
@@ -135,7 +153,7 @@ def parse(line: bytes) -> Root | None:
     """The root of a line, None when it is none."""
     try:
         found = cast("object", json.loads(line))
-    except ValueError:
+    except (ValueError, RecursionError):  # the latter for a thousand brackets
         return None
     if not isinstance(found, dict):
         return None
@@ -143,7 +161,10 @@ def parse(line: bytes) -> Root | None:
     if set(members) != {*MEMBERS, "signature"}:
         return None
     n, words = members.pop("n"), members
-    if type(n) is not int or not all(isinstance(word, str) for word in words.values()):
+    if type(n) is not int:
+        return None
+    # half a surrogate is text that no bytes can be made of, to compare with a signature
+    if not all(isinstance(word, str) and word.isprintable() for word in words.values()):
         return None
     return Root(n=n, **cast("dict[str, str]", words))
 
