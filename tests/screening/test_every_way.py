@@ -364,11 +364,11 @@ class Walks:
             assert way[0] is self.state, (way, self.state)
             assert LEGAL.get(way) == step["after"], step
             self.state = LEGAL[way]
-            self.guarded |= self.state is S.HELD
             self.referred |= self.state is S.SECONDARY
             gone.append(way)
         self.seen += len(gone)
         assert whole["state"] == self.state
+        self.guarded |= whole["case_id"] is not None  # who was held by the clock alone has none
         self.taken.update(gone)
         return gone
 
