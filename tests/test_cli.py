@@ -9,8 +9,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
+from importlib import metadata
 from pathlib import Path
 
 import httpx2
@@ -90,6 +91,21 @@ def test_help_names_every_command_and_asks_for_nothing(folder: Path) -> None:
         assert name in told.stdout
 
 
+def end_access(folder: Path, login: str, hub: Mapping[str, str]) -> None:
+    """End a medic's access, and see that it is told."""
+    ended = run(folder, "operator", "disable", login.title(), **hub)
+    assert f"{login} gets in no more" in ended.stdout
+    listed = json.loads(run(folder, "operator", "list", "--json", **hub).stdout)["operators"]
+    on_duty = [(one["login"], one["roles"], one["disabled"]) for one in listed]
+    assert on_duty == [("admin", ["administrator"], False), (login, ["medic"], True)]
+    assert f"{login} (disabled)" in run(folder, "operator", "list", **hub).stdout
+    nobody = run(folder, "operator", "disable", "nobody", **hub)
+    assert nobody.stderr == "twinstile: There is no such operator.\n"
+    unknown = run(folder, "operator", "list", TWINSTILE_HUB_ID="mistyped")
+    assert (nobody.returncode, unknown.returncode) == (1, 1)
+    assert "no hub mistyped in the database" in unknown.stderr
+
+
 @pytest.mark.timeout(240)
 def test_the_administrator_is_told_once_and_the_code_lets_one_device_in(folder: Path) -> None:
     hub = {"TWINSTILE_HUB_ID": "first"}
@@ -109,6 +125,8 @@ def test_the_administrator_is_told_once_and_the_code_lets_one_device_in(folder: 
         assert http.post("/v1/shifts", json=medic, headers=device_token).status_code == 201
         assert again.returncode == 1
         assert "taken" in again.stderr
+        end_access(folder, "li.na", hub)
+        assert http.post("/v1/shifts", json=medic, headers=device_token).status_code == 401
         lane = ("north-1", "--checkpoint", "north", "--kind")
         assert "one of AUTO, " in run(folder, "lane", *lane, "fast", **hub).stderr
         assert run(folder, "lane", *lane, "STAFFED", **hub).returncode == 0
@@ -190,6 +208,9 @@ def test_a_mistake_ends_in_words(
         "audit seal",
         "audit key",
         "hold place 20261124-001 --reason x",
+        "hold list",
+        "operator list",
+        "operator disable ann",
         "policy list",
         "sunset --dry-run",
         "sunset --yes-destroy hub",
@@ -233,6 +254,12 @@ def test_an_account_that_may_not_read_the_hub_is_not_told_to_restore(
     assert told.returncode == 1
     assert "the service's account" in told.stderr
     assert "restore" not in told.stderr
+
+
+def test_the_version_is_one_however_it_is_asked_for(tmp_path: Path) -> None:
+    told = [run(tmp_path / "data", *words) for words in (["version"], ["--version"])]
+    assert {one.stdout for one in told} == {f"{metadata.version('twinstile')}\n"}
+    assert {one.returncode for one in told} == {0}
 
 
 def test_a_port_that_is_taken_is_named_before_anything_is_made(folder: Path) -> None:

@@ -4,13 +4,14 @@ import csv
 import io
 import json
 from pathlib import Path
+from subprocess import CompletedProcess
 from uuid import UUID
 
 import apart
 import fever
 import people
 import pytest
-from commands import command
+from commands import ENVIRONMENT, command
 from hubs import Hub
 
 from twinstile import destruction as endings
@@ -131,6 +132,21 @@ async def test_the_end_of_a_hub_is_in_the_published_ledger(
     assert proofs.holds(proof, certificate["public_key"])
 
 
+def asked(hub: Hub, place: Place, folder: Path, *words: str) -> CompletedProcess[str]:
+    """A command at a hub of the tests."""
+    return command(folder, *words, environment=around(hub, place))
+
+
+def around(hub: Hub, place: Place) -> dict[str, str]:
+    return {
+        **ENVIRONMENT,
+        "TWINSTILE_PROFILE": "demo",
+        "TWINSTILE_HUB_ID": hub.hub_id,
+        "TWINSTILE_DATA_DIR": str(hub.house.settings.data_path),
+        "TWINSTILE_DATABASE_URL": place.owner_url,
+    }
+
+
 async def test_a_legal_hold_stands_against_the_end_of_a_hub(
     hub: Hub, place: Place, tmp_path: Path
 ) -> None:
@@ -144,7 +160,13 @@ async def test_a_legal_hold_stands_against_the_end_of_a_hub(
     async def end() -> Certificate:
         return await sunset.run(hub.house, place, hub.hub_id, tmp_path, clock.now(), settle_s=0)
 
+    assert "under a legal hold: 0" in asked(hub, place, tmp_path, "hold", "list").stdout
     await hold(Hold.PLACED)
+    words = asked(hub, place, tmp_path, "hold", "list").stdout
+    assert words.startswith(f"{case_no}  since 2")
+    assert "  court 7\n" in words
+    kept = json.loads(asked(hub, place, tmp_path, "hold", "list", "--json").stdout)
+    assert [(one["case_no"], one["reason"]) for one in kept["holds"]] == [(case_no, "court 7")]
     with pytest.raises(Conflict, match=case_no):
         await end()
     assert (await fever.reveal(hub, str(told["case_id"]))).status_code == 200

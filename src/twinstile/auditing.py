@@ -15,6 +15,9 @@ from uuid import UUID
 
 import typer
 
+from twinstile import cli_parts
+from twinstile.cli_parts import AsJson, DataDir, settings_of
+
 if TYPE_CHECKING:
     from twinstile.platform.audit import Audit
     from twinstile.platform.proofs import Proof
@@ -26,9 +29,6 @@ Result = TypeVar("Result")
 
 app = typer.Typer(help="The ledger of changes.", no_args_is_help=True)
 
-DataDir = Annotated[Path | None, typer.Option(help="Keys and embedded database.")]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
-
 
 @app.command("verify")
 def verify_ledger(data_dir: DataDir = None, as_json: AsJson = False) -> None:  # noqa: FBT002 # an option
@@ -36,7 +36,7 @@ def verify_ledger(data_dir: DataDir = None, as_json: AsJson = False) -> None:  #
     from dataclasses import asdict
 
     begun = time.monotonic()
-    settings = _settings(data_dir)
+    settings = settings_of(data_dir)
     audit = _at(settings, _verify)
     took = round(time.monotonic() - begun, 3)
     if as_json:
@@ -56,7 +56,7 @@ def prove_event(event_id: UUID, data_dir: DataDir = None) -> None:
         async with house.database.reading() as tx:
             return await proofs.prove(tx, hub_id, event_id, file)
 
-    proof = _at(_settings(data_dir), work)
+    proof = _at(settings_of(data_dir), work)
     typer.echo(json.dumps(proofs.as_document(proof), ensure_ascii=False))
 
 
@@ -73,7 +73,7 @@ def find_changes(
         async with house.database.reading() as tx:
             return await proofs.changes(tx, house.settings.hub_id, subject_id)
 
-    found = _at(_settings(data_dir), work)
+    found = _at(settings_of(data_dir), work)
     told = [[c.n, str(c.event_id), c.kind, c.at.isoformat(timespec="seconds")] for c in found]
     if as_json:
         names = ("n", "event_id", "type", "at")
@@ -93,7 +93,7 @@ def seal_now(data_dir: DataDir = None) -> None:
         await sealer.seal(house.database)
         await sealer.publish(house.database, house.keys, house.settings.audit_path)
 
-    settings = _settings(data_dir)
+    settings = settings_of(data_dir)
     _at(settings, work)
     typer.echo(f"The root is in {settings.audit_path}.")
 
@@ -104,7 +104,7 @@ def show_keys(data_dir: DataDir = None) -> None:
     from twinstile import opening
     from twinstile.platform import signing
 
-    settings = _settings(data_dir)
+    settings = settings_of(data_dir)
     opening.require_keys(settings)
     keys = opening.key_ring(settings).of(settings.hub_id)
     signing.signer(keys)
@@ -150,15 +150,5 @@ def _at(settings: "Settings", work: Callable[["House"], Awaitable[Result]]) -> R
             await house.database.close()
 
     opening.require_installation(settings)
-    with opening.server(settings, _waiting) as place:
+    with opening.server(settings, cli_parts.waiting) as place:
         return asyncio.run(run(place))
-
-
-def _settings(data_dir: Path | None) -> "Settings":
-    from twinstile.platform import settings
-
-    return settings.load(**({} if data_dir is None else {"data_dir": data_dir}))
-
-
-def _waiting(seconds: float) -> None:
-    typer.echo(f"PostgreSQL is starting, {seconds:.0f} s ...", err=True)

@@ -2,19 +2,17 @@
 
 # ruff: noqa: PLC0415 -- as in `cli`: --help answers at once
 
-import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from twinstile import cli_parts
+from twinstile.cli_parts import AsJson, DataDir, settings_of
+
 if TYPE_CHECKING:
-    from twinstile.platform.settings import Settings
     from twinstile.restoring import Restored
 
-DataDir = Annotated[Path | None, typer.Option(help="Keys and embedded database.")]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
 Backup = Annotated[Path, typer.Argument(help="The folder of one backup.")]
 
 app = typer.Typer(help="Back the database up, beside the service; keys are never in it.")
@@ -39,10 +37,10 @@ def backup(
         return
     from twinstile import backups
 
-    settings = _settings(data_dir)
-    taken = backups.take(settings, backups.folder_of(settings, to), _waiting)
+    settings = settings_of(data_dir)
+    taken = backups.take(settings, backups.folder_of(settings, to), cli_parts.waiting)
     if as_json:
-        _print(
+        cli_parts.print_json(
             backup=str(taken.path),
             rows=taken.manifest.rows,
             bytes=taken.size,
@@ -67,9 +65,9 @@ def verify(
     """Prove that a backup can be restored: restore it into a server that is then deleted."""
     from twinstile import backups
 
-    proved = backups.verify(_settings(data_dir), backup, quick=quick)
+    proved = backups.verify(settings_of(data_dir), backup, quick=quick)
     if as_json:
-        _print(
+        cli_parts.print_json(
             well=True,
             rows=proved.manifest.rows,
             signed=proved.signed,
@@ -93,10 +91,10 @@ def restore(
     """Put a backup in the database's place; the service must not run."""
     from twinstile import restoring
 
-    settings = _settings(data_dir)
+    settings = settings_of(data_dir)
     _tell(
         restoring.restore(
-            settings, backup, replace=replace, unsigned=unsigned, on_wait=_waiting
+            settings, backup, replace=replace, unsigned=unsigned, on_wait=cli_parts.waiting
         ),
         as_json=as_json,
     )
@@ -112,11 +110,13 @@ def upgrade_database(
     """Bring the embedded database into a newer major version of PostgreSQL."""
     from twinstile import restoring
 
-    restored = restoring.upgrade_database(_settings(data_dir), old_programs, _waiting)
+    restored = restoring.upgrade_database(
+        settings_of(data_dir), old_programs, cli_parts.waiting
+    )
     if restored is not None:
         _tell(restored, as_json=as_json)
     elif as_json:
-        _print(restored=False)
+        cli_parts.print_json(restored=False)
     else:
         typer.echo("Nothing to do: the database is of this version, or there is none yet.")
 
@@ -124,7 +124,7 @@ def upgrade_database(
 def _tell(restored: "Restored", *, as_json: bool) -> None:
     manifest = restored.manifest
     if as_json:
-        _print(
+        cli_parts.print_json(
             restored=True,
             made_at=manifest.made_at,
             rows=manifest.rows,
@@ -147,18 +147,3 @@ def _tell(restored: "Restored", *, as_json: bool) -> None:
         "(tablets, people, partners, secrets) is let in again: shut them out anew. Start the "
         "service."
     )
-
-
-def _settings(data_dir: Path | None) -> "Settings":
-    from twinstile.platform import settings
-
-    return settings.load(**({"data_dir": data_dir} if data_dir else {}))
-
-
-def _print(**members: object) -> None:
-    typer.echo(json.dumps(members, ensure_ascii=False))
-    sys.stdout.flush()
-
-
-def _waiting(seconds: float) -> None:
-    typer.echo(f"PostgreSQL is starting, {seconds:.0f} s ...", err=True)

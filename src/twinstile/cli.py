@@ -19,24 +19,29 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from twinstile import auditing, backup_cli, endings, keys, policy_cli, practice, tls_cli
-from twinstile.platform.roles import Role
+from twinstile import (
+    auditing,
+    backup_cli,
+    cli_parts,
+    devices_cli,
+    endings,
+    keys,
+    operators_cli,
+    policy_cli,
+    practice,
+    tls_cli,
+)
+from twinstile.cli_parts import AsJson, DataDir, settings_of
 
 if TYPE_CHECKING:
-    from twinstile.opening import FirstAdministrator
     from twinstile.platform.settings import Settings
     from twinstile.serving import Serving
 
 app = typer.Typer(
-    help="Passenger health screening at transport hubs.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-operators = typer.Typer(help="People on duty.", no_args_is_help=True)
-
-DataDir = Annotated[Path | None, typer.Option(help="Keys and embedded database.")]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
 
 
 def main() -> None:
@@ -53,6 +58,29 @@ def main() -> None:
             raise
         typer.echo(f"twinstile: {words}", err=True)
         sys.exit(1)
+
+
+def _ours() -> str:
+    return metadata.version("twinstile")
+
+
+def _say_version(asked: bool) -> None:  # noqa: FBT001 -- an option that is there or not
+    if asked:
+        typer.echo(_ours())
+        raise typer.Exit
+
+
+@app.callback()
+def twinstile(
+    *,
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", is_eager=True, callback=_say_version, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    """Passenger health screening at transport hubs."""
 
 
 @app.command()
@@ -73,11 +101,11 @@ def serve(
     """
     from twinstile import operating
 
-    settings = _settings(
+    settings = settings_of(
         host=host, port=port, workers=workers, worker=worker, data_dir=data_dir
     )
     tell = _tell_serving_json if as_json else _tell_serving
-    operating.serve(settings, partial(tell, settings), _waiting)
+    operating.serve(settings, partial(tell, settings), cli_parts.waiting)
 
 
 @app.command()
@@ -88,7 +116,7 @@ def worker(data_dir: DataDir = None) -> None:
     def tell() -> None:
         typer.echo("The worker runs. Ctrl-C ends it.", err=True)
 
-    operating.work(_settings(data_dir=data_dir), tell, _waiting)
+    operating.work(settings_of(data_dir=data_dir), tell, cli_parts.waiting)
 
 
 @app.command()
@@ -98,7 +126,7 @@ def doctor(data_dir: DataDir = None, as_json: AsJson = False) -> None:
     from twinstile.findings import Finding
 
     findings: list[Finding] = []
-    for finding in examine(_given(data_dir=data_dir)):
+    for finding in examine(cli_parts.given(data_dir=data_dir)):
         findings.append(finding)
         if not as_json:
             typer.echo(f"{'ok ' if finding.well else 'BAD'} {finding.name}: {finding.found}")
@@ -106,7 +134,7 @@ def doctor(data_dir: DataDir = None, as_json: AsJson = False) -> None:
                 typer.echo(f"    do this: {finding.advice}")
     well = all(finding.well for finding in findings)
     if as_json:
-        _print_json(
+        cli_parts.print_json(
             well=well,
             findings=[
                 {"name": f.name, "well": f.well, "found": f.found, "advice": f.advice}
@@ -117,101 +145,11 @@ def doctor(data_dir: DataDir = None, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def enrol_code(
-    lane: Annotated[str | None, typer.Option(help="The lane the device will stand at.")] = None,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
-) -> None:
-    """Make a one-time code that lets one device in."""
-    from twinstile import operating
-
-    (code, expires_at), first = operating.at_hub(
-        _settings(data_dir=data_dir),
-        lambda house: operating.enrolment_code(house, lane),
-        _waiting,
-    )
-    if as_json:
-        _print_json(enrolment_code=code, expires_at=expires_at.isoformat(), **_secrets(first))
-        return
-    _tell_administrator(first)
-    typer.echo(f"Enrolment code for one device, until {_clock(expires_at)}:  {code}")
-
-
-@app.command("lane")
-def enter_lane(
-    lane: str,
-    checkpoint: Annotated[str, typer.Option(help="The checkpoint it belongs to.")],
-    kind: Annotated[str, typer.Option(help="AUTO, STAFFED, ASSISTED …: what it is for.")],
-    data_dir: DataDir = None,
-) -> None:
-    """Enter a lane where a device may stand, or say anew what it is for."""
-    from twinstile import operating
-    from twinstile.platform.devices import LaneKind
-
-    _require_slug(lane, "LANE")
-    _require_slug(checkpoint, "--checkpoint")
-    if kind not in list(LaneKind):
-        raise typer.BadParameter(f"one of {', '.join(LaneKind)}", param_hint="--kind")
-    way, first = operating.at_hub(
-        _settings(data_dir=data_dir),
-        lambda house: operating.enter_lane(house, lane, checkpoint, LaneKind(kind)),
-        _waiting,
-    )
-    _tell_administrator(first)
-    typer.echo(f"{lane}: {kind}, of the checkpoint {checkpoint} ({way})")
-
-
-def _require_slug(text: str, hint: str) -> None:
-    """The API takes the same: another login could be entered and never sign in."""
-    from pydantic import TypeAdapter, ValidationError
-
-    from twinstile.platform.fields import Slug
-
-    try:
-        TypeAdapter[str](Slug).validate_python(text)
-    except ValidationError:
-        raise typer.BadParameter(
-            "at most 32 letters, digits, dots, dashes and underscores", param_hint=hint
-        ) from None
-
-
-@operators.command("add")
-def add_operator(
-    login: str,
-    role: Annotated[list[Role], typer.Option(help="May be given several times.")],
-    name: Annotated[str | None, typer.Option(help="The name people see.")] = None,
-    ask: Annotated[bool, typer.Option(help="Ask for the passcode; else make one.")] = False,
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
-) -> None:
-    """Enter a person on duty with a login, roles and a first passcode."""
-    from twinstile import opening, operating
-
-    _require_slug(login, "LOGIN")
-    settings = _settings(data_dir=data_dir)
-    passcode = (
-        typer.prompt("Passcode", hide_input=True, confirmation_prompt=True, err=True)
-        if ask
-        else opening.new_passcode()
-    )
-    _, first = operating.at_hub(
-        settings,
-        lambda house: operating.add_operator(house, login, name or login, role, passcode),
-        _waiting,
-    )
-    if as_json:
-        _print_json(login=login, passcode=None if ask else passcode)
-        return
-    _tell_administrator(first)
-    typer.echo(f"{login} may sign in" + ("." if ask else f" with the passcode {passcode}"))
-
-
-@app.command()
 def migrate(data_dir: DataDir = None) -> None:
     """Bring the database's schema to this version; harmless beside a service that runs."""
     from twinstile import operating
 
-    operating.migrate(_settings(data_dir=data_dir), _waiting)
+    operating.migrate(settings_of(data_dir=data_dir), cli_parts.waiting)
     typer.echo("The schema is one this version serves.")
 
 
@@ -290,7 +228,7 @@ def demo(  # noqa: PLR0913, PLR0917 -- each is one thing to vary
             fever_per_100k=fever_per_100k,
         )
 
-    folder = data_dir or _settings().data_path / "demo"
+    folder = data_dir or settings_of().data_path / "demo"
     stays = sys.stdin.isatty() and not as_json if stay is None else stay
     day_in = rehearsal.run(folder, options, Console(stderr=as_json), stay=stays)
     result = asyncio.run(day_in)
@@ -314,7 +252,7 @@ def paper_forms(
 
     if not (series.isascii() and series.isalnum() and series.isupper() and len(series) <= 4):
         raise typer.BadParameter("1 to 4 capital letters", param_hint="--series")
-    settings = _settings(data_dir=data_dir)
+    settings = settings_of(data_dir=data_dir)
     numbers = [f"{series}-{number:04}" for number in range(first, first + count)]
     mode = HubMode.PRACTICE if practice_hub else settings.mode
     path.write_text(paper.pages(settings.hub_name, mode, numbers), encoding="utf-8")
@@ -324,15 +262,15 @@ def paper_forms(
 @app.command()
 def version(as_json: AsJson = False) -> None:
     """Print the version."""
-    ours = metadata.version("twinstile")
     if as_json:
-        _print_json(version=ours)
+        cli_parts.print_json(version=_ours())
     else:
-        typer.echo(ours)
+        typer.echo(_ours())
 
 
 # after the commands above, so that `--help` begins with what is needed first
-app.add_typer(operators, name="operator")
+app.add_typer(operators_cli.app, name="operator")
+devices_cli.join(app)
 app.add_typer(keys.app, name="keys")
 app.add_typer(tls_cli.app, name="tls")
 app.add_typer(policy_cli.app, name="policy")
@@ -344,36 +282,14 @@ app.add_typer(endings.holds, name="hold")
 app.command()(endings.sunset)
 
 
-def _given(**options: object) -> dict[str, object]:
-    return {name: value for name, value in options.items() if value is not None}
-
-
-def _settings(**options: object) -> "Settings":
-    from twinstile.platform import settings
-
-    return settings.load(**_given(**options))
-
-
-def _print_json(**members: object) -> None:
-    typer.echo(json.dumps(members, ensure_ascii=False))
-    sys.stdout.flush()
-
-
-def _secrets(first: "FirstAdministrator | None") -> dict[str, str | None]:
-    return {
-        "login": first.login if first else None,
-        "passcode": first.passcode if first else None,
-    }
-
-
 def _tell_serving_json(settings: "Settings", service: "Serving") -> None:
-    _print_json(
+    cli_parts.print_json(
         url=service.addresses[0],
         addresses=service.addresses,
         hub_id=settings.hub_id,
         enrolment_code=service.enrolment_code,
         code_expires_at=service.code_expires_at.isoformat(),
-        **_secrets(service.administrator),
+        **cli_parts.secrets_of(service.administrator),
     )
 
 
@@ -381,23 +297,6 @@ def _tell_serving(settings: "Settings", service: "Serving") -> None:
     typer.echo(f"twinstile serves {settings.hub_name} ({settings.hub_id}):")
     for address in service.addresses:
         typer.echo(f"  {address}/   API reference: {address}/docs")
-    _tell_administrator(service.administrator)
-    until = _clock(service.code_expires_at)
-    typer.echo(f"Enrolment code for one device, until {until}:  {service.enrolment_code}")
+    cli_parts.tell_administrator(service.administrator)
+    cli_parts.tell_code(service.enrolment_code, service.code_expires_at)
     typer.echo("Ctrl-C ends it.")
-
-
-def _tell_administrator(first: "FirstAdministrator | None") -> None:
-    if first:
-        typer.echo(
-            f"The hub is new. Its administrator, shown this once:  {first.login}"
-            f"  passcode {first.passcode}"
-        )
-
-
-def _clock(moment: datetime) -> str:
-    return f"{moment.astimezone():%H:%M %Z}"
-
-
-def _waiting(seconds: float) -> None:
-    typer.echo(f"PostgreSQL is starting, {seconds:.0f} s ...", err=True)

@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from twinstile import cli_parts
+from twinstile.cli_parts import AsJson, DataDir, settings_of
+
 if TYPE_CHECKING:
-    from twinstile.cases.retention import Hold
-    from twinstile.platform.settings import Settings
+    from twinstile.cases.retention import Held, Hold
+    from twinstile.platform.web import House
 
 destructions = typer.Typer(help="Certificates of destruction.", no_args_is_help=True)
 holds = typer.Typer(help="Legal holds on the identity of a case.", no_args_is_help=True)
 
-DataDir = Annotated[Path | None, typer.Option(help="Keys and embedded database.")]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
 CaseNo = Annotated[str, typer.Argument(help="The case's number, as 20261124-001.")]
 Why = Annotated[str, typer.Option("--reason", help="Who asked for it; no names of travellers.")]
 
@@ -26,7 +27,7 @@ def list_destructions(data_dir: DataDir = None, as_json: AsJson = False) -> None
     """List what was destroyed, as published outside the data folder."""
     from twinstile.platform import destruction
 
-    path = _settings(data_dir).destructions_path
+    path = settings_of(data_dir).destructions_path
     found = list(destruction.read(path))
     if as_json:
         told = [{**one.members, "signature": one.signature} for one in found]
@@ -97,18 +98,37 @@ def lift(case_no: CaseNo, reason: Why, data_dir: DataDir = None) -> None:
     typer.echo(f"The hold on case {case_no} is lifted.")
 
 
-def _hold(data_dir: Path | None, case_no: str, kind: "Hold", reason: str) -> None:
-    from twinstile import destruction, opening, operating
-    from twinstile.platform import clock
-    from twinstile.platform.web import House
+@holds.command("list")
+def list_holds(data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """List the cases whose identity a hold keeps: since when, and why."""
+    from twinstile.cases import retention
 
-    async def enter(house: House) -> None:
+    async def read(house: "House") -> "list[Held]":
+        async with house.database.reading() as tx:
+            return await retention.held(tx, house.settings.hub_id)
+
+    found = cli_parts.at_hub(data_dir, read)
+    if as_json:
+        told = [
+            {"case_no": one.case_no, "since": one.since.isoformat(), "reason": one.reason}
+            for one in found
+        ]
+        cli_parts.print_json(holds=told)
+        return
+    for one in found:
+        typer.echo(f"{one.case_no}  since {one.since:%F %H:%M} UTC  {one.reason}")
+    typer.echo(f"cases under a legal hold: {len(found)}")
+
+
+def _hold(data_dir: Path | None, case_no: str, kind: "Hold", reason: str) -> None:
+    from twinstile import destruction
+    from twinstile.platform import clock
+
+    async def enter(house: "House") -> None:
         hub_id = house.settings.hub_id
         await destruction.hold(house, hub_id, case_no, kind, reason, clock.now())
 
-    settings = _settings(data_dir)
-    opening.require_installation(settings)
-    operating.at_hub(settings, enter, lambda _: None)
+    cli_parts.at_hub(data_dir, enter)
 
 
 def sunset(
@@ -126,7 +146,7 @@ def sunset(
     """Close the hub for good: publish aggregates, destroy every identity, certify it."""
     from twinstile import sunset
 
-    settings = _settings(data_dir)
+    settings = settings_of(data_dir)
     if not dry_run and yes_destroy != settings.hub_id:
         raise typer.BadParameter(
             f"give --yes-destroy {settings.hub_id}, or --dry-run", param_hint="--yes-destroy"
@@ -138,9 +158,3 @@ def sunset(
         return
     for line in sunset.in_words(told):
         typer.echo(line)
-
-
-def _settings(data_dir: Path | None) -> "Settings":
-    from twinstile.platform import settings
-
-    return settings.load(**({} if data_dir is None else {"data_dir": data_dir}))

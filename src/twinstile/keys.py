@@ -4,18 +4,16 @@
 
 import json
 from collections import Counter
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
+from twinstile.cli_parts import AsJson, DataDir, settings_of
+
 if TYPE_CHECKING:
-    from twinstile.platform.settings import Settings
+    pass
 
 app = typer.Typer(help="Master keys and what they wrap.", no_args_is_help=True)
-
-DataDir = Annotated[Path | None, typer.Option(help="Keys and embedded database.")]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
 
 
 @app.command("list")
@@ -23,7 +21,7 @@ def list_keys(data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """Count the keys of each hub by kind and by the master they are wrapped under."""
     from twinstile import opening
 
-    settings = _settings(data_dir)
+    settings = settings_of(data_dir)
     opening.require_keys(settings)
     ring = opening.key_ring(settings)
     current = ring.masters.current()
@@ -55,7 +53,7 @@ def rotate(data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """
     from twinstile import opening
 
-    settings = _settings(data_dir)
+    settings = settings_of(data_dir)
     opening.require_keys(settings)
     ring = opening.key_ring(settings)
     result = ring.rotate()
@@ -69,9 +67,3 @@ def rotate(data_dir: DataDir = None, as_json: AsJson = False) -> None:
         for name in result.failed:
             typer.echo(f"{name} cannot be opened; the old master is kept.", err=True)
     raise typer.Exit(1 if result.failed else 0)
-
-
-def _settings(data_dir: Path | None) -> "Settings":
-    from twinstile.platform import settings
-
-    return settings.load(**({} if data_dir is None else {"data_dir": data_dir}))

@@ -196,7 +196,7 @@ def require_installation(settings: Settings) -> None:
     """The same, where the command needs the database as well. Raises `SettingsError`."""
     require_keys(settings)
     if _has_no_database(settings):
-        raise SettingsError(_lost(settings, f"no database in {settings.data_path}"))
+        raise _lost(settings, key_folder(settings), f"no database in {settings.data_path}")
 
 
 def hub_keys(settings: Settings) -> bool:
@@ -217,14 +217,15 @@ def _require_none_lost(settings: Settings) -> None:
     cut_off = (settings.data_path / embedded.RESTORING).exists()
     # looked at in this order: another process may be making both
     if not cut_off and hub_keys(settings) and _has_no_database(settings):
-        raise SettingsError(_lost(settings, f"no database in {settings.data_path}"))
+        require_installation(settings)
 
 
-def _lost(settings: Settings, missing: str) -> str:
+def _lost(settings: Settings, keys: Path, missing: str) -> SettingsError:
     """What was found without its database, and both ways on."""
-    audit = settings.audit_path
-    found = [f"keys in {key_folder(settings)}", *([f"the audit file {audit}"] * audit.exists())]
-    return (
+    found = [f"keys in {keys}"]
+    if settings.audit_path.exists():
+        found.append(f"the audit file {settings.audit_path}")
+    return SettingsError(
         f"There are {' and '.join(found)}, and {missing}. `twinstile restore BACKUP` brings "
         "it back. If a new hub is meant, move what was found elsewhere first, and keep it: "
         "without the keys no backup can be read."
@@ -244,8 +245,9 @@ async def enter_hub(house: House, place: Place, at: datetime) -> FirstAdministra
         await versions.adopt(tx)
         if not await devices.open_hub(tx, settings, at):
             return None
-        if any((key_folder(settings) / settings.hub_id).glob("*.key")):
-            raise SettingsError(_lost(settings, f"no hub {settings.hub_id} in the database"))
+        own_keys = key_folder(settings) / settings.hub_id
+        if any(own_keys.glob("*.key")):
+            raise _lost(settings, own_keys, f"no hub {settings.hub_id} in the database")
         await versions.put_in_force(tx, settings.hub_id, document, ALWAYS, at)
         first = FirstAdministrator(FIRST_LOGIN, new_passcode())
         await shifts.add_operator(

@@ -219,20 +219,42 @@ def at_hub(
     """Do something at the hub, whether its service runs or not; the hub is entered if new."""
 
     async def run(place: Place) -> tuple[Result, FirstAdministrator | None]:
-        async with _hub(settings, place) as (house, first):
+        async with _house(settings, place) as house:
+            first = await opening.enter_hub(house, place, clock.now())
             return await work(house), first
 
     with opening.server(settings, on_wait) as place:
         return asyncio.run(run(place))
 
 
+def at_known_hub(
+    settings: Settings,
+    work: Callable[[House], Awaitable[Result]],
+    on_wait: Callable[[float], None],
+) -> Result:
+    """Do something at the hub, which must be there. Raises `SettingsError` where it is not."""
+
+    async def run(place: Place) -> Result:
+        async with _house(settings, place) as house:
+            async with house.database.reading() as tx:
+                known = await devices.mode_of(tx, settings.hub_id)
+            if known is None:
+                raise SettingsError(
+                    f"There is no hub {settings.hub_id} in the database: run this as the "
+                    "service's account, with the service's settings."
+                )
+            return await work(house)
+
+    opening.require_installation(settings)
+    with opening.server(settings, on_wait) as place:
+        return asyncio.run(run(place))
+
+
 @asynccontextmanager
-async def _hub(
-    settings: Settings, place: Place
-) -> AsyncGenerator[tuple[House, FirstAdministrator | None]]:
+async def _house(settings: Settings, place: Place) -> AsyncGenerator[House]:
     await opening.prepare(place)
     house = opening.open_house(settings, place)
     try:
-        yield house, await opening.enter_hub(house, place, clock.now())
+        yield house
     finally:
         await house.database.close()

@@ -3,25 +3,24 @@
 # ruff: noqa: PLC0415 -- as in `cli`: `--help` answers at once
 
 import json
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from twinstile import cli_parts
+from twinstile.cli_parts import AsJson, DataDir
 
 if TYPE_CHECKING:
     from twinstile.platform.web import House
     from twinstile.screening.replay.found import ReplayFound
 
 app = typer.Typer(help="The rules the hub decides by.", no_args_is_help=True)
-Result = TypeVar("Result")
 
 MOMENTS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S%z"]
 """Without an offset: in the hub's zone."""
-
-DataDir = Annotated[Path | None, typer.Option(help="Keys and embedded database.")]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
 
 
 @app.command("list")
@@ -36,7 +35,7 @@ def list_policies(data_dir: DataDir = None, as_json: AsJson = False) -> None:
             current = await versions.in_force(tx, hub_id, clock.now())
             return current, await versions.listed(tx, hub_id)
 
-    current, found = _at_hub(data_dir, read)
+    current, found = cli_parts.at_hub(data_dir, read)
     if as_json:
         told = {version: since and since.isoformat() for version, since in found}
         typer.echo(json.dumps({"in_force": current, "effective_from": told}))
@@ -55,7 +54,7 @@ def show(version: str, data_dir: DataDir = None) -> None:
         async with house.database.reading() as tx:
             return await versions.read_document(tx, house.settings.hub_id, version)
 
-    typer.echo(json.dumps(_at_hub(data_dir, read), ensure_ascii=False, indent=1))
+    typer.echo(json.dumps(cli_parts.at_hub(data_dir, read), ensure_ascii=False, indent=1))
 
 
 @app.command()
@@ -119,7 +118,7 @@ def replay(
         await stream.expected(house.database, plan)
         return await stream.run(house.database, plan)
 
-    told = _at_hub(data_dir, read)
+    told = cli_parts.at_hub(data_dir, read)
     for line in [orjson.dumps(told).decode()] if as_json else _lines(told):
         typer.echo(line)
 
@@ -153,14 +152,3 @@ def _lines(told: "ReplayFound") -> "Iterator[str]":
                 f"{hour.hour:%Y-%m-%d %H:%M}  {hour.checkpoint or '-':14}{queue.station:11}"
                 f"{queue.lanes:6}{p95:>12}{needed:>10}"
             )
-
-
-def _at_hub(data_dir: Path | None, read: "Callable[[House], Awaitable[Result]]") -> Result:
-    """Read from the hub of these settings, which must be there: none is made."""
-    from twinstile import opening, operating
-    from twinstile.platform import settings
-
-    given = settings.load(**({} if data_dir is None else {"data_dir": data_dir}))
-    opening.require_installation(given)
-    found, _ = operating.at_hub(given, read, lambda _: None)
-    return found

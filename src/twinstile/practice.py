@@ -11,20 +11,19 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from twinstile import cli_parts
+from twinstile.cli_parts import AsJson, DataDir, settings_of
+
 if TYPE_CHECKING:
     from twinstile.platform.db import Reading
-    from twinstile.platform.settings import Settings
     from twinstile.platform.web import House
 
 app = typer.Typer(help="A practice hub beside the real one.", no_args_is_help=True)
 
-DataDir = Annotated[Path | None, typer.Option(help="Keys and embedded database.")]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
 
 LONGEST_STEM = 18
 """Of a practice hub's id, which has at most 31 characters with `-practice-` and a number."""
@@ -130,19 +129,16 @@ def create_hub(
     as_json: AsJson = False,
 ) -> None:
     """Make a practice hub with the hub's lanes and policy; passcodes are shown this once."""
-    from twinstile import operating
     from twinstile.platform import clock
 
-    opened, _ = operating.at_hub(
-        _installed(data_dir), lambda house: create(house, clock.now(), each), _quietly
-    )
+    opened = cli_parts.at_hub(data_dir, lambda house: create(house, clock.now(), each))
     if as_json:
         _print(asdict(opened))
         return
     typer.echo(f"The practice hub {opened.hub_id} is open. Its people, shown this once:")
     for login, passcode in opened.passcodes.items():
         typer.echo(f"  {login}  passcode {passcode}")
-    _tell_code(opened.enrolment_code, opened.code_expires_at)
+    cli_parts.tell_code(opened.enrolment_code, opened.code_expires_at)
 
 
 @app.command("code")
@@ -152,7 +148,6 @@ def practice_code(
     as_json: AsJson = False,
 ) -> None:
     """Make a one-time code that lets one device into the practice hub."""
-    from twinstile import operating
     from twinstile.platform import clock, devices
     from twinstile.platform.web import House
 
@@ -161,24 +156,23 @@ def practice_code(
         async with house.database.transaction() as tx:
             return await devices.mint_code(tx, hub_id, lane, clock.now())
 
-    (code, expires_at), _ = operating.at_hub(_installed(data_dir), mint, _quietly)
+    code, expires_at = cli_parts.at_hub(data_dir, mint)
     if as_json:
         _print({"enrolment_code": code, "expires_at": expires_at})
     else:
-        _tell_code(code, expires_at)
+        cli_parts.tell_code(code, expires_at)
 
 
 @app.command("list")
 def list_hubs(data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """List the practice hubs there are and were."""
-    from twinstile import operating
     from twinstile.platform.web import House
 
     async def read(house: House) -> list[Practice]:
         async with house.database.reading() as tx:
             return await of_hub(tx, house.settings.hub_id)
 
-    found, _ = operating.at_hub(_installed(data_dir), read, _quietly)
+    found = cli_parts.at_hub(data_dir, read)
     if as_json:
         _print({"practice": [asdict(hub) for hub in found]})
         return
@@ -197,10 +191,10 @@ def reset_hub(
     as_json: AsJson = False,
 ) -> None:
     """End the practice hub as any hub ends, with a certificate; `create` then makes another."""
-    from twinstile import operating, sunset
+    from twinstile import sunset
 
-    settings = _installed(data_dir)
-    hub_id, _ = operating.at_hub(settings, living, _quietly)
+    settings = settings_of(data_dir)
+    hub_id = cli_parts.at_hub(data_dir, living)
     if not dry_run and yes_destroy != hub_id:
         raise typer.BadParameter(
             f"give --yes-destroy {hub_id}, or --dry-run", param_hint="--yes-destroy"
@@ -224,24 +218,5 @@ def listed(found: list[Practice]) -> list[str]:
     return lines or ["There is no practice hub yet."]
 
 
-def _tell_code(code: str, expires_at: datetime) -> None:
-    until = f"{expires_at.astimezone():%H:%M %Z}"
-    typer.echo(f"Enrolment code for one device, until {until}:  {code}")
-
-
 def _print(members: dict[str, object]) -> None:
     typer.echo(json.dumps(members, ensure_ascii=False, default=str))
-
-
-def _quietly(_: float) -> None:
-    """Waiting for the database is not worth a word here."""
-
-
-def _installed(data_dir: Path | None) -> "Settings":
-    """The settings of an installation that is there: practice stands beside a real hub."""
-    from twinstile import opening
-    from twinstile.platform import settings
-
-    found = settings.load(**({} if data_dir is None else {"data_dir": data_dir}))
-    opening.require_installation(found)
-    return found

@@ -109,7 +109,7 @@ async def plan(house: House) -> dict[str, object]:
     """What would be destroyed, and the cases whose legal hold stands against it."""
     hub_id = house.settings.hub_id
     async with house.database.reading() as tx:
-        held = await closed_cases.held(tx, hub_id)
+        held = [one.case_no for one in await closed_cases.held(tx, hub_id)]
     counts = await _counts(house.database, house.keys.of(hub_id), hub_id)
     return {"hub": hub_id, **counts, "under legal hold": held}
 
@@ -160,7 +160,7 @@ async def _require_free(database: Database, hub_id: str, folder: Path) -> None:
     if written is not None and json.loads(written)["hub_id"] != hub_id:
         raise Conflict(f"{folder} has the counts of another hub: give another one with --out.")
     async with database.reading() as tx:
-        held = await closed_cases.held(tx, hub_id)
+        held = [one.case_no for one in await closed_cases.held(tx, hub_id)]
     if held:
         raise Conflict(
             f"A legal hold keeps {', '.join(held)}: nothing was begun. Hand over what it is "

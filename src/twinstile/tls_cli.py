@@ -2,19 +2,17 @@
 
 # ruff: noqa: PLC0415 -- as in `cli`: `--help` answers at once
 
-import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from twinstile import cli_parts
+from twinstile.cli_parts import AsJson, DataDir, settings_of
 
 if TYPE_CHECKING:
     from twinstile.platform.settings import Settings
 
 app = typer.Typer(help="HTTPS in a closed hub.", no_args_is_help=True)
-
-DataDir = Annotated[Path | None, typer.Option(help="Keys and embedded database.")]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
 
 
 @app.command()
@@ -28,7 +26,7 @@ def init(
     """Make the hub's authority and the certificate of its server; then restart the service."""
     from twinstile.platform import clock, tls
 
-    settings = _settings(data_dir)
+    settings = settings_of(data_dir)
     tls.make(settings.tls_path, settings.hub_name, tls.parsed(names), clock.now())
     _tell(settings, as_json=as_json)
 
@@ -38,7 +36,7 @@ def renew(data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """Sign a new certificate for the same names; services take it up as they run."""
     from twinstile.platform import clock, tls
 
-    settings = _settings(data_dir)
+    settings = settings_of(data_dir)
     own = settings.tls_path / f"{tls.SERVER}.pem"
     tls.renew(settings.tls_path, tls.server(own).names, clock.now())
     _tell(settings, as_json=as_json)
@@ -47,7 +45,7 @@ def renew(data_dir: DataDir = None, as_json: AsJson = False) -> None:
 @app.command()
 def show(data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """Tell names, ends, and the fingerprint of the authority."""
-    _tell(_settings(data_dir), as_json=as_json)
+    _tell(settings_of(data_dir), as_json=as_json)
 
 
 @app.command()
@@ -66,12 +64,14 @@ def share(
     from twinstile import operating
     from twinstile.platform import tls
 
-    settings = _settings(data_dir)
+    settings = settings_of(data_dir)
     authority = tls.authority(settings.tls_path)
 
     def tell(addresses: list[str]) -> None:
         if as_json:
-            _print(url=addresses[-1], addresses=addresses, fingerprint=authority.fingerprint)
+            cli_parts.print_json(
+                url=addresses[-1], addresses=addresses, fingerprint=authority.fingerprint
+            )
             return
         typer.echo(f"Open on each device, for {minutes} minutes; Ctrl-C ends it:")
         for address in addresses:
@@ -88,7 +88,7 @@ def _tell(settings: "Settings", *, as_json: bool) -> None:
     own = tls.server(settings.tls_path / f"{tls.SERVER}.pem")
     authority = tls.authority(settings.tls_path)
     if as_json:
-        _print(
+        cli_parts.print_json(
             names=own.names.all,
             ends_at=own.ends_at.isoformat(),
             authority_ends_at=authority.ends_at.isoformat(),
@@ -112,13 +112,3 @@ def _picture(address: str) -> str:
     drawn = io.StringIO()
     segno.make_qr(address, error="m").terminal(drawn, compact=True)
     return drawn.getvalue()
-
-
-def _print(**members: object) -> None:
-    typer.echo(json.dumps(members, ensure_ascii=False))
-
-
-def _settings(data_dir: Path | None) -> "Settings":
-    from twinstile.platform import settings
-
-    return settings.load(**({} if data_dir is None else {"data_dir": data_dir}))

@@ -5,6 +5,7 @@ lifted by whoever answers for it; the latest one counts.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
@@ -24,6 +25,15 @@ class Hold(StrEnum):
 
     PLACED = "case.hold-placed"
     LIFTED = "case.hold-lifted"
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A case under a legal hold: since when, and who asked for it."""
+
+    case_no: str
+    since: datetime
+    reason: str
 
 
 # A merged case is part of the one that goes on with it: neither ends before both do.
@@ -55,8 +65,8 @@ EXISTS (
 
 
 _HELD = """
-SELECT c.case_no FROM fever_case c, LATERAL (
-    SELECT e.kind FROM event e
+SELECT c.case_no, hold.at, hold.body->>'reason' FROM fever_case c, LATERAL (
+    SELECT e.kind, e.at, e.body FROM event e
     WHERE e.subject_id = c.case_id AND e.hub_id = c.hub_id AND e.kind = ANY($2)
     ORDER BY e.at DESC, e.event_id DESC LIMIT 1
 ) hold
@@ -65,11 +75,11 @@ ORDER BY c.case_no
 """
 
 
-async def held(tx: Reading, hub_id: str) -> list[str]:
-    """Numbers of the hub's cases that are under a legal hold."""
+async def held(tx: Reading, hub_id: str) -> list[Held]:
+    """The hub's cases that are under a legal hold, by number."""
     kinds = [kind.value for kind in Hold]
     found = await tx.raw.fetch(_HELD, hub_id, kinds, Hold.PLACED.value)
-    return [case_no for (case_no,) in found]
+    return [Held(*row) for row in found]
 
 
 async def due(

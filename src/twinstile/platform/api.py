@@ -1,5 +1,6 @@
 """HTTP: devices, lanes, operators and shifts."""
 
+from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated
 from uuid import UUID
@@ -21,7 +22,7 @@ from twinstile.platform.errors import (
 )
 from twinstile.platform.fields import Answer, Body, Line, Slug, Word
 from twinstile.platform.roles import Role
-from twinstile.platform.tables import Device, Lane, Operator
+from twinstile.platform.tables import Device, Lane
 from twinstile.platform.web import GatedRoute, Home, Read, Tx, caller
 
 router = APIRouter(prefix="/v1", route_class=GatedRoute)
@@ -295,30 +296,8 @@ async def list_operators(
     tx: Read, who: Annotated[Principal, caller(Scope.OPERATORS_MANAGE)]
 ) -> OperatorList:
     """Every operator of the hub, those without access any more included."""
-    found = await tx.sql.execute(
-        select(
-            Operator.operator_id,
-            Operator.login,
-            Operator.display_name,
-            Operator.roles,
-            Operator.disabled_at,
-        )
-        .where(Operator.hub_id == who.hub_id)
-        .order_by(Operator.login)
-        .limit(2000)
-    )
-    return OperatorList(
-        operators=[
-            OperatorAnswer(
-                operator_id=operator_id,
-                login=login,
-                display_name=display_name,
-                roles=[Role(role) for role in roles],
-                disabled=disabled_at is not None,
-            )
-            for operator_id, login, display_name, roles, disabled_at in found
-        ]
-    )
+    found = await shifts.operators(tx, who.hub_id)
+    return OperatorList(operators=[OperatorAnswer(**asdict(one)) for one in found])
 
 
 @router.delete(
@@ -335,5 +314,5 @@ async def disable_operator(
     who: Annotated[Principal, caller(Scope.OPERATORS_MANAGE)],
 ) -> None:
     """End a person's access; open shifts end with it within two seconds."""
-    await shifts.disable_operator(tx, who, operator_id, clock.now())
+    await shifts.disable_operator(tx, who.hub_id, operator_id, clock.now(), who)
     home.gatekeeper.forget()

@@ -24,6 +24,7 @@ SHIFT_LENGTH = timedelta(hours=12)
 FAILURES_BEFORE_LOCK = 5
 LOCK = timedelta(minutes=1)
 LONGEST_LOCK = timedelta(minutes=15)
+MOST_OPERATORS = 2000
 
 _HASHER = PasswordHasher()  # argon2id, the library's defaults (RFC 9106, low memory)
 _NOBODY = (
@@ -97,31 +98,72 @@ async def name_of(tx: Reading, hub_id: str, operator_id: UUID) -> str:
     return name
 
 
+@dataclass(frozen=True, slots=True)
+class OnDuty:
+    """An operator as administrators see them."""
+
+    operator_id: UUID
+    login: str
+    display_name: str
+    roles: list[Role]
+    disabled: bool
+
+
+async def operators(tx: Reading, hub_id: str) -> list[OnDuty]:
+    """Every operator of the hub by login, those without access any more included."""
+    found = await tx.sql.execute(
+        select(
+            Operator.operator_id,
+            Operator.login,
+            Operator.display_name,
+            Operator.roles,
+            Operator.disabled_at,
+        )
+        .where(Operator.hub_id == hub_id)
+        .order_by(Operator.login)
+        .limit(MOST_OPERATORS)
+    )
+    return [
+        OnDuty(operator_id, login, name, [Role(role) for role in roles], disabled is not None)
+        for operator_id, login, name, roles, disabled in found
+    ]
+
+
+async def known_by(tx: Reading, hub_id: str, login: str) -> UUID:
+    """Whose login it is. Raises `NotFound`."""
+    found = await tx.sql.execute(
+        select(Operator.operator_id).where(
+            Operator.hub_id == hub_id, Operator.login == login.lower()
+        )
+    )
+    operator_id = found.scalar_one_or_none()
+    if operator_id is None:
+        raise NotFound("There is no such operator.")
+    return operator_id
+
+
 async def disable_operator(
-    tx: Transaction, who: Principal, operator_id: UUID, at: datetime
+    tx: Transaction,
+    hub_id: str,
+    operator_id: UUID,
+    at: datetime,
+    by: Principal | None = None,
 ) -> None:
-    """End a person's access, shifts included. Raises `NotFound`."""
+    """End a person's access, shifts included. Raises `NotFound`.
+
+    `by` is who does it through the API; None is whoever has the server's account.
+    """
     disabled = await tx.sql.execute(
         update(Operator)
-        .where(Operator.hub_id == who.hub_id, Operator.operator_id == operator_id)
+        .where(Operator.hub_id == hub_id, Operator.operator_id == operator_id)
         .values(disabled_at=func.coalesce(Operator.disabled_at, at))
         .returning(Operator.operator_id)
     )
     if disabled.one_or_none() is None:
         raise NotFound("There is no such operator.")
+    hand = (by.device_id, by.operator_id) if by else (None, None)
     await events.append(
-        tx,
-        [
-            Happening(
-                who.hub_id,
-                "operator.disabled",
-                operator_id,
-                at,
-                {},
-                who.device_id,
-                who.operator_id,
-            )
-        ],
+        tx, [Happening(hub_id, "operator.disabled", operator_id, at, {}, *hand)]
     )
 
 
