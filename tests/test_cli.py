@@ -146,7 +146,9 @@ def test_the_administrator_is_told_once_and_the_code_lets_one_device_in(folder: 
         assert table.stdout.startswith("0 checks of 0 passages")
         healthy = run(folder, "doctor", "--json", TWINSTILE_PORT="0", **hub)
         assert json.loads(healthy.stdout)["well"], healthy.stdout
-        assert len(json.loads(healthy.stdout)["findings"]) == 17
+        found = {one["name"]: one["found"] for one in json.loads(healthy.stdout)["findings"]}
+        assert len(found) == 18
+        assert found["hub"] == "first, entered as PRODUCTION"
     assert child.returncode == 0
     with serving(folder, "first") as (_, told):
         assert told["login"] is None

@@ -1,10 +1,12 @@
 """The end of a hub: asked for in full, told before, finished after a crash, and counted."""
 
+import asyncio
 import csv
 import io
 import json
+import sys
 from pathlib import Path
-from subprocess import CompletedProcess
+from subprocess import PIPE, CompletedProcess, Popen
 from uuid import UUID
 
 import apart
@@ -15,7 +17,7 @@ from commands import ENVIRONMENT, command
 from hubs import Hub
 
 from twinstile import destruction as endings
-from twinstile import sunset
+from twinstile import doctor, sunset
 from twinstile.cases import retention as closed_cases
 from twinstile.cases.retention import Hold
 from twinstile.export import aggregates
@@ -175,6 +177,37 @@ async def test_a_legal_hold_stands_against_the_end_of_a_hub(
     assert (await hub.client().put(path, json=body)).status_code == 201  # nothing was begun
     await hold(Hold.LIFTED)
     assert (await end()).rows["fever_case"] == 1
+    refused = asked(hub, place, tmp_path, "enrol-code")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "closed for good" in refused.stderr
+    said = await asyncio.to_thread(first_words, hub, place, "--json")
+    assert (said["closed"], said["enrolment_code"], said["code_expires_at"]) == (
+        True,
+        None,
+        None,
+    )
+    health = {one.name: one for one in await doctor._rows(place, ended(hub))}["hub"]
+    assert "entered as DEMO, closed for good" in health.found
+    assert not health.well
+
+
+def ended(hub: Hub) -> Settings:
+    return hub.house.settings.model_copy(update={"hub_id": hub.hub_id})
+
+
+def first_words(hub: Hub, place: Place, *words: str) -> dict[str, object]:
+    """What `serve` says when it is ready; it ends then."""
+    with Popen(
+        [sys.executable, "-m", "twinstile", "serve", "--port", "0", *words],
+        stdout=PIPE,
+        text=True,
+        env=around(hub, place),
+    ) as child:
+        assert child.stdout is not None
+        try:
+            return json.loads(child.stdout.readline())
+        finally:
+            child.terminate()
 
 
 async def test_what_another_hub_has_published_is_not_taken_for_ones_own(

@@ -124,7 +124,9 @@ def doctor(data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """Look whether this installation is fit to serve, and say what to do where it is not."""
     from twinstile.doctor import examine
     from twinstile.findings import Finding
+    from twinstile.platform import observe
 
+    observe.configure_words()
     findings: list[Finding] = []
     for finding in examine(cli_parts.given(data_dir=data_dir)):
         findings.append(finding)
@@ -283,12 +285,14 @@ app.command()(endings.sunset)
 
 
 def _tell_serving_json(settings: "Settings", service: "Serving") -> None:
+    code, expires_at = service.code or (None, None)
     cli_parts.print_json(
         url=service.addresses[0],
         addresses=service.addresses,
         hub_id=settings.hub_id,
-        enrolment_code=service.enrolment_code,
-        code_expires_at=service.code_expires_at.isoformat(),
+        closed=service.code is None,
+        enrolment_code=code,
+        code_expires_at=expires_at and expires_at.isoformat(),
         **cli_parts.secrets_of(service.administrator),
     )
 
@@ -298,5 +302,11 @@ def _tell_serving(settings: "Settings", service: "Serving") -> None:
     for address in service.addresses:
         typer.echo(f"  {address}/   API reference: {address}/docs")
     cli_parts.tell_administrator(service.administrator)
-    cli_parts.tell_code(service.enrolment_code, service.code_expires_at)
+    if service.code:
+        cli_parts.tell_code(*service.code)
+    else:
+        typer.echo(
+            "This hub is closed for good: it takes nothing any more and lets no device in. "
+            "People may sign in on devices it has, and read."
+        )
     typer.echo("Ctrl-C ends it.")

@@ -27,9 +27,13 @@ def given(**options: object) -> dict[str, object]:
 
 
 def settings_of(data_dir: Path | None = None, **options: object) -> "Settings":
-    """The settings, with what the command line says instead. Raises `SettingsError`."""
-    from twinstile.platform import settings
+    """The settings, with what the command line says instead. Raises `SettingsError`.
 
+    What is logged is said in words from here on, unless the command is a service.
+    """
+    from twinstile.platform import observe, settings
+
+    observe.configure_words()
     return settings.load(**given(data_dir=data_dir, **options))
 
 

@@ -20,12 +20,13 @@ from twinstile.arrivals.feeds import config, faults, standing
 from twinstile.arrivals.feeds.standing import CONDITIONS, Condition
 from twinstile.findings import Finding
 from twinstile.opening import Place
-from twinstile.platform import clock, programs, schema, settings
+from twinstile.platform import clock, devices, programs, schema, settings
 from twinstile.platform.crypto import KeyUnavailable
 from twinstile.platform.db import MIN_SERVER_VERSION, Database
 from twinstile.platform.embedded import EmbeddedError
 from twinstile.platform.errors import Problem
 from twinstile.platform.masters import MasterUnavailable
+from twinstile.platform.modes import HubMode
 from twinstile.platform.revisions import Standing
 from twinstile.platform.settings import Settings, SettingsError
 from twinstile.policy.entry import validator as entry_rules
@@ -242,6 +243,8 @@ async def _rows(place: Place, configuration: Settings) -> list[Finding]:
     database = Database(place.service_url, pool_size=1, role=place.role)
     try:
         async with database.reading() as tx:
+            mode = await devices.mode_of(tx, hub_id)
+            stands = _hub(configuration, mode, await devices.closed_at(tx, hub_id))
             channels = await queries.channels(tx, hub_id, known, clock.now())
             feeds = await standing.of(tx, config.of(configuration), clock.now())
             keys = opening.key_ring(configuration).of(hub_id)
@@ -258,7 +261,26 @@ async def _rows(place: Place, configuration: Settings) -> list[Finding]:
         ]
     finally:
         await database.close()
-    return [*map(_channel, channels), *map(feed, feeds), *(Finding(*one) for one in trust)]
+    return [
+        stands,
+        *map(_channel, channels),
+        *map(feed, feeds),
+        *(Finding(*one) for one in trust),
+    ]
+
+
+def _hub(configuration: Settings, mode: HubMode | None, closed_at: datetime | None) -> Finding:
+    """What the hub was entered as: nothing changes it afterwards, the profile neither."""
+    if mode is None:
+        return Finding("hub", f"{configuration.hub_id} is not entered yet: a start enters it")
+    found = f"{configuration.hub_id}, entered as {mode}"
+    another = "that never changes: serve travellers from a hub with another TWINSTILE_HUB_ID"
+    if closed_at is not None:
+        return Finding("hub", f"{found}, closed for good on {closed_at:%F}", another)
+    if mode is HubMode.DEMO and configuration.mode is HubMode.PRODUCTION:
+        found += f", which takes invented documents; the profile is {configuration.profile}"
+        return Finding("hub", found, another)
+    return Finding("hub", found)
 
 
 def feed(one: standing.Standing) -> Finding:

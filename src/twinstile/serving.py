@@ -17,6 +17,7 @@ from twinstile import opening, worker
 from twinstile.app import create_app
 from twinstile.opening import FirstAdministrator, Place
 from twinstile.platform import clock, devices, guard, observe, tls
+from twinstile.platform.errors import HubClosed
 from twinstile.platform.settings import Settings
 from twinstile.platform.tls import TlsError
 from twinstile.platform.web import House
@@ -229,8 +230,8 @@ class Serving:
 
     addresses: list[str]
     administrator: FirstAdministrator | None
-    enrolment_code: str
-    code_expires_at: datetime
+    code: tuple[str, datetime] | None
+    """An enrolment code and when it expires; None of a hub that is closed for good."""
     ended: asyncio.Task[None]
     renew: Callable[[], None]
     """Replace the processes that serve by new ones of the program now on disk."""
@@ -254,15 +255,20 @@ async def serving(
 
 async def introduce(
     house: House, place: Place
-) -> tuple[FirstAdministrator | None, str, datetime]:
+) -> tuple[FirstAdministrator | None, tuple[str, datetime] | None]:
     """Enter the hub if it is new, and make what its operator is told once.
+
+    No code where the hub is closed for good: it lets no device in.
 
     Raises `PolicyError`, `Unavailable`.
     """
     now = clock.now()
     first = await opening.enter_hub(house, place, now)
     async with house.database.transaction() as tx:
-        return first, *await devices.mint_code(tx, house.settings.hub_id, None, now)
+        try:
+            return first, await devices.mint_code(tx, house.settings.hub_id, None, now)
+        except HubClosed:
+            return first, None
 
 
 def _cannot_renew() -> None:

@@ -379,7 +379,9 @@ def test_what_was_destroyed_after_the_backup_stays_destroyed(
     keys = opening.key_ring(configuration(elsewhere)).of(drill.hub_id)
     (day,) = keys.names("day.")
     keys.destroy(day)
-    assert restore(elsewhere, drill.path).destroyed == 1
+    done = run(elsewhere, "restore", drill.path, "--json")
+    assert told(done)["destroyed"] == 1
+    assert done.stderr == "twinstile: what was destroyed had come back (keys 1)\n"
     with embedded.start(elsewhere) as running:
         assert asyncio.run(count(opening.inside(running), "vault")) == 0
         assert asyncio.run(count(opening.inside(running), "check")) == held["check"]

@@ -87,10 +87,15 @@ async def require_open(tx: Reading, hub_id: str) -> HubMode:
     mode = await mode_of(tx, hub_id)
     if mode is None:
         raise NotFound("There is no such hub here.")
-    closed = await tx.sql.execute(select(Closure.hub_id).where(Closure.hub_id == hub_id))
-    if closed.one_or_none() is not None:
+    if await closed_at(tx, hub_id) is not None:
         raise HubClosed
     return mode
+
+
+async def closed_at(tx: Reading, hub_id: str) -> datetime | None:
+    """When a hub was closed for good; None of one that takes people."""
+    found = await tx.sql.execute(select(Closure.closed_at).where(Closure.hub_id == hub_id))
+    return found.scalar_one_or_none()
 
 
 async def copy_lanes(tx: Transaction, hub_id: str, to: str) -> None:
@@ -185,8 +190,10 @@ async def mint_code(
 ) -> tuple[str, datetime]:
     """A new one-time enrolment code `<hub>:<10 characters>` and when it expires.
 
-    `by` is the operator who makes it; the device counts as theirs (`approvals`).
+    `by` is the operator who makes it; the device counts as theirs (`approvals`). Raises
+    `NotFound` for an unknown lane, `HubClosed`.
     """
+    await require_open(tx, hub_id)
     if lane_id is not None:
         await lane(tx, hub_id, lane_id)
     code = "".join(secrets.choice(CODE_ALPHABET) for _ in range(CODE_LENGTH))

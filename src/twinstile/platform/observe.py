@@ -9,7 +9,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, MutableMapping
 from datetime import UTC, datetime
 from secrets import token_hex
 from typing import TextIO
@@ -189,6 +189,23 @@ def configure_logging(stream: TextIO = sys.stderr, level: str = "INFO") -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
+
+
+def configure_words() -> None:
+    """Warnings and worse in words on standard error: standard output is a command's answer."""
+    structlog.configure(
+        processors=[_said],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+
+
+def _said(_logger: object, _method: str, event: MutableMapping[str, object]) -> str:
+    """`twinstile: what happened (name value, …)`."""
+    what = event.pop("event")
+    parts = ", ".join(f"{name} {value}" for name, value in event.items())
+    return f"twinstile: {what} ({parts})" if parts else f"twinstile: {what}"
 
 
 def _place(record: logging.LogRecord) -> str:
