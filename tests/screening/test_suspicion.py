@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from unittest.mock import ANY
 
 import crossings
 import people
@@ -229,3 +230,58 @@ async def test_a_consent_ends_no_suspicion_however_long_it_takes(hub: Hub) -> No
     back = (await put(hub, number)).json()
     assert back["screening_id"] != alarm["screening_id"]
     assert [reason["rule_id"] for reason in back["reasons"]] == ["PRIOR-HOLD"]
+
+
+async def test_a_reading_of_somebody_held_tells_since_when_and_what_alarmed(hub: Hub) -> None:
+    number = people.resident_number()
+    first = (await put(hub, number, celsius=37.1)).json()
+    assert (first["state"], first["stands"]) == ("SECONDARY", None)
+    later = datetime.now(UTC) + timedelta(minutes=16)
+    assert await transitions.expire_due(hub.house.database, Policies(), hub.hub_id, later) == 1
+    told = (await put(hub, number, temperature=EAR_NORMAL)).json()
+    assert (told["verdict"], told["state"]) == ("STOP", "HELD")
+    assert told["stands"] == {"state": "HELD", "since": ANY, "alarm_celsius": 37.1}
+    since = (await state(hub, first["screening_id"]))["state_since"]
+    assert datetime.fromisoformat(told["stands"]["since"]) == datetime.fromisoformat(since)
+
+
+async def test_what_stands_is_told_until_it_is_lifted_and_the_same_in_one_batch(
+    hub: Hub,
+) -> None:
+    number = people.resident_number()
+    readings: list[people.Json] = [
+        {"celsius": 36.6, "illness": True},
+        {"celsius": 38.2},
+        {"temperature": EAR_NORMAL},
+    ]
+    items = [
+        {
+            "kind": "check",
+            "id": str(people.new_id()),
+            "counter": n,
+            "body": people.fact(number, **reading),
+        }
+        for n, reading in enumerate(readings, 1)
+    ]
+    answer = await hub.client("device").post(
+        "/v1/facts:batch", json={"sent_at": people.now(), "items": items}
+    )
+    checks = [item["check"] for item in answer.json()["items"]]
+    assert [check["state"] for check in checks] == ["SECONDARY"] * 3
+    first, *others = (check["stands"] for check in checks)
+    assert first is None
+    assert [one["alarm_celsius"] for one in others] == [38.2, 38.2]
+    whole = await state(hub, checks[0]["screening_id"])
+    assert {one["since"] for one in others} == {others[0]["since"]}
+    since = datetime.fromisoformat(whole["state_since"])
+    assert datetime.fromisoformat(others[0]["since"]) == since
+
+    again = await hub.client("device").post(
+        "/v1/facts:batch", json={"sent_at": people.now(), "items": items[1:]}
+    )
+    assert [item["check"]["stands"] for item in again.json()["items"]] == others
+
+    number = people.resident_number()
+    await put(hub, number, celsius=38.2)
+    cleared = (await put(hub, number, temperature=EAR_NORMAL)).json()
+    assert (cleared["state"], cleared["stands"]) == ("CLEARED", None)

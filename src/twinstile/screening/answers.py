@@ -18,10 +18,11 @@ from twinstile.screening.bodies import (
     NextStep,
     OfferedMeasure,
     ReasonAnswer,
+    StandsAnswer,
 )
 from twinstile.screening.declared.bodies import PassTold
 from twinstile.screening.party_bodies import PartyTold
-from twinstile.screening.passage import Recorded
+from twinstile.screening.passage import Recorded, Stands
 from twinstile.screening.types import Outcome, Reason, ScreeningState
 from twinstile.screening.words import BEYOND_POLICY
 
@@ -75,6 +76,16 @@ def check(
         party=PartyTold.model_validate(done.party) if done.party else None,
         credential=seen,
         declaration=PassTold.model_validate(done.shown) if done.shown else None,
+        stands=_stands(done.stands) if done.stands else None,
+    )
+
+
+def _stands(stands: Stands) -> StandsAnswer:
+    tenths = stands.alarm_tenths
+    return StandsAnswer(
+        state=stands.state,
+        since=stands.since,
+        alarm_celsius=None if tenths is None else tenths / 10,
     )
 
 

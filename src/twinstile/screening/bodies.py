@@ -327,6 +327,16 @@ class CompletenessAnswer(Answer):
     complete: bool
 
 
+class StandsAnswer(Answer):
+    """A suspicion that stood before the check and stands after it."""
+
+    state: ScreeningState = Field(examples=["HELD"])
+    since: datetime = Field(description="when that state was entered")
+    alarm_celsius: float | None = Field(
+        examples=[37.1], description="the first reading that alarmed; null: none did"
+    )
+
+
 class CheckAnswer(Answer):
     id: UUID
     mode: HubMode
@@ -348,6 +358,10 @@ class CheckAnswer(Answer):
     )
     declaration: PassTold | None = Field(
         description="of the declaration that was shown by `pass_code`; null: none was"
+    )
+    stands: StandsAnswer | None = Field(
+        description="why the verdict may be another than this reading's: the passage was at "
+        "the second check, held, refused or to return already; null: it was not"
     )
 
 

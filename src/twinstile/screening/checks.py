@@ -274,7 +274,7 @@ def _row(passage: Passage) -> dict[str, object]:
         "checkpoint": passage.checkpoint,
         "state": passage.state,
         "opened_at": passage.opened_at,
-        "state_since": passage.last_at,
+        "state_since": passage.state_since,
         "due_at": passage.due_at,
         "closed_at": closed,
         "referred_at": passage.referred_at,

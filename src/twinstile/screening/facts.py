@@ -78,6 +78,8 @@ class Known:
     """What the screening of that check holds by now."""
     measures: list[dict[str, object]]
     party: dict[str, str] | None
+    stood_since: datetime | None
+    """Since when the state of that decision stands, if it stood before that check."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,7 @@ class Earlier:
     party_id: UUID | None
     referred_at: datetime | None
     along: Along
+    state_since: datetime
 
 
 class About(NamedTuple):
@@ -310,6 +313,7 @@ def _known(row: dict[str, object]) -> Known:
         unpack(row)[0],
         cast("list[dict[str, object]]", row["measures"] or []),
         cast("dict[str, str] | None", row["party"]),
+        datetime.fromisoformat(text["stood_since"]) if row["stood_since"] else None,
     )
 
 
@@ -333,4 +337,5 @@ def _earlier(row: dict[str, object]) -> Earlier:
         UUID(party) if (party := cast("Fold", row["fold"]).get("party")) else None,
         datetime.fromisoformat(text["referred_at"]) if row["referred_at"] else None,
         along(row),
+        datetime.fromisoformat(text["state_since"]),
     )

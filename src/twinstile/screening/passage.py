@@ -18,6 +18,7 @@ from twinstile.screening.declared.types import Shown
 from twinstile.screening.evidence import EMPTY, NONE, Evidence
 from twinstile.screening.facts import Earlier, GateCheck, Known, Situation
 from twinstile.screening.fold import BEGUN, Along
+from twinstile.screening.readings import first_alarm
 from twinstile.screening.types import (
     Category,
     Completeness,
@@ -68,6 +69,17 @@ class Passage(NamedTuple):
     opening: Opening | None = None
     policy: HubPolicy | None = None
     due_at: datetime | None = None
+    state_since: datetime | None = None
+    """When its state was entered; None: it has none yet."""
+
+
+class Stands(NamedTuple):
+    """A suspicion that stood before a check, and that the check did not lift."""
+
+    state: ScreeningState
+    since: datetime
+    alarm_tenths: int | None
+    """The first reading that alarmed, if one did."""
 
 
 class Recorded(NamedTuple):
@@ -91,6 +103,7 @@ class Recorded(NamedTuple):
     """What reading the document found, this time."""
     shown: Shown | None = None
     """What became of the declaration that was shown, this time."""
+    stands: Stands | None = None
 
 
 def differs(check: GateCheck, key: str, first: bytes) -> bool:
@@ -125,7 +138,22 @@ def again(check: GateCheck, known: Known, policy: HubPolicy) -> Recorded:
         known.measures,
         known.party,
         check.findings,
+        stands=_stands(decision.state, known.stood_since, known.evidence, policy),
     )
+
+
+def standing(before: Passage, after: Passage, policy: HubPolicy) -> Stands | None:
+    """What stands of a passage as it did before a check; None: no suspicion does."""
+    since = before.state_since if before.state is after.state else None
+    return _stands(after.state, since, after.evidence, policy)
+
+
+def _stands(
+    state: ScreeningState, since: datetime | None, evidence: Evidence, policy: HubPolicy
+) -> Stands | None:
+    if since is None or state not in UNRESOLVED:
+        return None
+    return Stands(state, since, first_alarm(evidence.readings, policy.parameters))
 
 
 def as_passage(earlier: Earlier, situation: Situation) -> Passage:
@@ -148,6 +176,7 @@ def as_passage(earlier: Earlier, situation: Situation) -> Passage:
         row=earlier.row,
         referred_at=earlier.referred_at,
         along=earlier.along,
+        state_since=earlier.state_since,
     )
 
 

@@ -35,6 +35,7 @@ from twinstile.screening.passage import (
     heard,
     joins,
     opened_by,
+    standing,
 )
 from twinstile.screening.reviews import Cause, Review
 from twinstile.screening.surroundings import Around
@@ -139,6 +140,7 @@ class Batch:
             rules.ordered(decision, evidence, around, policy),
             self.parties.told(after),
             check.findings,
+            stands=standing(passage, after, policy),
         )
         self._keep(passage.state, after)
         self._seen[check.id] = (check, answer)
@@ -348,15 +350,17 @@ class Batch:
         helped = assisted.moved(along.assisted, passage.state, state, check.moment)
         if helped is not along.assisted:
             along = replace(along, assisted=helped)
+        at = max(passage.last_at, check.moment)
         return passage._replace(
             state=state,
+            state_since=passage.state_since if state is passage.state else at,
             evidence=evidence,
             case_id=case_id,
             case_no=case_no,
             opening=opening,
             checks=passage.checks + 1,
             last_device=check.device_id,
-            last_at=max(passage.last_at, check.moment),
+            last_at=at,
             referred_at=passage.referred_at or (check.moment if referred else None),
             policy=policy,
             due_at=due(state, policy, check.received_at),

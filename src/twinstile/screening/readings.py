@@ -49,6 +49,12 @@ def upper(taken: Taken, parameters: Parameters) -> int:
     return measured + (parameters.error_tenths.get(method, 0) if error is None else error)
 
 
+def first_alarm(readings: Iterable[Taken], parameters: Parameters) -> int | None:
+    """The first reading that alarms, in tenths as it was taken; None if none does."""
+    alarming = (t for t in readings if upper(t, parameters) >= parameters.threshold_tenths)
+    return next((tenths for tenths, _, _ in alarming), None)
+
+
 def highest(readings: Iterable[Taken], parameters: Parameters) -> int | None:
     """The highest reading in tenths, its error band added; None if nothing was measured."""
     return max((upper(taken, parameters) for taken in readings), default=None)

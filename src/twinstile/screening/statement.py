@@ -28,7 +28,8 @@ CASE WHEN {s}.screening_id IS NOT NULL THEN jsonb_build_object(
     'opened_at', {s}.opened_at, 'fold', {s}.fold, 'reminders', {s}.reminders,
     'verifications', {s}.verifications, 'services', {s}.services, 'case_id', {s}.case_id,
     'case_no', {case_no}, 'run_id', {s}.run_id, 'entry_id', {s}.entry_id,
-    'checks', {s}.checks, 'row', {s}.xmin, 'referred_at', {s}.referred_at) END
+    'checks', {s}.checks, 'row', {s}.xmin, 'referred_at', {s}.referred_at,
+    'state_since', {s}.state_since) END
 """
 
 
@@ -85,7 +86,9 @@ SELECT
         'state', c.state, 'reasons', c.reasons, 'policy_version', c.policy_version,
         'measures', c.measures, 'case_id', c.case_id,
         'case_no', {CASE_NO_SQL.format(hub="$1", case="c.case_id")},
-        'party', c.evidence -> 'party', 'fold', k.fold, 'reminders', k.reminders,
+        'party', c.evidence -> 'party', 'stood_since', CASE
+            WHEN k.state = c.state AND k.state_since < c.received_at THEN k.state_since END,
+        'fold', k.fold, 'reminders', k.reminders,
         'verifications', k.verifications, 'services', k.services) END AS known,
     l.checkpoint, l.direction, l.kind,
     {IN_FORCE_SQL.format(hub="$1", at="w.observed_at")} AS policy_version,
