@@ -1,7 +1,10 @@
 """The gate tablet in a real browser: from a scan to a verdict and to the service."""
 
+import re
 import time
+from datetime import datetime
 
+import clocked
 import glass
 import people
 import pytest
@@ -184,6 +187,49 @@ async def test_what_only_the_service_knows_is_shown_when_it_says_so(
     await tablet.pass_by(number)
     await tablet.shows("CHECK")
     await tablet.notes(f"The service says of …{number[-4:]}: Second check")
+
+
+async def test_somebody_held_by_a_deadline_is_told_with_since_when_and_the_first_alarm(
+    tablet: Glass, hub: Hub
+) -> None:
+    number = people.resident_number()
+    alarm = await hub.client().put(
+        f"/v1/checks/{people.new_id()}", json=people.check(1, number, 37.1)
+    )
+    await clocked.later(hub, minutes=16)
+    held = await glass.whole(hub, alarm.json())
+    zone = hub.house.settings.zone
+    clock = datetime.fromisoformat(held["state_since"]).astimezone(zone).strftime("%H:%M")
+    reasons = tablet.page.locator("#reasons")
+    told = f"Held since {clock}: a medic decides · first alarm 37.1 °C"
+    await tablet.pass_by(number, "36.4")
+    await tablet.shows("STOP")
+    await tablet.notes(f"The service says of …{number[-4:]}: Stop")
+    await expect(reasons).to_have_text(told)
+    await tablet.press("#acknowledge", "#again")
+    await tablet.scan("36.4")
+    await tablet.waits(0)
+    await expect(tablet.page.locator("#seen-temperature")).to_have_text("36.4 °C · Ear")
+    await tablet.shows("STOP")
+    await expect(reasons).to_have_text(told)
+    await tablet.page.evaluate(glass.SPEAK)
+    await expect(reasons).to_have_text(re.compile(f"{clock} 起留观.+首次报警 37.1 °C"))
+
+
+async def test_a_second_reading_lifts_what_the_service_said_of_the_first(
+    tablet: Glass, hub: Hub
+) -> None:
+    number = people.resident_number()
+    await hub.client().put(f"/v1/checks/{people.new_id()}", json=people.check(1, number, 37.1))
+    await tablet.pass_by(number, "36.4")
+    await tablet.shows("CHECK", "measure again by contact", "first alarm 37.1 °C")
+    await tablet.press("#again")
+    await tablet.scan("36.4")
+    await tablet.shows("PASS")
+    await expect(tablet.page.locator("#reasons")).to_be_empty()
+    await tablet.waits(0)
+    (screening,) = await glass.screenings(hub)
+    assert screening["state"] == "CLEARED"
 
 
 async def test_a_first_answer_that_is_lost_stores_nothing_twice(

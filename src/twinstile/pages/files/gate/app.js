@@ -151,6 +151,7 @@ async function learn() {
     policy: compilePolicy(told.policy),
     direction: told.direction,
     days: new Intl.DateTimeFormat("en-CA", { timeZone: told.zone, dateStyle: "short" }),
+    clock: new Intl.DateTimeFormat("en-GB", { timeZone: told.zone, hour: "2-digit", minute: "2-digit" }),
     lane_id: told.lane_id,
     suspect: await asker(told.alerts),
     expect: (document) => runs.of(document),

@@ -14,11 +14,12 @@
  *   last: Brought, state: string, evidence: import("./decide.js").Evidence, marks: string[],
  *   decision: import("./decide.js").Decision | null, recorded: boolean, open: boolean,
  *   told: Told | null, standing: string | null, run: import("./runs.js").Seen | null,
- *   party: {id: string, role: string} | null, passage: string | null, check: string | null}} Person
+ *   party: {id: string, role: string} | null, passage: string | null, check: string | null, stands: Stands | null}} Person
  *   `open`: something of them is in no fact yet; `told`: what the service sees besides,
  *   `standing`: what became of the pass they showed; `passage`: the screening, once the service said which;
- *   `check`: the last that was recorded
+ *   `check`: the last that was recorded; `stands`: the suspicion they are under since before, as the service said
  * @typedef {{verdict: string, texts: string[]}} Told
+ * @typedef {{state: string, since: string, alarm_celsius: number | null}} Stands
  */
 import { TERMINAL, VERDICTS } from "./tables.js";
 import { NOTHING, decide, joined } from "./decide.js";
@@ -53,6 +54,7 @@ export const NOBODY = {
   party: null,
   passage: null,
   check: null,
+  stands: null,
 };
 
 /** @param {import("./scan.js").Document} document */
@@ -93,7 +95,7 @@ export function belongs(person, scanned, order, again) {
 /** The person with something more. A finished passage begins anew, with all that was seen in it. @param {Person} person @param {Brought} more @returns {Person} */
 export function bring(person, more) {
   const ended = person.recorded && !person.open && TERMINAL.includes(person.state);
-  const base = ended ? { ...person, state: START, evidence: NOTHING, brought: person.last, told: null } : person;
+  const base = ended ? { ...person, state: START, evidence: NOTHING, brought: person.last, told: null, stands: null } : person;
   const told = base.told?.verdict === "UNKNOWN" ? null : base.told; // something was missing, and comes now
   const claims = more.claims && { claims: { ...base.brought.claims, ...more.claims } };
   return { ...base, brought: { ...base.brought, ...more, ...claims }, open: true, told };
@@ -211,6 +213,23 @@ export const worse = (one, other) => (VERDICTS.indexOf(other) > VERDICTS.indexOf
 export function more({ told, decision }) {
   return told && decision && worse(decision.verdict, told.verdict) !== decision.verdict ? told : null;
 }
+
+/**
+ * The person once the service has answered. Of their last fact its word replaces what it said before,
+ * milder or not: what is decided here stays the least.
+ * @param {Person} person @param {string} id of the fact @param {Told} told @param {Stands | null} stands
+ */
+export function answered(person, id, told, stands) {
+  const before = displayed(person) ?? "PASS";
+  const news = isLast(person, id) || worse(before, told.verdict) !== before;
+  return news ? { ...person, told, stands } : { ...person, stands };
+}
+
+/** Whether a fact is the last of a person, of whom nothing was read since. @param {Person} person @param {string} id */
+export const isLast = (person, id) => person.check === id && !person.open;
+
+/** The suspicion that makes what a lane shows. @param {Person} person */
+export const suspected = (person) => (more(person) || person.decision?.state === person.stands?.state ? person.stands : null);
 
 /** What a lane shows of a person: what is decided here, or what the service said if that is more cautious. @param {Person} person */
 export const displayed = (person) => more(person)?.verdict ?? person.decision?.verdict ?? null;

@@ -16,7 +16,7 @@ import * as view from "./view.js";
 import { say } from "./words.js";
 
 /**
- * @typedef {{policy: import("./decide.js").Policy, direction: string, days: Intl.DateTimeFormat, lane_id: string,
+ * @typedef {{policy: import("./decide.js").Policy, direction: string, days: Intl.DateTimeFormat, clock: Intl.DateTimeFormat, lane_id: string,
  *   suspect: (document: import("./scan.js").Document) => Promise<boolean>,
  *   expect: (document: import("./scan.js").Document) => Promise<import("./runs.js").Seen | null>}} Knowledge
  * @typedef {{order: "id-first" | "temp-first", first: string, second: string}} Settings
@@ -197,19 +197,19 @@ export class Lane {
     if (here && !this.person.open) this.person = { ...this.person, state: item.check.state, passage: item.check.screening_id };
     if (here && this.releasing?.key === known.key) this.#queue(() => this.#release(item.check.screening_id));
     const standing = item.check.declaration ? this.#declared(item.check.declaration, known, here) : "";
-    const verdict = front.worse(known.verdict, item.check.verdict);
+    const texts = view.reasons(item.check, this.knowledge?.policy);
+    if (here) this.person = front.answered(this.person, item.id, { verdict: item.check.verdict, texts }, item.check.stands);
+    const shown = here && front.isLast(this.person, item.id) ? front.displayed(this.person) : null;
+    const verdict = shown ?? front.worse(known.verdict, item.check.verdict);
     this.gathering.answered(known.key, verdict, item.check.state);
     this.#gather();
+    if (here && verdict !== known.verdict) this.stopped = front.displayed(this.person) === "STOP";
+    if (here) this.#paint();
     if (verdict === known.verdict) return standing && view.notice(standing, true);
-    const texts = item.check.reasons.map((/** @type {any} */ one) => one.text);
     play(verdict);
-    if (here) {
-      this.stopped = verdict === "STOP";
-      this.person = { ...this.person, told: { verdict, texts } };
-      this.#paint();
-    }
     const says = say("server-says", { person: known.label, verdict: say(verdict) });
-    view.notice([says, ...texts, standing].filter(Boolean).join(" · "), true);
+    const why = here ? [] : [...view.stood(item.check.stands, this.knowledge?.clock), ...texts]; // else the panel says it
+    view.notice([says, ...why, standing].filter(Boolean).join(" · "), true);
   }
 
   /** What became of a pass: the words for it, if an officer has to know. @param {{standing: string, help: boolean}} told @param {{label: string}} known @param {boolean} here */
@@ -390,7 +390,8 @@ export class Lane {
     const { decision } = this.person;
     const texts = this.knowledge ? view.reasons(decision, this.knowledge.policy) : [];
     const told = front.more(this.person)?.texts ?? [];
-    view.showVerdict(front.displayed(this.person), [...new Set([...told, ...texts])], this.stopped);
+    const stood = view.stood(front.suspected(this.person), this.knowledge?.clock);
+    view.showVerdict(front.displayed(this.person), [...new Set([...stood, ...told, ...texts])], this.stopped);
     view.at("discard").hidden = !front.unpaired(this.person);
   }
 

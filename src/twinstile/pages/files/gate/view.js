@@ -11,6 +11,9 @@ export const at = (id) => /** @type {T} */ (document.getElementById(id));
 /** What became of a pass, in words. @type {Record<string, string>} */
 export const STANDINGS = { COUNTED: "pass-counts", EXPIRED: "EXPIRED", OTHERS: "pass-others", UNKNOWN: "pass-unknown" };
 
+/** The states of a suspicion, in words. @type {Record<string, string>} */
+const STOOD = { SECONDARY: "SECONDARY.since", HELD: "HELD.since", REFUSAL: "REFUSAL.since", RETURN_PENDING: "RETURN_PENDING.since" };
+
 /** Circle, triangle, octagon, diamond, with a sign in each. @type {Record<string, [path: string, sign: string, y: string]>} */
 const SHAPES = {
   PASS: ["M50 6a44 44 0 1 0 .01 0z", "✓", "70"],
@@ -57,12 +60,25 @@ function listed(text) {
   return item;
 }
 
-/** The reasons of a decision in words. @param {import("./decide.js").Decision | null} decision @param {import("./decide.js").Policy} policy */
+/**
+ * The reasons of a decision in words. What lesser rules ask of somebody, nobody asks of who is held.
+ * @param {{state: string, reasons: {rule_id: string, code: string, text?: string}[]} | null} decision `text`: as the service says it
+ * @param {import("./decide.js").Policy | undefined} policy
+ */
 export function reasons(decision, policy) {
-  return (decision?.reasons ?? []).map(({ rule_id, code }) => {
-    const rule = policy.rules.find((one) => one.id === rule_id);
-    return worded(rule?.text ?? TEXTS[code] ?? {}, code);
+  return (decision?.reasons ?? []).flatMap(({ rule_id, code, text }) => {
+    const rule = policy?.rules.find((one) => one.id === rule_id);
+    if (decision?.state === "HELD" && rule && rule.outcome !== "HOLD") return [];
+    return [text ?? worded(rule?.text ?? TEXTS[code] ?? {}, code)];
   });
+}
+
+/** Since when somebody is under suspicion, and what the first alarm was. @param {import("./front.js").Stands | null} stands @param {Intl.DateTimeFormat | undefined} clock */
+export function stood(stands, clock) {
+  if (!stands) return [];
+  const { state, since, alarm_celsius: celsius } = stands;
+  const alarm = celsius === null ? [] : [say("first-alarm", { celsius: celsius.toFixed(1) })];
+  return [[say(STOOD[state], { time: clock?.format(Date.parse(since)) ?? "–" }), ...alarm].join(" · ")];
 }
 
 /** @param {import("./front.js").Person} person */
