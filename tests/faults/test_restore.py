@@ -298,6 +298,13 @@ def test_restored_again_and_again_it_verifies_and_a_rollback_does_not(
     assert f"epoch {second} is not" not in found.stdout
 
 
+def test_published_roots_that_cannot_be_read_stop_it(drill: Drill, elsewhere: Path) -> None:
+    configuration(elsewhere).audit_path.mkdir()
+    with pytest.raises(IsADirectoryError):
+        restore(elsewhere, drill.path)
+    assert not [*elsewhere.glob("pg*/*")]
+
+
 def test_a_service_that_runs_is_not_restored_over(drill: Drill, elsewhere: Path) -> None:
     with (
         embedded.start(elsewhere),
