@@ -29,6 +29,7 @@ def of_check(
         "party": answer.party,
         "inherited": {"from": guardian} if guardian else None,
         "reused": sorted(passage.evidence.reused) or None,
+        "stood": answer.stands.since if answer.stands else None,
     }
     return {
         "id": check.id,

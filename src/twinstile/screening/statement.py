@@ -86,10 +86,9 @@ SELECT
         'state', c.state, 'reasons', c.reasons, 'policy_version', c.policy_version,
         'measures', c.measures, 'case_id', c.case_id,
         'case_no', {CASE_NO_SQL.format(hub="$1", case="c.case_id")},
-        'party', c.evidence -> 'party', 'stood_since', CASE
-            WHEN k.state = c.state AND k.state_since < c.received_at THEN k.state_since END,
-        'fold', k.fold, 'reminders', k.reminders,
-        'verifications', k.verifications, 'services', k.services) END AS known,
+        'party', c.evidence -> 'party', 'stood_since', c.evidence -> 'stood',
+        'fold', k.fold, 'reminders', k.reminders, 'verifications', k.verifications,
+        'services', k.services) END AS known,
     l.checkpoint, l.direction, l.kind,
     {IN_FORCE_SQL.format(hub="$1", at="w.observed_at")} AS policy_version,
     coalesce(e.run_id, w.run_id) AS run_id,
