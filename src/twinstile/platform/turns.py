@@ -7,47 +7,38 @@ does not hear of it, and the database has nothing to do. See docs/decisions/0018
 
 import asyncio
 from collections import deque
-from typing import Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-MOST_A_TURN: Final = 4
-"""How many requests begin before the loop looks again at what has come from outside."""
-
 
 class InTurn:
-    """ASGI middleware: requests begin in the order in which they came, a few in each turn."""
+    """ASGI middleware: requests begin in the order in which they came, one in each turn."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._left = MOST_A_TURN
         self._waiting: deque[asyncio.Future[None]] = deque()
-        self._turning = False
+        self._begun = False
+        """Whether one has begun since the loop last looked at what has come from outside."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass an HTTP request on when it is its turn, anything else at once."""
         if scope["type"] == "http":
             loop = asyncio.get_running_loop()
-            if not self._turning:
-                self._turning = True
-                loop.call_soon(self._turn)
-            if self._left and not self._waiting:
-                self._left -= 1
-            else:
+            if self._begun:
                 mine: asyncio.Future[None] = loop.create_future()
                 self._waiting.append(mine)
                 await mine
+            else:
+                self._begun = True
+                loop.call_soon(self._turn)
         await self._app(scope, receive, send)
 
     def _turn(self) -> None:
-        """The loop has looked around: some more may begin."""
-        begun = 0
-        while self._waiting and begun < MOST_A_TURN:
+        """The loop has looked around: the next may begin."""
+        while self._waiting:
             waited = self._waiting.popleft()
             if not waited.done():  # its sender may have left
                 waited.set_result(None)
-                begun += 1
-        self._left = MOST_A_TURN - begun
-        self._turning = begun > 0
-        if self._turning:
-            asyncio.get_running_loop().call_soon(self._turn)
+                asyncio.get_running_loop().call_soon(self._turn)
+                return
+        self._begun = False
