@@ -16,6 +16,7 @@ from playwright.async_api import (
     Page,
     Request,
     ViewportSize,
+    expect,
 )
 
 from twinstile.platform.roles import Role
@@ -141,6 +142,9 @@ async def at_desk(
         ]
     )
     await made.go(path)
+    first = made.page.locator("[autofocus]")
+    if await first.count():  # who types before the page listens types into nothing
+        await expect(first.first).to_be_focused()
     return made
 
 
