@@ -135,7 +135,8 @@ class Station:
         return int(self._pidfile()[0])
 
     def _pidfile(self) -> list[str]:
-        return next(self.data.glob("pg*/postmaster.pid")).read_text().splitlines()
+        """Raises IndexError while the server is not up: one that starts again has none."""
+        return [*self.data.glob("pg*/postmaster.pid")][0].read_text().splitlines()  # noqa: RUF015
 
     def backends(self) -> list[int]:
         """The server's processes that work for the service's connections."""
