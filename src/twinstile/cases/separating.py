@@ -34,19 +34,36 @@ async def separate(
     which their own kin has open. Raises `MasterUnavailable`.
     """
     await episodes.rekey(tx, who.hub_id, people)
-    for found in await tx.raw.fetch(_LAST_FIRST, who.hub_id, list(people)):
-        # Read one by one: a case that left before may have taken this one along.
-        (merged,) = await tx.raw.fetch(_MERGED, who.hub_id, found["case_id"])
-        kin = await links.kin(tx, who.hub_id, merged["person_id"])
-        if merged["root_person"] in kin:
-            continue
-        if theirs := await merging.open_of(tx, who.hub_id, kin, None):
-            await _follow(tx, who, merged, theirs[0].case_id, at)
-        else:
-            await _reopen(tx, keys, zone, who, merged, reason, at)
+    merged = await tx.raw.fetch(_LAST_FIRST, who.hub_id, list(people))
+    moved = True
+    while moved:  # a case that left may have taken along one that was in its place
+        moved = False
+        for found in merged:
+            moved |= await _part(tx, keys, zone, who, found["case_id"], reason, at)
 
 
-# Whatever a case was merged into was itself merged later.
+async def _part(
+    tx: Transaction,
+    keys: KeyFiles,
+    zone: ZoneInfo,
+    who: Source,
+    case_id: UUID,
+    reason: str,
+    at: datetime,
+) -> bool:
+    """Bring a merged case to its own kin; false where it is there."""
+    (merged,) = await tx.raw.fetch(_MERGED, who.hub_id, case_id)
+    kin = await links.kin(tx, who.hub_id, merged["person_id"])
+    if merged["root_person"] in kin:
+        return False
+    if theirs := await merging.open_of(tx, who.hub_id, kin, None):
+        await _follow(tx, who, merged, theirs[0].case_id, at)
+    else:
+        await _reopen(tx, keys, zone, who, merged, reason, at)
+    return True
+
+
+# Mostly a case was merged into one that was itself merged later, and takes it along.
 _LAST_FIRST: Final = """
 SELECT m.case_id
 FROM fever_case c
