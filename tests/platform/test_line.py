@@ -80,7 +80,12 @@ async def test_a_session_that_ends_between_two_is_told_once_and_replaced(
         assert await asked(tx, "SELECT pg_backend_pid()") != here
 
 
-async def test_a_commit_that_the_server_refuses_is_no_commit(line: Line) -> None:
+@pytest.mark.parametrize("later_s", [0, 60], ids=["", "and plans are to be made anew"])
+async def test_a_commit_that_the_server_refuses_is_no_commit(
+    line: Line, monkeypatch: pytest.MonkeyPatch, later_s: int
+) -> None:
+    now = lines.monotonic() + later_s
+    monkeypatch.setattr(lines, "monotonic", lambda: now)
     with pytest.raises(Unavailable):
         await run(line, "SELECT 1 / 0")
     await run(line, "SELECT 1")

@@ -151,7 +151,11 @@ class _Chained:
             await self._raw.execute("BEGIN")
 
     async def commit(self) -> None:
-        if await self._raw.execute(self._line.chain(self._raw)) != "COMMIT":
+        try:
+            done = await self._raw.execute(self._line.chain(self._raw))
+        except asyncpg.InFailedSQLTransactionError:  # at the word before COMMIT
+            done = "ROLLBACK"
+        if done != "COMMIT":
             # the server had given the transaction up, and says so in nothing but this word
             raise asyncpg.InterfaceError("not committed")
 
