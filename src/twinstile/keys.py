@@ -4,14 +4,10 @@
 
 import json
 from collections import Counter
-from typing import TYPE_CHECKING
 
 import typer
 
 from twinstile.cli_parts import AsJson, DataDir, settings_of
-
-if TYPE_CHECKING:
-    pass
 
 app = typer.Typer(help="Master keys and what they wrap.", no_args_is_help=True)
 

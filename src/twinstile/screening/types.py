@@ -3,9 +3,7 @@
 Invariant: verdicts and outcomes compare by caution, so `max` of several is the one to act on.
 """
 
-# "PASS" is a word for a lane; and typing.override begins with Python 3.12.
-# ruff: noqa: S105
-# pyright: reportImplicitOverride=false
+# ruff: noqa: S105 -- "PASS" is a word for a lane
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,30 +11,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from twinstile.platform import machine
-
-
-class Cautious(StrEnum):
-    """Words declared from the least to the most cautious one, and compared in that order.
-
-    A plain StrEnum compares by alphabet, where HOLD comes before PASS. Comparing with a word of
-    another kind raises ValueError.
-    """
-
-    def __init__(self, _: str) -> None:
-        self.caution: int = len(type(self).__members__)
-        """How many words there are before this one."""
-
-    def __lt__(self, other: str) -> bool:
-        return self.caution < type(self)(other).caution
-
-    def __le__(self, other: str) -> bool:
-        return self.caution <= type(self)(other).caution
-
-    def __gt__(self, other: str) -> bool:
-        return self.caution > type(self)(other).caution
-
-    def __ge__(self, other: str) -> bool:
-        return self.caution >= type(self)(other).caution
+from twinstile.screening.caution import Cautious
 
 
 class Verdict(Cautious):

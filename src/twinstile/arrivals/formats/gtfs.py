@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Final
 
-from twinstile.arrivals.formats.gtfs_tables import Tables, day_of, seconds
+from twinstile.arrivals.formats.gtfs_tables import Tables, day_of, midnight_of, seconds
 from twinstile.arrivals.formats.reasons import Reason
 from twinstile.arrivals.records import (
     ArrivalEvent,
@@ -54,7 +54,6 @@ _MODES: Final = {
     "11__": Mode.AIR,
 }
 """By `route_type`, the extended ones by their hundreds. All others go by rail."""
-_HALF_A_DAY_S: Final = 12 * 3600
 _UNTIMED: Final = -1
 _NO_EXIT: Final = "1"
 
@@ -261,7 +260,7 @@ class _Timetable:
         ways = self._ways()
         runs = count(1)
         for day, running in self.services.items():
-            midnight = _midnight(day, zone)
+            midnight = midnight_of(day, zone)
             todays = {one: way for one, way in ways.items() if self._runs(one, running)}
             numbers = Counter(self.trips[trip_id].number for trip_id in todays)
             for trip_id, way in todays.items():
@@ -393,9 +392,3 @@ def _between(calls: Sequence[_Call], at: int) -> int | None:
         return None
     since = calls[before].leaves_s
     return since + (calls[after].arrives_s - since) * (at - before) // (after - before)
-
-
-def _midnight(day: dt.date, zone: dt.tzinfo) -> dt.datetime:
-    """What times of a day of service count from: noon less 12 hours (GTFS reference)."""
-    noon = dt.datetime.combine(day, dt.time(12), zone).astimezone(dt.UTC)
-    return noon - dt.timedelta(seconds=_HALF_A_DAY_S)

@@ -101,6 +101,12 @@ def day_of(told: str) -> dt.date | None:
         return None
 
 
+def midnight_of(day: dt.date, zone: dt.tzinfo) -> dt.datetime:
+    """What times of a day of service count from: noon less 12 hours (GTFS reference)."""
+    noon = dt.datetime.combine(day, dt.time(12), zone).astimezone(dt.UTC)
+    return noon - dt.timedelta(hours=12)
+
+
 def _looked_over(body: bytes) -> None:
     if not body.startswith(b"PK"):
         charsets.refuse_page(body)
