@@ -5,7 +5,10 @@ bring it back each have a data folder of their own.
 """
 
 import asyncio
+import errno
+import io
 import json
+import os
 import resource
 import shutil
 import signal
@@ -18,6 +21,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+import asyncpg
 import fleets
 import httpx2
 import people
@@ -28,7 +32,7 @@ from sqlalchemy import text
 from stations import Station
 
 from twinstile import backups, opening, restoring
-from twinstile.opening import Place
+from twinstile.opening import EMBEDDED_DATABASE, Place
 from twinstile.platform import archive, clock, crypto, embedded, settings
 from twinstile.platform.archive import BackupError
 from twinstile.platform.settings import Settings
@@ -362,6 +366,46 @@ def test_a_full_disk_leaves_no_backup_and_says_so(restored: Path) -> None:
     assert "No backup was made" in done.stderr
     assert "Traceback" not in done.stderr
     assert list(to.glob("twinstile-*")) == []
+
+
+class Disk(io.BytesIO):
+    """A file on a disk that has so much room left."""
+
+    def __init__(self, room: int) -> None:
+        super().__init__()
+        self.room = room
+
+    def write(self, piece: bytes, /) -> int:  # type: ignore[override]
+        self.room -= len(piece)
+        if self.room < 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return super().write(piece)
+
+
+MUCH = """
+CREATE TABLE a_much AS
+SELECT repeat(md5(n::text), 5) AS text FROM generate_series(1, 3000) AS n
+"""
+
+
+def test_a_disk_that_fills_at_any_moment_ends_the_backup_at_once(
+    restored: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some moments are those in which asyncpg would wait for the rest of a table for ever."""
+
+    async def tried() -> None:
+        connection = await asyncpg.connect(server.url(EMBEDDED_DATABASE, driver="postgresql"))
+        await connection.execute(MUCH)
+        for room in range(0, 60_000, 2_000):
+            monkeypatch.setattr(archive, "_created", lambda _, room=room: Disk(room))
+            with pytest.raises(OSError, match="No space left"):
+                async with asyncio.timeout(10):
+                    await archive.write(server.url(EMBEDDED_DATABASE), restored, "1", "now")
+        await connection.execute("DROP TABLE a_much")
+        await connection.close()
+
+    with embedded.start(restored) as server:
+        asyncio.run(tried())
 
 
 def test_old_backups_go_and_the_newest_stays(tmp_path: Path) -> None:

@@ -308,5 +308,8 @@ async def _connected(owner_url: str) -> AsyncGenerator[_Copying]:
     raw = await connect(url, timeout=10, server_settings=settings)
     try:
         yield raw
-    finally:
-        await raw.close()
+    except BaseException:
+        # cancelled in the moment its data come, a COPY never ends for asyncpg
+        raw.terminate()
+        raise
+    await raw.close()
