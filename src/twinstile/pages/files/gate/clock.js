@@ -4,7 +4,7 @@
  * set by hand, or by a network it meets in the middle of a shift; nobody's hours depend on that.
  */
 
-/** What the service tells is this coarse (RFC 9110, Date), and a smaller difference is none. */
+/** A difference this small is none. What the service tells is this old at most: whole seconds, written once in each (RFC 9110, Date). */
 const COARSE_MS = 2_000;
 /** By so much more than time went on, a clock was set, or the tablet slept. */
 const MOVED_MS = 60_000;
@@ -15,13 +15,17 @@ const running = () => Date.now() - performance.now();
 /** By how much this clock was ahead of one that only runs on, then. */
 let ahead = running();
 
-/** The service has said what time it is. @param {string | null} date of its answer */
-export function told(date) {
-  const theirs = date === null ? NaN : Date.parse(date);
+/**
+ * The service has said what time it is, at some moment between question and answer: what was long on
+ * its way says nothing of this clock.
+ * @param {string | null} date of its answer @param {number} asked when, by this clock
+ */
+export function told(date, asked) {
+  const theirs = (date === null ? NaN : Date.parse(date)) + COARSE_MS / 2;
   if (Number.isNaN(theirs)) return;
-  const found = theirs - Date.now();
+  const [least, most] = [theirs - Date.now() - COARSE_MS, theirs - asked + COARSE_MS];
   // the same all the while, or facts made at once would change their order
-  if (behind === null || Math.abs(found - behind) > COARSE_MS) behind = Math.abs(found) > COARSE_MS ? found : 0;
+  behind = [behind, 0].find((known) => known !== null && least <= known && known <= most) ?? Math.round((least + most) / 2);
   ahead = running();
 }
 
