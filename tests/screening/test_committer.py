@@ -96,6 +96,38 @@ async def test_a_check_that_cannot_be_recorded_sinks_no_neighbour(hub: Hub) -> N
         assert stored.json()["verdict"] == answer.json()["verdict"]
 
 
+async def test_nobody_hears_of_what_was_wrong_with_a_neighbour(
+    hub: Hub, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who is too late to be tried alone comes again: told else, a tablet would give it up."""
+    await put(hub, people.check(1))
+    monkeypatch.setattr(committer, "_late", lambda _: True)
+    bad = people.new_id()
+    elsewhere = Database(place.owner_url, pool_size=1)
+    with spoiled(bad):
+        async with elsewhere.transaction() as tx:  # meanwhile the others gather
+            await tx.raw.execute("LOCK TABLE screening IN ACCESS EXCLUSIVE MODE")
+            first = asyncio.create_task(put(hub, people.check(2)))
+            await asyncio.sleep(0.05)
+            others = [
+                asyncio.create_task(
+                    hub.client().put(
+                        f"/v1/checks/{bad if n == 7 else people.new_id()}",
+                        json=people.check(n),
+                    )
+                )
+                for n in range(3, 13)
+            ]
+            await asyncio.sleep(0.1)
+        answers = await asyncio.gather(*others)
+        await first
+    await elsewhere.close()
+    neighbours = [answer for n, answer in enumerate(answers, 3) if n != 7]
+    assert {answer.status_code for answer in neighbours} == {503}
+    assert {answer.json()["type"] for answer in neighbours} == {"/problems/busy"}
+    assert {answer.json()["stored"] for answer in neighbours} == {False}
+
+
 async def test_a_wait_that_something_else_cancels_does_not_end_the_committer(hub: Hub) -> None:
     """As a driver does that tears a connection down: nobody told the committer to end."""
     bad = people.new_id()

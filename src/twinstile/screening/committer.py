@@ -150,18 +150,28 @@ class Committer:
                 raise
             _refuse(batch, Unavailable(retry_after_s=1))
             return False  # nobody told us to end: it was a wait of the driver's
-        except Exception as error:  # noqa: BLE001 # whatever it is, it is each caller's answer
-            there = isinstance(error, Busy) or not isinstance(error, Unavailable)
-            for item in batch:
-                if there and len(batch) > 1 and not _late(item):
-                    there = await self._settle(queue, [item])
-                else:
-                    _refuse([item], error)
-            return there
+        except Exception as error:  # noqa: BLE001 # whatever it is, it is somebody's answer
+            return await self._fail(queue, batch, error)
         for item, recorded in zip(batch, done, strict=True):
             if not item.answer.done():
                 item.answer.set_result(recorded)
         return True
+
+    async def _fail(self, queue: _Queue, batch: Sequence[_Waiting], error: Exception) -> bool:
+        """Answer a batch that was undone: whose error it was shows when each is tried alone.
+
+        It is told to nobody else, as a tablet may give up what is refused for good.
+        """
+        there = isinstance(error, Busy) or not isinstance(error, Unavailable)
+        if len(batch) == 1 or not there:
+            _refuse(batch, error)
+            return there
+        for item in batch:
+            if there and not _late(item):
+                there = await self._settle(queue, [item])
+            else:
+                _refuse([item], Busy(retry_after_s=1))
+        return there
 
     async def _commit(self, queue: _Queue, batch: Sequence[_Waiting]) -> list[Recorded]:
         observe.BATCHES.observe(len(batch))
