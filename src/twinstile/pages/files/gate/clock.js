@@ -18,12 +18,13 @@ let ahead = running();
 /**
  * The service has said what time it is, at some moment between question and answer: what was long on
  * its way says nothing of this clock.
- * @param {string | null} date of its answer @param {number} asked when, by this clock
+ * @param {string | null} date of its answer @param {number} lasted milliseconds from question to answer, whatever clocks were set meanwhile
  */
-export function told(date, asked) {
+export function told(date, lasted) {
   const theirs = (date === null ? NaN : Date.parse(date)) + COARSE_MS / 2;
   if (Number.isNaN(theirs)) return;
-  const [least, most] = [theirs - Date.now() - COARSE_MS, theirs - asked + COARSE_MS];
+  const least = theirs - Date.now() - COARSE_MS;
+  const most = least + lasted + 2 * COARSE_MS;
   // the same all the while, or facts made at once would change their order
   behind = [behind, 0].find((known) => known !== null && least <= known && known <= most) ?? Math.round((least + most) / 2);
   ahead = running();

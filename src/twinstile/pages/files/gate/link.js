@@ -30,7 +30,7 @@ export class Refused extends Error {
  * @param {{body?: any, headers?: Record<string, string>, wait?: number, raw?: BodyInit}} more
  */
 export async function ask(method, path, { body, headers = {}, wait = FIRST_WAIT_MS, raw } = {}) {
-  const asked = Date.now();
+  const asked = performance.now();
   const answer = await fetch(path, {
     method,
     credentials: "same-origin",
@@ -39,7 +39,7 @@ export async function ask(method, path, { body, headers = {}, wait = FIRST_WAIT_
     body: raw ?? (body === undefined ? undefined : JSON.stringify(body)),
     signal: AbortSignal.timeout(wait),
   });
-  clock.told(answer.headers.get("Date"), asked);
+  clock.told(answer.headers.get("Date"), performance.now() - asked);
   if (answer.status === 304) return { etag: null, told: null };
   const told = await answer.json().catch(() => null);
   if (!answer.ok) throw new Refused(answer.status, told);
