@@ -3,6 +3,7 @@
 import asyncio
 import json
 import resource
+import tracemalloc
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from uuid import uuid4
@@ -218,6 +219,26 @@ async def test_a_root_is_published_once_and_after_a_torn_end(hub: Hub, tmp_path:
     await sealer.publish(hub.house.database, hub.house.keys, file)
     read = [root for _, root in roots.read(file, hub.hub_id)]
     assert [root is None for root in read] == [False, True, False]
+
+
+@pytest.mark.parametrize("last", [b"", b"\n"], ids=["torn", "ended"])
+def test_a_line_without_end_is_one_line_and_takes_no_memory(
+    hub: Hub, tmp_path: Path, last: bytes
+) -> None:
+    file, long = tmp_path / "audit.jsonl", 64 << 20
+    whole = roots.Root(hub.hub_id, "e", 1, "r", "t", "k", "s")
+    with file.open("wb") as lines:
+        lines.truncate(long)  # zeros, on no disk
+        lines.seek(long)
+        lines.write(b"\n" + whole.line() + b"x" * roots.LONGEST + last)
+    tracemalloc.start()
+    try:
+        read = list(roots.read(file, hub.hub_id))
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert read == [(1, None), (2, whole), (3, None)]
+    assert most < 1 << 20
 
 
 def test_a_line_of_which_the_disk_takes_a_part_is_not_taken_for_written(

@@ -5,6 +5,8 @@ the links, and every root in the published file is compared with the tree of its
 cannot be seen: a change of the last entries before a root over them was published, a minute.
 """
 
+import sys
+from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -57,11 +59,22 @@ class Audit:
     faults: list[Fault] = field(default_factory=list[Fault])
 
 
+@dataclass(frozen=True, slots=True)
+class _Published:
+    """What is kept of an authentic root: half a million come in a year."""
+
+    line: int
+    epoch: str
+    n: int
+    root: str
+
+
 @dataclass(slots=True)
 class _Tree:
     """The tree as it grows again, and what is to be compared with it on the way."""
 
-    wanted: dict[int, list[tuple[int, Root]]]
+    ahead: deque[_Published]
+    """Roots over entries that are not reached yet, in their order."""
     n: int = 0
     link: bytes = ledger.GENESIS
     peaks: list[bytes] = field(default_factory=list[bytes])
@@ -94,9 +107,7 @@ async def verify(
         return audit
     epoch, n, link, peaks, published_n = head
     published = _authentic(audit, lines, public_keys)
-    tree = _Tree({})
-    for number, root in published:
-        tree.wanted.setdefault(root.n, []).append((number, root))
+    tree = _Tree(deque(sorted(published, key=lambda one: one.n)))
     if not await _chain(database, audit, tree, n):
         return audit
     audit.entries = n
@@ -112,9 +123,9 @@ async def verify(
 
 def _authentic(
     audit: Audit, lines: Lines | None, public_keys: Mapping[str, str]
-) -> list[tuple[int, Root]]:
+) -> list[_Published]:
     """The published roots whose signature holds; each other one is a fault."""
-    found: list[tuple[int, Root]] = []
+    found: list[_Published] = []
     for number, root in lines or ():
         if root is None:
             audit.unreadable += 1
@@ -125,7 +136,7 @@ def _authentic(
         elif not signing.verify(public_keys[root.key_id], root.message(), root.signature):
             audit.faults.append(Fault(f"line {number}: the signature does not hold"))
         else:
-            found.append((number, root))
+            found.append(_Published(number, sys.intern(root.epoch), root.n, root.root))
     return found
 
 
@@ -159,12 +170,21 @@ async def _chain(database: Database, audit: Audit, tree: _Tree, end: int) -> boo
             if began:
                 tree.epochs.append((began, n))
                 tree.given_up |= dict.fromkeys(gives_up, began)
-            for number, root in tree.wanted.get(n, ()):
-                if root.root != merkle.root(tree.peaks).hex() and root.epoch == _name(tree):
-                    what = f"line {number}: another root was published for this entry"
-                    audit.faults.append(Fault(what, n))
-                    return False
+            if other := _contradicted(tree):
+                what = f"line {other.line}: another root was published for this entry"
+                audit.faults.append(Fault(what, n))
+                return False
     return True
+
+
+def _contradicted(tree: _Tree) -> _Published | None:
+    """A root that was published of this life over the entries so far, and is not theirs."""
+    while tree.ahead and tree.ahead[0].n <= tree.n:
+        one = tree.ahead.popleft()
+        alike = one.n == tree.n and one.epoch == _name(tree)
+        if alike and one.root != merkle.root(tree.peaks).hex():
+            return one
+    return None
 
 
 def _name(tree: _Tree) -> str:
@@ -223,7 +243,7 @@ async def _beside(raw: Raw, audit: Audit, tree: _Tree) -> None:
 def _published(
     audit: Audit,
     tree: _Tree,
-    published: list[tuple[int, Root]],
+    published: list[_Published],
     published_n: int,
     *,
     there: bool,
@@ -233,27 +253,29 @@ def _published(
     lives = {name: (first, end) for (name, first), end in zip(tree.epochs, ends, strict=True)}
     lost: dict[str, int] = {}
     gone = dict.fromkeys(tree.given_up, 0)
-    for number, root in published:
+    for root in published:
         first, end = lives.get(root.epoch, (0, -1))
         if root.epoch not in lives and root.epoch in gone:
             gone[root.epoch] = max(gone[root.epoch], root.n)
         elif root.epoch not in lives:
-            what = f"line {number}: epoch {root.epoch} is not in the ledger: it was rolled back"
+            what = (
+                f"line {root.line}: epoch {root.epoch} is not in the ledger: it was rolled back"
+            )
             audit.faults.append(Fault(what, root.n))
         elif root.n < first:
-            what = f"line {number}: published before its epoch began"
+            what = f"line {root.line}: published before its epoch began"
             audit.faults.append(Fault(what, root.n))
         elif root.n <= end:
             audit.roots += 1
         elif root.epoch == tree.epochs[-1][0]:
-            what = f"line {number}: published, but the ledger ends before"
+            what = f"line {root.line}: published, but the ledger ends before"
             audit.faults.append(Fault(what, root.n))
         else:
             lost[root.epoch] = max(lost.get(root.epoch, 0), root.n - end)
     for name, life in lives.items():
         gave_up = {one: n for one, n in gone.items() if tree.given_up[one] == name}
         audit.epochs.append(Epoch(name, *life, lost.get(name, 0), gave_up))
-    if published_n and not any(root.n == published_n for _, root in published):
+    if published_n and not any(root.n == published_n for root in published):
         what = "a root was published for this entry, and the file does not have it"
         audit.faults.append(
             Fault(what if there else "the published file is missing", published_n)

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import cast
+from typing import BinaryIO, cast
 
 from twinstile.platform import ledger, merkle, signing
 from twinstile.platform.crypto import KeyFiles
@@ -26,6 +26,8 @@ from twinstile.platform.signing import Signer
 
 TAIL = 1 << 18
 """Bytes: some hundred roots."""
+LONGEST = 1 << 14
+"""Bytes of a line; a root takes some hundred. A longer line is none, and never read whole."""
 MEMBERS = ("hub_id", "epoch", "n", "root", "at", "key_id")
 
 
@@ -110,10 +112,18 @@ def read(file: Path, hub_id: str) -> Iterator[tuple[int, Root | None]]:
     Raises `OSError`.
     """
     with file.open("rb") as lines:
-        for number, line in enumerate(lines, 1):
+        for number, line in enumerate(_bounded(lines), 1):
             root = parse(line)
             if root is None or root.hub_id == hub_id:
                 yield number, root
+
+
+def _bounded(lines: BinaryIO) -> Iterator[bytes]:
+    while line := lines.readline(LONGEST):
+        rest = line
+        while rest and not rest.endswith(b"\n"):
+            rest = lines.readline(LONGEST)
+        yield line
 
 
 def epochs(file: Path, hub_id: str, public_keys: Mapping[str, str]) -> list[str]:
