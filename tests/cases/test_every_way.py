@@ -124,6 +124,16 @@ async def merge(hub: Hub, case_id: str) -> None:
     assert (await fever.move(hub, kept, "recovered")).status_code == 200
 
 
+async def go_back(hub: Hub, case_id: str) -> None:
+    """Whoever was sent back has returned; of anybody else that cannot be said."""
+    last = (await fever.read(hub, case_id))["dispositions"][-1]
+    if last["code"] != "PERSUADED_RETURN":
+        assert (await fever.move(hub, case_id, E.RETURNED)).status_code == 409
+        await sent("PERSUADED_RETURN")(hub, case_id)
+        await moved(E.TAKEN_UP)(hub, case_id)
+    await moved(E.RETURNED)(hub, case_id)
+
+
 async def overdue(hub: Hub, case_id: str) -> None:
     await clocked.later(hub, seconds=await left(await fever.read(hub, case_id)) + 1)
 
@@ -159,6 +169,7 @@ DOORS: Mapping[CaseEvent, Go] = {
     E.DISPATCHED: leave,
     E.DIVERTED: divert,
     E.NEW_SYMPTOMS: fall_ill,
+    E.RETURNED: go_back,
     E.LOST: unheard,
     E.MERGED: merge,
     E.TIMEOUT: overdue,
@@ -328,7 +339,9 @@ class Walks:
             if way[1] is E.EMERGENCY and self.chance.random() < 0.5:
                 door = moved(E.EMERGENCY)
             await door(self.hub, self.case)
-            assert await self.observe() == [way]
+            *before, last = await self.observe()
+            assert last == way
+            assert not before or way[1] is E.RETURNED
 
     def _chosen(self, ways: list[Way]) -> Way:
         """A way not taken yet, or to where one begins; now and then any that leads on."""

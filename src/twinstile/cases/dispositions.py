@@ -34,6 +34,7 @@ from twinstile.platform.errors import (
     Forbidden,
     IdReused,
     InvalidInput,
+    TransitionRefused,
 )
 from twinstile.platform.events import Happening
 
@@ -160,8 +161,9 @@ async def transition(
 ) -> Happening:
     """Move a case on by an event that a person of the caller's roles may send.
 
-    Raises `NotFound`, `Forbidden`, `TransitionRefused` where the table has no such way,
-    `IdReused`, and `InvalidInput` for an event that needs a disposition.
+    Raises `NotFound`, `Forbidden`, `IdReused`, `InvalidInput` for an event that needs a
+    disposition, and `TransitionRefused` where the table has no such way, and for an end that
+    does not fit where the case was sent, or comes too early.
     """
     if act.event in SENT_BY_DISPOSITION:
         raise InvalidInput(errors=[FieldFault("/event", "needs-disposition")])
@@ -180,6 +182,8 @@ async def transition(
     (step,) = steps.walk(who, case.state, [act.event])
     if act.event is CaseEvent.LOST:
         await followups.require_tried(tx, case, figures.policy.parameters)
+    if act.event is CaseEvent.RETURNED:
+        await _require_sent_back(tx, case)
     moment = case.after(at)
     place: dict[str, object] = {}
     if act.event is CaseEvent.EMERGENCY:
@@ -189,6 +193,14 @@ async def transition(
     happening = steps.moved(who, case, step, moment, told, act.transition_id)
     await events.append_own(tx, happening)
     return happening
+
+
+async def _require_sent_back(tx: Transaction, case: Locked) -> None:
+    """Only whoever was sent back can be said to have returned, e.g. nobody from a hospital."""
+    sent = await schedule.last_way(tx, case.hub_id, case.case_id)
+    if sent is None or CaseEvent.RETURNED not in terms.TERMS[sent[1]].closes_by:
+        whither = sent[1] if sent else "nowhere"
+        raise TransitionRefused(f"The case was last sent to {whither}: nobody returns from it.")
 
 
 async def _sent_in_emergency(
