@@ -326,13 +326,13 @@ class Walks:
         self.open.add(self.case)
         self.state, self.kept, self.ways = S.ASSESSING, {}, []
         again = self.chance.randrange(3)
-        for step in range(LONGEST_WALK):
+        for step in range(LONGEST_WALK + 1):
             if step == again:
                 await alarm(self.hub, self.number)
                 await self.count()
             await self.stray()
             ways = [way for way in LEGAL if way[0] is self.state]
-            if not ways:
+            if not ways or step == LONGEST_WALK:
                 break
             way = self._chosen(ways)
             door = DOORS[way[1]]
