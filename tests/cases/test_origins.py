@@ -11,9 +11,11 @@ import people
 import pytest
 from httpx2 import Response
 from hubs import Hub
-from test_every_way import unheard
+from test_every_way import reach, unheard
+from test_merging import join_cases
 from test_receivers import alerts
 
+from twinstile.cases.types import CaseState
 from twinstile.platform.roles import Role
 
 
@@ -74,6 +76,65 @@ async def test_another_train_gives_no_more_time_and_another_way_ends_it(hub: Hub
     await fever.dispose(hub, case_id, "PERSUADED_RETURN", consent=True)
     assert (await fever.move(hub, case_id, "taken_up")).status_code == 200
     assert len(await awaited(hub, case_id)) == 1
+
+
+@pytest.mark.parametrize("elsewhere", ["HOME_ISOLATION", "EMERGENCY_CARE"])
+async def test_whoever_was_sent_elsewhere_since_has_not_returned(
+    hub: Hub, elsewhere: str
+) -> None:
+    case_id = await sent_back(hub)
+    assert (await fever.dispose(hub, case_id, elsewhere)).status_code == 200
+    assert (await fever.move(hub, case_id, "taken_up")).status_code == 200
+    refused = await fever.move(hub, case_id, "returned")
+    assert (refused.status_code, refused.json()["type"]) == (
+        409,
+        "/problems/transition-refused",
+    )
+    assert (await fever.read(hub, case_id))["state"] == "FOLLOWING_UP"
+
+
+async def on_the_way_home(hub: Hub) -> str:
+    case_id = await sent_back(hub)
+    assert (await fever.move(hub, case_id, "taken_up")).status_code == 200
+    return case_id
+
+
+async def test_a_case_goes_on_with_the_way_home_of_one_that_is_merged_into_it(hub: Hub) -> None:
+    kept = await reach(hub, CaseState.FOLLOWING_UP)
+    gone = await on_the_way_home(hub)
+    (wait,) = await awaited(hub, gone)
+    assert (await told(hub, kept)).status_code == 409
+    await join_cases(hub, kept, gone)
+    assert (await fever.read(hub, gone))["followed_by"] == kept
+    assert await awaited(hub, kept) == [{**wait, "subject_id": kept}]
+    answer = await told(hub, kept)
+    assert answer.status_code == 200, answer.text
+    assert await awaited(hub, kept) == []
+    (way,) = (await fever.read(hub, gone))["dispositions"]
+    assert answer.json()["disposition_id"] == way["disposition_id"]
+    assert (await fever.move(hub, kept, "returned")).status_code == 200
+
+
+async def test_a_case_that_sent_its_patient_elsewhere_later_keeps_its_own_way(hub: Hub) -> None:
+    gone = await on_the_way_home(hub)
+    kept = await reach(hub, CaseState.IN_CARE)
+    await join_cases(hub, kept, gone)
+    assert (await fever.read(hub, gone))["followed_by"] == kept
+    assert await awaited(hub, kept) == []
+    assert (await told(hub, kept)).status_code == 409
+    assert (await fever.move(hub, kept, "discharged")).status_code == 200
+    assert (await fever.move(hub, kept, "returned")).status_code == 409
+
+
+async def test_who_is_on_the_way_home_stays_so_whatever_another_case_decided(hub: Hub) -> None:
+    kept = await on_the_way_home(hub)
+    gone = await reach(hub, CaseState.DISPOSED)
+    before = await awaited(hub, kept)
+    await join_cases(hub, gone, kept)
+    assert (await fever.read(hub, gone))["followed_by"] == kept
+    assert await awaited(hub, kept) == before
+    assert (await told(hub, kept)).status_code == 200
+    assert (await fever.move(hub, kept, "returned")).status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,6 @@ from twinstile.platform.errors import (
     Forbidden,
     IdReused,
     InvalidInput,
-    TransitionRefused,
 )
 from twinstile.platform.events import Happening
 
@@ -183,7 +182,7 @@ async def transition(
     if act.event is CaseEvent.LOST:
         await followups.require_tried(tx, case, figures.policy.parameters)
     if act.event is CaseEvent.RETURNED:
-        await _require_sent_back(tx, case)
+        await origins.sent_back(tx, case.hub_id, case_id)
     moment = case.after(at)
     place: dict[str, object] = {}
     if act.event is CaseEvent.EMERGENCY:
@@ -193,14 +192,6 @@ async def transition(
     happening = steps.moved(who, case, step, moment, told, act.transition_id)
     await events.append_own(tx, happening)
     return happening
-
-
-async def _require_sent_back(tx: Transaction, case: Locked) -> None:
-    """Only whoever was sent back can be said to have returned, e.g. nobody from a hospital."""
-    sent = await schedule.last_way(tx, case.hub_id, case.case_id)
-    if sent is None or CaseEvent.RETURNED not in terms.TERMS[sent[1]].closes_by:
-        whither = sent[1] if sent else "nowhere"
-        raise TransitionRefused(f"The case was last sent to {whither}: nobody returns from it.")
 
 
 async def _sent_in_emergency(

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import RowMapping, insert, select, update
 from uuid_utils.compat import uuid7
 
-from twinstile.cases import episodes, referrals, schedule, steps, waits
+from twinstile.cases import episodes, origins, referrals, schedule, steps, waits
 from twinstile.cases.referrals import Identification
 from twinstile.cases.schedule import Due
 from twinstile.cases.steps import Locked, Source
@@ -230,6 +230,7 @@ async def _hand_over(
         .where(*mine, CaseWait.kind.in_(OF_THE_LAW))
         .values(case_id=into.case_id)
     )
+    await origins.hand_over(tx, gone, into)
     await tx.sql.execute(
         update(Leg)
         .where(Leg.hub_id == gone.hub_id, Leg.case_id == gone.case_id, Leg.ended_at.is_(None))

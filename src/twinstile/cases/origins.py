@@ -5,15 +5,16 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import RowMapping
+from sqlalchemy import RowMapping, exists, update
+from sqlalchemy.orm import aliased
 
-from twinstile.cases import kept, schedule, steps, waits
+from twinstile.cases import episodes, kept, schedule, steps, waits
 from twinstile.cases.steps import Locked
-from twinstile.cases.tables import OriginNotice
+from twinstile.cases.tables import CaseWait, OriginNotice
 from twinstile.cases.terms import TERMS
-from twinstile.cases.types import Disposition, Means, Wait
+from twinstile.cases.types import CaseEvent, Disposition, Means, Wait
 from twinstile.platform.auth import Principal
-from twinstile.platform.db import Transaction
+from twinstile.platform.db import Reading, Transaction
 from twinstile.platform.errors import TransitionRefused
 
 TOLD: Final = "case.origin-told"
@@ -46,6 +47,38 @@ async def await_notice(
         )
 
 
+async def sent_back(tx: Reading, hub_id: str, case_id: UUID) -> UUID:
+    """The disposition by which the patient of a case is sent back.
+
+    It is the case's last, or the last of all if others were merged into it. Raises
+    `TransitionRefused` where nobody is sent back, or was sent elsewhere since.
+    """
+    for cases in ([case_id], await episodes.whole(tx, hub_id, case_id)):
+        sent = await schedule.last_way(tx, hub_id, *cases)
+        if sent is not None and CaseEvent.RETURNED in TERMS[sent[1]].closes_by:
+            return sent[0]
+    raise TransitionRefused("The patient is not sent back.")
+
+
+async def hand_over(tx: Transaction, gone: Locked, into: Locked) -> None:
+    """Wait for it in the case that goes on, if the other one was sent back last of the two."""
+    sent = await schedule.last_way(tx, gone.hub_id, gone.case_id)
+    if sent != await schedule.last_way(tx, gone.hub_id, gone.case_id, into.case_id):
+        return
+    other = aliased(CaseWait)
+    same = (other.hub_id == gone.hub_id, other.kind == Wait.ORIGIN.value)
+    await tx.sql.execute(
+        update(CaseWait)
+        .where(
+            CaseWait.hub_id == gone.hub_id,
+            CaseWait.kind == Wait.ORIGIN.value,
+            CaseWait.subject_id == gone.case_id,
+            ~exists().where(*same, other.subject_id == into.case_id),
+        )
+        .values(subject_id=into.case_id, case_id=into.case_id)
+    )
+
+
 async def record(
     tx: Transaction, who: Principal, case_id: UUID, told: Told, at: datetime
 ) -> RowMapping:
@@ -64,10 +97,7 @@ async def record(
     earlier = await kept.find(tx, OriginNotice, who.hub_id, told.notice_id, said)
     if earlier is not None:
         return earlier
-    sent = await schedule.last_way(tx, who.hub_id, case_id)
-    if sent is None or TERMS[sent[1]].origin_told_within is None:
-        raise TransitionRefused("The case is not sent back.")
-    said["disposition_id"] = sent[0]
+    said["disposition_id"] = await sent_back(tx, who.hub_id, case_id)
     row = await kept.add(tx, OriginNotice, who, told.notice_id, said, at)
     await waits.stop(tx, who.hub_id, Wait.ORIGIN, case_id)
     await steps.tell(tx, who, case, TOLD, at, {"by": told.by.value})

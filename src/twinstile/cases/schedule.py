@@ -142,11 +142,16 @@ async def _begin(tx: Transaction, hub_id: str, case_id: UUID, moment: datetime) 
     await wait(tx, hub_id, case_id, Due(Contact.CALL, 1, moment + _DAY))
 
 
-async def last_way(tx: Reading, hub_id: str, case_id: UUID) -> tuple[UUID, Disposition] | None:
-    """The last disposition of a case, by its id and code; None: it was sent nowhere yet."""
+async def last_way(
+    tx: Reading, hub_id: str, *case_ids: UUID
+) -> tuple[UUID, Disposition] | None:
+    """The last disposition of a case, by its id and code; None: it was sent nowhere yet.
+
+    Of several, which are one patient's, the last of all.
+    """
     found = await tx.sql.execute(
         select(DispositionRecord.disposition_id, DispositionRecord.code)
-        .where(DispositionRecord.hub_id == hub_id, DispositionRecord.case_id == case_id)
+        .where(DispositionRecord.hub_id == hub_id, DispositionRecord.case_id.in_(case_ids))
         .order_by(DispositionRecord.recorded_at.desc(), DispositionRecord.disposition_id.desc())
         .limit(1)
     )
