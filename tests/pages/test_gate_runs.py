@@ -43,8 +43,9 @@ async def test_a_scan_finds_its_arrival_offline_and_no_list_is_ever_on_the_disk(
     assert "G7349" in held  # what was kept could be read
     held += await tablet.cached()
     assert told.json()["key"] not in held
-    # one of them is a number of few digits, which may be there for another reason
-    assert not set(map(str, told.json()["tags"])) <= set(re.findall(r"\d+", held))
+    # a tag is a number of few digits, and one or two may be there for another reason
+    tags = set(map(str, told.json()["tags"]))
+    assert len(tags & set(re.findall(r"\d+", held))) <= 2
     await tablet.page.reload()
     await tablet.ready()
     await expect(tablet.page.locator("#run")).to_contain_text("G7349")

@@ -282,6 +282,25 @@ async def test_a_rollback_is_noticed_and_a_declared_restore_is_not_blamed(
     ]
 
 
+async def test_a_life_that_is_shorter_than_the_one_before_is_compared_too(
+    hub: Hub, held: Held, file: Path
+) -> None:
+    """The file has roots of the life before that are over more entries than there are."""
+    kept = await grow(hub, file, 10)
+    await grow(hub, file, 10)
+    async with held.transaction() as tx:
+        await truncate(tx.raw, hub.hub_id, kept)
+    async with hub.house.database.transaction() as tx:
+        await ledger.new_epoch(tx, hub.hub_id, clock.now())
+    last = await grow(hub, file, 3)
+    assert last < kept + 10
+    assert (await verified(hub, file)).faults == []
+    async with held.transaction() as tx:
+        await rewrite(tx.raw, hub.hub_id, last)
+    (fault,) = (await verified(hub, file)).faults
+    assert (fault.n, "another root" in fault.what) == (last, True)
+
+
 async def test_a_copy_from_before_a_declared_epoch_is_noticed(
     hub: Hub, held: Held, file: Path
 ) -> None:

@@ -230,7 +230,8 @@ def test_a_line_without_end_is_one_line_and_takes_no_memory(
     with file.open("wb") as lines:
         lines.truncate(long)  # zeros, on no disk
         lines.seek(long)
-        lines.write(b"\n" + whole.line() + b"x" * roots.LONGEST + last)
+        lines.write(b"\n" + whole.line())
+        lines.write(whole.line().rstrip().ljust(roots.LONGEST) + b" " + last)
     tracemalloc.start()
     try:
         read = list(roots.read(file, hub.hub_id))

@@ -119,10 +119,12 @@ def read(file: Path, hub_id: str) -> Iterator[tuple[int, Root | None]]:
 
 
 def _bounded(lines: BinaryIO) -> Iterator[bytes]:
+    """Lines; nothing stands for one that is too long."""
     while line := lines.readline(LONGEST):
         rest = line
         while rest and not rest.endswith(b"\n"):
             rest = lines.readline(LONGEST)
+            line = b"" if rest else line
         yield line
 
 
