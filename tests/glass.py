@@ -164,7 +164,11 @@ class Glass:
 
     async def shows(self, verdict: str, *texts: str) -> None:
         panel = self.page.locator("#verdict")
-        await expect(panel).to_have_attribute("data-verdict", verdict, timeout=PATIENCE_MS)
+        try:
+            await expect(panel).to_have_attribute("data-verdict", verdict, timeout=PATIENCE_MS)
+        except AssertionError as failed:
+            failed.add_note(await self.page.locator("body").inner_text())  # why, and of whom
+            raise
         for text in texts:
             await expect(panel).to_contain_text(text)
 

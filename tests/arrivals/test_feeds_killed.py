@@ -31,7 +31,7 @@ from twinstile.platform.settings import Profile
 
 async def main():
     feeding.use()
-    applying.AT_ONCE = 20
+    applying.AT_ONCE = 2  # time enough to be killed in the middle
     conf = settings.load(profile=Profile.DEMO, data_dir={folder!r}, database_url=None)
     database = Database({url!r}, role={role!r}, pool_size=2)
     terms = forms.terms(conf, HubMode.DEMO, clock.now())
