@@ -12,7 +12,7 @@ import pytest
 from httpx2 import Response
 from hubs import Hub
 from test_every_way import reach, unheard
-from test_merging import join_cases
+from test_merging import join_cases, take_back
 from test_receivers import alerts
 
 from twinstile.cases.types import CaseState
@@ -113,6 +113,37 @@ async def test_a_case_goes_on_with_the_way_home_of_one_that_is_merged_into_it(hu
     (way,) = (await fever.read(hub, gone))["dispositions"]
     assert answer.json()["disposition_id"] == way["disposition_id"]
     assert (await fever.move(hub, kept, "returned")).status_code == 200
+
+
+@pytest.mark.parametrize("told_before", [False, True])
+async def test_the_way_home_leaves_again_with_its_patient(hub: Hub, told_before: bool) -> None:
+    """They were two after all: the case that stays waits for nobody who was never its own."""
+    stays = await reach(hub, CaseState.FOLLOWING_UP)
+    gone = await on_the_way_home(hub)
+    (wait,) = await awaited(hub, gone)
+    link_id = await join_cases(hub, stays, gone)
+    if told_before:
+        assert (await told(hub, stays)).status_code == 200
+    assert (await take_back(hub, link_id)).status_code == 200
+    again = str((await fever.read(hub, gone))["followed_by"])
+    assert again != stays
+    assert await awaited(hub, stays) == []
+    waits = [] if told_before else [{**wait, "subject_id": again}]
+    assert await awaited(hub, again) == waits
+    assert (await told(hub, stays)).status_code == 409
+    assert (await fever.move(hub, stays, "returned")).status_code == 409
+    assert (await told(hub, again)).status_code == 200
+    assert await awaited(hub, again) == []
+
+
+async def test_who_is_on_the_way_home_waits_on_when_another_leaves(hub: Hub) -> None:
+    stays = await on_the_way_home(hub)
+    gone = await on_the_way_home(hub)
+    before = await awaited(hub, stays)
+    link_id = await join_cases(hub, stays, gone)
+    assert (await take_back(hub, link_id)).status_code == 200
+    assert await awaited(hub, stays) == before
+    assert (await told(hub, stays)).status_code == 200
 
 
 async def test_a_case_that_sent_its_patient_elsewhere_later_keeps_its_own_way(hub: Hub) -> None:

@@ -182,7 +182,7 @@ async def transition(
     if act.event is CaseEvent.LOST:
         await followups.require_tried(tx, case, figures.policy.parameters)
     if act.event is CaseEvent.RETURNED:
-        await origins.sent_back(tx, case.hub_id, case_id)
+        await origins.require_sent_back(tx, case.hub_id, case_id)
     moment = case.after(at)
     place: dict[str, object] = {}
     if act.event is CaseEvent.EMERGENCY:

@@ -230,7 +230,7 @@ async def _hand_over(
         .where(*mine, CaseWait.kind.in_(OF_THE_LAW))
         .values(case_id=into.case_id)
     )
-    await origins.hand_over(tx, gone, into)
+    await origins.merged(tx, gone, into)
     await tx.sql.execute(
         update(Leg)
         .where(Leg.hub_id == gone.hub_id, Leg.case_id == gone.case_id, Leg.ended_at.is_(None))

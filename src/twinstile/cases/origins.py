@@ -47,36 +47,54 @@ async def await_notice(
         )
 
 
-async def sent_back(tx: Reading, hub_id: str, case_id: UUID) -> UUID:
-    """The disposition by which the patient of a case is sent back.
+async def sent_back(tx: Reading, hub_id: str, case_id: UUID) -> UUID | None:
+    """The disposition by which the patient of a case is sent back; None: they are not.
 
-    It is the case's last, or the last of all if others were merged into it. Raises
-    `TransitionRefused` where nobody is sent back, or was sent elsewhere since.
+    It is the case's last, or the last of all if others were merged into it.
     """
     for cases in ([case_id], await episodes.whole(tx, hub_id, case_id)):
         sent = await schedule.last_way(tx, hub_id, *cases)
         if sent is not None and CaseEvent.RETURNED in TERMS[sent[1]].closes_by:
             return sent[0]
-    raise TransitionRefused("The patient is not sent back.")
+    return None
 
 
-async def hand_over(tx: Transaction, gone: Locked, into: Locked) -> None:
+async def require_sent_back(tx: Reading, hub_id: str, case_id: UUID) -> UUID:
+    """As `sent_back`. Raises `TransitionRefused` where they are not."""
+    sent = await sent_back(tx, hub_id, case_id)
+    if sent is None:
+        raise TransitionRefused("The patient is not sent back.")
+    return sent
+
+
+async def merged(tx: Transaction, gone: Locked, into: Locked) -> None:
     """Wait for it in the case that goes on, if the other one was sent back last of the two."""
     sent = await schedule.last_way(tx, gone.hub_id, gone.case_id)
-    if sent != await schedule.last_way(tx, gone.hub_id, gone.case_id, into.case_id):
-        return
+    if sent == await schedule.last_way(tx, gone.hub_id, gone.case_id, into.case_id):
+        await _hand_over(tx, gone.hub_id, gone.case_id, into.case_id)
+
+
+async def parted(tx: Transaction, hub_id: str, case_id: UUID, other_id: UUID) -> None:
+    """Wait for it in the other case, if it was for that one's patient that this one waited."""
+    if await sent_back(tx, hub_id, case_id) is None:
+        await _hand_over(tx, hub_id, case_id, other_id)
+
+
+async def _hand_over(tx: Transaction, hub_id: str, from_id: UUID, to_id: UUID) -> None:
+    """Let the other case wait in its place, unless that waits for its own."""
     other = aliased(CaseWait)
-    same = (other.hub_id == gone.hub_id, other.kind == Wait.ORIGIN.value)
+    same = (other.hub_id == hub_id, other.kind == Wait.ORIGIN.value)
     await tx.sql.execute(
         update(CaseWait)
         .where(
-            CaseWait.hub_id == gone.hub_id,
+            CaseWait.hub_id == hub_id,
             CaseWait.kind == Wait.ORIGIN.value,
-            CaseWait.subject_id == gone.case_id,
-            ~exists().where(*same, other.subject_id == into.case_id),
+            CaseWait.subject_id == from_id,
+            ~exists().where(*same, other.subject_id == to_id),
         )
-        .values(subject_id=into.case_id, case_id=into.case_id)
+        .values(subject_id=to_id, case_id=to_id)
     )
+    await waits.stop(tx, hub_id, Wait.ORIGIN, from_id)
 
 
 async def record(
@@ -97,7 +115,7 @@ async def record(
     earlier = await kept.find(tx, OriginNotice, who.hub_id, told.notice_id, said)
     if earlier is not None:
         return earlier
-    said["disposition_id"] = await sent_back(tx, who.hub_id, case_id)
+    said["disposition_id"] = await require_sent_back(tx, who.hub_id, case_id)
     row = await kept.add(tx, OriginNotice, who, told.notice_id, said, at)
     await waits.stop(tx, who.hub_id, Wait.ORIGIN, case_id)
     await steps.tell(tx, who, case, TOLD, at, {"by": told.by.value})

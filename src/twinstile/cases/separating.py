@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import asyncpg
 
-from twinstile.cases import episodes, merging, referrals, steps
+from twinstile.cases import episodes, merging, origins, referrals, steps
 from twinstile.cases.referrals import Opening
 from twinstile.cases.steps import Source
 from twinstile.cases.types import CaseOrigin, MergeCause
@@ -57,9 +57,11 @@ async def _part(
     if merged["root_person"] in kin:
         return False
     if theirs := await merging.open_of(tx, who.hub_id, kin, None):
-        await _follow(tx, who, merged, theirs[0].case_id, at)
+        into_id = theirs[0].case_id
+        await _follow(tx, who, merged, into_id, at)
     else:
-        await _reopen(tx, keys, zone, who, merged, reason, at)
+        into_id = await _reopen(tx, keys, zone, who, merged, reason, at)
+    await origins.parted(tx, who.hub_id, merged["root_id"], into_id)
     return True
 
 
@@ -74,7 +76,8 @@ FOR UPDATE OF m
 """
 _MERGED: Final = """
 SELECT c.case_id, c.case_no, c.screening_id, c.person_id, c.run_id, c.first_tenths,
-       c.peak_tenths, r.person_id AS root_person, r.case_no AS root_no
+       c.peak_tenths, r.case_id AS root_id, r.person_id AS root_person,
+       r.case_no AS root_no
 FROM fever_case c
 JOIN fever_case r ON r.hub_id = $1 AND r.case_id = c.followed_by
 WHERE c.hub_id = $1 AND c.case_id = $2
@@ -134,7 +137,8 @@ async def _reopen(
     merged: asyncpg.Record,
     reason: str,
     at: datetime,
-) -> None:
+) -> UUID:
+    """The case that they have now."""
     hub_id, case_id, person_id = who.hub_id, merged["case_id"], merged["person_id"]
     screening_id = merged["screening_id"]
     opening = Opening(
@@ -165,3 +169,4 @@ async def _reopen(
         hub_id, episodes.SEPARATED, successor_id, at, body, who.device_id, who.operator_id
     )
     await events.append(tx, [happening])
+    return successor_id
