@@ -190,17 +190,17 @@ class Glass:
         found: str = await self.page.evaluate(AT_REST, f"gate.{self.hub.hub_id}")
         return found
 
-    async def cached(self) -> str:
-        """What the service worker has laid aside of answers, for when there is no line."""
-        found: str = await self.page.evaluate(
+    async def cached(self) -> set[str]:
+        """The paths of what was laid aside of answers, for when there is no line."""
+        found: list[str] = await self.page.evaluate(
             """async () => {
               const names = await caches.keys();
               const held = await Promise.all(names.map((name) => caches.open(name)));
-              const answers = await Promise.all(held.map((cache) => cache.matchAll()));
-              return (await Promise.all(answers.flat().map((one) => one.text()))).join();
+              const asked = await Promise.all(held.map((cache) => cache.keys()));
+              return asked.flat().map((one) => new URL(one.url).pathname);
             }"""
         )
-        return found
+        return set(found)
 
     async def kept(self) -> list[Json]:
         """What the disk of the tablet holds of this hub's outbox, as it lies there."""
