@@ -8,6 +8,7 @@ from typing import Any
 import asyncpg
 import people
 import pytest
+import sessions
 from httpx2 import Response
 from hubs import Hub, open_hub
 from spoils import spoiled
@@ -96,33 +97,52 @@ async def test_a_check_that_cannot_be_recorded_sinks_no_neighbour(hub: Hub) -> N
         assert stored.json()["verdict"] == answer.json()["verdict"]
 
 
+@asynccontextmanager
+async def gathering(
+    monkeypatch: pytest.MonkeyPatch, count: int
+) -> AsyncGenerator[asyncio.Event]:
+    """The next batch, once it has begun, waits until so many checks have come behind it."""
+    look_up, record = facts.look_up, Committer.record
+    begun, come = asyncio.Event(), asyncio.Semaphore(0)
+
+    async def waiting(*given: Any) -> list[facts.Situation]:
+        if not begun.is_set():
+            begun.set()
+            for _ in range(count):
+                await come.acquire()
+        return await look_up(*given)
+
+    async def counted(*given: Any) -> Any:
+        if begun.is_set():
+            come.release()  # it is in the queue before anybody else has a turn
+        return await record(*given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(facts, "look_up", waiting)
+        patch.setattr(Committer, "record", counted)
+        yield begun
+
+
 async def test_nobody_hears_of_what_was_wrong_with_a_neighbour(
-    hub: Hub, place: Place, monkeypatch: pytest.MonkeyPatch
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who is too late to be tried alone comes again: told else, a tablet would give it up."""
     await put(hub, people.check(1))
     monkeypatch.setattr(committer, "_late", lambda _: True)
     bad = people.new_id()
-    elsewhere = Database(place.owner_url, pool_size=1)
+    ids = [bad if n == 5 else people.new_id() for n in range(10)]
     with spoiled(bad):
-        async with elsewhere.transaction() as tx:  # meanwhile the others gather
-            await tx.raw.execute("LOCK TABLE screening IN ACCESS EXCLUSIVE MODE")
+        async with gathering(monkeypatch, len(ids)) as begun:
             first = asyncio.create_task(put(hub, people.check(2)))
-            await asyncio.sleep(0.05)
-            others = [
-                asyncio.create_task(
-                    hub.client().put(
-                        f"/v1/checks/{bad if n == 7 else people.new_id()}",
-                        json=people.check(n),
-                    )
+            await begun.wait()
+            answers = await asyncio.gather(
+                *(
+                    hub.client().put(f"/v1/checks/{check_id}", json=people.check(n))
+                    for n, check_id in enumerate(ids, 3)
                 )
-                for n in range(3, 13)
-            ]
-            await asyncio.sleep(0.1)
-        answers = await asyncio.gather(*others)
-        await first
-    await elsewhere.close()
-    neighbours = [answer for n, answer in enumerate(answers, 3) if n != 7]
+            )
+    assert (await first).status_code == 201
+    neighbours = [answer for answer, one in zip(answers, ids, strict=True) if one != bad]
     assert {answer.status_code for answer in neighbours} == {503}
     assert {answer.json()["type"] for answer in neighbours} == {"/problems/busy"}
     assert {answer.json()["stored"] for answer in neighbours} == {False}
@@ -142,12 +162,14 @@ async def test_nobody_waits_for_a_committer_that_was_told_to_end(
 ) -> None:
     """What it was committing nobody knows; what had only gathered is not stored."""
     monkeypatch.setattr(committer, "PATIENCE_S", 60)
+    monkeypatch.setitem(committer.SERVER_SETTINGS, "lock_timeout", "10s")
+    first, second = await received(hub, 1), await received(hub, 2)
     elsewhere = Database(place.owner_url, pool_size=1)
     async with elsewhere.transaction() as tx, another_process(hub) as ending:
         await tx.raw.execute("LOCK TABLE screening IN ACCESS EXCLUSIVE MODE")
-        begun = asyncio.create_task(ending.record(*await received(hub, 1)))
-        await asyncio.sleep(0.1)
-        waiting = asyncio.create_task(ending.record(*await received(hub, 2)))
+        begun = asyncio.create_task(ending.record(*first))
+        await sessions.until_one_waits(place)
+        waiting = asyncio.create_task(ending.record(*second))
         await asyncio.sleep(0)
     await elsewhere.close()
     told = await asyncio.wait_for(
