@@ -1,5 +1,6 @@
 """The gate tablet without a line: it decides, keeps, and hands over each fact exactly once."""
 
+import asyncio
 import json
 import secrets
 from collections.abc import AsyncGenerator
@@ -10,7 +11,7 @@ import people
 import pytest
 from glass import Glass, Station
 from hubs import PASSCODE, Hub, Service
-from playwright.async_api import BrowserContext, async_playwright, expect
+from playwright.async_api import BrowserContext, Route, async_playwright, expect
 
 from twinstile.arrivals import tags
 from twinstile.identity import documents, mrz
@@ -159,6 +160,36 @@ async def test_a_shift_that_is_signed_out_without_a_line_has_ended(
     await tablet.ask()
     await expect(tablet.page.locator("#sign-in")).to_be_visible(timeout=60_000)
     assert await who_works(tablet) is None
+
+
+async def test_an_answer_from_before_somebody_signed_in_signs_nobody_out(
+    context: BrowserContext, hub: Hub
+) -> None:
+    tablet = Glass(await context.new_page(), hub.service.base_url, hub).watch()
+    await tablet.open()
+    await tablet.enrol()
+    await expect(tablet.page.locator("#sign-in")).to_be_visible()
+    there, through = asyncio.Event(), asyncio.Event()
+
+    async def dawdle(route: Route) -> None:
+        answer = await route.fetch()
+        there.set()
+        await through.wait()
+        await route.fulfill(response=answer)
+
+    await context.route("**/v1/me", dawdle, times=1)
+    await tablet.ask()
+    await there.wait()
+    async with tablet.page.expect_event(
+        "requestfinished", lambda request: request.url.endswith("/v1/me") and through.is_set()
+    ):
+        await tablet.sign_in()
+        through.set()
+    await tablet.pass_by(people.resident_number())
+    await tablet.shows("PASS")
+    await expect(tablet.page.locator("#sign-in")).to_be_hidden()
+    await tablet.waits(0)
+    assert not tablet.complaints
 
 
 async def test_nobody_is_left_in_front_when_the_shift_ends(

@@ -37,6 +37,7 @@ const tablet = {
   /** @type {import("./camera.js").Detect | null} */ detect: null,
   waiting: 0,
   /** On their way to the disk. */ unsaved: 0,
+  /** How often it was asked who we are. */ asked: 0,
 };
 
 const runs = new Runs();
@@ -165,6 +166,7 @@ async function learn() {
 
 /** Who we are and what the lane needs; nothing changes without a line. */
 async function refresh() {
+  const mine = (tablet.asked += 1);
   try {
     const { told: me } = await ask("GET", "/v1/me");
     await openHub(me.hub_id);
@@ -172,6 +174,7 @@ async function refresh() {
       await ask("DELETE", "/v1/shifts/current"); // it ended here when there was no line
       me.shift_id = null;
     }
+    if (mine !== tablet.asked) return; // somebody may have signed in since, and who asks now will hear of it
     const over = tablet.me?.shift_id && !me.shift_id;
     if (over) await away();
     tablet.me = me;
