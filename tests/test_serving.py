@@ -189,3 +189,13 @@ async def test_it_does_not_wait_for_ever(service: Leaving) -> None:
         async with asyncio.timeout(10):
             await service.left.wait()
         assert b"slow" not in await client.end()
+
+
+async def test_who_goes_on_sending_after_a_refusal_does_not_keep_it(service: Leaving) -> None:
+    async with service.client() as client:
+        client.send(b"POST / HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: chunked\r\n\r\n")
+        client.send(b"1;x=" + b"a" * (9 << 20))
+        assert b" 413 " in await client.reader.readuntil(b"}")
+        service.leave.set()
+        async with asyncio.timeout(serving.DRAIN_S):
+            await service.left.wait()

@@ -131,13 +131,23 @@ class _Server(uvicorn.Server):
             server.close()
         # one list for all requests, the running ones too; uvicorn renews it no more
         self.server_state.default_headers.append((b"connection", b"close"))
-        # from the first glance on, connections accepted last are counted too
-        with suppress(TimeoutError):
-            async with asyncio.timeout(LINGER_S):
-                await asyncio.sleep(_GLANCE_S)
-                while self.server_state.connections:  # noqa: ASYNC110 # uvicorn's: no event
+        sweeping = asyncio.create_task(self._sweep())  # nothing ticks any more
+        try:
+            # from the first glance on, connections accepted last are counted too
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LINGER_S):
                     await asyncio.sleep(_GLANCE_S)
-        await super().shutdown(sockets)
+                    while self.server_state.connections:  # noqa: ASYNC110 # uvicorn's: no event
+                        await asyncio.sleep(_GLANCE_S)
+            await super().shutdown(sockets)
+        finally:
+            sweeping.cancel()
+
+    async def _sweep(self) -> None:
+        """Whoever is not waited for while the service works is not waited for at its end."""
+        while True:
+            guard.sweep(self.server_state.connections)
+            await asyncio.sleep(guard.SWEEP_S)
 
 
 @asynccontextmanager
