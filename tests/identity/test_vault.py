@@ -5,6 +5,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
 
+import apart
 import people
 import pytest
 from hubs import Hub
@@ -21,6 +22,8 @@ from twinstile.platform.programs import binaries
 from twinstile.platform.roles import Role
 
 RETENTION_DAYS = 14
+place, house, service = apart.place, apart.house, apart.service
+"""The whole database is dumped: with the hubs of all other tests it is large."""
 
 
 async def screen(hub: Hub, number: str, name: str, counter: int = 1) -> people.Json:

@@ -1,5 +1,6 @@
 """The access log as those who supervise read it, and how long it is kept."""
 
+import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
@@ -118,12 +119,12 @@ async def test_what_cannot_be_recorded_is_not_shown(hub: Hub, place: Place) -> N
     owner = Database(place.owner_url, pool_size=1)
     async with owner.transaction() as tx:
         await tx.raw.execute("LOCK TABLE access IN EXCLUSIVE MODE")
-        silent = [
-            await fever.reveal(hub, case_id),
-            await looks.look_up(hub, number),
-            await hub.client(Role.MEDIC).get(f"/v1/cases/{case_id}/person"),
-            await linelists.export(hub),
-        ]
+        silent = await asyncio.gather(
+            fever.reveal(hub, case_id),
+            looks.look_up(hub, number),
+            hub.client(Role.MEDIC).get(f"/v1/cases/{case_id}/person"),
+            linelists.export(hub),
+        )
     await owner.close()
     assert [answer.status_code for answer in silent] == [503] * 4
     assert not any(number[-4:] in answer.text or "张" in answer.text for answer in silent)
