@@ -16,6 +16,7 @@ import io
 import logging
 import os
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping
+from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
 
@@ -24,12 +25,23 @@ import houses
 import pytest
 import structlog
 from hubs import Hub, Service, open_hub
+from hypothesis import HealthCheck, settings
 from sqlalchemy.engine import make_url
 
 from twinstile import opening
 from twinstile.opening import Place
 from twinstile.platform import embedded, observe
 from twinstile.platform.web import House
+
+# An example that takes for ever is found all the same. By itself Hypothesis allows a fifth of a
+# second, and takes a machine that stands still so long for a fault of the example.
+settings.register_profile(
+    "station",
+    deadline=timedelta(seconds=2),
+    suppress_health_check=[HealthCheck.too_slow],
+    print_blob=True,
+)
+settings.load_profile("station")
 
 
 def pytest_configure(config: pytest.Config) -> None:
