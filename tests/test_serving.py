@@ -7,11 +7,14 @@ import weakref
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 
 import pytest
 from fastapi import FastAPI, Request
 
 from twinstile import serving
+from twinstile.platform import guard
 
 HEAD = b"POST / HTTP/1.1\r\nHost: here\r\nContent-Length: 4\r\n\r\n"
 KEPT, LAST = False, True
@@ -199,3 +202,29 @@ async def test_who_goes_on_sending_after_a_refusal_does_not_keep_it(service: Lea
         service.leave.set()
         async with asyncio.timeout(serving.DRAIN_S):
             await service.left.wait()
+
+
+async def test_who_is_too_slow_is_told_so_to_the_end(
+    service: Leaving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guard, "BODY_S", 0.4)
+    async with service.client() as client:
+        client.send(HEAD + b"s")
+        await service.begun.wait()
+        service.leave.set()
+        told = (await client.end()).lower()
+    assert told.startswith(b"http/1.1 408")
+    assert told.count(b"connection: close") == 1
+
+
+async def test_the_last_answers_tell_the_time_as_well(service: Leaving) -> None:
+    async with service.client() as client:
+        client.send(HEAD + b"slow")
+        await service.begun.wait()
+        service.leave.set()
+        await service.refuses()
+        await asyncio.sleep(serving.DRAIN_S - 0.5)
+        service.go_on.set()
+        head = (await client.reader.readuntil(b"\r\n\r\n")).decode()
+    told = parsedate_to_datetime(head.partition("date: ")[2].partition("\r\n")[0])
+    assert (datetime.now(UTC) - told).total_seconds() < serving.DRAIN_S - 0.5

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
+from email.utils import formatdate
 from pathlib import Path
 
 import uvicorn
@@ -131,7 +132,7 @@ class _Server(uvicorn.Server):
             server.close()
         # one list for all requests, the running ones too; uvicorn renews it no more
         self.server_state.default_headers.append((b"connection", b"close"))
-        sweeping = asyncio.create_task(self._sweep())  # nothing ticks any more
+        ticking = asyncio.create_task(self._tick())
         try:
             # from the first glance on, connections accepted last are counted too
             with suppress(TimeoutError):
@@ -141,12 +142,19 @@ class _Server(uvicorn.Server):
                         await asyncio.sleep(_GLANCE_S)
             await super().shutdown(sockets)
         finally:
-            sweeping.cancel()
+            ticking.cancel()
 
-    async def _sweep(self) -> None:
-        """Whoever is not waited for while the service works is not waited for at its end."""
+    async def _tick(self) -> None:
+        """What uvicorn's ticks did.
+
+        Whoever is not waited for while the service works is not at its end, and answers tell
+        the time, by which tablets set their clocks.
+        """
+        headers = self.server_state.default_headers
         while True:
             guard.sweep(self.server_state.connections)
+            date = formatdate(usegmt=True).encode()
+            headers[:] = [(n, date if n == b"date" else value) for n, value in headers]
             await asyncio.sleep(guard.SWEEP_S)
 
 

@@ -303,7 +303,8 @@ class Guard(HttpToolsProtocol):
         document = problem.body(trace_id).model_dump_json().encode()
         ours = observe.with_ours(
             [
-                *self.server_state.default_headers,
+                # that of a service that is leaving says that it closes, as we do
+                *(f for f in self.server_state.default_headers if f[0] != b"connection"),
                 (b"content-type", b"application/problem+json"),
                 (b"content-length", str(len(document)).encode()),
                 (b"connection", b"close"),
