@@ -37,7 +37,6 @@ const tablet = {
   /** @type {import("./camera.js").Detect | null} */ detect: null,
   waiting: 0,
   /** On their way to the disk. */ unsaved: 0,
-  /** How often it was asked who we are. */ asked: 0,
 };
 
 const runs = new Runs();
@@ -164,27 +163,33 @@ async function learn() {
   if (tablet.kept) tablet.trust = await trustList(told.trust_list, tablet.kept).catch(() => null);
 }
 
+/** Who works here, as the service says. @returns {Promise<Me>} */
+async function identify() {
+  const { told: me } = await ask("GET", "/v1/me");
+  await openHub(me.hub_id);
+  if (me.shift_id && me.shift_id === localStorage.getItem(ENDED)) {
+    await ask("DELETE", "/v1/shifts/current"); // it ended here when there was no line
+    me.shift_id = null;
+  }
+  const over = tablet.me?.shift_id && !me.shift_id;
+  if (over) await away();
+  tablet.me = me;
+  await tablet.kept?.keep("me", me);
+  if (over) tablet.sender?.nudge();
+  if (!me.lane_id) view.notice(words.say("no-lane"), true);
+  if (!me.shift_id) {
+    runs.forget();
+    entry.signIn();
+  }
+  return me;
+}
+
 /** Who we are and what the lane needs; nothing changes without a line. */
 async function refresh() {
-  const mine = (tablet.asked += 1);
+  /** @type {Me | null} */ let me = null;
   try {
-    const { told: me } = await ask("GET", "/v1/me");
-    await openHub(me.hub_id);
-    if (me.shift_id && me.shift_id === localStorage.getItem(ENDED)) {
-      await ask("DELETE", "/v1/shifts/current"); // it ended here when there was no line
-      me.shift_id = null;
-    }
-    if (mine !== tablet.asked) return; // somebody may have signed in since, and who asks now will hear of it
-    const over = tablet.me?.shift_id && !me.shift_id;
-    if (over) await away();
-    tablet.me = me;
-    await tablet.kept?.keep("me", me);
-    if (over) tablet.sender?.nudge();
-    if (!me.lane_id) view.notice(words.say("no-lane"), true);
-    if (!me.shift_id) {
-      runs.forget();
-      return entry.signIn();
-    }
+    me = await entry.inTurn(identify);
+    if (!me.shift_id) return;
     await readState(me);
     const told = tablet.state?.told;
     if (lane.idle) turnover.relieved(told?.taken_over ?? null, told?.zone, endShift);
@@ -193,6 +198,7 @@ async function refresh() {
     else tablet.sender?.nudge();
     tablet.up = true;
   } catch (error) {
+    if (me && me.shift_id !== tablet.me?.shift_id) return; // it concerns somebody who is not here any more
     if (error instanceof Refused) refused(error);
     else if (error instanceof Error && error.name === "QuotaExceededError") view.notice(words.say("unkept"), true);
     else tablet.up = false;

@@ -21,6 +21,16 @@ export function alone() {
   });
 }
 
+/** @type {Promise<unknown>} */
+let turn = Promise.resolve();
+
+/** One after the other says who works here: what was asked before somebody signed in is heard before, or never. @template T @param {() => Promise<T>} task @returns {Promise<T>} */
+export function inTurn(task) {
+  const done = turn.then(task);
+  turn = done.catch(() => {});
+  return done;
+}
+
 /** Keep the page's files on the tablet; those of a new version are loaded once the lane is at rest. @param {import("./lane.js").Lane} lane */
 export async function worker(lane) {
   registration = await navigator.serviceWorker.register("/gate/sw.js").catch(() => null);
@@ -70,13 +80,13 @@ export function wire({ refresh, claim }) {
     at("passcode").value = "";
     at("sign-in-problem").textContent = "";
     try {
-      await ask("POST", "/v1/shifts", { body: { login, passcode } });
+      await inTurn(() => ask("POST", "/v1/shifts", { body: { login, passcode } }));
     } catch (error) {
       if (error instanceof Refused) {
         at("sign-in-problem").textContent = error.status === 401 ? say("sign-in-refused") : say("problem", { why: error.message });
         return;
       }
-      await claim(login);
+      await inTurn(() => claim(login));
       at("notice").textContent = say("offline-claim");
       return begun("sign-in");
     }
@@ -88,7 +98,8 @@ export function wire({ refresh, claim }) {
   at("enrol-form").addEventListener("submit", async (event) => {
     event.preventDefault();
     try {
-      await ask("POST", "/v1/devices:enrol", { body: { code: at("code").value.trim(), name: at("device-name").value.trim(), browser: true } });
+      const body = { code: at("code").value.trim(), name: at("device-name").value.trim(), browser: true };
+      await inTurn(() => ask("POST", "/v1/devices:enrol", { body }));
     } catch (error) {
       at("enrol-problem").textContent = say("problem", { why: /** @type {Error} */ (error).message });
       return;
