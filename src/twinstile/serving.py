@@ -143,6 +143,8 @@ class _Server(uvicorn.Server):
             await super().shutdown(sockets)
         finally:
             ticking.cancel()
+            with suppress(asyncio.CancelledError):
+                await ticking
 
     async def _tick(self) -> None:
         """What uvicorn's ticks did.
