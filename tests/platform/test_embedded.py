@@ -252,13 +252,13 @@ def test_waiting_is_bounded_and_reported(root: Path) -> None:
     os.kill(pid, signal.SIGSTOP)
     try:
         next(root.glob("pg??/postmaster.pid")).rename(root / "hidden")
-        with pytest.raises(EmbeddedError, match="not ready after 2 s"):
-            embedded.start(root, patience=2.4, on_wait=waited.append)
+        with pytest.raises(EmbeddedError, match="not ready after 4 s"):
+            embedded.start(root, patience=3.6, on_wait=waited.append)
     finally:
         os.kill(pid, signal.SIGCONT)
     end(holder)
-    assert waited
-    assert all(later - earlier >= 1 for earlier, later in pairwise([0, *waited]))
+    assert len(waited) >= 2
+    assert all(later - earlier >= 1 for earlier, later in pairwise([0, *waited, 4.6]))
     assert gone(pid)
 
 

@@ -2,54 +2,18 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 
 import people
 import pytest
 from httpx2 import Response
 from hubs import Hub
+from prompt import going_on
 
 from twinstile.platform.roles import Role
 
 FEVER = {"value": 38.4, "method": "EAR"}
-TURNS = 20
-"""Of eighty and more: a loop that is held up has one or two, a busy machine leaves it many."""
-
-
-class Keeper:
-    """A way to the master keys that takes its time, as the process of a command would."""
-
-    def __init__(self, honest: Callable[[str, bytes], bytes], seconds: float) -> None:
-        self._honest = honest
-        self._seconds = seconds
-        self._turns = 0
-        self.meanwhile: list[int] = []
-        """How often the loop of the service had a turn while somebody was kept waiting."""
-
-    def __call__(self, master_id: str, key: bytes) -> bytes:
-        before = self._turns
-        time.sleep(self._seconds)
-        self.meanwhile.append(self._turns - before)
-        return self._honest(master_id, key)
-
-    @asynccontextmanager
-    async def watched(self) -> AsyncGenerator[None]:
-        """See that the loop goes on: it is asked for a turn a hundred times a second."""
-
-        async def tick() -> None:
-            while True:
-                await asyncio.sleep(0.01)
-                self._turns += 1
-
-        ticking = asyncio.create_task(tick())
-        try:
-            yield
-        finally:
-            ticking.cancel()
-            await asyncio.wait({ticking})
-        assert self.meanwhile
-        assert min(self.meanwhile) > TURNS
+STALLED_S = 0.6
 
 
 async def test_a_slow_keeper_of_masters_holds_up_nobody_after_a_restart(
@@ -62,11 +26,16 @@ async def test_a_slow_keeper_of_masters_holds_up_nobody_after_a_restart(
     )
     assert first.status_code == 201
     keys = hub.house.keys.of(hub.hub_id)
-    keeper = Keeper(keys._masters.unwrap, 0.8)
-    monkeypatch.setattr(keys._masters, "unwrap", keeper)
+    honest = keys._masters.unwrap
+
+    def slow(master_id: str, wrapped: bytes) -> bytes:
+        time.sleep(0.8)  # as the process of a command would
+        return honest(master_id, wrapped)
+
+    monkeypatch.setattr(keys._masters, "unwrap", slow)
     keys._cache.clear()
     asked = {"document": people.document(number), "purpose": "IDENTIFICATION"}
-    async with keeper.watched():
+    async with going_on(STALLED_S):
         path, check = f"/v1/checks/{people.new_id()}", people.check(2, number)
         checked, found = await asyncio.gather(
             until_there(lambda: hub.client().put(path, json=check)),
@@ -93,10 +62,15 @@ async def test_a_slow_keeper_of_masters_delays_its_case_and_nothing_else(
     await hub.client().put(
         f"/v1/checks/{people.new_id()}", json=people.check(1, number, celsius=38.1)
     )
-    keeper = Keeper(hub.house.keys.masters.wrap, 1.2)
-    monkeypatch.setattr(hub.house.keys.masters, "wrap", keeper)
+    honest = hub.house.keys.masters.wrap
+
+    def slow(master_id: str, key: bytes) -> bytes:
+        time.sleep(1.2)  # as the process of a command would
+        return honest(master_id, key)
+
+    monkeypatch.setattr(hub.house.keys.masters, "wrap", slow)
     url, again = f"/v1/checks/{people.new_id()}", people.check(1, number, temperature=FEVER)
-    async with keeper.watched():
+    async with going_on(STALLED_S):
         # what comes behind the first is one batch, which the slow case makes fail
         before, first, *behind = await asyncio.gather(
             hub.client().put(f"/v1/checks/{people.new_id()}", json=people.check(2)),
