@@ -279,7 +279,7 @@ def _hub(configuration: Settings, mode: HubMode | None, closed_at: datetime | No
         return Finding("hub", f"{found}, closed for good on {closed_at:%F}", another)
     if mode is HubMode.DEMO and configuration.mode is HubMode.PRODUCTION:
         found += f", which takes invented documents; the profile is {configuration.profile}"
-        return Finding("hub", found, another)
+        return Finding("hub", found, f"to try it out set TWINSTILE_PROFILE=demo; {another}")
     return Finding("hub", found)
 
 
