@@ -53,6 +53,14 @@ class Leaving:
         finally:
             writer.close()
 
+    async def left_within(self, client: "Client", sent: bytes, seconds: float) -> None:
+        """It is told to leave while that request is under way, and so much time passes."""
+        client.send(HEAD + sent)
+        await self.begun.wait()
+        self.leave.set()
+        await self.refuses()
+        await asyncio.sleep(seconds)
+
     async def refuses(self) -> None:
         """Wait until nobody new is let in."""
         for _ in range(200):
@@ -141,11 +149,7 @@ async def test_what_a_rush_has_under_way_is_not_looked_through(service: Leaving)
 
 async def test_a_request_that_runs_is_answered(service: Leaving) -> None:
     async with service.client() as client:
-        client.send(HEAD + b"slow")
-        await service.begun.wait()
-        service.leave.set()
-        await service.refuses()
-        await asyncio.sleep(serving.LINGER_S + 0.3)
+        await service.left_within(client, b"slow", serving.LINGER_S + 0.3)
         service.go_on.set()
         assert await client.answer() == (b'"slow"', LAST)
         assert await client.end() == b""
@@ -155,11 +159,7 @@ async def test_a_request_that_runs_is_answered(service: Leaving) -> None:
 async def test_a_body_that_is_on_its_way_is_taken(service: Leaving) -> None:
     service.go_on.set()
     async with service.client() as client:
-        client.send(HEAD + b"s")
-        await service.begun.wait()
-        service.leave.set()
-        await service.refuses()
-        await asyncio.sleep(serving.LINGER_S + 0.3)
+        await service.left_within(client, b"s", serving.LINGER_S + 0.3)
         client.send(b"low")
         assert await client.answer() == (b'"slow"', LAST)
 
@@ -219,11 +219,7 @@ async def test_who_is_too_slow_is_told_so_to_the_end(
 
 async def test_the_last_answers_tell_the_time_as_well(service: Leaving) -> None:
     async with service.client() as client:
-        client.send(HEAD + b"slow")
-        await service.begun.wait()
-        service.leave.set()
-        await service.refuses()
-        await asyncio.sleep(serving.DRAIN_S - 0.5)
+        await service.left_within(client, b"slow", serving.DRAIN_S - 0.5)
         service.go_on.set()
         head = (await client.reader.readuntil(b"\r\n\r\n")).decode()
     told = parsedate_to_datetime(head.partition("date: ")[2].partition("\r\n")[0])

@@ -143,8 +143,9 @@ class _Server(uvicorn.Server):
             await super().shutdown(sockets)
         finally:
             ticking.cancel()
-            with suppress(asyncio.CancelledError):
-                await ticking
+            await asyncio.wait({ticking})
+        if not ticking.cancelled():
+            ticking.result()  # raises what ended it
 
     async def _tick(self) -> None:
         """What uvicorn's ticks did.
