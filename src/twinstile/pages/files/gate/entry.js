@@ -1,6 +1,7 @@
 // @ts-check
 /** Who works here: enrolling the tablet, signing in, and one window only. The browser keeps both in cookies. */
 import { Refused, ask } from "./link.js";
+import { inTurns } from "./store.js";
 import { say } from "./words.js";
 import { signedIn } from "./turnover.js";
 import { at } from "./view.js";
@@ -21,15 +22,8 @@ export function alone() {
   });
 }
 
-/** @type {Promise<unknown>} */
-let turn = Promise.resolve();
-
-/** One after the other says who works here: what was asked before somebody signed in is heard before, or never. @template T @param {() => Promise<T>} task @returns {Promise<T>} */
-export function inTurn(task) {
-  const done = turn.then(task);
-  turn = done.catch(() => {});
-  return done;
-}
+/** What says who works here: what was asked before somebody signed in is heard before, or never. */
+export const inTurn = inTurns();
 
 /** Keep the page's files on the tablet; those of a new version are loaded once the lane is at rest. @param {import("./lane.js").Lane} lane */
 export async function worker(lane) {

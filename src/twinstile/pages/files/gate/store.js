@@ -64,20 +64,25 @@ async function sealing(database) {
   return made;
 }
 
+/** Takes tasks and does one after the other, however each ends. @returns {<T>(task: () => Promise<T>) => Promise<T>} */
+export function inTurns() {
+  /** @type {Promise<unknown>} */
+  let turn = Promise.resolve();
+  return (task) => {
+    const done = turn.then(task);
+    turn = done.catch(() => {});
+    return done;
+  };
+}
+
 export class Store {
+  /** Nothing is sealed under a key while it ends. */
+  #alone = inTurns();
+
   /** @param {IDBDatabase} database @param {CryptoKey} key */
   constructor(database, key) {
     this.database = database;
     this.key = key;
-    /** @type {Promise<unknown>} */
-    this.turn = Promise.resolve();
-  }
-
-  /** One after the other: nothing is sealed under a key while it ends. @template T @param {() => Promise<T>} task @returns {Promise<T>} */
-  #alone(task) {
-    const done = this.turn.then(task);
-    this.turn = done.catch(() => {});
-    return done;
   }
 
   /** @param {any} value */
