@@ -1,10 +1,10 @@
-import os
 import zipfile
 from datetime import date, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+import suites
 
 from twinstile.demo import gtfs
 from twinstile.demo.timetable import TimetableError
@@ -166,10 +166,8 @@ def test_an_endless_calendar_is_cut(tmp_path: Path):
 
 
 def _caltrain() -> Path:
-    shared = os.environ.get("TWINSTILE_SHARED_DATA")
-    folder = Path(shared) if shared else Path(__file__).parents[3] / "shared" / "data"
-    path = folder / "feeds" / "gtfs_caltrain.zip"
-    if not path.exists():
+    data = suites.shared_data()
+    if data is None or not (path := data / "feeds" / "gtfs_caltrain.zip").exists():
         pytest.skip("no real feed here: set TWINSTILE_SHARED_DATA to the folder with feeds/")
     return path
 
