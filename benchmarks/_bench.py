@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import _cpu
@@ -31,7 +31,12 @@ AT_REST = 0.05
 """Processors' worth of our own work below which what was measured before has ended."""
 LONGEST_REST_S = 10.0
 
-VARIANTS = {"empty": "twinstile", "textbook": "textbook", "durable": "twinstile"}
+VARIANTS = {
+    "empty": "twinstile",
+    "textbook": "textbook",
+    "durable": "twinstile",
+    "tablet": "twinstile",
+}
 """Each variant and the database it works on."""
 
 
@@ -56,6 +61,8 @@ class Standing:
     host: str
     port: int
     pid: int
+    batch: bool = False
+    """Whether it is sent batches of one, as a tablet does, in place of `PUT`."""
 
 
 class Bench:
@@ -64,15 +71,16 @@ class Bench:
         self.plan = plan
         self.server = server
         self._load = load
-        self._tokens: dict[str, list[str]] = {}
+        self._hub_id = _hub.settings_of(folder).hub_id
+        self._tablets: dict[str, list[_hub.Tablet]] = {}
         self.acknowledged = dict.fromkeys(VARIANTS.values(), 0)
         first = next(folder.glob("pg*/postmaster.pid")).read_text().split()[0]
         self._postmaster = int(first)
 
     def furnish(self, database: str) -> None:
         """A hub with tablets in that database, unless it is there."""
-        if database not in self._tokens:
-            self._tokens[database] = asyncio.run(
+        if database not in self._tablets:
+            self._tablets[database] = asyncio.run(
                 _hub.furnish(
                     _hub.settings_of(self.folder),
                     _hub.place_of(self.server, database),
@@ -120,12 +128,17 @@ class Bench:
         """Every variant with so many workers, throughput and then calm."""
         plan = self.plan
         with ExitStack() as stack:
-            up = [
-                stack.enter_context(
+            servers = {"durable" if name == "tablet" else name for name in plan.variants}
+            started = {
+                name: stack.enter_context(
                     self.standing(name, VARIANTS[name], self.command(name, workers))
                 )
-                for name in plan.variants
-            ]
+                for name in VARIANTS
+                if name in servers
+            }
+            if "tablet" in plan.variants:  # the server of DURABLE, asked in another way
+                started["tablet"] = replace(started["durable"], name="tablet", batch=True)
+            up = [started[name] for name in plan.variants]
             for standing in up:
                 self.warm(standing)
             rush = self.rounds(up)
@@ -166,7 +179,9 @@ class Bench:
     def window(self, standing: Standing, seconds: float, rate: int | None = None) -> Repetition:
         result = self._load.run(
             tablets=standing.database,
-            tokens=self._tokens[standing.database],
+            hub_id=self._hub_id,
+            devices=[asdict(tablet) for tablet in self._tablets[standing.database]],
+            batch=standing.batch,
             host=standing.host,
             port=standing.port,
             clients=self.plan.clients,
@@ -211,7 +226,7 @@ class Bench:
         """
         lost = surplus = 0
         shapes: list[str] = []
-        for database in self._tokens:
+        for database in self._tablets:
             connection = await asyncpg.connect(plain(self.server.url(database)))
             try:
                 counted = list(await connection.fetchrow(_ROWS))
@@ -278,7 +293,7 @@ WITH whole AS (
     JOIN screening s USING (hub_id, screening_id)
     JOIN event e ON e.hub_id = c.hub_id AND e.subject_id = c.screening_id
     JOIN vault v ON v.hub_id = c.hub_id AND v.person_id = c.person_id
-    WHERE c.verdict = 'PASS' LIMIT 1
+    WHERE c.verdict = 'PASS' AND NOT c.offline LIMIT 1
 ), members AS (
     SELECT t.key AS a, m.key AS b, m.value FROM whole w, jsonb_each(to_jsonb(w)) t,
            jsonb_each(t.value) m

@@ -22,20 +22,30 @@ class Repetition:
         return 1e6 * self.result["cpu_s"][tree] / max(1, self.result["counted"])
 
 
+_RATIOS = (
+    ("ratio_to_empty", "durable", "empty"),
+    ("ratio_to_textbook", "durable", "textbook"),
+    ("tablet_ratio_to_empty", "tablet", "empty"),
+    ("tablet_ratio_to_durable", "tablet", "durable"),
+)
+"""Members of the result: rates of the first variant divided by those of the second."""
+
+
 def summary(
     rush: Mapping[str, list[Repetition]], calm: Mapping[str, list[Repetition]]
 ) -> dict[str, object]:
     """Medians of the rounds; ratios within each round."""
     told: dict[str, object] = {f"{name}_rps": _rps(found) for name, found in rush.items()}
-    for other in ("empty", "textbook"):
-        if other in rush and "durable" in rush:
-            pairs = zip(rush["durable"], rush[other], strict=True)
-            told[f"ratio_to_{other}"] = round(
-                statistics.median(a.rps / b.rps for a, b in pairs), 3
-            )
+    for member, one, other in _RATIOS:
+        if one in rush and other in rush:
+            pairs = zip(rush[one], rush[other], strict=True)
+            told[member] = round(statistics.median(a.rps / b.rps for a, b in pairs), 3)
     if "durable" in rush:  # the figures that are promised, by the names they are promised by
         told["p99_ms"] = _median(rush["durable"], "p99_ms")
         told["p99_calm_ms"] = _median(calm["durable"], "p99_ms")
+    if "tablet" in rush:
+        told["tablet_p99_ms"] = _median(rush["tablet"], "p99_ms")
+        told["tablet_p99_calm_ms"] = _median(calm["tablet"], "p99_ms")
     told["variants"] = {
         name: {
             "rps": _rps(found),

@@ -1,5 +1,6 @@
 """The stage: one hub with lanes, tablets and screeners on shift, as the service enters them."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
@@ -15,6 +16,7 @@ from twinstile.platform.db import APP_ROLE
 from twinstile.platform.roles import Role
 from twinstile.platform.settings import Profile, Settings
 from twinstile.platform.tables import Shift
+from twinstile.policy import versions
 
 LANES = {"north-1": "north", "north-2": "north", "south-1": "south", "south-2": "south"}
 
@@ -36,8 +38,18 @@ def place_of(server: embedded.Server, database: str) -> Place:
     )
 
 
-async def furnish(settings: Settings, place: Place, tablets: int) -> list[str]:
-    """Schema, hub, lanes, and a shift token for each tablet."""
+@dataclass(frozen=True, slots=True)
+class Tablet:
+    """An enrolled tablet with a screener signed in on it."""
+
+    token: str
+    lane_id: str
+    shift_id: str
+    policy_version: str
+
+
+async def furnish(settings: Settings, place: Place, tablets: int) -> list[Tablet]:
+    """Schema, hub, lanes, and so many tablets."""
     await opening.prepare(place)
     house = opening.open_house(settings, place)
     now, hub_id = clock.now(), settings.hub_id
@@ -49,17 +61,19 @@ async def furnish(settings: Settings, place: Place, tablets: int) -> list[str]:
             operator_id = await shifts.add_operator(
                 tx, hub_id, "bench", "Bench", [Role.SCREENER], opening.new_passcode(), now
             )
-            tokens = []
+            policy = await versions.in_force(tx, hub_id, now)
+            enrolled_tablets = []
             for number in range(tablets):
                 lane_id = list(LANES)[number % len(LANES)]
                 code, _ = await devices.mint_code(tx, hub_id, lane_id, now)
                 enrolled = await devices.enrol(tx, code, f"tablet {number}", now)
-                tokens.append(token := mint_token(TokenKind.SHIFT, hub_id))
+                token, shift_id = mint_token(TokenKind.SHIFT, hub_id), uuid4()
+                enrolled_tablets.append(Tablet(token, lane_id, str(shift_id), policy))
                 # as signing in leaves it, without its tenth of a second for each passcode
                 await tx.sql.execute(
                     insert(Shift).values(
                         hub_id=hub_id,
-                        shift_id=uuid4(),
+                        shift_id=shift_id,
                         device_id=enrolled.device_id,
                         operator_id=operator_id,
                         token_hash=token_digest(token),
@@ -70,4 +84,4 @@ async def furnish(settings: Settings, place: Place, tablets: int) -> list[str]:
                 )
     finally:
         await house.database.close()
-    return tokens
+    return enrolled_tablets

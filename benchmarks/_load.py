@@ -2,20 +2,24 @@
 
 It shares the processors with what it measures, so a request is one formatted byte string and an
 answer is read for its status and length alone. Every request is a new check of a person not
-seen before, from the connection's own tablet, with that tablet's next counter.
+seen before, from the connection's own tablet, with that tablet's next counter: either
+`PUT /v1/checks/{id}`, or `POST /v1/facts:batch` with one check as the gate page forms it
+(`pages/files/gate/link.js` and `front.js`).
 
 One order a line on standard input, one result a line on standard output, both JSON. The figures
 leave out the first `ramp` seconds; `acknowledged` counts every 201 ever given, ramp included,
-so that it can be held against the rows of the database.
+so that it can be held against the rows of the database. A batch whose one item is `stored`
+counts as a 201.
 """
 
 import asyncio
+import functools
 import json
 import random
 import sys
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
 import _cpu
@@ -36,10 +40,22 @@ _BODY = (
     b'\x9f"},"result":"MATCH"},"reminders":["R2"],"services":[{"kind":"S1","outcome":"OFFERED"}'
     b',{"kind":"S2","outcome":"OFFERED"}]}'
 )
-_HEAD = (
-    "PUT /v1/checks/%%b HTTP/1.1\r\nHost: twinstile\r\nAuthorization: Bearer {token}\r\n"
-    "Accept-Language: zh-CN\r\nContent-Type: application/json\r\nContent-Length: %%d\r\n\r\n"
+_BATCH = (
+    b'{"sent_at":"%b","made_for":"{hub_id}","items":[{"kind":"check","id":"%b","counter":%d,'
+    b'"body":{"lane_id":"{lane_id}","observed_at":"%b","offline":true,'
+    b'"decided":{"verdict":"%b","policy_version":"{policy_version}"},'
+    b'"identity":{"document":{"kind":"RESIDENT_ID","number":"%b","name":"\xe5\xbc\xa0\xe4\xbc'
+    b'\x9f"},"result":"MATCH","method":"READER"},'
+    b'"temperature":{"value":%b,"unit":"C","method":"WALK_THROUGH"},'
+    b'"credential":{"status":"GREEN","kind":"HEALTH_CODE"}},'
+    b'"shift_id":"{shift_id}","clock_offset_ms":0}]}'
 )
+_STORED = b'"status":"stored"'
+_HEAD = (
+    "{line} HTTP/1.1\r\nHost: twinstile\r\nAuthorization: Bearer {token}\r\n"
+    "Accept-Language: zh-CN\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+)
+_PUT_LINE, _BATCH_LINE = "PUT /v1/checks/%b", "POST /v1/facts:batch"
 
 
 def resident_number(serial: int) -> bytes:
@@ -52,29 +68,39 @@ def resident_number(serial: int) -> bytes:
 class Tablets:
     """The tablets of one database: their tokens, their counters, the people who pass them."""
 
-    def __init__(self, tokens: Iterable[str]) -> None:
-        self._heads = [
-            _HEAD.format(token=token).replace("%%", "%").encode() for token in tokens
+    def __init__(self, hub_id: str, tablets: Sequence[Mapping[str, str]]) -> None:
+        self._heads = [_head(_PUT_LINE, tablet["token"]) for tablet in tablets]
+        self._batch_heads = [_head(_BATCH_LINE, tablet["token"]) for tablet in tablets]
+        self._batches = [
+            functools.reduce(
+                lambda body, member: body.replace(
+                    b"{%b}" % member[0].encode(), member[1].encode()
+                ),
+                {**tablet, "hub_id": hub_id}.items(),
+                _BATCH,
+            )
+            for tablet in tablets
         ]
-        self._counters = [0] * len(self._heads)
+        self._counters = [0] * len(tablets)
         self._serial = 0
         self._moment = b""
         self._until = 0.0
 
-    def request(self, place: int) -> bytes:
+    def request(self, index: int, *, batch: bool) -> bytes:
         """The next check of that tablet, ready to be written."""
         self._serial += 1
-        self._counters[place] += 1
-        moment = self._now()
-        heat = b"38.4" if self._serial % FEVER_EVERY == 0 else b"36.5"
-        body = _BODY % (
-            moment,
-            moment,
-            self._counters[place],
-            heat,
-            resident_number(self._serial),
-        )
-        return self._heads[place] % (str(uuid7()).encode(), len(body)) + body
+        self._counters[index] += 1
+        moment, check_id = self._now(), str(uuid7()).encode()
+        counter, number = self._counters[index], resident_number(self._serial)
+        fever = self._serial % FEVER_EVERY == 0
+        celsius = b"38.4" if fever else b"36.5"
+        if batch:
+            verdict = b"CHECK" if fever else b"PASS"
+            members = (moment, check_id, counter, moment, verdict, number, celsius)
+            body = self._batches[index] % members
+            return self._batch_heads[index] % len(body) + body
+        body = _BODY % (moment, moment, counter, celsius, number)
+        return self._heads[index] % (check_id, len(body)) + body
 
     def _now(self) -> bytes:
         """The time of day, written anew a hundred times a second."""
@@ -82,6 +108,10 @@ class Tablets:
             self._until = passed + 0.01
             self._moment = datetime.now(UTC).isoformat().encode()
         return self._moment
+
+
+def _head(line: str, token: str) -> bytes:
+    return _HEAD.format(line=line, token=token).encode()
 
 
 class Connection(asyncio.Protocol):
@@ -112,7 +142,10 @@ class Connection(asyncio.Protocol):
             self._unread = data
             return
         self._unread = b""
-        self._answered(self, int(data[9:12]), self._since)
+        status = int(data[9:12])
+        if status == 200 and _STORED in data:
+            status = 201
+        self._answered(self, status, self._since)
 
     @override
     def connection_lost(self, exc: Exception | None) -> None:
@@ -191,7 +224,8 @@ class Window:
 
     def _send(self, connection: Connection, since: float) -> None:
         self._under_way += 1
-        connection.send(self._tablets.request(self._places[connection]), since)
+        request = self._tablets.request(self._places[connection], batch=self._order["batch"])
+        connection.send(request, since)
 
     def _answered(self, connection: Connection, status: int, since: float) -> None:
         now = time.perf_counter()
@@ -231,7 +265,7 @@ async def main() -> None:
     known: dict[str, Tablets] = {}
     while line := await asyncio.to_thread(sys.stdin.readline):
         order = json.loads(line)
-        tablets = known.setdefault(order["tablets"], Tablets(order["tokens"]))
+        tablets = known.setdefault(order["tablets"], Tablets(order["hub_id"], order["devices"]))
         print(json.dumps(await Window(order, tablets).run()), flush=True)
 
 

@@ -165,8 +165,8 @@ async def measured(
     (folder / "push.key").write_bytes(KEY.secret)
     (folder / "feeds.toml").write_text(FEEDS.format(key=folder / "push.key"))
     settings, place = _hub.settings_of(folder), _hub.place_of(server, "twinstile")
-    (token,) = await _hub.furnish(settings, place, 1)
-    up = standing(folder, place.owner_url, token, postmaster(folder), settings.zone)
+    (tablet,) = await _hub.furnish(settings, place, 1)
+    up = standing(folder, place.owner_url, tablet.token, postmaster(folder), settings.zone)
     async with up as stand:
         lists = [await manifest(stand) for _ in range(options.rounds)]
         garbage, good = await two_lists(stand, options.garbage)

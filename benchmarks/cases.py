@@ -135,12 +135,12 @@ async def measured(
     folder: Path, server: embedded.Server, options: argparse.Namespace
 ) -> dict[str, object]:
     settings, place = _hub.settings_of(folder), _hub.place_of(server, "twinstile")
-    (token,) = await _hub.furnish(settings, place, 1)
+    (tablet,) = await _hub.furnish(settings, place, 1)
     database = await asyncpg.connect(place.owner_url.replace("+asyncpg", ""))
     await fill(database, settings.hub_id, options)
     await database.close()
     pid = postmaster(folder)
-    async with standing(folder, place.owner_url, token, pid, settings.zone) as stand:
+    async with standing(folder, place.owner_url, tablet.token, pid, settings.zone) as stand:
         lists: dict[str, float] = {}
         cpu_ms: dict[str, float] = {}
         for name, of in LISTS.items():

@@ -2,8 +2,8 @@
 
     python3 dev.py bench gate --json
 
-All variants answer `PUT /v1/checks/{id}` on one machine, with one load generator, one
-PostgreSQL server (the embedded one with its shipped, durable settings) and the same requests:
+All variants but TABLET answer `PUT /v1/checks/{id}`, on one machine, with one load generator,
+one PostgreSQL server (the embedded one with its shipped, durable settings) and the same people:
 
 EMPTY     the shipped application with a committer that commits nothing: HTTP server, guard,
           middleware, router, token look-up, scopes, reading of body and document, model of the
@@ -17,6 +17,8 @@ TEXTBOOK  FastAPI with one SQLAlchemy ORM session a request and the default pool
           asks less than the service does. It stores and commits as durably.
 DURABLE   `python -m twinstile serve` and nothing else: policy, vault encryption, events,
           commits that wait for the disk (`synchronous_commit=on`).
+TABLET    the server of DURABLE, asked as the shipped gate page does: `POST /v1/facts:batch`
+          with one check in each request. It has the members `tablet_*` and no limit yet.
 
 Rules. All servers of a phase are up together and idle while one is measured: a repetition
 begins when the one before has come to rest, and how long that took is told (`rest_s`), so that
@@ -27,9 +29,10 @@ which processes not ours used more than `DISTURBED` processors is measured again
 comes from this machine too and takes its share of the processors from all variants alike
 (`load` in `cpu_us`). Each request is a new person with a new UUIDv7 id from one of `--clients`
 tablets with its own connection, token and counter; 0.3 % have a fever. Throughput: a closed
-loop, the next request when the answer is there; only 201 counts. Calm: Poisson arrivals at
-`CALM_PER_S`, waits counted from the moment a request was due. In the end the rows of both
-databases are counted against every 201 given (`lost`) and compared in shape (`rows_alike`).
+loop, the next request when the answer is there; only 201 counts, and of a batch only an item
+that is `stored`. Calm: Poisson arrivals at `CALM_PER_S`, waits counted from the moment a
+request was due. In the end the rows of both databases are counted against every 201 given
+(`lost`) and compared in shape (`rows_alike`).
 
 What this does not tell: network latency, slower disks (see `fdatasync_us`), other machines.
 """

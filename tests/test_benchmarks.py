@@ -60,6 +60,10 @@ def test_every_variant_answers_and_both_databases_hold_the_same_rows() -> None:
     assert result["acknowledged"] > 0
     assert result["lost"] == result["surplus"] == 0
     assert result["rows_alike"] is True
+    assert set(result["variants"]) == {"empty", "textbook", "durable", "tablet"}
+    assert result["tablet_rps"] > 0
+    assert result["tablet_ratio_to_empty"] > 0
+    assert result["tablet_p99_calm_ms"] > 0
     for figures in result["variants"].values():
         assert figures["rps"] > 0
         assert figures["refused"] == 0
