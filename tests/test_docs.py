@@ -46,7 +46,7 @@ _ROUTE = re.compile(r"\b(GET|PUT|POST|DELETE) (/v1/[\w{}/:.-]+)")
 _DEV = re.compile(r"\bdev\.py ([a-z]+)")
 _COMMAND = re.compile(
     r"(?:^|[\s/`])twinstile "
-    r"((?:(?:operator|audit|policy|practice) )?[a-z]+(?:-[a-z]+)*)(?=[\s`]|$)"
+    r"((?:(?:operator|audit|policy) )?[a-z]+(?:-[a-z]+)*)(?=[\s`]|$)"
 )
 
 

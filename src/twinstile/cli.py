@@ -28,7 +28,6 @@ from twinstile import (
     keys,
     operators_cli,
     policy_cli,
-    practice,
     tls_cli,
 )
 from twinstile.cli_parts import AsJson, DataDir, settings_of
@@ -245,19 +244,16 @@ def paper_forms(
     series: Annotated[str, typer.Option(help="1 to 4 letters before the number.")] = "A",
     first: Annotated[int, typer.Option(min=1, max=9_999_999)] = 1,
     count: Annotated[int, typer.Option(min=1, max=1000, help="Pages, one a traveller.")] = 50,
-    practice_hub: Annotated[bool, typer.Option(help="Marked as practice.")] = False,
     data_dir: DataDir = None,
 ) -> None:
     """Write numbered blank forms for an outage, in English and Chinese: print them before."""
     from twinstile.pages import paper
-    from twinstile.platform.modes import HubMode
 
     if not (series.isascii() and series.isalnum() and series.isupper() and len(series) <= 4):
         raise typer.BadParameter("1 to 4 capital letters", param_hint="--series")
     settings = settings_of(data_dir=data_dir)
     numbers = [f"{series}-{number:04}" for number in range(first, first + count)]
-    mode = HubMode.PRACTICE if practice_hub else settings.mode
-    path.write_text(paper.pages(settings.hub_name, mode, numbers), encoding="utf-8")
+    path.write_text(paper.pages(settings.hub_name, settings.mode, numbers), encoding="utf-8")
     typer.echo(f"{count} forms, {numbers[0]} to {numbers[-1]}: print {path} on A4.")
 
 
@@ -278,7 +274,6 @@ app.add_typer(tls_cli.app, name="tls")
 app.add_typer(policy_cli.app, name="policy")
 backup_cli.join(app)
 app.add_typer(auditing.app, name="audit")
-app.add_typer(practice.app, name="practice")
 app.add_typer(endings.destructions, name="destructions")
 app.add_typer(endings.holds, name="hold")
 app.command()(endings.sunset)

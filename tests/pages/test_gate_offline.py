@@ -260,7 +260,7 @@ async def test_the_next_shift_has_its_rules_without_a_line(
     await tablet.shows("PASS")
 
 
-async def test_practice_and_work_are_kept_apart(
+async def test_facts_of_two_hubs_are_stored_separately(
     context: BrowserContext, service: Service, hub: Hub
 ) -> None:
     tablet = await glass.enrolled(context, service.base_url, hub)

@@ -229,12 +229,10 @@ async def test_a_page_is_small_and_is_kept_nowhere(hub: Hub, locale: str) -> Non
         assert "<script" not in whole.text
 
 
-async def test_a_practice_hub_says_so_and_stays_in_every_link(
-    browser: Browser, hub: Hub
-) -> None:
-    practice = await open_hub(hub.house, hub.service, HubMode.PRACTICE)
-    made = await opened(browser, practice)
-    await expect(made.page.locator(".practice").last).to_contain_text("Practice")
+async def test_a_demo_hub_says_so_and_stays_in_every_link(browser: Browser, hub: Hub) -> None:
+    demo = await open_hub(hub.house, hub.service, HubMode.DEMO)
+    made = await opened(browser, demo)
+    await expect(made.page.locator(".practice").last).to_contain_text("Demonstration")
     await made.page.get_by_role("link", name="中文").click()
-    assert f"hub={practice.hub_id}" in made.page.url
-    await expect(made.page.locator("input[name=hub]")).to_have_value(practice.hub_id)
+    assert f"hub={demo.hub_id}" in made.page.url
+    await expect(made.page.locator("input[name=hub]")).to_have_value(demo.hub_id)

@@ -1,28 +1,21 @@
-"""A hub is for real people, for practice or for trying out, and says so in every answer."""
+"""A hub is for real people or for trying out, and says so in every answer."""
 
 import asyncpg
 import people
 import pytest
 from hubs import DEVICE, Hub, Service, open_hub
-from refusals import refused
+from refusals import footprint, refused
 
 from twinstile.platform.modes import HubMode
 from twinstile.platform.roles import Role
 from twinstile.platform.web import House
 
-REAL = people.possible_number()
 
-
-@pytest.fixture(scope="module")
-async def practice(house: House, service: Service) -> Hub:
-    return await open_hub(house, service, HubMode.PRACTICE)
-
-
-async def test_the_service_cannot_change_what_a_hub_is_for(practice: Hub) -> None:
+async def test_the_service_cannot_change_what_a_hub_is_for(hub: Hub) -> None:
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
-        async with practice.house.database.transaction() as tx:
+        async with hub.house.database.transaction() as tx:
             await tx.raw.execute(
-                "UPDATE hub SET mode = 'PRODUCTION' WHERE hub_id = $1", practice.hub_id
+                "UPDATE hub SET mode = 'PRODUCTION' WHERE hub_id = $1", hub.hub_id
             )
 
 
@@ -60,39 +53,45 @@ async def test_every_answer_says_what_the_hub_is_for(
     assert {answer.headers.get("hub-mode") for answer in (*answers, *without)} == {told}
 
 
-@pytest.mark.parametrize(
-    ("document", "taken"),
-    [
-        (people.document(), True),
-        ({"kind": "PASSPORT", "issuer": "UTO", "number": "L898902C3"}, True),
-        (people.document(REAL), False),
-        ({"kind": "PASSPORT", "issuer": "CHN", "number": "E12345678"}, False),
-        ({"kind": "OTHER", "number": "1"}, False),
-    ],
-)
-async def test_only_invented_documents_are_taken_in_practice(
-    practice: Hub, document: people.Json, taken: bool
-) -> None:
-    body = people.check(1, identity={"document": document, "result": "MATCH"})
-    put = await practice.client().put(f"/v1/checks/{people.new_id()}", json=body)
-    look = await practice.client(Role.MEDIC).post(
-        "/v1/lookups", json={"purpose": "IDENTIFICATION", "document": document}
-    )
-    if taken:
-        assert (put.status_code, look.status_code) == (201, 200)
-        return
-    for answer, pointer in ((put, "/identity/document/number"), (look, "/document/number")):
-        faults = refused(answer, 422, "real-document-in-practice")
-        assert faults == [{"pointer": pointer, "code": "unknown-value"}]
+@pytest.fixture(scope="module")
+async def real(house: House, service: Service) -> Hub:
+    return await open_hub(house, service, HubMode.PRODUCTION)
 
 
-async def test_no_manifest_of_real_people_is_taken_in_practice(practice: Hub) -> None:
-    entries = [
-        {"entry_id": "1", "document": people.document()},
-        {"entry_id": "2", "document": people.document(REAL)},
-    ]
-    answer = await practice.client(Role.SUPERVISOR).put(
-        f"/v1/runs/{people.new_id()}/manifest", json={"batch": 1, "entries": entries}
-    )
-    faults = refused(answer, 422, "real-document-in-practice")
-    assert faults == [{"pointer": "/entries/1/document/number", "code": "unknown-value"}]
+def backlog(made_for: str) -> people.Json:
+    fact = people.fact(people.resident_number(), offline=True)
+    item = {"kind": "check", "id": str(people.new_id()), "counter": 1, "body": fact}
+    return {"sent_at": people.now(), "items": [item], "made_for": made_for}
+
+
+async def test_a_backlog_of_another_hub_is_refused_and_not_stored(real: Hub, hub: Hub) -> None:
+    before = await footprint(hub)
+    for made_for in (real.hub_id, "nowhere"):
+        batch = await hub.client(DEVICE).post("/v1/facts:batch", json=backlog(made_for))
+        assert refused(batch, 409, "other-hub") == []
+        check = people.check() | {"made_for": made_for}
+        put = await hub.client().put(f"/v1/checks/{people.new_id()}", json=check)
+        assert refused(put, 409, "other-hub") == []
+    assert await footprint(hub) == before
+
+
+async def test_a_backlog_that_names_its_own_hub_is_taken(hub: Hub) -> None:
+    batch = await hub.client(DEVICE).post("/v1/facts:batch", json=backlog(hub.hub_id))
+    assert [item["status"] for item in batch.json()["items"]] == ["stored"]
+    check_id, body = people.new_id(), people.check() | {"made_for": hub.hub_id}
+    for status in (201, 200):  # and it is not part of the content
+        put = await hub.client().put(f"/v1/checks/{check_id}", json=body)
+        assert put.status_code == status
+        body = {name: part for name, part in body.items() if name != "made_for"}
+
+
+async def test_a_tablet_enrolled_at_two_hubs_has_two_tokens(real: Hub, hub: Hub) -> None:
+    tokens: list[str] = []
+    for one in (real, hub):
+        code = await one.client(Role.ADMINISTRATOR).post("/v1/enrolments", json={})
+        body = {"code": code.json()["code"], "name": "North 3"}
+        answer = await one.service.client().post("/v1/devices:enrol", json=body)
+        tokens.append(answer.json()["token"])
+    seen = [(await real.service.client(token).get("/v1/me")).json() for token in tokens]
+    assert [me["mode"] for me in seen] == ["PRODUCTION", "DEMO"]
+    assert len({me["device_id"] for me in seen}) == 2

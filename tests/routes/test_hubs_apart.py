@@ -1,6 +1,6 @@
 """No route lets a token of one hub reach another, whatever id it is asked for.
 
-A practice hub and a real hub of one installation, both ways.
+A demo hub and a real hub of one installation, both ways.
 """
 
 import re
@@ -25,7 +25,7 @@ REACHED = {
     for name, who in ALLOWED.items()
     if name != "GET /metrics"  # of all hubs, for the operator of the machine
 }
-MODES = (HubMode.PRACTICE, HubMode.PRODUCTION)
+MODES = (HubMode.DEMO, HubMode.PRODUCTION)
 NAME = "西门孤本"
 
 
@@ -36,7 +36,7 @@ async def in_use(house: House, service: Service, mode: HubMode) -> Hub:
     parts = {"mode": "RAIL", "service_no": f"G{mode}", "service_date": people.now()[:10]}
     ends = {"origin": "A", "terminus": "B", "scheduled_arrival": people.now()}
     await supervisor.put(f"/v1/runs/{run}", json={**parts, **ends})
-    number = None if mode is HubMode.PRACTICE else people.possible_number()
+    number = None if mode is HubMode.DEMO else people.possible_number()
     person = {"document": people.document(number, name=NAME), "result": "MATCH"}
     told = await fever.confirmed(hub, identity=person, run_id=str(run))
     await fever.dispose(hub, str(told["case_id"]), receiver=f"clinic of {mode}")

@@ -204,11 +204,13 @@ body = {{ To = "{{to}}", Body = "{{text}} [{{language}}]", Ref = "{{id}}" }}
     assert notice["state"] == "SENT"
 
 
-async def test_of_an_exercise_nothing_leaves_by_a_gateway(
+async def test_of_a_demo_hub_nothing_leaves_by_a_gateway_of_real_travellers(
     hub: Hub, sms: Gateway, tmp_path: Path
 ) -> None:
-    drill = await open_hub(hub.house, hub.service, HubMode.PRACTICE)
-    run, house = await announced(drill), through(hub, sms.written(tmp_path))
+    drill = await open_hub(hub.house, hub.service, HubMode.DEMO)
+    file = sms.written(tmp_path)
+    file.write_text(file.read_text().replace("demo = true\n", ""))
+    run, house = await announced(drill), through(hub, file)
     await ordered(run, house, *numbers(2))
     await work(run, house)
     assert (len(run.lines()), sms.taken) == (2, [])

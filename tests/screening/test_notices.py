@@ -11,14 +11,13 @@ import apart
 import looks
 import people
 import pytest
-from hubs import DEVICE, Hub, open_hub
+from hubs import DEVICE, Hub
 from people import Json
 from runs import PHONE, Run, announced, reachable, reminders, reminders_of
 
 from twinstile import doctor
 from twinstile.opening import Place
 from twinstile.platform import clock, observe
-from twinstile.platform.modes import HubMode
 from twinstile.platform.roles import Role
 from twinstile.platform.settings import Settings
 from twinstile.screening.notices import health, sending
@@ -512,19 +511,6 @@ async def test_pages_show_every_message_once(run: Run) -> None:
         cursor = {"cursor": answer.json()["next"]} if answer.json()["next"] else {}
     assert len(seen) == len(set(seen)) == 5
     assert cursor == {}
-
-
-async def test_of_an_exercise_no_message_can_be_taken_for_a_real_one(hub: Hub) -> None:
-    drill = await open_hub(hub.house, hub.service, HubMode.PRACTICE)
-    run = await announced(drill)
-    await run.land([reachable(people.resident_number())])
-    await run.order()
-    await run.work()
-    (line,) = run.lines()
-    assert line["mode"] == "PRACTICE"
-    assert str(line["text"]).startswith("[PRACTICE 演练]")
-    told = (await drill.client(DEVICE).get("/v1/reminder-texts")).json()["texts"]
-    assert all(one["text"].startswith("[PRACTICE 演练]") for one in told)
 
 
 async def test_the_report_of_a_period_counts_messages_and_why_they_failed(

@@ -217,10 +217,10 @@ async def test_an_order_by_the_clock_is_on_the_record_as_one_by_nobody(run: Run)
     assert tuple(event) == (None, None, "1")
 
 
-async def test_an_exercise_reminds_by_files_that_say_so(hub: Hub) -> None:
-    drill = await open_hub(hub.house, hub.service, HubMode.PRACTICE)
+async def test_a_demo_hub_reminds_by_files_that_say_so(hub: Hub) -> None:
+    drill = await open_hub(hub.house, hub.service, HubMode.DEMO)
     run = await announced(drill)
     await run.land([reachable(people.resident_number())])
     await tick(run, sent=False)
     await run.work()
-    assert [line["mode"] for line in run.lines()] == ["PRACTICE"]
+    assert [line["mode"] for line in run.lines()] == ["DEMO"]

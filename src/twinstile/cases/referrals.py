@@ -94,10 +94,8 @@ wanted AS (
     INSERT INTO fever_case
         (hub_id, case_id, case_no, screening_id, person_id, run_id, origin, state, opened_at,
          state_since, due_at, first_tenths, peak_tenths, sex, age_years, episode_of)
-    SELECT {{hub}}, case_id, (
-               SELECT CASE h.mode WHEN 'PRACTICE' THEN 'P' ELSE '' END
-               FROM hub h WHERE h.hub_id = {{hub}}
-           ) || day || '-' || lpad(n.no::text, greatest(3, length(n.no::text)), '0'),
+    SELECT {{hub}}, case_id,
+           day || '-' || lpad(n.no::text, greatest(3, length(n.no::text)), '0'),
            screening_id, person_id, run_id, origin, state, opened_at,
            state_since, due_at, first_tenths, peak_tenths, sex, age_years, episode_of
     FROM fresh, numbered, LATERAL (SELECT last + behind_last AS no) n
@@ -318,8 +316,7 @@ async def rows(
 ) -> list[dict[str, object]]:
     """What `OPEN_SQL` takes for these openings. One statement, none without openings.
 
-    A number is `YYYYMMDD-NNN`: the hub's day on which the case was entered, counted from 001;
-    in practice there is a P before it.
+    A number is `YYYYMMDD-NNN`: the hub's day on which the case was entered, counted from 001.
     The person is put under a key of the case's own, which outlives the day's. Whoever was
     destroyed or is unknown gets a case without a name: help does not wait for papers.
     Raises `MasterUnavailable`.

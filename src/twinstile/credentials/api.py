@@ -123,7 +123,7 @@ Judging = Annotated[Judge, Depends(_judge)]
 @router.post(
     "/credentials:verify",
     summary="Verify a credential",
-    responses=documented(EntryRulesNotInForce, forms.RealDocument),
+    responses=documented(EntryRulesNotInForce),
 )
 async def verify_credential(
     body: VerificationBody,

@@ -1,9 +1,8 @@
 """The document part of request bodies, and how it becomes an identity."""
 
 import datetime as dt
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Final, Self
+from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -39,13 +38,6 @@ __all__ = [
 ]
 
 
-class RealDocument(InvalidInput):
-    """Also for what only may be real: in practice everybody is invented."""
-
-    slug = "real-document-in-practice"
-    title = "At a practice hub only invented documents are taken"
-
-
 class SyntheticDocument(InvalidInput):
     """Taken as real it would be a passage of nobody among those of people."""
 
@@ -54,13 +46,6 @@ class SyntheticDocument(InvalidInput):
 
 
 MrzLine = Annotated[Line, Field(max_length=90)]
-
-
-_REFUSALS: Final[Mapping[tuple[HubMode, bool], type[InvalidInput]]] = {
-    (HubMode.PRACTICE, False): RealDocument,
-    (HubMode.PRODUCTION, True): SyntheticDocument,
-}
-"""By what the hub is for, and whether the document is invented."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +117,7 @@ def identify(
 
     A birth date nobody present can have is a finding, and otherwise as if it were not given.
     Raises `InvalidInput` pointing below `pointer` for text that no document can carry;
-    `RealDocument` at a practice hub, `SyntheticDocument` at a real one.
+    `SyntheticDocument` at a hub for real people.
     """
     try:
         read = _read(form, terms)
@@ -141,10 +126,9 @@ def identify(
     except InvalidText:
         fault = FieldFault(f"{pointer}/{_unreadable(form)}", "invalid-text")
         raise InvalidInput(errors=[fault]) from None
-    refusal = _REFUSALS.get((terms.mode, Finding.SYNTHETIC in read.findings))
-    if refusal is not None:
+    if terms.mode is HubMode.PRODUCTION and Finding.SYNTHETIC in read.findings:
         place = "mrz" if form.mrz is not None else "number"
-        raise refusal(errors=[FieldFault(f"{pointer}/{place}", "unknown-value")])
+        raise SyntheticDocument(errors=[FieldFault(f"{pointer}/{place}", "unknown-value")])
     born, findings = form.birth_date, read.findings
     if born is not None and not documents.plausible_birth(born, terms.today):
         doubts = {*findings, Finding.IMPLAUSIBLE_DATE} - {Finding.VALID}

@@ -120,7 +120,7 @@ def pages(hub: str, mode: HubMode, numbers: Sequence[str]) -> str:
 def _sheet(hub: str, mode: HubMode, number: str) -> Iterator[str]:
     yield f'<section><h1><span>{_both(TITLE)}</span><span class="no">{number}</span></h1>'
     yield f"<p>{html.escape(hub)}</p>"
-    if mode is HubMode.PRACTICE:
+    if mode is not HubMode.PRODUCTION:
         yield f'<p class="practice">{_both(PRACTICE)}</p>'
     yield "<table>"
     for label, choices in FIELDS:

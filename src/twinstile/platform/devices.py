@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID, uuid4
 
-from sqlalchemy import func, insert, literal, select, update
+from sqlalchemy import func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from twinstile.platform import events
@@ -96,15 +96,6 @@ async def closed_at(tx: Reading, hub_id: str) -> datetime | None:
     """When a hub was closed for good; None of one that takes people."""
     found = await tx.sql.execute(select(Closure.closed_at).where(Closure.hub_id == hub_id))
     return found.scalar_one_or_none()
-
-
-async def copy_lanes(tx: Transaction, hub_id: str, to: str) -> None:
-    """Give another hub the lanes of this one."""
-    columns = [column for column in Lane.__table__.columns if column.name != "hub_id"]
-    lanes = select(literal(to), *columns).where(Lane.hub_id == hub_id)
-    await tx.sql.execute(
-        insert(Lane).from_select(["hub_id", *(column.name for column in columns)], lanes)
-    )
 
 
 async def hub(tx: Reading, hub_id: str) -> tuple[str, HubMode]:

@@ -154,11 +154,6 @@ class SecondPersonRequired(Forbidden):
     stored = True
 
 
-class NotInPractice(Forbidden):
-    slug = "not-in-practice"
-    title = "A practice hub has nothing to do with others"
-
-
 class HubClosed(Forbidden):
     slug = "hub-closed"
     title = "This hub is closed for good: it takes nothing any more"
@@ -204,12 +199,6 @@ class OtherHub(Conflict):
 
     slug = "other-hub"
     title = "This was made for another hub: nothing of it counts here"
-
-
-class PracticeKept(OtherHub):
-    """Practice handed to a real hub: kept aside whole, so that it can be read."""
-
-    stored = True
 
 
 class KeptAside(IdReused):

@@ -7,7 +7,5 @@ class HubMode(StrEnum):
     """Whether the people who pass a hub are real."""
 
     PRODUCTION = "PRODUCTION"
-    PRACTICE = "PRACTICE"
-    """A hub beside a real one, to learn and to drill at: nobody real is entered there."""
     DEMO = "DEMO"
-    """The hub of a demo, a test or a first look: takes any document."""
+    """The hub of a demo, a test or a training: takes any document."""

@@ -36,7 +36,7 @@ class ShiftAnswer(Answer):
 
 class MeAnswer(Answer):
     hub_id: str
-    mode: HubMode = Field(description="PRACTICE and DEMO: nobody real is screened here")
+    mode: HubMode = Field(description="DEMO: nobody real is screened here")
     device_id: UUID
     lane_id: str | None
     operator_id: UUID | None

@@ -10,7 +10,6 @@ from pydantic import Field
 from twinstile.arrivals.api import Tagging
 from twinstile.credentials.api import Judging
 from twinstile.credentials.trusting.api import Listed
-from twinstile.identity import forms
 from twinstile.platform import clock, devices, paging
 from twinstile.platform.approvals_api import Known
 from twinstile.platform.auth import Principal, Scope
@@ -132,7 +131,7 @@ async def put_check(
     "/facts:batch",
     tags=["checks"],
     summary="Hand over facts made offline",
-    responses=documented(OtherHub, forms.RealDocument),
+    responses=documented(OtherHub),
 )
 async def post_facts(
     body: BatchBody,
@@ -147,13 +146,12 @@ async def post_facts(
     Anything but `retry` is kept and the tablet may forget it; `quarantined` facts wait for a
     person. `ack_through` and `missing` tell which counters have arrived.
 
-    Facts made for another hub are refused as a whole: send them with the token of that hub. So
-    is, at a practice hub, a batch in which somebody real is named. Nothing of either is stored,
-    but practice handed to a real hub, which is kept aside.
+    Facts made for another hub are refused as a whole, and nothing of them is stored: send them
+    with the token of that hub.
     """
     receiver = await intake.receiver(home, who, clock.now())
     if body.made_for not in {None, who.hub_id}:
-        raise await batch.astray(tx, receiver, body)
+        raise OtherHub
     taken = await batch.receive(tx, receiver, policies, body.items, body.sent_at)
     status = await devices.sync_status(tx, who.hub_id, who.device_id)
     return BatchAnswer(

@@ -8,13 +8,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
-from operator import itemgetter
 from typing import TypeVar, cast
 from uuid import UUID
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from twinstile.identity.forms import RealDocument
 from twinstile.platform import devices, observe, offline_shifts, shifts
 from twinstile.platform.auth import Principal
 from twinstile.platform.crypto import KeyDestroyed, KeyUnavailable
@@ -24,12 +22,9 @@ from twinstile.platform.errors import (
     IdReused,
     Internal,
     InvalidInput,
-    OtherHub,
-    PracticeKept,
     Problem,
 )
-from twinstile.platform.handlers import MOST_FAULTS, faults
-from twinstile.platform.modes import HubMode
+from twinstile.platform.handlers import faults
 from twinstile.platform.offline_shifts import Claim
 from twinstile.platform.shifts import Worked
 from twinstile.policy import versions
@@ -37,7 +32,6 @@ from twinstile.policy.versions import Policies
 from twinstile.screening import acts, attribution, checks, intake, quarantine, transitions
 from twinstile.screening.acts import Act, Given
 from twinstile.screening.bodies import (
-    BatchBody,
     CheckFact,
     Counter,
     FactBody,
@@ -124,7 +118,6 @@ async def receive(
         except Problem as problem:
             taken[place] = Taken(envelope.id, FactStatus.QUARANTINED, problem)
     taken |= await _stored(tx, facts, policies)
-    _require_nobody_real(taken)
     done = [taken[place] for place in range(len(items))]
     await _conclude(tx, receiver, items, done)
     return done
@@ -212,33 +205,6 @@ async def _crew(
     known = await shifts.crew(tx, who.hub_id, who.device_id, named)
     claimed = await offline_shifts.crew(tx, who.hub_id, who.device_id, named - known.keys())
     return known | claimed
-
-
-async def astray(tx: Transaction, receiver: Receiver, body: BatchBody) -> OtherHub:
-    """The refusal of a batch that was made for another hub.
-
-    What was made at a practice hub is of nobody, so a real hub keeps it aside, as one item.
-    Where the people may be real nothing is kept: the device still has it.
-    """
-    made = await devices.mode_of(tx, body.made_for or "")
-    if made is not HubMode.PRACTICE or receiver.who.mode is HubMode.PRACTICE:
-        return OtherHub()
-    kept = PracticeKept()
-    whole = {"made_for": body.made_for, "items": body.items}
-    await quarantine.keep(tx, receiver, whole, None, kept)
-    return kept
-
-
-def _require_nobody_real(taken: Mapping[int, Taken]) -> None:
-    """Refuse the whole batch if a practice hub was told of somebody real."""
-    faults = [
-        FieldFault(f"/items/{place}{fault.pointer}", fault.code)
-        for place, outcome in sorted(taken.items(), key=itemgetter(0))
-        if isinstance(outcome.problem, RealDocument)
-        for fault in outcome.problem.errors
-    ]
-    if faults:
-        raise RealDocument(errors=faults[:MOST_FAULTS])
 
 
 def _hand(fact: _Fact) -> tuple[FactKind, UUID | None, UUID | None]:

@@ -22,7 +22,6 @@ from twinstile.platform.errors import (
     Forbidden,
     InvalidInput,
     NotFound,
-    NotInPractice,
     TooMany,
     Unauthenticated,
     documented,
@@ -160,13 +159,9 @@ Manager = Annotated[Principal, caller(Scope.PARTNERS_MANAGE)]
     "/partners",
     status_code=201,
     summary="Enter a partner",
-    responses=documented(NotInPractice),
 )
 async def add_partner(body: PartnerBody, tx: Tx, who: Manager) -> SecretAnswer:
-    """Let a department's system in. The secret is in this answer and nowhere else.
-
-    Not at a practice hub.
-    """
+    """Let a department's system in. The secret is in this answer and nowhere else."""
     grants = _granted(body)
     partner_id, secret = await partners.add(tx, who, body.name, body.kind, grants, clock.now())
     return _secret(who, partner_id, secret)

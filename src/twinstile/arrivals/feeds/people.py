@@ -1,8 +1,5 @@
 """Documents as senders write them: who a row speaks of, or why nobody can tell."""
 
-from collections.abc import Mapping
-from typing import Final
-
 from twinstile.arrivals.formats.reasons import Reason
 from twinstile.arrivals.records import DocumentClaim
 from twinstile.identity import documents
@@ -10,12 +7,6 @@ from twinstile.identity.forms import Terms
 from twinstile.identity.types import Finding, Holder, InvalidText
 from twinstile.identity.vault import Identity
 from twinstile.platform.modes import HubMode
-
-_REFUSED: Final[Mapping[tuple[HubMode, bool], Reason]] = {
-    (HubMode.PRACTICE, False): Reason.REAL_DOCUMENT,
-    (HubMode.PRODUCTION, True): Reason.SYNTHETIC_DOCUMENT,
-}
-"""By what the hub is for, and whether the document is invented."""
 
 
 def identify(claim: DocumentClaim, terms: Terms) -> Identity | Reason:
@@ -31,9 +22,8 @@ def identify(claim: DocumentClaim, terms: Terms) -> Identity | Reason:
         )
     except InvalidText:
         return Reason.INVALID
-    refused = _REFUSED.get((terms.mode, Finding.SYNTHETIC in read.findings))
-    if refused is not None:
-        return refused
+    if terms.mode is HubMode.PRODUCTION and Finding.SYNTHETIC in read.findings:
+        return Reason.SYNTHETIC_DOCUMENT
     born = claim.birth_date
     if born is not None and not documents.plausible_birth(born, terms.today):
         born = None

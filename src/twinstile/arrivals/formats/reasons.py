@@ -50,7 +50,6 @@ class Reason(StrEnum):
     NO_END = "no-end"
     VALID_TOO_LONG = "valid-too-long"
     # of a row that was read
-    REAL_DOCUMENT = "real-document-in-practice"
     SYNTHETIC_DOCUMENT = "synthetic-document"
     RUN_CLOSED = "run-closed"
     PERIOD = "implausible-period"
@@ -187,9 +186,6 @@ WORDS: Final[Mapping[Reason, Said]] = {
     Reason.VALID_TOO_LONG: _said(
         "It would hold for more than 14 days. Send it for a shorter time, and again if needed.",
         "有效期超过 14 天。请缩短有效期，需要时可再次发送。",
-    ),
-    Reason.REAL_DOCUMENT: _said(
-        "At a practice hub only invented documents are taken.", "演练枢纽只接受虚构证件。"
     ),
     Reason.SYNTHETIC_DOCUMENT: _said(
         "The document is an invented one, and this hub is for real people.",

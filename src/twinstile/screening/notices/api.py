@@ -13,7 +13,6 @@ from twinstile.platform import clock, devices, paging
 from twinstile.platform.auth import Principal, Scope
 from twinstile.platform.errors import Conflict, IdReused, NotFound, documented
 from twinstile.platform.fields import Answer, Body, Word
-from twinstile.platform.modes import HubMode
 from twinstile.platform.web import GatedRoute, Home, Read, Tx, caller
 from twinstile.screening.bodies import FactStatus
 from twinstile.screening.notices import orders, queries, routing, texts
@@ -250,8 +249,8 @@ class TextList(Answer):
 @router.get("/reminder-texts", summary="What to announce, show and say")
 async def list_texts(tx: Read, who: Annotated[Principal, caller(Scope.LANES_READ)]) -> TextList:
     """The reminder in the hub (R2) in every language: for screens, loudspeakers, officers."""
-    name, mode = await devices.hub(tx, who.hub_id)
-    told = Told(name, exercise=mode is HubMode.PRACTICE)
+    name, _ = await devices.hub(tx, who.hub_id)
+    told = Told(name)
     return TextList(
         texts=[
             TextAnswer(

@@ -18,7 +18,6 @@ from uuid_utils.compat import uuid7
 from twinstile.arrivals import manifests
 from twinstile.platform import devices, observe
 from twinstile.platform.db import Transaction
-from twinstile.platform.modes import HubMode
 from twinstile.platform.web import House
 from twinstile.screening.notices import health, routing, settling, texts, writing
 from twinstile.screening.notices.channels import (
@@ -148,7 +147,7 @@ async def _claim(
     hub, mode = await devices.hub(tx, hub_id)
     batch = Batch(batch_id, hub_id, min(due.arrival, now + LONGEST_LIFE), mode)
     local = due.arrival.astimezone(out.house.settings.zone)
-    told = texts.Told(hub, due.service_no, local, exercise=mode is HubMode.PRACTICE)
+    told = texts.Told(hub, due.service_no, local)
     messages = await writing.messages(tx, out.house, hub_id, due, told, rows, now)
     return _Claim(batch, name, messages, {row[0]: row[4] for row in rows})
 

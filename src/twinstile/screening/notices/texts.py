@@ -17,9 +17,6 @@ from twinstile.screening.words import Language, Phrase
 
 LONGEST_PART: Final = 40
 """Characters of a name or a number in a text."""
-
-EXERCISE: Final = "[PRACTICE 演练] "
-"""What the text of an exercise begins with, wherever it ends up."""
 TEXTS: Final[Mapping[NoticeKind | ReminderKind, Phrase]] = {
     NoticeKind.R1: Phrase(
         "{hub}: your train or flight {service} is due on {day} at {time}. Please have your"
@@ -75,7 +72,6 @@ class Told:
     hub: str
     service_no: str = ""
     due: datetime | None = None
-    exercise: bool = False
 
 
 def written(kind: NoticeKind | ReminderKind, languages: Sequence[Language], told: Told) -> str:
@@ -102,7 +98,7 @@ def _filled(phrase: Phrase, languages: Sequence[Language], told: Told) -> str:
         "time": f"{told.due:%H:%M}" if told.due else "",
     }
     said = (phrase.in_language(language).format_map(parts) for language in languages)
-    return (EXERCISE if told.exercise else "") + "\n".join(said)
+    return "\n".join(said)
 
 
 def _short(name: str) -> str:

@@ -56,7 +56,6 @@ class Batch:
     not_after: datetime
     """Sent later they are of no use."""
     mode: HubMode = HubMode.PRODUCTION
-    """PRACTICE: of invented people, and nothing may leave the house."""
 
 
 @dataclass(frozen=True, slots=True)

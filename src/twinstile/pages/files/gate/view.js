@@ -195,10 +195,10 @@ export function showLine(up, waiting) {
  */
 export function showLane(lane, fetched, listed, expected, now, behind) {
   at("lane-name").textContent = lane?.lane_id ?? "";
-  const practice = lane?.mode && lane.mode !== "PRODUCTION";
+  const demo = Boolean(lane?.mode && lane.mode !== "PRODUCTION");
   document.body.dataset.mode = lane?.mode ?? "";
-  at("mode").hidden = !practice;
-  at("mode").textContent = practice ? say(lane.mode === "DEMO" ? "demo" : "practice") : "";
+  at("mode").hidden = !demo;
+  at("mode").textContent = demo ? say("demo") : "";
   const ages = [say("policy-age", { age: age(fetched, now) }), say("list-age", { age: age(listed, now) })];
   if (expected !== undefined) ages.push(say("expected-age", { age: age(expected, now) }));
   const wrong = Math.abs(behind) > WRONG_MS;
