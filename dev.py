@@ -35,6 +35,7 @@ USAGE = """usage: python3 dev.py COMMAND [arguments passed on]
   bench NAME    a benchmark of benchmarks/
   faults        processes killed under load, mutants caught    (dev.py faults --json)
   pictures      every page, also as the colour-blind see it    (dev.py pictures FOLDER)
+  states        write docs/state-machines.md from the tables of the machines
   conformance   the verdicts against other people's test vectors
 """
 
@@ -190,6 +191,13 @@ def pictures(arguments: list[str]) -> None:
     _become(["-m", "pytest", "-n", "2", "-m", "pictures", "tests/pages", *arguments[1:]])
 
 
+def states(_: list[str]) -> None:
+    """Write docs/state-machines.md from the tables of the machines."""
+    command = [sys.executable, "-m", "twinstile.screening.flowchart"]
+    text = subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout
+    (ROOT / "docs/state-machines.md").write_bytes(text)
+
+
 def conformance(arguments: list[str]) -> None:
     """Compare verdicts with other people's test vectors."""
     os.chdir(ROOT)
@@ -213,6 +221,7 @@ COMMANDS = {
     "serve": serve,
     "bench": bench,
     "pictures": pictures,
+    "states": states,
     "conformance": conformance,
     "faults": faults,
 }

@@ -202,36 +202,3 @@ async def test_the_desks_own_facts_are_counted_without_a_gap(hub: Hub) -> None:
     device = (await visitor.ask("GET", "/v1/me")).json()["device_id"]
     told = (await visitor.ask("GET", f"/v1/devices/{device}/sync-status")).json()
     assert (told["ack_through"], told["missing"]) == (3, [])
-
-
-async def test_a_card_of_the_lane_leads_to_the_passage_without_a_number(
-    browser: Browser, hub: Hub
-) -> None:
-    card = "TWH1" + "ABCD" * 4
-    check_id = people.new_id()
-    seen = people.check(1, credential={"status": "NOT_PRESENTED"})
-    first = await hub.client().put(f"/v1/checks/{check_id}", json=seen)
-    given = {"card": card, "check_id": str(check_id), "to": "DESK", "given_at": people.now()}
-    items = [{"kind": "card", "id": str(people.new_id()), "counter": 2, "body": given}]
-    batch = {"sent_at": people.now(), "items": items}
-    answer = await hub.client("device").post("/v1/facts:batch", json=batch)
-    assert answer.json()["items"][0]["status"] == "stored"
-    made = await at_desk(browser, hub)
-    await made.page.keyboard.type(card)  # as the scanner does
-    await keys(made, "Enter", "F6")
-    await expect(made.page.locator(".told")).to_contain_text("By the card")
-    await keys(made, "n", "n", "n", "n", "F2")
-    await expect(made.page.locator(".slip svg")).to_be_visible()
-    told = await hub.client().get(f"/v1/screenings/{first.json()['screening_id']}")
-    assert len(told.json()["checks"]) == 2
-    await made.go("/desk")
-    await expect(made.page.locator("#number")).to_be_focused()
-    await made.page.keyboard.type("TWH1" + "ZZZZ" * 4)
-    await keys(made, "Enter", "n", "n", "n", "n", "F2")
-    await expect(made.page.locator("#number-fault")).to_be_visible()
-    await made.go("/desk/cards")
-    await expect(made.page.locator("#print")).to_have_text("Print cards F2")
-    printed = list(squares(await made.page.screenshot(full_page=True)))
-    assert len({*printed}) > 1
-    assert all(re.fullmatch("TWH1[A-Z2-7]{16}", code) for code in printed)
-    assert not await violations(browser, made)

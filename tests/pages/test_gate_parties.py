@@ -169,31 +169,6 @@ async def test_a_surge_order_is_said_and_lets_through_whom_the_service_may(
     await tablet.page.context.set_offline(False)
 
 
-async def test_a_card_sends_somebody_on_and_finds_the_passage(tablet: Glass, hub: Hub) -> None:
-    card, other = "TWH1" + "ABCD" * 4, "TWH1" + "EFGH" * 4
-    desk = hub.client(Role.ASSISTANT)
-    await tablet.scan(card)
-    await tablet.notes("Nobody is here yet")
-    await tablet.page.context.set_offline(True)
-    await tablet.scan(people.resident_number(), "36.5", card)  # no code yet
-    await tablet.notes("to the desk")
-    await tablet.scan(people.resident_number(), "38.6", other)
-    await tablet.notes("to the second check")
-    await tablet.waits(4)
-    assert (await desk.get(f"/v1/lane-cards/{card}")).status_code == 404
-    await tablet.page.context.set_offline(False)
-    await tablet.waits(0)
-    helped = (await desk.get(f"/v1/lane-cards/{card}")).json()
-    assert helped["state"] == "ASSISTED"  # nobody abandons them by the clock of the lane
-    assert (await desk.get(f"/v1/lane-cards/{other}")).json()["state"] == "SECONDARY"
-    await tablet.pass_by(people.resident_number())
-    await tablet.shows("PASS")
-    await tablet.scan(card)  # who has passed carries it no further
-    await tablet.waits(0)
-    assert (await desk.get(f"/v1/lane-cards/{card}")).status_code == 404
-    assert await glass.disagreements(hub) == []
-
-
 async def test_a_lane_is_taken_over_on_another_tablet_and_confirmed_on_the_first(
     tablet: Glass, hub: Hub, browser: Browser
 ) -> None:

@@ -36,7 +36,6 @@ from twinstile.platform.crypto import KeyFiles
 from twinstile.platform.roles import Role
 
 NAME = "欧阳测试"
-CARD = "TWH1ABCDEFGHIJKLMNOP"
 PERIOD = {"from": people.ago(hours=20), "to": people.ago(hours=-1)}
 CONTRACT = app.contract()
 OPERATIONS = {
@@ -256,11 +255,7 @@ async def inhabit(hub: Hub) -> Mapping[str, object]:
         hub, number, identity={"document": document, "result": "MATCH"}
     )
     bad = people.fact(number, celsius=3950, identity={"document": document, "result": "MATCH"})
-    given = {"card": CARD, "check_id": held["id"], "to": "NURSE", "given_at": people.now()}
-    items = [
-        {"kind": kind, "id": str(people.new_id()), "counter": counter, "body": body}
-        for counter, (kind, body) in enumerate((("check", bad), ("card", given)), 1)
-    ]
+    items = [{"kind": "check", "id": str(people.new_id()), "counter": 1, "body": bad}]
     batch = {"sent_at": people.now(), "items": items}
     await hub.client(DEVICE).post("/v1/facts:batch", json=batch)
     kept = (await supervisor.get("/v1/quarantine")).json()["facts"]
@@ -285,7 +280,6 @@ async def inhabit(hub: Hub) -> Mapping[str, object]:
     )
     return {
         "pack": "entry-at",
-        "card": CARD,
         "replay_id": replay,
         "party_id": party,
         "approval_id": asked.json()["approval_id"],

@@ -83,7 +83,6 @@ ALLOWED: Mapping[str, frozenset[str]] = {
     "PUT /v1/runs/{run_id}": PLANNERS,
     "GET /v1/runs": ON_THE_FLOOR,
     "PUT /v1/runs/{run_id}/manifest": PLANNERS,
-    "GET /v1/lane-cards/{card}": ON_THE_FLOOR,
     "GET /v1/runs/{run_id}/expectations": ON_THE_FLOOR,
     "GET /v1/runs/{run_id}/expected-tags": ON_THE_FLOOR,
     "GET /v1/runs/{run_id}/outstanding": ON_THE_FLOOR,
@@ -304,7 +303,6 @@ def _value(parameter: re.Match[str]) -> str:
         "facility_id": "first-hospital",
         "version": "cn-hub",
         "number": "1",
-        "card": "TWH1ABCDEFGHIJKLMNOP",
         "form_no": f"A-{uuid7().int % 10**8:08}",
     }
     return known.get(parameter[1], str(uuid7()))

@@ -56,6 +56,14 @@ async def test_sending_a_backlog_again_stores_nothing_twice(hub: Hub) -> None:
     assert same == [i["check"]["screening_id"] for i in first.json()["items"]]
 
 
+async def test_a_kind_of_fact_that_is_taken_no_more_is_answered_by_itself(hub: Hub) -> None:
+    given = item(2, {"card": "TWH1" + "ABCD" * 4, "to": "DESK"}, kind="card")
+    told = (await hand_over(hub, item(1), given, item(3))).json()
+    assert [i["status"] for i in told["items"]] == ["stored", "quarantined", "stored"]
+    assert told["items"][1]["problem"]["errors"][0]["pointer"] == "/kind"
+    assert told["ack_through"] == 3
+
+
 async def test_a_fact_twice_in_a_backlog_is_the_same_at_the_turn_of_an_epoch(
     hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:

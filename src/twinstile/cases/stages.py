@@ -22,8 +22,6 @@ MACHINE: Final = Machine(
     start=_S.ASSESSING,
     stages={
         _S.ASSESSING: Stage(
-            enters="abnormal_or_ill",
-            leads=("medic", "epidemiologist"),
             deadline=Deadline(timedelta(minutes=30)),
             edges={
                 _E.DISPOSE: _S.DISPOSED,
@@ -37,8 +35,6 @@ MACHINE: Final = Machine(
             },
         ),
         _S.DISPOSED: Stage(
-            enters="receiver_asked",
-            leads=("medic", "supervisor"),
             deadline=Deadline(timedelta(minutes=10)),
             edges={
                 _E.DISPATCHED: _S.IN_TRANSFER,
@@ -55,8 +51,6 @@ MACHINE: Final = Machine(
             },
         ),
         _S.IN_TRANSFER: Stage(
-            enters="vehicle_left",
-            leads=("crew",),
             deadline=Deadline(timedelta(minutes=30), Anchor.EXPECTED_ARRIVAL),
             edges={
                 _E.ADMITTED: _S.IN_CARE,
@@ -71,8 +65,6 @@ MACHINE: Final = Machine(
             },
         ),
         _S.IN_CARE: Stage(
-            enters="receiver_has_patient",
-            leads=("receiver",),
             deadline=Deadline(timedelta(hours=24)),
             edges={
                 _E.DISCHARGED: _S.FOLLOWING_UP,
@@ -88,8 +80,6 @@ MACHINE: Final = Machine(
             },
         ),
         _S.FOLLOWING_UP: Stage(
-            enters="at_home_or_on_the_way",
-            leads=("epidemiologist", "community"),
             deadline=Deadline(timedelta(hours=24)),
             edges={
                 _E.NEW_SYMPTOMS: _S.ASSESSING,

@@ -79,7 +79,7 @@ class Move:
     desk: Desk
     state: State
     event: str | None = None
-    """A step of the wall chart or a word of `hosts.DEEDS`; without one it is a check."""
+    """A step of the state machine or a word of `hosts.DEEDS`; without one it is a check."""
     told: Mapping[str, object] = field(default_factory=dict[str, object])
     """Parts of the check, or what the step brings; a timedelta is a moment so far from now."""
     again: bool = False
@@ -87,7 +87,7 @@ class Move:
 
     @property
     def taken(self) -> str | None:
-        """The step of the wall chart that a person takes, if it is one."""
+        """The step of the state machine that a person takes, if it is one."""
         if self.event == OVERRIDE:
             return str(self.told["event"])
         return None if self.event in _NO_STEPS else self.event

@@ -302,7 +302,7 @@ DEEDS: Mapping[str, Callable[[Hosts, Received, Move], Awaitable[None]]] = {
     guests.ARRIVE: Hosts.arrive,
     guests.NOTICED: Hosts.noticed,
 }
-"""What a script can ask for beside checks and the steps of the wall chart."""
+"""What a script can ask for beside checks and the steps of the state machine."""
 
 WAYS: Mapping[Way, Callable[[Hosts, Sequence[Received], str], Awaitable[None]]] = {
     Way.TOGETHER: Hosts.scan,

@@ -5,9 +5,6 @@ declaration and the check it is shown in are recorded together; what opens a tra
 is on the paper and nowhere else.
 """
 
-import re
-import secrets
-from base64 import b32encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -32,11 +29,9 @@ from twinstile.platform.auth import Principal, Scope
 from twinstile.platform.db import Transaction
 from twinstile.platform.errors import (
     Conflict,
-    FieldFault,
     IdReused,
     InvalidInput,
     LookUpQuota,
-    NotFound,
     TransitionRefused,
 )
 from twinstile.platform.fields import Body, Word
@@ -53,7 +48,7 @@ from twinstile.screening.bodies import (
 )
 from twinstile.screening.checks import Stand
 from twinstile.screening.declared.keeping import Made
-from twinstile.screening.desk import cards, lookups
+from twinstile.screening.desk import lookups
 from twinstile.screening.desk.declaring.api import KeyedBody, keyed
 from twinstile.screening.desk.lookups import Asked, ConsentBy, Found
 from twinstile.screening.passage import Recorded
@@ -70,8 +65,6 @@ from twinstile.screening.types import (
 PATH: Final = "/desk"
 BOTH: Final = ("zh-CN", "en")
 """The languages of a slip, after the traveller's own."""
-CARDS: Final = 12
-"""On a sheet of paper."""
 router = APIRouter(prefix=PATH, route_class=PageRoute, include_in_schema=False)
 
 
@@ -167,7 +160,6 @@ def _page(
         "faults": {},
         "said": {},
         "found": None,
-        "carried": None,
         "refused": None,
         "kinds": list(DocumentKind),
         "consents": list(ConsentBy),
@@ -206,17 +198,6 @@ def _document(told: PersonForm | LookUpForm) -> DocumentForm | None:
     return DocumentForm(kind=told.kind, number=told.number, issuer=told.issuer)
 
 
-@router.get("/cards")
-async def print_cards(request: Request, who: Helper) -> Response:
-    """A sheet of new cards to cut; nothing has to be entered of them."""
-    made = [f"TWH1{b32encode(secrets.token_bytes(10)).decode()}" for _ in range(CARDS)]
-    sheet = [(one, traveller.picture(one)) for one in made]
-    shown = {"scripts": ["slip.js"], "cards": sheet, "here": who.lane_id}
-    answer = shell.render(request, "cards.html", shown, "script-src 'self'")
-    answer.headers["Cache-Control"] = "no-store"
-    return answer
-
-
 @router.post("/lookup")
 async def look_up(request: Request, home: Home, who: Helper) -> Response:
     """Whether this hub has met the document, and the passages; on the record, few times."""
@@ -226,14 +207,6 @@ async def look_up(request: Request, home: Home, who: Helper) -> Response:
     given = shell.form(request)
     kept = {name: given[name] for name in ("key", "check_id") if given.get(name)}
     at, zone = clock.now(), home.settings.zone
-    if re.match(cards.PATTERN, told.number):
-        async with home.database.reading() as tx:
-            try:
-                carried = await cards.carried(tx, who.hub_id, told.number, at)
-            except NotFound:
-                return _again(request, {"number": "unknown-value"})
-        shown = {"said": given, "carried": carried, "when": traveller.by_clock(zone)}
-        return _page(request, {**kept, **shown})
     asked = Asked(
         who, access.stated(Action.LOOK_UP, Purpose.IDENTIFICATION), None, at, told.consent
     )
@@ -282,8 +255,7 @@ async def _record(
 ) -> tuple[Made, Recorded]:
     """The declaration, and the check it is shown in. Raises `InvalidInput`, `Conflict`."""
     at = clock.now()
-    passage = await _carried(tx, who, told, at)
-    document = None if passage else _document(told)
+    document = _document(told)
     body = KeyedBody(
         key=told.key,
         source=told.source,  # pyright: ignore[reportArgumentType] # pydantic reads it
@@ -296,7 +268,6 @@ async def _record(
     onward, _ = NEXT[told.do]
     fact = CheckFact(
         observed_at=min(_made_at(told.check_id), at),
-        screening_id=passage,
         identity=document
         and IdentityBody(
             document=document, result=IdentityResult.MATCH, method=IdentityMethod.READER
@@ -317,21 +288,6 @@ async def _record(
     if done.reused:
         raise IdReused
     return made, done
-
-
-async def _carried(
-    tx: Transaction, who: Principal, told: PersonForm, at: datetime
-) -> UUID | None:
-    """The passage of whoever carries the card that was scanned; None: it was no card.
-
-    Raises `InvalidInput` for a card nobody carries.
-    """
-    if told.number is None or not re.match(cards.PATTERN, told.number):
-        return None
-    try:
-        return (await cards.carried(tx, who.hub_id, told.number, at))["screening_id"]
-    except NotFound:
-        raise InvalidInput(errors=[FieldFault("/number", "unknown-value")]) from None
 
 
 def _made_at(check_id: UUID) -> datetime:

@@ -86,7 +86,7 @@ class Scope(StrEnum):
     SHIFTS_END = "shifts:end"
     SHIFTS_WRITE = "shifts:write"
     STEPS_WRITE = "steps:write"
-    """To ask for a step of a screening; which roles may take which is in the wall chart."""
+    """To ask for a step of a screening; docs/state-machines.md has the roles."""
     APPEALS_READ = "appeals:read"
     """To read what travellers dispute."""
     APPEALS_WRITE = "appeals:write"

@@ -1,6 +1,6 @@
 """State machines as literal tables, and all that can be derived from one.
 
-A room writes its table once; moves, deadlines, permissions and the wall chart are read from
+A room writes its table once; moves, deadlines, permissions and the flow chart are read from
 it, so none of them can contradict another. The invariants every table must keep (no dead end,
 no silent wait, nothing unreachable) are tests over the table, see `tests/screening`.
 """
@@ -47,10 +47,8 @@ class Deadline:
 
 @dataclass(frozen=True, slots=True)
 class Stage(Generic[State, Event]):
-    """One open state: why one is in it, who leads, until when, and every way out."""
+    """One open state: until when, and every way out."""
 
-    enters: str
-    leads: tuple[str, ...]
     deadline: Deadline
     edges: Mapping[Event, State]
 
@@ -114,3 +112,28 @@ class Machine(Generic[State, Event]):
         return next(
             (event for event in self.edges(state) if Cause.TIMER in self.triggers[event]), None
         )
+
+
+def mermaid(
+    machine: Machine[State, Event],
+    states: Mapping[State, str] | None = None,
+    events: Mapping[Event, str] | None = None,
+) -> str:
+    """Return the table as a state diagram in Mermaid's language, with labels where given.
+
+    In brackets stands who may send an event: duties of people, or what moves by itself.
+    """
+    lines = ["stateDiagram-v2"]
+    if states:
+        lines += [f"    {state}: {label}" for state, label in states.items()]
+    lines.append(f"    [*] --> {machine.start}")
+    ends: dict[State, None] = {}
+    for state, stage in machine.stages.items():
+        for event, after in stage.edges.items():
+            label = events[event] if events else event.value
+            by = ", ".join(sorted(machine.triggers[event]))
+            lines.append(f"    {state} --> {after}: {label} ({by})")
+            if after not in machine.stages:
+                ends[after] = None
+    lines += [f"    {state} --> [*]" for state in ends]
+    return "\n".join(lines)

@@ -218,7 +218,7 @@ async def put_step(
     policies: Compiled,
     who: Annotated[Principal, caller(Scope.STEPS_WRITE)],
 ) -> StepAnswer:
-    """Refuse, consent, abscond, hand over and so on: the wall chart says who may what.
+    """Refuse, consent, abscond, hand over and so on: docs/state-machines.md says who may what.
 
     Most events need `particulars`, and take no others. Both they and the reason are kept with
     the passage and shown to whoever may read it: names of travellers do not belong there.

@@ -22,7 +22,6 @@ from twinstile.screening.bodies import (
     ServiceBody,
     TransitionBody,
 )
-from twinstile.screening.desk.cards import CardBody
 from twinstile.screening.intake import Receiver
 from twinstile.screening.offline_bodies import ShiftBody
 
@@ -93,11 +92,7 @@ def made_at(body: BaseModel) -> datetime:
     match body:
         case CheckFact(observed_at=moment):
             return moment
-        case (
-            ReminderBody(given_at=moment)
-            | ServiceBody(given_at=moment)
-            | CardBody(given_at=moment)
-        ):
+        case ReminderBody(given_at=moment) | ServiceBody(given_at=moment):
             return moment
         case TransitionBody(at=moment) | ShiftBody(started_at=moment):
             return moment

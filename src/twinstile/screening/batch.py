@@ -41,8 +41,6 @@ from twinstile.screening.bodies import (
     ServiceBody,
     TransitionBody,
 )
-from twinstile.screening.desk import cards
-from twinstile.screening.desk.cards import CardBody
 from twinstile.screening.facts import GateCheck
 from twinstile.screening.intake import Receiver
 from twinstile.screening.offline_bodies import ShiftBody
@@ -60,7 +58,6 @@ _BODIES: Mapping[FactKind, type[BaseModel]] = {
     FactKind.SERVICE: ServiceBody,
     FactKind.TRANSITION: TransitionBody,
     FactKind.SHIFT: ShiftBody,
-    FactKind.CARD: CardBody,
 }
 
 
@@ -351,9 +348,5 @@ async def _store_act(tx: Transaction, fact: _Fact, policies: Policies) -> FactSt
             desk = Desk(receiver.who, receiver.keys, policies, receiver.zone, receiver.at)
             status, _ = await transitions.take(tx, desk, Step(fact.id, **dict(body)))
             return status
-        case CardBody() as body:
-            desk = Desk(receiver.who, receiver.keys, policies, receiver.zone, receiver.at)
-            new = await cards.give(tx, desk, cards.Given(fact.id, **dict(body)))
-            return FactStatus.STORED if new else FactStatus.DUPLICATE
         case _:
             raise TypeError(type(fact.body).__name__)

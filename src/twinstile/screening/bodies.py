@@ -230,7 +230,6 @@ class FactKind(StrEnum):
     SERVICE = "service"
     TRANSITION = "transition"
     SHIFT = "shift"
-    CARD = "card"
 
 
 class FactBody(Body):
@@ -244,8 +243,7 @@ class FactBody(Body):
     )
     clock_offset_ms: Offset = None
     body: dict[str, object] = Field(
-        description="CheckFact, ReminderBody, ServiceBody, TransitionBody, ShiftBody or "
-        "CardBody by kind",
+        description="CheckFact, ReminderBody, ServiceBody, TransitionBody or ShiftBody by kind",
         examples=[
             {
                 "observed_at": "2026-11-24T08:15:30+08:00",

@@ -1,12 +1,13 @@
 """The screening machine as one literal table: states, ways out, deadlines and who may move it.
 
-Everything else about the machine is derived from this table, in `machine` and `chart`, and the
-tests hold over it: every open state has a timer and a way to an end, ends have no way out,
-surge mode releases nobody who is held or refuses, and nobody held is cleared without a medic.
+Everything else about the machine is derived from this table, in `machine` and in the flow chart
+of docs/state-machines.md. Tests hold over it: every open state has a timer and a way to an end,
+ends have no way out, surge mode releases nobody who is held or refuses, and nobody held is
+cleared without a medic.
 
 A traveller who stands on no manifest starts in EXPECTED too and leaves it in the same instant
 by `present`, so a screening has one beginning and the fold needs no second start. The order of
-the ways out means nothing to the machine; it is the order of the rows on the wall chart.
+the ways out means nothing to the machine.
 """
 
 from datetime import timedelta
@@ -24,8 +25,6 @@ MACHINE: Final = Machine(
     start=_S.EXPECTED,
     stages={
         _S.EXPECTED: Stage(
-            enters="manifest_row",
-            leads=("system",),
             deadline=Deadline(timedelta(minutes=60), Anchor.ARRIVAL),
             edges={
                 _E.PRESENT: _S.PRESENTED,
@@ -36,8 +35,6 @@ MACHINE: Final = Machine(
             },
         ),
         _S.PRESENTED: Stage(
-            enters="first_capture",
-            leads=("gate",),
             deadline=Deadline(timedelta(seconds=120)),
             edges={
                 _E.EVIDENCE_COMPLETE: _S.VERIFYING,
@@ -50,8 +47,6 @@ MACHINE: Final = Machine(
             },
         ),
         _S.ASSISTED: Stage(
-            enters="needs_help",
-            leads=("assistant",),
             deadline=Deadline(timedelta(minutes=10)),
             edges={
                 _E.EVIDENCE_COMPLETE: _S.VERIFYING,
@@ -62,8 +57,6 @@ MACHINE: Final = Machine(
             },
         ),
         _S.VERIFYING: Stage(
-            enters="evidence_suffices",
-            leads=("system",),
             deadline=Deadline(timedelta(seconds=20)),
             edges={
                 _E.PASS: _S.CLEARED,
@@ -78,8 +71,6 @@ MACHINE: Final = Machine(
             },
         ),
         _S.SECONDARY: Stage(
-            enters="flagged",
-            leads=("screener", "medic"),
             deadline=Deadline(timedelta(minutes=15)),
             edges={
                 _E.RECHECK_NORMAL: _S.CLEARED,
@@ -95,8 +86,6 @@ MACHINE: Final = Machine(
             },
         ),
         _S.HELD: Stage(
-            enters="confirmed_or_stalled",
-            leads=("medic",),
             deadline=Deadline(timedelta(minutes=60)),
             edges={
                 _E.NOT_A_CASE: _S.CLEARED_CONDITIONAL,
@@ -107,8 +96,6 @@ MACHINE: Final = Machine(
             },
         ),
         _S.REFUSAL: Stage(
-            enters="refuses",
-            leads=("screener", "police"),
             deadline=Deadline(timedelta(minutes=30)),
             edges={
                 _E.CONSENT: _S.PRESENTED,
@@ -120,8 +107,6 @@ MACHINE: Final = Machine(
             },
         ),
         _S.RETURN_PENDING: Stage(
-            enters="agreed_to_return",
-            leads=("escort",),
             deadline=Deadline(timedelta(hours=6)),
             edges={
                 _E.TIMEOUT: _S.HELD,
@@ -130,8 +115,6 @@ MACHINE: Final = Machine(
             },
         ),
         _S.TRANSIT_HELD: Stage(
-            enters="onward_ticket",
-            leads=("gate",),
             deadline=Deadline(timedelta(minutes=-10), Anchor.DEPARTURE),
             edges={
                 _E.EXIT_CHOSEN: _S.PRESENTED,
@@ -141,8 +124,6 @@ MACHINE: Final = Machine(
             },
         ),
         _S.DEFERRED: Stage(
-            enters="released_unscreened",
-            leads=("community",),
             deadline=Deadline(timedelta(hours=24)),
             edges={
                 _E.MATCHED_CLEAR: _S.CLEARED,

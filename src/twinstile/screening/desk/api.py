@@ -32,9 +32,8 @@ from twinstile.platform.errors import (
 from twinstile.platform.fields import Answer, Body, Line
 from twinstile.platform.quotas import Standing
 from twinstile.platform.web import GatedRoute, Home, Read, Tx, caller
-from twinstile.screening.desk import aside, cards, lookups, persons
+from twinstile.screening.desk import aside, lookups, persons
 from twinstile.screening.desk.aside import Decision, Resolution
-from twinstile.screening.desk.cards import CardCode
 from twinstile.screening.desk.lookups import Asked, ConsentBy, Found
 from twinstile.screening.types import ScreeningState
 
@@ -116,29 +115,6 @@ async def post_lookup(
         left=left,
         sources=told,
     )
-
-
-class CarriedAnswer(Answer):
-    """The open passage of whoever carries a card; no name."""
-
-    screening_id: UUID
-    state: ScreeningState
-    checkpoint: str | None
-    opened_at: datetime
-
-
-@router.get(
-    "/lane-cards/{card}",
-    tags=["screenings"],
-    summary="Find the passage of whoever carries a card",
-    responses=documented(NotFound),
-)
-async def find_carrier(
-    card: CardCode, tx: Read, who: Annotated[Principal, caller(Scope.CHECKS_READ)]
-) -> CarriedAnswer:
-    """A lane gave the card (the fact `card`) within twelve hours; the last person counts."""
-    found = await cards.carried(tx, who.hub_id, card, clock.now())
-    return CarriedAnswer.model_validate(dict(found))
 
 
 class LinkBody(Body):

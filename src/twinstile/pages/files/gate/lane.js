@@ -55,7 +55,6 @@ export class Lane {
     this.held = scanned.what === "more" ? scanned.lines : [];
     if (scanned.what === "more") return view.notice(say("more-lines"));
     if (scanned.what === "unreadable") return view.notice(say(scanned.why), true);
-    if (scanned.what === "card") return this.#work(() => this.#handOver(scanned.card));
     return this.#work(() => this.#take(scanned, at));
   }
 
@@ -127,16 +126,6 @@ export class Lane {
     view.showVerdict("PASS", [say("released")], false);
     play("PASS");
     view.notice("");
-  }
-
-  /** Send the person in front on with a card, by which the desk finds their passage. @param {string} card */
-  #handOver(card) {
-    if (this.person.open && this.person.document && this.person.decision) this.#record();
-    const { check, decision } = this.person;
-    if (!check) return view.notice(say("nobody"));
-    const [to, word] = ["CHECK", "STOP"].includes(decision?.verdict ?? "") ? ["NURSE", "sent-nurse"] : ["DESK", "sent-desk"];
-    this.records.follow("card", { card, check_id: check, to, given_at: new Date().toISOString() });
-    view.notice(say(word));
   }
 
   acknowledge() {

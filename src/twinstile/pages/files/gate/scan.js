@@ -9,7 +9,6 @@
  *   | {what: "temperature", value: number, unit: "C" | "F"}
  *   | {what: "credential", text: string}
  *   | {what: "pass", code: string}
- *   | {what: "card", card: string}
  *   | {what: "more", lines: string[]}
  *   | {what: "unreadable", why: "number" | "range" | "text"}} Scanned
  */
@@ -22,8 +21,6 @@ const ZONES = { 30: 3, 36: 2, 44: 2 };
 /** The square of a declaration, or the eight digits of its slip: `declared/codes.py`. */
 const PASS = /^TWD1[A-Z2-7]{26}$/;
 const SLIP = /^([0-9]{4})[ -]?([0-9]{4})$/;
-/** Given to whom is sent on: `screening/desk/cards.py`. */
-const CARD = /^TWH1[A-Z2-7]{16}$/;
 const CERTIFICATE = /^(HC1:|shc:|\{|eyJ)/;
 const MOST_TEXT = 7089;
 const [MIN_C, MAX_C] = [30, 45];
@@ -38,7 +35,6 @@ export function read(typed, held = []) {
   const text = unescaped(typed).trim();
   const line = text.toUpperCase().replaceAll(" ", "");
   if (PASS.test(line)) return { what: "pass", code: line };
-  if (CARD.test(line)) return { what: "card", card: line };
   const digits = SLIP.exec(text)?.slice(1).join("");
   if (digits && guarded(digits)) return { what: "pass", code: digits };
   if (digits && digits !== text) return { what: "unreadable", why: "number" };
