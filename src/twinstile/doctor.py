@@ -16,8 +16,9 @@ import asyncpg
 from sqlalchemy.exc import SQLAlchemyError
 
 from twinstile import backups, doctor_credentials, findings, opening
-from twinstile.arrivals.feeds import config, faults, standing
-from twinstile.arrivals.feeds.standing import CONDITIONS, Condition
+from twinstile.arrivals.feeds import config, standing
+from twinstile.arrivals.feeds.standing import Condition
+from twinstile.arrivals.formats.reasons import text_of
 from twinstile.findings import Finding
 from twinstile.opening import Place
 from twinstile.platform import clock, devices, programs, schema, settings
@@ -286,9 +287,11 @@ def _hub(configuration: Settings, mode: HubMode | None, closed_at: datetime | No
 def feed(one: standing.Standing) -> Finding:
     """How a feed does."""
     name = f"feed: {one.sender.feed.name}"
-    said = CONDITIONS[one.condition]["en"] + (f" As of {one.as_of}." if one.as_of else "")
+    said = text_of(f"condition-{one.condition}")["en"] + (
+        f" As of {one.as_of}." if one.as_of else ""
+    )
     if one.fault is not None:
-        words = faults.said(one.fault)["en"]
+        words = text_of(one.fault)["en"]
         return Finding(name, f"{said} {one.fault} since {one.fault_at}.", words)
     if one.dead:
         advice = "GET /v1/feeds/{feed}/quarantine says why; mend it, then replay them"

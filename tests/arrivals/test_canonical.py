@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from twinstile.arrivals.formats import canonical
-from twinstile.arrivals.formats.reasons import WORDS
+from twinstile.arrivals.formats.reasons import TEXTS
 from twinstile.arrivals.records import (
     AlertAction,
     AlertKind,
@@ -188,7 +188,7 @@ def test_a_record_that_is_not_in_its_form_is_rejected(
     [found] = read([told])
     assert isinstance(found, Reject)
     assert (found.reason, found.column) == (reason, column)
-    assert reason in WORDS
+    assert reason in TEXTS
     assert "X1234567" not in repr(found)
 
 
@@ -237,7 +237,7 @@ def test_what_is_no_json_is_refused_with_a_word(body: str | bytes, reason: str):
     with pytest.raises(Unreadable) as refused:
         read(body)
     assert refused.value.reason == reason
-    assert reason in WORDS
+    assert reason in TEXTS
 
 
 def test_what_came_before_a_list_broke_off_stands():
@@ -279,7 +279,7 @@ def test_damaged_records_are_rejected_or_refused_with_a_word():
             try:
                 found = read(bytes(body))
             except Unreadable as refused:
-                assert refused.reason in WORDS  # noqa: PT017 -- either may happen
+                assert refused.reason in TEXTS  # noqa: PT017 -- either may happen
             else:
-                assert all(one.reason in WORDS for one in found if isinstance(one, Reject))
+                assert all(one.reason in TEXTS for one in found if isinstance(one, Reject))
             assert time.process_time() - started < 1

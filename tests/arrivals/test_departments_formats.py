@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from workbooks import xlsx
 
 from twinstile.arrivals.formats import health, police
-from twinstile.arrivals.formats.reasons import WORDS, Reason
+from twinstile.arrivals.formats.reasons import TEXTS, Reason
 from twinstile.arrivals.records import (
     LONGEST_VALID,
     AlertAction,
@@ -470,7 +470,7 @@ def test_garbage_spoils_no_neighbour(
         if isinstance(each, IdentityAlert | HealthStatus | KeyArea) and isinstance(each, made)
     ]
     assert [key for key in keys if key in {"N0", "N1"}] == ["N0", "N1"]
-    assert all(each.reason in WORDS for each in found if isinstance(each, Reject))
+    assert all(each.reason in TEXTS for each in found if isinstance(each, Reject))
     assert all(fits(each) for each in found)
 
 
@@ -498,6 +498,6 @@ def test_what_breaks_off_is_a_reason_or_rows(
             try:
                 found = read(reader, part)
             except Unreadable as refused:
-                assert refused.reason in WORDS  # noqa: PT017 -- either may happen
+                assert refused.reason in TEXTS  # noqa: PT017 -- either may happen
             else:
                 assert all(isinstance(each, kind | Reject | Unknown) for each in found)

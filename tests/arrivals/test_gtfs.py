@@ -14,7 +14,7 @@ import pytest
 from timetables import NOW, PLAIN, TODAY, packed, read, reading, sample
 
 from twinstile.arrivals.formats import gtfs, gtfs_tables
-from twinstile.arrivals.formats.reasons import WORDS
+from twinstile.arrivals.formats.reasons import TEXTS
 from twinstile.arrivals.records import ArrivalEvent, Delivery, Reject, RunStatus, Unreadable
 from twinstile.arrivals.types import Mode
 
@@ -32,7 +32,7 @@ def arrivals(body: bytes, *stops: str, **options: str) -> list[ArrivalEvent]:
 def refusal(body: bytes, *stops: str) -> str:
     with pytest.raises(Unreadable) as refused:
         read(body, reading(*stops))
-    assert refused.value.reason in WORDS
+    assert refused.value.reason in TEXTS
     return refused.value.reason
 
 
@@ -347,5 +347,5 @@ def test_damaged_timetables_give_arrivals_or_a_word():
         try:
             list(gtfs.read(Delivery(bytes(body), NOW), told))
         except Unreadable as refused:
-            assert refused.reason in WORDS  # noqa: PT017 -- either may happen
+            assert refused.reason in TEXTS  # noqa: PT017 -- either may happen
         assert time.process_time() - started < 2

@@ -13,7 +13,7 @@ from timetables import reading as timetable_reading
 from timetables import sample
 
 from twinstile.arrivals.formats import gtfs_rt
-from twinstile.arrivals.formats.reasons import WORDS
+from twinstile.arrivals.formats.reasons import TEXTS
 from twinstile.arrivals.records import (
     ArrivalEvent,
     Delivery,
@@ -393,7 +393,7 @@ def test_what_is_no_message_is_refused_with_a_word(body: bytes, reason: str):
     with pytest.raises(Unreadable) as refused:
         read(body)
     assert refused.value.reason == reason
-    assert reason in WORDS
+    assert reason in TEXTS
 
 
 def test_what_came_before_a_message_broke_off_stands():
@@ -439,9 +439,9 @@ def test_damaged_messages_give_updates_or_a_word():
         try:
             found = read(body, stops=PLATFORMS)
         except Unreadable as refused:
-            assert refused.reason in WORDS  # noqa: PT017 -- either may happen
+            assert refused.reason in TEXTS  # noqa: PT017 -- either may happen
         else:
-            assert all(one.reason in WORDS for one in found if isinstance(one, Reject))
+            assert all(one.reason in TEXTS for one in found if isinstance(one, Reject))
         assert time.process_time() - started < 1
 
 

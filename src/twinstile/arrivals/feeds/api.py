@@ -10,13 +10,13 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import Field
 from typing_extensions import override
 
-from twinstile.arrivals.feeds import config, deliveries, faults, pushing, quarantine, standing
+from twinstile.arrivals.feeds import config, deliveries, pushing, quarantine, standing
 from twinstile.arrivals.feeds.config import Department, Sender
 from twinstile.arrivals.feeds.pushing import Desk, Known
 from twinstile.arrivals.feeds.quarantine import BadDelivery, BadRow
-from twinstile.arrivals.feeds.standing import CONDITIONS, Condition, Standing
+from twinstile.arrivals.feeds.standing import Condition, Standing
 from twinstile.arrivals.feeds.types import DeliveryState, Outcome
-from twinstile.arrivals.formats.reasons import Said
+from twinstile.arrivals.formats.reasons import Text, text_of
 from twinstile.arrivals.records import Delivery
 from twinstile.arrivals.transport import MOST_BYTES
 from twinstile.platform import clock, events, signatures
@@ -312,7 +312,7 @@ def _by(who: Principal) -> tuple[UUID, UUID | None]:
 def _feed(one: Standing, columns: list[standing.Column]) -> FeedAnswer:
     sender = one.sender
     fault = one.fault and FaultAnswer(
-        code=one.fault, words=_words(faults.said(one.fault)), at=one.fault_at
+        code=one.fault, words=_words(text_of(one.fault)), at=one.fault_at
     )
     return FeedAnswer(
         feed=sender.feed.name,
@@ -320,7 +320,7 @@ def _feed(one: Standing, columns: list[standing.Column]) -> FeedAnswer:
         format=sender.feed.format,
         transport=sender.transport.kind,
         condition=one.condition,
-        words=_words(CONDITIONS[one.condition]),
+        words=_words(text_of(f"condition-{one.condition}")),
         as_of=one.as_of,
         stale=one.stale,
         expected_interval_s=round(sender.expected.total_seconds()),
@@ -345,7 +345,7 @@ def _row(one: BadRow) -> RowAnswer:
         received_at=one.received_at,
         row=one.row,
         reason=one.reason,
-        words=_words(faults.said(one.reason)),
+        words=_words(text_of(one.reason)),
         column=one.column,
     )
 
@@ -356,10 +356,10 @@ def _delivery(one: BadDelivery) -> DeliveryAnswer:
         received_at=one.received_at,
         state=one.state,
         reason=one.reason,
-        words=_words(faults.said(one.reason)),
+        words=_words(text_of(one.reason)),
         attempts=one.attempts,
     )
 
 
-def _words(said: Said) -> Words:
-    return Words.model_validate(said)
+def _words(text: Text) -> Words:
+    return Words.model_validate(text)

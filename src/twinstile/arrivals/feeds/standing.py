@@ -6,8 +6,6 @@ row by row: who sends what nobody can read has told nothing. Older than three ex
 it is stale, and nothing that is stale is ever green.
 """
 
-# ruff: noqa: RUF001 -- Chinese has punctuation of its own
-
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,7 +15,6 @@ from typing import Final
 from pydantic import TypeAdapter
 
 from twinstile.arrivals.feeds.config import STALE_AFTER, Department, Sender
-from twinstile.arrivals.formats.reasons import Said
 from twinstile.platform.breaker import Breaker
 from twinstile.platform.db import Reading
 
@@ -39,23 +36,6 @@ class Condition(StrEnum):
     FAILING = "FAILING"  # the last word was a fault, and not long ago all was well
     STALE = "STALE"
     NEVER = "NEVER"  # nothing was ever heard of it
-
-
-CONDITIONS: Final[Mapping[Condition, Said]] = {
-    Condition.OK: {"en": "All is well.", "zh-CN": "正常。"},
-    Condition.FAILING: {
-        "en": "The last attempt failed; what came before is still fresh.",
-        "zh-CN": "最近一次读取失败；此前的数据尚未过期。",
-    },
-    Condition.STALE: {
-        "en": "Out of date: verify by hand.",
-        "zh-CN": "数据已过期：请人工核验。",
-    },
-    Condition.NEVER: {
-        "en": "Nothing has come yet: verify by hand.",
-        "zh-CN": "尚未收到任何数据：请人工核验。",
-    },
-}
 
 
 @dataclass(frozen=True, slots=True)

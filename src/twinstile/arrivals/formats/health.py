@@ -41,62 +41,11 @@ class Contact(StrEnum):
     NO = "NO"
 
 
-COLUMNS: Final = Columns(
-    rows.table(
-        {
-            **persons.NAMES,
-            "grade": (
-                "健康码颜色 健康码状态 健康码 码色 颜色 健康状态 风险等级 风险级别 等级 级别 "
-                "colour color code_color code_colour health_color health_status healthy_staus "
-                "risk_assessment_grade risk_grade risk_level level grade "
-                "jkmys jkmzt jkzt mzt fxdj"
-            ),
-            "contact": (
-                "密接类型 接触类型 接触者类型 是否密接 密接 密切接触者 close_contact "
-                "contact_type is_contact contact"
-            ),
-            "code": (
-                "行政区划代码 区划代码 地区代码 区域代码 地区编码 区划 xzqh xzqhdm area_code "
-                "region_code adcode division_code country_code_iso code"
-            ),
-            rows.PASSED_OVER: (
-                f"{persons.NAMES[rows.PASSED_OVER]} 地区 地区名称 区域名称 区域 省 市 县 街道 "
-                "area area_name region region_name province city county"
-            ),
-        }
-    ),
-    fewest=2,
-)
-_COLOURS: Final = rows.table(
-    {
-        StatusColour.GREEN: "00 green g 绿 绿码 绿色 低风险 low low_risk 正常",
-        StatusColour.YELLOW: "01 yellow amber y 黄 黄码 黄色 中风险 medium medium_risk",
-        StatusColour.RED: "10 red r 红 红码 红色 高风险 high high_risk",
-        StatusColour.UNKNOWN: (
-            "init gray grey 灰 灰码 灰色 审核中 待审核 未申领 无码 过期 已过期 未知 expired "
-            "under_review unknown not_found"
-        ),
-    }
-)
+COLUMNS: Final = Columns(rows.column_names("document", "any", "person", "health"), fewest=2)
+_COLOURS: Final = rows.words_of(StatusColour, "health.colour")
 """00, 01 and 10 agree in two independent systems; 0, 1 and 2 do not, and are no colour."""
-_CONTACTS: Final = rows.table(
-    {
-        Contact.YES: (
-            "是 1 y yes true 密接 密接者 密切接触者 次密接 次密接者 密接的密接 同时空伴随 "
-            "close secondary close_contact secondary_contact"
-        ),
-        Contact.NO: "否 0 2 n no false 非密接 不是 无关",
-    }
-)
-_LEVELS: Final = rows.table(
-    {
-        Level.HIGH: "高 高风险 高风险区 高风险地区 3 high high_risk",
-        Level.MEDIUM: "中 中风险 中风险区 中风险地区 2 medium medium_risk",
-        Level.CASES: "有病例 有本土病例 有疫情 cases",
-        Level.LOW: "低 低风险 低风险区 低风险地区 1 low low_risk",
-        Level.NONE: "无 无风险 常态化防控 常态化防控区 常态化 none normal",
-    }
-)
+_CONTACTS: Final = rows.words_of(Contact, "health.contact")
+_LEVELS: Final = rows.words_of(Level, "health.level")
 _LIST_OF_CONTACTS: Final = re.compile(r"密接|密切接触|close.?contact", re.IGNORECASE)
 _A_DAY: Final = dt.timedelta(days=1)
 """How long a status holds, and how far a clock may go before ours: further on nothing was

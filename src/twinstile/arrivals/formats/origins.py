@@ -2,7 +2,6 @@
 
 import datetime as dt
 import re
-from collections.abc import Mapping
 from typing import Final
 
 from twinstile.arrivals.formats import rows, values
@@ -11,15 +10,7 @@ from twinstile.arrivals.formats.rows import Row
 from twinstile.arrivals.records import Delivery, Op, Reading, Reject
 
 LONGEST_WORD: Final = 64
-COLUMNS: Final[Mapping[str, str]] = {
-    "op": "操作标志 操作类型 操作 op op_flag op_type",
-    "version": "批次 批次号 版本 版本号 batch batch_no version seq",
-    "updated": "更新时间 修改时间 update_time updated_at last_update modified_at",
-}
-"""What any list calls the columns of what it does, in which order, and when."""
-OPS: Final = rows.table(
-    {Op.UPSERT: "i u insert update upsert 新增 修改", Op.DELETE: "d delete 删除"}
-)
+OPS: Final = rows.words_of(Op, "operation")
 
 
 def told(row: Row, word: str) -> str | None:

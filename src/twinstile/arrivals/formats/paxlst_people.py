@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Final
 
-from twinstile.arrivals.formats import countries
+from twinstile.arrivals.formats import rows
 from twinstile.arrivals.formats.edifact import Segment
 from twinstile.arrivals.records import DocumentClaim, Role
 from twinstile.identity import codes, contacts, documents
@@ -48,6 +48,9 @@ _CARDS: Final = {
     "I": DocumentKind.ID_CARD,
 }
 """First letters of cards of the size TD1 or TD2 (ICAO Doc 9303-5)."""
+
+_ALPHA3: Final = {state[:2]: state[2:] for state in rows.WORDS["country"]["alpha3"].split()}
+"""The three letters of a state by its two (ISO 3166-1): some carriers send these."""
 
 
 @dataclass(slots=True)
@@ -130,11 +133,18 @@ class Person:
     def _issuer(self, paper: Paper, kind: DocumentKind) -> str | None:
         if kind is DocumentKind.OTHER:  # words: what it is and who gave it
             return " ".join(part for part in (paper.code, paper.issuer) if part) or None
-        issuer = countries.alpha3(paper.issuer)
+        issuer = _alpha3(paper.issuer)
         if issuer is None and self.nationality:
             self.quality.append("issuer-from-nationality")
-            issuer = countries.alpha3(self.nationality)
+            issuer = _alpha3(self.nationality)
         return issuer
+
+
+def _alpha3(code: str) -> str | None:
+    """Three letters as they are, two looked up; Germany's `D` stays. None for anything else."""
+    if code == "D" or (len(code) == 3 and code.isascii() and code.isalpha()):
+        return code
+    return _ALPHA3.get(code)
 
 
 def begin(segment: Segment, listed: Role, today: dt.date) -> Person | None:

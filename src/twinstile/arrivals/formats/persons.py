@@ -5,7 +5,7 @@ printed sooner or later, and its key with it.
 """
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final, TypeVar
@@ -28,47 +28,8 @@ from twinstile.arrivals.records import (
 S = TypeVar("S")
 LONGEST_TEXT: Final = 200
 """Of an authority and of a legal basis."""
-NAMES: Final[Mapping[str, str]] = {
-    **papers.COLUMNS,
-    **origins.COLUMNS,
-    "issuer": "国籍 签发国 国家 国家地区 country_code nationality issuing_state",
-    "key": (
-        "编号 记录编号 预警编号 布控编号 核验编号 流水号 alert_id alert_no check_id status_id "
-        "contact_id record_id record_no serial_no exch_id row_id id"
-    ),
-    "authority": (
-        "发布机关 发布单位 签发机关 布控单位 核验单位 认定单位 认定机构 机关 发码机构 "
-        "authority issuing_authority issued_by issuer department"
-    ),
-    "from": (
-        "生效时间 开始时间 起始时间 起始日期 开始日期 生效日期 布控时间 核验时间 比对时间 "
-        "认定时间 判定时间 发码时间 评估时间 调整时间 发布时间 valid_from start_time "
-        "start_date since checked_at check_time issued_at issue_time report_date determined_at "
-        "effective_from"
-    ),
-    "to": (
-        "失效时间 截止时间 结束时间 到期时间 截止日期 结束日期 失效日期 有效期 有效期至 "
-        "有效期限 解除时间 解除日期 valid_to valid_until end_time end_date until expires_at "
-        "expire_time expiry report_expired effective_to"
-    ),
-    "status": "状态 预警状态 布控状态 alert_status status state",
-    rows.PASSED_OVER: (
-        "序号 no 备注 说明 remark remarks 手机 手机号 手机号码 电话 联系电话 phone mobile "
-        "地址 住址 现住址 address 年龄 age 民族"
-    ),
-}
-"""What departments call their columns."""
-STANDING: Final = rows.table(
-    {
-        Op.DELETE: (
-            "撤销 已撤销 解除 已解除 取消 已取消 失效 已失效 作废 撤控 已撤控 解除隔离 "
-            "解除管控 revoked revoke withdrawn cancelled canceled lifted released closed void "
-            "inactive"
-        ),
-        Op.UPSERT: "有效 生效 已生效 布控 布控中 正常 active valid in_force new confirmed",
-    }
-)
-"""Words for whether something still holds."""
+_OPS: Final = rows.words_of(Op, "person.operation")
+"""Whether something still holds, by the words departments write into a status."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +52,7 @@ def is_withdrawn(row: Row, *words: str) -> bool:
     """Whether the row takes something back, by its operation or by what these cells say."""
     if origins.OPS.get(rows.fold(row.get("op") or "")) is Op.DELETE:
         return True
-    return any(STANDING.get(rows.fold(row.get(word) or "")) is Op.DELETE for word in words)
+    return any(_OPS.get(rows.fold(row.get(word) or "")) is Op.DELETE for word in words)
 
 
 def origin(

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
 
-from twinstile.arrivals.formats import origins, papers, places, rail_words, rows, values
+from twinstile.arrivals.formats import origins, papers, places, rows, values
 from twinstile.arrivals.formats.reasons import Reason
 from twinstile.arrivals.formats.rows import Columns, Footer, Row
 from twinstile.arrivals.records import (
@@ -63,7 +63,15 @@ def _is_title(found: str, words: Collection[str]) -> bool:
     return told and ("train" not in words or _LIST.search(found) is not None)
 
 
-COLUMNS: Final = Columns(rows.table(rail_words.NAMES), fewest=3, is_title=_is_title)
+COLUMNS: Final = Columns(
+    rows.column_names("document", "any", "rail"), fewest=3, is_title=_is_title
+)
+_TICKET_STATES: Final = rows.words_of(Op, "rail.status")
+_ROLES: Final = rows.words_of(Role, "rail.role")
+_MINORS: Final = frozenset(rows.words_of(str, "rail.minor"))
+"""Travellers who may have no document of their own."""
+_OWNERS: Final = rows.words_of(ContactOwner, "rail.contact-owner")
+_RUN_STATES: Final = rows.words_of(RunStatus, "rail.run-status")
 
 
 def read(delivery: Delivery, reading: Reading) -> Iterator[Record | Unknown | Reject]:
@@ -164,12 +172,12 @@ class _Book:
     def _traveller(self, row: Row, run: RunRef, version: int | None) -> ManifestRow | Reject:
         op, doubts = _op(row)
         kind = rows.fold(row.get("type") or "")
-        role = rail_words.ROLES.get(kind, Role.PASSENGER)
+        role = _ROLES.get(kind, Role.PASSENGER)
         document = papers.claim(row)
         if op is Op.UPSERT:
             if isinstance(document, Reject):
                 return document
-            if document is None and role is Role.PASSENGER and kind not in rail_words.MINORS:
+            if document is None and role is Role.PASSENGER and kind not in _MINORS:
                 return row.reject(Reason.MISSING, "number")
         coach, seat, place_doubts = places.read(row.get("coach"), row.get("seat"))
         own = self._own_key(row, run, coach, seat)
@@ -311,15 +319,15 @@ def _op(row: Row) -> tuple[Op, tuple[str, ...]]:
     if origins.OPS.get(op) is Op.DELETE:
         return Op.DELETE, ()
     doubts = ("op-unknown",) if op and op not in origins.OPS else ()
-    if status and status not in rail_words.STATUS:
+    if status and status not in _TICKET_STATES:
         doubts = (*doubts, "status-unknown")
-    return rail_words.STATUS.get(status, Op.UPSERT), doubts
+    return _TICKET_STATES.get(status, Op.UPSERT), doubts
 
 
 def _contact(row: Row) -> tuple[Contact | None, tuple[str, ...]]:
     """How the traveller is reached: by phone before e-mail. What is no address is a doubt."""
     whose = rows.fold(row.get("owner") or "self")
-    owner = rail_words.OWNERS.get(whose, ContactOwner.OTHER)
+    owner = _OWNERS.get(whose, ContactOwner.OTHER)
     doubts: tuple[str, ...] = ()
     for kind, word in ((ContactKind.PHONE, "phone"), (ContactKind.EMAIL, "email")):
         told = row.get(word)
@@ -352,7 +360,7 @@ def _train(
     if _of_a_journey(row) and left and comes and comes < left:  # over midnight, unsaid
         times["arrival"] = comes + dt.timedelta(days=1)
     told_status = rows.fold(row.get("status") or "scheduled")
-    status = rail_words.RUN_STATUS.get(told_status, RunStatus.UNKNOWN)
+    status = _RUN_STATES.get(told_status, RunStatus.UNKNOWN)
     if status is RunStatus.SCHEDULED and _train_doubts(row):
         status = RunStatus.ADDED
     return ArrivalEvent(

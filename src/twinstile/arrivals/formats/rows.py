@@ -10,7 +10,10 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import zip_longest
+from pathlib import Path
 from typing import Final, TypeAlias, TypeVar, cast
+
+import orjson
 
 from twinstile.arrivals.formats import charsets, objects, sheets, values
 from twinstile.arrivals.formats.reasons import Reason
@@ -51,6 +54,10 @@ class Columns:
 
 PASSED_OVER: Final = "-"
 W = TypeVar("W", bound=str)
+WORDS: Final[Mapping[str, Mapping[str, str]]] = orjson.loads(
+    Path(__file__).with_name("sender_words.json").read_bytes()
+)
+"""What senders call columns and write into cells, by list and by the word of a reader."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +91,21 @@ class Footer:
 Read: TypeAlias = Row | Footer | Unknown | Reject
 
 
-def table(names: Mapping[W, str]) -> Mapping[str, W]:
-    """The names of `Columns` out of words and, for each, the sender's names in one text."""
+def column_names(*lists: str) -> Mapping[str, str]:
+    """The names of `Columns` out of lists of `sender_words.json`; a later one goes before."""
+    names: dict[str, str] = {}
+    for one in lists:
+        names |= WORDS[f"columns.{one}"]
     return {fold(name): word for word, all_names in names.items() for name in all_names.split()}
+
+
+def words_of(kind: type[W], name: str) -> Mapping[str, W]:
+    """The values of a kind by the folded words of senders (`sender_words.json`)."""
+    return {
+        fold(word): kind(value)
+        for value, words in WORDS[name].items()
+        for word in words.split()
+    }
 
 
 @lru_cache(maxsize=4096)

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO, Final, TypeAlias, cast
 
 from twinstile.arrivals.formats import charsets
-from twinstile.arrivals.formats.reasons import WORDS, Reason
+from twinstile.arrivals.formats.reasons import TEXTS, Reason
 from twinstile.arrivals.records import Delivery, Reject, Unreadable
 
 Cell: TypeAlias = str | int | float
@@ -138,7 +138,7 @@ def _told(process: subprocess.Popen[bytes], body: bytes) -> Iterator[Line | Reje
         match json.loads(told):
             case "end":
                 return
-            case str(word) if first_day or word in WORDS:
+            case str(word) if first_day or word in TEXTS:
                 raise Unreadable(word)
             case str(word):
                 first_day = word
