@@ -145,7 +145,7 @@ async def test_what_was_destroyed_is_published_though_the_job_fails_behind_it(
     async def forget(*_: object) -> None:
         raise Busy
 
-    monkeypatch.setattr(manifests, "forget", forget)
+    monkeypatch.setattr(manifests, "delete_expired_entries", forget)
     with pytest.raises(Busy):
         await retain(hub, 15)
     assert day in certificates(hub)

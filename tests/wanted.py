@@ -6,16 +6,16 @@ import people
 from hubs import Hub
 
 from twinstile.arrivals import authorities
-from twinstile.arrivals.authorities import Received, Source
+from twinstile.arrivals.authorities import WatchRecord, WatchSource
 from twinstile.arrivals.records import (
     AlertAction,
-    AlertKind,
     DocumentClaim,
     HealthStatus,
     IdentityAlert,
     Op,
-    Origin,
+    RecordOrigin,
     StatusColour,
+    WatchReason,
 )
 from twinstile.identity import documents
 from twinstile.identity.types import Document, DocumentKind, Holder
@@ -34,12 +34,12 @@ def alert(
     op: Op = Op.UPSERT,
     since: timedelta = -DAY,
     until: timedelta = DAY,
-    kind: AlertKind = AlertKind.ISOLATION_ORDER,
+    kind: WatchReason = WatchReason.ISOLATION_ORDER,
 ) -> IdentityAlert:
     """An alert in force, under the document's number unless it has another key."""
     now = datetime.now(UTC)
     return IdentityAlert(
-        Origin(key or number, 1),
+        RecordOrigin(key or number, 1),
         op,
         DocumentClaim(DocumentKind.RESIDENT_ID, number),
         kind,
@@ -62,7 +62,7 @@ def status(
 ) -> HealthStatus:
     now = datetime.now(UTC)
     return HealthStatus(
-        Origin(key or number, 1),
+        RecordOrigin(key or number, 1),
         op,
         DocumentClaim(DocumentKind.RESIDENT_ID, number),
         "Hangzhou CDC",
@@ -88,10 +88,13 @@ async def told(
     today: date = now.astimezone(hub.house.settings.zone).date()
     keys = hub.house.keys.of(hub.hub_id)
     received = [
-        Received(one, Identity(document(one.document.number, today), Holder())) for one in said
+        WatchRecord(one, Identity(document(one.document.number, today), Holder()))
+        for one in said
     ]
     async with hub.house.database.transaction() as tx:
-        await authorities.apply(tx, keys, Source(hub.hub_id, feed, today), received, now)
+        await authorities.apply_watch_records(
+            tx, keys, WatchSource(hub.hub_id, feed, today), received, now
+        )
 
 
 async def shown(hub: Hub, number: str, role: str = "screener", **more: object) -> people.Json:

@@ -131,9 +131,9 @@ async def _end(house: House, policies: Policies, hub_id: str, now: datetime) -> 
     cases += await _retain_deferrals(house, hub_id, now)
     before, today = now - timedelta(days=days), now.astimezone(zone).date()
     async with house.database.transaction() as tx:
-        await manifests.forget(tx, hub_id, before)
-        await authorities.forget(tx, hub_id, today - timedelta(days=days), now)
-        await feeds.forget(tx, hub_id, today - timedelta(days=days))
+        await manifests.delete_expired_entries(tx, hub_id, before)
+        await authorities.delete_expired_records(tx, hub_id, today - timedelta(days=days), now)
+        await feeds.delete_expired(tx, hub_id, today - timedelta(days=days))
         await received.forget(tx, hub_id, today)
     first_kept = datetime.combine(today - timedelta(days=days), time(), zone)
     for room, end in (

@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from twinstile import backups, doctor_credentials, findings, opening
 from twinstile.arrivals.feeds import config, standing
-from twinstile.arrivals.feeds.standing import Condition
+from twinstile.arrivals.feeds.standing import FeedCondition
 from twinstile.arrivals.formats.reasons import text_of
 from twinstile.findings import Finding
 from twinstile.opening import Place
@@ -247,7 +247,9 @@ async def _rows(place: Place, configuration: Settings) -> list[Finding]:
             mode = await devices.mode_of(tx, hub_id)
             stands = _hub(configuration, mode, await devices.closed_at(tx, hub_id))
             channels = await queries.channels(tx, hub_id, known, clock.now())
-            feeds = await standing.of(tx, config.of(configuration), clock.now())
+            feeds = await standing.feed_statuses(
+                tx, config.feed_sources(configuration), clock.now()
+            )
             keys = opening.key_ring(configuration).of(hub_id)
             trust = await doctor_credentials.trust(tx, configuration, keys)
     except (Problem, KeyUnavailable, MasterUnavailable) as error:
@@ -284,7 +286,7 @@ def _hub(configuration: Settings, mode: HubMode | None, closed_at: datetime | No
     return Finding("hub", found)
 
 
-def feed(one: standing.Standing) -> Finding:
+def feed(one: standing.FeedStatus) -> Finding:
     """How a feed does."""
     name = f"feed: {one.sender.feed.name}"
     said = text_of(f"condition-{one.condition}")["en"] + (
@@ -299,7 +301,7 @@ def feed(one: standing.Standing) -> Finding:
     if one.waiting_since is not None and one.now - one.waiting_since > UNAPPLIED:
         found = f"{said} {one.waiting} deliveries wait, the first since {one.waiting_since}."
         return Finding(name, found, "look whether a worker runs, and at its log")
-    if one.condition is not Condition.OK:
+    if one.condition is not FeedCondition.OK:
         return Finding(name, said, "ask the department, and look at its address and secrets")
     return Finding(name, said)
 

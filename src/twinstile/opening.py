@@ -135,7 +135,7 @@ async def prepare(place: Place) -> None:
 _FILES: Final[Mapping[str, Callable[[Settings], object]]] = {
     "TWINSTILE_REGIONS_FILE": lambda told: regions.load(told.regions_file),
     "TWINSTILE_ENTRY_RULES": lambda told: entry_rules.load(told.entry_rules),
-    "TWINSTILE_FEEDS_FILE": config.of,
+    "TWINSTILE_FEEDS_FILE": config.feed_sources,
     "TWINSTILE_CHANNELS_FILE": routing.of,
     "TWINSTILE_PROVIDERS_FILE": verifying.verifier,
     "TWINSTILE_TRUST_FILE": sources.of,

@@ -14,8 +14,8 @@ from sqlalchemy import select
 
 from twinstile import backups, destruction
 from twinstile.arrivals.feeds import applier, config, polling
-from twinstile.arrivals.feeds.config import PushSettings, Sender
-from twinstile.arrivals.feeds.polling import Asker
+from twinstile.arrivals.feeds.config import FeedSource, PushSettings
+from twinstile.arrivals.feeds.polling import Poller
 from twinstile.cases import dispositions, waits
 from twinstile.credentials.sources import fetching
 from twinstile.credentials.sources import settings as sources
@@ -71,14 +71,14 @@ def background(place: Place) -> Background:
         feeding = Database(
             place.service_url, pool_size=applier.MOST_AT_ONCE + 3, role=place.role
         )
-        senders = config.of(house.settings)
+        senders = config.feed_sources(house.settings)
         steady = clock.Watch(clock.now()).steady
         todo = (*jobs_of(house, place, steady), *polls_of(house, feeding, senders))
         try:
             await asyncio.gather(
                 jobs.run(schedule, todo, stop),
                 sealer.run(sealing, house.keys, house.settings.audit_path, stop),
-                applier.run(house, feeding, senders, stop),
+                applier.run_applier(house, feeding, senders, stop),
             )
         finally:
             await schedule.close()
@@ -142,15 +142,17 @@ def jobs_of(
     )
 
 
-def polls_of(house: House, database: Database, senders: Sequence[Sender]) -> tuple[Job, ...]:
+def polls_of(
+    house: House, database: Database, senders: Sequence[FeedSource]
+) -> tuple[Job, ...]:
     """A job for each department that is asked: one that keeps us waiting holds up itself."""
-    asker = Asker(database, house.keys, uuid4(), clock.now)
+    asker = Poller(database, house.keys, uuid4(), clock.now)
     turns = asyncio.Semaphore(POLLS_AT_ONCE)
 
-    def polling_of(sender: Sender) -> Callable[[datetime], Awaitable[None]]:
+    def polling_of(sender: FeedSource) -> Callable[[datetime], Awaitable[None]]:
         async def work(_: datetime) -> None:
             async with turns:
-                await polling.poll(asker, sender)
+                await polling.poll_feed(asker, sender)
 
         return work
 
@@ -215,7 +217,7 @@ def in_turn(*steps: HubWork) -> HubWork:
 
 def _feeds(house: House) -> HubWork:
     """Tell people of departments that fell silent, or send what nobody can use."""
-    senders = config.of(house.settings)
+    senders = config.feed_sources(house.settings)
 
     async def work(hub_id: str, now: datetime) -> None:
         if senders:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from twinstile.arrivals.transport import FeedFault, Fetched, Transport
+from twinstile.arrivals.transport import FeedFault, FeedTransport, FetchedDelivery
 
 NOW = dt.datetime(2026, 11, 20, 8, 0, tzinfo=dt.UTC)
 
@@ -15,7 +15,7 @@ NOW = dt.datetime(2026, 11, 20, 8, 0, tzinfo=dt.UTC)
 class Polled:
     """What a poll gave: deliveries, refusals, the fault at its end, the cursor after it."""
 
-    fetched: list[Fetched] = field(default_factory=list[Fetched])
+    fetched: list[FetchedDelivery] = field(default_factory=list[FetchedDelivery])
     fault: str | None = None
     cursor: str | None = None
 
@@ -34,7 +34,7 @@ class Polled:
 
 
 async def poll(
-    transport: Transport,
+    transport: FeedTransport,
     cursor: str | None = None,
     *,
     landing: bool = True,

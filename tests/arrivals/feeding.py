@@ -9,9 +9,9 @@ from hubs import Hub
 from people import Json
 
 from twinstile.arrivals.feeds import applying, deliveries, landing
-from twinstile.arrivals.feeds.applying import Desk
+from twinstile.arrivals.feeds.applying import ApplyRuntime
 from twinstile.arrivals.feeds.reading import FORMATS, Format
-from twinstile.arrivals.feeds.types import Feed, Landed
+from twinstile.arrivals.feeds.types import FeedSettings, ReceivedDelivery
 from twinstile.arrivals.records import (
     ArrivalEvent,
     Delivery,
@@ -19,15 +19,15 @@ from twinstile.arrivals.records import (
     ManifestEnd,
     ManifestRow,
     Op,
-    Origin,
-    Reading,
+    ReaderContext,
     Record,
+    RecordOrigin,
     Reject,
-    Role,
     RunRef,
     RunStatus,
-    Unknown,
-    Unreadable,
+    TravellerRole,
+    UnknownColumns,
+    UnreadableDelivery,
 )
 from twinstile.arrivals.types import Mode
 from twinstile.identity import forms
@@ -39,7 +39,9 @@ DAY = date(2026, 11, 28)
 ARRIVAL = datetime(2026, 11, 28, 8, 5, tzinfo=UTC)
 
 
-def read(delivery: Delivery, _reading: Reading) -> Iterator[Record | Unknown | Reject]:
+def read(
+    delivery: Delivery, _reading: ReaderContext
+) -> Iterator[Record | UnknownColumns | Reject]:
     """A format of tests: a line of JSON for each record, in the order they are meant."""
     for row, line in enumerate(delivery.body.splitlines(), 1):
         try:
@@ -49,26 +51,26 @@ def read(delivery: Delivery, _reading: Reading) -> Iterator[Record | Unknown | R
             continue
         match said:
             case {"cut": reason}:
-                raise Unreadable(str(reason))
+                raise UnreadableDelivery(str(reason))
             case {"fail": _}:
                 raise RuntimeError
             case {"columns": names}:
-                yield Unknown(tuple(names))
+                yield UnknownColumns(tuple(names))
             case _:
                 yield _record(row, said)
 
 
 def _record(row: int, said: Json) -> Record:
     run = RunRef("cn-rail", str(said["run"]), DAY, tuple(said.get("aliases", ())))
-    origin = Origin(str(said["key"]), row, said.get("version"))
+    origin = RecordOrigin(str(said["key"]), row, said.get("version"))
     op = Op(said.get("op", "UPSERT"))
     if "rows" in said:
-        roles = frozenset(Role(one) for one in said.get("roles", Role))
+        roles = frozenset(TravellerRole(one) for one in said.get("roles", TravellerRole))
         rejected = said.get("rejected", 0)
         return ManifestEnd(origin, run, said["rows"], rejected, said.get("told"), roles)
     if "number" in said:
         claim = DocumentClaim(DocumentKind.RESIDENT_ID, str(said["number"]))
-        role = Role(said.get("role", "PASSENGER"))
+        role = TravellerRole(said.get("role", "PASSENGER"))
         return ManifestRow(origin, op, run, claim, role, seat=said.get("seat"))
     return ArrivalEvent(
         origin,
@@ -109,37 +111,39 @@ def body(said: Sequence[Json | str]) -> bytes:
     return "\n".join(lines).encode()
 
 
-def feed_of(hub: Hub, name: str = "rail", **more: object) -> Feed:
+def feed_of(hub: Hub, name: str = "rail", **more: object) -> FeedSettings:
     found = {"format": FORMAT, **more}
-    return Feed(hub.hub_id, name, zone=hub.house.settings.zone, **found)  # type: ignore[arg-type]
+    return FeedSettings(hub.hub_id, name, zone=hub.house.settings.zone, **found)  # type: ignore[arg-type]
 
 
-def desk_of(hub: Hub, now: datetime | None = None) -> Desk:
+def desk_of(hub: Hub, now: datetime | None = None) -> ApplyRuntime:
     at = now or clock.now()
     terms = forms.terms(hub.house.settings, HubMode.DEMO, at)
-    return Desk(hub.house.database, hub.house.keys.of(hub.hub_id), terms, lambda: at)
+    return ApplyRuntime(hub.house.database, hub.house.keys.of(hub.hub_id), terms, lambda: at)
 
 
-async def land(hub: Hub, feed: Feed, said: Sequence[Json | str] | bytes) -> UUID:
+async def land(hub: Hub, feed: FeedSettings, said: Sequence[Json | str] | bytes) -> UUID:
     """Land a delivery, one of other bytes than any before."""
     made = said if isinstance(said, bytes) else body(said)
     keys, now = hub.house.keys.of(hub.hub_id), clock.now()
     async with hub.house.database.transaction() as tx:
-        landed: Landed = await landing.land(tx, keys, feed, Delivery(made, now), now)
+        landed: ReceivedDelivery = await landing.receive(
+            tx, keys, feed, Delivery(made, now), now
+        )
     assert landed.delivery_id, landed
     return landed.delivery_id
 
 
-async def tell(hub: Hub, feed: Feed, *said: Json | str) -> UUID:
+async def tell(hub: Hub, feed: FeedSettings, *said: Json | str) -> UUID:
     """Land a delivery and apply what is due."""
     delivery_id = await land(hub, feed, said)
-    await applying.work(desk_of(hub), feed)
+    await applying.apply_due(desk_of(hub), feed)
     return delivery_id
 
 
-async def replay(hub: Hub, feed: Feed, *delivery_ids: UUID) -> int:
+async def replay(hub: Hub, feed: FeedSettings, *delivery_ids: UUID) -> int:
     async with hub.house.database.transaction() as tx:
-        return len(await deliveries.replay(tx, feed, delivery_ids, clock.now()))
+        return len(await deliveries.replay_deliveries(tx, feed, delivery_ids, clock.now()))
 
 
 async def rows(hub: Hub, query: str) -> list[tuple[object, ...]]:

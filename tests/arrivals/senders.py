@@ -7,9 +7,9 @@ from uuid import uuid4
 from hubs import Hub
 from pydantic import TypeAdapter
 
-from twinstile.arrivals.feeds.config import Department, Pulled, PushSettings, Sender
-from twinstile.arrivals.feeds.polling import Asker
-from twinstile.arrivals.feeds.types import Feed
+from twinstile.arrivals.feeds.config import Department, FeedSource, Pulled, PushSettings
+from twinstile.arrivals.feeds.polling import Poller
+from twinstile.arrivals.feeds.types import FeedSettings
 from twinstile.platform import clock
 
 TRANSPORTS = TypeAdapter[Pulled | PushSettings](Pulled | PushSettings)
@@ -17,18 +17,18 @@ TRANSPORTS = TypeAdapter[Pulled | PushSettings](Pulled | PushSettings)
 
 def sender_of(
     hub: Hub, transport: dict[str, object], name: str = "rail", **more: object
-) -> Sender:
+) -> FeedSource:
     made = {"format": "test", "interval": timedelta(seconds=10), **more}
-    feed = Feed(hub.hub_id, name, str(made["format"]), hub.house.settings.zone)
+    feed = FeedSettings(hub.hub_id, name, str(made["format"]), hub.house.settings.zone)
     interval = made["interval"]
     assert isinstance(interval, timedelta)
     how = TRANSPORTS.validate_python(transport)
     department = Department(str(made.get("department", "rail")))
-    return Sender(feed, department, interval, interval, how)
+    return FeedSource(feed, department, interval, interval, how)
 
 
-def asker_of(hub: Hub, now: Callable[[], datetime] = clock.now) -> Asker:
-    return Asker(hub.house.database, hub.house.keys, uuid4(), now, lambda: 0.5)
+def asker_of(hub: Hub, now: Callable[[], datetime] = clock.now) -> Poller:
+    return Poller(hub.house.database, hub.house.keys, uuid4(), now, lambda: 0.5)
 
 
 async def state_of(hub: Hub, feed: str = "rail") -> dict[str, object]:

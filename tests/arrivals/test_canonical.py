@@ -15,29 +15,29 @@ from twinstile.arrivals.formats import canonical
 from twinstile.arrivals.formats.reasons import TEXTS
 from twinstile.arrivals.records import (
     AlertAction,
-    AlertKind,
     ArrivalEvent,
     Delivery,
     HealthStatus,
     IdentityAlert,
-    KeyArea,
+    KeyAreaRecord,
     ManifestEnd,
     ManifestRow,
     Op,
-    Reading,
+    ReaderContext,
     Record,
     Reject,
-    Role,
     RunRef,
     RunStatus,
     StatusColour,
-    Unreadable,
+    TravellerRole,
+    UnreadableDelivery,
+    WatchReason,
 )
 from twinstile.identity.types import ContactKind, DocumentKind, Sex
 
 NOW = dt.datetime(2026, 11, 28, tzinfo=dt.UTC)
 DAY = NOW.date()
-READING = Reading(dt.UTC, DAY)
+READING = ReaderContext(dt.UTC, DAY)
 DOCUMENT = Path(__file__).parents[2] / "docs" / "formats.md"
 Json = dict[str, object]
 
@@ -61,7 +61,7 @@ def read(body: str | bytes | list[Json]) -> list[Record | Reject]:
 def test_the_examples_of_the_document_are_read_as_it_says():
     found = read("\n".join(shown()))
     assert [type(one) for one in found] == [
-        *(ArrivalEvent, ManifestRow, ManifestEnd, IdentityAlert, HealthStatus, KeyArea),
+        *(ArrivalEvent, ManifestRow, ManifestEnd, IdentityAlert, HealthStatus, KeyAreaRecord),
         IdentityAlert,
     ]
     assert [one.origin.row for one in found if not isinstance(one, Reject)] == list(range(1, 8))
@@ -83,7 +83,7 @@ def test_a_traveller_tells_document_place_and_contact():
     assert row.document is not None
     assert (row.document.kind, row.document.number) == (DocumentKind.PASSPORT, "X1234567")
     assert (row.document.birth_date, row.document.sex) == (dt.date(1990, 1, 2), Sex.FEMALE)
-    assert (row.role, row.coach, row.seat) == (Role.PASSENGER, "5", "12F")
+    assert (row.role, row.coach, row.seat) == (TravellerRole.PASSENGER, "5", "12F")
     assert row.contact is not None
     assert (row.contact.kind, row.contact.value) == (ContactKind.PHONE, "+8613800000000")
     assert row.languages == ("en",)
@@ -92,11 +92,11 @@ def test_a_traveller_tells_document_place_and_contact():
 def test_what_is_said_of_people_and_areas_is_read():
     alert, status, area = read([ALERT, STATUS, AREA])
     assert isinstance(alert, IdentityAlert)
-    assert (alert.kind, alert.action) == (AlertKind.CLOSE_CONTACT, AlertAction.CHECK)
+    assert (alert.kind, alert.action) == (WatchReason.CLOSE_CONTACT, AlertAction.CHECK)
     assert alert.valid_to - alert.valid_from == dt.timedelta(days=7)
     assert isinstance(status, HealthStatus)
     assert (status.colour, status.close_contact) == (StatusColour.YELLOW, False)
-    assert isinstance(area, KeyArea)
+    assert isinstance(area, KeyAreaRecord)
     assert (area.code, area.level) == ("330102", "MEDIUM")
 
 
@@ -118,7 +118,7 @@ def test_a_list_counts_the_travellers_of_its_run_before_it():
     end = read([TRAVELLER, other, {**TRAVELLER, "key": "E2"}, {**LIST, "rows": 2}])[-1]
     assert isinstance(end, ManifestEnd)
     assert (end.rows, end.rejected, end.told) == (2, 0, 2)
-    assert end.roles == {Role.PASSENGER, Role.INFANT}
+    assert end.roles == {TravellerRole.PASSENGER, TravellerRole.INFANT}
     end = read([TRAVELLER, {"v": 1}, LIST])[-1]
     assert isinstance(end, ManifestEnd)
     assert (end.rows, end.rejected, end.told) == (2, 1, 1)
@@ -196,16 +196,16 @@ def test_a_damaged_line_keeps_out_itself():
     lines = shown()
     body = "\n".join([lines[0], lines[1][:40], "[1]", "nonsense", "\\ud800", lines[5]])
     found = read(body)
-    assert [type(one) for one in found] == [ArrivalEvent, *4 * [Reject], KeyArea]
+    assert [type(one) for one in found] == [ArrivalEvent, *4 * [Reject], KeyAreaRecord]
     long = read("\n".join([lines[0], '{"a":"' + "x" * 100_000 + '"}', lines[5]]))
     assert long[1] == Reject(2, "too-long")
-    assert isinstance(long[2], KeyArea)
+    assert isinstance(long[2], KeyAreaRecord)
 
 
 def test_an_element_that_is_no_record_keeps_out_itself():
     found = read(f"[1, {shown()[0]}, null, [], {{}}, {shown()[5]}]")
     assert [type(one) for one in found] == [
-        *(Reject, ArrivalEvent, Reject, Reject, Reject, KeyArea)
+        *(Reject, ArrivalEvent, Reject, Reject, Reject, KeyAreaRecord)
     ]
 
 
@@ -234,7 +234,7 @@ def test_half_a_character_is_no_text():
     ],
 )
 def test_what_is_no_json_is_refused_with_a_word(body: str | bytes, reason: str):
-    with pytest.raises(Unreadable) as refused:
+    with pytest.raises(UnreadableDelivery) as refused:
         read(body)
     assert refused.value.reason == reason
     assert reason in TEXTS
@@ -244,7 +244,7 @@ def test_what_came_before_a_list_broke_off_stands():
     body = ("[" + ",".join(shown()))[:-20]
     found = canonical.read(Delivery(body.encode(), NOW), READING)
     assert len([next(found) for _ in range(6)]) == 6
-    with pytest.raises(Unreadable):
+    with pytest.raises(UnreadableDelivery):
         next(found)
 
 
@@ -278,7 +278,7 @@ def test_damaged_records_are_rejected_or_refused_with_a_word():
             started = time.process_time()
             try:
                 found = read(bytes(body))
-            except Unreadable as refused:
+            except UnreadableDelivery as refused:
                 assert refused.reason in TEXTS  # noqa: PT017 -- either may happen
             else:
                 assert all(one.reason in TEXTS for one in found if isinstance(one, Reject))

@@ -15,23 +15,23 @@ from hypothesis import strategies as st
 from workbooks import xlsx
 
 from twinstile.arrivals.formats import health, police
-from twinstile.arrivals.formats.reasons import TEXTS, Reason
+from twinstile.arrivals.formats.reasons import TEXTS, RejectReason
 from twinstile.arrivals.records import (
     LONGEST_VALID,
     AlertAction,
-    AlertKind,
     Delivery,
     HealthStatus,
     IdentityAlert,
-    KeyArea,
+    KeyAreaRecord,
     Op,
     Reader,
-    Reading,
+    ReaderContext,
     Record,
     Reject,
     StatusColour,
-    Unknown,
-    Unreadable,
+    UnknownColumns,
+    UnreadableDelivery,
+    WatchReason,
 )
 from twinstile.identity.types import DocumentKind
 
@@ -79,9 +79,9 @@ NOW_FED = NOW + dt.timedelta(hours=1)
 
 def read(
     reader: Reader, body: bytes | str, name: str = "", **options: str
-) -> list[Record | Unknown | Reject]:
+) -> list[Record | UnknownColumns | Reject]:
     sent = body.encode() if isinstance(body, str) else body
-    found = reader(Delivery(sent, NOW, name), Reading(SHANGHAI, TODAY, options=options))
+    found = reader(Delivery(sent, NOW, name), ReaderContext(SHANGHAI, TODAY, options=options))
     return list(found)
 
 
@@ -121,7 +121,7 @@ def test_an_alert_tells_whom_why_by_what_right_and_until_when() -> None:
     assert (found.document.kind, found.document.number) == (DocumentKind.RESIDENT_ID, NUMBER)
     assert (found.origin.key, found.kind, found.action) == (
         "A-1",
-        AlertKind.CLOSE_CONTACT,
+        WatchReason.CLOSE_CONTACT,
         AlertAction.STOP,
     )
     assert (found.authority, found.legal_basis) == ("滨海市公安局", "传染病防治法第三十九条")
@@ -133,29 +133,29 @@ def test_an_alert_tells_whom_why_by_what_right_and_until_when() -> None:
 @pytest.mark.parametrize(
     ("row", "reason", "column"),
     [
-        (without(ALERT, "legal_basis"), Reason.NO_LEGAL_BASIS, "legal_basis"),
-        (without(ALERT, legal_basis="无"), Reason.NO_LEGAL_BASIS, "legal_basis"),
-        (without(ALERT, legal_basis="法" * 201), Reason.TOO_LONG, "legal_basis"),
-        (without(ALERT, "alert_kind"), Reason.NO_HEALTH_REASON, "reason"),
-        (without(ALERT, alert_kind="在逃人员"), Reason.NO_HEALTH_REASON, "alert_kind"),
-        (without(ALERT, "valid_to"), Reason.NO_END, "to"),
-        (without(ALERT, valid_to="长期"), Reason.INVALID, "valid_to"),
-        (without(ALERT, valid_to="2024-01-30"), Reason.INVALID, "valid_to"),
-        (without(ALERT, valid_to="2024-02-15"), Reason.VALID_TOO_LONG, "valid_to"),
+        (without(ALERT, "legal_basis"), RejectReason.NO_LEGAL_BASIS, "legal_basis"),
+        (without(ALERT, legal_basis="无"), RejectReason.NO_LEGAL_BASIS, "legal_basis"),
+        (without(ALERT, legal_basis="法" * 201), RejectReason.TOO_LONG, "legal_basis"),
+        (without(ALERT, "alert_kind"), RejectReason.NO_HEALTH_REASON, "reason"),
+        (without(ALERT, alert_kind="在逃人员"), RejectReason.NO_HEALTH_REASON, "alert_kind"),
+        (without(ALERT, "valid_to"), RejectReason.NO_END, "to"),
+        (without(ALERT, valid_to="长期"), RejectReason.INVALID, "valid_to"),
+        (without(ALERT, valid_to="2024-01-30"), RejectReason.INVALID, "valid_to"),
+        (without(ALERT, valid_to="2024-02-15"), RejectReason.VALID_TOO_LONG, "valid_to"),
         (without(ALERT, valid_from="2024-03-01", valid_to="2024-03-02"), "implausible-date", 0),
-        (without(ALERT, "authority"), Reason.MISSING, "authority"),
-        (without(ALERT, "id_no"), Reason.MISSING, "number"),
-        (without(ALERT, id_no="7701********0079"), Reason.NUMBER_MASKED, "id_no"),
-        (without(ALERT, id_no="7.70101199002010E+17"), Reason.NUMBER_DESTROYED, "id_no"),
-        (without(ALERT, id_type="会员卡"), Reason.UNKNOWN_VALUE, "id_type"),
-        (without(ALERT, version="v2"), Reason.INVALID, "version"),
-        (without(CHECK, check_result="08"), Reason.UNKNOWN_VALUE, "check_result"),
-        (without(CHECK, "legal_basis"), Reason.NO_LEGAL_BASIS, "legal_basis"),
-        (without(ALERT, "alert_id", "id_no", op="D"), Reason.MISSING, "key"),
+        (without(ALERT, "authority"), RejectReason.MISSING, "authority"),
+        (without(ALERT, "id_no"), RejectReason.MISSING, "number"),
+        (without(ALERT, id_no="7701********0079"), RejectReason.NUMBER_MASKED, "id_no"),
+        (without(ALERT, id_no="7.70101199002010E+17"), RejectReason.NUMBER_DESTROYED, "id_no"),
+        (without(ALERT, id_type="会员卡"), RejectReason.UNKNOWN_VALUE, "id_type"),
+        (without(ALERT, version="v2"), RejectReason.INVALID, "version"),
+        (without(CHECK, check_result="08"), RejectReason.UNKNOWN_VALUE, "check_result"),
+        (without(CHECK, "legal_basis"), RejectReason.NO_LEGAL_BASIS, "legal_basis"),
+        (without(ALERT, "alert_id", "id_no", op="D"), RejectReason.MISSING, "key"),
     ],
 )
 def test_an_alert_is_refused_with_a_reason(
-    row: Mapping[str, object], reason: Reason, column: str
+    row: Mapping[str, object], reason: RejectReason, column: str
 ) -> None:
     assert alert(row) == Reject(1, reason, column or "valid_from")
 
@@ -163,12 +163,12 @@ def test_an_alert_is_refused_with_a_reason(
 @pytest.mark.parametrize(
     ("told", "kind"),
     [
-        ("重点地区人员", AlertKind.KEY_AREA),
-        ("key area", AlertKind.KEY_AREA),
-        ("次密接（省外）", AlertKind.CLOSE_CONTACT),
-        ("应隔离未隔离", AlertKind.ISOLATION_ORDER),
-        ("Missed-Follow-Up", AlertKind.MISSED_FOLLOW_UP),
-        ("证件挂失", AlertKind.DOCUMENT_INVALID),
+        ("重点地区人员", WatchReason.KEY_AREA),
+        ("key area", WatchReason.KEY_AREA),
+        ("次密接（省外）", WatchReason.CLOSE_CONTACT),
+        ("应隔离未隔离", WatchReason.ISOLATION_ORDER),
+        ("Missed-Follow-Up", WatchReason.MISSED_FOLLOW_UP),
+        ("证件挂失", WatchReason.DOCUMENT_INVALID),
     ],
 )
 def test_health_reasons_are_read_in_words_of_both_languages(told: str, kind: str) -> None:
@@ -211,7 +211,7 @@ def test_the_result_of_a_check_speaks_of_the_document_for_a_day() -> None:
     bad = alert(CHECK)
     assert isinstance(bad, IdentityAlert)
     assert (bad.kind, bad.action, bad.op) == (
-        AlertKind.DOCUMENT_INVALID,
+        WatchReason.DOCUMENT_INVALID,
         AlertAction.CHECK,
         Op.UPSERT,
     )
@@ -247,7 +247,7 @@ def test_moments_in_any_spelling(told: object) -> None:
 
 @pytest.mark.parametrize("told", ["0001-01-01 00:00:00", "9999-12-31", "昨天", "2024-02-30"])
 def test_moments_that_are_none(told: str) -> None:
-    assert said(without(STATUS, issued_at=told)) == Reject(1, Reason.INVALID, "issued_at")
+    assert said(without(STATUS, issued_at=told)) == Reject(1, RejectReason.INVALID, "issued_at")
 
 
 def test_a_status_has_the_moment_it_was_so() -> None:
@@ -298,7 +298,7 @@ def test_a_clock_ahead_is_no_later_status_and_a_day_ahead_is_none() -> None:
     ahead = status(without(STATUS, issued_at="2024-02-01 12:10:00"))
     assert (ahead.issued_at, ahead.origin.quality) == (NOW, ("clock-ahead",))
     late = without(STATUS, issued_at="2024-02-03", expires_at="2024-02-04")
-    assert said(late) == Reject(1, Reason.IMPLAUSIBLE_DATE, "issued_at")
+    assert said(late) == Reject(1, RejectReason.IMPLAUSIBLE_DATE, "issued_at")
 
 
 def test_a_status_without_times_holds_for_a_day_from_when_it_came() -> None:
@@ -329,7 +329,7 @@ def test_close_contacts_by_a_column_or_by_what_the_list_is_called() -> None:
     doubted = status(STATUS | {"is_contact": "不确定"})
     assert (doubted.close_contact, doubted.origin.quality) == (False, ("contact-unknown",))
     assert said(person | {"is_contact": "不确定"}) == Reject(1, "unknown-value", "is_contact")
-    assert said(person) == Reject(1, Reason.MISSING, "grade")
+    assert said(person) == Reject(1, RejectReason.MISSING, "grade")
 
 
 def test_a_status_is_taken_back() -> None:
@@ -344,12 +344,12 @@ def test_a_status_is_taken_back() -> None:
 
 def test_an_area_has_a_code_a_level_and_days() -> None:
     found = said(AREA)
-    assert isinstance(found, KeyArea)
+    assert isinstance(found, KeyAreaRecord)
     assert (found.code, found.level, found.origin.key) == ("610113", "HIGH", "610113")
     assert (found.since, found.until) == (dt.date(2024, 1, 20), dt.date(2024, 2, 10))
     for told, code in (("610113001000", "610113001"), ("fra", "FRA"), (61, "61")):
         area = said(without(AREA, area_code=told))
-        assert isinstance(area, KeyArea)
+        assert isinstance(area, KeyAreaRecord)
         assert area.code == code
 
 
@@ -367,7 +367,7 @@ def test_levels_and_ends_of_areas(
     more: dict[str, object], op: Op, level: str, until: str
 ) -> None:
     found = said({**AREA, **more})
-    assert isinstance(found, KeyArea)
+    assert isinstance(found, KeyAreaRecord)
     assert (found.op, found.level, found.until.isoformat()) == (op, level, until)
     assert found.origin.quality == (() if more.get("until") != "" else ("no-end",))
 
@@ -375,16 +375,16 @@ def test_levels_and_ends_of_areas(
 @pytest.mark.parametrize(
     ("more", "reason", "column"),
     [
-        ({"area_code": "西安市"}, Reason.INVALID, "area_code"),
-        ({"area_code": "610113001002"}, Reason.INVALID, "area_code"),
-        ({"risk_level": "紫"}, Reason.UNKNOWN_VALUE, "risk_level"),
-        ({"until": "2024-01-19"}, Reason.INVALID, "until"),
-        ({"since": "未知日"}, Reason.INVALID, "since"),
-        ({"area_code": ""}, Reason.MISSING, "grade"),
+        ({"area_code": "西安市"}, RejectReason.INVALID, "area_code"),
+        ({"area_code": "610113001002"}, RejectReason.INVALID, "area_code"),
+        ({"risk_level": "紫"}, RejectReason.UNKNOWN_VALUE, "risk_level"),
+        ({"until": "2024-01-19"}, RejectReason.INVALID, "until"),
+        ({"since": "未知日"}, RejectReason.INVALID, "since"),
+        ({"area_code": ""}, RejectReason.MISSING, "grade"),
     ],
 )
 def test_an_area_is_refused_with_a_reason(
-    more: dict[str, object], reason: Reason, column: str
+    more: dict[str, object], reason: RejectReason, column: str
 ) -> None:
     found = said({**AREA, **more})
     assert isinstance(found, Reject)
@@ -396,7 +396,7 @@ KINDS = (
     (police.read, ALERT, IdentityAlert),
     (police.read, CHECK, IdentityAlert),
     (health.read, STATUS, HealthStatus),
-    (health.read, AREA, KeyArea),
+    (health.read, AREA, KeyAreaRecord),
 )
 
 
@@ -420,15 +420,15 @@ def test_columns_nobody_knows_are_told_and_errors_are_no_data(
     reader: Reader, row: Mapping[str, object], kind: type
 ) -> None:
     unknown, found = read(reader, json.dumps([row | {"new_column": 1}]))
-    assert unknown == Unknown(("new_column",))
+    assert unknown == UnknownColumns(("new_column",))
     assert isinstance(found, kind)
     for body, reason in (
-        (b"<!doctype html><title>Sign in</title>", Reason.HTML),
+        (b"<!doctype html><title>Sign in</title>", RejectReason.HTML),
         (json.dumps({"code": 500, "msg": "busy", "data": [row]}).encode(), "error-answer"),
-        (json.dumps([row, row]).encode()[:-30], Reason.TRUNCATED),
-        (b"", Reason.EMPTY),
+        (json.dumps([row, row]).encode()[:-30], RejectReason.TRUNCATED),
+        (b"", RejectReason.EMPTY),
     ):
-        with pytest.raises(Unreadable) as refused:
+        with pytest.raises(UnreadableDelivery) as refused:
             read(reader, body)
         assert refused.value.reason == reason
 
@@ -467,21 +467,22 @@ def test_garbage_spoils_no_neighbour(
     keys = [
         each.origin.key
         for each in found
-        if isinstance(each, IdentityAlert | HealthStatus | KeyArea) and isinstance(each, made)
+        if isinstance(each, IdentityAlert | HealthStatus | KeyAreaRecord)
+        and isinstance(each, made)
     ]
     assert [key for key in keys if key in {"N0", "N1"}] == ["N0", "N1"]
     assert all(each.reason in TEXTS for each in found if isinstance(each, Reject))
     assert all(fits(each) for each in found)
 
 
-def fits(each: Record | Unknown | Reject) -> bool:
+def fits(each: Record | UnknownColumns | Reject) -> bool:
     """Whether the tables take it: those that stand have a period no longer than allowed."""
     if isinstance(each, IdentityAlert) and each.op is Op.UPSERT:
         length = each.valid_to - each.valid_from
         return dt.timedelta() < length <= LONGEST_VALID and bool(each.legal_basis)
     if isinstance(each, HealthStatus) and each.op is Op.UPSERT:
         return each.issued_at < each.expires_at and each.issued_at <= NOW
-    return not isinstance(each, KeyArea) or each.since <= each.until
+    return not isinstance(each, KeyAreaRecord) or each.since <= each.until
 
 
 def parts(body: bytes) -> Iterator[bytes]:
@@ -497,7 +498,7 @@ def test_what_breaks_off_is_a_reason_or_rows(
         for part in parts(body):
             try:
                 found = read(reader, part)
-            except Unreadable as refused:
+            except UnreadableDelivery as refused:
                 assert refused.reason in TEXTS  # noqa: PT017 -- either may happen
             else:
-                assert all(isinstance(each, kind | Reject | Unknown) for each in found)
+                assert all(isinstance(each, kind | Reject | UnknownColumns) for each in found)

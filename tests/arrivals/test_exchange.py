@@ -17,7 +17,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
-from twinstile.arrivals.adapters.exchange import Exchange, ExchangeSettings
+from twinstile.arrivals.adapters.exchange import ExchangeSettings, ExchangeTransport
 from twinstile.arrivals.records import WHOLE
 from twinstile.arrivals.transport import FeedFault
 from twinstile.opening import Place
@@ -63,7 +63,7 @@ class Front:
             "INSERT INTO exch_train VALUES (:id, :train, :day, 'I', 1, :seq, '0', :at)", *rows
         )
 
-    def open(self, **more: object) -> Exchange:
+    def open(self, **more: object) -> ExchangeTransport:
         given: dict[str, object] = {
             "kind": "exchange",
             "url_file": self.secret,

@@ -8,7 +8,7 @@ import pytest
 
 from twinstile import opening
 from twinstile.arrivals.feeds import config
-from twinstile.arrivals.feeds.config import Department, Sender
+from twinstile.arrivals.feeds.config import Department, FeedSource
 from twinstile.opening import Place
 from twinstile.platform import settings
 from twinstile.platform.files import InvalidFile
@@ -47,8 +47,8 @@ def settings_of(folder: Path, text: str | None) -> Settings:
     )
 
 
-def load(folder: Path, text: str | None) -> tuple[Sender, ...]:
-    return config.of(settings_of(folder, text))
+def load(folder: Path, text: str | None) -> tuple[FeedSource, ...]:
+    return config.feed_sources(settings_of(folder, text))
 
 
 def test_without_a_file_there_are_no_feeds(tmp_path: Path) -> None:

@@ -12,16 +12,16 @@ import pytest
 
 from twinstile.arrivals.feeds import config
 from twinstile.arrivals.formats import health, police, rail, rows
-from twinstile.arrivals.formats.reasons import TEXTS, Reason
+from twinstile.arrivals.formats.reasons import TEXTS, RejectReason
 from twinstile.arrivals.records import (
     ArrivalEvent,
     Delivery,
     HealthStatus,
     IdentityAlert,
-    KeyArea,
+    KeyAreaRecord,
     ManifestEnd,
     ManifestRow,
-    Reading,
+    ReaderContext,
 )
 from twinstile.platform import settings, signatures
 from twinstile.platform.settings import Profile
@@ -34,7 +34,7 @@ FORMATS = (ROOT / "docs/formats.md").read_text("utf-8")
 TABLES = re.findall(r"^```csv (\w+)\n(.*?)^```", FORMATS, re.DOTALL | re.MULTILINE)
 READERS = {"rail": rail, "police": police, "health": health}
 NOW = dt.datetime(2026, 11, 28, 2, tzinfo=dt.UTC)
-READING = Reading(ZoneInfo("Asia/Shanghai"), NOW.date())
+READING = ReaderContext(ZoneInfo("Asia/Shanghai"), NOW.date())
 KINDS = {"http", "folder", "sftp", "exchange", "push"}
 
 
@@ -44,7 +44,7 @@ def test_every_example_of_a_feed_is_taken(example: str, tmp_path: Path) -> None:
     told = settings.load(
         profile=Profile.DEMO, data_dir=tmp_path, database_url=None, feeds_file=None
     )
-    (sender,) = config.of(told)
+    (sender,) = config.feed_sources(told)
     assert sender.transport.kind in KINDS
 
 
@@ -75,7 +75,7 @@ def test_every_fault_of_a_department_has_words_in_both_languages() -> None:
     assert "disk-full" in found
     for word in found - {"md5", "sha256", "sm3"}:
         assert word in TEXTS, word
-    for said in (*TEXTS.values(), *(TEXTS[reason] for reason in Reason)):
+    for said in (*TEXTS.values(), *(TEXTS[reason] for reason in RejectReason)):
         assert set(said) == {"en", "zh-CN"}
         assert all(said.values())
 
@@ -90,7 +90,7 @@ def test_every_table_is_read_as_what_it_is_said_to_be() -> None:
         [ManifestRow, ManifestRow, ManifestEnd],
         [IdentityAlert],
         [HealthStatus],
-        [KeyArea],
+        [KeyAreaRecord],
     ]
 
 

@@ -16,7 +16,7 @@ from senders import asker_of, sender_of, state_of
 from sessions import end, others
 
 from twinstile.arrivals.adapters import folder
-from twinstile.arrivals.adapters.drop import Entry, Kind
+from twinstile.arrivals.adapters.drop import EntryKind, FileEntry
 from twinstile.arrivals.feeds import applier, polling
 from twinstile.arrivals.feeds.polling import LEASE
 from twinstile.opening import Place
@@ -57,16 +57,16 @@ async def test_what_a_department_drops_lands_and_is_moved_away(
     at = Clock()
     asker = asker_of(hub, at)
     sender = sender_of(hub, {"kind": "folder", "path": tmp_path, "ready": "ok"})
-    asked = await polling.poll(asker, sender)
+    asked = await polling.poll_feed(asker, sender)
     assert asked is not None
     assert asked.fault is None
     assert (tmp_path / "done/a.csv").read_bytes() == BODY
     state = await state_of(hub)
     assert (state["deliveries"], state["as_of"]) == (1, at.at)
     at.wait(5)
-    assert await polling.poll(asker, sender) is None
+    assert await polling.poll_feed(asker, sender) is None
     at.wait(5)
-    assert await polling.poll(asker, sender) is not None
+    assert await polling.poll_feed(asker, sender) is not None
 
 
 async def test_two_workers_never_do_the_same_poll(hub: Hub) -> None:
@@ -75,14 +75,14 @@ async def test_two_workers_never_do_the_same_poll(hub: Hub) -> None:
     async with department(lambda _: slow, drip_s=0.3) as there:
         sender = sender_of(hub, http(there.url))
         askers = [asker_of(hub, at) for _ in range(4)]
-        first = await asyncio.gather(*(polling.poll(one, sender) for one in askers))
+        first = await asyncio.gather(*(polling.poll_feed(one, sender) for one in askers))
         assert [one is not None for one in first].count(True) == 1
         assert len(there.asked) == 1
         at.wait(10)
-        begun = asyncio.create_task(polling.poll(askers[0], sender))
+        begun = asyncio.create_task(polling.poll_feed(askers[0], sender))
         await asyncio.sleep(0.1)
         at.wait(60)  # it is due again, and still being done
-        assert await polling.poll(askers[1], sender) is None
+        assert await polling.poll_feed(askers[1], sender) is None
         assert await begun is not None
         assert len(there.asked) == 2
     assert (await state_of(hub))["deliveries"] == 1
@@ -93,13 +93,13 @@ async def test_the_lease_of_a_process_that_died_runs_out(hub: Hub, tmp_path: Pat
     dead, other = asker_of(hub, at), asker_of(hub, at)
     sender = sender_of(hub, {"kind": "folder", "path": tmp_path})
     async with hub.house.database.transaction() as tx:
-        assert await polling.claim(tx, sender, dead.worker, at.at)
+        assert await polling.claim_poll(tx, sender, dead.worker, at.at)
     at.wait(60)
-    assert await polling.poll(other, sender) is None
+    assert await polling.poll_feed(other, sender) is None
     async with hub.house.database.transaction() as tx:  # it was only without its database
-        assert await polling.claim(tx, sender, dead.worker, at.at)
+        assert await polling.claim_poll(tx, sender, dead.worker, at.at)
     at.wait(LEASE.total_seconds() + 1)
-    assert await polling.poll(other, sender) is not None
+    assert await polling.poll_feed(other, sender) is not None
 
 
 async def test_who_was_away_for_longer_than_its_lease_lands_nothing(hub: Hub) -> None:
@@ -114,9 +114,9 @@ async def test_who_was_away_for_longer_than_its_lease_lands_nothing(hub: Hub) ->
 
     async with department(script, drip_s=1.5) as there:
         sender = sender_of(hub, http(there.url, within_s=5))
-        begun = asyncio.create_task(polling.poll(slow, sender))
+        begun = asyncio.create_task(polling.poll_feed(slow, sender))
         await asked.wait()
-        assert await polling.poll(other, sender) is not None
+        assert await polling.poll_feed(other, sender) is not None
         before = await state_of(hub)
         assert await begun is not None
     assert before["deliveries"] == 1
@@ -132,28 +132,28 @@ async def test_a_department_that_is_down_is_let_alone_and_met_again(hub: Hub) ->
     async with department(script) as there:
         sender, asker = sender_of(hub, http(there.url)), asker_of(hub, at)
         for _ in range(5):
-            asked = await polling.poll(asker, sender)
+            asked = await polling.poll_feed(asker, sender)
             assert asked is not None
             assert asked.fault == "department-failed"
             at.wait(10)
         state = await state_of(hub)
         assert (state["failures"], state["fault"]) == (5, "department-failed")
         assert state["as_of"] is None
-        assert await polling.poll(asker, sender) is None
+        assert await polling.poll_feed(asker, sender) is None
         at.wait(20)  # half a minute since the breaker opened
-        assert (await polling.poll(asker, sender)) is not None
+        assert (await polling.poll_feed(asker, sender)) is not None
         at.wait(31)
-        assert await polling.poll(asker, sender) is None  # it doubles
+        assert await polling.poll_feed(asker, sender) is None  # it doubles
         up = True
         at.wait(30)
-        asked = await polling.poll(asker, sender)
+        asked = await polling.poll_feed(asker, sender)
         assert asked is not None
         assert asked.fault is None
         assert len(there.asked) == 7
     state = await state_of(hub)
     assert (state["failures"], state["fault"], state["as_of"]) == (0, None, at.at)
     at.wait(10)
-    assert await polling.poll(asker, sender) is not None  # closed again
+    assert await polling.poll_feed(asker, sender) is not None  # closed again
 
 
 async def test_a_department_says_itself_when_to_come_again(hub: Hub) -> None:
@@ -161,11 +161,11 @@ async def test_a_department_says_itself_when_to_come_again(hub: Hub) -> None:
     busy = [answer(status="429 Slow down", Retry_After="120")]
     async with department(lambda _: busy) as there:
         sender, asker = sender_of(hub, http(there.url)), asker_of(hub, at)
-        assert await polling.poll(asker, sender) is not None
+        assert await polling.poll_feed(asker, sender) is not None
         at.wait(119)
-        assert await polling.poll(asker, sender) is None
+        assert await polling.poll_feed(asker, sender) is None
         at.wait(2)
-        assert await polling.poll(asker, sender) is not None
+        assert await polling.poll_feed(asker, sender) is not None
         assert len(there.asked) == 2
 
 
@@ -174,15 +174,15 @@ async def test_a_bad_file_is_shown_and_does_not_keep_others_waiting(
 ) -> None:
     at, listed = Clock(), folder._entries
 
-    def tricky(path: Path, most: int, before: float) -> list[Entry]:
-        return [Entry("../up", 1, 1.0, Kind.FILE), *listed(path, most, before)]
+    def tricky(path: Path, most: int, before: float) -> list[FileEntry]:
+        return [FileEntry("../up", 1, 1.0, EntryKind.FILE), *listed(path, most, before)]
 
     monkeypatch.setattr(folder, "_entries", tricky)
     asker = asker_of(hub, at)
     sender = sender_of(hub, {"kind": "folder", "path": tmp_path, "ready": "ok"})
     for number in range(7):
         drop(tmp_path, [f"{number}.csv", f"{number}.csv.ok"], body([event(f"G{number}")]))
-        asked = await polling.poll(asker, sender)
+        asked = await polling.poll_feed(asker, sender)
         assert asked is not None
         assert asked.fault == "bad-name"
         at.wait(10)
@@ -201,12 +201,12 @@ async def test_without_the_database_nobody_judges_the_department(
     async with department(lambda _: [answer(BODY)]) as there:
         sender, asker = sender_of(hub, http(there.url)), asker_of(hub, at)
         with monkeypatch.context() as broken:
-            broken.setattr(polling.landing, "take", refuse)
+            broken.setattr(polling.landing, "receive_fetched", refuse)
             with pytest.raises(Problem):
-                await polling.poll(asker, sender)
+                await polling.poll_feed(asker, sender)
         assert (await state_of(hub))["failures"] == 0
         at.wait(10)
-        assert await polling.poll(asker, sender) is not None
+        assert await polling.poll_feed(asker, sender) is not None
     assert (await state_of(hub))["deliveries"] == 1
 
 
@@ -214,8 +214,8 @@ async def test_nobody_is_asked_for_a_hub_there_is_not(hub: Hub, tmp_path: Path) 
     sender = sender_of(hub, {"kind": "folder", "path": tmp_path})
     gone = Hub("nowhere", hub.house, hub.service, {})
     other = sender_of(gone, {"kind": "folder", "path": tmp_path})
-    assert await polling.poll(asker_of(hub), other) is None
-    assert await polling.poll(asker_of(hub), sender) is not None
+    assert await polling.poll_feed(asker_of(hub), other) is None
+    assert await polling.poll_feed(asker_of(hub), sender) is not None
 
 
 async def test_what_landed_is_applied_by_one_of_several_through_a_restart(
@@ -229,7 +229,8 @@ async def test_what_landed_is_applied_by_one_of_several_through_a_restart(
     ]
     async with asyncio.timeout(20):
         working = [
-            asyncio.create_task(applier.run(hub.house, one, [sender], stop)) for one in bases
+            asyncio.create_task(applier.run_applier(hub.house, one, [sender], stop))
+            for one in bases
         ]
         first = await feeding.land(hub, sender.feed, [event("G1")])
         await applied(hub, first)

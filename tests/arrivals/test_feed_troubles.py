@@ -72,21 +72,21 @@ async def opened(
 
 async def poll(hub: Hub, times: int = 1) -> Seen:
     """Poll as in service, a minute apart, apply, and look."""
-    (sender,) = config.of(hub.house.settings)
+    (sender,) = config.feed_sources(hub.house.settings)
     at = clock.now() - timedelta(minutes=times - 1)
     for number in range(times):
         now = at + timedelta(minutes=number)
-        await polling.poll(asker_of(hub, lambda now=now: now), sender)
-        await applying.work(feeding.desk_of(hub), sender.feed)
+        await polling.poll_feed(asker_of(hub, lambda now=now: now), sender)
+        await applying.apply_due(feeding.desk_of(hub), sender.feed)
     return await look(hub)
 
 
 async def look(hub: Hub) -> Seen:
-    (sender,) = config.of(hub.house.settings)
+    (sender,) = config.feed_sources(hub.house.settings)
     (feed,) = (await hub.client(Role.DUTY_COMMANDER).get("/v1/feeds")).json()["feeds"]
     bad = await hub.client(Role.SUPERVISOR).get("/v1/feeds/rail/quarantine")
     async with hub.house.database.reading() as tx:
-        (stand,) = await standing.of(tx, [sender], clock.now())
+        (stand,) = await standing.feed_statuses(tx, [sender], clock.now())
     return Seen(feed, bad.json(), doctor.feed(stand))
 
 
@@ -252,7 +252,7 @@ async def test_people_are_told_of_silence_and_of_what_cannot_be_used_and_when_it
     inbox.mkdir()
     transport = f'kind = "folder"\n    path = "{inbox}"\n    ready = "ok"'
     async with opened(hub, place, tmp_path, transport) as here:
-        senders = config.of(here.house.settings)
+        senders = config.feed_sources(here.house.settings)
 
         async def told(after: timedelta) -> list[str]:
             async with here.house.database.transaction() as tx:

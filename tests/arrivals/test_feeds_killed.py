@@ -76,7 +76,7 @@ async def test_killed_in_the_middle_it_goes_on_where_it_stood(hub: Hub) -> None:
         await child.wait()
         stood.append(await taken(hub))
     assert 0 < stood[1] < stood[2] < ROWS + 1
-    await applying.work(feeding.desk_of(hub), feed)
+    await applying.apply_due(feeding.desk_of(hub), feed)
     told = await figures(hub, delivery_id)
     assert (told["state"], told["rows"], told["applied"], told["repeated"]) == (
         "APPLIED",

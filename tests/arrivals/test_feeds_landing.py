@@ -6,10 +6,10 @@ import pytest
 from hubs import Hub
 
 from twinstile.arrivals.feeds import landing
-from twinstile.arrivals.feeds.landing import Kept
-from twinstile.arrivals.feeds.types import Feed, Landed, Outcome
+from twinstile.arrivals.feeds.landing import StoredDelivery
+from twinstile.arrivals.feeds.types import FeedSettings, ReceiptOutcome, ReceivedDelivery
 from twinstile.arrivals.records import Delivery
-from twinstile.arrivals.transport import Fetched
+from twinstile.arrivals.transport import FetchedDelivery
 from twinstile.identity.vault import day_key
 from twinstile.platform import clock
 from twinstile.platform.crypto import KeyDestroyed
@@ -17,24 +17,26 @@ from twinstile.platform.crypto import KeyDestroyed
 BODY = "车次,姓名\nG7349,金丝雀\n".encode()
 
 
-def feed_of(hub: Hub, name: str = "rail") -> Feed:
-    return Feed(hub.hub_id, name, "rail", hub.house.settings.zone)
+def feed_of(hub: Hub, name: str = "rail") -> FeedSettings:
+    return FeedSettings(hub.hub_id, name, "rail", hub.house.settings.zone)
 
 
 def delivery(body: bytes = BODY, name: str = "名单-20261128.csv") -> Delivery:
     return Delivery(body, clock.now(), name, "text/csv", 1)
 
 
-async def take(hub: Hub, fetched: Fetched, *, at: datetime | None = None) -> Landed:
+async def take(
+    hub: Hub, fetched: FetchedDelivery, *, at: datetime | None = None
+) -> ReceivedDelivery:
     keys = hub.house.keys.of(hub.hub_id)
     async with hub.house.database.transaction() as tx:
-        return await landing.take(tx, keys, feed_of(hub), fetched, at or clock.now())
+        return await landing.receive_fetched(tx, keys, feed_of(hub), fetched, at or clock.now())
 
 
-async def kept(hub: Hub, landed: Landed) -> Kept:
+async def kept(hub: Hub, landed: ReceivedDelivery) -> StoredDelivery:
     assert landed.delivery_id
     async with hub.house.database.reading() as tx:
-        found = await landing.kept(tx, feed_of(hub), landed.delivery_id)
+        found = await landing.get_delivery(tx, feed_of(hub), landed.delivery_id)
     assert found
     return found
 
@@ -50,28 +52,30 @@ async def state(hub: Hub, columns: str) -> tuple[object, ...]:
 async def cursor(hub: Hub) -> str | None:
     (kept,) = await state(hub, "cursor")
     assert isinstance(kept, str)
-    return await landing.cursor_of(hub.house.keys.of(hub.hub_id), feed_of(hub), kept)
+    return await landing.open_cursor(hub.house.keys.of(hub.hub_id), feed_of(hub), kept)
 
 
 async def test_where_to_go_on_is_kept_encrypted(hub: Hub) -> None:
     place = '{"on": [["str", "2026-11-28"], ["str", "330106199001010010"]]}'
-    await take(hub, Fetched(None, place))
+    await take(hub, FetchedDelivery(None, place))
     (kept,) = await state(hub, "cursor")
     assert "330106199001010010" not in str(kept)
     assert await cursor(hub) == place
     keys = hub.house.keys.of(hub.hub_id)
-    assert await landing.cursor_of(keys, feed_of(hub, "other"), str(kept)) is None
-    assert await landing.cursor_of(keys, feed_of(hub), place) is None
+    assert await landing.open_cursor(keys, feed_of(hub, "other"), str(kept)) is None
+    assert await landing.open_cursor(keys, feed_of(hub), place) is None
 
 
 async def test_a_delivery_is_kept_whole_and_opens_as_it_came(hub: Hub) -> None:
     came = delivery()
-    found = await kept(hub, await take(hub, Fetched(came, "1")))
+    found = await kept(hub, await take(hub, FetchedDelivery(came, "1")))
     async with hub.house.database.reading() as tx:
         row = await tx.raw.fetchrow(
             "SELECT cipher FROM feed_delivery WHERE delivery_id = $1", found.delivery_id
         )
-        opened = await landing.opened(tx, hub.house.keys.of(hub.hub_id), hub.hub_id, found)
+        opened = await landing.open_delivery(
+            tx, hub.house.keys.of(hub.hub_id), hub.hub_id, found
+        )
     assert row
     assert "金丝雀".encode() not in row[0]
     assert (opened.body, opened.name, opened.media_type, opened.told) == (
@@ -83,15 +87,15 @@ async def test_a_delivery_is_kept_whole_and_opens_as_it_came(hub: Hub) -> None:
 
 
 async def test_the_same_bytes_again_are_counted_and_the_cursor_moves_on(hub: Hub) -> None:
-    first = await take(hub, Fetched(delivery(), "1"))
-    again = await take(hub, Fetched(delivery(name="other.csv"), "2"))
-    other = await take(hub, Fetched(delivery(b"other"), "3"))
-    moved = await take(hub, Fetched(None, "4"))
+    first = await take(hub, FetchedDelivery(delivery(), "1"))
+    again = await take(hub, FetchedDelivery(delivery(name="other.csv"), "2"))
+    other = await take(hub, FetchedDelivery(delivery(b"other"), "3"))
+    moved = await take(hub, FetchedDelivery(None, "4"))
     assert [one.outcome for one in (first, again, other, moved)] == [
-        Outcome.NEW,
-        Outcome.DUPLICATE,
-        Outcome.NEW,
-        Outcome.NOTHING,
+        ReceiptOutcome.NEW,
+        ReceiptOutcome.DUPLICATE,
+        ReceiptOutcome.NEW,
+        ReceiptOutcome.NOTHING,
     ]
     assert await cursor(hub) == "4"
     assert await state(hub, "landed, deliveries, duplicates, refused") == (2, 2, 1, 0)
@@ -99,8 +103,8 @@ async def test_the_same_bytes_again_are_counted_and_the_cursor_moves_on(hub: Hub
 
 
 async def test_what_nobody_should_read_is_counted_and_never_a_duplicate(hub: Hub) -> None:
-    landed = [await take(hub, Fetched(None, str(n), refused="half")) for n in range(2)]
-    assert [one.outcome for one in landed] == [Outcome.REFUSED, Outcome.REFUSED]
+    landed = [await take(hub, FetchedDelivery(None, str(n), refused="half")) for n in range(2)]
+    assert [one.outcome for one in landed] == [ReceiptOutcome.REFUSED, ReceiptOutcome.REFUSED]
     assert await cursor(hub) == "1"
     assert await state(hub, "deliveries, refused") == (0, 2)
 
@@ -109,20 +113,22 @@ async def test_bytes_and_cursor_land_both_or_neither(hub: Hub) -> None:
     async def cut_short() -> None:
         keys = hub.house.keys.of(hub.hub_id)
         async with hub.house.database.transaction() as tx:
-            await landing.take(tx, keys, feed_of(hub), Fetched(delivery(), "1"), clock.now())
+            await landing.receive_fetched(
+                tx, keys, feed_of(hub), FetchedDelivery(delivery(), "1"), clock.now()
+            )
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
         await cut_short()
     assert await state(hub, "cursor") == ()
-    assert (await take(hub, Fetched(delivery(), "1"))).outcome is Outcome.NEW
+    assert (await take(hub, FetchedDelivery(delivery(), "1"))).outcome is ReceiptOutcome.NEW
 
 
 async def test_a_delivery_ends_with_the_key_of_its_day(hub: Hub) -> None:
     now = clock.now()
-    found = await kept(hub, await take(hub, Fetched(delivery(), "1"), at=now))
+    found = await kept(hub, await take(hub, FetchedDelivery(delivery(), "1"), at=now))
     keys = hub.house.keys.of(hub.hub_id)
     keys.destroy(day_key(found.day))
     async with hub.house.database.reading() as tx:
         with pytest.raises(KeyDestroyed):
-            await landing.opened(tx, keys, hub.hub_id, found)
+            await landing.open_delivery(tx, keys, hub.hub_id, found)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from people import Json
 
 from twinstile.arrivals.feeds import applying
-from twinstile.arrivals.feeds.types import Feed
+from twinstile.arrivals.feeds.types import FeedSettings
 from twinstile.platform.db import Database, Transaction
 from twinstile.platform.errors import Unavailable
 
@@ -83,20 +83,20 @@ class Dying:
         return self._database.reading()
 
 
-async def settle(hub: Hub, feed: Feed, deaths: Sequence[int] = ()) -> None:
+async def settle(hub: Hub, feed: FeedSettings, deaths: Sequence[int] = ()) -> None:
     """Apply what is due, beginning anew after each death."""
     desk = feeding.desk_of(hub)
     dying = replace(desk, database=cast("Database", Dying(hub.house.database, deaths)))
     for _ in range(len(deaths) + 1):
         try:
-            await applying.work(dying, feed)
+            await applying.apply_due(dying, feed)
         except Unavailable:
             continue
         return
-    await applying.work(desk, feed)
+    await applying.apply_due(desk, feed)
 
 
-async def stands(hub: Hub, feed: Feed, run: str) -> set[tuple[object, ...]]:
+async def stands(hub: Hub, feed: FeedSettings, run: str) -> set[tuple[object, ...]]:
     async with hub.house.database.reading() as tx:
         found = await tx.raw.fetch(
             "SELECT e.seat, e.withdrawn_at IS NULL FROM manifest_entry e"
@@ -141,7 +141,7 @@ async def test_deliveries_applied_in_any_order_end_as_those_applied_as_they_land
         for at, delivery in enumerate(came)
     ]
     for delivery_id in data.draw(st.permutations(landed)):
-        await applying.apply(feeding.desk_of(hub), other, delivery_id)
+        await applying.apply_delivery(feeding.desk_of(hub), other, delivery_id)
     again = data.draw(st.lists(st.sampled_from(landed), max_size=2, unique=True))
     await feeding.replay(hub, other, *again)
     await settle(hub, other, data.draw(DEATHS))
@@ -175,5 +175,5 @@ async def test_a_list_overrules_what_landed_before_it_and_is_applied_after_it(
         for n, one in enumerate(came)
     ]
     for delivery_id in reversed(landed):
-        await applying.apply(feeding.desk_of(hub), feed, delivery_id)
+        await applying.apply_delivery(feeding.desk_of(hub), feed, delivery_id)
     assert await feeding.expected(hub, "G1") == {("a1", "out"), ("b2", "in"), ("c1", "in")}

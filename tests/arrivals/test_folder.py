@@ -11,19 +11,19 @@ import pytest
 from dropping import NOW, drop, poll
 from pydantic import ValidationError
 
-from twinstile.arrivals.adapters.drop import MOST_SWEPT, Drop, Ready
+from twinstile.arrivals.adapters.drop import MOST_SWEPT, FileDrop, ReadySign
 from twinstile.arrivals.adapters.folder import FolderSettings
 from twinstile.arrivals.transport import MOST_BYTES, MOST_DELIVERIES
 
 BODY = b"train,date\nG7349,2026-11-20\n"
-Opener = Callable[..., Drop]
+Opener = Callable[..., FileDrop]
 
 
 @pytest.fixture
 async def opened(tmp_path: Path) -> AsyncGenerator[Opener]:
-    made: list[Drop] = []
+    made: list[FileDrop] = []
 
-    def open_folder(ready: Ready = Ready.OK, **more: object) -> Drop:
+    def open_folder(ready: ReadySign = ReadySign.OK, **more: object) -> FileDrop:
         settings = FolderSettings.model_validate(
             {"kind": "folder", "path": tmp_path, "ready": ready, **more}
         )
@@ -59,17 +59,17 @@ async def test_a_marker_may_have_the_name_without_its_ending(
 @pytest.mark.parametrize(
     ("ready", "marker"),
     [
-        (Ready.MD5, hashlib.md5(BODY).hexdigest()),
-        (Ready.SHA256, hashlib.sha256(BODY).hexdigest().upper() + "  list.csv\n"),
-        (Ready.SM3, "\ufeff" + hashlib.new("sm3", BODY).hexdigest()),
+        (ReadySign.MD5, hashlib.md5(BODY).hexdigest()),
+        (ReadySign.SHA256, hashlib.sha256(BODY).hexdigest().upper() + "  list.csv\n"),
+        (ReadySign.SM3, "\ufeff" + hashlib.new("sm3", BODY).hexdigest()),
         (
-            Ready.MANIFEST,
+            ReadySign.MANIFEST,
             json.dumps({"sha256": hashlib.sha256(BODY).hexdigest(), "rows": 1, "by": "x"}),
         ),
     ],
 )
 async def test_the_digest_decides_whether_a_file_is_whole(
-    tmp_path: Path, opened: Opener, ready: Ready, marker: str
+    tmp_path: Path, opened: Opener, ready: ReadySign, marker: str
 ) -> None:
     transport = opened(ready)
     (tmp_path / f"list.csv.{ready}").write_text(marker)
@@ -83,7 +83,7 @@ async def test_the_digest_decides_whether_a_file_is_whole(
     polled = await poll(transport)
     assert (polled.bodies, polled.refused) == ([BODY], [])
     assert [one.delivery.told for one in polled.fetched if one.delivery] == [
-        1 if ready is Ready.MANIFEST else None
+        1 if ready is ReadySign.MANIFEST else None
     ]
 
 
@@ -93,13 +93,13 @@ async def test_a_manifest_nobody_can_read_refuses_its_file(
 ) -> None:
     drop(tmp_path, ["list.csv"], BODY)
     drop(tmp_path, ["list.csv.manifest"], marker)
-    assert (await poll(opened(Ready.MANIFEST))).refused == ["marker-unreadable"]
+    assert (await poll(opened(ReadySign.MANIFEST))).refused == ["marker-unreadable"]
 
 
 async def test_without_a_marker_a_file_must_look_the_same_at_two_polls(
     tmp_path: Path, opened: Opener
 ) -> None:
-    transport = opened(Ready.STABLE)
+    transport = opened(ReadySign.STABLE)
     drop(tmp_path, ["list.csv"], BODY[:5])
     first = await poll(transport)
     assert (first.bodies, first.fault) == ([], None)
@@ -114,7 +114,7 @@ async def test_without_a_marker_a_file_must_look_the_same_at_two_polls(
 async def test_nothing_is_said_of_an_empty_folder(tmp_path: Path, opened: Opener) -> None:
     (tmp_path / "more").mkdir()
     drop(tmp_path, [".hidden.csv", "list.csv.part", "other.txt"], BODY)
-    polled = await poll(opened(Ready.STABLE, pattern="*.csv*"))
+    polled = await poll(opened(ReadySign.STABLE, pattern="*.csv*"))
     assert (polled.fetched, polled.fault) == ([], None)
 
 
@@ -253,7 +253,7 @@ async def test_a_backlog_that_must_be_stable_keeps_its_cursor_small(
     tmp_path: Path, opened: Opener
 ) -> None:
     drop(tmp_path, [f"{n:05}.csv" for n in range(500)], b"x")
-    transport, cursor, sizes = opened(Ready.STABLE), None, list[int]()
+    transport, cursor, sizes = opened(ReadySign.STABLE), None, list[int]()
     for _ in range(7):
         polled = await poll(transport, cursor)
         cursor = polled.cursor

@@ -15,7 +15,13 @@ from timetables import NOW, PLAIN, TODAY, packed, read, reading, sample
 
 from twinstile.arrivals.formats import gtfs, gtfs_tables
 from twinstile.arrivals.formats.reasons import TEXTS
-from twinstile.arrivals.records import ArrivalEvent, Delivery, Reject, RunStatus, Unreadable
+from twinstile.arrivals.records import (
+    ArrivalEvent,
+    Delivery,
+    Reject,
+    RunStatus,
+    UnreadableDelivery,
+)
 from twinstile.arrivals.types import Mode
 
 CALTRAIN = "gtfs_caltrain.zip"
@@ -30,7 +36,7 @@ def arrivals(body: bytes, *stops: str, **options: str) -> list[ArrivalEvent]:
 
 
 def refusal(body: bytes, *stops: str) -> str:
-    with pytest.raises(Unreadable) as refused:
+    with pytest.raises(UnreadableDelivery) as refused:
         read(body, reading(*stops))
     assert refused.value.reason in TEXTS
     return refused.value.reason
@@ -346,6 +352,6 @@ def test_damaged_timetables_give_arrivals_or_a_word():
         started = time.process_time()
         try:
             list(gtfs.read(Delivery(bytes(body), NOW), told))
-        except Unreadable as refused:
+        except UnreadableDelivery as refused:
             assert refused.reason in TEXTS  # noqa: PT017 -- either may happen
         assert time.process_time() - started < 2

@@ -10,15 +10,15 @@ from hubs import Hub
 from timetables import PLAIN, packed
 
 from twinstile.arrivals.feeds import applying
-from twinstile.arrivals.feeds.types import Feed
+from twinstile.arrivals.feeds.types import FeedSettings
 from twinstile.platform import clock
 
 STOP = TripUpdate.StopTimeUpdate
 
 
-async def applied(hub: Hub, feed: Feed, body: bytes) -> UUID:
+async def applied(hub: Hub, feed: FeedSettings, body: bytes) -> UUID:
     delivery_id = await feeding.land(hub, feed, body)
-    await applying.work(feeding.desk_of(hub), feed)
+    await applying.apply_due(feeding.desk_of(hub), feed)
     return delivery_id
 
 

@@ -18,12 +18,12 @@ from twinstile.arrivals.records import (
     ArrivalEvent,
     Delivery,
     Op,
-    Reading,
+    ReaderContext,
     Reject,
     RunStatus,
-    Unreadable,
+    UnreadableDelivery,
 )
-from twinstile.arrivals.runs import numbers
+from twinstile.arrivals.runs import run_numbers
 
 PACIFIC = ZoneInfo("America/Los_Angeles")
 TODAY = dt.date(2023, 11, 7)
@@ -40,7 +40,7 @@ TRIP, CALL = TripDescriptor, TripUpdate.StopTimeUpdate
 def read(
     body: bytes, calls: Calls | None = None, stops: tuple[str, ...] = ("HUB",), **options: str
 ) -> list[ArrivalEvent | Reject]:
-    told = Reading(PACIFIC, TODAY, frozenset(stops), options, calls or {})
+    told = ReaderContext(PACIFIC, TODAY, frozenset(stops), options, calls or {})
     found = gtfs_rt.read(Delivery(body, NOW), told)
     return [one for one in found if isinstance(one, ArrivalEvent | Reject)]
 
@@ -92,11 +92,14 @@ def test_the_real_updates_meet_the_real_timetable():
     assert len(found) == 7
     runs = timetable(sample("gtfs_caltrain.zip"), timetable_reading(*PLATFORMS, today=TODAY))
     known = {
-        number for one in runs if isinstance(one, ArrivalEvent) for number in numbers(one.run)
+        number
+        for one in runs
+        if isinstance(one, ArrivalEvent)
+        for number in run_numbers(one.run)
     }
     for event in found:
         assert isinstance(event, ArrivalEvent)
-        assert known.issuperset(numbers(event.run))
+        assert known.issuperset(run_numbers(event.run))
         assert event.status is RunStatus.SCHEDULED
         assert event.estimated_arrival is not None
         assert dt.timedelta() < event.estimated_arrival - NOW < dt.timedelta(hours=2)
@@ -390,7 +393,7 @@ def test_a_damaged_entity_keeps_out_itself():
     ],
 )
 def test_what_is_no_message_is_refused_with_a_word(body: bytes, reason: str):
-    with pytest.raises(Unreadable) as refused:
+    with pytest.raises(UnreadableDelivery) as refused:
         read(body)
     assert refused.value.reason == reason
     assert reason in TEXTS
@@ -398,9 +401,9 @@ def test_what_is_no_message_is_refused_with_a_word(body: bytes, reason: str):
 
 def test_what_came_before_a_message_broke_off_stands():
     body = message(*3 * [update(stop(9, "HUB", at=AT))]).SerializeToString()[:-3]
-    found = gtfs_rt.read(Delivery(body, NOW), Reading(PACIFIC, TODAY, frozenset({"HUB"})))
+    found = gtfs_rt.read(Delivery(body, NOW), ReaderContext(PACIFIC, TODAY, frozenset({"HUB"})))
     assert [type(next(found)) for _ in range(2)] == 2 * [ArrivalEvent]
-    with pytest.raises(Unreadable):
+    with pytest.raises(UnreadableDelivery):
         next(found)
 
 
@@ -415,7 +418,7 @@ def test_entities_without_end_are_too_many(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(gtfs_rt, "MOST_ENTITIES", 100)
     head = message().SerializeToString()
     assert read(head + b"\x12\x00" * 100) == []
-    with pytest.raises(Unreadable) as refused:
+    with pytest.raises(UnreadableDelivery) as refused:
         read(head + b"\x12\x00" * 101)
     assert refused.value.reason == "too-large"
 
@@ -424,7 +427,7 @@ def test_an_update_keeps_its_place_whatever_is_known_of_runs():
     """A delivery that is read again goes on by the place, and more may be known by then."""
     body = message(*(update(stop(3, "A", delay=9), trip_id=f"T{n}") for n in range(3)))
     for calls in ({}, {("T1", TODAY): 7}):
-        told = Reading(PACIFIC, TODAY, frozenset({"HUB"}), {}, calls)
+        told = ReaderContext(PACIFIC, TODAY, frozenset({"HUB"}), {}, calls)
         found = list(gtfs_rt.read(Delivery(body.SerializeToString(), NOW), told))
         assert len(found) == 3
         assert isinstance(found[1], ArrivalEvent) == bool(calls)
@@ -438,7 +441,7 @@ def test_damaged_messages_give_updates_or_a_word():
         started = time.process_time()
         try:
             found = read(body, stops=PLATFORMS)
-        except Unreadable as refused:
+        except UnreadableDelivery as refused:
             assert refused.reason in TEXTS  # noqa: PT017 -- either may happen
         else:
             assert all(one.reason in TEXTS for one in found if isinstance(one, Reject))

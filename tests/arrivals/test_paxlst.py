@@ -21,12 +21,12 @@ from twinstile.arrivals.records import (
     ManifestEnd,
     ManifestRow,
     Op,
-    Reading,
+    ReaderContext,
     Record,
     Reject,
-    Role,
     RunStatus,
-    Unreadable,
+    TravellerRole,
+    UnreadableDelivery,
 )
 from twinstile.arrivals.types import Mode
 from twinstile.identity.types import ContactKind, DocumentKind, Sex
@@ -56,7 +56,7 @@ def message(
 
 def read(body: str | bytes, *stops: str, today: dt.date = TODAY) -> list[Record | Reject]:
     raw = body.encode() if isinstance(body, str) else body
-    reading = Reading(SHANGHAI, today, frozenset(stops))
+    reading = ReaderContext(SHANGHAI, today, frozenset(stops))
     return [
         found
         for found in paxlst.read(Delivery(raw, NOW), reading)
@@ -94,9 +94,9 @@ LEGS_FILE = "paxlst_05B_multi-leg_newlines.txt"
 
 @pytest.mark.parametrize(
     ("name", "people", "role", "legs"),
-    [(CREW_FILE, 8, Role.CREW, 1), (LEGS_FILE, 2, Role.PASSENGER, 3)],
+    [(CREW_FILE, 8, TravellerRole.CREW, 1), (LEGS_FILE, 2, TravellerRole.PASSENGER, 3)],
 )
-def test_real_lists_are_read_whole(name: str, people: int, role: Role, legs: int):
+def test_real_lists_are_read_whole(name: str, people: int, role: TravellerRole, legs: int):
     """Compares figures only: a failure must not print who is on the list."""
     body = sample(name)
     found = read(body, today=dt.date(2026, 11, 25))
@@ -136,7 +136,7 @@ def test_a_list_becomes_its_flight_its_people_and_an_end():
     assert row.contact is not None
     assert (row.contact.kind, row.contact.value) == (ContactKind.PHONE, "8613800000000")
     assert (end.rows, end.rejected, end.told, end.run) == (1, 0, 1, row.run)
-    assert end.roles == {Role.PASSENGER, Role.INFANT}
+    assert end.roles == {TravellerRole.PASSENGER, TravellerRole.INFANT}
     assert end.origin.quality == ()
 
 
@@ -254,17 +254,17 @@ def test_nobody_is_dropped_for_want_of_a_document_and_a_nameless_row_is_told():
 @pytest.mark.parametrize(
     ("nad", "born", "seat", "role"),
     [
-        ("FL", "900102", "", Role.PASSENGER),
-        ("DDU", "900102", "", Role.PASSENGER),
-        ("FM", "900102", "", Role.CREW),
-        ("DDT", "900102", "", Role.CREW),
-        ("FL", "250102", "", Role.INFANT),
-        ("FL", "250102", "RFF+SEA:1A'", Role.PASSENGER),
-        ("FL", "240302", "", Role.PASSENGER),  # two years old on the day
-        ("QQ", "900102", "", Role.PASSENGER),
+        ("FL", "900102", "", TravellerRole.PASSENGER),
+        ("DDU", "900102", "", TravellerRole.PASSENGER),
+        ("FM", "900102", "", TravellerRole.CREW),
+        ("DDT", "900102", "", TravellerRole.CREW),
+        ("FL", "250102", "", TravellerRole.INFANT),
+        ("FL", "250102", "RFF+SEA:1A'", TravellerRole.PASSENGER),
+        ("FL", "240302", "", TravellerRole.PASSENGER),  # two years old on the day
+        ("QQ", "900102", "", TravellerRole.PASSENGER),
     ],
 )
-def test_roles(nad: str, born: str, seat: str, role: Role):
+def test_roles(nad: str, born: str, seat: str, role: TravellerRole):
     row = only(f"NAD+{nad}+++DOE:ANN'DTM+329:{born}'{seat}")
     assert row.role is role
     assert ("unknown-party" in row.origin.quality) == (nad == "QQ")
@@ -280,20 +280,32 @@ def test_offices_are_nobody_who_travels():
 @pytest.mark.parametrize(
     ("bgm", "role", "op", "ends_told"),
     [
-        ("BGM+745'", Role.PASSENGER, Op.UPSERT, [{Role.PASSENGER, Role.INFANT}]),
-        ("BGM+745+987654321+9'", Role.PASSENGER, Op.UPSERT, [{Role.PASSENGER, Role.INFANT}]),
-        ("BGM+250+C'", Role.CREW, Op.UPSERT, [{Role.CREW}]),
-        ("BGM+250+CC'", Role.CREW, Op.UPSERT, []),
-        ("BGM+745+CP'", Role.PASSENGER, Op.UPSERT, []),
-        ("BGM+745+XR'", Role.PASSENGER, Op.DELETE, []),
-        ("BGM+745+RP'", Role.PASSENGER, Op.DELETE, []),
-        ("BGM+745++3'", Role.PASSENGER, Op.DELETE, []),
-        ("BGM+745++2'", Role.PASSENGER, Op.UPSERT, []),
-        ("BGM+266+CLNB'", Role.PASSENGER, Op.DELETE, []),
+        (
+            "BGM+745'",
+            TravellerRole.PASSENGER,
+            Op.UPSERT,
+            [{TravellerRole.PASSENGER, TravellerRole.INFANT}],
+        ),
+        (
+            "BGM+745+987654321+9'",
+            TravellerRole.PASSENGER,
+            Op.UPSERT,
+            [{TravellerRole.PASSENGER, TravellerRole.INFANT}],
+        ),
+        ("BGM+250+C'", TravellerRole.CREW, Op.UPSERT, [{TravellerRole.CREW}]),
+        ("BGM+250+CC'", TravellerRole.CREW, Op.UPSERT, []),
+        ("BGM+745+CP'", TravellerRole.PASSENGER, Op.UPSERT, []),
+        ("BGM+745+XR'", TravellerRole.PASSENGER, Op.DELETE, []),
+        ("BGM+745+RP'", TravellerRole.PASSENGER, Op.DELETE, []),
+        ("BGM+745++3'", TravellerRole.PASSENGER, Op.DELETE, []),
+        ("BGM+745++2'", TravellerRole.PASSENGER, Op.UPSERT, []),
+        ("BGM+266+CLNB'", TravellerRole.PASSENGER, Op.DELETE, []),
     ],
 )
-def test_what_a_message_does(bgm: str, role: Role, op: Op, ends_told: list[set[Role]]):
-    person = PERSON.replace("NAD+FL", "NAD+FM") if role is Role.CREW else PERSON
+def test_what_a_message_does(
+    bgm: str, role: TravellerRole, op: Op, ends_told: list[set[TravellerRole]]
+):
+    person = PERSON.replace("NAD+FL", "NAD+FM") if role is TravellerRole.CREW else PERSON
     found = read(interchange(message(person, bgm=bgm)))
     assert [(row.role, row.op) for row in rows(found)] == [(role, op)]
     assert [end.roles for end in ends(found)] == ends_told
@@ -374,8 +386,11 @@ def test_a_list_in_parts_is_whole_when_all_have_come():
 def test_crew_and_passengers_of_a_flight_are_two_lists():
     crew = message(PERSON.replace("NAD+FL", "NAD+FM"), bgm="BGM+250+C'")
     found = read(interchange(message(PERSON), crew))
-    assert [row.role for row in rows(found)] == [Role.PASSENGER, Role.CREW]
-    assert [end.roles for end in ends(found)] == [{Role.PASSENGER, Role.INFANT}, {Role.CREW}]
+    assert [row.role for row in rows(found)] == [TravellerRole.PASSENGER, TravellerRole.CREW]
+    assert [end.roles for end in ends(found)] == [
+        {TravellerRole.PASSENGER, TravellerRole.INFANT},
+        {TravellerRole.CREW},
+    ]
 
 
 KE250 = (
@@ -491,9 +506,9 @@ def test_the_american_variant():
         if (d := row.document)
     ]
     assert people == [
-        ("X1", "USA", "DOE ANN P", 1959, Role.PASSENGER),
-        ("X2", "GBR", "O'DOE BEN", 1933, Role.PASSENGER),
-        ("X3", "NZL", "DOE CYD M", None, Role.CREW),
+        ("X1", "USA", "DOE ANN P", 1959, TravellerRole.PASSENGER),
+        ("X2", "GBR", "O'DOE BEN", 1933, TravellerRole.PASSENGER),
+        ("X3", "NZL", "DOE CYD M", None, TravellerRole.CREW),
     ]
     assert ends(found)[0].origin.quality == ()
 
@@ -539,7 +554,7 @@ def test_interchanges_follow_each_other_and_other_messages_are_told():
     ],
 )
 def test_what_is_no_list_has_a_reason(body: bytes, reason: str):
-    with pytest.raises(Unreadable) as refused:
+    with pytest.raises(UnreadableDelivery) as refused:
         read(body)
     assert refused.value.reason == reason
 
@@ -547,10 +562,10 @@ def test_what_is_no_list_has_a_reason(body: bytes, reason: str):
 @pytest.mark.parametrize("cut", ["LOC+91", "UNT", "RFF+ABO:R2"])
 def test_a_list_that_breaks_off_keeps_whole_people_and_ends_nothing(cut: str):
     text = interchange(message(PERSON, PERSON.replace("R1", "R2")))
-    reading = Reading(SHANGHAI, TODAY)
+    reading = ReaderContext(SHANGHAI, TODAY)
     stream = paxlst.read(Delivery(text[: text.rindex(cut)].encode(), NOW), reading)
     found: list[object] = []
-    with pytest.raises(Unreadable) as broken:
+    with pytest.raises(UnreadableDelivery) as broken:
         found.extend(stream)
     assert broken.value.reason == "truncated"
     taken: list[str] = []
@@ -583,7 +598,7 @@ def test_memory_is_that_of_the_text():
     body = large(1500)
     tracemalloc.start()
     try:
-        count = sum(1 for _ in paxlst.read(Delivery(body, NOW), Reading(SHANGHAI, TODAY)))
+        count = sum(1 for _ in paxlst.read(Delivery(body, NOW), ReaderContext(SHANGHAI, TODAY)))
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -679,7 +694,7 @@ def test_damaged_lists_give_records_or_a_reason(
     started = time.process_time()
     try:
         found = read(body, today=TODAY)
-    except Unreadable as refused:
+    except UnreadableDelivery as refused:
         assert refused.reason in {"truncated", "not-edifact", "html", "too-long"}  # noqa: PT017
     else:
         assert all(
@@ -695,6 +710,6 @@ def test_real_lists_damaged_give_records_or_a_reason():
             for damaged in (whole[:cut], whole[:cut] + b"\xff'" + whole[cut + 9 :]):
                 try:
                     found = read(damaged)
-                except Unreadable:
+                except UnreadableDelivery:
                     continue
                 assert len(rows(found)) <= 8

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from workbooks import DAY, HOURS, TIME, Value, xlsx
 
 from twinstile.arrivals.formats import places, rail, values
-from twinstile.arrivals.formats.reasons import TEXTS, Reason
+from twinstile.arrivals.formats.reasons import TEXTS, RejectReason
 from twinstile.arrivals.records import (
     WHOLE,
     ArrivalEvent,
@@ -25,13 +25,13 @@ from twinstile.arrivals.records import (
     ManifestEnd,
     ManifestRow,
     Op,
-    Reading,
+    ReaderContext,
     Record,
     Reject,
-    Role,
     RunStatus,
-    Unknown,
-    Unreadable,
+    TravellerRole,
+    UnknownColumns,
+    UnreadableDelivery,
 )
 from twinstile.identity.types import ContactKind, ContactOwner, DocumentKind
 
@@ -45,9 +45,9 @@ ROW = f"G7301,2024-02-01,张伟,1,{NUMBER},05,12F,E1"
 
 def read(
     body: bytes | str, name: str = "", **options: str
-) -> Iterator[Record | Unknown | Reject]:
+) -> Iterator[Record | UnknownColumns | Reject]:
     sent = body.encode() if isinstance(body, str) else body
-    return rail.read(Delivery(sent, NOW, name), Reading(SHANGHAI, TODAY, options=options))
+    return rail.read(Delivery(sent, NOW, name), ReaderContext(SHANGHAI, TODAY, options=options))
 
 
 def people(body: bytes | str, name: str = "", **options: str) -> list[ManifestRow]:
@@ -73,14 +73,14 @@ def number(row: ManifestRow) -> str | None:
 
 
 def unreadable(body: bytes | str, **options: str) -> str:
-    with pytest.raises(Unreadable) as refused:
+    with pytest.raises(UnreadableDelivery) as refused:
         list(read(body, **options))
     assert refused.value.reason in TEXTS
     return refused.value.reason
 
 
 def test_every_reason_has_words_in_both_languages() -> None:
-    assert set(TEXTS) >= set(Reason)
+    assert set(TEXTS) >= set(RejectReason)
     assert all(set(said) == {"en", "zh-CN"} and all(said.values()) for said in TEXTS.values())
 
 
@@ -106,7 +106,7 @@ def test_one_broken_line_neither_decides_the_encoding_nor_stops_its_neighbours()
     broken = ROW.replace("E1", "E2").encode().replace("张".encode(), b"\xe5\xbc")
     body = b"\n".join([HEAD.encode(), ROW.encode(), broken, ROW.replace("E1", "E3").encode()])
     assert [row.origin.key[-2:] for row in people(body)] == ["E1", "E3"]
-    assert rejects(body) == [(3, Reason.CHARSET, "姓名")]
+    assert rejects(body) == [(3, RejectReason.CHARSET, "姓名")]
 
 
 @pytest.mark.parametrize(
@@ -159,13 +159,13 @@ def test_the_last_character_is_an_x_in_any_case_and_width() -> None:
 @pytest.mark.parametrize(
     ("told", "reason"),
     [
-        ("7.70101E+17", Reason.NUMBER_DESTROYED),
-        ("7.701011990020101e+17", Reason.NUMBER_DESTROYED),
-        ("770101199002010000", Reason.NUMBER_DESTROYED),
-        ("770101********0079", Reason.NUMBER_MASKED),
-        ("9" * 90, Reason.INVALID),
-        ("", Reason.MISSING),
-        ("----", Reason.MISSING),
+        ("7.70101E+17", RejectReason.NUMBER_DESTROYED),
+        ("7.701011990020101e+17", RejectReason.NUMBER_DESTROYED),
+        ("770101199002010000", RejectReason.NUMBER_DESTROYED),
+        ("770101********0079", RejectReason.NUMBER_MASKED),
+        ("9" * 90, RejectReason.INVALID),
+        ("", RejectReason.MISSING),
+        ("----", RejectReason.MISSING),
     ],
 )
 def test_a_number_that_is_lost_is_refused_with_the_column_named(told: str, reason: str) -> None:
@@ -205,7 +205,7 @@ def test_kinds_of_documents_by_the_codes_of_many(
 
 def test_a_code_nobody_agreed_on_is_not_guessed() -> None:
     body = f"{HEAD}\nG7301,2024-02-01,A,Q7,{NUMBER},05,12F,E1"
-    assert rejects(body) == [(2, Reason.UNKNOWN_VALUE, "证件类型")]
+    assert rejects(body) == [(2, RejectReason.UNKNOWN_VALUE, "证件类型")]
 
 
 @pytest.mark.parametrize(
@@ -225,11 +225,11 @@ def test_a_code_nobody_agreed_on_is_not_guessed() -> None:
 def test_seats_have_one_spelling(
     coach: str | None, seat: str, read: tuple[str | None, str | None]
 ) -> None:
-    assert places.read(coach, seat) == (*read, ())
+    assert places.read_seat(coach, seat) == (*read, ())
 
 
 def test_a_seat_that_became_a_day_is_lost_and_its_traveller_is_not() -> None:
-    assert places.read(None, "2024-05-12") == (None, None, ("seat-unreadable",))
+    assert places.read_seat(None, "2024-05-12") == (None, None, ("seat-unreadable",))
 
 
 @pytest.mark.parametrize(
@@ -275,7 +275,7 @@ def test_a_table_of_trains_gives_arrivals() -> None:
     assert (first.from_stop, first.to_stop, first.platform) == ("上海虹桥", "杭州东", "3")
     assert isinstance(second, ArrivalEvent)
     assert (second.status, second.to_stop) == (RunStatus.ADDED, "杭州")
-    assert third == Reject(4, Reason.INVALID, "到时")
+    assert third == Reject(4, RejectReason.INVALID, "到时")
 
 
 def test_titles_merged_headers_blank_rows_repeated_headers_and_footers() -> None:
@@ -340,7 +340,7 @@ def test_a_number_kept_as_a_number_is_refused_and_its_neighbour_is_not() -> None
     head: list[Value] = ["车次", "日期", "姓名", "证件号码", "席位"]
     lines = [head, ["G1", "20240201", "A", 770101199002010079, "5-1A"]]
     body = xlsx([*lines, ["G1", "20240201", "B", NUMBER, "5-1B"]])
-    assert rejects(body) == [(2, Reason.NUMBER_DESTROYED, "证件号码")]
+    assert rejects(body) == [(2, RejectReason.NUMBER_DESTROYED, "证件号码")]
     assert len(people(body)) == 1
     assert [(end.rows, end.rejected) for end in ends(body)] == [(2, 1)]
 
@@ -394,7 +394,7 @@ def test_keys_are_tickets_rows_or_seats_and_never_documents() -> None:
     as_ticket = one(f"{HEAD}\n{ROW.replace('E1', NUMBER)}")
     assert NUMBER not in as_ticket.origin.key
     unseated = f"{head}\n{row.replace('12F', '无座')}"
-    assert rejects(unseated, list="changes") == [(2, Reason.NO_KEY, None)]
+    assert rejects(unseated, list="changes") == [(2, RejectReason.NO_KEY, None)]
 
 
 def test_those_without_a_document_are_expected_when_they_may_be() -> None:
@@ -403,8 +403,12 @@ def test_those_without_a_document_are_expected_when_they_may_be() -> None:
         for seat, kind in [("1A", "婴儿"), ("1B", "儿童"), ("1C", "乘务员"), ("1D", "成人")]
     )
     roles = [(row.role, row.document) for row in people(body)]
-    assert roles == [(Role.INFANT, None), (Role.PASSENGER, None), (Role.CREW, None)]
-    assert rejects(body) == [(5, Reason.MISSING, "number")]
+    assert roles == [
+        (TravellerRole.INFANT, None),
+        (TravellerRole.PASSENGER, None),
+        (TravellerRole.CREW, None),
+    ]
+    assert rejects(body) == [(5, RejectReason.MISSING, "number")]
 
 
 def test_contacts_have_owners_and_a_wrong_one_keeps_nobody_out() -> None:
@@ -427,7 +431,7 @@ def test_contacts_have_owners_and_a_wrong_one_keeps_nobody_out() -> None:
 
 def test_versions_come_from_the_list_or_as_the_feed_says() -> None:
     assert one(f"{HEAD},批次\n{ROW},7").origin.version == 7
-    assert rejects(f"{HEAD},批次\n{ROW},seven") == [(2, Reason.INVALID, "批次")]
+    assert rejects(f"{HEAD},批次\n{ROW},seven") == [(2, RejectReason.INVALID, "批次")]
     assert one(f"{HEAD}\n{ROW}", "list_20240201_003.csv").origin.version is None
     named = one(f"{HEAD}\n{ROW}", "list_20240201_003.csv", version="name")
     assert named.origin.version == 20240201003
@@ -440,7 +444,7 @@ def test_run_and_day_may_stand_in_the_name_of_the_file() -> None:
     found = one(f"姓名,证件号码,席位\nA,{NUMBER},5-1A", "G7301_20240201.csv")
     assert (found.run.service_no, found.run.service_date) == ("G7301", TODAY)
     body = f"车次,姓名,证件号码,席位\nG7301,A,{NUMBER},5-1A"
-    assert rejects(body) == [(2, Reason.MISSING, "travel_date")]
+    assert rejects(body) == [(2, RejectReason.MISSING, "travel_date")]
     assert one(body, date="today").run.service_date == TODAY
 
 
@@ -453,13 +457,13 @@ def test_whoever_leaves_elsewhere_is_passed_over_when_the_feed_says_where_we_are
 @pytest.mark.parametrize("wrong", ["1924-02-01", "2026-02-01"])
 def test_a_day_nobody_can_mean_is_refused(wrong: str) -> None:
     body = f"{HEAD}\n{ROW.replace('2024-02-01', wrong)}"
-    assert rejects(body) == [(2, Reason.IMPLAUSIBLE_DATE, "日期")]
+    assert rejects(body) == [(2, RejectReason.IMPLAUSIBLE_DATE, "日期")]
 
 
 def test_columns_nobody_knows_are_told_once_and_never_values() -> None:
     body = f"{HEAD},备用,{NUMBER}\n{ROW},1,2\n{ROW},1,2"
-    assert [each for each in read(body) if isinstance(each, Unknown)] == [
-        Unknown(("备用", "?"))
+    assert [each for each in read(body) if isinstance(each, UnknownColumns)] == [
+        UnknownColumns(("备用", "?"))
     ]
 
 
@@ -469,7 +473,7 @@ def test_internal_numbers_are_no_public_ones() -> None:
     assert (found.run.service_no, found.run.internal_no) == ("D1", "24000000D10R")
     alone = HEAD.replace("车次", "train_no")
     body = f"{alone}\n{ROW.replace('G7301', '24000000D10R')}"
-    assert [reason for _, reason, _ in rejects(body)] == [Reason.MISSING]
+    assert [reason for _, reason, _ in rejects(body)] == [RejectReason.MISSING]
 
 
 def test_odd_quotation_marks_swallow_no_neighbours() -> None:
@@ -486,16 +490,16 @@ def test_lines_and_cells_beyond_measure_are_refused_alone() -> None:
     body = "\n".join([HEAD, long_line, ROW, long_cell, wide, f"{ROW},more"])
     assert len(people(body)) == 1
     assert [reason for _, reason, _ in rejects(body)] == [
-        Reason.TOO_LONG,
-        Reason.TOO_LONG,
-        Reason.EXTRA_CELLS,
-        Reason.EXTRA_CELLS,
+        RejectReason.TOO_LONG,
+        RejectReason.TOO_LONG,
+        RejectReason.EXTRA_CELLS,
+        RejectReason.EXTRA_CELLS,
     ]
 
 
 def test_a_last_line_that_was_cut_is_refused() -> None:
     cut = ROW[: ROW.index(NUMBER) + 10]
-    assert rejects(f"{HEAD}\n{ROW}\n{cut}") == [(3, Reason.TRUNCATED, None)]
+    assert rejects(f"{HEAD}\n{ROW}\n{cut}") == [(3, RejectReason.TRUNCATED, None)]
 
 
 def bomb() -> bytes:
@@ -517,29 +521,29 @@ FAR_APART = (
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
-        (b"", Reason.EMPTY),
-        (b"\xef\xbb\xbf \r\n\0", Reason.EMPTY),
-        (b"<!DOCTYPE html><title>502</title>", Reason.HTML),
-        (b"\xef\xbb\xbf\n <html><table><tr><td>G1", Reason.HTML),
-        (b'<?xml version="1.0"?><Workbook/>', Reason.NOT_A_TABLE),
-        (b"%PDF-1.7", Reason.NOT_A_TABLE),
-        (b"\x1f\x8b\x08\0", Reason.COMPRESSED),
-        (b"PK\x03\x04 and no more", Reason.DAMAGED),
-        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1 and no more", Reason.DAMAGED),
-        (xlsx(FAR_APART), Reason.TOO_LARGE),
-        (xlsx([["x"]])[:-60], Reason.DAMAGED),
-        (b"nothing,of,this\n1,2,3", Reason.NO_HEADER),
-        (xlsx([["nothing", "of", "this"]]), Reason.NO_HEADER),
-        (b'{"code":0,"data":null}', Reason.NO_DATA),
-        (b'{"code":0,"msg":"","data":""}', Reason.NO_DATA),
-        (b'{"code":500,"msg":"no","data":[]}', Reason.ERROR_ANSWER),
-        (b'{"success":false}', Reason.ERROR_ANSWER),
-        (b'{"data":[{"train":"G1"},{"tra', Reason.TRUNCATED),
-        (b'{"data":[{"train":"G1"} nonsense]}', Reason.DAMAGED),
-        (b"[" * 100_000, Reason.TRUNCATED),
+        (b"", RejectReason.EMPTY),
+        (b"\xef\xbb\xbf \r\n\0", RejectReason.EMPTY),
+        (b"<!DOCTYPE html><title>502</title>", RejectReason.HTML),
+        (b"\xef\xbb\xbf\n <html><table><tr><td>G1", RejectReason.HTML),
+        (b'<?xml version="1.0"?><Workbook/>', RejectReason.NOT_A_TABLE),
+        (b"%PDF-1.7", RejectReason.NOT_A_TABLE),
+        (b"\x1f\x8b\x08\0", RejectReason.COMPRESSED),
+        (b"PK\x03\x04 and no more", RejectReason.DAMAGED),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1 and no more", RejectReason.DAMAGED),
+        (xlsx(FAR_APART), RejectReason.TOO_LARGE),
+        (xlsx([["x"]])[:-60], RejectReason.DAMAGED),
+        (b"nothing,of,this\n1,2,3", RejectReason.NO_HEADER),
+        (xlsx([["nothing", "of", "this"]]), RejectReason.NO_HEADER),
+        (b'{"code":0,"data":null}', RejectReason.NO_DATA),
+        (b'{"code":0,"msg":"","data":""}', RejectReason.NO_DATA),
+        (b'{"code":500,"msg":"no","data":[]}', RejectReason.ERROR_ANSWER),
+        (b'{"success":false}', RejectReason.ERROR_ANSWER),
+        (b'{"data":[{"train":"G1"},{"tra', RejectReason.TRUNCATED),
+        (b'{"data":[{"train":"G1"} nonsense]}', RejectReason.DAMAGED),
+        (b"[" * 100_000, RejectReason.TRUNCATED),
     ],
 )
-def test_what_is_no_list_says_why(body: bytes, reason: Reason) -> None:
+def test_what_is_no_list_says_why(body: bytes, reason: RejectReason) -> None:
     assert unreadable(body) == reason
 
 
@@ -547,7 +551,7 @@ def test_a_bomb_is_refused_before_it_is_opened() -> None:
     body = bomb()
     assert len(body) < 1024 * 1024
     begun = time.monotonic()
-    assert unreadable(body) == Reason.TOO_LARGE
+    assert unreadable(body) == RejectReason.TOO_LARGE
     assert time.monotonic() - begun < 5
 
 
@@ -597,7 +601,7 @@ def test_a_transport_may_tell_that_lines_with_operations_are_whole_lists() -> No
         (f"application/x-ndjson; {WHOLE}", 1),
     ):
         delivery = Delivery(row + b"\n" + row, NOW, media_type=media_type)
-        found = list(rail.read(delivery, Reading(SHANGHAI, TODAY)))
+        found = list(rail.read(delivery, ReaderContext(SHANGHAI, TODAY)))
         assert sum(isinstance(each, ManifestRow) for each in found) == 2
         assert sum(isinstance(each, ManifestEnd) for each in found) == whole
 
@@ -606,7 +610,7 @@ def test_what_stood_before_a_break_is_read() -> None:
     body = json.dumps([TRAIN | PERSON, TRAIN | PERSON])[:-20]
     found = read(body)
     assert isinstance(next(found), ManifestRow)
-    with pytest.raises(Unreadable):
+    with pytest.raises(UnreadableDelivery):
         list(found)
 
 
@@ -614,7 +618,7 @@ def test_what_is_no_object_or_too_deep_is_refused_beside_its_neighbours() -> Non
     deep = {"a": {"b": {"c": {"d": {"e": {"f": {"g": {"h": 1}}}}}}}}
     body = json.dumps([TRAIN | PERSON, 5, [], deep, TRAIN | PERSON])
     assert [row.origin.row for row in people(body)] == [1, 5]
-    assert rejects(body) == [(row, Reason.MALFORMED, None) for row in (2, 3, 4)]
+    assert rejects(body) == [(row, RejectReason.MALFORMED, None) for row in (2, 3, 4)]
 
 
 def test_an_empty_list_is_no_fault() -> None:
@@ -643,9 +647,11 @@ def test_garbage_gives_records_rejects_or_a_reason(
     body = seed[:at] + garbage + seed[at + cut :]
     try:
         for each in read(body):
-            assert isinstance(each, ArrivalEvent | ManifestRow | ManifestEnd | Reject | Unknown)
+            assert isinstance(
+                each, ArrivalEvent | ManifestRow | ManifestEnd | Reject | UnknownColumns
+            )
             assert not isinstance(each, Reject) or each.reason in TEXTS
-    except Unreadable as refused:
+    except UnreadableDelivery as refused:
         assert refused.reason in TEXTS  # noqa: PT017 -- either may happen
 
 
@@ -655,7 +661,7 @@ def test_no_cell_of_any_kind_breaks_the_reader(cell: str) -> None:
     for key in [*keys, "update_time", "birth_date", "phone", "status", "op"]:
         body = json.dumps([TRAIN | PERSON | {"arrival_time": "8:05", key: cell}])
         assert all(
-            isinstance(each, ArrivalEvent | ManifestRow | Reject | Unknown)
+            isinstance(each, ArrivalEvent | ManifestRow | Reject | UnknownColumns)
             for each in read(body)
         )
 

@@ -9,7 +9,7 @@ import pytest
 import suites
 
 from twinstile.arrivals.formats import gtfs
-from twinstile.arrivals.records import ArrivalEvent, Delivery, Reading, Reject
+from twinstile.arrivals.records import ArrivalEvent, Delivery, ReaderContext, Reject
 
 TODAY = dt.date(2026, 3, 2)  # a Monday
 NOW = dt.datetime(2026, 3, 2, 6, tzinfo=dt.UTC)
@@ -48,11 +48,11 @@ def packed(changes: Mapping[str, str | None] | None = None, folder: str = "") ->
 
 def reading(
     *stops: str, today: dt.date = TODAY, tz: dt.tzinfo = UTC, **options: str
-) -> Reading:
-    return Reading(tz, today, frozenset(stops or ("HUB",)), options)
+) -> ReaderContext:
+    return ReaderContext(tz, today, frozenset(stops or ("HUB",)), options)
 
 
-def read(body: bytes, told: Reading | None = None) -> list[ArrivalEvent | Reject]:
+def read(body: bytes, told: ReaderContext | None = None) -> list[ArrivalEvent | Reject]:
     found = gtfs.read(Delivery(body, NOW), told or reading())
     return [one for one in found if isinstance(one, ArrivalEvent | Reject)]
 

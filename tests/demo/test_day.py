@@ -15,8 +15,8 @@ from rich.console import Console
 from twinstile import serving
 from twinstile.app import create_app
 from twinstile.arrivals.feeds import applying, config, polling
-from twinstile.arrivals.feeds.applying import Desk
-from twinstile.arrivals.feeds.polling import Asker
+from twinstile.arrivals.feeds.applying import ApplyRuntime
+from twinstile.arrivals.feeds.polling import Poller
 from twinstile.demo import bodies, truth
 from twinstile.demo import hub as demo_hub
 from twinstile.demo.client import connect
@@ -44,10 +44,10 @@ async def ticking(hub: Hub, house: House) -> AsyncGenerator[None]:
     """Let the service's clock go for as long as the block, as its worker does."""
     out = sending.outbox(hub.house)
     at_once = timedelta(0)
-    senders = [replace(one, interval=at_once) for one in config.of(house.settings)]
-    asker = Asker(house.database, house.keys, uuid4(), clock.now)
+    senders = [replace(one, interval=at_once) for one in config.feed_sources(house.settings)]
+    asker = Poller(house.database, house.keys, uuid4(), clock.now)
     terms = forms.terms(house.settings, house.settings.mode, clock.now())
-    desk = Desk(house.database, house.keys.of(hub.hub_id), terms, clock.now)
+    desk = ApplyRuntime(house.database, house.keys.of(hub.hub_id), terms, clock.now)
 
     async def tick() -> None:
         while True:
@@ -58,8 +58,8 @@ async def ticking(hub: Hub, house: House) -> AsyncGenerator[None]:
             zone = hub.house.settings.zone
             await requests.work(hub.house.database, Policies(), zone, hub.hub_id, now)
             for sender in senders:
-                await polling.poll(asker, sender)
-                await applying.work(desk, sender.feed)
+                await polling.poll_feed(asker, sender)
+                await applying.apply_due(desk, sender.feed)
             async with hub.house.database.transaction() as tx:
                 await ledger.seal(tx, hub.hub_id, now)
             await asyncio.sleep(0.5)

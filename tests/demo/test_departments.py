@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from google.transit import gtfs_realtime_pb2  # type: ignore[import-untyped]
 
-from twinstile.arrivals.adapters.drop import Ready
+from twinstile.arrivals.adapters.drop import ReadySign
 from twinstile.arrivals.adapters.folder import FolderSettings
 from twinstile.arrivals.adapters.http import HttpSettings
 from twinstile.arrivals.formats import health as health_format
@@ -22,17 +22,17 @@ from twinstile.arrivals.records import (
     Delivery,
     HealthStatus,
     IdentityAlert,
-    KeyArea,
+    KeyAreaRecord,
     ManifestEnd,
     ManifestRow,
     Op,
     Reader,
-    Reading,
+    ReaderContext,
     Record,
     Reject,
-    Unknown,
+    UnknownColumns,
 )
-from twinstile.arrivals.transport import FeedFault, Fetched, Transport
+from twinstile.arrivals.transport import FeedFault, FeedTransport, FetchedDelivery
 from twinstile.demo import documents, people, timetable
 from twinstile.demo.departments import health, police, railway
 from twinstile.demo.departments.health import Health
@@ -47,7 +47,7 @@ SOMEBODY = documents.resident_id(1, dt.date(1980, 1, 1), 1)
 SECRET = b"a secret of two sides, for tests"
 
 
-async def poll(transport: Transport, cursor: str | None = None) -> list[Fetched]:
+async def poll(transport: FeedTransport, cursor: str | None = None) -> list[FetchedDelivery]:
     fetched = [one async for one in transport.fetch(cursor, datetime.now(UTC))]
     for one in fetched:
         await transport.landed(one)
@@ -56,9 +56,9 @@ async def poll(transport: Transport, cursor: str | None = None) -> list[Fetched]
 
 def read(
     reader: Reader, delivery: Delivery, options: Mapping[str, str] | None = None
-) -> list[Record | Unknown | Reject]:
+) -> list[Record | UnknownColumns | Reject]:
     today = datetime.now(ZONE).date() if options is None else DAY
-    return list(reader(delivery, Reading(ZONE, today, options=options or {})))
+    return list(reader(delivery, ReaderContext(ZONE, today, options=options or {})))
 
 
 def journeys(count: int) -> list[Journey]:
@@ -69,7 +69,7 @@ def journeys(count: int) -> list[Journey]:
     ]
 
 
-def folder(path: Path, ready: Ready) -> Transport:
+def folder(path: Path, ready: ReadySign) -> FeedTransport:
     return FolderSettings(kind="folder", path=path, ready=ready).open()
 
 
@@ -82,7 +82,7 @@ async def officers() -> AsyncGenerator[Police]:
 
 
 @pytest.fixture
-def interface(officers: Police, tmp_path: Path) -> Transport:
+def interface(officers: Police, tmp_path: Path) -> FeedTransport:
     (tmp_path / "key").write_bytes(SECRET)
     return HttpSettings(
         kind="http",
@@ -101,7 +101,7 @@ async def test_the_railway_tells_whom_to_expect(tmp_path: Path):
     here = Railway.at(tmp_path)
     day = journeys(5)
     here.send(day, "杭州东")
-    shelf = folder(tmp_path, Ready.OK)
+    shelf = folder(tmp_path, ReadySign.OK)
     fetched = await poll(shelf)
     await shelf.close()
     bodies = [one.delivery.body for one in fetched if one.delivery]
@@ -112,7 +112,7 @@ async def test_the_railway_tells_whom_to_expect(tmp_path: Path):
     for one in fetched:
         assert one.delivery is not None
         found = read(rail.read, one.delivery, {"version": "name"})
-        assert not [each for each in found if isinstance(each, Unknown)]
+        assert not [each for each in found if isinstance(each, UnknownColumns)]
         rows = [each for each in found if isinstance(each, ManifestRow)]
         held.update({row.origin.key: row for row in rows})
         rejected += sum(isinstance(each, Reject) for each in found)
@@ -152,7 +152,7 @@ async def test_the_railway_tells_times_in_gtfs_realtime():
 
 
 async def test_the_police_are_asked_page_by_page_and_signed(
-    officers: Police, interface: Transport
+    officers: Police, interface: FeedTransport
 ):
     asked = police.alert("a-1", SOMEBODY, stop=True)
     for page in (
@@ -186,7 +186,7 @@ async def test_the_police_are_asked_page_by_page_and_signed(
 
 
 async def test_the_police_turn_strangers_away_and_may_be_away_themselves(
-    officers: Police, interface: Transport, tmp_path: Path
+    officers: Police, interface: FeedTransport, tmp_path: Path
 ):
     stranger = HttpSettings(kind="http", url=officers.server.url + police.PATH, inside=True)
     with pytest.raises(FeedFault, match="unauthorised"):
@@ -210,7 +210,7 @@ async def test_health_leaves_tables_and_one_of_them_is_broken(tmp_path: Path):
     here.send("close contacts", [health.contact(SOMEBODY, "次密接")])
     here.send("areas", [health.area("610113", "高风险")])
     here.send("lost", [health.status(SOMEBODY, "绿码")], whole=False)
-    shelf = folder(tmp_path, Ready.MD5)
+    shelf = folder(tmp_path, ReadySign.MD5)
     fetched = await poll(shelf)
     await shelf.close()
     found = [
@@ -221,7 +221,7 @@ async def test_health_leaves_tables_and_one_of_them_is_broken(tmp_path: Path):
     ]
     assert [one.refused for one in fetched if one.refused] == ["digest-mismatch"]
     assert (here.drop.files, here.drop.broken) == (3, 1)
-    areas = [each for each in found if isinstance(each, KeyArea)]
+    areas = [each for each in found if isinstance(each, KeyAreaRecord)]
     statuses = [each for each in found if isinstance(each, HealthStatus)]
     assert [each.code for each in areas] == ["610113"]
     assert sorted((each.colour.value, each.close_contact) for each in statuses) == [

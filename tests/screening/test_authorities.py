@@ -17,7 +17,7 @@ from hubs import Hub, open_hub
 from wanted import DAY
 
 from twinstile import destruction
-from twinstile.arrivals.records import AlertAction, AlertKind, Op, StatusColour
+from twinstile.arrivals.records import AlertAction, Op, StatusColour, WatchReason
 from twinstile.arrivals.types import Mark
 from twinstile.identity import vault
 from twinstile.platform import clock, sealer
@@ -318,7 +318,7 @@ async def test_neither_who_asks_nor_why_leaves_the_table(
 ) -> None:
     number = people.resident_number()
     await wanted.told(
-        hub, wanted.alert(number, kind=AlertKind.ISOLATION_ORDER), feed="police-list"
+        hub, wanted.alert(number, kind=WatchReason.ISOLATION_ORDER), feed="police-list"
     )
     await wanted.told(hub, wanted.status(number, StatusColour.RED), feed="police-list")
     department = await departments.enter(hub)

@@ -91,7 +91,7 @@ async def test_legs_are_known_from_the_timetable_alone(hub: Hub) -> None:
         "stop_times": f"{PLAIN['stop_times'].splitlines()[0]}\n{times}T1,{at},{at},H1,4\n",
     }
     await feeding.land(hub, feed, packed(timetable))
-    await applying.work(feeding.desk_of(hub), feed)
+    await applying.apply_due(feeding.desk_of(hub), feed)
     ((run_id,),) = await feeding.rows(hub, "SELECT run_id FROM run WHERE hub_id = $1")
     patient = tracing.entry("1", "3", "12F", board_stop="BETA", alight_stop="Hub站")
     early = tracing.entry("2", "3", "12D", board_stop="Alpha", alight_stop="beta")

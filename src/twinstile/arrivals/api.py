@@ -10,9 +10,9 @@ from sqlalchemy import ARRAY, Text, func, literal_column, select
 
 from twinstile.arrivals import manifests
 from twinstile.arrivals.feeds import sources, standing
-from twinstile.arrivals.feeds.sources import SourceAnswer
-from twinstile.arrivals.manifests import Entry, ServiceRun
-from twinstile.arrivals.records import Role
+from twinstile.arrivals.feeds.sources import FeedFreshness
+from twinstile.arrivals.manifests import ManifestEntryInput, ServiceRun
+from twinstile.arrivals.records import TravellerRole
 from twinstile.arrivals.runs import NUMBERS_SQL
 from twinstile.arrivals.tables import Run
 from twinstile.arrivals.tags import ExpectedTags, Tagger
@@ -91,7 +91,7 @@ class RunListed(RunAnswer):
 
 class RunList(Answer):
     runs: list[RunListed]
-    sources: list[SourceAnswer] = Field(description="departments' feeds it rests on")
+    sources: list[FeedFreshness] = Field(description="departments' feeds it rests on")
 
 
 class EntryBody(Body):
@@ -104,7 +104,7 @@ class EntryBody(Body):
     seat: Word | None = None
     board_stop: Line | None = None
     alight_stop: Line | None = None
-    role: Role | None = Field(default=None, description="null: not told")
+    role: TravellerRole | None = Field(default=None, description="null: not told")
     party: Word | None = Field(
         default=None,
         description="the same for those of this run who travel together",
@@ -147,7 +147,7 @@ async def put_run(
     A feed may have entered it under another id: 409 `already-exists` then tells that one.
     """
     run = ServiceRun(run_id=run_id, **dict(body))
-    closed = await manifests.announce(tx, who, run, clock.now())
+    closed = await manifests.announce_run(tx, who, run, clock.now())
     return RunAnswer(run_id=run_id, closed=closed, **dict(body))
 
 
@@ -185,7 +185,9 @@ async def list_runs(
         .limit(5000)
     )
     runs = [RunListed.model_validate(row) for row in found.mappings()]
-    told = await sources.of(tx, home.settings, who.hub_id, standing.TRAVELLERS, clock.now())
+    told = await sources.feed_freshness(
+        tx, home.settings, who.hub_id, standing.TRAVELLERS, clock.now()
+    )
     return RunList(runs=runs, sources=told)
 
 
@@ -208,7 +210,7 @@ async def put_manifest(
     at = clock.now()
     terms = forms.terms(home.settings, who.mode, at)
     entries = [
-        Entry(
+        ManifestEntryInput(
             entry.entry_id,
             forms.identify(entry.document, f"/entries/{place}/document", terms)[0],
             entry.coach,
@@ -222,7 +224,7 @@ async def put_manifest(
         )
         for place, entry in enumerate(body.entries)
     ]
-    landed = await manifests.land(
+    landed = await manifests.apply_manifest(
         tx, home.keys.of(who.hub_id), who, run_id, body.batch, entries, terms.today, at
     )
     return ManifestAnswer(

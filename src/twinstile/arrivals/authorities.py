@@ -23,7 +23,7 @@ from twinstile.platform.db import Reading, Transaction, as_json
 KEY: Final = "source.keys"
 """The key under which senders' own keys are kept as digests."""
 
-Told: TypeAlias = IdentityAlert | HealthStatus
+WatchItem: TypeAlias = IdentityAlert | HealthStatus
 
 MARKS_SQL: Final = """
 (SELECT array_agg(DISTINCT m.mark) FROM (
@@ -65,15 +65,15 @@ async def marks(
 
 
 @dataclass(frozen=True, slots=True)
-class Received:
+class WatchRecord:
     """A record of a feed, and who it is about: None where it is withdrawn."""
 
-    record: Told
+    record: WatchItem
     identity: Identity | None
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class WatchSource:
     """Whose word it is: a feed of a hub, and the hub's day."""
 
     hub_id: str
@@ -81,7 +81,7 @@ class Source:
     today: date
 
 
-_TABLES: Final[Mapping[type[Told], tuple[str, tuple[str, ...]]]] = {
+_TABLES: Final[Mapping[type[WatchItem], tuple[str, tuple[str, ...]]]] = {
     IdentityAlert: ("identity_alert", ("kind", "authority", "legal_basis", "action")),
     HealthStatus: ("health_status", ("issuer", "colour", "close_contact")),
 }
@@ -100,8 +100,12 @@ ON CONFLICT (hub_id, feed, key) DO UPDATE SET
 _REMOVE = "DELETE FROM {table} WHERE hub_id = $1 AND feed = $2 AND key = ANY($3::bytea[])"
 
 
-async def apply(
-    tx: Transaction, keys: KeyFiles, source: Source, said: Sequence[Received], at: datetime
+async def apply_watch_records(
+    tx: Transaction,
+    keys: KeyFiles,
+    source: WatchSource,
+    said: Sequence[WatchRecord],
+    at: datetime,
 ) -> None:
     """Take what a feed says: each key once, and what is known to be the newest word.
 
@@ -140,20 +144,20 @@ def _write_sql(table: str, columns: Sequence[str]) -> str:
     )
 
 
-def _living(one: Received, at: datetime) -> Identity | None:
+def _living(one: WatchRecord, at: datetime) -> Identity | None:
     """Whom it is about, unless it is withdrawn or has ended: then it ends what stood there."""
     over = one.record.op is Op.DELETE or _period(one.record, at)[1] <= at
     return None if over else one.identity
 
 
-def _period(record: Told, at: datetime) -> tuple[datetime, datetime]:
+def _period(record: WatchItem, at: datetime) -> tuple[datetime, datetime]:
     """From when to when it counts: at most as long as the identity is kept."""
     if isinstance(record, IdentityAlert):
         return record.valid_from, min(record.valid_to, at + LONGEST_VALID)
     return record.issued_at, min(record.expires_at, at + LONGEST_VALID)
 
 
-def _content(record: Told, at: datetime) -> dict[str, object]:
+def _content(record: WatchItem, at: datetime) -> dict[str, object]:
     since, until = _period(record, at)
     told: dict[str, object] = {"valid_from": since, "valid_to": until}
     if isinstance(record, IdentityAlert):
@@ -170,7 +174,9 @@ def _content(record: Told, at: datetime) -> dict[str, object]:
     }
 
 
-async def forget(tx: Transaction, hub_id: str, oldest_kept: date, at: datetime) -> int:
+async def delete_expired_records(
+    tx: Transaction, hub_id: str, oldest_kept: date, at: datetime
+) -> int:
     """Delete what has ended, and what came before the oldest day that is kept; how many."""
     count = 0
     for table, _ in _TABLES.values():

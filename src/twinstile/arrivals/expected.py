@@ -10,7 +10,7 @@ from twinstile.platform.db import Reading, Transaction
 
 
 @dataclass(frozen=True, slots=True)
-class Expected:
+class ExpectedTraveller:
     """A traveller on a run; `entry_id` is the sender's own key of them, or stands for it."""
 
     run_id: UUID
@@ -60,13 +60,13 @@ WHERE w.withdrawn OR e.person_id <> w.person_id
 """  # noqa: S608 # names of columns
 
 
-Place: TypeAlias = tuple[UUID, UUID]
+RunPerson: TypeAlias = tuple[UUID, UUID]
 """A run, and a person who was expected on it."""
 
 
-async def write(
-    tx: Transaction, hub_id: str, batch: int, rows: Sequence[Expected], at: datetime
-) -> list[Place]:
+async def write_entries(
+    tx: Transaction, hub_id: str, batch: int, rows: Sequence[ExpectedTraveller], at: datetime
+) -> list[RunPerson]:
     """Enter travellers or correct them: each is expected from now on, unless withdrawn.
 
     Where somebody was placed before is kept beside. Who was expected under such a key and may
@@ -101,9 +101,9 @@ RETURNING e.run_id, e.person_id
 """
 
 
-async def stand(
+async def set_withdrawn(
     tx: Transaction, hub_id: str, entries: Sequence[tuple[UUID, str, bool]], at: datetime
-) -> list[Place]:
+) -> list[RunPerson]:
     """Withdraw entries (true) or expect them again; whose entries have changed."""
     if not entries:
         return []
@@ -119,7 +119,7 @@ WHERE e.hub_id = $1 AND e.run_id = $2
 """
 
 
-async def among(
+async def expected_among(
     tx: Reading, hub_id: str, run_id: UUID, people: Sequence[UUID]
 ) -> frozenset[UUID]:
     """Which of these people are expected on a run."""
@@ -136,7 +136,9 @@ WHERE NOT EXISTS (
 """
 
 
-async def gone(tx: Reading, hub_id: str, places: Sequence[Place]) -> list[Place]:
+async def no_longer_expected(
+    tx: Reading, hub_id: str, places: Sequence[RunPerson]
+) -> list[RunPerson]:
     """Those who are expected on the run under no key any more."""
     if not places:
         return []

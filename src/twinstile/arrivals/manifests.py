@@ -10,8 +10,8 @@ from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from twinstile.arrivals import expected, runs
-from twinstile.arrivals.expected import Expected
-from twinstile.arrivals.records import Role
+from twinstile.arrivals.expected import ExpectedTraveller
+from twinstile.arrivals.records import TravellerRole
 from twinstile.arrivals.tables import ManifestEntry, Run
 from twinstile.arrivals.types import Mode
 from twinstile.identity import contacts, vault
@@ -75,7 +75,7 @@ class ServiceRun:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ManifestEntryInput:
     """One traveller on the run as the carrier announced it."""
 
     entry_id: str
@@ -86,12 +86,12 @@ class Entry:
     alight_stop: str | None
     contact: Contact | None = None
     languages: Sequence[str] = ()
-    role: Role | None = None
+    role: TravellerRole | None = None
     party: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Landed:
+class ManifestResult:
     """What a manifest changed."""
 
     applied: bool
@@ -99,14 +99,14 @@ class Landed:
     withdrawn: int
 
 
-async def announce(tx: Transaction, who: Principal, run: ServiceRun, at: datetime) -> bool:
+async def announce_run(tx: Transaction, who: Principal, run: ServiceRun, at: datetime) -> bool:
     """Enter a run or correct it; whether it is closed already.
 
     Raises `AlreadyExists` where its number leads to a run that a feed speaks of: a train has
     one row. A line that comes many times a day is entered by hand under ids of its own.
     """
     number = (runs.SCHEMES[run.mode], run.service_no, run.service_date)
-    await runs.correct(tx, who.hub_id, run.run_id, number)
+    await runs.correct_number(tx, who.hub_id, run.run_id, number)
     values = {
         "mode": run.mode,
         "service_no": run.service_no,
@@ -127,8 +127,8 @@ async def announce(tx: Transaction, who: Principal, run: ServiceRun, at: datetim
         .returning(Run.closed_at)
     )
     closed = kept.scalar_one() is not None
-    await runs.name(tx, who.hub_id, {number: run.run_id})
-    other = await runs.of_feed(tx, who.hub_id, number)
+    await runs.name_runs(tx, who.hub_id, {number: run.run_id})
+    other = await runs.run_of_feed(tx, who.hub_id, number)
     if other is not None and other != run.run_id:
         raise AlreadyExists(f"The run of this number and date is {other}.")
     await events.append(
@@ -148,16 +148,16 @@ async def announce(tx: Transaction, who: Principal, run: ServiceRun, at: datetim
     return closed
 
 
-async def land(
+async def apply_manifest(
     tx: Transaction,
     keys: KeyFiles,
     who: Principal,
     run_id: UUID,
     batch: int,
-    entries: Sequence[Entry],
+    entries: Sequence[ManifestEntryInput],
     today: date,
     at: datetime,
-) -> Landed:
+) -> ManifestResult:
     """Apply a whole manifest: entries it no longer names are withdrawn.
 
     An older batch than the one applied changes nothing: late files are normal. The same batch
@@ -177,7 +177,7 @@ async def land(
     if closed_at is not None:
         raise Conflict("The run is closed.")
     if newest is not None and batch < newest:
-        return Landed(
+        return ManifestResult(
             applied=False, expected=await _expected(tx, who.hub_id, run_id), withdrawn=0
         )
     people = await vault.recognise(tx, keys, who.hub_id, today, [e.identity for e in entries])
@@ -187,7 +187,7 @@ async def land(
         .values(manifest_batch=batch)
     )
     rows = [
-        Expected(
+        ExpectedTraveller(
             run_id,
             e.entry_id,
             person_id,
@@ -200,7 +200,7 @@ async def land(
         )
         for e, person_id in zip(entries, people, strict=True)
     ]
-    await expected.write(tx, who.hub_id, batch, rows, at)
+    await expected.write_entries(tx, who.hub_id, batch, rows, at)
     said = [
         Reach(person_id, entry.contact, entry.languages)
         for person_id, entry in zip(people, entries, strict=True)
@@ -222,7 +222,7 @@ async def land(
             )
         ],
     )
-    return Landed(
+    return ManifestResult(
         applied=True, expected=await _expected(tx, who.hub_id, run_id), withdrawn=withdrawn
     )
 
@@ -246,7 +246,7 @@ async def _expected(tx: Transaction, hub_id: str, run_id: UUID) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Due:
+class RunDue:
     """What is to be told of a run: when it comes, and whether nobody is expected (any more)."""
 
     run_id: UUID
@@ -255,7 +255,7 @@ class Due:
     closed: bool
 
 
-async def due(tx: Reading, hub_id: str, run_id: UUID) -> Due:
+async def run_due(tx: Reading, hub_id: str, run_id: UUID) -> RunDue:
     """A run as it is known now. Raises `NotFound`."""
     found = await tx.sql.execute(
         select(
@@ -268,11 +268,11 @@ async def due(tx: Reading, hub_id: str, run_id: UUID) -> Due:
     row = found.one_or_none()
     if row is None:
         raise NotFound("There is no such run.")
-    return Due(*row)
+    return RunDue(*row)
 
 
 @dataclass(frozen=True, slots=True)
-class Approaching:
+class ApproachingRun:
     """A run that is to come, and how many manifests of it have landed."""
 
     run_id: UUID
@@ -297,15 +297,15 @@ ORDER BY r.arrival, r.run_id
 """
 
 
-async def approaching(
+async def approaching_runs(
     tx: Reading, hub_id: str, now: datetime, until: datetime
-) -> list[Approaching]:
+) -> list[ApproachingRun]:
     """Open runs with a manifest that arrive after now and until then, the next one first."""
     rows = await tx.raw.fetch(_APPROACHING, hub_id, now, until, LANDED, list(ELSEWHERE))
-    return [Approaching(*row) for row in rows]
+    return [ApproachingRun(*row) for row in rows]
 
 
-async def travellers(tx: Reading, hub_id: str, run_id: UUID) -> dict[str, UUID]:
+async def expected_travellers(tx: Reading, hub_id: str, run_id: UUID) -> dict[str, UUID]:
     """Who is expected on a run, by the carrier's key of each."""
     found = await tx.sql.execute(
         select(ManifestEntry.entry_id, ManifestEntry.person_id).where(
@@ -317,7 +317,7 @@ async def travellers(tx: Reading, hub_id: str, run_id: UUID) -> dict[str, UUID]:
     return {entry_id: person_id for entry_id, person_id in found}  # noqa: C416 # typed
 
 
-async def lock(tx: Transaction, hub_id: str, run_id: UUID) -> None:
+async def lock_run(tx: Transaction, hub_id: str, run_id: UUID) -> None:
     """Let nobody change or close the run until the transaction ends. Raises `NotFound`."""
     found = await tx.sql.execute(
         select(Run.run_id)
@@ -328,7 +328,7 @@ async def lock(tx: Transaction, hub_id: str, run_id: UUID) -> None:
         raise NotFound("There is no such run.")
 
 
-async def overdue(
+async def overdue_runs(
     tx: Transaction, hub_id: str, arrived: datetime, announced: datetime, limit: int
 ) -> list[UUID]:
     """Open runs that arrived before `arrived`, at most `limit`, locked.
@@ -350,7 +350,7 @@ async def overdue(
     return [run_id for (run_id,) in found]
 
 
-async def close(tx: Transaction, hub_id: str, run_id: UUID, at: datetime) -> bool:
+async def close_run(tx: Transaction, hub_id: str, run_id: UUID, at: datetime) -> bool:
     """Close a run: nobody else is expected. False when it was closed. Raises `NotFound`."""
     closed = await tx.sql.execute(
         update(Run)
@@ -376,7 +376,7 @@ RETURNING 1
 """
 
 
-async def forget(tx: Transaction, hub_id: str, before: datetime) -> int:
+async def delete_expired_entries(tx: Transaction, hub_id: str, before: datetime) -> int:
     """Delete the entries of runs that arrived before the moment, and where they had sat.
 
     How many entries there were.

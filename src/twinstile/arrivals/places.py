@@ -8,7 +8,7 @@ from uuid import UUID
 
 from twinstile.platform.db import Reading
 
-AROUND: Final = timedelta(hours=36)
+TRIP_WINDOW: Final = timedelta(hours=36)
 """How far from the moment they are seen the arrivals of a journey may lie."""
 MOST_TRIPS: Final = 8
 
@@ -24,7 +24,7 @@ class Trip:
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
+class PersonPlace:
     """A place on a run that somebody has; `earlier`: had, until it was corrected."""
 
     person_id: UUID
@@ -54,11 +54,11 @@ ORDER BY r.scheduled_arrival, r.run_id LIMIT $6
 """
 
 
-async def trips(
+async def trips_of(
     tx: Reading, hub_id: str, people: Sequence[UUID], runs: Sequence[UUID], at: datetime
 ) -> list[Trip]:
     """The runs one of these people is expected on around a moment, and those named."""
-    rows = await tx.raw.fetch(_TRIPS, hub_id, people, runs, at, AROUND, MOST_TRIPS)
+    rows = await tx.raw.fetch(_TRIPS, hub_id, people, runs, at, TRIP_WINDOW, MOST_TRIPS)
     return [Trip(run_id, mode, no, tuple(stops)) for run_id, mode, no, stops in rows]
 
 
@@ -74,6 +74,6 @@ WHERE b.hub_id = $1 AND b.run_id = $2
 """
 
 
-async def aboard(tx: Reading, hub_id: str, run_id: UUID) -> list[Placed]:
+async def aboard(tx: Reading, hub_id: str, run_id: UUID) -> list[PersonPlace]:
     """Every place of everybody expected on a run, in no order; the present ones first."""
-    return [Placed(*row) for row in await tx.raw.fetch(_ABOARD, hub_id, run_id)]
+    return [PersonPlace(*row) for row in await tx.raw.fetch(_ABOARD, hub_id, run_id)]

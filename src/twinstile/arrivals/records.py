@@ -38,14 +38,14 @@ class RunStatus(StrEnum):
     UNKNOWN = "UNKNOWN"
 
 
-class Role(StrEnum):
+class TravellerRole(StrEnum):
     PASSENGER = "PASSENGER"
     CREW = "CREW"
     INFANT = "INFANT"
     """Without a seat, and often without a document."""
 
 
-class AlertKind(StrEnum):
+class WatchReason(StrEnum):
     """The health reason of an alert. There is no other: a person is never followed by it."""
 
     KEY_AREA = "KEY_AREA"
@@ -72,7 +72,7 @@ class StatusColour(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class RecordOrigin:
     """Where in a delivery a record stood, and what the sender calls it.
 
     `row` counts from 1 in the words of the sender (a line of a file, a message of an exchange).
@@ -107,7 +107,7 @@ class RunRef:
 class ArrivalEvent:
     """What is known of one run at this hub. None: the sender says nothing about it."""
 
-    origin: Origin
+    origin: RecordOrigin
     op: Op
     run: RunRef
     mode: Mode
@@ -144,12 +144,12 @@ class DocumentClaim:
 class ManifestRow:
     """One traveller on one run."""
 
-    origin: Origin
+    origin: RecordOrigin
     op: Op
     run: RunRef
     document: DocumentClaim | None
     """None: on board without a document (infants, some crew); expected, and not matchable."""
-    role: Role = Role.PASSENGER
+    role: TravellerRole = TravellerRole.PASSENGER
     coach: str | None = None
     seat: str | None = None
     board_stop: str | None = None
@@ -168,12 +168,12 @@ class ManifestEnd:
     ones included. Nobody is withdrawn by a list that is short of what it tells or had rejects.
     """
 
-    origin: Origin
+    origin: RecordOrigin
     run: RunRef
     rows: int
     rejected: int
     told: int | None = None
-    roles: frozenset[Role] = frozenset(Role)
+    roles: frozenset[TravellerRole] = frozenset(TravellerRole)
     """Of whom it was the whole list: that of a flight's passengers names no crew."""
 
 
@@ -185,11 +185,11 @@ class IdentityAlert:
     than `LONGEST_VALID`. Of one that is taken back only the origin counts.
     """
 
-    origin: Origin
+    origin: RecordOrigin
     op: Op
     document: DocumentClaim | None
     """None: taken back by its key alone."""
-    kind: AlertKind
+    kind: WatchReason
     authority: str
     legal_basis: str
     action: AlertAction
@@ -204,7 +204,7 @@ class HealthStatus:
     Of one that is taken back only the origin counts.
     """
 
-    origin: Origin
+    origin: RecordOrigin
     op: Op
     document: DocumentClaim | None
     """None: taken back by its key alone."""
@@ -216,10 +216,10 @@ class HealthStatus:
 
 
 @dataclass(frozen=True, slots=True)
-class KeyArea:
+class KeyAreaRecord:
     """An area a health department lists; `level` is one of `policy.areas.Level`."""
 
-    origin: Origin
+    origin: RecordOrigin
     op: Op
     code: str
     level: str
@@ -228,7 +228,7 @@ class KeyArea:
 
 
 Record: TypeAlias = (
-    ArrivalEvent | ManifestRow | ManifestEnd | IdentityAlert | HealthStatus | KeyArea
+    ArrivalEvent | ManifestRow | ManifestEnd | IdentityAlert | HealthStatus | KeyAreaRecord
 )
 
 
@@ -245,7 +245,7 @@ class Reject:
 
 
 @dataclass(frozen=True, slots=True)
-class Unknown:
+class UnknownColumns:
     """Columns a delivery has and its reader does not know: counted, so that drift is seen.
 
     The sender's own names, in the order met; one that could be a value is left out as `?`.
@@ -254,7 +254,7 @@ class Unknown:
     columns: tuple[str, ...]
 
 
-class Unreadable(Exception):
+class UnreadableDelivery(Exception):
     """Nothing (more) of a delivery can be used. `reason` is a word of ours: no value of it."""
 
     def __init__(self, reason: str) -> None:
@@ -276,7 +276,7 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ReaderContext:
     """What a reader is told: the hub's zone, date and stop codes, the feed's own `options`.
 
     `calls` are the runs that a timetable announced, by each of their numbers and the operating
@@ -295,7 +295,9 @@ class Reading:
 WHOLE: Final = "list=whole"
 """In a delivery's media type: it holds the whole list of each run it names."""
 
-Reader: TypeAlias = Callable[[Delivery, Reading], Iterator[Record | Unknown | Reject]]
+Reader: TypeAlias = Callable[
+    [Delivery, ReaderContext], Iterator[Record | UnknownColumns | Reject]
+]
 """Reads lazily, in memory that does not grow with the delivery beyond its bytes.
 
 Raises `Unreadable` before or between records; what was read before it stands.

@@ -45,14 +45,14 @@ r.closed_at IS NULL AND r.status NOT IN {NOT_COMING}
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class RunMatch:
     """A run a number leads to."""
 
     run_id: UUID
     closed: bool
 
 
-def numbers(run: RunRef) -> tuple[Number, ...]:
+def run_numbers(run: RunRef) -> tuple[Number, ...]:
     """All numbers of a run, its own first. The operator's key of it has a scheme of its own."""
     public = [(run.scheme, number) for number in (run.service_no, *run.aliases)]
     inner = [(f"{run.scheme}/inner", run.internal_no)] if run.internal_no else []
@@ -69,15 +69,17 @@ ORDER BY r.run_id FOR NO KEY UPDATE OF r
 """
 
 
-async def lock(tx: Transaction, hub_id: str, runs: Iterable[RunRef]) -> dict[RunRef, Found]:
+async def lock_runs(
+    tx: Transaction, hub_id: str, runs: Iterable[RunRef]
+) -> dict[RunRef, RunMatch]:
     """Those that were announced; nobody closes or changes them until the transaction ends."""
-    asked = {run: numbers(run) for run in runs}
+    asked = {run: run_numbers(run) for run in runs}
     wanted = sorted({number for of in asked.values() for number in of})
     if not wanted:
         return {}
     rows = await tx.raw.fetch(_LOCK, hub_id, *_columns(wanted))
     there = {
-        (scheme, number, day): Found(run_id, closed)
+        (scheme, number, day): RunMatch(run_id, closed)
         for scheme, number, day, run_id, closed in rows
     }
     leads = {run: [there[one] for one in of if one in there] for run, of in asked.items()}
@@ -95,7 +97,7 @@ ON CONFLICT DO NOTHING
 """
 
 
-async def name(tx: Transaction, hub_id: str, names: Mapping[Number, UUID]) -> None:
+async def name_runs(tx: Transaction, hub_id: str, names: Mapping[Number, UUID]) -> None:
     """Let these numbers lead to these runs; one that leads somewhere stays as it is."""
     if names:
         ordered = sorted(names)
@@ -116,7 +118,7 @@ WHERE r.hub_id = $1 AND r.run_id = $2 AND a.hub_id = $1 AND a.run_id = $2
 """  # noqa: S608 # a fragment of ours; every value is a parameter
 
 
-async def correct(tx: Transaction, hub_id: str, run_id: UUID, number: Number) -> None:
+async def correct_number(tx: Transaction, hub_id: str, run_id: UUID, number: Number) -> None:
     """A run is about to have this number: the one it had as its own leads there no more.
 
     Unless a feed spoke of the run: it will go on using the number it knows.
@@ -131,7 +133,7 @@ WHERE a.hub_id = $1 AND a.scheme = $2 AND a.service_no = $3 AND a.service_date =
 """  # noqa: S608 # a fragment of ours; every value is a parameter
 
 
-async def of_feed(tx: Reading, hub_id: str, number: Number) -> UUID | None:
+async def run_of_feed(tx: Reading, hub_id: str, number: Number) -> UUID | None:
     """The run that a number leads to, if a feed speaks of it."""
     row = await tx.raw.fetchrow(_OF_FEED, hub_id, *number)
     return cast("UUID", row[0]) if row else None
@@ -153,7 +155,7 @@ WHERE r.hub_id = $1 AND r.scheduled_arrival BETWEEN $3 AND $4
 _AROUND: Final = timedelta(days=2)
 
 
-async def calls(
+async def hub_calls(
     tx: Reading, hub_id: str, scheme: str, at: datetime
 ) -> dict[tuple[str, date], int]:
     """Where the hub is among the stops of runs around a moment, by each of their numbers.
@@ -196,7 +198,7 @@ _COLUMNS: Final = """run_id uuid, is_new bool, mode text, service_no text, servi
     hub_sequence int, stops text[]"""
 
 
-async def announce(
+async def announce_runs(
     tx: Transaction, hub_id: str, feed: str, said: Sequence[ArrivalEvent], at: datetime
 ) -> set[int]:
     """Take what a feed says of runs, in order; the places of what speaks of none.
@@ -228,16 +230,16 @@ async def _places(
 ) -> list[tuple[UUID, bool] | None]:
     """The run each event speaks of, and whether it is new. All numbers of a run lead to it."""
     asked = [event.run for event in said]
-    found = await lock(tx, hub_id, asked)
+    found = await lock_runs(tx, hub_id, asked)
     new = _new([event for event in said if event.run not in found])
     if new:
-        await name(tx, hub_id, new)
-        found = await lock(tx, hub_id, asked)  # somebody else may have been first
+        await name_runs(tx, hub_id, new)
+        found = await lock_runs(tx, hub_id, asked)  # somebody else may have been first
     ids = [found[run].run_id if run in found else _led(run, new) for run in asked]
     if unused := set(new.values()).difference(ids):
         await tx.raw.execute(_UNNAME, hub_id, list(unused))
     led = zip(asked, ids, strict=True)
-    await name(tx, hub_id, {no: of for run, of in led if of for no in numbers(run)})
+    await name_runs(tx, hub_id, {no: of for run, of in led if of for no in run_numbers(run)})
     return [of and (of, run not in found) for run, of in zip(asked, ids, strict=True)]
 
 
@@ -246,7 +248,7 @@ def _new(said: Iterable[ArrivalEvent]) -> dict[Number, UUID]:
     leads: dict[Number, UUID] = {}
     for event in said:
         if event.op is Op.UPSERT and _arrival(event):
-            of = numbers(event.run)
+            of = run_numbers(event.run)
             run_id = next((leads[number] for number in of if number in leads), None) or uuid4()
             for number in of:
                 leads.setdefault(number, run_id)
@@ -254,7 +256,7 @@ def _new(said: Iterable[ArrivalEvent]) -> dict[Number, UUID]:
 
 
 def _led(run: RunRef, leads: Mapping[Number, UUID]) -> UUID | None:
-    return next((leads[number] for number in numbers(run) if number in leads), None)
+    return next((leads[number] for number in run_numbers(run) if number in leads), None)
 
 
 def _arrival(event: ArrivalEvent) -> datetime | None:

@@ -98,7 +98,7 @@ class SeatBefore(Base):
     alight_stop: Mapped[str | None]
 
 
-class IdentityAlert(Base):
+class IdentityAlertRow(Base):
     """Somebody the authorities ask to be looked at, under the sender's key of the alert."""
 
     __tablename__ = "identity_alert"
@@ -120,7 +120,7 @@ class IdentityAlert(Base):
     recorded_at: Mapped[datetime]
 
 
-class HealthStatus(Base):
+class HealthStatusRow(Base):
     """What a health department says of a person; see `IdentityAlert`."""
 
     __tablename__ = "health_status"

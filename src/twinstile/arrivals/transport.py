@@ -34,7 +34,7 @@ class FeedFault(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Fetched:
+class FetchedDelivery:
     """A delivery, and where to go on once it has landed.
 
     Without a delivery only the cursor has moved, and is stored all the same. With `refused`, a
@@ -47,8 +47,8 @@ class Fetched:
     refused: str | None = None
 
 
-class Transport(Protocol):
-    def fetch(self, cursor: str | None, now: dt.datetime) -> AsyncIterator[Fetched]:
+class FeedTransport(Protocol):
+    def fetch(self, cursor: str | None, now: dt.datetime) -> AsyncIterator[FetchedDelivery]:
         """What has come since the cursor (None: from the beginning), in order.
 
         At most `MOST_DELIVERIES`, each at most `MOST_BYTES`. Raises `FeedFault`; deliveries
@@ -56,7 +56,7 @@ class Transport(Protocol):
         """
         ...
 
-    async def landed(self, fetched: Fetched) -> None:
+    async def landed(self, fetched: FetchedDelivery) -> None:
         """Told after the commit: move the file away. May be told twice, or never."""
         ...
 

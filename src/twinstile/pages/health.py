@@ -103,7 +103,7 @@ async def read_metrics(
         allowed = secrets.compare_digest(offered.encode(), wanted.get_secret_value().encode())
     if not allowed:
         raise Forbidden("Metrics are for this machine, or for the holder of the metrics token.")
-    await measures.take(home)
+    await measures.update_gauges(home)
     return PlainTextResponse(
         generate_latest(observe.registry()), media_type=CONTENT_TYPE_LATEST
     )

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from twinstile.arrivals.feeds import sources
 from twinstile.arrivals.feeds.config import Department
-from twinstile.arrivals.feeds.sources import SourceAnswer
+from twinstile.arrivals.feeds.sources import FeedFreshness
 from twinstile.arrivals.runs import DUE_SOON, DUE_SQL, NUMBERS_SQL
 from twinstile.arrivals.tags import AlertTags, Tagger
 from twinstile.credentials.trusting import api as trusting
@@ -91,7 +91,7 @@ class LaneState(Answer):
     trust_list: TrustState | None = Field(
         description="by which certificates are judged, to be read by its version; null: none"
     )
-    sources: list[SourceAnswer] = Field(
+    sources: list[FeedFreshness] = Field(
         description="departments' feeds it rests on; a new `as_of` alone is no change"
     )
 
@@ -143,7 +143,9 @@ async def state(
         taken_over=TakenOver.model_validate(taken) if taken else None,
         alerts=await tagger.tags(tx, keys, hub_id, today, at),
         trust_list=trusting.state(await lists.of(tx, keys, hub_id), at),
-        sources=await sources.of(tx, home.settings, hub_id, frozenset(Department), at),
+        sources=await sources.feed_freshness(
+            tx, home.settings, hub_id, frozenset(Department), at
+        ),
     )
 
 

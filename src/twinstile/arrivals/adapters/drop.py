@@ -26,12 +26,12 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from twinstile.arrivals.adapters import inflate
 from twinstile.arrivals.adapters.settings import TransportSettings
-from twinstile.arrivals.records import Delivery, Unreadable
+from twinstile.arrivals.records import Delivery, UnreadableDelivery
 from twinstile.arrivals.transport import (
     MOST_BYTES,
     MOST_DELIVERIES,
     FeedFault,
-    Fetched,
+    FetchedDelivery,
 )
 
 WORK: Final = "processing"
@@ -48,7 +48,7 @@ NAMELESS: Final = "bad-name."
 _ODD = re.compile(r"[\x00-\x1f\x7f-\x9f/\\\ud800-\udfff\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
-class Ready(StrEnum):
+class ReadySign(StrEnum):
     """How a sender says that a file is whole."""
 
     OK = "ok"
@@ -60,14 +60,14 @@ class Ready(StrEnum):
 
 
 DIGESTS: Final = {
-    Ready.MD5: "md5",
-    Ready.SHA256: "sha256",
-    Ready.SM3: "sm3",
-    Ready.MANIFEST: "sha256",
+    ReadySign.MD5: "md5",
+    ReadySign.SHA256: "sha256",
+    ReadySign.SM3: "sm3",
+    ReadySign.MANIFEST: "sha256",
 }
 
 
-def _computable(ready: Ready) -> Ready:
+def _computable(ready: ReadySign) -> ReadySign:
     try:
         hashlib.new(DIGESTS.get(ready, "sha256"), usedforsecurity=False)
     except ValueError:
@@ -76,41 +76,43 @@ def _computable(ready: Ready) -> Ready:
 
 
 class DropSettings(TransportSettings):
-    ready: Annotated[Ready, AfterValidator(_computable)] = Ready.STABLE
+    ready: Annotated[ReadySign, AfterValidator(_computable)] = ReadySign.STABLE
     pattern: str = Field(default="*", min_length=1, max_length=100)
     """Of names, as a shell has it; others are left alone."""
     keep_days: int = Field(default=7, ge=0, le=31)
     """Files are removed from `done/` and `refused/` after that long: they hold people."""
 
 
-class Kind(StrEnum):
+class EntryKind(StrEnum):
     FILE = "FILE"
     FOLDER = "FOLDER"
     OTHER = "OTHER"  # links, pipes, devices: never followed, never opened
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class FileEntry:
     """A name in a folder as it was listed; `changed` is the other side's clock, in seconds."""
 
     name: str
     size: int
     changed: float
-    kind: Kind
+    kind: EntryKind
 
     def stamp(self) -> str:
         told = f"{self.name}\0{self.size}\0{self.changed}".encode(errors="surrogateescape")
         return hashlib.blake2b(told, digest_size=8).hexdigest()
 
 
-class Shelf(Protocol):
+class FileStore(Protocol):
     """The little of a file system that is needed. All raise `FeedFault`; paths are relative."""
 
     async def prepare(self, folders: Sequence[str]) -> None:
         """Make the folders there are not yet."""
         ...
 
-    async def entries(self, folder: str, most: int, before: float = math.inf) -> list[Entry]:
+    async def entries(
+        self, folder: str, most: int, before: float = math.inf
+    ) -> list[FileEntry]:
         """At most so many names, in any order: of those that changed before that moment."""
         ...
 
@@ -122,7 +124,7 @@ class Shelf(Protocol):
         """Rename; false where there is nothing (any more)."""
         ...
 
-    async def look(self, path: str) -> Entry | None:
+    async def look(self, path: str) -> FileEntry | None:
         """What the name is itself, not what it leads to; None where there is nothing."""
         ...
 
@@ -136,21 +138,23 @@ class Shelf(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Taken(Fetched):
+class FetchedFile(FetchedDelivery):
     """A delivery with the names it has in `processing/`."""
 
     names: tuple[str, ...] = ()
 
 
-class Drop:
+class FileDrop:
     """A `Transport` over a `Shelf`."""
 
-    def __init__(self, shelf: Shelf, settings: DropSettings) -> None:
+    def __init__(self, shelf: FileStore, settings: DropSettings) -> None:
         self._shelf = shelf
         self._settings = settings
-        self._marked = settings.ready is not Ready.STABLE
+        self._marked = settings.ready is not ReadySign.STABLE
 
-    async def fetch(self, cursor: str | None, now: dt.datetime) -> AsyncIterator[Fetched]:
+    async def fetch(
+        self, cursor: str | None, now: dt.datetime
+    ) -> AsyncIterator[FetchedDelivery]:
         await self._shelf.prepare((WORK, DONE, REFUSED))
         await self._sweep(now)
         working = await self._shelf.entries(WORK, MOST_LISTED)
@@ -174,12 +178,12 @@ class Drop:
             if not left:
                 break
         if told != following:
-            yield Fetched(None, following)
+            yield FetchedDelivery(None, following)
         if fault:
             raise FeedFault(fault)
 
-    async def landed(self, fetched: Fetched) -> None:
-        if not isinstance(fetched, Taken) or fetched.delivery is None:
+    async def landed(self, fetched: FetchedDelivery) -> None:
+        if not isinstance(fetched, FetchedFile) or fetched.delivery is None:
             return
         at = fetched.delivery.received_at
         folder = REFUSED if fetched.refused else DONE
@@ -197,11 +201,14 @@ class Drop:
         await self._shelf.close()
 
     def _choose(
-        self, seen: Iterable[Entry], before: frozenset[str], begun: frozenset[str] | set[str]
+        self,
+        seen: Iterable[FileEntry],
+        before: frozenset[str],
+        begun: frozenset[str] | set[str],
     ) -> tuple[list[str], str]:
         """The names to take, the oldest first, and the cursor that remembers the others."""
         ours = sorted(
-            (one for one in seen if one.kind is not Kind.FOLDER and self._ours(one.name)),
+            (one for one in seen if one.kind is not EntryKind.FOLDER and self._ours(one.name)),
             key=lambda one: (one.changed, one.name),
         )
         free = [one.name for one in ours if one.name not in begun]
@@ -244,7 +251,7 @@ class Drop:
                 return marker
         return None
 
-    async def _open(self, name: str, cursor: str, now: dt.datetime) -> Taken | None:
+    async def _open(self, name: str, cursor: str, now: dt.datetime) -> FetchedFile | None:
         """Read what stands in `processing/`; None where it is not quiet yet."""
         marker = await self._marker(name)
         names = (name, marker) if marker else (name,)
@@ -255,25 +262,25 @@ class Drop:
             told = await self._told(marker, body)
             if name.endswith(".gz"):
                 body = inflate.gunzip(body, MOST_BYTES)
-        except Unreadable as refusal:
+        except UnreadableDelivery as refusal:
             shown = "" if name.startswith(NAMELESS) else name
-            return Taken(Delivery(b"", now, shown), cursor, refusal.reason, names)
+            return FetchedFile(Delivery(b"", now, shown), cursor, refusal.reason, names)
         delivery = Delivery(body, now, name.removesuffix(".gz"), told=told)
-        return Taken(delivery, cursor, names=names)
+        return FetchedFile(delivery, cursor, names=names)
 
     async def _body(self, name: str) -> bytes | None:
         entry = await self._shelf.look(f"{WORK}/{name}")
         if entry is None:
             return None
         if name.startswith(NAMELESS):
-            raise Unreadable("bad-name")
-        if entry.kind is not Kind.FILE:
-            raise Unreadable("not-a-file")
+            raise UnreadableDelivery("bad-name")
+        if entry.kind is not EntryKind.FILE:
+            raise UnreadableDelivery("not-a-file")
         if entry.size > MOST_BYTES:
-            raise Unreadable("too-large")
+            raise UnreadableDelivery("too-large")
         body = await self._shelf.read(f"{WORK}/{name}", MOST_BYTES)
         if body == b"":
-            raise Unreadable("empty")
+            raise UnreadableDelivery("empty")
         return body
 
     async def _told(self, marker: str | None, body: bytes) -> int | None:
@@ -284,7 +291,7 @@ class Drop:
         told = _read_marker(self._settings.ready, held or b"")
         computed = hashlib.new(DIGESTS[self._settings.ready], body, usedforsecurity=False)
         if told.digest.lower() != computed.hexdigest():
-            raise Unreadable("digest-mismatch")
+            raise UnreadableDelivery("digest-mismatch")
         return told.rows
 
     async def _sweep(self, now: dt.datetime) -> None:
@@ -292,11 +299,11 @@ class Drop:
         until = (now - dt.timedelta(days=self._settings.keep_days)).timestamp()
         for folder in (DONE, REFUSED):
             for one in await self._shelf.entries(folder, MOST_SWEPT, until):
-                if one.kind is not Kind.FOLDER and _sound(one.name):
+                if one.kind is not EntryKind.FOLDER and _sound(one.name):
                     await self._shelf.remove(f"{folder}/{one.name}")
 
 
-class Manifest(BaseModel):
+class FileMarker(BaseModel):
     """What a manifest says of the file beside it; members of the sender's own are let be."""
 
     model_config = ConfigDict(frozen=True, validate_by_name=True)
@@ -305,15 +312,15 @@ class Manifest(BaseModel):
     rows: int | None = Field(default=None, ge=0, le=10_000_000)
 
 
-def _read_marker(ready: Ready, held: bytes) -> Manifest:
+def _read_marker(ready: ReadySign, held: bytes) -> FileMarker:
     """Of a manifest, its members; of any other, the first word, as `sha256sum` writes it."""
     try:
         text = held.decode("utf-8-sig")
-        if ready is Ready.MANIFEST:
-            return Manifest.model_validate_json(text)
-        return Manifest(digest=text.split()[0].lstrip("\\"))
+        if ready is ReadySign.MANIFEST:
+            return FileMarker.model_validate_json(text)
+        return FileMarker(digest=text.split()[0].lstrip("\\"))
     except (ValueError, IndexError):
-        raise Unreadable("marker-unreadable") from None
+        raise UnreadableDelivery("marker-unreadable") from None
 
 
 def _impossible(name: str) -> bool:

@@ -40,7 +40,12 @@ from sqlalchemy.pool import NullPool
 
 from twinstile.arrivals.adapters.settings import FilePath, TransportSettings, secret
 from twinstile.arrivals.records import WHOLE, Delivery
-from twinstile.arrivals.transport import MOST_BYTES, MOST_DELIVERIES, FeedFault, Fetched
+from twinstile.arrivals.transport import (
+    MOST_BYTES,
+    MOST_DELIVERIES,
+    FeedFault,
+    FetchedDelivery,
+)
 
 T = TypeVar("T")
 Value: TypeAlias = str | int | float | Decimal | dt.datetime | UUID
@@ -100,7 +105,7 @@ class ExchangeSettings(TransportSettings):
         """The columns of a row as it is read: what orders it comes first."""
         return (self.time_column, self.id_column, *self.columns)
 
-    def open(self) -> "Exchange":
+    def open(self) -> "ExchangeTransport":
         """Raises `FeedFault` where the URL or its driver cannot be used."""
         try:
             url = sa.make_url(secret(self.url_file).decode())
@@ -112,10 +117,10 @@ class ExchangeSettings(TransportSettings):
             raise FeedFault("driver-missing") from None
         except (ArgumentError, UnicodeDecodeError):
             raise FeedFault("secret-unreadable") from None
-        return Exchange(self, engine)
+        return ExchangeTransport(self, engine)
 
 
-class Mark(BaseModel):
+class ExchangeCursor(BaseModel):
     """The cursor. `at`: the latest time read; `on`: where a pass stopped; `same`: a digest."""
 
     model_config = ConfigDict(frozen=True)
@@ -127,13 +132,13 @@ class Mark(BaseModel):
     days: dict[str, str] = Field(default_factory=dict)
 
     @classmethod
-    def of(cls, cursor: str | None) -> "Mark":
+    def of(cls, cursor: str | None) -> "ExchangeCursor":
         try:
             return cls.model_validate_json(cursor or "{}")
         except ValidationError:
             return cls()
 
-    def but(self, **changes: object) -> "Mark":
+    def but(self, **changes: object) -> "ExchangeCursor":
         return self.model_copy(update=changes)
 
     def written(self) -> str:
@@ -141,7 +146,7 @@ class Mark(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class ExchangePage:
     """Rows in their order: (time, id, columns ...)."""
 
     rows: Sequence[Sequence[object]]
@@ -153,13 +158,13 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
-class Rows(Fetched):
+class FetchedRows(FetchedDelivery):
     """A delivery with time and id of its rows."""
 
     keys: tuple[tuple[object, object], ...] = ()
 
 
-class Exchange:
+class ExchangeTransport:
     """A `Transport`."""
 
     def __init__(self, settings: ExchangeSettings, engine: Engine | AsyncEngine) -> None:
@@ -171,9 +176,11 @@ class Exchange:
         columns: list[sa.ColumnClause[object]] = [sa.column(name) for name in names]
         self._table = sa.table(settings.table, *columns, schema=settings.schema_name)
 
-    async def fetch(self, cursor: str | None, now: dt.datetime) -> AsyncIterator[Fetched]:
+    async def fetch(
+        self, cursor: str | None, now: dt.datetime
+    ) -> AsyncIterator[FetchedDelivery]:
         await self._run(self._check_schema)
-        mark = Mark.of(cursor)
+        mark = ExchangeCursor.of(cursor)
         for _ in range(self._settings.pages):
             page = await self._run(self._reader(mark))
             ended = len(page.rows) < self._settings.rows
@@ -190,11 +197,11 @@ class Exchange:
                     yield _handed(whole, mark, now, f"{MEDIA_TYPE}; {WHOLE}")
             mark = mark.but(checked=now)
         if mark.written() != (cursor or "{}"):
-            yield Fetched(None, mark.written())
+            yield FetchedDelivery(None, mark.written())
 
-    async def landed(self, fetched: Fetched) -> None:
+    async def landed(self, fetched: FetchedDelivery) -> None:
         column = self._settings.status_column
-        if not isinstance(fetched, Rows) or column is None or not fetched.keys:
+        if not isinstance(fetched, FetchedRows) or column is None or not fetched.keys:
             return
         columns, done = self._table.c, self._settings.status_read
         status = columns[column]
@@ -227,7 +234,7 @@ class Exchange:
         if not {column.name.casefold() for column in self._table.c} <= names:
             raise FeedFault("schema-changed")
 
-    def _reader(self, mark: Mark) -> Callable[[Connection], Page]:
+    def _reader(self, mark: ExchangeCursor) -> Callable[[Connection], ExchangePage]:
         """Reads the rows after the mark, as many as a delivery holds."""
         settings, columns = self._settings, self._table.c
         at, key = columns[settings.time_column], columns[settings.id_column]
@@ -242,15 +249,17 @@ class Exchange:
     def _select(self) -> "sa.Select[tuple[object, ...]]":
         return sa.select(*(self._table.c[name] for name in self._settings.read))
 
-    def _page(self, found: Iterable[Sequence[object]]) -> Page:
+    def _page(self, found: Iterable[Sequence[object]]) -> ExchangePage:
         rows = list(found)
         lines = [_line(self._settings.read, row) for row in rows]
         body = "".join(lines).encode()
         if len(body) > MOST_BYTES:
             raise FeedFault("too-large")
-        return Page(rows, body)
+        return ExchangePage(rows, body)
 
-    def _following(self, mark: Mark, page: Page, now: dt.datetime, *, ended: bool) -> Mark:
+    def _following(
+        self, mark: ExchangeCursor, page: ExchangePage, now: dt.datetime, *, ended: bool
+    ) -> ExchangeCursor:
         """Where to go on after the page: within this pass, or an overlap before its end."""
         at = mark.at
         sane = [row[0] for row in page.rows if not _ahead(row[0], now)]
@@ -262,13 +271,15 @@ class Exchange:
         only = bool(page.rows) and mark.on is None
         return mark.but(at=at, on=None, same=page.digest if only else None)
 
-    def _due(self, mark: Mark, now: dt.datetime) -> bool:
+    def _due(self, mark: ExchangeCursor, now: dt.datetime) -> bool:
         if self._settings.day_column is None:
             return False
         interval = dt.timedelta(seconds=self._settings.reconcile_s)
         return mark.checked is None or not mark.checked <= now < mark.checked + interval
 
-    async def _changed_days(self, mark: Mark) -> AsyncIterator[tuple[Page | None, Mark]]:
+    async def _changed_days(
+        self, mark: ExchangeCursor
+    ) -> AsyncIterator[tuple[ExchangePage | None, ExchangeCursor]]:
         """Each of the last days that is another than it was, whole; and the mark after it."""
         day = self._table.c[cast("str", self._settings.day_column)]
         latest = sa.select(day).where(day.is_not(None)).group_by(day).order_by(day.desc())
@@ -308,9 +319,13 @@ def _on(engine: Engine, work: Callable[[Connection], T]) -> T:
         return work(connection)
 
 
-def _handed(page: Page, mark: Mark, now: dt.datetime, media_type: str) -> Rows:
+def _handed(
+    page: ExchangePage, mark: ExchangeCursor, now: dt.datetime, media_type: str
+) -> FetchedRows:
     keys = tuple((row[0], row[1]) for row in page.rows)
-    return Rows(Delivery(page.body, now, media_type=media_type), mark.written(), keys=keys)
+    return FetchedRows(
+        Delivery(page.body, now, media_type=media_type), mark.written(), keys=keys
+    )
 
 
 def _line(names: Sequence[str], values: Sequence[object]) -> str:

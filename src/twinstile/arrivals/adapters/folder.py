@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, Literal, TypeVar
 
-from twinstile.arrivals.adapters.drop import Drop, DropSettings, Entry, Kind
+from twinstile.arrivals.adapters.drop import DropSettings, EntryKind, FileDrop, FileEntry
 from twinstile.arrivals.adapters.settings import FilePath
 from twinstile.arrivals.transport import FeedFault
 
@@ -37,8 +37,8 @@ class FolderSettings(DropSettings):
     kind: Literal["folder"]
     path: FilePath
 
-    def open(self) -> Drop:
-        return Drop(_Folder(self.path, self.within_s), self)
+    def open(self) -> FileDrop:
+        return FileDrop(_Folder(self.path, self.within_s), self)
 
 
 class _Folder:
@@ -52,10 +52,12 @@ class _Folder:
     async def prepare(self, folders: Sequence[str]) -> None:
         await self._run(lambda: _prepare(self._root, folders))
 
-    async def entries(self, folder: str, most: int, before: float = math.inf) -> list[Entry]:
+    async def entries(
+        self, folder: str, most: int, before: float = math.inf
+    ) -> list[FileEntry]:
         return await self._run(lambda: _entries(self._root / folder, most, before))
 
-    async def look(self, path: str) -> Entry | None:
+    async def look(self, path: str) -> FileEntry | None:
         return await self._run(lambda: _look(self._root / path))
 
     async def read(self, path: str, most: int) -> bytes | None:
@@ -96,28 +98,28 @@ def _prepare(root: Path, folders: Sequence[str]) -> None:
             raise PermissionError(errno.EACCES, "not a folder of ours")
 
 
-def _entries(folder: Path, most: int, before: float) -> list[Entry]:
+def _entries(folder: Path, most: int, before: float) -> list[FileEntry]:
     with os.scandir(folder) as listing:
         found = (one for one in _known(listing) if one.changed < before)
         return list(itertools.islice(found, most))
 
 
-def _known(listing: Iterator[os.DirEntry[str]]) -> Iterator[Entry]:
+def _known(listing: Iterator[os.DirEntry[str]]) -> Iterator[FileEntry]:
     for one in listing:
         with contextlib.suppress(FileNotFoundError):
             yield _entry(one.name, one.stat(follow_symlinks=False))
 
 
-def _entry(name: str, found: os.stat_result) -> Entry:
-    kind = Kind.OTHER
+def _entry(name: str, found: os.stat_result) -> FileEntry:
+    kind = EntryKind.OTHER
     if stat.S_ISREG(found.st_mode):
-        kind = Kind.FILE
+        kind = EntryKind.FILE
     elif stat.S_ISDIR(found.st_mode):
-        kind = Kind.FOLDER
-    return Entry(name, found.st_size, found.st_mtime, kind)
+        kind = EntryKind.FOLDER
+    return FileEntry(name, found.st_size, found.st_mtime, kind)
 
 
-def _look(path: Path) -> Entry | None:
+def _look(path: Path) -> FileEntry | None:
     try:
         return _entry(path.name, path.lstat())
     except FileNotFoundError:

@@ -22,8 +22,13 @@ from pydantic import (
 
 from twinstile.arrivals.adapters import calls, inflate
 from twinstile.arrivals.adapters.calls import Calls, CallSettings, Name
-from twinstile.arrivals.records import Delivery, Unreadable
-from twinstile.arrivals.transport import MOST_BYTES, MOST_DELIVERIES, FeedFault, Fetched
+from twinstile.arrivals.records import Delivery, UnreadableDelivery
+from twinstile.arrivals.transport import (
+    MOST_BYTES,
+    MOST_DELIVERIES,
+    FeedFault,
+    FetchedDelivery,
+)
 from twinstile.platform import pointers
 from twinstile.platform.outbound import Answer, CallFault
 from twinstile.platform.pointers import Pointer
@@ -71,12 +76,12 @@ class HttpSettings(CallSettings):
             raise ValueError("expect_value needs expect_pointer")
         return self
 
-    def open(self) -> "Http":
+    def open(self) -> "HttpTransport":
         """Raises `FeedFault` where a file of a secret or certificate cannot be used."""
-        return Http(self, Calls(self, MOST_BYTES))
+        return HttpTransport(self, Calls(self, MOST_BYTES))
 
 
-class Place(BaseModel):
+class HttpCursor(BaseModel):
     """Our cursor: where the department's answers stood."""
 
     model_config = ConfigDict(frozen=True)
@@ -86,7 +91,7 @@ class Place(BaseModel):
     modified: str | None = None
 
     @classmethod
-    def of(cls, cursor: str | None) -> "Place":
+    def of(cls, cursor: str | None) -> "HttpCursor":
         try:
             return cls.model_validate_json(cursor or "{}")
         except ValidationError:
@@ -96,29 +101,31 @@ class Place(BaseModel):
         return self.model_dump_json(exclude_none=True)
 
 
-class Http:
+class HttpTransport:
     """A `Transport`."""
 
     def __init__(self, settings: HttpSettings, line: Calls) -> None:
         self._settings = settings
         self._calls = line
 
-    async def fetch(self, cursor: str | None, now: dt.datetime) -> AsyncIterator[Fetched]:
-        place, told = Place.of(cursor), cursor
+    async def fetch(
+        self, cursor: str | None, now: dt.datetime
+    ) -> AsyncIterator[FetchedDelivery]:
+        place, told = HttpCursor.of(cursor), cursor
         met = {place.next or ""}
         for page in range(self._settings.pages):
             if page and self._settings.pause_s:
                 await asyncio.sleep(self._settings.pause_s)
             answer = await self._ask(place, now)
-            if answer.status == HTTPStatus.GONE and place != Place():
-                place, met = Place(), {""}
+            if answer.status == HTTPStatus.GONE and place != HttpCursor():
+                place, met = HttpCursor(), {""}
                 answer = await self._ask(place, now)
             body = self._read(answer, now)
             following = self._following(answer, body, place)
             if body is not None:
                 told = following.written()
                 kind = answer.headers.get("content-type", "")[:200]
-                yield Fetched(Delivery(body, now, media_type=kind), told)
+                yield FetchedDelivery(Delivery(body, now, media_type=kind), told)
             if following.next == place.next or following.next is None:
                 place = following
                 break
@@ -127,16 +134,16 @@ class Http:
             met.add(following.next)
             place = following
         if place.written() != (told or "{}"):
-            yield Fetched(None, place.written())
+            yield FetchedDelivery(None, place.written())
 
-    async def landed(self, fetched: Fetched) -> None:
+    async def landed(self, fetched: FetchedDelivery) -> None:
         """Nothing: a department keeps what it has sent."""
         del fetched
 
     async def close(self) -> None:
         await self._calls.close()
 
-    async def _ask(self, place: Place, now: dt.datetime) -> Answer:
+    async def _ask(self, place: HttpCursor, now: dt.datetime) -> Answer:
         url = self._url(place, now)
         headers = {"Accept-Encoding": "gzip" if self._settings.compressed else "identity"}
         if self._settings.media_types:
@@ -150,7 +157,7 @@ class Http:
         except CallFault as fault:
             raise FeedFault(fault.reason) from None
 
-    def _url(self, place: Place, now: dt.datetime) -> str:
+    def _url(self, place: HttpCursor, now: dt.datetime) -> str:
         settings = self._settings
         begin = now - dt.timedelta(seconds=settings.window_s)
         name, value = settings.cursor_parameter, place.next
@@ -183,14 +190,14 @@ class Http:
                 raise FeedFault("error-body")
         return body
 
-    def _following(self, answer: Answer, body: bytes | None, place: Place) -> Place:
+    def _following(self, answer: Answer, body: bytes | None, place: HttpCursor) -> HttpCursor:
         """Where the next question begins."""
         settings = self._settings
         if settings.cursor_parameter is None:
             if body is None:
                 return place
             tag, modified = answer.headers.get("etag"), answer.headers.get("last-modified")
-            return Place(etag=_short(tag), modified=_short(modified))
+            return HttpCursor(etag=_short(tag), modified=_short(modified))
         held: object = None
         if settings.next_header is not None:
             held = answer.headers.get(settings.next_header.lower())
@@ -200,7 +207,7 @@ class Http:
             return place
         if not isinstance(held, str | int) or len(calls.word(held)) > LONGEST_TOKEN:
             raise FeedFault("cursor-unreadable")
-        return Place(next=calls.word(held))
+        return HttpCursor(next=calls.word(held))
 
 
 def _fault(status: int) -> str:
@@ -219,7 +226,7 @@ def _decoded(answer: Answer, *, compressed: bool) -> bytes:
         raise FeedFault("encoding-not-asked-for")
     try:
         return inflate.gunzip(answer.body, MOST_BYTES)
-    except Unreadable as refusal:
+    except UnreadableDelivery as refusal:
         raise FeedFault(refusal.reason) from None
 
 

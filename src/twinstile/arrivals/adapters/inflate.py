@@ -3,7 +3,7 @@
 import zlib
 from typing import Final
 
-from twinstile.arrivals.records import Unreadable
+from twinstile.arrivals.records import UnreadableDelivery
 
 _GZIP: Final = 16 + zlib.MAX_WBITS
 
@@ -26,10 +26,10 @@ class Inflater:
             try:
                 part = self._member.decompress(piece, self._left + 1)
             except zlib.error:
-                raise Unreadable("gzip-broken") from None
+                raise UnreadableDelivery("gzip-broken") from None
             self._left -= len(part)
             if self._left < 0:
-                raise Unreadable("too-large")
+                raise UnreadableDelivery("too-large")
             parts.append(part)
             piece = self._member.unused_data.lstrip(b"\0") or self._member.unconsumed_tail
         return b"".join(parts)
@@ -37,7 +37,7 @@ class Inflater:
     def end(self) -> None:
         """Nothing more comes. Raises `Unreadable` where a member is cut off."""
         if self._begun and not self._member.eof:
-            raise Unreadable("truncated")
+            raise UnreadableDelivery("truncated")
 
 
 def gunzip(body: bytes, most: int) -> bytes:

@@ -16,7 +16,7 @@ from typing import Annotated, Final, Literal, Self, TypeVar, cast
 import asyncssh
 from pydantic import AfterValidator, Field, model_validator
 
-from twinstile.arrivals.adapters.drop import Drop, DropSettings, Entry, Kind
+from twinstile.arrivals.adapters.drop import DropSettings, EntryKind, FileDrop, FileEntry
 from twinstile.arrivals.adapters.settings import FilePath, secret
 from twinstile.arrivals.transport import FeedFault
 
@@ -71,7 +71,7 @@ class SftpSettings(DropSettings):
             raise ValueError("one of password_file and key_file")
         return self
 
-    def open(self) -> Drop:
+    def open(self) -> FileDrop:
         """Raises `FeedFault` where a file of a secret cannot be used."""
         password = key = None
         try:
@@ -81,7 +81,7 @@ class SftpSettings(DropSettings):
                 key = asyncssh.import_private_key(secret(self.key_file))
         except (asyncssh.KeyImportError, asyncssh.KeyEncryptionError, UnicodeDecodeError):
             raise FeedFault("secret-unreadable") from None
-        return Drop(_Server(self, password, key), self)
+        return FileDrop(_Server(self, password, key), self)
 
 
 class _Server:
@@ -102,14 +102,16 @@ class _Server:
                 found = await _look(sftp, self._at(folder))
                 if found is None:
                     await sftp.mkdir(self._at(folder))
-                elif found.kind is not Kind.FOLDER:
+                elif found.kind is not EntryKind.FOLDER:
                     raise FeedFault("permission-denied")
 
         await self._run(work)
 
-    async def entries(self, folder: str, most: int, before: float = math.inf) -> list[Entry]:
-        async def work(sftp: asyncssh.SFTPClient) -> list[Entry]:
-            found: list[Entry] = []
+    async def entries(
+        self, folder: str, most: int, before: float = math.inf
+    ) -> list[FileEntry]:
+        async def work(sftp: asyncssh.SFTPClient) -> list[FileEntry]:
+            found: list[FileEntry] = []
             names = cast("AsyncGenerator[asyncssh.SFTPName]", sftp.scandir(self._at(folder)))
             async with contextlib.aclosing(names):
                 async for one in names:
@@ -122,13 +124,13 @@ class _Server:
 
         return await self._run(work)
 
-    async def look(self, path: str) -> Entry | None:
+    async def look(self, path: str) -> FileEntry | None:
         return await self._run(lambda sftp: _look(sftp, self._at(path)))
 
     async def read(self, path: str, most: int) -> bytes | None:
         async def work(sftp: asyncssh.SFTPClient) -> bytes | None:
             before = await _look(sftp, self._at(path))
-            if before is None or before.kind is not Kind.FILE:
+            if before is None or before.kind is not EntryKind.FILE:
                 return None
             async with sftp.open(self._at(path), "rb") as file:
                 content = cast("bytes", await file.read(min(before.size, most) + 1))
@@ -158,7 +160,7 @@ class _Server:
 
         async def work(sftp: asyncssh.SFTPClient) -> None:
             found = await _look(sftp, self._at(path))
-            if found is not None and found.kind is Kind.FILE:  # a link leads elsewhere
+            if found is not None and found.kind is EntryKind.FILE:  # a link leads elsewhere
                 await sftp.utime(self._at(path), times)
 
         await self._run(work)
@@ -212,18 +214,18 @@ def _reason(error: Exception) -> str:
     return next(word for kind, word in REASONS if isinstance(error, kind))
 
 
-async def _look(sftp: asyncssh.SFTPClient, path: str) -> Entry | None:
+async def _look(sftp: asyncssh.SFTPClient, path: str) -> FileEntry | None:
     try:
         return _entry(path.rpartition("/")[2], await sftp.lstat(path))
     except _GONE:
         return None
 
 
-def _entry(name: str, found: asyncssh.SFTPAttrs) -> Entry:
+def _entry(name: str, found: asyncssh.SFTPAttrs) -> FileEntry:
     mode = found.permissions or 0
-    kind = Kind.OTHER
+    kind = EntryKind.OTHER
     if stat.S_ISREG(mode):
-        kind = Kind.FILE
+        kind = EntryKind.FILE
     elif stat.S_ISDIR(mode):
-        kind = Kind.FOLDER
-    return Entry(name, found.size or 0, found.mtime or 0, kind)
+        kind = EntryKind.FOLDER
+    return FileEntry(name, found.size or 0, found.mtime or 0, kind)

@@ -11,11 +11,11 @@ from pydantic import Field
 from typing_extensions import override
 
 from twinstile.arrivals.feeds import config, deliveries, pushing, quarantine, standing
-from twinstile.arrivals.feeds.config import Department, Sender
-from twinstile.arrivals.feeds.pushing import Desk, Known
-from twinstile.arrivals.feeds.quarantine import BadDelivery, BadRow
-from twinstile.arrivals.feeds.standing import Condition, Standing
-from twinstile.arrivals.feeds.types import DeliveryState, Outcome
+from twinstile.arrivals.feeds.config import Department, FeedSource
+from twinstile.arrivals.feeds.pushing import PushRuntime, VerifiedPush
+from twinstile.arrivals.feeds.quarantine import QuarantinedDelivery, QuarantinedRow
+from twinstile.arrivals.feeds.standing import FeedCondition, FeedStatus
+from twinstile.arrivals.feeds.types import DeliveryState, ReceiptOutcome
 from twinstile.arrivals.formats.reasons import Text, text_of
 from twinstile.arrivals.records import Delivery
 from twinstile.arrivals.transport import MOST_BYTES
@@ -49,7 +49,7 @@ class SignatureRefused(Unauthenticated):
     title = "The signature was refused"
 
 
-class Words(Answer):
+class LocalisedText(Answer):
     en: str
     zh_cn: str = Field(alias="zh-CN")
 
@@ -60,9 +60,9 @@ class ColumnAnswer(Answer):
     last_at: datetime
 
 
-class FaultAnswer(Answer):
+class FeedFaultAnswer(Answer):
     code: str
-    words: Words
+    words: LocalisedText
     at: datetime | None
 
 
@@ -83,13 +83,13 @@ class FeedAnswer(Answer):
     department: Department
     format: str
     transport: str = Field(examples=["http"])
-    condition: Condition
-    words: Words
+    condition: FeedCondition
+    words: LocalisedText
     as_of: datetime | None = Field(description="what it told is known up to then")
     stale: bool
     expected_interval_s: int
     polled_at: datetime | None
-    fault: FaultAnswer | None = Field(description="what the last attempt ended with")
+    fault: FeedFaultAnswer | None = Field(description="what the last attempt ended with")
     failures: int = Field(description="attempts that failed since the last that did not")
     breaker: BreakerState
     again_at: datetime | None = Field(description="not before: the breaker is open")
@@ -99,7 +99,7 @@ class FeedAnswer(Answer):
     unknown_columns: list[ColumnAnswer] = Field(description="the format may have changed")
 
 
-class FeedList(Answer):
+class FeedListAnswer(Answer):
     feeds: list[FeedAnswer]
 
 
@@ -108,7 +108,7 @@ class RowAnswer(Answer):
     received_at: datetime
     row: int = Field(description="in the sender's words: a line of a file")
     reason: str
-    words: Words
+    words: LocalisedText
     column: str | None
 
 
@@ -117,7 +117,7 @@ class DeliveryAnswer(Answer):
     received_at: datetime
     state: DeliveryState
     reason: str
-    words: Words
+    words: LocalisedText
     attempts: int
 
 
@@ -129,30 +129,32 @@ class QuarantinePage(Answer):
     next: str | None = Field(description="cursor of the next page; null on the last")
 
 
-class ReplayBody(Body):
+class FeedReplayBody(Body):
     deliveries: Annotated[tuple[UUID, ...], Field(max_length=MOST_REPLAYED)] = Field(
         default=(), description="unless given, those that are dead"
     )
 
 
-class ReplayAnswer(Answer):
+class FeedReplayAnswer(Answer):
     replayed: list[UUID] = Field(description="100 at most; ask again for more")
 
 
-class LandedAnswer(Answer):
-    outcome: Outcome
+class ReceivedAnswer(Answer):
+    outcome: ReceiptOutcome
     delivery_id: UUID | None = Field(description="null: these very bytes had come before")
 
 
 @router.get("/feeds", summary="List the feeds and how they do")
 async def list_feeds(
     tx: Read, home: Home, who: Annotated[Principal, caller(Scope.ARRIVALS_READ)]
-) -> FeedList:
+) -> FeedListAnswer:
     """Every feed of the hub: how old its word is, what is wrong with it and since when."""
-    senders = standing.of_hub(config.of(home.settings), who.hub_id)
+    senders = standing.of_hub(config.feed_sources(home.settings), who.hub_id)
     columns = await standing.columns(tx, who.hub_id)
-    found = await standing.of(tx, senders, clock.now())
-    return FeedList(feeds=[_feed(one, columns.get(one.sender.feed.name, [])) for one in found])
+    found = await standing.feed_statuses(tx, senders, clock.now())
+    return FeedListAnswer(
+        feeds=[_feed(one, columns.get(one.sender.feed.name, [])) for one in found]
+    )
 
 
 @router.get(
@@ -173,8 +175,8 @@ async def list_quarantine(
     No value of a row is kept: look the line up at the sender's.
     """
     sender = _sender(home, who, feed)
-    bad = () if cursor else await quarantine.deliveries(tx, sender.feed)
-    found = await quarantine.rows(tx, sender.feed, cursor, limit + 1)
+    bad = () if cursor else await quarantine.quarantined_deliveries(tx, sender.feed)
+    found = await quarantine.quarantined_rows(tx, sender.feed, cursor, limit + 1)
     return QuarantinePage(
         deliveries=[_delivery(one) for one in bad],
         rows=[_row(one) for one in found[:limit]],
@@ -187,24 +189,24 @@ async def list_quarantine(
 )
 async def replay_deliveries(
     feed: FeedName,
-    body: ReplayBody,
+    body: FeedReplayBody,
     tx: Tx,
     home: Home,
     who: Annotated[Principal, caller(Scope.QUARANTINE_WRITE)],
-) -> ReplayAnswer:
+) -> FeedReplayAnswer:
     """Read deliveries again from their bytes: after a mistake was mended, or the hub's own.
 
     What stands already is known as such and changes nothing.
     """
     sender, now = _sender(home, who, feed), clock.now()
-    wanted = body.deliveries or await quarantine.dead(tx, sender.feed, MOST_REPLAYED)
-    done = await deliveries.replay(tx, sender.feed, wanted, now)
+    wanted = body.deliveries or await quarantine.dead_deliveries(tx, sender.feed, MOST_REPLAYED)
+    done = await deliveries.replay_deliveries(tx, sender.feed, wanted, now)
     told = [
         Happening(who.hub_id, "feed.replayed", one, now, {"feed": sender.feed.name}, *_by(who))
         for one in done
     ]
     await events.append(tx, told)
-    return ReplayAnswer(replayed=done)
+    return FeedReplayAnswer(replayed=done)
 
 
 class SignedRoute(GatedRoute):
@@ -255,7 +257,7 @@ pushed = APIRouter(prefix="/v1", route_class=SignedRoute, tags=["feeds"])
         },
     },
 )
-async def bring_delivery(feed: FeedName, request: Request, home: Home) -> LandedAnswer:
+async def bring_delivery(feed: FeedName, request: Request, home: Home) -> ReceivedAnswer:
     """For a department that comes itself: the bytes as they are, of any media type.
 
     Signed by HMAC over method, path, digest of the body, time, nonce and key; no token. A 202
@@ -265,27 +267,27 @@ async def bring_delivery(feed: FeedName, request: Request, home: Home) -> Landed
     del feed  # it is among what was signed
     if request.headers.get("content-encoding", "identity").lower() != "identity":
         raise UnsupportedMediaType
-    now, known = clock.now(), cast("Known", request.scope[_SIGNED])
+    now, known = clock.now(), cast("VerifiedPush", request.scope[_SIGNED])
     media_type = request.headers.get("content-type", "")[:200]
     delivery = Delivery(await request.body(), now, media_type=media_type)
     try:
-        landed = await pushing.take(_desk(home), known, delivery, now)
+        landed = await pushing.receive_push(_desk(home), known, delivery, now)
     except SignatureFault as fault:
         raise _refused(fault) from None
-    return LandedAnswer(outcome=landed.outcome, delivery_id=landed.delivery_id)
+    return ReceivedAnswer(outcome=landed.outcome, delivery_id=landed.delivery_id)
 
 
-async def _recognised(request: Request) -> Known:
+async def _recognised(request: Request) -> VerifiedPush:
     home = house(request)
     raw_path = cast("bytes", request.scope["raw_path"]).decode("latin-1")
     query = cast("bytes", request.scope["query_string"]).decode("latin-1")
     target = f"{raw_path}?{query}" if query else raw_path
     name = unquote(raw_path).split("/")[-2]
     headers = {one.title(): value for one, value in request.headers.items()}
-    signed = pushing.Request(request.method, target, headers)
+    signed = pushing.SignedRequest(request.method, target, headers)
     try:
-        senders = config.of(home.settings)
-        return await pushing.recognise(_desk(home), senders, name, signed, clock.now())
+        senders = config.feed_sources(home.settings)
+        return await pushing.verify_push(_desk(home), senders, name, signed, clock.now())
     except SignatureFault as fault:
         raise _refused(fault) from None
 
@@ -294,12 +296,12 @@ def _refused(fault: SignatureFault) -> SignatureRefused:
     return SignatureRefused(f"{fault.reason}.")
 
 
-def _desk(home: House) -> Desk:
-    return Desk(home.database, home.keys)
+def _desk(home: House) -> PushRuntime:
+    return PushRuntime(home.database, home.keys)
 
 
-def _sender(home: House, who: Principal, feed: str) -> Sender:
-    for one in standing.of_hub(config.of(home.settings), who.hub_id):
+def _sender(home: House, who: Principal, feed: str) -> FeedSource:
+    for one in standing.of_hub(config.feed_sources(home.settings), who.hub_id):
         if one.feed.name == feed:
             return one
     raise NotFound("There is no such feed.")
@@ -309,9 +311,9 @@ def _by(who: Principal) -> tuple[UUID, UUID | None]:
     return who.device_id, who.operator_id
 
 
-def _feed(one: Standing, columns: list[standing.Column]) -> FeedAnswer:
+def _feed(one: FeedStatus, columns: list[standing.Column]) -> FeedAnswer:
     sender = one.sender
-    fault = one.fault and FaultAnswer(
+    fault = one.fault and FeedFaultAnswer(
         code=one.fault, words=_words(text_of(one.fault)), at=one.fault_at
     )
     return FeedAnswer(
@@ -339,7 +341,7 @@ def _feed(one: Standing, columns: list[standing.Column]) -> FeedAnswer:
     )
 
 
-def _row(one: BadRow) -> RowAnswer:
+def _row(one: QuarantinedRow) -> RowAnswer:
     return RowAnswer(
         delivery_id=one.delivery_id,
         received_at=one.received_at,
@@ -350,7 +352,7 @@ def _row(one: BadRow) -> RowAnswer:
     )
 
 
-def _delivery(one: BadDelivery) -> DeliveryAnswer:
+def _delivery(one: QuarantinedDelivery) -> DeliveryAnswer:
     return DeliveryAnswer(
         delivery_id=one.delivery_id,
         received_at=one.received_at,
@@ -361,5 +363,5 @@ def _delivery(one: BadDelivery) -> DeliveryAnswer:
     )
 
 
-def _words(text: Text) -> Words:
-    return Words.model_validate(text)
+def _words(text: Text) -> LocalisedText:
+    return LocalisedText.model_validate(text)

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from twinstile.arrivals.feeds import applying
-from twinstile.arrivals.feeds.applying import Desk
-from twinstile.arrivals.feeds.config import Sender
+from twinstile.arrivals.feeds.applying import ApplyRuntime
+from twinstile.arrivals.feeds.config import FeedSource
 from twinstile.identity import forms
 from twinstile.platform import clock, devices, observe
 from twinstile.platform.db import Database, Raw, living
@@ -49,8 +49,8 @@ _LOCK = "SELECT pg_try_advisory_lock(hashtextextended('feed ' || $1 || ' ' || $2
 _UNLOCK = "SELECT pg_advisory_unlock(hashtextextended('feed ' || $1 || ' ' || $2, 0))"
 
 
-async def run(
-    house: House, database: Database, senders: Sequence[Sender], stop: asyncio.Event
+async def run_applier(
+    house: House, database: Database, senders: Sequence[FeedSource], stop: asyncio.Event
 ) -> None:
     """Apply what has landed until `stop`, through restarts of PostgreSQL.
 
@@ -70,7 +70,7 @@ class _Work:
     """What one connection holds the locks for."""
 
     def __init__(
-        self, house: House, database: Database, senders: Sequence[Sender], locks: Raw
+        self, house: House, database: Database, senders: Sequence[FeedSource], locks: Raw
     ) -> None:
         self._house = house
         self._database = database
@@ -121,12 +121,12 @@ class _Work:
                     "feed not applied", feed=feed.name, error=observe.error_kind(error)
                 )
 
-    async def _apply(self, sender: Sender) -> None:
+    async def _apply(self, sender: FeedSource) -> None:
         feed, house = sender.feed, self._house
         async with self._database.reading() as tx:
             mode = await devices.mode_of(tx, feed.hub_id)
         if mode is None:
             return
         terms = forms.terms(house.settings, mode, clock.now())
-        desk = Desk(self._database, house.keys.of(feed.hub_id), terms, clock.now)
-        await applying.work(desk, feed)
+        desk = ApplyRuntime(self._database, house.keys.of(feed.hub_id), terms, clock.now)
+        await applying.apply_due(desk, feed)

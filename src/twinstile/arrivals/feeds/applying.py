@@ -20,20 +20,20 @@ import orjson
 from twinstile.arrivals import runs
 from twinstile.arrivals.authorities import KEY
 from twinstile.arrivals.feeds import deliveries, landing, reading, told, travellers
-from twinstile.arrivals.feeds.landing import Kept
+from twinstile.arrivals.feeds.landing import StoredDelivery
 from twinstile.arrivals.feeds.reading import Read, Stream, Whole
-from twinstile.arrivals.feeds.turns import Tally, Turn
-from twinstile.arrivals.feeds.types import DeliveryState, Feed
-from twinstile.arrivals.formats.reasons import Reason
+from twinstile.arrivals.feeds.turns import BatchContext, BatchCounts
+from twinstile.arrivals.feeds.types import DeliveryState, FeedSettings
+from twinstile.arrivals.formats.reasons import RejectReason
 from twinstile.arrivals.records import (
     ArrivalEvent,
     HealthStatus,
     IdentityAlert,
-    KeyArea,
+    KeyAreaRecord,
     ManifestEnd,
     ManifestRow,
     Reject,
-    Unknown,
+    UnknownColumns,
 )
 from twinstile.identity.forms import Terms
 from twinstile.platform.crypto import KeyDestroyed, KeyFiles
@@ -60,7 +60,7 @@ _POISON: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class ApplyRuntime:
     """What feeds of one hub are applied with. `terms` are those of this day."""
 
     database: Database
@@ -69,28 +69,28 @@ class Desk:
     now: Callable[[], datetime]
 
 
-async def work(desk: Desk, feed: Feed) -> int:
+async def apply_due(desk: ApplyRuntime, feed: FeedSettings) -> int:
     """Apply what is due of a feed, each delivery as far as it goes; how many were looked at.
 
     Raises `Unavailable` and its kin, `MasterUnavailable`: then nothing is lost, and it is to be
     called again.
     """
     async with desk.database.transaction() as tx:
-        await deliveries.wake(tx, feed, desk.now())
+        await deliveries.wake_waiting(tx, feed, desk.now())
     async with desk.database.reading() as tx:
-        due = await deliveries.due(tx, feed, desk.now(), MOST_DELIVERIES)
+        due = await deliveries.due_deliveries(tx, feed, desk.now(), MOST_DELIVERIES)
     until = time.monotonic() + MOST_S
     for looked_at, delivery_id in enumerate(due, 1):
-        await apply(desk, feed, delivery_id)
+        await apply_delivery(desk, feed, delivery_id)
         if time.monotonic() >= until:
             return looked_at
     return len(due)
 
 
-async def apply(desk: Desk, feed: Feed, delivery_id: UUID) -> None:
+async def apply_delivery(desk: ApplyRuntime, feed: FeedSettings, delivery_id: UUID) -> None:
     """Apply one delivery from where it stands. See `work`."""
     async with desk.database.reading() as tx:
-        kept = await landing.kept(tx, feed, delivery_id)
+        kept = await landing.get_delivery(tx, feed, delivery_id)
     if kept is None or kept.state is not DeliveryState.LANDED:
         return
     try:
@@ -98,32 +98,34 @@ async def apply(desk: Desk, feed: Feed, delivery_id: UUID) -> None:
     except (Unavailable, MasterUnavailable):
         raise
     except KeyDestroyed:
-        await _end(desk, feed, kept, kept.taken, Reason.KEY_GONE)
+        await _end(desk, feed, kept, kept.taken, RejectReason.KEY_GONE)
     except Exception as error:  # noqa: BLE001 -- one delivery holds up no other
         log.warning("a delivery failed", feed=feed.name, error=type(error).__name__)
         async with desk.database.transaction() as tx:
-            await deliveries.fail(tx, feed, delivery_id, Reason.FAILED, desk.now())
+            await deliveries.fail_delivery(
+                tx, feed, delivery_id, RejectReason.FAILED, desk.now()
+            )
 
 
 @dataclass(frozen=True, slots=True)
 class _Job:
     """A delivery that is being applied."""
 
-    desk: Desk
-    feed: Feed
-    kept: Kept
+    desk: ApplyRuntime
+    feed: FeedSettings
+    kept: StoredDelivery
     key: bytes
     stream: Stream
     whole: Whole
 
 
-async def _begun(desk: Desk, feed: Feed, kept: Kept) -> _Job:
+async def _begun(desk: ApplyRuntime, feed: FeedSettings, kept: StoredDelivery) -> _Job:
     """Open a delivery and go to where it stands, beside the other work of the process."""
     key = await desk.keys.obtain(KEY)
     async with desk.database.reading() as tx:
-        delivery = await landing.opened(tx, desk.keys, feed.hub_id, kept)
+        delivery = await landing.open_delivery(tx, desk.keys, feed.hub_id, kept)
         scheme = reading.scheme_of_calls(feed)
-        known = runs.calls(tx, feed.hub_id, scheme, desk.now()) if scheme else None
+        known = runs.hub_calls(tx, feed.hub_id, scheme, desk.now()) if scheme else None
         calls = await known if known else dict[tuple[str, date], int]()
 
     def begin() -> _Job:
@@ -144,10 +146,12 @@ async def _apply(job: _Job) -> None:
     await _end(job.desk, job.feed, job.kept, taken, job.stream.fault)
 
 
-async def _end(desk: Desk, feed: Feed, kept: Kept, taken: int, fault: str | None) -> None:
+async def _end(
+    desk: ApplyRuntime, feed: FeedSettings, kept: StoredDelivery, taken: int, fault: str | None
+) -> None:
     async with desk.database.transaction() as tx:
-        if await deliveries.claim(tx, feed, kept.delivery_id, taken) is not None:
-            await deliveries.end(tx, feed, kept.delivery_id, fault, desk.now())
+        if await deliveries.claim_delivery(tx, feed, kept.delivery_id, taken) is not None:
+            await deliveries.end_delivery(tx, feed, kept.delivery_id, fault, desk.now())
 
 
 async def _settle(
@@ -164,7 +168,7 @@ async def _settle(
         if spoilt and isinstance(one, Reject):
             raise
         if spoilt:  # not even who it is about can be asked
-            aside = Reject(_row(one), Reason.NOT_STORABLE)
+            aside = Reject(_row(one), RejectReason.NOT_STORABLE)
             return await _settle(job, [aside], taken, spoilt=True)
         if len(chunk) == 1:
             log.warning("a row was set aside", feed=job.feed.name, error=type(error).__name__)
@@ -176,7 +180,7 @@ async def _settle(
 
 def _row(one: Read) -> int:
     match one:
-        case Unknown():
+        case UnknownColumns():
             return 0
         case Reject():
             return one.row
@@ -187,28 +191,28 @@ def _row(one: Read) -> int:
 async def _write(job: _Job, chunk: Sequence[Read], taken: int, *, spoilt: bool) -> bool:
     desk, feed, delivery_id = job.desk, job.feed, job.kept.delivery_id
     async with desk.database.transaction() as tx:
-        aside = await deliveries.claim(tx, feed, delivery_id, taken)
+        aside = await deliveries.claim_delivery(tx, feed, delivery_id, taken)
         if aside is None:
             return False
         at, n = desk.now(), job.kept.n
-        turn = Turn(tx, desk.keys, feed, desk.terms, job.key, n, job.whole, at, spoilt)
-        tally = Tally()
+        turn = BatchContext(tx, desk.keys, feed, desk.terms, job.key, n, job.whole, at, spoilt)
+        tally = BatchCounts()
         await _take(turn, _Sorted.out(chunk, taken), tally)
         await deliveries.advance(tx, feed, delivery_id, len(chunk), tally, aside)
     return True
 
 
-async def _take(turn: Turn, found: "_Sorted", tally: Tally) -> None:
+async def _take(turn: BatchContext, found: "_Sorted", tally: BatchCounts) -> None:
     """Runs first: their travellers may stand beside them."""
     tally.rejects += found.rejects
     if found.runs:
-        await told.announce(turn, found.runs, tally)
+        await told.apply_runs(turn, found.runs, tally)
     if found.travellers or found.ends:
-        await travellers.apply(turn, found.travellers, found.ends, tally)
+        await travellers.apply_travellers(turn, found.travellers, found.ends, tally)
     if found.people:
-        await told.tell(turn, found.people, tally)
+        await told.apply_people(turn, found.people, tally)
     if found.areas:
-        await told.list_areas(turn, found.areas, tally)
+        await told.apply_areas(turn, found.areas, tally)
     await deliveries.see(turn.tx, turn.feed, found.columns, turn.at)
 
 
@@ -220,7 +224,7 @@ class _Sorted:
     travellers: list[tuple[int, ManifestRow]]
     ends: list[ManifestEnd]
     people: list[tuple[int, IdentityAlert | HealthStatus]]
-    areas: list[tuple[int, KeyArea]]
+    areas: list[tuple[int, KeyAreaRecord]]
     rejects: list[tuple[int, Reject]]
     columns: set[str]
 
@@ -237,10 +241,10 @@ class _Sorted:
                     found.ends.append(one)
                 case IdentityAlert() | HealthStatus():
                     found.people.append((place, one))
-                case KeyArea():
+                case KeyAreaRecord():
                     found.areas.append((place, one))
                 case Reject():
                     found.rejects.append((place, one))
-                case Unknown(columns):
+                case UnknownColumns(columns):
                     found.columns.update(columns)
         return found

@@ -27,8 +27,8 @@ from twinstile.arrivals.adapters.http import HttpSettings
 from twinstile.arrivals.adapters.settings import FilePath, secret
 from twinstile.arrivals.adapters.sftp import SftpSettings
 from twinstile.arrivals.feeds.reading import FORMATS
-from twinstile.arrivals.feeds.types import Feed
-from twinstile.arrivals.transport import FeedFault, Transport
+from twinstile.arrivals.feeds.types import FeedSettings
+from twinstile.arrivals.transport import FeedFault, FeedTransport
 from twinstile.platform import files, signatures
 from twinstile.platform.files import InvalidFile
 from twinstile.platform.settings import Settings
@@ -127,10 +127,10 @@ def _keys(transport: Pulled | PushSettings) -> tuple[PushKey, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class Sender:
+class FeedSource:
     """A department's system behind one feed of one hub."""
 
-    feed: Feed
+    feed: FeedSettings
     department: Department
     interval: timedelta
     """Between two polls."""
@@ -143,12 +143,12 @@ class Sender:
         """What it signs with where it comes itself."""
         return _keys(self.transport)
 
-    def open(self) -> Transport | None:
+    def open(self) -> FeedTransport | None:
         """None: it comes itself. Raises `FeedFault` where a secret cannot be used."""
         return None if isinstance(self.transport, PushSettings) else self.transport.open()
 
 
-def of(settings: Settings) -> tuple[Sender, ...]:
+def feed_sources(settings: Settings) -> tuple[FeedSource, ...]:
     """The feeds of this installation. Raises `InvalidFile`."""
     told = _load(settings.feeds_file, settings.feeds_path)
     senders = tuple(_sender(one, settings) for one in told.feed)
@@ -159,11 +159,11 @@ def of(settings: Settings) -> tuple[Sender, ...]:
     return senders
 
 
-def _sender(told: _Entry, settings: Settings) -> Sender:
+def _sender(told: _Entry, settings: Settings) -> FeedSource:
     interval = timedelta(seconds=told.interval_s)
     expected = timedelta(seconds=told.expected_interval_s or told.interval_s)
     options: Mapping[str, str] = told.options
-    feed = Feed(
+    feed = FeedSettings(
         told.hub or settings.hub_id,
         told.name,
         told.format,
@@ -171,7 +171,7 @@ def _sender(told: _Entry, settings: Settings) -> Sender:
         frozenset(told.stops),
         options,
     )
-    return Sender(feed, told.department, interval, expected, told.transport)
+    return FeedSource(feed, told.department, interval, expected, told.transport)
 
 
 @lru_cache(maxsize=8)

@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from twinstile.arrivals.feeds.turns import Tally
-from twinstile.arrivals.feeds.types import Feed
+from twinstile.arrivals.feeds.turns import BatchCounts
+from twinstile.arrivals.feeds.types import FeedSettings
 from twinstile.platform.db import Reading, Transaction
 
 RETRIES: Final = (
@@ -28,7 +28,9 @@ WHERE hub_id = $1 AND feed = $2 AND state = 'LANDED' AND due_at <= $3 ORDER BY n
 """
 
 
-async def due(tx: Reading, feed: Feed, now: datetime, most: int) -> list[UUID]:
+async def due_deliveries(
+    tx: Reading, feed: FeedSettings, now: datetime, most: int
+) -> list[UUID]:
     """Deliveries to be applied, in the order in which they landed."""
     rows = await tx.raw.fetch(_DUE, feed.hub_id, feed.name, now, most)
     return [delivery_id for (delivery_id,) in rows]
@@ -41,7 +43,9 @@ WHERE hub_id = $1 AND delivery_id = $2 AND state = 'LANDED' AND rows_applied = $
 """
 
 
-async def claim(tx: Transaction, feed: Feed, delivery_id: UUID, taken: int) -> int | None:
+async def claim_delivery(
+    tx: Transaction, feed: FeedSettings, delivery_id: UUID, taken: int
+) -> int | None:
     """Let nobody else apply anything of the feed until the transaction ends.
 
     How many rows of the delivery were rejected so far. None: somebody else has gone on with it
@@ -76,7 +80,12 @@ ON CONFLICT DO NOTHING
 
 
 async def advance(
-    tx: Transaction, feed: Feed, delivery_id: UUID, taken: int, tally: Tally, aside: int
+    tx: Transaction,
+    feed: FeedSettings,
+    delivery_id: UUID,
+    taken: int,
+    tally: BatchCounts,
+    aside: int,
 ) -> None:
     """Enter that so many records more were taken, and what came of their rows.
 
@@ -119,7 +128,9 @@ ON CONFLICT (hub_id, feed, name) DO UPDATE SET last_at = excluded.last_at
 """
 
 
-async def see(tx: Transaction, feed: Feed, columns: Collection[str], now: datetime) -> None:
+async def see(
+    tx: Transaction, feed: FeedSettings, columns: Collection[str], now: datetime
+) -> None:
     """Note columns nobody knows: the format of a feed may have changed."""
     if columns:
         names = sorted(set(map(printable, columns)))
@@ -133,8 +144,8 @@ WHERE hub_id = $1 AND delivery_id = $2 AND state = 'LANDED'
 """
 
 
-async def end(
-    tx: Transaction, feed: Feed, delivery_id: UUID, fault: str | None, now: datetime
+async def end_delivery(
+    tx: Transaction, feed: FeedSettings, delivery_id: UUID, fault: str | None, now: datetime
 ) -> None:
     """All of it was applied; or what could be read of it, and the word for why not more."""
     await tx.raw.execute(_END, feed.hub_id, delivery_id, fault, now)
@@ -149,8 +160,8 @@ WHERE hub_id = $1 AND delivery_id = $2 AND state = 'LANDED'
 """
 
 
-async def fail(
-    tx: Transaction, feed: Feed, delivery_id: UUID, fault: str, now: datetime
+async def fail_delivery(
+    tx: Transaction, feed: FeedSettings, delivery_id: UUID, fault: str, now: datetime
 ) -> None:
     """An attempt failed: try again later, or after the last give it up. Others do not wait."""
     waits = [*RETRIES, timedelta(0)]
@@ -186,8 +197,8 @@ SELECT delivery_id FROM again
 """  # noqa: S608 # names of ours
 
 
-async def replay(
-    tx: Transaction, feed: Feed, delivery_ids: Sequence[UUID], now: datetime
+async def replay_deliveries(
+    tx: Transaction, feed: FeedSettings, delivery_ids: Sequence[UUID], now: datetime
 ) -> list[UUID]:
     """Apply deliveries anew from their bytes, as from now on; those there were to.
 
@@ -214,10 +225,10 @@ WHERE d.state <> 'LANDED' LIMIT 100
 """
 
 
-async def wake(tx: Transaction, feed: Feed, now: datetime) -> int:
+async def wake_waiting(tx: Transaction, feed: FeedSettings, now: datetime) -> int:
     """Apply those anew that have rows of runs announced since; how many.
 
     Those too that were given up: what could be read of them counts.
     """
     rows = await tx.raw.fetch(_AWAITED, feed.hub_id, feed.name)
-    return len(await replay(tx, feed, [of for (of,) in rows], now)) if rows else 0
+    return len(await replay_deliveries(tx, feed, [of for (of,) in rows], now)) if rows else 0

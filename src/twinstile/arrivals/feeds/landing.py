@@ -15,9 +15,14 @@ import orjson
 from uuid_utils.compat import uuid7
 
 from twinstile.arrivals.authorities import KEY
-from twinstile.arrivals.feeds.types import DeliveryState, Feed, Landed, Outcome
+from twinstile.arrivals.feeds.types import (
+    DeliveryState,
+    FeedSettings,
+    ReceiptOutcome,
+    ReceivedDelivery,
+)
 from twinstile.arrivals.records import Delivery
-from twinstile.arrivals.transport import Fetched
+from twinstile.arrivals.transport import FetchedDelivery
 from twinstile.identity.vault import day_key
 from twinstile.platform.ciphers import decrypt, encrypt, keyed_digest
 from twinstile.platform.crypto import KeyFiles, KeyUnavailable
@@ -49,18 +54,18 @@ WHERE hub_id = $1 AND feed = $2
 """
 
 
-async def take(
-    tx: Transaction, keys: KeyFiles, feed: Feed, fetched: Fetched, now: datetime
-) -> Landed:
+async def receive_fetched(
+    tx: Transaction, keys: KeyFiles, feed: FeedSettings, fetched: FetchedDelivery, now: datetime
+) -> ReceivedDelivery:
     """Land what a transport brought and keep its cursor, both or neither.
 
     Raises `KeyDestroyed`, `MasterUnavailable`.
     """
-    landed = Landed(Outcome.NOTHING)
+    landed = ReceivedDelivery(ReceiptOutcome.NOTHING)
     if fetched.refused is not None:
         landed = await _refuse(tx, feed, fetched.refused, now)
     elif fetched.delivery is not None:
-        landed = await land(tx, keys, feed, fetched.delivery, now)
+        landed = await receive(tx, keys, feed, fetched.delivery, now)
     else:
         await _lock(tx, feed)
     sealed = encrypt(await keys.obtain(KEY), fetched.cursor.encode(), _cursor(feed))
@@ -73,7 +78,7 @@ async def take(
     return landed
 
 
-async def cursor_of(keys: KeyFiles, feed: Feed, kept: str | None) -> str | None:
+async def open_cursor(keys: KeyFiles, feed: FeedSettings, kept: str | None) -> str | None:
     """The cursor that was kept; None, the beginning, where it cannot be opened.
 
     A row's key may be in it, which may be a document's number: it is encrypted.
@@ -88,13 +93,13 @@ async def cursor_of(keys: KeyFiles, feed: Feed, kept: str | None) -> str | None:
         return None
 
 
-def _cursor(feed: Feed) -> bytes:
+def _cursor(feed: FeedSettings) -> bytes:
     return f"cursor|{feed.hub_id}|{feed.name}".encode()
 
 
-async def land(
-    tx: Transaction, keys: KeyFiles, feed: Feed, delivery: Delivery, now: datetime
-) -> Landed:
+async def receive(
+    tx: Transaction, keys: KeyFiles, feed: FeedSettings, delivery: Delivery, now: datetime
+) -> ReceivedDelivery:
     """Land a delivery, to be applied from now on; the feed's cursor stays where it is.
 
     Raises `KeyDestroyed`, `MasterUnavailable`.
@@ -109,32 +114,36 @@ async def land(
         _STORE, feed.hub_id, feed.name, delivery_id, n, digest, now, today, size, cipher
     )
     if stored is None:
-        return await _counted(tx, feed, Landed(Outcome.DUPLICATE))
-    return await _counted(tx, feed, Landed(Outcome.NEW, delivery_id))
+        return await _counted(tx, feed, ReceivedDelivery(ReceiptOutcome.DUPLICATE))
+    return await _counted(tx, feed, ReceivedDelivery(ReceiptOutcome.NEW, delivery_id))
 
 
-async def _refuse(tx: Transaction, feed: Feed, reason: str, now: datetime) -> Landed:
+async def _refuse(
+    tx: Transaction, feed: FeedSettings, reason: str, now: datetime
+) -> ReceivedDelivery:
     delivery_id, n = uuid7(), await _lock(tx, feed) + 1
     await tx.raw.execute(
         _REFUSE, feed.hub_id, feed.name, delivery_id, n, now, feed.today(now), reason
     )
-    return await _counted(tx, feed, Landed(Outcome.REFUSED, delivery_id))
+    return await _counted(tx, feed, ReceivedDelivery(ReceiptOutcome.REFUSED, delivery_id))
 
 
-async def _lock(tx: Transaction, feed: Feed) -> int:
+async def _lock(tx: Transaction, feed: FeedSettings) -> int:
     """The number of the feed's last delivery; no other lands until the transaction ends."""
     row = await tx.raw.fetchrow(_LOCK, feed.hub_id, feed.name)
     landed: int = row[0] if row else 0
     return landed
 
 
-async def _counted(tx: Transaction, feed: Feed, landed: Landed) -> Landed:
+async def _counted(
+    tx: Transaction, feed: FeedSettings, landed: ReceivedDelivery
+) -> ReceivedDelivery:
     await tx.raw.execute(_COUNT, feed.hub_id, feed.name, landed.outcome.value)
     return landed
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class StoredDelivery:
     """A delivery as it lies in the database, to be applied from the record after `taken`."""
 
     delivery_id: UUID
@@ -152,19 +161,23 @@ FROM feed_delivery WHERE hub_id = $1 AND feed = $2 AND delivery_id = $3
 """
 
 
-async def kept(tx: Reading, feed: Feed, delivery_id: UUID) -> Kept | None:
+async def get_delivery(
+    tx: Reading, feed: FeedSettings, delivery_id: UUID
+) -> StoredDelivery | None:
     """A delivery of the feed, if there is one of that id (still)."""
     row = await tx.raw.fetchrow(_KEPT, feed.hub_id, feed.name, delivery_id)
     if row is None:
         return None
     of, n, state, taken, attempts, day, received_at = row
-    return Kept(of, n, DeliveryState(state), taken, attempts, day, received_at)
+    return StoredDelivery(of, n, DeliveryState(state), taken, attempts, day, received_at)
 
 
 _CIPHER = "SELECT cipher FROM feed_delivery WHERE hub_id = $1 AND delivery_id = $2"
 
 
-async def opened(tx: Reading, keys: KeyFiles, hub_id: str, kept: Kept) -> Delivery:
+async def open_delivery(
+    tx: Reading, keys: KeyFiles, hub_id: str, kept: StoredDelivery
+) -> Delivery:
     """What came, as it came; opened beside the other work of the process.
 
     Raises `KeyDestroyed`, `KeyUnavailable`, `MasterUnavailable`.
@@ -175,7 +188,9 @@ async def opened(tx: Reading, keys: KeyFiles, hub_id: str, kept: Kept) -> Delive
     return await asyncio.to_thread(_unpacked, keys, hub_id, kept, cipher)
 
 
-def _unpacked(keys: KeyFiles, hub_id: str, kept: Kept, cipher: list[bytes]) -> Delivery:
+def _unpacked(
+    keys: KeyFiles, hub_id: str, kept: StoredDelivery, cipher: list[bytes]
+) -> Delivery:
     place = _place(hub_id, kept.delivery_id)
     plain = decrypt(keys.get(day_key(kept.day)), cipher.pop(), place)
     head, _, body = plain.partition(b"\n")

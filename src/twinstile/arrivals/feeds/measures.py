@@ -6,15 +6,15 @@ from twinstile.platform.errors import Problem
 from twinstile.platform.web import House
 
 
-async def take(house: House) -> None:
+async def update_gauges(house: House) -> None:
     """Bring the gauges up to date; without the database they stay as they are."""
-    senders, now = config.of(house.settings), clock.now()
+    senders, now = config.feed_sources(house.settings), clock.now()
     if not senders:
         return
     try:
         async with house.database.reading() as tx:
-            stand = await standing.of(tx, senders, now)
-            recent = await standing.recent(tx, senders, now)
+            stand = await standing.feed_statuses(tx, senders, now)
+            recent = await standing.recent_outcomes(tx, senders, now)
     except Problem as problem:
         observe.log.warning("feeds not measured", problem=problem.slug)
         return

@@ -1,6 +1,6 @@
 """Documents as senders write them: who a row speaks of, or why nobody can tell."""
 
-from twinstile.arrivals.formats.reasons import Reason
+from twinstile.arrivals.formats.reasons import RejectReason
 from twinstile.arrivals.records import DocumentClaim
 from twinstile.identity import documents
 from twinstile.identity.forms import Terms
@@ -9,7 +9,7 @@ from twinstile.identity.vault import Identity
 from twinstile.platform.modes import HubMode
 
 
-def identify(claim: DocumentClaim, terms: Terms) -> Identity | Reason:
+def identify_claim(claim: DocumentClaim, terms: Terms) -> Identity | RejectReason:
     """Who it is. What the number tells goes before what the row does."""
     try:
         read = documents.read(
@@ -21,9 +21,9 @@ def identify(claim: DocumentClaim, terms: Terms) -> Identity | Reason:
             divisions=terms.divisions,
         )
     except InvalidText:
-        return Reason.INVALID
+        return RejectReason.INVALID
     if terms.mode is HubMode.PRODUCTION and Finding.SYNTHETIC in read.findings:
-        return Reason.SYNTHETIC_DOCUMENT
+        return RejectReason.SYNTHETIC_DOCUMENT
     born = claim.birth_date
     if born is not None and not documents.plausible_birth(born, terms.today):
         born = None

@@ -17,8 +17,8 @@ from uuid import UUID
 from pydantic import TypeAdapter
 
 from twinstile.arrivals.feeds import landing
-from twinstile.arrivals.feeds.config import Sender
-from twinstile.arrivals.transport import FeedFault, Fetched, Transport
+from twinstile.arrivals.feeds.config import FeedSource
+from twinstile.arrivals.transport import FeedFault, FeedTransport, FetchedDelivery
 from twinstile.platform import observe
 from twinstile.platform.breaker import Breaker
 from twinstile.platform.crypto import KeyRing, KeyUnavailable
@@ -41,7 +41,7 @@ _BREAKER: Final = TypeAdapter(Breaker)
 
 
 @dataclass(frozen=True, slots=True)
-class Asker:
+class Poller:
     """What departments are asked with. `worker` tells processes apart."""
 
     database: Database
@@ -52,7 +52,7 @@ class Asker:
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class PollClaim:
     """A poll that is this process's to do, and from where."""
 
     cursor: str | None
@@ -61,7 +61,7 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class PollResult:
     """How a poll ended: the word for what went wrong, or whether everything there was came."""
 
     fault: str | None = None
@@ -69,14 +69,14 @@ class Asked:
     whole: bool = True
 
 
-async def poll(asker: Asker, sender: Sender) -> Asked | None:
+async def poll_feed(asker: Poller, sender: FeedSource) -> PollResult | None:
     """Ask the department if it is time to. None: it is not, or another process does.
 
     Raises `Problem`, `KeyUnavailable`, `MasterUnavailable` for trouble of our own, by which the
     department is not judged.
     """
     async with asker.database.transaction() as tx:
-        turn = await claim(tx, sender, asker.worker, asker.now())
+        turn = await claim_poll(tx, sender, asker.worker, asker.now())
     if turn is None:
         return None
     asked = await _ask(asker, sender, turn)
@@ -98,7 +98,9 @@ WHERE hub_id = $1 AND feed = $2
 """
 
 
-async def claim(tx: Transaction, sender: Sender, worker: UUID, now: datetime) -> Turn | None:
+async def claim_poll(
+    tx: Transaction, sender: FeedSource, worker: UUID, now: datetime
+) -> PollClaim | None:
     """Take a poll that is due for this process, if there is such a hub.
 
     A clock set back keeps nobody waiting.
@@ -116,50 +118,50 @@ async def claim(tx: Transaction, sender: Sender, worker: UUID, now: datetime) ->
         return None
     breaker = breaker.asked(now)
     await tx.raw.execute(_LEASE, *place, worker, now + LEASE, now, _written(breaker))
-    return Turn(cursor, breaker)
+    return PollClaim(cursor, breaker)
 
 
-async def _ask(asker: Asker, sender: Sender, turn: Turn) -> Asked:
+async def _ask(asker: Poller, sender: FeedSource, turn: PollClaim) -> PollResult:
     """Land whatever the department has. What was landed before a fault stands."""
     try:
         transport = await asyncio.to_thread(sender.open)
         if transport is None:
-            return Asked()
+            return PollResult()
     except FeedFault as fault:
-        return Asked(fault.reason)
+        return PollResult(fault.reason)
     try:
         keys = asker.keys.of(sender.feed.hub_id)
-        cursor = await landing.cursor_of(keys, sender.feed, turn.cursor)
+        cursor = await landing.open_cursor(keys, sender.feed, turn.cursor)
         return await _fetch(asker, sender, transport, cursor)
     except FeedFault as fault:
-        return Asked(fault.reason, fault.retry_after_s)
+        return PollResult(fault.reason, fault.retry_after_s)
     except (Problem, KeyUnavailable, MasterUnavailable):
         raise
     except Exception as error:  # noqa: BLE001 # one feed's trouble is not the others'
         observe.log.error("poll broke", feed=sender.feed.name, error=observe.error_kind(error))
-        return Asked(FAILED)
+        return PollResult(FAILED)
     finally:
         await _closed(transport)
 
 
 async def _fetch(
-    asker: Asker, sender: Sender, transport: Transport, cursor: str | None
-) -> Asked:
+    asker: Poller, sender: FeedSource, transport: FeedTransport, cursor: str | None
+) -> PollResult:
     landed, deadline = 0, asyncio.timeout(LONGEST_S)
     # every transport's is one; left open, it would keep its hands on files and connections
-    fetching = cast("AsyncGenerator[Fetched]", transport.fetch(cursor, asker.now()))
+    fetching = cast("AsyncGenerator[FetchedDelivery]", transport.fetch(cursor, asker.now()))
     try:
         async with deadline, aclosing(fetching) as brought:
             async for fetched in brought:
                 if not await _land(asker, sender, fetched):
-                    return Asked(whole=False)
+                    return PollResult(whole=False)
                 await transport.landed(fetched)
                 landed += 1
     except TimeoutError:
         if not deadline.expired():
             raise
-        return Asked(None if landed else "timeout", whole=False)
-    return Asked()
+        return PollResult(None if landed else "timeout", whole=False)
+    return PollResult()
 
 
 _OURS = """
@@ -167,17 +169,17 @@ SELECT 1 FROM feed_state WHERE hub_id = $1 AND feed = $2 AND leased_by = $3 FOR 
 """
 
 
-async def _land(asker: Asker, sender: Sender, fetched: Fetched) -> bool:
+async def _land(asker: Poller, sender: FeedSource, fetched: FetchedDelivery) -> bool:
     """False: the lease ran out and another process asks; what it brought is newer than this."""
     feed, keys = sender.feed, asker.keys.of(sender.feed.hub_id)
     async with asker.database.transaction() as tx:
         if not await tx.raw.fetchrow(_OURS, feed.hub_id, feed.name, asker.worker):
             return False
-        await landing.take(tx, keys, feed, fetched, asker.now())
+        await landing.receive_fetched(tx, keys, feed, fetched, asker.now())
     return True
 
 
-async def _closed(transport: Transport) -> None:
+async def _closed(transport: FeedTransport) -> None:
     """Let go of the department; one that does not let go of us is left to itself."""
     try:
         async with asyncio.timeout(CLOSE_S):
@@ -195,7 +197,7 @@ WHERE hub_id = $1 AND feed = $2 AND leased_by = $3
 
 
 async def _settle(
-    tx: Transaction, asker: Asker, sender: Sender, turn: Turn, asked: Asked
+    tx: Transaction, asker: Poller, sender: FeedSource, turn: PollClaim, asked: PollResult
 ) -> None:
     """Keep how it went, unless another process has the feed by now."""
     now, answered = asker.now(), asked.fault is None or asked.fault in CAME

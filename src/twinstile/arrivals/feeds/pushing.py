@@ -13,8 +13,8 @@ from datetime import datetime
 from typing import Final
 
 from twinstile.arrivals.feeds import landing
-from twinstile.arrivals.feeds.config import Sender
-from twinstile.arrivals.feeds.types import Landed
+from twinstile.arrivals.feeds.config import FeedSource
+from twinstile.arrivals.feeds.types import ReceivedDelivery
 from twinstile.arrivals.records import Delivery
 from twinstile.arrivals.transport import FeedFault
 from twinstile.platform import observe, signatures
@@ -27,7 +27,7 @@ KNOWN: Final = frozenset({"clock-skew", "digest-mismatch", "nonce-used"})
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class SignedRequest:
     """A request as far as it is signed: `target` is path and query as they were sent."""
 
     method: str
@@ -36,7 +36,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class PushRuntime:
     """What deliveries are taken in with."""
 
     database: Database
@@ -44,16 +44,20 @@ class Desk:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class VerifiedPush:
     """Who came, and with what signature."""
 
-    sender: Sender
+    sender: FeedSource
     signed: Signed
 
 
-async def recognise(
-    desk: Desk, senders: Sequence[Sender], feed: str, request: Request, now: datetime
-) -> Known:
+async def verify_push(
+    desk: PushRuntime,
+    senders: Sequence[FeedSource],
+    feed: str,
+    request: SignedRequest,
+    now: datetime,
+) -> VerifiedPush:
     """Who signed the head of a request. Raises `SignatureFault`."""
     named = [one for one in senders if one.feed.name == feed and one.keys]
     keys = await asyncio.to_thread(_read, named)
@@ -62,12 +66,12 @@ async def recognise(
     except SignatureFault as fault:
         if fault.reason in KNOWN:
             key_id = request.headers.get(signatures.KEY_ID, "")
-            await fail(desk, _whose(named, key_id), fault.reason, now)
+            await record_fault(desk, _whose(named, key_id), fault.reason, now)
         raise
-    return Known(_whose(named, signed.key.key_id), signed)
+    return VerifiedPush(_whose(named, signed.key.key_id), signed)
 
 
-def _read(senders: Sequence[Sender]) -> list[SharedKey]:
+def _read(senders: Sequence[FeedSource]) -> list[SharedKey]:
     """Their keys; one whose file cannot be read lets nobody in, and says so in the log."""
     keys: list[SharedKey] = []
     for sender in senders:
@@ -79,26 +83,30 @@ def _read(senders: Sequence[Sender]) -> list[SharedKey]:
     return keys
 
 
-def _whose(senders: Sequence[Sender], key_id: str) -> Sender:
+def _whose(senders: Sequence[FeedSource], key_id: str) -> FeedSource:
     return next(one for one in senders if any(key.key_id == key_id for key in one.keys))
 
 
-async def take(desk: Desk, known: Known, delivery: Delivery, now: datetime) -> Landed:
+async def receive_push(
+    desk: PushRuntime, known: VerifiedPush, delivery: Delivery, now: datetime
+) -> ReceivedDelivery:
     """Land what a department brought. Raises `SignatureFault`."""
     try:
         known.signed.check(delivery.body)
         return await _take(desk, known, delivery, now)
     except SignatureFault as fault:
-        await fail(desk, known.sender, fault.reason, now)
+        await record_fault(desk, known.sender, fault.reason, now)
         raise
 
 
-async def _take(desk: Desk, known: Known, delivery: Delivery, now: datetime) -> Landed:
+async def _take(
+    desk: PushRuntime, known: VerifiedPush, delivery: Delivery, now: datetime
+) -> ReceivedDelivery:
     feed = known.sender.feed
     async with desk.database.transaction() as tx:
         if not await _once(tx, known, now):
             raise SignatureFault("nonce-used")
-        landed = await landing.land(tx, desk.keys.of(feed.hub_id), feed, delivery, now)
+        landed = await landing.receive(tx, desk.keys.of(feed.hub_id), feed, delivery, now)
         await tx.raw.execute(_WELL, feed.hub_id, feed.name, now)
     return landed
 
@@ -119,7 +127,7 @@ SET fault = $3, fault_at = $4, failures = feed_state.failures + 1
 """
 
 
-async def _once(tx: Transaction, known: Known, now: datetime) -> bool:
+async def _once(tx: Transaction, known: VerifiedPush, now: datetime) -> bool:
     """Whether the nonce is new; it is kept until its time is too old for any clock."""
     feed, signed = known.sender.feed, known.signed
     nonce = hashlib.sha256(f"{signed.key.key_id} {signed.nonce}".encode()).digest()
@@ -127,7 +135,9 @@ async def _once(tx: Transaction, known: Known, now: datetime) -> bool:
     return kept is not None
 
 
-async def fail(desk: Desk, sender: Sender, fault: str, now: datetime) -> None:
+async def record_fault(
+    desk: PushRuntime, sender: FeedSource, fault: str, now: datetime
+) -> None:
     """Show what was wrong with the feed."""
     async with desk.database.transaction() as tx:
         await tx.raw.execute(_FAIL, sender.feed.hub_id, sender.feed.name, fault, now)

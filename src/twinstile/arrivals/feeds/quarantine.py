@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from twinstile.arrivals.feeds.types import DeliveryState, Feed
+from twinstile.arrivals.feeds.types import DeliveryState, FeedSettings
 from twinstile.platform.db import Reading
 from twinstile.platform.errors import FieldFault, InvalidInput
 
@@ -17,7 +17,7 @@ _PLACE: Final = re.compile(r"([0-9]{1,18})\.([0-9]{1,9})", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
-class BadRow:
+class QuarantinedRow:
     """A row that was set aside; `n` and `ordinal` are its place among all of the feed."""
 
     n: int
@@ -35,7 +35,7 @@ class BadRow:
 
 
 @dataclass(frozen=True, slots=True)
-class BadDelivery:
+class QuarantinedDelivery:
     """A delivery that came to nothing, or not to its end."""
 
     delivery_id: UUID
@@ -61,20 +61,27 @@ ORDER BY n DESC LIMIT $3
 """
 
 
-async def rows(tx: Reading, feed: Feed, cursor: str | None, limit: int) -> list[BadRow]:
+async def quarantined_rows(
+    tx: Reading, feed: FeedSettings, cursor: str | None, limit: int
+) -> list[QuarantinedRow]:
     """Rows set aside, those of the latest delivery first. Raises `InvalidInput`."""
     n, ordinal = _after(cursor)
     found = await tx.raw.fetch(_ROWS, feed.hub_id, feed.name, n, ordinal, limit)
-    return [BadRow(*row) for row in found]
+    return [QuarantinedRow(*row) for row in found]
 
 
-async def deliveries(tx: Reading, feed: Feed) -> Sequence[BadDelivery]:
+async def quarantined_deliveries(
+    tx: Reading, feed: FeedSettings
+) -> Sequence[QuarantinedDelivery]:
     """Deliveries that were given up or refused, the latest first."""
     found = await tx.raw.fetch(_DELIVERIES, feed.hub_id, feed.name, MOST_DELIVERIES)
-    return [BadDelivery(of, at, DeliveryState(state), *more) for of, at, state, *more in found]
+    return [
+        QuarantinedDelivery(of, at, DeliveryState(state), *more)
+        for of, at, state, *more in found
+    ]
 
 
-async def dead(tx: Reading, feed: Feed, most: int) -> list[UUID]:
+async def dead_deliveries(tx: Reading, feed: FeedSettings, most: int) -> list[UUID]:
     """Deliveries that were given up, the oldest first."""
     found = await tx.raw.fetch(
         "SELECT delivery_id FROM feed_delivery"

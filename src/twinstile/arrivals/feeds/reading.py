@@ -6,25 +6,25 @@ from dataclasses import dataclass
 from itertools import islice, product
 from typing import Final, TypeAlias
 
-from twinstile.arrivals.feeds.types import Feed
+from twinstile.arrivals.feeds.types import FeedSettings
 from twinstile.arrivals.formats import canonical, gtfs, gtfs_rt, health, paxlst, police, rail
 from twinstile.arrivals.records import (
     Delivery,
     ManifestEnd,
     Reader,
-    Reading,
+    ReaderContext,
     Record,
     Reject,
-    Role,
-    Unknown,
-    Unreadable,
+    TravellerRole,
+    UnknownColumns,
+    UnreadableDelivery,
 )
-from twinstile.arrivals.runs import Number, numbers
+from twinstile.arrivals.runs import Number, run_numbers
 
-Read: TypeAlias = Record | Unknown | Reject
+Read: TypeAlias = Record | UnknownColumns | Reject
 Calls: TypeAlias = Mapping[tuple[str, dt.date], int]
 """Where the hub is among the stops of runs; see `Reading`."""
-Whole: TypeAlias = Mapping[tuple[Number, Role], int]
+Whole: TypeAlias = Mapping[tuple[Number, TravellerRole], int]
 """The version of each whole list: of a run's travellers of a role, there are no others."""
 
 
@@ -59,9 +59,13 @@ class Stream:
     Raises whatever a reader raises that has a fault of its own.
     """
 
-    def __init__(self, feed: Feed, delivery: Delivery, day: dt.date, calls: Calls) -> None:
+    def __init__(
+        self, feed: FeedSettings, delivery: Delivery, day: dt.date, calls: Calls
+    ) -> None:
         self._delivery: Delivery = delivery
-        self._reading: Reading = Reading(feed.zone, day, feed.stops, feed.options, calls)
+        self._reading: ReaderContext = ReaderContext(
+            feed.zone, day, feed.stops, feed.options, calls
+        )
         self._format: Format = FORMATS[feed.format]
         self._records: Iterator[Read] = self._read()
         self.fault: str | None = None
@@ -75,7 +79,7 @@ class Stream:
         try:
             for one in islice(self._records, most):
                 taken.append(one)  # noqa: PERF402 # what came before a fault stands
-        except Unreadable as error:
+        except UnreadableDelivery as error:
             self.fault = error.reason
         return taken
 
@@ -83,7 +87,7 @@ class Stream:
         """Pass over what was taken before."""
         try:
             next(islice(self._records, count, count), None)
-        except Unreadable as error:
+        except UnreadableDelivery as error:
             self.fault = error.reason
 
     def whole_lists(self) -> Whole:
@@ -91,19 +95,19 @@ class Stream:
 
         Reads the delivery to its end, for a list is told to be whole after its rows.
         """
-        found: dict[tuple[Number, Role], int] = {}
+        found: dict[tuple[Number, TravellerRole], int] = {}
         if self._format.has_lists:
             try:
                 for one in self._read():
                     if isinstance(one, ManifestEnd) and is_whole(one):
-                        of = product(numbers(one.run), one.roles)
+                        of = product(run_numbers(one.run), one.roles)
                         found.update(dict.fromkeys(of, version_of(one.origin.version)))
-            except Unreadable:
+            except UnreadableDelivery:
                 return found
         return found
 
 
-def scheme_of_calls(feed: Feed) -> str | None:
+def scheme_of_calls(feed: FeedSettings) -> str | None:
     """Whose runs they are whose stops the feed counts; None: it counts none."""
     usual = FORMATS[feed.format].calls_of
     return usual and feed.options.get("scheme", usual)

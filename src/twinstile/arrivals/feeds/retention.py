@@ -27,7 +27,7 @@ _FORGET: Final = (
 )
 
 
-async def forget(tx: Transaction, hub_id: str, oldest_kept: date) -> None:
+async def delete_expired(tx: Transaction, hub_id: str, oldest_kept: date) -> None:
     """Delete deliveries and words that came before the oldest day that is kept."""
     for statement in _FORGET:
         await tx.raw.execute(statement, hub_id, oldest_kept)

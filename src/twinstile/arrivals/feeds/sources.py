@@ -12,7 +12,7 @@ from twinstile.platform.fields import Answer
 from twinstile.platform.settings import Settings
 
 
-class SourceAnswer(Answer):
+class FeedFreshness(Answer):
     source: str = Field(description="the name of the feed", examples=["rail-lists"])
     as_of: datetime | None = Field(
         description="what it told is known up to then; null: nothing has come yet"
@@ -20,17 +20,17 @@ class SourceAnswer(Answer):
     stale: bool = Field(description="older than three of its intervals: verify by hand")
 
 
-async def of(
+async def feed_freshness(
     tx: Reading,
     settings: Settings,
     hub_id: str,
     departments: Collection[Department],
     now: datetime,
-) -> list[SourceAnswer]:
+) -> list[FeedFreshness]:
     """The feeds of these departments at a hub. Raises `InvalidFile`."""
-    senders = standing.of_hub(config.of(settings), hub_id)
+    senders = standing.of_hub(config.feed_sources(settings), hub_id)
     asked = [one for one in senders if one.department in departments]
     return [
-        SourceAnswer(source=one.sender.feed.name, as_of=one.as_of, stale=one.stale)
-        for one in await standing.of(tx, asked, now)
+        FeedFreshness(source=one.sender.feed.name, as_of=one.as_of, stale=one.stale)
+        for one in await standing.feed_statuses(tx, asked, now)
     ]

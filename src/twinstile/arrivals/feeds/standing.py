@@ -14,7 +14,7 @@ from typing import Final
 
 from pydantic import TypeAdapter
 
-from twinstile.arrivals.feeds.config import STALE_AFTER, Department, Sender
+from twinstile.arrivals.feeds.config import STALE_AFTER, Department, FeedSource
 from twinstile.platform.breaker import Breaker
 from twinstile.platform.db import Reading
 
@@ -29,7 +29,7 @@ PEOPLE: Final = frozenset({Department.POLICE, Department.HEALTH})
 _BREAKER: Final = TypeAdapter(Breaker)
 
 
-class Condition(StrEnum):
+class FeedCondition(StrEnum):
     """How a feed does, the worst that can be said of it."""
 
     OK = "OK"
@@ -39,10 +39,10 @@ class Condition(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class FeedStatus:
     """One feed at a moment. The counters are those of `FeedState`."""
 
-    sender: Sender
+    sender: FeedSource
     now: datetime
     as_of: datetime | None
     polled_at: datetime | None
@@ -61,12 +61,12 @@ class Standing:
         return self.as_of is None or self.now - self.as_of > STALE_AFTER * self.sender.expected
 
     @property
-    def condition(self) -> Condition:
+    def condition(self) -> FeedCondition:
         if self.as_of is None:
-            return Condition.NEVER
+            return FeedCondition.NEVER
         if self.stale:
-            return Condition.STALE
-        return Condition.FAILING if self.fault else Condition.OK
+            return FeedCondition.STALE
+        return FeedCondition.FAILING if self.fault else FeedCondition.OK
 
 
 COUNTERS: Final[Sequence[str]] = (
@@ -111,21 +111,23 @@ ORDER BY f.place
 """  # noqa: S608 # names of ours
 
 
-async def of(tx: Reading, senders: Sequence[Sender], now: datetime) -> list[Standing]:
+async def feed_statuses(
+    tx: Reading, senders: Sequence[FeedSource], now: datetime
+) -> list[FeedStatus]:
     """How these feeds stand, in their order."""
     if not senders:
         return []
     hubs = [one.feed.hub_id for one in senders]
     names = [one.feed.name for one in senders]
     rows = await tx.raw.fetch(_STAND, hubs, names, MOST_WAITING)
-    found: list[Standing] = []
+    found: list[FeedStatus] = []
     for sender, row in zip(senders, rows, strict=True):
         _, told, polled_at, fault, fault_at, failures, breaker, *more = row
         waiting, since, dead, bad_since, *counts = more
         as_of = min(one for one in (told, since, bad_since) if one) if told else None
         counters: dict[str, int] = dict(zip(COUNTERS, counts, strict=True))
         opened = _BREAKER.validate_python(breaker)
-        standing = Standing(
+        standing = FeedStatus(
             sender,
             now,
             as_of,
@@ -144,7 +146,7 @@ async def of(tx: Reading, senders: Sequence[Sender], now: datetime) -> list[Stan
 
 
 @dataclass(frozen=True, slots=True)
-class Recent:
+class RecentOutcome:
     """What came of the deliveries of the last ten minutes."""
 
     rows: int = 0
@@ -172,14 +174,16 @@ GROUP BY f.place ORDER BY f.place
 """
 
 
-async def recent(tx: Reading, senders: Sequence[Sender], now: datetime) -> list[Recent]:
+async def recent_outcomes(
+    tx: Reading, senders: Sequence[FeedSource], now: datetime
+) -> list[RecentOutcome]:
     """The same for each of these feeds, in their order; of its last `MOST_WAITING` at most."""
     if not senders:
         return []
     hubs = [one.feed.hub_id for one in senders]
     names = [one.feed.name for one in senders]
     rows = await tx.raw.fetch(_RECENT, hubs, names, now - LOOKED_BACK, MOST_WAITING)
-    return [Recent(*row) for row in rows]
+    return [RecentOutcome(*row) for row in rows]
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +208,6 @@ async def columns(tx: Reading, hub_id: str) -> dict[str, list[Column]]:
     return found
 
 
-def of_hub(senders: Iterable[Sender], hub_id: str) -> list[Sender]:
+def of_hub(senders: Iterable[FeedSource], hub_id: str) -> list[FeedSource]:
     """The feeds of one hub."""
     return [one for one in senders if one.feed.hub_id == hub_id]

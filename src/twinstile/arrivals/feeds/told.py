@@ -7,17 +7,23 @@ from datetime import date
 from typing import Final, Generic, TypeVar
 
 from twinstile.arrivals import authorities, runs
-from twinstile.arrivals.authorities import Received, Source, Told
+from twinstile.arrivals.authorities import WatchItem, WatchRecord, WatchSource
 from twinstile.arrivals.feeds import people, words
-from twinstile.arrivals.feeds.turns import Keyed, Tally, Turn, deleted, version
-from twinstile.arrivals.feeds.words import Standing, Word
-from twinstile.arrivals.formats.reasons import Reason
+from twinstile.arrivals.feeds.turns import (
+    BatchContext,
+    BatchCounts,
+    Keyed,
+    deleted,
+    version,
+)
+from twinstile.arrivals.feeds.words import KeyState, RecordVersion
+from twinstile.arrivals.formats.reasons import RejectReason
 from twinstile.arrivals.records import (
     LONGEST_VALID,
     ArrivalEvent,
     HealthStatus,
     IdentityAlert,
-    KeyArea,
+    KeyAreaRecord,
 )
 from twinstile.identity.vault import Identity
 from twinstile.policy import areas, received
@@ -29,13 +35,15 @@ _KINDS: Final[dict[type, str]] = {
     ArrivalEvent: "run",
     IdentityAlert: "alert",
     HealthStatus: "status",
-    KeyArea: "area",
+    KeyAreaRecord: "area",
 }
 _LEVELS: Final = {level.value: level for level in Level if level is not Level.NONE}
 _AREA: Final = re.compile(areas.PATTERN)
 
 
-async def announce(turn: Turn, said: Sequence[tuple[int, ArrivalEvent]], tally: Tally) -> None:
+async def apply_runs(
+    turn: BatchContext, said: Sequence[tuple[int, ArrivalEvent]], tally: BatchCounts
+) -> None:
     """Take what is said of runs, in order.
 
     What a feed says of a run that is not there is unmatched and not kept: times move again, and
@@ -43,17 +51,21 @@ async def announce(turn: Turn, said: Sequence[tuple[int, ArrivalEvent]], tally: 
     """
     judged = await _judge(turn, said, tally)
     newest = [event for _, event in judged.newest]
-    missed = await runs.announce(turn.tx, turn.feed.hub_id, turn.feed.name, newest, turn.at)
+    missed = await runs.announce_runs(
+        turn.tx, turn.feed.hub_id, turn.feed.name, newest, turn.at
+    )
     tally.applied -= len(missed)
     tally.unmatched += len(missed)
     await _keep(turn, judged, {judged.newest[place][0] for place in missed})
 
 
-async def tell(
-    turn: Turn, said: Sequence[tuple[int, IdentityAlert | HealthStatus]], tally: Tally
+async def apply_people(
+    turn: BatchContext,
+    said: Sequence[tuple[int, IdentityAlert | HealthStatus]],
+    tally: BatchCounts,
 ) -> None:
     """Take what is said of people. Raises `KeyDestroyed`, `MasterUnavailable`."""
-    good: list[tuple[int, Told]] = []
+    good: list[tuple[int, WatchItem]] = []
     known: dict[int, Identity] = {}
     for place, record in said:
         fault = _about(turn, record)
@@ -67,14 +79,18 @@ async def tell(
     places = {id(record): place for place, record in good}
     judged = await _judge(turn, good, tally)
     told = {
-        key: Received(record, known.get(places[id(record)])) for key, record in judged.newest
+        key: WatchRecord(record, known.get(places[id(record)])) for key, record in judged.newest
     }
-    source = Source(turn.feed.hub_id, turn.feed.name, turn.today)
-    await authorities.apply(turn.tx, turn.keys, source, list(told.values()), turn.at)
+    source = WatchSource(turn.feed.hub_id, turn.feed.name, turn.today)
+    await authorities.apply_watch_records(
+        turn.tx, turn.keys, source, list(told.values()), turn.at
+    )
     await _keep(turn, judged)
 
 
-def _about(turn: Turn, record: Told) -> Identity | tuple[Reason, str | None] | None:
+def _about(
+    turn: BatchContext, record: WatchItem
+) -> Identity | tuple[RejectReason, str | None] | None:
     """Who it is about; None: it is taken back, whoever it was about."""
     if deleted(record):
         return None
@@ -84,22 +100,24 @@ def _about(turn: Turn, record: Told) -> Identity | tuple[Reason, str | None] | N
     else:
         lasts = record.issued_at < min(record.expires_at, turn.at + LONGEST_VALID)
     if not lasts:
-        return Reason.PERIOD, None
+        return RejectReason.PERIOD, None
     if record.document is None:
-        return Reason.MISSING, "number"
-    read = people.identify(record.document, turn.terms)
-    return (read, "number") if isinstance(read, Reason) else read
+        return RejectReason.MISSING, "number"
+    read = people.identify_claim(record.document, turn.terms)
+    return (read, "number") if isinstance(read, RejectReason) else read
 
 
-async def list_areas(turn: Turn, said: Sequence[tuple[int, KeyArea]], tally: Tally) -> None:
+async def apply_areas(
+    turn: BatchContext, said: Sequence[tuple[int, KeyAreaRecord]], tally: BatchCounts
+) -> None:
     """Take what is said of areas."""
-    good: list[tuple[int, KeyArea]] = []
+    good: list[tuple[int, KeyAreaRecord]] = []
     for place, record in said:
         fits = _AREA.match(record.code) and record.since <= record.until
         if deleted(record) or (fits and record.level in _LEVELS):
             good.append((place, record))
         else:
-            tally.reject(place, record.origin.row, Reason.INVALID)
+            tally.reject(place, record.origin.row, RejectReason.INVALID)
     judged = await _judge(turn, good, tally)
     latest = {record.origin.key: record for _, record in judged.newest}
     listed = [
@@ -110,7 +128,7 @@ async def list_areas(turn: Turn, said: Sequence[tuple[int, KeyArea]], tally: Tal
     await _keep(turn, judged)
 
 
-def _area(record: KeyArea) -> areas.KeyArea:
+def _area(record: KeyAreaRecord) -> areas.KeyArea:
     return areas.KeyArea(record.code, _LEVELS[record.level], record.since, record.until)
 
 
@@ -119,26 +137,28 @@ class _Judged(Generic[Said]):
     """Records that are to be done, in order, and what stands under each key then."""
 
     newest: list[tuple[bytes, Said]]
-    stand: dict[bytes, Standing]
+    stand: dict[bytes, KeyState]
 
 
-async def _judge(turn: Turn, said: Sequence[tuple[int, Said]], tally: Tally) -> _Judged[Said]:
+async def _judge(
+    turn: BatchContext, said: Sequence[tuple[int, Said]], tally: BatchCounts
+) -> _Judged[Said]:
     """Which of these are the newest words under their keys.
 
     What is said of people ends with a day's identities: said again on a later day, it is new.
     """
-    made: list[tuple[Word, Said]] = []
+    made: list[tuple[RecordVersion, Said]] = []
     for place, record in said:
         if turn.spoilt:
-            tally.reject(place, record.origin.row, Reason.NOT_STORABLE)
+            tally.reject(place, record.origin.row, RejectReason.NOT_STORABLE)
         else:
             made.append((_word(turn, record), record))
     keys = {word.key for word, _ in made}
-    before = await words.fetch(turn.tx, turn.feed.hub_id, turn.feed.name, keys)
+    before = await words.fetch_states(turn.tx, turn.feed.hub_id, turn.feed.name, keys)
     now, newest = dict(before), list[tuple[bytes, Said]]()
     for word, record in made:
         known = now.get(word.key)
-        verdict = words.judge(known, word, None)
+        verdict = words.compare_version(known, word, None)
         if verdict.standing is not None:
             now[word.key] = verdict.standing
         if verdict.newest or (verdict.again and _is_old(known, record, turn.today)):
@@ -147,17 +167,17 @@ async def _judge(turn: Turn, said: Sequence[tuple[int, Said]], tally: Tally) -> 
     return _Judged(newest, {key: of for key, of in now.items() if of != before.get(key)})
 
 
-def _is_old(known: Standing | None, record: Keyed, today: date) -> bool:
+def _is_old(known: KeyState | None, record: Keyed, today: date) -> bool:
     of_people = isinstance(record, IdentityAlert | HealthStatus)
     return of_people and known is not None and known.day is not None and known.day < today
 
 
-def _word(turn: Turn, record: Keyed) -> Word:
+def _word(turn: BatchContext, record: Keyed) -> RecordVersion:
     key = turn.digest(_KINDS[type(record)], record.origin.key)
     row, content = record.origin.row, turn.content(record)
-    return Word(key, version(record), turn.n, row, content, deleted(record))
+    return RecordVersion(key, version(record), turn.n, row, content, deleted(record))
 
 
-async def _keep(turn: Turn, judged: _Judged[Said], but: Collection[bytes] = ()) -> None:
+async def _keep(turn: BatchContext, judged: _Judged[Said], but: Collection[bytes] = ()) -> None:
     stand = [of for key, of in judged.stand.items() if key not in but]
-    await words.store(turn.tx, turn.feed.hub_id, turn.feed.name, turn.today, stand)
+    await words.store_states(turn.tx, turn.feed.hub_id, turn.feed.name, turn.today, stand)

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from twinstile.arrivals import expected, runs
-from twinstile.arrivals.expected import Expected, Place
+from twinstile.arrivals.expected import ExpectedTraveller, RunPerson
 from twinstile.arrivals.feeds import people, words
 from twinstile.arrivals.feeds.reading import is_whole, version_of
-from twinstile.arrivals.feeds.turns import Tally, Turn, deleted, version
-from twinstile.arrivals.feeds.words import Rank, Standing, Word
-from twinstile.arrivals.formats.reasons import Reason
+from twinstile.arrivals.feeds.turns import BatchContext, BatchCounts, deleted, version
+from twinstile.arrivals.feeds.words import KeyState, ListVersion, RecordVersion
+from twinstile.arrivals.formats.reasons import RejectReason
 from twinstile.arrivals.records import ManifestEnd, ManifestRow, RunRef
-from twinstile.arrivals.runs import Found
+from twinstile.arrivals.runs import RunMatch
 from twinstile.identity import contacts, vault
 from twinstile.identity.contacts import Reach
 from twinstile.identity.vault import Identity
@@ -29,22 +29,22 @@ class _Said:
 
     place: int
     row: ManifestRow
-    word: Word
+    word: RecordVersion
     who: Identity | None
 
 
-async def apply(
-    turn: Turn,
+async def apply_travellers(
+    turn: BatchContext,
     rows: Sequence[tuple[int, ManifestRow]],
     ends: Sequence[ManifestEnd],
-    tally: Tally,
+    tally: BatchCounts,
 ) -> None:
     """Take rows in order, and then lists to be over.
 
     Raises `KeyDestroyed`, `MasterUnavailable`.
     """
     asked = [one.run for _, one in rows] + [end.run for end in ends]
-    found = await runs.lock(turn.tx, turn.feed.hub_id, asked)
+    found = await runs.lock_runs(turn.tx, turn.feed.hub_id, asked)
     said = [one for place, row in rows if (one := _said(turn, place, row, found, tally))]
     changes = await _stand(turn, said, tally)
     over = [(found[end.run], end) for end in ends if end.run in found and is_whole(end)]
@@ -55,28 +55,32 @@ async def apply(
 
 
 def _said(
-    turn: Turn, place: int, row: ManifestRow, found: Mapping[RunRef, Found], tally: Tally
+    turn: BatchContext,
+    place: int,
+    row: ManifestRow,
+    found: Mapping[RunRef, RunMatch],
+    tally: BatchCounts,
 ) -> _Said | None:
     run = found.get(row.run)
     if run is None:
         tally.unmatched += 1
-        tally.waiting.update(runs.numbers(row.run))
+        tally.waiting.update(runs.run_numbers(row.run))
         return None
     if run.closed:
-        tally.reject(place, row.origin.row, Reason.RUN_CLOSED)
+        tally.reject(place, row.origin.row, RejectReason.RUN_CLOSED)
         return None
     who = None
     content: bytes | None = turn.content(row)
     if row.document is not None and not deleted(row):
-        read = people.identify(row.document, turn.terms)
+        read = people.identify_claim(row.document, turn.terms)
         who = read if isinstance(read, Identity) else None
-        if isinstance(read, Reason):
+        if isinstance(read, RejectReason):
             tally.reject(place, row.origin.row, read, "number")
             content = None
     if turn.spoilt and content is not None:
-        tally.reject(place, row.origin.row, Reason.NOT_STORABLE)
+        tally.reject(place, row.origin.row, RejectReason.NOT_STORABLE)
         content = None
-    word = Word(
+    word = RecordVersion(
         turn.digest(KIND, row.origin.key),
         version(row),
         turn.n,
@@ -90,9 +94,9 @@ def _said(
     return _Said(place, row, word, who)
 
 
-def _rank(turn: Turn, row: ManifestRow) -> Rank | None:
+def _rank(turn: BatchContext, row: ManifestRow) -> ListVersion | None:
     """The whole list the row is of, if it is of one."""
-    of = [(number, row.role) for number in runs.numbers(row.run)]
+    of = [(number, row.role) for number in runs.run_numbers(row.run)]
     version = next((turn.whole[one] for one in of if one in turn.whole), None)
     return None if version is None or deleted(row) else (version, turn.n)
 
@@ -102,23 +106,25 @@ class _Changes:
     """What is to be written: rows to enter, and entries to withdraw (true) or expect again."""
 
     rows: dict[bytes, _Said]
-    stand: dict[bytes, Standing]
+    stand: dict[bytes, KeyState]
     flips: list[tuple[UUID, str, bool]]
 
 
-async def _stand(turn: Turn, said: Sequence[_Said], tally: Tally) -> _Changes:
+async def _stand(turn: BatchContext, said: Sequence[_Said], tally: BatchCounts) -> _Changes:
     """Judge the rows by what stands, and keep what stands from now on."""
     feed = turn.feed
     keys = {one.word.key for one in said}
-    before = await words.fetch(turn.tx, feed.hub_id, feed.name, keys)
+    before = await words.fetch_states(turn.tx, feed.hub_id, feed.name, keys)
     of_runs = {one.word.run_id for one in said} - {None}
-    lists = await words.lists(turn.tx, feed.hub_id, feed.name, [of for of in of_runs if of])
+    lists = await words.list_versions(
+        turn.tx, feed.hub_id, feed.name, [of for of in of_runs if of]
+    )
     now, newest = dict(before), dict[bytes, _Said]()
     for one in said:
         word = one.word
         newest_list = lists.get((word.run_id, word.role)) if word.run_id and word.role else None
         known = now.get(word.key)
-        verdict = words.judge(known, word, newest_list)
+        verdict = words.compare_version(known, word, newest_list)
         if verdict.standing is not None:
             now[word.key] = verdict.standing
         if verdict.newest:
@@ -127,7 +133,7 @@ async def _stand(turn: Turn, said: Sequence[_Said], tally: Tally) -> _Changes:
             turned = known is not None and known.withdrawn != now[word.key].withdrawn
             tally.count(changed=verdict.newest or turned, known=verdict.known)
     changed = [of for key, of in now.items() if of != before.get(key)]
-    await words.store(turn.tx, feed.hub_id, feed.name, turn.today, changed)
+    await words.store_states(turn.tx, feed.hub_id, feed.name, turn.today, changed)
     rows = {key: one for key, one in newest.items() if not one.word.deleted}
     flips: list[tuple[UUID, str, bool]] = []
     for of in changed:
@@ -141,15 +147,17 @@ async def _stand(turn: Turn, said: Sequence[_Said], tally: Tally) -> _Changes:
     return _Changes(rows, now, flips)
 
 
-async def _end(turn: Turn, run_id: UUID, end: ManifestEnd) -> list[tuple[UUID, str, bool]]:
+async def _end(
+    turn: BatchContext, run_id: UUID, end: ManifestEnd
+) -> list[tuple[UUID, str, bool]]:
     rank = (version_of(end.origin.version), turn.n)
     roles = [role.value for role in end.roles]
     feed = turn.feed
-    out = await words.end(turn.tx, feed.hub_id, feed.name, run_id, rank, roles)
+    out = await words.end_list(turn.tx, feed.hub_id, feed.name, run_id, rank, roles)
     return [(run_id, entry_id(key), True) for key in out]
 
 
-async def _write(turn: Turn, changes: _Changes) -> None:
+async def _write(turn: BatchContext, changes: _Changes) -> None:
     """Enter, withdraw and expect again; keep how people are reached; tell of it."""
     hub_id, tx = turn.feed.hub_id, turn.tx
     rows = list(changes.rows.items())
@@ -158,23 +166,23 @@ async def _write(turn: Turn, changes: _Changes) -> None:
         _entry(turn, key, one.row, person_id, changes.stand[key])
         for (key, one), person_id in zip(rows, ids, strict=True)
     ]
-    left = await expected.write(tx, hub_id, turn.n, entries, turn.at) if entries else []
-    left += await expected.stand(tx, hub_id, changes.flips, turn.at)
-    silent, reached = list[Place](), dict[Place, Reach]()
+    left = await expected.write_entries(tx, hub_id, turn.n, entries, turn.at) if entries else []
+    left += await expected.set_withdrawn(tx, hub_id, changes.flips, turn.at)
+    silent, reached = list[RunPerson](), dict[RunPerson, Reach]()
     for entry, (_, one) in zip(entries, rows, strict=True):
         place = (entry.run_id, entry.person_id)
         if entry.withdrawn or not (one.row.contact or one.row.languages):
             silent.append(place)
         else:
             reached[place] = Reach(entry.person_id, one.row.contact, one.row.languages)
-    gone = await expected.gone(tx, hub_id, left)
+    gone = await expected.no_longer_expected(tx, hub_id, left)
     await contacts.forget(tx, hub_id, [*gone, *silent])
     said = [(run_id, reach) for (run_id, _), reach in reached.items()]
     await contacts.tell(tx, turn.keys, hub_id, turn.today, said)
     await events.append(tx, _happenings(turn, entries, changes.flips))
 
 
-async def _people(turn: Turn, rows: Sequence[tuple[bytes, _Said]]) -> list[UUID]:
+async def _people(turn: BatchContext, rows: Sequence[tuple[bytes, _Said]]) -> list[UUID]:
     """The person of each row; of one without a document, always the same nobody else is."""
     who = [one.who for _, one in rows if one.who is not None]
     known = iter(await vault.recognise(turn.tx, turn.keys, turn.feed.hub_id, turn.today, who))
@@ -184,9 +192,11 @@ async def _people(turn: Turn, rows: Sequence[tuple[bytes, _Said]]) -> list[UUID]
     ]
 
 
-def _entry(turn: Turn, key: bytes, row: ManifestRow, person_id: UUID, of: Standing) -> Expected:
+def _entry(
+    turn: BatchContext, key: bytes, row: ManifestRow, person_id: UUID, of: KeyState
+) -> ExpectedTraveller:
     run_id = of.run_id
-    return Expected(
+    return ExpectedTraveller(
         run_id or UUID(int=0),
         entry_id(key),
         person_id,
@@ -206,7 +216,9 @@ def entry_id(key: bytes) -> str:
 
 
 def _happenings(
-    turn: Turn, entries: Sequence[Expected], flips: Sequence[tuple[UUID, str, bool]]
+    turn: BatchContext,
+    entries: Sequence[ExpectedTraveller],
+    flips: Sequence[tuple[UUID, str, bool]],
 ) -> list[Happening]:
     there = Counter(entry.run_id for entry in entries if not entry.withdrawn)
     there += Counter(run_id for run_id, _, withdrawn in flips if not withdrawn)

@@ -7,16 +7,16 @@ from typing import Final, TypeAlias
 import orjson
 
 from twinstile.arrivals.feeds.reading import Whole
-from twinstile.arrivals.feeds.types import Feed
-from twinstile.arrivals.formats.reasons import Reason
+from twinstile.arrivals.feeds.types import FeedSettings
+from twinstile.arrivals.formats.reasons import RejectReason
 from twinstile.arrivals.records import (
     ArrivalEvent,
     HealthStatus,
     IdentityAlert,
-    KeyArea,
+    KeyAreaRecord,
     ManifestRow,
     Op,
-    Origin,
+    RecordOrigin,
     Reject,
 )
 from twinstile.arrivals.runs import Number
@@ -25,13 +25,13 @@ from twinstile.platform.ciphers import keyed_digest
 from twinstile.platform.crypto import KeyFiles
 from twinstile.platform.db import Transaction
 
-Keyed: TypeAlias = ArrivalEvent | ManifestRow | IdentityAlert | HealthStatus | KeyArea
+Keyed: TypeAlias = ArrivalEvent | ManifestRow | IdentityAlert | HealthStatus | KeyAreaRecord
 """Records that say something under a key of the sender."""
-_NOWHERE: Final = Origin("", 0)
+_NOWHERE: Final = RecordOrigin("", 0)
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class BatchContext:
     """What a share is applied with. `n` is the number of the delivery within its feed.
 
     `key` is that of senders' own keys; `whole` are the lists the delivery holds to their end.
@@ -39,7 +39,7 @@ class Turn:
 
     tx: Transaction
     keys: KeyFiles
-    feed: Feed
+    feed: FeedSettings
     terms: Terms
     key: bytes
     n: int
@@ -63,7 +63,7 @@ class Turn:
 
 
 @dataclass(slots=True)
-class Tally:
+class BatchCounts:
     """What came of the rows so far: each is counted once."""
 
     applied: int = 0
@@ -80,7 +80,9 @@ class Tally:
         counted = self.applied + self.repeated + self.superseded + self.unmatched
         return counted + len(self.rejects)
 
-    def reject(self, place: int, row: int, reason: Reason, column: str | None = None) -> None:
+    def reject(
+        self, place: int, row: int, reason: RejectReason, column: str | None = None
+    ) -> None:
         self.rejects.append((place, Reject(row, reason, column)))
 
     def count(self, *, changed: bool, known: bool) -> None:

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 
 @dataclass(frozen=True, slots=True)
-class Feed:
+class FeedSettings:
     """One feed of one hub, as far as what it sends is concerned.
 
     `format` is a name of `reading.READERS`, `options` are its own; `zone` is the hub's.
@@ -37,7 +37,7 @@ class DeliveryState(StrEnum):
     REFUSED = "REFUSED"
 
 
-class Outcome(StrEnum):
+class ReceiptOutcome(StrEnum):
     """What became of something a transport brought."""
 
     NEW = "NEW"
@@ -47,8 +47,8 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Landed:
+class ReceivedDelivery:
     """What became of it; `delivery_id` is that of a new or refused delivery."""
 
-    outcome: Outcome
+    outcome: ReceiptOutcome
     delivery_id: UUID | None = None

@@ -14,12 +14,12 @@ from uuid import UUID
 
 from twinstile.platform.db import Transaction, as_json
 
-Rank: TypeAlias = tuple[int, int]
+ListVersion: TypeAlias = tuple[int, int]
 """Of a whole list: its version, and the number of the delivery it came in."""
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
+class RecordVersion:
     """What a delivery says under a key. `content` None: it cannot be used, and was said."""
 
     key: bytes
@@ -28,14 +28,14 @@ class Word:
     row: int
     content: bytes | None
     deleted: bool = False
-    listed: Rank | None = None
+    listed: ListVersion | None = None
     """The whole list it is a row of."""
     run_id: UUID | None = None
     role: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class KeyState:
     """What is kept of a key; see `FeedKey`."""
 
     key: bytes
@@ -45,7 +45,7 @@ class Standing:
     content: bytes
     deleted: bool
     listed: bool
-    named: Rank | None
+    named: ListVersion | None
     run_id: UUID | None
     role: str | None
     withdrawn: bool
@@ -54,10 +54,10 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class VersionChange:
     """What a word changes. `newest`: it is the last word now, and says something else."""
 
-    standing: Standing | None
+    standing: KeyState | None
     newest: bool
     known: bool
     """It said what stands."""
@@ -65,18 +65,20 @@ class Verdict:
     """It is the last word now, and said what stands."""
 
 
-def judge(known: Standing | None, word: Word, newest_list: Rank | None) -> Verdict:
+def compare_version(
+    known: KeyState | None, word: RecordVersion, newest_list: ListVersion | None
+) -> VersionChange:
     """What stands after a word, and whether the word is to be done."""
     if word.content is None:
         if known is None or known.run_id != word.run_id:
-            return Verdict(known, newest=False, known=False)
+            return VersionChange(known, newest=False, known=False)
         named = _later(known.named, word.listed)
-        return Verdict(
+        return VersionChange(
             _stood(replace(known, named=named), newest_list), newest=False, known=False
         )
     if known is None or _order(word) > _order(known):
         moved = known is None or known.run_id != word.run_id
-        said = Standing(
+        said = KeyState(
             word.key,
             word.version,
             word.n,
@@ -94,23 +96,25 @@ def judge(known: Standing | None, word: Word, newest_list: Rank | None) -> Verdi
             and known is not None
             and (known.content, known.deleted) == (said.content, said.deleted)
         )
-        return Verdict(_stood(said, newest_list), newest=not same, known=same, again=same)
+        return VersionChange(_stood(said, newest_list), newest=not same, known=same, again=same)
     named = known.named
     if known.run_id == word.run_id and not word.deleted:
         named = _later(named, word.listed)
     same = (known.content, known.deleted) == (word.content, word.deleted)
-    return Verdict(_stood(replace(known, named=named), newest_list), newest=False, known=same)
+    return VersionChange(
+        _stood(replace(known, named=named), newest_list), newest=False, known=same
+    )
 
 
-def _order(of: Word | Standing) -> tuple[int, bool, int, int]:
+def _order(of: RecordVersion | KeyState) -> tuple[int, bool, int, int]:
     return of.version, of.deleted and of.version >= 0, of.n, of.row
 
 
-def _later(one: Rank | None, other: Rank | None) -> Rank | None:
+def _later(one: ListVersion | None, other: ListVersion | None) -> ListVersion | None:
     return max((rank for rank in (one, other) if rank is not None), default=None)
 
 
-def _stood(of: Standing, newest_list: Rank | None) -> Standing:
+def _stood(of: KeyState, newest_list: ListVersion | None) -> KeyState:
     """Withdrawn: deleted, or left out by a newer list than the one, or the change, it is by."""
     out = newest_list is not None and not (
         (of.named is not None and of.named >= newest_list)
@@ -127,15 +131,15 @@ FROM feed_key WHERE hub_id = $1 AND feed = $2 AND key = ANY($3::bytea[])
 """
 
 
-async def fetch(
+async def fetch_states(
     tx: Transaction, hub_id: str, feed: str, keys: Collection[bytes]
-) -> dict[bytes, Standing]:
+) -> dict[bytes, KeyState]:
     """What stands under these keys; the feed is locked by the caller."""
     if not keys:
         return {}
     rows = await tx.raw.fetch(_FETCH, hub_id, feed, list(keys))
     return {
-        key: Standing(
+        key: KeyState(
             key,
             version,
             n,
@@ -178,8 +182,8 @@ ON CONFLICT (hub_id, feed, key) DO UPDATE SET
 """
 
 
-async def store(
-    tx: Transaction, hub_id: str, feed: str, today: date, stand: Sequence[Standing]
+async def store_states(
+    tx: Transaction, hub_id: str, feed: str, today: date, stand: Sequence[KeyState]
 ) -> None:
     """Keep what stands under these keys, until the identities of today end."""
     if stand:
@@ -187,7 +191,7 @@ async def store(
         await tx.raw.execute(_STORE, hub_id, feed, today, told)
 
 
-def _row(of: Standing) -> Mapping[str, object]:
+def _row(of: KeyState) -> Mapping[str, object]:
     version, n = of.named or (None, None)
     return {
         "key": "\\x" + of.key.hex(),
@@ -211,9 +215,9 @@ WHERE hub_id = $1 AND feed = $2 AND run_id = ANY($3::uuid[])
 """
 
 
-async def lists(
+async def list_versions(
     tx: Transaction, hub_id: str, feed: str, runs: Collection[UUID]
-) -> dict[tuple[UUID, str], Rank]:
+) -> dict[tuple[UUID, str], ListVersion]:
     """The newest whole list of each of these runs and roles."""
     if not runs:
         return {}
@@ -238,8 +242,13 @@ RETURNING k.key
 """
 
 
-async def end(
-    tx: Transaction, hub_id: str, feed: str, run_id: UUID, rank: Rank, roles: Collection[str]
+async def end_list(
+    tx: Transaction,
+    hub_id: str,
+    feed: str,
+    run_id: UUID,
+    rank: ListVersion,
+    roles: Collection[str],
 ) -> list[bytes]:
     """Take a whole list of a run to be over: the keys that it withdraws."""
     rows = await tx.raw.fetch(_END, hub_id, feed, run_id, *rank, sorted(roles))

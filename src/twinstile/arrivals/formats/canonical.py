@@ -15,42 +15,49 @@ from typing import Final
 from pydantic import TypeAdapter, ValidationError
 
 from twinstile.arrivals.formats import charsets, sheets
-from twinstile.arrivals.formats.canonical_records import List, Refused, Told, Traveller
-from twinstile.arrivals.formats.reasons import Reason
+from twinstile.arrivals.formats.canonical_records import (
+    CanonicalRecord,
+    ListLine,
+    RecordRefused,
+    TravellerLine,
+)
+from twinstile.arrivals.formats.reasons import RejectReason
 from twinstile.arrivals.records import (
     Delivery,
     ManifestEnd,
-    Reading,
+    ReaderContext,
     Record,
     Reject,
     RunRef,
-    Unknown,
-    Unreadable,
+    UnknownColumns,
+    UnreadableDelivery,
 )
 
 LONGEST_RECORD: Final = 1 << 16
 MOST_RUNS: Final = 5000
 """Of one delivery whose travellers are counted; no list of another run is whole."""
 
-_ADAPTER: Final = TypeAdapter[Told](Told)
+_ADAPTER: Final = TypeAdapter[CanonicalRecord](CanonicalRecord)
 _DECODER: Final = json.JSONDecoder()
 _NAME: Final = re.compile(r"[a-z_]{1,40}")
 _SPACE: Final = re.compile(r"[ \t\r\n]*")
 _REASONS: Final = {
-    "missing": Reason.MISSING,
-    "union_tag_not_found": Reason.MISSING,
-    "union_tag_invalid": Reason.UNKNOWN_VALUE,
-    "enum": Reason.UNKNOWN_VALUE,
-    "literal_error": Reason.UNKNOWN_VALUE,
-    "extra_forbidden": Reason.NOT_SPECIFIED,
-    "string_too_long": Reason.TOO_LONG,
-    "too_long": Reason.TOO_LONG,
-    "json_invalid": Reason.MALFORMED,
+    "missing": RejectReason.MISSING,
+    "union_tag_not_found": RejectReason.MISSING,
+    "union_tag_invalid": RejectReason.UNKNOWN_VALUE,
+    "enum": RejectReason.UNKNOWN_VALUE,
+    "literal_error": RejectReason.UNKNOWN_VALUE,
+    "extra_forbidden": RejectReason.NOT_SPECIFIED,
+    "string_too_long": RejectReason.TOO_LONG,
+    "too_long": RejectReason.TOO_LONG,
+    "json_invalid": RejectReason.MALFORMED,
 }
 """By what the validator calls a fault; of all others the value has no form we can read."""
 
 
-def read(delivery: Delivery, _reading: Reading) -> Iterator[Record | Unknown | Reject]:
+def read(
+    delivery: Delivery, _reading: ReaderContext
+) -> Iterator[Record | UnknownColumns | Reject]:
     """Rows are lines, or the places in the list (records.Reader)."""
     book = _Book()
     for row, text in _texts(delivery):
@@ -68,27 +75,27 @@ class _Book:
 
     def record(self, row: int, text: str) -> Record | Reject:
         if len(text) > LONGEST_RECORD:
-            return Reject(row, Reason.TOO_LONG)
+            return Reject(row, RejectReason.TOO_LONG)
         if charsets.REPLACED in text:
-            return Reject(row, Reason.CHARSET)
+            return Reject(row, RejectReason.CHARSET)
         try:
             told = _ADAPTER.validate_json(text)
-            if isinstance(told, List):
+            if isinstance(told, ListLine):
                 return self._end(row, told)
-            if isinstance(told, Traveller):
+            if isinstance(told, TravellerLine):
                 self._count(told)
             return told.record(row)
         except ValidationError as error:
             return _reject(row, error)
-        except Refused as refused:
+        except RecordRefused as refused:
             return Reject(row, refused.reason, refused.column)
 
-    def _count(self, told: Traveller) -> None:
+    def _count(self, told: TravellerLine) -> None:
         run = told.run.ref()
         if run in self.rows or len(self.rows) < MOST_RUNS:
             self.rows[run] += 1
 
-    def _end(self, row: int, told: List) -> ManifestEnd:
+    def _end(self, row: int, told: ListLine) -> ManifestEnd:
         run = told.run.ref()
         read = self.rows.pop(run, 0) + self.rejected
         roles = frozenset(told.roles)
@@ -99,12 +106,12 @@ def _reject(row: int, error: ValidationError) -> Reject:
     fault = error.errors(include_url=False, include_context=False, include_input=False)[0]
     names = [one for one in fault["loc"][1:] if isinstance(one, str)]
     column = ".".join(one if _NAME.fullmatch(one) else "?" for one in names)
-    return Reject(row, _REASONS.get(fault["type"], Reason.INVALID), column or None)
+    return Reject(row, _REASONS.get(fault["type"], RejectReason.INVALID), column or None)
 
 
 def _texts(delivery: Delivery) -> Iterator[tuple[int, str]]:
     """The numbered texts of records, not yet read."""
-    opened = charsets.opened(delivery.body, "utf-8")
+    opened = charsets.open_text(delivery.body, "utf-8")
     head = delivery.body[:256].removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
     if head == b"[":
         yield from enumerate(_elements(opened.read()), 1)
@@ -113,7 +120,7 @@ def _texts(delivery: Delivery) -> Iterator[tuple[int, str]]:
             if line.strip():
                 yield row, line
     else:
-        raise Unreadable(Reason.NOT_A_TABLE)
+        raise UnreadableDelivery(RejectReason.NOT_A_TABLE)
 
 
 def _elements(text: str) -> Iterator[str]:
@@ -128,12 +135,14 @@ def _elements(text: str) -> Iterator[str]:
             if text[at] == ",":
                 at = _after(text, at + 1)
             elif text[at] != "]":
-                raise Unreadable(Reason.DAMAGED)
+                raise UnreadableDelivery(RejectReason.DAMAGED)
     except IndexError:
-        raise Unreadable(Reason.TRUNCATED) from None
+        raise UnreadableDelivery(RejectReason.TRUNCATED) from None
     except (ValueError, RecursionError):
         whole = text.rstrip().endswith("]")
-        raise Unreadable(Reason.DAMAGED if whole else Reason.TRUNCATED) from None
+        raise UnreadableDelivery(
+            RejectReason.DAMAGED if whole else RejectReason.TRUNCATED
+        ) from None
 
 
 def _after(text: str, at: int) -> int:

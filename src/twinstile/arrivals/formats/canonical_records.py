@@ -14,20 +14,20 @@ from pydantic import (
 )
 
 from twinstile.arrivals import records
-from twinstile.arrivals.formats.reasons import Reason
+from twinstile.arrivals.formats.reasons import RejectReason
 from twinstile.arrivals.records import (
     LONGEST_KEY,
     LONGEST_VALID,
     AlertAction,
-    AlertKind,
     DocumentClaim,
     Op,
-    Origin,
     Record,
-    Role,
+    RecordOrigin,
     RunRef,
     RunStatus,
     StatusColour,
+    TravellerRole,
+    WatchReason,
 )
 from twinstile.arrivals.types import Mode
 from twinstile.identity import contacts
@@ -47,12 +47,12 @@ Language: TypeAlias = Annotated[
 ]
 
 
-class Refused(Exception):
+class RecordRefused(Exception):
     """The record cannot be used, though each of its members can be read."""
 
-    def __init__(self, reason: Reason, column: str) -> None:
+    def __init__(self, reason: RejectReason, column: str) -> None:
         super().__init__(reason)
-        self.reason: Reason = reason
+        self.reason: RejectReason = reason
         self.column: str = column
 
 
@@ -110,11 +110,11 @@ class _Record(_Told):
     version: Annotated[int, Field(ge=0, lt=10**18)] | None = None
     observed_at: AwareDatetime | None = None
 
-    def origin(self, row: int) -> Origin:
-        return Origin(self.key, row, self.version, self.observed_at)
+    def origin(self, row: int) -> RecordOrigin:
+        return RecordOrigin(self.key, row, self.version, self.observed_at)
 
 
-class Arrival(_Record):
+class ArrivalLine(_Record):
     type: Literal["arrival"]
     op: Op = Op.UPSERT
     run: _Run
@@ -147,12 +147,12 @@ class Arrival(_Record):
         )
 
 
-class Traveller(_Record):
+class TravellerLine(_Record):
     type: Literal["traveller"]
     op: Op = Op.UPSERT
     run: _Run
     document: _Document | None
-    role: Role = Role.PASSENGER
+    role: TravellerRole = TravellerRole.PASSENGER
     coach: Word | None = None
     seat: Word | None = None
     board_stop: Word | None = None
@@ -178,20 +178,20 @@ class Traveller(_Record):
         )
 
 
-class List(_Record):
+class ListLine(_Record):
     """The travellers of a run in this delivery were all there are."""
 
     type: Literal["list"]
     run: _Run
     rows: Annotated[int, Field(ge=0, le=1_000_000)]
-    roles: tuple[Role, ...] = Field(default=tuple(Role), min_length=1)
+    roles: tuple[TravellerRole, ...] = Field(default=tuple(TravellerRole), min_length=1)
 
 
-class Alert(_Record):
+class AlertLine(_Record):
     type: Literal["alert"]
     op: Op = Op.UPSERT
     document: _Document | None = None
-    kind: AlertKind | None = None
+    kind: WatchReason | None = None
     authority: Text | None = None
     legal_basis: Text | None = None
     action: AlertAction = AlertAction.CHECK
@@ -203,12 +203,12 @@ class Alert(_Record):
         _needed(self, _OF_ALERTS)
         since, until = _period(self.op, self.valid_from, self.valid_to, "valid_to")
         if until > since + LONGEST_VALID:
-            raise Refused(Reason.VALID_TOO_LONG, "valid_to")
+            raise RecordRefused(RejectReason.VALID_TOO_LONG, "valid_to")
         return records.IdentityAlert(
             self.origin(row),
             self.op,
             self.document and self.document.claim(),
-            self.kind or AlertKind.DOCUMENT_INVALID,
+            self.kind or WatchReason.DOCUMENT_INVALID,
             self.authority or "",
             self.legal_basis or "",
             self.action,
@@ -217,7 +217,7 @@ class Alert(_Record):
         )
 
 
-class Status(_Record):
+class StatusLine(_Record):
     type: Literal["status"]
     op: Op = Op.UPSERT
     document: _Document | None = None
@@ -243,7 +243,7 @@ class Status(_Record):
         )
 
 
-class Area(_Record):
+class AreaLine(_Record):
     type: Literal["area"]
     op: Op = Op.UPSERT
     code: Annotated[str, StringConstraints(pattern=areas.PATTERN)]
@@ -254,36 +254,37 @@ class Area(_Record):
     def record(self, row: int) -> Record:
         """Raises `Refused`."""
         if self.until < self.since:
-            raise Refused(Reason.INVALID, "until")
-        return records.KeyArea(
+            raise RecordRefused(RejectReason.INVALID, "until")
+        return records.KeyAreaRecord(
             self.origin(row), self.op, self.code, self.level, self.since, self.until
         )
 
 
-Told: TypeAlias = Annotated[
-    Arrival | Traveller | List | Alert | Status | Area, Field(discriminator="type")
+CanonicalRecord: TypeAlias = Annotated[
+    ArrivalLine | TravellerLine | ListLine | AlertLine | StatusLine | AreaLine,
+    Field(discriminator="type"),
 ]
 
 _NEVER: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 """Of what is taken back, where only the key counts."""
-_OF_ALERTS: Final[Mapping[str, Reason]] = {
-    "document": Reason.MISSING,
-    "kind": Reason.NO_HEALTH_REASON,
-    "authority": Reason.MISSING,
-    "legal_basis": Reason.NO_LEGAL_BASIS,
-    "valid_from": Reason.MISSING,
-    "valid_to": Reason.NO_END,
+_OF_ALERTS: Final[Mapping[str, RejectReason]] = {
+    "document": RejectReason.MISSING,
+    "kind": RejectReason.NO_HEALTH_REASON,
+    "authority": RejectReason.MISSING,
+    "legal_basis": RejectReason.NO_LEGAL_BASIS,
+    "valid_from": RejectReason.MISSING,
+    "valid_to": RejectReason.NO_END,
 }
-_OF_STATUSES: Final[Mapping[str, Reason]] = dict.fromkeys(
-    ("document", "issuer", "issued_at", "expires_at"), Reason.MISSING
+_OF_STATUSES: Final[Mapping[str, RejectReason]] = dict.fromkeys(
+    ("document", "issuer", "issued_at", "expires_at"), RejectReason.MISSING
 )
 """What is refused without which members, unless it is taken back."""
 
 
-def _needed(told: Alert | Status, names: Mapping[str, Reason]) -> None:
+def _needed(told: AlertLine | StatusLine, names: Mapping[str, RejectReason]) -> None:
     for name, reason in names.items():
         if told.op is Op.UPSERT and getattr(told, name) is None:
-            raise Refused(reason, name)
+            raise RecordRefused(reason, name)
 
 
 def _period(
@@ -292,5 +293,5 @@ def _period(
     if op is Op.DELETE or since is None or until is None:
         return _NEVER, _NEVER
     if until <= since:
-        raise Refused(Reason.INVALID, name)
+        raise RecordRefused(RejectReason.INVALID, name)
     return since, until

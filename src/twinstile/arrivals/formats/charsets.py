@@ -8,8 +8,8 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from twinstile.arrivals.formats.reasons import Reason
-from twinstile.arrivals.records import Unreadable
+from twinstile.arrivals.formats.reasons import RejectReason
+from twinstile.arrivals.records import UnreadableDelivery
 
 ENCODINGS: Final = (
     "utf-8",
@@ -31,50 +31,50 @@ _HTML: Final = re.compile(
     rb"\s*(<!--.*?-->\s*)*<(!doctype html|html|head|body|script|meta|table|style|div)\b",
     re.IGNORECASE | re.DOTALL,
 )
-_OTHERS: Final[Mapping[bytes, Reason]] = {
-    b"\x1f\x8b": Reason.COMPRESSED,
-    b"BZh": Reason.COMPRESSED,
-    b"\xfd7zXZ": Reason.COMPRESSED,
-    b"7z\xbc\xaf": Reason.COMPRESSED,
-    b"Rar!": Reason.COMPRESSED,
-    b"(\xb5/\xfd": Reason.COMPRESSED,
-    b"%PDF": Reason.NOT_A_TABLE,
-    b"\x89PNG": Reason.NOT_A_TABLE,
-    b"\xff\xd8\xff": Reason.NOT_A_TABLE,
+_OTHERS: Final[Mapping[bytes, RejectReason]] = {
+    b"\x1f\x8b": RejectReason.COMPRESSED,
+    b"BZh": RejectReason.COMPRESSED,
+    b"\xfd7zXZ": RejectReason.COMPRESSED,
+    b"7z\xbc\xaf": RejectReason.COMPRESSED,
+    b"Rar!": RejectReason.COMPRESSED,
+    b"(\xb5/\xfd": RejectReason.COMPRESSED,
+    b"%PDF": RejectReason.NOT_A_TABLE,
+    b"\x89PNG": RejectReason.NOT_A_TABLE,
+    b"\xff\xd8\xff": RejectReason.NOT_A_TABLE,
 }
 _LEAST_NULS: Final = 0.2
 """Of the first bytes, where every other one of ASCII in UTF-16 is NUL."""
 _LONGEST_LINE: Final = 1 << 16
 
 
-def opened(body: bytes, told: str | None = None) -> io.TextIOWrapper:
+def open_text(body: bytes, told: str | None = None) -> io.TextIOWrapper:
     """The text, with lines that end in any of the usual ways; what is no character replaced.
 
     Raises `Unreadable` for what is no text, or in no encoding we know.
     """
     if not body.strip(b"\0 \t\r\n\xef\xbb\xbf"):
-        raise Unreadable(Reason.EMPTY)
+        raise UnreadableDelivery(RejectReason.EMPTY)
     for start, reason in _OTHERS.items():
         if body.startswith(start):
-            raise Unreadable(reason)
+            raise UnreadableDelivery(reason)
     mark = next((mark for mark in _MARKS if body.startswith(mark)), b"")
     encoding = _MARKS.get(mark) or told or _guessed(body)
     text = io.BytesIO(body)
     text.seek(len(mark))
     head = body[len(mark) : len(mark) + 4096].decode(encoding, "replace").lstrip()
     if _HTML.match(head.encode("utf-8", "replace")):
-        raise Unreadable(Reason.HTML)
+        raise UnreadableDelivery(RejectReason.HTML)
     if head.startswith("<"):
-        raise Unreadable(Reason.NOT_A_TABLE)
+        raise UnreadableDelivery(RejectReason.NOT_A_TABLE)
     return io.TextIOWrapper(text, encoding, errors="replace", newline=None)
 
 
-def refuse_page(body: bytes) -> None:
+def refuse_web_page(body: bytes) -> None:
     """Of what should be no text: raises `Unreadable` where nothing or a web page came."""
     if not body:
-        raise Unreadable(Reason.EMPTY)
+        raise UnreadableDelivery(RejectReason.EMPTY)
     if _HTML.match(body[:4096].removeprefix(b"\xef\xbb\xbf")):
-        raise Unreadable(Reason.HTML)
+        raise UnreadableDelivery(RejectReason.HTML)
 
 
 def _guessed(body: bytes) -> str:
@@ -95,7 +95,7 @@ def _guessed(body: bytes) -> str:
     for encoding, lines in sound.items():
         if 2 * lines >= telling:
             return encoding
-    raise Unreadable(Reason.CHARSET)
+    raise UnreadableDelivery(RejectReason.CHARSET)
 
 
 def _decodes(line: bytes, encoding: str) -> bool:

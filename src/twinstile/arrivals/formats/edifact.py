@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from twinstile.arrivals.formats.reasons import Reason
-from twinstile.arrivals.records import Unreadable
+from twinstile.arrivals.formats.reasons import RejectReason
+from twinstile.arrivals.records import UnreadableDelivery
 
 LONGEST_SEGMENT: Final = 64 * 1024
 """Characters; no real one has a tenth. Longer: the terminator is not what the header says."""
@@ -77,7 +77,7 @@ def segments(text: str) -> Iterator[Segment]:
     found = _marks(text, 0)
     if found is None:
         page = re.search(r"<(?:!doctype|html|head|body)\b", text[:4096], re.IGNORECASE)
-        raise Unreadable(Reason.HTML if page else Reason.NOT_EDIFACT)
+        raise UnreadableDelivery(RejectReason.HTML if page else RejectReason.NOT_EDIFACT)
     row = 0
     while found is not None:
         marks, at = found
@@ -126,7 +126,7 @@ def _written(text: str, at: int, marks: _Marks) -> Iterator[tuple[str, int]]:
     while found := whole.match(text, at):
         at = found.end()
         if at - found.start() > LONGEST_SEGMENT:
-            raise Unreadable(Reason.TOO_LONG)
+            raise UnreadableDelivery(RejectReason.TOO_LONG)
         yield re.sub("[\r\n]", "", found[1]), at
 
 

@@ -15,19 +15,19 @@ from itertools import count
 from typing import Final
 
 from twinstile.arrivals.formats.gtfs_tables import Tables, day_of, midnight_of, seconds
-from twinstile.arrivals.formats.reasons import Reason
+from twinstile.arrivals.formats.reasons import RejectReason
 from twinstile.arrivals.records import (
     ArrivalEvent,
     Delivery,
     Op,
-    Origin,
-    Reading,
+    ReaderContext,
     Record,
+    RecordOrigin,
     Reject,
     RunRef,
     RunStatus,
-    Unknown,
-    Unreadable,
+    UnknownColumns,
+    UnreadableDelivery,
 )
 from twinstile.arrivals.types import Mode
 from twinstile.platform import clock
@@ -72,7 +72,9 @@ def _started(trip_id: str, start_s: int) -> str:
     return f"#{trip_id}@{minutes // 60:02}:{minutes % 60:02}:{rest:02}"
 
 
-def read(delivery: Delivery, reading: Reading) -> Iterator[Record | Unknown | Reject]:
+def read(
+    delivery: Delivery, reading: ReaderContext
+) -> Iterator[Record | UnknownColumns | Reject]:
     """One arrival a run (records.Reader); rejects are named by table and column."""
     timetable = _Timetable(Tables(delivery.body), reading)
     timetable.find_stops()
@@ -135,7 +137,7 @@ class _Way:
 @dataclass(slots=True)
 class _Timetable:
     tables: Tables
-    reading: Reading
+    reading: ReaderContext
     rejects: list[Reject] = field(default_factory=list[Reject])
     platforms: dict[str, _Platform] = field(default_factory=dict[str, _Platform])
     services: dict[dt.date, set[str]] = field(default_factory=dict[dt.date, set[str]])
@@ -145,7 +147,7 @@ class _Timetable:
     calls: dict[str, "array[int]"] = field(default_factory=dict[str, "array[int]"])
     """Of each trip five numbers a call, as those of `_Call`; stops by their place."""
 
-    def reject(self, row: int, reason: Reason, column: str) -> None:
+    def reject(self, row: int, reason: RejectReason, column: str) -> None:
         if len(self.rejects) < MOST_REJECTS:
             self.rejects.append(Reject(row, reason, column))
 
@@ -157,20 +159,20 @@ class _Timetable:
             if hub_stop:
                 self.platforms[stop_id] = _Platform(hub_stop, code[:LONGEST_ID])
         if not self.platforms:
-            raise Unreadable(Reason.NO_STOPS)
+            raise UnreadableDelivery(RejectReason.NO_STOPS)
 
     def find_days(self) -> None:
         """Which services run on which day: those of the week, then what differs from it."""
         tables, today = self.tables, self.reading.today
         self.services = {today + dt.timedelta(days=n): set[str]() for n in DAYS}
         if "calendar" not in tables and "calendar_dates" not in tables:
-            raise Unreadable(Reason.NOT_GTFS)
+            raise UnreadableDelivery(RejectReason.NOT_GTFS)
         needed = ("service_id", "start_date", "end_date", *_WEEKDAYS)
         for row, cells in tables.rows("calendar", needed) if "calendar" in tables else ():
             service, start, end, *runs = cells
             since, until = day_of(start), day_of(end)
             if since is None or until is None:
-                self.reject(row, Reason.INVALID, "calendar.start_date")
+                self.reject(row, RejectReason.INVALID, "calendar.start_date")
                 continue
             for day, running in self.services.items():
                 if since <= day <= until and runs[day.weekday()] == "1":
@@ -181,7 +183,7 @@ class _Timetable:
         ):
             day = day_of(on)
             if day is None or what not in {"1", "2"}:
-                self.reject(row, Reason.INVALID, "calendar_dates.date")
+                self.reject(row, RejectReason.INVALID, "calendar_dates.date")
             elif day in self.services:
                 running = self.services[day]
                 (running.add if what == "1" else running.discard)(service)
@@ -201,7 +203,7 @@ class _Timetable:
             if trip_id not in here or service not in running:
                 continue
             if len(trip_id) > LONGEST_ID:
-                self.reject(row, Reason.TOO_LONG, "trips.trip_id")
+                self.reject(row, RejectReason.TOO_LONG, "trips.trip_id")
                 continue
             mode = modes.get(route, Mode.RAIL)
             self.trips[trip_id] = _Trip(row, service, number[:LONGEST_ID], mode)
@@ -224,7 +226,7 @@ class _Timetable:
             first, until = seconds(start), seconds(end)
             step = int(headway) if headway.isascii() and headway[:7].isdecimal() else 0
             if first is None or until is None or step < SHORTEST_HEADWAY_S:
-                self.reject(row, Reason.INVALID, "frequencies.headway_secs")
+                self.reject(row, RejectReason.INVALID, "frequencies.headway_secs")
                 continue
             repeat = _Repeat(first, until, step, exact == "1")
             self.repeats.setdefault(trip_id, []).append(repeat)
@@ -243,7 +245,7 @@ class _Timetable:
             leaves = seconds(departure) if departure else _UNTIMED
             if not 0 <= sequence < 1 << 31 or arrives is None or leaves is None:
                 column = "stop_sequence" if sequence < 0 else "arrival_time"
-                self.reject(row, Reason.INVALID, f"stop_times.{column}")
+                self.reject(row, RejectReason.INVALID, f"stop_times.{column}")
                 continue
             arrives = leaves if arrives == _UNTIMED else arrives
             leaves = arrives if leaves == _UNTIMED else leaves
@@ -252,7 +254,7 @@ class _Timetable:
             calls.extend((sequence, arrives, leaves, place, exits != _NO_EXIT))
             kept += 1
             if kept > MOST_CALLS:
-                raise Unreadable(Reason.TOO_LARGE)
+                raise UnreadableDelivery(RejectReason.TOO_LARGE)
 
     def arrivals(self) -> Iterator[ArrivalEvent]:
         """Day by day, in the order of the feed. A trip that begins here does not arrive."""
@@ -267,7 +269,7 @@ class _Timetable:
                 unique = numbers[self.trips[trip_id].number] == 1
                 for run, late_s, odd in self._starts(trip_id, way, day, unique=unique):
                     if next(runs) > MOST_RUNS:
-                        raise Unreadable(Reason.TOO_LARGE)
+                        raise UnreadableDelivery(RejectReason.TOO_LARGE)
                     at = midnight + dt.timedelta(seconds=way.arrives_s + late_s)
                     yield self._arrival(trip_id, way, run, at, (*doubts, *way.doubts, *odd))
 
@@ -282,7 +284,7 @@ class _Timetable:
         trip, platform = self.trips[trip_id], self.platforms[way.here]
         key = f"{run.internal_no or run.service_no}/{run.service_date}"
         return ArrivalEvent(
-            Origin(key, trip.row, quality=quality),
+            RecordOrigin(key, trip.row, quality=quality),
             Op.UPSERT,
             run,
             trip.mode,
@@ -344,7 +346,9 @@ class _Timetable:
         if arrives == _UNTIMED:
             arrives, doubts = _between(calls, at), ("interpolated",)
         if arrives is None or calls[0].leaves_s == _UNTIMED:
-            self.reject(self.trips[trip_id].row, Reason.NO_TIME, "stop_times.arrival_time")
+            self.reject(
+                self.trips[trip_id].row, RejectReason.NO_TIME, "stop_times.arrival_time"
+            )
             return None
         ends = stop_ids[calls[0].stop], stop_ids[calls[-1].stop]
         here = stop_ids[calls[at].stop], calls[at].sequence

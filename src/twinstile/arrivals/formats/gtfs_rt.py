@@ -17,19 +17,19 @@ from google.transit.gtfs_realtime_pb2 import FeedEntity, FeedHeader, TripDescrip
 
 from twinstile.arrivals.formats import charsets, gtfs
 from twinstile.arrivals.formats.gtfs_tables import day_of, seconds
-from twinstile.arrivals.formats.reasons import Reason
+from twinstile.arrivals.formats.reasons import RejectReason
 from twinstile.arrivals.records import (
     ArrivalEvent,
     Delivery,
     Op,
-    Origin,
-    Reading,
+    ReaderContext,
     Record,
+    RecordOrigin,
     Reject,
     RunRef,
     RunStatus,
-    Unknown,
-    Unreadable,
+    UnknownColumns,
+    UnreadableDelivery,
 )
 from twinstile.arrivals.types import Mode
 
@@ -64,15 +64,15 @@ _EARLY: Final = dt.timedelta(hours=3)
 """Until when at night a trip without a date is one of the day before."""
 
 
-_NOTHING: Final = Unknown(())
+_NOTHING: Final = UnknownColumns(())
 """In the place of an update that says nothing of this hub: what is known of runs may be more
 when a delivery is read again, and its records stand where they stood."""
 
 
 class _Refused(Exception):
-    def __init__(self, reason: Reason, column: str) -> None:
+    def __init__(self, reason: RejectReason, column: str) -> None:
         super().__init__(reason)
-        self.reason: Reason = reason
+        self.reason: RejectReason = reason
         self.column: str = column
 
 
@@ -93,22 +93,24 @@ class _Head:
     quality: tuple[str, ...]
 
 
-def read(delivery: Delivery, reading: Reading) -> Iterator[Record | Unknown | Reject]:
+def read(
+    delivery: Delivery, reading: ReaderContext
+) -> Iterator[Record | UnknownColumns | Reject]:
     """Rows are entities, counted from 1; whatever they are other than trips is passed over."""
-    charsets.refuse_page(delivery.body)
+    charsets.refuse_web_page(delivery.body)
     head = _head(delivery)
     for row, part in enumerate(_parts(delivery.body, _ENTITY), 1):
         if row > MOST_ENTITIES:
-            raise Unreadable(Reason.TOO_LARGE)
+            raise UnreadableDelivery(RejectReason.TOO_LARGE)
         if len(part) > LONGEST_ENTITY:
-            yield Reject(row, Reason.TOO_LONG, "entity")
+            yield Reject(row, RejectReason.TOO_LONG, "entity")
             continue
         try:
             entity = FeedEntity.FromString(part)
             told = entity.HasField("trip_update") and not entity.is_deleted
             event = _event(entity.trip_update, row, head, reading) if told else None
         except DecodeError:
-            yield Reject(row, Reason.MALFORMED, "entity")
+            yield Reject(row, RejectReason.MALFORMED, "entity")
         except _Refused as refused:
             yield Reject(row, refused.reason, refused.column)
         else:
@@ -132,9 +134,9 @@ def _parts(body: bytes, wanted: int) -> Iterator[bytes]:
                 yield body[at : at + length]
             at += length
         else:
-            raise Unreadable(Reason.NOT_GTFS_RT)
+            raise UnreadableDelivery(RejectReason.NOT_GTFS_RT)
     if at > size:
-        raise Unreadable(Reason.TRUNCATED)
+        raise UnreadableDelivery(RejectReason.TRUNCATED)
 
 
 def _varint(body: bytes, at: int) -> tuple[int, int]:
@@ -143,7 +145,9 @@ def _varint(body: bytes, at: int) -> tuple[int, int]:
         value |= (byte & 0x7F) << (7 * n)
         if byte < 0x80:
             return value, at + n + 1
-    raise Unreadable(Reason.TRUNCATED if at + 10 > len(body) else Reason.NOT_GTFS_RT)
+    raise UnreadableDelivery(
+        RejectReason.TRUNCATED if at + 10 > len(body) else RejectReason.NOT_GTFS_RT
+    )
 
 
 def _head(delivery: Delivery) -> _Head:
@@ -151,9 +155,9 @@ def _head(delivery: Delivery) -> _Head:
     try:
         header = FeedHeader.FromString(next(_parts(delivery.body, _HEADER), b""))
     except DecodeError:
-        raise Unreadable(Reason.NOT_GTFS_RT) from None
+        raise UnreadableDelivery(RejectReason.NOT_GTFS_RT) from None
     if not header.gtfs_realtime_version:
-        raise Unreadable(Reason.NOT_GTFS_RT)
+        raise UnreadableDelivery(RejectReason.NOT_GTFS_RT)
     received = delivery.received_at
     told, quality = _in_seconds(header.timestamp)
     if not told:
@@ -176,7 +180,9 @@ def _in_seconds(told: int) -> tuple[int, tuple[str, ...]]:
     return told, quality
 
 
-def _event(update: TripUpdate, row: int, head: _Head, reading: Reading) -> ArrivalEvent | None:
+def _event(
+    update: TripUpdate, row: int, head: _Head, reading: ReaderContext
+) -> ArrivalEvent | None:
     """What is said of the run at this hub; None: it does not come here, or nobody knows."""
     trip = update.trip
     run, quality = _run(update, head, reading)
@@ -196,7 +202,7 @@ def _event(update: TripUpdate, row: int, head: _Head, reading: Reading) -> Arriv
         said = found
         _check(said, run)
     return ArrivalEvent(
-        Origin(
+        RecordOrigin(
             f"{run.service_no}/{run.service_date}",
             row,
             head.version,
@@ -212,13 +218,15 @@ def _event(update: TripUpdate, row: int, head: _Head, reading: Reading) -> Arriv
     )
 
 
-def _run(update: TripUpdate, head: _Head, reading: Reading) -> tuple[RunRef, tuple[str, ...]]:
+def _run(
+    update: TripUpdate, head: _Head, reading: ReaderContext
+) -> tuple[RunRef, tuple[str, ...]]:
     """Which run it is, by trip, day and start. Raises `_Refused`."""
     trip, own = update.trip, update.trip_properties
     for part in (trip, own):
         for field, value in part.ListFields():
             if isinstance(value, bytes):  # so comes text that is no UTF-8
-                raise _Refused(Reason.CHARSET, f"trip.{field.name}")
+                raise _Refused(RejectReason.CHARSET, f"trip.{field.name}")
     is_own = trip.schedule_relationship in _OWN
     trip_id = (is_own and own.trip_id) or trip.trip_id
     start = (is_own and own.start_time) or trip.start_time
@@ -226,15 +234,17 @@ def _run(update: TripUpdate, head: _Head, reading: Reading) -> tuple[RunRef, tup
     if not trip_id and is_own and start:
         trip_id = f"{trip.route_id}/{trip.direction_id}"
     if not trip_id or len(trip_id) > gtfs.LONGEST_ID:
-        raise _Refused(Reason.TOO_LONG if trip_id else Reason.MISSING, "trip.trip_id")
+        raise _Refused(
+            RejectReason.TOO_LONG if trip_id else RejectReason.MISSING, "trip.trip_id"
+        )
     day, quality = day_of(date), tuple[str, ...]()
     if date and day is None:
-        raise _Refused(Reason.INVALID, "trip.start_date")
+        raise _Refused(RejectReason.INVALID, "trip.start_date")
     if day is None:
         day, quality = (head.made.astimezone(reading.tz) - _EARLY).date(), ("no-date",)
     start_s = seconds(start)
     if start and start_s is None:
-        raise _Refused(Reason.INVALID, "trip.start_time")
+        raise _Refused(RejectReason.INVALID, "trip.start_time")
     scheme = reading.options.get("scheme", gtfs.SCHEME)
     run = gtfs.run_of(scheme, trip_id, day, start_s)
     known = not reading.calls or (trip_id, day) in reading.calls
@@ -244,14 +254,14 @@ def _run(update: TripUpdate, head: _Head, reading: Reading) -> tuple[RunRef, tup
     return RunRef(scheme, number or run.service_no, day, aliases, inner), quality
 
 
-def _place(run: RunRef, reading: Reading) -> int | None:
+def _place(run: RunRef, reading: ReaderContext) -> int | None:
     """Where among the stops of the run the hub is, if it is known."""
     numbers = (run.service_no, *run.aliases, run.internal_no or "")
     found = (reading.calls.get((number, run.service_date)) for number in numbers)
     return next((place for place in found if place is not None), None)
 
 
-def _at_hub(update: TripUpdate, place: int | None, reading: Reading) -> _Said | None:
+def _at_hub(update: TripUpdate, place: int | None, reading: ReaderContext) -> _Said | None:
     """What is said of the call at the hub, there or by what is said of the stops before it.
 
     A trip that only leaves from the first stop it tells of begins there, or has come already.
@@ -276,7 +286,7 @@ def _only_leaves(one: Stop) -> bool:
     return one.HasField("departure") and not one.HasField("arrival")
 
 
-def _is_here(one: Stop, place: int | None, reading: Reading) -> bool:
+def _is_here(one: Stop, place: int | None, reading: ReaderContext) -> bool:
     if place is not None and one.HasField("stop_sequence"):
         return one.stop_sequence == place
     return one.stop_id in reading.stops or (
@@ -313,7 +323,7 @@ def _said(one: Stop) -> _Said:
         try:
             return _Said(None, dt.datetime.fromtimestamp(told, dt.UTC), None, (*quality, *odd))
         except (ValueError, OverflowError, OSError):
-            raise _Refused(Reason.INVALID, "arrival.time") from None
+            raise _Refused(RejectReason.INVALID, "arrival.time") from None
     delay = _delay(event)
     return _Said(delay_s=delay, quality=("no-data",) if delay is None else quality)
 
@@ -340,6 +350,6 @@ def _check(said: _Said, run: RunRef) -> None:
     """Raises `_Refused` for what cannot be meant."""
     noon = dt.datetime.combine(run.service_date, dt.time(12), dt.UTC)
     if said.at is not None and abs((said.at - noon).total_seconds()) > FARTHEST_S:
-        raise _Refused(Reason.IMPLAUSIBLE_DATE, "arrival.time")
+        raise _Refused(RejectReason.IMPLAUSIBLE_DATE, "arrival.time")
     if said.delay_s is not None and abs(said.delay_s) > MOST_DELAY_S:
-        raise _Refused(Reason.INVALID, "arrival.delay")
+        raise _Refused(RejectReason.INVALID, "arrival.delay")

@@ -15,8 +15,8 @@ from collections.abc import Iterator, Sequence
 from typing import IO, Final
 
 from twinstile.arrivals.formats import charsets
-from twinstile.arrivals.formats.reasons import Reason
-from twinstile.arrivals.records import Unreadable
+from twinstile.arrivals.formats.reasons import RejectReason
+from twinstile.arrivals.records import UnreadableDelivery
 
 MOST_UNPACKED: Final = 1 << 30
 """Bytes of one table."""
@@ -53,7 +53,7 @@ class Tables:
         try:
             self._zip: zipfile.ZipFile = zipfile.ZipFile(io.BytesIO(body))
         except _BROKEN:
-            raise Unreadable(Reason.DAMAGED) from None
+            raise UnreadableDelivery(RejectReason.DAMAGED) from None
         self._members: dict[str, zipfile.ZipInfo] = {}
         parts = (one for one in self._zip.infolist() if not one.filename.startswith("__MACOSX"))
         for one in sorted(parts, key=lambda one: one.filename.count("/")):
@@ -68,19 +68,19 @@ class Tables:
         """Numbered rows with the asked cells, in the order asked; a wished one may be empty."""
         member = self._members.get(f"{name}.txt")
         if member is None:
-            raise Unreadable(Reason.NOT_GTFS)
+            raise UnreadableDelivery(RejectReason.NOT_GTFS)
         if member.file_size > MOST_UNPACKED:
-            raise Unreadable(Reason.TOO_LARGE)
+            raise UnreadableDelivery(RejectReason.TOO_LARGE)
         if member.flag_bits & 1 or member.compress_type not in {
             zipfile.ZIP_STORED,
             zipfile.ZIP_DEFLATED,
         }:
-            raise Unreadable(Reason.NOT_GTFS)
+            raise UnreadableDelivery(RejectReason.NOT_GTFS)
         try:
             with self._zip.open(member) as packed:
                 yield from _rows(packed, needed, wished)
         except _BROKEN:
-            raise Unreadable(Reason.DAMAGED) from None
+            raise UnreadableDelivery(RejectReason.DAMAGED) from None
 
 
 def seconds(told: str) -> int | None:
@@ -109,16 +109,16 @@ def midnight_of(day: dt.date, zone: dt.tzinfo) -> dt.datetime:
 
 def _looked_over(body: bytes) -> None:
     if not body.startswith(b"PK"):
-        charsets.refuse_page(body)
-        raise Unreadable(Reason.NOT_GTFS)
+        charsets.refuse_web_page(body)
+        raise UnreadableDelivery(RejectReason.NOT_GTFS)
     end = body.rfind(_END)
     if end < 0:
-        raise Unreadable(Reason.TRUNCATED)
+        raise UnreadableDelivery(RejectReason.TRUNCATED)
     if len(body) < end + 22:
-        raise Unreadable(Reason.DAMAGED)
+        raise UnreadableDelivery(RejectReason.DAMAGED)
     (directory,) = struct.unpack_from("<I", body, end + 12)
     if directory > MOST_DIRECTORY or body[max(0, end - 20) :].startswith(_END_OF_LARGE):
-        raise Unreadable(Reason.TOO_LARGE)
+        raise UnreadableDelivery(RejectReason.TOO_LARGE)
 
 
 def _rows(
@@ -127,7 +127,7 @@ def _rows(
     reader = csv.reader(_lines(packed))
     header = [cell.strip() for cell in next(reader, list[str]())]
     if not set(needed) <= set(header):
-        raise Unreadable(Reason.NOT_GTFS)
+        raise UnreadableDelivery(RejectReason.NOT_GTFS)
     places = [header.index(one) if one in header else -1 for one in (*needed, *wished)]
     width = max(places) + 1
     for row in reader:
@@ -147,6 +147,6 @@ def _lines(packed: IO[bytes]) -> Iterator[str]:
         if not line:
             return
         if len(line) == LONGEST_LINE:
-            raise Unreadable(Reason.TOO_LONG)
+            raise UnreadableDelivery(RejectReason.TOO_LONG)
         yield line.replace("\0", "") if "\0" in line else line
-    raise Unreadable(Reason.TOO_LARGE)
+    raise UnreadableDelivery(RejectReason.TOO_LARGE)

@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping
 from typing import Final, TypeAlias, cast
 
 from twinstile.arrivals.formats import charsets
-from twinstile.arrivals.formats.reasons import Reason
+from twinstile.arrivals.formats.reasons import RejectReason
 from twinstile.arrivals.formats.sheets import physical
-from twinstile.arrivals.records import Delivery, Reject, Unreadable
+from twinstile.arrivals.records import Delivery, Reject, UnreadableDelivery
 
 Object: TypeAlias = Mapping[str, object]
 
@@ -41,12 +41,14 @@ def looks_like(body: bytes) -> bool:
     }
 
 
-def read(delivery: Delivery, told: str | None = None) -> Iterator[tuple[int, Object] | Reject]:
+def read_objects(
+    delivery: Delivery, told: str | None = None
+) -> Iterator[tuple[int, Object] | Reject]:
     """Numbered objects: by line where each has its own, else in their order.
 
     Raises `Unreadable`, at once or after what could be read.
     """
-    opened = charsets.opened(delivery.body, told)
+    opened = charsets.open_text(delivery.body, told)
     start = opened.tell()
     first = [opened.readline(LONGEST_LINE) for _ in range(5)]
     opened.seek(start)
@@ -55,20 +57,24 @@ def read(delivery: Delivery, told: str | None = None) -> Iterator[tuple[int, Obj
         yield from _lines(opened)
     else:
         for number, found in enumerate(_document(opened.read()), 1):
-            yield (number, found) if found is not None else Reject(number, Reason.MALFORMED)
+            yield (
+                (number, found) if found is not None else Reject(number, RejectReason.MALFORMED)
+            )
 
 
-def lines(delivery: Delivery, told: str | None = None) -> Iterator[tuple[int, Object] | Reject]:
+def object_lines(
+    delivery: Delivery, told: str | None = None
+) -> Iterator[tuple[int, Object] | Reject]:
     """The objects of JSON lines, as they are. Raises `Unreadable`."""
-    for number, line in physical(charsets.opened(delivery.body, told), LONGEST_LINE):
+    for number, line in physical(charsets.open_text(delivery.body, told), LONGEST_LINE):
         if not line.strip("\ufeff \t\r\n"):
             continue
         found = _object(line)
         yield (number, found) if found else Reject(number, _fault(line))
 
 
-def _fault(line: str) -> Reason:
-    return Reason.TOO_LONG if len(line) > LONGEST_LINE else Reason.MALFORMED
+def _fault(line: str) -> RejectReason:
+    return RejectReason.TOO_LONG if len(line) > LONGEST_LINE else RejectReason.MALFORMED
 
 
 def _lines(opened: io.TextIOWrapper) -> Iterator[tuple[int, Object] | Reject]:
@@ -114,7 +120,9 @@ def _document(text: str) -> Iterator[Object | None]:
             yield held
     except (ValueError, RecursionError, IndexError):
         whole = text.rstrip("\0 \t\r\n")[-1:] in {"}", "]"}
-        raise Unreadable(Reason.DAMAGED if whole else Reason.TRUNCATED) from None
+        raise UnreadableDelivery(
+            RejectReason.DAMAGED if whole else RejectReason.TRUNCATED
+        ) from None
 
 
 def _envelope(told: dict[str, object]) -> tuple[Object, list[dict[str, object]]]:
@@ -127,9 +135,9 @@ def _envelope(told: dict[str, object]) -> tuple[Object, list[dict[str, object]]]
     for name, value in told.items():
         word = name.replace("_", "").lower()
         if word in _CODES and str(value).lower() not in _GOOD:
-            raise Unreadable(Reason.ERROR_ANSWER)
+            raise UnreadableDelivery(RejectReason.ERROR_ANSWER)
         if word in _LISTS and value in (None, ""):
-            raise Unreadable(Reason.NO_DATA)
+            raise UnreadableDelivery(RejectReason.NO_DATA)
         found = _inside(value)
         if found is not value:
             some = cast("list[object]", found if isinstance(found, list) else [found])

@@ -8,7 +8,7 @@ import re
 from typing import Final
 
 from twinstile.arrivals.formats import rows, values
-from twinstile.arrivals.formats.reasons import Reason
+from twinstile.arrivals.formats.reasons import RejectReason
 from twinstile.arrivals.formats.rows import Row
 from twinstile.arrivals.records import DocumentClaim, Reject
 from twinstile.identity import documents
@@ -26,7 +26,7 @@ _MASKED: Final = re.compile(r"[*＊●•#]{2}|[xX]{4}")  # noqa: RUF001 -- full
 _PEOPLE_FROM: Final = dt.date(1880, 1, 1)
 
 
-def claim(row: Row) -> DocumentClaim | Reject | None:
+def document_claim(row: Row) -> DocumentClaim | Reject | None:
     """The document of a row; None where it has none.
 
     A number without a kind is of the likeliest; of a code nobody agreed on nothing is guessed.
@@ -40,7 +40,7 @@ def claim(row: Row) -> DocumentClaim | Reject | None:
     code = row.get("kind")
     kind = KINDS.get(rows.fold(code or ""))
     if code and kind is None:
-        return row.reject(Reason.UNKNOWN_VALUE, "kind")
+        return row.reject(RejectReason.UNKNOWN_VALUE, "kind")
     if kind in {None, DocumentKind.FOREIGN_RESIDENT_CARD} and documents.is_resident_number(
         number
     ):
@@ -57,17 +57,17 @@ def claim(row: Row) -> DocumentClaim | Reject | None:
     )
 
 
-def _number(told: str) -> tuple[Reason | None, str]:
+def _number(told: str) -> tuple[RejectReason | None, str]:
     if _DESTROYED.fullmatch(told):
-        return Reason.NUMBER_DESTROYED, ""
+        return RejectReason.NUMBER_DESTROYED, ""
     if _MASKED.search(told):
-        return Reason.NUMBER_MASKED, ""
+        return RejectReason.NUMBER_MASKED, ""
     try:
         number = documents.normalise(told)
     except InvalidText:
-        return Reason.INVALID, ""
+        return RejectReason.INVALID, ""
     if _ROUNDED.fullmatch(number) and documents.check_character(number[:17]) != number[17]:
-        return Reason.NUMBER_DESTROYED, ""
+        return RejectReason.NUMBER_DESTROYED, ""
     return None, number
 
 

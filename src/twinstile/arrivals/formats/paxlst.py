@@ -13,9 +13,9 @@ from typing import Final
 
 from twinstile.arrivals.formats import edifact, paxlst_legs, paxlst_people
 from twinstile.arrivals.formats.edifact import Segment
-from twinstile.arrivals.formats.paxlst_legs import Itinerary, Leg, moment, service
-from twinstile.arrivals.formats.paxlst_people import Person
-from twinstile.arrivals.formats.reasons import Reason
+from twinstile.arrivals.formats.paxlst_legs import FlightLeg, Itinerary, moment, service
+from twinstile.arrivals.formats.paxlst_people import ListedPerson
+from twinstile.arrivals.formats.reasons import RejectReason
 from twinstile.arrivals.records import (
     LONGEST_KEY,
     ArrivalEvent,
@@ -23,14 +23,14 @@ from twinstile.arrivals.records import (
     ManifestEnd,
     ManifestRow,
     Op,
-    Origin,
-    Reading,
+    ReaderContext,
     Record,
+    RecordOrigin,
     Reject,
-    Role,
     RunRef,
     RunStatus,
-    Unreadable,
+    TravellerRole,
+    UnreadableDelivery,
 )
 from twinstile.arrivals.types import Mode
 
@@ -48,7 +48,7 @@ _CHANGES: Final = frozenset({"CP", "CC", "BC", "EC", "FC"})
 _FUNCTION_DELETES: Final = frozenset({"1", "3"})
 _FUNCTION_CHANGES: Final = frozenset({"2", "4"})
 """Data element 1225."""
-_COUNTS: Final = {"41": Role.CREW, "42": Role.PASSENGER}
+_COUNTS: Final = {"41": TravellerRole.CREW, "42": TravellerRole.PASSENGER}
 _CLOCK_AHEAD: Final = dt.timedelta(days=1)
 
 _Yield = Iterator[Record | Reject]
@@ -62,8 +62,8 @@ class _Interchange:
     messages: int = 0
     groups: int = 0
     ends: list[ManifestEnd] = field(default_factory=list[ManifestEnd])
-    parts: dict[tuple[str, Role], tuple[int, int, int]] = field(
-        default_factory=dict[tuple[str, Role], tuple[int, int, int]]
+    parts: dict[tuple[str, TravellerRole], tuple[int, int, int]] = field(
+        default_factory=dict[tuple[str, TravellerRole], tuple[int, int, int]]
     )
     """Of a list in several messages: the last part, and rows and rejects so far."""
 
@@ -86,23 +86,23 @@ class _Message:
     run_key: str = ""
     is_placed: bool = False
     is_elsewhere: bool = False
-    person: Person | None = None
-    people: Counter[Role] = field(default_factory=Counter[Role])
+    person: ListedPerson | None = None
+    people: Counter[TravellerRole] = field(default_factory=Counter[TravellerRole])
     keys: Counter[str] = field(default_factory=Counter[str])
     rows: int = 0
     rejected: int = 0
-    told: dict[Role, int] = field(default_factory=dict[Role, int])
+    told: dict[TravellerRole, int] = field(default_factory=dict[TravellerRole, int])
 
     @property
-    def listed(self) -> Role:
-        return Role.CREW if self.document == CREW_LIST else Role.PASSENGER
+    def listed(self) -> TravellerRole:
+        return TravellerRole.CREW if self.document == CREW_LIST else TravellerRole.PASSENGER
 
     @property
     def is_read(self) -> bool:
         return not self.is_elsewhere and self.document not in _NO_TRAVELLERS
 
 
-def read(delivery: Delivery, reading: Reading) -> _Yield:
+def read(delivery: Delivery, reading: ReaderContext) -> _Yield:
     """Read all messages of all interchanges of a delivery (records.Reader)."""
     text, guessed = edifact.decode(delivery.body)
     lists = _Lists(delivery, reading, {"charset-guessed"} if guessed else set())
@@ -114,9 +114,9 @@ def read(delivery: Delivery, reading: Reading) -> _Yield:
 class _Lists:
     """The interchange that is being read, its message and its person."""
 
-    def __init__(self, delivery: Delivery, reading: Reading, quality: set[str]) -> None:
+    def __init__(self, delivery: Delivery, reading: ReaderContext, quality: set[str]) -> None:
         self._received_at: dt.datetime = delivery.received_at
-        self._reading: Reading = reading
+        self._reading: ReaderContext = reading
         self._quality: set[str] = quality
         self._interchange: _Interchange = _Interchange(quality=set(quality))
         self._message: _Message | None = None
@@ -153,7 +153,7 @@ class _Lists:
         self._interchange.quality.add("no-trailer")
         yield from self._ended()
         if broken:
-            raise Unreadable(Reason.TRUNCATED)
+            raise UnreadableDelivery(RejectReason.TRUNCATED)
 
     def unb(self, segment: Segment) -> _Yield:
         yield from self._ended()
@@ -187,7 +187,7 @@ class _Lists:
             ":".join(segment.elements[3][:2]) if len(segment.elements) > 3 else "",
         )
         if not is_paxlst:
-            yield Reject(segment.row, Reason.UNKNOWN_VALUE, "UNH")
+            yield Reject(segment.row, RejectReason.UNKNOWN_VALUE, "UNH")
 
     def unt(self, segment: Segment) -> _Yield:
         message, self._message = self._message, None
@@ -215,12 +215,14 @@ class _Lists:
             yield from self._finished(message)
         for end in one.ends:
             quality = tuple(sorted({*end.origin.quality, *one.quality}))
-            origin = Origin(end.origin.key, end.origin.row, end.origin.version, None, quality)
+            origin = RecordOrigin(
+                end.origin.key, end.origin.row, end.origin.version, None, quality
+            )
             yield ManifestEnd(origin, end.run, end.rows, end.rejected, end.told, end.roles)
 
     def _person(self, message: _Message, segment: Segment) -> _Yield:
         yield from self._flush(message)
-        person = paxlst_people.begin(segment, message.listed, self._reading.today)
+        person = paxlst_people.begin_person(segment, message.listed, self._reading.today)
         if person is None or not message.is_read:
             return
         yield from self._place(message)
@@ -242,7 +244,7 @@ class _Lists:
         run = message.run
         if run is None or person.is_nobody():
             message.rejected += 1
-            reason = Reason.MISSING if person.is_nobody() else Reason.NO_FLIGHT
+            reason = RejectReason.MISSING if person.is_nobody() else RejectReason.NO_FLIGHT
             yield Reject(person.row, reason, "TDT" if run is None else "NAD")
             return
         role = person.role_on(run.service_date)
@@ -255,7 +257,7 @@ class _Lists:
         if message.keys[key] > 1:
             person.quality.append("repeated-person")
             key = f"{key}#{message.keys[key]}"
-        origin = Origin(
+        origin = RecordOrigin(
             key[:LONGEST_KEY],
             person.row,
             self._interchange.version,
@@ -297,11 +299,17 @@ class _Lists:
         quality = set(message.quality)
         if told not in {None, rows, message.rows}:
             quality.add("count-differs")
-        roles = {Role.CREW} if message.people[Role.CREW] else set[Role]()
-        roles |= (
-            {message.listed} if message.listed is Role.CREW else {message.listed, Role.INFANT}
+        roles = (
+            {TravellerRole.CREW} if message.people[TravellerRole.CREW] else set[TravellerRole]()
         )
-        origin = Origin(message.run_key, message.row, one.version, None, tuple(sorted(quality)))
+        roles |= (
+            {message.listed}
+            if message.listed is TravellerRole.CREW
+            else {message.listed, TravellerRole.INFANT}
+        )
+        origin = RecordOrigin(
+            message.run_key, message.row, one.version, None, tuple(sorted(quality))
+        )
         told = rows if told == message.rows else told
         one.ends.append(ManifestEnd(origin, run, rows, rejected, told, frozenset(roles)))
 
@@ -317,17 +325,17 @@ def _begun(message: _Message, segment: Segment) -> None:
         message.is_whole = False
 
 
-def _arrivals(message: _Message, interchange: _Interchange, reading: Reading) -> _Yield:
+def _arrivals(message: _Message, interchange: _Interchange, reading: ReaderContext) -> _Yield:
     """Tell each arrival of the way at this hub; the last is whose list this is."""
     legs = message.way.legs()
     date = message.access.partition("/")[2].partition("/")[0]
     if not legs and (written := message.access.partition("/")[0]) and date:
         message.quality.add("flight-from-header")
-        legs = [Leg(service(written), written, Mode.AIR, None, None)]
-    visits = paxlst_legs.visits(legs, reading.stops)
+        legs = [FlightLeg(service(written), written, Mode.AIR, None, None)]
+    visits = paxlst_legs.hub_arrivals(legs, reading.stops)
     if legs and not visits:
         message.is_elsewhere = True
-        yield Reject(message.row, Reason.NOT_HERE, "LOC")
+        yield Reject(message.row, RejectReason.NOT_HERE, "LOC")
     for visit in visits:
         day = visit.day
         if day is None:
@@ -344,7 +352,7 @@ def _arrivals(message: _Message, interchange: _Interchange, reading: Reading) ->
             status = RunStatus.CANCELLED
         quality = tuple(sorted({*message.quality, *interchange.quality}))
         yield ArrivalEvent(
-            Origin(message.run_key, message.row, interchange.version, None, quality),
+            RecordOrigin(message.run_key, message.row, interchange.version, None, quality),
             Op.UPSERT,
             message.run,
             leg.mode,

@@ -47,7 +47,7 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True)
-class Leg:
+class FlightLeg:
     service_no: str
     raw_no: str
     mode: Mode
@@ -56,10 +56,10 @@ class Leg:
 
 
 @dataclass(frozen=True, slots=True)
-class Visit:
+class HubArrival:
     """An arrival at the hub: the leg that ends there, and its run from end to end."""
 
-    leg: Leg
+    leg: FlightLeg
     day: dt.date | None
     """The operating day where the run begins."""
     stop: str | None
@@ -68,7 +68,7 @@ class Visit:
 
 
 @dataclass(slots=True)
-class Transport:
+class _Transport:
     service_no: str
     raw_no: str
     mode: Mode
@@ -79,7 +79,7 @@ class Transport:
 class Itinerary:
     """What a message says of the way, segment by segment."""
 
-    transports: list[Transport] = field(default_factory=list[Transport])
+    transports: list[_Transport] = field(default_factory=list[_Transport])
 
     def add(self, segment: Segment, today: dt.date) -> None:
         """Take a TDT, LOC or DTM that stands before the first person."""
@@ -98,9 +98,9 @@ class Itinerary:
             elif segment.get(1) in _ARRIVES:
                 points[-1].arrives = when
 
-    def legs(self) -> list[Leg]:
+    def legs(self) -> list[FlightLeg]:
         """All legs in order; one without a place if there is only a flight number."""
-        found: list[Leg] = []
+        found: list[FlightLeg] = []
         for one in self.transports:
             if not one.service_no:
                 continue
@@ -112,11 +112,11 @@ class Itinerary:
                 only = points[0]
                 ways = [(None, only) if only.qualifier in _TO else (only, None)]
             for origin, ends in ways or [(None, None)]:
-                found.append(Leg(one.service_no, one.raw_no, one.mode, origin, ends))
+                found.append(FlightLeg(one.service_no, one.raw_no, one.mode, origin, ends))
         return found
 
 
-def visits(legs: Sequence[Leg], stops: Collection[str]) -> list[Visit]:
+def hub_arrivals(legs: Sequence[FlightLeg], stops: Collection[str]) -> list[HubArrival]:
     """The arrivals at the hub, by its stops; without any, that of the last leg."""
     here = [len(legs) - 1] if legs else []
     if stops:
@@ -126,7 +126,7 @@ def visits(legs: Sequence[Leg], stops: Collection[str]) -> list[Visit]:
     return [_visit(legs, index, stops) for index in here]
 
 
-def _visit(legs: Sequence[Leg], index: int, stops: Collection[str]) -> Visit:
+def _visit(legs: Sequence[FlightLeg], index: int, stops: Collection[str]) -> HubArrival:
     leg, first, last = legs[index], index, index
     while first > 0 and legs[first - 1].service_no == leg.service_no:
         first -= 1
@@ -138,7 +138,7 @@ def _visit(legs: Sequence[Leg], index: int, stops: Collection[str]) -> Visit:
         leg.origin and leg.origin.departs,
         leg.ends and leg.ends.arrives,
     ]
-    return Visit(
+    return HubArrival(
         leg,
         next((moment.day for moment in told if moment), None),
         leg.ends and (at_stop(leg.ends.code, stops) or leg.ends.code),
@@ -197,12 +197,12 @@ def _dtm(segment: Segment, today: dt.date) -> Moment | None:
     return moment(segment.get(2), segment.get(3), today)  # the American variant
 
 
-def _transport(segment: Segment) -> Transport:
+def _transport(segment: Segment) -> _Transport:
     raw = "".join(segment.get(2).split()).upper()[:20]
     carrier = segment.get(5) or segment.get(4)
     mode = _MODES.get(segment.get(3).lstrip("0"), Mode.AIR)
     number = service(raw, carrier if len(carrier) <= 3 else "") if raw else ""
-    return Transport(number, raw, mode)
+    return _Transport(number, raw, mode)
 
 
 def _locate(points: list[Point], segment: Segment) -> None:

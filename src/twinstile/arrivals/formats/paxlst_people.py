@@ -8,7 +8,7 @@ from typing import Final
 
 from twinstile.arrivals.formats import rows
 from twinstile.arrivals.formats.edifact import Segment
-from twinstile.arrivals.records import DocumentClaim, Role
+from twinstile.arrivals.records import DocumentClaim, TravellerRole
 from twinstile.identity import codes, contacts, documents
 from twinstile.identity.codes import System
 from twinstile.identity.types import (
@@ -54,7 +54,7 @@ _ALPHA3: Final = {state[:2]: state[2:] for state in rows.WORDS["country"]["alpha
 
 
 @dataclass(slots=True)
-class Paper:
+class _Paper:
     code: str
     number: str = field(repr=False)
     issuer: str = ""
@@ -70,11 +70,11 @@ class Paper:
 
 
 @dataclass(slots=True)
-class Person:
+class ListedPerson:
     """What has been said of one so far; `row` is the segment that began it."""
 
     row: int
-    role: Role
+    role: TravellerRole
     quality: list[str] = field(default_factory=list[str])
     name: str = field(default="", repr=False)
     born: dt.date | None = field(default=None, repr=False)
@@ -86,7 +86,7 @@ class Person:
     party: str | None = None
     reference: str = ""
     contact: Contact | None = field(default=None, repr=False)
-    papers: list[Paper] = field(default_factory=list[Paper])
+    papers: list[_Paper] = field(default_factory=list[_Paper])
 
     def add(self, segment: Segment, today: dt.date) -> None:
         if take := _TAKES.get(segment.tag):
@@ -95,12 +95,12 @@ class Person:
     def is_nobody(self) -> bool:
         return not (self.name or self.papers or self.reference)
 
-    def role_on(self, day: dt.date) -> Role:
+    def role_on(self, day: dt.date) -> TravellerRole:
         """A passenger below two years without a seat is an infant."""
-        if self.role is Role.PASSENGER and self.born and not self.seat:
+        if self.role is TravellerRole.PASSENGER and self.born and not self.seat:
             turned = (self.born.year + _INFANT_YEARS, self.born.month, self.born.day)
             if turned > (day.year, day.month, day.day):
-                return Role.INFANT
+                return TravellerRole.INFANT
         return self.role
 
     def document(self) -> DocumentClaim | None:
@@ -130,7 +130,7 @@ class Person:
         known = "\x1f".join([*papers, self.name, str(self.born)]).upper()
         return "~" + blake2b(known.encode(), digest_size=12).hexdigest()
 
-    def _issuer(self, paper: Paper, kind: DocumentKind) -> str | None:
+    def _issuer(self, paper: _Paper, kind: DocumentKind) -> str | None:
         if kind is DocumentKind.OTHER:  # words: what it is and who gave it
             return " ".join(part for part in (paper.code, paper.issuer) if part) or None
         issuer = _alpha3(paper.issuer)
@@ -147,7 +147,9 @@ def _alpha3(code: str) -> str | None:
     return _ALPHA3.get(code)
 
 
-def begin(segment: Segment, listed: Role, today: dt.date) -> Person | None:
+def begin_person(
+    segment: Segment, listed: TravellerRole, today: dt.date
+) -> ListedPerson | None:
     """Begin the person a NAD or PDT names; None for a sender, an agency, an authority.
 
     `listed` is whom the message lists: of that role are those whom no qualifier tells apart.
@@ -157,8 +159,8 @@ def begin(segment: Segment, listed: Role, today: dt.date) -> Person | None:
     qualifier = segment.get(1).upper()
     if qualifier in OFFICES or not qualifier:
         return None
-    role = Role.PASSENGER if qualifier in PASSENGERS else listed
-    person = Person(segment.row, Role.CREW if qualifier in CREW else role)
+    role = TravellerRole.PASSENGER if qualifier in PASSENGERS else listed
+    person = ListedPerson(segment.row, TravellerRole.CREW if qualifier in CREW else role)
     if qualifier not in CREW | PASSENGERS:
         person.quality.append("unknown-party")
     parts = segment.elements[3] if len(segment.elements) > 3 else ()
@@ -186,7 +188,7 @@ def _rank(kind: DocumentKind) -> int:
     return _BEST_FIRST.index(kind) if kind in _BEST_FIRST else len(_BEST_FIRST)
 
 
-def _named(person: Person, parts: tuple[str, ...]) -> None:
+def _named(person: ListedPerson, parts: tuple[str, ...]) -> None:
     told = [part for part in parts if part]
     names = [part for part in told if part.upper() not in _NO_NAME]
     if any(len(part) >= NAME_LIMIT for part in names):
@@ -196,13 +198,17 @@ def _named(person: Person, parts: tuple[str, ...]) -> None:
     person.name = " ".join(names)[: 3 * NAME_LIMIT]
 
 
-def _american(segment: Segment, today: dt.date) -> Person:
+def _american(segment: Segment, today: dt.date) -> ListedPerson:
     """Read `P/number:expiry:state+surname:given:middle:birth:sex+PAX+from:to` (before 2005)."""
-    role = Role.CREW if segment.get(3).upper().startswith("CR") else Role.PASSENGER
-    person = Person(segment.row, role)
+    role = (
+        TravellerRole.CREW
+        if segment.get(3).upper().startswith("CR")
+        else TravellerRole.PASSENGER
+    )
+    person = ListedPerson(segment.row, role)
     code, _, number = segment.get(1).partition("/")
     if number:
-        person.papers.append(Paper(code.upper(), number, segment.get(1, 2).upper()))
+        person.papers.append(_Paper(code.upper(), number, segment.get(1, 2).upper()))
     _named(person, tuple(segment.get(2, place) for place in range(3)))
     person.born = birth(segment.get(2, 3), today)
     if person.born is None:
@@ -213,19 +219,19 @@ def _american(segment: Segment, today: dt.date) -> Person:
     return person
 
 
-def _att(person: Person, segment: Segment, _today: dt.date) -> None:
+def _att(person: ListedPerson, segment: Segment, _today: dt.date) -> None:
     if segment.get(1) == "2":
         person.sex = _SEXES.get(segment.get(3)[:1].upper())
 
 
-def _dtm(person: Person, segment: Segment, today: dt.date) -> None:
+def _dtm(person: ListedPerson, segment: Segment, today: dt.date) -> None:
     if segment.get(1) == "329":
         person.born = birth(segment.get(1, 1) or segment.get(2), today)
         if person.born is None:
             person.quality.append("birth-date")
 
 
-def _loc(person: Person, segment: Segment, _today: dt.date) -> None:
+def _loc(person: ListedPerson, segment: Segment, _today: dt.date) -> None:
     place = segment.get(2).upper()[:17]
     match segment.get(1):
         case "178":
@@ -238,11 +244,11 @@ def _loc(person: Person, segment: Segment, _today: dt.date) -> None:
             pass
 
 
-def _nat(person: Person, segment: Segment, _today: dt.date) -> None:
+def _nat(person: ListedPerson, segment: Segment, _today: dt.date) -> None:
     person.nationality = segment.get(2).upper()
 
 
-def _rff(person: Person, segment: Segment, _today: dt.date) -> None:
+def _rff(person: ListedPerson, segment: Segment, _today: dt.date) -> None:
     value = segment.get(1, 1)[:35]
     match segment.get(1):
         case "AVF":
@@ -255,15 +261,15 @@ def _rff(person: Person, segment: Segment, _today: dt.date) -> None:
             pass
 
 
-def _doc(person: Person, segment: Segment, _today: dt.date) -> None:
+def _doc(person: ListedPerson, segment: Segment, _today: dt.date) -> None:
     code, number = segment.get(1).upper(), segment.get(2)
     if not number and segment.elements:  # as the last component of the kind
         number = "".join(segment.elements[0][1:][-1:])
     if number:
-        person.papers.append(Paper(code, number))
+        person.papers.append(_Paper(code, number))
 
 
-def _com(person: Person, segment: Segment, _today: dt.date) -> None:
+def _com(person: ListedPerson, segment: Segment, _today: dt.date) -> None:
     kinds = {"TE": ContactKind.PHONE, "AL": ContactKind.PHONE, "EM": ContactKind.EMAIL}
     for written, *qualifiers in segment.elements:
         kind = kinds.get("".join(qualifiers[:1]).upper())
@@ -277,7 +283,7 @@ def _com(person: Person, segment: Segment, _today: dt.date) -> None:
             person.contact = Contact(kind, ContactOwner.SELF, value)
 
 
-_TAKES: Final[Mapping[str, Callable[[Person, Segment, dt.date], None]]] = {
+_TAKES: Final[Mapping[str, Callable[[ListedPerson, Segment, dt.date], None]]] = {
     "ATT": _att,
     "DTM": _dtm,
     "LOC": _loc,

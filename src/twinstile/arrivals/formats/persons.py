@@ -11,7 +11,7 @@ from hashlib import sha256
 from typing import Final, TypeVar
 
 from twinstile.arrivals.formats import origins, papers, rows, values
-from twinstile.arrivals.formats.reasons import Reason
+from twinstile.arrivals.formats.reasons import RejectReason
 from twinstile.arrivals.formats.rows import Columns, Row
 from twinstile.arrivals.records import (
     LONGEST_KEY,
@@ -19,10 +19,10 @@ from twinstile.arrivals.records import (
     Delivery,
     DocumentClaim,
     Op,
-    Origin,
-    Reading,
+    ReaderContext,
+    RecordOrigin,
     Reject,
-    Unknown,
+    UnknownColumns,
 )
 
 S = TypeVar("S")
@@ -33,14 +33,14 @@ _OPS: Final = rows.words_of(Op, "person.operation")
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class PersonList:
     """The list a row is of."""
 
     delivery: Delivery
-    reading: Reading
+    reading: ReaderContext
 
 
-class Refused(Exception):
+class RowRefused(Exception):
     """The row cannot be used."""
 
     def __init__(self, reject: Reject) -> None:
@@ -55,9 +55,13 @@ def is_withdrawn(row: Row, *words: str) -> bool:
     return any(_OPS.get(rows.fold(row.get(word) or "")) is Op.DELETE for word in words)
 
 
-def origin(
-    row: Row, page: Page, of: str, document: DocumentClaim | None, doubts: tuple[str, ...] = ()
-) -> Origin:
+def record_origin(
+    row: Row,
+    page: PersonList,
+    of: str,
+    document: DocumentClaim | None,
+    doubts: tuple[str, ...] = (),
+) -> RecordOrigin:
     """Where the row stands. `of` tells what it says from other things said of the person.
 
     Raises `Refused`.
@@ -67,49 +71,51 @@ def origin(
         whom = f"{document.kind}/{document.issuer or ''}/{document.number}"
         key = f"{of}/{sha256(whom.encode()).hexdigest()}"
     if key is None:
-        raise Refused(row.reject(Reason.MISSING, "key"))
-    return placed(row, page, key, doubts)
+        raise RowRefused(row.reject(RejectReason.MISSING, "key"))
+    return origin_with_key(row, page, key, doubts)
 
 
-def placed(row: Row, page: Page, key: str, doubts: tuple[str, ...]) -> Origin:
+def origin_with_key(
+    row: Row, page: PersonList, key: str, doubts: tuple[str, ...]
+) -> RecordOrigin:
     """Where a row of this key stands. Raises `Refused`."""
-    version = origins.version(row, page.reading, page.delivery)
+    version = origins.row_version(row, page.reading, page.delivery)
     if isinstance(version, Reject):
-        raise Refused(version)
-    when = origins.updated(row, page.reading)
-    return Origin(key[:LONGEST_KEY], row.number, version, when, doubts)
+        raise RowRefused(version)
+    when = origins.row_updated_at(row, page.reading)
+    return RecordOrigin(key[:LONGEST_KEY], row.number, version, when, doubts)
 
 
 def document(row: Row) -> DocumentClaim:
     """Whom the row speaks of. Raises `Refused`."""
-    claim = papers.claim(row)
+    claim = papers.document_claim(row)
     if isinstance(claim, Reject):
-        raise Refused(claim)
+        raise RowRefused(claim)
     if claim is None:
-        raise Refused(row.reject(Reason.MISSING, "number"))
+        raise RowRefused(row.reject(RejectReason.MISSING, "number"))
     return claim
 
 
-def whose(row: Row) -> DocumentClaim | None:
+def optional_document(row: Row) -> DocumentClaim | None:
     """Whom a row speaks of that takes something back, which may have a key alone."""
-    claim = papers.claim(row)
+    claim = papers.document_claim(row)
     return claim if isinstance(claim, DocumentClaim) else None
 
 
-def began(row: Row, page: Page) -> tuple[dt.datetime, tuple[str, ...]]:
+def valid_from(row: Row, page: PersonList) -> tuple[dt.datetime, tuple[str, ...]]:
     """From when it holds: from when it came, where that is not told. Raises `Refused`."""
     told, received = row.get("from"), page.delivery.received_at
     if told is None:
         return received, ("no-start",)
     at = values.instant(told, page.reading.tz, row.first_day)
     if at is None:
-        raise Refused(row.reject(Reason.INVALID, "from"))
+        raise RowRefused(row.reject(RejectReason.INVALID, "from"))
     if at >= received + LONGEST_VALID:
-        raise Refused(row.reject(Reason.IMPLAUSIBLE_DATE, "from"))
+        raise RowRefused(row.reject(RejectReason.IMPLAUSIBLE_DATE, "from"))
     return at, ()
 
 
-def ends(row: Row, page: Page, since: dt.datetime) -> dt.datetime | None:
+def valid_to(row: Row, page: PersonList, since: dt.datetime) -> dt.datetime | None:
     """Until when it holds, where that is told; a bare day holds to its end.
 
     Raises `Refused`.
@@ -119,11 +125,11 @@ def ends(row: Row, page: Page, since: dt.datetime) -> dt.datetime | None:
         return None
     at = values.instant(told, page.reading.tz, row.first_day, ends=True)
     if at is None or at <= since:
-        raise Refused(row.reject(Reason.INVALID, "to"))
+        raise RowRefused(row.reject(RejectReason.INVALID, "to"))
     return at
 
 
-def lasting(page: Page, unit: str, otherwise: dt.timedelta) -> dt.timedelta:
+def default_validity(page: PersonList, unit: str, otherwise: dt.timedelta) -> dt.timedelta:
     """How long things hold by the option named for the `unit`, never longer than any may."""
     told = page.reading.options.get(unit, "")
     if not (told.isdecimal() and len(told) <= 3):
@@ -131,31 +137,33 @@ def lasting(page: Page, unit: str, otherwise: dt.timedelta) -> dt.timedelta:
     return min(dt.timedelta(**{unit: int(told)}), LONGEST_VALID)
 
 
-def text(row: Row, word: str, otherwise: str | None, missing: Reason = Reason.MISSING) -> str:
+def text(
+    row: Row, word: str, otherwise: str | None, missing: RejectReason = RejectReason.MISSING
+) -> str:
     """A text of the department's, or what the feed says for all its rows. Raises `Refused`."""
     found = row.get(word) or otherwise
     if not found:
-        raise Refused(row.reject(missing, word))
+        raise RowRefused(row.reject(missing, word))
     if len(found) > LONGEST_TEXT:
-        raise Refused(row.reject(Reason.TOO_LONG, word))
+        raise RowRefused(row.reject(RejectReason.TOO_LONG, word))
     return found
 
 
-def read(
+def read_person_list(
     delivery: Delivery,
-    reading: Reading,
+    reading: ReaderContext,
     columns: Columns,
-    said: Callable[[Row, Page], S | None],
-) -> Iterator[S | Unknown | Reject]:
+    said: Callable[[Row, PersonList], S | None],
+) -> Iterator[S | UnknownColumns | Reject]:
     """What each row says, by a function that raises `Refused`; None: nothing."""
-    page = Page(delivery, reading)
-    for one in rows.read(delivery, columns, reading.options):
-        if isinstance(one, Reject | Unknown):
+    page = PersonList(delivery, reading)
+    for one in rows.read_rows(delivery, columns, reading.options):
+        if isinstance(one, Reject | UnknownColumns):
             yield one
         elif isinstance(one, Row):
             try:
                 made = said(one, page)
-            except Refused as refused:
+            except RowRefused as refused:
                 yield refused.reject
             else:
                 if made is not None:

@@ -10,7 +10,9 @@ _PLACE: Final = re.compile(
 )
 
 
-def read(coach: str | None, seat: str | None) -> tuple[str | None, str | None, tuple[str, ...]]:
+def read_seat(
+    coach: str | None, seat: str | None
+) -> tuple[str | None, str | None, tuple[str, ...]]:
     """Coach, seat and what was in no known form. `05车12F号` and `5-12F` are coach 5, seat 12F.
 
     A spreadsheet makes days of some seats; those are lost, the traveller is not.

@@ -16,7 +16,7 @@ from functools import lru_cache
 from typing import Final
 
 from twinstile.arrivals.formats import origins, papers, places, rows, values
-from twinstile.arrivals.formats.reasons import Reason
+from twinstile.arrivals.formats.reasons import RejectReason
 from twinstile.arrivals.formats.rows import Columns, Footer, Row
 from twinstile.arrivals.records import (
     LONGEST_KEY,
@@ -27,14 +27,14 @@ from twinstile.arrivals.records import (
     ManifestEnd,
     ManifestRow,
     Op,
-    Origin,
-    Reading,
+    ReaderContext,
     Record,
+    RecordOrigin,
     Reject,
-    Role,
     RunRef,
     RunStatus,
-    Unknown,
+    TravellerRole,
+    UnknownColumns,
 )
 from twinstile.arrivals.types import Mode
 from twinstile.identity import contacts
@@ -67,17 +67,19 @@ COLUMNS: Final = Columns(
     rows.column_names("document", "any", "rail"), fewest=3, is_title=_is_title
 )
 _TICKET_STATES: Final = rows.words_of(Op, "rail.status")
-_ROLES: Final = rows.words_of(Role, "rail.role")
+_ROLES: Final = rows.words_of(TravellerRole, "rail.role")
 _MINORS: Final = frozenset(rows.words_of(str, "rail.minor"))
 """Travellers who may have no document of their own."""
 _OWNERS: Final = rows.words_of(ContactOwner, "rail.contact-owner")
 _RUN_STATES: Final = rows.words_of(RunStatus, "rail.run-status")
 
 
-def read(delivery: Delivery, reading: Reading) -> Iterator[Record | Unknown | Reject]:
+def read(
+    delivery: Delivery, reading: ReaderContext
+) -> Iterator[Record | UnknownColumns | Reject]:
     """Travellers and trains, and after all of them the end of each whole list."""
     book = _Book(reading, delivery)
-    for one in rows.read(delivery, COLUMNS, reading.options):
+    for one in rows.read_rows(delivery, COLUMNS, reading.options):
         match one:
             case Row():
                 yield from book.row(one)
@@ -86,7 +88,7 @@ def read(delivery: Delivery, reading: Reading) -> Iterator[Record | Unknown | Re
             case Reject():
                 book.strays += 1
                 yield one
-            case Unknown():
+            case UnknownColumns():
                 yield one
     yield from book.ends()
 
@@ -109,7 +111,7 @@ class _List:
 class _Book:
     """What a delivery has said so far. `strays` are rejects that may be of any of its runs."""
 
-    reading: Reading
+    reading: ReaderContext
     delivery: Delivery
     lists: dict[tuple[str, dt.date], _List] = field(
         default_factory=dict[tuple[str, dt.date], _List]
@@ -131,11 +133,13 @@ class _Book:
         version = (
             run
             if isinstance(run, Reject)
-            else origins.version(row, self.reading, self.delivery)
+            else origins.row_version(row, self.reading, self.delivery)
         )
         if isinstance(run, Reject) or isinstance(version, Reject):
             self.strays += 1
-            yield run if isinstance(run, Reject) else row.reject(Reason.INVALID, "version")
+            yield (
+                run if isinstance(run, Reject) else row.reject(RejectReason.INVALID, "version")
+            )
         elif not any(map(row.get, _PERSON)) and any(map(row.get, _TIMES)):
             yield _train(row, run, version, self.reading)
         else:
@@ -172,22 +176,26 @@ class _Book:
     def _traveller(self, row: Row, run: RunRef, version: int | None) -> ManifestRow | Reject:
         op, doubts = _op(row)
         kind = rows.fold(row.get("type") or "")
-        role = _ROLES.get(kind, Role.PASSENGER)
-        document = papers.claim(row)
+        role = _ROLES.get(kind, TravellerRole.PASSENGER)
+        document = papers.document_claim(row)
         if op is Op.UPSERT:
             if isinstance(document, Reject):
                 return document
-            if document is None and role is Role.PASSENGER and kind not in _MINORS:
-                return row.reject(Reason.MISSING, "number")
-        coach, seat, place_doubts = places.read(row.get("coach"), row.get("seat"))
+            if document is None and role is TravellerRole.PASSENGER and kind not in _MINORS:
+                return row.reject(RejectReason.MISSING, "number")
+        coach, seat, place_doubts = places.read_seat(row.get("coach"), row.get("seat"))
         own = self._own_key(row, run, coach, seat)
         if own is None:
-            return row.reject(Reason.NO_KEY)
+            return row.reject(RejectReason.NO_KEY)
         contact, contact_doubts = _contact(row)
         doubts = (*doubts, *place_doubts, *contact_doubts, *_train_doubts(row))
         return ManifestRow(
-            Origin(
-                _key(run, own), row.number, version, origins.updated(row, self.reading), doubts
+            RecordOrigin(
+                _key(run, own),
+                row.number,
+                version,
+                origins.row_updated_at(row, self.reading),
+                doubts,
             ),
             op,
             run,
@@ -197,7 +205,7 @@ class _Book:
             seat,
             _stop(row, "board_stop"),
             _stop(row, "alight_stop"),
-            origins.told(row, "party"),
+            origins.short_cell(row, "party"),
             contact,
             _languages(row),
         )
@@ -208,10 +216,10 @@ class _Book:
         """What the sender calls this place on the run; of a document nothing goes into it."""
         number = row.get("number")
         for word in ("ticket", "row_id"):
-            told = origins.told(row, word)
+            told = origins.short_cell(row, word)
             if told and not (number and number in told):
                 return told
-        order = origins.told(row, "order") or ""
+        order = origins.short_cell(row, "order") or ""
         where = (order, coach or "", seat or "", _stop(row, "board_stop") or "")
         if seat:
             return "-".join(where)
@@ -236,7 +244,7 @@ class _Book:
         lists = {id(held): held for held in self.lists.values()}
         for held in lists.values() if self.whole else ():
             key = _key(held.run, "list")
-            origin = Origin(key, held.last, held.version, quality=held.quality)
+            origin = RecordOrigin(key, held.last, held.version, quality=held.quality)
             rejected = held.rejected + self.strays
             yield ManifestEnd(origin, held.run, held.rows + self.strays, rejected, held.told)
 
@@ -247,11 +255,11 @@ def _key(run: RunRef, own: str) -> str:
 
 def _stop(row: Row, word: str) -> str | None:
     """The name of a station without the word station."""
-    found = origins.told(row, word)
+    found = origins.short_cell(row, word)
     return found.removesuffix("站") if found else None
 
 
-def _alights(row: Row, reading: Reading) -> bool:
+def _alights(row: Row, reading: ReaderContext) -> bool:
     here = reading.options.get("alight")
     stop = _stop(row, "alight_stop")
     return (
@@ -261,23 +269,23 @@ def _alights(row: Row, reading: Reading) -> bool:
     )
 
 
-def _run(row: Row, reading: Reading, delivery: Delivery) -> RunRef | Reject:
+def _run(row: Row, reading: ReaderContext, delivery: Delivery) -> RunRef | Reject:
     title = f"{row.title} {delivery.name}"
     told, internal = row.get("train"), row.get("train_no")
     if told is None and internal and not _INTERNAL.fullmatch(internal.upper()):
         told, internal = internal, None
     number = service(told) if told else _service_in(title)
     if number is None:
-        return row.reject(Reason.INVALID if told else Reason.MISSING, "train")
+        return row.reject(RejectReason.INVALID if told else RejectReason.MISSING, "train")
     word = "service_date" if row.get("service_date") else "travel_date"
     date = row.get(word)
     on = values.day(date, row.first_day) if date else _day_in(title)
     if on is None and not date and reading.options.get("date") == "today":
         on = reading.today
     if on is None:
-        return row.reject(Reason.INVALID if date else Reason.MISSING, word)
+        return row.reject(RejectReason.INVALID if date else RejectReason.MISSING, word)
     if abs(on - reading.today) > FARTHEST:
-        return row.reject(Reason.IMPLAUSIBLE_DATE, word)
+        return row.reject(RejectReason.IMPLAUSIBLE_DATE, word)
     scheme = reading.options.get("scheme", "cn-rail")
     return RunRef(scheme, number[0], on, number[1:], (internal or "").upper()[:64] or None)
 
@@ -345,7 +353,7 @@ def _languages(row: Row) -> tuple[str, ...]:
 
 
 def _train(
-    row: Row, run: RunRef, version: int | None, reading: Reading
+    row: Row, run: RunRef, version: int | None, reading: ReaderContext
 ) -> ArrivalEvent | Reject:
     """What the row says of the train. A time that is none is refused: it is what it is for."""
     deleted = origins.OPS.get(rows.fold(row.get("op") or "")) is Op.DELETE
@@ -355,7 +363,7 @@ def _train(
         on = values.day(row.get("travel_date") or "", row.first_day) or run.service_date
         times[word] = values.moment(told, on, reading.tz, row.first_day) if told else None
         if told and times[word] is None:
-            return row.reject(Reason.INVALID, word)
+            return row.reject(RejectReason.INVALID, word)
     left, comes = times["departure"], times["arrival"]
     if _of_a_journey(row) and left and comes and comes < left:  # over midnight, unsaid
         times["arrival"] = comes + dt.timedelta(days=1)
@@ -364,7 +372,9 @@ def _train(
     if status is RunStatus.SCHEDULED and _train_doubts(row):
         status = RunStatus.ADDED
     return ArrivalEvent(
-        Origin(_key(run, "run"), row.number, version, origins.updated(row, reading)),
+        RecordOrigin(
+            _key(run, "run"), row.number, version, origins.row_updated_at(row, reading)
+        ),
         Op.DELETE if deleted else Op.UPSERT,
         run,
         Mode.RAIL,
@@ -375,7 +385,7 @@ def _train(
         times["arrival"],
         times["estimated"],
         times["actual"],
-        origins.told(row, "platform"),
+        origins.short_cell(row, "platform"),
     )
 
 

@@ -15,7 +15,7 @@ Text: TypeAlias = Mapping[str, str]
 """The same words in each language, by its tag."""
 
 
-class Reason(StrEnum):
+class RejectReason(StrEnum):
     # of a whole delivery
     EMPTY = "empty"
     HTML = "html"

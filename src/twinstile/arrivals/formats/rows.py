@@ -16,9 +16,14 @@ from typing import Final, TypeAlias, TypeVar, cast
 import orjson
 
 from twinstile.arrivals.formats import charsets, objects, sheets, values
-from twinstile.arrivals.formats.reasons import Reason
-from twinstile.arrivals.formats.sheets import Cell, Line
-from twinstile.arrivals.records import Delivery, Reject, Unknown, Unreadable
+from twinstile.arrivals.formats.reasons import RejectReason
+from twinstile.arrivals.formats.sheets import Cell, SheetLine
+from twinstile.arrivals.records import (
+    Delivery,
+    Reject,
+    UnknownColumns,
+    UnreadableDelivery,
+)
 
 LONGEST_CELL: Final = 1000
 MOST_TITLES: Final = 40
@@ -77,7 +82,7 @@ class Row:
         found = self.cells.get(word)
         return None if found is None or values.is_nothing(found) else found
 
-    def reject(self, reason: Reason, word: str | None = None) -> Reject:
+    def reject(self, reason: RejectReason, word: str | None = None) -> Reject:
         return Reject(self.number, reason, self.names.get(word, word) if word else None)
 
 
@@ -88,7 +93,7 @@ class Footer:
     told: int | None
 
 
-Read: TypeAlias = Row | Footer | Unknown | Reject
+Read: TypeAlias = Row | Footer | UnknownColumns | Reject
 
 
 def column_names(*lists: str) -> Mapping[str, str]:
@@ -115,14 +120,16 @@ def fold(name: str) -> str:
     return _NO_WORD.sub("", _ASIDE.sub("", plain)) or _NO_WORD.sub("", plain)
 
 
-def read(delivery: Delivery, columns: Columns, options: Mapping[str, str]) -> Iterator[Read]:
+def read_rows(
+    delivery: Delivery, columns: Columns, options: Mapping[str, str]
+) -> Iterator[Read]:
     """The rows of a table or of JSON. Raises `Unreadable`, at once or after what could be read.
 
     Options: `encoding`, `delimiter`, and `columns`, the sender's names in order where no row
     names them.
     """
     if not sheets.is_workbook(delivery.body) and objects.looks_like(delivery.body):
-        return _of_objects(objects.read(delivery, options.get("encoding")), columns)
+        return _of_objects(objects.read_objects(delivery, options.get("encoding")), columns)
     return _of_lines(sheets.lines(delivery, options), columns, options.get("columns"))
 
 
@@ -149,7 +156,7 @@ def _of_objects(
 
 
 def _of_lines(
-    lines: Iterator[Line | Reject], columns: Columns, told: str | None
+    lines: Iterator[SheetLine | Reject], columns: Columns, told: str | None
 ) -> Iterator[Read]:
     block = _Block(columns)
     if told:
@@ -170,7 +177,7 @@ def _of_lines(
         yield from block.begin(block.waiting)
         headed = headed or bool(block.names)
     if not headed:
-        raise Unreadable(Reason.NO_HEADER)
+        raise UnreadableDelivery(RejectReason.NO_HEADER)
 
 
 class _Block:
@@ -188,7 +195,7 @@ class _Block:
     def known(self, names: Sequence[str]) -> int:
         return sum(1 for name in names if fold(name) in self.columns.names)
 
-    def seek(self, line: Line) -> Iterator[Read]:
+    def seek(self, line: SheetLine) -> Iterator[Read]:
         """Take a line that is a title, the header or its second row, or the first row below."""
         names = [values.text(cell)[:200] for cell in line.cells]
         above, self.waiting = self.waiting, None
@@ -215,7 +222,7 @@ class _Block:
         if new:
             yield _unknown(new)
 
-    def next(self, line: Line) -> Iterator[Read]:
+    def next(self, line: SheetLine) -> Iterator[Read]:
         cells, names = line.cells, self.names
         filled = [cell for cell in cells if cell != ""]
         first = values.text(filled[0]) if filled else ""
@@ -230,9 +237,9 @@ class _Block:
         ):
             self.names = [values.text(cell)[:200] for cell in cells]
         elif any(cell != "" for cell in cells[len(names) :]):
-            yield Reject(line.number, Reason.EXTRA_CELLS)
+            yield Reject(line.number, RejectReason.EXTRA_CELLS)
         elif line.cut and len(cells) < len(names):
-            yield Reject(line.number, Reason.TRUNCATED)
+            yield Reject(line.number, RejectReason.TRUNCATED)
         else:
             title = " ".join(self.titles)[:LONGEST_CELL]
             yield _row(line.number, names, cells, self.columns, title, line.first_day)
@@ -243,10 +250,10 @@ def _count(filled: Sequence[Cell]) -> int | None:
     return int(found[0]) if found else None
 
 
-def _unknown(names: Sequence[str]) -> Unknown:
+def _unknown(names: Sequence[str]) -> UnknownColumns:
     """Names as drift is counted by; one that may be a value is not told."""
     told = ["?" if len(name) > _LONGEST_NAME or _VALUE.search(name) else name for name in names]
-    return Unknown(tuple(dict.fromkeys(told))[:MOST_UNKNOWN])
+    return UnknownColumns(tuple(dict.fromkeys(told))[:MOST_UNKNOWN])
 
 
 def _row(
@@ -264,10 +271,10 @@ def _row(
         if word is None or word == PASSED_OVER or cell is None or cell == "":
             continue
         if isinstance(cell, str) and len(cell) > LONGEST_CELL:
-            return Reject(number, Reason.TOO_LONG, name)
+            return Reject(number, RejectReason.TOO_LONG, name)
         found = values.text(cell)
         if charsets.REPLACED in found:
-            return Reject(number, Reason.CHARSET, name)
+            return Reject(number, RejectReason.CHARSET, name)
         if found and word not in kept:
             kept[word], called[word] = found, name
     return Row(number, kept, called, title, first_day)

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import IO, Final, TypeAlias, cast
 
 from twinstile.arrivals.formats import charsets
-from twinstile.arrivals.formats.reasons import TEXTS, Reason
-from twinstile.arrivals.records import Delivery, Reject, Unreadable
+from twinstile.arrivals.formats.reasons import TEXTS, RejectReason
+from twinstile.arrivals.records import Delivery, Reject, UnreadableDelivery
 
 Cell: TypeAlias = str | int | float
 """As the sender keeps it; dates and times of a workbook are text by ISO 8601."""
@@ -34,7 +34,7 @@ _WORKBOOKS: Final = (b"PK\x03\x04", b"PK\x05\x06", b"\xd0\xcf\x11\xe0")
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class SheetLine:
     """Cells of one row. Rows of later sheets are counted on from the last of the one before.
 
     `first_day` is the day 0 of plain numbers that mean dates. `cut` says that the text ended
@@ -52,16 +52,18 @@ def is_workbook(body: bytes) -> bool:
     return body.startswith(_WORKBOOKS)
 
 
-def lines(delivery: Delivery, options: Mapping[str, str]) -> Iterator[Line | Reject]:
+def lines(delivery: Delivery, options: Mapping[str, str]) -> Iterator[SheetLine | Reject]:
     """Raises `Unreadable`, at once or after what could be read."""
     if is_workbook(delivery.body):
         return _of_workbook(delivery.body)
     return separated(
-        charsets.opened(delivery.body, options.get("encoding")), options.get("delimiter")
+        charsets.open_text(delivery.body, options.get("encoding")), options.get("delimiter")
     )
 
 
-def separated(text: io.TextIOWrapper, delimiter: str | None = None) -> Iterator[Line | Reject]:
+def separated(
+    text: io.TextIOWrapper, delimiter: str | None = None
+) -> Iterator[SheetLine | Reject]:
     """Lines of text whose cells stand between delimiters; which, is seen in the first lines."""
     source = physical(text, LONGEST_LINE)
     ahead = deque(islice(source, 40))
@@ -69,7 +71,7 @@ def separated(text: io.TextIOWrapper, delimiter: str | None = None) -> Iterator[
     while ahead or (ahead := deque(islice(source, 1))):
         number, line = ahead.popleft()
         if len(line) > LONGEST_LINE:
-            yield Reject(number, Reason.TOO_LONG)
+            yield Reject(number, RejectReason.TOO_LONG)
             continue
         whole = [line]
         if line.count('"') % 2:
@@ -79,7 +81,7 @@ def separated(text: io.TextIOWrapper, delimiter: str | None = None) -> Iterator[
         yield from _parsed(number, whole, mark)
 
 
-def _parsed(number: int, whole: list[str], mark: str) -> Iterator[Line | Reject]:
+def _parsed(number: int, whole: list[str], mark: str) -> Iterator[SheetLine | Reject]:
     open_quote = len(whole) == 1 and whole[0].count('"') % 2
     quoting = csv.QUOTE_NONE if open_quote else csv.QUOTE_MINIMAL
     reader = csv.reader(whole, delimiter=mark, quoting=quoting)
@@ -88,12 +90,12 @@ def _parsed(number: int, whole: list[str], mark: str) -> Iterator[Line | Reject]
         for cells in reader:
             cut = reader.line_num == len(whole) and not whole[-1].endswith("\n")
             if len(cells) > MOST_CELLS:
-                yield Reject(number + done, Reason.EXTRA_CELLS)
+                yield Reject(number + done, RejectReason.EXTRA_CELLS)
             elif any(cells):
-                yield Line(0, number + done, cells, cut=cut)
+                yield SheetLine(0, number + done, cells, cut=cut)
             done = reader.line_num
     except csv.Error:
-        yield Reject(number + done, Reason.MALFORMED)
+        yield Reject(number + done, RejectReason.MALFORMED)
 
 
 def physical(text: io.TextIOWrapper, longest: int) -> Iterator[tuple[int, str]]:
@@ -112,7 +114,7 @@ def _delimiter(ahead: Sequence[str]) -> str:
     return max(_DELIMITERS, key=bare.count) if any(d in bare for d in _DELIMITERS) else ","
 
 
-def _of_workbook(body: bytes) -> Iterator[Line | Reject]:
+def _of_workbook(body: bytes) -> Iterator[SheetLine | Reject]:
     script = str(Path(__file__).with_name("workbook.py"))
     with subprocess.Popen(  # noqa: S603 -- our own interpreter and script
         [sys.executable, "-I", script],
@@ -127,7 +129,7 @@ def _of_workbook(body: bytes) -> Iterator[Line | Reject]:
             process.kill()
 
 
-def _told(process: subprocess.Popen[bytes], body: bytes) -> Iterator[Line | Reject]:
+def _told(process: subprocess.Popen[bytes], body: bytes) -> Iterator[SheetLine | Reject]:
     source, answer = cast("tuple[IO[bytes], IO[bytes]]", (process.stdin, process.stdout))
     with suppress(BrokenPipeError):  # it has ended: its answer or its end tells why
         source.write(body)
@@ -139,7 +141,7 @@ def _told(process: subprocess.Popen[bytes], body: bytes) -> Iterator[Line | Reje
             case "end":
                 return
             case str(word) if first_day or word in TEXTS:
-                raise Unreadable(word)
+                raise UnreadableDelivery(word)
             case str(word):
                 first_day = word
             case row:
@@ -148,8 +150,10 @@ def _told(process: subprocess.Popen[bytes], body: bytes) -> Iterator[Line | Reje
                     sheet, offset = place, last
                 last = offset + number
                 if len(cells) > MOST_CELLS:
-                    yield Reject(last, Reason.EXTRA_CELLS)
+                    yield Reject(last, RejectReason.EXTRA_CELLS)
                 else:
-                    yield Line(sheet, last, cells, first_day)
+                    yield SheetLine(sheet, last, cells, first_day)
     # killed for what it took, or brought down by what it read
-    raise Unreadable(Reason.TOO_LARGE if process.wait() < 0 else Reason.DAMAGED)
+    raise UnreadableDelivery(
+        RejectReason.TOO_LARGE if process.wait() < 0 else RejectReason.DAMAGED
+    )

@@ -9,8 +9,8 @@ from uuid import UUID
 from sqlalchemy import select
 
 from twinstile.arrivals import places
-from twinstile.arrivals.places import Placed, Trip
-from twinstile.arrivals.records import Role
+from twinstile.arrivals.places import PersonPlace, Trip
+from twinstile.arrivals.records import TravellerRole
 from twinstile.cases import referrals
 from twinstile.identity import links
 from twinstile.platform.db import Reading
@@ -90,7 +90,7 @@ async def on_runs(
 ) -> list[OnRun]:
     """The runs of the patient's journey, with everybody on each."""
     named = [one.run_id for one in said] + ([whose.run_id] if whose.run_id else [])
-    trips = await places.trips(tx, hub_id, whose.people, named, whose.opened_at)
+    trips = await places.trips_of(tx, hub_id, whose.people, named, whose.opened_at)
     return [
         _on_run(trip, await places.aboard(tx, hub_id, trip.run_id), whose, said)
         for trip in trips
@@ -98,10 +98,10 @@ async def on_runs(
 
 
 def _on_run(
-    trip: Trip, placed: Sequence[Placed], whose: Patient, said: Sequence[Said]
+    trip: Trip, placed: Sequence[PersonPlace], whose: Patient, said: Sequence[Said]
 ) -> OnRun:
     stops = geometry.counted(trip.stops)
-    told: dict[UUID, list[Placed]] = {}
+    told: dict[UUID, list[PersonPlace]] = {}
     for one in placed:
         told.setdefault(one.person_id, []).append(one)
     mine = [one for person_id in whose.people for one in told.pop(person_id, [])]
@@ -116,7 +116,7 @@ def _on_run(
         Aboard(
             person_id,
             tuple(_place(stops, one, earlier=one.earlier) for one in ones),
-            crew=any(one.role == Role.CREW for one in ones),
+            crew=any(one.role == TravellerRole.CREW for one in ones),
             party=next((one.party for one in ones if one.party), None),
         )
         for person_id, ones in told.items()
@@ -125,7 +125,9 @@ def _on_run(
     return OnRun(trip, me, others, shown)
 
 
-def _place(stops: Mapping[str, int], one: Placed | Said, *, earlier: bool = False) -> Place:
+def _place(
+    stops: Mapping[str, int], one: PersonPlace | Said, *, earlier: bool = False
+) -> Place:
     return Place(
         seats.coach(one.coach),
         seats.seat(one.seat),

@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 from sqlalchemy import RowMapping
 
 from twinstile.arrivals.feeds import sources, standing
-from twinstile.arrivals.feeds.sources import SourceAnswer
+from twinstile.arrivals.feeds.sources import FeedFreshness
 from twinstile.identity import forms, links
 from twinstile.identity.forms import DocumentForm
 from twinstile.identity.links import Claim, Evidence
@@ -73,7 +73,7 @@ class LookUpAnswer(Answer):
     screenings: list[PassageAnswer] = Field(description="the latest first, at most 20")
     findings: list[Finding] = Field(description="what reading the document found; a hint")
     left: int = Field(description="how many look-ups are left just now")
-    sources: list[SourceAnswer] = Field(description="departments' feeds it rests on")
+    sources: list[FeedFreshness] = Field(description="departments' feeds it rests on")
 
 
 @router.post(
@@ -99,9 +99,11 @@ async def post_lookup(
     identity, findings = forms.identify(body.document, "/document", terms)
     keys = home.keys.of(who.hub_id)
 
-    async def find(tx: Transaction, mine: Standing) -> tuple[Found, int, list[SourceAnswer]]:
+    async def find(tx: Transaction, mine: Standing) -> tuple[Found, int, list[FeedFreshness]]:
         found = await lookups.find(tx, keys, asked, identity.document, terms.today)
-        told = await sources.of(tx, home.settings, who.hub_id, standing.PEOPLE, asked.at)
+        told = await sources.feed_freshness(
+            tx, home.settings, who.hub_id, standing.PEOPLE, asked.at
+        )
         return found, mine.left - 1, told
 
     found, left, told = await lookups.within_quota(home.database, asked, find)

@@ -108,7 +108,7 @@ async def take(
     particulars.judge(step.event, step.at, step.particulars)
     who = desk.who
     step = replace(step, screening_id=uuid5(step.step_id, "expected"))
-    await manifests.lock(tx, who.hub_id, run_id)
+    await manifests.lock_run(tx, who.hub_id, run_id)
     if await steps.taken_before(tx, who.hub_id, step) is not None:
         return await _again(tx, who.hub_id, run_id, entry_id, step)
     after = steps.allowed(who, machine.START, step.event)
@@ -187,7 +187,7 @@ async def bypass(tx: Transaction, desk: Desk, run_id: UUID, reason: str) -> tupl
     has been announced since. Raises `NotFound`, `TransitionRefused` without such an order.
     """
     who, at = desk.who, desk.at
-    await manifests.lock(tx, who.hub_id, run_id)
+    await manifests.lock_run(tx, who.hub_id, run_id)
     fuse_id = await fuses.covering(tx, who.hub_id, at, None, run_id)
     if fuse_id is None:
         raise TransitionRefused("No surge order in force names this run.")
@@ -228,7 +228,7 @@ async def close_run(
 
     Closing a closed run changes nothing. Raises `NotFound`.
     """
-    if not await manifests.close(tx, hub_id, run_id, at):
+    if not await manifests.close_run(tx, hub_id, run_id, at):
         return 0
     rows = await tx.raw.fetch(_ABSENT_SQL, hub_id, run_id, at)
     absent = [Begun(uuid7(), person_id, entry_id) for entry_id, person_id in rows]
@@ -253,7 +253,7 @@ async def close_overdue(
         own = machine.DEADLINES[machine.START].default.total_seconds()
         wait = policy.parameters.deadline_seconds.get(machine.START, own)
         arrived = now - timedelta(seconds=wait)
-        runs = await manifests.overdue(tx, hub_id, arrived, now - LATEST, RUNS_AT_ONCE)
+        runs = await manifests.overdue_runs(tx, hub_id, arrived, now - LATEST, RUNS_AT_ONCE)
         for run_id in runs:
             await close_run(tx, hub_id, run_id, now)
         return len(runs)

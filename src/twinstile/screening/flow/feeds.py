@@ -6,8 +6,8 @@ from typing import Final
 from uuid import UUID, uuid5
 
 from twinstile.arrivals.feeds import standing
-from twinstile.arrivals.feeds.config import Sender
-from twinstile.arrivals.feeds.standing import Recent, Standing
+from twinstile.arrivals.feeds.config import FeedSource
+from twinstile.arrivals.feeds.standing import FeedStatus, RecentOutcome
 from twinstile.platform.db import Transaction
 from twinstile.screening.flow import alerts
 from twinstile.screening.types import AlertKind
@@ -19,11 +19,13 @@ KINDS: Final = (AlertKind.FEED_STALE, AlertKind.FEED_REJECTS, AlertKind.FEED_UNM
 _FEEDS: Final = UUID("8c0f2a64-5d0e-4a7b-9f39-3f6f1f0c1d52")
 
 
-async def watch(tx: Transaction, hub_id: str, senders: Sequence[Sender], now: datetime) -> None:
+async def watch(
+    tx: Transaction, hub_id: str, senders: Sequence[FeedSource], now: datetime
+) -> None:
     """Raise what is wrong with the feeds of a hub, and close what is over."""
     own = standing.of_hub(senders, hub_id)
-    stand = await standing.of(tx, own, now)
-    recent = await standing.recent(tx, own, now)
+    stand = await standing.feed_statuses(tx, own, now)
+    recent = await standing.recent_outcomes(tx, own, now)
     told: dict[AlertKind, dict[UUID, dict[str, object]]] = {kind: {} for kind in KINDS}
     for one, lately in zip(stand, recent, strict=True):
         name = one.sender.feed.name
@@ -33,7 +35,9 @@ async def watch(tx: Transaction, hub_id: str, senders: Sequence[Sender], now: da
         await alerts.hold(tx, hub_id, kind, subjects, now)
 
 
-def _wrong(one: Standing, recent: Recent) -> Iterator[tuple[AlertKind, dict[str, object]]]:
+def _wrong(
+    one: FeedStatus, recent: RecentOutcome
+) -> Iterator[tuple[AlertKind, dict[str, object]]]:
     """What is wrong with a feed. One that was never heard of and never failed is to come."""
     if one.stale and (one.as_of is not None or one.fault is not None):
         as_of = one.as_of and one.as_of.isoformat()

@@ -13,7 +13,7 @@ from uuid import UUID
 from uuid_utils.compat import uuid7
 
 from twinstile.arrivals import manifests
-from twinstile.arrivals.manifests import Approaching
+from twinstile.arrivals.manifests import ApproachingRun
 from twinstile.platform import devices
 from twinstile.platform.db import Reading, Transaction
 from twinstile.platform.schema import first_id
@@ -34,7 +34,7 @@ RUNS_AT_ONCE: Final = 50
 class Wanted:
     """A run whose people are to have their message of a kind."""
 
-    run: Approaching
+    run: ApproachingRun
     kind: NoticeKind
 
 
@@ -65,7 +65,7 @@ async def _due(tx: Reading, hub_id: str, figures: Parameters, now: datetime) -> 
     before = windows(figures)
     if not before:
         return []
-    runs = await manifests.approaching(tx, hub_id, now, now + max(before.values()))
+    runs = await manifests.approaching_runs(tx, hub_id, now, now + max(before.values()))
     rows = await tx.raw.fetch(
         "SELECT run_id, kind, manifests FROM run_reminded"
         " WHERE hub_id = $1 AND run_id = ANY($2::uuid[])",
@@ -77,7 +77,7 @@ async def _due(tx: Reading, hub_id: str, figures: Parameters, now: datetime) -> 
 
 
 def _missing(
-    runs: list[Approaching],
+    runs: list[ApproachingRun],
     before: dict[NoticeKind, timedelta],
     done: dict[tuple[UUID, NoticeKind], int],
     now: datetime,
@@ -111,7 +111,7 @@ async def _order(
     """
     run_id, kind = wanted.run.run_id, wanted.kind
     await tx.raw.execute(_DONE, hand.hub_id, run_id, kind, wanted.run.manifests, now)
-    people = set((await manifests.travellers(tx, hand.hub_id, run_id)).values())
+    people = set((await manifests.expected_travellers(tx, hand.hub_id, run_id)).values())
     if kind is NoticeKind.R1_AGAIN:
         late = wanted.run.arrival - timedelta(minutes=figures.remind_again_minutes)
         place = (hand.hub_id, run_id, NoticeKind.R1, first_id(late))

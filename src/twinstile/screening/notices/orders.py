@@ -89,8 +89,8 @@ async def order(tx: Transaction, hand: Hand, wanted: Order, at: datetime) -> Ord
     Raises `NotFound` for an unknown run, `InvalidInput` for somebody who is not expected on it,
     `Conflict` when it has arrived or is closed, `IdReused`.
     """
-    due = await manifests.due(tx, hand.hub_id, wanted.run_id)
-    expected = await manifests.travellers(tx, hand.hub_id, wanted.run_id)
+    due = await manifests.run_due(tx, hand.hub_id, wanted.run_id)
+    expected = await manifests.expected_travellers(tx, hand.hub_id, wanted.run_id)
     people = {
         person_id
         for entry_id, person_id in expected.items()

@@ -43,8 +43,8 @@ FROM screening WHERE hub_id = $1 AND run_id = $2
 
 async def of_run(tx: Reading, hub_id: str, run_id: UUID) -> OfRun:
     """The reminders of a run, counted as they are known now. Raises `NotFound`."""
-    await manifests.due(tx, hub_id, run_id)
-    people = set((await manifests.travellers(tx, hub_id, run_id)).values())
+    await manifests.run_due(tx, hub_id, run_id)
+    people = set((await manifests.expected_travellers(tx, hub_id, run_id)).values())
     reachable = await contacts.reachable(tx, hub_id, run_id)
     broadcasts = await tx.sql.execute(
         select(

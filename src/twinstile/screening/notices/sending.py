@@ -143,7 +143,7 @@ async def _claim(
     stale = now + timedelta(seconds=channel.deadline_s) + MARGIN
     place = (hub_id, now, run_id, name, batch_id, stale)
     rows = await tx.raw.fetch(_CLAIM, *place, channel.at_once)
-    due = await manifests.due(tx, hub_id, run_id)
+    due = await manifests.run_due(tx, hub_id, run_id)
     hub, mode = await devices.hub(tx, hub_id)
     batch = Batch(batch_id, hub_id, min(due.arrival, now + LONGEST_LIFE), mode)
     local = due.arrival.astimezone(out.house.settings.zone)
@@ -228,7 +228,7 @@ async def _follow_up(out: Outbox, hub_id: str, name: str, now: datetime) -> None
     async with out.house.database.reading() as tx:
         rows = await tx.raw.fetch(_OPEN, hub_id, now, name, ASKED_AT_ONCE)
         arrivals = {
-            run_id: (await manifests.due(tx, hub_id, run_id)).arrival
+            run_id: (await manifests.run_due(tx, hub_id, run_id)).arrival
             for run_id in {row[1] for row in rows}
         }
     for batch_id, run_id, state, since, notices, attempts in rows:

@@ -9,7 +9,7 @@ import asyncpg
 from sqlalchemy import delete
 
 from twinstile.arrivals import expected, manifests
-from twinstile.arrivals.manifests import Due
+from twinstile.arrivals.manifests import RunDue
 from twinstile.identity import contacts
 from twinstile.platform import access
 from twinstile.platform.access import Action, Actor, Look, Purpose
@@ -29,7 +29,7 @@ async def messages(
     tx: Transaction,
     house: House,
     hub_id: str,
-    due: Due,
+    due: RunDue,
     told: Told,
     rows: Sequence[asyncpg.Record],
     now: datetime,
@@ -39,7 +39,7 @@ async def messages(
     The others are settled: people who are not expected any more, or cannot be reached in time.
     """
     people, keys = [row[1] for row in rows], house.keys.of(hub_id)
-    awaited = await expected.among(tx, hub_id, due.run_id, people)
+    awaited = await expected.expected_among(tx, hub_id, due.run_id, people)
     known = await contacts.reveal_contacts(tx, keys, hub_id, due.run_id, people)
     found: list[Message] = []
     refused: dict[UUID, Outcome] = {}
@@ -72,11 +72,11 @@ async def messages(
 
 
 async def _list(
-    tx: Transaction, house: House, hub_id: str, due: Due, told: Told, notice_id: UUID
+    tx: Transaction, house: House, hub_id: str, due: RunDue, told: Told, notice_id: UUID
 ) -> Message:
     """What is to be announced on a run, and to how many who read what: about nobody."""
     hub = Language(house.settings.language)
-    people = set((await manifests.travellers(tx, hub_id, due.run_id)).values())
+    people = set((await manifests.expected_travellers(tx, hub_id, due.run_id)).values())
     known = await contacts.languages(tx, hub_id, due.run_id)
     counts = texts.counted((known.get(one, []) for one in people), hub)
     languages = texts.chosen((), hub)

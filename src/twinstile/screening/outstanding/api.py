@@ -8,7 +8,7 @@ from fastapi import APIRouter, Response
 from pydantic import Field
 
 from twinstile.arrivals.feeds import sources
-from twinstile.arrivals.feeds.sources import SourceAnswer
+from twinstile.arrivals.feeds.sources import FeedFreshness
 from twinstile.arrivals.feeds.standing import TRAVELLERS
 from twinstile.identity.types import DocumentKind
 from twinstile.platform import access, clock
@@ -27,7 +27,7 @@ class ExpectationAnswer(Answer):
     screened: int
     no_show: int
     outstanding: int
-    sources: list[SourceAnswer] = Field(description="who tells whom to expect, and up to when")
+    sources: list[FeedFreshness] = Field(description="who tells whom to expect, and up to when")
 
 
 class UnseenEntry(Answer):
@@ -40,7 +40,7 @@ class UnseenEntry(Answer):
 
 class UnseenList(Answer):
     entries: list[UnseenEntry] = Field(description="by coach and seat, 5000 at most")
-    sources: list[SourceAnswer] = Field(description="who tells whom to expect, and up to when")
+    sources: list[FeedFreshness] = Field(description="who tells whom to expect, and up to when")
 
 
 class UnseenRevealBody(Why):
@@ -70,7 +70,7 @@ async def read_expectations(
         screened=figures.screened,
         no_show=figures.no_show,
         outstanding=figures.outstanding,
-        sources=await sources.of(tx, home.settings, who.hub_id, TRAVELLERS, now),
+        sources=await sources.feed_freshness(tx, home.settings, who.hub_id, TRAVELLERS, now),
     )
 
 
@@ -90,7 +90,7 @@ async def list_outstanding(
     found = await entries.unseen(tx, who.hub_id, run_id, now)
     return UnseenList(
         entries=[UnseenEntry(**asdict(one)) for one in found],
-        sources=await sources.of(tx, home.settings, who.hub_id, TRAVELLERS, now),
+        sources=await sources.feed_freshness(tx, home.settings, who.hub_id, TRAVELLERS, now),
     )
 
 

@@ -75,7 +75,7 @@ ORDER BY coach, seat, entry_id LIMIT {MOST}
 
 async def unseen(tx: Reading, hub_id: str, run_id: UUID, at: datetime) -> Sequence[Unseen]:
     """Who of a run is still to come, by seat. Raises `NotFound`."""
-    await manifests.due(tx, hub_id, run_id)
+    await manifests.run_due(tx, hub_id, run_id)
     rows = await tx.raw.fetch(_UNSEEN, hub_id, run_id, at)
     return [Unseen(*row) for row in rows]
 
