@@ -188,7 +188,7 @@ def pictures(arguments: list[str]) -> None:
     os.environ["TWINSTILE_PICTURES"] = str(folder)
     print(f"Pictures go to {folder}.", flush=True)
     os.chdir(ROOT)
-    _become(["-m", "pytest", "-n", "2", "-m", "pictures", "tests/pages", *arguments[1:]])
+    _become(["-m", "pytest", "-n", "2", "-m", "pictures", "tests/web", *arguments[1:]])
 
 
 def states(_: list[str]) -> None:

@@ -19,8 +19,8 @@ import _parts
 import asyncpg
 from _figures import Repetition, summary
 
-from twinstile.platform import embedded
-from twinstile.platform.db import APP_ROLE
+from twinstile.platform.db import embedded_server
+from twinstile.platform.db.database import APP_ROLE
 
 HERE = Path(__file__).parent
 WARM_S = 2.0
@@ -66,7 +66,9 @@ class Standing:
 
 
 class Bench:
-    def __init__(self, folder: Path, plan: Plan, server: embedded.Server, load: "Load") -> None:
+    def __init__(
+        self, folder: Path, plan: Plan, server: embedded_server.Server, load: "Load"
+    ) -> None:
         self.folder = folder
         self.plan = plan
         self.server = server
@@ -334,7 +336,7 @@ class Load:
 @contextmanager
 def opened(folder: Path, plan: Plan) -> Iterator[Bench]:
     """The database server and the load generator for the length of the block."""
-    with embedded.start(folder) as server, contextlib.closing(Load()) as load:
+    with embedded_server.start(folder) as server, contextlib.closing(Load()) as load:
         yield Bench(folder, plan, server, load)
 
 

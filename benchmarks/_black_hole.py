@@ -17,12 +17,12 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from twinstile import rehearsal
-from twinstile.demo import hub as hubs
-from twinstile.demo.client import Json, connect, mapping
-from twinstile.demo.codes import Code, Fault, simulated
-from twinstile.demo.documents import guest_id
-from twinstile.demo.tablets import Tablet
+from twinstile.cli import simulate
+from twinstile_simulator import hub as hubs
+from twinstile_simulator.client import Json, connect, mapping
+from twinstile_simulator.codes import Code, Fault, simulated
+from twinstile_simulator.documents import guest_id
+from twinstile_simulator.tablets import Tablet
 
 LANES = 4
 WINDOW_S = 0.8
@@ -139,6 +139,6 @@ async def _lanes(
     file = folder / "providers.toml"
     file.write_text("\n".join(["[[provider]]", *lines, "inside = true"]))
     settings = {"TWINSTILE_PROVIDERS_FILE": str(file)}
-    async with rehearsal.stage(folder, settings) as stage, connect(stage.base_url) as service:
+    async with simulate.stage(folder, settings) as stage, connect(stage.base_url) as service:
         day = await hubs.open_hub(service, stage.bootstrap, 2 * LANES)
         yield list(day.lanes[:LANES]), list(day.lanes[LANES:])

@@ -12,11 +12,11 @@ from datetime import date, datetime, timedelta
 from uuid import UUID, uuid4
 
 from twinstile.identity.documents import check_character
-from twinstile.platform import devices
-from twinstile.platform.auth import Principal
-from twinstile.platform.db import Transaction
-from twinstile.platform.modes import HubMode
-from twinstile.platform.web import House
+from twinstile.platform.db.database import Transaction
+from twinstile.platform.http.routes import House
+from twinstile.platform.security import devices
+from twinstile.platform.security.auth import Principal
+from twinstile.platform.security.hub_modes import HubMode
 from twinstile.policy.versions import Policies
 from twinstile.screening import checks, intake
 from twinstile.screening.bodies import CheckFact

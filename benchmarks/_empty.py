@@ -17,11 +17,12 @@ from pathlib import Path
 import _front
 import _hub
 
-from twinstile import opening, serving
 from twinstile.app import create_app
-from twinstile.opening import Place
-from twinstile.platform import clock, observe
-from twinstile.platform.web import House
+from twinstile.cli import serving
+from twinstile.operations import startup
+from twinstile.operations.startup import Place
+from twinstile.platform.http.routes import House
+from twinstile.platform.ops import clock, observability
 from twinstile.policy import documents
 from twinstile.screening import machine, rules
 from twinstile.screening.bodies import FactStatus
@@ -63,7 +64,7 @@ class Nothing:
 
 async def serve(listening: socket.socket) -> None:
     folder, url = Path(sys.argv[1]), sys.argv[2]
-    house = opening.open_house(_hub.settings_of(folder), Place(url, "", url, embedded=True))
+    house = startup.open_house(_hub.settings_of(folder), Place(url, "", url, embedded=True))
     app = create_app(house)
     app.state.committer = Nothing(house)
     stop = asyncio.Event()
@@ -73,5 +74,5 @@ async def serve(listening: socket.socket) -> None:
 
 
 if __name__ == "__main__":
-    observe.configure_logging()
+    observability.configure_logging()
     _front.stand(serve, int(sys.argv[3]))

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 
 import uvloop
 
-from twinstile import serving
+from twinstile.cli import serving
 
 Serve = Callable[[socket.socket], Awaitable[None]]
 """Serves on the socket until its process gets SIGTERM."""

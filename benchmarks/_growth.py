@@ -18,8 +18,8 @@ from contextlib import ExitStack
 import asyncpg
 from _bench import Bench, Standing, plain
 
-from twinstile.platform import sealer
-from twinstile.platform.db import Database
+from twinstile.platform.db.database import Database
+from twinstile.platform.ledger import sealer
 
 DATABASES = {"small": "twinstile", "large": "grown"}
 SMALL = 10_000

@@ -6,16 +6,18 @@ from uuid import uuid4
 
 from sqlalchemy import insert
 
-from twinstile import opening
-from twinstile.opening import Place
-from twinstile.platform import clock, devices, embedded, shifts
-from twinstile.platform import settings as configuration
-from twinstile.platform.auth import TokenKind, mint_token
-from twinstile.platform.ciphers import token_digest
-from twinstile.platform.db import APP_ROLE
-from twinstile.platform.roles import Role
-from twinstile.platform.settings import Profile, Settings
-from twinstile.platform.tables import Shift
+from twinstile.operations import startup
+from twinstile.operations.startup import Place
+from twinstile.platform.db import embedded_server
+from twinstile.platform.db.database import APP_ROLE
+from twinstile.platform.db.tables import Shift
+from twinstile.platform.keys.ciphers import token_digest
+from twinstile.platform.ops import clock
+from twinstile.platform.ops import settings as configuration
+from twinstile.platform.ops.settings import Profile, Settings
+from twinstile.platform.security import devices, shifts
+from twinstile.platform.security.auth import TokenKind, mint_token
+from twinstile.platform.security.roles import Role
 from twinstile.policy import versions
 
 LANES = {"north-1": "north", "north-2": "north", "south-1": "south", "south-2": "south"}
@@ -31,7 +33,7 @@ def settings_of(folder: Path) -> Settings:
     )
 
 
-def place_of(server: embedded.Server, database: str) -> Place:
+def place_of(server: embedded_server.Server, database: str) -> Place:
     """A database of its own on the one server."""
     return Place(
         server.url(database, APP_ROLE), role="", owner_url=server.url(database), embedded=True
@@ -50,16 +52,16 @@ class Tablet:
 
 async def furnish(settings: Settings, place: Place, tablets: int) -> list[Tablet]:
     """Schema, hub, lanes, and so many tablets."""
-    await opening.prepare(place)
-    house = opening.open_house(settings, place)
+    await startup.prepare(place)
+    house = startup.open_house(settings, place)
     now, hub_id = clock.now(), settings.hub_id
     try:
-        await opening.enter_hub(house, place, now)
+        await startup.enter_hub(house, place, now)
         async with house.database.transaction() as tx:
             for lane_id, checkpoint in LANES.items():
                 await devices.add_lane(tx, hub_id, lane_id, checkpoint, "AUTO")
             operator_id = await shifts.add_operator(
-                tx, hub_id, "bench", "Bench", [Role.SCREENER], opening.new_passcode(), now
+                tx, hub_id, "bench", "Bench", [Role.SCREENER], startup.new_passcode(), now
             )
             policy = await versions.in_force(tx, hub_id, now)
             enrolled_tablets = []

@@ -1,6 +1,6 @@
 """Credentials of invented people, for benchmarks and tests: what is in them unless told.
 
-How they are written is in `twinstile.demo.credentials.forms`.
+How they are written is in `twinstile_simulator.credentials.forms`.
 """
 
 from collections.abc import Mapping
@@ -9,8 +9,8 @@ from typing import Final
 
 from twinstile.credentials.trust import Domain, TrustedKey
 from twinstile.credentials.types import Outcome
-from twinstile.demo.credentials import forms
-from twinstile.demo.credentials.forms import (
+from twinstile_simulator.credentials import forms
+from twinstile_simulator.credentials.forms import (
     PrivateKey,
     b64url,
     base45,

@@ -14,13 +14,14 @@ from pathlib import Path
 import _hub
 import uvloop
 
-from twinstile import opening, serving
-from twinstile.platform import observe
+from twinstile.cli import serving
+from twinstile.operations import startup
+from twinstile.platform.ops import observability
 
 
 async def serve(folder: Path) -> None:
     settings = _hub.settings_of(folder)
-    with opening.server(settings) as place:
+    with startup.server(settings) as place:
         socket = serving.listen("127.0.0.1", 0)
         async with serving.serving(settings, place, socket) as running:
             print(json.dumps({"url": running.addresses[0]}), flush=True)
@@ -31,7 +32,7 @@ async def serve(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    observe.configure_logging()
+    observability.configure_logging()
     profile = cProfile.Profile()
     uvloop.run(serve(Path(sys.argv[1])))
     profile.dump_stats(sys.argv[2])

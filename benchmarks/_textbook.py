@@ -32,15 +32,15 @@ from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from uuid_utils.compat import uuid7
 
-from twinstile import opening
 from twinstile.identity import forms, vault
 from twinstile.identity.tables import Vault
 from twinstile.identity.vault import Identity
-from twinstile.platform import clock
-from twinstile.platform.auth import Principal, Scope, scopes_of
-from twinstile.platform.ciphers import encrypt
-from twinstile.platform.roles import Role
-from twinstile.platform.tables import Device, Event, Lane, Operator, Shift
+from twinstile.operations import startup
+from twinstile.platform.db.tables import Device, Event, Lane, Operator, Shift
+from twinstile.platform.keys.ciphers import encrypt
+from twinstile.platform.ops import clock
+from twinstile.platform.security.auth import Principal, Scope, scopes_of
+from twinstile.platform.security.roles import Role
 from twinstile.policy import documents
 from twinstile.policy.tables import Policy
 from twinstile.policy.types import HubPolicy
@@ -57,7 +57,7 @@ from twinstile.screening.tables import Check, Reminder, Screening
 from twinstile.screening.types import Decision, ReminderKind, ScreeningState
 
 SETTINGS = _hub.settings_of(Path(sys.argv[1]))
-KEYS = opening.key_ring(SETTINGS).of(SETTINGS.hub_id)
+KEYS = startup.key_ring(SETTINGS).of(SETTINGS.hub_id)
 HUB = SETTINGS.hub_id
 
 engine = create_async_engine(

@@ -40,8 +40,8 @@ import asyncpg
 import httpx2
 from _load import resident_number
 
-from twinstile.platform import embedded
-from twinstile.platform.signatures import SharedKey, headers
+from twinstile.platform.db import embedded_server
+from twinstile.platform.http.request_signatures import SharedKey, headers
 
 DAY_ROWS = 300_000
 LIST = 10_000
@@ -75,7 +75,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="twinstile-bench-", dir=options.folder) as made:
         folder = Path(made)
         folder.chmod(0o711)  # passable for the account of root's database server
-        with embedded.start(folder) as server:
+        with embedded_server.start(folder) as server:
             result = asyncio.run(measured(folder, server, options))
     print(json.dumps(result) if options.json else readable(result))
     whole = result["garbage_valid_stored"] == result["garbage_bad_quarantined"] == 1.0
@@ -160,7 +160,7 @@ GARBAGE: Sequence[Callable[[Sequence[str]], Sequence[str]]] = (
 
 
 async def measured(
-    folder: Path, server: embedded.Server, options: argparse.Namespace
+    folder: Path, server: embedded_server.Server, options: argparse.Namespace
 ) -> dict[str, object]:
     (folder / "push.key").write_bytes(KEY.secret)
     (folder / "feeds.toml").write_text(FEEDS.format(key=folder / "push.key"))

@@ -39,7 +39,7 @@ from _load import resident_number
 from arrivals import postmaster, standing
 from uuid_utils.compat import uuid7
 
-from twinstile.platform import embedded
+from twinstile.platform.db import embedded_server
 
 CASES, CONTACTS, TRAVELLERS, COACHES = 200_000, 1_000_000, 1200, 16
 WARM = 5
@@ -124,7 +124,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="twinstile-bench-", dir=options.folder) as made:
         folder = Path(made)
         folder.chmod(0o711)  # passable for the account of root's database server
-        with embedded.start(folder) as server:
+        with embedded_server.start(folder) as server:
             result = asyncio.run(measured(folder, server, options))
     told = "\n".join(f"{name:28} {value}" for name, value in result.items())
     print(json.dumps(result) if options.json else told)
@@ -132,7 +132,7 @@ def main() -> None:
 
 
 async def measured(
-    folder: Path, server: embedded.Server, options: argparse.Namespace
+    folder: Path, server: embedded_server.Server, options: argparse.Namespace
 ) -> dict[str, object]:
     settings, place = _hub.settings_of(folder), _hub.place_of(server, "twinstile")
     (tablet,) = await _hub.furnish(settings, place, 1)

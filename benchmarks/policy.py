@@ -33,17 +33,19 @@ from pathlib import Path
 import _day
 from _hub import place_of, settings_of
 
-from twinstile import opening
-from twinstile.platform import clock, devices, embedded
-from twinstile.platform.db import Database
-from twinstile.platform.web import House
+from twinstile.operations import startup
+from twinstile.platform.db import embedded_server
+from twinstile.platform.db.database import Database
+from twinstile.platform.http.routes import House
+from twinstile.platform.ops import clock
+from twinstile.platform.security import devices
 from twinstile.policy import documents, versions
 from twinstile.policy.documents import PolicyError
 from twinstile.policy.types import HubPolicy
+from twinstile.replay import stored, stream
+from twinstile.replay.stream import Plan
 from twinstile.screening import machine, rules
 from twinstile.screening.evidence import Evidence
-from twinstile.screening.replay import stored, stream
-from twinstile.screening.replay.stream import Plan
 from twinstile.screening.surroundings import Around
 from twinstile.screening.types import ScreeningState
 
@@ -62,19 +64,19 @@ def main() -> None:
         os.sched_setaffinity(0, cores[-1:])
     with tempfile.TemporaryDirectory(prefix="twinstile-bench-", dir=options.folder) as made:
         Path(made).chmod(0o711)  # passable for the account of root's database server
-        with embedded.start(Path(made)) as server:
+        with embedded_server.start(Path(made)) as server:
             os.sched_setaffinity(0, cores[-1:])
             result = asyncio.run(measured(Path(made), server, options))
     print(json.dumps(result) if options.json else readable(result))
 
 
 async def measured(
-    folder: Path, server: embedded.Server, options: argparse.Namespace
+    folder: Path, server: embedded_server.Server, options: argparse.Namespace
 ) -> dict[str, object]:
     place = place_of(server, "twinstile")
-    await opening.prepare(place)
+    await startup.prepare(place)
     settings = settings_of(folder)
-    house = opening.open_house(settings.model_copy(update={"hub_id": HUB}), place)
+    house = startup.open_house(settings.model_copy(update={"hub_id": HUB}), place)
     name, document = largest()
     until = clock.now()
     since = until - timedelta(hours=20)
@@ -82,7 +84,7 @@ async def measured(
     try:
         async with house.database.transaction() as tx:
             await devices.open_hub(tx, house.settings, until)
-            policy = await versions.put_in_force(tx, HUB, document, opening.ALWAYS, until)
+            policy = await versions.put_in_force(tx, HUB, document, startup.ALWAYS, until)
             await _day.lanes(tx, HUB)
         await _day.recorded(house, HUB, sent)
         owner = Database(place.owner_url, pool_size=1, statement_timeout_ms=600_000)

@@ -33,13 +33,16 @@ import _machine
 from _hub import place_of, settings_of
 from playwright.async_api import Page, Route, async_playwright
 
-from twinstile import opening, serving
 from twinstile.app import create_app
+from twinstile.cli import serving
 from twinstile.identity.documents import check_character
-from twinstile.opening import Place
-from twinstile.platform import clock, devices, embedded, shifts
-from twinstile.platform.roles import Role
-from twinstile.platform.settings import Settings
+from twinstile.operations import startup
+from twinstile.operations.startup import Place
+from twinstile.platform.db import embedded_server
+from twinstile.platform.ops import clock
+from twinstile.platform.ops.settings import Settings
+from twinstile.platform.security import devices, shifts
+from twinstile.platform.security.roles import Role
 
 CHROMIUM = shutil.which("chromium")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
@@ -88,7 +91,7 @@ class Bench:
     async def service(self) -> AsyncGenerator[None]:
         listening = serving.listen("127.0.0.1", self.port)
         self.port = listening.getsockname()[1]
-        app = create_app(opening.open_house(self.settings, self.place))
+        app = create_app(startup.open_house(self.settings, self.place))
         async with serving.running(app, listening):
             yield
 
@@ -120,11 +123,11 @@ def percentile(values: list[float], percent: int) -> float:
 
 async def furnish(bench: Bench) -> str:
     """Schema, hub, lane and screener; a code for the tablet."""
-    await opening.prepare(bench.place)
-    house = opening.open_house(bench.settings, bench.place)
+    await startup.prepare(bench.place)
+    house = startup.open_house(bench.settings, bench.place)
     now, hub_id = clock.now(), bench.settings.hub_id
     try:
-        await opening.enter_hub(house, bench.place, now)
+        await startup.enter_hub(house, bench.place, now)
         async with house.database.transaction() as tx:
             await devices.add_lane(tx, hub_id, LANE, "north", "AUTO")
             await shifts.add_operator(
@@ -214,7 +217,7 @@ async def hand_over(page: Page, bench: Bench) -> None:
 
 
 async def stored_once(bench: Bench) -> float:
-    house = opening.open_house(bench.settings, bench.place)
+    house = startup.open_house(bench.settings, bench.place)
     try:
         async with house.database.reading() as tx:
             row = await tx.raw.fetchrow(
@@ -232,9 +235,9 @@ async def stored_once(bench: Bench) -> float:
 
 
 async def run(options: argparse.Namespace) -> dict[str, object]:
-    with tempfile.TemporaryDirectory() as folder, embedded.temporary() as server:
+    with tempfile.TemporaryDirectory() as folder, embedded_server.temporary() as server:
         place = place_of(server, "tablet")
-        await opening.make_database(place)
+        await startup.make_database(place)
         bench = Bench(settings_of(Path(folder)), place)
         told = dict(await measure(bench, options))
         told["machine"] = await _machine.facts(

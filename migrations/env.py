@@ -1,9 +1,9 @@
-"""Run by Alembic on the connection that `twinstile.platform.schema` opened and locked."""
+"""Run by Alembic on the connection that `twinstile.platform.db.schema` opened and locked."""
 
 from alembic import context
 from sqlalchemy import Connection
 
-from twinstile.platform.schema import is_ours, metadata
+from twinstile.platform.db.schema import is_ours, metadata
 
 
 def run(connection: Connection) -> None:

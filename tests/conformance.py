@@ -8,14 +8,14 @@ there is none or the vectors are not on this machine.
 import sys
 from collections import Counter
 
-import credential_suites
-import suites
+import credential_vectors
+import published_vectors
 
-SUITES = {**suites.SUITES, **credential_suites.SUITES}
+SUITES = {**published_vectors.SUITES, **credential_vectors.SUITES}
 
 
 def main() -> int:
-    data = suites.shared_data()
+    data = published_vectors.shared_data()
     if data is None:
         _say("No test vectors on this machine (TWINSTILE_SHARED_DATA names their folder).")
         return 0
@@ -28,7 +28,7 @@ def main() -> int:
     return 1 if total["failed"] else 0
 
 
-def _judge(case: suites.Case) -> str:
+def _judge(case: published_vectors.Case) -> str:
     failure = case.failure()
     if failure is None:
         return "passed"

@@ -21,17 +21,18 @@ from pathlib import Path
 from uuid import uuid4
 
 import asyncpg
-import houses
 import pytest
+import runtimes
 import structlog
 from hubs import Hub, Service, open_hub
 from hypothesis import HealthCheck, settings
 from sqlalchemy.engine import make_url
 
-from twinstile import opening
-from twinstile.opening import Place
-from twinstile.platform import embedded, observe
-from twinstile.platform.web import House
+from twinstile.operations import startup
+from twinstile.operations.startup import Place
+from twinstile.platform.db import embedded_server
+from twinstile.platform.http.routes import House
+from twinstile.platform.ops import observability
 
 # An example that takes for ever is found all the same. By itself Hypothesis allows a fifth of a
 # second, and takes a machine that stands still so long for a fault of the example.
@@ -83,16 +84,16 @@ def ground() -> Generator[Place]:
     """A database of this test process, nothing in it yet."""
     given = os.environ.get("TWINSTILE_DATABASE_URL")
     if given is None:
-        with embedded.temporary() as running:
-            made = opening.inside(running)
-            asyncio.run(opening.make_database(made))
+        with embedded_server.temporary() as running:
+            made = startup.inside(running)
+            asyncio.run(startup.make_database(made))
             yield made
         return
     own = make_url(given).set(database=f"twinstile_test_{uuid4().hex[:12]}")
     url = own.render_as_string(hide_password=False)
     administer(given, f'CREATE DATABASE "{own.database}"')
     try:
-        yield Place(url, opening.APP_ROLE, url, embedded=False)
+        yield Place(url, startup.APP_ROLE, url, embedded=False)
     finally:
         administer(given, f'DROP DATABASE "{own.database}" WITH (FORCE)')
 
@@ -120,14 +121,14 @@ async def house(
     place: Place, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncGenerator[House]:
     """The house all tests of this process share, its schema in place."""
-    async with houses.opened(place, tmp_path_factory.mktemp("data")) as house:
+    async with runtimes.opened(place, tmp_path_factory.mktemp("data")) as house:
         yield house
 
 
 @pytest.fixture(scope="session")
 async def service(house: House) -> AsyncGenerator[Service]:
     """The service on a port of its own, in the event loop of the tests."""
-    async with houses.served(house) as service:
+    async with runtimes.served(house) as service:
         yield service
 
 
@@ -137,7 +138,7 @@ def logged() -> Generator[Callable[[], str]]:
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     stream = io.StringIO()
-    observe.configure_logging(stream)
+    observability.configure_logging(stream)
     yield stream.getvalue
     structlog.reset_defaults()
     root.handlers[:] = handlers

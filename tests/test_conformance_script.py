@@ -1,19 +1,23 @@
 """The command that judges twinstile by the vectors of others."""
 
 import conformance
+import published_vectors
 import pytest
-import suites
 from vectors import needed
 
 from twinstile.policy import certlogic
 
 
 def failing_suite(_):
-    yield suites.Case("one is true", expected=True, judge=lambda: 1)
-    yield suites.Case("one is one", expected=1, judge=lambda: 1)
-    yield suites.Case("no rule", expected=None, judge=lambda: certlogic.compile_rule({})(None))
-    yield suites.Case("one is odd", expected=False, judge=lambda: True, disputed=True)
-    yield suites.Case("a bug", expected=1, judge=lambda: {}["nowhere"])
+    yield published_vectors.Case("one is true", expected=True, judge=lambda: 1)
+    yield published_vectors.Case("one is one", expected=1, judge=lambda: 1)
+    yield published_vectors.Case(
+        "no rule", expected=None, judge=lambda: certlogic.compile_rule({})(None)
+    )
+    yield published_vectors.Case(
+        "one is odd", expected=False, judge=lambda: True, disputed=True
+    )
+    yield published_vectors.Case("a bug", expected=1, judge=lambda: {}["nowhere"])
 
 
 def test_absent_vectors_are_said_aloud_and_fail_nothing(monkeypatch, capsys, tmp_path):
@@ -45,14 +49,18 @@ def test_every_disagreement_is_counted_and_fails_the_command(monkeypatch, capsys
 
 def test_a_dispute_alone_fails_nothing(monkeypatch, tmp_path):
     monkeypatch.setenv("TWINSTILE_SHARED_DATA", str(tmp_path))
-    disputed = suites.Case("one is odd", expected=False, judge=lambda: True, disputed=True)
+    disputed = published_vectors.Case(
+        "one is odd", expected=False, judge=lambda: True, disputed=True
+    )
     monkeypatch.setattr(conformance, "SUITES", {"stub": lambda _: [disputed]})
     assert conformance.main() == 0
 
 
 @needed
 def test_every_kind_of_credential_has_a_closing_line_and_nothing_fails(monkeypatch, capsys):
-    credentials = {n: s for n, s in conformance.SUITES.items() if n not in suites.SUITES}
+    credentials = {
+        n: s for n, s in conformance.SUITES.items() if n not in published_vectors.SUITES
+    }
     monkeypatch.setattr(conformance, "SUITES", credentials)
     assert conformance.main() == 0
     closing = [line for line in capsys.readouterr().out.splitlines() if line[0] != " "]

@@ -58,7 +58,7 @@ def run(checkout: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
         (["serve", "--port", "80"], "-m twinstile serve --port 80"),
         (["demo", "--json"], "-m twinstile demo --json"),
         (["bench", "intake", "--fast"], "benchmarks/intake.py --fast"),
-        (["pictures"], "-m pytest -n 2 -m pictures tests/pages"),
+        (["pictures"], "-m pytest -n 2 -m pictures tests/web"),
         (["conformance"], "tests/conformance.py"),
         (["faults", "--json"], "tests/faults/laboratory.py --json"),
     ],

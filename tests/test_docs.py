@@ -17,24 +17,24 @@ from urllib.parse import unquote
 import pytest
 from typer.testing import CliRunner
 
-from twinstile import app, cli
+from twinstile import app
 from twinstile.cases import terms
-from twinstile.contract import operations
+from twinstile.cli import main
 from twinstile.credentials import words as words_of_credentials
 from twinstile.credentials.types import STATUSES
 from twinstile.credentials.types import Outcome as Found
-from twinstile.platform import observe
-from twinstile.platform.auth import DEVICE_SCOPES, ROLE_SCOPES, Scope
-from twinstile.platform.errors import Internal, Problem
-from twinstile.platform.roles import Role
-from twinstile.platform.settings import Settings
-from twinstile.platform.web import House
+from twinstile.platform.http.problems import Internal, Problem
+from twinstile.platform.http.routes import House
+from twinstile.platform.ops import observability
+from twinstile.platform.ops.settings import Settings
+from twinstile.platform.security.auth import DEVICE_SCOPES, ROLE_SCOPES, Scope
+from twinstile.platform.security.roles import Role
 from twinstile.policy import documents
 from twinstile.policy.versions import Policies
-from twinstile.screening import bodies, machine, particulars, rules
+from twinstile.screening import alerts, bodies, machine, particulars, rules
 from twinstile.screening.evidence import Evidence
-from twinstile.screening.flow import alerts
 from twinstile.screening.types import Outcome
+from twinstile.web.openapi import operations
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -121,7 +121,7 @@ def commands() -> list[str]:
 
 @pytest.mark.parametrize("command", commands())
 def test_commands_exist(command: str) -> None:
-    ran = CliRunner().invoke(cli.app, [*command.split(), "--help"])
+    ran = CliRunner().invoke(main.app, [*command.split(), "--help"])
     assert ran.exit_code == 0, ran.output
 
 
@@ -314,7 +314,7 @@ def test_the_pack_is_explained_rule_by_rule() -> None:
 def test_the_metrics_to_watch_exist() -> None:
     there = {
         f"{metric.name}{'_total' if metric.type == 'counter' else ''}"
-        for metric in observe.REGISTRY.collect()
+        for metric in observability.REGISTRY.collect()
     }
     assert set(first_cells("docs/operators.md", "| Metric | Watch |")) == there
 

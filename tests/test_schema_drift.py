@@ -7,9 +7,9 @@ from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
-from twinstile import opening
-from twinstile.opening import Place
-from twinstile.platform import schema
+from twinstile.operations import startup
+from twinstile.operations.startup import Place
+from twinstile.platform.db import schema
 
 
 @pytest.mark.filterwarnings("ignore:Did not recognize type 'xid8'")  # and is not compared
@@ -19,7 +19,7 @@ async def test_migrations_lead_to_the_tables_of_the_code(place: Place) -> None:
         settings.attributes["connection"] = connection
         command.check(settings)  # raises with the differences
 
-    await opening.prepare(place)
+    await startup.prepare(place)
     engine = create_async_engine(place.owner_url, poolclass=NullPool)
     async with engine.connect() as connection:
         await connection.run_sync(compare)

@@ -2,19 +2,19 @@
 
 from datetime import date, datetime, time, timedelta
 
-import apart
+import module_database
 import people
 import pytest
 from hubs import Hub
 
 from twinstile import worker
-from twinstile.opening import Place
-from twinstile.platform import clock
-from twinstile.platform.db import Database
-from twinstile.platform.roles import Role
+from twinstile.operations.startup import Place
+from twinstile.platform.db.database import Database
+from twinstile.platform.ops import clock
+from twinstile.platform.security.roles import Role
 from twinstile.screening import retention
 
-place, house, service = apart.place, apart.house, apart.service
+place, house, service = module_database.place, module_database.house, module_database.service
 
 
 async def test_days_end_in_the_zone_of_the_settings_whatever_the_hub_was_opened_with(

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-import twinstile.platform.tables
+import twinstile.platform.db.tables
 
 revision = "0001"
 down_revision = None
@@ -193,7 +193,7 @@ def create_tables() -> None:
         sa.Column("event_id", sa.Uuid(), nullable=False),
         sa.Column(
             "tx",
-            twinstile.platform.tables.Xid8(),
+            twinstile.platform.db.tables.Xid8(),
             server_default=sa.text("pg_current_xact_id()"),
             nullable=False,
         ),

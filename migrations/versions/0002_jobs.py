@@ -11,8 +11,8 @@ from alembic import op
 from pgqueuer.adapters.persistence.qb import QueryBuilderEnvironment
 from sqlalchemy.engine import AdaptedConnection
 
-from twinstile.platform.db import Raw
-from twinstile.platform.jobs import SETTINGS
+from twinstile.platform.db.database import Raw
+from twinstile.platform.ops.jobs import SETTINGS
 
 revision = "0002"
 down_revision = "0001"

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-import twinstile.platform.tables
+import twinstile.platform.db.tables
 
 revision = "0003"
 down_revision = "0002"
@@ -72,7 +72,7 @@ def create_tables() -> None:
         sa.Column("n", sa.BigInteger(), nullable=False),
         sa.Column("link", sa.LargeBinary(), nullable=False),
         sa.Column("peaks", sa.LargeBinary(), nullable=False),
-        sa.Column("tx", twinstile.platform.tables.Xid8(), nullable=False),
+        sa.Column("tx", twinstile.platform.db.tables.Xid8(), nullable=False),
         sa.Column("event_id", sa.Uuid(), nullable=False),
         sa.Column("latest", postgresql.JSONB(), nullable=False),
         sa.Column("published_n", sa.BigInteger(), nullable=False),

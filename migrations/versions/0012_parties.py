@@ -6,7 +6,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from twinstile.platform.schema import build_index
+from twinstile.platform.db.schema import build_index
 
 revision = "0012"
 down_revision = "0011"

@@ -6,7 +6,7 @@ that was small when the plan was made.
 
 from alembic import op
 
-from twinstile.platform.schema import build_index
+from twinstile.platform.db.schema import build_index
 
 revision = "0025"
 down_revision = "0024"

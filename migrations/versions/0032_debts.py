@@ -2,7 +2,7 @@
 
 from alembic import op
 
-from twinstile.platform.schema import build_index
+from twinstile.platform.db.schema import build_index
 
 revision = "0032"
 down_revision = "0031"

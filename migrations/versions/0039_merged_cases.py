@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-from twinstile.platform.schema import build_index
+from twinstile.platform.db.schema import build_index
 
 revision = "0039"
 down_revision = "0038"

@@ -1,5 +1,5 @@
 """`python -m twinstile` is the command `twinstile`."""
 
-from twinstile.cli import main
+from twinstile.cli.main import main
 
 main()

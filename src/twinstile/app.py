@@ -19,7 +19,7 @@ from twinstile.cases.followup import api as followup
 from twinstile.cases.reporting import api as reporting
 from twinstile.cases.transfers import api as transfers
 from twinstile.cases.wards import api as wards
-from twinstile.contract import Documented
+from twinstile.contacts import api as contacts
 from twinstile.credentials import api as credentials
 from twinstile.credentials import verifying
 from twinstile.credentials.pictures import api as picturing
@@ -27,68 +27,68 @@ from twinstile.credentials.pictures.reading import Reader
 from twinstile.credentials.sources import api as trust_sources
 from twinstile.credentials.trusting import api as trusting
 from twinstile.credentials.trusting import lists
-from twinstile.export import api as export
-from twinstile.export import identified, traced
-from twinstile.pages import desk as desk_page
-from twinstile.pages import (
-    disputes,
-    docs,
-    door,
-    gate,
-    health,
-    keying,
-    landing,
-    outside,
-    traveller,
-)
-from twinstile.platform import (
-    access_api,
+from twinstile.declarations.api import desk as declaring
+from twinstile.declarations.api import travellers
+from twinstile.deferrals import api as flow
+from twinstile.deferrals import surge_orders
+from twinstile.downtime import api as outage
+from twinstile.exports import api as export
+from twinstile.exports import identified, traced
+from twinstile.platform.http import problem_handlers
+from twinstile.platform.http.fair_scheduling import InTurn
+from twinstile.platform.http.routes import House
+from twinstile.platform.keys import destruction_api
+from twinstile.platform.ledger import api
+from twinstile.platform.ops import observability
+from twinstile.platform.security import (
+    access_log_api,
     approvals,
     approvals_api,
-    certificates,
-    crews_api,
-    handlers,
-    ledger_api,
-    observe,
+    lane_assignments_api,
     offline_shifts_api,
     shifts_api,
 )
-from twinstile.platform import api as platform
-from twinstile.platform.approvals import Kinds
-from twinstile.platform.turns import InTurn
-from twinstile.platform.web import House
+from twinstile.platform.security import api as platform
+from twinstile.platform.security.approvals import Kinds
 from twinstile.policy import activations
 from twinstile.policy import api as policy
 from twinstile.policy.entry import api as entry
 from twinstile.policy.entry import validator as entry_rules
 from twinstile.policy.versions import Policies
-from twinstile.screening import api as screening
+from twinstile.reminders import api as notices
+from twinstile.replay import api as replay
 from twinstile.screening import overrides, transitions
+from twinstile.screening.api import checks as screening
+from twinstile.screening.api import emergencies as emergency
+from twinstile.screening.api import lookups as desk
+from twinstile.screening.api import outstanding
+from twinstile.screening.api import parties as party
 from twinstile.screening.committer import Committer
-from twinstile.screening.contacts import api as contacts
-from twinstile.screening.desk import api as desk
-from twinstile.screening.desk.declaring import api as declaring
-from twinstile.screening.emergency import api as emergency
-from twinstile.screening.flow import api as flow
-from twinstile.screening.flow import fuses
-from twinstile.screening.notices import api as notices
-from twinstile.screening.outage import api as outage
-from twinstile.screening.outstanding import api as outstanding
-from twinstile.screening.party import api as party
-from twinstile.screening.replay import api as replay
-from twinstile.screening.travellers import api as travellers
 from twinstile.sharing import api as sharing
 from twinstile.sharing.feed import Feed
+from twinstile.web import (
+    api_reference,
+    appeals,
+    gate,
+    health,
+    home,
+    paper_form_entry,
+    public_links,
+    sign_in,
+    traveller,
+)
+from twinstile.web import desk as desk_page
+from twinstile.web.openapi import Documented
 
 ROUTERS = (
     screening.router,  # the gate's: routes are tried in this order
     screening.facts_router,
     platform.router,
     shifts_api.router,
-    crews_api.router,
+    lane_assignments_api.router,
     offline_shifts_api.router,
-    certificates.router,
-    access_api.router,
+    destruction_api.router,
+    access_log_api.router,
     approvals_api.router,
     policy.router,
     entry.router,
@@ -118,18 +118,18 @@ ROUTERS = (
     export.router,
     sharing.router,
     sharing.feed_router,
-    ledger_api.router,
+    api.router,
     health.router,
-    door.router,
+    sign_in.router,
     traveller.router,
     desk_page.router,
-    keying.router,
-    disputes.router,
-    docs.router,
+    paper_form_entry.router,
+    appeals.router,
+    api_reference.router,
     gate.router,
-    landing.front,
-    landing.router,
-    outside.router,
+    home.front,
+    home.router,
+    public_links.router,
 )
 
 DRAIN_S = 10.0
@@ -150,7 +150,9 @@ def create_app(house: House, background: Background | None = None) -> FastAPI:
             await committer.warm()
         except (OSError, SQLAlchemyError, asyncpg.PostgresError) as error:
             # it may come back any moment: be alive, not ready, and say so
-            observe.log.warning("database does not answer", error=observe.error_kind(error))
+            observability.log.warning(
+                "database does not answer", error=observability.error_kind(error)
+            )
         committing = asyncio.create_task(committer.run())
         beside = asyncio.ensure_future(background(house, stop)) if background else None
         try:
@@ -190,10 +192,10 @@ def create_app(house: House, background: Background | None = None) -> FastAPI:
     app.state.leaving = False  # true from when the server is told to end: who waits is let go
     for router in ROUTERS:
         app.include_router(router)
-    handlers.install(app)
-    landing.install(app)
+    problem_handlers.install(app)
+    home.install(app)
     app.add_middleware(InTurn)
-    app.add_middleware(observe.Measured)
+    app.add_middleware(observability.Measured)
     return app
 
 
@@ -204,7 +206,7 @@ def kinds_of(house: House, policies: Policies) -> Kinds:
         lists.KIND,
         identified.KIND,
         traced.KIND,
-        fuses.KIND,
+        surge_orders.KIND,
         transitions.VOID_IN_DOUBT,
         overrides.kind(house.settings, house.keys, policies),
     )

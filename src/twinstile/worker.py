@@ -12,7 +12,6 @@ from uuid import uuid4
 
 from sqlalchemy import select
 
-from twinstile import backups, destruction
 from twinstile.arrivals.feeds import applier, config, polling
 from twinstile.arrivals.feeds.config import FeedSource, PushSettings
 from twinstile.arrivals.feeds.polling import Poller
@@ -21,26 +20,31 @@ from twinstile.credentials.sources import fetching
 from twinstile.credentials.sources import settings as sources
 from twinstile.credentials.trusting import lists
 from twinstile.credentials.trusting.lists import Lists
-from twinstile.opening import Place
-from twinstile.platform import access, approvals, clock, jobs, observe, schema, sealer
-from twinstile.platform.db import Database
-from twinstile.platform.jobs import Job
-from twinstile.platform.tables import Hub
-from twinstile.platform.web import House
+from twinstile.declarations import appeals
+from twinstile.deferrals import deferral_resolution
+from twinstile.operations import backups
+from twinstile.operations import retention as destruction
+from twinstile.operations.startup import Place
+from twinstile.platform.db import schema
+from twinstile.platform.db.database import Database
+from twinstile.platform.db.tables import Hub
+from twinstile.platform.http.routes import House
+from twinstile.platform.ledger import sealer
+from twinstile.platform.ops import clock, jobs, observability
+from twinstile.platform.ops.jobs import Job
+from twinstile.platform.security import access_log, approvals
 from twinstile.policy.versions import Policies
-from twinstile.screening import transitions
-from twinstile.screening.declared import appeals
-from twinstile.screening.flow import (
+from twinstile.reminders import automatic, delivery_alert, sending
+from twinstile.replay import requests
+from twinstile.screening import (
     alerts,
     expectations,
-    feeds,
-    late_cases,
-    settling,
-    trust,
-    unmatched,
+    feed_alerts,
+    late_case_alerts,
+    transitions,
+    trust_list_alerts,
+    unmatched_alerts,
 )
-from twinstile.screening.notices import alarm, automatic, sending
-from twinstile.screening.replay import requests
 from twinstile.screening.types import AlertKind
 
 ESCALATED_AT_ONCE = 200
@@ -114,15 +118,15 @@ def jobs_of(
         if steady(now):
             await retain(now)
         else:
-            observe.log.error("nothing is destroyed", reason="the clock has jumped")
+            observability.log.error("nothing is destroyed", reason="the clock has jumped")
 
     async def forget(now: datetime) -> None:
         owner = Database(place.owner_url, pool_size=1)
         try:
-            forgotten = access.FORGOTTEN_AT_ONCE
-            while forgotten == access.FORGOTTEN_AT_ONCE:
+            forgotten = access_log.FORGOTTEN_AT_ONCE
+            while forgotten == access_log.FORGOTTEN_AT_ONCE:
                 async with owner.transaction() as tx:
-                    forgotten = await access.forget(tx, now)
+                    forgotten = await access_log.forget(tx, now)
             async with owner.transaction() as tx:
                 await lists.forget(tx, now)
         finally:
@@ -172,7 +176,7 @@ def _timers(house: House, policies: Policies) -> HubWork:
     """Fire deadlines that have passed: screenings, cases, alerts, what waits for approval."""
 
     async def settled(hub_id: str, now: datetime) -> None:
-        await settling.settle(house.database, hub_id, now)
+        await deferral_resolution.settle(house.database, hub_id, now)
 
     async def screenings(hub_id: str, now: datetime) -> None:
         await transitions.expire_due(house.database, policies, hub_id, now)
@@ -188,8 +192,8 @@ def _timers(house: House, policies: Policies) -> HubWork:
 
     async def watched(hub_id: str, now: datetime) -> None:
         async with house.database.transaction() as tx:
-            await unmatched.look(tx, hub_id, house.settings.unmatched_share, now)
-            await late_cases.watch(tx, hub_id, now)
+            await unmatched_alerts.look(tx, hub_id, house.settings.unmatched_share, now)
+            await late_case_alerts.watch(tx, hub_id, now)
             unanswered = await appeals.overdue(tx, hub_id, now)
             await alerts.hold(tx, hub_id, AlertKind.APPEAL_OVERDUE, unanswered, now)
             await alerts.go_on(tx, hub_id, now)
@@ -207,8 +211,8 @@ def in_turn(*steps: HubWork) -> HubWork:
                 await step(hub_id, now)
             except Exception as error:  # noqa: BLE001 # reported below
                 failed.append(error)
-                told = {"step": step.__name__, "error": observe.error_kind(error)}
-                observe.log.error("step failed", hub=hub_id, **told)
+                told = {"step": step.__name__, "error": observability.error_kind(error)}
+                observability.log.error("step failed", hub=hub_id, **told)
         if failed:
             raise failed[0]
 
@@ -222,7 +226,7 @@ def _feeds(house: House) -> HubWork:
     async def work(hub_id: str, now: datetime) -> None:
         if senders:
             async with house.database.transaction() as tx:
-                await feeds.watch(tx, hub_id, senders, now)
+                await feed_alerts.watch(tx, hub_id, senders, now)
 
     return work
 
@@ -239,7 +243,7 @@ def _trust(house: House) -> HubWork:
             await fetching.run(house.database, keys, told, hub_id, now)
         finally:
             async with house.database.transaction() as tx:
-                await trust.watch(tx, held, keys, hub_id, now)
+                await trust_list_alerts.watch(tx, held, keys, hub_id, now)
 
     return work
 
@@ -259,7 +263,7 @@ def _notices(house: House) -> HubWork:
 
     async def work(hub_id: str, now: datetime) -> None:
         await sending.run(out, hub_id, now)
-        await alarm.look(out, hub_id, now)
+        await delivery_alert.look(out, hub_id, now)
 
     return work
 
@@ -297,7 +301,9 @@ def each_hub(house: House, work: HubWork) -> Callable[[datetime], Awaitable[None
                 await work(hub_id, now)
             except Exception as error:  # noqa: BLE001 # reported below
                 failed += 1
-                observe.log.error("hub failed", hub=hub_id, error=observe.error_kind(error))
+                observability.log.error(
+                    "hub failed", hub=hub_id, error=observability.error_kind(error)
+                )
         if failed:
             raise HubsFailed(f"{failed} of {len(hubs)} hubs")
 

@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 import sqlalchemy as sa
 from conftest import administer
-from dropping import NOW, Polled, poll
+from folder_sender import NOW, Polled, poll
 from pydantic import ValidationError
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -20,7 +20,7 @@ from sqlalchemy.pool import NullPool
 from twinstile.arrivals.adapters.exchange import ExchangeSettings, ExchangeTransport
 from twinstile.arrivals.records import WHOLE
 from twinstile.arrivals.transport import FeedFault
-from twinstile.opening import Place
+from twinstile.operations.startup import Place
 
 BEGIN = dt.datetime(2026, 11, 20, 7, 0)  # noqa: DTZ001 -- as such tables have it
 TABLE = """

@@ -5,23 +5,24 @@ from collections.abc import AsyncGenerator
 from datetime import datetime, timedelta
 from pathlib import Path
 
-import feeding
+import feed_deliveries
 import people
 import pytest
-from feeding import body, event
+from department_senders import state_of
+from feed_deliveries import body, event
+from feed_service import station
 from httpx2 import Response
 from hubs import Hub, open_hub
 from people import Json
-from receiving import station
-from senders import state_of
 
 from twinstile.arrivals.feeds import config, standing
 from twinstile.arrivals.feeds.standing import FeedCondition
 from twinstile.arrivals.transport import MOST_BYTES
-from twinstile.opening import Place
-from twinstile.platform import clock, signatures
-from twinstile.platform.roles import Role
-from twinstile.platform.signatures import SharedKey
+from twinstile.operations.startup import Place
+from twinstile.platform.http import request_signatures
+from twinstile.platform.http.request_signatures import SharedKey
+from twinstile.platform.ops import clock
+from twinstile.platform.security.roles import Role
 
 KEY = SharedKey("psb-1", b"sixteen bytes or more")
 FEEDS = """
@@ -61,7 +62,7 @@ BODY = body([event("G1")])
 
 @pytest.fixture
 async def here(hub: Hub, place: Place, tmp_path: Path) -> AsyncGenerator[Hub]:
-    feeding.use()
+    feed_deliveries.use()
     (tmp_path / "psb-1.key").write_bytes(KEY.secret + b"\n")
     async with station(hub, place, tmp_path, FEEDS) as opened:
         yield opened
@@ -74,7 +75,7 @@ def signed(
     at: datetime | None = None,
 ) -> dict[str, str]:
     target = f"/v1/feeds/{feed}/deliveries"
-    return signatures.headers(key, "POST", target, content, at or clock.now())
+    return request_signatures.headers(key, "POST", target, content, at or clock.now())
 
 
 async def push(
@@ -174,7 +175,7 @@ async def test_nonces_are_forgotten_when_no_clock_takes_them(here: Hub) -> None:
             here.hub_id,
         )
     await push(here, signed())
-    kept = await feeding.rows(here, "SELECT used_at FROM feed_nonce WHERE hub_id = $1")
+    kept = await feed_deliveries.rows(here, "SELECT used_at FROM feed_nonce WHERE hub_id = $1")
     assert len(kept) == 1
 
 
@@ -207,7 +208,7 @@ async def test_a_word_grows_old_and_so_does_one_that_waits_to_be_applied(here: H
             now + timedelta(minutes=3),
         )
     assert await conditions(timedelta(minutes=3, seconds=1)) == ["STALE", "NEVER"]
-    await feeding.applying.apply_due(feeding.desk_of(here), police.feed)
+    await feed_deliveries.applying.apply_due(feed_deliveries.desk_of(here), police.feed)
     assert await conditions(timedelta(minutes=3, seconds=1)) == ["OK", "NEVER"]
 
 
@@ -216,7 +217,7 @@ async def test_who_sends_what_nobody_can_use_grows_old(here: Hub) -> None:
 
     async def standing_after(*said: Json | str) -> datetime:
         assert (await push(here, signed(body(said)), body(said))).status_code == 202
-        await feeding.applying.apply_due(feeding.desk_of(here), police.feed)
+        await feed_deliveries.applying.apply_due(feed_deliveries.desk_of(here), police.feed)
         async with here.house.database.reading() as tx:
             (found,) = await standing.feed_statuses(tx, [police], clock.now())
         assert found.as_of is not None
@@ -236,7 +237,7 @@ async def test_rows_set_aside_are_listed_page_by_page_and_taken_up_again(here: H
     cut = [event("G3"), {"cut": "charset"}, {"columns": ["新列"]}]
     assert (await push(here, signed(body(cut)), body(cut))).status_code == 202
     (police, _) = standing.of_hub(config.feed_sources(here.house.settings), here.hub_id)
-    await feeding.applying.apply_due(feeding.desk_of(here), police.feed)
+    await feed_deliveries.applying.apply_due(feed_deliveries.desk_of(here), police.feed)
     supervisor = here.client(Role.SUPERVISOR)
     path = "/v1/feeds/police/quarantine"
     first = (await supervisor.get(path, params={"limit": 1})).json()
@@ -259,7 +260,7 @@ async def test_rows_set_aside_are_listed_page_by_page_and_taken_up_again(here: H
     dead = first["deliveries"][0]["delivery_id"]
     assert again.json() == {"replayed": [dead]}
     assert (await feeds(here))["police"]["waiting"] == 1
-    told = await feeding.rows(
+    told = await feed_deliveries.rows(
         here, "SELECT kind, body FROM event WHERE hub_id = $1 AND kind = 'feed.replayed'"
     )
     assert told == [("feed.replayed", {"feed": "police"})]

@@ -23,9 +23,10 @@ from twinstile.arrivals.records import (
     ManifestRow,
     ReaderContext,
 )
-from twinstile.platform import settings, signatures
-from twinstile.platform.settings import Profile
-from twinstile.platform.signatures import SharedKey
+from twinstile.platform.http import request_signatures
+from twinstile.platform.http.request_signatures import SharedKey
+from twinstile.platform.ops import settings
+from twinstile.platform.ops.settings import Profile
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs/feeds.md").read_text("utf-8")
@@ -56,14 +57,14 @@ def test_the_signature_that_is_spelled_out_is_the_one_we_take() -> None:
     lines, _, told = PAGE.partition("```text\n")[2].partition("\n\nFeed-Signature: ")
     key = SharedKey("psb-1", b"sixteen bytes or more")
     method, target, digest, stamp, nonce, key_id = lines.split("\n")
-    assert signatures.canonical(method, target, digest, stamp, nonce, key_id) == lines
+    assert request_signatures.canonical(method, target, digest, stamp, nonce, key_id) == lines
     assert (key.digest(b"a"), key.sign(lines)) == (digest, told[:64])
 
 
 def test_every_fault_of_a_department_has_words_in_both_languages() -> None:
     """The words are those the transports' sources hold, and no other."""
     folder = ROOT / "src/twinstile"
-    sources = [*folder.glob("arrivals/adapters/*.py"), folder / "platform/outbound.py"]
+    sources = [*folder.glob("arrivals/adapters/*.py"), folder / "platform/http/outbound.py"]
     text = "".join(path.read_text() for path in sources)
     raised = set(re.findall(r'(?:FeedFault|Unreadable|CallFault)\(\s*"([a-z-]+)"', text))
     tables = re.findall(r'^    (?:\([\w.]+|[\w.]+), "([a-z-]+)"\)?,$', text, re.MULTILINE)
@@ -148,4 +149,4 @@ def test_the_delivery_that_is_pushed_from_a_shell_is_signed(tmp_path: Path) -> N
     target = lines[-1].removeprefix("https://hub.example")
     key = SharedKey("psb-1", b"sixteen bytes or more")
     now = dt.datetime.now(dt.UTC)
-    signatures.verify([key], "POST", target, sent, now).check(b"a")
+    request_signatures.verify([key], "POST", target, sent, now).check(b"a")

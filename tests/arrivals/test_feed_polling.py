@@ -5,24 +5,24 @@ from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from pathlib import Path
 
-import feeding
+import feed_deliveries
 import people
 import pytest
-from answering import Asked, answer, department
-from dropping import drop
-from feeding import body, event, traveller
+from database_sessions import end, others
+from department_senders import asker_of, sender_of, state_of
+from feed_deliveries import body, event, traveller
+from folder_sender import drop
 from hubs import Hub
-from senders import asker_of, sender_of, state_of
-from sessions import end, others
+from raw_http_server import Asked, answer, department
 
 from twinstile.arrivals.adapters import folder
 from twinstile.arrivals.adapters.drop import EntryKind, FileEntry
 from twinstile.arrivals.feeds import applier, polling
 from twinstile.arrivals.feeds.polling import LEASE
-from twinstile.opening import Place
-from twinstile.platform import clock
-from twinstile.platform.db import Database
-from twinstile.platform.errors import Problem
+from twinstile.operations.startup import Place
+from twinstile.platform.db.database import Database
+from twinstile.platform.http.problems import Problem
+from twinstile.platform.ops import clock
 
 Script = Callable[[Asked], Iterable[bytes]]
 BODY = body([event("G1")])
@@ -30,7 +30,7 @@ BODY = body([event("G1")])
 
 @pytest.fixture(autouse=True)
 def formats() -> None:
-    feeding.use()
+    feed_deliveries.use()
 
 
 class Clock:
@@ -232,13 +232,13 @@ async def test_what_landed_is_applied_by_one_of_several_through_a_restart(
             asyncio.create_task(applier.run_applier(hub.house, one, [sender], stop))
             for one in bases
         ]
-        first = await feeding.land(hub, sender.feed, [event("G1")])
+        first = await feed_deliveries.land(hub, sender.feed, [event("G1")])
         await applied(hub, first)
         await end(place, await others(hub.house.database))
         await hub.house.database.close()  # this test's own way in was ended, too
         row = traveller("G2", "a", people.resident_number(), seat="1A")
-        await applied(hub, await feeding.land(hub, sender.feed, [row]))
-        second = await feeding.land(hub, sender.feed, [event("G2")])
+        await applied(hub, await feed_deliveries.land(hub, sender.feed, [row]))
+        second = await feed_deliveries.land(hub, sender.feed, [event("G2")])
         await applied(hub, second)
         await taken_up(hub, "G2", {("1A", "in")})
         stop.set()
@@ -250,7 +250,7 @@ async def test_what_landed_is_applied_by_one_of_several_through_a_restart(
 
 async def taken_up(hub: Hub, run: str, waited: set[tuple[str, str]]) -> None:
     while True:
-        if await feeding.expected(hub, run) == waited:
+        if await feed_deliveries.expected(hub, run) == waited:
             return
         await asyncio.sleep(0.05)
 

@@ -14,22 +14,22 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-import feeding
+import feed_deliveries
 import pytest
-from answering import Asked, answer, department
-from feeding import body, end, event, traveller
+from department_senders import asker_of
+from feed_deliveries import body, end, event, traveller
+from feed_service import station
 from hubs import Hub
 from people import Json
-from receiving import station
-from senders import asker_of
+from raw_http_server import Asked, answer, department
 
-from twinstile import doctor
 from twinstile.arrivals.feeds import applying, config, polling, standing
 from twinstile.arrivals.transport import MOST_BYTES
-from twinstile.opening import Place
-from twinstile.platform import clock, observe
-from twinstile.platform.roles import Role
-from twinstile.screening.flow import feeds
+from twinstile.cli import doctor
+from twinstile.operations.startup import Place
+from twinstile.platform.ops import clock, observability
+from twinstile.platform.security.roles import Role
+from twinstile.screening import feed_alerts
 
 GOOD = body([event("G1")])
 PAGE = b"<!DOCTYPE html><p>Sign in"
@@ -64,7 +64,7 @@ class Seen:
 async def opened(
     hub: Hub, place: Place, folder: Path, transport: str, kind: str = "test"
 ) -> AsyncGenerator[Hub]:
-    feeding.use()
+    feed_deliveries.use()
     told = FILE.replace("TRANSPORT", transport).replace("FORMAT", kind)
     async with station(hub, place, folder, told) as here:
         yield here
@@ -77,7 +77,7 @@ async def poll(hub: Hub, times: int = 1) -> Seen:
     for number in range(times):
         now = at + timedelta(minutes=number)
         await polling.poll_feed(asker_of(hub, lambda now=now: now), sender)
-        await applying.apply_due(feeding.desk_of(hub), sender.feed)
+        await applying.apply_due(feed_deliveries.desk_of(hub), sender.feed)
     return await look(hub)
 
 
@@ -240,7 +240,7 @@ async def test_counters_that_lie_withdraw_nobody_and_new_columns_are_shown(
             (inbox / f"{number}.ok").write_bytes(b"")
         seen = await poll(here)
         kept = "SELECT withdrawn_at FROM manifest_entry WHERE hub_id = $1"
-        withdrawn = await feeding.rows(here, kept)
+        withdrawn = await feed_deliveries.rows(here, kept)
     assert set(withdrawn) == {(None,)}
     assert [one["name"] for one in seen.feed["unknown_columns"]] == ["新列"]
 
@@ -256,7 +256,7 @@ async def test_people_are_told_of_silence_and_of_what_cannot_be_used_and_when_it
 
         async def told(after: timedelta) -> list[str]:
             async with here.house.database.transaction() as tx:
-                await feeds.watch(tx, here.hub_id, senders, clock.now() + after)
+                await feed_alerts.watch(tx, here.hub_id, senders, clock.now() + after)
             open_now = await here.client(Role.DUTY_COMMANDER).get("/v1/alerts")
             assert all(one["facts"]["feed"] == "rail" for one in open_now.json()["alerts"])
             return sorted(one["kind"] for one in open_now.json()["alerts"])
@@ -278,10 +278,10 @@ async def test_people_are_told_of_silence_and_of_what_cannot_be_used_and_when_it
         assert await told(soon) == []  # they know
         assert (await here.service.client().get("/metrics")).status_code == 200
         labels = {"hub": here.hub_id, "feed": "rail"}
-        shares = observe.REGISTRY.get_sample_value(
+        shares = observability.REGISTRY.get_sample_value(
             "twinstile_feed_share", {**labels, "of": "rejected"}
         )
         assert shares == pytest.approx(2 / 3)
-        age = observe.REGISTRY.get_sample_value("twinstile_feed_age_seconds", labels)
+        age = observability.REGISTRY.get_sample_value("twinstile_feed_age_seconds", labels)
         assert age is not None
         assert 0 <= age < 60

@@ -5,9 +5,9 @@ import os
 import signal
 import sys
 
-import feeding
+import feed_deliveries
 import people
-from feeding import event, feed_of, figures, traveller
+from feed_deliveries import event, feed_of, figures, traveller
 from hubs import Hub
 
 from twinstile.arrivals.feeds import applying
@@ -23,11 +23,11 @@ from twinstile.arrivals.feeds import applying
 from twinstile.arrivals.feeds.applying import Desk
 from twinstile.arrivals.feeds.types import Feed
 from twinstile.identity import forms
-from twinstile.opening import Place, key_ring
+from twinstile.operations.startup import Place, key_ring
 from twinstile.platform import clock, settings
-from twinstile.platform.db import Database
-from twinstile.platform.modes import HubMode
-from twinstile.platform.settings import Profile
+from twinstile.platform.db.database import Database
+from twinstile.platform.security.hub_modes import HubMode
+from twinstile.platform.ops.settings import Profile
 
 async def main():
     feeding.use()
@@ -45,7 +45,7 @@ asyncio.run(main())
 
 
 async def taken(hub: Hub) -> int:
-    ((count,),) = await feeding.rows(
+    ((count,),) = await feed_deliveries.rows(
         hub, "SELECT rows_applied FROM feed_delivery WHERE hub_id = $1"
     )
     assert isinstance(count, int)
@@ -53,10 +53,10 @@ async def taken(hub: Hub) -> int:
 
 
 async def test_killed_in_the_middle_it_goes_on_where_it_stood(hub: Hub) -> None:
-    feeding.use()
+    feed_deliveries.use()
     feed, house = feed_of(hub), hub.house
     said = [traveller("G1", f"{n}", people.resident_number(), seat=f"{n}") for n in range(ROWS)]
-    delivery_id = await feeding.land(hub, feed, [event("G1"), *said])
+    delivery_id = await feed_deliveries.land(hub, feed, [event("G1"), *said])
     script = CHILD.format(
         path=[path for path in sys.path if path.endswith(("tests", "arrivals"))],
         folder=str(house.settings.data_dir),
@@ -76,7 +76,7 @@ async def test_killed_in_the_middle_it_goes_on_where_it_stood(hub: Hub) -> None:
         await child.wait()
         stood.append(await taken(hub))
     assert 0 < stood[1] < stood[2] < ROWS + 1
-    await applying.apply_due(feeding.desk_of(hub), feed)
+    await applying.apply_due(feed_deliveries.desk_of(hub), feed)
     told = await figures(hub, delivery_id)
     assert (told["state"], told["rows"], told["applied"], told["repeated"]) == (
         "APPLIED",
@@ -84,8 +84,8 @@ async def test_killed_in_the_middle_it_goes_on_where_it_stood(hub: Hub) -> None:
         ROWS + 1,
         0,
     )
-    assert await feeding.expected(hub, "G1") == {(str(n), "in") for n in range(ROWS)}
-    ((announced,),) = await feeding.rows(
+    assert await feed_deliveries.expected(hub, "G1") == {(str(n), "in") for n in range(ROWS)}
+    ((announced,),) = await feed_deliveries.rows(
         hub, "SELECT count(*) FROM event WHERE hub_id = $1 AND kind = 'run.announced'"
     )
     assert announced == 1

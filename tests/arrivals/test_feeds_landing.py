@@ -11,8 +11,8 @@ from twinstile.arrivals.feeds.types import FeedSettings, ReceiptOutcome, Receive
 from twinstile.arrivals.records import Delivery
 from twinstile.arrivals.transport import FetchedDelivery
 from twinstile.identity.vault import day_key
-from twinstile.platform import clock
-from twinstile.platform.crypto import KeyDestroyed
+from twinstile.platform.keys.data_keys import KeyDestroyed
+from twinstile.platform.ops import clock
 
 BODY = "车次,姓名\nG7349,金丝雀\n".encode()
 

@@ -6,10 +6,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import cast
 
-import feeding
+import feed_deliveries
 import people
 import pytest
-from feeding import end, event, traveller
+from feed_deliveries import end, event, traveller
 from hubs import Hub
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -17,8 +17,8 @@ from people import Json
 
 from twinstile.arrivals.feeds import applying
 from twinstile.arrivals.feeds.types import FeedSettings
-from twinstile.platform.db import Database, Transaction
-from twinstile.platform.errors import Unavailable
+from twinstile.platform.db.database import Database, Transaction
+from twinstile.platform.http.problems import Unavailable
 
 KEYS = "abcd"
 NUMBERS = {key: people.resident_number() for key in KEYS}
@@ -85,7 +85,7 @@ class Dying:
 
 async def settle(hub: Hub, feed: FeedSettings, deaths: Sequence[int] = ()) -> None:
     """Apply what is due, beginning anew after each death."""
-    desk = feeding.desk_of(hub)
+    desk = feed_deliveries.desk_of(hub)
     dying = replace(desk, database=cast("Database", Dying(hub.house.database, deaths)))
     for _ in range(len(deaths) + 1):
         try:
@@ -117,7 +117,7 @@ async def stands(hub: Hub, feed: FeedSettings, run: str) -> set[tuple[object, ..
 
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
-    feeding.use()
+    feed_deliveries.use()
     monkeypatch.setattr(applying, "AT_ONCE", 2)
 
 
@@ -133,17 +133,20 @@ async def test_deliveries_applied_in_any_order_end_as_those_applied_as_they_land
     hub: Hub, came: list[Told], data: st.DataObject
 ) -> None:
     n = next(_fresh)
-    one, other = feeding.feed_of(hub, f"one{n}"), feeding.feed_of(hub, f"other{n}")
+    one, other = (
+        feed_deliveries.feed_of(hub, f"one{n}"),
+        feed_deliveries.feed_of(hub, f"other{n}"),
+    )
     for at, delivery in enumerate(came):
-        await feeding.tell(hub, one, *said(f"A{n}", delivery, at, versioned=False))
+        await feed_deliveries.tell(hub, one, *said(f"A{n}", delivery, at, versioned=False))
     landed = [
-        await feeding.land(hub, other, said(f"B{n}", delivery, at, versioned=False))
+        await feed_deliveries.land(hub, other, said(f"B{n}", delivery, at, versioned=False))
         for at, delivery in enumerate(came)
     ]
     for delivery_id in data.draw(st.permutations(landed)):
-        await applying.apply_delivery(feeding.desk_of(hub), other, delivery_id)
+        await applying.apply_delivery(feed_deliveries.desk_of(hub), other, delivery_id)
     again = data.draw(st.lists(st.sampled_from(landed), max_size=2, unique=True))
-    await feeding.replay(hub, other, *again)
+    await feed_deliveries.replay(hub, other, *again)
     await settle(hub, other, data.draw(DEATHS))
     assert await stands(hub, one, f"A{n}") == await stands(hub, other, f"B{n}")
 
@@ -155,9 +158,9 @@ async def test_versioned_words_end_the_same_in_whatever_order_they_come(
 ) -> None:
     n, kept = next(_fresh), []
     for which, order in enumerate((came, data.draw(st.permutations(came)))):
-        feed, run = feeding.feed_of(hub, f"v{which}{n}"), f"V{which}{n}"
+        feed, run = feed_deliveries.feed_of(hub, f"v{which}{n}"), f"V{which}{n}"
         for at, delivery in enumerate(order):
-            await feeding.land(hub, feed, said(run, delivery, at, versioned=True))
+            await feed_deliveries.land(hub, feed, said(run, delivery, at, versioned=True))
             await settle(hub, feed, data.draw(DEATHS) if which else ())
         kept.append(await stands(hub, feed, run))
     assert kept[0] == kept[1]
@@ -167,13 +170,17 @@ async def test_versioned_words_end_the_same_in_whatever_order_they_come(
 async def test_a_list_overrules_what_landed_before_it_and_is_applied_after_it(
     hub: Hub,
 ) -> None:
-    feed = feeding.feed_of(hub)
+    feed = feed_deliveries.feed_of(hub)
     changes = (Told((("a", 1, False), ("b", 1, False)), None), Told((("c", 1, False),), None))
     came = [changes[0], Told((("b", 2, False),), 2), changes[1]]
     landed = [
-        await feeding.land(hub, feed, said("G1", one, n, versioned=False))
+        await feed_deliveries.land(hub, feed, said("G1", one, n, versioned=False))
         for n, one in enumerate(came)
     ]
     for delivery_id in reversed(landed):
-        await applying.apply_delivery(feeding.desk_of(hub), feed, delivery_id)
-    assert await feeding.expected(hub, "G1") == {("a1", "out"), ("b2", "in"), ("c1", "in")}
+        await applying.apply_delivery(feed_deliveries.desk_of(hub), feed, delivery_id)
+    assert await feed_deliveries.expected(hub, "G1") == {
+        ("a1", "out"),
+        ("b2", "in"),
+        ("c1", "in"),
+    }

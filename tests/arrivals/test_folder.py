@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 
 import pytest
-from dropping import NOW, drop, poll
+from folder_sender import NOW, drop, poll
 from pydantic import ValidationError
 
 from twinstile.arrivals.adapters.drop import MOST_SWEPT, FileDrop, ReadySign

@@ -3,22 +3,22 @@
 from datetime import UTC, datetime, time, timedelta
 from uuid import UUID
 
-import feeding
-from feeding import feed_of, figures
+import feed_deliveries
+from feed_deliveries import feed_of, figures
 from google.transit.gtfs_realtime_pb2 import FeedHeader, FeedMessage, TripDescriptor, TripUpdate
 from hubs import Hub
 from timetables import PLAIN, packed
 
 from twinstile.arrivals.feeds import applying
 from twinstile.arrivals.feeds.types import FeedSettings
-from twinstile.platform import clock
+from twinstile.platform.ops import clock
 
 STOP = TripUpdate.StopTimeUpdate
 
 
 async def applied(hub: Hub, feed: FeedSettings, body: bytes) -> UUID:
-    delivery_id = await feeding.land(hub, feed, body)
-    await applying.apply_due(feeding.desk_of(hub), feed)
+    delivery_id = await feed_deliveries.land(hub, feed, body)
+    await applying.apply_due(feed_deliveries.desk_of(hub), feed)
     return delivery_id
 
 
@@ -73,7 +73,7 @@ async def test_a_delay_told_before_the_hub_moves_the_run_there(hub: Hub) -> None
     )
     assert (told["applied"], told["unmatched"], told["rejected"]) == (2, 0, 0)
     nine = datetime.combine(today, time(1), UTC)  # in Shanghai
-    found = await feeding.rows(
+    found = await feed_deliveries.rows(
         hub,
         "SELECT service_no, scheduled_arrival, estimated_arrival, status FROM run"
         " WHERE hub_id = $1 ORDER BY service_no",
@@ -91,5 +91,7 @@ async def test_an_update_enters_no_run_of_a_timetable_that_is_not_ours(hub: Hub)
     body = message(trip("T7", day, here), trip("T8", day, here, how=TripDescriptor.NEW))
     told = await figures(hub, await applied(hub, times, body))
     assert (told["applied"], told["unmatched"]) == (1, 1)
-    found = await feeding.rows(hub, "SELECT service_no, status FROM run WHERE hub_id = $1")
+    found = await feed_deliveries.rows(
+        hub, "SELECT service_no, status FROM run WHERE hub_id = $1"
+    )
     assert found == [("#T8", "ADDED")]

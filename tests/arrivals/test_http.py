@@ -11,7 +11,6 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from answering import Asked, Department, Script, answer, department
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -20,13 +19,14 @@ from cryptography.hazmat.primitives.serialization import (
     NoEncryption,
     PrivateFormat,
 )
-from dropping import NOW, Polled, poll
+from folder_sender import NOW, Polled, poll
 from pydantic import ValidationError
+from raw_http_server import Asked, Department, Script, answer, department
 
 from twinstile.arrivals.adapters.http import HttpSettings
 from twinstile.arrivals.transport import MOST_BYTES, FeedFault
-from twinstile.platform import outbound, signatures
-from twinstile.platform.signatures import SharedKey
+from twinstile.platform.http import outbound, request_signatures
+from twinstile.platform.http.request_signatures import SharedKey
 
 PAGE = b'{"code":0,"data":[1],"next":null}'
 
@@ -312,11 +312,11 @@ async def test_a_request_is_signed_and_the_department_can_check_it(tmp_path: Pat
             there.url += "?z=1&a=2"
             await ask(there, algorithm=algorithm, **how)
             await ask(there, algorithm=algorithm, **how)
-            key = SharedKey("hub-1", secret, signatures.Algorithm(algorithm))
+            key = SharedKey("hub-1", secret, request_signatures.Algorithm(algorithm))
             nonces = set[str]()
             for one in there.asked:
                 told = {name.title(): value for name, value in one.headers.items()}
-                signed = signatures.verify([key], "GET", one.target, told, NOW)
+                signed = request_signatures.verify([key], "GET", one.target, told, NOW)
                 signed.check(b"")
                 nonces.add(signed.nonce)
             assert len(nonces) == 2

@@ -6,7 +6,7 @@ from uuid import UUID
 import people
 from hubs import Hub
 
-from twinstile.platform.roles import Role
+from twinstile.platform.security.roles import Role
 
 
 async def announce(hub: Hub, run: UUID, service_no: str = "G1") -> UUID:

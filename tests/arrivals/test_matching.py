@@ -4,20 +4,20 @@ from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
-import crossings
-import feeding
-import looks
+import access_log_reader
+import feed_deliveries
 import people
 import pytest
+import screening_states
+from feed_service import station
 from hubs import Hub
 from people import Json
-from receiving import station
-from runs import Run, announced
+from reminded_runs import Run, announced
 
-from twinstile.opening import Place
-from twinstile.platform import clock
-from twinstile.platform.roles import Role
-from twinstile.screening.flow import expectations, unmatched
+from twinstile.operations.startup import Place
+from twinstile.platform.ops import clock
+from twinstile.platform.security.roles import Role
+from twinstile.screening import expectations, unmatched_alerts
 
 
 def passport(number: str) -> Json:
@@ -147,7 +147,7 @@ async def test_who_has_not_come_is_named_for_a_purpose_and_who_has_is_not(hub: H
     assert (told.status_code, told.json()["document_number"]) == (200, "L898902P1")
     came = await supervisor.post(path, json={"entry_id": "2", **purpose})
     assert came.status_code == 404
-    (row,) = await looks.reads(hub)
+    (row,) = await access_log_reader.reads(hub)
     assert (row["action"], row["purpose"]) == ("REVEAL", "FOLLOW_UP")
 
 
@@ -167,7 +167,7 @@ FEEDS = """
 async def test_figures_say_how_old_the_lists_are(
     hub: Hub, place: Place, tmp_path: Path
 ) -> None:
-    feeding.use()
+    feed_deliveries.use()
     async with station(hub, place, tmp_path, FEEDS) as here:
         run = await announced(here)
         for path in ("expectations", "outstanding"):
@@ -183,7 +183,7 @@ async def come(hub: Hub, count: int, of: Sequence[Json] = ()) -> None:
 
 async def alerted(hub: Hub, limit: float, after: timedelta = timedelta()) -> Sequence[Json]:
     async with hub.house.database.transaction() as tx:
-        await unmatched.look(tx, hub.hub_id, limit, clock.now() + after)
+        await unmatched_alerts.look(tx, hub.hub_id, limit, clock.now() + after)
     path = "/v1/alerts?kind=UNMATCHED"
     told: Sequence[Json] = (await read(hub, path, Role.DUTY_COMMANDER))["alerts"]
     return told
@@ -192,10 +192,10 @@ async def alerted(hub: Hub, limit: float, after: timedelta = timedelta()) -> Seq
 async def test_many_on_no_list_are_an_alert_until_they_are_few(
     hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(unmatched, "LEAST", 4)
+    monkeypatch.setattr(unmatched_alerts, "LEAST", 4)
     papers = [passport(f"L898902Q{n}") for n in range(4)]
     await come(hub, 3)
-    run = await crossings.expect(hub)
+    run = await screening_states.expect(hub)
     assert await alerted(hub, 0.5) == []  # nobody is on a list that names nobody
     manifest = [{"entry_id": str(n), "document": paper} for n, paper in enumerate(papers)]
     landed = await hub.client(Role.SUPERVISOR).put(

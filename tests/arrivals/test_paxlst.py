@@ -9,8 +9,8 @@ import tracemalloc
 from collections import Counter
 from collections.abc import Sequence
 
+import published_vectors
 import pytest
-import suites
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -82,7 +82,7 @@ def only(*body: str) -> ManifestRow:
 
 
 def sample(name: str) -> bytes:
-    data = suites.shared_data()
+    data = published_vectors.shared_data()
     if data is None or not (data / "feeds" / name).exists():
         pytest.skip("no real lists here: set TWINSTILE_SHARED_DATA to the folder with feeds/")
     return (data / "feeds" / name).read_bytes()

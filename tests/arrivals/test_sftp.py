@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import asyncssh
 import pytest
-from dropping import drop, poll
+from folder_sender import drop, poll
 from pydantic import ValidationError
 
 from twinstile.arrivals.adapters.sftp import SftpSettings

@@ -6,16 +6,16 @@ import re
 from datetime import timedelta
 from pathlib import Path
 
+import authority_lists
 import people
 import pytest
-import runs
-import wanted
+import reminded_runs
 from hubs import DEVICE, Hub, open_hub
 
 from twinstile.arrivals import tags
 from twinstile.arrivals.records import Op
 from twinstile.identity.types import Document, DocumentKind
-from twinstile.platform.roles import Role
+from twinstile.platform.security.roles import Role
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "api.md"
 _K = DocumentKind
@@ -75,10 +75,10 @@ async def test_a_lanes_state_has_the_tags_of_live_alerts_and_changes_with_them(
     first, second = people.resident_number(), people.resident_number()
     _, empty, told = await state(hub)
     assert told is None
-    await wanted.told(hub, wanted.alert(first))
-    await wanted.told(hub, wanted.alert(second, since=timedelta(hours=1)))
+    await authority_lists.told(hub, authority_lists.alert(first))
+    await authority_lists.told(hub, authority_lists.alert(second, since=timedelta(hours=1)))
     other = await open_hub(hub.house, hub.service)
-    await wanted.told(other, wanted.alert(people.resident_number()))
+    await authority_lists.told(other, authority_lists.alert(people.resident_number()))
     _, one, told = await state(hub, empty)
     assert told is not None
     key, bits = bytes.fromhex(str(told["key"])), int(str(told["bits"]))
@@ -89,14 +89,14 @@ async def test_a_lanes_state_has_the_tags_of_live_alerts_and_changes_with_them(
         "complete": True,
     }
     assert await state(hub, one) == (304, one, None)
-    await wanted.told(hub, wanted.alert(second))
+    await authority_lists.told(hub, authority_lists.alert(second))
     _, both, told = await state(hub, one)
     assert told is not None
     assert (told["key"], told["bits"]) == (key.hex(), 11)
     assert told["tags"] == sorted(by_a_tablet(key, n, 11) for n in (first, second))
-    await wanted.told(hub, wanted.alert(second, op=Op.DELETE))
+    await authority_lists.told(hub, authority_lists.alert(second, op=Op.DELETE))
     assert (await state(hub, both))[1] == one
-    await wanted.told(hub, wanted.alert(first, op=Op.DELETE))
+    await authority_lists.told(hub, authority_lists.alert(first, op=Op.DELETE))
     assert (await state(hub, one))[1] == empty
 
 
@@ -116,7 +116,7 @@ async def test_linked_documents_have_tags_too_and_keys_differ_from_hub_to_hub(
     assert linked.status_code == 200, linked.text
     other = await open_hub(hub.house, hub.service)
     for one in (hub, other):
-        await wanted.told(one, wanted.alert(number))
+        await authority_lists.told(one, authority_lists.alert(number))
     (_, _, told), (_, _, theirs) = await state(hub), await state(other)
     assert told is not None
     assert theirs is not None
@@ -131,7 +131,9 @@ async def test_of_too_many_those_that_end_last_are_told(
     monkeypatch.setattr(tags, "MOST", 2)
     numbers = [people.resident_number() for _ in range(3)]
     for days, number in enumerate(numbers, 1):
-        await wanted.told(hub, wanted.alert(number, until=timedelta(days=days)))
+        await authority_lists.told(
+            hub, authority_lists.alert(number, until=timedelta(days=days))
+        )
     _, _, told = await state(hub)
     assert told is not None
     assert not told["complete"]
@@ -141,10 +143,10 @@ async def test_of_too_many_those_that_end_last_are_told(
 
 async def test_who_is_expected_has_a_tag_under_a_key_of_the_run(hub: Hub) -> None:
     first, second, elsewhere = (people.resident_number() for _ in range(3))
-    near = await runs.announced(hub, "G7349", timedelta(minutes=20))
-    other = await runs.announced(hub, "G7351", timedelta(minutes=40))
-    await near.land([runs.reachable(first), runs.reachable(second)])
-    await other.land([runs.reachable(elsewhere)])
+    near = await reminded_runs.announced(hub, "G7349", timedelta(minutes=20))
+    other = await reminded_runs.announced(hub, "G7351", timedelta(minutes=40))
+    await near.land([reminded_runs.reachable(first), reminded_runs.reachable(second)])
+    await other.land([reminded_runs.reachable(elsewhere)])
     screener = hub.client()
     path = f"/v1/runs/{near.run_id}/expected-tags"
     answer = await screener.get(path)
@@ -156,14 +158,14 @@ async def test_who_is_expected_has_a_tag_under_a_key_of_the_run(hub: Hub) -> Non
     assert theirs["key"] != told["key"]
     assert first not in answer.text
     assert (await screener.get(path, headers={"If-None-Match": etag})).status_code == 304
-    await near.land([runs.reachable(second)], batch=2)
+    await near.land([reminded_runs.reachable(second)], batch=2)
     fewer = await screener.get(path, headers={"If-None-Match": etag})
     assert fewer.json()["tags"] == [by_a_tablet(key, second, fewer.json()["bits"])]
 
 
 async def test_lists_are_for_those_on_shift_and_of_runs_that_are_due(hub: Hub) -> None:
-    near = await runs.announced(hub, "G7349", timedelta(minutes=20))
-    later = await runs.announced(hub, "G7353", timedelta(hours=3))
+    near = await reminded_runs.announced(hub, "G7349", timedelta(minutes=20))
+    later = await reminded_runs.announced(hub, "G7353", timedelta(hours=3))
     path = f"/v1/runs/{near.run_id}/expected-tags"
     assert (await hub.client(DEVICE).get(path)).status_code == 403
     assert (await hub.client().get(path)).status_code == 200

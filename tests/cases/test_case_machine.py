@@ -10,8 +10,8 @@ from twinstile.cases import machine
 from twinstile.cases.stages import MACHINE
 from twinstile.cases.terms import TERMS
 from twinstile.cases.types import CaseEvent, CaseState, Disposition
-from twinstile.platform.machine import Cause
-from twinstile.platform.roles import Role
+from twinstile.platform.ops.state_machine import Cause
+from twinstile.platform.security.roles import Role
 
 OPEN = sorted(MACHINE.stages)
 S, E = CaseState, CaseEvent

@@ -5,14 +5,14 @@ import random
 from collections.abc import Sequence
 from uuid import uuid4
 
-import fever
+import fever_cases
 import people
 import pytest
 from httpx2 import Response
 from hubs import Hub
 
 from twinstile.cases.types import CaseEvent, CaseState
-from twinstile.platform.roles import Role
+from twinstile.platform.security.roles import Role
 
 ENDINGS = ("not_fever", "excluded", "lost", "died")
 OPERATORS = (Role.MEDIC, Role.EPIDEMIOLOGIST, Role.SUPERVISOR)
@@ -66,23 +66,25 @@ async def test_alarms_of_two_linked_documents_at_once_are_one_case(hub: Hub) -> 
 
 
 async def test_of_many_who_end_a_case_at_once_one_does(hub: Hub) -> None:
-    case_id = await fever.case_of(hub)
-    answers = await asyncio.gather(*(fever.move(hub, case_id, event) for event in ENDINGS * 2))
+    case_id = await fever_cases.case_of(hub)
+    answers = await asyncio.gather(
+        *(fever_cases.move(hub, case_id, event) for event in ENDINGS * 2)
+    )
     won = [answer for answer in answers if answer.status_code == 200]
     assert len(won) == 1
     assert {answer.status_code for answer in answers} == {200, 409}
-    assert (await fever.read(hub, case_id))["state"] == won[0].json()["after"]
+    assert (await fever_cases.read(hub, case_id))["state"] == won[0].json()["after"]
 
 
 @pytest.mark.parametrize("event", sorted(CaseEvent))
 async def test_nothing_leaves_an_end(hub: Hub, event: str) -> None:
-    case_id = await fever.case_of(hub)
-    assert (await fever.move(hub, case_id, "excluded")).status_code == 200
+    case_id = await fever_cases.case_of(hub)
+    assert (await fever_cases.move(hub, case_id, "excluded")).status_code == 200
     before = (await cases(hub))[case_id]
     for who in OPERATORS:
-        answer = await fever.move(hub, case_id, event, who=who)
+        answer = await fever_cases.move(hub, case_id, event, who=who)
         assert answer.status_code in {403, 409, 422}, answer.text
-    assert (await fever.dispose(hub, case_id)).status_code == 409
+    assert (await fever_cases.dispose(hub, case_id)).status_code == 409
     assert (await cases(hub))[case_id] == before
 
 
@@ -95,9 +97,9 @@ async def _act(hub: Hub, dice: random.Random, numbers: Sequence[str]) -> None:
     case_id, who = dice.choice(known), dice.choice(OPERATORS)
     answer: Response
     if dice.random() < 0.3:
-        answer = await fever.dispose(hub, case_id, who=who)
+        answer = await fever_cases.dispose(hub, case_id, who=who)
     else:
-        answer = await fever.move(hub, case_id, dice.choice(sorted(CaseEvent)), who=who)
+        answer = await fever_cases.move(hub, case_id, dice.choice(sorted(CaseEvent)), who=who)
     assert answer.status_code in {200, 201, 403, 409, 422, 503}, answer.text
 
 

@@ -6,12 +6,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TypeAlias
 
-import clocked
-import crossings
-import custody
-import fever
+import fever_cases
 import people
 import pytest
+import screening_states
+import transfers_in_progress
+import worker_clock
 from hubs import Hub
 from test_episodes import alarm, link
 from test_followups import attempt, open_contacts, report, report_link
@@ -22,7 +22,7 @@ from test_rooms import room, stay
 from twinstile.cases import machine, waits
 from twinstile.cases.stages import MACHINE
 from twinstile.cases.types import CaseEvent, CaseState, Wait
-from twinstile.platform.roles import Role
+from twinstile.platform.security.roles import Role
 
 S, E = CaseState, CaseEvent
 Way: TypeAlias = tuple[CaseState, CaseEvent]
@@ -78,13 +78,15 @@ SENDERS: Mapping[CaseEvent, set[Role]] = {
 
 async def leave(hub: Hub, case_id: str) -> None:
     """A vehicle leaves, or goes elsewhere."""
-    told = await custody.depart(hub, case_id, receiver="Second Hospital", reason="road closed")
+    told = await transfers_in_progress.depart(
+        hub, case_id, receiver="Second Hospital", reason="road closed"
+    )
     assert told.status_code == 200, told.text
 
 
 async def divert(hub: Hub, case_id: str) -> None:
     """Whoever goes elsewhere is in a vehicle: an emergency may have left without one named."""
-    if all(way["ending"] for way in await custody.ways(hub, case_id)):
+    if all(way["ending"] for way in await transfers_in_progress.ways(hub, case_id)):
         await leave(hub, case_id)
     await leave(hub, case_id)
 
@@ -97,19 +99,19 @@ async def fall_ill(hub: Hub, case_id: str) -> None:
 
 async def unheard(hub: Hub, case_id: str) -> None:
     """Lost, after they were looked for as often as the policy wants."""
-    await crossings.govern(hub, lost_apart_hours=0)
-    if (await fever.read(hub, case_id))["state"] in waits.FOLLOWED:
+    await screening_states.govern(hub, lost_apart_hours=0)
+    if (await fever_cases.read(hub, case_id))["state"] in waits.FOLLOWED:
         contact, *_ = await open_contacts(hub, case_id)
         for _ in range(3):
             assert (await attempt(hub, contact, "NO_ANSWER")).status_code == 200
-    assert (await fever.move(hub, case_id, E.LOST)).status_code == 200
+    assert (await fever_cases.move(hub, case_id, E.LOST)).status_code == 200
 
 
 async def merge(hub: Hub, case_id: str) -> None:
     """Their other document is shown; under it they have been in hospital for longer."""
-    number = str((await fever.reveal(hub, case_id)).json()["document_number"])
+    number = str((await fever_cases.reveal(hub, case_id)).json()["document_number"])
     other = people.resident_number()
-    kept = await fever.case_of(hub, number=other)
+    kept = await fever_cases.case_of(hub, number=other)
     for event in PATHS[S.IN_CARE]:
         await DOORS[event](hub, kept)
     async with hub.house.database.transaction() as tx:
@@ -120,22 +122,22 @@ async def merge(hub: Hub, case_id: str) -> None:
             kept,
         )
     await link(hub, number, other)
-    assert (await fever.read(hub, case_id))["followed_by"] == kept
-    assert (await fever.move(hub, kept, "recovered")).status_code == 200
+    assert (await fever_cases.read(hub, case_id))["followed_by"] == kept
+    assert (await fever_cases.move(hub, kept, "recovered")).status_code == 200
 
 
 async def go_back(hub: Hub, case_id: str) -> None:
     """Whoever was sent back has returned; of anybody else that cannot be said."""
-    last = (await fever.read(hub, case_id))["dispositions"][-1]
+    last = (await fever_cases.read(hub, case_id))["dispositions"][-1]
     if last["code"] != "PERSUADED_RETURN":
-        assert (await fever.move(hub, case_id, E.RETURNED)).status_code == 409
+        assert (await fever_cases.move(hub, case_id, E.RETURNED)).status_code == 409
         await sent("PERSUADED_RETURN")(hub, case_id)
         await moved(E.TAKEN_UP)(hub, case_id)
     await moved(E.RETURNED)(hub, case_id)
 
 
 async def overdue(hub: Hub, case_id: str) -> None:
-    await clocked.later(hub, seconds=await left(await fever.read(hub, case_id)) + 1)
+    await worker_clock.later(hub, seconds=await left(await fever_cases.read(hub, case_id)) + 1)
 
 
 async def left(whole: people.Json) -> float:
@@ -146,7 +148,7 @@ async def left(whole: people.Json) -> float:
 
 def sent(code: str = "FEVER_CLINIC") -> Go:
     async def go(hub: Hub, case_id: str) -> None:
-        told = await fever.dispose(hub, case_id, code, consent=True)
+        told = await fever_cases.dispose(hub, case_id, code, consent=True)
         assert told.status_code == 200, told.text
 
     return go
@@ -155,7 +157,7 @@ def sent(code: str = "FEVER_CLINIC") -> Go:
 def moved(event: CaseEvent) -> Go:
     async def go(hub: Hub, case_id: str) -> None:
         who = min(SENDERS[event])
-        told = await fever.move(hub, case_id, event, who=who)
+        told = await fever_cases.move(hub, case_id, event, who=who)
         assert told.status_code == 200, told.text
 
     return go
@@ -185,7 +187,7 @@ PATHS: Mapping[CaseState, tuple[CaseEvent, ...]] = {
 
 
 async def reach(hub: Hub, state: CaseState) -> str:
-    case_id = await fever.case_of(hub)
+    case_id = await fever_cases.case_of(hub)
     for event in PATHS[state]:
         await DOORS[event](hub, case_id)
     return case_id
@@ -206,7 +208,7 @@ def test_the_table_is_the_one_that_was_agreed_on() -> None:
 async def test_a_way_of_the_table_can_be_gone(hub: Hub, way: Way) -> None:
     case_id = await reach(hub, way[0])
     await DOORS[way[1]](hub, case_id)
-    whole = await fever.read(hub, case_id)
+    whole = await fever_cases.read(hub, case_id)
     step = whole["transitions"][-1]
     assert (step["before"], step["event"], step["after"]) == (*way, LEGAL[way])
     assert whole["state"] == LEGAL[way]
@@ -227,20 +229,20 @@ async def test_a_state_nobody_ends_rings_at_its_time_and_not_before(
     hub: Hub, state: CaseState
 ) -> None:
     case_id = await reach(hub, state)
-    before = await fever.read(hub, case_id)
+    before = await fever_cases.read(hub, case_id)
     due, since = (datetime.fromisoformat(before[name]) for name in ("due_at", "state_since"))
     assert abs(due - since - DEADLINES[state]) < timedelta(seconds=20)  # vehicles leave by now
-    await clocked.later(hub, seconds=await left(before) - 60)
-    early = await fever.read(hub, case_id)
+    await worker_clock.later(hub, seconds=await left(before) - 60)
+    early = await fever_cases.read(hub, case_id)
     assert (early["late_since"], early["transitions"]) == (None, before["transitions"])
     await overdue(hub, case_id)
-    rung = await fever.read(hub, case_id)
+    rung = await fever_cases.read(hub, case_id)
     assert (rung["state"], rung["late_since"]) == (state, before["due_at"])
     assert rung["transitions"][:-1] == before["transitions"]
 
 
 async def declined(hub: Hub, case_id: str) -> None:
-    told = await fever.dispose(hub, case_id)
+    told = await fever_cases.dispose(hub, case_id)
     no = {"reply": "DECLINED", "reason": "no beds"}
     answer = await said(hub, case_id, told.json()["disposition_id"], **no)
     assert answer.status_code == 200, answer.text
@@ -281,21 +283,21 @@ async def test_what_is_waited_for_rings_at_its_time_and_again_and_moves_nothing(
     hub: Hub, kind: Wait
 ) -> None:
     begin, lasts, again = CLOCKS[kind]
-    case_id = await fever.case_of(hub)
+    case_id = await fever_cases.case_of(hub)
     await begin(hub, case_id)
-    whole = await fever.read(hub, case_id)
+    whole = await fever_cases.read(hub, case_id)
     first = waiting(whole, kind)
     assert abs(await left(first) - lasts.total_seconds()) < 60
     if lasts:
-        await clocked.later(hub, seconds=await left(first) - 60)
-        assert waiting(await fever.read(hub, case_id), kind) == first
+        await worker_clock.later(hub, seconds=await left(first) - 60)
+        assert waiting(await fever_cases.read(hub, case_id), kind) == first
     moment = max(await left(first), 0) + 1
-    await clocked.later(hub, seconds=moment)
-    rung = waiting(await fever.read(hub, case_id), kind)
+    await worker_clock.later(hub, seconds=moment)
+    rung = waiting(await fever_cases.read(hub, case_id), kind)
     assert rung["late_since"] == first["due_at"]
     assert abs(await left(rung) - moment - again.total_seconds()) < 30
-    await clocked.later(hub, seconds=await left(rung) + 1)
-    after = await fever.read(hub, case_id)
+    await worker_clock.later(hub, seconds=await left(rung) + 1)
+    after = await fever_cases.read(hub, case_id)
     assert waiting(after, kind)["due_at"] > rung["due_at"]
     assert waiting(after, kind)["late_since"] == first["due_at"]
     assert after["state"] == whole["state"]
@@ -322,7 +324,7 @@ class Walks:
     async def go(self) -> None:
         """One case, to its end or as long as there is patience."""
         self.number = people.resident_number()
-        self.case = await fever.case_of(self.hub, number=self.number)
+        self.case = await fever_cases.case_of(self.hub, number=self.number)
         self.open.add(self.case)
         self.state, self.kept, self.ways = S.ASSESSING, {}, []
         again = self.chance.randrange(3)
@@ -356,22 +358,22 @@ class Walks:
         """Ask for what the table does not have, and as who may not."""
         for event in [e for e in E if (self.state, e) in ILLEGAL - self.refused]:
             who = self.chance.choice(sorted(SENDERS[event] or DUTY))
-            answer = await fever.move(self.hub, self.case, event, who=who)
+            answer = await fever_cases.move(self.hub, self.case, event, who=who)
             assert answer.status_code == 409, (self.state, event)
             self.refused.add((self.state, event))
         event = self.chance.choice(sorted(SENDERS))
         for who in sorted(DUTY - SENDERS[event]):
-            answer = await fever.move(self.hub, self.case, event, who=who)
+            answer = await fever_cases.move(self.hub, self.case, event, who=who)
             assert answer.status_code == (403 if (self.state, event) in LEGAL else 409)
         if self.state not in {S.DISPOSED, S.IN_TRANSFER}:
-            assert (await custody.depart(self.hub, self.case)).status_code == 409
+            assert (await transfers_in_progress.depart(self.hub, self.case)).status_code == 409
         if self.state not in OPEN:
-            assert (await fever.dispose(self.hub, self.case)).status_code == 409
+            assert (await fever_cases.dispose(self.hub, self.case)).status_code == 409
         assert await self.observe() == []
 
     async def observe(self) -> list[Way]:
         """The ways gone since the last look; nothing that was there before has changed."""
-        whole = await fever.read(self.hub, self.case)
+        whole = await fever_cases.read(self.hub, self.case)
         rows = {str(row["id"]): row for row in whole["transitions"]}
         assert self.kept.items() <= rows.items()
         assert whole["dispositions"][: len(self.ways)] == self.ways

@@ -4,40 +4,40 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
-import clocked
-import crossings
-import custody
-import departments
-import fever
-import ledgers
+import fever_cases
+import ledger_reader
+import partner_systems
 import people
 import pytest
+import screening_states
+import transfers_in_progress
+import worker_clock
 from httpx2 import Response
 from hubs import Hub
 
-from twinstile.opening import Place
-from twinstile.platform.db import Database
-from twinstile.platform.roles import Role
+from twinstile.operations.startup import Place
+from twinstile.platform.db.database import Database
+from twinstile.platform.security.roles import Role
 
 TODAY = datetime.now(UTC).date()
 
 
 async def followed(hub: Hub, code: str = "HOME_ISOLATION", **more: object) -> str:
     """A case whose receiver has taken it up."""
-    case_id = await fever.case_of(hub)
-    told = {**fever.PARTICULARS[code], **more}
+    case_id = await fever_cases.case_of(hub)
+    told = {**fever_cases.PARTICULARS[code], **more}
     now = people.now()
     if "anchor_date" in told:
         told["anchor_date"] = TODAY.isoformat()
     if "departs_at" in told:
         told["departs_at"] = people.ago(hours=-1)
-    sent = await fever.dispose(
+    sent = await fever_cases.dispose(
         hub, case_id, code, consent=True, particulars=told, decided_at=now
     )
     assert sent.status_code == 200, sent.text
-    left = await custody.depart(hub, case_id)
-    token = await custody.link(hub, case_id, str(left.json()["leg_id"]))
-    assert (await custody.answer(hub, token)).status_code == 200
+    left = await transfers_in_progress.depart(hub, case_id)
+    token = await transfers_in_progress.link(hub, case_id, str(left.json()["leg_id"]))
+    assert (await transfers_in_progress.answer(hub, token)).status_code == 200
     return case_id
 
 
@@ -150,7 +150,7 @@ async def test_a_hospital_is_asked_daily_until_the_case_is_closed(hub: Hub) -> N
         (contact,) = await open_contacts(hub, case_id)
         assert contact["day"] == day
         await attempt(hub, contact, by="RECEIVER", result="PENDING")
-    await fever.move(hub, case_id, "confirmed")
+    await fever_cases.move(hub, case_id, "confirmed")
     assert await open_contacts(hub, case_id) == []
     assert (await schedule(hub, case_id))["contacts"][-1]["outcome"] == "OVER"
 
@@ -161,27 +161,27 @@ async def test_whoever_is_followed_is_called_again_until_the_case_is_closed(hub:
         contact, *_ = await open_contacts(hub, case_id)
         assert (contact["kind"], contact["day"]) == ("CALL", day)
         await attempt(hub, contact)
-    assert (await fever.move(hub, case_id, "discharged")).status_code == 200
-    await crossings.govern(hub, lost_apart_hours=0)
+    assert (await fever_cases.move(hub, case_id, "discharged")).status_code == 200
+    await screening_states.govern(hub, lost_apart_hours=0)
     (contact,) = await open_contacts(hub, case_id)
     for _ in range(3):
         await attempt(hub, contact, "NO_ANSWER")
-    lost = await fever.move(hub, case_id, "lost")
+    lost = await fever_cases.move(hub, case_id, "lost")
     assert lost.status_code == 200, lost.text
     assert await open_contacts(hub, case_id) == []
 
 
 async def test_whoever_has_no_schedule_is_called_all_the_same(hub: Hub) -> None:
     long_ago = {"anchor_date": (TODAY - timedelta(days=40)).isoformat()}
-    case_id = await fever.case_of(hub)
-    told = {**fever.PARTICULARS["HOME_ISOLATION"], **long_ago}
-    await fever.dispose(
+    case_id = await fever_cases.case_of(hub)
+    told = {**fever_cases.PARTICULARS["HOME_ISOLATION"], **long_ago}
+    await fever_cases.dispose(
         hub, case_id, "HOME_ISOLATION", particulars=told, decided_at=people.now()
     )
-    await fever.move(hub, case_id, "taken_up")
+    await fever_cases.move(hub, case_id, "taken_up")
     (contact,) = await open_contacts(hub, case_id)
     assert contact["kind"] == "CALL"
-    await clocked.later(hub, hours=27)
+    await worker_clock.later(hub, hours=27)
     alerts = await hub.client(Role.SUPERVISOR).get("/v1/alerts", params={"limit": 200})
     assert "FOLLOW_UP_OVERDUE" in {one["kind"] for one in alerts.json()["alerts"]}
 
@@ -197,9 +197,9 @@ async def test_nobody_is_lost_before_they_were_looked_for(hub: Hub, place: Place
         counts = 0 if outcome == "REACHED" else counts + 1
         await backdate(place, case_id, hours=4)
     assert (await attempt(hub, contact, "NO_ANSWER")).status_code == 200
-    lost = await fever.move(hub, case_id, "lost", who=Role.EPIDEMIOLOGIST)
+    lost = await fever_cases.move(hub, case_id, "lost", who=Role.EPIDEMIOLOGIST)
     assert lost.status_code == 200, lost.text
-    assert (await fever.read(hub, case_id))["state"] == "CLOSED_LOST"
+    assert (await fever_cases.read(hub, case_id))["state"] == "CLOSED_LOST"
     assert await open_contacts(hub, case_id) == []
 
 
@@ -219,7 +219,7 @@ async def test_to_redial_is_no_second_attempt(hub: Hub, place: Place) -> None:
 
 async def kept_from_loss(hub: Hub, case_id: str, counts: int) -> str:
     """What is said of somebody who may not be lost, when so many attempts count."""
-    refused = await fever.move(hub, case_id, "lost", who=Role.EPIDEMIOLOGIST)
+    refused = await fever_cases.move(hub, case_id, "lost", who=Role.EPIDEMIOLOGIST)
     assert refused.status_code == 409, refused.text
     said = str(refused.json()["detail"])
     assert f"so far {counts} count" in said
@@ -246,12 +246,12 @@ async def test_a_contact_nobody_makes_rings_and_its_alert_ends_with_it(hub: Hub)
         told = await hub.client(Role.SUPERVISOR).get("/v1/alerts", params={"limit": 200})
         return {alert["kind"] for alert in told.json()["alerts"]}
 
-    await clocked.later(hub, hours=25)
+    await worker_clock.later(hub, hours=25)
     assert "FOLLOW_UP_OVERDUE" not in await kinds()
-    await clocked.later(hub, hours=27)
+    await worker_clock.later(hub, hours=27)
     assert "FOLLOW_UP_OVERDUE" in await kinds()
     await attempt(hub, contact)
-    await clocked.later(hub, hours=27, minutes=1)
+    await worker_clock.later(hub, hours=27, minutes=1)
     assert "FOLLOW_UP_OVERDUE" not in await kinds()
 
 
@@ -264,16 +264,16 @@ async def test_a_patient_reports_by_a_link_and_who_is_ill_is_assessed_anew(hub: 
     assert first.status_code == 201, first.text
     again = await report(hub, token, report_id=report_id, said_at=at, temperature_c=36.6)
     assert again.json() == first.json()
-    assert (await fever.read(hub, case_id))["state"] == "FOLLOWING_UP"
+    assert (await fever_cases.read(hub, case_id))["state"] == "FOLLOWING_UP"
     ill = await report(hub, token, temperature_c=38.4)
     assert ill.status_code == 201
-    whole = await fever.read(hub, case_id)
+    whole = await fever_cases.read(hub, case_id)
     assert whole["state"] == "ASSESSING"
     assert whole["transitions"][-1]["event"] == "new_symptoms"
     assert whole["transitions"][-1]["operator_id"] is None
     told = (await schedule(hub, case_id))["attempts"]
     assert [(a["by"], a["temperature_c"]) for a in told] == [("SELF", 36.6), ("SELF", 38.4)]
-    await fever.move(hub, case_id, "not_fever")
+    await fever_cases.move(hub, case_id, "not_fever")
     assert (await report(hub, token)).status_code == 404
     assert (await hub.service.client().get(f"/report/{token}")).status_code == 404
 
@@ -310,10 +310,13 @@ async def test_a_link_takes_so_many_reports_of_a_day_and_each_again(hub: Hub) ->
 
 
 async def test_a_link_of_one_kind_opens_nothing_of_another(hub: Hub) -> None:
-    case_id, leg_id = await custody.on_the_way(hub)
-    handover, own = await custody.link(hub, case_id, leg_id), await report_link(hub, case_id)
+    case_id, leg_id = await transfers_in_progress.on_the_way(hub)
+    handover, own = (
+        await transfers_in_progress.link(hub, case_id, leg_id),
+        await report_link(hub, case_id),
+    )
     assert (await report(hub, handover)).status_code == 404
-    assert (await custody.answer(hub, own)).status_code == 404
+    assert (await transfers_in_progress.answer(hub, own)).status_code == 404
 
 
 async def test_ten_reports_at_once_are_ten_reports_and_one_contact(hub: Hub) -> None:
@@ -342,16 +345,16 @@ async def test_a_policy_says_how_long_and_when_somebody_is_tested(hub: Hub) -> N
         (3, "CALL"),
     ]
     await attempt(hub, contacts[0], "NO_ANSWER")
-    lost = await fever.move(hub, case_id, "lost", who=Role.EPIDEMIOLOGIST)
+    lost = await fever_cases.move(hub, case_id, "lost", who=Role.EPIDEMIOLOGIST)
     assert lost.status_code == 200
 
 
 async def test_the_partner_hears_what_came_of_it(hub: Hub) -> None:
-    department = await departments.enter(hub)
+    department = await partner_systems.enter(hub)
     case_id = await followed(hub, "FEVER_CLINIC")
     contact, *_ = await open_contacts(hub, case_id)
     await attempt(hub, contact, "NO_ANSWER", note="KANARIENVOGEL")
-    await ledgers.seal(hub.house.database, hub.hub_id)
+    await ledger_reader.seal(hub.house.database, hub.hub_id)
     told = await department.changes(types="case.follow-up")
     (change,) = [c for c in told.json()["changes"] if c["type"] == "case.follow-up"]
     assert (change["fields"]["kind"], change["fields"]["outcome"]) == ("CALL", "NO_ANSWER")
@@ -374,4 +377,4 @@ async def test_the_page_of_a_patient_asks_two_things(hub: Hub) -> None:
         feverish = await client.post(path, data={"temperature": "39.9", "well": "yes"})
         assert "工作人员将与您联系" in feverish.text
         assert (await client.get("/report/hub.nothing")).status_code == 404
-    assert (await fever.read(hub, case_id))["state"] == "ASSESSING"
+    assert (await fever_cases.read(hub, case_id))["state"] == "ASSESSING"

@@ -5,15 +5,15 @@ import random
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
-import clocked
-import custody
-import departments
-import fever
-import ledgers
+import contact_scenarios
+import fever_cases
+import ledger_reader
+import partner_systems
 import people
 import pytest
-import steps
-import tracing
+import step_bodies
+import transfers_in_progress
+import worker_clock
 from httpx2 import Response
 from hubs import Hub
 from hypothesis import given
@@ -24,12 +24,12 @@ from test_receivers import assessed
 from test_reporting import suspect
 from test_rooms import room, stay
 
-from twinstile import destruction
 from twinstile.cases import merging, separating
 from twinstile.cases.merging import FURTHEST, Candidate
 from twinstile.cases.types import CaseState, Wait
-from twinstile.platform import clock
-from twinstile.platform.roles import Role
+from twinstile.operations import retention
+from twinstile.platform.ops import clock
+from twinstile.platform.security.roles import Role
 from twinstile.policy.versions import Policies
 
 S = CaseState
@@ -37,7 +37,7 @@ MORNING = datetime(2026, 11, 24, tzinfo=UTC)
 
 
 async def number_of(hub: Hub, case_id: str) -> str:
-    return str((await fever.reveal(hub, case_id)).json()["document_number"])
+    return str((await fever_cases.reveal(hub, case_id)).json()["document_number"])
 
 
 async def join(hub: Hub, one: str, other: str) -> str:
@@ -93,10 +93,10 @@ def test_the_case_that_goes_on_is_the_furthest_whatever_the_order(
 async def test_the_record_says_which_into_which_by_whom_and_why_and_partners_hear(
     hub: Hub,
 ) -> None:
-    department = await departments.enter(hub)
-    first, second = await fever.case_of(hub), await fever.case_of(hub)
+    department = await partner_systems.enter(hub)
+    first, second = await fever_cases.case_of(hub), await fever_cases.case_of(hub)
     await join_cases(hub, second, first)
-    gone, kept = await fever.read(hub, second), await fever.read(hub, first)
+    gone, kept = await fever_cases.read(hub, second), await fever_cases.read(hub, first)
     assert (gone["state"], gone["followed_by"]) == ("CLOSED_MERGED", first)
     assert (kept["state"], kept["followed_by"]) == ("ASSESSING", None)
     (merge,) = kept["merges"]
@@ -106,8 +106,8 @@ async def test_the_record_says_which_into_which_by_whom_and_why_and_partners_hea
     assert merge["operator_id"] == str(hub.duties[Role.ASSISTANT].operator_id)
     assert gone["transitions"][-1]["reason"] == "both shown"
     for event in ("merged", "dispose"):
-        assert (await fever.move(hub, second, event)).status_code in {409, 422}
-    await ledgers.seal(hub.house.database, hub.hub_id)
+        assert (await fever_cases.move(hub, second, event)).status_code in {409, 422}
+    await ledger_reader.seal(hub.house.database, hub.hub_id)
     (told,) = (await department.changes(types="case.merged")).json()["changes"]
     assert told["fields"]["case_no"] == gone["case_no"]
     assert (told["fields"]["into"], told["fields"]["cause"]) == (kept["case_no"], "LINKED")
@@ -118,18 +118,18 @@ async def test_the_record_says_which_into_which_by_whom_and_why_and_partners_hea
 
 async def test_clocks_rooms_contacts_and_links_go_on_with_the_other_case(hub: Hub) -> None:
     await room(hub, care_minutes=20)
-    first, second = await fever.case_of(hub), await fever.case_of(hub)
+    first, second = await fever_cases.case_of(hub), await fever_cases.case_of(hub)
     suspicion = (await suspect(hub, second)).json()["suspicion_id"]
     assert (await stay(hub, second)).status_code == 200
-    look = waiting(await fever.read(hub, second), Wait.CARE)["due_at"]
+    look = waiting(await fever_cases.read(hub, second), Wait.CARE)["due_at"]
     await assessed(hub, second, "SEVERE")
     link = await report_link(hub, second)
-    listed = await tracing.trace(hub, second)
+    listed = await contact_scenarios.trace(hub, second)
     await join_cases(hub, first, second)
-    kept = await fever.read(hub, first)
+    kept = await fever_cases.read(hub, first)
     assert waiting(kept, Wait.CARE)["due_at"] == look
     assert waiting(kept, Wait.REPORT)["subject_id"] == suspicion
-    assert (await fever.read(hub, second))["waits"] == []
+    assert (await fever_cases.read(hub, second))["waits"] == []
     assert kept["severity"] == "SEVERE"
     assert [one["severity"] for one in kept["assessments"]] == ["SEVERE"]
     rooms = await hub.client(Role.MEDIC).get("/v1/rooms")
@@ -139,9 +139,11 @@ async def test_clocks_rooms_contacts_and_links_go_on_with_the_other_case(hub: Hu
     assert [one["by"] for one in told["attempts"]] == ["SELF"]
     lists = await hub.client(Role.MEDIC).get(f"/v1/cases/{first}/contact-lists")
     assert [one["list_id"] for one in lists.json()["lists"]] == [listed["list_id"]]
-    await clocked.later(hub, minutes=121)
+    await worker_clock.later(hub, minutes=121)
     late = {
-        wait["kind"] for wait in (await fever.read(hub, first))["waits"] if wait["late_since"]
+        wait["kind"]
+        for wait in (await fever_cases.read(hub, first))["waits"]
+        if wait["late_since"]
     }
     assert late >= {"REPORT", "REPORT_SOON", "CARE"}
 
@@ -151,33 +153,35 @@ async def test_a_way_that_was_gone_and_contacts_to_be_made_are_the_other_cases_t
 ) -> None:
     there, following = await reach(hub, S.IN_CARE), await reach(hub, S.FOLLOWING_UP)
     way = await reach(hub, S.IN_TRANSFER)
-    (leg,) = await custody.ways(hub, way)
-    token = await custody.link(hub, way, str(leg["leg_id"]))
+    (leg,) = await transfers_in_progress.ways(hub, way)
+    token = await transfers_in_progress.link(hub, way, str(leg["leg_id"]))
     calls = [one for one in (await schedule(hub, following))["contacts"] if not one["done_at"]]
     assert calls
     await join_cases(hub, following, there)
     await join_cases(hub, following, way)
     for gone in (following, way):
-        assert (await fever.read(hub, gone))["followed_by"] == there
-    endings = {one["leg_id"]: one["ending"] for one in await custody.ways(hub, there)}
+        assert (await fever_cases.read(hub, gone))["followed_by"] == there
+    endings = {
+        one["leg_id"]: one["ending"] for one in await transfers_in_progress.ways(hub, there)
+    }
     assert endings[leg["leg_id"]] == "MERGED"
     still = {one["follow_up_id"] for one in (await schedule(hub, there))["contacts"]}
     assert {one["follow_up_id"] for one in calls} <= still
-    assert (await custody.answer(hub, token, "HERE")).status_code in {200, 201}
-    assert (await fever.read(hub, there))["state"] == "IN_CARE"
+    assert (await transfers_in_progress.answer(hub, token, "HERE")).status_code in {200, 201}
+    assert (await fever_cases.read(hub, there))["state"] == "IN_CARE"
 
 
 async def test_a_merge_is_undone_by_a_new_case_and_the_old_one_stays_closed(hub: Hub) -> None:
-    department = await departments.enter(hub)
-    first, second = await fever.case_of(hub), await fever.case_of(hub)
+    department = await partner_systems.enter(hub)
+    first, second = await fever_cases.case_of(hub), await fever_cases.case_of(hub)
     number = await number_of(hub, second)
     suspicion = (await suspect(hub, second)).json()["suspicion_id"]
     link_id = await join_cases(hub, first, second)
     for _ in range(2):  # the same again changes nothing
         assert (await take_back(hub, link_id)).status_code == 200
-    gone = await fever.read(hub, second)
+    gone = await fever_cases.read(hub, second)
     assert gone["state"] == "CLOSED_MERGED"
-    again = await fever.read(hub, gone["followed_by"])
+    again = await fever_cases.read(hub, gone["followed_by"])
     assert again["case_id"] not in {first, second}
     assert (again["state"], again["screening_id"]) == ("ASSESSING", gone["screening_id"])
     assert again["peak_c"] == gone["peak_c"]
@@ -186,13 +190,13 @@ async def test_a_merge_is_undone_by_a_new_case_and_the_old_one_stays_closed(hub:
     assert merge["undone_by"] == str(hub.duties[Role.SUPERVISOR].operator_id)
     assert await number_of(hub, str(again["case_id"])) == number
     assert waiting(again, Wait.REPORT)["subject_id"] == suspicion
-    assert (await fever.read(hub, first))["merges"] == [merge]
-    await ledgers.seal(hub.house.database, hub.hub_id)
+    assert (await fever_cases.read(hub, first))["merges"] == [merge]
+    await ledger_reader.seal(hub.house.database, hub.hub_id)
     (told,) = (await department.changes(types="case.separated")).json()["changes"]
     assert told["fields"] == {
         "case_no": again["case_no"],
         "merged": gone["case_no"],
-        "separated_from": (await fever.read(hub, first))["case_no"],
+        "separated_from": (await fever_cases.read(hub, first))["case_no"],
     }
 
 
@@ -203,18 +207,18 @@ async def test_who_stays_is_not_taken_along_by_a_case_that_leaves(
     """Merged into another's case, which was merged into a third one's: there they stay."""
     asked = separating._LAST_FIRST.replace("DESC", order)
     monkeypatch.setattr(separating, "_LAST_FIRST", asked)
-    third, leaving, staying = [await fever.case_of(hub) for _ in range(3)]
+    third, leaving, staying = [await fever_cases.case_of(hub) for _ in range(3)]
     between = await join_cases(hub, staying, leaving)
     link_id = await join_cases(hub, leaving, third)
     await join_cases(hub, staying, third)
     assert (await take_back(hub, between)).status_code == 200  # they are kin by the third
     for one in (staying, leaving):
-        assert (await fever.read(hub, one))["followed_by"] == third
+        assert (await fever_cases.read(hub, one))["followed_by"] == third
     assert (await take_back(hub, link_id)).status_code == 200
-    assert (await fever.read(hub, staying))["followed_by"] == third
-    again = (await fever.read(hub, leaving))["followed_by"]
+    assert (await fever_cases.read(hub, staying))["followed_by"] == third
+    again = (await fever_cases.read(hub, leaving))["followed_by"]
     assert again not in {third, leaving, staying}
-    assert (await fever.read(hub, again))["state"] == "ASSESSING"
+    assert (await fever_cases.read(hub, again))["state"] == "ASSESSING"
 
 
 async def test_an_alarm_that_joined_the_others_case_gets_one_when_they_are_two(
@@ -222,39 +226,39 @@ async def test_an_alarm_that_joined_the_others_case_gets_one_when_they_are_two(
 ) -> None:
     one, other = people.resident_number(), people.resident_number()
     link_id = await join(hub, one, other)
-    first = await fever.confirmed(hub, number=one)
+    first = await fever_cases.confirmed(hub, number=one)
     case_id = first["case_id"]
-    step = steps.body("handover_ack")
+    step = step_bodies.body("handover_ack")
     path = f"/v1/screenings/{first['screening_id']}/steps/{uuid4()}"
     answer = await hub.client(Role.MEDIC).put(path, json=step)
     assert answer.status_code < 300, answer.text
-    joined = await fever.confirmed(hub, number=other)
+    joined = await fever_cases.confirmed(hub, number=other)
     assert joined["case_id"] == case_id
     assert (await take_back(hub, link_id)).status_code == 200
     screening = await hub.client(Role.MEDIC).get(f"/v1/screenings/{joined['screening_id']}")
-    mine = await fever.read(hub, screening.json()["case_id"])
+    mine = await fever_cases.read(hub, screening.json()["case_id"])
     assert (mine["state"], mine["merges"]) == ("ASSESSING", [])
     assert await number_of(hub, str(mine["case_id"])) == other
-    assert (await fever.read(hub, str(case_id)))["state"] == "ASSESSING"
+    assert (await fever_cases.read(hub, str(case_id)))["state"] == "ASSESSING"
 
 
 async def test_a_merged_case_is_kept_as_long_as_the_one_that_goes_on(hub: Hub) -> None:
-    first, second = await fever.case_of(hub), await fever.case_of(hub)
+    first, second = await fever_cases.case_of(hub), await fever_cases.case_of(hub)
     number = await number_of(hub, second)
     await join_cases(hub, first, second)
     later = clock.now() + timedelta(days=400)
-    await destruction.retain(hub.house, Policies(), hub.hub_id, later)
+    await retention.retain(hub.house, Policies(), hub.hub_id, later)
     assert await number_of(hub, second) == number
-    assert (await fever.move(hub, first, "excluded")).status_code == 200
-    await destruction.retain(hub.house, Policies(), hub.hub_id, later)
-    assert (await fever.reveal(hub, second)).status_code in {404, 410}
+    assert (await fever_cases.move(hub, first, "excluded")).status_code == 200
+    await retention.retain(hub.house, Policies(), hub.hub_id, later)
+    assert (await fever_cases.reveal(hub, second)).status_code in {404, 410}
 
 
 async def test_the_round_of_the_hour_brings_every_open_case_under_the_key_of_its_people(
     hub: Hub,
 ) -> None:
     """A link that stands and was not reckoned with, and one that ended with an identity."""
-    first, second = await fever.case_of(hub), await fever.case_of(hub)
+    first, second = await fever_cases.case_of(hub), await fever_cases.case_of(hub)
     async with hub.house.database.transaction() as tx:
         await tx.raw.execute(
             """
@@ -267,12 +271,12 @@ async def test_the_round_of_the_hour_brings_every_open_case_under_the_key_of_its
             """,
             hub.hub_id,
         )
-    await destruction.retain(hub.house, Policies(), hub.hub_id, clock.now())
-    merge = (await fever.read(hub, first))["merges"][0]
+    await retention.retain(hub.house, Policies(), hub.hub_id, clock.now())
+    merge = (await fever_cases.read(hub, first))["merges"][0]
     assert (merge["case_id"], merge["cause"]) == (second, "RECKONED")
     assert merge["operator_id"] is None
     later = clock.now() + timedelta(days=30)  # the identities of today have ended, and the link
-    await destruction.retain(hub.house, Policies(), hub.hub_id, later)
+    await retention.retain(hub.house, Policies(), hub.hub_id, later)
     async with hub.house.database.reading() as tx:
         keyed = await tx.raw.fetch(
             "SELECT person_id, episode_of FROM fever_case WHERE case_id = $1::uuid", first
@@ -301,7 +305,7 @@ class World:
         what = self.dice.random()
         one, other = self.dice.sample(self.numbers, 2)
         if what < 0.35:
-            await fever.confirmed(self.hub, number=one)
+            await fever_cases.confirmed(self.hub, number=one)
         elif what < 0.65 and other not in self.kin(one):
             self.links[await join(self.hub, one, other)] = (one, other)
         elif what < 0.8 and self.links:
@@ -312,9 +316,9 @@ class World:
             case_id = self.dice.choice(sorted(cases))
             for event in self.dice.choice([*PATHS.values(), ("excluded",)]):
                 if event in {"dispose", "redispose"}:
-                    await fever.dispose(self.hub, case_id)
+                    await fever_cases.dispose(self.hub, case_id)
                 else:
-                    await fever.move(self.hub, case_id, event)
+                    await fever_cases.move(self.hub, case_id, event)
 
     async def open(self) -> dict[str, str]:
         """Open cases, and the number of whose they are."""

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from uuid import UUID, uuid4
 
-import clocked
-import departments
-import fever
-import ledgers
+import fever_cases
+import ledger_reader
+import partner_systems
 import people
 import pytest
+import worker_clock
 from httpx2 import Response
 from hubs import Hub
 from test_every_way import reach, unheard
@@ -16,7 +16,7 @@ from test_merging import join_cases, take_back
 from test_receivers import alerts
 
 from twinstile.cases.types import CaseState
-from twinstile.platform.roles import Role
+from twinstile.platform.security.roles import Role
 
 
 async def told(
@@ -32,22 +32,22 @@ async def told(
 
 
 async def sent_back(hub: Hub) -> str:
-    case_id = await fever.case_of(hub)
-    answer = await fever.dispose(hub, case_id, "PERSUADED_RETURN", consent=True)
+    case_id = await fever_cases.case_of(hub)
+    answer = await fever_cases.dispose(hub, case_id, "PERSUADED_RETURN", consent=True)
     assert answer.status_code == 200, answer.text
     return case_id
 
 
 async def awaited(hub: Hub, case_id: str) -> list[people.Json]:
-    waits = (await fever.read(hub, case_id))["waits"]
+    waits = (await fever_cases.read(hub, case_id))["waits"]
     return [one for one in waits if one["kind"] == "ORIGIN"]
 
 
 async def test_it_rings_after_two_hours_until_somebody_has_told(hub: Hub) -> None:
     case_id = await sent_back(hub)
-    await clocked.later(hub, minutes=119)
+    await worker_clock.later(hub, minutes=119)
     assert "ORIGIN_UNTOLD" not in await alerts(hub)
-    await clocked.later(hub, minutes=121)
+    await worker_clock.later(hub, minutes=121)
     assert "ORIGIN_UNTOLD" in await alerts(hub)
     notice_id = uuid4()
     answer = await told(hub, case_id, notice_id, reference="QZ-7")
@@ -57,9 +57,9 @@ async def test_it_rings_after_two_hours_until_somebody_has_told(hub: Hub) -> Non
         hub, case_id, notice_id, reference="QZ-7", told_at=answer.json()["told_at"]
     )
     assert again.json() == answer.json()
-    await clocked.later(hub, minutes=122)
+    await worker_clock.later(hub, minutes=122)
     assert "ORIGIN_UNTOLD" not in await alerts(hub)
-    whole = await fever.read(hub, case_id)
+    whole = await fever_cases.read(hub, case_id)
     assert whole["origin_notices"] == [answer.json()]
     assert answer.json()["disposition_id"] == whole["dispositions"][0]["disposition_id"]
 
@@ -68,13 +68,13 @@ async def test_another_train_gives_no_more_time_and_another_way_ends_it(hub: Hub
     case_id = await sent_back(hub)
     first = await awaited(hub, case_id)
     assert len(first) == 1
-    await fever.dispose(hub, case_id, "PERSUADED_RETURN", consent=True)
+    await fever_cases.dispose(hub, case_id, "PERSUADED_RETURN", consent=True)
     assert await awaited(hub, case_id) == first
-    await fever.dispose(hub, case_id, "DESIGNATED_HOSPITAL")
+    await fever_cases.dispose(hub, case_id, "DESIGNATED_HOSPITAL")
     assert await awaited(hub, case_id) == []
     assert (await told(hub, case_id)).status_code == 409
-    await fever.dispose(hub, case_id, "PERSUADED_RETURN", consent=True)
-    assert (await fever.move(hub, case_id, "taken_up")).status_code == 200
+    await fever_cases.dispose(hub, case_id, "PERSUADED_RETURN", consent=True)
+    assert (await fever_cases.move(hub, case_id, "taken_up")).status_code == 200
     assert len(await awaited(hub, case_id)) == 1
 
 
@@ -83,19 +83,19 @@ async def test_whoever_was_sent_elsewhere_since_has_not_returned(
     hub: Hub, elsewhere: str
 ) -> None:
     case_id = await sent_back(hub)
-    assert (await fever.dispose(hub, case_id, elsewhere)).status_code == 200
-    assert (await fever.move(hub, case_id, "taken_up")).status_code == 200
-    refused = await fever.move(hub, case_id, "returned")
+    assert (await fever_cases.dispose(hub, case_id, elsewhere)).status_code == 200
+    assert (await fever_cases.move(hub, case_id, "taken_up")).status_code == 200
+    refused = await fever_cases.move(hub, case_id, "returned")
     assert (refused.status_code, refused.json()["type"]) == (
         409,
         "/problems/transition-refused",
     )
-    assert (await fever.read(hub, case_id))["state"] == "FOLLOWING_UP"
+    assert (await fever_cases.read(hub, case_id))["state"] == "FOLLOWING_UP"
 
 
 async def on_the_way_home(hub: Hub) -> str:
     case_id = await sent_back(hub)
-    assert (await fever.move(hub, case_id, "taken_up")).status_code == 200
+    assert (await fever_cases.move(hub, case_id, "taken_up")).status_code == 200
     return case_id
 
 
@@ -105,14 +105,14 @@ async def test_a_case_goes_on_with_the_way_home_of_one_that_is_merged_into_it(hu
     (wait,) = await awaited(hub, gone)
     assert (await told(hub, kept)).status_code == 409
     await join_cases(hub, kept, gone)
-    assert (await fever.read(hub, gone))["followed_by"] == kept
+    assert (await fever_cases.read(hub, gone))["followed_by"] == kept
     assert await awaited(hub, kept) == [{**wait, "subject_id": kept}]
     answer = await told(hub, kept)
     assert answer.status_code == 200, answer.text
     assert await awaited(hub, kept) == []
-    (way,) = (await fever.read(hub, gone))["dispositions"]
+    (way,) = (await fever_cases.read(hub, gone))["dispositions"]
     assert answer.json()["disposition_id"] == way["disposition_id"]
-    assert (await fever.move(hub, kept, "returned")).status_code == 200
+    assert (await fever_cases.move(hub, kept, "returned")).status_code == 200
 
 
 @pytest.mark.parametrize("told_before", [False, True])
@@ -125,13 +125,13 @@ async def test_the_way_home_leaves_again_with_its_patient(hub: Hub, told_before:
     if told_before:
         assert (await told(hub, stays)).status_code == 200
     assert (await take_back(hub, link_id)).status_code == 200
-    again = str((await fever.read(hub, gone))["followed_by"])
+    again = str((await fever_cases.read(hub, gone))["followed_by"])
     assert again != stays
     assert await awaited(hub, stays) == []
     waits = [] if told_before else [{**wait, "subject_id": again}]
     assert await awaited(hub, again) == waits
     assert (await told(hub, stays)).status_code == 409
-    assert (await fever.move(hub, stays, "returned")).status_code == 409
+    assert (await fever_cases.move(hub, stays, "returned")).status_code == 409
     assert (await told(hub, again)).status_code == 200
     assert await awaited(hub, again) == []
 
@@ -150,11 +150,11 @@ async def test_a_case_that_sent_its_patient_elsewhere_later_keeps_its_own_way(hu
     gone = await on_the_way_home(hub)
     kept = await reach(hub, CaseState.IN_CARE)
     await join_cases(hub, kept, gone)
-    assert (await fever.read(hub, gone))["followed_by"] == kept
+    assert (await fever_cases.read(hub, gone))["followed_by"] == kept
     assert await awaited(hub, kept) == []
     assert (await told(hub, kept)).status_code == 409
-    assert (await fever.move(hub, kept, "discharged")).status_code == 200
-    assert (await fever.move(hub, kept, "returned")).status_code == 409
+    assert (await fever_cases.move(hub, kept, "discharged")).status_code == 200
+    assert (await fever_cases.move(hub, kept, "returned")).status_code == 409
 
 
 async def test_who_is_on_the_way_home_stays_so_whatever_another_case_decided(hub: Hub) -> None:
@@ -162,10 +162,10 @@ async def test_who_is_on_the_way_home_stays_so_whatever_another_case_decided(hub
     gone = await reach(hub, CaseState.DISPOSED)
     before = await awaited(hub, kept)
     await join_cases(hub, gone, kept)
-    assert (await fever.read(hub, gone))["followed_by"] == kept
+    assert (await fever_cases.read(hub, gone))["followed_by"] == kept
     assert await awaited(hub, kept) == before
     assert (await told(hub, kept)).status_code == 200
-    assert (await fever.move(hub, kept, "returned")).status_code == 200
+    assert (await fever_cases.move(hub, kept, "returned")).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -179,7 +179,7 @@ async def test_the_home_of_who_is_lost_or_ill_on_the_way_still_has_to_hear_of_it
         if event == "lost":
             await unheard(hub, case_id)
         else:
-            assert (await fever.move(hub, case_id, event)).status_code == 200
+            assert (await fever_cases.move(hub, case_id, event)).status_code == 200
     assert bool(await awaited(hub, case_id)) is rings
 
 
@@ -188,11 +188,11 @@ async def test_partners_hear_that_it_was_told_and_not_by_whom(hub: Hub) -> None:
     assert (await told(hub, case_id, who=Role.SCREENER)).status_code == 403
     assert (await told(hub, case_id, by="SMOKE")).status_code == 422
     assert (await told(hub, case_id)).status_code == 200
-    department = await departments.enter(hub)
-    await ledgers.seal(hub.house.database, hub.hub_id)
+    department = await partner_systems.enter(hub)
+    await ledger_reader.seal(hub.house.database, hub.hub_id)
     answer = await department.changes(types="case.origin-told")
     (change,) = answer.json()["changes"]
     assert change["fields"] == {
-        "case_no": (await fever.read(hub, case_id))["case_no"],
+        "case_no": (await fever_cases.read(hub, case_id))["case_no"],
         "by": "TELEPHONE",
     }

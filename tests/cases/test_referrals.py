@@ -6,10 +6,10 @@ from datetime import UTC, date, datetime, timedelta
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
-import fever
+import database_sessions
+import fever_cases
 import people
 import pytest
-import sessions
 from hubs import Hub
 from test_episodes import link
 
@@ -19,9 +19,10 @@ from twinstile.cases.types import CaseOrigin
 from twinstile.identity import retention, vault
 from twinstile.identity.types import Document, DocumentKind, Holder, Sex
 from twinstile.identity.vault import Identity
-from twinstile.opening import Place
-from twinstile.platform import clock, events
-from twinstile.platform.roles import Role
+from twinstile.operations.startup import Place
+from twinstile.platform.ledger import events
+from twinstile.platform.ops import clock
+from twinstile.platform.security.roles import Role
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 LATE_EVENING = datetime(2026, 11, 24, 15, 59, 59, tzinfo=UTC)  # 23:59:59 at the hub
@@ -57,7 +58,7 @@ async def test_a_screening_that_has_a_case_keeps_it(hub: Hub) -> None:
     (number,) = await open_all(hub, old)
     again = replace(old, case_id=uuid4(), origin=CaseOrigin.CLINICIAN)
     assert await open_all(hub, again, new) == [number, "20261124-002"]
-    whole = await fever.read(hub, str(old.case_id))
+    whole = await fever_cases.read(hub, str(old.case_id))
     assert (whole["case_no"], whole["origin"]) == (number, "CONFIRMED_ABNORMAL")
 
 
@@ -83,11 +84,11 @@ async def test_who_comes_second_under_another_document_waits_and_joins_the_first
             keys = hub.house.keys.of(hub.hub_id)
             await referrals.open_cases(tx, keys, hub.hub_id, SHANGHAI, [first], LATE_EVENING)
             coming = asyncio.create_task(open_all(hub, second, at=LATE_EVENING + later))
-            await sessions.until_one_waits(place)
+            await database_sessions.until_one_waits(place)
         (number,) = await coming
-        whole = await fever.read(hub, str(first.case_id))
+        whole = await fever_cases.read(hub, str(first.case_id))
         assert (number, len(whole["alarms"])) == (whole["case_no"], 1)
-        assert (await fever.move(hub, str(first.case_id), "excluded")).status_code == 200
+        assert (await fever_cases.move(hub, str(first.case_id), "excluded")).status_code == 200
 
 
 @pytest.mark.parametrize("later", [timedelta(0), timedelta(seconds=1)], ids=["day", "midnight"])
@@ -100,7 +101,7 @@ async def test_who_comes_second_to_a_screening_waits_and_gets_the_first_ones_cas
         keys = hub.house.keys.of(hub.hub_id)
         await referrals.open_cases(tx, keys, hub.hub_id, SHANGHAI, [first], LATE_EVENING)
         coming = asyncio.create_task(open_all(hub, second, opening(), at=LATE_EVENING + later))
-        await sessions.until_one_waits(place)
+        await database_sessions.until_one_waits(place)
     number, of_another = await coming
     assert number == "20261124-001"
     assert of_another > number
@@ -115,9 +116,9 @@ async def test_alarms_of_one_person_are_one_open_case(hub: Hub) -> None:
     assert {number for (number,) in numbers} == {numbers[0][0]}
     listed = (await hub.client(Role.MEDIC).get("/v1/cases")).json()["cases"]
     assert [case["peak_c"] for case in listed] == [38.3]
-    whole = await fever.read(hub, listed[0]["case_id"])
+    whole = await fever_cases.read(hub, listed[0]["case_id"])
     assert len(whole["alarms"]) == 3
-    await fever.move(hub, listed[0]["case_id"], "not_fever")
+    await fever_cases.move(hub, listed[0]["case_id"], "not_fever")
     assert await open_all(hub, replace(opening(), person_id=person)) != numbers[0]
 
 
@@ -127,9 +128,9 @@ async def test_keys_that_were_lost_cost_the_name_in_a_case_and_no_check(hub: Hub
     await hub.client().put(f"/v1/checks/{people.new_id()}", json=people.check(1, number))
     (day,) = keys.names("day.")
     keys._path(day).unlink()  # no tombstone: nobody destroyed it
-    told = await fever.confirmed(hub, number)
+    told = await fever_cases.confirmed(hub, number)
     assert told["case_no"]
-    unknown = await fever.reveal(hub, str(told["case_id"]))
+    unknown = await fever_cases.reveal(hub, str(told["case_id"]))
     assert unknown.status_code == 404
 
 
@@ -150,7 +151,7 @@ async def test_a_new_case_is_to_be_assessed_within_half_an_hour_and_is_announced
 ) -> None:
     seen_offline = replace(opening(), opened_at=LATE_EVENING - timedelta(hours=5))
     await open_all(hub, seen_offline)
-    whole = await fever.read(hub, str(seen_offline.case_id))
+    whole = await fever_cases.read(hub, str(seen_offline.case_id))
     assert whole["state"] == "ASSESSING"
     assert whole["opened_at"] == "2026-11-24T10:59:59Z"
     assert whole["due_at"] == "2026-11-24T16:29:59Z"
@@ -198,7 +199,7 @@ async def test_the_age_is_that_of_the_day_of_opening(
         (person_id,) = await vault.recognise(tx, keys, hub.hub_id, day, [patient])
     case = replace(opening(midnight), person_id=person_id)
     await open_all(hub, case, at=midnight)
-    whole = await fever.read(hub, str(case.case_id))
+    whole = await fever_cases.read(hub, str(case.case_id))
     assert (whole["age_years"], whole["sex"]) == (age, "FEMALE")
 
 
@@ -210,7 +211,7 @@ async def test_somebody_whose_identity_was_destroyed_still_gets_a_case(hub: Hub)
     keys.destroy(vault.day_key(day))
     case = replace(opening(), person_id=person_id)
     assert await open_all(hub, case) == ["20261124-001"]
-    answer = await fever.reveal(hub, str(case.case_id))
+    answer = await fever_cases.reveal(hub, str(case.case_id))
     assert answer.status_code == 404
 
 
@@ -230,10 +231,10 @@ async def test_a_check_that_confirms_a_fever_opens_a_case_and_its_resend_no_seco
     hub: Hub,
 ) -> None:
     number = people.resident_number(born="20190301")
-    told = await fever.confirmed(hub, number)
+    told = await fever_cases.confirmed(hub, number)
     today = clock.now().astimezone(SHANGHAI)
     assert told["case_no"] == f"{today:%Y%m%d}-001"
-    whole = await fever.read(hub, str(told["case_id"]))
+    whole = await fever_cases.read(hub, str(told["case_id"]))
     assert whole["screening_id"] == told["screening_id"]
     born = date(2019, 3, 1)
     had_birthday = (today.month, today.day) >= (born.month, born.day)

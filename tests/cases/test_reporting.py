@@ -3,20 +3,20 @@
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
-import clocked
-import fever
-import looks
+import access_log_reader
+import fever_cases
 import people
 import pytest
+import worker_clock
 from httpx2 import Response
 from hubs import Hub
 
 from twinstile.cases.reporting import duties
 from twinstile.cases.reporting.duties import Suspected
 from twinstile.cases.reporting.types import CaseClass, Within
-from twinstile.platform import clock
-from twinstile.platform.auth import Gatekeeper
-from twinstile.platform.roles import Role
+from twinstile.platform.ops import clock
+from twinstile.platform.security.auth import Gatekeeper
+from twinstile.platform.security.roles import Role
 
 
 async def suspect(
@@ -55,7 +55,7 @@ async def ringing(hub: Hub) -> set[str]:
 
 @pytest.mark.parametrize(("within", "hours"), [("TWO_HOURS", 2), ("ONE_DAY", 24)])
 async def test_the_clock_counts_from_the_suspicion(hub: Hub, within: str, hours: int) -> None:
-    case_id = await fever.case_of(hub)
+    case_id = await fever_cases.case_of(hub)
     told = (await suspect(hub, case_id, within=within)).json()
     due, since = (datetime.fromisoformat(told[name]) for name in ("due_at", "suspected_at"))
     assert due - since == timedelta(hours=hours)
@@ -63,38 +63,38 @@ async def test_the_clock_counts_from_the_suspicion(hub: Hub, within: str, hours:
 
 
 async def test_it_rings_before_and_at_the_deadline_until_the_report_is_filed(hub: Hub) -> None:
-    case_id, suspicion = await fever.case_of(hub), people.new_id()
+    case_id, suspicion = await fever_cases.case_of(hub), people.new_id()
     await suspect(hub, case_id, suspicion)
-    await clocked.later(hub, minutes=85)
+    await worker_clock.later(hub, minutes=85)
     assert await ringing(hub) == set()
-    await clocked.later(hub, minutes=91)
+    await worker_clock.later(hub, minutes=91)
     assert await ringing(hub) == {"REPORT_DUE"}
-    await clocked.later(hub, minutes=121)
+    await worker_clock.later(hub, minutes=121)
     assert await ringing(hub) == {"REPORT_DUE", "REPORT_OVERDUE"}
     assert (await file(hub, suspicion)).status_code == 200
-    await clocked.later(hub, minutes=122)
+    await worker_clock.later(hub, minutes=122)
     assert await ringing(hub) == set()
     assert await owed(hub) == []
 
 
 async def test_closing_the_case_does_not_stop_the_legal_clock(hub: Hub) -> None:
-    case_id, suspicion = await fever.case_of(hub), people.new_id()
+    case_id, suspicion = await fever_cases.case_of(hub), people.new_id()
     await suspect(hub, case_id, suspicion)
-    assert (await fever.move(hub, case_id, "excluded")).status_code == 200
-    await clocked.later(hub, hours=3)
+    assert (await fever_cases.move(hub, case_id, "excluded")).status_code == 200
+    await worker_clock.later(hub, hours=3)
     assert "REPORT_OVERDUE" in await ringing(hub)
     assert (await file(hub, suspicion)).status_code == 200
 
 
 async def test_a_suspicion_that_comes_late_rings_at_once(hub: Hub) -> None:
-    case_id = await fever.case_of(hub)
+    case_id = await fever_cases.case_of(hub)
     await suspect(hub, case_id, suspected_at=people.ago(hours=3))
-    await clocked.later(hub)
+    await worker_clock.later(hub)
     assert "REPORT_OVERDUE" in await ringing(hub)
 
 
 async def test_who_may_suspect_when_and_only_once(hub: Hub) -> None:
-    case_id, suspicion, moment = await fever.case_of(hub), people.new_id(), people.now()
+    case_id, suspicion, moment = await fever_cases.case_of(hub), people.new_id(), people.now()
     assert (await suspect(hub, case_id, who=Role.SUPERVISOR)).status_code == 403
     assert (await suspect(hub, case_id, suspected_at=people.ago(days=31))).status_code == 422
     assert (await suspect(hub, case_id, suspected_at=people.ago(hours=-1))).status_code == 422
@@ -108,7 +108,7 @@ async def test_who_may_suspect_when_and_only_once(hub: Hub) -> None:
 
 async def test_the_last_suspicion_is_whose_turn_was_last(hub: Hub) -> None:
     """Whoever came first may wait longest for the case: the moment it came is not the turn."""
-    case_id, at = UUID(await fever.case_of(hub)), clock.now()
+    case_id, at = UUID(await fever_cases.case_of(hub)), clock.now()
     who = await Gatekeeper(hub.house.database).principal(hub.tokens[Role.MEDIC])
     for n, moment in enumerate([at, at - timedelta(seconds=2)]):
         said = Suspected(uuid4(), Within.ONE_DAY, CaseClass.SUSPECTED, f"020{n}", moment)
@@ -121,7 +121,7 @@ async def test_the_last_suspicion_is_whose_turn_was_last(hub: Hub) -> None:
 
 
 async def test_a_report_is_filed_once_and_not_before_the_suspicion(hub: Hub) -> None:
-    case_id, suspicion, moment = await fever.case_of(hub), people.new_id(), people.now()
+    case_id, suspicion, moment = await fever_cases.case_of(hub), people.new_id(), people.now()
     await suspect(hub, case_id, suspicion, suspected_at=people.ago(minutes=1))
     assert (await file(hub, suspicion, filed_at=people.ago(minutes=2))).status_code == 422
     assert (await file(hub, people.new_id())).status_code == 404
@@ -132,7 +132,7 @@ async def test_a_report_is_filed_once_and_not_before_the_suspicion(hub: Hub) -> 
 
 async def test_the_draft_card_is_masked_unless_revealed_for_a_purpose(hub: Hub) -> None:
     number = people.resident_number()
-    case_id = await fever.case_of(hub, number=number)
+    case_id = await fever_cases.case_of(hub, number=number)
     medic, path = hub.client(Role.MEDIC), f"/v1/cases/{case_id}/report-card"
     assert (await medic.get(path)).status_code == 404
     await suspect(hub, case_id)
@@ -148,5 +148,5 @@ async def test_the_draft_card_is_masked_unless_revealed_for_a_purpose(hub: Hub) 
     whole = (await medic.post(f"{path}:reveal", json={"purpose": "LEGAL_DUTY"})).json()
     assert (whole["document_number"], whole["name"]) == (number, "张伟")
     assert whole["birth_date"] == "1990-01-01"
-    actions = [row["action"] for row in await looks.reads(hub)]
+    actions = [row["action"] for row in await access_log_reader.reads(hub)]
     assert actions == ["REVEAL", "MASKED_READ"]

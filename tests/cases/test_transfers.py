@@ -5,20 +5,21 @@ import json
 from datetime import datetime, timedelta
 from uuid import uuid4
 
-import clocked
-import departments
-import fever
-import ledgers
+import fever_cases
+import ledger_reader
+import partner_systems
 import people
 import pytest
-from custody import answer, depart, link, on_the_way, ways
+import worker_clock
 from hubs import Hub
+from transfers_in_progress import answer, depart, link, on_the_way, ways
 
 from twinstile.cases import kept
 from twinstile.cases.types import CaseState, Disposition
 from twinstile.identity import retention
-from twinstile.platform import clock, signing
-from twinstile.platform.roles import Role
+from twinstile.platform.keys import signing
+from twinstile.platform.ops import clock
+from twinstile.platform.security.roles import Role
 
 
 async def kinds(hub: Hub) -> list[str]:
@@ -31,7 +32,7 @@ async def test_a_receiver_with_nothing_but_a_link_signs_and_the_case_goes_on(hub
     token = await link(hub, case_id, leg_id)
     asked = await hub.service.client().post("/v1/handovers:read", json={"token": token})
     assert asked.headers["cache-control"] == "no-store"
-    case = await fever.read(hub, case_id)
+    case = await fever_cases.read(hub, case_id)
     assert asked.json()["case_no"] == case["case_no"]
     assert (asked.json()["receiver"], asked.json()["receipt"]) == (
         "First People's Hospital",
@@ -46,7 +47,7 @@ async def test_a_receiver_with_nothing_but_a_link_signs_and_the_case_goes_on(hub
     assert (signed["case_no"], signed["answer"]) == (case["case_no"], "HERE")
     again = await answer(hub, token, "REFUSED", reason="changed our mind")
     assert again.json() == receipt  # the last word was said
-    whole = await fever.read(hub, case_id)
+    whole = await fever_cases.read(hub, case_id)
     assert whole["state"] == "IN_CARE"
     assert whole["transitions"][-1]["operator_id"] is None
     (way,) = await ways(hub, case_id)
@@ -69,18 +70,18 @@ async def test_an_arrival_moves_the_case_as_its_disposition_says(
     case_id, leg_id = await on_the_way(hub, code)
     told = await answer(hub, await link(hub, case_id, leg_id))
     assert told.status_code == 200, told.text
-    assert (await fever.read(hub, case_id))["state"] == state
+    assert (await fever_cases.read(hub, case_id))["state"] == state
 
 
 async def test_whoever_never_arrives_is_looked_for(hub: Hub) -> None:
     case_id, leg_id = await on_the_way(hub, expected_at=people.ago(minutes=-60))
-    await clocked.later(hub, minutes=89)
+    await worker_clock.later(hub, minutes=89)
     assert "NEVER_ARRIVED" not in await kinds(hub)
-    await clocked.later(hub, minutes=91)
+    await worker_clock.later(hub, minutes=91)
     assert "NEVER_ARRIVED" in await kinds(hub)
-    assert (await fever.read(hub, case_id))["state"] == "IN_TRANSFER"
+    assert (await fever_cases.read(hub, case_id))["state"] == "IN_TRANSFER"
     await answer(hub, await link(hub, case_id, leg_id))
-    await clocked.later(hub, minutes=92)
+    await worker_clock.later(hub, minutes=92)
     assert "NEVER_ARRIVED" not in await kinds(hub)
 
 
@@ -92,9 +93,9 @@ async def test_a_clock_that_is_years_ahead_keeps_no_alarm_from_ringing(hub: Hub)
     case_id, leg_id = await on_the_way(hub, **then)
     told = await hub.client(Role.MEDIC).post(f"/v1/cases/{case_id}/legs/{leg_id}/link")
     assert datetime.fromisoformat(told.json()["expires_at"]) < clock.now() + timedelta(days=2)
-    await clocked.later(hub, minutes=49)
+    await worker_clock.later(hub, minutes=49)
     assert "NEVER_ARRIVED" not in await kinds(hub)
-    await clocked.later(hub, minutes=51)
+    await worker_clock.later(hub, minutes=51)
     assert "NEVER_ARRIVED" in await kinds(hub)
     (way,) = await ways(hub, case_id)
     assert way["expected_at"].startswith("2099")  # as it was said
@@ -104,7 +105,7 @@ async def test_a_receiver_that_sees_nobody_rings_at_once_and_may_still_sign(hub:
     case_id, leg_id = await on_the_way(hub)
     token = await link(hub, case_id, leg_id)
     assert (await answer(hub, token, "NOT_HERE")).status_code == 200
-    await clocked.later(hub, seconds=1)
+    await worker_clock.later(hub, seconds=1)
     assert "NEVER_ARRIVED" in await kinds(hub)
     assert (await answer(hub, token)).json()["answer"] == "HERE"
     (way,) = await ways(hub, case_id)
@@ -117,13 +118,13 @@ async def test_a_patient_who_is_not_taken_goes_to_another(hub: Hub) -> None:
     unsaid = await answer(hub, token, "REFUSED")
     assert unsaid.json()["errors"] == [{"pointer": "/reason", "code": "missing"}]
     assert (await answer(hub, token, "REFUSED", reason="no beds")).status_code == 200
-    await clocked.later(hub, seconds=1)
+    await worker_clock.later(hub, seconds=1)
     assert "RECEIVER_DECLINED" in await kinds(hub)
-    whole = await fever.read(hub, case_id)
+    whole = await fever_cases.read(hub, case_id)
     assert (whole["state"], whole["waits"][0]["kind"]) == ("IN_TRANSFER", "RECEIVER")
     other = await depart(hub, case_id, receiver="Second Hospital")
     assert other.status_code == 200, other.text
-    await clocked.later(hub, seconds=1)
+    await worker_clock.later(hub, seconds=1)
     assert "RECEIVER_DECLINED" not in await kinds(hub)
     assert [way["ending"] for way in await ways(hub, case_id)] == ["REFUSED", None]
 
@@ -138,7 +139,7 @@ async def test_a_patient_on_the_way_is_sent_elsewhere_and_the_first_link_is_over
     other = await depart(hub, case_id, receiver="Second Hospital", reason="road is closed")
     assert other.status_code == 200, other.text
     assert (await answer(hub, token)).json()["type"] == "/problems/no-such-link"
-    whole = await fever.read(hub, case_id)
+    whole = await fever_cases.read(hub, case_id)
     assert [t["event"] for t in whole["transitions"]] == ["dispose", "dispatched", "diverted"]
     assert [way["ending"] for way in await ways(hub, case_id)] == ["DIVERTED", None]
 
@@ -150,42 +151,42 @@ async def test_a_patient_brought_back_to_the_first_receiver_takes_a_place_there(
         body = {"name": f"Hospital {n}", "kind": "HOSPITAL", "capacity": 1}
         path = f"/v1/facilities/hospital-{n}"
         assert (await hub.client(Role.SUPERVISOR).put(path, json=body)).status_code == 204
-    first = {**fever.PARTICULARS["FEVER_CLINIC"], "facility_id": "hospital-1"}
-    case_id, other = [await fever.case_of(hub) for _ in range(2)]
-    await fever.dispose(hub, case_id, particulars=first)
+    first = {**fever_cases.PARTICULARS["FEVER_CLINIC"], "facility_id": "hospital-1"}
+    case_id, other = [await fever_cases.case_of(hub) for _ in range(2)]
+    await fever_cases.dispose(hub, case_id, particulars=first)
     await depart(hub, case_id)
     diverted = {"facility_id": "hospital-2", "reason": "road is closed"}
     assert (await depart(hub, case_id, **diverted)).status_code == 200
-    await fever.dispose(hub, other, particulars=first)
+    await fever_cases.dispose(hub, other, particulars=first)
     full = await depart(hub, case_id, reason="road is open")
     assert full.json()["type"] == "/problems/no-place"
     back = await depart(hub, case_id, reason="road is open", beyond_capacity=True)
     assert back.json()["receiver"] == "First People's Hospital"
-    assert (await fever.read(hub, case_id))["facility_id"] == "hospital-1"
+    assert (await fever_cases.read(hub, case_id))["facility_id"] == "hospital-1"
 
 
 async def test_an_emergency_that_has_left_gets_its_vehicle(hub: Hub) -> None:
-    case_id = await fever.case_of(hub)
-    await fever.move(hub, case_id, "emergency")
+    case_id = await fever_cases.case_of(hub)
+    await fever_cases.move(hub, case_id, "emergency")
     missing = await depart(hub, case_id)
     assert missing.json()["errors"] == [{"pointer": "/receiver", "code": "missing"}]
     assert (await depart(hub, case_id, receiver="Second Hospital")).status_code == 200
-    whole = await fever.read(hub, case_id)
+    whole = await fever_cases.read(hub, case_id)
     assert [t["event"] for t in whole["transitions"]] == ["emergency"]
     (way,) = await ways(hub, case_id)
     await answer(hub, await link(hub, case_id, str(way["leg_id"])))
-    assert (await fever.read(hub, case_id))["state"] == "IN_CARE"
+    assert (await fever_cases.read(hub, case_id))["state"] == "IN_CARE"
 
 
 async def test_an_emergency_of_somebody_at_home_is_in_care_where_it_arrives(hub: Hub) -> None:
     case_id, leg_id = await on_the_way(hub, "HOME_ISOLATION")
     await answer(hub, await link(hub, case_id, leg_id))
-    assert (await fever.move(hub, case_id, "new_symptoms")).status_code == 200
-    assert (await fever.move(hub, case_id, "emergency")).status_code == 200
+    assert (await fever_cases.move(hub, case_id, "new_symptoms")).status_code == 200
+    assert (await fever_cases.move(hub, case_id, "emergency")).status_code == 200
     await depart(hub, case_id, receiver="Second Hospital")
     leg_id = str((await ways(hub, case_id))[-1]["leg_id"])
     assert (await answer(hub, await link(hub, case_id, leg_id))).status_code == 200
-    whole = await fever.read(hub, case_id)
+    whole = await fever_cases.read(hub, case_id)
     assert whole["state"] == "IN_CARE"
     assert [d["code"] for d in whole["dispositions"]] == ["HOME_ISOLATION", "EMERGENCY_CARE"]
     told = await hub.client(Role.MEDIC).get(f"/v1/cases/{case_id}/follow-ups")
@@ -198,11 +199,11 @@ async def test_a_way_that_ends_without_a_signature_says_so_and_can_be_signed_lat
 ) -> None:
     case_id, leg_id = await on_the_way(hub)
     token = await link(hub, case_id, leg_id)
-    await fever.move(hub, case_id, "admitted")
+    await fever_cases.move(hub, case_id, "admitted")
     assert [way["ending"] for way in await ways(hub, case_id)] == ["UNSIGNED"]
     assert (await answer(hub, token)).status_code == 200
     assert [way["ending"] for way in await ways(hub, case_id)] == ["HANDED_OVER"]
-    whole = await fever.read(hub, case_id)
+    whole = await fever_cases.read(hub, case_id)
     assert [t["event"] for t in whole["transitions"]][-1] == "admitted"  # once
 
 
@@ -231,9 +232,9 @@ async def test_ten_answers_at_once_are_one_receipt(hub: Hub) -> None:
 
 
 async def test_a_departure_sent_again_is_the_same_and_no_other(hub: Hub) -> None:
-    case_id, leg_id = await fever.case_of(hub), uuid4()
+    case_id, leg_id = await fever_cases.case_of(hub), uuid4()
     assert (await depart(hub, case_id)).status_code == 409  # sent nowhere yet
-    await fever.dispose(hub, case_id)
+    await fever_cases.dispose(hub, case_id)
     told = {"departed_at": people.now(), "expected_at": people.ago(minutes=-5)}
     first = await depart(hub, case_id, leg_id, **told)
     assert (await depart(hub, case_id, leg_id, **told)).json() == first.json()
@@ -258,7 +259,7 @@ async def test_a_link_opens_nothing_after_its_time_and_nothing_but_its_way(hub: 
         )
     assert all(token.encode() not in row[0] and len(row[0]) == 32 for row in kept)
     assert (await answer(hub, token)).json()["type"] == "/problems/no-such-link"
-    await fever.move(hub, case_id, "admitted")
+    await fever_cases.move(hub, case_id, "admitted")
     ended = await hub.client(Role.MEDIC).post(f"/v1/cases/{case_id}/legs/{leg_id}/link")
     assert ended.status_code == 409
 
@@ -289,10 +290,10 @@ async def test_no_link_opens_anything_at_a_hub_that_is_closed(hub: Hub) -> None:
 
 
 async def test_the_partner_hears_of_each_step(hub: Hub) -> None:
-    department = await departments.enter(hub)
+    department = await partner_systems.enter(hub)
     case_id, leg_id = await on_the_way(hub)
     await answer(hub, await link(hub, case_id, leg_id))
-    await ledgers.seal(hub.house.database, hub.hub_id)
+    await ledger_reader.seal(hub.house.database, hub.hub_id)
     told = (await department.changes()).json()["changes"]
     steps = [
         c["fields"].get("event", c["type"]) for c in told if c["type"] != "screening.checked"

@@ -4,17 +4,17 @@ import asyncio
 import re
 from pathlib import Path
 
-import fever
+import fever_cases
 from hubs import Hub
 
-from twinstile.platform.roles import Role
+from twinstile.platform.security.roles import Role
 
 PAGE = Path("docs/cases.md").read_text("utf-8")
 
 
 async def test_the_lines_of_the_page_lead_a_medics_case_to_its_end(hub: Hub) -> None:
     (walk,) = re.findall(r"^```sh\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
-    case_id = await fever.case_of(hub)
+    case_id = await fever_cases.case_of(hub)
     lines, found = re.subn(r"(?<=^CASE=cases/)[0-9a-f-]+", case_id, walk, flags=re.MULTILINE)
     assert found == 1
     given = {
@@ -28,7 +28,7 @@ async def test_the_lines_of_the_page_lead_a_medics_case_to_its_end(hub: Hub) -> 
     )
     said, _ = await asyncio.wait_for(shell.communicate(), 120)
     assert (shell.returncode, b'"status":' in said) == (0, False), said
-    case = await fever.read(hub, case_id)
+    case = await fever_cases.read(hub, case_id)
     events = [one["event"] for one in case["transitions"]]
     assert events == ["dispose", "dispatched", "admitted", "discharged", "excluded"]
     assert case["state"] == "CLOSED_EXCLUDED"

@@ -5,8 +5,8 @@ import re
 import subprocess
 from pathlib import Path
 
+from credential_issuers import CERTIFICATES, begin, decide, listed, put
 from hubs import Hub
-from issuers import CERTIFICATES, begin, decide, listed, put
 
 PAGE = Path("docs/credentials.md").read_text("utf-8")
 BLOCKS = re.findall(r"^```sh\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)

@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 import _issuing as made
 import _mutating
-import credential_suites
+import credential_vectors
 import pytest
 from vectors import SHARED, needed
 
@@ -71,7 +71,7 @@ def test_no_piece_however_short_looks_like_a_code(kind):
 def test_no_real_certificate_leaves_damaged_or_whole():
     dice = random.Random(222)
     found = [
-        v["PREFIX"] for _, v in credential_suites.vectors_of_the_eu(SHARED) if "PREFIX" in v
+        v["PREFIX"] for _, v in credential_vectors.vectors_of_the_eu(SHARED) if "PREFIX" in v
     ]
     whole = [one for one in found if one.startswith("HC1:") and len(one) > 200]
     assert len(whole) > 150

@@ -10,9 +10,7 @@ from pathlib import Path
 import _issuing as made
 import pytest
 from asyncpg import InsufficientPrivilegeError
-from cryptography.hazmat.primitives.asymmetric import rsa
-from hubs import Hub
-from issuers import (
+from credential_issuers import (
     AUTHORITY,
     CERTIFICATES,
     ROOT,
@@ -25,6 +23,8 @@ from issuers import (
     scanned,
     text,
 )
+from cryptography.hazmat.primitives.asymmetric import rsa
+from hubs import Hub
 from people import Json
 
 from twinstile import worker
@@ -32,10 +32,11 @@ from twinstile.credentials import certificates
 from twinstile.credentials.trust import Denied, Domain, HashType, Slice, digest
 from twinstile.credentials.trusting import changes, lists, snapshots
 from twinstile.credentials.trusting.snapshots import Entry, Offer
-from twinstile.opening import Place
-from twinstile.platform import clock, signing
-from twinstile.platform.db import Database
-from twinstile.platform.roles import Role
+from twinstile.operations.startup import Place
+from twinstile.platform.db.database import Database
+from twinstile.platform.keys import signing
+from twinstile.platform.ops import clock
+from twinstile.platform.security.roles import Role
 
 DOCUMENT = json.loads(Path("openapi/v1.json").read_text("utf-8"))
 ROOTS = frozenset({"ab" * 32})

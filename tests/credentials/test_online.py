@@ -11,8 +11,8 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from prompt import at_once
-from provided import FORM, OTHER, PROFILES, TRAVELLER, asked, code, file
+from credential_providers import FORM, OTHER, PROFILES, TRAVELLER, asked, code, file
+from timing import at_once
 
 from twinstile.credentials.providers import answers, masks, profiles, questions, settings
 from twinstile.credentials.providers.answers import AnswerUnusable
@@ -29,10 +29,10 @@ from twinstile.credentials.types import (
     Subject,
     SubjectMatch,
 )
-from twinstile.demo.codes import STYLES, Fault
-from twinstile.platform import clock
-from twinstile.platform.breaker import IN_A_ROW, BreakerState
-from twinstile.platform.files import InvalidFile
+from twinstile.platform.http.circuit_breaker import IN_A_ROW, BreakerState
+from twinstile.platform.ops import clock
+from twinstile.platform.ops.config_files import InvalidFile
+from twinstile_simulator.codes import STYLES, Fault
 
 NOW = dt.datetime(2026, 11, 28, 8, tzinfo=dt.UTC)
 CONTEXT = Context(NOW, TRAVELLER)

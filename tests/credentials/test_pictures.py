@@ -14,9 +14,9 @@ import _issuing as made
 import httpx2
 import people
 import pytest
+from credential_issuers import CERTIFICATES, begin, listed, scanned
 from hubs import Hub
-from issuers import CERTIFICATES, begin, listed, scanned
-from prompt import going_on
+from timing import going_on
 from vectors import DATA, needed
 
 from twinstile.credentials.pictures import reading as pictures

@@ -3,8 +3,8 @@
 import _issuing as made
 import people
 import pytest
+from credential_issuers import CERTIFICATES, begin, entry, listed, scanned
 from hubs import Hub
-from issuers import CERTIFICATES, begin, entry, listed, scanned
 from people import Json
 
 from twinstile.credentials import wedge

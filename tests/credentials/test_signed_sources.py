@@ -5,17 +5,17 @@ from pathlib import Path
 
 import _issuing as made
 import pytest
+from credential_issuers import SIGNERS, decide
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from hubs import Hub
-from issuers import SIGNERS, decide
-from publishers import Publisher, fetch, publisher, source
 from test_sources import ask, directory, kept, stands
+from trust_list_publishers import Publisher, fetch, publisher, source
 from vectors import DATA, needed
 
 from twinstile.credentials.sources import signatures
-from twinstile.platform import clock
-from twinstile.platform.files import InvalidFile
+from twinstile.platform.ops import clock
+from twinstile.platform.ops.config_files import InvalidFile
 
 __all__ = ["publisher"]
 

@@ -9,13 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import _issuing as made
-import houses
 import people
 import pytest
+import runtimes
+from credential_issuers import CERTIFICATES, SIGNERS, begin, decide, listed
 from hubs import Hub, open_hub
-from issuers import CERTIFICATES, SIGNERS, begin, decide, listed
 from people import Json
-from publishers import Publisher, fetch, publisher, source
+from trust_list_publishers import Publisher, fetch, publisher, source
 
 from twinstile import worker
 from twinstile.credentials.sources import settings
@@ -29,10 +29,10 @@ from twinstile.credentials.trust import (
     digest,
 )
 from twinstile.credentials.trusting.landing import Fetched
-from twinstile.opening import Place
-from twinstile.platform import clock
-from twinstile.platform.files import InvalidFile
-from twinstile.platform.roles import Role
+from twinstile.operations.startup import Place
+from twinstile.platform.ops import clock
+from twinstile.platform.ops.config_files import InvalidFile
+from twinstile.platform.security.roles import Role
 
 __all__ = ["publisher"]
 
@@ -271,7 +271,7 @@ async def test_sources_are_told_with_what_is_wrong_with_them(
     )
     configured = hub.house.settings.model_copy(update={"trust_file": written})
     house = replace(hub.house, settings=configured)
-    async with houses.served(house) as service:
+    async with runtimes.served(house) as service:
         there = await open_hub(house, service)
         written.write_text(written.read_text().replace(hub.hub_id, there.hub_id))
         settings._load.cache_clear()

@@ -3,9 +3,9 @@
 import json
 
 import _issuing as made
-import credential_suites
+import credential_vectors
 import pytest
-from credential_suites import CARDS, CLOCK, judged, vectors_of_the_eu
+from credential_vectors import CARDS, CLOCK, judged, vectors_of_the_eu
 from vectors import DATA, SHARED
 
 from twinstile.credentials import certificates, offline
@@ -22,9 +22,9 @@ if SHARED is None:
 AT_LEAST = {"dcc": 1300, "shc": 28, "who": 8, "vds-nc": 4}
 
 
-@pytest.mark.parametrize("suite", credential_suites.SUITES)
+@pytest.mark.parametrize("suite", credential_vectors.SUITES)
 def test_every_vector_behaves_as_its_makers_state(suite):
-    cases = list(credential_suites.SUITES[suite](SHARED))
+    cases = list(credential_vectors.SUITES[suite](SHARED))
     failures = [failure for case in cases if not case.disputed and (failure := case.failure())]
     assert failures == []
     assert len(cases) >= AT_LEAST[suite]
@@ -38,7 +38,7 @@ def test_an_eu_vector_that_states_no_fault_and_has_a_clock_is_verified():
 
 
 def test_a_file_of_two_cards_is_as_good_as_the_worse_one():
-    believed = credential_suites.cards_listed(DATA / "shc/spec-examples")
+    believed = credential_vectors.cards_listed(DATA / "shc/spec-examples")
     text = (
         DATA / "shc/dev-tools/test-example-00-e-file-multi-jws.smart-health-card"
     ).read_text()

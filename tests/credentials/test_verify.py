@@ -11,25 +11,25 @@ from urllib.parse import quote
 from uuid import uuid4
 
 import _issuing as made
-import houses
+import disk_traces
 import httpx2
 import people
 import pytest
-import traces
+import runtimes
+from credential_providers import FORM, code, secrets_of
 from hubs import Hub, Service, open_hub
 from people import Json
-from provided import FORM, code, secrets_of
 
-from twinstile import opening
 from twinstile.credentials import words
 from twinstile.credentials.bodies import VerificationBody
 from twinstile.credentials.providers import answers
 from twinstile.credentials.providers.online import WITHIN_S
 from twinstile.credentials.types import CredentialStatus, Freshness, MatchReason, Outcome
-from twinstile.demo.codes import Code, Fault, Simulator, simulated
-from twinstile.opening import Place
-from twinstile.platform.roles import Role
-from twinstile.platform.web import House
+from twinstile.operations import startup
+from twinstile.operations.startup import Place
+from twinstile.platform.http.routes import House
+from twinstile.platform.security.roles import Role
+from twinstile_simulator.codes import Code, Fault, Simulator, simulated
 
 PROFILE = "generic-rest"
 NUMBER = people.resident_number()
@@ -64,8 +64,8 @@ async def asking(
         f"{FORM}\ninside = true\n"
     )
     given = house.settings.model_copy(update={"providers_file": folder / "providers.toml"})
-    own = opening.open_house(given, place)
-    async with houses.served(own) as service:
+    own = startup.open_house(given, place)
+    async with runtimes.served(own) as service:
         yield own, service
 
 
@@ -316,10 +316,10 @@ async def test_nothing_of_what_was_scanned_is_in_the_files_of_the_database(
     assert (failed.status_code, lost.status_code) == (500, 500)
     assert CANARY not in failed.text + lost.text + logged()
     seen = "SELECT string_agg(query, ' ') FROM pg_stat_activity"
-    assert CANARY not in await traces.owner(place.owner_url, seen)
-    data = Path(await traces.owner(place.owner_url, "CHECKPOINT", "SHOW data_directory"))
+    assert CANARY not in await disk_traces.owner(place.owner_url, seen)
+    data = Path(await disk_traces.owner(place.owner_url, "CHECKPOINT", "SHOW data_directory"))
     places = [data, there.house.settings.data_path]
-    assert await asyncio.to_thread(traces.scan, places, [CANARY]) == set()
+    assert await asyncio.to_thread(disk_traces.scan, places, [CANARY]) == set()
     segments = [one.read_bytes() for one in (data / "pg_wal").iterdir() if one.is_file()]
     assert any(check_id.bytes in one for one in segments)  # the search sees what there is
 

@@ -6,24 +6,25 @@ from datetime import timedelta
 from email.utils import format_datetime
 from pathlib import Path
 
-import apart
+import module_database
 import pytest
+from credential_issuers import CERTIFICATES, begin, listed, overwritten, put
+from credential_providers import FORM, GREEN, SHARED, TRAVELLER, asked, code
 from hubs import Hub
-from issuers import CERTIFICATES, begin, listed, overwritten, put
 from people import Json
-from provided import FORM, GREEN, SHARED, TRAVELLER, asked, code
-from publishers import Publisher, fetch, publisher, source
+from trust_list_publishers import Publisher, fetch, publisher, source
 
-from twinstile import doctor_credentials, worker
+from twinstile import worker
+from twinstile.cli import doctor_credentials
 from twinstile.credentials.types import Context
-from twinstile.opening import Place
-from twinstile.platform import clock
-from twinstile.platform.observe import REGISTRY
-from twinstile.platform.roles import Role
+from twinstile.operations.startup import Place
+from twinstile.platform.ops import clock
+from twinstile.platform.ops.observability import REGISTRY
+from twinstile.platform.security.roles import Role
 
 __all__ = ["publisher"]
 
-place, house, service = apart.place, apart.house, apart.service
+place, house, service = module_database.place, module_database.house, module_database.service
 
 
 async def alerts(hub: Hub, place: Place) -> list[Json]:

@@ -10,8 +10,8 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from twinstile import cli
-from twinstile.platform import clock
+from twinstile.cli import main
+from twinstile.platform.ops import clock
 
 
 def program(file: Path) -> tuple[str, str]:
@@ -32,4 +32,4 @@ if __name__ == "__main__":
 
     clock.now = now
     sys.argv = ["twinstile", *arguments]
-    cli.main()
+    main.main()

@@ -21,8 +21,8 @@ import fleets
 import stations
 from stations import Station
 
-from twinstile import backups, restoring
-from twinstile.platform import settings
+from twinstile.operations import backups, restore
+from twinstile.platform.ops import settings
 
 _COLUMNS = """
 SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum),
@@ -66,7 +66,7 @@ def drill(rows: int) -> dict[str, object]:
         began = time.monotonic()
         backups.verify(there, taken.path, quick=True)
         quick = time.monotonic() - began
-        restored = restoring.restore(there, taken.path, replace=True, unsigned=False)
+        restored = restore.restore(there, taken.path, replace=True, unsigned=False)
         return {
             "rows": taken.manifest.rows,
             "bytes": taken.size,

@@ -22,11 +22,11 @@ from uuid import uuid4
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))  # as pytest has it
 
-import crews
 import fleets
 import judges
 import mutants
 import stations
+import worker_groups
 from fleets import Ledger
 from judges import Judgement
 from stations import Station, Token
@@ -176,7 +176,7 @@ async def run(kills: int, acknowledged: int) -> dict[str, object]:
                 "skipped": found.skipped,
                 "of": found.acknowledged,
             }
-    several = await crews.run(kills=6 * kills // 21 or 1, renewals=3)
+    several = await worker_groups.run(kills=6 * kills // 21 or 1, renewals=3)
     return report | {
         "several_processes": several,
         "harmless": report["harmless"] and several["harmless"],

@@ -15,10 +15,11 @@ from typing import Any
 
 import asyncpg
 
-from twinstile import cli
-from twinstile.platform import db, ledger
-from twinstile.platform.db import Database, Transaction
-from twinstile.platform.errors import Problem
+from twinstile.cli import main
+from twinstile.platform.db import database
+from twinstile.platform.db.database import Database, Transaction
+from twinstile.platform.http.problems import Problem
+from twinstile.platform.ledger import chain
 from twinstile.screening import checks
 from twinstile.screening.committer import Committer, _Queue, _Waiting
 from twinstile.screening.passage import Recorded
@@ -53,7 +54,7 @@ def early_acknowledge() -> None:
 
 def asynchronous_commit() -> None:
     """Commits are answered before they are on disk."""
-    make = db.create_async_engine
+    make = database.create_async_engine
 
     def create_async_engine(
         url: object, *, connect_args: dict[str, Any], **more: Any
@@ -61,16 +62,16 @@ def asynchronous_commit() -> None:
         connect_args["server_settings"]["synchronous_commit"] = "off"
         return make(url, connect_args=connect_args, **more)
 
-    db.create_async_engine = create_async_engine
+    database.create_async_engine = create_async_engine
 
 
 def naive_cursor() -> None:
     """The ledger takes what it sees behind its last event, and does not wait for slow ones."""
-    fenced = ledger._BELOW_THE_FENCE
-    ledger._BELOW_THE_FENCE = fenced.replace(
+    fenced = chain._BELOW_THE_FENCE
+    chain._BELOW_THE_FENCE = fenced.replace(
         "AND e.tx < pg_snapshot_xmin(pg_current_snapshot())", ""
     )
-    assert fenced != ledger._BELOW_THE_FENCE
+    assert fenced != chain._BELOW_THE_FENCE
 
 
 def dropped_retry() -> None:
@@ -122,4 +123,4 @@ if __name__ == "__main__":
     _, mutant, *arguments = sys.argv
     MUTANTS[mutant]()
     sys.argv = ["twinstile", *arguments]
-    cli.main()
+    main.main()

@@ -11,7 +11,7 @@ import subprocess
 import tarfile
 from pathlib import Path
 
-from twinstile.platform import schema
+from twinstile.platform.db import schema
 
 ROOT = Path(__file__).resolve().parents[2]
 PARTS = ("src", "migrations")
@@ -56,7 +56,7 @@ def _today(folder: Path) -> Path:
 
 def _later(folder: Path) -> Path:
     _today(folder)
-    observe = folder / "src/twinstile/platform/observe.py"
+    observe = folder / "src/twinstile/platform/ops/observability.py"
     text = observe.read_text()
     assert text.count(_HEADERS) == 1
     observe.write_text(text.replace(_HEADERS, f'{_HEADERS}(b"{HEADER}", b"later"), '))

@@ -29,7 +29,7 @@ import httpx2
 import processes
 
 import twinstile
-from twinstile.platform import launch
+from twinstile.platform.db import child_process
 
 PATIENCE_S = 60.0
 SCREENER, PASSCODE = "screener", "fault 222 222"
@@ -84,7 +84,7 @@ class Station:
         arguments = ["serve", "--host", "127.0.0.1", "--port", str(self.port), "--json"]
         with (self.home / "service.log").open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-I", "-S", launch.__file__, *ours),  # ends with us
+                *(sys.executable, "-I", "-S", child_process.__file__, *ours),  # ends with us
                 *(sys.executable, *self.program, *arguments, *self.options),
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log,

@@ -14,8 +14,8 @@ import stations
 from proxies import Mood, Proxy
 from stations import Station, Token
 
-from twinstile.platform import embedded
-from twinstile.platform.embedded import Server
+from twinstile.platform.db import embedded_server
+from twinstile.platform.db.embedded_server import Server
 
 BUDGET_S = 2.3
 """After that a lane wants an answer, and be it 503."""
@@ -24,7 +24,7 @@ BUSY_MACHINE_S = 3.0
 
 @pytest.fixture(scope="module")
 def server() -> Generator[Server]:
-    with embedded.temporary() as running:
+    with embedded_server.temporary() as running:
         yield running
 
 

@@ -13,7 +13,7 @@ import pytest
 import stations
 from stations import Station
 
-from twinstile.platform.auth import PRINCIPAL_CACHE_S
+from twinstile.platform.security.auth import PRINCIPAL_CACHE_S
 
 DAY, TWO_HOURS = timedelta(days=1), timedelta(hours=2)
 

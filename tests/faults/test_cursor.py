@@ -10,15 +10,16 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 from uuid import UUID, uuid4
 
-import departments
+import partner_systems
 import pytest
-from departments import Department
 from hubs import Hub
+from partner_systems import Department
 
-from twinstile.opening import Place
-from twinstile.platform import clock, events, sealer
-from twinstile.platform.db import Database
-from twinstile.platform.events import Happening
+from twinstile.operations.startup import Place
+from twinstile.platform.db.database import Database
+from twinstile.platform.ledger import events, sealer
+from twinstile.platform.ledger.events import Happening
+from twinstile.platform.ops import clock
 
 WRITERS = 8
 EACH = 650
@@ -95,7 +96,7 @@ async def follow_naively(database: Database, hub_id: str, done: asyncio.Event) -
 async def test_the_feed_skips_nothing_where_the_usual_cursor_does(
     hub: Hub, place: Place
 ) -> None:
-    department = await departments.enter(hub)
+    department = await partner_systems.enter(hub)
     database = Database(place.service_url, pool_size=WRITERS + 1, role=place.role)
     done = asyncio.Event()
     reading = asyncio.gather(

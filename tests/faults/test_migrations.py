@@ -14,18 +14,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import asyncpg
-import houses
 import httpx2
 import people
 import pytest
+import runtimes
 from hubs import Hub, Service
 from sqlalchemy.engine import make_url
 
-from twinstile import opening
-from twinstile.opening import Place
-from twinstile.platform import embedded, schema
-from twinstile.platform.roles import Role
-from twinstile.platform.web import House
+from twinstile.operations import startup
+from twinstile.operations.startup import Place
+from twinstile.platform.db import embedded_server, schema
+from twinstile.platform.http.routes import House
+from twinstile.platform.security.roles import Role
 from twinstile.screening import committer
 
 LONGEST_STALL_S = 0.25
@@ -41,21 +41,21 @@ def upgrade() -> None:
 
 @pytest.fixture(scope="module")
 def place() -> Generator[Place]:
-    with embedded.temporary() as running:
-        yield opening.inside(running)
+    with embedded_server.temporary() as running:
+        yield startup.inside(running)
 
 
 @pytest.fixture(scope="module")
 async def house(
     place: Place, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncGenerator[House]:
-    async with houses.opened(place, tmp_path_factory.mktemp("data")) as house:
+    async with runtimes.opened(place, tmp_path_factory.mktemp("data")) as house:
         yield house
 
 
 @pytest.fixture(scope="module")
 async def service(house: House) -> AsyncGenerator[Service]:
-    async with houses.served(house) as service:
+    async with runtimes.served(house) as service:
         yield service
 
 

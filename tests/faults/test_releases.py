@@ -4,17 +4,17 @@ from collections.abc import Generator
 from pathlib import Path
 from urllib.parse import quote
 
-import crews
 import fleets
 import judges
 import pytest
 import releases
 import stations
+import worker_groups
 from stations import Station
 
-from twinstile.platform.web import House
+from twinstile.platform.http.routes import House
 
-PATIENCE_S = crews.PATIENCE_S
+PATIENCE_S = worker_groups.PATIENCE_S
 HINT = "raise the schema's floor, or let the programs that know it live with this"
 
 
@@ -62,4 +62,4 @@ async def test_the_oldest_program_that_may_serve_serves_beside_todays(
         for ledger in (before, today):
             judgement = await judges.judge(station, ledger)
             assert judgement.harmless, (judgement, ledger.refused[:3], HINT)
-            assert not crews.failed(ledger), HINT
+            assert not worker_groups.failed(ledger), HINT

@@ -27,16 +27,19 @@ import httpx2
 import people
 import pytest
 import stations
-from commands import ENVIRONMENT, command
+from command_line import ENVIRONMENT, command
 from sqlalchemy import text
 from stations import Station
 
-from twinstile import backups, opening, restoring
-from twinstile.opening import EMBEDDED_DATABASE, Place
-from twinstile.platform import archive, clock, crypto, embedded, settings
-from twinstile.platform.archive import BackupError
-from twinstile.platform.settings import Settings
-from twinstile.restoring import Restored
+from twinstile.operations import backups, startup
+from twinstile.operations import restore as restoring
+from twinstile.operations.restore import Restored
+from twinstile.operations.startup import EMBEDDED_DATABASE, Place
+from twinstile.platform.db import embedded_server
+from twinstile.platform.keys import data_keys
+from twinstile.platform.ops import backup_archive, clock, settings
+from twinstile.platform.ops.backup_archive import BackupError
+from twinstile.platform.ops.settings import Settings
 
 PATIENCE_S = 110
 OLD_PROGRAMS = Path("/usr/lib/postgresql/15/bin")
@@ -137,14 +140,14 @@ async def contents(station: Station) -> dict[str, int]:
     try:
         return {
             table.table: await connection.fetchval(f'SELECT count(*) FROM "{table.table}"')
-            for table in archive.read(Path(station.environment["BACKUP"])).tables
+            for table in backup_archive.read(Path(station.environment["BACKUP"])).tables
         }
     finally:
         await connection.close()
 
 
 async def test_a_station_comes_back_as_it_was_and_serves(drill: Drill, elsewhere: Path) -> None:
-    manifest = archive.read(drill.path)
+    manifest = backup_archive.read(drill.path)
     assert manifest.rows == drill.taken["rows"]
     restored = told(await asyncio.to_thread(run, elsewhere, "restore", drill.path, "--json"))
     assert restored["set_aside"] is None
@@ -181,16 +184,16 @@ def test_a_backup_is_closed_to_others_and_holds_no_key(drill: Drill) -> None:
     keys = [key.read_bytes() for key in (drill.folder / "keys").rglob("*.key")]
     assert len(keys) >= 3
     whole = b"".join(
-        archive.gzip.open(file).read() if file.suffix == ".gz" else file.read_bytes()
+        backup_archive.gzip.open(file).read() if file.suffix == ".gz" else file.read_bytes()
         for file in files
     )
     assert not [key for key in keys if key in whole or key.hex().encode() in whole]
 
 
 def test_a_backup_holds_every_table_of_ours(drill: Drill) -> None:
-    from twinstile.platform import schema  # noqa: PLC0415
+    from twinstile.platform.db import schema  # noqa: PLC0415
 
-    kept = {table.table for table in archive.read(drill.path).tables}
+    kept = {table.table for table in backup_archive.read(drill.path).tables}
     assert kept == set(schema.metadata().tables)
 
 
@@ -245,17 +248,17 @@ def test_rows_that_differ_are_found_though_every_file_hash_fits(
     manifest = json.loads((path / "manifest.json").read_text())
     (entry,) = (table for table in manifest["tables"] if table["table"] == "check")
     file = path / "check.copy.gz"
-    lines = archive.gzip.open(file).read().splitlines(keepends=True)
-    with archive.gzip.open(file, "wb") as packed:
+    lines = backup_archive.gzip.open(file).read().splitlines(keepends=True)
+    with backup_archive.gzip.open(file, "wb") as packed:
         packed.writelines(lines[1:])
-    entry["sha256"] = archive.hashlib.sha256(file.read_bytes()).hexdigest()
+    entry["sha256"] = backup_archive.hashlib.sha256(file.read_bytes()).hexdigest()
     (path / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(BackupError, match="rows of check"):
         restore(elsewhere, path, unsigned=True)
     assert not [*elsewhere.glob("pg*/*")]
     # and no start makes an empty station of it
-    with pytest.raises(embedded.EmbeddedError, match="twinstile restore"):
-        embedded.start(elsewhere)
+    with pytest.raises(embedded_server.EmbeddedError, match="twinstile restore"):
+        embedded_server.start(elsewhere)
 
 
 def test_without_keys_nothing_is_restored_unless_asked_for(drill: Drill) -> None:
@@ -311,8 +314,8 @@ def test_published_roots_that_cannot_be_read_stop_it(drill: Drill, elsewhere: Pa
 
 def test_a_service_that_runs_is_not_restored_over(drill: Drill, elsewhere: Path) -> None:
     with (
-        embedded.start(elsewhere),
-        pytest.raises(embedded.EmbeddedError, match="stop the service"),
+        embedded_server.start(elsewhere),
+        pytest.raises(embedded_server.EmbeddedError, match="stop the service"),
     ):
         restore(elsewhere, drill.path, replace=True)
 
@@ -351,7 +354,7 @@ def test_a_killed_backup_is_none_and_the_next_one_tidies_up(restored: Path) -> N
 
 def test_a_full_disk_leaves_no_backup_and_says_so(restored: Path) -> None:
     to = restored / "full"
-    with embedded.start(restored):  # its files have no limit
+    with embedded_server.start(restored):  # its files have no limit
         done = subprocess.run(
             [sys.executable, "-m", "twinstile", "backup", "--to", str(to)],
             capture_output=True,
@@ -397,14 +400,16 @@ def test_a_disk_that_fills_at_any_moment_ends_the_backup_at_once(
         connection = await asyncpg.connect(server.url(EMBEDDED_DATABASE, driver="postgresql"))
         await connection.execute(MUCH)
         for room in range(0, 60_000, 2_000):
-            monkeypatch.setattr(archive, "_created", lambda _, room=room: Disk(room))
+            monkeypatch.setattr(backup_archive, "_created", lambda _, room=room: Disk(room))
             with pytest.raises(OSError, match="No space left"):
                 async with asyncio.timeout(10):
-                    await archive.write(server.url(EMBEDDED_DATABASE), restored, "1", "now")
+                    await backup_archive.write(
+                        server.url(EMBEDDED_DATABASE), restored, "1", "now"
+                    )
         await connection.execute("DROP TABLE a_much")
         await connection.close()
 
-    with embedded.start(restored) as server:
+    with embedded_server.start(restored) as server:
         asyncio.run(tried())
 
 
@@ -414,7 +419,7 @@ def test_old_backups_go_and_the_newest_stays(tmp_path: Path) -> None:
         moment = now - timedelta(days=days)
         folder = tmp_path / f"twinstile-{moment:%Y%m%dT%H%M%S.%f}Z"
         folder.mkdir()
-        (folder / archive.MANIFEST).touch()
+        (folder / backup_archive.MANIFEST).touch()
     (tmp_path / "twinstile-notes").mkdir()
     assert len(backups.prune(tmp_path, now - timedelta(days=14))) == 3
     assert len(backups.prune(tmp_path, now)) == 0
@@ -425,36 +430,36 @@ def test_old_backups_go_and_the_newest_stays(tmp_path: Path) -> None:
 def test_what_was_destroyed_after_the_backup_stays_destroyed(
     drill: Drill, elsewhere: Path
 ) -> None:
-    held = {table.table: table.rows for table in archive.read(drill.path).tables}
+    held = {table.table: table.rows for table in backup_archive.read(drill.path).tables}
     assert held["vault"] > 50
-    keys = opening.key_ring(configuration(elsewhere)).of(drill.hub_id)
+    keys = startup.key_ring(configuration(elsewhere)).of(drill.hub_id)
     (day,) = keys.names("day.")
     keys.destroy(day)
     done = run(elsewhere, "restore", drill.path, "--json")
     assert told(done)["destroyed"] == 1
     assert done.stderr == "twinstile: what was destroyed had come back (keys 1)\n"
-    with embedded.start(elsewhere) as running:
-        assert asyncio.run(count(opening.inside(running), "vault")) == 0
-        assert asyncio.run(count(opening.inside(running), "check")) == held["check"]
-    with pytest.raises(crypto.KeyDestroyed):
+    with embedded_server.start(elsewhere) as running:
+        assert asyncio.run(count(startup.inside(running), "vault")) == 0
+        assert asyncio.run(count(startup.inside(running), "check")) == held["check"]
+    with pytest.raises(data_keys.KeyDestroyed):
         keys.get_or_create(day)
 
 
 async def count(place: Place, table: str) -> int:
-    async with opening.owner(place.owner_url) as owner:
+    async with startup.owner(place.owner_url) as owner:
         return await owner.scalar(text(f'SELECT count(*) FROM "{table}"')) or 0
 
 
 @pytest.mark.skipif(not OLD_PROGRAMS.is_dir(), reason=f"no PostgreSQL 15 in {OLD_PROGRAMS}")
 def test_a_database_of_an_older_major_is_brought_over(drill: Drill, elsewhere: Path) -> None:
     there = configuration(elsewhere)
-    with embedded.start(elsewhere, bindir=OLD_PROGRAMS) as running:
-        old = opening.inside(running)
-        asyncio.run(backups.load(old, drill.path, archive.read(drill.path)))
+    with embedded_server.start(elsewhere, bindir=OLD_PROGRAMS) as running:
+        old = startup.inside(running)
+        asyncio.run(backups.load(old, drill.path, backup_archive.read(drill.path)))
         taken = backups.take_from(there, old, elsewhere.parent / "backups")
     # the new programs do not open it, nor make an empty station beside it
-    with pytest.raises(embedded.EmbeddedError, match="twinstile upgrade-database"):
-        embedded.start(elsewhere)
+    with pytest.raises(embedded_server.EmbeddedError, match="twinstile upgrade-database"):
+        embedded_server.start(elsewhere)
     with pytest.raises(BackupError, match="--old-programs"):
         restoring.upgrade_database(there, None)
     upgraded = restoring.upgrade_database(there, OLD_PROGRAMS)
@@ -465,7 +470,7 @@ def test_a_database_of_an_older_major_is_brought_over(drill: Drill, elsewhere: P
     assert restoring.upgrade_database(there, OLD_PROGRAMS) is None
     # and by the other way: the backup made before the programs were replaced
     assert restore(elsewhere, taken.path, replace=True).manifest.rows == taken.manifest.rows
-    same = {table.table: table.content for table in archive.read(drill.path).tables}
+    same = {table.table: table.content for table in backup_archive.read(drill.path).tables}
     assert {table.table: table.content for table in taken.manifest.tables} == same
 
 

@@ -11,8 +11,10 @@ import pytest
 import stations
 from stations import Station
 
-from twinstile.platform import clock, launch, signatures
-from twinstile.platform.signatures import SharedKey
+from twinstile.platform.db import child_process
+from twinstile.platform.http import request_signatures
+from twinstile.platform.http.request_signatures import SharedKey
+from twinstile.platform.ops import clock
 
 KEY = SharedKey("rail-1", b"sixteen bytes or more")
 TARGET = "/v1/feeds/rail/deliveries"
@@ -33,7 +35,7 @@ async def begin(there: Station) -> asyncio.subprocess.Process:
     ours = [str(os.getpid()), str(os.getuid()), str(os.getgid())]
     with (there.home / "worker.log").open("ab") as log:
         return await asyncio.create_subprocess_exec(
-            *(sys.executable, "-I", "-S", launch.__file__, *ours),
+            *(sys.executable, "-I", "-S", child_process.__file__, *ours),
             *(sys.executable, *there.program, "worker"),
             stderr=log,
             env=there._environment(),
@@ -42,7 +44,7 @@ async def begin(there: Station) -> asyncio.subprocess.Process:
 
 
 async def push(there: Station, body: bytes) -> None:
-    headers = signatures.headers(KEY, "POST", TARGET, body, clock.now())
+    headers = request_signatures.headers(KEY, "POST", TARGET, body, clock.now())
     async with httpx2.AsyncClient(base_url=there.url) as department:
         answer = await department.post(TARGET, content=body, headers=headers)
     assert answer.json()["outcome"] == "NEW", answer.text

@@ -7,16 +7,16 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import crews
 import fleets
 import httpx2
 import judges
 import pytest
 import releases
 import stations
+import worker_groups
 from stations import Station, Token
 
-PATIENCE_S = crews.PATIENCE_S
+PATIENCE_S = worker_groups.PATIENCE_S
 TABLETS = 8
 pytestmark = pytest.mark.timeout(400)  # a busy machine needs long to start a program
 
@@ -30,7 +30,9 @@ async def programs() -> AsyncGenerator[releases.Programs]:
 @pytest.fixture(scope="module")
 async def station(programs: releases.Programs) -> AsyncGenerator[Station]:
     surroundings = releases.path(programs.installed)
-    async with stations.station(options=crews.OPTIONS, environment=surroundings) as there:
+    async with stations.station(
+        options=worker_groups.OPTIONS, environment=surroundings
+    ) as there:
         yield there
 
 
@@ -42,14 +44,14 @@ async def crew(station: Station) -> list[Token]:
 async def test_one_of_two_processes_is_killed(station: Station, crew: list[Token]) -> None:
     async with fleets.fleet(station, crew) as ledger:
         await fleets.until(ledger, 50, PATIENCE_S)
-        loss = await crews.kill_one(station, ledger)
+        loss = await worker_groups.kill_one(station, ledger)
     judgement = await judges.judge(station, ledger)
     assert judgement.harmless, (judgement, ledger.refused[:3])
     # the other one served on: 0.25 s on a quiet machine, and less than a start on any
     assert loss.gap_s < max(0.25, loss.replaced_s / 2), loss
     assert f'"pid": {loss.victim}, "status": -9' in station.log()
     # the one that was killed has counted, too
-    assert await crews.counted(station) >= len(ledger.acknowledged)
+    assert await worker_groups.counted(station) >= len(ledger.acknowledged)
 
 
 async def test_a_release_is_rolled_out_and_back_and_no_request_fails(
@@ -64,17 +66,17 @@ async def test_a_release_is_rolled_out_and_back_and_no_request_fails(
         await fleets.until(ledger, 30, PATIENCE_S)
         assert set(seen) == {(200, None)}
         for program, release in ((programs.later, "later"), (programs.now, None)):
-            old = crews.workers(station)
+            old = worker_groups.workers(station)
             programs.install(program)
-            await crews.renew(station)
-            assert not old & crews.workers(station)
+            await worker_groups.renew(station)
+            assert not old & worker_groups.workers(station)
             seen.clear()
             await fleets.until(ledger, 30, PATIENCE_S)
             async with asyncio.timeout(PATIENCE_S):
                 while not seen:  # noqa: ASYNC110 # thirty checks may be quicker than one who asks anew
                     await asyncio.sleep(0.05)
             assert set(seen) == {(200, release)}
-    assert not crews.failed(ledger)
+    assert not worker_groups.failed(ledger)
     judgement = await judges.judge(station, ledger)
     assert judgement.harmless, (judgement, ledger.refused[:3])
     assert judgement.duplicates == 0

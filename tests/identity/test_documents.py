@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twinstile import opening
 from twinstile.identity import documents, regions
 from twinstile.identity.types import (
     FAULTS,
@@ -19,9 +18,10 @@ from twinstile.identity.types import (
     InvalidText,
     Sex,
 )
-from twinstile.opening import Place
-from twinstile.platform import settings
-from twinstile.platform.settings import SettingsError
+from twinstile.operations import startup
+from twinstile.operations.startup import Place
+from twinstile.platform.ops import settings
+from twinstile.platform.ops.settings import SettingsError
 
 NOWHERE = Place("postgresql:///nowhere", "", "postgresql:///nowhere", embedded=False)
 TODAY = dt.date(2026, 5, 3)
@@ -377,7 +377,7 @@ def test_a_list_that_cannot_be_read_is_refused_at_the_start(tmp_path, content):
     path = tmp_path / "regions.csv"
     path.write_bytes(content.encode("utf-8", "surrogateescape"))
     with pytest.raises(SettingsError, match="TWINSTILE_REGIONS_FILE"):
-        opening.open_house(settings.load(regions_file=path, data_dir=tmp_path), NOWHERE)
+        startup.open_house(settings.load(regions_file=path, data_dir=tmp_path), NOWHERE)
 
 
 @pytest.mark.parametrize(

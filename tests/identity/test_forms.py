@@ -7,8 +7,8 @@ import pytest
 from twinstile.identity import forms, regions
 from twinstile.identity.forms import DocumentForm, Terms
 from twinstile.identity.types import Finding
-from twinstile.platform.errors import FieldFault, InvalidInput
-from twinstile.platform.modes import HubMode
+from twinstile.platform.http.problems import FieldFault, InvalidInput
+from twinstile.platform.security.hub_modes import HubMode
 
 TODAY = dt.date(2026, 11, 24)
 TERMS = Terms(HubMode.DEMO, TODAY, ("77",), regions.BUILT_IN)

@@ -6,8 +6,8 @@ from hubs import Hub
 
 from twinstile.identity import vault
 from twinstile.identity.types import Document, DocumentKind
-from twinstile.platform.ciphers import keyed_digest
-from twinstile.platform.roles import Role
+from twinstile.platform.keys.ciphers import keyed_digest
+from twinstile.platform.security.roles import Role
 
 WIDE = "".join(chr(0xFF10 + n) for n in range(8))
 EAR_FEVER = {"value": 38.6, "method": "EAR"}

@@ -6,11 +6,11 @@ from datetime import timedelta
 from itertools import pairwise
 from uuid import uuid4
 
-import fever
-import looks
+import access_log_reader
+import fever_cases
 import people
 import pytest
-import steps
+import step_bodies
 from asyncpg import CheckViolationError
 from httpx2 import Response
 from hubs import Hub
@@ -18,8 +18,8 @@ from people import Json
 from refusals import refused
 
 from twinstile.identity import retention
-from twinstile.platform import clock
-from twinstile.platform.roles import Role
+from twinstile.platform.ops import clock
+from twinstile.platform.security.roles import Role
 
 EAR_FEVER = {"value": 38.6, "method": "EAR"}
 
@@ -102,7 +102,7 @@ async def test_a_suspicion_counts_for_the_other_in_another_passage(hub: Hub) -> 
     """Whoever walked off flagged, and comes back with the other document."""
     one, other = permit("H00000002"), passport("L898902C2")
     flagged = await check(hub, one, celsius=38.0)
-    step = steps.body("absconded", reason="walked off")
+    step = step_bodies.body("absconded", reason="walked off")
     await hub.client().put(
         f"/v1/screenings/{flagged['screening_id']}/steps/{people.new_id()}", json=step
     )
@@ -137,7 +137,7 @@ async def test_in_one_backlog_each_document_meets_the_other(hub: Hub) -> None:
 async def test_a_further_alarm_joins_the_open_case_of_the_other(hub: Hub) -> None:
     one, other = permit("H00000004"), passport("L898902C4")
     first = await held(hub, one)
-    handed = await fever.dispose(hub, str(first["case_id"]))
+    handed = await fever_cases.dispose(hub, str(first["case_id"]))
     assert handed.status_code in {200, 201}, handed.text
     await linked(hub, one, other)
     assert (await held(hub, other))["case_id"] == first["case_id"]
@@ -169,7 +169,7 @@ async def test_the_desk_finds_the_passages_of_all(hub: Hub) -> None:
     one, other = people.document(number), passport("L898902C5")
     first = await check(hub, other)
     await linked(hub, one, other)
-    found = (await looks.look_up(hub, number)).json()
+    found = (await access_log_reader.look_up(hub, number)).json()
     assert [each["screening_id"] for each in found["screenings"]] == [first["screening_id"]]
 
 
@@ -309,7 +309,7 @@ async def test_two_desks_at_the_same_moment_make_one_link(hub: Hub) -> None:
 async def test_a_link_is_a_look_up_on_the_record(hub: Hub) -> None:
     one, other = permit("H00000011"), passport("L898902CD")
     told = await linked(hub, one, other)
-    (read,) = await looks.reads(hub)
+    (read,) = await access_log_reader.reads(hub)
     assert told["lookup_id"] == read["access_id"]
     assert (read["action"], read["purpose"], read["fields"], read["rows"]) == (
         "LOOK_UP",
@@ -324,7 +324,7 @@ async def test_a_link_is_a_look_up_on_the_record(hub: Hub) -> None:
 
 async def test_links_and_look_ups_share_one_quota(hub: Hub) -> None:
     for _ in range(20):
-        await looks.look_up(hub, people.resident_number())
+        await access_log_reader.look_up(hub, people.resident_number())
     stopped = await put(hub, claim(permit("H00000012"), passport("L898902CE")))
     assert stopped.status_code == 429
     assert (await hub.client(Role.SUPERVISOR).get("/v1/links")).json()["links"] == []
@@ -364,7 +364,7 @@ async def test_a_link_ends_with_the_identities(hub: Hub) -> None:
     assert await rows(hub, "person_link") == 0
     # the person of the case is kept under its key, and whom they were linked to is not
     assert await rows(hub, "vault_held") == 1
-    assert (await fever.reveal(hub, str(first["case_id"]))).status_code == 200
+    assert (await fever_cases.reveal(hub, str(first["case_id"]))).status_code == 200
     certificates = await hub.client(Role.SUPERVISOR).get("/v1/destructions")
     counted = [one["rows"].get("person_link") for one in certificates.json()["destructions"]]
     assert 1 in counted

@@ -1,16 +1,16 @@
 """Invented documents: marked wherever they are shown, and never among real people."""
 
-import fever
-import looks
+import access_log_reader
+import fever_cases
 import people
 import pytest
 from hubs import DEVICE, Hub, Service, open_hub
 from people import Json
 from refusals import footprint, refused
 
-from twinstile.platform.modes import HubMode
-from twinstile.platform.roles import Role
-from twinstile.platform.web import House
+from twinstile.platform.http.routes import House
+from twinstile.platform.security.hub_modes import HubMode
+from twinstile.platform.security.roles import Role
 
 MADE_UP = (
     people.document(),
@@ -131,7 +131,10 @@ async def test_an_invented_document_is_marked_wherever_it_is_shown(hub: Hub) -> 
         )
     stored = (await hub.client().get(f"/v1/checks/{check_id}")).json()
     assert stored["evidence"]["identity"]["findings"] == ["SYNTHETIC", "VALID"]
-    assert (await looks.look_up(hub, number)).json()["findings"] == ["SYNTHETIC", "VALID"]
+    assert (await access_log_reader.look_up(hub, number)).json()["findings"] == [
+        "SYNTHETIC",
+        "VALID",
+    ]
     nobody = people.check(identity={"result": "NOT_CHECKED"})
     plain = await hub.client().put(f"/v1/checks/{people.new_id()}", json=nobody)
     assert plain.json()["findings"] == []
@@ -141,7 +144,7 @@ async def test_an_invented_document_is_marked_wherever_it_is_shown(hub: Hub) -> 
 async def test_a_case_says_whether_its_patient_is_invented(
     hub: Hub, document: Json, made_up: bool
 ) -> None:
-    told = await fever.confirmed(hub, identity={"document": document, "result": "MATCH"})
+    told = await fever_cases.confirmed(hub, identity={"document": document, "result": "MATCH"})
     masked = await hub.client(Role.MEDIC).get(f"/v1/cases/{told['case_id']}/person")
-    whole = await fever.reveal(hub, str(told["case_id"]))
+    whole = await fever_cases.reveal(hub, str(told["case_id"]))
     assert [answer.json()["synthetic"] for answer in (masked, whole)] == [made_up] * 2

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
 
-import apart
+import module_database
 import people
 import pytest
 from hubs import Hub
@@ -13,16 +13,16 @@ from hubs import Hub
 from twinstile.identity import holding, retention, vault
 from twinstile.identity.types import Document, DocumentKind, Holder
 from twinstile.identity.vault import Identity
-from twinstile.opening import Place
-from twinstile.platform import clock
-from twinstile.platform.crypto import KeyDestroyed, KeyFiles, KeyUnavailable
-from twinstile.platform.db import Database
-from twinstile.platform.masters import Given
-from twinstile.platform.programs import binaries
-from twinstile.platform.roles import Role
+from twinstile.operations.startup import Place
+from twinstile.platform.db.database import Database
+from twinstile.platform.db.postgres_binaries import binaries
+from twinstile.platform.keys.data_keys import KeyDestroyed, KeyFiles, KeyUnavailable
+from twinstile.platform.keys.master_keys import Given
+from twinstile.platform.ops import clock
+from twinstile.platform.security.roles import Role
 
 RETENTION_DAYS = 14
-place, house, service = apart.place, apart.house, apart.service
+place, house, service = module_database.place, module_database.house, module_database.service
 """The whole database is dumped: with the hubs of all other tests it is large."""
 
 

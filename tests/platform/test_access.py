@@ -5,23 +5,24 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
-import fever
-import linelists
-import looks
+import access_log_reader
+import fever_cases
+import line_lists
 import people
 import pytest
+from access_log_reader import page, reads
 from asyncpg import CheckViolationError
 from hubs import Hub, open_hub
-from looks import page, reads
 from sqlalchemy.exc import IntegrityError
 
 from twinstile import worker
-from twinstile.opening import Place
-from twinstile.platform import access, clock
-from twinstile.platform.access import Action, Actor, Look, Outcome, Purpose
-from twinstile.platform.db import Database
-from twinstile.platform.quotas import Standing, judge
-from twinstile.platform.roles import Role
+from twinstile.operations.startup import Place
+from twinstile.platform.db.database import Database
+from twinstile.platform.ops import clock
+from twinstile.platform.security import access_log
+from twinstile.platform.security.access_log import Action, Actor, Look, Outcome, Purpose
+from twinstile.platform.security.quotas import Standing, judge
+from twinstile.platform.security.roles import Role
 
 AT = datetime(2026, 11, 24, 8, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -32,7 +33,7 @@ async def look(hub: Hub, at: datetime | None = None, **more: object) -> UUID:
     by = Actor(hub.hub_id, partner_id=str(more.pop("partner_id", "cdc-city")))
     what = replace(Look(Action.DISCLOSURE, Purpose.LEGAL_DUTY, ("case",), 3), **more)
     async with hub.house.database.transaction() as tx:
-        return await access.record(tx, by, what, at or clock.now())
+        return await access_log.record(tx, by, what, at or clock.now())
 
 
 async def test_pages_show_every_row_once_the_latest_first(hub: Hub) -> None:
@@ -101,11 +102,11 @@ async def test_the_database_refuses_a_row_that_says_too_little(
 async def test_rows_end_after_three_years_by_the_hand_of_the_owner(
     hub: Hub, place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(access, "FORGOTTEN_AT_ONCE", 2)
+    monkeypatch.setattr(access_log, "FORGOTTEN_AT_ONCE", 2)
     now = clock.now()
     for _ in range(5):
-        await look(hub, now - access.KEPT_FOR - timedelta(days=1))
-    kept = await look(hub, now - access.KEPT_FOR + timedelta(days=1))
+        await look(hub, now - access_log.KEPT_FOR - timedelta(days=1))
+    kept = await look(hub, now - access_log.KEPT_FOR + timedelta(days=1))
     jobs = {job.name: job for job in worker.jobs_of(hub.house, place)}
     await jobs["forgetting"].work(now)
     async with hub.house.database.reading() as tx:
@@ -115,21 +116,21 @@ async def test_rows_end_after_three_years_by_the_hand_of_the_owner(
 
 async def test_what_cannot_be_recorded_is_not_shown(hub: Hub, place: Place) -> None:
     number = people.resident_number()
-    case_id = await fever.case_of(hub, number=number)
+    case_id = await fever_cases.case_of(hub, number=number)
     owner = Database(place.owner_url, pool_size=1)
     async with owner.transaction() as tx:
         await tx.raw.execute("LOCK TABLE access IN EXCLUSIVE MODE")
         silent = await asyncio.gather(
-            fever.reveal(hub, case_id),
-            looks.look_up(hub, number),
+            fever_cases.reveal(hub, case_id),
+            access_log_reader.look_up(hub, number),
             hub.client(Role.MEDIC).get(f"/v1/cases/{case_id}/person"),
-            linelists.export(hub),
+            line_lists.export(hub),
         )
     await owner.close()
     assert [answer.status_code for answer in silent] == [503] * 4
     assert not any(number[-4:] in answer.text or "张" in answer.text for answer in silent)
     assert await reads(hub) == []
-    assert (await fever.reveal(hub, case_id)).status_code == 200
+    assert (await fever_cases.reveal(hub, case_id)).status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -5,22 +5,21 @@ from collections.abc import AsyncGenerator
 from datetime import timedelta
 from uuid import uuid4
 
-import apart
 import asyncpg
+import module_database
 import pytest
-import seconds
+import second_person
 from httpx2 import AsyncHTTPTransport
 from hubs import Hub, Service, open_hub
-from seconds import decide, told
+from second_person import decide, told
 
-from twinstile import opening, serving, worker
+from twinstile import worker
 from twinstile.app import create_app
-from twinstile.opening import Place
-from twinstile.platform import approvals, clock, events
-from twinstile.platform.approvals import Approval, Kind
-from twinstile.platform.auth import Principal, Scope
-from twinstile.platform.db import Transaction
-from twinstile.platform.errors import (
+from twinstile.cli import serving
+from twinstile.operations import startup
+from twinstile.operations.startup import Place
+from twinstile.platform.db.database import Transaction
+from twinstile.platform.http.problems import (
     ApprovalDecided,
     ApprovalLapsed,
     Conflict,
@@ -28,11 +27,16 @@ from twinstile.platform.errors import (
     IdReused,
     NotFound,
 )
-from twinstile.platform.events import Happening
-from twinstile.platform.roles import Role
-from twinstile.platform.web import House
+from twinstile.platform.http.routes import House
+from twinstile.platform.ledger import events
+from twinstile.platform.ledger.events import Happening
+from twinstile.platform.ops import clock
+from twinstile.platform.security import approvals
+from twinstile.platform.security.approvals import Approval, Kind
+from twinstile.platform.security.auth import Principal, Scope
+from twinstile.platform.security.roles import Role
 
-place, house, service = apart.place, apart.house, apart.service
+place, house, service = module_database.place, module_database.house, module_database.service
 
 DONE = "trial.done"
 SECOND = "/problems/second-person-required"
@@ -55,7 +59,7 @@ LOAN = Kind("loan", Scope.REPORTS_READ, Scope.LEDGER_READ, timedelta(minutes=10)
 @pytest.fixture(scope="module")
 async def trials(house: House, place: Place) -> AsyncGenerator[Service]:
     """A service of its own that knows these kinds."""
-    app = create_app(opening.open_house(house.settings, place))
+    app = create_app(startup.open_house(house.settings, place))
     app.state.kinds = approvals.registry(TRIAL, LOAN)
     listening = serving.listen("127.0.0.1", 0)
     (base_url,) = serving.addresses(listening)
@@ -73,8 +77,8 @@ def token(hub: Hub, role: Role = Role.DUTY_COMMANDER) -> str:
 
 
 async def test_what_a_second_person_grants_is_done_once_and_on_the_record(hub: Hub) -> None:
-    asked = await seconds.ask(hub, token(hub), TRIAL, content={"lanes": ["north-1"]})
-    (shown,) = (await seconds.waiting(hub.client(Role.SUPERVISOR)))["approvals"]
+    asked = await second_person.ask(hub, token(hub), TRIAL, content={"lanes": ["north-1"]})
+    (shown,) = (await second_person.waiting(hub.client(Role.SUPERVISOR)))["approvals"]
     assert shown["approval_id"] == str(asked.approval_id)
     assert (shown["content"], shown["verdict"]) == ({"lanes": ["north-1"]}, None)
     assert await told(hub, asked.subject_id) == []
@@ -85,8 +89,8 @@ async def test_what_a_second_person_grants_is_done_once_and_on_the_record(hub: H
     assert answer["used_at"] == answer["decided_at"] is not None
     again = await decide(hub.client(Role.SUPERVISOR), asked.approval_id)
     assert again.json() == answer
-    assert await seconds.record(hub, asked.subject_id) == [(DONE, {"lanes": ["north-1"]})]
-    happened = await seconds.record(hub, asked.approval_id)
+    assert await second_person.record(hub, asked.subject_id) == [(DONE, {"lanes": ["north-1"]})]
+    happened = await second_person.record(hub, asked.approval_id)
     kinds = ["approval.asked", "approval.granted", "approval.used"]
     assert [kind for kind, _ in happened] == kinds
     for _, body in happened:
@@ -95,25 +99,25 @@ async def test_what_a_second_person_grants_is_done_once_and_on_the_record(hub: H
             "subject_id": str(asked.subject_id),
             "digest": answer["digest"],
         }
-    assert (await seconds.waiting(hub.client(Role.SUPERVISOR)))["approvals"] == []
+    assert (await second_person.waiting(hub.client(Role.SUPERVISOR)))["approvals"] == []
 
 
 async def test_the_same_request_again_is_the_same_and_another_is_refused(hub: Hub) -> None:
     same = {"approval_id": uuid4(), "subject_id": uuid4(), "content": {"a": {"b": 1, "a": 2}}}
-    first = await seconds.ask(hub, token(hub), TRIAL, **same)
-    assert await seconds.ask(hub, token(hub), TRIAL, **same) == first
+    first = await second_person.ask(hub, token(hub), TRIAL, **same)
+    assert await second_person.ask(hub, token(hub), TRIAL, **same) == first
     assert await told(hub, first.approval_id) == ["approval.asked"]
     for other in ({"content": {"a": 1}}, {"reason": "another"}, {"subject_id": uuid4()}):
         with pytest.raises(IdReused):
-            await seconds.ask(hub, token(hub), TRIAL, **same | other)
+            await second_person.ask(hub, token(hub), TRIAL, **same | other)
     with pytest.raises(IdReused):
-        await seconds.ask(hub, token(hub), LOAN, **same)
+        await second_person.ask(hub, token(hub), LOAN, **same)
     with pytest.raises(IdReused):  # the same by somebody else is somebody else's
-        await seconds.ask(hub, token(hub, Role.SUPERVISOR), TRIAL, **same)
+        await second_person.ask(hub, token(hub, Role.SUPERVISOR), TRIAL, **same)
 
 
 async def test_a_refusal_has_a_reason_and_nothing_is_done(hub: Hub) -> None:
-    asked = await seconds.ask(hub, token(hub), TRIAL)
+    asked = await second_person.ask(hub, token(hub), TRIAL)
     supervisor = hub.client(Role.SUPERVISOR)
     silent = await decide(supervisor, asked.approval_id, "REFUSED")
     assert silent.json()["errors"] == [{"pointer": "/reason", "code": "missing"}]
@@ -125,13 +129,13 @@ async def test_a_refusal_has_a_reason_and_nothing_is_done(hub: Hub) -> None:
 
 
 async def test_whoever_asked_may_take_it_back_and_not_grant_it(hub: Hub) -> None:
-    asked = await seconds.ask(hub, token(hub), TRIAL)
+    asked = await second_person.ask(hub, token(hub), TRIAL)
     commander = hub.client(Role.DUTY_COMMANDER)
     for _ in range(2):
         own = await decide(commander, asked.approval_id)
         assert (own.status_code, own.json()["type"]) == (403, SECOND)
         assert own.json()["stored"] is True
-    happened = await seconds.record(hub, asked.approval_id)
+    happened = await second_person.record(hub, asked.approval_id)
     assert [kind for kind, _ in happened] == ["approval.asked", "approval.attempted"]
     assert happened[-1][1]["tie"] == "PERSON"
     back = await decide(commander, asked.approval_id, "REFUSED", "a mistake")
@@ -139,17 +143,17 @@ async def test_whoever_asked_may_take_it_back_and_not_grant_it(hub: Hub) -> None
 
 
 async def test_the_same_person_on_another_device_is_no_second(hub: Hub) -> None:
-    asked = await seconds.ask(hub, token(hub), TRIAL)
+    asked = await second_person.ask(hub, token(hub), TRIAL)
     elsewhere = hub.duties[Role.SUPERVISOR].device_token
-    again = await seconds.sign_in(hub, elsewhere, hub.duties[Role.DUTY_COMMANDER].login)
+    again = await second_person.sign_in(hub, elsewhere, hub.duties[Role.DUTY_COMMANDER].login)
     assert (await decide(again.client(hub), asked.approval_id)).json()["type"] == SECOND
     assert (await decide(hub.client(Role.SUPERVISOR), asked.approval_id)).status_code == 200
 
 
 async def test_another_person_on_the_same_device_is_no_second(hub: Hub) -> None:
-    asked = await seconds.ask(hub, token(hub), TRIAL)
+    asked = await second_person.ask(hub, token(hub), TRIAL)
     there = hub.duties[Role.DUTY_COMMANDER].device_token
-    second = await seconds.sign_in(hub, there, hub.duties[Role.SUPERVISOR].login)
+    second = await second_person.sign_in(hub, there, hub.duties[Role.SUPERVISOR].login)
     refused = await decide(second.client(hub), asked.approval_id)
     assert refused.json()["type"] == SECOND
     assert "device" in refused.json()["detail"]
@@ -160,37 +164,39 @@ async def test_whom_one_person_let_in_counts_as_that_person(hub: Hub) -> None:
     boss = hub.client(Role.ADMINISTRATOR)
     desk = [(await hub.another(Role.SCREENER)).device_token for _ in range(4)]
     both = (Role.ADMINISTRATOR, Role.SUPERVISOR)
-    child = await seconds.sign_in(hub, desk[0], await seconds.operator(boss, *both))
-    grown = await seconds.operator(child.client(hub), Role.SUPERVISOR)
-    grandchild = await seconds.sign_in(hub, desk[1], grown)
-    sister = await seconds.sign_in(hub, desk[2], await seconds.operator(boss, *both))
+    child = await second_person.sign_in(hub, desk[0], await second_person.operator(boss, *both))
+    grown = await second_person.operator(child.client(hub), Role.SUPERVISOR)
+    grandchild = await second_person.sign_in(hub, desk[1], grown)
+    sister = await second_person.sign_in(
+        hub, desk[2], await second_person.operator(boss, *both)
+    )
     line = (child, grandchild, sister)
     for first in line:
-        asked = await seconds.ask(hub, first.token, TRIAL)
+        asked = await second_person.ask(hub, first.token, TRIAL)
         for second in line:
             refused = await decide(second.client(hub), asked.approval_id)
             assert refused.json()["type"] == SECOND, (first, second)
     attempts = await told(hub, asked.approval_id)
     assert attempts == ["approval.asked", *["approval.attempted"] * 3]
-    other = await seconds.sign_in(hub, desk[3], hub.duties[Role.SUPERVISOR].login)
+    other = await second_person.sign_in(hub, desk[3], hub.duties[Role.SUPERVISOR].login)
     assert (await decide(other.client(hub), asked.approval_id)).status_code == 200
 
 
 async def test_a_device_that_whoever_asks_let_in_is_none_to_decide_on(hub: Hub) -> None:
     supervisor = hub.client(Role.SUPERVISOR)
-    own = await seconds.device(hub, supervisor)
-    asked = await seconds.ask(hub, token(hub, Role.SUPERVISOR), TRIAL)
+    own = await second_person.device(hub, supervisor)
+    asked = await second_person.ask(hub, token(hub, Role.SUPERVISOR), TRIAL)
     login = hub.duties[Role.DUTY_COMMANDER].login
-    there = await seconds.sign_in(hub, own, login)
+    there = await second_person.sign_in(hub, own, login)
     refused = await decide(there.client(hub), asked.approval_id)
     assert (refused.json()["type"], "let this device in" in refused.text) == (SECOND, True)
-    elsewhere = await seconds.device(hub, hub.client(Role.ADMINISTRATOR))
-    better = await seconds.sign_in(hub, elsewhere, login)
+    elsewhere = await second_person.device(hub, hub.client(Role.ADMINISTRATOR))
+    better = await second_person.sign_in(hub, elsewhere, login)
     assert (await decide(better.client(hub), asked.approval_id)).status_code == 200
 
 
 async def test_the_database_itself_does_not_store_one_person_for_two(hub: Hub) -> None:
-    asked = await seconds.ask(hub, token(hub), TRIAL)
+    asked = await second_person.ask(hub, token(hub), TRIAL)
     other = uuid4()
     granted = {
         "decided_by": other,
@@ -235,7 +241,7 @@ async def write(hub: Hub, approval: Approval, columns: dict[str, object]) -> Non
 async def test_of_two_who_decide_at_once_one_does(hub: Hub) -> None:
     deputies = [await hub.another(Role.SUPERVISOR) for _ in range(4)]
     clients = [hub.service.client(deputy.token) for deputy in deputies]
-    asked = await seconds.ask(hub, token(hub), TRIAL)
+    asked = await second_person.ask(hub, token(hub), TRIAL)
     answers = await asyncio.gather(
         *(decide(client, asked.approval_id) for client in clients[:2]),
         *(decide(client, asked.approval_id, "REFUSED", "no") for client in clients[2:]),
@@ -248,9 +254,9 @@ async def test_of_two_who_decide_at_once_one_does(hub: Hub) -> None:
 
 async def test_whose_time_is_over_ends_by_itself_or_when_looked_at(hub: Hub) -> None:
     late = clock.now() - TRIAL.lifetime
-    first, second = [await seconds.ask(hub, token(hub), TRIAL, late) for _ in range(2)]
+    first, second = [await second_person.ask(hub, token(hub), TRIAL, late) for _ in range(2)]
     supervisor = hub.client(Role.SUPERVISOR)
-    assert (await seconds.waiting(supervisor))["approvals"] == []
+    assert (await second_person.waiting(supervisor))["approvals"] == []
     lapsed = await decide(supervisor, first.approval_id)
     assert (lapsed.status_code, lapsed.json()["type"]) == (409, LAPSED)
     assert (await decide(supervisor, first.approval_id)).json()["type"] == DECIDED
@@ -267,7 +273,7 @@ PLACELESS = Place("", "", "", embedded=False)
 
 
 async def test_a_grant_and_the_end_of_the_time_do_not_both_happen(hub: Hub) -> None:
-    asked = await seconds.ask(hub, token(hub), TRIAL)
+    asked = await second_person.ask(hub, token(hub), TRIAL)
 
     async def expire() -> int:
         async with hub.house.database.transaction() as tx:
@@ -284,11 +290,11 @@ async def test_a_grant_and_the_end_of_the_time_do_not_both_happen(hub: Hub) -> N
 async def test_whoever_asked_may_have_gone_home_but_not_lost_access(hub: Hub) -> None:
     supervisor, boss = hub.client(Role.SUPERVISOR), hub.client(Role.ADMINISTRATOR)
     gone = await hub.another(Role.DUTY_COMMANDER)
-    asked = await seconds.ask(hub, gone.token, TRIAL)
+    asked = await second_person.ask(hub, gone.token, TRIAL)
     assert (await hub.service.client(gone.token).delete("/v1/shifts/current")).is_success
     assert (await decide(supervisor, asked.approval_id)).status_code == 200
     out = await hub.another(Role.DUTY_COMMANDER)
-    asked = await seconds.ask(hub, out.token, TRIAL)
+    asked = await second_person.ask(hub, out.token, TRIAL)
     assert (await boss.delete(f"/v1/operators/{out.operator_id}")).is_success
     refused = await decide(supervisor, asked.approval_id)
     assert (refused.status_code, refused.json()["type"]) == (409, LAPSED)
@@ -311,9 +317,9 @@ async def test_whoever_asked_may_have_gone_home_but_not_lost_access(hub: Hub) ->
 )
 async def test_who_has_just_lost_access_decides_nothing(hub: Hub, end: str) -> None:
     """Even while this process still remembers the token."""
-    asked = await seconds.ask(hub, token(hub), TRIAL)
+    asked = await second_person.ask(hub, token(hub), TRIAL)
     supervisor = hub.client(Role.SUPERVISOR)
-    await seconds.waiting(supervisor)
+    await second_person.waiting(supervisor)
     async with hub.house.database.transaction() as tx:
         await tx.raw.execute(end, hub.hub_id, hub.duties[Role.SUPERVISOR].shift_id)
     assert (await decide(supervisor, asked.approval_id)).status_code == 401
@@ -321,7 +327,7 @@ async def test_who_has_just_lost_access_decides_nothing(hub: Hub, end: str) -> N
 
 
 async def test_what_cannot_be_done_is_not_granted(hub: Hub) -> None:
-    asked = await seconds.ask(hub, token(hub), TRIAL, content={"impossible": True})
+    asked = await second_person.ask(hub, token(hub), TRIAL, content={"impossible": True})
     refused = await decide(hub.client(Role.SUPERVISOR), asked.approval_id)
     assert refused.json()["type"] == "/problems/conflict"
     assert await told(hub, asked.approval_id) == ["approval.asked"]
@@ -330,7 +336,7 @@ async def test_what_cannot_be_done_is_not_granted(hub: Hub) -> None:
 async def test_what_was_changed_after_it_was_asked_is_not_granted(
     hub: Hub, place: Place
 ) -> None:
-    asked = await seconds.ask(hub, token(hub), TRIAL, content={"lanes": ["north-1"]})
+    asked = await second_person.ask(hub, token(hub), TRIAL, content={"lanes": ["north-1"]})
     owner = await asyncpg.connect(place.owner_url.replace("+asyncpg", ""))
     try:
         await owner.execute(
@@ -346,13 +352,13 @@ async def test_what_was_changed_after_it_was_asked_is_not_granted(
 
 async def test_each_kind_has_scopes_of_its_own(hub: Hub) -> None:
     with pytest.raises(Forbidden):
-        await seconds.ask(hub, token(hub, Role.MEDIC), TRIAL)
+        await second_person.ask(hub, token(hub, Role.MEDIC), TRIAL)
     with pytest.raises(Forbidden):  # nobody is on shift
-        await seconds.ask(hub, hub.duties[Role.SUPERVISOR].device_token, TRIAL)
-    asked = await seconds.ask(hub, token(hub, Role.EPIDEMIOLOGIST), TRIAL)
+        await second_person.ask(hub, hub.duties[Role.SUPERVISOR].device_token, TRIAL)
+    asked = await second_person.ask(hub, token(hub, Role.EPIDEMIOLOGIST), TRIAL)
     medic = hub.client(Role.MEDIC)
     assert (await decide(medic, asked.approval_id)).json()["type"] == "/problems/forbidden"
-    assert (await seconds.waiting(medic))["approvals"] == []
+    assert (await second_person.waiting(medic))["approvals"] == []
     path = f"/v1/approvals/{asked.approval_id}"
     assert (await medic.get(path)).status_code == 404
     assert (await hub.client(Role.EPIDEMIOLOGIST).get(path)).status_code == 200
@@ -365,11 +371,13 @@ async def test_each_kind_has_scopes_of_its_own(hub: Hub) -> None:
 
 
 async def test_pages_show_every_open_request_once(hub: Hub) -> None:
-    asked = [str((await seconds.ask(hub, token(hub), TRIAL)).approval_id) for _ in range(5)]
+    asked = [
+        str((await second_person.ask(hub, token(hub), TRIAL)).approval_id) for _ in range(5)
+    ]
     seen: list[str] = []
     cursor: dict[str, object] = {}
     for _ in range(3):
-        page = await seconds.waiting(hub.client(Role.SUPERVISOR), limit=2, **cursor)
+        page = await second_person.waiting(hub.client(Role.SUPERVISOR), limit=2, **cursor)
         seen += [approval["approval_id"] for approval in page["approvals"]]
         cursor = {"cursor": page["next"]}
     assert (seen, cursor["cursor"]) == (asked, None)
@@ -385,7 +393,7 @@ async def test_what_is_granted_for_later_is_used_once_in_time_by_whoever_asked(
             return await approvals.use(tx, who, LOAN, approval.approval_id, at)
 
     soon, late = timedelta(minutes=9), timedelta(minutes=10, seconds=1)
-    asked = await seconds.ask(hub, token(hub, Role.EPIDEMIOLOGIST), LOAN)
+    asked = await second_person.ask(hub, token(hub, Role.EPIDEMIOLOGIST), LOAN)
     with pytest.raises(ApprovalDecided):
         await use(Role.EPIDEMIOLOGIST, asked, soon)
     granted = await decide(hub.client(Role.SUPERVISOR), asked.approval_id)

@@ -10,16 +10,25 @@ from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
 
-import ledgers
+import ledger_reader
 import pytest
 from hubs import Hub
 from uuid_utils.compat import uuid7
 
-from twinstile.opening import Place
-from twinstile.platform import audit, clock, events, ledger, proofs, roots, sealer, signing
-from twinstile.platform.audit import Audit
-from twinstile.platform.db import Database, Raw, Reading, Transaction
-from twinstile.platform.events import Happening
+from twinstile.operations.startup import Place
+from twinstile.platform.db.database import Database, Raw, Reading, Transaction
+from twinstile.platform.keys import signing
+from twinstile.platform.ledger import (
+    chain,
+    events,
+    proofs,
+    sealer,
+    signed_roots,
+    verification,
+)
+from twinstile.platform.ledger.events import Happening
+from twinstile.platform.ledger.verification import Audit
+from twinstile.platform.ops import clock
 
 EDITS = 1000
 AWAY = 1_000_000_000
@@ -50,19 +59,19 @@ def file(tmp_path: Path) -> Path:
 async def grow(hub: Hub, file: Path, *counts: int) -> int:
     """So many events, a published root after each lot; how many entries there are now."""
     for count in counts:
-        await ledgers.enter(hub.house, hub.hub_id, count)
-        await ledgers.seal(hub.house.database, hub.hub_id)
+        await ledger_reader.enter(hub.house, hub.hub_id, count)
+        await ledger_reader.seal(hub.house.database, hub.hub_id)
         await sealer.publish(hub.house.database, hub.house.keys, file)
-    return len(await ledgers.entries(hub.house, hub.hub_id))
+    return len(await ledger_reader.entries(hub.house, hub.hub_id))
 
 
-def lines(hub: Hub, file: Path) -> audit.Lines | None:
-    return roots.read(file, hub.hub_id) if file.exists() else None
+def lines(hub: Hub, file: Path) -> verification.Lines | None:
+    return signed_roots.read(file, hub.hub_id) if file.exists() else None
 
 
 async def verified(hub: Hub, file: Path, database: Database | None = None) -> Audit:
     public = signing.public_keys(hub.house.keys.of(hub.hub_id))
-    return await audit.verify(
+    return await verification.verify(
         database or hub.house.database, hub.hub_id, lines(hub, file), public
     )
 
@@ -190,16 +199,16 @@ async def rewrite(raw: Raw, hub_id: str, n: int) -> None:
 
 async def rewind(raw: Raw, hub_id: str, n: int, *, events: bool) -> None:
     rows = await raw.fetch(
-        f"SELECT l.event_id, e.kind, {ledger.CONTENT} FROM ledger l JOIN event e"
+        f"SELECT l.event_id, e.kind, {chain.CONTENT} FROM ledger l JOIN event e"
         " ON e.hub_id = l.hub_id AND e.event_id = l.event_id WHERE l.hub_id = $1 ORDER BY n",
         hub_id,
     )
     await raw.execute("DELETE FROM ledger WHERE hub_id = $1", hub_id)
     await raw.execute("DELETE FROM ledger_node WHERE hub_id = $1", hub_id)
-    found = [ledger._Waiting(*row) for row in rows]
-    head = ledger.Head(hub_id, "", 0, ledger.GENESIS, [], 0)
+    found = [chain._Waiting(*row) for row in rows]
+    head = chain.Head(hub_id, "", 0, chain.GENESIS, [], 0)
     await raw.execute("UPDATE ledger_head SET published_n = 0 WHERE hub_id = $1", hub_id)
-    await ledger._enter(raw, head, found[:n] if events else found, None)
+    await chain._enter(raw, head, found[:n] if events else found, None)
     await raw.execute("DELETE FROM ledger_epoch WHERE hub_id = $1 AND n > $2", hub_id, head.n)
 
 
@@ -272,7 +281,7 @@ async def test_a_rollback_is_noticed_and_a_declared_restore_is_not_blamed(
     (fault,) = (await verified(hub, file)).faults
     assert (fault.n, "ends before" in fault.what) == (kept + 10, True)
     async with hub.house.database.transaction() as tx:
-        second = await ledger.new_epoch(tx, hub.hub_id, clock.now())
+        second = await chain.new_epoch(tx, hub.hub_id, clock.now())
     await grow(hub, file, 30)
     found = await verified(hub, file)
     assert found.faults == []
@@ -291,7 +300,7 @@ async def test_a_life_that_is_shorter_than_the_one_before_is_compared_too(
     async with held.transaction() as tx:
         await truncate(tx.raw, hub.hub_id, kept)
     async with hub.house.database.transaction() as tx:
-        await ledger.new_epoch(tx, hub.hub_id, clock.now())
+        await chain.new_epoch(tx, hub.hub_id, clock.now())
     last = await grow(hub, file, 3)
     assert last < kept + 10
     assert (await verified(hub, file)).faults == []
@@ -306,7 +315,7 @@ async def test_a_copy_from_before_a_declared_epoch_is_noticed(
 ) -> None:
     kept = await grow(hub, file, 10)
     async with hub.house.database.transaction() as tx:
-        second = await ledger.new_epoch(tx, hub.hub_id, clock.now())
+        second = await chain.new_epoch(tx, hub.hub_id, clock.now())
     await grow(hub, file, 1)
     async with held.transaction() as tx:
         await put_back(tx.raw, hub.hub_id, kept)
@@ -318,7 +327,7 @@ async def test_the_published_file_cannot_be_forged_shortened_or_taken_away(
     hub: Hub, file: Path
 ) -> None:
     await grow(hub, file, 10, 10)
-    first, second = (root for _, root in roots.read(file, hub.hub_id) if root)
+    first, second = (root for _, root in signed_roots.read(file, hub.hub_id) if root)
     one, two = first.line(), second.line()
     for content, wanted in (
         ((one, two), []),
@@ -346,9 +355,9 @@ def put(file: Path, lines: Sequence[bytes]) -> None:
 
 async def test_one_event_is_proven_to_a_third_party(hub: Hub, file: Path) -> None:
     count = await grow(hub, file, 1500, 1000, 70)
-    entries = await ledgers.entries(hub.house, hub.hub_id)
+    entries = await ledger_reader.entries(hub.house, hub.hub_id)
     public = signing.public_keys(hub.house.keys.of(hub.hub_id))
-    contents = await ledgers.contents(hub.house, hub.hub_id)
+    contents = await ledger_reader.contents(hub.house, hub.hub_id)
     for n in (1, 2, 1023, 1024, 1025, 2048, 2049, count - 1, count):
         _, event_id, _ = entries[n - 1]
         async with hub.house.database.reading() as tx:
@@ -374,14 +383,14 @@ async def test_the_changes_of_one_subject_are_found_with_what_proves_them(
             for i in range(3)
         ]
         await events.append(tx, ours[:2])
-    await ledgers.seal(hub.house.database, hub.hub_id)
+    await ledger_reader.seal(hub.house.database, hub.hub_id)
     async with hub.house.database.transaction() as tx:
         await events.append(tx, ours[2:])
     async with hub.house.database.reading() as tx:
         found = await proofs.changes(tx, hub.hub_id, case)
         assert not await proofs.changes(tx, "another", case)
     assert [(c.event_id, c.kind) for c in found] == [(h.event_id, h.kind) for h in ours]
-    entries = await ledgers.entries(hub.house, hub.hub_id)
+    entries = await ledger_reader.entries(hub.house, hub.hub_id)
     numbers = {event_id: n for n, event_id, _ in entries}
     assert [c.n for c in found] == [numbers.get(c.event_id) for c in found]
     assert found[2].n is None
@@ -390,13 +399,13 @@ async def test_the_changes_of_one_subject_are_found_with_what_proves_them(
 async def test_an_event_is_proven_once_a_root_over_it_was_published(
     hub: Hub, file: Path
 ) -> None:
-    (event_id,) = await ledgers.enter(hub.house, hub.hub_id, 1)
+    (event_id,) = await ledger_reader.enter(hub.house, hub.hub_id, 1)
     async with hub.house.database.reading() as tx:
         with pytest.raises(proofs.NotPublished):
             await proofs.prove(tx, hub.hub_id, event_id, file)
         with pytest.raises(proofs.NotFound):
             await proofs.prove(tx, hub.hub_id, uuid4(), file)
-    await ledgers.seal(hub.house.database, hub.hub_id)
+    await ledger_reader.seal(hub.house.database, hub.hub_id)
     await sealer.publish(hub.house.database, hub.house.keys, file)
     async with hub.house.database.reading() as tx:
         assert (await proofs.prove(tx, hub.hub_id, event_id, file)).n > 0
@@ -406,11 +415,11 @@ async def test_a_root_of_the_life_before_a_restore_proves_nothing(hub: Hub, file
     kept = await grow(hub, file, 5)
     await grow(hub, file, 20)
     async with hub.house.database.transaction() as tx:
-        await ledger.new_epoch(tx, hub.hub_id, clock.now())
-    (event_id,) = await ledgers.enter(hub.house, hub.hub_id, 1)
-    await ledgers.seal(hub.house.database, hub.hub_id)
+        await chain.new_epoch(tx, hub.hub_id, clock.now())
+    (event_id,) = await ledger_reader.enter(hub.house, hub.hub_id, 1)
+    await ledger_reader.seal(hub.house.database, hub.hub_id)
     # the file's last root is of a longer life, as after a restore that lost entries
-    life = [root for _, root in roots.read(file, hub.hub_id) if root][-1]
+    life = [root for _, root in signed_roots.read(file, hub.hub_id) if root][-1]
     later = replace(life, n=kept + 22)
     await asyncio.to_thread(file.write_bytes, later.line())
     async with hub.house.database.reading() as tx:

@@ -8,11 +8,22 @@ import pytest
 from httpx2 import Response
 from hubs import DEVICE, PASSCODE, Hub, Service
 
-from twinstile.platform import clock, devices
-from twinstile.platform.auth import DEVICE_SCOPES, ROLE_SCOPES, Gatekeeper, scopes_of
-from twinstile.platform.errors import EnrolmentRefused, Unauthenticated
-from twinstile.platform.roles import Role
-from twinstile.platform.shifts import FAILURES_BEFORE_LOCK, LOCK, SHIFT_LENGTH, sign_in
+from twinstile.platform.http.problems import EnrolmentRefused, Unauthenticated
+from twinstile.platform.ops import clock
+from twinstile.platform.security import devices
+from twinstile.platform.security.auth import (
+    DEVICE_SCOPES,
+    ROLE_SCOPES,
+    Gatekeeper,
+    scopes_of,
+)
+from twinstile.platform.security.roles import Role
+from twinstile.platform.security.shifts import (
+    FAILURES_BEFORE_LOCK,
+    LOCK,
+    SHIFT_LENGTH,
+    sign_in,
+)
 
 OUT_WITHIN_S = 5.0
 

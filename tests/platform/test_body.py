@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twinstile.platform import body
-from twinstile.platform.errors import InvalidRequest, TooDeep
+from twinstile.platform.http import json_body
+from twinstile.platform.http.problems import InvalidRequest, TooDeep
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
@@ -35,7 +35,7 @@ def test_what_was_written_is_read_back(value: object, ascii_only: bool) -> None:
         raw = written.encode()
     except UnicodeEncodeError:  # a lone surrogate cannot stand in UTF-8
         return
-    assert body.parse(raw) == value
+    assert json_body.parse(raw) == value
 
 
 @given(VALUES, st.integers(0, 40), st.text('"\\[]{}a', max_size=60))
@@ -44,11 +44,11 @@ def test_depth_is_counted_as_a_parser_would(value: object, levels: int, text: st
     for _ in range(levels):
         nested = {text: nested}
     raw = json.dumps(nested).encode()
-    if depth(nested) > body.MAX_DEPTH:
+    if depth(nested) > json_body.MAX_DEPTH:
         with pytest.raises(TooDeep):
-            body.parse(raw)
+            json_body.parse(raw)
     else:
-        assert body.parse(raw) == nested
+        assert json_body.parse(raw) == nested
 
 
 @pytest.mark.parametrize(
@@ -64,15 +64,15 @@ def test_depth_is_counted_as_a_parser_would(value: object, levels: int, text: st
 def test_a_body_made_to_be_slow_is_refused_fast(hostile: bytes) -> None:
     began = time.process_time()
     with pytest.raises(InvalidRequest):
-        body.parse(hostile)
+        json_body.parse(hostile)
     assert time.process_time() - began < 0.5
 
 
 @pytest.mark.parametrize(
     ("number", "read"),
     [
-        (b"1" * body.MAX_DIGITS, int("1" * body.MAX_DIGITS)),
-        (b"1" * (body.MAX_DIGITS + 1), math.inf),
+        (b"1" * json_body.MAX_DIGITS, int("1" * json_body.MAX_DIGITS)),
+        (b"1" * (json_body.MAX_DIGITS + 1), math.inf),
         (b"-" + b"9" * 1_000_000, -math.inf),
         (b"1e400", math.inf),
         (b"-Infinity", -math.inf),
@@ -82,4 +82,4 @@ def test_a_body_made_to_be_slow_is_refused_fast(hostile: bytes) -> None:
 def test_a_number_beyond_any_use_is_infinite_for_its_field_to_refuse(
     number: bytes, read: float
 ) -> None:
-    assert body.parse(b'{"value": ' + number + b"}") == {"value": read}
+    assert json_body.parse(b'{"value": ' + number + b"}") == {"value": read}

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from twinstile.platform.breaker import (
+from twinstile.platform.http.circuit_breaker import (
     FIRST_WAIT,
     IN_A_ROW,
     LONGEST_WAIT,

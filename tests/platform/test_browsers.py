@@ -5,14 +5,15 @@ from datetime import timedelta
 
 import people
 import pytest
-from browsing import OWN_PAGE, Visitor, on_shift
+from http_browser import OWN_PAGE, Visitor, on_shift
 from hubs import PASSCODE, Hub
 from starlette.requests import Request
 
-from twinstile.platform import browsers, clock, settings
-from twinstile.platform.auth import DEVICE_SCOPES, ROLE_SCOPES
-from twinstile.platform.roles import Role
-from twinstile.platform.shifts import FAILURES_BEFORE_LOCK, SHIFT_LENGTH
+from twinstile.platform.ops import clock, settings
+from twinstile.platform.security import browser_sessions
+from twinstile.platform.security.auth import DEVICE_SCOPES, ROLE_SCOPES
+from twinstile.platform.security.roles import Role
+from twinstile.platform.security.shifts import FAILURES_BEFORE_LOCK, SHIFT_LENGTH
 
 JSON = {"Content-Type": "application/json"}
 FOREIGN = (
@@ -53,7 +54,7 @@ async def test_a_cookie_gives_the_principal_that_its_token_gives(hub: Hub) -> No
     await visitor.sign_in(hub, Role.MEDIC)
     by_cookie = (await visitor.ask("GET", "/v1/me")).json()
     assert by_cookie["scopes"] == sorted(ROLE_SCOPES[Role.MEDIC])
-    by_token = hub.service.client(visitor.cookies[browsers.SHIFT])
+    by_token = hub.service.client(visitor.cookies[browser_sessions.SHIFT])
     assert (await by_token.get("/v1/me")).json() == by_cookie
 
 
@@ -67,7 +68,7 @@ async def test_rights_are_those_of_the_shift_or_else_of_the_device(hub: Hub) -> 
     assert (await visitor.ask("POST", "/v1/facts:batch", json=batch)).status_code == 200
     device = dict(visitor.cookies)
     assert (await visitor.ask("DELETE", "/v1/shifts/current")).status_code == 204
-    assert browsers.SHIFT not in visitor.cookies
+    assert browser_sessions.SHIFT not in visitor.cookies
     refused = await visitor.ask("GET", "/v1/operators")
     assert (refused.status_code, refused.json()["type"]) == (401, "/problems/sign-in-needed")
     assert (await visitor.ask("POST", "/v1/facts:batch", json=batch)).status_code == 200
@@ -158,7 +159,7 @@ def test_shelter_is_https_here_or_at_the_proxy_or_this_machine(
         }
     )
     told = settings.load(public_url=public_url)
-    assert browsers.sheltered(asked, told) is safe
+    assert browser_sessions.sheltered(asked, told) is safe
 
 
 async def test_a_browser_is_enrolled_once_and_anew_when_it_was_revoked(hub: Hub) -> None:
@@ -179,19 +180,19 @@ async def test_a_revoked_browser_is_told_to_forget_everything(hub: Hub) -> None:
     assert (answer.status_code, answer.json()["type"]) == (401, "/problems/device-revoked")
     assert answer.headers["clear-site-data"] == '"cache", "cookies", "storage"'
     # a program keeps its backlog, and is told the same
-    by_token = await hub.service.client(visitor.cookies[browsers.DEVICE]).get("/v1/me")
+    by_token = await hub.service.client(visitor.cookies[browser_sessions.DEVICE]).get("/v1/me")
     assert by_token.json()["type"] == "/problems/device-revoked"
     assert "clear-site-data" not in by_token.headers
 
 
 async def test_a_token_nobody_knows_empties_no_browser(hub: Hub) -> None:
     """After a restore the database may not know a tablet, whose facts it has not either."""
-    visitor = Visitor(hub.service, {browsers.DEVICE: f"tsd.{hub.hub_id}.{'x' * 43}"})
+    visitor = Visitor(hub.service, {browser_sessions.DEVICE: f"tsd.{hub.hub_id}.{'x' * 43}"})
     answer = await visitor.ask("GET", "/v1/me")
     assert (answer.status_code, answer.json()["type"]) == (401, "/problems/unauthenticated")
     assert "clear-site-data" not in answer.headers
     for odd in ("", "x" * 5000, "tsp.a.b", '"', "tss.."):
-        visitor.cookies = {browsers.DEVICE: odd, browsers.SHIFT: odd}
+        visitor.cookies = {browser_sessions.DEVICE: odd, browser_sessions.SHIFT: odd}
         assert (await visitor.ask("GET", "/v1/me")).status_code == 401
 
 
@@ -200,9 +201,9 @@ async def test_signing_in_ends_what_was_open_and_old_cookies_open_nothing(hub: H
     planted = dict(visitor.cookies)
     await visitor.sign_in(hub, Role.MEDIC)
     assert (await visitor.ask("GET", "/v1/me")).json()["roles"] == ["medic"]
-    thief = Visitor(hub.service, {browsers.SHIFT: planted[browsers.SHIFT]})
+    thief = Visitor(hub.service, {browser_sessions.SHIFT: planted[browser_sessions.SHIFT]})
     assert (await thief.ask("GET", "/v1/me")).status_code == 401
-    ended = await hub.house.gatekeeper.principal(planted[browsers.DEVICE])
+    ended = await hub.house.gatekeeper.principal(planted[browser_sessions.DEVICE])
     async with hub.house.database.reading() as tx:
         rows = await tx.raw.fetch(
             "SELECT kind, operator_id FROM event WHERE device_id = $1 ORDER BY at, event_id",
@@ -229,7 +230,8 @@ async def test_a_shift_of_a_browser_ends_by_itself(hub: Hub) -> None:
     long_ago = clock.now() - SHIFT_LENGTH - timedelta(seconds=1)
     ended = await hub.another(Role.SCREENER, at=long_ago)
     visitor = Visitor(
-        hub.service, {browsers.DEVICE: ended.device_token, browsers.SHIFT: ended.token}
+        hub.service,
+        {browser_sessions.DEVICE: ended.device_token, browser_sessions.SHIFT: ended.token},
     )
     assert (await visitor.ask("GET", "/v1/runs")).json()["type"] == "/problems/sign-in-needed"
 

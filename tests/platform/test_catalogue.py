@@ -6,9 +6,10 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from twinstile.platform import clock, schema
-from twinstile.platform.db import APP_ROLE, READ_ROLE
-from twinstile.platform.web import House
+from twinstile.platform.db import schema
+from twinstile.platform.db.database import APP_ROLE, READ_ROLE
+from twinstile.platform.http.routes import House
+from twinstile.platform.ops import clock
 
 INVENTORY = Path(__file__).resolve().parents[2] / "docs" / "data-inventory.md"
 FACTS = (

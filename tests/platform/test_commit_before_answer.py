@@ -18,7 +18,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
-from twinstile.opening import Place
+from twinstile.operations.startup import Place
 
 SLOW = "PERFORM pg_sleep(0.4);"
 FAILING = "RAISE EXCEPTION 'the commit fails';"

@@ -6,7 +6,7 @@ import people
 from hubs import DEVICE, Hub, open_hub
 from people import Json
 
-from twinstile.platform.roles import Role
+from twinstile.platform.security.roles import Role
 
 
 async def state(hub: Hub, token: str | None = None) -> Json:

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from twinstile.arrivals import authorities
-from twinstile.platform import masters
-from twinstile.platform.crypto import KeyDestroyed, KeyFiles, KeyUnavailable
-from twinstile.platform.masters import Files, Given
+from twinstile.platform.keys import master_keys
+from twinstile.platform.keys.data_keys import KeyDestroyed, KeyFiles, KeyUnavailable
+from twinstile.platform.keys.master_keys import Files, Given
 
 
 def test_a_lost_master_key_is_not_replaced_beside_keys_it_wrapped(tmp_path: Path) -> None:
@@ -37,7 +37,7 @@ def test_a_destroyed_key_is_dead_in_every_process_and_never_made_again(tmp_path:
 )
 def test_a_master_key_is_32_bytes_in_base64(setting: str, tmp_path: Path) -> None:
     with pytest.raises(KeyUnavailable):
-        masters.of(setting, None, tmp_path)
+        master_keys.of(setting, None, tmp_path)
 
 
 def test_a_copy_somebody_laid_beside_a_key_is_no_key(tmp_path: Path) -> None:

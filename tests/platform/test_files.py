@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel, ConfigDict, Field
 
-from twinstile.platform import clock, files
-from twinstile.platform.files import InvalidFile
+from twinstile.platform.ops import clock, config_files
+from twinstile.platform.ops.config_files import InvalidFile
 
 
 class Told(BaseModel):
@@ -48,13 +48,13 @@ async def test_what_is_no_file_is_refused_and_keeps_nobody_waiting(
     path = tmp_path / "told.toml"
     made(path)
     with pytest.raises(InvalidFile, match=r"told\.toml: "):
-        files.toml(path, Told, optional=optional)
+        config_files.toml(path, Told, optional=optional)
 
 
 def test_a_link_to_a_file_is_read_as_mounted_secrets_are_links(tmp_path: Path) -> None:
     (tmp_path / "held").write_bytes(b"s3cret\r\n")
     (tmp_path / "link").symlink_to(tmp_path / "held")
-    assert files.secret(tmp_path / "link") == b"s3cret"
+    assert config_files.secret(tmp_path / "link") == b"s3cret"
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_a_link_to_a_file_is_read_as_mounted_secrets_are_links(tmp_path: Path) -
         (b"name = '\xff'", "not TOML in UTF-8$"),
         (b"name = 'hunter2hunter2'", "name: String should have at most"),
         (b"[[parts]]\nhunter2 = 1\n[[parts]]\none = 'hunter2'", "parts/1/one: Input should be"),
-        (b"#" * (files.LARGEST + 1), "more than 1048576 bytes"),
+        (b"#" * (config_files.LARGEST + 1), "more than 1048576 bytes"),
     ],
 )
 def test_a_mistake_is_told_by_its_place_and_without_its_value(
@@ -75,40 +75,40 @@ def test_a_mistake_is_told_by_its_place_and_without_its_value(
     path = tmp_path / "told.toml"
     path.write_bytes(written)
     with pytest.raises(InvalidFile, match=said) as refused:
-        files.toml(path, Told)
+        config_files.toml(path, Told)
     assert str(refused.value).startswith(f"{path}: ")
     assert "hunter2" not in str(refused.value)
 
 
 def test_where_there_need_be_no_file_there_is_what_an_empty_one_tells(tmp_path: Path) -> None:
-    assert files.toml(tmp_path / "none.toml", Told, optional=True) == Told()
+    assert config_files.toml(tmp_path / "none.toml", Told, optional=True) == Told()
     with pytest.raises(InvalidFile, match="No such file"):
-        files.toml(tmp_path / "none.toml", Told)
+        config_files.toml(tmp_path / "none.toml", Told)
 
 
 def test_a_file_where_nobody_can_look_does_not_count_as_none(tmp_path: Path) -> None:
     (tmp_path / "folder").write_bytes(b"")
     with pytest.raises(InvalidFile, match="Not a directory"):
-        files.toml(tmp_path / "folder" / "told.toml", Told, optional=True)
+        config_files.toml(tmp_path / "folder" / "told.toml", Told, optional=True)
 
 
-@pytest.mark.parametrize("held", [b"", b"\n", b"x" * (files.LARGEST_SECRET + 1)])
+@pytest.mark.parametrize("held", [b"", b"\n", b"x" * (config_files.LARGEST_SECRET + 1)])
 def test_a_secret_is_neither_empty_nor_long(held: bytes, tmp_path: Path) -> None:
     (tmp_path / "secret").write_bytes(held)
     with pytest.raises(InvalidFile, match="secret: "):
-        files.secret(tmp_path / "secret")
+        config_files.secret(tmp_path / "secret")
 
 
 @pytest.mark.parametrize("written", [b"[1]", b"{", b"\xff", b"[" * 100_000])
 def test_what_is_no_json_object_is_refused(written: bytes, tmp_path: Path) -> None:
     (tmp_path / "rules.json").write_bytes(written)
     with pytest.raises(InvalidFile, match=r"rules.json: not"):
-        files.document(tmp_path / "rules.json")
+        config_files.document(tmp_path / "rules.json")
 
 
 def test_a_path_that_is_none_is_refused() -> None:
     with pytest.raises(InvalidFile, match="cannot be read"):
-        files.read(Path("no\0path"))
+        config_files.read(Path("no\0path"))
 
 
 @pytest.mark.parametrize("name", ["Asia", "", "x" * 300, "../etc/passwd", "leapseconds"])

@@ -7,14 +7,14 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from urllib.parse import urlsplit
 
-import apart
+import module_database
 import people
 import pytest
 from hubs import DEVICE, Hub
 
-from twinstile.platform import guard
+from twinstile.platform.http import guard
 
-service = apart.service
+service = module_database.service
 """Connections of other tests would be of the crowd."""
 Line = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 GET = b"GET /livez HTTP/1.1\r\nHost: hub\r\n\r\n"

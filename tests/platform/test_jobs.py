@@ -4,24 +4,24 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 
-import apart
+import database_sessions
+import module_database
 import pytest
-import sessions
 from hubs import Hub, open_hub
 
 from twinstile import worker
-from twinstile.opening import Place
-from twinstile.platform import clock, jobs, observe
-from twinstile.platform.db import Database
-from twinstile.platform.jobs import Job
-from twinstile.platform.web import House
+from twinstile.operations.startup import Place
+from twinstile.platform.db.database import Database
+from twinstile.platform.http.routes import House
+from twinstile.platform.ops import clock, jobs, observability
+from twinstile.platform.ops.jobs import Job
 
-place, house, service = apart.place, apart.house, apart.service
+place, house, service = module_database.place, module_database.house, module_database.service
 
 
 def outcomes(job: str, outcome: str) -> float:
     return (
-        observe.REGISTRY.get_sample_value(
+        observability.REGISTRY.get_sample_value(
             "twinstile_jobs_total", {"job": job, "outcome": outcome}
         )
         or 0.0
@@ -66,7 +66,7 @@ async def test_the_schedule_goes_on_after_a_restart_of_the_server(
     async with asyncio.timeout(30):
         running = asyncio.create_task(jobs.run(database, [job("ticking", tick)], stop))
         await ticked.wait()
-        await sessions.end(place, await sessions.others(house.database))
+        await database_sessions.end(place, await database_sessions.others(house.database))
         ticked.clear()
         await ticked.wait()
         stop.set()

@@ -8,19 +8,21 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 from uuid import uuid4
 
-import apart
 import asyncpg
-import ledgers
+import ledger_reader
+import module_database
 import pytest
 from hubs import Hub, open_hub
 
 from twinstile import worker
-from twinstile.opening import Place
-from twinstile.platform import clock, ledger, roots, sealer, signing
-from twinstile.platform.db import Database
-from twinstile.platform.web import House
+from twinstile.operations.startup import Place
+from twinstile.platform.db.database import Database
+from twinstile.platform.http.routes import House
+from twinstile.platform.keys import signing
+from twinstile.platform.ledger import chain, sealer, signed_roots
+from twinstile.platform.ops import clock
 
-place, house, service = apart.place, apart.house, apart.service
+place, house, service = module_database.place, module_database.house, module_database.service
 
 
 @pytest.fixture
@@ -32,14 +34,14 @@ async def owner(place: Place) -> AsyncGenerator[Database]:
 
 
 async def test_links_are_those_another_program_computes(hub: Hub) -> None:
-    await ledgers.enter(hub.house, hub.hub_id, 50)
-    await ledgers.seal(hub.house.database, hub.hub_id)
-    entries = await ledgers.entries(hub.house, hub.hub_id)
-    contents = await ledgers.contents(hub.house, hub.hub_id)
+    await ledger_reader.enter(hub.house, hub.hub_id, 50)
+    await ledger_reader.seal(hub.house.database, hub.hub_id)
+    entries = await ledger_reader.entries(hub.house, hub.hub_id)
+    contents = await ledger_reader.contents(hub.house, hub.hub_id)
     assert [n for n, _, _ in entries] == list(range(1, len(contents) + 1))
     assert len(contents) == 50 + 1 + await others(hub)
     ordered = [contents[event_id] for _, event_id, _ in entries]
-    assert [link for _, _, link in entries] == ledgers.chained(ordered)
+    assert [link for _, _, link in entries] == ledger_reader.chained(ordered)
 
 
 async def others(hub: Hub) -> int:
@@ -55,20 +57,20 @@ async def others(hub: Hub) -> int:
 
 async def test_a_slow_commit_is_waited_for_and_never_skipped(hub: Hub, place: Place) -> None:
     slow = Database(place.service_url, pool_size=1, role=place.role)
-    await ledgers.seal(hub.house.database, hub.hub_id)
-    before = len(await ledgers.entries(hub.house, hub.hub_id))
+    await ledger_reader.seal(hub.house.database, hub.hub_id)
+    before = len(await ledger_reader.entries(hub.house, hub.hub_id))
     async with slow.transaction() as tx:
         await tx.raw.execute(
             "INSERT INTO event (hub_id, event_id, at, kind, subject_id, body) VALUES"
             " ($1, gen_random_uuid(), now(), 'test.slow', gen_random_uuid(), '{}')",
             hub.hub_id,
         )
-        await ledgers.enter(hub.house, hub.hub_id, 3)
+        await ledger_reader.enter(hub.house, hub.hub_id, 3)
         async with hub.house.database.transaction() as sealing:
-            assert await ledger.seal(sealing, hub.hub_id, clock.now()) == 0
+            assert await chain.seal(sealing, hub.hub_id, clock.now()) == 0
     await slow.close()
-    assert await ledgers.seal(hub.house.database, hub.hub_id) == 4
-    entries = await ledgers.entries(hub.house, hub.hub_id)
+    assert await ledger_reader.seal(hub.house.database, hub.hub_id) == 4
+    entries = await ledger_reader.entries(hub.house, hub.hub_id)
     assert len(entries) == before + 4
     async with hub.house.database.reading() as tx:
         row = await tx.raw.fetchrow(
@@ -81,24 +83,25 @@ async def test_a_slow_commit_is_waited_for_and_never_skipped(hub: Hub, place: Pl
 
 
 async def test_two_sealers_make_one_ledger(hub: Hub, place: Place) -> None:
-    await ledgers.enter(hub.house, hub.hub_id, 3000)
+    await ledger_reader.enter(hub.house, hub.hub_id, 3000)
     other = Database(place.service_url, pool_size=1, role=place.role)
     await asyncio.gather(
-        ledgers.seal(hub.house.database, hub.hub_id), ledgers.seal(other, hub.hub_id)
+        ledger_reader.seal(hub.house.database, hub.hub_id),
+        ledger_reader.seal(other, hub.hub_id),
     )
     await other.close()
-    entries = await ledgers.entries(hub.house, hub.hub_id)
-    contents = await ledgers.contents(hub.house, hub.hub_id)
+    entries = await ledger_reader.entries(hub.house, hub.hub_id)
+    contents = await ledger_reader.contents(hub.house, hub.hub_id)
     assert len(entries) == len(contents)
     ordered = [contents[event_id] for _, event_id, _ in entries]
-    assert [link for _, _, link in entries] == ledgers.chained(ordered)
+    assert [link for _, _, link in entries] == ledger_reader.chained(ordered)
 
 
 async def test_a_hub_that_cannot_be_sealed_holds_up_no_other(hub: Hub, owner: Database) -> None:
     first, behind = sorted([hub, await open_hub(hub.house, hub.service)], key=_by_name)
     for one in (first, behind):
-        await ledgers.seal(hub.house.database, one.hub_id)
-        await ledgers.enter(hub.house, one.hub_id, 1)
+        await ledger_reader.seal(hub.house.database, one.hub_id)
+        await ledger_reader.enter(hub.house, one.hub_id, 1)
     taken = (
         "INSERT INTO ledger SELECT hub_id, n + 1, $2, link FROM ledger_head WHERE hub_id = $1"
     )
@@ -111,8 +114,8 @@ async def test_a_hub_that_cannot_be_sealed_holds_up_no_other(hub: Hub, owner: Da
     finally:
         async with owner.transaction() as tx:
             await tx.raw.execute("DELETE FROM ledger WHERE event_id = $1", stray)
-    assert await ledgers.seal(hub.house.database, behind.hub_id) == 0
-    assert await ledgers.seal(hub.house.database, first.hub_id) == 1
+    assert await ledger_reader.seal(hub.house.database, behind.hub_id) == 0
+    assert await ledger_reader.seal(hub.house.database, first.hub_id) == 1
 
 
 def _by_name(hub: Hub) -> str:
@@ -123,7 +126,7 @@ async def test_sealing_again_after_a_loss_gives_the_same_links(
     hub: Hub, owner: Database
 ) -> None:
     """A power cut may take what was sealed last: it was not waited for."""
-    await ledgers.seal(hub.house.database, hub.hub_id)
+    await ledger_reader.seal(hub.house.database, hub.hub_id)
     async with owner.transaction() as tx:
         head = await tx.raw.fetchrow(
             "SELECT n, link, peaks, tx::text, event_id, latest::text FROM ledger_head"
@@ -132,9 +135,9 @@ async def test_sealing_again_after_a_loss_gives_the_same_links(
         )
     assert head is not None
     for _ in range(5):
-        await ledgers.enter(hub.house, hub.hub_id, 7)
-    await ledgers.seal(hub.house.database, hub.hub_id)
-    before = await ledgers.entries(hub.house, hub.hub_id)
+        await ledger_reader.enter(hub.house, hub.hub_id, 7)
+    await ledger_reader.seal(hub.house.database, hub.hub_id)
+    before = await ledger_reader.entries(hub.house, hub.hub_id)
     async with owner.transaction() as tx:
         await tx.raw.execute(
             "DELETE FROM ledger WHERE hub_id = $1 AND n > $2", hub.hub_id, head[0]
@@ -145,37 +148,37 @@ async def test_sealing_again_after_a_loss_gives_the_same_links(
             hub.hub_id,
             *head,
         )
-    await ledgers.seal(hub.house.database, hub.hub_id)
-    assert await ledgers.entries(hub.house, hub.hub_id) == before
+    await ledger_reader.seal(hub.house.database, hub.hub_id)
+    assert await ledger_reader.entries(hub.house, hub.hub_id) == before
 
 
 async def test_a_new_epoch_is_an_entry_and_seals_what_no_fence_would_let_through(
     hub: Hub, owner: Database
 ) -> None:
     """A dump carries transaction ids of another server: they may lie far ahead."""
-    await ledgers.enter(hub.house, hub.hub_id, 5)
-    await ledgers.seal(hub.house.database, hub.hub_id)
-    (ahead,) = await ledgers.enter(hub.house, hub.hub_id, 1)
+    await ledger_reader.enter(hub.house, hub.hub_id, 5)
+    await ledger_reader.seal(hub.house.database, hub.hub_id)
+    (ahead,) = await ledger_reader.enter(hub.house, hub.hub_id, 1)
     async with owner.transaction() as tx:
         await tx.raw.execute(
             "UPDATE event SET tx = '99999999999' WHERE hub_id = $1 AND event_id = $2",
             hub.hub_id,
             ahead,
         )
-    before = await ledgers.entries(hub.house, hub.hub_id)
+    before = await ledger_reader.entries(hub.house, hub.hub_id)
     async with hub.house.database.transaction() as tx:
-        epoch = await ledger.new_epoch(tx, hub.hub_id, clock.now())
-    await ledgers.enter(hub.house, hub.hub_id, 5)
-    await ledgers.seal(hub.house.database, hub.hub_id)
-    entries = await ledgers.entries(hub.house, hub.hub_id)
+        epoch = await chain.new_epoch(tx, hub.hub_id, clock.now())
+    await ledger_reader.enter(hub.house, hub.hub_id, 5)
+    await ledger_reader.seal(hub.house.database, hub.hub_id)
+    entries = await ledger_reader.entries(hub.house, hub.hub_id)
     assert len(entries) == len(before) + 1 + 1 + 5
     assert entries[len(before)][1] == ahead
-    contents = await ledgers.contents(hub.house, hub.hub_id)
+    contents = await ledger_reader.contents(hub.house, hub.hub_id)
     body = json.loads(contents[entries[len(before) + 1][1]])[-1]
     assert body["epoch"] == epoch
     assert body["after"]["n"] == len(before) + 1
     ordered = [contents[event_id] for _, event_id, _ in entries]
-    assert [link for _, _, link in entries] == ledgers.chained(ordered)
+    assert [link for _, _, link in entries] == ledger_reader.chained(ordered)
 
 
 async def test_the_sealer_seals_by_itself_and_publishes_at_the_end(
@@ -191,15 +194,15 @@ async def test_the_sealer_seals_by_itself_and_publishes_at_the_end(
     )
     working = asyncio.create_task(worker.background(place)(house, stop))
     await asyncio.sleep(0.5)
-    (event_id,) = await ledgers.enter(hub.house, hub.hub_id, 1)
+    (event_id,) = await ledger_reader.enter(hub.house, hub.hub_id, 1)
     async with asyncio.timeout(15):  # a second where nothing else runs
-        entries = await ledgers.entries(hub.house, hub.hub_id)
+        entries = await ledger_reader.entries(hub.house, hub.hub_id)
         while event_id not in {entry[1] for entry in entries}:
             await asyncio.sleep(0.1)
-            entries = await ledgers.entries(hub.house, hub.hub_id)
+            entries = await ledger_reader.entries(hub.house, hub.hub_id)
     stop.set()
     await asyncio.wait_for(working, 10)
-    ((_, root),) = roots.read(file, hub.hub_id)
+    ((_, root),) = signed_roots.read(file, hub.hub_id)
     assert root is not None
     assert root.n == len(entries)
     public = signing.public_keys(hub.house.keys.of(hub.hub_id))
@@ -208,16 +211,16 @@ async def test_the_sealer_seals_by_itself_and_publishes_at_the_end(
 
 async def test_a_root_is_published_once_and_after_a_torn_end(hub: Hub, tmp_path: Path) -> None:
     file = tmp_path / "audit.jsonl"
-    await ledgers.seal(hub.house.database, hub.hub_id)
+    await ledger_reader.seal(hub.house.database, hub.hub_id)
     await sealer.publish(hub.house.database, hub.house.keys, file)
     await sealer.publish(hub.house.database, hub.house.keys, file)
-    assert len(list(roots.read(file, hub.hub_id))) == 1
+    assert len(list(signed_roots.read(file, hub.hub_id))) == 1
     with file.open("ab") as torn:
         torn.write(b'{"hub_id":"')
-    await ledgers.enter(hub.house, hub.hub_id, 1)
-    await ledgers.seal(hub.house.database, hub.hub_id)
+    await ledger_reader.enter(hub.house, hub.hub_id, 1)
+    await ledger_reader.seal(hub.house.database, hub.hub_id)
     await sealer.publish(hub.house.database, hub.house.keys, file)
-    read = [root for _, root in roots.read(file, hub.hub_id)]
+    read = [root for _, root in signed_roots.read(file, hub.hub_id)]
     assert [root is None for root in read] == [False, True, False]
 
 
@@ -226,15 +229,15 @@ def test_a_line_without_end_is_one_line_and_takes_no_memory(
     hub: Hub, tmp_path: Path, last: bytes
 ) -> None:
     file, long = tmp_path / "audit.jsonl", 64 << 20
-    whole = roots.Root(hub.hub_id, "e", 1, "r", "t", "k", "s")
+    whole = signed_roots.Root(hub.hub_id, "e", 1, "r", "t", "k", "s")
     with file.open("wb") as lines:
         lines.truncate(long)  # zeros, on no disk
         lines.seek(long)
         lines.write(b"\n" + whole.line())
-        lines.write(whole.line().rstrip().ljust(roots.LONGEST) + b" " + last)
+        lines.write(whole.line().rstrip().ljust(signed_roots.LONGEST) + b" " + last)
     tracemalloc.start()
     try:
-        read = list(roots.read(file, hub.hub_id))
+        read = list(signed_roots.read(file, hub.hub_id))
         _, most = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -251,10 +254,10 @@ def test_a_line_of_which_the_disk_takes_a_part_is_not_taken_for_written(
     resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 9, hard))
     try:
         with pytest.raises(OSError, match="File too large"):
-            roots.append(file, line)
+            signed_roots.append(file, line)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    roots.append(file, line)
+    signed_roots.append(file, line)
     assert file.read_bytes() == before + line[:9] + b"\n" + line
 
 
@@ -262,17 +265,17 @@ def test_a_line_of_which_the_disk_takes_a_part_is_not_taken_for_written(
 async def test_looking_for_work_and_sealing_read_only_what_is_new(
     hub: Hub, owner: Database, *, analysed: bool
 ) -> None:
-    await ledgers.enter(hub.house, hub.hub_id, 20_000, padding="x" * 50)
-    await ledgers.seal(hub.house.database, hub.hub_id)
+    await ledger_reader.enter(hub.house, hub.hub_id, 20_000, padding="x" * 50)
+    await ledger_reader.seal(hub.house.database, hub.hub_id)
     if analysed:
         async with owner.transaction() as tx:
             await tx.raw.execute("ANALYZE event, ledger, ledger_head, hub")
-    await ledgers.enter(hub.house, hub.hub_id, 10)
+    await ledger_reader.enter(hub.house, hub.hub_id, 10)
     async with owner.reading() as tx:
         (hubs,) = await tx.raw.fetchrow("SELECT count(*) FROM hub") or (0,)
     for query, arguments, others in (
-        (ledger._BELOW_THE_FENCE, (hub.hub_id, *await position(hub), 1000), 0),
-        (ledger._HUBS, (), hubs),  # a row for each hub that other tests have left
+        (chain._BELOW_THE_FENCE, (hub.hub_id, *await position(hub), 1000), 0),
+        (chain._HUBS, (), hubs),  # a row for each hub that other tests have left
     ):
         async with owner.transaction() as tx:
             rows = await tx.raw.fetch(f"EXPLAIN (ANALYZE, FORMAT JSON) {query}", *arguments)

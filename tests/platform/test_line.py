@@ -4,14 +4,14 @@ import contextlib
 from collections.abc import AsyncGenerator
 
 import asyncpg
+import database_sessions
 import pytest
-import sessions
 
-from twinstile.opening import Place
-from twinstile.platform import line as lines
-from twinstile.platform.db import Database, Transaction
-from twinstile.platform.errors import Unavailable
-from twinstile.platform.line import Line
+from twinstile.operations.startup import Place
+from twinstile.platform.db import dedicated_connection as lines
+from twinstile.platform.db.database import Database, Transaction
+from twinstile.platform.db.dedicated_connection import Line
+from twinstile.platform.http.problems import Unavailable
 
 pytestmark = pytest.mark.usefixtures("house")
 
@@ -54,7 +54,7 @@ async def run(line: Line, statement: str, then: type[Exception] | None = None) -
 
 async def test_each_commit_begins_the_next_transaction(line: Line, place: Place) -> None:
     begun = "application_name = 'line' AND state = 'idle in transaction' AND query = '{}'"
-    assert await sessions.count(place, begun.format("COMMIT AND CHAIN")) == 1
+    assert await database_sessions.count(place, begun.format("COMMIT AND CHAIN")) == 1
     await run(line, "INSERT INTO told VALUES ('one')")
     await run(line, "INSERT INTO told VALUES ('two')")
     assert await words(line) == "one two"
@@ -73,7 +73,7 @@ async def test_a_session_that_ends_between_two_is_told_once_and_replaced(
     async with line.transaction() as tx:
         here = await asked(tx, "SELECT pg_backend_pid()")
     assert isinstance(here, int)
-    await sessions.end(place, [here])
+    await database_sessions.end(place, [here])
     with pytest.raises(Unavailable):  # also where the driver knew, and the line was a new one
         await run(line, "SELECT 1", then=Unavailable)
     async with line.transaction() as tx:

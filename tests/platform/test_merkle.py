@@ -5,7 +5,7 @@ import hashlib
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twinstile.platform import merkle
+from twinstile.platform.ledger import merkle
 
 RFC_6962_LEAVES = [
     bytes.fromhex(text)

@@ -6,9 +6,9 @@ import pytest
 from hubs import DEVICE, Hub, Service, open_hub
 from refusals import footprint, refused
 
-from twinstile.platform.modes import HubMode
-from twinstile.platform.roles import Role
-from twinstile.platform.web import House
+from twinstile.platform.http.routes import House
+from twinstile.platform.security.hub_modes import HubMode
+from twinstile.platform.security.roles import Role
 
 
 async def test_the_service_cannot_change_what_a_hub_is_for(hub: Hub) -> None:

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twinstile.platform import paging
-from twinstile.platform.errors import InvalidInput
-from twinstile.platform.fields import EARLIEST, LATEST
+from twinstile.platform.http import paging
+from twinstile.platform.http.field_types import EARLIEST, LATEST
+from twinstile.platform.http.problems import InvalidInput
 
 naive = {"min_value": EARLIEST.replace(tzinfo=None), "max_value": datetime(2099, 12, 31)}  # noqa: DTZ001
 moments = st.datetimes(**naive, timezones=st.just(UTC))

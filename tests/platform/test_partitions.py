@@ -10,9 +10,10 @@ import pytest
 from hubs import Hub
 from sqlalchemy.engine import make_url
 
-from twinstile import opening
-from twinstile.opening import Place
-from twinstile.platform import clock, schema
+from twinstile.operations import startup
+from twinstile.operations.startup import Place
+from twinstile.platform.db import schema
+from twinstile.platform.ops import clock
 
 
 def id_of(moment: datetime) -> UUID:
@@ -52,7 +53,7 @@ async def test_a_check_of_a_month_to_come_stops_neither_the_job_nor_a_start(
     await schema.keep_partitions(place.owner_url, later)
     assert await made(place, later) == [False, True, True, True]
     assert logged().count("partition.skipped") == 1
-    await opening.prepare(place)
+    await startup.prepare(place)
     assert (await hub.client().get(path)).status_code == 200
 
 

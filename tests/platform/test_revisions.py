@@ -15,8 +15,8 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
-from twinstile.opening import Place
-from twinstile.platform import schema
+from twinstile.operations.startup import Place
+from twinstile.platform.db import schema
 
 BEFORE_ANY_HUB = "0002"
 FORBIDDEN = {

@@ -13,20 +13,20 @@ import time
 from pathlib import Path
 from uuid import uuid4
 
-import apart
+import module_database
 import people
 import pytest
-from commands import ENVIRONMENT, command
+from command_line import ENVIRONMENT, command
 from hubs import Hub
-from prompt import at_once
+from timing import at_once
 
-from twinstile.platform import crypto, masters
-from twinstile.platform.crypto import KeyRing, KeyUnavailable
-from twinstile.platform.masters import Command, Files, MasterUnavailable
-from twinstile.platform.roles import Role
+from twinstile.platform.keys import data_keys, master_keys
+from twinstile.platform.keys.data_keys import KeyRing, KeyUnavailable
+from twinstile.platform.keys.master_keys import Command, Files, MasterUnavailable
+from twinstile.platform.security.roles import Role
 
 LEAST_A_MINUTE = 20_000
-place, house, service = apart.place, apart.house, apart.service
+place, house, service = module_database.place, module_database.house, module_database.service
 """All keys of a data folder are rotated: in that of all tests, those of thousands of hubs."""
 
 KMS = """\
@@ -125,8 +125,8 @@ async def test_keys_are_rotated_under_load_without_an_error(hub: Hub) -> None:
 ROTATE = """
 import sys
 from pathlib import Path
-from twinstile.platform.crypto import KeyRing
-from twinstile.platform.masters import Files
+from twinstile.platform.keys.data_keys import KeyRing
+from twinstile.platform.keys.master_keys import Files
 folder = Path(sys.argv[1])
 print("begun", flush=True)
 KeyRing(folder, Files(folder)).rotate()
@@ -195,7 +195,7 @@ def test_a_key_that_cannot_be_opened_keeps_the_old_master(tmp_path: Path) -> Non
     assert (tmp_path / "master.old.key").exists()
     assert ring(tmp_path).of("hub").get("day.2026-11-24") == key
     broken.write_bytes(whole)
-    assert ring(tmp_path).rotate() == crypto.Rewrapped(1, [])
+    assert ring(tmp_path).rotate() == data_keys.Rewrapped(1, [])
     assert not (tmp_path / "master.old.key").exists()
 
 
@@ -248,25 +248,25 @@ def test_twenty_thousand_keys_a_minute_are_wrapped_anew(tmp_path: Path) -> None:
     folder.mkdir()
     for n in range(1000):
         wrapped = files.masters.wrap(under, os.urandom(32))
-        (folder / f"case.{n}.key").write_bytes(masters.Wrapped(under, wrapped).bytes())
+        (folder / f"case.{n}.key").write_bytes(master_keys.Wrapped(under, wrapped).bytes())
     seconds: list[float] = []
     for _ in range(3):
         begun = time.monotonic()
-        assert files.rotate() == crypto.Rewrapped(1000, [])
+        assert files.rotate() == data_keys.Rewrapped(1000, [])
         seconds.append(time.monotonic() - begun)
     assert 1000 / min(seconds) * 60 >= LEAST_A_MINUTE
 
 
 def test_a_setting_rotates_by_a_second_key_behind_a_comma(tmp_path: Path) -> None:
     one, two = (base64.b64encode(os.urandom(32)).decode() for _ in range(2))
-    before = KeyRing(tmp_path, masters.of(one, None, tmp_path))
+    before = KeyRing(tmp_path, master_keys.of(one, None, tmp_path))
     key = before.of("hub").get_or_create("day.2026-11-24")
-    both = KeyRing(tmp_path, masters.of(f"{two},{one}", None, tmp_path))
-    assert both.rotate() == crypto.Rewrapped(1, [])
-    after = KeyRing(tmp_path, masters.of(two, None, tmp_path))
+    both = KeyRing(tmp_path, master_keys.of(f"{two},{one}", None, tmp_path))
+    assert both.rotate() == data_keys.Rewrapped(1, [])
+    after = KeyRing(tmp_path, master_keys.of(two, None, tmp_path))
     assert after.of("hub").get("day.2026-11-24") == key
     with pytest.raises(KeyUnavailable, match="is not there"):
-        KeyRing(tmp_path, masters.of(one, None, tmp_path)).of("hub").get("day.2026-11-24")
+        KeyRing(tmp_path, master_keys.of(one, None, tmp_path)).of("hub").get("day.2026-11-24")
 
 
 def test_a_kms_wraps_and_its_master_never_comes_here(tmp_path: Path, kms: Path) -> None:
@@ -280,7 +280,7 @@ def test_a_kms_wraps_and_its_master_never_comes_here(tmp_path: Path, kms: Path) 
     (kms.parent / "current").write_text("two")
     keys.of("hub").get_or_create("day.2026-11-24")
     assert set(keys.of("hub").masters().values()) == {"one", "two"}
-    assert keys.rotate() == crypto.Rewrapped(1, [])
+    assert keys.rotate() == data_keys.Rewrapped(1, [])
     (kms.parent / "kms-one").unlink()
     assert KeyRing(folder, Command(str(kms))).of("hub").get(name) == key
 
@@ -292,13 +292,13 @@ def test_a_kms_that_is_away_is_not_noticed_for_half_an_hour(
     key = keys.get_or_create("day.2026-11-24")
     (kms.parent / "down").touch()
     begun = time.monotonic()
-    monkeypatch.setattr(time, "monotonic", lambda: begun + crypto.REMEMBER_S * 0.9)
+    monkeypatch.setattr(time, "monotonic", lambda: begun + data_keys.REMEMBER_S * 0.9)
     before = set(threading.enumerate())
     assert keys.get("day.2026-11-24") == key
     for asking in set(threading.enumerate()) - before:
         if not isinstance(asking, threading.Timer):  # its own, which may not have begun yet
             asking.join()  # beside the work, and in vain; it must not see the clock jump below
-    monkeypatch.setattr(time, "monotonic", lambda: begun + crypto.REMEMBER_S + 1)
+    monkeypatch.setattr(time, "monotonic", lambda: begun + data_keys.REMEMBER_S + 1)
     with pytest.raises(MasterUnavailable):
         keys.get("day.2026-11-24")
     with pytest.raises(MasterUnavailable):
@@ -315,14 +315,14 @@ def test_an_unwrapped_key_is_asked_for_again_beside_the_work(
     asked = kms.parent / "asked"
     asked.write_text("")
     begun = time.monotonic()
-    monkeypatch.setattr(time, "monotonic", lambda: begun + crypto.REMEMBER_S * 0.6)
+    monkeypatch.setattr(time, "monotonic", lambda: begun + data_keys.REMEMBER_S * 0.6)
     for _ in range(50):
         keys.get("day.2026-11-24")
     monkeypatch.undo()
     while not asked.read_text():
         time.sleep(0.02)
     assert asked.read_text() == "unwrap\n"
-    monkeypatch.setattr(time, "monotonic", lambda: begun + crypto.REMEMBER_S * 1.2)
+    monkeypatch.setattr(time, "monotonic", lambda: begun + data_keys.REMEMBER_S * 1.2)
     while "case" in keys._cache or keys._cache["day.2026-11-24"].until < begun + 4000:
         time.sleep(0.02)
     keys.get("day.2026-11-24")
@@ -344,7 +344,7 @@ def test_an_unwrapped_key_is_asked_for_again_beside_the_work(
 def test_a_command_that_misbehaves_is_refused_in_time(
     tmp_path: Path, script: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(masters, "COMMAND_S", 0.5)
+    monkeypatch.setattr(master_keys, "COMMAND_S", 0.5)
     wrapper = program(tmp_path / "wrapper", f"#!/bin/sh\n{script}\n")
     begun = time.monotonic()
     with pytest.raises(MasterUnavailable):
@@ -356,7 +356,7 @@ def test_a_kms_that_hangs_is_not_asked_by_everybody(
     tmp_path: Path, kms: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each who asked would wait the whole time, and in a process that serves all with them."""
-    monkeypatch.setattr(masters, "COMMAND_S", 2.0)
+    monkeypatch.setattr(master_keys, "COMMAND_S", 2.0)
     keys = KeyRing(tmp_path / "keys", Command(str(kms))).of("hub")
     honest, asked = kms.read_text(), kms.parent / "asked"
     program(kms, f"#!/bin/sh\necho $1 >> {asked}\nexec sleep 100\n")
@@ -368,7 +368,7 @@ def test_a_kms_that_hangs_is_not_asked_by_everybody(
     assert time.monotonic() - begun < 3.8
     assert len(asked.read_text().split()) == 1
     program(kms, honest)
-    rested = time.monotonic() + masters.REST_S
+    rested = time.monotonic() + master_keys.REST_S
     monkeypatch.setattr(time, "monotonic", lambda: rested)
     assert keys.get_or_create("case.1")
 
@@ -376,7 +376,7 @@ def test_a_kms_that_hangs_is_not_asked_by_everybody(
 async def test_nobody_waits_twice_for_a_key_that_is_slow_to_come(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    keeper = masters.Given([bytes(32)])
+    keeper = master_keys.Given([bytes(32)])
     honest, keys = keeper.wrap, KeyRing(tmp_path / "keys", keeper).of("hub")
     come = threading.Event()
 

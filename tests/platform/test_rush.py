@@ -8,12 +8,12 @@ import httpx2
 import people
 from hubs import Hub
 
-from twinstile import serving
 from twinstile.app import create_app
-from twinstile.opening import Place
-from twinstile.platform.auth import Gatekeeper
-from twinstile.platform.db import Database
-from twinstile.platform.web import House
+from twinstile.cli import serving
+from twinstile.operations.startup import Place
+from twinstile.platform.db.database import Database
+from twinstile.platform.http.routes import House
+from twinstile.platform.security.auth import Gatekeeper
 
 SIZE = 4
 

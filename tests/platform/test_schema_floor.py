@@ -3,18 +3,19 @@
 from collections.abc import AsyncGenerator
 
 import asyncpg
-import houses
 import httpx2
 import pytest
+import runtimes
 from sqlalchemy.engine import make_url
 
-from twinstile import opening, serving
 from twinstile.app import create_app
-from twinstile.opening import Place
-from twinstile.platform import schema
-from twinstile.platform.revisions import Revisions, Standing
-from twinstile.platform.schema import SchemaError
-from twinstile.platform.web import House
+from twinstile.cli import serving
+from twinstile.operations import startup
+from twinstile.operations.startup import Place
+from twinstile.platform.db import schema
+from twinstile.platform.db.schema import SchemaError
+from twinstile.platform.db.schema_compatibility import Revisions, Standing
+from twinstile.platform.http.routes import House
 
 NEXT = "from a later release"
 KNOWN = Revisions(frozenset({"0001", "0002", "0003"}), "0003")
@@ -41,8 +42,8 @@ def test_a_program_serves_a_newer_schema_whose_floor_it_knows(
 @pytest.fixture
 async def apart(place: Place) -> AsyncGenerator[Place]:
     """A database of its own, with our schema."""
-    async with houses.beside(place) as own:
-        await opening.prepare(own)
+    async with runtimes.beside(place) as own:
+        await startup.prepare(own)
         yield own
 
 
@@ -58,7 +59,7 @@ async def ask(url: str, statement: str) -> object:
 async def readiness(house: House, place: Place) -> httpx2.Response:
     listening = serving.listen("127.0.0.1", 0)
     (base_url,) = serving.addresses(listening)
-    app = create_app(opening.open_house(house.settings, place))
+    app = create_app(startup.open_house(house.settings, place))
     async with serving.running(app, listening), httpx2.AsyncClient(base_url=base_url) as client:
         return await client.get("/readyz")
 
@@ -69,7 +70,7 @@ async def test_a_newer_schema_with_room_for_us_is_served_and_left_alone(
     assert await schema.standing(apart.owner_url) is Standing.OURS
     await ask(apart.owner_url, f"UPDATE alembic_version SET version_num = '{NEXT}'")
     assert await schema.standing(apart.owner_url) is Standing.NEWER
-    await opening.prepare(apart)
+    await startup.prepare(apart)
     assert (await readiness(house, apart)).status_code == 200
     assert await ask(apart.owner_url, "SELECT version_num FROM alembic_version") == NEXT
 
@@ -81,16 +82,16 @@ async def test_a_newer_schema_without_room_for_us_is_refused_in_words(
         apart.owner_url, f"UPDATE alembic_version SET version_num = '{NEXT}', floor = '{NEXT}'"
     )
     with pytest.raises(SchemaError, match="newer release"):
-        await opening.prepare(apart)
+        await startup.prepare(apart)
     answer = await readiness(house, apart)
     assert answer.status_code == 503
     assert "schema" in answer.json()["detail"]
 
 
 async def test_an_older_schema_is_brought_to_ours(place: Place, house: House) -> None:
-    async with houses.beside(place) as older:
+    async with runtimes.beside(place) as older:
         await schema.upgrade(older.owner_url, revision="0005")
         await ask(older.owner_url, "ALTER TABLE alembic_version DROP COLUMN IF EXISTS floor")
         assert (await readiness(house, older)).status_code == 503
-        await opening.prepare(older)
+        await startup.prepare(older)
         assert (await readiness(house, older)).status_code == 200

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from twinstile.platform import settings
-from twinstile.platform.settings import WELL_KNOWN_SECRETS, Profile, SettingsError
+from twinstile.platform.ops import settings
+from twinstile.platform.ops.settings import WELL_KNOWN_SECRETS, Profile, SettingsError
 
 SAFE = "postgresql://service:kV7-2nq@db/hub"
 

@@ -7,10 +7,11 @@ from datetime import timedelta
 import pytest
 from hubs import DEVICE, PASSCODE, Hub
 
-from twinstile.platform import clock, shifts
-from twinstile.platform.errors import SignInRefused, TooMany
-from twinstile.platform.roles import Role
-from twinstile.platform.shifts import FAILURES_BEFORE_LOCK, LOCK
+from twinstile.platform.http.problems import SignInRefused, TooMany
+from twinstile.platform.ops import clock
+from twinstile.platform.security import shifts
+from twinstile.platform.security.roles import Role
+from twinstile.platform.security.shifts import FAILURES_BEFORE_LOCK, LOCK
 
 
 async def guess(hub: Hub, login: str, passcode: str = "wrong horse 111") -> int:

@@ -7,8 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twinstile.platform import signatures
-from twinstile.platform.signatures import Algorithm, SharedKey, SignatureFault
+from twinstile.platform.http import request_signatures
+from twinstile.platform.http.request_signatures import (
+    Algorithm,
+    SharedKey,
+    SignatureFault,
+)
 
 NOW = dt.datetime(2026, 11, 20, 8, 0, tzinfo=dt.UTC)
 OLD = SharedKey("rail-1", b"0123456789abcdef0123456789abcdef")
@@ -23,19 +27,21 @@ def test_sm3_is_the_one_of_the_standard() -> None:
 
 
 def test_the_string_that_is_signed() -> None:
-    text = signatures.canonical("post", TARGET, "d" * 64, "1790000000", "nonce", "rail-1")
+    text = request_signatures.canonical(
+        "post", TARGET, "d" * 64, "1790000000", "nonce", "rail-1"
+    )
     assert (
         text
         == f"POST\n/v1/feeds/rail/deliveries?a=1&b=2\n{'d' * 64}\n1790000000\nnonce\nrail-1"
     )
-    assert signatures.canonical("GET", "/a", "", "", "", "").split("\n")[1] == "/a"
+    assert request_signatures.canonical("GET", "/a", "", "", "", "").split("\n")[1] == "/a"
 
 
 @pytest.mark.parametrize("key", [OLD, NEW])
 def test_what_is_signed_with_either_key_is_known(key: SharedKey) -> None:
-    told = signatures.headers(key, "POST", TARGET, BODY, NOW)
+    told = request_signatures.headers(key, "POST", TARGET, BODY, NOW)
     reordered = "/v1/feeds/rail/deliveries?a=1&b=2"
-    signed = signatures.verify([OLD, NEW], "POST", reordered, told, NOW)
+    signed = request_signatures.verify([OLD, NEW], "POST", reordered, told, NOW)
     assert signed.key is key
     signed.check(BODY)
     with pytest.raises(SignatureFault, match="digest-mismatch"):
@@ -53,44 +59,46 @@ def changed(name: str, value: str) -> Callable[[Told], Told]:
     ("change", "reason"),
     [
         (lambda _: {}, "signature-missing"),
-        (changed(signatures.NONCE, ""), "signature-missing"),
-        (changed(signatures.NONCE, "n" * 20), "signature-mismatch"),
-        (changed(signatures.NONCE, "n" * 15), "signature-malformed"),
-        (changed(signatures.NONCE, "\uff4e" * 20), "signature-malformed"),
-        (changed(signatures.TIMESTAMP, "1790000001"), "signature-mismatch"),
-        (changed(signatures.TIMESTAMP, "١٢٣"), "signature-malformed"),
-        (changed(signatures.TIMESTAMP, "9" * 400), "signature-malformed"),
-        (changed(signatures.DIGEST, "a" * 64), "signature-mismatch"),
-        (changed(signatures.KEY_ID, "rail-9"), "key-unknown"),
-        (changed(signatures.KEY_ID, "rail-2"), "signature-mismatch"),
-        (changed(signatures.SIGNATURE, "é" * 64), "signature-malformed"),
+        (changed(request_signatures.NONCE, ""), "signature-missing"),
+        (changed(request_signatures.NONCE, "n" * 20), "signature-mismatch"),
+        (changed(request_signatures.NONCE, "n" * 15), "signature-malformed"),
+        (changed(request_signatures.NONCE, "\uff4e" * 20), "signature-malformed"),
+        (changed(request_signatures.TIMESTAMP, "1790000001"), "signature-mismatch"),
+        (changed(request_signatures.TIMESTAMP, "١٢٣"), "signature-malformed"),
+        (changed(request_signatures.TIMESTAMP, "9" * 400), "signature-malformed"),
+        (changed(request_signatures.DIGEST, "a" * 64), "signature-mismatch"),
+        (changed(request_signatures.KEY_ID, "rail-9"), "key-unknown"),
+        (changed(request_signatures.KEY_ID, "rail-2"), "signature-mismatch"),
+        (changed(request_signatures.SIGNATURE, "é" * 64), "signature-malformed"),
     ],
 )
 def test_a_head_that_was_changed_is_refused(
     change: Callable[[Told], Told], reason: str
 ) -> None:
-    told = change(signatures.headers(OLD, "POST", TARGET, BODY, NOW))
+    told = change(request_signatures.headers(OLD, "POST", TARGET, BODY, NOW))
     with pytest.raises(SignatureFault, match=reason):
-        signatures.verify([OLD, NEW], "POST", TARGET, told, NOW)
+        request_signatures.verify([OLD, NEW], "POST", TARGET, told, NOW)
 
 
 @pytest.mark.parametrize(
     ("method", "target"), [("GET", TARGET), ("POST", TARGET.replace("rail", "police"))]
 )
 def test_a_signature_is_for_one_request_only(method: str, target: str) -> None:
-    told = signatures.headers(OLD, "POST", TARGET, BODY, NOW)
+    told = request_signatures.headers(OLD, "POST", TARGET, BODY, NOW)
     with pytest.raises(SignatureFault, match="signature-mismatch"):
-        signatures.verify([OLD], method, target, told, NOW)
+        request_signatures.verify([OLD], method, target, told, NOW)
 
 
 @given(seconds=st.integers(-100_000, 100_000))
 def test_clocks_may_be_five_minutes_apart(seconds: int) -> None:
-    told = signatures.headers(OLD, "POST", TARGET, BODY, NOW + dt.timedelta(seconds=seconds))
+    told = request_signatures.headers(
+        OLD, "POST", TARGET, BODY, NOW + dt.timedelta(seconds=seconds)
+    )
     if abs(seconds) <= 300:
-        signatures.verify([OLD], "POST", TARGET, told, NOW)
+        request_signatures.verify([OLD], "POST", TARGET, told, NOW)
     else:
         with pytest.raises(SignatureFault, match="clock-skew"):
-            signatures.verify([OLD], "POST", TARGET, told, NOW)
+            request_signatures.verify([OLD], "POST", TARGET, told, NOW)
 
 
 def test_a_short_secret_is_refused_and_none_is_shown() -> None:

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from twinstile.platform import signing
-from twinstile.platform.crypto import KeyFiles
-from twinstile.platform.masters import Given
+from twinstile.platform.keys import signing
+from twinstile.platform.keys.data_keys import KeyFiles
+from twinstile.platform.keys.master_keys import Given
 
 RFC_8032_SEED = bytes.fromhex(
     "c5aa8df43f9f837bedb7442f31dcb7b166d38535076f094b85ce3a2e0b4458f7"

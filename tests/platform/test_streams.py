@@ -5,8 +5,8 @@ import asyncio
 import pytest
 from starlette.types import Message
 
-from twinstile.platform.errors import TooMany
-from twinstile.platform.streams import Sink, Streamed
+from twinstile.platform.http.problems import TooMany
+from twinstile.platform.http.streaming import Sink, Streamed
 
 SCOPE = {"type": "http", "method": "GET", "path": "/"}
 

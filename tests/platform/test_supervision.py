@@ -12,8 +12,8 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from twinstile.platform import embedded, orphans, supervision
-from twinstile.platform.embedded import EmbeddedError, Server
+from twinstile.platform.db import embedded_server, orphans, supervision
+from twinstile.platform.db.embedded_server import EmbeddedError, Server
 
 BUSY = "SELECT count(*) FROM generate_series(1, 10000000000)"  # looks at nothing but itself
 
@@ -22,7 +22,7 @@ BUSY = "SELECT count(*) FROM generate_series(1, 10000000000)"  # looks at nothin
 def root() -> Generator[Path]:
     with tempfile.TemporaryDirectory(prefix="twinstile-test-") as made:
         Path(made).chmod(0o711)  # root's server runs as another account
-        embedded.start(Path(made)).stop()
+        embedded_server.start(Path(made)).stop()
         yield Path(made)
 
 

@@ -12,8 +12,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from twinstile.platform import tls
-from twinstile.platform.tls import TlsError
+from twinstile.platform.security import tls
+from twinstile.platform.security.tls import TlsError
 
 NOW = datetime.now(UTC)
 NAMES = tls.parsed(["hub-east.local", "10.0.0.2"])

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from twinstile.platform.turns import InTurn
+from twinstile.platform.http.fair_scheduling import InTurn
 
 HTTP: Scope = {"type": "http"}
 

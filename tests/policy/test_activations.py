@@ -6,22 +6,22 @@ from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
-import apart
 import httpx2
+import module_database
 import people
 import pytest
-import seconds
+import second_person
 from hubs import Hub
 from people import Json
-from seconds import Somebody, decide
+from second_person import Somebody, decide
 
-from twinstile import opening
-from twinstile.opening import Place
-from twinstile.platform import clock
-from twinstile.platform.roles import Role
+from twinstile.operations import startup
+from twinstile.operations.startup import Place
+from twinstile.platform.ops import clock
+from twinstile.platform.security.roles import Role
 from twinstile.policy import documents, versions
 
-place, house, service = apart.place, apart.house, apart.service
+place, house, service = module_database.place, module_database.house, module_database.service
 
 FIRST = str(documents.pack("cn-hub")["version"])
 MILD = "cn-hub-mild"
@@ -80,7 +80,7 @@ async def fevered(hub: Hub, **more: object) -> Json:
 async def test_a_written_version_decides_nothing(hub: Hub) -> None:
     assert (await write(hub)).status_code == 201
     assert await listed(hub) == {
-        FIRST: (opening.ALWAYS.isoformat().replace("+00:00", "Z"), True),
+        FIRST: (startup.ALWAYS.isoformat().replace("+00:00", "Z"), True),
         MILD: (None, False),
     }
     assert (await fevered(hub))["policy_version"] == FIRST
@@ -105,7 +105,7 @@ async def test_two_persons_put_a_version_in_force_and_an_earlier_one_again(hub: 
     first = (await hub.client().get(f"/v1/policies/{FIRST}")).json()
     held = [one["approval_id"] for one in first["activations"]]
     assert held == [back["approval_id"], None]
-    told = await seconds.told(hub, granted["approval_id"])
+    told = await second_person.told(hub, granted["approval_id"])
     assert told == [
         "approval.asked",
         "approval.granted",
@@ -204,17 +204,17 @@ async def test_what_the_release_before_put_in_force_is_taken_over(
     hub: Hub, place: Place
 ) -> None:
     """It knows no activations: a service of this release adds them at its start."""
-    async with opening.owner(place.owner_url) as owner:
+    async with startup.owner(place.owner_url) as owner:
         await owner.exec_driver_sql(
             f"DELETE FROM policy_activation WHERE hub_id = '{hub.hub_id}'"
         )
     nothing = await hub.client().get("/v1/policies")
     assert nothing.json()["type"] == "/problems/not-found"
-    await opening.enter_hub(hub.house, place, clock.now())
+    await startup.enter_hub(hub.house, place, clock.now())
     assert await in_force(hub) == FIRST
     await write(hub)
     await activate(hub)
-    await opening.enter_hub(hub.house, place, clock.now())
+    await startup.enter_hub(hub.house, place, clock.now())
     assert await in_force(hub) == MILD
     async with hub.house.database.reading() as tx:
         row = await tx.raw.fetchrow(OLD_RELEASE, hub.hub_id, clock.now())
@@ -245,14 +245,14 @@ class Schemer:
         return self.chance.choice(self.sessions).client(self.hub)
 
     async def enter(self) -> None:
-        self.logins.append(await seconds.operator(self.someone(), *POWERS))
+        self.logins.append(await second_person.operator(self.someone(), *POWERS))
 
     async def enrol(self) -> None:
-        self.devices.append(await seconds.device(self.hub, self.someone()))
+        self.devices.append(await second_person.device(self.hub, self.someone()))
 
     async def sign_in(self) -> None:
         login, token = self.chance.choice(self.logins), self.chance.choice(self.devices)
-        self.sessions.append(await seconds.sign_in(self.hub, token, login))
+        self.sessions.append(await second_person.sign_in(self.hub, token, login))
 
     async def ask(self) -> None:
         answer = await ask(self.someone(), self.chance.choice((FIRST, MILD)))
@@ -274,9 +274,9 @@ async def test_one_person_puts_nothing_in_force_with_any_number_of_themselves(
 ) -> None:
     await write(hub)
     chance = random.Random(seed)
-    token = await seconds.device(hub, hub.client(Role.ADMINISTRATOR))
-    login = await seconds.operator(hub.client(Role.ADMINISTRATOR), *POWERS)
-    first = await seconds.sign_in(hub, token, login)
+    token = await second_person.device(hub, hub.client(Role.ADMINISTRATOR))
+    login = await second_person.operator(hub.client(Role.ADMINISTRATOR), *POWERS)
+    first = await second_person.sign_in(hub, token, login)
     one = Schemer(hub, chance, first, token)
     await one.ask()
     for _ in range(25):

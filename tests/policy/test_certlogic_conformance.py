@@ -1,18 +1,18 @@
 """CertLogic by the suites of its specification and by the entry rules of EU countries."""
 
+import published_vectors
 import pytest
-import suites
 
-DATA = suites.shared_data()
+DATA = published_vectors.shared_data()
 if DATA is None:
     pytest.skip(
         "no test vectors on this machine (TWINSTILE_SHARED_DATA names their folder)",
         allow_module_level=True,
     )
 
-EVALUATION = list(suites.certlogic_evaluation(DATA))
-VALIDATION = list(suites.certlogic_validation(DATA))
-ENTRY_RULES = list(suites.entry_rules(DATA))
+EVALUATION = list(published_vectors.certlogic_evaluation(DATA))
+VALIDATION = list(published_vectors.certlogic_validation(DATA))
+ENTRY_RULES = list(published_vectors.entry_rules(DATA))
 
 
 @pytest.mark.parametrize(

@@ -8,18 +8,19 @@ from pathlib import Path
 from typing import cast
 from uuid import uuid4
 
-import houses
+import published_vectors
 import pytest
-import suites
+import runtimes
 from hubs import Hub, open_hub
 from typer.testing import CliRunner
 
-from twinstile import cli, doctor, opening
-from twinstile.opening import Place
-from twinstile.platform import settings
-from twinstile.platform.files import InvalidFile
-from twinstile.platform.roles import Role
-from twinstile.platform.settings import Profile, SettingsError
+from twinstile.cli import doctor, main
+from twinstile.operations import startup
+from twinstile.operations.startup import Place
+from twinstile.platform.ops import settings
+from twinstile.platform.ops.config_files import InvalidFile
+from twinstile.platform.ops.settings import Profile, SettingsError
+from twinstile.platform.security.roles import Role
 from twinstile.policy import documents, remedies
 from twinstile.policy.entry import documents as entry
 from twinstile.policy.entry import validator as entry_validator
@@ -114,10 +115,10 @@ def test_the_command_knows_both_kinds_of_document(tmp_path: Path) -> None:
     file = tmp_path / "entry-xx.json"
     document = deepcopy(documents.read_pack("entry-de"))
     file.write_text(json.dumps(document))
-    assert CliRunner().invoke(cli.app, ["policy", "check", str(file)]).exit_code == 0
+    assert CliRunner().invoke(main.app, ["policy", "check", str(file)]).exit_code == 0
     planted({"===": [{"var": "payload.v.0.colour"}, 1]})(document)
     file.write_text(json.dumps(document))
-    refused = CliRunner().invoke(cli.app, ["policy", "check", str(file)])
+    refused = CliRunner().invoke(main.app, ["policy", "check", str(file)])
     assert refused.exit_code == 1
     assert "Rule PLANTED reads payload.v.0.colour" in refused.output
     assert "规则 PLANTED" in refused.output
@@ -154,7 +155,7 @@ def test_what_cannot_be_used_is_told_at_start(
     nowhere = Place("postgresql://nowhere", "", "postgresql://nowhere", embedded=False)
     given = settings.load(data_dir=tmp_path, entry_rules=names)
     with pytest.raises(SettingsError, match=f"TWINSTILE_ENTRY_RULES: .*{said}"):
-        opening.open_house(given, nowhere)
+        startup.open_house(given, nowhere)
     (_, finding) = doctor.examine({"data_dir": tmp_path, "entry_rules": names})
     assert finding.name == "settings"
     assert not finding.well
@@ -195,12 +196,12 @@ def test_rules_that_are_over_do_not_stop_the_hub_and_the_doctor_says_so(
 async def test_a_hub_judges_by_the_rules_of_its_own_country(
     place: Place, tmp_path: Path, own: Callable[..., str]
 ) -> None:
-    await opening.prepare(place)
+    await startup.prepare(place)
     folder = tmp_path / "data"
-    house = opening.open_house(
+    house = startup.open_house(
         settings.load(profile=Profile.DEMO, data_dir=folder, entry_rules=(own(),)), place
     )
-    async with houses.served(house) as service:
+    async with runtimes.served(house) as service:
         client = (await open_hub(house, service)).client()
         (listed,) = (await client.get("/v1/entry-rules")).json()["packs"]
         assert (listed["pack"], listed["country"]) == ("entry-xx", "UTO")
@@ -370,7 +371,7 @@ def published(data: Path) -> Iterator[tuple[str, str, Json]]:
 
 
 async def test_the_packs_judge_as_the_countries_published(hub: Hub) -> None:
-    data = suites.shared_data()
+    data = published_vectors.shared_data()
     if data is None:
         pytest.skip("no test vectors on this machine")
     judged = 0

@@ -6,7 +6,7 @@ import people
 import pytest
 from hubs import Hub
 
-from twinstile.platform.roles import Role
+from twinstile.platform.security.roles import Role
 from twinstile.policy import documents, nearness
 from twinstile.policy.documents import PolicyError
 from twinstile.policy.types import Conveyance

@@ -12,10 +12,10 @@ from typing import cast
 import pytest
 from typer.testing import CliRunner
 
-from twinstile import cli
+from twinstile.cli import main
 from twinstile.credentials.types import CredentialStatus
 from twinstile.identity.types import IdentityResult
-from twinstile.platform.machine import Anchor
+from twinstile.platform.ops.state_machine import Anchor
 from twinstile.policy import documents, remedies, validator, vocabulary
 from twinstile.screening import machine, rules
 from twinstile.screening.claim_words import SampleResult, Symptom
@@ -300,7 +300,7 @@ def test_the_vocabularys_words_are_those_of_the_code() -> None:
 def checked(tmp_path: Path, document: Json, *options: str) -> tuple[int, str]:
     file = tmp_path / "policy.json"
     file.write_text(json.dumps(document), "utf-8")
-    ran = CliRunner().invoke(cli.app, ["policy", "check", str(file), *options])
+    ran = CliRunner().invoke(main.app, ["policy", "check", str(file), *options])
     return ran.exit_code, ran.stdout
 
 

@@ -4,8 +4,8 @@ from hostile import CANARY, NUMBER
 from httpx2 import Response
 from hubs import Hub
 
-from twinstile.platform.ledger import EPOCH_BEGAN
-from twinstile.platform.tables import Base
+from twinstile.platform.db.tables import Base
+from twinstile.platform.ledger.chain import EPOCH_BEGAN
 
 MEMBERS = {"type", "title", "status", "detail", "trace_id", "retryable", "stored", "errors"}
 

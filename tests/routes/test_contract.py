@@ -4,27 +4,28 @@ import json
 import re
 from pathlib import Path
 
-import declaring
+import declared_travellers
 import jsonschema_rs
 import pytest
+from example_requests import sent
 from hubs import DEVICE, Hub
-from sending import sent
 from uuid_utils.compat import uuid7
 
-from twinstile import app, contract
+from twinstile import app
 from twinstile.arrivals.feeds.api import SignedRoute
-from twinstile.contract import Operation
 from twinstile.credentials.pictures.api import PictureRoute
-from twinstile.platform.auth import ROLE_SCOPES, TRAVELLER_SCOPES
-from twinstile.platform.body import FORM
-from twinstile.platform.web import BatchRoute, GatedRoute
+from twinstile.platform.http.json_body import FORM
+from twinstile.platform.http.routes import BatchRoute, GatedRoute
+from twinstile.platform.security.auth import ROLE_SCOPES, TRAVELLER_SCOPES
 from twinstile.sharing.api import PartnerRoute
+from twinstile.web import openapi
+from twinstile.web.openapi import Operation
 
 COMMITTED = Path(__file__).resolve().parents[2] / "openapi" / "v1.json"
 DOCUMENT = app.contract()
 OPERATIONS = {
     f"{method.upper()} {path}": operation
-    for path, method, operation in contract.operations(DOCUMENT)
+    for path, method, operation in openapi.operations(DOCUMENT)
 }
 WITH_BODY = {name: op for name, op in OPERATIONS.items() if "requestBody" in op}
 
@@ -35,7 +36,7 @@ def each(operations: dict[str, Operation]) -> pytest.MarkDecorator:
 
 def test_the_committed_document_is_what_the_code_says() -> None:
     committed = json.loads(COMMITTED.read_text("utf-8"))
-    changes = list(contract.differences(committed, json.loads(json.dumps(DOCUMENT))))
+    changes = list(openapi.differences(committed, json.loads(json.dumps(DOCUMENT))))
     assert not changes, "twinstile openapi openapi/v1.json"
 
 
@@ -54,7 +55,7 @@ def test_operation_ids_are_unique_and_tags_described() -> None:
     ids = [operation["operationId"] for operation in OPERATIONS.values()]
     assert len(set(ids)) == len(ids)
     used = {tag for operation in OPERATIONS.values() for tag in operation.get("tags", [])}
-    assert used == set(contract.TAGS)
+    assert used == set(openapi.TAGS)
 
 
 @each(OPERATIONS)
@@ -84,7 +85,7 @@ async def test_the_service_takes_every_example(name: str, hub: Hub) -> None:
     form = kind == FORM
     client = hub.service.client() if form else hub.client(role)
     if needed and needed <= TRAVELLER_SCOPES:
-        client = hub.service.client(str((await declaring.declare(hub))["receipt"]))
+        client = hub.service.client(str((await declared_travellers.declare(hub))["receipt"]))
     answer = await client.request(method, path, **sent(kind, media["example"]))
     assert answer.status_code not in {400, 403, 413, 415, 422}, answer.text
 

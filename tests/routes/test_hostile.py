@@ -12,13 +12,13 @@ from httpx2 import Response
 from hubs import DEVICE, Hub, Service, open_hub
 from people import Json
 from refusals import footprint, refused, unsaid
-from targets import FACT, TARGETS, Target, fact
+from route_examples import FACT, TARGETS, Target, fact
 
 from twinstile.identity import vault
-from twinstile.platform import clock
-from twinstile.platform.ciphers import decrypt
-from twinstile.platform.roles import Role
-from twinstile.platform.web import OPEN_LIMIT, House
+from twinstile.platform.http.routes import OPEN_LIMIT, House
+from twinstile.platform.keys.ciphers import decrypt
+from twinstile.platform.ops import clock
+from twinstile.platform.security.roles import Role
 
 pytestmark = pytest.mark.usefixtures("discreet_log")
 JSON = "application/json"

@@ -8,8 +8,8 @@ from hostile import CANARY
 from hubs import Hub, Service, open_hub
 from refusals import refused, unsaid
 
-from twinstile.platform.roles import Role
-from twinstile.platform.web import House
+from twinstile.platform.http.routes import House
+from twinstile.platform.security.roles import Role
 
 pytestmark = pytest.mark.usefixtures("discreet_log")
 SPAN = "from=2026-11-24T00:00:00Z&to=2026-11-25T00:00:00Z"

@@ -16,12 +16,12 @@ import slow_clients
 import stations
 from hostile import UNREADABLE, spoiled
 from refusals import unsaid
+from route_examples import TARGETS
 from stations import PASSCODE, Station
-from targets import TARGETS
 from test_hostile_lists import QUESTIONS
 from test_wire import BROKEN
 
-from twinstile.platform.roles import Role
+from twinstile.platform.security.roles import Role
 
 pytestmark = pytest.mark.timeout(300)
 AT_ONCE = 4

@@ -7,18 +7,18 @@ import re
 from collections.abc import Mapping
 from uuid import UUID
 
-import fever
+import fever_cases
 import people
 import pytest
+from example_requests import sent
 from httpx2 import Response
 from hubs import DEVICE, Hub, Service, open_hub
-from sending import sent
 from test_routes_matrix import ALLOWED, NOBODY, OPERATIONS, PARTNER, QUERIES
 
-from twinstile.platform.modes import HubMode
-from twinstile.platform.roles import Role
-from twinstile.platform.tables import Base
-from twinstile.platform.web import House
+from twinstile.platform.db.tables import Base
+from twinstile.platform.http.routes import House
+from twinstile.platform.security.hub_modes import HubMode
+from twinstile.platform.security.roles import Role
 
 REACHED = {
     name: who - {PARTNER, NOBODY}
@@ -38,8 +38,8 @@ async def in_use(house: House, service: Service, mode: HubMode) -> Hub:
     await supervisor.put(f"/v1/runs/{run}", json={**parts, **ends})
     number = None if mode is HubMode.DEMO else people.possible_number()
     person = {"document": people.document(number, name=NAME), "result": "MATCH"}
-    told = await fever.confirmed(hub, identity=person, run_id=str(run))
-    await fever.dispose(hub, str(told["case_id"]), receiver=f"clinic of {mode}")
+    told = await fever_cases.confirmed(hub, identity=person, run_id=str(run))
+    await fever_cases.dispose(hub, str(told["case_id"]), receiver=f"clinic of {mode}")
     broken = {"kind": "check", "id": str(people.new_id()), "counter": 9, "body": {"x": NAME}}
     await hub.client(DEVICE).post(
         "/v1/facts:batch", json={"sent_at": people.now(), "items": [broken]}

@@ -14,33 +14,34 @@ from typing import cast
 from urllib.parse import urlencode
 from uuid import uuid4
 
-import crossings
-import declaring
-import departments
-import fever
-import ledgers
-import linelists
-import looks
+import access_log_reader
+import contact_scenarios
+import declared_travellers
+import fever_cases
+import ledger_reader
+import line_lists
+import partner_systems
 import people
 import pytest
-import seconds
-import steps
-import tracing
+import screening_states
+import second_person
+import step_bodies
 from httpx2 import Response
 from hubs import DEVICE, Hub
 
 import twinstile
-from twinstile import app, contract
-from twinstile.platform.access import Action
-from twinstile.platform.crypto import KeyFiles
-from twinstile.platform.roles import Role
+from twinstile import app
+from twinstile.platform.keys.data_keys import KeyFiles
+from twinstile.platform.security.access_log import Action
+from twinstile.platform.security.roles import Role
+from twinstile.web import openapi
 
 NAME = "欧阳测试"
 PERIOD = {"from": people.ago(hours=20), "to": people.ago(hours=-1)}
 CONTRACT = app.contract()
 OPERATIONS = {
     f"{method.upper()} {path}": operation
-    for path, method, operation in contract.operations(CONTRACT)
+    for path, method, operation in openapi.operations(CONTRACT)
 }
 MARKED = {
     name: str(cast("Mapping[str, object]", operation)["x-access-log"])
@@ -54,11 +55,11 @@ async def _masked(hub: Hub, known: Mapping[str, object]) -> Response:
 
 
 async def _revealed(hub: Hub, known: Mapping[str, object]) -> Response:
-    return await fever.reveal(hub, str(known["case_id"]))
+    return await fever_cases.reveal(hub, str(known["case_id"]))
 
 
 async def _exported(hub: Hub, _: Mapping[str, object]) -> Response:
-    return await linelists.export(hub, urlencode(PERIOD))
+    return await line_lists.export(hub, urlencode(PERIOD))
 
 
 async def _taken(hub: Hub, _: Mapping[str, object]) -> Response:
@@ -71,7 +72,7 @@ async def _taken(hub: Hub, _: Mapping[str, object]) -> Response:
     }
     client = hub.client(Role.EPIDEMIOLOGIST)
     asked = await client.post("/v1/exports/identified", json=body)
-    await seconds.decide(hub.client(Role.SUPERVISOR), body["id"])
+    await second_person.decide(hub.client(Role.SUPERVISOR), body["id"])
     return await client.post(f"/v1/exports/identified/{asked.json()['approval_id']}:take")
 
 
@@ -81,13 +82,13 @@ async def _opened(hub: Hub, known: Mapping[str, object]) -> Response:
 
 
 async def _disclosed(hub: Hub, _: Mapping[str, object]) -> Response:
-    department = await departments.enter(hub)
-    await ledgers.seal(hub.house.database, hub.hub_id)
+    department = await partner_systems.enter(hub)
+    await ledger_reader.seal(hub.house.database, hub.hub_id)
     return await department.changes()
 
 
 async def _looked_up(hub: Hub, known: Mapping[str, object]) -> Response:
-    return await looks.look_up(hub, str(known["number"]))
+    return await access_log_reader.look_up(hub, str(known["number"]))
 
 
 async def _linked(hub: Hub, known: Mapping[str, object]) -> Response:
@@ -114,10 +115,13 @@ async def _missed(hub: Hub, known: Mapping[str, object]) -> Response:
 
 async def _traced(hub: Hub) -> object:
     """A list with one close contact, who is called NAME."""
-    patient, near = tracing.entry("1", "3", "12F"), tracing.entry("2", "3", "12A")
+    patient, near = (
+        contact_scenarios.entry("1", "3", "12F"),
+        contact_scenarios.entry("2", "3", "12A"),
+    )
     near["document"]["name"] = NAME
-    await tracing.train(hub, [patient, near])
-    listed = await tracing.trace(hub, await tracing.case_of(hub, patient))
+    await contact_scenarios.train(hub, [patient, near])
+    listed = await contact_scenarios.trace(hub, await contact_scenarios.case_of(hub, patient))
     return listed["list_id"]
 
 
@@ -137,17 +141,19 @@ async def _contacts_taken(hub: Hub, _: Mapping[str, object]) -> Response:
     }
     client = hub.client(Role.EPIDEMIOLOGIST)
     await client.post("/v1/exports/contacts", json=body)
-    await seconds.decide(hub.client(Role.SUPERVISOR), body["id"])
+    await second_person.decide(hub.client(Role.SUPERVISOR), body["id"])
     return await client.post(f"/v1/exports/contacts/{body['id']}:take")
 
 
 async def _found(hub: Hub, _: Mapping[str, object]) -> Response:
-    return await declaring.find(hub, (await declaring.declare(hub))["pass_code"])
+    return await declared_travellers.find(
+        hub, (await declared_travellers.declare(hub))["pass_code"]
+    )
 
 
 async def _read(hub: Hub, _: Mapping[str, object]) -> Response:
-    given, appeal_id = await declaring.declare(hub), uuid4()
-    await declaring.dispute(hub, given, "?", appeal_id)
+    given, appeal_id = await declared_travellers.declare(hub), uuid4()
+    await declared_travellers.dispute(hub, given, "?", appeal_id)
     path = f"/v1/appeals/{appeal_id}:reveal"
     return await hub.client(Role.SUPERVISOR).post(path, json={"purpose": "SUBJECT_REQUEST"})
 
@@ -251,7 +257,7 @@ async def inhabit(hub: Hub) -> Mapping[str, object]:
     entries = [{"entry_id": str(n), "document": of} for n, of in documents]
     manifest = {"batch": 1, "entries": entries}
     await supervisor.put(f"/v1/runs/{run}/manifest", json=manifest)
-    held = await fever.confirmed(
+    held = await fever_cases.confirmed(
         hub, number, identity={"document": document, "result": "MATCH"}
     )
     bad = people.fact(number, celsius=3950, identity={"document": document, "result": "MATCH"})
@@ -262,7 +268,7 @@ async def inhabit(hub: Hub) -> Mapping[str, object]:
     asked = await hub.client(Role.DUTY_COMMANDER).post(
         "/v1/policies/cn-hub-2/activations", json={"id": str(uuid4()), "reason": "as before"}
     )
-    await crossings.surge(hub)
+    await screening_states.surge(hub)
     party = uuid4()
     half = people.check(
         2,
@@ -271,7 +277,7 @@ async def inhabit(hub: Hub) -> Mapping[str, object]:
         identity={"document": people.document(name=NAME), "result": "MATCH"},
     )
     half = (await hub.client().put(f"/v1/checks/{people.new_id()}", json=half)).json()
-    await steps.take(hub, Role.SCREENER, half["screening_id"], "fuse_release")
+    await step_bodies.take(hub, Role.SCREENER, half["screening_id"], "fuse_release")
     deferred = (await supervisor.get("/v1/deferrals")).json()["deferrals"]
     replay = uuid4()
     await supervisor.post(
@@ -301,11 +307,11 @@ async def inhabit(hub: Hub) -> Mapping[str, object]:
 @pytest.mark.parametrize("name", MARKED)
 async def test_a_read_leaves_one_row_that_names_it(hub: Hub, name: str) -> None:
     known = await inhabit(hub)
-    assert await looks.reads(hub) == []
+    assert await access_log_reader.reads(hub) == []
     answer = await READS[name](hub, known)
     assert answer.status_code == 200, answer.text
     assert "no-store" in answer.headers["Cache-Control"]
-    (read,) = await looks.reads(hub)
+    (read,) = await access_log_reader.reads(hub)
     assert (read["action"], read["outcome"]) == (MARKED[name], "SHOWN")
     assert known["number"] not in str(read)
     assert NAME not in str(read)
@@ -334,13 +340,13 @@ async def test_whoever_reads_what_its_key_does_not_open_is_told_so(
     hub: Hub, suffer: Callable[[KeyFiles], None], status: int, slug: str
 ) -> None:
     known = await inhabit(hub)
-    given, appeal = await declaring.declare(hub), f"/v1/appeals/{uuid4()}"
-    await declaring.dispute(hub, given, "?", appeal.rpartition("/")[2])
+    given, appeal = await declared_travellers.declare(hub), f"/v1/appeals/{uuid4()}"
+    await declared_travellers.dispute(hub, given, "?", appeal.rpartition("/")[2])
     suffer(hub.house.keys.of(hub.hub_id))
     supervisor = hub.client(Role.SUPERVISOR)
     asked, word = {"purpose": "SUBJECT_REQUEST"}, {"decided": "REJECTED", "text": "no"}
     answers = [
-        await fever.reveal(hub, str(known["case_id"])),
+        await fever_cases.reveal(hub, str(known["case_id"])),
         await supervisor.post(f"/v1/quarantine/{known['quarantine_id']}:reveal", json=asked),
         await supervisor.post(f"{appeal}:reveal", json=asked),
         await hub.service.client(str(given["receipt"])).get("/v1/declarations/own"),
@@ -349,7 +355,7 @@ async def test_whoever_reads_what_its_key_does_not_open_is_told_so(
         answers.append(await supervisor.put(f"{appeal}/answer", json=word))
     told = [(answer.status_code, answer.json()["type"]) for answer in answers]
     assert told == [(status, f"/problems/{slug}")] * len(answers)
-    assert await looks.reads(hub) == []
+    assert await access_log_reader.reads(hub) == []
 
 
 async def test_no_other_route_says_who_somebody_is(hub: Hub) -> None:
@@ -378,7 +384,7 @@ _UNTRIED = {
     "GET /v1/cases/{case_id}/report-card",  # nobody suspects: tests/cases/test_reporting.py
     "GET /v1/contact-lists/{list_id}",  # tests/screening/test_contacts.py
     "GET /v1/trust-lists/{number}",  # it has no list: see tests/credentials/test_lists.py
-    "GET /v1/declarations/own",  # asked with a receipt: see tests/travellers
+    "GET /v1/declarations/own",  # asked with a receipt: see tests/declarations
     "GET /v1/changes",  # asked with a partner's token: tried above
 }
 
@@ -421,14 +427,14 @@ OPENS = {
     "decrypt",
 }
 KEEPERS = {
-    "platform/ciphers.py",
+    "platform/keys/ciphers.py",
     "identity/vault.py",
     "identity/holding.py",
     "identity/contacts.py",
     "cases/referrals.py",
     "arrivals/feeds/landing.py",
     "arrivals/tags.py",
-    "screening/declared/keeping.py",
+    "declarations/store.py",
 }
 """They open for others, to encrypt again under another key, to keep age and sex with a case, or
 to tag who is expected by a digest; no answer is made here. What a traveller declared says
@@ -441,16 +447,16 @@ def test_whatever_opens_an_identity_records_that_it_did() -> None:
     }
     assert opening == {
         "cases/api.py",
-        "export/identified.py",
-        "export/traced.py",
+        "exports/identified.py",
+        "exports/traced.py",
         "cases/reporting/card.py",
-        "screening/contacts/tracing.py",
-        "screening/flow/deferrals.py",
-        "screening/outstanding/entries.py",
-        "screening/desk/aside.py",
-        "screening/desk/lookups.py",
-        "screening/declared/appeals.py",
-        "screening/notices/writing.py",
+        "contacts/tracing.py",
+        "deferrals/deferrals.py",
+        "screening/outstanding_travellers.py",
+        "screening/quarantine_review.py",
+        "screening/lookups.py",
+        "declarations/appeals.py",
+        "reminders/rendering.py",
         "sharing/changes.py",  # its own cursors
     }
     for path, tree in _sources():

@@ -2,16 +2,16 @@
 
 from uuid import UUID, uuid4
 
-import fever
+import fever_cases
 import people
 import pytest
-import steps
+import step_bodies
 from httpx2 import Response
 from hubs import DEVICE, Hub, open_hub
 from refusals import footprint, refused
 
 from twinstile.identity.documents import check_character
-from twinstile.platform.roles import Role
+from twinstile.platform.security.roles import Role
 
 SPECIMEN = [
     "P<UTOERIKSSON<<ANNA<MARIA<<<<<<<<<<<<<<<<<<<",
@@ -98,12 +98,12 @@ TEXTS = (
 
 @pytest.mark.parametrize("text", TEXTS)
 async def test_text_is_kept_as_it_came(hub: Hub, text: str) -> None:
-    case_id = await fever.case_of(
+    case_id = await fever_cases.case_of(
         hub, identity={"document": people.document(name=text), "result": "MATCH"}
     )
-    assert (await fever.reveal(hub, case_id)).json()["name"] == text
-    await fever.dispose(hub, case_id, receiver=text)
-    assert (await fever.read(hub, case_id))["dispositions"][0]["receiver"] == text
+    assert (await fever_cases.reveal(hub, case_id)).json()["name"] == text
+    await fever_cases.dispose(hub, case_id, receiver=text)
+    assert (await fever_cases.read(hub, case_id))["dispositions"][0]["receiver"] == text
 
 
 async def test_a_full_backlog_is_taken_and_a_gap_in_it_is_told(hub: Hub) -> None:
@@ -133,7 +133,7 @@ async def test_a_revoked_tablet_is_turned_away_and_leaves_nothing(hub: Hub) -> N
     assert await footprint(hub) == before
 
 
-STEP = steps.body("refuse", reason="x")
+STEP = step_bodies.body("refuse", reason="x")
 SENT = {
     "code": "FEVER_CLINIC",
     "receiver": "x",
@@ -174,7 +174,7 @@ async def test_what_belongs_to_another_hub_is_not_there(
     hub: Hub, who: Role, method: str, path: str, body: people.Json | None
 ) -> None:
     other = await open_hub(hub.house, hub.service)
-    theirs, screener = await fever.confirmed(other), other.duties[Role.SCREENER]
+    theirs, screener = await fever_cases.confirmed(other), other.duties[Role.SCREENER]
     there = {
         "check": theirs["id"],
         "screening": theirs["screening_id"],
@@ -198,9 +198,11 @@ async def test_what_belongs_to_another_hub_is_not_there(
 
 
 async def test_nobody_but_a_clinician_takes_back_a_suspicion(hub: Hub) -> None:
-    case_id = await fever.case_of(hub)
-    await fever.dispose(hub, case_id, "DESIGNATED_HOSPITAL")
-    refusal = await fever.dispose(hub, case_id, "RELEASED", who=Role.SUPERVISOR, receiver=None)
+    case_id = await fever_cases.case_of(hub)
+    await fever_cases.dispose(hub, case_id, "DESIGNATED_HOSPITAL")
+    refusal = await fever_cases.dispose(
+        hub, case_id, "RELEASED", who=Role.SUPERVISOR, receiver=None
+    )
     assert refused(refusal, 403, "forbidden") == []
-    sent = (await fever.read(hub, case_id))["dispositions"]
+    sent = (await fever_cases.read(hub, case_id))["dispositions"]
     assert [each["code"] for each in sent] == ["DESIGNATED_HOSPITAL"]

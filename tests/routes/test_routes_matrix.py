@@ -7,21 +7,22 @@ second time, so that one slip of the pen is noticed. A route that is not in it f
 import re
 from collections.abc import Mapping
 
-import departments
+import partner_systems
 import pytest
+from example_requests import sent
 from httpx2 import Response
 from hubs import DEVICE, Hub, Service, open_hub
-from sending import sent
 from uuid_utils.compat import uuid7
 
-from twinstile import app, contract
-from twinstile.platform.body import FORM
-from twinstile.platform.roles import Role
-from twinstile.platform.web import House
+from twinstile import app
+from twinstile.platform.http.json_body import FORM
+from twinstile.platform.http.routes import House
+from twinstile.platform.security.roles import Role
+from twinstile.web import openapi
 
 OPERATIONS = {
     f"{method.upper()} {path}": operation
-    for path, method, operation in contract.operations(app.contract())
+    for path, method, operation in openapi.operations(app.contract())
 }
 
 NOBODY = "nobody"
@@ -290,7 +291,7 @@ async def _token(name: str, who: str, hub: Hub) -> str | None:
     if who == NOBODY or name == "POST /v1/oauth/token":
         return None  # the header there is for the client's credentials
     if who == PARTNER:
-        return (await departments.enter(hub)).token
+        return (await partner_systems.enter(hub)).token
     if name == "DELETE /v1/shifts/current" and who != DEVICE:
         return (await hub.another(Role(who))).token  # it is used up
     return hub.tokens[who]

@@ -12,8 +12,8 @@ from datetime import UTC, datetime, timedelta
 from typing import cast
 from uuid import uuid4
 
-import departments
-import fever
+import fever_cases
+import partner_systems
 import people
 import pytest
 import requests
@@ -30,8 +30,8 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from twinstile import app
-from twinstile.platform.auth import DEVICE_SCOPES, PARTNER_SCOPES, ROLE_SCOPES
-from twinstile.platform.roles import Role
+from twinstile.platform.security.auth import DEVICE_SCOPES, PARTNER_SCOPES, ROLE_SCOPES
+from twinstile.platform.security.roles import Role
 
 ASKED = os.environ.get("TWINSTILE_FUZZ_EXAMPLES")
 CHECKS = [
@@ -63,7 +63,7 @@ NOW = datetime.now(UTC)
 PARTNER = "partner"
 SIGNED = {
     "POST /v1/feeds/{feed}/deliveries",  # tests/arrivals/test_feed_api.py
-    "GET /v1/declarations/own",  # by a receipt: tests/travellers
+    "GET /v1/declarations/own",  # by a receipt: tests/declarations
 }
 """No token opens these: beyond the door they are tried elsewhere."""
 
@@ -78,7 +78,7 @@ schemathesis.openapi.format("date-time", st.integers(-60, 20_000).map(recent))
 
 async def inhabit(hub: Hub) -> Mapping[str, object]:
     """A run, a passage and a case in the hub, by the names their ids have in paths."""
-    run, held = uuid4(), await fever.confirmed(hub)
+    run, held = uuid4(), await fever_cases.confirmed(hub)
     announced = {
         "mode": "RAIL",
         "service_no": "G1",
@@ -172,7 +172,7 @@ def explore(
 async def test_every_answer_is_one_the_contract_knows(
     hub: Hub, label: str, examples: int
 ) -> None:
-    department = await departments.enter(hub)
+    department = await partner_systems.enter(hub)
     tokens = {**hub.tokens, PARTNER: department.token}
     known = await inhabit(hub)
     await asyncio.to_thread(explore, hub, tokens, OPERATIONS[label], known, examples)

@@ -1,11 +1,11 @@
 """Alerts: raised with what they tell, passed on by the clock, closed by people or events."""
 
-import clocked
 import people
-import steps
+import step_bodies
+import worker_clock
 from hubs import Hub, open_hub
 
-from twinstile.platform.roles import Role
+from twinstile.platform.security.roles import Role
 
 
 async def flagged(hub: Hub, number: str | None = None) -> str:
@@ -33,16 +33,16 @@ async def told(hub: Hub, kind: str) -> list[people.Json]:
 
 async def test_who_walks_off_is_looked_for_and_after_a_day_by_the_authority(hub: Hub) -> None:
     screening, other = await flagged(hub), await open_hub(hub.house, hub.service)
-    await steps.take(hub, Role.SCREENER, screening, "absconded")
+    await step_bodies.take(hub, Role.SCREENER, screening, "absconded")
     (alert,) = await listed(hub)
     assert (alert["kind"], alert["subject_id"]) == ("ABSCONDED", screening)
     assert alert["text"] == "可疑人员擅自离开"
     assert alert["facts"]["last_lane"] == "north-s"
     assert await listed(other) == []
-    await clocked.later(hub, hours=23)
+    await worker_clock.later(hub, hours=23)
     assert (await listed(hub))[0]["level"] == 0
-    await clocked.later(hub, hours=25)
-    await clocked.later(hub, hours=60)
+    await worker_clock.later(hub, hours=25)
+    await worker_clock.later(hub, hours=60)
     (alert,) = await listed(hub)
     assert (alert["level"], alert["due_at"]) == (1, None)
     assert [event["to"] for event in await told(hub, "alert.escalated")] == ["authority"]
@@ -51,14 +51,14 @@ async def test_who_walks_off_is_looked_for_and_after_a_day_by_the_authority(hub:
 async def test_who_is_found_again_is_known_and_no_longer_looked_for(hub: Hub) -> None:
     number = people.resident_number()
     held = await flagged(hub, number)
-    await steps.take(hub, Role.MEDIC, held, "confirmed_abnormal")
-    await steps.take(hub, Role.MEDIC, held, "absconded")
-    await clocked.later(hub, minutes=1)
+    await step_bodies.take(hub, Role.MEDIC, held, "confirmed_abnormal")
+    await step_bodies.take(hub, Role.MEDIC, held, "absconded")
+    await worker_clock.later(hub, minutes=1)
     assert len(await listed(hub)) == 1
     back = await hub.client().put(f"/v1/checks/{people.new_id()}", json=people.check(2, number))
     assert back.json()["state"] == "SECONDARY"
     assert [r["rule_id"] for r in back.json()["reasons"]] == ["PRIOR-HOLD"]
-    await clocked.later(hub, minutes=2)
+    await worker_clock.later(hub, minutes=2)
     assert await listed(hub) == []
     (alert,) = await listed(hub, closed="true")
     assert (alert["closed_by"], alert["closed_reason"]) == (None, "overtaken")
@@ -66,31 +66,31 @@ async def test_who_is_found_again_is_known_and_no_longer_looked_for(hub: Hub) ->
 
 async def test_what_nobody_decides_is_raised_once_until_somebody_does(hub: Hub) -> None:
     screening = await flagged(hub)
-    await steps.take(hub, Role.SCREENER, screening, "refuse")
-    since = (await steps.read(hub, screening))["state_since"]
+    await step_bodies.take(hub, Role.SCREENER, screening, "refuse")
+    since = (await step_bodies.read(hub, screening))["state_since"]
     for minutes in (31, 62, 93):
-        await clocked.later(hub, minutes=minutes)
+        await worker_clock.later(hub, minutes=minutes)
     (alert,) = await listed(hub)
     assert (alert["kind"], alert["facts"]["state"]) == ("OVERDUE", "REFUSAL")
-    assert (await steps.read(hub, screening))["state_since"] == since
-    await steps.take(hub, Role.SCREENER, screening, "return_chosen")
-    await clocked.later(hub, minutes=94)
+    assert (await step_bodies.read(hub, screening))["state_since"] == since
+    await step_bodies.take(hub, Role.SCREENER, screening, "return_chosen")
+    await worker_clock.later(hub, minutes=94)
     assert await listed(hub) == []
 
 
 async def test_a_check_left_half_done_is_an_alert_for_a_day(hub: Hub) -> None:
     half = people.check(1, credential=None)
     await hub.client().put(f"/v1/checks/{people.new_id()}", json=half)
-    await clocked.later(hub, minutes=3)
+    await worker_clock.later(hub, minutes=3)
     assert [alert["kind"] for alert in await listed(hub)] == ["LEFT_LANE"]
-    await clocked.later(hub, hours=25)
+    await worker_clock.later(hub, hours=25)
     assert await listed(hub) == []
     assert (await listed(hub, closed="true"))[0]["closed_reason"] == "expired"
 
 
 async def test_a_supervisor_closes_an_alert_once_and_says_why(hub: Hub) -> None:
     screening = await flagged(hub)
-    await steps.take(hub, Role.SCREENER, screening, "absconded")
+    await step_bodies.take(hub, Role.SCREENER, screening, "absconded")
     (alert,) = await listed(hub)
     path = f"/v1/alerts/{alert['alert_id']}/closure"
     found = {"reason": "found on platform 4"}
@@ -111,7 +111,7 @@ async def test_a_supervisor_closes_an_alert_once_and_says_why(hub: Hub) -> None:
 
 async def test_pages_of_alerts_hold_each_one_once(hub: Hub) -> None:
     for _ in range(5):
-        await steps.take(hub, Role.SCREENER, await flagged(hub), "absconded")
+        await step_bodies.take(hub, Role.SCREENER, await flagged(hub), "absconded")
     seen: list[object] = []
     query: dict[str, str] = {"limit": "2"}
     while True:

@@ -5,13 +5,13 @@ from uuid import uuid4
 
 import people
 import pytest
+from access_log_reader import reads
 from httpx2 import Response
 from hubs import DEVICE, Hub, open_hub
-from looks import reads
 from refusals import refused
 
-from twinstile.platform.roles import Role
-from twinstile.screening.desk import aside
+from twinstile.platform.security.roles import Role
+from twinstile.screening import quarantine_review
 
 WHY = {"purpose": "DATA_QUALITY", "reason": "gate 3 cannot read thermometers"}
 
@@ -142,7 +142,9 @@ async def test_of_decisions_at_the_same_moment_one_counts(hub: Hub) -> None:
     assert sorted(answer.status_code for answer in answers) == [200] + [409] * 5
     async with hub.house.database.reading() as tx:
         rows = await tx.raw.fetch(
-            "SELECT 1 FROM event WHERE hub_id = $1 AND kind = $2", hub.hub_id, aside.RESOLVED
+            "SELECT 1 FROM event WHERE hub_id = $1 AND kind = $2",
+            hub.hub_id,
+            quarantine_review.RESOLVED,
         )
     assert len(rows) == 1
 

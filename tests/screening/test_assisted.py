@@ -7,13 +7,14 @@ from uuid import UUID
 
 import people
 import pytest
-import steps
+import step_bodies
+from access_log_reader import look_up, reads
 from hubs import CHECKPOINT, Hub
-from looks import look_up, reads
 from refusals import refused
 
-from twinstile.platform import clock, devices
-from twinstile.platform.roles import Role
+from twinstile.platform.ops import clock
+from twinstile.platform.security import devices
+from twinstile.platform.security.roles import Role
 from twinstile.policy.versions import Policies
 from twinstile.screening import assisted, intake, transitions
 from twinstile.screening.assisted import Assisted
@@ -145,7 +146,7 @@ async def test_a_wait_ends_by_a_step_and_by_the_clock_too_and_is_open_until_then
     assert waiting["wait_median_s"] is None
     answer = await hub.client(Role.ASSISTANT).put(
         f"/v1/screenings/{gate['screening_id']}/steps/{people.new_id()}",
-        json=steps.body("refuse"),
+        json=step_bodies.body("refuse"),
     )
     assert answer.json()["state"] == "REFUSAL", answer.text
     over = await helped(hub)

@@ -6,30 +6,31 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import _day
-import crossings
-import departments
+import authority_lists
+import partner_systems
 import people
 import pytest
-import steps
-import wanted
+import screening_states
+import step_bodies
 from _day import Sent
+from authority_lists import DAY
 from hubs import Hub, open_hub
-from wanted import DAY
 
-from twinstile import destruction
 from twinstile.arrivals.records import AlertAction, Op, StatusColour, WatchReason
 from twinstile.arrivals.types import Mark
 from twinstile.identity import vault
-from twinstile.platform import clock, sealer
-from twinstile.platform.roles import Role
+from twinstile.operations import retention
+from twinstile.platform.ledger import sealer
+from twinstile.platform.ops import clock
+from twinstile.platform.security.roles import Role
 from twinstile.policy import documents, received
 from twinstile.policy.areas import KeyArea, Level
 from twinstile.policy.received import Said
 from twinstile.policy.versions import Policies
+from twinstile.replay import stream
+from twinstile.replay.stream import Plan
 from twinstile.screening import machine, rules, surroundings
 from twinstile.screening.evidence import Evidence
-from twinstile.screening.replay import stream
-from twinstile.screening.replay.stream import Plan
 from twinstile.screening.surroundings import Around
 
 
@@ -53,19 +54,19 @@ async def test_somebody_with_an_alert_is_asked_to_the_second_check(
     hub: Hub, action: AlertAction, verdict: str, rule: str
 ) -> None:
     number = people.resident_number()
-    await wanted.told(hub, wanted.alert(number, action=action))
-    answer = await wanted.shown(hub, number)
+    await authority_lists.told(hub, authority_lists.alert(number, action=action))
+    answer = await authority_lists.shown(hub, number)
     assert (answer["verdict"], answer["state"]) == (verdict, "SECONDARY")
     assert (because(answer), answer["case_id"]) == ([rule], None)
     assert answer["next_step"] == "secondary-area"
-    assert (await wanted.shown(hub, people.resident_number()))["verdict"] == "PASS"
+    assert (await authority_lists.shown(hub, people.resident_number()))["verdict"] == "PASS"
 
 
 async def test_both_languages_say_what_to_do_and_not_why(hub: Hub) -> None:
     number = people.resident_number()
-    await wanted.told(hub, wanted.alert(number, action=AlertAction.STOP))
-    english = await wanted.shown(hub, number)
-    chinese = await wanted.shown(hub, number, language="zh-CN")
+    await authority_lists.told(hub, authority_lists.alert(number, action=AlertAction.STOP))
+    english = await authority_lists.shown(hub, number)
+    chinese = await authority_lists.shown(hub, number, language="zh-CN")
     texts = [answer["reasons"][0]["text"] for answer in (english, chinese)]  # type: ignore[index]
     assert texts == ["Stop: ask this person to the second check", "请拦停 引导至二次核验"]
 
@@ -82,38 +83,40 @@ async def test_an_alert_counts_while_it_is_valid_only(
     hub: Hub, said: dict[str, object]
 ) -> None:
     number = people.resident_number()
-    await wanted.told(hub, wanted.alert(number, **said))  # type: ignore[arg-type]
-    assert (await wanted.shown(hub, number))["verdict"] == "PASS"
+    await authority_lists.told(hub, authority_lists.alert(number, **said))  # type: ignore[arg-type]
+    assert (await authority_lists.shown(hub, number))["verdict"] == "PASS"
 
 
 async def test_an_alert_of_another_hub_is_none_here(hub: Hub) -> None:
     number, other = people.resident_number(), await open_hub(hub.house, hub.service)
-    await wanted.told(other, wanted.alert(number))
-    assert (await wanted.shown(hub, number))["verdict"] == "PASS"
-    assert (await wanted.shown(other, number))["verdict"] == "CHECK"
+    await authority_lists.told(other, authority_lists.alert(number))
+    assert (await authority_lists.shown(hub, number))["verdict"] == "PASS"
+    assert (await authority_lists.shown(other, number))["verdict"] == "CHECK"
 
 
 async def test_what_is_withdrawn_or_ended_by_its_sender_leaves_nothing(hub: Hub) -> None:
     for ending in ({"op": Op.DELETE}, {"until": timedelta(seconds=-1)}):
         number = people.resident_number()
-        await wanted.told(hub, wanted.alert(number))
-        await wanted.told(hub, wanted.alert(number, **ending))  # type: ignore[arg-type]
-        assert (await wanted.shown(hub, number))["verdict"] == "PASS"
+        await authority_lists.told(hub, authority_lists.alert(number))
+        await authority_lists.told(hub, authority_lists.alert(number, **ending))  # type: ignore[arg-type]
+        assert (await authority_lists.shown(hub, number))["verdict"] == "PASS"
     assert await rows(hub, "SELECT 1 FROM identity_alert WHERE hub_id = $1") == []
 
 
 async def test_the_last_word_under_a_key_counts(hub: Hub) -> None:
     number = people.resident_number()
     for action, verdict in ((AlertAction.STOP, "STOP"), (AlertAction.CHECK, "CHECK")):
-        await wanted.told(hub, wanted.alert(number, action=action))
-        assert (await wanted.shown(hub, number))["verdict"] == verdict
+        await authority_lists.told(hub, authority_lists.alert(number, action=action))
+        assert (await authority_lists.shown(hub, number))["verdict"] == verdict
 
 
 async def test_two_sources_speak_each_for_itself(hub: Hub) -> None:
     number = people.resident_number()
-    await wanted.told(hub, wanted.alert(number, action=AlertAction.STOP), feed="police")
-    await wanted.told(hub, wanted.alert(number, op=Op.DELETE), feed="customs")
-    assert (await wanted.shown(hub, number))["verdict"] == "STOP"
+    await authority_lists.told(
+        hub, authority_lists.alert(number, action=AlertAction.STOP), feed="police"
+    )
+    await authority_lists.told(hub, authority_lists.alert(number, op=Op.DELETE), feed="customs")
+    assert (await authority_lists.shown(hub, number))["verdict"] == "STOP"
 
 
 @pytest.mark.parametrize(
@@ -131,27 +134,32 @@ async def test_a_health_status_can_warn_and_never_helps(
     hub: Hub, colour: StatusColour, contact: bool, rules_: list[str]
 ) -> None:
     number = people.resident_number()
-    await wanted.told(hub, wanted.status(number, colour, close_contact=contact))
-    answer = await wanted.shown(hub, number)
+    await authority_lists.told(
+        hub, authority_lists.status(number, colour, close_contact=contact)
+    )
+    answer = await authority_lists.shown(hub, number)
     assert because(answer) == rules_
     assert answer["verdict"] == ("CHECK" if rules_ else "PASS")
     bare, other = people.resident_number(), people.resident_number()
-    await wanted.told(hub, wanted.status(bare, StatusColour.GREEN))
+    await authority_lists.told(hub, authority_lists.status(bare, StatusColour.GREEN))
     nothing = {"credential": {"status": "NOT_PRESENTED"}}
-    with_status = await wanted.shown(hub, bare, **nothing)
-    assert with_status["verdict"] == (await wanted.shown(hub, other, **nothing))["verdict"]
+    with_status = await authority_lists.shown(hub, bare, **nothing)
+    assert (
+        with_status["verdict"]
+        == (await authority_lists.shown(hub, other, **nothing))["verdict"]
+    )
     assert with_status["verdict"] != "PASS"
 
 
 async def test_a_status_is_taken_back_by_its_own_key_alone(hub: Hub) -> None:
     number = people.resident_number()
-    await wanted.told(hub, wanted.status(number, StatusColour.RED, key="a"))
-    await wanted.told(hub, wanted.status(number, StatusColour.GREEN, key="b"))
-    assert (await wanted.shown(hub, number))["verdict"] == "CHECK"
+    await authority_lists.told(hub, authority_lists.status(number, StatusColour.RED, key="a"))
+    await authority_lists.told(hub, authority_lists.status(number, StatusColour.GREEN, key="b"))
+    assert (await authority_lists.shown(hub, number))["verdict"] == "CHECK"
     other = people.resident_number()
-    await wanted.told(hub, wanted.status(other, StatusColour.RED, key="c"))
-    await wanted.told(hub, wanted.status(other, StatusColour.GREEN, key="c"))
-    assert (await wanted.shown(hub, other))["verdict"] == "PASS"
+    await authority_lists.told(hub, authority_lists.status(other, StatusColour.RED, key="c"))
+    await authority_lists.told(hub, authority_lists.status(other, StatusColour.GREEN, key="c"))
+    assert (await authority_lists.shown(hub, other))["verdict"] == "PASS"
 
 
 async def test_an_alert_on_another_document_counts_while_they_are_linked(hub: Hub) -> None:
@@ -169,16 +177,16 @@ async def test_an_alert_on_another_document_counts_while_they_are_linked(hub: Hu
         },
     )
     assert linked.status_code == 200, linked.text
-    await wanted.told(hub, wanted.alert(number))
+    await authority_lists.told(hub, authority_lists.alert(number))
     identity = {"document": shown, "result": "MATCH"}
-    assert (await wanted.shown(hub, number, identity=identity))["verdict"] == "CHECK"
+    assert (await authority_lists.shown(hub, number, identity=identity))["verdict"] == "CHECK"
     await hub.client(Role.SUPERVISOR).put(
         f"/v1/links/{link}/withdrawal", json={"reason": "a mistake"}
     )
-    await wanted.told(hub, wanted.alert(number))
+    await authority_lists.told(hub, authority_lists.alert(number))
     fresh = {"kind": "PASSPORT", "number": "X7654321", "issuer": "UTO"}
     identity = {"document": fresh, "result": "MATCH"}
-    assert (await wanted.shown(hub, number, identity=identity))["verdict"] == "PASS"
+    assert (await authority_lists.shown(hub, number, identity=identity))["verdict"] == "PASS"
 
 
 async def test_a_person_id_may_end_before_the_alert_does(hub: Hub) -> None:
@@ -187,8 +195,10 @@ async def test_a_person_id_may_end_before_the_alert_does(hub: Hub) -> None:
     epoch = vault.epoch_of(datetime.now(zone).date())
     turn = datetime.fromordinal(epoch * vault.EPOCH_DAYS).replace(tzinfo=zone, hour=8)
     for moment in (turn - 15 * DAY, turn - DAY):
-        said = replace(wanted.alert(number), valid_from=moment - DAY, valid_to=moment + 5 * DAY)
-        await wanted.told(hub, said, at=moment)
+        said = replace(
+            authority_lists.alert(number), valid_from=moment - DAY, valid_to=moment + 5 * DAY
+        )
+        await authority_lists.told(hub, said, at=moment)
     people_ = await rows(hub, "SELECT DISTINCT person_id FROM vault WHERE hub_id = $1")
     sent = [Sent(turn, turn, "north-1", people.fact(number, observed_at=turn.isoformat()))]
     await _day.recorded(hub.house, hub.hub_id, sent)
@@ -225,7 +235,9 @@ async def test_a_received_area_counts_beside_the_policys_own_until_it_ends(hub: 
     await hub.adopt({**whole, "version": "areas-1", "rules": [*whole["rules"], AREA_RULE]})
 
     async def told() -> bool:
-        return "T-AREA" in because(await wanted.shown(hub, people.resident_number(), **STAY))
+        return "T-AREA" in because(
+            await authority_lists.shown(hub, people.resident_number(), **STAY)
+        )
 
     assert not await told()
     for said, counts in (
@@ -246,12 +258,17 @@ async def test_a_replay_decides_by_what_was_known_at_the_gate(hub: Hub) -> None:
     document = {**whole, "version": "areas-1", "rules": [*whole["rules"], AREA_RULE]}
     await hub.adopt(document)
     stopped, contact = people.resident_number(), people.resident_number()
-    await wanted.told(hub, wanted.alert(stopped, action=AlertAction.STOP))
-    await wanted.told(hub, wanted.status(contact, StatusColour.GREEN, close_contact=True))
+    await authority_lists.told(hub, authority_lists.alert(stopped, action=AlertAction.STOP))
+    await authority_lists.told(
+        hub, authority_lists.status(contact, StatusColour.GREEN, close_contact=True)
+    )
     await listed(hub, Said("1", area("610113")))
     for number, more in ((stopped, {}), (contact, {}), (people.resident_number(), STAY)):
-        assert (await wanted.shown(hub, number, **more))["verdict"] in {"STOP", "CHECK"}
-    await wanted.told(hub, wanted.alert(stopped, op=Op.DELETE))
+        assert (await authority_lists.shown(hub, number, **more))["verdict"] in {
+            "STOP",
+            "CHECK",
+        }
+    await authority_lists.told(hub, authority_lists.alert(stopped, op=Op.DELETE))
     await listed(hub, Said("1", None))
     policy = documents.compile_document(document)
     span = (clock.now() - DAY, clock.now() + DAY)
@@ -276,18 +293,18 @@ def test_no_policy_lets_somebody_marked_pass(mark: Mark) -> None:
 
 
 async def test_surge_lets_nobody_by_who_is_marked(hub: Hub) -> None:
-    await crossings.surge(hub)
+    await screening_states.surge(hub)
     marked, free = people.resident_number(), people.resident_number()
-    await wanted.told(hub, wanted.alert(marked))
-    screening = await crossings.reach(hub, "PRESENTED", people.resident_number())
-    told = (await crossings.check(hub, marked)).json()
-    refused = await steps.take(hub, Role.SCREENER, told["screening_id"], "fuse_release")
+    await authority_lists.told(hub, authority_lists.alert(marked))
+    screening = await screening_states.reach(hub, "PRESENTED", people.resident_number())
+    told = (await screening_states.check(hub, marked)).json()
+    refused = await step_bodies.take(hub, Role.SCREENER, told["screening_id"], "fuse_release")
     assert refused.status_code == 409, refused.text
-    assert (await steps.take(hub, Role.SCREENER, screening, "fuse_release")).is_success
+    assert (await step_bodies.take(hub, Role.SCREENER, screening, "fuse_release")).is_success
     other = people.resident_number()
-    await wanted.told(hub, wanted.status(other, StatusColour.YELLOW))
-    run = await crossings.expect(hub, other, free)
-    await crossings.surge(hub, run)
+    await authority_lists.told(hub, authority_lists.status(other, StatusColour.YELLOW))
+    run = await screening_states.expect(hub, other, free)
+    await screening_states.surge(hub, run)
     bypassed = await hub.client(Role.SUPERVISOR).post(
         f"/v1/runs/{run}:bypass", json={"reason": "platform 4 is full"}
     )
@@ -296,7 +313,7 @@ async def test_surge_lets_nobody_by_who_is_marked(hub: Hub) -> None:
 
 async def test_what_a_tablet_could_not_know_moves_no_passage_that_is_over(hub: Hub) -> None:
     number = people.resident_number()
-    await wanted.told(hub, wanted.alert(number, action=AlertAction.STOP))
+    await authority_lists.told(hub, authority_lists.alert(number, action=AlertAction.STOP))
     body = people.fact(number, offline=True, observed_at=people.ago(minutes=20))
     item = {"kind": "check", "id": str(people.new_id()), "counter": 7, "body": body}
     answer = await hub.client("device").post(
@@ -310,19 +327,27 @@ async def test_what_a_tablet_could_not_know_moves_no_passage_that_is_over(hub: H
     ]
 
 
-SECRETS = (wanted.AUTHORITY, wanted.BASIS, "ISOLATION_ORDER", "police-list", "Hangzhou CDC")
+SECRETS = (
+    authority_lists.AUTHORITY,
+    authority_lists.BASIS,
+    "ISOLATION_ORDER",
+    "police-list",
+    "Hangzhou CDC",
+)
 
 
 async def test_neither_who_asks_nor_why_leaves_the_table(
     hub: Hub, logged: Callable[[], str]
 ) -> None:
     number = people.resident_number()
-    await wanted.told(
-        hub, wanted.alert(number, kind=WatchReason.ISOLATION_ORDER), feed="police-list"
+    await authority_lists.told(
+        hub, authority_lists.alert(number, kind=WatchReason.ISOLATION_ORDER), feed="police-list"
     )
-    await wanted.told(hub, wanted.status(number, StatusColour.RED), feed="police-list")
-    department = await departments.enter(hub)
-    answer = await wanted.shown(hub, number)
+    await authority_lists.told(
+        hub, authority_lists.status(number, StatusColour.RED), feed="police-list"
+    )
+    department = await partner_systems.enter(hub)
+    answer = await authority_lists.shown(hub, number)
     screening = answer["screening_id"]
     await sealer.seal(hub.house.database)
     seen = [json.dumps(answer), logged(), json.dumps((await department.changes()).json())]
@@ -341,7 +366,7 @@ async def test_neither_who_asks_nor_why_leaves_the_table(
     for secret in (*SECRETS, number):
         assert [text for text in seen if secret in text] == []
     alerts = str(await rows(hub, "SELECT t::text FROM identity_alert t WHERE hub_id = $1"))
-    assert wanted.BASIS in alerts
+    assert authority_lists.BASIS in alerts
     assert number not in alerts
     assert number.encode().hex() not in alerts
 
@@ -355,10 +380,16 @@ async def test_it_ends_by_its_own_end_and_with_its_day(hub: Hub) -> None:
         return [int(str(count)) for ((count,),) in counts]
 
     one, two = people.resident_number(), people.resident_number()
-    await wanted.told(hub, wanted.alert(one, until=3 * DAY), wanted.alert(two, until=13 * DAY))
-    await wanted.told(hub, wanted.status(one, StatusColour.RED, until=90 * DAY))
+    await authority_lists.told(
+        hub,
+        authority_lists.alert(one, until=3 * DAY),
+        authority_lists.alert(two, until=13 * DAY),
+    )
+    await authority_lists.told(
+        hub, authority_lists.status(one, StatusColour.RED, until=90 * DAY)
+    )
     await listed(hub, Said("1", area("610113")))
     for days, expected in ((2, [2, 1, 1]), (4, [1, 1, 1]), (7, [1, 1, 0]), (15, [0, 0, 0])):
         at = clock.now() + timedelta(days=days)
-        await destruction.retain(hub.house, Policies(), hub.hub_id, at)
+        await retention.retain(hub.house, Policies(), hub.hub_id, at)
         assert await left() == expected, days

@@ -4,12 +4,12 @@ from uuid import UUID
 
 import people
 import pytest
-import steps
+import step_bodies
+from faulty_checks import spoiled
 from httpx2 import Response
 from hubs import DEVICE, PASSCODE, Hub
-from spoils import spoiled
 
-from twinstile.platform.roles import Role
+from twinstile.platform.security.roles import Role
 from twinstile.screening import intake
 from twinstile.screening.intake import Receiver
 
@@ -315,7 +315,7 @@ async def test_steps_reminders_and_services_come_in_a_backlog_too(hub: Hub) -> N
     screening = first["screening_id"]
     refuse = {
         "screening_id": screening,
-        **steps.body("refuse", reason="wants no second reading"),
+        **step_bodies.body("refuse", reason="wants no second reading"),
     }
     service = {
         "screening_id": screening,
@@ -347,7 +347,7 @@ async def test_steps_reminders_and_services_come_in_a_backlog_too(hub: Hub) -> N
 async def test_a_step_without_the_role_is_kept_aside(hub: Hub) -> None:
     held = {
         "screening_id": str(people.new_id()),
-        **steps.body("refuse", reason="x"),
+        **step_bodies.body("refuse", reason="x"),
     }
     told = (await hand_over(hub, item(1, held, "transition"))).json()
     assert told["items"][0]["status"] == "quarantined"

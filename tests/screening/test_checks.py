@@ -8,7 +8,7 @@ import pytest
 from httpx2 import AsyncClient, Response
 from hubs import Hub
 
-from twinstile.platform.roles import Role
+from twinstile.platform.security.roles import Role
 
 
 async def put(client: AsyncClient, body: people.Json, check_id: UUID | None = None) -> Response:

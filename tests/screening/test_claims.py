@@ -12,8 +12,8 @@ from hubs import Hub
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twinstile.platform.db import as_json
-from twinstile.platform.roles import Role
+from twinstile.platform.db.database import as_json
+from twinstile.platform.security.roles import Role
 from twinstile.policy import areas, documents
 from twinstile.policy.areas import KeyArea, Level
 from twinstile.screening import claims, intake

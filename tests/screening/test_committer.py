@@ -6,20 +6,20 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import asyncpg
+import database_sessions
 import people
 import pytest
-import sessions
+from faulty_checks import spoiled
 from httpx2 import Response
 from hubs import Hub, open_hub
-from spoils import spoiled
 
-from twinstile.opening import Place
-from twinstile.platform import clock
-from twinstile.platform.auth import Principal, Scope
-from twinstile.platform.db import Database
-from twinstile.platform.errors import Busy, Unavailable
-from twinstile.platform.modes import HubMode
-from twinstile.platform.roles import Role
+from twinstile.operations.startup import Place
+from twinstile.platform.db.database import Database
+from twinstile.platform.http.problems import Busy, Unavailable
+from twinstile.platform.ops import clock
+from twinstile.platform.security.auth import Principal, Scope
+from twinstile.platform.security.hub_modes import HubMode
+from twinstile.platform.security.roles import Role
 from twinstile.policy.versions import Policies
 from twinstile.screening import checks, committer, facts, intake
 from twinstile.screening.bodies import CheckBody, FactStatus
@@ -168,7 +168,7 @@ async def test_nobody_waits_for_a_committer_that_was_told_to_end(
     async with elsewhere.transaction() as tx, another_process(hub) as ending:
         await tx.raw.execute("LOCK TABLE screening IN ACCESS EXCLUSIVE MODE")
         begun = asyncio.create_task(ending.record(*first))
-        await sessions.until_one_waits(place)
+        await database_sessions.until_one_waits(place)
         waiting = asyncio.create_task(ending.record(*second))
         await asyncio.sleep(0)
     await elsewhere.close()

@@ -2,14 +2,14 @@
 
 from uuid import uuid4
 
-import fever
+import fever_cases
 import people
 import pytest
 from httpx2 import Response
 from hubs import DEVICE, Hub
 
-from twinstile.platform import clock
-from twinstile.platform.roles import Role
+from twinstile.platform.ops import clock
+from twinstile.platform.security.roles import Role
 from twinstile.policy import documents
 from twinstile.screening import machine, rules
 from twinstile.screening.evidence import Evidence
@@ -37,10 +37,10 @@ async def test_an_emergency_is_a_case_at_once_without_a_name(hub: Hub, condition
     assert (told["state"], told["verdict"]) == ("HELD", "STOP")
     assert told["next_step"] == "call-medic"
     assert told["reasons"][0]["rule_id"] == "EMERGENCY"
-    case = await fever.read(hub, str(told["case_id"]))
+    case = await fever_cases.read(hub, str(told["case_id"]))
     assert (case["origin"], case["state"]) == ("EMERGENCY", "ASSESSING")
-    assert (await fever.reveal(hub, str(told["case_id"]))).status_code == 404
-    moved = await fever.move(hub, str(told["case_id"]), "emergency", who=Role.SUPERVISOR)
+    assert (await fever_cases.reveal(hub, str(told["case_id"]))).status_code == 404
+    moved = await fever_cases.move(hub, str(told["case_id"]), "emergency", who=Role.SUPERVISOR)
     assert moved.json()["after"] == "IN_TRANSFER"
 
 
@@ -78,9 +78,9 @@ async def test_many_at_once_come_in_one_request_also_from_a_tablet_without_netwo
 
 async def test_who_dies_closes_with_an_ending_of_its_own(hub: Hub) -> None:
     told = await put(hub, emergency("DECEASED"))
-    refused = await fever.move(hub, str(told["case_id"]), "died", who=Role.SUPERVISOR)
+    refused = await fever_cases.move(hub, str(told["case_id"]), "died", who=Role.SUPERVISOR)
     assert refused.status_code == 403
-    closed = await fever.move(hub, str(told["case_id"]), "died")
+    closed = await fever_cases.move(hub, str(told["case_id"]), "died")
     assert closed.json()["after"] == "CLOSED_DECEASED"
 
 
@@ -107,9 +107,9 @@ async def test_a_patient_is_identified_later_and_recognised_from_then_on(hub: Hu
     assert (await name(hub, case, people.resident_number())).status_code == 409
     assert (await name(hub, uuid4(), number)).status_code == 404
     assert (await name(hub, case, number, who=Role.SCREENER)).status_code == 403
-    shown = (await fever.reveal(hub, str(case))).json()
+    shown = (await fever_cases.reveal(hub, str(case))).json()
     assert shown["document_number"] == number
-    whole = await fever.read(hub, str(case))
+    whole = await fever_cases.read(hub, str(case))
     assert whole["age_years"] is not None
     back = await put(hub, people.fact(number), Role.ASSISTANT)
     assert back["screening_id"] == told["screening_id"]
@@ -119,16 +119,16 @@ async def test_a_check_that_shows_the_document_names_the_case(hub: Hub) -> None:
     told, number = await put(hub, emergency()), people.resident_number()
     same = await put(hub, people.fact(number, screening_id=told["screening_id"]), Role.MEDIC)
     assert same["case_id"] == told["case_id"]
-    shown = (await fever.reveal(hub, str(told["case_id"]))).json()
+    shown = (await fever_cases.reveal(hub, str(told["case_id"]))).json()
     assert shown["document_number"] == number
 
 
 async def test_the_case_of_who_turns_out_to_have_one_is_merged_into_that(hub: Hub) -> None:
     number = people.resident_number()
-    first = await fever.confirmed(hub, number)
+    first = await fever_cases.confirmed(hub, number)
     told = await put(hub, emergency())
     assert (await name(hub, told["case_id"], number)).status_code == 200
-    (merge,) = (await fever.read(hub, str(first["case_id"])))["merges"]
+    (merge,) = (await fever_cases.read(hub, str(first["case_id"])))["merges"]
     assert (merge["case_id"], merge["cause"]) == (told["case_id"], "IDENTIFIED")
     listed = (await hub.client(Role.MEDIC).get("/v1/cases")).json()["cases"]
     assert [c["case_id"] for c in listed if c["closed_at"] is None] == [first["case_id"]]

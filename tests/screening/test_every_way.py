@@ -6,14 +6,14 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TypeAlias
 
-import clocked
-import crossings
 import people
 import pytest
-import steps
+import screening_states
+import step_bodies
+import worker_clock
 from hubs import Hub
 
-from twinstile.platform.roles import Role
+from twinstile.platform.security.roles import Role
 from twinstile.screening import machine
 from twinstile.screening.types import ScreeningEvent, ScreeningState
 
@@ -27,10 +27,10 @@ def by(role: Role, event: ScreeningEvent) -> Go:
 
     async def go(hub: Hub, screening: str, _: str) -> object:
         if event is E.DENY_BOARDING:
-            await crossings.depart(hub)
+            await screening_states.depart(hub)
         if event is E.FUSE_RELEASE:
-            await crossings.surge(hub)
-        answer = await steps.take(hub, role, screening, event)
+            await screening_states.surge(hub)
+        answer = await step_bodies.take(hub, role, screening, event)
         assert answer.status_code == 200, answer.text
         return answer.json()["state"]
 
@@ -41,7 +41,7 @@ def seen(**parts: object) -> Go:
     """A check brings it about."""
 
     async def go(hub: Hub, screening: str, number: str) -> object:
-        told = (await crossings.check(hub, number, **parts)).json()
+        told = (await screening_states.check(hub, number, **parts)).json()
         assert told["screening_id"] == screening
         return None
 
@@ -52,14 +52,14 @@ def after(**parts: float) -> Go:
     """The clock does."""
 
     async def go(hub: Hub, _screening: str, _number: str) -> object:
-        await clocked.later(hub, **parts)
+        await worker_clock.later(hub, **parts)
         return None
 
     return go
 
 
-FEVER = {"temperature": crossings.EAR_FEVER}
-PENDING = crossings.CHECKS["VERIFYING"]
+FEVER = {"temperature": screening_states.EAR_FEVER}
+PENDING = screening_states.CHECKS["VERIFYING"]
 A, C, M, P, V, X = (
     Role.ASSISTANT,
     Role.SCREENER,
@@ -84,7 +84,7 @@ WAYS: Mapping[Way, Go] = {
     (S.VERIFYING, E.PASS): seen(),
     (S.VERIFYING, E.PASS_WITH_CONDITIONS): seen(category="CREW"),
     (S.VERIFYING, E.TRANSIT_OK): by(M, E.TRANSIT_OK),
-    (S.VERIFYING, E.PROVIDER_UNAVAILABLE_LOW_RISK): seen(**crossings.CHECKS["DEFERRED"]),
+    (S.VERIFYING, E.PROVIDER_UNAVAILABLE_LOW_RISK): seen(**screening_states.CHECKS["DEFERRED"]),
     (S.VERIFYING, E.FUSE_RELEASE): by(V, E.FUSE_RELEASE),
     (S.VERIFYING, E.FLAG): by(C, E.FLAG),
     (S.VERIFYING, E.PROVIDER_UNAVAILABLE): by(C, E.PROVIDER_UNAVAILABLE),
@@ -136,13 +136,13 @@ def test_every_way_of_the_table_is_gone_here() -> None:
 
 @pytest.mark.parametrize("way", WAYS, ids="-".join)
 async def test_a_way_of_the_table_can_be_gone(hub: Hub, way: Way) -> None:
-    await crossings.govern(hub)
+    await screening_states.govern(hub)
     number = people.resident_number()
-    screening = await crossings.reach(hub, way[0], number)
+    screening = await screening_states.reach(hub, way[0], number)
     state = await WAYS[way](hub, screening, number)
     expected = machine.step(*way)
     assert state in {None, expected.value}
-    whole = await steps.read(hub, screening)
+    whole = await step_bodies.read(hub, screening)
     taken = [(step["before"], step["event"], step["after"]) for step in whole["steps"]]
     assert (way[0].value, way[1].value, expected.value) in taken
     assert whole["state"] == taken[-1][2]
@@ -150,20 +150,20 @@ async def test_a_way_of_the_table_can_be_gone(hub: Hub, way: Way) -> None:
 
 async def expected_and(hub: Hub, number: str, event: ScreeningEvent) -> str:
     """The passage of somebody expected, after this."""
-    run, supervisor = await crossings.expect(hub, number), hub.client(Role.SUPERVISOR)
+    run, supervisor = await screening_states.expect(hub, number), hub.client(Role.SUPERVISOR)
     match event:
         case E.PRESENT:
-            await crossings.check(hub, number)
+            await screening_states.check(hub, number)
         case E.RUN_CLOSED:
             await supervisor.post(f"/v1/runs/{run}:close")
         case E.FUSE_BYPASS:
-            await crossings.surge(hub, run, checkpoints=())
+            await screening_states.surge(hub, run, checkpoints=())
             body = {"reason": "platform 4 is full"}
             told = await supervisor.post(f"/v1/runs/{run}:bypass", json=body)
             assert told.json() == {"deferred": 1, "kept_back": 0}
         case _:
             role = Role.SUPERVISOR if event is E.VOID else Role.SCREENER
-            assert (await crossings.entry(hub, role, run, event)).status_code == 200
+            assert (await screening_states.entry(hub, role, run, event)).status_code == 200
     period = {"from": people.ago(hours=1), "to": people.ago(hours=-1), "limit": "500"}
     listed = (await hub.client().get("/v1/screenings", params=period)).json()["screenings"]
     (screening,) = (one for one in listed if one["run_id"] == str(run))
@@ -173,7 +173,7 @@ async def expected_and(hub: Hub, number: str, event: ScreeningEvent) -> str:
 @pytest.mark.parametrize("event", sorted(FROM_EXPECTED))
 async def test_a_way_of_somebody_expected_can_be_gone(hub: Hub, event: ScreeningEvent) -> None:
     screening = await expected_and(hub, people.resident_number(), event)
-    whole, reached = await steps.read(hub, screening), machine.step(S.EXPECTED, event)
+    whole, reached = await step_bodies.read(hub, screening), machine.step(S.EXPECTED, event)
     if event is E.RUN_CLOSED:  # told once, of the run
         assert (whole["state"], whole["steps"]) == (reached, [])
         return
@@ -221,15 +221,15 @@ LEGAL = _legal()
 HUMAN = sorted(machine.HUMAN_EVENTS)
 ASKERS = [C, A, M, V, P, X]
 STARTS: Mapping[ScreeningState, list[people.Json]] = {
-    **{S(state): [parts] for state, parts in crossings.CHECKS.items()},
+    **{S(state): [parts] for state, parts in screening_states.CHECKS.items()},
     S.SECONDARY: [
-        crossings.CHECKS["SECONDARY"],
+        screening_states.CHECKS["SECONDARY"],
         FEVER,
         {"credential": {"status": "RED"}},
         {"illness": True},
     ],
 }
-HARMLESS = list(crossings.CHECKS.values())
+HARMLESS = list(screening_states.CHECKS.values())
 BY_CHECK = {way for way in WAYS if way[1] not in HUMAN} | {
     (S.PRESENTED, E.ALARM),
     (S.TRANSIT_HELD, E.ALARM),
@@ -278,7 +278,7 @@ class Walks:
         if at_lane:
             state = begun[0] if begun[0] in STARTS else self.chance.choice(sorted(STARTS))
             start = self.chance.choice(STARTS[state])
-            told = (await crossings.check(self.hub, self.number, **start)).json()
+            told = (await screening_states.check(self.hub, self.number, **start)).json()
             self.screening, self.guarded = str(told["screening_id"]), start not in HARMLESS
         else:
             self.screening = await expected_and(self.hub, self.number, begun[1])
@@ -319,9 +319,11 @@ class Walks:
     async def follow(self, way: Way) -> None:
         """Go that way, and see that it was gone."""
         if way in BY_CLOCK:
-            due = datetime.fromisoformat((await steps.read(self.hub, self.screening))["due_at"])
+            due = datetime.fromisoformat(
+                (await step_bodies.read(self.hub, self.screening))["due_at"]
+            )
             ahead = due - datetime.now(UTC) + timedelta(seconds=1)
-            await clocked.later(self.hub, seconds=ahead.total_seconds())
+            await worker_clock.later(self.hub, seconds=ahead.total_seconds())
         else:
             await WAYS[way](self.hub, self.screening, self.number)
         self.guarded |= way in BY_CHECK and way[1] is E.ALARM
@@ -344,7 +346,7 @@ class Walks:
         return sorted(machine.HUMAN_EVENTS[event])
 
     async def _ask(self, event: ScreeningEvent, role: Role) -> int:
-        answer = await steps.take(self.hub, role, self.screening, event)
+        answer = await step_bodies.take(self.hub, role, self.screening, event)
         if answer.status_code == 200:
             assert answer.json()["status"] == ("asked" if self._asked(event) else "stored")
         return answer.status_code
@@ -356,7 +358,7 @@ class Walks:
 
     async def observe(self) -> list[Way]:
         """The ways gone since the last look; every one of them is legal and begins there."""
-        whole = await steps.read(self.hub, self.screening)
+        whole = await step_bodies.read(self.hub, self.screening)
         gone: list[Way] = []
         closed = {"before": S.EXPECTED, "event": E.RUN_CLOSED, "after": whole["state"]}
         for step in (whole["steps"] or [closed])[self.seen :]:
@@ -378,9 +380,9 @@ async def test_walking_at_random_takes_every_way_there_is_and_no_other(hub: Hub)
     seed = int(os.environ.get("TWINSTILE_WALK") or random.SystemRandom().randrange(1 << 32))
     print(f"TWINSTILE_WALK={seed}")  # noqa: T201 # shown with a failure, to walk so again
     walks = Walks(hub, random.Random(seed))
-    await crossings.govern(hub)
-    await crossings.depart(hub)
-    await crossings.surge(hub)
+    await screening_states.govern(hub)
+    await screening_states.depart(hub)
+    await screening_states.surge(hub)
     for _ in range(MOST_WALKS):
         if walks.taken == set(LEGAL) and walks.refused == ILLEGAL:
             break

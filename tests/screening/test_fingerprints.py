@@ -4,7 +4,7 @@ from typing import Final
 
 import pytest
 
-from twinstile.platform.ciphers import keyed_digest
+from twinstile.platform.keys.ciphers import keyed_digest
 from twinstile.screening import intake
 from twinstile.screening.bodies import CheckBody, CheckFact
 

@@ -14,8 +14,8 @@ import people
 import pytest
 from hubs import Hub, open_hub
 
-from twinstile.platform.quotas import LOOK_UPS
-from twinstile.platform.roles import Role
+from twinstile.platform.security.quotas import LOOK_UPS
+from twinstile.platform.security.roles import Role
 
 CALLS = int(os.environ.get("TWINSTILE_TIMING_CALLS", "0"))
 BETWEEN = (0.45, 0.55)

@@ -3,18 +3,19 @@
 import asyncio
 from datetime import timedelta
 
-import fever
+import fever_cases
 import people
 import pytest
+from access_log_reader import look_up, reads
 from asyncpg import InsufficientPrivilegeError
 from hubs import PASSCODE, Duty, Hub, open_hub
-from looks import look_up, reads
 from refusals import refused
 
 from twinstile.identity import vault
-from twinstile.platform import clock, events
-from twinstile.platform.roles import Role
-from twinstile.screening.desk import lookups
+from twinstile.platform.ledger import events
+from twinstile.platform.ops import clock
+from twinstile.platform.security.roles import Role
+from twinstile.screening import lookups
 
 
 async def passage(hub: Hub, number: str) -> people.Json:
@@ -44,7 +45,7 @@ async def used(hub: Hub, duty: Duty, times: int, **ago: float) -> None:
 @pytest.mark.parametrize("role", [Role.ASSISTANT, Role.MEDIC, Role.SUPERVISOR])
 async def test_the_desk_finds_whoever_shows_the_document(hub: Hub, role: Role) -> None:
     number = people.resident_number()
-    held = await fever.confirmed(hub, number)
+    held = await fever_cases.confirmed(hub, number)
     answer = await look_up(hub, number, role)
     assert answer.headers["Cache-Control"] == "no-store"
     told = answer.json()

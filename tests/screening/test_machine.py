@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twinstile.platform.machine import Cause
-from twinstile.platform.roles import Role
+from twinstile.platform.ops.state_machine import Cause
+from twinstile.platform.security.roles import Role
 from twinstile.screening import machine
 from twinstile.screening.stages import MACHINE
 from twinstile.screening.types import (

@@ -4,11 +4,11 @@ from datetime import datetime, timedelta
 
 import people
 import pytest
-import steps
+import step_bodies
 from hubs import DEVICE, PASSCODE, Hub
 from refusals import refused
 
-from twinstile.platform.roles import Role
+from twinstile.platform.security.roles import Role
 
 EAR_FEVER = {"value": 38.6, "method": "EAR"}
 PASSED = {"verdict": "PASS", "policy_version": "cn-hub-1"}
@@ -40,7 +40,8 @@ async def under_suspicion(hub: Hub, number: str) -> str:
     )
     screening = str(flagged.json()["screening_id"])
     gone = await hub.client().put(
-        f"/v1/screenings/{screening}/steps/{people.new_id()}", json=steps.body("absconded")
+        f"/v1/screenings/{screening}/steps/{people.new_id()}",
+        json=step_bodies.body("absconded"),
     )
     assert gone.json()["state"] == "ABANDONED", gone.text
     return screening
@@ -219,7 +220,7 @@ async def test_a_claimed_shift_gives_the_roles_of_a_lane_at_most(hub: Hub) -> No
     began = shift(hub, Role.MEDIC)
     flagged = late(people.resident_number(), temperature=EAR_FEVER)
     (_, told) = await hand_over(hub, began, item(2, flagged))
-    refuse = steps.body("refuse") | {"screening_id": told["check"]["screening_id"]}
+    refuse = step_bodies.body("refuse") | {"screening_id": told["check"]["screening_id"]}
     (by_medic,) = await hand_over(hub, item(3, refuse, "transition", shift_id=began["id"]))
     assert by_medic["status"] == "quarantined"
     screener = shift(hub, Role.SCREENER)

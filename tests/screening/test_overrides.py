@@ -3,17 +3,17 @@
 from copy import deepcopy
 from uuid import uuid4
 
-import fever
+import fever_cases
 import people
 import pytest
-import seconds
+import second_person
 from httpx2 import Response
 from hubs import Hub
 from people import Json
-from seconds import decide
+from second_person import decide
 
-from twinstile.platform import clock
-from twinstile.platform.roles import Role
+from twinstile.platform.ops import clock
+from twinstile.platform.security.roles import Role
 from twinstile.policy import documents, versions
 
 
@@ -67,7 +67,7 @@ async def test_two_persons_let_somebody_go_on_and_are_counted(hub: Hub) -> None:
     assert await counted(hub) == {"MEDIC_ABSENT": 1}
     again = await deviate(hub, screening_id, **same)
     assert (again.status_code, again.json()["status"]) == (200, "duplicate")
-    kinds = await seconds.told(hub, same["id"])
+    kinds = await second_person.told(hub, same["id"])
     assert kinds == ["approval.asked", "approval.granted", "approval.used"]
 
 
@@ -128,7 +128,7 @@ async def test_what_turns_up_between_asking_and_granting_counts(hub: Hub) -> Non
 
 
 async def test_only_the_second_check_is_left_this_way(hub: Hub) -> None:
-    held = await fever.confirmed(hub)
+    held = await fever_cases.confirmed(hub)
     for more in ({}, {"event": "not_a_case"}, {"event": "recheck_normal"}):
         refused = await deviate(hub, str(held["screening_id"]), Role.SUPERVISOR, **more)
         assert refused.json()["type"] == "/problems/transition-refused", more

@@ -9,7 +9,7 @@ import pytest
 from httpx2 import Response
 from hubs import DEVICE, Hub
 
-from twinstile.platform.roles import Role
+from twinstile.platform.security.roles import Role
 from twinstile.policy import documents
 from twinstile.screening import parties
 

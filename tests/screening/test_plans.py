@@ -17,13 +17,12 @@ from hubs import Hub
 from sqlalchemy import ClauseElement
 from sqlalchemy.dialects import postgresql
 
+from twinstile.deferrals import deferrals
 from twinstile.identity import vault
-from twinstile.opening import Place
-from twinstile.platform import paging
-from twinstile.platform.db import Database, Transaction
-from twinstile.screening import checks, committer
-from twinstile.screening.flow import deferrals
-from twinstile.screening.party import members
+from twinstile.operations.startup import Place
+from twinstile.platform.db.database import Database, Transaction
+from twinstile.platform.http import paging
+from twinstile.screening import checks, committer, party_members
 from twinstile.screening.statement import FACTS_SQL, TURN_SQL
 
 STORED = 20_000
@@ -219,7 +218,7 @@ def statements(hub_id: str, size: int) -> dict[str, tuple[str, tuple[object, ...
         "recognise": (vault.MEET_SQL, documents),
         "facts": (FACTS_SQL, (*documents, looked_up)),
         "turns at parties": (TURN_SQL, (named,)),
-        "join parties": (members._JOIN, ("[]", "[]")),
+        "join parties": (party_members._JOIN, ("[]", "[]")),
         "people of cases": (vault._LATEST, (ids,)),
         "write": (checks._WRITE_SQL, ("[]", passages, "[]", "[]", datetime.now(UTC))),
     }

@@ -1,10 +1,10 @@
 """A screening is a projection: its row says what its checks and events say, told again."""
 
 import people
-import steps
+import step_bodies
 from hubs import Hub
 
-from twinstile.platform.roles import Role
+from twinstile.platform.security.roles import Role
 from twinstile.screening.types import ScreeningState
 
 EAR = {"value": 38.4, "method": "EAR"}
@@ -36,7 +36,7 @@ async def test_the_events_of_each_screening_lead_from_the_start_to_its_state(hub
     stopped = await check(None, red, credential={"status": "RED"})
     await client.put(
         f"/v1/screenings/{stopped}/steps/{people.new_id()}",
-        json=steps.body("refuse", reason="no time"),
+        json=step_bodies.body("refuse", reason="no time"),
     )
     period = {"from": people.ago(hours=1), "to": people.ago(hours=-1)}
     listed = (await client.get("/v1/screenings", params=period)).json()["screenings"]

@@ -3,16 +3,16 @@
 import asyncio
 from datetime import timedelta
 
-import fever
+import database_sessions
+import fever_cases
 import people
 import pytest
-import sessions
 from httpx2 import Response
 from hubs import Hub
 
-from twinstile.opening import Place
-from twinstile.platform import clock
-from twinstile.platform.roles import Role
+from twinstile.operations.startup import Place
+from twinstile.platform.ops import clock
+from twinstile.platform.security.roles import Role
 from twinstile.policy import documents, versions
 
 EAR_FEVER = {"value": 38.9, "method": "EAR"}
@@ -37,15 +37,15 @@ async def step(
 
 async def test_a_further_alarm_joins_the_case_that_is_open(hub: Hub) -> None:
     number = people.resident_number()
-    first = await fever.confirmed(hub, number)
+    first = await fever_cases.confirmed(hub, number)
     assert (
         await step(hub, first["screening_id"], "handover_ack", receiver="First Hospital")
     ).status_code == 200
-    again = await fever.confirmed(hub, number)
+    again = await fever_cases.confirmed(hub, number)
     assert again["screening_id"] != first["screening_id"]
     assert again["case_id"] == first["case_id"]
     assert again["case_no"] == first["case_no"]
-    whole = await fever.read(hub, str(first["case_id"]))
+    whole = await fever_cases.read(hub, str(first["case_id"]))
     assert [alarm["screening_id"] for alarm in whole["alarms"]] == [again["screening_id"]]
     assert len((await hub.client(Role.MEDIC).get("/v1/cases")).json()["cases"]) == 1
 
@@ -54,7 +54,7 @@ async def test_an_alarm_while_the_case_is_being_closed_opens_another(
     hub: Hub, place: Place
 ) -> None:
     number = people.resident_number()
-    first = await fever.confirmed(hub, number)
+    first = await fever_cases.confirmed(hub, number)
     await step(hub, first["screening_id"], "handover_ack", receiver="First Hospital")
     await put(hub, number, celsius=38.1)
     async with hub.house.database.transaction() as tx:
@@ -64,16 +64,16 @@ async def test_an_alarm_while_the_case_is_being_closed_opens_another(
             hub.hub_id,
         )
         coming = asyncio.create_task(put(hub, number, Role.MEDIC, temperature=EAR_FEVER))
-        await sessions.until_one_waits(place)
+        await database_sessions.until_one_waits(place)
     told = (await coming).json()
     assert told["state"] == "HELD"
     assert told["case_id"] != first["case_id"]
-    assert (await fever.read(hub, str(told["case_id"])))["state"] == "ASSESSING"
+    assert (await fever_cases.read(hub, str(told["case_id"])))["state"] == "ASSESSING"
 
 
 async def test_a_medic_who_holds_somebody_with_an_open_case_opens_no_second(hub: Hub) -> None:
     number = people.resident_number()
-    first = await fever.confirmed(hub, number)
+    first = await fever_cases.confirmed(hub, number)
     await step(hub, first["screening_id"], "handover_ack", receiver="First Hospital")
     back = (await put(hub, number, celsius=38.1)).json()
     assert (await step(hub, back["screening_id"], "confirmed_abnormal")).status_code == 200
@@ -83,18 +83,18 @@ async def test_a_medic_who_holds_somebody_with_an_open_case_opens_no_second(hub:
 
 async def test_a_new_case_opens_when_the_last_one_is_closed(hub: Hub) -> None:
     number = people.resident_number()
-    first = await fever.confirmed(hub, number)
+    first = await fever_cases.confirmed(hub, number)
     await step(hub, first["screening_id"], "handover_ack", receiver="First Hospital")
-    await fever.move(hub, str(first["case_id"]), "not_fever")
-    again = await fever.confirmed(hub, number)
+    await fever_cases.move(hub, str(first["case_id"]), "not_fever")
+    again = await fever_cases.confirmed(hub, number)
     assert again["case_id"] != first["case_id"]
 
 
 async def test_two_gates_at_once_open_one_case(hub: Hub) -> None:
     number = people.resident_number()
-    first = await fever.confirmed(hub, number)
+    first = await fever_cases.confirmed(hub, number)
     await step(hub, first["screening_id"], "handover_ack", receiver="First Hospital")
-    await fever.move(hub, str(first["case_id"]), "not_fever")
+    await fever_cases.move(hub, str(first["case_id"]), "not_fever")
     readings = [people.fact(number, 38.2), people.fact(number, temperature=EAR_FEVER)]
 
     async def gate(role: Role) -> people.Json:

@@ -8,9 +8,9 @@ import people
 import pytest
 from httpx2 import Response
 from hubs import Hub
-from prompt import going_on
+from timing import going_on
 
-from twinstile.platform.roles import Role
+from twinstile.platform.security.roles import Role
 
 FEVER = {"value": 38.4, "method": "EAR"}
 STALLED_S = 0.6

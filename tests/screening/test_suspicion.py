@@ -4,14 +4,14 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from unittest.mock import ANY
 
-import crossings
 import people
 import pytest
-import steps
+import screening_states
+import step_bodies
 from httpx2 import Response
 from hubs import Hub
 
-from twinstile.platform.roles import Role
+from twinstile.platform.security.roles import Role
 from twinstile.policy.versions import Policies
 from twinstile.screening import transitions
 
@@ -124,7 +124,7 @@ async def test_somebody_held_by_a_deadline_gets_a_case_when_it_is_confirmed(hub:
 async def test_a_device_clock_does_not_decide_who_is_flagged(hub: Hub) -> None:
     number = people.resident_number()
     flagged = (await put(hub, number, celsius=38.0)).json()
-    step = steps.body("absconded", reason="walked off")
+    step = step_bodies.body("absconded", reason="walked off")
     await hub.client().put(
         f"/v1/screenings/{flagged['screening_id']}/steps/{people.new_id()}", json=step
     )
@@ -179,7 +179,7 @@ async def test_nobody_talks_a_fever_away_without_a_clinician(hub: Hub, ways: lis
     number = people.resident_number()
     alarm = (await put(hub, number, temperature=EAR_FEVER)).json()
     for way in ways:
-        await steps.take(hub, Role.SUPERVISOR, alarm["screening_id"], way)
+        await step_bodies.take(hub, Role.SUPERVISOR, alarm["screening_id"], way)
     back = (await put(hub, number)).json()
     assert (back["verdict"], back["state"]) == ("CHECK", "SECONDARY")
 
@@ -187,14 +187,14 @@ async def test_nobody_talks_a_fever_away_without_a_clinician(hub: Hub, ways: lis
 async def test_whoever_was_handed_over_is_free_when_the_case_is_closed(hub: Hub) -> None:
     number = people.resident_number()
     first = await held(hub, number)
-    await steps.take(hub, Role.MEDIC, first["screening_id"], "handover_ack")
+    await step_bodies.take(hub, Role.MEDIC, first["screening_id"], "handover_ack")
     back = (await put(hub, number)).json()
     assert back["verdict"] == "CHECK"
     async with hub.house.database.transaction() as tx:
         await tx.raw.execute(
             "UPDATE fever_case SET closed_at = now() WHERE hub_id = $1", hub.hub_id
         )
-    await steps.take(hub, Role.MEDIC, back["screening_id"], "recheck_normal")
+    await step_bodies.take(hub, Role.MEDIC, back["screening_id"], "recheck_normal")
     assert (await put(hub, number)).json()["verdict"] == "PASS"
 
 
@@ -204,9 +204,9 @@ async def test_a_suspicion_without_a_check_stops_whoever_is_checked(
 ) -> None:
     """Somebody in transit whom an officer flagged: alone and in a tablet's backlog."""
     number = people.resident_number()
-    screening = await crossings.reach(hub, "TRANSIT_HELD", number)
+    screening = await screening_states.reach(hub, "TRANSIT_HELD", number)
     for event in ["alarm", "absconded"][: 1 + gone]:
-        taken = await steps.take(hub, Role.SCREENER, screening, event)
+        taken = await step_bodies.take(hub, Role.SCREENER, screening, event)
         assert taken.status_code == 200, taken.text
     told = await put(hub, number, celsius=38.0)
     assert (told.status_code, told.json()["state"]) == (201, "SECONDARY")
@@ -219,7 +219,7 @@ async def test_a_consent_ends_no_suspicion_however_long_it_takes(hub: Hub) -> No
     number = people.resident_number()
     alarm = (await put(hub, number, temperature=EAR_FEVER)).json()
     for way in ("refuse", "consent"):
-        await steps.take(hub, Role.SUPERVISOR, alarm["screening_id"], way)
+        await step_bodies.take(hub, Role.SUPERVISOR, alarm["screening_id"], way)
     async with hub.house.database.transaction() as tx:
         await tx.raw.execute(
             "UPDATE screening SET opened_at = opened_at - interval '5 hours',"

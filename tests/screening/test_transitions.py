@@ -4,11 +4,11 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import people
-import steps
+import step_bodies
 from hubs import Hub
-from steps import take
+from step_bodies import take
 
-from twinstile.platform.roles import Role
+from twinstile.platform.security.roles import Role
 from twinstile.policy.versions import Policies
 from twinstile.screening import transitions
 
@@ -75,7 +75,7 @@ async def test_an_id_that_two_passages_get_at_once_is_of_one_of_them(hub: Hub) -
     flagged = {"credential": {"status": "YELLOW"}}
     passages = [str((await screened(hub, n, **flagged))["screening_id"]) for n in range(1, 7)]
     one, medic = people.new_id(), hub.client(Role.MEDIC)
-    body = steps.body("refuse")
+    body = step_bodies.body("refuse")
     answers = await asyncio.gather(
         *(medic.put(f"/v1/screenings/{of}/steps/{one}", json=body) for of in passages[:3])
     )

@@ -5,12 +5,12 @@ import base64
 from datetime import timedelta
 from uuid import UUID
 
-import departments
+import partner_systems
 import pytest
 from hubs import DEVICE, Hub
 
-from twinstile.platform import clock
-from twinstile.platform.roles import Role
+from twinstile.platform.ops import clock
+from twinstile.platform.security.roles import Role
 from twinstile.sharing import feed, partners
 
 
@@ -20,7 +20,7 @@ def basic(client_id: str, secret: str) -> dict[str, str]:
 
 
 async def test_a_token_is_given_for_the_form_and_for_http_basic(hub: Hub) -> None:
-    department = await departments.enter(hub)
+    department = await partner_systems.enter(hub)
     given = await hub.service.client().post(
         "/v1/oauth/token",
         data={"grant_type": "client_credentials", "scope": "changes:read"},
@@ -113,21 +113,21 @@ async def test_an_odd_header_is_refused(hub: Hub, header: str) -> None:
 
 
 async def test_wrong_secrets_are_bounded_and_the_right_one_of_another_is_not(hub: Hub) -> None:
-    department, other = [await departments.enter(hub) for _ in range(2)]
+    department, other = [await partner_systems.enter(hub) for _ in range(2)]
     statuses = [
-        (await departments.ask(hub, department.client_id, "wrong")).status_code
+        (await partner_systems.ask(hub, department.client_id, "wrong")).status_code
         for _ in range(feed.WRONG_SECRETS_A_MINUTE + 2)
     ]
     assert statuses[:10] == [401] * 10
     assert statuses[-1] == 429
-    assert (await departments.ask(hub, other.client_id, other.secret)).status_code == 200
+    assert (await partner_systems.ask(hub, other.client_id, other.secret)).status_code == 200
     # nobody is shut out by a stranger who knows the client's id, which is no secret
-    right = await departments.ask(hub, department.client_id, department.secret)
+    right = await partner_systems.ask(hub, department.client_id, department.secret)
     assert right.status_code == 200
 
 
 async def test_the_secret_is_shown_once_and_listed_never(hub: Hub) -> None:
-    department = await departments.enter(hub, name="Port health office")
+    department = await partner_systems.enter(hub, name="Port health office")
     listed = await hub.client(Role.ADMINISTRATOR).get("/v1/partners")
     (entry,) = listed.json()["partners"]
     assert (entry["name"], entry["client_id"]) == ("Port health office", department.client_id)
@@ -138,12 +138,12 @@ async def test_the_secret_is_shown_once_and_listed_never(hub: Hub) -> None:
 
 
 async def test_after_rotation_only_the_new_secret_counts(hub: Hub) -> None:
-    department = await departments.enter(hub)
+    department = await partner_systems.enter(hub)
     path = f"/v1/partners/{department.partner_id}:rotate"
     told = (await hub.client(Role.ADMINISTRATOR).post(path)).json()
     assert (await department.changes()).status_code == 401
-    old = await departments.ask(hub, department.client_id, department.secret)
-    new = await departments.ask(hub, told["client_id"], told["client_secret"])
+    old = await partner_systems.ask(hub, department.client_id, department.secret)
+    new = await partner_systems.ask(hub, told["client_id"], told["client_secret"])
     assert (old.status_code, new.status_code) == (401, 200)
 
 
@@ -151,7 +151,7 @@ async def test_no_token_of_the_old_secret_outlives_a_rotation_at_the_same_moment
     hub: Hub,
 ) -> None:
     """As a thief would, who asks on and on while the secret is being changed."""
-    department = await departments.enter(hub)
+    department = await partner_systems.enter(hub)
     database = hub.house.database
     who = await hub.house.gatekeeper.principal(hub.tokens[Role.ADMINISTRATOR])
 
@@ -174,7 +174,7 @@ async def test_no_token_of_the_old_secret_outlives_a_rotation_at_the_same_moment
 
 
 async def test_a_partner_shut_out_elsewhere_is_out_within_five_seconds(hub: Hub) -> None:
-    department = await departments.enter(hub)
+    department = await partner_systems.enter(hub)
     assert (await department.changes()).status_code == 200
     async with hub.house.database.transaction() as tx:  # as another process would
         await tx.raw.execute(
@@ -182,14 +182,14 @@ async def test_a_partner_shut_out_elsewhere_is_out_within_five_seconds(hub: Hub)
         )
     await asyncio.sleep(partners.REMEMBER_S + 0.1)
     assert (await department.changes()).status_code == 401
-    refused = await departments.ask(hub, department.client_id, department.secret)
+    refused = await partner_systems.ask(hub, department.client_id, department.secret)
     assert refused.status_code == 401
 
 
 async def test_a_token_ends_and_old_ones_make_room(hub: Hub) -> None:
-    department = await departments.enter(hub)
+    department = await partner_systems.enter(hub)
     for _ in range(partners.TOKENS_A_PARTNER):
-        await departments.ask(hub, department.client_id, department.secret)
+        await partner_systems.ask(hub, department.client_id, department.secret)
     assert (await department.changes()).status_code == 401
     async with hub.house.database.transaction() as tx:
         rows = await tx.raw.fetch("SELECT 1 FROM partner_token WHERE hub_id = $1", hub.hub_id)
@@ -202,7 +202,7 @@ async def test_a_token_ends_and_old_ones_make_room(hub: Hub) -> None:
 
 
 async def test_staff_do_not_read_the_feed_and_partners_nothing_else(hub: Hub) -> None:
-    department = await departments.enter(hub)
+    department = await partner_systems.enter(hub)
     client = hub.service.client(department.token)
     for path in ("/v1/me", "/v1/cases", "/v1/partners"):
         assert (await client.get(path)).status_code == 401

@@ -5,34 +5,37 @@ import json
 import time
 from uuid import UUID, uuid4
 
-import departments
-import fever
+import fever_cases
 import httpx2
-import ledgers
+import ledger_reader
+import partner_systems
 import pytest
 from hubs import Hub, open_hub
 
-from twinstile import opening, serving
 from twinstile.app import create_app
+from twinstile.cli import serving
 from twinstile.identity import retention
-from twinstile.opening import Place
-from twinstile.platform import clock, destruction, ledger
-from twinstile.platform.roles import Role
+from twinstile.operations import startup
+from twinstile.operations.startup import Place
+from twinstile.platform.keys import destruction
+from twinstile.platform.ledger import chain
+from twinstile.platform.ops import clock
+from twinstile.platform.security.roles import Role
 from twinstile.sharing import changes, feed, partners
 from twinstile.sharing.types import SOURCES, TERMS, ChangeType, PartnerKind
 
 
 async def sealed(hub: Hub) -> None:
-    await ledgers.seal(hub.house.database, hub.hub_id)
+    await ledger_reader.seal(hub.house.database, hub.hub_id)
 
 
 async def happened(hub: Hub, kind: str, **body: object) -> None:
-    await ledgers.enter(hub.house, hub.hub_id, 1, kind, **body)
+    await ledger_reader.enter(hub.house, hub.hub_id, 1, kind, **body)
 
 
 async def test_a_case_is_heard_of_from_its_opening_on(hub: Hub) -> None:
-    department = await departments.enter(hub)
-    case = await fever.confirmed(hub)
+    department = await partner_systems.enter(hub)
+    case = await fever_cases.confirmed(hub)
     await sealed(hub)
     answer = (await department.changes()).json()
     kinds = [change["type"] for change in answer["changes"]]
@@ -52,7 +55,7 @@ async def test_a_case_is_heard_of_from_its_opening_on(hub: Hub) -> None:
 
 
 async def test_only_granted_types_and_fields_leave(hub: Hub) -> None:
-    department = await departments.enter(
+    department = await partner_systems.enter(
         hub, types=[{"type": "case.opened", "fields": ["case_no"]}]
     )
     everything = {
@@ -73,7 +76,7 @@ async def test_only_granted_types_and_fields_leave(hub: Hub) -> None:
 
 
 async def test_no_member_of_a_body_leaves_that_is_not_on_the_list(hub: Hub) -> None:
-    department = await departments.enter(hub)
+    department = await partner_systems.enter(hub)
     body = dict.fromkeys(("reason", "rules", "check", "device_id", "operator_id"), "CANARY")
     for kind in SOURCES.values():
         await happened(hub, kind, **body)
@@ -84,7 +87,7 @@ async def test_no_member_of_a_body_leaves_that_is_not_on_the_list(hub: Hub) -> N
 
 
 async def test_two_departments_cannot_join_what_they_hold(hub: Hub) -> None:
-    one, other = [await departments.enter(hub) for _ in range(2)]
+    one, other = [await partner_systems.enter(hub) for _ in range(2)]
     await happened(hub, "case.opened", screening_id=str(uuid4()))
     await sealed(hub)
     mine, theirs = [(await d.changes()).json() for d in (one, other)]
@@ -98,7 +101,7 @@ async def test_two_departments_cannot_join_what_they_hold(hub: Hub) -> None:
 
 
 async def test_pages_follow_the_ledger_and_end(hub: Hub) -> None:
-    department = await departments.enter(hub)
+    department = await partner_systems.enter(hub)
     for i in range(7):
         await happened(hub, "case.overdue", case_no=f"20261124-{i:03}")
     await sealed(hub)
@@ -117,8 +120,8 @@ async def test_what_lies_between_is_stepped_over_in_bounded_pieces(
     hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(changes, "WINDOW", 10)
-    department = await departments.enter(hub)
-    await ledgers.enter(hub.house, hub.hub_id, 35)
+    department = await partner_systems.enter(hub)
+    await ledger_reader.enter(hub.house, hub.hub_id, 35)
     await happened(hub, "case.overdue", case_no="20261124-001")
     await sealed(hub)
     after, found, asked = None, [], 0
@@ -133,7 +136,7 @@ async def test_what_lies_between_is_stepped_over_in_bounded_pieces(
 
 
 async def test_a_destroyed_case_leaves_a_tombstone_under_the_same_pseudonym(hub: Hub) -> None:
-    department = await departments.enter(hub)
+    department = await partner_systems.enter(hub)
     case_id = uuid4()
     keys, reason = hub.house.keys.of(hub.hub_id), destruction.Reason.RETENTION
     key = await partners.pseudonym_key(
@@ -150,7 +153,7 @@ async def test_a_destroyed_case_leaves_a_tombstone_under_the_same_pseudonym(hub:
 
 async def test_who_hears_of_no_cases_is_not_told_how_many_ended(hub: Hub) -> None:
     checked = [{"type": "screening.checked", "fields": ["verdict"]}]
-    department = await departments.enter(hub, types=checked)
+    department = await partner_systems.enter(hub, types=checked)
     keys, reason = hub.house.keys.of(hub.hub_id), destruction.Reason.RETENTION
     name = f"case.{uuid4()}"
     await retention.destroy(hub.house.database, keys, hub.hub_id, name, reason, clock.now())
@@ -163,7 +166,7 @@ async def test_who_hears_of_no_cases_is_not_told_how_many_ended(hub: Hub) -> Non
 
 
 async def test_who_waits_is_told_within_a_second_and_at_the_deadline(hub: Hub) -> None:
-    department = await departments.enter(hub)
+    department = await partner_systems.enter(hub)
     await sealed(hub)
     after = (await department.changes()).json()["next"]
     begun = time.monotonic()
@@ -172,7 +175,7 @@ async def test_who_waits_is_told_within_a_second_and_at_the_deadline(hub: Hub) -
     assert 0.9 < time.monotonic() - begun < 3
     waiting = asyncio.create_task(department.changes(after=nothing.json()["next"], wait=20))
     await asyncio.sleep(0.5)
-    await ledgers.enter(hub.house, hub.hub_id, 3)  # of another kind: nobody is woken
+    await ledger_reader.enter(hub.house, hub.hub_id, 3)  # of another kind: nobody is woken
     await happened(hub, "case.overdue", case_no="20261124-001")
     begun = time.monotonic()
     await sealed(hub)
@@ -182,12 +185,12 @@ async def test_who_waits_is_told_within_a_second_and_at_the_deadline(hub: Hub) -
 
 
 async def test_who_waits_is_let_go_when_the_service_ends(hub: Hub, place: Place) -> None:
-    department = await departments.enter(hub)
+    department = await partner_systems.enter(hub)
     await sealed(hub)
     after = (await department.changes()).json()["next"]
     listening = serving.listen("127.0.0.1", 0)
     (base_url,) = serving.addresses(listening)
-    own = create_app(opening.open_house(hub.house.settings, place))
+    own = create_app(startup.open_house(hub.house.settings, place))
     authorised = {"Authorization": f"Bearer {department.token}"}
     async with httpx2.AsyncClient(base_url=base_url, headers=authorised) as client:
         async with serving.running(own, listening):
@@ -204,7 +207,7 @@ async def test_who_waits_is_let_go_when_the_service_ends(hub: Hub, place: Place)
 
 async def test_who_waits_holds_no_connection(hub: Hub) -> None:
     """More wait than there are connections, and the gate is served as ever."""
-    several = [await departments.enter(hub) for _ in range(5)]
+    several = [await partner_systems.enter(hub) for _ in range(5)]
     await sealed(hub)
     cursors = [(await d.changes()).json()["next"] for d in several]
     waiting = [
@@ -222,7 +225,7 @@ async def test_who_waits_holds_no_connection(hub: Hub) -> None:
 
 
 async def test_who_is_shut_out_while_waiting_gets_nothing(hub: Hub) -> None:
-    department = await departments.enter(hub)
+    department = await partner_systems.enter(hub)
     await sealed(hub)
     after = (await department.changes()).json()["next"]
     waiting = asyncio.create_task(department.changes(after=after, wait=10))
@@ -235,14 +238,14 @@ async def test_who_is_shut_out_while_waiting_gets_nothing(hub: Hub) -> None:
 
 
 async def test_a_restore_ends_old_cursors(hub: Hub) -> None:
-    department = await departments.enter(hub)
+    department = await partner_systems.enter(hub)
     await happened(hub, "case.overdue", case_no="20261124-001")
     await sealed(hub)
     first = (await department.changes()).json()
     waiting = asyncio.create_task(department.changes(after=first["next"], wait=10))
     await asyncio.sleep(0.3)
     async with hub.house.database.transaction() as tx:
-        await ledger.new_epoch(tx, hub.hub_id, clock.now())
+        await chain.new_epoch(tx, hub.hub_id, clock.now())
     for answer in (await department.changes(after=first["next"]), await waiting):
         assert answer.status_code == 410
         assert answer.json()["type"] == "/problems/cursor-expired"
@@ -252,14 +255,14 @@ async def test_a_restore_ends_old_cursors(hub: Hub) -> None:
 
 
 async def test_the_first_cursor_of_a_new_hub_holds(hub: Hub) -> None:
-    department = await departments.enter(hub)
+    department = await partner_systems.enter(hub)
     first = (await department.changes()).json()["next"]
     await sealed(hub)
     assert (await department.changes(after=first)).status_code == 200
 
 
 async def test_a_cursor_ahead_of_the_ledger_is_one_of_another_life(hub: Hub) -> None:
-    department = await departments.enter(hub)
+    department = await partner_systems.enter(hub)
     await sealed(hub)
     key = await partners.pseudonym_key(
         hub.house.keys.of(hub.hub_id), UUID(department.partner_id)
@@ -277,7 +280,7 @@ async def test_a_cursor_ahead_of_the_ledger_is_one_of_another_life(hub: Hub) -> 
     "cursor", ["", "1", "a.1", "A" * 64, "\u5f20", "%00", "A" * 201, "=" * 8]
 )
 async def test_a_cursor_nobody_gave_out_is_refused(hub: Hub, cursor: str) -> None:
-    department = await departments.enter(hub)
+    department = await partner_systems.enter(hub)
     answer = await department.changes(after=cursor)
     assert answer.status_code == 422
     assert len(cursor) < 5 or cursor not in answer.text
@@ -287,12 +290,12 @@ async def test_a_cursor_nobody_gave_out_is_refused(hub: Hub, cursor: str) -> Non
     "query", [{"wait": 31}, {"wait": -1}, {"limit": 0}, {"limit": 501}, {"types": ""}]
 )
 async def test_odd_questions_are_refused(hub: Hub, query: dict[str, object]) -> None:
-    department = await departments.enter(hub)
+    department = await partner_systems.enter(hub)
     assert (await department.changes(**query)).status_code == 422
 
 
 async def test_every_disclosure_is_recorded_before_it_leaves(hub: Hub) -> None:
-    department = await departments.enter(hub)
+    department = await partner_systems.enter(hub)
     await happened(hub, "case.opened", case_no="20261124-001")
     await sealed(hub)
     await department.changes()
@@ -310,7 +313,7 @@ async def test_every_disclosure_is_recorded_before_it_leaves(hub: Hub) -> None:
 
 
 async def test_a_partner_sees_its_own_hub_only(hub: Hub) -> None:
-    department = await departments.enter(hub)
+    department = await partner_systems.enter(hub)
     elsewhere = await open_hub(hub.house, hub.service)
     await happened(elsewhere, "case.opened", case_no="20261124-999")
     for one in (hub, elsewhere):
@@ -319,8 +322,8 @@ async def test_a_partner_sees_its_own_hub_only(hub: Hub) -> None:
 
 
 async def test_requests_are_counted(hub: Hub) -> None:
-    department = await departments.enter(hub)
-    other = await departments.enter(hub)
+    department = await partner_systems.enter(hub)
+    other = await partner_systems.enter(hub)
     answers = [await department.changes() for _ in range(feed.REQUESTS_A_MINUTE + 1)]
     assert [answer.status_code for answer in answers].count(429) >= 1
     assert int(answers[-1].headers["retry-after"]) in range(1, 61)

@@ -18,17 +18,7 @@ from twinstile.arrivals.tables import Run
 from twinstile.arrivals.tags import ExpectedTags, Tagger
 from twinstile.arrivals.types import Mode
 from twinstile.identity import forms
-from twinstile.platform import clock
-from twinstile.platform.auth import Principal, Scope
-from twinstile.platform.errors import (
-    AlreadyExists,
-    Conflict,
-    FieldFault,
-    InvalidInput,
-    NotFound,
-    documented,
-)
-from twinstile.platform.fields import (
+from twinstile.platform.http.field_types import (
     Answer,
     Body,
     LanguageTag,
@@ -37,7 +27,17 @@ from twinstile.platform.fields import (
     ServiceDay,
     Word,
 )
-from twinstile.platform.web import GatedRoute, Home, Read, Tx, caller, unchanged
+from twinstile.platform.http.problems import (
+    AlreadyExists,
+    Conflict,
+    FieldFault,
+    InvalidInput,
+    NotFound,
+    documented,
+)
+from twinstile.platform.http.routes import GatedRoute, Home, Read, Tx, caller, unchanged
+from twinstile.platform.ops import clock
+from twinstile.platform.security.auth import Principal, Scope
 
 router = APIRouter(prefix="/v1", route_class=GatedRoute, tags=["arrivals"])
 

@@ -16,9 +16,9 @@ from twinstile.arrivals.records import LONGEST_VALID, HealthStatus, IdentityAler
 from twinstile.arrivals.types import Mark
 from twinstile.identity import vault
 from twinstile.identity.vault import Identity
-from twinstile.platform.ciphers import keyed_digest
-from twinstile.platform.crypto import KeyFiles
-from twinstile.platform.db import Reading, Transaction, as_json
+from twinstile.platform.db.database import Reading, Transaction, as_json
+from twinstile.platform.keys.ciphers import keyed_digest
+from twinstile.platform.keys.data_keys import KeyFiles
 
 KEY: Final = "source.keys"
 """The key under which senders' own keys are kept as digests."""

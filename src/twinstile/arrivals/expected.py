@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TypeAlias
 from uuid import UUID
 
-from twinstile.platform.db import Reading, Transaction
+from twinstile.platform.db.database import Reading, Transaction
 
 
 @dataclass(frozen=True, slots=True)

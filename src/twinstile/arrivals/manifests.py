@@ -18,12 +18,12 @@ from twinstile.identity import contacts, vault
 from twinstile.identity.contacts import Reach
 from twinstile.identity.types import Contact
 from twinstile.identity.vault import Identity
-from twinstile.platform import events
-from twinstile.platform.auth import Principal
-from twinstile.platform.crypto import KeyFiles
-from twinstile.platform.db import Reading, Transaction
-from twinstile.platform.errors import AlreadyExists, Conflict, NotFound
-from twinstile.platform.events import Happening
+from twinstile.platform.db.database import Reading, Transaction
+from twinstile.platform.http.problems import AlreadyExists, Conflict, NotFound
+from twinstile.platform.keys.data_keys import KeyFiles
+from twinstile.platform.ledger import events
+from twinstile.platform.ledger.events import Happening
+from twinstile.platform.security.auth import Principal
 
 LANDED: Final = "manifest.landed"
 ELSEWHERE: Final = ("CANCELLED", "SKIPPED", "DIVERTED", "DELETED")

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from twinstile.platform.db import Reading
+from twinstile.platform.db.database import Reading
 
 TRIP_WINDOW: Final = timedelta(hours=36)
 """How far from the moment they are seen the arrivals of a journey may lie."""

@@ -13,9 +13,9 @@ from uuid import UUID, uuid4
 
 from twinstile.arrivals.records import ArrivalEvent, Op, RunRef, RunStatus
 from twinstile.arrivals.types import Mode
-from twinstile.platform import events
-from twinstile.platform.db import Reading, Transaction, as_json
-from twinstile.platform.events import Happening
+from twinstile.platform.db.database import Reading, Transaction, as_json
+from twinstile.platform.ledger import events
+from twinstile.platform.ledger.events import Happening
 
 Number: TypeAlias = tuple[str, str, date]
 """A number of a run as senders know it: whose number, the number, the operating day."""

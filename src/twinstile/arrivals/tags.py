@@ -20,11 +20,11 @@ from twinstile.arrivals.runs import DUE_SOON, DUE_SQL
 from twinstile.identity import documents, vault
 from twinstile.identity.links import KIN_SQL
 from twinstile.identity.types import Document
-from twinstile.platform.ciphers import keyed_digest
-from twinstile.platform.crypto import KeyFiles
-from twinstile.platform.db import Reading
-from twinstile.platform.errors import NotFound
-from twinstile.platform.fields import Answer
+from twinstile.platform.db.database import Reading
+from twinstile.platform.http.field_types import Answer
+from twinstile.platform.http.problems import NotFound
+from twinstile.platform.keys.ciphers import keyed_digest
+from twinstile.platform.keys.data_keys import KeyFiles
 
 MOST: Final = 4000
 """Tags of one answer: some forty kilobytes. Of more people those whose alert ends last."""

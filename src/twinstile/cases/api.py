@@ -49,11 +49,9 @@ from twinstile.cases.tables import (
 )
 from twinstile.cases.types import CaseState
 from twinstile.identity import documents, holding, names, vault
-from twinstile.platform import access, clock, events, paging
-from twinstile.platform.access import Action, Look, Why
-from twinstile.platform.auth import Principal, Scope
-from twinstile.platform.db import Transaction
-from twinstile.platform.errors import (
+from twinstile.platform.db.database import Transaction
+from twinstile.platform.http import paging
+from twinstile.platform.http.problems import (
     Forbidden,
     Gone,
     IdReused,
@@ -63,8 +61,13 @@ from twinstile.platform.errors import (
     TransitionRefused,
     documented,
 )
-from twinstile.platform.events import Happening
-from twinstile.platform.web import GatedRoute, Home, House, Read, Tx, caller
+from twinstile.platform.http.routes import GatedRoute, Home, House, Read, Tx, caller
+from twinstile.platform.ledger import events
+from twinstile.platform.ledger.events import Happening
+from twinstile.platform.ops import clock
+from twinstile.platform.security import access_log
+from twinstile.platform.security.access_log import Action, Look, Why
+from twinstile.platform.security.auth import Principal, Scope
 
 router = APIRouter(prefix="/v1", route_class=GatedRoute, tags=["cases"])
 
@@ -300,7 +303,7 @@ async def post_transition(
     "/cases/{case_id}/person",
     summary="Read whom a case is about, masked",
     responses=documented(NotFound, Gone),
-    openapi_extra=access.logged(Action.MASKED_READ),
+    openapi_extra=access_log.logged(Action.MASKED_READ),
 )
 async def read_person(
     case_id: UUID, tx: Tx, home: Home, who: Identifier, response: Response
@@ -314,13 +317,13 @@ async def read_person(
     "/cases/{case_id}/person:reveal",
     summary="Read whom a case is about, whole",
     responses=documented(NotFound, Gone, PurposeRequired),
-    openapi_extra=access.logged(Action.REVEAL),
+    openapi_extra=access_log.logged(Action.REVEAL),
 )
 async def reveal_person(
     case_id: UUID, body: Why, tx: Tx, home: Home, who: Identifier, response: Response
 ) -> PersonAnswer:
     """Name and number of the patient. Who read them, when and what for is recorded first."""
-    purpose = access.stated(Action.REVEAL, body.purpose, body.reason)
+    purpose = access_log.stated(Action.REVEAL, body.purpose, body.reason)
     look = Look(Action.REVEAL, purpose, _SHOWN, subject_id=case_id, reason=body.reason)
     return await _person(tx, home, who, look, response)
 
@@ -340,7 +343,7 @@ async def _person(
     identity = await holding.reveal(
         tx, home.keys.of(who.hub_id), who.hub_id, vault.case_key(case_id), person_id
     )
-    await access.record(tx, access.actor(who), look, clock.now())
+    await access_log.record(tx, access_log.actor(who), look, clock.now())
     response.headers["Cache-Control"] = "no-store"
     name, document = identity.holder.name, identity.document
     masked = look.action is Action.MASKED_READ

@@ -22,8 +22,16 @@ from twinstile.cases.types import (
     Wait,
 )
 from twinstile.identity.types import DocumentKind
-from twinstile.platform.access import IDENTIFIED
-from twinstile.platform.fields import Answer, Body, Line, Moment, ServiceDay, Slug, Word
+from twinstile.platform.http.field_types import (
+    Answer,
+    Body,
+    Line,
+    Moment,
+    ServiceDay,
+    Slug,
+    Word,
+)
+from twinstile.platform.security.access_log import IDENTIFIED
 from twinstile.policy.vocabulary import SYMPTOMS
 
 

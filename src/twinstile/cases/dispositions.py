@@ -26,16 +26,16 @@ from twinstile.cases.steps import MOVED, OVERDUE, Locked
 from twinstile.cases.tables import DispositionRecord, FeverCase
 from twinstile.cases.terms import DispositionParticulars
 from twinstile.cases.types import CaseEvent, CaseState, Disposition
-from twinstile.platform import events
-from twinstile.platform.auth import Principal
-from twinstile.platform.db import Transaction
-from twinstile.platform.errors import (
+from twinstile.platform.db.database import Transaction
+from twinstile.platform.http.problems import (
     FieldFault,
     Forbidden,
     IdReused,
     InvalidInput,
 )
-from twinstile.platform.events import Happening
+from twinstile.platform.ledger import events
+from twinstile.platform.ledger.events import Happening
+from twinstile.platform.security.auth import Principal
 
 SENT_BY_DISPOSITION = frozenset({CaseEvent.DISPOSE, CaseEvent.REDISPOSE})
 """These need to say where to, so they come with a disposition or not at all."""

@@ -9,7 +9,7 @@ from sqlalchemy.orm import aliased
 
 from twinstile.cases.tables import CaseMerge, FeverCase
 from twinstile.identity import links
-from twinstile.platform.db import Reading, Transaction
+from twinstile.platform.db.database import Reading, Transaction
 
 MERGED: Final = "case.merged"
 SEPARATED: Final = "case.separated"

@@ -7,7 +7,7 @@ from sqlalchemy import Index, SmallInteger, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
-from twinstile.platform.tables import Base, HubKey, UuidKey
+from twinstile.platform.db.tables import Base, HubKey, UuidKey
 
 
 class CasePlan(Base):

@@ -24,10 +24,12 @@ from twinstile.cases.types import (
     Reached,
     TestResult,
 )
-from twinstile.platform import events, paging, shifts
-from twinstile.platform.auth import Principal
-from twinstile.platform.db import Reading, Transaction
-from twinstile.platform.errors import NotFound, TransitionRefused
+from twinstile.platform.db.database import Reading, Transaction
+from twinstile.platform.http import paging
+from twinstile.platform.http.problems import NotFound, TransitionRefused
+from twinstile.platform.ledger import events
+from twinstile.platform.security import shifts
+from twinstile.platform.security.auth import Principal
 from twinstile.policy.types import Parameters
 
 CONTACTED: Final = "case.follow-up"

@@ -21,9 +21,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from twinstile.cases.steps import Source
-from twinstile.platform.db import Reading, Transaction
-from twinstile.platform.errors import IdReused, TooMany
-from twinstile.platform.tables import Base
+from twinstile.platform.db.database import Reading, Transaction
+from twinstile.platform.db.tables import Base
+from twinstile.platform.http.problems import IdReused, TooMany
 
 MOST_OUTSIDE: Final = 24
 """Facts of one kind and case that somebody with nothing but a link may add within a day."""

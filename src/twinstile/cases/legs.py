@@ -22,15 +22,15 @@ from twinstile.cases.types import (
     Transition,
     Vehicle,
 )
-from twinstile.platform import events
-from twinstile.platform.auth import Principal
-from twinstile.platform.db import Reading, Transaction
-from twinstile.platform.errors import (
+from twinstile.platform.db.database import Reading, Transaction
+from twinstile.platform.http.problems import (
     FieldFault,
     InvalidInput,
     NotFound,
     TransitionRefused,
 )
+from twinstile.platform.ledger import events
+from twinstile.platform.security.auth import Principal
 
 DEPARTED: Final = "case.departed"
 LONGEST_WAY: Final = timedelta(hours=72)

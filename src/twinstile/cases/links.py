@@ -17,11 +17,11 @@ from uuid_utils.compat import uuid7
 from twinstile.cases.steps import Locked
 from twinstile.cases.tables import CaseLink, FeverCase
 from twinstile.cases.types import LinkKind
-from twinstile.platform.auth import Principal
-from twinstile.platform.ciphers import token_digest
-from twinstile.platform.db import Reading, Transaction
-from twinstile.platform.errors import NotFound
-from twinstile.platform.tables import Closure
+from twinstile.platform.db.database import Reading, Transaction
+from twinstile.platform.db.tables import Closure
+from twinstile.platform.http.problems import NotFound
+from twinstile.platform.keys.ciphers import token_digest
+from twinstile.platform.security.auth import Principal
 
 SECRET_BYTES: Final = 16
 PATTERN: Final = r"^[a-z0-9][a-z0-9-]{1,30}\.[A-Za-z0-9_-]{22}$"

@@ -5,7 +5,7 @@ from typing import Final
 
 from twinstile.cases.stages import MACHINE
 from twinstile.cases.types import CaseEvent, CaseState, Disposition
-from twinstile.platform.machine import Anchor, Cause, IllegalTransition
+from twinstile.platform.ops.state_machine import Anchor, Cause, IllegalTransition
 
 __all__ = [
     "DEADLINES",

@@ -30,9 +30,9 @@ from twinstile.cases.types import (
     Wait,
 )
 from twinstile.identity import links
-from twinstile.platform import events
-from twinstile.platform.crypto import KeyFiles
-from twinstile.platform.db import Reading, Transaction
+from twinstile.platform.db.database import Reading, Transaction
+from twinstile.platform.keys.data_keys import KeyFiles
+from twinstile.platform.ledger import events
 
 FURTHEST: Final = (
     CaseState.ASSESSING,

@@ -13,9 +13,9 @@ from twinstile.cases.steps import Locked
 from twinstile.cases.tables import CaseWait, OriginNotice
 from twinstile.cases.terms import TERMS
 from twinstile.cases.types import CaseEvent, Disposition, Means, Wait
-from twinstile.platform.auth import Principal
-from twinstile.platform.db import Reading, Transaction
-from twinstile.platform.errors import TransitionRefused
+from twinstile.platform.db.database import Reading, Transaction
+from twinstile.platform.http.problems import TransitionRefused
+from twinstile.platform.security.auth import Principal
 
 TOLD: Final = "case.origin-told"
 

@@ -14,8 +14,8 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from twinstile.cases.steps import Locked
 from twinstile.cases.tables import CaseWait, Facility, FeverCase, Room, Stay
 from twinstile.cases.types import CaseState, FacilityKind, RoomKind, Wait
-from twinstile.platform.db import Reading, Transaction
-from twinstile.platform.errors import Conflict, FieldFault, InvalidInput
+from twinstile.platform.db.database import Reading, Transaction
+from twinstile.platform.http.problems import Conflict, FieldFault, InvalidInput
 
 EXPECTED = frozenset({CaseState.DISPOSED, CaseState.IN_TRANSFER})
 TAKEN = EXPECTED | {CaseState.IN_CARE}

@@ -27,11 +27,12 @@ from twinstile.cases.types import (
     Via,
     Wait,
 )
-from twinstile.platform import events, signing
-from twinstile.platform.auth import Principal
-from twinstile.platform.crypto import KeyFiles, KeyRing
-from twinstile.platform.db import Reading, Transaction
-from twinstile.platform.errors import FieldFault, InvalidInput, TransitionRefused
+from twinstile.platform.db.database import Reading, Transaction
+from twinstile.platform.http.problems import FieldFault, InvalidInput, TransitionRefused
+from twinstile.platform.keys import signing
+from twinstile.platform.keys.data_keys import KeyFiles, KeyRing
+from twinstile.platform.ledger import events
+from twinstile.platform.security.auth import Principal
 
 HANDOVER: Final = "case.handover"
 LAST_WORD: Final = frozenset({Handover.HERE, Handover.REFUSED})

@@ -16,16 +16,16 @@ from twinstile.cases.tables import (
     FeverCase,
 )
 from twinstile.cases.types import Reply, Severity, Wait
-from twinstile.platform.auth import Principal
-from twinstile.platform.db import Reading, Transaction
-from twinstile.platform.errors import (
+from twinstile.platform.db.database import Reading, Transaction
+from twinstile.platform.http.problems import (
     FieldFault,
     Forbidden,
     InvalidInput,
     NotFound,
     TransitionRefused,
 )
-from twinstile.platform.roles import Role
+from twinstile.platform.security.auth import Principal
+from twinstile.platform.security.roles import Role
 
 ACKNOWLEDGED: Final = "case.acknowledged"
 ASSESSED: Final = "case.assessed"

@@ -20,11 +20,11 @@ from twinstile.cases.types import CaseOrigin
 from twinstile.identity import holding, links, vault
 from twinstile.identity.types import Holder
 from twinstile.identity.vault import Identity
-from twinstile.platform import events
-from twinstile.platform.crypto import KeyDestroyed, KeyFiles
-from twinstile.platform.db import Reading, Transaction, as_json
-from twinstile.platform.errors import NotFound, Overtaken
-from twinstile.platform.events import Happening
+from twinstile.platform.db.database import Reading, Transaction, as_json
+from twinstile.platform.http.problems import NotFound, Overtaken
+from twinstile.platform.keys.data_keys import KeyDestroyed, KeyFiles
+from twinstile.platform.ledger import events
+from twinstile.platform.ledger.events import Happening
 
 OLDEST = 130
 """Years; a birth date further back was misread."""

@@ -14,10 +14,10 @@ from sqlalchemy import select
 from uuid_utils.compat import uuid7
 
 from twinstile.cases.tables import FeverCase
-from twinstile.platform import events
-from twinstile.platform.db import Reading, Transaction
-from twinstile.platform.errors import NotFound
-from twinstile.platform.events import Happening
+from twinstile.platform.db.database import Reading, Transaction
+from twinstile.platform.http.problems import NotFound
+from twinstile.platform.ledger import events
+from twinstile.platform.ledger.events import Happening
 
 
 class Hold(StrEnum):

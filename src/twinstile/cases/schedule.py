@@ -19,7 +19,7 @@ from twinstile.cases.followup_tables import CasePlan, FollowUpTask
 from twinstile.cases.tables import DispositionRecord
 from twinstile.cases.terms import TERMS, DispositionParticulars, FollowUp
 from twinstile.cases.types import CaseState, Contact, Disposition, Wait
-from twinstile.platform.db import Reading, Transaction
+from twinstile.platform.db.database import Reading, Transaction
 from twinstile.policy.types import HubPolicy
 
 CALLED_AT: Final = time(9)

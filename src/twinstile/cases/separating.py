@@ -13,10 +13,10 @@ from twinstile.cases.referrals import Opening
 from twinstile.cases.steps import Source
 from twinstile.cases.types import CaseOrigin, MergeCause
 from twinstile.identity import holding, links, vault
-from twinstile.platform import events
-from twinstile.platform.crypto import KeyFiles
-from twinstile.platform.db import Transaction
-from twinstile.platform.events import Happening
+from twinstile.platform.db.database import Transaction
+from twinstile.platform.keys.data_keys import KeyFiles
+from twinstile.platform.ledger import events
+from twinstile.platform.ledger.events import Happening
 
 
 async def separate(

@@ -11,8 +11,8 @@ from datetime import timedelta
 from typing import Final
 
 from twinstile.cases.types import CaseEvent, CaseState
-from twinstile.platform.machine import Anchor, Cause, Deadline, Machine, Stage
-from twinstile.platform.roles import Role
+from twinstile.platform.ops.state_machine import Anchor, Cause, Deadline, Machine, Stage
+from twinstile.platform.security.roles import Role
 
 _S = CaseState
 _E = CaseEvent

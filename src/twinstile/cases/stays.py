@@ -10,9 +10,9 @@ from twinstile.cases import kept, places, steps, waits
 from twinstile.cases.steps import Locked
 from twinstile.cases.tables import CareRecord, Room, Stay
 from twinstile.cases.types import Care, Wait
-from twinstile.platform.auth import Principal
-from twinstile.platform.db import Reading, Transaction
-from twinstile.platform.errors import NotFound, TransitionRefused
+from twinstile.platform.db.database import Reading, Transaction
+from twinstile.platform.http.problems import NotFound, TransitionRefused
+from twinstile.platform.security.auth import Principal
 
 ENTERED = "case.room-entered"
 LEFT = "case.room-left"

@@ -16,11 +16,11 @@ from twinstile.cases import machine, schedule, waits
 from twinstile.cases.machine import IllegalTransition
 from twinstile.cases.tables import FeverCase
 from twinstile.cases.types import CaseEvent, CaseState, Severity, Transition
-from twinstile.platform import events
-from twinstile.platform.auth import Principal
-from twinstile.platform.db import Transaction
-from twinstile.platform.errors import Forbidden, NotFound, TransitionRefused
-from twinstile.platform.events import Happening
+from twinstile.platform.db.database import Transaction
+from twinstile.platform.http.problems import Forbidden, NotFound, TransitionRefused
+from twinstile.platform.ledger import events
+from twinstile.platform.ledger.events import Happening
+from twinstile.platform.security.auth import Principal
 
 MOVED = "case.moved"
 OVERDUE = "case.overdue"

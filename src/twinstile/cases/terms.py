@@ -13,8 +13,15 @@ from typing import Annotated, Final
 from pydantic import Field, StrictBool, StringConstraints
 
 from twinstile.cases.types import CaseEvent, Disposition, Finding, Travel
-from twinstile.platform.errors import FieldFault
-from twinstile.platform.fields import Body, Line, Moment, ServiceDay, Slug, Word
+from twinstile.platform.http.field_types import (
+    Body,
+    Line,
+    Moment,
+    ServiceDay,
+    Slug,
+    Word,
+)
+from twinstile.platform.http.problems import FieldFault
 from twinstile.policy import areas
 from twinstile.policy.types import Anchor
 

@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from twinstile.platform import machine
+from twinstile.platform.ops import state_machine
 
 
 class CaseOrigin(StrEnum):
@@ -240,4 +240,4 @@ class Wait(StrEnum):
     ORIGIN = "ORIGIN"  # that somebody tells the place of origin of a return
 
 
-Transition = machine.Transition[CaseState, CaseEvent]
+Transition = state_machine.Transition[CaseState, CaseEvent]

@@ -16,9 +16,9 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from twinstile.cases.tables import CaseWait, Leg, Stay
 from twinstile.cases.types import CaseState, LegEnding, Wait
-from twinstile.platform import events
-from twinstile.platform.db import Reading, Transaction
-from twinstile.platform.events import Happening
+from twinstile.platform.db.database import Reading, Transaction
+from twinstile.platform.ledger import events
+from twinstile.platform.ledger.events import Happening
 
 LATE: Final = "case.late"
 MOST_LATE: Final = 500

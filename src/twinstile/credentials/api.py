@@ -19,10 +19,10 @@ from twinstile.credentials.types import Context, Subject, Unmet
 from twinstile.credentials.verifying import Verified, Verifier
 from twinstile.identity import forms
 from twinstile.identity.forms import DocumentForm
-from twinstile.platform import clock
-from twinstile.platform.auth import Principal, Scope
-from twinstile.platform.errors import FieldFault, InvalidInput, documented
-from twinstile.platform.web import GatedRoute, House, caller, house
+from twinstile.platform.http.problems import FieldFault, InvalidInput, documented
+from twinstile.platform.http.routes import GatedRoute, House, caller, house
+from twinstile.platform.ops import clock
+from twinstile.platform.security.auth import Principal, Scope
 from twinstile.policy.entry.api import EntryRulesNotInForce
 from twinstile.policy.entry.documents import EntryPolicy, worded
 

@@ -18,7 +18,7 @@ from twinstile.credentials.types import (
     SubjectMatch,
 )
 from twinstile.identity.forms import DocumentForm
-from twinstile.platform.fields import Answer, Body, Word
+from twinstile.platform.http.field_types import Answer, Body, Word
 
 LONGEST: Final = 7089
 """Characters: the digits of the largest QR code, as SMART Health Cards use it."""

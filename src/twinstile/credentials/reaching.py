@@ -6,9 +6,9 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from twinstile.platform import outbound
-from twinstile.platform.files import InvalidFile
-from twinstile.platform.outbound import CONNECT_S, Line
+from twinstile.platform.http import outbound
+from twinstile.platform.http.outbound import CONNECT_S, Line
+from twinstile.platform.ops.config_files import InvalidFile
 
 
 def _address(url: str) -> str:

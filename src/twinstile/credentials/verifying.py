@@ -11,7 +11,7 @@ from twinstile.credentials.providers import answers, settings
 from twinstile.credentials.providers.online import Online
 from twinstile.credentials.trust import TrustList
 from twinstile.credentials.types import Assessment, Context, Outcome
-from twinstile.platform.settings import Settings
+from twinstile.platform.ops.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,9 +18,9 @@ from twinstile.identity.tables import Contact as Row
 from twinstile.identity.text import INVISIBLE
 from twinstile.identity.types import Contact, ContactKind, ContactOwner, InvalidText
 from twinstile.identity.vault import day_key
-from twinstile.platform.ciphers import decrypt, encrypt
-from twinstile.platform.crypto import KeyFiles
-from twinstile.platform.db import Reading, Transaction, as_json
+from twinstile.platform.db.database import Reading, Transaction, as_json
+from twinstile.platform.keys.ciphers import decrypt, encrypt
+from twinstile.platform.keys.data_keys import KeyFiles
 
 _SPELLING: Final[Mapping[ContactKind, tuple[str, str]]] = {
     # what may be left out, and what must remain: E.164 has at most 15 digits

@@ -21,10 +21,10 @@ from twinstile.identity.types import (
     ReadDocument,
 )
 from twinstile.identity.vault import Identity
-from twinstile.platform.errors import FieldFault, InvalidInput
-from twinstile.platform.fields import Body, Day, Line, Word
-from twinstile.platform.modes import HubMode
-from twinstile.platform.settings import Settings
+from twinstile.platform.http.field_types import Body, Day, Line, Word
+from twinstile.platform.http.problems import FieldFault, InvalidInput
+from twinstile.platform.ops.settings import Settings
+from twinstile.platform.security.hub_modes import HubMode
 
 __all__ = [
     "ContactForm",

@@ -14,10 +14,10 @@ from sqlalchemy import select
 from twinstile.identity import vault
 from twinstile.identity.tables import Held
 from twinstile.identity.vault import Identity
-from twinstile.platform.ciphers import decrypt, encrypt, encrypt_all
-from twinstile.platform.crypto import KeyDestroyed, KeyFiles
-from twinstile.platform.db import Reading, Transaction
-from twinstile.platform.errors import NotFound
+from twinstile.platform.db.database import Reading, Transaction
+from twinstile.platform.http.problems import NotFound
+from twinstile.platform.keys.ciphers import decrypt, encrypt, encrypt_all
+from twinstile.platform.keys.data_keys import KeyDestroyed, KeyFiles
 
 HOLD_SQL = """
 INSERT INTO vault_held (hub_id, key_id, person_id, held_at, cipher)

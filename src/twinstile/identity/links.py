@@ -19,11 +19,9 @@ from twinstile.identity import documents, vault
 from twinstile.identity.tables import PersonLink
 from twinstile.identity.types import DocumentKind
 from twinstile.identity.vault import Identity
-from twinstile.platform import events, paging
-from twinstile.platform.auth import Principal
-from twinstile.platform.crypto import KeyFiles
-from twinstile.platform.db import Reading, Transaction
-from twinstile.platform.errors import (
+from twinstile.platform.db.database import Reading, Transaction
+from twinstile.platform.http import paging
+from twinstile.platform.http.problems import (
     AlreadyExists,
     Conflict,
     FieldFault,
@@ -32,7 +30,10 @@ from twinstile.platform.errors import (
     InvalidInput,
     NotFound,
 )
-from twinstile.platform.events import Happening
+from twinstile.platform.keys.data_keys import KeyFiles
+from twinstile.platform.ledger import events
+from twinstile.platform.ledger.events import Happening
+from twinstile.platform.security.auth import Principal
 
 LINKED = "person.linked"
 WITHDRAWN = "person.link-withdrawn"

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from twinstile.platform import files
-from twinstile.platform.files import InvalidFile
+from twinstile.platform.ops import config_files
+from twinstile.platform.ops.config_files import InvalidFile
 
 MOST_BYTES: Final = 4 << 20
 """GB/T 2260 has had some 6,000 divisions since 1980, each a line."""
@@ -75,7 +75,7 @@ def load(path: Path | None) -> Regions:
         return BUILT_IN
     years: dict[str, tuple[int, int]] = {}
     try:
-        text = files.read(path, MOST_BYTES).decode("utf-8-sig")
+        text = config_files.read(path, MOST_BYTES).decode("utf-8-sig")
         for number, row in enumerate(csv.DictReader(io.StringIO(text, newline="")), 2):
             code, *span = (row.get(name) or "" for name in ("code", "since", "until"))
             try:

@@ -20,11 +20,12 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from twinstile.identity import vault
 from twinstile.identity.tables import Contact, Held, PersonLink, Vault
-from twinstile.platform import destruction, observe, signing
-from twinstile.platform.crypto import KeyFiles
-from twinstile.platform.db import Database, Reading, Transaction
-from twinstile.platform.destruction import Certificate, Reason
-from twinstile.platform.tables import Closure, Quarantine
+from twinstile.platform.db.database import Database, Reading, Transaction
+from twinstile.platform.db.tables import Closure, Quarantine
+from twinstile.platform.keys import destruction, signing
+from twinstile.platform.keys.data_keys import KeyFiles
+from twinstile.platform.keys.destruction import Certificate, Reason
+from twinstile.platform.ops import observability
 
 _DAY = "day."
 
@@ -146,7 +147,9 @@ def _believed(keys: KeyFiles, hub_id: str, file: Path) -> dict[str, Certificate]
         if believes(keys, one):
             found[one.word("key_id")] = one
         else:
-            observe.log.warning("a certificate of destruction is not believed", hub=hub_id)
+            observability.log.warning(
+                "a certificate of destruction is not believed", hub=hub_id
+            )
     return found
 
 

@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from twinstile.platform.tables import Base, HubKey, UuidKey
+from twinstile.platform.db.tables import Base, HubKey, UuidKey
 
 
 class Vault(Base):

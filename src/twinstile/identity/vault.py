@@ -19,11 +19,11 @@ from sqlalchemy import select
 from twinstile.identity import documents
 from twinstile.identity.tables import Vault
 from twinstile.identity.types import Document, DocumentKind, Holder, Sex
-from twinstile.platform import observe
-from twinstile.platform.ciphers import Unopened, decrypt, encrypt_all, keyed_digest
-from twinstile.platform.crypto import OBTAIN_S, KeyDestroyed, KeyFiles
-from twinstile.platform.db import Reading, Transaction
-from twinstile.platform.errors import NotFound
+from twinstile.platform.db.database import Reading, Transaction
+from twinstile.platform.http.problems import NotFound
+from twinstile.platform.keys.ciphers import Unopened, decrypt, encrypt_all, keyed_digest
+from twinstile.platform.keys.data_keys import OBTAIN_S, KeyDestroyed, KeyFiles
+from twinstile.platform.ops import observability
 
 EPOCH_DAYS = 14
 
@@ -265,7 +265,7 @@ def legible(key: bytes, cipher: bytes, place: bytes) -> Identity | None:
     try:
         return unpack(decrypt(key, cipher, place))
     except Unopened:
-        observe.log.error("an identity does not open: its key is another one now")
+        observability.log.error("an identity does not open: its key is another one now")
         return None
 
 

@@ -1,5 +1,1 @@
-"""The ground floor: database, events, errors, identity of callers, keys, clock and measurement.
-
-Owns the words hub, lane, device, enrolment, operator, shift, event, problem. Knows nothing of
-travellers: every room above stands on it and it imports none of them.
-"""
+"""What every room stands on: database, HTTP edge, access control, keys, ledger, operation."""

@@ -16,12 +16,19 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert as upsert
 from uuid_utils.compat import uuid7
 
-from twinstile.platform import approvals, events
-from twinstile.platform.approvals import LIFETIME, Approval, Ask, Kind
-from twinstile.platform.auth import Principal, Scope
-from twinstile.platform.db import Transaction
-from twinstile.platform.errors import Conflict, FieldFault, Forbidden, IdReused, InvalidInput
-from twinstile.platform.events import Happening
+from twinstile.platform.db.database import Transaction
+from twinstile.platform.http.problems import (
+    Conflict,
+    FieldFault,
+    Forbidden,
+    IdReused,
+    InvalidInput,
+)
+from twinstile.platform.ledger import events
+from twinstile.platform.ledger.events import Happening
+from twinstile.platform.security import approvals
+from twinstile.platform.security.approvals import LIFETIME, Approval, Ask, Kind
+from twinstile.platform.security.auth import Principal, Scope
 from twinstile.policy import documents, versions
 from twinstile.policy.documents import PolicyError
 from twinstile.policy.tables import Policy, PolicyDraft

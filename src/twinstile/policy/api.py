@@ -11,10 +11,15 @@ from pydantic import Field
 from sqlalchemy import select
 from typing_extensions import override
 
-from twinstile.platform import approvals_api, clock
-from twinstile.platform.approvals_api import AskedAnswer
-from twinstile.platform.auth import Principal, Scope
-from twinstile.platform.errors import (
+from twinstile.platform.http.field_types import (
+    Answer,
+    Body,
+    Document,
+    Line,
+    Moment,
+    Word,
+)
+from twinstile.platform.http.problems import (
     Conflict,
     FieldFault,
     IdReused,
@@ -24,8 +29,11 @@ from twinstile.platform.errors import (
     ProblemBody,
     documented,
 )
-from twinstile.platform.fields import Answer, Body, Document, Line, Moment, Word
-from twinstile.platform.web import GatedRoute, Home, Read, Tx, caller
+from twinstile.platform.http.routes import GatedRoute, Home, Read, Tx, caller
+from twinstile.platform.ops import clock
+from twinstile.platform.security import approvals_api
+from twinstile.platform.security.approvals_api import AskedAnswer
+from twinstile.platform.security.auth import Principal, Scope
 from twinstile.policy import activations, documents, validator, versions
 from twinstile.policy.documents import PolicyError
 from twinstile.policy.tables import PolicyActivation

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from twinstile.platform import fields
+from twinstile.platform.http import field_types
 from twinstile.policy import areas, certlogic, nearness
 from twinstile.policy.areas import KeyArea, Level
 from twinstile.policy.certlogic import CertLogicError, Json, OperandError, Value
@@ -196,7 +196,7 @@ def compile_document(document: Mapping[str, object]) -> HubPolicy:
     try:
         parsed = _Document.model_validate(document)
     except ValidationError as error:
-        raise PolicyError(fields.fault(error)) from None
+        raise PolicyError(field_types.fault(error)) from None
     names = [rule.id for rule in parsed.rules]
     if len(set(names)) != len(names):
         raise PolicyError("rules: two rules have the same id")

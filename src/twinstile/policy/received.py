@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Final
 
-from twinstile.platform.db import Reading, Transaction
+from twinstile.platform.db.database import Reading, Transaction
 from twinstile.policy import areas
 from twinstile.policy.areas import Areas, KeyArea, Level
 

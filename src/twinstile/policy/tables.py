@@ -7,7 +7,7 @@ from sqlalchemy import BigInteger, UniqueConstraint
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from twinstile.platform.tables import Base, HubKey
+from twinstile.platform.db.tables import Base, HubKey
 
 
 class PolicyDraft(Base):

@@ -8,10 +8,10 @@ from sqlalchemy import func, insert, select, union_all
 from sqlalchemy.dialects.postgresql import insert as upsert
 from uuid_utils.compat import uuid7
 
-from twinstile.platform import events
-from twinstile.platform.db import Reading, Transaction
-from twinstile.platform.errors import NotFound
-from twinstile.platform.events import Happening
+from twinstile.platform.db.database import Reading, Transaction
+from twinstile.platform.http.problems import NotFound
+from twinstile.platform.ledger import events
+from twinstile.platform.ledger.events import Happening
 from twinstile.policy import documents, received
 from twinstile.policy.areas import NO_AREAS, Areas
 from twinstile.policy.tables import Policy, PolicyActivation, PolicyDraft

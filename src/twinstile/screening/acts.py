@@ -8,9 +8,9 @@ from uuid import UUID
 from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from twinstile.platform.auth import Principal
-from twinstile.platform.db import Transaction
-from twinstile.platform.errors import FieldFault, IdReused, InvalidInput, NotFound
+from twinstile.platform.db.database import Transaction
+from twinstile.platform.http.problems import FieldFault, IdReused, InvalidInput, NotFound
+from twinstile.platform.security.auth import Principal
 from twinstile.policy import versions
 from twinstile.policy.versions import Policies
 from twinstile.screening import inheritance

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 
 from twinstile.credentials.bodies import AssessmentAnswer
-from twinstile.platform import observe
-from twinstile.platform.auth import Principal
-from twinstile.platform.errors import Problem
+from twinstile.declarations.bodies import PassTold
+from twinstile.platform.http.problems import Problem
+from twinstile.platform.ops import observability
+from twinstile.platform.security.auth import Principal
 from twinstile.policy.types import PolicyRule
 from twinstile.screening.batch import Taken
 from twinstile.screening.bodies import (
@@ -20,7 +21,6 @@ from twinstile.screening.bodies import (
     ReasonAnswer,
     StandsAnswer,
 )
-from twinstile.screening.declared.bodies import PassTold
 from twinstile.screening.party_bodies import PartyTold
 from twinstile.screening.passage import Recorded, Stands
 from twinstile.screening.types import Outcome, Reason, ScreeningState
@@ -46,7 +46,7 @@ def check(
 ) -> CheckAnswer:
     """The answer to a check, reasons in the language asked for as far as the policy has it."""
     decision = done.decision
-    observe.CHECKS.labels(who.hub_id, done.status, decision.verdict).inc()
+    observability.CHECKS.labels(who.hub_id, done.status, decision.verdict).inc()
     rules = {rule.rule_id: rule for rule in done.policy.rules}
     repeat = decision.outcome is Outcome.REPEAT
     return CheckAnswer(

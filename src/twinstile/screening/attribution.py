@@ -11,10 +11,10 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
-from twinstile.platform.auth import Principal
-from twinstile.platform.errors import FieldFault, InvalidInput
-from twinstile.platform.roles import Role
-from twinstile.platform.shifts import Worked
+from twinstile.platform.http.problems import FieldFault, InvalidInput
+from twinstile.platform.security.auth import Principal
+from twinstile.platform.security.roles import Role
+from twinstile.platform.security.shifts import Worked
 from twinstile.screening import machine
 from twinstile.screening.bodies import (
     CheckFact,

@@ -13,20 +13,21 @@ from uuid import UUID
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from twinstile.platform import devices, observe, offline_shifts, shifts
-from twinstile.platform.auth import Principal
-from twinstile.platform.crypto import KeyDestroyed, KeyUnavailable
-from twinstile.platform.db import Transaction, told
-from twinstile.platform.errors import (
+from twinstile.platform.db.database import Transaction, told
+from twinstile.platform.http.problem_handlers import faults
+from twinstile.platform.http.problems import (
     FieldFault,
     IdReused,
     Internal,
     InvalidInput,
     Problem,
 )
-from twinstile.platform.handlers import faults
-from twinstile.platform.offline_shifts import Claim
-from twinstile.platform.shifts import Worked
+from twinstile.platform.keys.data_keys import KeyDestroyed, KeyUnavailable
+from twinstile.platform.ops import observability
+from twinstile.platform.security import devices, offline_shifts, shifts
+from twinstile.platform.security.auth import Principal
+from twinstile.platform.security.offline_shifts import Claim
+from twinstile.platform.security.shifts import Worked
 from twinstile.policy import versions
 from twinstile.policy.versions import Policies
 from twinstile.screening import acts, attribution, checks, intake, quarantine, transitions
@@ -132,7 +133,7 @@ async def _stored(
     if failed and len(failed) == len(facts):
         raise failed[0]
     for error in failed:
-        observe.log.error("fact kept aside", error=observe.error_kind(error))
+        observability.log.error("fact kept aside", error=observability.error_kind(error))
     return taken
 
 

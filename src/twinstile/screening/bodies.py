@@ -18,14 +18,22 @@ from pydantic_core import PydanticCustomError
 
 from twinstile.credentials.bodies import AssessmentAnswer, ScannedBody
 from twinstile.credentials.types import CredentialKind, CredentialStatus
+from twinstile.declarations.bodies import PassCode, PassTold
 from twinstile.identity.forms import DocumentForm
 from twinstile.identity.types import Finding, IdentityResult
-from twinstile.platform.fields import Answer, Body, LanguageTag, Line, Moment, Slug, Word
-from twinstile.platform.modes import HubMode
+from twinstile.platform.http.field_types import (
+    Answer,
+    Body,
+    LanguageTag,
+    Line,
+    Moment,
+    Slug,
+    Word,
+)
+from twinstile.platform.security.hub_modes import HubMode
 from twinstile.policy.types import Anchor, MeasureKind
 from twinstile.screening import readings
 from twinstile.screening.claim_bodies import ClaimFields
-from twinstile.screening.declared.bodies import PassCode, PassTold
 from twinstile.screening.offline_bodies import DecidedBody, MadeFor, Offset
 from twinstile.screening.particulars import Particulars
 from twinstile.screening.party_bodies import PartyBody, PartyTold

@@ -14,21 +14,20 @@ from zoneinfo import ZoneInfo
 
 from twinstile.cases import merging, referrals
 from twinstile.cases.referrals import Identification
+from twinstile.declarations import passes
+from twinstile.declarations.types import Shown
+from twinstile.deferrals import deferrals
+from twinstile.deferrals.deferrals import Deferred
 from twinstile.identity import vault
-from twinstile.platform import observe
-from twinstile.platform.crypto import KeyFiles
-from twinstile.platform.db import Transaction, as_json
-from twinstile.platform.errors import Overtaken
+from twinstile.platform.db.database import Transaction, as_json
+from twinstile.platform.http.problems import Overtaken
+from twinstile.platform.keys.data_keys import KeyFiles
+from twinstile.platform.ops import observability
 from twinstile.policy.versions import Policies
-from twinstile.screening import facts, fold, inheritance
+from twinstile.screening import alerts, facts, fold, inheritance, party_members
+from twinstile.screening.alerts import Raised
 from twinstile.screening.bodies import FactStatus
-from twinstile.screening.declared import presenting
-from twinstile.screening.declared.types import Shown
 from twinstile.screening.facts import GateCheck
-from twinstile.screening.flow import alerts, deferrals
-from twinstile.screening.flow.alerts import Raised
-from twinstile.screening.flow.deferrals import Deferred
-from twinstile.screening.party import members
 from twinstile.screening.passage import Passage, Recorded
 from twinstile.screening.passages import Batch
 from twinstile.screening.reviews import Review
@@ -60,7 +59,7 @@ async def record(
     hub_id = stand.hub_id
     today = stand.at.astimezone(stand.zone).date()
     identities = [check.identity for check in checks if check.identity]
-    presented = await presenting.read(tx, stand.keys, hub_id, checks)
+    presented = await passes.read(tx, stand.keys, hub_id, checks)
     checks = [presented.named(check) for check in checks]
     documents = await vault.shown(stand.keys, hub_id, today, identities)
     situations = await facts.look_up(tx, hub_id, checks, documents)
@@ -84,10 +83,10 @@ async def record(
     numbers = await _write(tx, stand, batch, openings, checks if counting else ())
     _count(stand, batch)
     await referrals.join(tx, hub_id, batch.joining, stand.at)
-    await members.join(tx, hub_id, batch.parties.party_rows(), batch.parties.member_rows)
+    await party_members.join(tx, hub_id, batch.parties.party_rows(), batch.parties.member_rows)
     await inheritance.reach_minors(tx, hub_id, batch.reminded)
     await alerts.raise_all(tx, hub_id, batch.alerts, stand.at)
-    await presenting.write(tx, hub_id, presented)
+    await passes.write(tx, hub_id, presented)
     await _review(tx, stand, batch.reviews)
     await deferrals.end(tx, hub_id, batch.returned(), ScreeningEvent.REENTER, None, stand.at)
     let = [
@@ -108,13 +107,13 @@ def _count(stand: Stand, batch: Batch) -> None:
     ]
     for told, passages in (("yes", sum(listed)), ("no", len(listed) - sum(listed))):
         if passages:
-            observe.PASSAGES.labels(stand.hub_id, told).inc(passages)
+            observability.PASSAGES.labels(stand.hub_id, told).inc(passages)
 
 
 async def _review(tx: Transaction, stand: Stand, found: Sequence[Review]) -> None:
     """Count decisions of devices that are told once more, and alert somebody."""
     for review in found:
-        observe.REVIEWED.labels(stand.hub_id, review.cause).inc()
+        observability.REVIEWED.labels(stand.hub_id, review.cause).inc()
     raised = [
         Raised(AlertKind.RETROSPECTIVE, review.screening_id, review.facts())
         for review in found

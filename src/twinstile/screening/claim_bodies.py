@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, StrictBool, StringConstraints
 from pydantic_core import PydanticCustomError
 
-from twinstile.platform.fields import Body, Moment, ServiceDay
+from twinstile.platform.http.field_types import Body, Moment, ServiceDay
 from twinstile.policy import areas
 from twinstile.screening.claim_words import (
     DeclarationSource,

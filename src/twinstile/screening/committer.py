@@ -12,11 +12,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
-from twinstile.platform import observe
-from twinstile.platform.crypto import KeyFiles
-from twinstile.platform.errors import Busy, Overtaken, Unavailable
-from twinstile.platform.line import Line
-from twinstile.platform.web import House
+from twinstile.platform.db.dedicated_connection import Line
+from twinstile.platform.http.problems import Busy, Overtaken, Unavailable
+from twinstile.platform.http.routes import House
+from twinstile.platform.keys.data_keys import KeyFiles
+from twinstile.platform.ops import observability
 from twinstile.policy.versions import Policies
 from twinstile.screening import checks
 from twinstile.screening.facts import GateCheck
@@ -86,7 +86,7 @@ class Committer:
         when the database does not answer (nobody knows).
         """
         if self._waiting >= MOST_WAITING:
-            observe.SHED.inc()
+            observability.SHED.inc()
             raise Busy(retry_after_s=1)
         loop = asyncio.get_running_loop()
         hub_id = receiver.who.hub_id
@@ -174,7 +174,7 @@ class Committer:
         return there
 
     async def _commit(self, queue: _Queue, batch: Sequence[_Waiting]) -> list[Recorded]:
-        observe.BATCHES.observe(len(batch))
+        observability.BATCHES.observe(len(batch))
         taken = [item.check for item in batch]
         stand = checks.Stand(
             queue.hub_id,
@@ -197,7 +197,7 @@ class Committer:
             while queue.waiting and _late(queue.waiting[0]):
                 late = queue.waiting.popleft()
                 self._waiting -= 1
-                observe.SHED.inc()
+                observability.SHED.inc()
                 _refuse([late], Busy(retry_after_s=1))
             if queue.waiting:
                 oldest.append(queue.waiting[0].since)

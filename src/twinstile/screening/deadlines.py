@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Final
 
-from twinstile.platform.machine import Anchor
+from twinstile.platform.ops.state_machine import Anchor
 from twinstile.policy.types import HubPolicy
 from twinstile.screening import machine
 from twinstile.screening.types import ScreeningState

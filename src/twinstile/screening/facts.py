@@ -10,7 +10,7 @@ from uuid import UUID
 from twinstile.arrivals.types import Mark
 from twinstile.identity.types import Finding
 from twinstile.identity.vault import Identity, Shown
-from twinstile.platform.db import Transaction, as_json
+from twinstile.platform.db.database import Transaction, as_json
 from twinstile.screening.evidence import Brought, Evidence
 from twinstile.screening.fold import Along, Fold, along, unpack
 from twinstile.screening.statement import FACTS_SQL, TURN_SQL

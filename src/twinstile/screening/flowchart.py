@@ -3,7 +3,7 @@
 import sys
 
 from twinstile.cases.stages import MACHINE as CASE_MACHINE
-from twinstile.platform.machine import mermaid
+from twinstile.platform.ops.state_machine import mermaid
 from twinstile.screening import words
 from twinstile.screening.stages import MACHINE
 from twinstile.screening.words import Language

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from twinstile.platform.db import Transaction
+from twinstile.platform.db.database import Transaction
 from twinstile.screening.types import COUNTING, NoticeKind, ReminderKind
 
 _COUNTING = ", ".join(f"'{state}'" for state in sorted(COUNTING))

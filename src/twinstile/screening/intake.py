@@ -10,18 +10,18 @@ from zoneinfo import ZoneInfo
 
 from twinstile.credentials.types import CredentialKind
 from twinstile.credentials.verifying import Verified
+from twinstile.declarations import codes
 from twinstile.identity import forms, vault
 from twinstile.identity.forms import Terms
 from twinstile.identity.types import Finding
 from twinstile.identity.vault import Identity
-from twinstile.platform.auth import Principal
-from twinstile.platform.ciphers import keyed_digest
-from twinstile.platform.crypto import KeyFiles
-from twinstile.platform.fields import EARLIEST
-from twinstile.platform.web import House
+from twinstile.platform.http.field_types import EARLIEST
+from twinstile.platform.http.routes import House
+from twinstile.platform.keys.ciphers import keyed_digest
+from twinstile.platform.keys.data_keys import KeyFiles
+from twinstile.platform.security.auth import Principal
 from twinstile.screening import claim_bodies, readings
 from twinstile.screening.bodies import CheckFact
-from twinstile.screening.declared import codes
 from twinstile.screening.evidence import Brought
 from twinstile.screening.facts import GateCheck
 from twinstile.screening.party_bodies import PartyBody

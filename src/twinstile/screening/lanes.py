@@ -16,14 +16,14 @@ from twinstile.arrivals.tags import AlertTags, Tagger
 from twinstile.credentials.trusting import api as trusting
 from twinstile.credentials.trusting.api import TrustState
 from twinstile.credentials.trusting.lists import Lists
-from twinstile.platform import crews, devices
-from twinstile.platform.auth import Principal
-from twinstile.platform.db import Reading
-from twinstile.platform.fields import Answer
-from twinstile.platform.modes import HubMode
-from twinstile.platform.web import House
+from twinstile.deferrals import surge_orders
+from twinstile.platform.db.database import Reading
+from twinstile.platform.http.field_types import Answer
+from twinstile.platform.http.routes import House
+from twinstile.platform.security import devices, lane_assignments
+from twinstile.platform.security.auth import Principal
+from twinstile.platform.security.hub_modes import HubMode
 from twinstile.policy import versions
-from twinstile.screening.flow import fuses
 from twinstile.screening.types import Direction
 
 
@@ -124,9 +124,9 @@ async def state(
     checkpoint, kind, direction = await devices.lane(tx, hub_id, lane_id)
     version = await versions.in_force(tx, hub_id, at)
     rows = await tx.raw.fetch(_RUNS_SQL, hub_id, at, DUE_SOON)
-    surge = await fuses.here(tx, hub_id, at, checkpoint, [row["run_id"] for row in rows])
-    crew = await crews.others(tx, who, lane_id, at) if who.shift_id else []
-    taken = await crews.taken_over(tx, who)
+    surge = await surge_orders.here(tx, hub_id, at, checkpoint, [row["run_id"] for row in rows])
+    crew = await lane_assignments.others(tx, who, lane_id, at) if who.shift_id else []
+    taken = await lane_assignments.taken_over(tx, who)
     keys = home.keys.of(hub_id)
     return LaneState(
         mode=who.mode,

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from typing import Final
 
-from twinstile.platform.machine import IllegalTransition
+from twinstile.platform.ops.state_machine import IllegalTransition
 from twinstile.screening.stages import MACHINE
 from twinstile.screening.types import (
     Completeness,

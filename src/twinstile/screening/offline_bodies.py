@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field, StrictInt
 
-from twinstile.platform.fields import Body, Moment, Slug, Word
+from twinstile.platform.http.field_types import Body, Moment, Slug, Word
 from twinstile.screening.types import Verdict
 
 MadeFor = Annotated[

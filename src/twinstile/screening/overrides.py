@@ -14,18 +14,18 @@ from uuid import UUID
 
 from sqlalchemy import insert, select
 
-from twinstile.platform import approvals
-from twinstile.platform.approvals import Approval, Ask, Kind
-from twinstile.platform.auth import Principal, Scope
-from twinstile.platform.crypto import KeyRing
-from twinstile.platform.db import Reading, Transaction
-from twinstile.platform.errors import IdReused, NotFound, TransitionRefused
-from twinstile.platform.settings import Settings
+from twinstile.deferrals import surge_orders
+from twinstile.platform.db.database import Reading, Transaction
+from twinstile.platform.http.problems import IdReused, NotFound, TransitionRefused
+from twinstile.platform.keys.data_keys import KeyRing
+from twinstile.platform.ops.settings import Settings
+from twinstile.platform.security import approvals
+from twinstile.platform.security.approvals import Approval, Ask, Kind
+from twinstile.platform.security.auth import Principal, Scope
 from twinstile.policy import versions
 from twinstile.policy.versions import Policies
 from twinstile.screening import steps, transitions
 from twinstile.screening.bodies import FactStatus
-from twinstile.screening.flow import fuses
 from twinstile.screening.particulars import Particulars
 from twinstile.screening.steps import Desk, Locked, Step
 from twinstile.screening.tables import Check, Deviation
@@ -112,7 +112,9 @@ async def _require_open(tx: Transaction, desk: Desk, step: Step) -> Locked:
         raise TransitionRefused(f"{step.event} in {found.state} is nothing to override.")
     version = await versions.in_force(tx, desk.who.hub_id, desk.at)
     policy = await desk.policies.get(tx, desk.who.hub_id, version)
-    guards = await fuses.forbidden(tx, desk.who.hub_id, found, policy.parameters, desk.at)
+    guards = await surge_orders.forbidden(
+        tx, desk.who.hub_id, found, policy.parameters, desk.at
+    )
     if guards:
         raise TransitionRefused(f"Never to be overridden: {', '.join(sorted(guards))}.")
     return found

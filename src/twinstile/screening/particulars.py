@@ -12,8 +12,8 @@ from typing import Annotated, Final
 
 from pydantic import Field, StrictBool
 
-from twinstile.platform.errors import FieldFault, InvalidInput
-from twinstile.platform.fields import Body, Line, Moment, Slug, Word
+from twinstile.platform.http.field_types import Body, Line, Moment, Slug, Word
+from twinstile.platform.http.problems import FieldFault, InvalidInput
 from twinstile.policy.types import Offer, Parameters
 from twinstile.screening.types import ScreeningEvent
 

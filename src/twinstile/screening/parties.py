@@ -11,10 +11,10 @@ from uuid import UUID
 
 from twinstile.policy.types import HubPolicy
 from twinstile.screening import machine, rules
+from twinstile.screening.alerts import Raised
 from twinstile.screening.claims import Claims
 from twinstile.screening.evidence import Evidence
 from twinstile.screening.facts import GateCheck, Situation
-from twinstile.screening.flow.alerts import Raised
 from twinstile.screening.passage import UNRESOLVED, Passage, as_passage
 from twinstile.screening.surroundings import ALONE, Around
 from twinstile.screening.types import (

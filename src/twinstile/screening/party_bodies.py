@@ -4,7 +4,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from twinstile.platform.fields import Answer, Body
+from twinstile.platform.http.field_types import Answer, Body
 from twinstile.screening.types import PartyRole
 
 

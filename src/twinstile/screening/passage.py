@@ -8,13 +8,13 @@ from uuid import UUID
 
 from twinstile.cases.referrals import Opening, case_of
 from twinstile.cases.types import CaseOrigin
+from twinstile.declarations.types import Shown
 from twinstile.identity.types import Finding
-from twinstile.platform.devices import LaneKind
+from twinstile.platform.security.devices import LaneKind
 from twinstile.policy.types import HubPolicy
 from twinstile.screening import machine
 from twinstile.screening.bodies import FactStatus
 from twinstile.screening.claims import NOTHING
-from twinstile.screening.declared.types import Shown
 from twinstile.screening.evidence import EMPTY, NONE, Evidence
 from twinstile.screening.facts import Earlier, GateCheck, Known, Situation
 from twinstile.screening.fold import BEGUN, Along

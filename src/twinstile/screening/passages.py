@@ -14,11 +14,11 @@ from twinstile.cases.referrals import Opening, case_of
 from twinstile.policy.areas import NO_AREAS, Areas
 from twinstile.policy.types import HubPolicy
 from twinstile.screening import assisted, machine, reviews, rows, rules, surroundings
+from twinstile.screening.alerts import Raised
 from twinstile.screening.bodies import FactStatus
 from twinstile.screening.deadlines import due
 from twinstile.screening.evidence import Evidence
 from twinstile.screening.facts import NOBODY, About, GateCheck, Situation
-from twinstile.screening.flow.alerts import Raised
 from twinstile.screening.fold import BEGUN, Along
 from twinstile.screening.parties import WAITING, Parties, flagged
 from twinstile.screening.passage import (

@@ -7,11 +7,11 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from uuid_utils.compat import uuid7
 
 from twinstile.identity import vault
-from twinstile.platform import observe
-from twinstile.platform.ciphers import encrypt
-from twinstile.platform.db import Transaction
-from twinstile.platform.errors import Problem
-from twinstile.platform.tables import Quarantine
+from twinstile.platform.db.database import Transaction
+from twinstile.platform.db.tables import Quarantine
+from twinstile.platform.http.problems import Problem
+from twinstile.platform.keys.ciphers import encrypt
+from twinstile.platform.ops import observability
 from twinstile.screening import intake
 from twinstile.screening.bodies import CheckBody, FactKind
 from twinstile.screening.intake import Receiver
@@ -53,7 +53,7 @@ async def keep(
         )
         .on_conflict_do_nothing()
     )
-    observe.QUARANTINED.labels(hub_id, problem.slug).inc()
+    observability.QUARANTINED.labels(hub_id, problem.slug).inc()
 
 
 def as_item(check_id: UUID, body: CheckBody) -> dict[str, object]:

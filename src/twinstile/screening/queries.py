@@ -7,10 +7,10 @@ from uuid import UUID
 
 from sqlalchemy import RowMapping, select, tuple_
 
-from twinstile.platform import paging
-from twinstile.platform.db import Reading
-from twinstile.platform.errors import NotFound
-from twinstile.platform.tables import Event
+from twinstile.platform.db.database import Reading
+from twinstile.platform.db.tables import Event
+from twinstile.platform.http import paging
+from twinstile.platform.http.problems import NotFound
 from twinstile.screening import machine
 from twinstile.screening.bodies import CompletenessAnswer
 from twinstile.screening.fold import unpack

@@ -7,7 +7,7 @@ of a screening needs none.
 from datetime import datetime
 from typing import Final
 
-from twinstile.platform.db import Transaction
+from twinstile.platform.db.database import Transaction
 
 BATCH: Final = 5000
 """Screenings a statement: each is locked for milliseconds."""

@@ -3,7 +3,7 @@
 from twinstile.credentials.api import Judge
 from twinstile.credentials.bodies import AssessmentAnswer
 from twinstile.credentials.verifying import Verified
-from twinstile.platform.auth import Principal
+from twinstile.platform.security.auth import Principal
 from twinstile.screening.bodies import CheckBody
 
 

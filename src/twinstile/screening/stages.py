@@ -13,8 +13,8 @@ the ways out means nothing to the machine.
 from datetime import timedelta
 from typing import Final
 
-from twinstile.platform.machine import Anchor, Cause, Deadline, Machine, Stage
-from twinstile.platform.roles import Role
+from twinstile.platform.ops.state_machine import Anchor, Cause, Deadline, Machine, Stage
+from twinstile.platform.security.roles import Role
 from twinstile.screening.types import ScreeningEvent, ScreeningState
 
 _S = ScreeningState

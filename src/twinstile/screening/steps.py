@@ -8,10 +8,9 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import RowMapping, select, update
 
-from twinstile.platform.auth import Principal
-from twinstile.platform.crypto import KeyFiles
-from twinstile.platform.db import Transaction
-from twinstile.platform.errors import (
+from twinstile.platform.db.database import Transaction
+from twinstile.platform.db.tables import Event
+from twinstile.platform.http.problems import (
     FieldFault,
     Forbidden,
     IdReused,
@@ -19,8 +18,9 @@ from twinstile.platform.errors import (
     NotFound,
     TransitionRefused,
 )
-from twinstile.platform.events import Happening
-from twinstile.platform.tables import Event
+from twinstile.platform.keys.data_keys import KeyFiles
+from twinstile.platform.ledger.events import Happening
+from twinstile.platform.security.auth import Principal
 from twinstile.policy.types import HubPolicy, Transit
 from twinstile.policy.versions import Policies
 from twinstile.screening import assisted, machine

@@ -8,25 +8,25 @@ from zoneinfo import ZoneInfo
 from twinstile.cases import referrals
 from twinstile.cases.referrals import Opening
 from twinstile.cases.types import CaseOrigin
-from twinstile.platform import approvals, devices, events
-from twinstile.platform.approvals import Approval, Ask, Kind
-from twinstile.platform.auth import Principal, Scope
-from twinstile.platform.crypto import KeyFiles
-from twinstile.platform.db import Database, Transaction
-from twinstile.platform.devices import Direction
-from twinstile.platform.errors import TransitionRefused
-from twinstile.platform.events import Happening
+from twinstile.deferrals import deferrals, surge_orders
+from twinstile.deferrals.deferrals import Deferred
+from twinstile.platform.db.database import Database, Transaction
+from twinstile.platform.http.problems import TransitionRefused
+from twinstile.platform.keys.data_keys import KeyFiles
+from twinstile.platform.ledger import events
+from twinstile.platform.ledger.events import Happening
+from twinstile.platform.security import approvals, devices
+from twinstile.platform.security.approvals import Approval, Ask, Kind
+from twinstile.platform.security.auth import Principal, Scope
+from twinstile.platform.security.devices import Direction
 from twinstile.policy import versions
 from twinstile.policy.types import HubPolicy
 from twinstile.policy.versions import Policies
-from twinstile.screening import machine, particulars, steps
+from twinstile.screening import alerts, machine, particulars, party_members, steps
+from twinstile.screening.alerts import Raised
 from twinstile.screening.bodies import FactStatus
 from twinstile.screening.deadlines import KEPT_BY_ORDER, due
-from twinstile.screening.flow import alerts, deferrals, fuses
-from twinstile.screening.flow.alerts import Raised
-from twinstile.screening.flow.deferrals import Deferred
-from twinstile.screening.party import members
-from twinstile.screening.party.members import SeparationReasonNeeded
+from twinstile.screening.party_members import SeparationReasonNeeded
 from twinstile.screening.steps import Desk, Landing, Locked, Step
 from twinstile.screening.types import AlertKind, ScreeningEvent, ScreeningState
 
@@ -68,7 +68,7 @@ async def take(tx: Transaction, desk: Desk, step: Step) -> tuple[FactStatus, Scr
     case_id = found.case_id
     if after is _S.HELD and case_id is None:
         case_id = await open_case(tx, who, desk.keys, desk.zone, found, at)
-        await members.flag(tx, who.hub_id, step.screening_id, at)
+        await party_members.flag(tx, who.hub_id, step.screening_id, at)
     await steps.move(tx, who.hub_id, found, Landing(after, due_at, case_id, limit), at)
     if found.state is _S.DEFERRED:
         left = [found.screening_id]
@@ -105,16 +105,16 @@ async def _require(
         particulars.judge_refusal(step.particulars, policy.parameters)
     if step.event is _E.TRANSIT_OK:
         steps.require_transit(policy, step.particulars)
-    if step.particulars.separation_reason is None and await members.parts(
+    if step.particulars.separation_reason is None and await party_members.parts(
         tx, hub_id, step.screening_id, after
     ):
         raise SeparationReasonNeeded
     if step.event is not _E.FUSE_RELEASE:
         return None
-    fuse_id = await fuses.covering(tx, hub_id, desk.at, found.checkpoint, found.run_id)
+    fuse_id = await surge_orders.covering(tx, hub_id, desk.at, found.checkpoint, found.run_id)
     if fuse_id is None:
         raise TransitionRefused("No surge order in force covers this passage.")
-    classes = await fuses.forbidden(tx, hub_id, found, policy.parameters, desk.at)
+    classes = await surge_orders.forbidden(tx, hub_id, found, policy.parameters, desk.at)
     if classes:
         raise TransitionRefused(f"Surge mode releases nobody with {', '.join(classes)}.")
     return fuse_id

@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from twinstile.platform import machine
+from twinstile.platform.ops import state_machine
 from twinstile.screening.caution import Cautious
 
 
@@ -310,7 +310,7 @@ class GuardClass(StrEnum):
     ILLNESS = "ILLNESS"
 
 
-Transition = machine.Transition[ScreeningState, ScreeningEvent]
+Transition = state_machine.Transition[ScreeningState, ScreeningEvent]
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from twinstile.platform.fields import Answer
+from twinstile.platform.http.field_types import Answer
 from twinstile.screening.bodies import CompletenessAnswer, MeasureAnswer
 from twinstile.screening.types import AlertKind, ScreeningEvent, ScreeningState, Verdict
 

@@ -12,12 +12,9 @@ from fastapi import APIRouter, Depends, Query, Request, Response, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
 from pydantic import Field
 
-from twinstile.platform import access, clock
-from twinstile.platform.access import Action
-from twinstile.platform.auth import PARTNER_SCOPES, Principal, Scope, TokenKind
-from twinstile.platform.body import FORM
-from twinstile.platform.browsers import MAX_TOKEN
-from twinstile.platform.errors import (
+from twinstile.platform.http.field_types import Answer, Body, Line, Word
+from twinstile.platform.http.json_body import FORM
+from twinstile.platform.http.problems import (
     FieldFault,
     Forbidden,
     InvalidInput,
@@ -26,8 +23,12 @@ from twinstile.platform.errors import (
     Unauthenticated,
     documented,
 )
-from twinstile.platform.fields import Answer, Body, Line, Word
-from twinstile.platform.web import TOKENS, GatedRoute, Home, Read, Tx, caller
+from twinstile.platform.http.routes import TOKENS, GatedRoute, Home, Read, Tx, caller
+from twinstile.platform.ops import clock
+from twinstile.platform.security import access_log
+from twinstile.platform.security.access_log import Action
+from twinstile.platform.security.auth import PARTNER_SCOPES, Principal, Scope, TokenKind
+from twinstile.platform.security.browser_sessions import MAX_TOKEN
 from twinstile.sharing import changes, partners, tokens
 from twinstile.sharing.changes import CursorExpired
 from twinstile.sharing.feed import Asked, Feed
@@ -277,7 +278,7 @@ async def _over(request: Request) -> bool:
     "/changes",
     summary="Read what changed since a cursor",
     responses=documented(CursorExpired, TooMany),
-    openapi_extra=access.logged(Action.DISCLOSURE),
+    openapi_extra=access_log.logged(Action.DISCLOSURE),
 )
 async def read_changes(  # noqa: PLR0913, PLR0917 # four of them are the query
     request: Request,

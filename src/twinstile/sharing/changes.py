@@ -13,12 +13,12 @@ from datetime import datetime
 from typing import cast
 from uuid import UUID
 
-from twinstile.platform import access
-from twinstile.platform.access import Action, Actor, Look, Purpose
-from twinstile.platform.ciphers import decrypt, encrypt
-from twinstile.platform.crypto import KeyUnavailable
-from twinstile.platform.db import Transaction
-from twinstile.platform.errors import FieldFault, Gone, InvalidInput
+from twinstile.platform.db.database import Transaction
+from twinstile.platform.http.problems import FieldFault, Gone, InvalidInput
+from twinstile.platform.keys.ciphers import decrypt, encrypt
+from twinstile.platform.keys.data_keys import KeyUnavailable
+from twinstile.platform.security import access_log
+from twinstile.platform.security.access_log import Action, Actor, Look, Purpose
 from twinstile.sharing.partners import pseudonym
 from twinstile.sharing.types import SOURCES, TERMS, ChangeType, Partner, Use
 
@@ -107,7 +107,7 @@ async def read(
     )
     changes = [_change(partner, key, by_kind[row[2]], *row[1:2], *row[3:6]) for row in rows]
     if changes:
-        await access.record(tx, _actor(partner), _look(partner, changes), at)
+        await access_log.record(tx, _actor(partner), _look(partner, changes), at)
     return Page(changes, rows[-1][0] if len(rows) == limit else end)
 
 

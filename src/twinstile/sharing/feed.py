@@ -6,10 +6,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from twinstile.platform import clock, ledger
-from twinstile.platform.db import Database
-from twinstile.platform.errors import TooMany
-from twinstile.platform.rates import Quota
+from twinstile.platform.db.database import Database
+from twinstile.platform.http.problems import TooMany
+from twinstile.platform.ledger import chain
+from twinstile.platform.ops import clock
+from twinstile.platform.security.rate_limits import Quota
 from twinstile.sharing import changes
 from twinstile.sharing.changes import CursorExpired, Page
 from twinstile.sharing.partners import Doorkeeper
@@ -93,7 +94,7 @@ class Feed:
             found = await heads(tx.raw, [hub_id])
         if hub_id not in found:  # nothing was sealed yet: a cursor needs an epoch to hold in
             async with self._database.transaction() as tx:
-                await ledger.seal(tx, hub_id, clock.now())
+                await chain.seal(tx, hub_id, clock.now())
                 found = await heads(tx.raw, [hub_id])
         return found[hub_id]
 

@@ -14,13 +14,14 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import delete, insert, select, update
 
-from twinstile.platform import clock, events
-from twinstile.platform.auth import Principal, TokenKind, mint_token
-from twinstile.platform.ciphers import keyed_digest, token_digest
-from twinstile.platform.crypto import KeyFiles
-from twinstile.platform.db import Database, Reading, Transaction
-from twinstile.platform.errors import NotFound, Unauthenticated
-from twinstile.platform.events import Happening
+from twinstile.platform.db.database import Database, Reading, Transaction
+from twinstile.platform.http.problems import NotFound, Unauthenticated
+from twinstile.platform.keys.ciphers import keyed_digest, token_digest
+from twinstile.platform.keys.data_keys import KeyFiles
+from twinstile.platform.ledger import events
+from twinstile.platform.ledger.events import Happening
+from twinstile.platform.ops import clock
+from twinstile.platform.security.auth import Principal, TokenKind, mint_token
 from twinstile.sharing import tables
 from twinstile.sharing.tables import Grant, PartnerToken
 from twinstile.sharing.types import ChangeType, Partner, PartnerKind

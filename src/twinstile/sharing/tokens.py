@@ -12,13 +12,9 @@ from urllib.parse import unquote_plus
 from pydantic import Field
 from typing_extensions import override
 
-from twinstile.platform.auth import PARTNER_SCOPES
-from twinstile.platform.body import parse_form, require_form
-from twinstile.platform.errors import (
-    InvalidRequest,
-    ProblemBody,
-    Unauthenticated,
-)
+from twinstile.platform.http.json_body import parse_form, require_form
+from twinstile.platform.http.problems import InvalidRequest, ProblemBody, Unauthenticated
+from twinstile.platform.security.auth import PARTNER_SCOPES
 
 LONGEST = 200
 

@@ -9,8 +9,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import cast
 
-from twinstile.platform import observe
-from twinstile.platform.db import Database, Raw
+from twinstile.platform.db.database import Database, Raw
+from twinstile.platform.ops import observability
 
 LOOK_S = 0.25
 RESTART_S = 1.0
@@ -83,7 +83,9 @@ class Watcher:
                 async with self._database.reading() as tx:
                     found = await heads(tx.raw, hubs)
             except Exception as error:  # noqa: BLE001 # whoever waits is told at its deadline
-                observe.log.warning("watcher waits", error=observe.error_kind(error))
+                observability.log.warning(
+                    "watcher waits", error=observability.error_kind(error)
+                )
                 await asyncio.sleep(RESTART_S)
                 continue
             for waiter in self._waiting:

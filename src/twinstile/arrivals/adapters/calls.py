@@ -12,9 +12,9 @@ from pydantic import AfterValidator, Field, model_validator
 
 from twinstile.arrivals.adapters.settings import FilePath, TransportSettings, secret
 from twinstile.arrivals.transport import FeedFault
-from twinstile.platform import outbound, signatures
-from twinstile.platform.outbound import Answer, Line, Outbound
-from twinstile.platform.signatures import Algorithm, SharedKey
+from twinstile.platform.http import outbound, request_signatures
+from twinstile.platform.http.outbound import Answer, Line, Outbound
+from twinstile.platform.http.request_signatures import Algorithm, SharedKey
 
 LONGEST_WAIT_S: Final = 86_400.0
 
@@ -57,7 +57,7 @@ class CallSettings(TransportSettings):
             raise ValueError("key_id and key_file go together")
         if (self.certificate_file is None) != (self.certificate_key_file is None):
             raise ValueError("certificate_file and certificate_key_file go together")
-        if not signatures.computable(self.algorithm):
+        if not request_signatures.computable(self.algorithm):
             raise ValueError("this machine's OpenSSL has no such algorithm")
         return self
 
@@ -93,7 +93,7 @@ class Calls:
         if self._key is not None:
             parts = urlsplit(url)
             target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-            known |= signatures.headers(self._key, method, target, body, now)
+            known |= request_signatures.headers(self._key, method, target, body, now)
         return await self._line.call(method, url, known, body)
 
     async def close(self) -> None:

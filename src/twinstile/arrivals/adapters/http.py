@@ -29,9 +29,9 @@ from twinstile.arrivals.transport import (
     FeedFault,
     FetchedDelivery,
 )
-from twinstile.platform import pointers
-from twinstile.platform.outbound import Answer, CallFault
-from twinstile.platform.pointers import Pointer
+from twinstile.platform.http import json_pointers
+from twinstile.platform.http.json_pointers import Pointer
+from twinstile.platform.http.outbound import Answer, CallFault
 
 LONGEST_TOKEN: Final = 2000
 """Of a department's cursor."""
@@ -184,7 +184,7 @@ class HttpTransport:
         if allowed and media not in allowed:
             raise FeedFault("wrong-media-type")
         if self._settings.expect_pointer is not None:
-            held = pointers.at(calls.parsed(body), self._settings.expect_pointer)
+            held = json_pointers.at(calls.parsed(body), self._settings.expect_pointer)
             wanted = self._settings.expect_value
             if held is None or (wanted is not None and calls.word(held) != wanted):
                 raise FeedFault("error-body")
@@ -202,7 +202,7 @@ class HttpTransport:
         if settings.next_header is not None:
             held = answer.headers.get(settings.next_header.lower())
         elif body is not None and settings.next_pointer is not None:
-            held = pointers.at(calls.parsed(body), settings.next_pointer)
+            held = json_pointers.at(calls.parsed(body), settings.next_pointer)
         if held is None or held == "":
             return place
         if not isinstance(held, str | int) or len(calls.word(held)) > LONGEST_TOKEN:

@@ -6,8 +6,8 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from twinstile.arrivals.transport import POLL_S, FeedFault
-from twinstile.platform import files
-from twinstile.platform.files import InvalidFile
+from twinstile.platform.ops import config_files
+from twinstile.platform.ops.config_files import InvalidFile
 
 
 def _absolute(path: Path) -> Path:
@@ -31,6 +31,6 @@ class TransportSettings(BaseModel):
 def secret(path: Path) -> bytes:
     """What a secret's file holds, without the end of its line. Raises `FeedFault`."""
     try:
-        return files.secret(path)
+        return config_files.secret(path)
     except InvalidFile:
         raise FeedFault("secret-unreadable") from None

@@ -19,20 +19,30 @@ from twinstile.arrivals.feeds.types import DeliveryState, ReceiptOutcome
 from twinstile.arrivals.formats.reasons import Text, text_of
 from twinstile.arrivals.records import Delivery
 from twinstile.arrivals.transport import MOST_BYTES
-from twinstile.platform import clock, events, signatures
-from twinstile.platform.auth import Principal, Scope
-from twinstile.platform.breaker import BreakerState
-from twinstile.platform.errors import (
+from twinstile.platform.http import request_signatures
+from twinstile.platform.http.circuit_breaker import BreakerState
+from twinstile.platform.http.field_types import Answer, Body
+from twinstile.platform.http.problems import (
     NotFound,
     TooLarge,
     Unauthenticated,
     UnsupportedMediaType,
     documented,
 )
-from twinstile.platform.events import Happening
-from twinstile.platform.fields import Answer, Body
-from twinstile.platform.signatures import SignatureFault
-from twinstile.platform.web import GatedRoute, Home, House, Read, Tx, caller, house
+from twinstile.platform.http.request_signatures import SignatureFault
+from twinstile.platform.http.routes import (
+    GatedRoute,
+    Home,
+    House,
+    Read,
+    Tx,
+    caller,
+    house,
+)
+from twinstile.platform.ledger import events
+from twinstile.platform.ledger.events import Happening
+from twinstile.platform.ops import clock
+from twinstile.platform.security.auth import Principal, Scope
 
 router = APIRouter(prefix="/v1", route_class=GatedRoute, tags=["feeds"])
 
@@ -239,11 +249,11 @@ pushed = APIRouter(prefix="/v1", route_class=SignedRoute, tags=["feeds"])
         "parameters": [
             {"name": name, "in": "header", "required": True, "schema": {"type": "string"}}
             for name in (
-                signatures.KEY_ID,
-                signatures.TIMESTAMP,
-                signatures.NONCE,
-                signatures.DIGEST,
-                signatures.SIGNATURE,
+                request_signatures.KEY_ID,
+                request_signatures.TIMESTAMP,
+                request_signatures.NONCE,
+                request_signatures.DIGEST,
+                request_signatures.SIGNATURE,
             )
         ],
         "requestBody": {

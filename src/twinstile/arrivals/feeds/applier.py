@@ -14,9 +14,10 @@ from twinstile.arrivals.feeds import applying
 from twinstile.arrivals.feeds.applying import ApplyRuntime
 from twinstile.arrivals.feeds.config import FeedSource
 from twinstile.identity import forms
-from twinstile.platform import clock, devices, observe
-from twinstile.platform.db import Database, Raw, living
-from twinstile.platform.web import House
+from twinstile.platform.db.database import Database, Raw, living
+from twinstile.platform.http.routes import House
+from twinstile.platform.ops import clock, observability
+from twinstile.platform.security import devices
 
 LOOK_S: Final = 0.5
 LOOK_BACK_S: Final = 2.0
@@ -61,8 +62,10 @@ async def run_applier(
             async with database.engine.connect() as sql:
                 await _Work(house, database, senders, await living(sql)).go_on(stop)
         except Exception as error:  # noqa: BLE001 # it must outlive any outage
-            observe.JOBS.labels(NAME, "interrupted").inc()
-            observe.log.warning("applier interrupted", error=observe.error_kind(error))
+            observability.JOBS.labels(NAME, "interrupted").inc()
+            observability.log.warning(
+                "applier interrupted", error=observability.error_kind(error)
+            )
             await clock.pause(stop, RESTART_S)
 
 
@@ -116,9 +119,9 @@ class _Work:
             await self._locks.fetchrow(_UNLOCK, feed.hub_id, feed.name)
             if error := task.exception():
                 self._resting[place] = time.monotonic() + REST_S
-                observe.JOBS.labels(NAME, "failed").inc()
-                observe.log.warning(
-                    "feed not applied", feed=feed.name, error=observe.error_kind(error)
+                observability.JOBS.labels(NAME, "failed").inc()
+                observability.log.warning(
+                    "feed not applied", feed=feed.name, error=observability.error_kind(error)
                 )
 
     async def _apply(self, sender: FeedSource) -> None:

@@ -36,11 +36,11 @@ from twinstile.arrivals.records import (
     UnknownColumns,
 )
 from twinstile.identity.forms import Terms
-from twinstile.platform.crypto import KeyDestroyed, KeyFiles
-from twinstile.platform.db import Database
-from twinstile.platform.errors import Unavailable
-from twinstile.platform.masters import MasterUnavailable
-from twinstile.platform.observe import log
+from twinstile.platform.db.database import Database
+from twinstile.platform.http.problems import Unavailable
+from twinstile.platform.keys.data_keys import KeyDestroyed, KeyFiles
+from twinstile.platform.keys.master_keys import MasterUnavailable
+from twinstile.platform.ops.observability import log
 
 AT_ONCE: Final = 250
 """Records of one transaction: a gate that shows one of them waits for no more."""

@@ -29,10 +29,11 @@ from twinstile.arrivals.adapters.sftp import SftpSettings
 from twinstile.arrivals.feeds.reading import FORMATS
 from twinstile.arrivals.feeds.types import FeedSettings
 from twinstile.arrivals.transport import FeedFault, FeedTransport
-from twinstile.platform import files, signatures
-from twinstile.platform.files import InvalidFile
-from twinstile.platform.settings import Settings
-from twinstile.platform.signatures import Algorithm, SharedKey
+from twinstile.platform.http import request_signatures
+from twinstile.platform.http.request_signatures import Algorithm, SharedKey
+from twinstile.platform.ops import config_files
+from twinstile.platform.ops.config_files import InvalidFile
+from twinstile.platform.ops.settings import Settings
 
 NAME: Final = r"^[a-z0-9][a-z0-9-]{0,38}$"
 STALE_AFTER: Final = 3
@@ -53,7 +54,7 @@ class _Told(BaseModel):
 
 
 def _computable(algorithm: Algorithm) -> Algorithm:
-    if not signatures.computable(algorithm):
+    if not request_signatures.computable(algorithm):
         raise ValueError("this machine's OpenSSL has no such algorithm")
     return algorithm
 
@@ -176,4 +177,4 @@ def _sender(told: _Entry, settings: Settings) -> FeedSource:
 
 @lru_cache(maxsize=8)
 def _load(named: Path | None, path: Path) -> _File:
-    return files.toml(path, _File, optional=named is None)
+    return config_files.toml(path, _File, optional=named is None)

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from twinstile.arrivals.feeds.turns import BatchCounts
 from twinstile.arrivals.feeds.types import FeedSettings
-from twinstile.platform.db import Reading, Transaction
+from twinstile.platform.db.database import Reading, Transaction
 
 RETRIES: Final = (
     timedelta(minutes=1),

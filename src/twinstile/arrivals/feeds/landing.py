@@ -24,10 +24,10 @@ from twinstile.arrivals.feeds.types import (
 from twinstile.arrivals.records import Delivery
 from twinstile.arrivals.transport import FetchedDelivery
 from twinstile.identity.vault import day_key
-from twinstile.platform.ciphers import decrypt, encrypt, keyed_digest
-from twinstile.platform.crypto import KeyFiles, KeyUnavailable
-from twinstile.platform.db import Reading, Transaction
-from twinstile.platform.observe import log
+from twinstile.platform.db.database import Reading, Transaction
+from twinstile.platform.keys.ciphers import decrypt, encrypt, keyed_digest
+from twinstile.platform.keys.data_keys import KeyFiles, KeyUnavailable
+from twinstile.platform.ops.observability import log
 
 _LOCK = """
 INSERT INTO feed_state (hub_id, feed) VALUES ($1, $2)

@@ -1,9 +1,9 @@
 """How feeds do, for monitoring: read from their rows when somebody asks, so any process can."""
 
 from twinstile.arrivals.feeds import config, standing
-from twinstile.platform import clock, observe
-from twinstile.platform.errors import Problem
-from twinstile.platform.web import House
+from twinstile.platform.http.problems import Problem
+from twinstile.platform.http.routes import House
+from twinstile.platform.ops import clock, observability
 
 
 async def update_gauges(house: House) -> None:
@@ -16,14 +16,14 @@ async def update_gauges(house: House) -> None:
             stand = await standing.feed_statuses(tx, senders, now)
             recent = await standing.recent_outcomes(tx, senders, now)
     except Problem as problem:
-        observe.log.warning("feeds not measured", problem=problem.slug)
+        observability.log.warning("feeds not measured", problem=problem.slug)
         return
     for one, lately in zip(stand, recent, strict=True):
         labels = one.sender.feed.hub_id, one.sender.feed.name
         if one.as_of is not None:
-            observe.FEED_AGE.labels(*labels).set((now - one.as_of).total_seconds())
+            observability.FEED_AGE.labels(*labels).set((now - one.as_of).total_seconds())
         rejected, unmatched = lately.share(lately.rejected), lately.share(lately.unmatched)
-        observe.FEED_SHARE.labels(*labels, "rejected").set(rejected)
-        observe.FEED_SHARE.labels(*labels, "unmatched").set(unmatched)
-        observe.FEED_DELIVERIES.labels(*labels, "waiting").set(one.waiting)
-        observe.FEED_DELIVERIES.labels(*labels, "dead").set(one.dead)
+        observability.FEED_SHARE.labels(*labels, "rejected").set(rejected)
+        observability.FEED_SHARE.labels(*labels, "unmatched").set(unmatched)
+        observability.FEED_DELIVERIES.labels(*labels, "waiting").set(one.waiting)
+        observability.FEED_DELIVERIES.labels(*labels, "dead").set(one.dead)

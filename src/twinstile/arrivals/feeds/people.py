@@ -6,7 +6,7 @@ from twinstile.identity import documents
 from twinstile.identity.forms import Terms
 from twinstile.identity.types import Finding, Holder, InvalidText
 from twinstile.identity.vault import Identity
-from twinstile.platform.modes import HubMode
+from twinstile.platform.security.hub_modes import HubMode
 
 
 def identify_claim(claim: DocumentClaim, terms: Terms) -> Identity | RejectReason:

@@ -19,12 +19,12 @@ from pydantic import TypeAdapter
 from twinstile.arrivals.feeds import landing
 from twinstile.arrivals.feeds.config import FeedSource
 from twinstile.arrivals.transport import FeedFault, FeedTransport, FetchedDelivery
-from twinstile.platform import observe
-from twinstile.platform.breaker import Breaker
-from twinstile.platform.crypto import KeyRing, KeyUnavailable
-from twinstile.platform.db import Database, Transaction, as_json
-from twinstile.platform.errors import Problem
-from twinstile.platform.masters import MasterUnavailable
+from twinstile.platform.db.database import Database, Transaction, as_json
+from twinstile.platform.http.circuit_breaker import Breaker
+from twinstile.platform.http.problems import Problem
+from twinstile.platform.keys.data_keys import KeyRing, KeyUnavailable
+from twinstile.platform.keys.master_keys import MasterUnavailable
+from twinstile.platform.ops import observability
 
 LONGEST_S: Final = 90.0
 """Of one poll; what was landed by then stands, and the next goes on."""
@@ -83,7 +83,7 @@ async def poll_feed(asker: Poller, sender: FeedSource) -> PollResult | None:
     async with asker.database.transaction() as tx:
         await _settle(tx, asker, sender, turn, asked)
     if asked.fault is not None:
-        observe.log.warning("feed failed", feed=sender.feed.name, fault=asked.fault)
+        observability.log.warning("feed failed", feed=sender.feed.name, fault=asked.fault)
     return asked
 
 
@@ -138,7 +138,9 @@ async def _ask(asker: Poller, sender: FeedSource, turn: PollClaim) -> PollResult
     except (Problem, KeyUnavailable, MasterUnavailable):
         raise
     except Exception as error:  # noqa: BLE001 # one feed's trouble is not the others'
-        observe.log.error("poll broke", feed=sender.feed.name, error=observe.error_kind(error))
+        observability.log.error(
+            "poll broke", feed=sender.feed.name, error=observability.error_kind(error)
+        )
         return PollResult(FAILED)
     finally:
         await _closed(transport)
@@ -185,7 +187,7 @@ async def _closed(transport: FeedTransport) -> None:
         async with asyncio.timeout(CLOSE_S):
             await transport.close()
     except Exception as error:  # noqa: BLE001 # there is nothing more to do with it
-        observe.log.warning("feed not closed", error=observe.error_kind(error))
+        observability.log.warning("feed not closed", error=observability.error_kind(error))
 
 
 _SETTLE = """

@@ -17,10 +17,16 @@ from twinstile.arrivals.feeds.config import FeedSource
 from twinstile.arrivals.feeds.types import ReceivedDelivery
 from twinstile.arrivals.records import Delivery
 from twinstile.arrivals.transport import FeedFault
-from twinstile.platform import observe, signatures
-from twinstile.platform.crypto import KeyRing
-from twinstile.platform.db import Database, Transaction
-from twinstile.platform.signatures import SKEW, SharedKey, SignatureFault, Signed
+from twinstile.platform.db.database import Database, Transaction
+from twinstile.platform.http import request_signatures
+from twinstile.platform.http.request_signatures import (
+    SKEW,
+    SharedKey,
+    SignatureFault,
+    Signed,
+)
+from twinstile.platform.keys.data_keys import KeyRing
+from twinstile.platform.ops import observability
 
 KNOWN: Final = frozenset({"clock-skew", "digest-mismatch", "nonce-used"})
 """Faults of somebody who holds the key."""
@@ -62,10 +68,12 @@ async def verify_push(
     named = [one for one in senders if one.feed.name == feed and one.keys]
     keys = await asyncio.to_thread(_read, named)
     try:
-        signed = signatures.verify(keys, request.method, request.target, request.headers, now)
+        signed = request_signatures.verify(
+            keys, request.method, request.target, request.headers, now
+        )
     except SignatureFault as fault:
         if fault.reason in KNOWN:
-            key_id = request.headers.get(signatures.KEY_ID, "")
+            key_id = request.headers.get(request_signatures.KEY_ID, "")
             await record_fault(desk, _whose(named, key_id), fault.reason, now)
         raise
     return VerifiedPush(_whose(named, signed.key.key_id), signed)
@@ -79,7 +87,9 @@ def _read(senders: Sequence[FeedSource]) -> list[SharedKey]:
             try:
                 keys.append(key.read())
             except FeedFault as fault:
-                observe.log.error("key of a feed", feed=sender.feed.name, fault=fault.reason)
+                observability.log.error(
+                    "key of a feed", feed=sender.feed.name, fault=fault.reason
+                )
     return keys
 
 

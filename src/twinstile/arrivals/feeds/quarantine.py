@@ -8,8 +8,8 @@ from typing import Final
 from uuid import UUID
 
 from twinstile.arrivals.feeds.types import DeliveryState, FeedSettings
-from twinstile.platform.db import Reading
-from twinstile.platform.errors import FieldFault, InvalidInput
+from twinstile.platform.db.database import Reading
+from twinstile.platform.http.problems import FieldFault, InvalidInput
 
 MOST_DELIVERIES: Final = 50
 """That are shown as given up or refused, the latest first."""

@@ -3,7 +3,7 @@
 from datetime import date
 from typing import Final
 
-from twinstile.platform.db import Transaction
+from twinstile.platform.db.database import Transaction
 
 _FORGET: Final = (
     """

@@ -7,9 +7,9 @@ from pydantic import Field
 
 from twinstile.arrivals.feeds import config, standing
 from twinstile.arrivals.feeds.config import Department
-from twinstile.platform.db import Reading
-from twinstile.platform.fields import Answer
-from twinstile.platform.settings import Settings
+from twinstile.platform.db.database import Reading
+from twinstile.platform.http.field_types import Answer
+from twinstile.platform.ops.settings import Settings
 
 
 class FeedFreshness(Answer):

@@ -15,8 +15,8 @@ from typing import Final
 from pydantic import TypeAdapter
 
 from twinstile.arrivals.feeds.config import STALE_AFTER, Department, FeedSource
-from twinstile.platform.breaker import Breaker
-from twinstile.platform.db import Reading
+from twinstile.platform.db.database import Reading
+from twinstile.platform.http.circuit_breaker import Breaker
 
 MOST_WAITING: Final = 1000
 """Deliveries that are counted at most: the rest is as bad."""

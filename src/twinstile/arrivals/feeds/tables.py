@@ -11,7 +11,7 @@ from sqlalchemy import BigInteger, Index, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from twinstile.platform.tables import Base, HubKey, UuidKey
+from twinstile.platform.db.tables import Base, HubKey, UuidKey
 
 
 class FeedState(Base):

@@ -17,8 +17,8 @@ from twinstile.arrivals.runs import RunMatch
 from twinstile.identity import contacts, vault
 from twinstile.identity.contacts import Reach
 from twinstile.identity.vault import Identity
-from twinstile.platform import events
-from twinstile.platform.events import Happening
+from twinstile.platform.ledger import events
+from twinstile.platform.ledger.events import Happening
 
 KIND = "traveller"
 

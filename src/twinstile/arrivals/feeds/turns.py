@@ -21,9 +21,9 @@ from twinstile.arrivals.records import (
 )
 from twinstile.arrivals.runs import Number
 from twinstile.identity.forms import Terms
-from twinstile.platform.ciphers import keyed_digest
-from twinstile.platform.crypto import KeyFiles
-from twinstile.platform.db import Transaction
+from twinstile.platform.db.database import Transaction
+from twinstile.platform.keys.ciphers import keyed_digest
+from twinstile.platform.keys.data_keys import KeyFiles
 
 Keyed: TypeAlias = ArrivalEvent | ManifestRow | IdentityAlert | HealthStatus | KeyAreaRecord
 """Records that say something under a key of the sender."""

@@ -12,7 +12,7 @@ from datetime import date
 from typing import Final, TypeAlias
 from uuid import UUID
 
-from twinstile.platform.db import Transaction, as_json
+from twinstile.platform.db.database import Transaction, as_json
 
 ListVersion: TypeAlias = tuple[int, int]
 """Of a whole list: its version, and the number of the delivery it came in."""

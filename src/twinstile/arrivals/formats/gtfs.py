@@ -30,7 +30,7 @@ from twinstile.arrivals.records import (
     UnreadableDelivery,
 )
 from twinstile.arrivals.types import Mode
-from twinstile.platform import clock
+from twinstile.platform.ops import clock
 
 SCHEME: Final = "gtfs"
 DAYS: Final = range(-1, 3)

@@ -15,10 +15,10 @@ from twinstile.cases.links import NoSuchLink
 from twinstile.cases.schedule import Figures
 from twinstile.cases.transfers.api import LinkAnswer, Token, tried
 from twinstile.cases.types import By, CaseState, Contact, Reached, TestResult
-from twinstile.platform import clock, paging
-from twinstile.platform.auth import Principal, Scope
-from twinstile.platform.db import Reading
-from twinstile.platform.errors import (
+from twinstile.platform.db.database import Reading
+from twinstile.platform.http import paging
+from twinstile.platform.http.field_types import Answer, Body, Line, Moment
+from twinstile.platform.http.problems import (
     IdReused,
     InvalidInput,
     NotFound,
@@ -26,8 +26,9 @@ from twinstile.platform.errors import (
     TransitionRefused,
     documented,
 )
-from twinstile.platform.fields import Answer, Body, Line, Moment
-from twinstile.platform.web import GatedRoute, Home, Read, Tx, caller
+from twinstile.platform.http.routes import GatedRoute, Home, Read, Tx, caller
+from twinstile.platform.ops import clock
+from twinstile.platform.security.auth import Principal, Scope
 from twinstile.policy import versions
 from twinstile.policy.api import Compiled
 from twinstile.policy.types import HubPolicy

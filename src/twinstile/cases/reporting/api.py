@@ -13,11 +13,10 @@ from twinstile.cases.reporting import card, duties
 from twinstile.cases.reporting.duties import Suspected
 from twinstile.cases.reporting.types import CaseClass, Within
 from twinstile.identity.types import DocumentKind
-from twinstile.platform import access, clock, paging
-from twinstile.platform.access import Action, Look, Why
-from twinstile.platform.auth import Principal, Scope
-from twinstile.platform.db import Transaction
-from twinstile.platform.errors import (
+from twinstile.platform.db.database import Transaction
+from twinstile.platform.http import paging
+from twinstile.platform.http.field_types import Answer, Body, Moment, Slug, Word
+from twinstile.platform.http.problems import (
     Conflict,
     Forbidden,
     Gone,
@@ -27,8 +26,11 @@ from twinstile.platform.errors import (
     PurposeRequired,
     documented,
 )
-from twinstile.platform.fields import Answer, Body, Moment, Slug, Word
-from twinstile.platform.web import GatedRoute, Home, House, Read, Tx, caller
+from twinstile.platform.http.routes import GatedRoute, Home, House, Read, Tx, caller
+from twinstile.platform.ops import clock
+from twinstile.platform.security import access_log
+from twinstile.platform.security.access_log import Action, Look, Why
+from twinstile.platform.security.auth import Principal, Scope
 
 router = APIRouter(prefix="/v1", route_class=GatedRoute, tags=["cases"])
 
@@ -75,12 +77,12 @@ class CardAnswer(Answer):
     suspicion_id: UUID
     masked: bool
     correction: bool = Field(description="false: the first report of the case")
-    name: str | None = Field(json_schema_extra=access.IDENTIFIED)
+    name: str | None = Field(json_schema_extra=access_log.IDENTIFIED)
     document_kind: DocumentKind
-    document_number: str = Field(json_schema_extra=access.IDENTIFIED)
+    document_number: str = Field(json_schema_extra=access_log.IDENTIFIED)
     sex: str | None
     birth_date: date | None = Field(
-        description="null where it is masked", json_schema_extra=access.IDENTIFIED
+        description="null where it is masked", json_schema_extra=access_log.IDENTIFIED
     )
     age_years: int | None
     case_class: CaseClass
@@ -160,7 +162,7 @@ async def list_case_suspicions(case_id: UUID, tx: Read, who: Reader) -> Suspicio
     "/cases/{case_id}/report-card",
     summary="Read the draft report card, masked",
     responses=documented(NotFound, Gone),
-    openapi_extra=access.logged(Action.MASKED_READ),
+    openapi_extra=access_log.logged(Action.MASKED_READ),
 )
 async def read_card(
     case_id: UUID, tx: Tx, home: Home, who: Identifier, response: Response
@@ -174,13 +176,13 @@ async def read_card(
     "/cases/{case_id}/report-card:reveal",
     summary="Read the draft report card, whole",
     responses=documented(NotFound, Gone, PurposeRequired),
-    openapi_extra=access.logged(Action.REVEAL),
+    openapi_extra=access_log.logged(Action.REVEAL),
 )
 async def reveal_card(
     case_id: UUID, body: Why, tx: Tx, home: Home, who: Identifier, response: Response
 ) -> CardAnswer:
     """The card as the clinic files it, e.g. for `LEGAL_DUTY`. The reading is recorded first."""
-    purpose = access.stated(Action.REVEAL, body.purpose, body.reason)
+    purpose = access_log.stated(Action.REVEAL, body.purpose, body.reason)
     look = Look(Action.REVEAL, purpose, card.SHOWN, subject_id=case_id, reason=body.reason)
     return await _card(tx, home, who, look, response)
 

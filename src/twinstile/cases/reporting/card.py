@@ -16,12 +16,12 @@ from twinstile.cases.tables import Assessment, FeverCase
 from twinstile.cases.types import CaseState
 from twinstile.identity import holding, names, vault
 from twinstile.identity.types import DocumentKind, Holder
-from twinstile.platform import access
-from twinstile.platform.access import Action, Look
-from twinstile.platform.auth import Principal
-from twinstile.platform.crypto import KeyFiles
-from twinstile.platform.db import Reading, Transaction
-from twinstile.platform.errors import NotFound
+from twinstile.platform.db.database import Reading, Transaction
+from twinstile.platform.http.problems import NotFound
+from twinstile.platform.keys.data_keys import KeyFiles
+from twinstile.platform.security import access_log
+from twinstile.platform.security.access_log import Action, Look
+from twinstile.platform.security.auth import Principal
 
 SHOWN: Final = ("name", "document", "birth_date")
 OF_AGE: Final = 14
@@ -80,7 +80,7 @@ async def draft(
     case = await _case(tx, who.hub_id, case_id)
     key_id = vault.case_key(case_id)
     identity = await holding.reveal(tx, keys, who.hub_id, key_id, case.person_id)
-    await access.record(tx, access.actor(who), look, at)
+    await access_log.record(tx, access_log.actor(who), look, at)
     masked = look.action is Action.MASKED_READ
     holder, document, last = identity.holder, identity.document, suspected[-1]
     onset_on = await _onset(tx, who.hub_id, case_id)

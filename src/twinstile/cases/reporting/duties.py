@@ -17,17 +17,17 @@ from twinstile.cases.reporting.tables import Suspicion
 from twinstile.cases.reporting.types import LIMITS, WARNED_BEFORE, CaseClass, Within
 from twinstile.cases.steps import Locked
 from twinstile.cases.types import Wait
-from twinstile.platform import paging
-from twinstile.platform.auth import Principal
-from twinstile.platform.db import Reading, Transaction
-from twinstile.platform.errors import (
+from twinstile.platform.db.database import Reading, Transaction
+from twinstile.platform.http import paging
+from twinstile.platform.http.problems import (
     Conflict,
     FieldFault,
     Forbidden,
     InvalidInput,
     NotFound,
 )
-from twinstile.platform.roles import Role
+from twinstile.platform.security.auth import Principal
+from twinstile.platform.security.roles import Role
 
 SUSPECTED: Final = "case.suspected"
 REPORTED: Final = "case.reported"

@@ -18,9 +18,8 @@ from twinstile.cases.links import NoSuchLink
 from twinstile.cases.places import NoPlace
 from twinstile.cases.receipts import Answered
 from twinstile.cases.types import Handover, LegEnding, Vehicle, Via
-from twinstile.platform import clock
-from twinstile.platform.auth import Principal, Scope
-from twinstile.platform.errors import (
+from twinstile.platform.http.field_types import Answer, Body, Line, Moment, Slug, Word
+from twinstile.platform.http.problems import (
     Forbidden,
     IdReused,
     InvalidInput,
@@ -29,9 +28,10 @@ from twinstile.platform.errors import (
     TransitionRefused,
     documented,
 )
-from twinstile.platform.fields import Answer, Body, Line, Moment, Slug, Word
-from twinstile.platform.rates import Quota
-from twinstile.platform.web import GatedRoute, Home, Read, Tx, caller
+from twinstile.platform.http.routes import GatedRoute, Home, Read, Tx, caller
+from twinstile.platform.ops import clock
+from twinstile.platform.security.auth import Principal, Scope
+from twinstile.platform.security.rate_limits import Quota
 
 MOST_LEGS = 100
 LINK_PATH = "/handover/"

@@ -13,17 +13,17 @@ from twinstile.cases.bodies import CareAnswer, CareBody, StayAnswer, StayBody
 from twinstile.cases.places import FacilityPlan, NoPlace, RoomPlan
 from twinstile.cases.stays import Entry, Look
 from twinstile.cases.types import FacilityKind, RoomKind
-from twinstile.platform import clock
-from twinstile.platform.auth import Principal, Scope
-from twinstile.platform.errors import (
+from twinstile.platform.http.field_types import Answer, Body, Line, Slug
+from twinstile.platform.http.problems import (
     IdReused,
     InvalidInput,
     NotFound,
     TransitionRefused,
     documented,
 )
-from twinstile.platform.fields import Answer, Body, Line, Slug
-from twinstile.platform.web import GatedRoute, Read, Tx, caller
+from twinstile.platform.http.routes import GatedRoute, Read, Tx, caller
+from twinstile.platform.ops import clock
+from twinstile.platform.security.auth import Principal, Scope
 
 router = APIRouter(prefix="/v1", route_class=GatedRoute, tags=["cases"])
 

@@ -8,10 +8,10 @@ from pydantic import Field
 from twinstile.credentials.api import Judging
 from twinstile.credentials.bodies import AssessmentAnswer, ScannedBody
 from twinstile.credentials.pictures.reading import PicturesNotRead, Reader, UnreadablePicture
-from twinstile.platform.auth import Principal, Scope
-from twinstile.platform.errors import TooLarge, UnsupportedMediaType, documented
-from twinstile.platform.fields import Answer
-from twinstile.platform.web import GatedRoute, caller
+from twinstile.platform.http.field_types import Answer
+from twinstile.platform.http.problems import TooLarge, UnsupportedMediaType, documented
+from twinstile.platform.http.routes import GatedRoute, caller
+from twinstile.platform.security.auth import Principal, Scope
 
 MEDIA: Final = ("image/png", "image/jpeg", "image/webp")
 

@@ -16,7 +16,7 @@ from typing import Final, cast
 from pydantic import TypeAdapter, ValidationError
 
 from twinstile.credentials.bodies import LONGEST
-from twinstile.platform.errors import Busy, FieldFault, InvalidInput, Problem
+from twinstile.platform.http.problems import Busy, FieldFault, InvalidInput, Problem
 
 WITHIN_S: Final = 4.0
 """A reading, the start of its process included."""

@@ -19,7 +19,7 @@ from twinstile.credentials.types import (
     Scheme,
     SubjectMatch,
 )
-from twinstile.platform import pointers
+from twinstile.platform.http import json_pointers
 
 LEEWAY: Final = timedelta(seconds=300)
 """How far a provider's clock may be ahead of ours."""
@@ -52,9 +52,11 @@ def read(profile: Profile, body: bytes, context: Context) -> Told:
     document = _document(body, answering)
     status = _condition(answering, document)
     if status is None:
-        if _word(pointers.at(document, answering.ok_at)) not in answering.ok_values:
+        if _word(json_pointers.at(document, answering.ok_at)) not in answering.ok_values:
             raise AnswerUnusable("error-body")
-        status = answering.colours.get(_word(pointers.at(document, answering.colour_at)) or "")
+        status = answering.colours.get(
+            _word(json_pointers.at(document, answering.colour_at)) or ""
+        )
     if status is None:
         raise AnswerUnusable("value-unknown")
     if status in _LASTING:
@@ -127,9 +129,9 @@ def _against(told: Told) -> tuple[Outcome, ...]:
 def _document(body: bytes, answering: Answering) -> object:
     document = _json(body)
     for pointer in answering.nested:
-        inner = pointers.at(document, pointer)
+        inner = json_pointers.at(document, pointer)
         if isinstance(inner, str):
-            pointers.put(document, pointer, _json(inner))
+            json_pointers.put(document, pointer, _json(inner))
     return document
 
 
@@ -142,7 +144,7 @@ def _json(written: str | bytes) -> object:
 
 def _condition(answering: Answering, document: object) -> CredentialStatus | None:
     for condition in answering.conditions:
-        if _word(pointers.at(document, condition.at)) in condition.values:
+        if _word(json_pointers.at(document, condition.at)) in condition.values:
             return condition.means
     return None
 
@@ -161,7 +163,7 @@ def _word(held: object) -> str | None:
 
 
 def _text(document: object, pointer: str | None) -> str:
-    held = pointers.at(document, pointer) if pointer is not None else None
+    held = json_pointers.at(document, pointer) if pointer is not None else None
     return held if isinstance(held, str) and len(held) <= LONGEST else ""
 
 
@@ -183,7 +185,7 @@ def _timely(
 
 def _moment(profile: Profile, document: object, pointer: str | None) -> datetime | None:
     """A time of the answer; None where there is none. Raises `AnswerUnusable`."""
-    held = pointers.at(document, pointer) if pointer is not None else None
+    held = json_pointers.at(document, pointer) if pointer is not None else None
     if held is None or held == "":
         return None
     word = _word(held) or ""

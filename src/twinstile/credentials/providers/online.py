@@ -18,9 +18,9 @@ from twinstile.credentials.providers.answers import AnswerUnusable
 from twinstile.credentials.providers.profiles import Profile
 from twinstile.credentials.providers.questions import Sign
 from twinstile.credentials.types import Assessment, Context, Outcome, ProviderHealth, Scheme
-from twinstile.platform import clock, observe
-from twinstile.platform.breaker import Breaker, BreakerState
-from twinstile.platform.outbound import Answer, CallFault, Outbound
+from twinstile.platform.http.circuit_breaker import Breaker, BreakerState
+from twinstile.platform.http.outbound import Answer, CallFault, Outbound
+from twinstile.platform.ops import clock, observability
 
 WITHIN_S: Final = 0.7
 """For a provider, its name, its connection and its answer: of the 0.8 s that a lane waits at
@@ -74,9 +74,9 @@ class Online:
         found = await self._verify(raw, context)
         outcome = _COUNTED.get(found.outcome, "answered")
         took = time.perf_counter() - begun
-        observe.PROVIDER_SECONDS.labels(self.name, outcome).observe(took)
+        observability.PROVIDER_SECONDS.labels(self.name, outcome).observe(took)
         left_alone = self._breaker.state is not BreakerState.CLOSED
-        observe.PROVIDER_OPEN.labels(self.name).set(left_alone)
+        observability.PROVIDER_OPEN.labels(self.name).set(left_alone)
         return found
 
     async def probe(self) -> Answer:

@@ -20,9 +20,9 @@ from pydantic import (
 )
 
 from twinstile.credentials.types import CredentialStatus
-from twinstile.platform import clock, files
-from twinstile.platform.fields import Zone
-from twinstile.platform.pointers import Pointer
+from twinstile.platform.http.field_types import Zone
+from twinstile.platform.http.json_pointers import Pointer
+from twinstile.platform.ops import clock, config_files
 
 PACKS: Final = Path(__file__).with_name("packs")
 STATED: Final = frozenset(
@@ -159,4 +159,4 @@ def templates(members: Mapping[str, str | dict[str, str]]) -> list[str]:
 
 def load(name: str) -> Profile:
     """A pack by its name, or a file by its path with a / in it. Raises `InvalidFile`."""
-    return files.toml(Path(name) if "/" in name else PACKS / f"{name}.toml", Profile)
+    return config_files.toml(Path(name) if "/" in name else PACKS / f"{name}.toml", Profile)

@@ -18,9 +18,9 @@ from twinstile.credentials.providers.online import (
 from twinstile.credentials.providers.profiles import Name
 from twinstile.credentials.providers.questions import SecretUnusable
 from twinstile.credentials.reaching import Reached
-from twinstile.platform import files
-from twinstile.platform.files import InvalidFile
-from twinstile.platform.outbound import Outbound
+from twinstile.platform.http.outbound import Outbound
+from twinstile.platform.ops import config_files
+from twinstile.platform.ops.config_files import InvalidFile
 
 CONNECT_S: Final = 0.35
 """So that a second address is still tried within the deadline."""
@@ -80,7 +80,7 @@ class ProviderSettings(Reached):
         """Raises `InvalidFile`."""
         try:
             profile = profiles.load(self.profile)
-            secret = files.secret(self.secret_file) if self.secret_file else b""
+            secret = config_files.secret(self.secret_file) if self.secret_file else b""
             sign = questions.signer(profile.signing, secret)
             line = self.line(WITHIN_S, MOST_BYTES, CONNECT_S, AT_ONCE)
         except (InvalidFile, SecretUnusable) as error:
@@ -118,4 +118,6 @@ def load(path: Path, *, optional: bool = False) -> tuple[Online, ...]:
 
     `optional`: none where there is no such file. Raises `InvalidFile`.
     """
-    return tuple(one.open() for one in files.toml(path, _File, optional=optional).provider)
+    return tuple(
+        one.open() for one in config_files.toml(path, _File, optional=optional).provider
+    )

@@ -8,9 +8,9 @@ from pydantic import Field
 
 from twinstile.credentials.sources import settings, standing
 from twinstile.credentials.trust import Domain
-from twinstile.platform.auth import Principal, Scope
-from twinstile.platform.fields import Answer
-from twinstile.platform.web import GatedRoute, Home, Read, caller
+from twinstile.platform.http.field_types import Answer
+from twinstile.platform.http.routes import GatedRoute, Home, Read, caller
+from twinstile.platform.security.auth import Principal, Scope
 
 router = APIRouter(prefix="/v1", route_class=GatedRoute, tags=["credentials"])
 

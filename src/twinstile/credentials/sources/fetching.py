@@ -22,11 +22,11 @@ from twinstile.credentials.trust import Domain, HashType, Slice
 from twinstile.credentials.trusting import landing, snapshots
 from twinstile.credentials.trusting.landing import Fetched
 from twinstile.credentials.trusting.lists import TrustListOlder
-from twinstile.platform import observe
-from twinstile.platform.breaker import Breaker
-from twinstile.platform.crypto import KeyFiles
-from twinstile.platform.db import Database, Transaction, as_json
-from twinstile.platform.outbound import CallFault, Outbound
+from twinstile.platform.db.database import Database, Transaction, as_json
+from twinstile.platform.http.circuit_breaker import Breaker
+from twinstile.platform.http.outbound import CallFault, Outbound
+from twinstile.platform.keys.data_keys import KeyFiles
+from twinstile.platform.ops import observability
 
 AT_ONCE: Final = 4
 AGAIN: Final = timedelta(minutes=5)
@@ -79,7 +79,7 @@ async def run(
         return
     fetched = _together(told)
     if fetched.not_after <= now:
-        observe.log.warning("trust list not landed", hub=hub_id, fault="over")
+        observability.log.warning("trust list not landed", hub=hub_id, fault="over")
         return
     offer = fetched.offer(1, None)
     believed = await asyncio.to_thread(snapshots.believe, offer)
@@ -87,10 +87,10 @@ async def run(
         async with database.transaction() as tx:
             landed = await landing.land(tx, hub_id, keys, fetched, believed, now)
     except TrustListOlder:
-        observe.log.warning("trust list not landed", hub=hub_id, fault="older")
+        observability.log.warning("trust list not landed", hub=hub_id, fault="older")
         return
     if landed is not None:
-        observe.log.info(
+        observability.log.info(
             "trust list landed", hub=hub_id, version=landed.version, waits=landed.waits
         )
 
@@ -106,13 +106,13 @@ async def _ask(database: Database, source: Source, now: datetime) -> bool:
         word = await _get(source, turn, now)
     except (CallFault, SourceFault) as error:
         fault = error.reason
-        observe.log.warning(
+        observability.log.warning(
             "trust source failed", hub=source.hub_id, source=source.name, fault=fault
         )
     async with database.transaction() as tx:
         await _settle(tx, source, turn, word, fault, now)
     outcome = "failed" if word is None else "same" if word.body is None else "new"
-    observe.TRUST_FETCHES.labels(source.hub_id, source.name, outcome).inc()
+    observability.TRUST_FETCHES.labels(source.hub_id, source.name, outcome).inc()
     return word is not None
 
 
@@ -246,7 +246,7 @@ async def _told(
         try:
             part = await asyncio.to_thread(parts.read, by_name[name], body, signature)
         except SourceFault as fault:  # it is of another form since, or by another key
-            observe.log.warning("trust source failed", source=name, fault=fault.reason)
+            observability.log.warning("trust source failed", source=name, fault=fault.reason)
             continue
         found.append((by_name[name], part, as_of))
     return found

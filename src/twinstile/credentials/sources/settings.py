@@ -11,9 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from twinstile.credentials.reaching import Reached, Url
 from twinstile.credentials.sources import signatures
 from twinstile.credentials.trust import Domain
-from twinstile.platform import files
-from twinstile.platform.outbound import Line
-from twinstile.platform.settings import Settings
+from twinstile.platform.http.outbound import Line
+from twinstile.platform.ops import config_files
+from twinstile.platform.ops.settings import Settings
 
 WITHIN_S: Final = 30.0
 MOST_BYTES: Final = 8 << 20
@@ -111,10 +111,10 @@ def of(settings: Settings) -> tuple[Source, ...]:
         for one in told
     ]
     if len({(one.hub_id, one.name) for one in found}) < len(found):
-        raise files.InvalidFile(f"{settings.trust_path}: two sources have one name")
+        raise config_files.InvalidFile(f"{settings.trust_path}: two sources have one name")
     return tuple(found)
 
 
 @lru_cache(maxsize=8)
 def _load(named: Path | None, path: Path) -> tuple[SourceSettings, ...]:
-    return files.toml(path, _File, optional=named is None).source
+    return config_files.toml(path, _File, optional=named is None).source

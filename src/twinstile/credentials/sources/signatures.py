@@ -8,8 +8,8 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from twinstile.platform import files
-from twinstile.platform.files import InvalidFile
+from twinstile.platform.ops import config_files
+from twinstile.platform.ops.config_files import InvalidFile
 
 MOST_BYTES: Final = 256
 """Of a signature in DER; one on P-521 has 139."""
@@ -22,7 +22,7 @@ def signer(path: Path) -> bytes:
     The certificate's dates are not looked at: who lays it there answers for it. Raises
     `InvalidFile`.
     """
-    held = files.read(path, files.LARGEST_SECRET)
+    held = config_files.read(path, config_files.LARGEST_SECRET)
     try:
         key = (
             x509.load_pem_x509_certificate(held).public_key()

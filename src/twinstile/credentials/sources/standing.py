@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from twinstile.credentials.sources.settings import Source
 from twinstile.credentials.tables import TrustSource
-from twinstile.platform.db import Reading
+from twinstile.platform.db.database import Reading
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,12 +15,19 @@ from twinstile.credentials.trusting import changes, lists, snapshots
 from twinstile.credentials.trusting.bodies import TrustListBody
 from twinstile.credentials.trusting.lists import Held, Lists, TrustListOlder
 from twinstile.credentials.types import Freshness
-from twinstile.platform import approvals_api, clock
-from twinstile.platform.approvals_api import AskedAnswer
-from twinstile.platform.auth import Principal, Scope
-from twinstile.platform.errors import FieldFault, IdReused, InvalidInput, NotFound, documented
-from twinstile.platform.fields import Answer, Body, Line
-from twinstile.platform.web import BatchRoute, Home, Read, Tx, caller
+from twinstile.platform.http.field_types import Answer, Body, Line
+from twinstile.platform.http.problems import (
+    FieldFault,
+    IdReused,
+    InvalidInput,
+    NotFound,
+    documented,
+)
+from twinstile.platform.http.routes import BatchRoute, Home, Read, Tx, caller
+from twinstile.platform.ops import clock
+from twinstile.platform.security import approvals_api
+from twinstile.platform.security.approvals_api import AskedAnswer
+from twinstile.platform.security.auth import Principal, Scope
 
 router = APIRouter(prefix="/v1", route_class=BatchRoute, tags=["credentials"])
 

@@ -7,7 +7,7 @@ from pydantic import Field, JsonValue, StringConstraints
 
 from twinstile.credentials.trust import Denied, Domain, HashType, Slice
 from twinstile.credentials.trusting.snapshots import Entry, Offer, Revoked
-from twinstile.platform.fields import Body, Line, Moment
+from twinstile.platform.http.field_types import Body, Line, Moment
 
 MOST_KEYS: Final = 5000
 EXAMPLE: Final = (

@@ -22,9 +22,9 @@ from twinstile.credentials.trusting.snapshots import (
     Revoked,
     RevokedCards,
 )
-from twinstile.platform.crypto import KeyFiles
-from twinstile.platform.db import Transaction
-from twinstile.platform.fields import EARLIEST
+from twinstile.platform.db.database import Transaction
+from twinstile.platform.http.field_types import EARLIEST
+from twinstile.platform.keys.data_keys import KeyFiles
 
 RENEWED_AFTER: Final = timedelta(hours=6)
 """An unchanged list is signed anew when its sources confirm it so much later."""

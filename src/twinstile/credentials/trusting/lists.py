@@ -21,12 +21,9 @@ from twinstile.credentials.trust import TrustList
 from twinstile.credentials.trusting import changes, snapshots
 from twinstile.credentials.trusting.changes import Change
 from twinstile.credentials.trusting.snapshots import Believed, Offer
-from twinstile.platform import approvals, events, signing
-from twinstile.platform.approvals import LIFETIME, Approval, Ask, Kind
-from twinstile.platform.auth import Principal, Scope
-from twinstile.platform.crypto import KeyFiles
-from twinstile.platform.db import Reading, Transaction
-from twinstile.platform.errors import (
+from twinstile.platform.db.database import Reading, Transaction
+from twinstile.platform.http.field_types import EARLIEST
+from twinstile.platform.http.problems import (
     Conflict,
     FieldFault,
     Forbidden,
@@ -34,8 +31,13 @@ from twinstile.platform.errors import (
     InvalidInput,
     NotFound,
 )
-from twinstile.platform.events import Happening
-from twinstile.platform.fields import EARLIEST
+from twinstile.platform.keys import signing
+from twinstile.platform.keys.data_keys import KeyFiles
+from twinstile.platform.ledger import events
+from twinstile.platform.ledger.events import Happening
+from twinstile.platform.security import approvals
+from twinstile.platform.security.approvals import LIFETIME, Approval, Ask, Kind
+from twinstile.platform.security.auth import Principal, Scope
 
 _NAMES: Final = UUID("5a2c4f4e-7d1b-5c0e-9b57-3f0f6b1d2a10")
 """Of requests for approval: one for each version of a hub."""

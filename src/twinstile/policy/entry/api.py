@@ -8,11 +8,11 @@ from fastapi import APIRouter, Depends, Header, Request
 from pydantic import AfterValidator, Field, JsonValue
 from pydantic_core import PydanticCustomError
 
-from twinstile.platform import clock
-from twinstile.platform.auth import Principal, Scope
-from twinstile.platform.errors import Conflict, NotFound, documented
-from twinstile.platform.fields import Answer, Body, Document, Moment, Word
-from twinstile.platform.web import GatedRoute, Home, caller
+from twinstile.platform.http.field_types import Answer, Body, Document, Moment, Word
+from twinstile.platform.http.problems import Conflict, NotFound, documented
+from twinstile.platform.http.routes import GatedRoute, Home, caller
+from twinstile.platform.ops import clock
+from twinstile.platform.security.auth import Principal, Scope
 from twinstile.policy.entry.documents import EntryPolicy, worded
 
 router = APIRouter(prefix="/v1", route_class=GatedRoute, tags=["policies"])

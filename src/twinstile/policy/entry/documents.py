@@ -13,7 +13,7 @@ from typing import Annotated, Self, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from twinstile.platform import fields
+from twinstile.platform.http import field_types
 from twinstile.policy import certlogic
 from twinstile.policy.certlogic import CertLogicError, Json, OperandError, Rule, Value
 from twinstile.policy.documents import PolicyError
@@ -112,7 +112,7 @@ def compile_entry(document: Mapping[str, object]) -> EntryPolicy:
     try:
         parsed = _EntryDocument.model_validate(document)
     except ValidationError as error:
-        raise PolicyError(fields.fault(error)) from None
+        raise PolicyError(field_types.fault(error)) from None
     return EntryPolicy(
         parsed.entry,
         parsed.version,

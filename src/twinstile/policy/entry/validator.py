@@ -16,8 +16,8 @@ from math import prod
 from pathlib import Path
 from typing import Final, cast
 
-from twinstile.platform import files
-from twinstile.platform.files import InvalidFile
+from twinstile.platform.ops import config_files
+from twinstile.platform.ops.config_files import InvalidFile
 from twinstile.policy import certlogic, certlogic_dates, documents, validator
 from twinstile.policy.certlogic import Json
 from twinstile.policy.documents import PolicyError
@@ -68,7 +68,7 @@ def _usable(name: str) -> EntryPolicy:
     """A pack, or a file with nothing against it but that it may be over."""
     if "/" not in name:
         return compile_entry(documents.read_pack(name))
-    rules = files.document(Path(name))
+    rules = config_files.document(Path(name))
     for fault in judge(rules, date.min):
         raise PolicyError(f"{fault.text['en']} {fault.remedy['en']}")
     return compile_entry(rules)

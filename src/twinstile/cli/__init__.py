@@ -1,0 +1,1 @@
+"""The commands of `twinstile`, one module a noun."""

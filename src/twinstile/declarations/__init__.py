@@ -1,0 +1,1 @@
+"""Declarations of travellers, the passes that show them at a lane, and appeals."""

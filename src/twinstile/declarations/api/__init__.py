@@ -1,0 +1,1 @@
+"""HTTP routes of declarations: of travellers, and of the service desk."""

@@ -1,0 +1,1 @@
+"""People let through before all checks are done, and the surge orders that allow it."""

@@ -1,0 +1,1 @@
+"""What an operator does to an installation: start, back up, restore, retain, decommission."""

@@ -1,0 +1,1 @@
+"""The database: connections, transactions, schema, and the embedded PostgreSQL server."""

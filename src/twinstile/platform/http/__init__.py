@@ -1,0 +1,1 @@
+"""The HTTP edge: limits, request bodies, problem documents, paging, and outgoing calls."""

@@ -1,0 +1,1 @@
+"""Master keys, data keys that can be destroyed, encryption, and signatures."""

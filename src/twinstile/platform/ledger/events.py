@@ -1,0 +1,106 @@
+"""Append to `event`: the one row that is audit line, outbox entry and sync position.
+
+Rooms above write and read it through this module, and only about subjects of their own.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import insert, select
+from sqlalchemy.dialects.postgresql import insert as upsert
+from uuid_utils.compat import uuid7
+
+from twinstile.platform.db.database import Reading, Transaction
+from twinstile.platform.db.tables import Event
+from twinstile.platform.http.problems import IdReused
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """A change others must hear of. `body` holds codes and ids, never identities.
+
+    An act that a client names by an id of its own keeps that id: a resend is recognised.
+    """
+
+    hub_id: str
+    kind: str
+    subject_id: UUID
+    at: datetime
+    body: dict[str, object] = field(default_factory=dict[str, object])
+    device_id: UUID | None = None
+    operator_id: UUID | None = None
+    event_id: UUID | None = None
+    """A device's own id of the change, so that sending it again is noticed; else a new one."""
+
+
+async def append(tx: Transaction, happenings: Sequence[Happening]) -> None:
+    """Write them in order, in the caller's transaction: what rolls back was never announced."""
+    if happenings:
+        await tx.sql.execute(insert(Event), [_row(h) for h in happenings])
+
+
+async def append_once(tx: Transaction, happening: Happening) -> bool:
+    """Append, unless something was recorded under that id: whoever commits first is first."""
+    added = await tx.sql.execute(
+        upsert(Event).values(_row(happening)).on_conflict_do_nothing().returning(Event.event_id)
+    )
+    return added.one_or_none() is not None
+
+
+async def append_own(tx: Transaction, happening: Happening) -> None:
+    """Append under the sender's id; whose it was before has been looked up.
+
+    Raises `IdReused` if something else got it at this very moment. A fact of a backlog is then
+    kept aside and its neighbours are stored: nothing else may be written of it before.
+    """
+    if not await append_once(tx, happening):
+        raise IdReused
+
+
+def _row(h: Happening) -> dict[str, object]:
+    return {
+        "hub_id": h.hub_id,
+        "event_id": h.event_id or uuid7(),
+        "at": h.at,
+        "kind": h.kind,
+        "subject_id": h.subject_id,
+        "device_id": h.device_id,
+        "operator_id": h.operator_id,
+        "body": h.body,
+    }
+
+
+_COLUMNS = (
+    Event.hub_id,
+    Event.kind,
+    Event.subject_id,
+    Event.at,
+    Event.body,
+    Event.device_id,
+    Event.operator_id,
+    Event.event_id,
+)
+
+
+async def find(tx: Reading, hub_id: str, event_id: UUID) -> Happening | None:
+    """What was recorded under that id, if anything was."""
+    found = await tx.sql.execute(
+        select(*_COLUMNS).where(Event.hub_id == hub_id, Event.event_id == event_id)
+    )
+    row = found.one_or_none()
+    return None if row is None else Happening(*row)
+
+
+async def of_subject(
+    tx: Reading, hub_id: str, subject_id: UUID, kinds: Sequence[str], limit: int
+) -> list[Happening]:
+    """The latest `limit` happenings of these kinds to a subject, oldest first."""
+    found = await tx.sql.execute(
+        select(*_COLUMNS)
+        .where(Event.hub_id == hub_id, Event.subject_id == subject_id, Event.kind.in_(kinds))
+        .order_by(Event.at.desc(), Event.event_id.desc())
+        .limit(limit)
+    )
+    return [Happening(*row) for row in reversed(found.all())]

@@ -1,0 +1,1 @@
+"""Settings, clock, logging and metrics, scheduled jobs, and state machine tables."""

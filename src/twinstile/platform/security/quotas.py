@@ -1,0 +1,77 @@
+"""How many look-ups an operator may make: enough for a desk, too few to try numbers.
+
+What was used is what the access log has. The operator's row is locked while it is counted, so
+requests at the same moment, on any number of devices, get no more than one after the other.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import select
+
+from twinstile.platform.db.database import Transaction
+from twinstile.platform.db.tables import Access, Operator
+from twinstile.platform.security.access_log import Action, Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """So many within so long, for one operator."""
+
+    limit: int
+    within: timedelta
+
+
+LOOK_UPS = (Quota(20, timedelta(minutes=10)), Quota(100, timedelta(hours=12)))
+"""Twelve hours is the longest shift: signing in again renews nothing."""
+_MOST = max(quota.limit for quota in LOOK_UPS)
+_LONGEST = max(quota.within for quota in LOOK_UPS)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What an operator has left, and in how many seconds they may go on if nothing."""
+
+    left: int
+    wait_s: int
+    told: bool
+    """Whether a refusal was recorded within the shortest window already."""
+
+
+def judge(used: Sequence[datetime], refused: datetime | None, at: datetime) -> Standing:
+    """The standing after these look-ups, the latest first, and that latest refusal."""
+    left = min(q.limit - sum(moment > at - q.within for moment in used) for q in LOOK_UPS)
+    waits = [used[q.limit - 1] + q.within - at for q in LOOK_UPS if len(used) >= q.limit]
+    wait = max(waits, default=timedelta(0)).total_seconds() if left <= 0 else 0.0
+    quiet = min(quota.within for quota in LOOK_UPS)
+    return Standing(
+        max(left, 0),
+        max(math.ceil(wait), 1) if left <= 0 else 0,
+        refused is not None and refused > at - quiet,
+    )
+
+
+async def standing(tx: Transaction, hub_id: str, operator_id: UUID, at: datetime) -> Standing:
+    """An operator's standing, which nobody else can change until the transaction ends."""
+    await tx.sql.execute(
+        select(Operator.operator_id)
+        .where(Operator.hub_id == hub_id, Operator.operator_id == operator_id)
+        .with_for_update(key_share=True)
+    )
+    mine = (
+        select(Access.at)
+        .where(
+            Access.hub_id == hub_id,
+            Access.operator_id == operator_id,
+            Access.action == Action.LOOK_UP.value,
+            Access.at > at - _LONGEST,
+        )
+        .order_by(Access.at.desc())
+    )
+    refused = Access.outcome == Outcome.REFUSED.value
+    used = (await tx.sql.execute(mine.where(~refused).limit(_MOST))).scalars().all()
+    last = (await tx.sql.execute(mine.where(refused).limit(1))).scalar_one_or_none()
+    return judge(used, last, at)

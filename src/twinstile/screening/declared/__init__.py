@@ -1,1 +1,0 @@
-"""Declarations of travellers: how they are kept, found again at a check, and disputed."""

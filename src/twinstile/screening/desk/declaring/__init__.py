@@ -1,1 +1,0 @@
-"""Declarations that staff key for somebody without a phone, find again, and answer for."""

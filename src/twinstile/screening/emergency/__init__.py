@@ -1,1 +1,0 @@
-"""People who come unconscious, gravely ill or dead: a case first, a name later."""

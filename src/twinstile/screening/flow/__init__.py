@@ -1,1 +1,0 @@
-"""What becomes of passages no check settles: alerts, deferrals, surge orders, expectations."""

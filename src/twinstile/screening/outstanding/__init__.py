@@ -1,1 +1,0 @@
-"""Who of a run has not come yet."""

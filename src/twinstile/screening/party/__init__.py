@@ -1,1 +1,0 @@
-"""People who travel together: a family, a class; one of them answers for the minors."""

@@ -1,0 +1,134 @@
+"""Pages for those outside who hold a link: a question, without an account or scripts.
+
+No name stands on them, and the browser keeps nothing. The address is the secret: a page asks
+nothing of anybody else, and links nowhere.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import uuid4
+
+from fastapi import APIRouter, Path, Request
+from fastapi.responses import Response
+from pydantic import BaseModel, Field
+from sqlalchemy import RowMapping
+
+from twinstile.cases import followups, receipts
+from twinstile.cases.followup.api import REPORT_PATH, taken
+from twinstile.cases.followups import Tried
+from twinstile.cases.links import LONGEST, NoSuchLink
+from twinstile.cases.receipts import Answered, Question
+from twinstile.cases.transfers.api import LINK_PATH, tried
+from twinstile.cases.types import By, Handover, Reached
+from twinstile.platform.db.database import Reading
+from twinstile.platform.http import routes
+from twinstile.platform.http.field_types import Line, Word
+from twinstile.platform.http.routes import Home, Read, Tx
+from twinstile.platform.ops import clock
+from twinstile.policy.api import Compiled
+from twinstile.web import layout
+
+router = APIRouter(route_class=layout.PageRoute, include_in_schema=False)
+
+Token = Annotated[str, Path(max_length=LONGEST)]
+_KEPT_BY_NOBODY = {"cache-control": "no-store"}
+
+
+class _Fields(BaseModel):
+    answer: Handover
+    signed_by: Word
+    reason: Line | None = None
+
+
+@router.get(LINK_PATH + "{token}")
+async def show_handover(request: Request, token: Token, tx: Read) -> Response:
+    """The question, or the receipt once the last word was said."""
+    asked = await _asked(tx, token)
+    return _page(request, asked, asked.receipt)
+
+
+@router.post(LINK_PATH + "{token}")
+async def answer_handover(request: Request, token: Token, tx: Tx, home: Home) -> Response:
+    """Take the answer; what is wrong with it is said beside what was told."""
+    asked = await _asked(tx, token)
+    told = layout.checked(request, _Fields)
+    if isinstance(told, Mapping):
+        return _page(request, asked, None, told)
+    if told.answer is Handover.REFUSED and told.reason is None:
+        return _page(request, asked, None, {"reason": "missing"})
+    at = clock.now()
+    answered = Answered(uuid4(), told.answer, told.signed_by, told.reason, at)
+    return _page(request, asked, await receipts.by_link(tx, home.keys, token, answered, at))
+
+
+class _Report(BaseModel):
+    temperature: float = Field(ge=30, le=45)
+    well: Literal["yes", "no"]
+
+
+@router.get(REPORT_PATH + "{token}")
+async def show_report(request: Request, token: Token, tx: Read) -> Response:
+    """Two questions about today."""
+    try:
+        await followups.hub_of(tx, token, clock.now())
+    except NoSuchLink as error:
+        raise tried(error) from None
+    return _report(request, done=False)
+
+
+@router.post(REPORT_PATH + "{token}")
+async def take_report(request: Request, token: Token, tx: Tx, policies: Compiled) -> Response:
+    """Take today's answers. Whoever is not well, or says so, hears that somebody calls."""
+    told = layout.checked(request, _Report)
+    if isinstance(told, Mapping):
+        return _report(request, done=False, faults=told)
+    symptoms = ("UNWELL",) if told.well == "no" else ()
+    tenths, at = round(told.temperature * 10), clock.now()
+    said = Tried(uuid4(), By.SELF, Reached.REACHED, tenths, symptoms, None, None, at)
+    _, ill = await taken(tx, policies, token, said)
+    return _report(request, done=True, ill=ill)
+
+
+def _report(
+    request: Request,
+    *,
+    done: bool,
+    ill: bool = False,
+    faults: Mapping[str, str] | None = None,
+) -> Response:
+    return layout.render(
+        request,
+        "report.html",
+        {"done": done, "ill": ill, "faults": faults or {}},
+        status=422 if faults else 200,
+        headers=_KEPT_BY_NOBODY,
+    )
+
+
+async def _asked(tx: Reading, token: str) -> Question:
+    try:
+        return await receipts.question(tx, token, clock.now())
+    except NoSuchLink as error:
+        raise tried(error) from None
+
+
+def _page(
+    request: Request,
+    asked: Question,
+    receipt: RowMapping | None,
+    faults: Mapping[str, str] | None = None,
+) -> Response:
+    zone = routes.house(request).settings.zone
+
+    def clock_of(moment: datetime) -> str:
+        return f"{moment.astimezone(zone):%Y-%m-%d %H:%M}"
+
+    shown = {"asked": asked, "receipt": receipt, "faults": faults or {}, "clock_of": clock_of}
+    return layout.render(
+        request,
+        "handover.html",
+        shown,
+        status=422 if faults else 200,
+        headers=_KEPT_BY_NOBODY,
+    )

@@ -1,0 +1,22 @@
+"""The second of two persons: tried first by the one who asked, who must be refused."""
+
+from twinstile_simulator.client import Json, Refused, Service, member
+from twinstile_simulator.hub import Hub
+
+_GRANTED = {"verdict": "GRANTED"}
+
+
+async def agree(service: Service, hub: Hub, waiting: Json) -> None:
+    """Let the commander agree to what the supervisor asked for.
+
+    Raises `Refused`, also if one person could have done it alone; `Unreadable`.
+    """
+    decision = f"/v1/approvals/{member(waiting, 'approval_id', str)}/decision"
+    try:
+        await service.ask("PUT", decision, hub.supervisor, _GRANTED)
+    except Refused as error:
+        if error.status != 403:
+            raise
+    else:
+        raise Refused("PUT", decision, 200, "one person decided alone")
+    await service.ask("PUT", decision, hub.commander, _GRANTED)

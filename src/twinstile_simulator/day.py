@@ -1,0 +1,171 @@
+"""A station day, from the first train to the recount, against a running service.
+
+Simulated time is compressed into now. A run keeps the timetable's clock of the day as its
+scheduled arrival; its estimated one is when its people really come to the gates. A check is
+observed at the moment it is sent, one taken offline at the moment it was taken. So the policy
+in force and the clock offset of a device are those of the real day, not of an invented one.
+"""
+
+import asyncio
+import time
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from math import ceil
+from pathlib import Path
+from uuid import uuid4
+
+from rich.console import Console
+
+from twinstile_simulator import aftercare, bodies, gtfs, personas, timetable, truth
+from twinstile_simulator.client import connect
+from twinstile_simulator.credentials.believing import believe
+from twinstile_simulator.departments.outside import Outside
+from twinstile_simulator.departments.watch import Watch
+from twinstile_simulator.expecting import announce, announce_guests, delay
+from twinstile_simulator.gates import Away, Gates
+from twinstile_simulator.guests import Turn, Visit
+from twinstile_simulator.hosts import Hosts
+from twinstile_simulator.hub import Bootstrap, open_hub
+from twinstile_simulator.looking import invite
+from twinstile_simulator.noon import Noon, change_policy
+from twinstile_simulator.people import ALIGHTING
+from twinstile_simulator.recount import Asked, recount
+from twinstile_simulator.report import DayResult, progress, show
+from twinstile_simulator.timetable import Timetable
+
+
+@dataclass(frozen=True, slots=True)
+class DayOptions:
+    """What to simulate, and against which service."""
+
+    base_url: str
+    bootstrap: Bootstrap
+    away: Away
+    truth: Path
+    """Where the truth is written, before the first request."""
+    outside: Outside
+    """The departments, of which the service was told."""
+    timetable: Path | None = None
+    """A GTFS zip; without one the built-in day is used."""
+    stop: str | None = None
+    """A stop's id or name; without one the station with most arrivals."""
+    day: date | None = None
+    """The day of the timetable; without one today."""
+    seed: int = 222
+    """Once at a hub: the same people would come again while some of them are still held."""
+    trains: int | None = None
+    """At most so many, evenly over the day; without it as many as the travellers fill."""
+    travellers: int = 2000
+    speed: float | None = None
+    """Simulated seconds per second; without it as fast as the service answers."""
+    tablets: int = 8
+    """At the lanes, besides one at the assisted lane and one at the secondary desk."""
+    offline_share: float = 0.25
+    fever_per_100k: float = 300.0
+    """Far above the published 8 (people.BASE_FEVER_PER_100K): a small day should show cases."""
+
+
+async def run_day(options: DayOptions, console: Console) -> DayResult:
+    """Simulate the day and recount it.
+
+    Raises TimetableError for a timetable that cannot be used, and Refused or Unreadable when
+    the service cannot be set up or recounted; what goes wrong with checks is in the result.
+    """
+    day = options.day or datetime.now(UTC).astimezone().date()
+    order = truth.Order(
+        options.seed,
+        options.travellers,
+        options.tablets,
+        options.offline_share,
+        options.fever_per_100k,
+    )
+    station = _timetable(options, day)
+    plan = truth.plan_day(_trains(station, options), order)
+    truth.write(plan, order, options.truth)
+    counts = plan.counts
+    size = f"{len(plan.trains)} trains, {counts.travellers} travellers, {counts.checks} checks"
+    console.print(f"{station.station}, {day}: {size}; truth in {options.truth}", markup=False)
+    if plan.added:
+        console.print(f"added to the draw, so that each is seen: {', '.join(plan.added)}")
+    started, since = time.perf_counter(), bodies.now()
+    async with connect(options.base_url) as service:
+        hub = await open_hub(service, options.bootstrap, options.tablets)
+        await invite(service, hub.visitor, options.base_url, console)
+        outside = options.outside
+        outside.morning(plan.visits)
+        known = await announce(service, hub, plan, station.station, options.speed, outside)
+        trains = await announce_guests(service, hub, plan, station.station)
+        hosts = Hosts(service, hub, trains, outside.givers.issue(plan.visits))
+        await believe(service, hub, 1, outside.givers.issuers.listed(taken_back=False))
+        watch = Watch(service, hub, outside)
+        await watch.briefed(plan.visits)
+        await hosts.receive(_coming(plan, Turn.BEFORE))
+        crowd = sum(len(passage.steps) for passage in plan.passages)
+        with progress(console, crowd) as checked:
+            gates = Gates(
+                service, hub, plan, known.run_ids, options.speed, options.away, checked
+            )
+            async with asyncio.TaskGroup() as day_work:
+                day_work.create_task(gates.open())
+                late = day_work.create_task(delay(service, hub, known.by_feed, outside))
+                noon = await _guests(plan, hosts, watch, since)
+        async with outside.givers.providers.away():
+            await hosts.receive(_coming(plan, Turn.AWAY))
+        await hosts.receive(_coming(plan, Turn.AFTER))
+        for run_id in (*known.run_ids, *(guest.run_id for guest in hosts.trains.values())):
+            await service.ask("POST", f"/v1/runs/{run_id}:close", hub.supervisor)
+        cared = await aftercare.follow(service, hub)
+        asked = Asked(since, bodies.now(), hosts.received, noon, known.run_ids)
+        counted = await recount(service, hub, asked)
+        told = await watch.told()
+    waits = sorted(wait for tablet in hub.tablets for wait in tablet.waits_ms)
+    seconds = time.perf_counter() - started
+    troubles = [
+        *gates.troubles,
+        *hosts.troubles,
+        *watch.troubles,
+        *late.result(),
+        *cared.troubles,
+    ]
+    result = DayResult(counts, counted, told, cared, waits, troubles, seconds)
+    show(result, console)
+    return result
+
+
+def _timetable(options: DayOptions, day: date) -> Timetable:
+    if options.timetable:
+        return gtfs.read(options.timetable, day, options.stop)
+    return timetable.built_in(day)
+
+
+def _trains(station: Timetable, options: DayOptions) -> tuple[timetable.Train, ...]:
+    seats = sum(train.seats for train in station.trains) / len(station.trains)
+    enough = ceil(1.1 * options.travellers / (seats * ALIGHTING[0]))
+    return timetable.spread(station.trains, options.trains or enough)
+
+
+async def _guests(plan: truth.Plan, hosts: Hosts, watch: Watch, since: str) -> Noon:
+    """Receive the guests of the morning, change the policy, receive the others.
+
+    In the morning the police are away for a while; they are heard again before the afternoon.
+    """
+    service, hub = hosts.service, hosts.hub
+    async with asyncio.TaskGroup() as beside:
+        beside.create_task(watch.outage(plan.visits))
+        await hosts.receive(_coming(plan, afternoon=False))
+        counted = bodies.tally(hub.guests.lane_id, personas.TALLY)
+        await service.ask("PUT", f"/v1/tallies/{uuid4()}", hub.supervisor, counted)
+        noon = await change_policy(service, hub, since)
+    await believe(service, hub, 2, watch.outside.givers.issuers.listed(taken_back=True))
+    await hosts.receive(_coming(plan, afternoon=True))
+    return noon
+
+
+def _coming(
+    plan: truth.Plan, turn: Turn | None = None, *, afternoon: bool | None = None
+) -> list[Visit]:
+    return [
+        visit
+        for visit in plan.visits
+        if visit.group.turn is turn and afternoon in (None, visit.group.afternoon)
+    ]

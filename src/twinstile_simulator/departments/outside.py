@@ -1,0 +1,225 @@
+"""All of them together: how they are reached, and what they say of a day's people, and when.
+
+First the railway tells whom to expect, the police and health whom they know. Later the police
+are away for a while, and what they have to say comes late; so does a list of areas.
+"""
+
+import json
+import secrets
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from twinstile_simulator import documents, guests
+from twinstile_simulator.credentials import giving
+from twinstile_simulator.credentials.giving import Givers
+from twinstile_simulator.departments import health, police
+from twinstile_simulator.departments.health import Health
+from twinstile_simulator.departments.police import Police
+from twinstile_simulator.departments.railway import STOP, Journey, Railway
+from twinstile_simulator.departments.signing import Gatekeeper
+from twinstile_simulator.documents import Document
+from twinstile_simulator.guests import Known, Visit
+
+LISTS, TIMES, POLICE, HEALTH = "rail-lists", "rail-times", "police", "health"
+"""The feeds, by name."""
+_NOBODY = documents.resident_id(9998, documents.GROWN_UP, 1)
+_FILE = """\
+[[feed]]
+name = "{lists}"
+department = "rail"
+format = "rail"
+interval_s = 10
+expected_interval_s = 60
+options = {{ version = "name" }}
+[feed.transport]
+kind = "folder"
+path = {lists_path}
+ready = "ok"
+pattern = "*.csv"
+
+[[feed]]
+name = "{times}"
+department = "rail"
+format = "gtfs-rt"
+interval_s = 10
+expected_interval_s = 60
+stops = ["{stop}"]
+options = {{ scheme = "cn-rail" }}
+[feed.transport]
+kind = "http"
+url = "{times_url}"
+inside = true
+
+[[feed]]
+name = "{police}"
+department = "police"
+format = "police"
+interval_s = 10
+expected_interval_s = 60
+[feed.transport]
+kind = "http"
+url = "{police_url}"
+inside = true
+key_id = "{key_id}"
+key_file = {key_path}
+cursor_parameter = "{cursor}"
+next_header = "{next}"
+expect_pointer = "/code"
+expect_value = "0"
+
+[[feed]]
+name = "{health}"
+department = "health"
+format = "health"
+interval_s = 10
+expected_interval_s = 60
+[feed.transport]
+kind = "folder"
+path = {health_path}
+ready = "md5"
+pattern = "*.csv"
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What a feed must come to, in the words of the service."""
+
+    deliveries: int
+    duplicates: int
+    refused: int
+    rejected: int
+
+
+@dataclass(slots=True)
+class Outside:
+    feeds_file: Path
+    givers: Givers
+    railway: Railway
+    police: Police
+    health: Health
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """How the service is told of them all, as its environment has it."""
+        return {
+            "TWINSTILE_FEEDS_FILE": str(self.feeds_file),
+            "TWINSTILE_PROVIDERS_FILE": str(self.givers.providers.file),
+        }
+
+    def expect(self, journeys: Sequence[Journey], station: str) -> None:
+        """Let the railway send its lists."""
+        self.railway.send(journeys, station)
+
+    def morning(self, visits: Sequence[Visit]) -> None:
+        """Let the police and health tell whom they know."""
+        of = {known: _documents(visits, known) for known in Known}
+        lifted = [police.alert(f"lifted-{n}", who) for n, who in enumerate(of[Known.LIFTED])]
+        alerts = [
+            *(police.alert(f"look-{n}", who) for n, who in enumerate(of[Known.CHECKED])),
+            *(
+                police.alert(f"stop-{n}", who, stop=True)
+                for n, who in enumerate(of[Known.STOPPED])
+            ),
+            *lifted,
+        ]
+        unfit = police.unfit(_NOBODY)
+        for _ in range(2):
+            self.police.publish([*alerts, *unfit])
+        self.police.rejected += len(unfit)
+        lost = [*of[Known.DOCUMENT_LOST], *of[Known.DOCUMENT_FOUND]]
+        self.police.publish([police.check(who.number, who, "挂失") for who in lost])
+        found = [police.check(who.number, who, "一致") for who in of[Known.DOCUMENT_FOUND]]
+        self.police.publish([*map(police.lifted, lifted), *found])
+        self._colours(of[Known.RED], of[Known.GREEN])
+        contacts = [health.contact(who, "次密接") for who in of[Known.CONTACT]]
+        self.health.send("密接人员", contacts)
+
+    def _colours(self, red: Sequence[Document], green: Sequence[Document]) -> None:
+        """Leave one table twice, one that nobody can read a row of, and one in half."""
+        rows = [
+            *(health.status(who, "红码") for who in red),
+            *(health.status(who, "绿码") for who in green),
+        ]
+        masked = {**rows[0], "证件号码": "7799********0019"}
+        self.health.rejected += 1
+        for name in ("码状态", "码状态-补传"):
+            self.health.send(name, [*rows, masked])
+        self.health.send("码状态-断", rows, whole=False)
+
+    def late(self, visits: Sequence[Visit]) -> None:
+        """Tell what was not told before."""
+        of = _documents(visits, Known.LATE)
+        self.police.publish([police.alert(f"late-{n}", who) for n, who in enumerate(of)])
+        self.health.send("重点地区", [health.area(documents.LISTED_AREA, "高风险")])
+
+    @property
+    def sent(self) -> dict[str, Sent]:
+        """What each feed must come to."""
+        lists, tables, pages = self.railway.drop, self.health.drop, self.police
+        fresh = len(pages.pages) - pages.again
+        return {
+            TIMES: Sent(self.railway.messages, 0, 0, 0),
+            LISTS: Sent(lists.files, lists.again, lists.broken, self.railway.rejected),
+            POLICE: Sent(fresh, pages.again, 0, pages.rejected),
+            HEALTH: Sent(tables.files, tables.again, tables.broken, self.health.rejected),
+        }
+
+
+def _documents(visits: Sequence[Visit], known: Known) -> list[Document]:
+    of = tuple(visit for visit in visits if visit.group.known is known)
+    return [guest.document for guest in guests.everybody(of) if guest.document]
+
+
+@asynccontextmanager
+async def opened(folder: Path) -> AsyncGenerator[Outside]:
+    """Have the departments and the givers of codes for as long as the block."""
+    async with giving.opened(folder) as givers, _departments(folder, givers) as here:
+        yield here
+
+
+@asynccontextmanager
+async def _departments(folder: Path, givers: Givers) -> AsyncGenerator[Outside]:
+    shelves = {name: folder / name for name in (LISTS, HEALTH)}
+    for shelf in shelves.values():
+        shelf.mkdir(parents=True)
+    key = folder / "police.key"
+    key.touch(mode=0o600)
+    key.write_text(secrets.token_hex(16))
+    here = Outside(
+        folder / "feeds.toml",
+        givers,
+        Railway.at(shelves[LISTS]),
+        Police(Gatekeeper(police.KEY_ID, key.read_bytes())),
+        Health.at(shelves[HEALTH]),
+    )
+    servers = here.railway.server, here.police.server
+    for server in servers:
+        await server.start()
+    here.feeds_file.write_text(_configured(here, key))
+    try:
+        yield here
+    finally:
+        for server in servers:
+            await server.stop()
+
+
+def _configured(here: Outside, key: Path) -> str:
+    """How the service is told of the feeds; text in JSON's quotes is TOML's too."""
+    return _FILE.format(
+        lists=LISTS,
+        lists_path=json.dumps(str(here.railway.drop.folder)),
+        times=TIMES,
+        stop=STOP,
+        times_url=here.railway.server.url,
+        police=POLICE,
+        police_url=here.police.server.url + police.PATH,
+        key_id=police.KEY_ID,
+        key_path=json.dumps(str(key)),
+        cursor=police.CURSOR,
+        next=police.NEXT,
+        health=HEALTH,
+        health_path=json.dumps(str(here.health.drop.folder)),
+    )

@@ -1,0 +1,156 @@
+"""How the hub learns whom to expect: from the railway's lists, of some runs by hand."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import cast
+from urllib.parse import urlencode
+from uuid import uuid4
+
+from twinstile_simulator import bodies, truth
+from twinstile_simulator.client import Json, Service, Unreadable, mapping, member, until
+from twinstile_simulator.departments import railway
+from twinstile_simulator.departments.outside import Outside
+from twinstile_simulator.departments.railway import Journey
+from twinstile_simulator.hosts import GuestTrain
+from twinstile_simulator.hub import Hub
+
+DELAY = timedelta(minutes=7)
+"""Of every third train, told while it is under way."""
+_PATIENCE_S = 60.0
+_ROWS_PER_S = 200
+"""Rows arrive much faster than that."""
+
+
+@dataclass(frozen=True, slots=True)
+class Announced:
+    """The ids of the runs, in the order of the plan, and those the railway told of."""
+
+    run_ids: list[str]
+    by_feed: list[Journey]
+
+
+async def announce(
+    service: Service,
+    hub: Hub,
+    plan: truth.Plan,
+    station: str,
+    speed: float | None,
+    outside: Outside,
+) -> Announced:
+    """Let the hub learn which runs come and who is on them, and give reminders on most.
+
+    Raises `Refused`, `Unreadable`.
+    """
+    journeys = _journeys(plan, speed)
+    carried = railway.carried(plan.trains)
+    by_feed = [j for j, of in zip(journeys, carried, strict=True) if of and j.people]
+    outside.expect(by_feed, station)
+    by_hand = [j for j in journeys if j not in by_feed]
+    ids = {_key(j): await _by_hand(service, hub, j, station) for j in by_hand}
+    ids |= await _by_feed(service, hub, by_feed)
+    run_ids = [ids[_key(journey)] for journey in journeys]
+    for position in sorted(plan.reminded):
+        reminder = bodies.reminder(run_ids[position])
+        await service.ask("PUT", f"/v1/reminders/{uuid4()}", hub.supervisor, reminder)
+    return Announced(run_ids, by_feed)
+
+
+async def delay(
+    service: Service, hub: Hub, journeys: Sequence[Journey], outside: Outside
+) -> list[str]:
+    """Let every third train be late, and wait until the hub knows; tells what went wrong."""
+    late = {journey.train.service_no: journey.comes + DELAY for journey in journeys[::3]}
+    for journey in journeys[::3]:
+        outside.railway.expect(journey.train, late[journey.train.service_no])
+
+    async def moved() -> bool:
+        known = await _runs(service, hub, journeys[::3])
+        return all(_comes(known.get(number)) == at for number, at in late.items())
+
+    await until(moved, _PATIENCE_S)
+    return [] if await moved() else ["the railway's delays did not arrive"]
+
+
+def _comes(run: Json | None) -> datetime | None:
+    told = run and run.get("estimated_arrival")
+    return datetime.fromisoformat(told) if isinstance(told, str) else None
+
+
+async def announce_guests(
+    service: Service, hub: Hub, plan: truth.Plan, station: str
+) -> dict[bool, GuestTrain]:
+    """Announce the trains of those guests who stand on a manifest, by hand."""
+    trains: dict[bool, GuestTrain] = {}
+    for early, service_no in ((False, "G9222"), (True, "G9224")):
+        run_id, train = str(uuid4()), replace(plan.trains[-1], service_no=service_no)
+        body = bodies.run(train, datetime.now(UTC) + timedelta(hours=1))
+        await service.ask("PUT", f"/v1/runs/{run_id}", hub.supervisor, body)
+        expected = [v for v in plan.visits if v.group.expected and v.group.early is early]
+        manifest = bodies.guest_list(expected, station)
+        await service.ask("PUT", f"/v1/runs/{run_id}/manifest", hub.supervisor, manifest)
+        trains[early] = GuestTrain(run_id, train)
+    return trains
+
+
+def _journeys(plan: truth.Plan, speed: float | None) -> list[Journey]:
+    started = datetime.now(UTC).replace(microsecond=0)
+    first = plan.trains[0].scheduled_arrival
+    return [
+        Journey(
+            train,
+            [p for p in plan.crowd if p.train == position and p.listed],
+            started + ((train.scheduled_arrival - first) / speed if speed else timedelta(0)),
+        )
+        for position, train in enumerate(plan.trains)
+    ]
+
+
+def _key(journey: Journey) -> tuple[str, datetime]:
+    return journey.train.service_no, journey.train.scheduled_arrival
+
+
+async def _by_hand(service: Service, hub: Hub, journey: Journey, station: str) -> str:
+    run_id = str(uuid4())
+    body = bodies.run(journey.train, journey.comes)
+    manifest = bodies.manifest(journey.people, station)
+    await service.ask("PUT", f"/v1/runs/{run_id}", hub.supervisor, body)
+    await service.ask("PUT", f"/v1/runs/{run_id}/manifest", hub.supervisor, manifest)
+    return run_id
+
+
+async def _by_feed(
+    service: Service, hub: Hub, journeys: Sequence[Journey]
+) -> dict[tuple[str, datetime], str]:
+    """Wait until each train is known with everybody who is on it; the ids of their runs."""
+    ids: dict[tuple[str, datetime], str] = {}
+
+    async def whole() -> bool:
+        known = await _runs(service, hub, journeys)
+        for journey in journeys:
+            run = known.get(journey.train.service_no)
+            if run and _key(journey) not in ids:
+                run_id = member(run, "run_id", str)
+                path = f"/v1/runs/{run_id}/expectations"
+                told = await service.ask("GET", path, hub.supervisor)
+                if told["expected"] == len(journey.people):
+                    ids[_key(journey)] = run_id
+        return len(ids) == len(journeys)
+
+    rows = sum(len(journey.people) for journey in journeys)
+    await until(whole, _PATIENCE_S + rows / _ROWS_PER_S)
+    if len(ids) < len(journeys):
+        raise Unreadable(f"{len(journeys) - len(ids)} lists of the railway did not arrive")
+    return ids
+
+
+async def _runs(service: Service, hub: Hub, journeys: Sequence[Journey]) -> Mapping[str, Json]:
+    """What the hub knows of the runs of these journeys' hours, by their numbers."""
+    times = [journey.train.scheduled_arrival for journey in journeys]
+    if not times:
+        return {}
+    last = max(times) + timedelta(seconds=1)
+    period = urlencode({"from": min(times).isoformat(), "to": last.isoformat()})
+    told = await service.ask("GET", f"/v1/runs?{period}", hub.supervisor)
+    runs = [mapping(run) for run in cast("list[object]", member(told, "runs", list))]
+    return {member(run, "service_no", str): run for run in runs}

@@ -1,0 +1,161 @@
+"""A hub made ready for the day: lanes, people on duty, one enrolled device for each of them.
+
+Begins with what an installation gives: an administrator and one enrolment code. Everything
+else is done as an administrator would do it, through the API.
+"""
+
+import secrets
+from dataclasses import dataclass, replace
+
+from twinstile_simulator.client import Service, member
+from twinstile_simulator.tablets import Tablet
+
+CHECKPOINT = "exit"
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """With what somebody signs in."""
+
+    login: str
+    passcode: str
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """With what whoever looks on works at a lane of their own, in their browser."""
+
+    lane_id: str
+    code: str
+    account: Account
+
+
+@dataclass(frozen=True, slots=True)
+class Hub:
+    """Who works at the hub today; those without a tablet are shift tokens."""
+
+    lanes: tuple[Tablet, ...]
+    assisted: Tablet
+    secondary: Tablet
+    guests: Tablet
+    """At a lane of their own, so that the lanes of the crowd stay as planned."""
+    groups: Tablet
+    """Scans groups in one request."""
+    relief: Account
+    """Who takes the tablet of the groups over."""
+    departures: Tablet
+    supervisor: str
+    commander: str
+    epidemiologist: str
+    visitor: Visitor
+    administrator: str
+
+    @property
+    def tablets(self) -> tuple[Tablet, ...]:
+        """All that take checks."""
+        special = (self.assisted, self.secondary, self.guests, self.groups, self.departures)
+        return (*self.lanes, *special)
+
+
+@dataclass(frozen=True, slots=True)
+class Bootstrap:
+    """Two administrators, neither entered by the other, and a code for one device."""
+
+    first: Account
+    second: Account
+    enrolment_code: str
+
+
+async def open_hub(service: Service, bootstrap: Bootstrap, lanes: int) -> Hub:
+    """Set everything up. Raises Refused when the service does not take the bootstrap."""
+    console = await _enrol(service, bootstrap.enrolment_code, "demo console")
+    admin = await sign_in(service, console, bootstrap.first)
+    staff = _Staff(service, admin, secrets.token_hex(3))
+    other = await staff.device("second console")
+    second = await sign_in(service, other, bootstrap.second)
+    return Hub(
+        lanes=tuple(
+            [await staff.post(f"exit-{n}", "STAFFED", "screener") for n in range(1, lanes + 1)]
+        ),
+        assisted=await staff.post("exit-assisted", "ASSISTED", "assistant"),
+        secondary=await staff.post("exit-secondary", "SECONDARY", "medic"),
+        guests=await staff.post("exit-guests", "STAFFED", "screener"),
+        groups=await staff.post("exit-groups", "STAFFED", "screener"),
+        relief=await staff.account("relief", "screener"),
+        departures=await staff.post("departures-1", "STAFFED", "screener", "DEPARTING"),
+        supervisor=await staff.desk("supervisor"),
+        # the second of two persons has to be let in by somebody else than the first
+        commander=await replace(staff, admin=second).desk("duty_commander"),
+        epidemiologist=await staff.desk("epidemiologist"),
+        visitor=await staff.visitor("exit-visitor"),
+        administrator=admin,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Staff:
+    service: Service
+    admin: str
+    day: str
+    """Keeps the logins of several demonstrations on one hub apart."""
+
+    async def post(
+        self, lane_id: str, kind: str, role: str, direction: str = "ARRIVING"
+    ) -> Tablet:
+        """Enter a lane and put a tablet with an operator at it."""
+        await self._lane(lane_id, kind, direction)
+        token, device = await self._seat(role, lane_id)
+        return Tablet(self.service, token, lane_id, device=device)
+
+    async def visitor(self, lane_id: str) -> Visitor:
+        """Enter a lane, an operator for tablet and desk, and a code for a browser."""
+        await self._lane(lane_id, "STAFFED", "ARRIVING")
+        account = await self.account("visitor", "screener", "assistant")
+        return Visitor(lane_id, await self._code(lane_id), account)
+
+    async def _lane(self, lane_id: str, kind: str, direction: str) -> None:
+        checkpoint = CHECKPOINT if direction == "ARRIVING" else "departures"
+        lane = {"checkpoint": checkpoint, "kind": kind, "direction": direction}
+        await self.service.ask("PUT", f"/v1/lanes/{lane_id}", self.admin, lane)
+
+    async def desk(self, role: str) -> str:
+        """Enter an operator, enrol a device, sign in on it; returns the shift token."""
+        return (await self._seat(role))[0]
+
+    async def account(self, name: str, *roles: str) -> Account:
+        """Enter an operator."""
+        account = Account(f"demo-{self.day}-{name}", secrets.token_urlsafe(12))
+        operator = {
+            "login": account.login,
+            "display_name": account.login,
+            "roles": list(roles),
+            "passcode": account.passcode,
+        }
+        await self.service.ask("POST", "/v1/operators", self.admin, operator)
+        return account
+
+    async def _seat(self, role: str, lane_id: str | None = None) -> tuple[str, str]:
+        """Put an operator on a device; returns the tokens of the shift and of the device."""
+        account = await self.account(lane_id or role, role)
+        device = await self.device(lane_id or role, lane_id)
+        return await sign_in(self.service, device, account), device
+
+    async def device(self, name: str, lane_id: str | None = None) -> str:
+        """Let one more device in; returns its token."""
+        return await _enrol(self.service, await self._code(lane_id), f"demo {name}")
+
+    async def _code(self, lane_id: str | None) -> str:
+        place = {"lane_id": lane_id} if lane_id else {}
+        minted = await self.service.ask("POST", "/v1/enrolments", self.admin, place)
+        return member(minted, "code", str)
+
+
+async def _enrol(service: Service, code: str, name: str) -> str:
+    answer = await service.ask("POST", "/v1/devices:enrol", body={"code": code, "name": name})
+    return member(answer, "token", str)
+
+
+async def sign_in(service: Service, device: str, account: Account) -> str:
+    """Begin a shift; returns its token. Raises Refused."""
+    body = {"login": account.login, "passcode": account.passcode}
+    return member(await service.ask("POST", "/v1/shifts", device, body), "token", str)

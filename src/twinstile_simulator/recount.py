@@ -1,0 +1,254 @@
+"""The day counted again through the API, as an epidemiologist and an auditor would."""
+
+import asyncio
+import csv
+import io
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import cast
+from urllib.parse import urlencode
+
+from twinstile_simulator.bodies import announced
+from twinstile_simulator.client import (
+    CONNECTIONS,
+    Json,
+    Refused,
+    Service,
+    mapping,
+    member,
+)
+from twinstile_simulator.guests import Script
+from twinstile_simulator.hosts import Received
+from twinstile_simulator.hub import Hub
+from twinstile_simulator.noon import Noon
+from twinstile_simulator.personas import TALLY
+from twinstile_simulator.showing import KEPT_OTHERWISE, Shown, became, tally
+from twinstile_simulator.truth import Counts
+
+
+@dataclass(frozen=True, slots=True)
+class Recount:
+    counts: Counts
+    case_rows: int
+    """Rows of the exported line list."""
+    lost: int
+    """Checks that were acknowledged and cannot be read."""
+    departures: Json = field(default_factory=dict[str, object])
+    """Of the cases: how many left, and how soon."""
+    follow_ups: Json = field(default_factory=dict[str, object])
+    """Contacts with their patients: due, made, made within a day."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is counted again: the period, who came, and the policy they met after noon."""
+
+    since: str
+    until: str
+    received: Sequence[Received]
+    noon: Noon
+    run_ids: Sequence[str] = ()
+    """Of the crowd."""
+
+    @property
+    def query(self) -> str:
+        """The period in a request's query string."""
+        return urlencode({"from": self.since, "to": self.until})
+
+
+async def recount(service: Service, hub: Hub, asked: Asked) -> Recount:
+    """Ask for the period's report, for its cases, and for each acknowledged check and guest."""
+    report = await service.ask("GET", f"/v1/reports/period?{asked.query}", hub.supervisor)
+    taken = f"/v1/exports/cases.csv?{asked.query}&purpose=DATA_QUALITY"
+    lines = await service.send("GET", taken, hub.epidemiologist)
+    known = [id_ for tablet in hub.tablets for id_ in tablet.acknowledged]
+    limit = asyncio.Semaphore(CONNECTIONS)
+    found = await asyncio.gather(*(_read(service, hub, id_, limit) for id_ in known))
+    ends = await _ends(service, hub, asked)
+    kinds: Counter[str] = Counter()
+    shown: list[tuple[str, str]] = []
+    for one in asked.received:
+        told = await _told(service, hub, one)
+        kinds[one.kind] += await _seen(service, hub, one, asked, told)
+        shown += _shown(one, told)
+    expected, matched = await _expected(service, hub, asked)
+    return Recount(
+        counts=_counts(
+            report,
+            expected=expected,
+            matched=matched,
+            dispositions=_final(report),
+            offline=sum(told["offline"] is True for told in found if told),
+            replay_elsewhere=asked.noon.elsewhere,
+            ends=dict(sorted(ends.items())),
+            seen=(dict(+kinds), tally(shown)),
+        ),
+        case_rows=sum(1 for row in csv.reader(io.StringIO(lines.text)) if row) - 1,
+        lost=found.count(None),
+        departures=mapping(report["departures"]),
+        follow_ups=mapping(report["follow_ups"]),
+    )
+
+
+async def _expected(service: Service, hub: Hub, asked: Asked) -> tuple[int, int]:
+    """How many were expected on the runs of the crowd, and how many of them were met."""
+    paths = [f"/v1/runs/{run_id}/expectations" for run_id in asked.run_ids]
+    told = [await service.ask("GET", path, hub.supervisor) for path in paths]
+    return (
+        sum(member(run, "expected", int) for run in told),
+        sum(member(run, "screened", int) for run in told),
+    )
+
+
+async def _ends(service: Service, hub: Hub, asked: Asked) -> Counter[str]:
+    """Count all screenings of the period by state, page by page."""
+    ends: Counter[str] = Counter()
+    cursor: object = ""
+    while cursor is not None:
+        turned = f"&{urlencode({'cursor': cursor})}" if cursor else ""
+        path = f"/v1/screenings?{asked.query}&limit=500{turned}"
+        page = await service.ask("GET", path, hub.supervisor)
+        rows = cast("list[object]", member(page, "screenings", list))
+        ends.update(member(row, "state", str) for row in rows)
+        cursor = page["next"]
+    return ends
+
+
+async def _told(service: Service, hub: Hub, one: Received) -> list[Json]:
+    """What the service tells of a guest's passages."""
+    paths = [f"/v1/screenings/{id_}" for id_ in one.passages]
+    return [await service.ask("GET", path, hub.supervisor) for path in paths]
+
+
+def _shown(one: Received, told: Sequence[Json]) -> list[tuple[str, str]]:
+    """What the service answered of a code, if that is what it kept."""
+    shown = one.guest.shows
+    if shown is None:
+        return []
+    answered = one.judged or {}
+    kept = {name: answered.get(name) for name in shown.kept}
+    same = told and _holds(_checks(told[0])[0], {"evidence": {"credential": kept}})
+    found = became(*map(answered.get, ("colour", "outcome", "status")))
+    return [(shown.what, found if same else KEPT_OTHERWISE)]
+
+
+async def _seen(
+    service: Service, hub: Hub, one: Received, asked: Asked, told: Sequence[Json]
+) -> bool:
+    """Whether the service tells of a guest what the script does."""
+    scripts = one.guest.passages
+    return (
+        len(told) == len(scripts)
+        and all(map(_as_written, scripts, told))
+        and {one.case_id} >= {passage["case_id"] for passage in told} - {None}
+        and all(_decided_by(passage, asked.noon.version) == one.afternoon for passage in told)
+        and (not one.proof or _holds(_checks(told[0])[0], one.proof))
+        and (not one.notice_states or await _noticed(service, hub, one))
+        and (not one.found or await _found(service, hub, one))
+    )
+
+
+def _as_written(script: Script, told: Json) -> bool:
+    """Compare the end, the number of checks, and the steps that people took, in order."""
+    steps = cast("list[object]", member(told, "steps", list))
+    taken = iter([member(step, "event", str) for step in steps])
+    asked = [move.taken for move in script if move.taken]
+    checks = sum(move.event is None for move in script)
+    return (
+        told["state"] == script[-1].state
+        and len(_checks(told)) == checks
+        and all(event in taken for event in asked)
+    )
+
+
+def _decided_by(told: Json, policy: str) -> bool:
+    return any(member(check, "policy_version", str) == policy for check in _checks(told))
+
+
+def _checks(told: Json) -> list[object]:
+    return cast("list[object]", told["checks"])
+
+
+def _holds(told: object, proof: Mapping[str, object]) -> bool:
+    """Whether what is told has all members that prove it."""
+    known = mapping(told)
+    return all(
+        _holds(known.get(name), cast("Mapping[str, object]", part))
+        if isinstance(part, dict)
+        else known.get(name) == part
+        for name, part in proof.items()
+    )
+
+
+async def _noticed(service: Service, hub: Hub, one: Received) -> bool:
+    """Whether the one message of a guest's order came to what it should have.
+
+    If the clock was first the order led to none: then all messages of the run must have.
+    """
+    page = await service.ask("GET", f"/v1/runs/{one.run_id}/notices?limit=500", hub.supervisor)
+    notices = [mapping(notice) for notice in cast("list[object]", page["notices"])]
+    ordered = [notice for notice in notices if notice["order_id"] == one.order_id]
+    states = {notice["state"] for notice in ordered or notices}
+    return len(ordered) <= 1 and bool(states) and states <= one.notice_states
+
+
+async def _found(service: Service, hub: Hub, one: Received) -> bool:
+    """Look a guest up by the number, whatever the gate read."""
+    if one.guest.document is None:
+        return False
+    body = {"purpose": "IDENTIFICATION", "document": announced(one.guest.document)}
+    told = await service.ask("POST", "/v1/lookups", hub.supervisor, body)
+    passages = cast("list[object]", member(told, "screenings", list))
+    return one.passages == [member(passage, "screening_id", str) for passage in passages]
+
+
+async def _read(service: Service, hub: Hub, id_: str, limit: asyncio.Semaphore) -> Json | None:
+    async with limit:
+        try:
+            return await service.ask("GET", f"/v1/checks/{id_}", hub.supervisor)
+        except Refused as error:
+            if error.status != 404:
+                raise
+            return None
+
+
+def _final(report: Json) -> dict[str, int]:
+    """Read how many cases went where in the end, without what nobody was sent to."""
+    given = mapping(report.get("dispositions"))
+    final = {code: member(count, "final", int) for code, count in sorted(given.items())}
+    return {code: count for code, count in final.items() if count}
+
+
+def _counts(
+    report: Json,
+    *,
+    expected: int,
+    matched: int,
+    dispositions: dict[str, int],
+    offline: int,
+    replay_elsewhere: int,
+    ends: dict[str, int],
+    seen: tuple[dict[str, int], Shown],
+) -> Counts:
+    return Counts(
+        travellers=member(report, "travellers", int),
+        checks=member(report, "checks", int),
+        cleared=member(report, "cleared", int),
+        referred=member(report, "referred", int),
+        cases=member(report, "cases", int),
+        deferred=member(report, "deferred", int),
+        no_show=member(report, "no_show", int),
+        expected=expected,
+        matched=matched,
+        complete_222=member(report, "complete_222", int),
+        offline=offline,
+        deferred_closed_24h=member(report, "deferred_closed_24h", int),
+        dispositions=dispositions,
+        replay_elsewhere=replay_elsewhere,
+        person_times=member(report, "person_times_checked", int),
+        ends=ends,
+        kinds=seen[0],
+        credentials=seen[1],
+        tallied={name: member(report["tallied"], name, int) for name in TALLY},
+    )

@@ -1,0 +1,199 @@
+"""What people and programs see of a simulated day: progress, a closing table, one JSON line."""
+
+import json
+import math
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from twinstile_simulator.aftercare import Aftercare
+from twinstile_simulator.departments.watch import COUNTERS, Heard
+from twinstile_simulator.recount import Recount
+from twinstile_simulator.showing import COLOURS, Shown
+from twinstile_simulator.truth import Counts
+
+SHOWN_TROUBLES = 10
+
+Facts = dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class DayResult:
+    """The truth, the recount, and how long travellers waited for the machine."""
+
+    truth: Counts
+    service: Recount
+    feeds: Sequence[Heard]
+    cared: Aftercare
+    waits_ms: Sequence[float]
+    """Per online check, ascending."""
+    troubles: Sequence[str]
+    seconds: float
+
+    @property
+    def equal(self) -> bool:
+        counted = self.service.counts
+        heard = all(feed.as_sent for feed in self.feeds)
+        cases = sum(self.cared.told.values()) == counted.cases == self.service.case_rows
+        followed = self.service.follow_ups, self.service.departures
+        after = (self.cared.contacts, self.cared.made, self.cared.carried) == (
+            followed[0].get("due"),
+            followed[0].get("made"),
+            followed[1].get("cases"),
+        )
+        return heard and counted == self.truth and cases and after and self.cared.adds_up
+
+    @property
+    def exit_code(self) -> int:
+        return 0 if self.equal and not self.service.lost else 1
+
+    def percentile(self, percent: int) -> float | None:
+        """Nearest rank; None when no check was made online."""
+        if not self.waits_ms:
+            return None
+        rank = math.ceil(percent / 100 * len(self.waits_ms))
+        return round(self.waits_ms[rank - 1], 1)
+
+    def as_json(self) -> str:
+        """Write the result as one line of JSON."""
+        facts = _facts(self.service.counts) | {
+            "p50_ms": self.percentile(50),
+            "p95_ms": self.percentile(95),
+            "p99_ms": self.percentile(99),
+            "lost": self.service.lost,
+            "case_rows": self.service.case_rows,
+            "seconds": round(self.seconds, 1),
+            "troubles": len(self.troubles),
+            "feeds": [asdict(feed) for feed in self.feeds],
+            "closed": self.cared.told,
+            "departures": self.service.departures,
+            "follow_ups": self.service.follow_ups,
+            "steps": self.cared.steps,
+            "steps_heard": self.cared.steps_heard,
+            "truth": _facts(self.truth),
+            "equal": self.equal,
+        }
+        return json.dumps(facts)
+
+
+def _facts(counts: Counts) -> Facts:
+    """Add to the counts the share of passages in which all of 2-2-2 was done."""
+    times = counts.person_times
+    share = round(counts.complete_222 / times, 4) if times else None
+    return {**asdict(counts), "completeness_222": share}
+
+
+@contextmanager
+def progress(console: Console, total: int) -> Generator[Callable[[], None]]:
+    """Yield what counts one check: a bar on a terminal, a line per tenth elsewhere."""
+    done = 0
+    with Progress(console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task("checks", total=total)
+
+        def count() -> None:
+            nonlocal done
+            done += 1
+            bar.advance(task)
+            tenth = done * 10 // total
+            if not console.is_terminal and tenth > (done - 1) * 10 // total:
+                console.print(f"{done} of {total} checks")
+
+        yield count
+
+
+def _rows(counts: Counts) -> Facts:
+    whole: Facts = asdict(counts)
+    tables = {
+        "sent to": counts.dispositions,
+        "ended": counts.ends,
+        "tallied:": counts.tallied,
+        "seen:": counts.kinds,
+    }
+    plain = {n.replace("_", " "): c for n, c in whole.items() if not isinstance(c, dict)}
+    return plain | {
+        f"{label} {name}": count
+        for label, table in tables.items()
+        for name, count in table.items()
+    }
+
+
+def _feeds(feeds: Sequence[Heard]) -> Table:
+    """What each department sent, and in brackets what was heard where that is not the same."""
+    table = Table("", *COUNTERS, "rows", "outages", title="The departments")
+    for feed in feeds:
+        sent, told = (list(asdict(side).values()) for side in (feed.sent, feed.told))
+        pairs = zip(sent, told, strict=True)
+        cells = [str(said) if said == heard else f"{said} ({heard})" for said, heard in pairs]
+        outages = f"{feed.outages}, {feed.recovered} over"
+        style = None if feed.as_sent else "bold red"
+        table.add_row(feed.name, *cells, str(feed.rows), outages, style=style)
+    return table
+
+
+def _codes(planned: Shown, counted: Shown) -> Table:
+    """What codes must become and why, in brackets what the hub made of it if that is not so."""
+    table = Table("", "", "", title="Codes shown, what the hub makes of them, and why")
+    for what in planned | counted:
+        wanted, found = planned.get(what, {}), counted.get(what, {})
+        told: dict[str, list[str]] = {colour: [] for colour in COLOURS}
+        for one in wanted | found:
+            a, b = wanted.get(one, 0), found.get(one, 0)
+            colour, _, why = one.partition(" ")
+            count = str(a) if a == b else f"{a} ({b})"
+            told.setdefault(colour, []).append(f"{why.lower().replace('_', ' ')} {count}")
+        style = None if wanted == found else "bold red"
+        name = what
+        for colour, reasons in told.items():
+            if reasons:
+                table.add_row(name, colour, ", ".join(reasons), style=style)
+                name = ""
+    return table
+
+
+def _cases(cared: Aftercare, service: Recount) -> Table:
+    """What became of the fever cases: how they went, ended, and what was heard of them."""
+    left, followed = service.departures, service.follow_ups
+    table = Table("", "", title="The cases, followed to their closure")
+    rows: dict[str, object] = {
+        **{f"way {name}": count for name, count in sorted(cared.legs.items())},
+        **{f"ended by {name}": count for name, count in sorted(cared.ended.items())},
+        **dict(sorted(cared.told.items())),
+        "closed, of all": f"{cared.closed} of {sum(cared.told.values())}",
+        "steps the partner heard of": f"{cared.steps_heard} of {cared.steps}",
+        "seconds to departure p50, p90, p95": ", ".join(
+            str(left.get(name)) for name in ("p50_s", "p90_s", "p95_s")
+        ),
+        "contacts made, within a day, due": ", ".join(
+            str(followed.get(name)) for name in ("made", "made_24h", "due")
+        ),
+        "follow-up completion": followed.get("completion"),
+    }
+    for name, value in rows.items():
+        table.add_row(name, str(value))
+    return table
+
+
+def show(result: DayResult, console: Console) -> None:
+    """Print the closing table, and the first troubles if there were any."""
+    table = Table("", "truth", "service", title="The day, planned and counted")
+    planned, counted = _rows(result.truth), _rows(result.service.counts)
+    for name in planned | counted:
+        pair = str(planned.get(name, 0)), str(counted.get(name, 0))
+        table.add_row(name, *pair, style=None if pair[0] == pair[1] else "bold red")
+    table.add_row("case rows exported", str(result.truth.cases), str(result.service.case_rows))
+    table.add_row("acknowledged and lost", "0", str(result.service.lost))
+    console.print(table)
+    console.print(_feeds(result.feeds))
+    console.print(_cases(result.cared, result.service))
+    console.print(_codes(result.truth.credentials, result.service.counts.credentials))
+    waits = ", ".join(f"p{percent} {result.percentile(percent)} ms" for percent in (50, 95, 99))
+    console.print(f"answer at the lane: {waits}; the day took {result.seconds:.1f} s")
+    for trouble in result.troubles[:SHOWN_TROUBLES]:
+        console.print(f"otherwise than planned: {trouble}", markup=False)
+    if len(result.troubles) > SHOWN_TROUBLES:
+        console.print(f"and {len(result.troubles) - SHOWN_TROUBLES} more")
+    console.print("equal, nothing lost" if result.exit_code == 0 else "NOT as planned")

@@ -1,0 +1,161 @@
+import io
+import json
+from dataclasses import replace
+
+import pytest
+from rich.console import Console
+
+from twinstile_simulator import report, showing
+from twinstile_simulator.aftercare import Aftercare
+from twinstile_simulator.departments.outside import Sent
+from twinstile_simulator.departments.watch import Heard
+from twinstile_simulator.recount import Recount
+from twinstile_simulator.report import DayResult
+from twinstile_simulator.truth import Counts
+
+COUNTS = Counts(
+    travellers=10,
+    checks=12,
+    cleared=9,
+    referred=2,
+    cases=1,
+    deferred=0,
+    no_show=1,
+    expected=11,
+    matched=10,
+    complete_222=8,
+    offline=2,
+    deferred_closed_24h=0,
+    dispositions={"FEVER_CLINIC": 1},
+    replay_elsewhere=1,
+    person_times=10,
+    ends={"CLEARED": 9, "HELD": 1, "NO_SHOW": 1},
+    kinds={"crew": 1},
+    credentials={"EU_DCC": {"GREEN VERIFIED": 2, "RED REVOKED": 1}},
+    tallied={"passed": 3},
+)
+SENT = Sent(deliveries=4, duplicates=1, refused=0, rejected=3)
+POLICE = Heard("police", SENT, SENT, rows=9, outages=1, recovered=1)
+STEPS = {"20261124-001": {"case.moved": ["dispose", "dispatched", "excluded"]}}
+CARED = Aftercare(
+    told={"CLOSED_EXCLUDED": 1}, carried=1, contacts=2, made=1, done=dict(STEPS), heard=STEPS
+)
+LEFT = {"cases": 1, "p50_s": 90, "p90_s": 90, "p95_s": 90}
+CALLED = {"due": 2, "made": 1, "made_24h": 1, "completion": 0.5}
+COUNTED = Recount(COUNTS, 1, 0, LEFT, CALLED)
+GOOD = DayResult(COUNTS, COUNTED, [POLICE], CARED, [1.0, 2.0, 30.0], [], 1.5)
+
+
+def test_the_json_has_what_a_program_asks_for():
+    told = json.loads(GOOD.as_json())
+    assert told["equal"] is True
+    assert (told["p50_ms"], told["p95_ms"], told["p99_ms"]) == (2.0, 30.0, 30.0)
+    for name in ("travellers", "checks", "cleared", "referred", "cases", "completeness_222"):
+        assert told[name] == told["truth"][name]
+    assert "\n" not in GOOD.as_json()
+
+
+@pytest.mark.parametrize(
+    "service",
+    [
+        replace(COUNTED, counts=replace(COUNTS, cases=2), case_rows=2),
+        replace(COUNTED, counts=replace(COUNTS, dispositions={})),
+        replace(COUNTED, counts=replace(COUNTS, replay_elsewhere=0)),
+        replace(COUNTED, counts=replace(COUNTS, offline=1)),
+        replace(COUNTED, counts=replace(COUNTS, deferred_closed_24h=1)),
+        replace(COUNTED, counts=replace(COUNTS, tallied={"passed": 2})),
+        replace(COUNTED, counts=replace(COUNTS, kinds={})),
+        replace(COUNTED, counts=replace(COUNTS, credentials={"EU_DCC": {"GREEN VERIFIED": 3}})),
+        replace(COUNTED, counts=replace(COUNTS, ends={"CLEARED": 10, "NO_SHOW": 1})),
+        replace(COUNTED, case_rows=0),
+        replace(COUNTED, lost=1),
+        replace(COUNTED, departures={**LEFT, "cases": 0}),
+        replace(COUNTED, follow_ups={**CALLED, "due": 1}),
+        replace(COUNTED, follow_ups={**CALLED, "made": 2}),
+    ],
+)
+def test_any_difference_or_loss_ends_with_exit_code_1(service: Recount):
+    assert GOOD.exit_code == 0
+    assert replace(GOOD, service=service).exit_code == 1
+
+
+@pytest.mark.parametrize(
+    "cared",
+    [
+        replace(CARED, told={"IN_CARE": 1}),
+        replace(CARED, told={"CLOSED_EXCLUDED": 2}),
+        replace(CARED, heard={}),
+        replace(CARED, heard={"20261124-001": {"case.moved": ["dispose", "excluded"]}}),
+        replace(
+            CARED,
+            heard={"20261124-001": {"case.moved": ["dispatched", "dispose", "excluded"]}},
+        ),
+        replace(CARED, troubles=["20261124-001: refused"]),
+    ],
+)
+def test_a_case_that_is_not_closed_or_not_told_of_ends_with_exit_code_1(cared: Aftercare):
+    assert replace(GOOD, cared=cared).exit_code == 1
+
+
+@pytest.mark.parametrize(
+    "police",
+    [
+        replace(POLICE, told=replace(SENT, deliveries=3)),
+        replace(POLICE, told=replace(SENT, rejected=2)),
+        replace(POLICE, recovered=0),
+    ],
+)
+def test_what_a_department_sent_and_nobody_heard_ends_with_exit_code_1(police: Heard):
+    assert replace(GOOD, feeds=[police]).exit_code == 1
+
+
+def test_the_table_of_departments_has_what_was_heard_instead():
+    out = io.StringIO()
+    deaf = replace(POLICE, told=replace(SENT, rejected=2))
+    report.show(replace(GOOD, feeds=[deaf]), Console(file=out, width=100))
+    (line,) = [line for line in out.getvalue().splitlines() if "police" in line]
+    assert [cell.strip() for cell in line.split("│")[1:-1]] == [
+        *("police", "4", "1", "0", "3 (2)", "9", "1, 1 over")
+    ]
+
+
+def test_the_table_of_codes_has_what_the_hub_made_instead():
+    out = io.StringIO()
+    made = {
+        "EU_DCC": {"GREEN VERIFIED": 2, "RED EXPIRED": 1, showing.KEPT_OTHERWISE: 1},
+        "city": {"YELLOW ANSWERED_STALE": 1},
+    }
+    counts = replace(COUNTS, credentials=made)
+    other = replace(GOOD, service=Recount(counts, case_rows=1, lost=0))
+    report.show(other, Console(file=out, width=100))
+    rows = [line.split("│") for line in out.getvalue().splitlines()]
+    cells = [[cell.strip() for cell in row[1:-1]] for row in rows]
+    first = cells.index(["EU_DCC", "GREEN", "verified 2"])
+    assert cells[first + 1 : first + 4] == [
+        ["", "RED", "revoked 1 (0), expired 0 (1)"],
+        ["", "NONE", "kept otherwise 0 (1)"],
+        ["city", "YELLOW", "answered stale 0 (1)"],
+    ]
+
+
+def test_a_day_without_online_checks_has_no_percentiles():
+    assert replace(GOOD, waits_ms=[]).percentile(99) is None
+
+
+def test_without_a_terminal_progress_is_one_line_a_tenth():
+    out = io.StringIO()
+    with report.progress(Console(file=out), 40) as checked:
+        for _ in range(40):
+            checked()
+    assert len(out.getvalue().splitlines()) == 10
+
+
+def test_the_table_names_what_differs_and_the_first_troubles():
+    out = io.StringIO()
+    troubles = [f"0000-{n:03d}/1: expected [CLEARED]" for n in range(12)]
+    bad = Recount(replace(COUNTS, cases=2), case_rows=1, lost=0)
+    report.show(replace(GOOD, service=bad, troubles=troubles), Console(file=out, width=80))
+    text = out.getvalue()
+    assert "NOT as planned" in text
+    assert "0000-009/1: expected [CLEARED]" in text
+    assert "and 2 more" in text
