@@ -201,7 +201,7 @@ def states(_: list[str]) -> None:
 def conformance(arguments: list[str]) -> None:
     """Compare verdicts with other people's test vectors."""
     os.chdir(ROOT)
-    _become(["tests/conformance.py", *arguments])
+    _become(["tests/fixtures/conformance.py", *arguments])
 
 
 def faults(arguments: list[str]) -> None:

@@ -59,7 +59,7 @@ def run(checkout: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
         (["demo", "--json"], "-m twinstile demo --json"),
         (["bench", "intake", "--fast"], "benchmarks/intake.py --fast"),
         (["pictures"], "-m pytest -n 2 -m pictures tests/web"),
-        (["conformance"], "tests/conformance.py"),
+        (["conformance"], "tests/fixtures/conformance.py"),
         (["faults", "--json"], "tests/faults/laboratory.py --json"),
     ],
 )

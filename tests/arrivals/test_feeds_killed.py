@@ -16,28 +16,28 @@ ROWS = 400
 CHILD = """
 import asyncio, sys
 sys.path[:0] = {path!r}
-import feeding
+import feed_deliveries
 from uuid import UUID
 from zoneinfo import ZoneInfo
 from twinstile.arrivals.feeds import applying
-from twinstile.arrivals.feeds.applying import Desk
-from twinstile.arrivals.feeds.types import Feed
+from twinstile.arrivals.feeds.applying import ApplyRuntime
+from twinstile.arrivals.feeds.types import FeedSettings
 from twinstile.identity import forms
 from twinstile.operations.startup import Place, key_ring
-from twinstile.platform import clock, settings
+from twinstile.platform.ops import clock, settings
 from twinstile.platform.db.database import Database
 from twinstile.platform.security.hub_modes import HubMode
 from twinstile.platform.ops.settings import Profile
 
 async def main():
-    feeding.use()
+    feed_deliveries.use()
     applying.AT_ONCE = 2  # time enough to be killed in the middle
     conf = settings.load(profile=Profile.DEMO, data_dir={folder!r}, database_url=None)
     database = Database({url!r}, role={role!r}, pool_size=2)
     terms = forms.terms(conf, HubMode.DEMO, clock.now())
-    desk = Desk(database, key_ring(conf).of({hub!r}), terms, clock.now)
+    desk = ApplyRuntime(database, key_ring(conf).of({hub!r}), terms, clock.now)
     print("ready", flush=True)
-    await applying.work(desk, Feed({hub!r}, "rail", "test", conf.zone))
+    await applying.apply_due(desk, FeedSettings({hub!r}, "rail", format="test", zone=conf.zone))
     print("done", flush=True)
 
 asyncio.run(main())
@@ -58,7 +58,7 @@ async def test_killed_in_the_middle_it_goes_on_where_it_stood(hub: Hub) -> None:
     said = [traveller("G1", f"{n}", people.resident_number(), seat=f"{n}") for n in range(ROWS)]
     delivery_id = await feed_deliveries.land(hub, feed, [event("G1"), *said])
     script = CHILD.format(
-        path=[path for path in sys.path if path.endswith(("tests", "arrivals"))],
+        path=[path for path in sys.path if path.endswith(("tests", "fixtures"))],
         folder=str(house.settings.data_dir),
         url=house.database.given_url,
         role=house.database.role,

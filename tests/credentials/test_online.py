@@ -381,7 +381,7 @@ def test_the_first_question_has_nothing_left_to_load(tmp_path: Path) -> None:
 import asyncio, pathlib, sys
 from twinstile.credentials.providers import settings
 from twinstile.credentials.types import Context
-from twinstile.platform import clock
+from twinstile.platform.ops import clock
 
 (provider,) = settings.load(pathlib.Path({str(written)!r}))
 

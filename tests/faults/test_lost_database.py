@@ -6,10 +6,10 @@ import stations
 
 IMPATIENT = """
 import functools
-from twinstile import cli
-from twinstile.platform import supervision
+from twinstile.cli import main
+from twinstile.platform.db import supervision
 supervision.keeping = functools.partial(supervision.keeping, give_up_s=1)
-cli.main()
+main.main()
 """
 
 

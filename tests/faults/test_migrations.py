@@ -33,7 +33,7 @@ READER_S = 1.5
 """How long the reader stays after it got into the way of the change."""
 HEAD = """
 from alembic import op
-from twinstile.platform import schema
+from twinstile.platform.db import schema
 revision, down_revision, branch_labels, depends_on = "{revision}", "{below}", None, None
 def upgrade() -> None:
 """
@@ -150,7 +150,7 @@ async def a_long_read(place: Place) -> AsyncGenerator[None]:
 UPGRADE = """
 import asyncio, sys
 from pathlib import Path
-from twinstile.platform import schema
+from twinstile.platform.db import schema
 schema.LOCK_TIMEOUT = sys.argv[3]
 asyncio.run(schema.upgrade(sys.argv[1], scripts=Path(sys.argv[2])))
 """

@@ -158,7 +158,7 @@ async def test_who_does_not_read_an_answer_does_not_keep_it(
     hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(guard, "RATE", 64 << 20)
-    refused = guard.observe.REFUSED.labels("unread")
+    refused = guard.observability.REFUSED.labels("unread")
     before = _value(refused)
     place = urlsplit(hub.service.base_url)
     # a reader that takes at most 64 KiB, and so does the kernel

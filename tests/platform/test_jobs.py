@@ -105,7 +105,7 @@ async def test_a_deadline_that_cannot_be_settled_keeps_no_other_from_firing(
     async def expire_due(_: object, __: object, hub_id: str, ___: object) -> None:
         seen.append(hub_id)
 
-    monkeypatch.setattr(worker.settling, "settle", fails)
+    monkeypatch.setattr(worker.deferral_resolution, "settle", fails)
     monkeypatch.setattr(worker.transitions, "expire_due", expire_due)
     (timers,) = [one for one in worker.jobs_of(hub.house, place) if one.name == "timers"]
     with pytest.raises(worker.HubsFailed):

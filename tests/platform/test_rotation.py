@@ -217,13 +217,13 @@ def test_a_key_destroyed_during_a_rotation_stays_destroyed(tmp_path: Path) -> No
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from twinstile.platform import crypto, masters
+from twinstile.platform.keys import data_keys, master_keys
 def kill(path, content):
-    masters.write_synced(path, content)
+    master_keys.write_synced(path, content)
     os.kill(os.getpid(), signal.SIGKILL)
-crypto.write_synced = kill
+data_keys.write_synced = kill
 folder = Path(sys.argv[1])
-crypto.KeyRing(folder, masters.Files(folder)).rotate()
+data_keys.KeyRing(folder, master_keys.Files(folder)).rotate()
 """
 
 
