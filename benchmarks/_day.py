@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 
 from twinstile.identity.documents import check_character
 from twinstile.platform.db.database import Transaction
-from twinstile.platform.http.routes import House
+from twinstile.platform.http.routes import Runtime
 from twinstile.platform.security import devices
 from twinstile.platform.security.auth import Principal
 from twinstile.platform.security.hub_modes import HubMode
@@ -145,24 +145,24 @@ async def lanes(tx: Transaction, hub_id: str) -> None:
         await devices.add_lane(tx, hub_id, lane_id, checkpoint, kind)
 
 
-async def recorded(house: House, hub_id: str, sent: Sequence[Sent]) -> None:
+async def recorded(runtime: Runtime, hub_id: str, sent: Sequence[Sent]) -> None:
     """Record the checks by the way of the gates, so many in a transaction."""
-    policies, keys = Policies(), house.keys.of(hub_id)
+    policies, keys = Policies(), runtime.keys.of(hub_id)
     tablets = {lane_id: uuid4() for lane_id in LANES}
     for start in range(0, len(sent), BATCH):
         batch = sent[start : start + BATCH]
         at = batch[-1].received_at
-        stand = checks.Stand(hub_id, keys, policies, house.settings.zone, at)
+        stand = checks.Stand(hub_id, keys, policies, runtime.settings.zone, at)
         gate = [
-            await _check(house, hub_id, tablets, one, start + place)
+            await _check(runtime, hub_id, tablets, one, start + place)
             for place, one in enumerate(batch, 1)
         ]
-        async with house.database.transaction() as tx:
+        async with runtime.database.transaction() as tx:
             await checks.record(tx, stand, gate)
 
 
 async def _check(
-    house: House, hub_id: str, tablets: dict[str, UUID], one: Sent, counter: int
+    runtime: Runtime, hub_id: str, tablets: dict[str, UUID], one: Sent, counter: int
 ) -> GateCheck:
     nobody = Principal(
         hub_id,
@@ -176,7 +176,7 @@ async def _check(
         mode=HubMode.DEMO,
     )
     at = one.received_at
-    receiver = await intake.receiver(house, nobody, at)
+    receiver = await intake.receiver(runtime, nobody, at)
     fact = CheckFact.model_validate({**one.body, "observed_at": one.moment.isoformat()})
     return intake.check(fact, _id(one.moment), counter, at, receiver)
 

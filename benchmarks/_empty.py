@@ -21,7 +21,7 @@ from twinstile.app import create_app
 from twinstile.cli import serving
 from twinstile.operations import startup
 from twinstile.operations.startup import Place
-from twinstile.platform.http.routes import House
+from twinstile.platform.http.routes import Runtime
 from twinstile.platform.ops import clock, observability
 from twinstile.policy import documents
 from twinstile.screening import machine, rules
@@ -43,8 +43,8 @@ COMPLETE = Completeness(2, 2, 2, complete=True)
 class Nothing:
     """Stands where the committer does."""
 
-    def __init__(self, house: House) -> None:
-        self.house = house
+    def __init__(self, runtime: Runtime) -> None:
+        self.runtime = runtime
 
     async def record(self, _: Receiver, check: GateCheck) -> Recorded:
         return Recorded(
@@ -64,9 +64,9 @@ class Nothing:
 
 async def serve(listening: socket.socket) -> None:
     folder, url = Path(sys.argv[1]), sys.argv[2]
-    house = startup.open_house(_hub.settings_of(folder), Place(url, "", url, embedded=True))
-    app = create_app(house)
-    app.state.committer = Nothing(house)
+    runtime = startup.open_house(_hub.settings_of(folder), Place(url, "", url, embedded=True))
+    app = create_app(runtime)
+    app.state.committer = Nothing(runtime)
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     async with serving.running(app, listening):

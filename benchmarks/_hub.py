@@ -53,11 +53,11 @@ class Tablet:
 async def furnish(settings: Settings, place: Place, tablets: int) -> list[Tablet]:
     """Schema, hub, lanes, and so many tablets."""
     await startup.prepare(place)
-    house = startup.open_house(settings, place)
+    runtime = startup.open_house(settings, place)
     now, hub_id = clock.now(), settings.hub_id
     try:
-        await startup.enter_hub(house, place, now)
-        async with house.database.transaction() as tx:
+        await startup.enter_hub(runtime, place, now)
+        async with runtime.database.transaction() as tx:
             for lane_id, checkpoint in LANES.items():
                 await devices.add_lane(tx, hub_id, lane_id, checkpoint, "AUTO")
             operator_id = await shifts.add_operator(
@@ -85,5 +85,5 @@ async def furnish(settings: Settings, place: Place, tablets: int) -> list[Tablet
                     )
                 )
     finally:
-        await house.database.close()
+        await runtime.database.close()
     return enrolled_tablets

@@ -36,7 +36,7 @@ from _hub import place_of, settings_of
 from twinstile.operations import startup
 from twinstile.platform.db import embedded_server
 from twinstile.platform.db.database import Database
-from twinstile.platform.http.routes import House
+from twinstile.platform.http.routes import Runtime
 from twinstile.platform.ops import clock
 from twinstile.platform.security import devices
 from twinstile.policy import documents, versions
@@ -76,28 +76,28 @@ async def measured(
     place = place_of(server, "twinstile")
     await startup.prepare(place)
     settings = settings_of(folder)
-    house = startup.open_house(settings.model_copy(update={"hub_id": HUB}), place)
+    runtime = startup.open_house(settings.model_copy(update={"hub_id": HUB}), place)
     name, document = largest()
     until = clock.now()
     since = until - timedelta(hours=20)
     sent = _day.travellers(options.templates, since, timedelta(hours=18), 222)
     try:
-        async with house.database.transaction() as tx:
-            await devices.open_hub(tx, house.settings, until)
+        async with runtime.database.transaction() as tx:
+            await devices.open_hub(tx, runtime.settings, until)
             policy = await versions.put_in_force(tx, HUB, document, startup.ALWAYS, until)
             await _day.lanes(tx, HUB)
-        await _day.recorded(house, HUB, sent)
+        await _day.recorded(runtime, HUB, sent)
         owner = Database(place.owner_url, pool_size=1, statement_timeout_ms=600_000)
         async with owner.transaction() as tx:
             await _day.copied(tx, HUB, max(0, -(-options.stored // len(sent)) - 1))
         async with owner.engine.connect() as connection:
             await connection.exec_driver_sql("VACUUM ANALYZE")
         await owner.close()
-        plan = Plan(HUB, policy, house.settings.zone, since - _day.BEFORE, until)
-        figures = await replayed(house, plan, options.rounds)
-        mix = await evidence(house, plan)
+        plan = Plan(HUB, policy, runtime.settings.zone, since - _day.BEFORE, until)
+        figures = await replayed(runtime, plan, options.rounds)
+        mix = await evidence(runtime, plan)
     finally:
-        await house.database.close()
+        await runtime.database.close()
     return {
         "pack": name,
         "rules": len(policy.rules),
@@ -121,14 +121,14 @@ def largest() -> tuple[str, dict[str, object]]:
     return name, document
 
 
-async def replayed(house: House, plan: Plan, rounds: int) -> dict[str, object]:
+async def replayed(runtime: Runtime, plan: Plan, rounds: int) -> dict[str, object]:
     """Replays of the policy the checks were decided by: nothing may differ."""
     rates: list[float] = []
     cpu: list[float] = []
-    checks = await stream.expected(house.database, plan)
+    checks = await stream.expected(runtime.database, plan)
     for _ in range(rounds):
         began, worked = time.perf_counter(), time.process_time()
-        told = await stream.run(house.database, plan)
+        told = await stream.run(runtime.database, plan)
         rates.append(told.checks / (time.perf_counter() - began))
         cpu.append((time.process_time() - worked) / told.checks * 1e6)
         if (told.checks, told.checks_elsewhere, told.reasons_elsewhere) != (checks, 0, 0):
@@ -144,12 +144,12 @@ async def replayed(house: House, plan: Plan, rounds: int) -> dict[str, object]:
 Asked = tuple[ScreeningState, Evidence, Around]
 
 
-async def evidence(house: House, plan: Plan) -> list[Asked]:
+async def evidence(runtime: Runtime, plan: Plan) -> list[Asked]:
     """What decisions are asked about: the first pages of what is stored, passage by passage."""
     asked: list[Asked] = []
     known: dict[object, Evidence] = {}
     states: dict[object, ScreeningState] = {}
-    async with house.database.reading() as tx:
+    async with runtime.database.reading() as tx:
         rows = await tx.raw.fetch(
             'SELECT screening_id, observed_at, evidence::text, state FROM "check"'
             " WHERE hub_id = $1 ORDER BY received_at, counter, id LIMIT 20000",

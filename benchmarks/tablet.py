@@ -124,18 +124,18 @@ def percentile(values: list[float], percent: int) -> float:
 async def furnish(bench: Bench) -> str:
     """Schema, hub, lane and screener; a code for the tablet."""
     await startup.prepare(bench.place)
-    house = startup.open_house(bench.settings, bench.place)
+    runtime = startup.open_house(bench.settings, bench.place)
     now, hub_id = clock.now(), bench.settings.hub_id
     try:
-        await startup.enter_hub(house, bench.place, now)
-        async with house.database.transaction() as tx:
+        await startup.enter_hub(runtime, bench.place, now)
+        async with runtime.database.transaction() as tx:
             await devices.add_lane(tx, hub_id, LANE, "north", "AUTO")
             await shifts.add_operator(
                 tx, hub_id, "bench", "Bench", [Role.SCREENER], PASSCODE, now
             )
             code, _ = await devices.mint_code(tx, hub_id, LANE, now)
     finally:
-        await house.database.close()
+        await runtime.database.close()
     return code
 
 
@@ -217,9 +217,9 @@ async def hand_over(page: Page, bench: Bench) -> None:
 
 
 async def stored_once(bench: Bench) -> float:
-    house = startup.open_house(bench.settings, bench.place)
+    runtime = startup.open_house(bench.settings, bench.place)
     try:
-        async with house.database.reading() as tx:
+        async with runtime.database.reading() as tx:
             row = await tx.raw.fetchrow(
                 "SELECT count(*), count(DISTINCT person_id) FROM screening WHERE hub_id = $1",
                 bench.settings.hub_id,
@@ -229,7 +229,7 @@ async def stored_once(bench: Bench) -> float:
                 bench.settings.hub_id,
             )
     finally:
-        await house.database.close()
+        await runtime.database.close()
     found = {*row, *checks}
     return 1.0 if found == {bench.made} else round(min(found) / max(bench.made, *found), 4)
 

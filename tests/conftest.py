@@ -31,7 +31,7 @@ from sqlalchemy.engine import make_url
 from twinstile.operations import startup
 from twinstile.operations.startup import Place
 from twinstile.platform.db import embedded_server
-from twinstile.platform.http.routes import House
+from twinstile.platform.http.routes import Runtime
 from twinstile.platform.ops import observability
 
 # An example that takes for ever is found all the same. By itself Hypothesis allows a fifth of a
@@ -117,18 +117,18 @@ def administer(url: str, statement: str) -> None:
 
 
 @pytest.fixture(scope="session")
-async def house(
+async def runtime(
     place: Place, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncGenerator[House]:
+) -> AsyncGenerator[Runtime]:
     """The house all tests of this process share, its schema in place."""
-    async with runtimes.opened(place, tmp_path_factory.mktemp("data")) as house:
-        yield house
+    async with runtimes.opened(place, tmp_path_factory.mktemp("data")) as runtime:
+        yield runtime
 
 
 @pytest.fixture(scope="session")
-async def service(house: House) -> AsyncGenerator[Service]:
+async def service(runtime: Runtime) -> AsyncGenerator[Service]:
     """The service on a port of its own, in the event loop of the tests."""
-    async with runtimes.served(house) as service:
+    async with runtimes.served(runtime) as service:
         yield service
 
 
@@ -146,9 +146,9 @@ def logged() -> Generator[Callable[[], str]]:
 
 
 @pytest.fixture
-async def hub(house: House, service: Service) -> Hub:
+async def hub(runtime: Runtime, service: Service) -> Hub:
     """A hub that only this test knows."""
-    return await open_hub(house, service)
+    return await open_hub(runtime, service)
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from twinstile.credentials import words as words_of_credentials
 from twinstile.credentials.types import STATUSES
 from twinstile.credentials.types import Outcome as Found
 from twinstile.platform.http.problems import Internal, Problem
-from twinstile.platform.http.routes import House
+from twinstile.platform.http.routes import Runtime
 from twinstile.platform.ops import observability
 from twinstile.platform.ops.settings import Settings
 from twinstile.platform.security.auth import DEVICE_SCOPES, ROLE_SCOPES, Scope
@@ -268,11 +268,11 @@ def test_every_kind_of_alert_is_explained() -> None:
 
 
 def test_every_deed_of_two_persons_is_explained() -> None:
-    house = cast(
-        "House", SimpleNamespace(settings=None, keys=None)
+    runtime = cast(
+        "Runtime", SimpleNamespace(settings=None, keys=None)
     )  # asked for when one is done
     header = "| Kind | Asked through | By | Decided by |"
-    deeds = app.kinds_of(house, Policies())
+    deeds = app.kinds_of(runtime, Policies())
     assert sorted(first_cells("docs/api.md", header)) == sorted(deeds)
 
 

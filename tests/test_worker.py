@@ -14,7 +14,11 @@ from twinstile.platform.ops import clock
 from twinstile.platform.security.roles import Role
 from twinstile.screening import retention
 
-place, house, service = module_database.place, module_database.house, module_database.service
+place, runtime, service = (
+    module_database.place,
+    module_database.runtime,
+    module_database.service,
+)
 
 
 async def test_days_end_in_the_zone_of_the_settings_whatever_the_hub_was_opened_with(
@@ -28,10 +32,10 @@ async def test_days_end_in_the_zone_of_the_settings_whatever_the_hub_was_opened_
     await owner.close()
     checked = await hub.client().put(f"/v1/checks/{people.new_id()}", json=people.check())
     assert checked.status_code == 201
-    keys = hub.house.keys.of(hub.hub_id)
+    keys = hub.runtime.keys.of(hub.hub_id)
     (day,) = (date.fromisoformat(name.removeprefix("day.")) for name in keys.names("day."))
-    jobs = {job.name: job for job in worker.jobs_of(hub.house, place)}
-    end = datetime.combine(day + timedelta(days=15), time(), hub.house.settings.zone)
+    jobs = {job.name: job for job in worker.jobs_of(hub.runtime, place)}
+    end = datetime.combine(day + timedelta(days=15), time(), hub.runtime.settings.zone)
     await jobs["retention"].work(end - timedelta(seconds=1))
     assert keys.names("day.")
     await jobs["retention"].work(end)
@@ -41,10 +45,10 @@ async def test_days_end_in_the_zone_of_the_settings_whatever_the_hub_was_opened_
 async def test_nothing_is_destroyed_by_a_clock_that_jumped(hub: Hub, place: Place) -> None:
     """Weeks ahead it would end the keys of today, and every check with them, beyond repair."""
     await hub.client().put(f"/v1/checks/{people.new_id()}", json=people.check(1))
-    began, keys = clock.now(), hub.house.keys.of(hub.hub_id)
+    began, keys = clock.now(), hub.runtime.keys.of(hub.hub_id)
     elapsed = [0.0]
     watch = clock.Watch(began, lambda: elapsed[0])
-    jobs = {job.name: job for job in worker.jobs_of(hub.house, place, watch.steady)}
+    jobs = {job.name: job for job in worker.jobs_of(hub.runtime, place, watch.steady)}
     await jobs["retention"].work(began + timedelta(days=45))
     assert keys.names("day.")
     after = await hub.client().put(f"/v1/checks/{people.new_id()}", json=people.check(2))
@@ -84,10 +88,10 @@ async def test_retention_forgets_manifests_and_identities_of_every_hub(
         seen = await supervisor.get(f"/v1/screenings/{checked.json()['screening_id']}")
         assert seen.json()["run_id"] == str(run)
         assert "entry_id" not in seen.json()
-    jobs = {job.name: job for job in worker.jobs_of(hub.house, place)}
+    jobs = {job.name: job for job in worker.jobs_of(hub.runtime, place)}
 
     async def rows() -> tuple[int, int, int]:
-        async with hub.house.database.reading() as tx:
+        async with hub.runtime.database.reading() as tx:
             row = await tx.raw.fetchrow(
                 "SELECT (SELECT count(*) FROM manifest_entry WHERE hub_id = $1),"
                 " (SELECT count(*) FROM vault WHERE hub_id = $1),"

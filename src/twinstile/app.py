@@ -36,7 +36,7 @@ from twinstile.exports import api as export
 from twinstile.exports import identified, traced
 from twinstile.platform.http import problem_handlers
 from twinstile.platform.http.fair_scheduling import InTurn
-from twinstile.platform.http.routes import House
+from twinstile.platform.http.routes import Runtime
 from twinstile.platform.keys import destruction_api
 from twinstile.platform.ledger import api
 from twinstile.platform.ops import observability
@@ -135,18 +135,18 @@ ROUTERS = (
 DRAIN_S = 10.0
 """How long work beside the requests may go on after the last request."""
 
-Background: TypeAlias = Callable[[House, asyncio.Event], Awaitable[None]]
+Background: TypeAlias = Callable[[Runtime, asyncio.Event], Awaitable[None]]
 """What runs beside the requests until the event is set; it outlives its own failures."""
 
 
-def create_app(house: House, background: Background | None = None) -> FastAPI:
+def create_app(runtime: Runtime, background: Background | None = None) -> FastAPI:
     """The service on an open house; in the end the application closes the house's database."""
 
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncGenerator[None]:
         stop = asyncio.Event()
         try:
-            await house.database.warm()
+            await runtime.database.warm()
             await committer.warm()
         except (OSError, SQLAlchemyError, asyncpg.PostgresError) as error:
             # it may come back any moment: be alive, not ready, and say so
@@ -154,7 +154,7 @@ def create_app(house: House, background: Background | None = None) -> FastAPI:
                 "database does not answer", error=observability.error_kind(error)
             )
         committing = asyncio.create_task(committer.run())
-        beside = asyncio.ensure_future(background(house, stop)) if background else None
+        beside = asyncio.ensure_future(background(runtime, stop)) if background else None
         try:
             yield
         finally:
@@ -166,10 +166,10 @@ def create_app(house: House, background: Background | None = None) -> FastAPI:
             committing.cancel()  # the server has answered every request by now
             await asyncio.wait({committing})
             await verifier.close()
-            await house.database.close()
+            await runtime.database.close()
 
     policies = Policies()
-    committer = Committer(house, policies)
+    committer = Committer(runtime, policies)
     app = Documented(
         lifespan=life,
         docs_url=None,
@@ -178,16 +178,16 @@ def create_app(house: House, background: Background | None = None) -> FastAPI:
         # its log records carry the messages of exceptions, which may hold personal data
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
-    app.state.house = house
+    app.state.runtime = runtime
     app.state.policies = policies
-    app.state.entry_rules = entry_rules.load(house.settings.entry_rules)
+    app.state.entry_rules = entry_rules.load(runtime.settings.entry_rules)
     app.state.committer = committer
     app.state.tagger = Tagger()
     app.state.lists = lists.Lists()
-    app.state.verifier = verifier = verifying.verifier(house.settings)
+    app.state.verifier = verifier = verifying.verifier(runtime.settings)
     app.state.pictures = Reader()
-    app.state.kinds = kinds_of(house, policies)
-    app.state.feed = Feed(house.database)
+    app.state.kinds = kinds_of(runtime, policies)
+    app.state.feed = Feed(runtime.database)
     app.state.door = travellers.Door()
     app.state.leaving = False  # true from when the server is told to end: who waits is let go
     for router in ROUTERS:
@@ -199,7 +199,7 @@ def create_app(house: House, background: Background | None = None) -> FastAPI:
     return app
 
 
-def kinds_of(house: House, policies: Policies) -> Kinds:
+def kinds_of(runtime: Runtime, policies: Policies) -> Kinds:
     """Every deed that takes two persons (`platform.approvals`); each room has its own."""
     return approvals.registry(
         activations.KIND,
@@ -208,7 +208,7 @@ def kinds_of(house: House, policies: Policies) -> Kinds:
         traced.KIND,
         surge_orders.KIND,
         transitions.VOID_IN_DOUBT,
-        overrides.kind(house.settings, house.keys, policies),
+        overrides.kind(runtime.settings, runtime.keys, policies),
     )
 
 

@@ -28,7 +28,7 @@ from twinstile.operations.startup import Place
 from twinstile.platform.db import schema
 from twinstile.platform.db.database import Database
 from twinstile.platform.db.tables import Hub
-from twinstile.platform.http.routes import House
+from twinstile.platform.http.routes import Runtime
 from twinstile.platform.ledger import sealer
 from twinstile.platform.ops import clock, jobs, observability
 from twinstile.platform.ops.jobs import Job
@@ -58,31 +58,31 @@ class HubsFailed(Exception):
     """The work failed for some hubs; each was logged, and the others were done."""
 
 
-Background: TypeAlias = Callable[[House, asyncio.Event], Awaitable[None]]
+Background: TypeAlias = Callable[[Runtime, asyncio.Event], Awaitable[None]]
 
 
-def beside(house: House, place: Place) -> Background | None:
+def beside(runtime: Runtime, place: Place) -> Background | None:
     """What runs beside the requests; None where a process of its own does it."""
-    return background(place) if house.settings.worker else None
+    return background(place) if runtime.settings.worker else None
 
 
 def background(place: Place) -> Background:
     """The jobs of a house, to be run until the event is set."""
 
-    async def work(house: House, stop: asyncio.Event) -> None:
+    async def work(runtime: Runtime, stop: asyncio.Event) -> None:
         schedule = Database(place.service_url, pool_size=1, role=place.role)
         sealing = Database(place.service_url, pool_size=1, role=place.role)
         feeding = Database(
             place.service_url, pool_size=applier.MOST_AT_ONCE + 3, role=place.role
         )
-        senders = config.feed_sources(house.settings)
+        senders = config.feed_sources(runtime.settings)
         steady = clock.Watch(clock.now()).steady
-        todo = (*jobs_of(house, place, steady), *polls_of(house, feeding, senders))
+        todo = (*jobs_of(runtime, place, steady), *polls_of(runtime, feeding, senders))
         try:
             await asyncio.gather(
                 jobs.run(schedule, todo, stop),
-                sealer.run(sealing, house.keys, house.settings.audit_path, stop),
-                applier.run_applier(house, feeding, senders, stop),
+                sealer.run(sealing, runtime.keys, runtime.settings.audit_path, stop),
+                applier.run_applier(runtime, feeding, senders, stop),
             )
         finally:
             await schedule.close()
@@ -97,7 +97,7 @@ def _trusted(_: datetime) -> bool:
 
 
 def jobs_of(
-    house: House, place: Place, steady: Callable[[datetime], bool] = _trusted
+    runtime: Runtime, place: Place, steady: Callable[[datetime], bool] = _trusted
 ) -> tuple[Job, ...]:
     """Everything done by the clock; cron in six fields, seconds last, in UTC.
 
@@ -110,9 +110,9 @@ def jobs_of(
         await schema.keep_partitions(place.owner_url, now)
 
     async def backup(_: datetime) -> None:
-        await backups.take_apart(house.settings)
+        await backups.take_apart(runtime.settings)
 
-    retain = each_hub(house, _retention(house, policies, place))
+    retain = each_hub(runtime, _retention(runtime, policies, place))
 
     async def retention(now: datetime) -> None:
         if steady(now):
@@ -133,24 +133,26 @@ def jobs_of(
             await owner.close()
 
     return (
-        Job("timers", "* * * * * */10", 60, each_hub(house, _timers(house, policies))),
-        Job("reminders", "* * * * * */10", 60, each_hub(house, _reminders(house, policies))),
-        Job("notices", "* * * * * */10", 300, each_hub(house, _notices(house))),
-        Job("replays", "* * * * * */10", 3600, each_hub(house, _replays(house, policies))),
-        Job("feeds", "* * * * * */10", 60, each_hub(house, _feeds(house))),
-        Job("trust", "* * * * * 0", 300, each_hub(house, _trust(house))),
+        Job("timers", "* * * * * */10", 60, each_hub(runtime, _timers(runtime, policies))),
+        Job(
+            "reminders", "* * * * * */10", 60, each_hub(runtime, _reminders(runtime, policies))
+        ),
+        Job("notices", "* * * * * */10", 300, each_hub(runtime, _notices(runtime))),
+        Job("replays", "* * * * * */10", 3600, each_hub(runtime, _replays(runtime, policies))),
+        Job("feeds", "* * * * * */10", 60, each_hub(runtime, _feeds(runtime))),
+        Job("trust", "* * * * * 0", 300, each_hub(runtime, _trust(runtime))),
         Job("retention", "7 * * * * 0", 1200, retention),
         Job("partitions", "11 3 * * * 0", 60, partitions),
         Job("forgetting", "23 3 * * * 0", 600, forget),
-        *([Job("backup", "23 2 * * * 0", 7200, backup)] if house.settings.backup_dir else []),
+        *([Job("backup", "23 2 * * * 0", 7200, backup)] if runtime.settings.backup_dir else []),
     )
 
 
 def polls_of(
-    house: House, database: Database, senders: Sequence[FeedSource]
+    runtime: Runtime, database: Database, senders: Sequence[FeedSource]
 ) -> tuple[Job, ...]:
     """A job for each department that is asked: one that keeps us waiting holds up itself."""
-    asker = Poller(database, house.keys, uuid4(), clock.now)
+    asker = Poller(database, runtime.keys, uuid4(), clock.now)
     turns = asyncio.Semaphore(POLLS_AT_ONCE)
 
     def polling_of(sender: FeedSource) -> Callable[[datetime], Awaitable[None]]:
@@ -172,27 +174,27 @@ def polls_of(
     )
 
 
-def _timers(house: House, policies: Policies) -> HubWork:
+def _timers(runtime: Runtime, policies: Policies) -> HubWork:
     """Fire deadlines that have passed: screenings, cases, alerts, what waits for approval."""
 
     async def settled(hub_id: str, now: datetime) -> None:
-        await deferral_resolution.settle(house.database, hub_id, now)
+        await deferral_resolution.settle(runtime.database, hub_id, now)
 
     async def screenings(hub_id: str, now: datetime) -> None:
-        await transitions.expire_due(house.database, policies, hub_id, now)
+        await transitions.expire_due(runtime.database, policies, hub_id, now)
 
     async def expected(hub_id: str, now: datetime) -> None:
-        await expectations.close_overdue(house.database, policies, hub_id, now)
+        await expectations.close_overdue(runtime.database, policies, hub_id, now)
 
     async def cases(hub_id: str, now: datetime) -> None:
-        async with house.database.transaction() as tx:
+        async with runtime.database.transaction() as tx:
             await dispositions.escalate_due(tx, hub_id, now, ESCALATED_AT_ONCE)
             await waits.ring(tx, hub_id, now, ESCALATED_AT_ONCE)
             await approvals.expire(tx, hub_id, now)
 
     async def watched(hub_id: str, now: datetime) -> None:
-        async with house.database.transaction() as tx:
-            await unmatched_alerts.look(tx, hub_id, house.settings.unmatched_share, now)
+        async with runtime.database.transaction() as tx:
+            await unmatched_alerts.look(tx, hub_id, runtime.settings.unmatched_share, now)
             await late_case_alerts.watch(tx, hub_id, now)
             unanswered = await appeals.overdue(tx, hub_id, now)
             await alerts.hold(tx, hub_id, AlertKind.APPEAL_OVERDUE, unanswered, now)
@@ -219,47 +221,47 @@ def in_turn(*steps: HubWork) -> HubWork:
     return work
 
 
-def _feeds(house: House) -> HubWork:
+def _feeds(runtime: Runtime) -> HubWork:
     """Tell people of departments that fell silent, or send what nobody can use."""
-    senders = config.feed_sources(house.settings)
+    senders = config.feed_sources(runtime.settings)
 
     async def work(hub_id: str, now: datetime) -> None:
         if senders:
-            async with house.database.transaction() as tx:
+            async with runtime.database.transaction() as tx:
                 await feed_alerts.watch(tx, hub_id, senders, now)
 
     return work
 
 
-def _trust(house: House) -> HubWork:
+def _trust(runtime: Runtime) -> HubWork:
     """Fetch trust lists where the operator has named sources, and see how old they are."""
-    told = sources.of(house.settings)
+    told = sources.of(runtime.settings)
 
     held = Lists()
 
     async def work(hub_id: str, now: datetime) -> None:
-        keys = house.keys.of(hub_id)
+        keys = runtime.keys.of(hub_id)
         try:
-            await fetching.run(house.database, keys, told, hub_id, now)
+            await fetching.run(runtime.database, keys, told, hub_id, now)
         finally:
-            async with house.database.transaction() as tx:
+            async with runtime.database.transaction() as tx:
                 await trust_list_alerts.watch(tx, held, keys, hub_id, now)
 
     return work
 
 
-def _reminders(house: House, policies: Policies) -> HubWork:
+def _reminders(runtime: Runtime, policies: Policies) -> HubWork:
     """Order the messages that runs to come call for."""
 
     async def work(hub_id: str, now: datetime) -> None:
-        await automatic.run(house, policies, hub_id, now)
+        await automatic.run(runtime, policies, hub_id, now)
 
     return work
 
 
-def _notices(house: House) -> HubWork:
+def _notices(runtime: Runtime) -> HubWork:
     """Send the messages that are due."""
-    out = sending.outbox(house)
+    out = sending.outbox(runtime)
 
     async def work(hub_id: str, now: datetime) -> None:
         await sending.run(out, hub_id, now)
@@ -268,31 +270,31 @@ def _notices(house: House) -> HubWork:
     return work
 
 
-def _replays(house: House, policies: Policies) -> HubWork:
+def _replays(runtime: Runtime, policies: Policies) -> HubWork:
     """Try another policy on stored checks, where somebody asks for it."""
 
     async def work(hub_id: str, now: datetime) -> None:
-        zone = house.settings.zone
-        await requests.work(house.database, policies, zone, hub_id, now)
+        zone = runtime.settings.zone
+        await requests.work(runtime.database, policies, zone, hub_id, now)
 
     return work
 
 
-def _retention(house: House, policies: Policies, place: Place) -> HubWork:
+def _retention(runtime: Runtime, policies: Policies, place: Place) -> HubWork:
     """Destroy what the policy no longer lets us keep; dead rows leave the files soon after."""
 
     async def work(hub_id: str, now: datetime) -> None:
-        if await destruction.retain(house, policies, hub_id, now):
+        if await destruction.retain(runtime, policies, hub_id, now):
             await destruction.vacuum(place.owner_url, destruction.EMPTIED)
 
     return work
 
 
-def each_hub(house: House, work: HubWork) -> Callable[[datetime], Awaitable[None]]:
+def each_hub(runtime: Runtime, work: HubWork) -> Callable[[datetime], Awaitable[None]]:
     """The work at every hub in turn; one hub's failure does not keep the others from theirs."""
 
     async def work_everywhere(now: datetime) -> None:
-        async with house.database.reading() as tx:
+        async with runtime.database.reading() as tx:
             found = await tx.sql.execute(select(Hub.hub_id).order_by(Hub.hub_id))
             hubs = [hub_id for (hub_id,) in found]
         failed = 0

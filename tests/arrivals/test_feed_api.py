@@ -169,7 +169,7 @@ async def test_what_is_too_large_or_compressed_is_refused(here: Hub) -> None:
 
 async def test_nonces_are_forgotten_when_no_clock_takes_them(here: Hub) -> None:
     await push(here, signed())
-    async with here.house.database.transaction() as tx:
+    async with here.runtime.database.transaction() as tx:
         await tx.raw.execute(
             "UPDATE feed_nonce SET used_at = used_at - interval '11 minutes' WHERE hub_id = $1",
             here.hub_id,
@@ -185,23 +185,23 @@ async def test_how_feeds_do_is_seen_at_the_lane_and_of_the_own_hub_only(here: Hu
     rail = seen["rail"]
     assert (rail["condition"], rail["as_of"], rail["stale"]) == ("NEVER", None, True)
     assert rail["words"]["en"] == "Nothing has come yet: verify by hand."
-    elsewhere = await open_hub(here.house, here.service)
+    elsewhere = await open_hub(here.runtime, here.service)
     assert await feeds(elsewhere) == {}
 
 
 async def test_a_word_grows_old_and_so_does_one_that_waits_to_be_applied(here: Hub) -> None:
-    (police, rail) = standing.of_hub(config.feed_sources(here.house.settings), here.hub_id)
+    (police, rail) = standing.of_hub(config.feed_sources(here.runtime.settings), here.hub_id)
     assert (await push(here, signed())).status_code == 202
     now = clock.now()
 
     async def conditions(after: timedelta) -> list[FeedCondition]:
-        async with here.house.database.reading() as tx:
+        async with here.runtime.database.reading() as tx:
             found = await standing.feed_statuses(tx, [police, rail], now + after)
         return [one.condition for one in found]
 
     assert await conditions(timedelta(minutes=2, seconds=59)) == ["OK", "NEVER"]
     assert await conditions(timedelta(minutes=3, seconds=1)) == ["STALE", "NEVER"]
-    async with here.house.database.transaction() as tx:  # it came a second time since
+    async with here.runtime.database.transaction() as tx:  # it came a second time since
         await tx.raw.execute(
             "UPDATE feed_state SET as_of = $2 WHERE hub_id = $1",
             here.hub_id,
@@ -213,12 +213,12 @@ async def test_a_word_grows_old_and_so_does_one_that_waits_to_be_applied(here: H
 
 
 async def test_who_sends_what_nobody_can_use_grows_old(here: Hub) -> None:
-    (police, _) = standing.of_hub(config.feed_sources(here.house.settings), here.hub_id)
+    (police, _) = standing.of_hub(config.feed_sources(here.runtime.settings), here.hub_id)
 
     async def standing_after(*said: Json | str) -> datetime:
         assert (await push(here, signed(body(said)), body(said))).status_code == 202
         await feed_deliveries.applying.apply_due(feed_deliveries.desk_of(here), police.feed)
-        async with here.house.database.reading() as tx:
+        async with here.runtime.database.reading() as tx:
             (found,) = await standing.feed_statuses(tx, [police], clock.now())
         assert found.as_of is not None
         return found.as_of
@@ -236,7 +236,7 @@ async def test_rows_set_aside_are_listed_page_by_page_and_taken_up_again(here: H
     assert (await push(here, signed(body(bad)), body(bad))).status_code == 202
     cut = [event("G3"), {"cut": "charset"}, {"columns": ["新列"]}]
     assert (await push(here, signed(body(cut)), body(cut))).status_code == 202
-    (police, _) = standing.of_hub(config.feed_sources(here.house.settings), here.hub_id)
+    (police, _) = standing.of_hub(config.feed_sources(here.runtime.settings), here.hub_id)
     await feed_deliveries.applying.apply_due(feed_deliveries.desk_of(here), police.feed)
     supervisor = here.client(Role.SUPERVISOR)
     path = "/v1/feeds/police/quarantine"

@@ -92,11 +92,11 @@ async def test_the_lease_of_a_process_that_died_runs_out(hub: Hub, tmp_path: Pat
     at = Clock()
     dead, other = asker_of(hub, at), asker_of(hub, at)
     sender = sender_of(hub, {"kind": "folder", "path": tmp_path})
-    async with hub.house.database.transaction() as tx:
+    async with hub.runtime.database.transaction() as tx:
         assert await polling.claim_poll(tx, sender, dead.worker, at.at)
     at.wait(60)
     assert await polling.poll_feed(other, sender) is None
-    async with hub.house.database.transaction() as tx:  # it was only without its database
+    async with hub.runtime.database.transaction() as tx:  # it was only without its database
         assert await polling.claim_poll(tx, sender, dead.worker, at.at)
     at.wait(LEASE.total_seconds() + 1)
     assert await polling.poll_feed(other, sender) is not None
@@ -212,7 +212,7 @@ async def test_without_the_database_nobody_judges_the_department(
 
 async def test_nobody_is_asked_for_a_hub_there_is_not(hub: Hub, tmp_path: Path) -> None:
     sender = sender_of(hub, {"kind": "folder", "path": tmp_path})
-    gone = Hub("nowhere", hub.house, hub.service, {})
+    gone = Hub("nowhere", hub.runtime, hub.service, {})
     other = sender_of(gone, {"kind": "folder", "path": tmp_path})
     assert await polling.poll_feed(asker_of(hub), other) is None
     assert await polling.poll_feed(asker_of(hub), sender) is not None
@@ -229,13 +229,13 @@ async def test_what_landed_is_applied_by_one_of_several_through_a_restart(
     ]
     async with asyncio.timeout(20):
         working = [
-            asyncio.create_task(applier.run_applier(hub.house, one, [sender], stop))
+            asyncio.create_task(applier.run_applier(hub.runtime, one, [sender], stop))
             for one in bases
         ]
         first = await feed_deliveries.land(hub, sender.feed, [event("G1")])
         await applied(hub, first)
-        await end(place, await others(hub.house.database))
-        await hub.house.database.close()  # this test's own way in was ended, too
+        await end(place, await others(hub.runtime.database))
+        await hub.runtime.database.close()  # this test's own way in was ended, too
         row = traveller("G2", "a", people.resident_number(), seat="1A")
         await applied(hub, await feed_deliveries.land(hub, sender.feed, [row]))
         second = await feed_deliveries.land(hub, sender.feed, [event("G2")])
@@ -257,7 +257,7 @@ async def taken_up(hub: Hub, run: str, waited: set[tuple[str, str]]) -> None:
 
 async def applied(hub: Hub, delivery_id: object) -> None:
     while True:
-        async with hub.house.database.reading() as tx:
+        async with hub.runtime.database.reading() as tx:
             row = await tx.raw.fetchrow(
                 "SELECT state, fault FROM feed_delivery WHERE hub_id = $1 AND delivery_id = $2",
                 hub.hub_id,

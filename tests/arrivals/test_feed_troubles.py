@@ -72,7 +72,7 @@ async def opened(
 
 async def poll(hub: Hub, times: int = 1) -> Seen:
     """Poll as in service, a minute apart, apply, and look."""
-    (sender,) = config.feed_sources(hub.house.settings)
+    (sender,) = config.feed_sources(hub.runtime.settings)
     at = clock.now() - timedelta(minutes=times - 1)
     for number in range(times):
         now = at + timedelta(minutes=number)
@@ -82,10 +82,10 @@ async def poll(hub: Hub, times: int = 1) -> Seen:
 
 
 async def look(hub: Hub) -> Seen:
-    (sender,) = config.feed_sources(hub.house.settings)
+    (sender,) = config.feed_sources(hub.runtime.settings)
     (feed,) = (await hub.client(Role.DUTY_COMMANDER).get("/v1/feeds")).json()["feeds"]
     bad = await hub.client(Role.SUPERVISOR).get("/v1/feeds/rail/quarantine")
-    async with hub.house.database.reading() as tx:
+    async with hub.runtime.database.reading() as tx:
         (stand,) = await standing.feed_statuses(tx, [sender], clock.now())
     return Seen(feed, bad.json(), doctor.feed(stand))
 
@@ -252,10 +252,10 @@ async def test_people_are_told_of_silence_and_of_what_cannot_be_used_and_when_it
     inbox.mkdir()
     transport = f'kind = "folder"\n    path = "{inbox}"\n    ready = "ok"'
     async with opened(hub, place, tmp_path, transport) as here:
-        senders = config.feed_sources(here.house.settings)
+        senders = config.feed_sources(here.runtime.settings)
 
         async def told(after: timedelta) -> list[str]:
-            async with here.house.database.transaction() as tx:
+            async with here.runtime.database.transaction() as tx:
                 await feed_alerts.watch(tx, here.hub_id, senders, clock.now() + after)
             open_now = await here.client(Role.DUTY_COMMANDER).get("/v1/alerts")
             assert all(one["facts"]["feed"] == "rail" for one in open_now.json()["alerts"])

@@ -45,7 +45,7 @@ async def test_a_rail_list_is_landed_read_applied_and_told_of(hub: Hub) -> None:
     )
     run_id, arrival, status = run
     assert (arrival, status) == (datetime(2026, 11, 28, 8, 5, tzinfo=UTC), "SCHEDULED")
-    async with hub.house.database.reading() as tx:
+    async with hub.runtime.database.reading() as tx:
         assert len(await contacts.reachable(tx, hub.hub_id, run_id)) == 1
     kinds = await feed_deliveries.rows(
         hub, "SELECT kind FROM event WHERE hub_id = $1 ORDER BY event_id"
@@ -306,7 +306,7 @@ async def test_what_is_kept_of_deliveries_ends_with_the_identities(hub: Hub) -> 
         (today, [(1,), (2,), (1,)]),
         (today + timedelta(days=1), [(0,)] * 3),
     ):
-        async with hub.house.database.transaction() as tx:
+        async with hub.runtime.database.transaction() as tx:
             await retention.delete_expired(tx, hub.hub_id, oldest_kept)
         assert await feed_deliveries.rows(hub, counts) == left
 
@@ -415,7 +415,7 @@ async def test_a_cancelled_run_is_due_at_no_lane_and_missed_by_nobody(hub: Hub) 
         state: people.Json = (await hub.client().get(path)).json()
         runs = state["runs"]
         assert isinstance(runs, list)
-        async with hub.house.database.transaction() as tx:
+        async with hub.runtime.database.transaction() as tx:
             overdue = await manifests.overdue_runs(tx, hub.hub_id, late, late, 9)
         return [run["expected"] for run in runs], len(overdue)
 

@@ -54,14 +54,14 @@ async def taken(hub: Hub) -> int:
 
 async def test_killed_in_the_middle_it_goes_on_where_it_stood(hub: Hub) -> None:
     feed_deliveries.use()
-    feed, house = feed_of(hub), hub.house
+    feed, runtime = feed_of(hub), hub.runtime
     said = [traveller("G1", f"{n}", people.resident_number(), seat=f"{n}") for n in range(ROWS)]
     delivery_id = await feed_deliveries.land(hub, feed, [event("G1"), *said])
     script = CHILD.format(
         path=[path for path in sys.path if path.endswith(("tests", "fixtures"))],
-        folder=str(house.settings.data_dir),
-        url=house.database.given_url,
-        role=house.database.role,
+        folder=str(runtime.settings.data_dir),
+        url=runtime.database.given_url,
+        role=runtime.database.role,
         hub=hub.hub_id,
     )
     stood = [0]

@@ -18,7 +18,7 @@ BODY = "车次,姓名\nG7349,金丝雀\n".encode()
 
 
 def feed_of(hub: Hub, name: str = "rail") -> FeedSettings:
-    return FeedSettings(hub.hub_id, name, "rail", hub.house.settings.zone)
+    return FeedSettings(hub.hub_id, name, "rail", hub.runtime.settings.zone)
 
 
 def delivery(body: bytes = BODY, name: str = "名单-20261128.csv") -> Delivery:
@@ -28,21 +28,21 @@ def delivery(body: bytes = BODY, name: str = "名单-20261128.csv") -> Delivery:
 async def take(
     hub: Hub, fetched: FetchedDelivery, *, at: datetime | None = None
 ) -> ReceivedDelivery:
-    keys = hub.house.keys.of(hub.hub_id)
-    async with hub.house.database.transaction() as tx:
+    keys = hub.runtime.keys.of(hub.hub_id)
+    async with hub.runtime.database.transaction() as tx:
         return await landing.receive_fetched(tx, keys, feed_of(hub), fetched, at or clock.now())
 
 
 async def kept(hub: Hub, landed: ReceivedDelivery) -> StoredDelivery:
     assert landed.delivery_id
-    async with hub.house.database.reading() as tx:
+    async with hub.runtime.database.reading() as tx:
         found = await landing.get_delivery(tx, feed_of(hub), landed.delivery_id)
     assert found
     return found
 
 
 async def state(hub: Hub, columns: str) -> tuple[object, ...]:
-    async with hub.house.database.reading() as tx:
+    async with hub.runtime.database.reading() as tx:
         row = await tx.raw.fetchrow(
             f"SELECT {columns} FROM feed_state WHERE hub_id = $1 AND feed = 'rail'", hub.hub_id
         )
@@ -52,7 +52,7 @@ async def state(hub: Hub, columns: str) -> tuple[object, ...]:
 async def cursor(hub: Hub) -> str | None:
     (kept,) = await state(hub, "cursor")
     assert isinstance(kept, str)
-    return await landing.open_cursor(hub.house.keys.of(hub.hub_id), feed_of(hub), kept)
+    return await landing.open_cursor(hub.runtime.keys.of(hub.hub_id), feed_of(hub), kept)
 
 
 async def test_where_to_go_on_is_kept_encrypted(hub: Hub) -> None:
@@ -61,7 +61,7 @@ async def test_where_to_go_on_is_kept_encrypted(hub: Hub) -> None:
     (kept,) = await state(hub, "cursor")
     assert "330106199001010010" not in str(kept)
     assert await cursor(hub) == place
-    keys = hub.house.keys.of(hub.hub_id)
+    keys = hub.runtime.keys.of(hub.hub_id)
     assert await landing.open_cursor(keys, feed_of(hub, "other"), str(kept)) is None
     assert await landing.open_cursor(keys, feed_of(hub), place) is None
 
@@ -69,12 +69,12 @@ async def test_where_to_go_on_is_kept_encrypted(hub: Hub) -> None:
 async def test_a_delivery_is_kept_whole_and_opens_as_it_came(hub: Hub) -> None:
     came = delivery()
     found = await kept(hub, await take(hub, FetchedDelivery(came, "1")))
-    async with hub.house.database.reading() as tx:
+    async with hub.runtime.database.reading() as tx:
         row = await tx.raw.fetchrow(
             "SELECT cipher FROM feed_delivery WHERE delivery_id = $1", found.delivery_id
         )
         opened = await landing.open_delivery(
-            tx, hub.house.keys.of(hub.hub_id), hub.hub_id, found
+            tx, hub.runtime.keys.of(hub.hub_id), hub.hub_id, found
         )
     assert row
     assert "金丝雀".encode() not in row[0]
@@ -111,8 +111,8 @@ async def test_what_nobody_should_read_is_counted_and_never_a_duplicate(hub: Hub
 
 async def test_bytes_and_cursor_land_both_or_neither(hub: Hub) -> None:
     async def cut_short() -> None:
-        keys = hub.house.keys.of(hub.hub_id)
-        async with hub.house.database.transaction() as tx:
+        keys = hub.runtime.keys.of(hub.hub_id)
+        async with hub.runtime.database.transaction() as tx:
             await landing.receive_fetched(
                 tx, keys, feed_of(hub), FetchedDelivery(delivery(), "1"), clock.now()
             )
@@ -127,8 +127,8 @@ async def test_bytes_and_cursor_land_both_or_neither(hub: Hub) -> None:
 async def test_a_delivery_ends_with_the_key_of_its_day(hub: Hub) -> None:
     now = clock.now()
     found = await kept(hub, await take(hub, FetchedDelivery(delivery(), "1"), at=now))
-    keys = hub.house.keys.of(hub.hub_id)
+    keys = hub.runtime.keys.of(hub.hub_id)
     keys.destroy(day_key(found.day))
-    async with hub.house.database.reading() as tx:
+    async with hub.runtime.database.reading() as tx:
         with pytest.raises(KeyDestroyed):
             await landing.open_delivery(tx, keys, hub.hub_id, found)

@@ -86,7 +86,7 @@ class Dying:
 async def settle(hub: Hub, feed: FeedSettings, deaths: Sequence[int] = ()) -> None:
     """Apply what is due, beginning anew after each death."""
     desk = feed_deliveries.desk_of(hub)
-    dying = replace(desk, database=cast("Database", Dying(hub.house.database, deaths)))
+    dying = replace(desk, database=cast("Database", Dying(hub.runtime.database, deaths)))
     for _ in range(len(deaths) + 1):
         try:
             await applying.apply_due(dying, feed)
@@ -97,7 +97,7 @@ async def settle(hub: Hub, feed: FeedSettings, deaths: Sequence[int] = ()) -> No
 
 
 async def stands(hub: Hub, feed: FeedSettings, run: str) -> set[tuple[object, ...]]:
-    async with hub.house.database.reading() as tx:
+    async with hub.runtime.database.reading() as tx:
         found = await tx.raw.fetch(
             "SELECT e.seat, e.withdrawn_at IS NULL FROM manifest_entry e"
             " JOIN run_alias a USING (hub_id, run_id)"

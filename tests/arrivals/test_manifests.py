@@ -81,7 +81,7 @@ async def test_a_corrected_run_remembers_its_batch(hub: Hub) -> None:
 
 
 async def _seats_before(hub: Hub, run: UUID) -> list[tuple[object, ...]]:
-    async with hub.house.database.reading() as tx:
+    async with hub.runtime.database.reading() as tx:
         rows = await tx.raw.fetch(
             "SELECT entry_id, coach, seat FROM seat_before WHERE hub_id = $1 AND run_id = $2"
             " ORDER BY until, entry_id",
@@ -105,7 +105,7 @@ async def test_where_somebody_had_been_placed_is_kept_when_they_move(hub: Hub) -
 async def test_roles_parties_and_stops_are_kept_of_a_run(hub: Hub) -> None:
     run, (one,) = await announce(hub, people.new_id()), travellers(1)
     await land(hub, run, 1, [{**one, "role": "CREW", "party": "P1"}])
-    async with hub.house.database.reading() as tx:
+    async with hub.runtime.database.reading() as tx:
         row = await tx.raw.fetchrow(
             "SELECT role, party FROM manifest_entry WHERE hub_id = $1 AND run_id = $2",
             hub.hub_id,

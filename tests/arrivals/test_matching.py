@@ -86,7 +86,7 @@ async def test_of_two_documents_on_a_list_the_one_shown_is_matched(hub: Hub) -> 
     await link(hub, one, other)
     await run.land([{"entry_id": "1", "document": one}, {"entry_id": "2", "document": other}])
     first = await shown(hub, other)
-    async with hub.house.database.reading() as tx:
+    async with hub.runtime.database.reading() as tx:
         row = await tx.raw.fetchrow(
             "SELECT entry_id FROM screening WHERE hub_id = $1 AND screening_id = $2::uuid",
             hub.hub_id,
@@ -101,7 +101,7 @@ async def test_who_is_linked_after_passing_is_no_no_show(hub: Hub) -> None:
     await run.land([{"entry_id": "1", "document": one}])
     await shown(hub, other)
     await link(hub, one, other)
-    async with hub.house.database.transaction() as tx:
+    async with hub.runtime.database.transaction() as tx:
         assert await expectations.close_run(tx, hub.hub_id, run.run_id, clock.now()) == 0
 
 
@@ -127,7 +127,7 @@ async def test_the_desk_sees_the_seats_of_who_has_not_come_and_no_names(hub: Hub
     seats = [(one["entry_id"], one["coach"], one["seat"]) for one in told["entries"]]
     assert seats == [("0", "08", "0A"), ("2", "08", "2A")]
     assert "ZHANG" not in str(told)
-    async with hub.house.database.transaction() as tx:
+    async with hub.runtime.database.transaction() as tx:
         await expectations.close_run(tx, hub.hub_id, run.run_id, clock.now())
     assert (await read(hub, path))["entries"] == []
     unknown = await hub.client().get(f"/v1/runs/{people.new_id()}/outstanding")
@@ -182,7 +182,7 @@ async def come(hub: Hub, count: int, of: Sequence[Json] = ()) -> None:
 
 
 async def alerted(hub: Hub, limit: float, after: timedelta = timedelta()) -> Sequence[Json]:
-    async with hub.house.database.transaction() as tx:
+    async with hub.runtime.database.transaction() as tx:
         await unmatched_alerts.look(tx, hub.hub_id, limit, clock.now() + after)
     path = "/v1/alerts?kind=UNMATCHED"
     told: Sequence[Json] = (await read(hub, path, Role.DUTY_COMMANDER))["alerts"]

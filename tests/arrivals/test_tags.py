@@ -77,7 +77,7 @@ async def test_a_lanes_state_has_the_tags_of_live_alerts_and_changes_with_them(
     assert told is None
     await authority_lists.told(hub, authority_lists.alert(first))
     await authority_lists.told(hub, authority_lists.alert(second, since=timedelta(hours=1)))
-    other = await open_hub(hub.house, hub.service)
+    other = await open_hub(hub.runtime, hub.service)
     await authority_lists.told(other, authority_lists.alert(people.resident_number()))
     _, one, told = await state(hub, empty)
     assert told is not None
@@ -114,7 +114,7 @@ async def test_linked_documents_have_tags_too_and_keys_differ_from_hub_to_hub(
     }
     linked = await hub.client(Role.ASSISTANT).put(f"/v1/links/{people.new_id()}", json=claim)
     assert linked.status_code == 200, linked.text
-    other = await open_hub(hub.house, hub.service)
+    other = await open_hub(hub.runtime, hub.service)
     for one in (hub, other):
         await authority_lists.told(one, authority_lists.alert(number))
     (_, _, told), (_, _, theirs) = await state(hub), await state(other)
@@ -171,5 +171,5 @@ async def test_lists_are_for_those_on_shift_and_of_runs_that_are_due(hub: Hub) -
     assert (await hub.client().get(path)).status_code == 200
     far = f"/v1/runs/{later.run_id}/expected-tags"
     assert (await hub.client().get(far)).status_code == 404
-    stranger = await open_hub(hub.house, hub.service)
+    stranger = await open_hub(hub.runtime, hub.service)
     assert (await stranger.client().get(path)).status_code == 404

@@ -180,7 +180,7 @@ async def test_an_emergency_needs_a_reason_and_is_announced(hub: Hub) -> None:
     assert told.status_code == 200
     (read,) = await reads(hub)
     assert (read["purpose"], read["reason"]) == ("EMERGENCY", "collapsed in hall B")
-    async with hub.house.database.reading() as tx:
+    async with hub.runtime.database.reading() as tx:
         (heard,) = await events.of_subject(
             tx, hub.hub_id, UUID(case_id), [access_log.EMERGENCY], 10
         )
@@ -206,7 +206,7 @@ async def test_the_name_outlives_the_key_of_the_day_and_ends_with_that_of_the_ca
     hub: Hub,
 ) -> None:
     case_id = await fever_cases.case_of(hub)
-    keys, medic = hub.house.keys.of(hub.hub_id), hub.client(Role.MEDIC)
+    keys, medic = hub.runtime.keys.of(hub.hub_id), hub.client(Role.MEDIC)
     (day,) = keys.names("day.")
     keys.destroy(day)
     assert (await fever_cases.reveal(hub, case_id)).json()["name"] == "张伟"

@@ -164,7 +164,7 @@ async def test_a_tablet_without_anyone_on_shift_decides_nothing(hub: Hub) -> Non
 
 
 async def test_another_hubs_case_does_not_exist_here(hub: Hub) -> None:
-    elsewhere = await open_hub(hub.house, hub.service)
+    elsewhere = await open_hub(hub.runtime, hub.service)
     case_id = await fever_cases.case_of(elsewhere)
     medic = hub.client(Role.MEDIC)
     answers = [
@@ -278,7 +278,7 @@ async def test_nothing_is_disposed_without_saying_where_to(hub: Hub, event: str)
 
 
 async def _escalate(hub: Hub, at: datetime, limit: int = 100) -> int:
-    async with hub.house.database.transaction() as tx:
+    async with hub.runtime.database.transaction() as tx:
         return await dispositions.escalate_due(tx, hub.hub_id, at, limit)
 
 

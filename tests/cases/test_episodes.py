@@ -40,7 +40,7 @@ async def alarm(hub: Hub, number: str) -> None:
 
 async def cases(hub: Hub) -> dict[str, tuple[str, object, object]]:
     """State, end and person of every case, as they are stored."""
-    async with hub.house.database.reading() as tx:
+    async with hub.runtime.database.reading() as tx:
         rows = await tx.raw.fetch(
             "SELECT case_id, state, closed_at, person_id FROM fever_case WHERE hub_id = $1",
             hub.hub_id,

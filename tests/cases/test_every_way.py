@@ -114,7 +114,7 @@ async def merge(hub: Hub, case_id: str) -> None:
     kept = await fever_cases.case_of(hub, number=other)
     for event in PATHS[S.IN_CARE]:
         await DOORS[event](hub, kept)
-    async with hub.house.database.transaction() as tx:
+    async with hub.runtime.database.transaction() as tx:
         await tx.raw.execute(
             "UPDATE fever_case SET opened_at = opened_at - interval '1 hour'"
             " WHERE hub_id = $1 AND case_id = $2::uuid",

@@ -101,7 +101,7 @@ async def test_each_disposition_has_its_schedule(
 
 async def test_people_are_called_at_nine_by_the_hubs_clock(hub: Hub) -> None:
     contacts = await open_contacts(hub, await followed(hub))
-    zone = hub.house.settings.zone
+    zone = hub.runtime.settings.zone
     hours = {datetime.fromisoformat(str(c["due_at"])).astimezone(zone).hour for c in contacts}
     assert hours == {9}
 
@@ -354,7 +354,7 @@ async def test_the_partner_hears_what_came_of_it(hub: Hub) -> None:
     case_id = await followed(hub, "FEVER_CLINIC")
     contact, *_ = await open_contacts(hub, case_id)
     await attempt(hub, contact, "NO_ANSWER", note="KANARIENVOGEL")
-    await ledger_reader.seal(hub.house.database, hub.hub_id)
+    await ledger_reader.seal(hub.runtime.database, hub.hub_id)
     told = await department.changes(types="case.follow-up")
     (change,) = [c for c in told.json()["changes"] if c["type"] == "case.follow-up"]
     assert (change["fields"]["kind"], change["fields"]["outcome"]) == ("CALL", "NO_ANSWER")

@@ -107,7 +107,7 @@ async def test_the_record_says_which_into_which_by_whom_and_why_and_partners_hea
     assert gone["transitions"][-1]["reason"] == "both shown"
     for event in ("merged", "dispose"):
         assert (await fever_cases.move(hub, second, event)).status_code in {409, 422}
-    await ledger_reader.seal(hub.house.database, hub.hub_id)
+    await ledger_reader.seal(hub.runtime.database, hub.hub_id)
     (told,) = (await department.changes(types="case.merged")).json()["changes"]
     assert told["fields"]["case_no"] == gone["case_no"]
     assert (told["fields"]["into"], told["fields"]["cause"]) == (kept["case_no"], "LINKED")
@@ -191,7 +191,7 @@ async def test_a_merge_is_undone_by_a_new_case_and_the_old_one_stays_closed(hub:
     assert await number_of(hub, str(again["case_id"])) == number
     assert waiting(again, Wait.REPORT)["subject_id"] == suspicion
     assert (await fever_cases.read(hub, first))["merges"] == [merge]
-    await ledger_reader.seal(hub.house.database, hub.hub_id)
+    await ledger_reader.seal(hub.runtime.database, hub.hub_id)
     (told,) = (await department.changes(types="case.separated")).json()["changes"]
     assert told["fields"] == {
         "case_no": again["case_no"],
@@ -247,10 +247,10 @@ async def test_a_merged_case_is_kept_as_long_as_the_one_that_goes_on(hub: Hub) -
     number = await number_of(hub, second)
     await join_cases(hub, first, second)
     later = clock.now() + timedelta(days=400)
-    await retention.retain(hub.house, Policies(), hub.hub_id, later)
+    await retention.retain(hub.runtime, Policies(), hub.hub_id, later)
     assert await number_of(hub, second) == number
     assert (await fever_cases.move(hub, first, "excluded")).status_code == 200
-    await retention.retain(hub.house, Policies(), hub.hub_id, later)
+    await retention.retain(hub.runtime, Policies(), hub.hub_id, later)
     assert (await fever_cases.reveal(hub, second)).status_code in {404, 410}
 
 
@@ -259,7 +259,7 @@ async def test_the_round_of_the_hour_brings_every_open_case_under_the_key_of_its
 ) -> None:
     """A link that stands and was not reckoned with, and one that ended with an identity."""
     first, second = await fever_cases.case_of(hub), await fever_cases.case_of(hub)
-    async with hub.house.database.transaction() as tx:
+    async with hub.runtime.database.transaction() as tx:
         await tx.raw.execute(
             """
             INSERT INTO person_link (hub_id, link_id, person_id, other_person_id, evidence,
@@ -271,13 +271,13 @@ async def test_the_round_of_the_hour_brings_every_open_case_under_the_key_of_its
             """,
             hub.hub_id,
         )
-    await retention.retain(hub.house, Policies(), hub.hub_id, clock.now())
+    await retention.retain(hub.runtime, Policies(), hub.hub_id, clock.now())
     merge = (await fever_cases.read(hub, first))["merges"][0]
     assert (merge["case_id"], merge["cause"]) == (second, "RECKONED")
     assert merge["operator_id"] is None
     later = clock.now() + timedelta(days=30)  # the identities of today have ended, and the link
-    await retention.retain(hub.house, Policies(), hub.hub_id, later)
-    async with hub.house.database.reading() as tx:
+    await retention.retain(hub.runtime, Policies(), hub.hub_id, later)
+    async with hub.runtime.database.reading() as tx:
         keyed = await tx.raw.fetch(
             "SELECT person_id, episode_of FROM fever_case WHERE case_id = $1::uuid", first
         )

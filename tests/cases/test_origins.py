@@ -189,7 +189,7 @@ async def test_partners_hear_that_it_was_told_and_not_by_whom(hub: Hub) -> None:
     assert (await told(hub, case_id, by="SMOKE")).status_code == 422
     assert (await told(hub, case_id)).status_code == 200
     department = await partner_systems.enter(hub)
-    await ledger_reader.seal(hub.house.database, hub.hub_id)
+    await ledger_reader.seal(hub.runtime.database, hub.hub_id)
     answer = await department.changes(types="case.origin-told")
     (change,) = answer.json()["changes"]
     assert change["fields"] == {

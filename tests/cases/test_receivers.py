@@ -163,7 +163,7 @@ async def test_two_workers_at_once_say_once_of_each_that_it_is_late(hub: Hub) ->
         await said(hub, case_id, sent, reply="DECLINED", reason="no beds")
 
     async def ring() -> int:
-        async with hub.house.database.transaction() as tx:
+        async with hub.runtime.database.transaction() as tx:
             return await waits.ring(tx, hub.hub_id, clock.now() + timedelta(hours=1), 200)
 
     assert sum(await asyncio.gather(*(ring() for _ in range(4)))) == 3
@@ -231,7 +231,7 @@ async def test_the_partner_hears_of_it_in_codes_alone(hub: Hub) -> None:
     await said(hub, case_id, sent, reply="DECLINED", reason="KANARIENVOGEL")
     await assessed(hub, case_id, "SEVERE", reason="KANARIENVOGEL")
     await worker_clock.later(hub, minutes=1)
-    await ledger_reader.seal(hub.house.database, hub.hub_id)
+    await ledger_reader.seal(hub.runtime.database, hub.hub_id)
     answer = await department.changes()
     told = {c["type"]: c["fields"] for c in answer.json()["changes"]}
     assert told["case.acknowledged"]["reply"] == "DECLINED"

@@ -34,10 +34,10 @@ def opening(at: datetime = LATE_EVENING) -> Opening:
 
 async def open_all(hub: Hub, *openings: Opening, at: datetime = LATE_EVENING) -> list[str]:
     """The case numbers of the openings, in order, as one transaction gives them."""
-    async with hub.house.database.transaction() as tx:
+    async with hub.runtime.database.transaction() as tx:
         cases = await referrals.open_cases(
             tx,
-            hub.house.keys.of(hub.hub_id),
+            hub.runtime.keys.of(hub.hub_id),
             hub.hub_id,
             SHANGHAI,
             openings,
@@ -74,14 +74,14 @@ async def test_who_comes_second_under_another_document_waits_and_joins_the_first
 ) -> None:
     """Two processes decide two linked documents at one instant; after midnight too."""
     await link(hub, people.resident_number(), people.resident_number())
-    async with hub.house.database.reading() as tx:
+    async with hub.runtime.database.reading() as tx:
         (pair,) = await tx.raw.fetch(
             "SELECT person_id, other_person_id FROM person_link WHERE hub_id = $1", hub.hub_id
         )
     for one, other in (pair, reversed(pair)):
         first, second = (replace(opening(), person_id=who) for who in (one, other))
-        async with hub.house.database.transaction() as tx:
-            keys = hub.house.keys.of(hub.hub_id)
+        async with hub.runtime.database.transaction() as tx:
+            keys = hub.runtime.keys.of(hub.hub_id)
             await referrals.open_cases(tx, keys, hub.hub_id, SHANGHAI, [first], LATE_EVENING)
             coming = asyncio.create_task(open_all(hub, second, at=LATE_EVENING + later))
             await database_sessions.until_one_waits(place)
@@ -97,8 +97,8 @@ async def test_who_comes_second_to_a_screening_waits_and_gets_the_first_ones_cas
 ) -> None:
     first = opening()
     second = replace(first, case_id=uuid4())
-    async with hub.house.database.transaction() as tx:
-        keys = hub.house.keys.of(hub.hub_id)
+    async with hub.runtime.database.transaction() as tx:
+        keys = hub.runtime.keys.of(hub.hub_id)
         await referrals.open_cases(tx, keys, hub.hub_id, SHANGHAI, [first], LATE_EVENING)
         coming = asyncio.create_task(open_all(hub, second, opening(), at=LATE_EVENING + later))
         await database_sessions.until_one_waits(place)
@@ -124,7 +124,7 @@ async def test_alarms_of_one_person_are_one_open_case(hub: Hub) -> None:
 
 async def test_keys_that_were_lost_cost_the_name_in_a_case_and_no_check(hub: Hub) -> None:
     """As after a restore of keys of the day before: the day has another key by then."""
-    number, keys = people.resident_number(), hub.house.keys.of(hub.hub_id)
+    number, keys = people.resident_number(), hub.runtime.keys.of(hub.hub_id)
     await hub.client().put(f"/v1/checks/{people.new_id()}", json=people.check(1, number))
     (day,) = keys.names("day.")
     keys._path(day).unlink()  # no tombstone: nobody destroyed it
@@ -141,7 +141,7 @@ async def test_no_number_is_given_out_twice_to_ten_at_once(hub: Hub) -> None:
 
 
 async def test_the_thousandth_case_of_a_day_gets_a_longer_number(hub: Hub) -> None:
-    async with hub.house.database.transaction() as tx:
+    async with hub.runtime.database.transaction() as tx:
         await tx.raw.execute("INSERT INTO case_day VALUES ($1, '20261124', 999)", hub.hub_id)
     assert await open_all(hub, opening(), opening()) == ["20261124-1000", "20261124-1001"]
 
@@ -156,7 +156,7 @@ async def test_a_new_case_is_to_be_assessed_within_half_an_hour_and_is_announced
     assert whole["opened_at"] == "2026-11-24T10:59:59Z"
     assert whole["due_at"] == "2026-11-24T16:29:59Z"
     assert (whole["first_c"], whole["peak_c"]) == (37.8, 38.6)
-    async with hub.house.database.reading() as tx:
+    async with hub.runtime.database.reading() as tx:
         (told,) = await events.of_subject(
             tx, hub.hub_id, seen_offline.case_id, ["case.opened"], 10
         )
@@ -168,8 +168,8 @@ async def test_a_new_case_is_to_be_assessed_within_half_an_hour_and_is_announced
 
 
 async def test_what_rolls_back_opens_nothing(hub: Hub) -> None:
-    async with hub.house.database.transaction() as tx:
-        keys = hub.house.keys.of(hub.hub_id)
+    async with hub.runtime.database.transaction() as tx:
+        keys = hub.runtime.keys.of(hub.hub_id)
         await referrals.open_cases(tx, keys, hub.hub_id, SHANGHAI, [opening()], LATE_EVENING)
         await tx.raw.execute("ROLLBACK AND CHAIN")
     assert await open_all(hub, opening()) == ["20261124-001"]
@@ -190,12 +190,12 @@ async def test_what_rolls_back_opens_nothing(hub: Hub) -> None:
 async def test_the_age_is_that_of_the_day_of_opening(
     hub: Hub, born: date | None, age: int | None
 ) -> None:
-    keys, day = hub.house.keys.of(hub.hub_id), date(2026, 11, 25)
+    keys, day = hub.runtime.keys.of(hub.hub_id), date(2026, 11, 25)
     midnight = LATE_EVENING + timedelta(seconds=1)
     patient = Identity(
         Document(DocumentKind.PASSPORT, "E00000000", "CHN"), Holder(None, born, Sex.FEMALE)
     )
-    async with hub.house.database.transaction() as tx:
+    async with hub.runtime.database.transaction() as tx:
         (person_id,) = await vault.recognise(tx, keys, hub.hub_id, day, [patient])
     case = replace(opening(midnight), person_id=person_id)
     await open_all(hub, case, at=midnight)
@@ -204,9 +204,9 @@ async def test_the_age_is_that_of_the_day_of_opening(
 
 
 async def test_somebody_whose_identity_was_destroyed_still_gets_a_case(hub: Hub) -> None:
-    keys, day = hub.house.keys.of(hub.hub_id), date(2026, 11, 24)
+    keys, day = hub.runtime.keys.of(hub.hub_id), date(2026, 11, 24)
     patient = Identity(Document(DocumentKind.PASSPORT, "E00000000", "CHN"), Holder("EXAMPLE"))
-    async with hub.house.database.transaction() as tx:
+    async with hub.runtime.database.transaction() as tx:
         (person_id,) = await vault.recognise(tx, keys, hub.hub_id, day, [patient])
     keys.destroy(vault.day_key(day))
     case = replace(opening(), person_id=person_id)
@@ -216,12 +216,12 @@ async def test_somebody_whose_identity_was_destroyed_still_gets_a_case(hub: Hub)
 
 
 async def test_a_person_whose_day_was_purged_sinks_no_case(hub: Hub) -> None:
-    keys, day = hub.house.keys.of(hub.hub_id), date(2026, 11, 24)
+    keys, day = hub.runtime.keys.of(hub.hub_id), date(2026, 11, 24)
     patient = Identity(Document(DocumentKind.PASSPORT, "E00000000", "CHN"), Holder("EXAMPLE"))
-    async with hub.house.database.transaction() as tx:
+    async with hub.runtime.database.transaction() as tx:
         (person_id,) = await vault.recognise(tx, keys, hub.hub_id, day, [patient])
     later = LATE_EVENING + timedelta(days=15)
-    purge = await retention.run(hub.house.database, keys, hub.hub_id, SHANGHAI, 14, later)
+    purge = await retention.run(hub.runtime.database, keys, hub.hub_id, SHANGHAI, 14, later)
     assert purge.people == 1
     late = replace(opening(), person_id=person_id)
     assert await open_all(hub, late, opening()) == ["20261124-001", "20261124-002"]

@@ -109,10 +109,10 @@ async def test_who_may_suspect_when_and_only_once(hub: Hub) -> None:
 async def test_the_last_suspicion_is_whose_turn_was_last(hub: Hub) -> None:
     """Whoever came first may wait longest for the case: the moment it came is not the turn."""
     case_id, at = UUID(await fever_cases.case_of(hub)), clock.now()
-    who = await Gatekeeper(hub.house.database).principal(hub.tokens[Role.MEDIC])
+    who = await Gatekeeper(hub.runtime.database).principal(hub.tokens[Role.MEDIC])
     for n, moment in enumerate([at, at - timedelta(seconds=2)]):
         said = Suspected(uuid4(), Within.ONE_DAY, CaseClass.SUSPECTED, f"020{n}", moment)
-        async with hub.house.database.transaction() as tx:
+        async with hub.runtime.database.transaction() as tx:
             await duties.suspect(tx, who, case_id, said, moment)
     told = await hub.client(Role.MEDIC).get(f"/v1/cases/{case_id}/suspicions")
     assert [one["disease"] for one in told.json()["suspicions"]] == ["0200", "0201"]

@@ -110,7 +110,7 @@ async def test_nobody_in_a_room_is_forgotten(hub: Hub) -> None:
     assert wait["late_since"] is not None
     await worker_clock.later(hub, minutes=42)  # it rings again
     await worker_clock.later(hub, minutes=43)
-    async with hub.house.database.reading() as tx:
+    async with hub.runtime.database.reading() as tx:
         rung = await tx.raw.fetch(
             "SELECT body FROM event WHERE hub_id = $1 AND kind = 'case.late'", hub.hub_id
         )

@@ -41,7 +41,7 @@ async def test_a_receiver_with_nothing_but_a_link_signs_and_the_case_goes_on(hub
     first = await answer(hub, token)
     assert first.status_code == 200, first.text
     receipt = first.json()
-    public = signing.public_keys(hub.house.keys.of(hub.hub_id))[receipt["key_id"]]
+    public = signing.public_keys(hub.runtime.keys.of(hub.hub_id))[receipt["key_id"]]
     assert signing.verify(public, receipt["document"].encode(), receipt["signature"])
     signed = json.loads(receipt["document"])
     assert (signed["case_no"], signed["answer"]) == (case["case_no"], "HERE")
@@ -250,7 +250,7 @@ async def test_a_link_opens_nothing_after_its_time_and_nothing_but_its_way(hub: 
     guessed = f"{token[:-1]}{'A' if token[-1] != 'A' else 'B'}"
     assert (await answer(hub, guessed)).status_code == 404
     assert (await answer(hub, token.replace(hub.hub_id, "hub"))).status_code == 404
-    async with hub.house.database.transaction() as tx:
+    async with hub.runtime.database.transaction() as tx:
         await tx.raw.execute(
             "UPDATE case_link SET expires_at = now() WHERE hub_id = $1", hub.hub_id
         )
@@ -281,7 +281,7 @@ async def test_no_link_opens_anything_at_a_hub_that_is_closed(hub: Hub) -> None:
     told = await hub.client(Role.MEDIC).post(f"/v1/cases/{case_id}/self-report-link")
     own, client = told.json()["token"], hub.service.client()
     assert (await client.get(f"/report/{own}")).status_code == 200
-    await retention.close(hub.house.database, hub.hub_id, clock.now())
+    await retention.close(hub.runtime.database, hub.hub_id, clock.now())
     assert (await answer(hub, token)).json()["type"] == "/problems/no-such-link"
     assert (await client.get(f"/handover/{token}")).status_code == 404
     report = {"token": own, "report_id": str(uuid4()), "said_at": people.now()}
@@ -293,7 +293,7 @@ async def test_the_partner_hears_of_each_step(hub: Hub) -> None:
     department = await partner_systems.enter(hub)
     case_id, leg_id = await on_the_way(hub)
     await answer(hub, await link(hub, case_id, leg_id))
-    await ledger_reader.seal(hub.house.database, hub.hub_id)
+    await ledger_reader.seal(hub.runtime.database, hub.hub_id)
     told = (await department.changes()).json()["changes"]
     steps = [
         c["fields"].get("event", c["type"]) for c in told if c["type"] != "screening.checked"

@@ -249,16 +249,16 @@ async def test_contacts_end_with_the_identity_of_their_case(hub: Hub) -> None:
     listed = await contact_scenarios.trace(hub, case_id, places=[place])
     await fever_cases.move(hub, case_id, "not_fever")
     now = clock.now()
-    await retention.retain(hub.house, Policies(), hub.hub_id, now + timedelta(days=59))
+    await retention.retain(hub.runtime, Policies(), hub.hub_id, now + timedelta(days=59))
     kept = await contact_scenarios.read(hub, listed["list_id"])
     assert len(kept["contacts"]) == 1
-    await retention.retain(hub.house, Policies(), hub.hub_id, now + timedelta(days=61))
+    await retention.retain(hub.runtime, Policies(), hub.hub_id, now + timedelta(days=61))
     gone = await contact_scenarios.read(hub, listed["list_id"])
     assert (gone["contacts"], gone["close"]) == ([], 1)
     assert gone["forgotten_at"] is not None
     assert (await _reveal(hub, listed["list_id"], 1)).status_code == 404
     assert (await contact_scenarios.ask(hub, case_id)).status_code == 410
-    async with hub.house.database.reading() as tx:
+    async with hub.runtime.database.reading() as tx:
         row = await tx.raw.fetchrow(
             "SELECT asked -> 'places' FROM contact_list WHERE list_id = $1",
             UUID(str(listed["list_id"])),

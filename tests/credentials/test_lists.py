@@ -121,7 +121,7 @@ async def test_a_list_that_only_adds_is_in_force_at_once_and_signed(hub: Hub) ->
     assert told is not None
     assert (told["version"], told["freshness"]) == (2, "FRESH")
     whole = (await hub.client("device").get("/v1/trust-lists/2")).json()
-    public = signing.public_keys(hub.house.keys.of(hub.hub_id))[whole["signing_key"]]
+    public = signing.public_keys(hub.runtime.keys.of(hub.hub_id))[whole["signing_key"]]
     assert signing.verify(public, whole["document"].encode(), whole["signature"])
     found = await outcome(hub, 1)
     assert (found["authenticity"], found["snapshot"]) == ("YES", 2)
@@ -174,7 +174,7 @@ async def test_a_list_that_waited_while_another_came_is_not_put_in_force(hub: Hu
 
 async def test_a_list_that_the_hub_did_not_sign_is_not_believed(hub: Hub) -> None:
     await begin(hub, 1, listed(CERTIFICATES[0]))
-    async with hub.house.database.transaction() as tx:
+    async with hub.runtime.database.transaction() as tx:
         await tx.raw.execute(
             "INSERT INTO trust_list SELECT hub_id, 9, recorded_at, recorded_by, source,"
             " replace(document, '\"removed\":false', '\"removed\":true'), key_id, signature,"
@@ -363,10 +363,10 @@ async def test_lists_that_another_followed_a_month_ago_end_and_none_comes_back(
         old = clock.now() - lists.KEPT_FOR - dt.timedelta(hours=1)
         await tx.raw.execute(aged, hub.hub_id, old)
     await owner.close()
-    async with hub.house.database.transaction() as tx:
+    async with hub.runtime.database.transaction() as tx:
         with pytest.raises(InsufficientPrivilegeError):
             await lists.forget(tx, clock.now())
-    (nightly,) = [one for one in worker.jobs_of(hub.house, place) if one.name == "forgetting"]
+    (nightly,) = [one for one in worker.jobs_of(hub.runtime, place) if one.name == "forgetting"]
     await nightly.work(clock.now())
     kept = (await hub.client("device").get("/v1/trust-lists")).json()["lists"]
     found = [(one["version"], one["in_force"]) for one in kept]

@@ -50,7 +50,7 @@ async def state(hub: Hub) -> Json:
 
 
 async def stands(hub: Hub) -> Json:
-    async with hub.house.database.reading() as tx:
+    async with hub.runtime.database.reading() as tx:
         row = await tx.raw.fetchrow(
             "SELECT as_of, fault, failures, breaker::text FROM trust_source WHERE hub_id = $1",
             hub.hub_id,
@@ -269,17 +269,17 @@ async def test_sources_are_told_with_what_is_wrong_with_them(
         f'[[source]]\nname = "main"\nhub = "{hub.hub_id}"\nform = "list"\ninside = true\n'
         f'domains = ["EU_DCC"]\nurl = "{publisher.url}"\n'
     )
-    configured = hub.house.settings.model_copy(update={"trust_file": written})
-    house = replace(hub.house, settings=configured)
-    async with runtimes.served(house) as service:
-        there = await open_hub(house, service)
+    configured = hub.runtime.settings.model_copy(update={"trust_file": written})
+    runtime = replace(hub.runtime, settings=configured)
+    async with runtimes.served(runtime) as service:
+        there = await open_hub(runtime, service)
         written.write_text(written.read_text().replace(hub.hub_id, there.hub_id))
         settings._load.cache_clear()
         path, client = "/v1/trust-sources", there.client("device")
         (never,) = (await client.get(path)).json()["sources"]
         assert (never["name"], never["as_of"], never["fault"]) == ("main", None, None)
         publisher.status = "404 Not Found"
-        (job,) = [one for one in worker.jobs_of(house, place) if one.name == "trust"]
+        (job,) = [one for one in worker.jobs_of(runtime, place) if one.name == "trust"]
         await job.work(clock.now())
         (failed,) = (await client.get(path)).json()["sources"]
         assert (failed["fault"], failed["failures"]) == ("refused", 1)
@@ -306,7 +306,7 @@ def test_a_file_of_sources_that_cannot_be_meant_so_is_refused(
     told = tmp_path / "trust.toml"
     url = "" if "\nurl" in written else 'url = "https://x.example/list"\n'
     told.write_text(f'[[source]]\nname = "main"\n{url}{written}\n')
-    configured = hub.house.settings.model_copy(update={"trust_file": told})
+    configured = hub.runtime.settings.model_copy(update={"trust_file": told})
     with pytest.raises(InvalidFile, match=said):
         settings.of(configured)
 

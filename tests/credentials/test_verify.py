@@ -27,7 +27,7 @@ from twinstile.credentials.providers.online import WITHIN_S
 from twinstile.credentials.types import CredentialStatus, Freshness, MatchReason, Outcome
 from twinstile.operations import startup
 from twinstile.operations.startup import Place
-from twinstile.platform.http.routes import House
+from twinstile.platform.http.routes import Runtime
 from twinstile.platform.security.roles import Role
 from twinstile_simulator.codes import Code, Fault, Simulator, simulated
 
@@ -52,8 +52,11 @@ async def provider() -> AsyncGenerator[Simulator]:
 
 @pytest.fixture(scope="module")
 async def asking(
-    house: House, place: Place, provider: Simulator, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncGenerator[tuple[House, Service]]:
+    runtime: Runtime,
+    place: Place,
+    provider: Simulator,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> AsyncGenerator[tuple[Runtime, Service]]:
     """A service that has a provider, and one whose line is dead from the start."""
     folder = tmp_path_factory.mktemp("providers")
     (folder / "secret").write_bytes(secrets_of(PROFILE)[0])
@@ -63,14 +66,14 @@ async def asking(
         f'inside = true\n[[provider]]\nname = "city"\nurl = "{provider.url}"\n{shared}\n'
         f"{FORM}\ninside = true\n"
     )
-    given = house.settings.model_copy(update={"providers_file": folder / "providers.toml"})
+    given = runtime.settings.model_copy(update={"providers_file": folder / "providers.toml"})
     own = startup.open_house(given, place)
     async with runtimes.served(own) as service:
         yield own, service
 
 
 @pytest.fixture
-async def there(asking: tuple[House, Service]) -> Hub:
+async def there(asking: tuple[Runtime, Service]) -> Hub:
     return await open_hub(*asking)
 
 
@@ -287,7 +290,7 @@ async def test_nothing_of_what_was_scanned_is_anywhere_afterwards(
         assert CANARY not in opened.text
     metrics = (await there.service.client().get("/metrics")).text
     assert CANARY not in metrics + logged()
-    folder = there.house.settings.data_path
+    folder = there.runtime.settings.data_path
     files = b"".join(one.read_bytes() for one in folder.rglob("*") if one.is_file())
     stored = await everything(there) + files.decode("latin-1")
     digest = hashlib.sha256(CANARY.encode())
@@ -318,7 +321,7 @@ async def test_nothing_of_what_was_scanned_is_in_the_files_of_the_database(
     seen = "SELECT string_agg(query, ' ') FROM pg_stat_activity"
     assert CANARY not in await disk_traces.owner(place.owner_url, seen)
     data = Path(await disk_traces.owner(place.owner_url, "CHECKPOINT", "SHOW data_directory"))
-    places = [data, there.house.settings.data_path]
+    places = [data, there.runtime.settings.data_path]
     assert await asyncio.to_thread(disk_traces.scan, places, [CANARY]) == set()
     segments = [one.read_bytes() for one in (data / "pg_wal").iterdir() if one.is_file()]
     assert any(check_id.bytes in one for one in segments)  # the search sees what there is
@@ -326,7 +329,7 @@ async def test_nothing_of_what_was_scanned_is_in_the_files_of_the_database(
 
 async def everything(hub: Hub) -> str:
     """All rows of all tables that the service can read, as text."""
-    async with hub.house.database.reading() as tx:
+    async with hub.runtime.database.reading() as tx:
         tables = await tx.raw.fetch(
             "SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n"
             " ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition"

@@ -24,12 +24,16 @@ from twinstile.platform.security.roles import Role
 
 __all__ = ["publisher"]
 
-place, house, service = module_database.place, module_database.house, module_database.service
+place, runtime, service = (
+    module_database.place,
+    module_database.runtime,
+    module_database.service,
+)
 
 
 async def alerts(hub: Hub, place: Place) -> list[Json]:
     """Those that stand after the worker has looked."""
-    (job,) = [one for one in worker.jobs_of(hub.house, place) if one.name == "trust"]
+    (job,) = [one for one in worker.jobs_of(hub.runtime, place) if one.name == "trust"]
     await job.work(clock.now())
     client = hub.client(Role.SUPERVISOR)
     told = await client.get("/v1/alerts", params={"kind": "TRUST_LIST_STALE"})
@@ -38,9 +42,9 @@ async def alerts(hub: Hub, place: Place) -> list[Json]:
 
 
 async def trust(hub: Hub) -> list[doctor_credentials.Told]:
-    own = hub.house.settings.model_copy(update={"hub_id": hub.hub_id})
-    async with hub.house.database.reading() as tx:
-        return await doctor_credentials.trust(tx, own, hub.house.keys.of(hub.hub_id))
+    own = hub.runtime.settings.model_copy(update={"hub_id": hub.hub_id})
+    async with hub.runtime.database.reading() as tx:
+        return await doctor_credentials.trust(tx, own, hub.runtime.keys.of(hub.hub_id))
 
 
 async def test_a_list_that_grows_old_is_an_alert_until_a_newer_one_is_in_force(
@@ -128,7 +132,7 @@ async def test_the_doctor_tells_which_providers_answer_and_by_what_clock(
         f'[[provider]]\nname = "late"\nurl = "http://127.0.0.1:{port}"\nprefixes = ["L:"]\n'
         f'{shared}[[provider]]\nname = "gone"\nurl = "http://127.0.0.1:1"\n{FORM}\n{shared}'
     )
-    own = hub.house.settings.model_copy(update={"providers_file": told})
+    own = hub.runtime.settings.model_copy(update={"providers_file": told})
     late, gone = await doctor_credentials.providers(own)
     server.close()
     assert late[0] == "provider: late"

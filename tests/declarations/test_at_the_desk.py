@@ -47,7 +47,7 @@ async def test_the_same_keyed_twice_is_one_slip(hub: Hub) -> None:
 async def test_who_agreed_is_on_the_record(hub: Hub) -> None:
     slip: Json = (await key_in(hub, source="PAPER", consent="GUARDIAN")).json()
     seen = (await find(hub, slip["short_code"])).json()["declaration"]
-    async with hub.house.database.reading() as tx:
+    async with hub.runtime.database.reading() as tx:
         kinds = ["declaration.keyed"]
         (told,) = await events.of_subject(tx, hub.hub_id, seen["declaration_id"], kinds, 5)
     assert told.body == {"consent_by": "GUARDIAN", "source": "PAPER"}
@@ -72,7 +72,7 @@ async def test_the_desk_finds_by_the_square_what_was_declared(hub: Hub) -> None:
 
 
 async def test_who_tries_digits_uses_up_the_quota(hub: Hub) -> None:
-    other = await open_hub(hub.house, hub.service)
+    other = await open_hub(hub.runtime, hub.service)
     theirs = (await key_in(other)).json()["short_code"]
     answers = [await find(hub, code) for code in [theirs, *["12345678"] * 20]]
     assert [answer.status_code for answer in answers] == [200] * 20 + [429]
@@ -83,7 +83,7 @@ async def test_one_that_was_destroyed_is_looked_for_on_the_record_like_one_never
     hub: Hub,
 ) -> None:
     slip: Json = (await key_in(hub)).json()
-    keys = hub.house.keys.of(hub.hub_id)
+    keys = hub.runtime.keys.of(hub.hub_id)
     for name in keys.names("day."):
         keys.destroy(name)
     destroyed, never = [await find(hub, code) for code in (slip["short_code"], "12345678")]

@@ -155,7 +155,7 @@ async def test_a_passage_of_nobody_known_takes_its_declaration_along_when_it_end
 
 
 async def test_of_another_hub_or_of_nobody_it_is_unknown(hub: Hub) -> None:
-    other = await open_hub(hub.house, hub.service)
+    other = await open_hub(hub.runtime, hub.service)
     given = await declare(other)
     for code in (given["pass_code"], f"TWD1{'A' * 26}", "1234 5678"):
         told = await show(hub, code)
@@ -167,7 +167,7 @@ async def test_of_another_hub_or_of_nobody_it_is_unknown(hub: Hub) -> None:
 
 async def test_two_days_later_it_counts_no_more(hub: Hub) -> None:
     given = await declare(hub, **ILL)
-    async with hub.house.database.transaction() as tx:
+    async with hub.runtime.database.transaction() as tx:
         await tx.raw.execute(
             "UPDATE declaration SET said_at = said_at - interval '49 hours' WHERE hub_id = $1",
             hub.hub_id,
@@ -194,7 +194,7 @@ async def test_a_tablet_that_was_alone_hands_the_pass_over_later(hub: Hub) -> No
 
 async def test_keys_that_were_lost_cost_what_was_declared_and_no_check(hub: Hub) -> None:
     given = await declare(hub, **ILL)
-    (key,) = hub.house.keys.of(hub.hub_id)._folder.glob("day.*.key")
+    (key,) = hub.runtime.keys.of(hub.hub_id)._folder.glob("day.*.key")
     key.unlink()  # no tombstone: nobody destroyed it
     gone = await hub.service.client(str(given["receipt"])).get(OWN)
     assert (gone.status_code, key.exists()) == (410, False)
@@ -253,8 +253,8 @@ async def test_a_correction_made_while_the_pass_is_read_counts(hub: Hub, place: 
     known = codes.read_token(str(given["receipt"]))
     assert known is not None
     ill = Answers(frozenset({Symptom.COUGH}), Tristate.NO, fever_medicine=False, help=False)
-    keys = hub.house.keys.of(hub.hub_id)
-    async with hub.house.database.transaction() as tx:
+    keys = hub.runtime.keys.of(hub.hub_id)
+    async with hub.runtime.database.transaction() as tx:
         await store.correct(tx, keys, hub.hub_id, known[1], 1, ill, clock.now())
         reading = asyncio.create_task(
             hand_over(hub, people.fact(pass_code=given["pass_code"], offline=True))

@@ -34,7 +34,7 @@ async def post(hub: Hub, told: object) -> Response:
 
 async def kept(hub: Hub) -> dict[str, list[str]]:
     """Every row about declarations, as text."""
-    async with hub.house.database.reading() as tx:
+    async with hub.runtime.database.reading() as tx:
         return {
             name: [
                 row[0]
@@ -87,10 +87,10 @@ async def test_the_same_again_gets_the_same_receipt_for_a_while(hub: Hub) -> Non
 
 
 async def test_the_receipt_is_not_shown_again_ten_minutes_later(hub: Hub) -> None:
-    keys, zone, at = hub.house.keys.of(hub.hub_id), hub.house.settings.zone, clock.now()
+    keys, zone, at = hub.runtime.keys.of(hub.hub_id), hub.runtime.settings.zone, clock.now()
     said = Answers(frozenset(), Tristate.NO, fever_medicine=False, help=False)
     new = New(uuid4(), said, "en")
-    async with hub.house.database.transaction() as tx:
+    async with hub.runtime.database.transaction() as tx:
         first = await store.make(tx, keys, hub.hub_id, zone, new, at)
         again = await store.make(tx, keys, hub.hub_id, zone, new, at + SHOWN_AGAIN)
         assert (first.new, again.new, again.receipt) == (True, False, first.receipt)
@@ -100,12 +100,12 @@ async def test_the_receipt_is_not_shown_again_ten_minutes_later(hub: Hub) -> Non
 
 
 async def test_around_midnight_the_same_again_is_the_same(hub: Hub) -> None:
-    keys, zone = hub.house.keys.of(hub.hub_id), hub.house.settings.zone
+    keys, zone = hub.runtime.keys.of(hub.hub_id), hub.runtime.settings.zone
     midnight = datetime.combine(clock.now().astimezone(zone).date(), time(), zone)
     new = New(
         uuid4(), Answers(frozenset(), Tristate.NO, fever_medicine=False, help=False), "en"
     )
-    async with hub.house.database.transaction() as tx:
+    async with hub.runtime.database.transaction() as tx:
         first = await store.make(tx, keys, hub.hub_id, zone, new, midnight - MINUTE)
         again = await store.make(tx, keys, hub.hub_id, zone, new, midnight + MINUTE)
     assert (again.new, again.receipt, again.head) == (False, first.receipt, first.head)
@@ -133,7 +133,7 @@ async def test_nobody_reads_a_report_without_its_receipt(hub: Hub) -> None:
     receipt = str(given["receipt"])
     guessed = receipt[:-1] + ("A" if receipt[-1] != "A" else "B")
     of_pass = f"tsr.{hub.hub_id}.{str(given['pass_code'])[4:]}"
-    other = await open_hub(hub.house, hub.service)
+    other = await open_hub(hub.runtime, hub.service)
     elsewhere = receipt.replace(hub.hub_id, other.hub_id)
     answers = [
         await hub.service.client(token).get(OWN)
@@ -199,10 +199,10 @@ async def test_a_declaration_ends_with_its_day(hub: Hub) -> None:
     )
     assert all(rows for rows in (await kept(hub)).values())
     last_day = date.fromisoformat(str(given["kept_until"]))
-    at = datetime.combine(last_day, time(23, 59), hub.house.settings.zone)
-    await destruction.retain(hub.house, Policies(), hub.hub_id, at)
+    at = datetime.combine(last_day, time(23, 59), hub.runtime.settings.zone)
+    await destruction.retain(hub.runtime, Policies(), hub.hub_id, at)
     assert await report(hub, given)
-    await destruction.retain(hub.house, Policies(), hub.hub_id, at + MINUTE)
+    await destruction.retain(hub.runtime, Policies(), hub.hub_id, at + MINUTE)
     assert await kept(hub) == {name: [] for name in TABLES}
     answer = await hub.service.client(str(given["receipt"])).get(OWN)
     assert refused(answer, 401, "unauthenticated") == []
@@ -210,7 +210,7 @@ async def test_a_declaration_ends_with_its_day(hub: Hub) -> None:
 
 async def test_with_the_key_of_the_day_goes_what_was_said(hub: Hub) -> None:
     given = await declare(hub)
-    keys = hub.house.keys.of(hub.hub_id)
+    keys = hub.runtime.keys.of(hub.hub_id)
     for name in keys.names("day."):
         keys.destroy(name)
     answer = await hub.service.client(str(given["receipt"])).get(OWN)
@@ -229,7 +229,7 @@ async def test_a_report_that_ends_while_it_is_read_is_gone(
     given, honest = await declare(hub), store.answers
 
     async def late(*asked: Any) -> Answers:
-        async with hub.house.database.transaction() as tx:
+        async with hub.runtime.database.transaction() as tx:
             await store.forget(tx, hub.hub_id, clock.now() + MINUTE)
         return await honest(*asked)
 
@@ -239,13 +239,13 @@ async def test_a_report_that_ends_while_it_is_read_is_gone(
 
 
 async def test_a_closed_hub_takes_none(hub: Hub) -> None:
-    await retention.close(hub.house.database, hub.hub_id, clock.now())
+    await retention.close(hub.runtime.database, hub.hub_id, clock.now())
     assert refused(await post(hub, body(hub)), 403, "hub-closed") == []
 
 
 async def test_at_a_closed_hub_a_report_is_read_and_changed_no_more(hub: Hub) -> None:
     given = await declare(hub)
-    await retention.close(hub.house.database, hub.hub_id, clock.now())
+    await retention.close(hub.runtime.database, hub.hub_id, clock.now())
     own = hub.service.client(str(given["receipt"]))
     refusals = [
         await correct(hub, given, 1, **ILL),

@@ -38,7 +38,7 @@ async def route(
 async def say(hub: Hub, screening: str, colour: str, *, close_contact: bool = False) -> None:
     """What a health department's feed says of that person from now on."""
     now = clock.now()
-    async with hub.house.database.transaction() as tx:
+    async with hub.runtime.database.transaction() as tx:
         await tx.raw.execute(
             """
             INSERT INTO health_status (hub_id, feed, key, person_id, issuer, colour,

@@ -50,7 +50,7 @@ async def test_nobody_is_released_without_an_order_of_two_persons(hub: Hub) -> N
     assert released.json()["state"] == "DEFERRED"
     (listed,) = (await waiting(hub))["deferrals"]
     assert (listed["reason"], listed["fuse_id"]) == ("FUSE", str(fuse))
-    async with hub.house.database.reading() as tx:
+    async with hub.runtime.database.reading() as tx:
         moment = clock.now() + timedelta(minutes=31)
         assert await surge_orders.covering(tx, hub.hub_id, moment, "north", None) is None
         assert await surge_orders.covering(tx, hub.hub_id, clock.now(), "south", None) is None
@@ -182,7 +182,7 @@ async def test_another_document_does_not_let_a_suspicion_by(hub: Hub) -> None:
 
 async def test_a_deferral_is_closed_by_data_by_whom_and_what_is_kept(hub: Hub) -> None:
     await screening_states.govern(hub)
-    other = await open_hub(hub.house, hub.service)
+    other = await open_hub(hub.runtime, hub.service)
     number = people.resident_number()
     screening = await screening_states.reach(hub, "DEFERRED", number)
     (listed,) = (await waiting(hub))["deferrals"]
@@ -198,7 +198,7 @@ async def test_a_deferral_is_closed_by_data_by_whom_and_what_is_kept(hub: Hub) -
     closed = await step_bodies.take(hub, Role.EPIDEMIOLOGIST, screening, "matched_risk")
     assert closed.json()["state"] == "HANDED_OVER"
     assert (await waiting(hub))["deferrals"] == []
-    async with hub.house.database.reading() as tx:
+    async with hub.runtime.database.reading() as tx:
         row = await tx.raw.fetchrow(
             "SELECT outcome, closed_by FROM deferral WHERE hub_id = $1", hub.hub_id
         )
@@ -226,16 +226,16 @@ async def test_who_was_deferred_can_be_named_until_two_weeks_after(hub: Hub) -> 
     (listed,) = (await waiting(hub))["deferrals"]
     path = f"/v1/deferrals/{listed['deferral_id']}/person:reveal"
     client, now = hub.client(Role.EPIDEMIOLOGIST), datetime.now(UTC)
-    await retention.retain(hub.house, Policies(), hub.hub_id, now + timedelta(days=3))
+    await retention.retain(hub.runtime, Policies(), hub.hub_id, now + timedelta(days=3))
     shown = await client.post(path, json={"purpose": "FOLLOW_UP"})
     assert shown.status_code == 200, shown.text
-    await retention.retain(hub.house, Policies(), hub.hub_id, now + timedelta(days=40))
+    await retention.retain(hub.runtime, Policies(), hub.hub_id, now + timedelta(days=40))
     open_still = await client.post(path, json={"purpose": "FOLLOW_UP"})
     assert open_still.status_code == 200
     await step_bodies.take(hub, Role.EPIDEMIOLOGIST, screening, "matched_clear")
-    await retention.retain(hub.house, Policies(), hub.hub_id, now + timedelta(days=13))
+    await retention.retain(hub.runtime, Policies(), hub.hub_id, now + timedelta(days=13))
     assert (await client.post(path, json={"purpose": "FOLLOW_UP"})).status_code == 200
-    await retention.retain(hub.house, Policies(), hub.hub_id, now + timedelta(days=16))
+    await retention.retain(hub.runtime, Policies(), hub.hub_id, now + timedelta(days=16))
     assert (await client.post(path, json={"purpose": "FOLLOW_UP"})).status_code in {404, 410}
 
 

@@ -87,7 +87,7 @@ async def test_a_fever_on_a_form_waits_for_a_second_person(hub: Hub) -> None:
     (alert,) = alerts.json()["alerts"]
     assert alert["facts"] == {"cause": "PAPER_DIFFERS", "check": body["check_id"]}
     with pytest.raises(asyncpg.CheckViolationError):
-        async with hub.house.database.transaction() as tx:
+        async with hub.runtime.database.transaction() as tx:
             await tx.raw.execute(
                 "UPDATE paper_form SET second_by = keyed_by WHERE hub_id = $1", hub.hub_id
             )
@@ -228,8 +228,8 @@ async def test_tallies_are_a_line_of_their_own_and_add_up(hub: Hub) -> None:
     assert nothing.pop("tallied") == dict.fromkeys(("lane_hours", *COUNTS), 0)
     del told["as_of"], nothing["as_of"]
     assert told == nothing  # nobody was invented
-    zone = hub.house.settings.zone
-    text = await aggregates.by_month(hub.house.database, hub.hub_id, zone, datetime.now(UTC))
+    zone = hub.runtime.settings.zone
+    text = await aggregates.by_month(hub.runtime.database, hub.hub_id, zone, datetime.now(UTC))
     assert "tallied_passed" in text
 
 

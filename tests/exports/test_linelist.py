@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[2]
 
 async def test_a_row_tells_a_case_from_arrival_to_closure(hub: Hub) -> None:
     run_id = people.new_id()
-    async with hub.house.database.transaction() as tx:
+    async with hub.runtime.database.transaction() as tx:
         await tx.raw.execute(
             "INSERT INTO run VALUES ($1, $2, 'RAIL', 'G7349', $3, 'Shanghai', 'Hangzhou', $4,"
             " NULL, NULL, NULL, $4, NULL)",
@@ -109,7 +109,7 @@ async def test_a_period_begins_with_its_first_moment_and_ends_before_its_last(hu
 
 
 async def test_another_hubs_cases_are_not_in_it(hub: Hub) -> None:
-    elsewhere = await open_hub(hub.house, hub.service)
+    elsewhere = await open_hub(hub.runtime, hub.service)
     await line_lists.enter(elsewhere)
     assert await line_lists.rows(hub) == []
 
@@ -188,7 +188,7 @@ async def test_line_lists_are_for_epidemiologists(hub: Hub, role: Role) -> None:
 
 
 async def test_exports_cannot_see_identities_whatever_they_ask(hub: Hub) -> None:
-    async with reader.reading(hub.house.database, 5) as tx:
+    async with reader.reading(hub.runtime.database, 5) as tx:
         for table in ("vault", "vault_held", "operator", "event"):
             savepoint = tx.raw.transaction()
             await savepoint.start()
@@ -199,7 +199,7 @@ async def test_exports_cannot_see_identities_whatever_they_ask(hub: Hub) -> None
 
 async def _much(hub: Hub) -> None:
     """More than the buffers between the database and a client can hold: 40 MB."""
-    async with hub.house.database.transaction() as tx:
+    async with hub.runtime.database.transaction() as tx:
         await tx.raw.execute(
             """
             INSERT INTO fever_case (hub_id, case_id, case_no, screening_id, origin, state,
@@ -250,14 +250,14 @@ async def test_an_export_left_in_the_moment_its_data_come_spoils_no_connection(
             watched.append(loop.call_soon(leave_when_data_are_there))
 
     async def copy() -> None:
-        async with reader.reading(hub.house.database, 10) as tx:
+        async with reader.reading(hub.runtime.database, 10) as tx:
             await reader.copy_csv(tx, much, (), sink, 10)
 
     watched: list[asyncio.Handle] = []
     copying = asyncio.create_task(copy())
     with pytest.raises(asyncio.CancelledError):
         await copying
-    for _ in range(hub.house.settings.pool_size + 1):
+    for _ in range(hub.runtime.settings.pool_size + 1):
         assert await line_lists.rows(hub) == []
 
 

@@ -226,7 +226,7 @@ async def test_days_of_a_week_add_up_to_the_week(hub: Hub) -> None:
 
 
 async def test_another_hubs_day_is_not_counted(hub: Hub) -> None:
-    elsewhere = await open_hub(hub.house, hub.service)
+    elsewhere = await open_hub(hub.runtime, hub.service)
     case_id = await line_lists.enter(elsewhere)
     await line_lists.screen(elsewhere)
     await line_lists.send(elsewhere, case_id, "RELEASED", MORNING, "nobody")

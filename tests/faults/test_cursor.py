@@ -33,7 +33,7 @@ async def sealing(hub: Hub, place: Place, tmp_path: Path) -> AsyncGenerator[None
     stop = asyncio.Event()
     pools = [Database(place.service_url, pool_size=1, role=place.role) for _ in range(2)]
     running = [
-        asyncio.create_task(sealer.run(pool, hub.house.keys, tmp_path / "audit.jsonl", stop))
+        asyncio.create_task(sealer.run(pool, hub.runtime.keys, tmp_path / "audit.jsonl", stop))
         for pool in pools
     ]
     yield

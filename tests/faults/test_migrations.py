@@ -24,7 +24,7 @@ from sqlalchemy.engine import make_url
 from twinstile.operations import startup
 from twinstile.operations.startup import Place
 from twinstile.platform.db import embedded_server, schema
-from twinstile.platform.http.routes import House
+from twinstile.platform.http.routes import Runtime
 from twinstile.platform.security.roles import Role
 from twinstile.screening import committer
 
@@ -46,16 +46,16 @@ def place() -> Generator[Place]:
 
 
 @pytest.fixture(scope="module")
-async def house(
+async def runtime(
     place: Place, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncGenerator[House]:
-    async with runtimes.opened(place, tmp_path_factory.mktemp("data")) as house:
-        yield house
+) -> AsyncGenerator[Runtime]:
+    async with runtimes.opened(place, tmp_path_factory.mktemp("data")) as runtime:
+        yield runtime
 
 
 @pytest.fixture(scope="module")
-async def service(house: House) -> AsyncGenerator[Service]:
-    async with runtimes.served(house) as service:
+async def service(runtime: Runtime) -> AsyncGenerator[Service]:
+    async with runtimes.served(runtime) as service:
         yield service
 
 

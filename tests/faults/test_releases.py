@@ -12,7 +12,7 @@ import stations
 import worker_groups
 from stations import Station
 
-from twinstile.platform.http.routes import House
+from twinstile.platform.http.routes import Runtime
 
 PATIENCE_S = worker_groups.PATIENCE_S
 HINT = "raise the schema's floor, or let the programs that know it live with this"
@@ -26,10 +26,10 @@ def folder() -> Generator[Path]:
 
 @pytest.mark.timeout(400)
 async def test_the_oldest_program_that_may_serve_serves_beside_todays(
-    folder: Path, house: House
+    folder: Path, runtime: Runtime
 ) -> None:
     """As in an upgrade: the old one has opened the hub, today's migrates and joins it."""
-    async with house.database.reading() as tx:
+    async with runtime.database.reading() as tx:
         row = await tx.raw.fetchrow("SELECT floor FROM alembic_version")
     assert row is not None
     program = releases.earliest(folder, row["floor"])

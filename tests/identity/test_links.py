@@ -260,7 +260,7 @@ async def test_the_database_itself_takes_no_other_evidence_and_a_pair_once(
     hub: Hub, evidence: str, step: int
 ) -> None:
     with pytest.raises(CheckViolationError):
-        async with hub.house.database.transaction() as tx:
+        async with hub.runtime.database.transaction() as tx:
             await tx.raw.execute(
                 "INSERT INTO person_link (hub_id, link_id, person_id, other_person_id,"
                 " evidence, reason, recorded_at, recorded_by, device_id)"
@@ -331,7 +331,7 @@ async def test_links_and_look_ups_share_one_quota(hub: Hub) -> None:
 
 
 async def rows(hub: Hub, table: str) -> int:
-    async with hub.house.database.reading() as tx:
+    async with hub.runtime.database.reading() as tx:
         row = await tx.raw.fetchrow(
             f"SELECT count(*) FROM {table} WHERE hub_id = $1", hub.hub_id
         )
@@ -343,7 +343,7 @@ async def test_a_link_ends_with_the_identities(hub: Hub) -> None:
     one, other = permit("H00000013"), passport("L898902CF")
     first = await held(hub, one)
     told = await linked(hub, one, other)
-    async with hub.house.database.reading() as tx:
+    async with hub.runtime.database.reading() as tx:
         persons = await tx.raw.fetch(
             "SELECT person_id::text FROM person_link WHERE hub_id = $1"
             " UNION SELECT other_person_id::text FROM person_link WHERE hub_id = $1",
@@ -356,8 +356,8 @@ async def test_a_link_ends_with_the_identities(hub: Hub) -> None:
         )
     assert [told["link_id"] in event[0] for event in events] == [True]
     assert not [p[0] for p in persons if p[0] in events[0][0]]
-    zone, keys = hub.house.settings.zone, hub.house.keys.of(hub.hub_id)
-    database, now = hub.house.database, clock.now()
+    zone, keys = hub.runtime.settings.zone, hub.runtime.keys.of(hub.hub_id)
+    database, now = hub.runtime.database, clock.now()
     await retention.run(database, keys, hub.hub_id, zone, 14, now + timedelta(days=14))
     assert await rows(hub, "person_link") == 1
     await retention.run(database, keys, hub.hub_id, zone, 14, now + timedelta(days=15))
@@ -381,7 +381,7 @@ async def test_a_link_that_is_refused_was_a_look_up_all_the_same(hub: Hub) -> No
     assert [answer.status_code for answer in answers] == [409] * 4
     again = await put(hub, claim(one, other), link_id=link["link_id"])
     assert again.json()["left"] == link["left"] - 5
-    async with hub.house.database.reading() as tx:
+    async with hub.runtime.database.reading() as tx:
         row = await tx.raw.fetchrow(
             "SELECT (SELECT count(*) FROM access WHERE hub_id = $1), count(DISTINCT person_id)"
             " FROM vault WHERE hub_id = $1",

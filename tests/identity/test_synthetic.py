@@ -8,7 +8,7 @@ from hubs import DEVICE, Hub, Service, open_hub
 from people import Json
 from refusals import footprint, refused
 
-from twinstile.platform.http.routes import House
+from twinstile.platform.http.routes import Runtime
 from twinstile.platform.security.hub_modes import HubMode
 from twinstile.platform.security.roles import Role
 
@@ -37,8 +37,8 @@ REAL = (
 
 
 @pytest.fixture(scope="module")
-async def real(house: House, service: Service) -> Hub:
-    return await open_hub(house, service, HubMode.PRODUCTION)
+async def real(runtime: Runtime, service: Service) -> Hub:
+    return await open_hub(runtime, service, HubMode.PRODUCTION)
 
 
 def shown(document: Json, **more: object) -> Json:
@@ -90,9 +90,9 @@ async def test_a_real_one_is_taken_there_and_marked_as_such(real: Hub, document:
 
 
 async def test_a_fact_of_an_exercise_is_kept_aside_and_not_lost(
-    house: House, service: Service
+    runtime: Runtime, service: Service
 ) -> None:
-    hub = await open_hub(house, service, HubMode.PRODUCTION)
+    hub = await open_hub(runtime, service, HubMode.PRODUCTION)
     facts = [
         people.fact(identity={"document": document, "result": "MATCH"})
         for document in (REAL[0], MADE_UP[0], REAL[1])

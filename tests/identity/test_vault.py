@@ -22,7 +22,11 @@ from twinstile.platform.ops import clock
 from twinstile.platform.security.roles import Role
 
 RETENTION_DAYS = 14
-place, house, service = module_database.place, module_database.house, module_database.service
+place, runtime, service = (
+    module_database.place,
+    module_database.runtime,
+    module_database.service,
+)
 """The whole database is dumped: with the hubs of all other tests it is large."""
 
 
@@ -38,12 +42,12 @@ async def screen(hub: Hub, number: str, name: str, counter: int = 1) -> people.J
 
 async def test_who_was_met_without_a_name_has_the_first_that_is_told(hub: Hub) -> None:
     number, today = people.resident_number(), clock.now().date()
-    keys = hub.house.keys.of(hub.hub_id)
+    keys = hub.runtime.keys.of(hub.hub_id)
 
     async def met(*names: str | None) -> Identity:
         document = Document(DocumentKind.RESIDENT_ID, number, None)
         told = [Identity(document, Holder(name, None, None)) for name in names]
-        async with hub.house.database.transaction() as tx:
+        async with hub.runtime.database.transaction() as tx:
             ids = await vault.recognise(tx, keys, hub.hub_id, today, told)
             assert len(set(ids)) == 1
             return await vault.reveal(tx, keys, hub.hub_id, ids[0])
@@ -71,17 +75,17 @@ async def test_a_patient_who_was_met_without_a_name_has_one(hub: Hub) -> None:
 
 def dump(hub: Hub) -> str:
     """The whole database as its owner would back it up."""
-    url = hub.house.database.url.set(drivername="postgresql", username=None)
+    url = hub.runtime.database.url.set(drivername="postgresql", username=None)
     host, database = url.query["host"], url.database
     command = [binaries() / "pg_dump", "--inserts", "-h", host, "-U", "postgres", database]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
 async def run(hub: Hub, days: int) -> retention.Purge:
-    zone = hub.house.settings.zone
+    zone = hub.runtime.settings.zone
     return await retention.run(
-        hub.house.database,
-        hub.house.keys.of(hub.hub_id),
+        hub.runtime.database,
+        hub.runtime.keys.of(hub.hub_id),
         hub.hub_id,
         zone,
         RETENTION_DAYS,
@@ -90,7 +94,7 @@ async def run(hub: Hub, days: int) -> retention.Purge:
 
 
 async def test_the_database_never_holds_a_name_or_a_number_in_clear(hub: Hub) -> None:
-    if hub.house.database.url.query.get("host") is None:
+    if hub.runtime.database.url.query.get("host") is None:
         pytest.skip("dumps the embedded server only")
     number, name = people.resident_number(), "欧阳金丝雀"
     await screen(hub, number, name)
@@ -116,12 +120,12 @@ async def test_the_database_never_holds_a_name_or_a_number_in_clear(hub: Hub) ->
 
 
 async def test_a_day_is_kept_for_its_time_and_then_nothing_is_left(hub: Hub) -> None:
-    keys = hub.house.keys.of(hub.hub_id)
-    today = clock.now().astimezone(hub.house.settings.zone).date()
+    keys = hub.runtime.keys.of(hub.hub_id)
+    today = clock.now().astimezone(hub.runtime.settings.zone).date()
     numbers = [people.resident_number() for _ in range(5)]
     told = [await screen(hub, number, "李娜", n) for n, number in enumerate(numbers, 1)]
     assert await run(hub, RETENTION_DAYS) == retention.Purge(0, 0)
-    async with hub.house.database.reading() as tx:
+    async with hub.runtime.database.reading() as tx:
         row = await tx.raw.fetchrow(
             "SELECT person_id, cipher FROM vault WHERE hub_id = $1 LIMIT 1", hub.hub_id
         )
@@ -131,7 +135,7 @@ async def test_a_day_is_kept_for_its_time_and_then_nothing_is_left(hub: Hub) -> 
     assert await run(hub, RETENTION_DAYS + 1) == retention.Purge(1, 5)
     assert await run(hub, RETENTION_DAYS + 1) == retention.Purge(0, 0)
     assert vault.day_key(today) not in keys.names("day.")
-    async with hub.house.database.reading() as tx:
+    async with hub.runtime.database.reading() as tx:
         left = await tx.raw.fetchrow("SELECT count(*) FROM vault WHERE hub_id = $1", hub.hub_id)
         assert left is not None
         assert left[0] == 0
@@ -160,10 +164,10 @@ async def test_a_person_of_a_case_outlives_the_day_under_the_key_of_the_case(hub
 
 
 async def test_the_same_person_is_recognised_on_a_later_day_of_the_epochs(hub: Hub) -> None:
-    keys, number = hub.house.keys.of(hub.hub_id), people.resident_number()
+    keys, number = hub.runtime.keys.of(hub.hub_id), people.resident_number()
     await screen(hub, number, "王芳")
-    day = clock.now().astimezone(hub.house.settings.zone).date()
-    async with hub.house.database.transaction() as tx:
+    day = clock.now().astimezone(hub.runtime.settings.zone).date()
+    async with hub.runtime.database.transaction() as tx:
         row = await tx.raw.fetchrow("SELECT person_id FROM vault WHERE hub_id=$1", hub.hub_id)
         assert row is not None
         who = await vault.reveal(tx, keys, hub.hub_id, row["person_id"])
@@ -180,12 +184,12 @@ async def test_the_same_person_is_recognised_on_a_later_day_of_the_epochs(hub: H
 async def test_a_person_id_ends_with_the_second_epoch_however_often_it_is_met(
     hub: Hub, start: int
 ) -> None:
-    keys = hub.house.keys.of(hub.hub_id)
+    keys = hub.runtime.keys.of(hub.hub_id)
     document = Document(DocumentKind.PASSPORT, "L898902C3", "UTO")
     begin = date.fromordinal(52_800 * vault.EPOCH_DAYS + start)
     ids: dict[UUID, list[int]] = {}
     for day in (begin + timedelta(days=10 * n) for n in range(8)):
-        async with hub.house.database.transaction() as tx:
+        async with hub.runtime.database.transaction() as tx:
             (met,) = await vault.recognise(
                 tx, keys, hub.hub_id, day, [Identity(document, Holder())]
             )
@@ -197,7 +201,7 @@ async def test_a_person_id_ends_with_the_second_epoch_however_often_it_is_met(
 
 async def certified(hub: Hub) -> dict[str, int]:
     """The keys destroyed so far, with how many rows went with each."""
-    async with hub.house.database.reading() as tx:
+    async with hub.runtime.database.reading() as tx:
         rows = await tx.raw.fetch(
             "SELECT key_id, rows FROM destruction WHERE hub_id = $1", hub.hub_id
         )
@@ -208,13 +212,13 @@ async def certified(hub: Hub) -> dict[str, int]:
 async def test_a_run_that_crashed_is_certified_by_the_next(
     hub: Hub, rows_deleted: bool, rows_told: int
 ) -> None:
-    keys = hub.house.keys.of(hub.hub_id)
+    keys = hub.runtime.keys.of(hub.hub_id)
     await screen(hub, people.resident_number(), "李娜")
     (day,), (epoch,) = keys.names("day."), keys.names("epoch.")
     keys.destroy(day)
     keys.destroy(epoch)
     if rows_deleted:
-        async with hub.house.database.transaction() as tx:
+        async with hub.runtime.database.transaction() as tx:
             await tx.raw.execute("DELETE FROM vault WHERE hub_id = $1", hub.hub_id)
     assert await run(hub, 0) == retention.Purge(1, rows_told)
     assert await certified(hub) == {day: rows_told, epoch: 0}
@@ -233,14 +237,14 @@ def test_a_destruction_that_was_cut_short_is_not_told_as_done(tmp_path: Path) ->
 async def test_a_cipher_moved_to_another_persons_row_does_not_open(
     hub: Hub, place: Place
 ) -> None:
-    keys, day = hub.house.keys.of(hub.hub_id), date(2026, 11, 24)
+    keys, day = hub.runtime.keys.of(hub.hub_id), date(2026, 11, 24)
     pair = [
         Identity(Document(DocumentKind.PASSPORT, number, "UTO"), Holder("EXAMPLE"))
         for number in ("L898902C3", "L898902C4")
     ]
     held = holding.HOLD_SQL.format(hub="$1", held="new")
     case_key = vault.case_key(uuid4())
-    async with hub.house.database.transaction() as tx:
+    async with hub.runtime.database.transaction() as tx:
         ids = await vault.recognise(tx, keys, hub.hub_id, day, pair)
         for person_id, identity in zip(ids, pair, strict=True):
             cipher = await holding.sealed(keys, hub.hub_id, case_key, person_id, identity)
@@ -263,7 +267,7 @@ async def test_a_cipher_moved_to_another_persons_row_does_not_open(
                 hub.hub_id,
             )
     await owner.close()
-    async with hub.house.database.reading() as tx:
+    async with hub.runtime.database.reading() as tx:
         for person_id in ids:
             with pytest.raises(KeyUnavailable):
                 await vault.reveal(tx, keys, hub.hub_id, person_id)
@@ -272,7 +276,7 @@ async def test_a_cipher_moved_to_another_persons_row_does_not_open(
 
 
 def test_a_key_file_is_readable_by_its_owner_only(hub: Hub, tmp_path: Path) -> None:
-    folder = hub.house.settings.data_path / "keys"
+    folder = hub.runtime.settings.data_path / "keys"
     keys = list(folder.rglob("*.key"))
     assert keys
     assert {oct(key.stat().st_mode & 0o777) for key in keys} == {"0o600"}

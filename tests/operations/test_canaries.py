@@ -44,7 +44,7 @@ CONTACT = f"canary{uuid4().hex[:12]}@example.org"
 """The address all of those on a manifest share."""
 BATCH = 250
 
-house, service = module_database.house, module_database.service
+runtime, service = module_database.runtime, module_database.service
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +130,7 @@ async def on_a_manifest(hub: Hub) -> None:
     assert told.status_code == 200, told.text
 
 
-@pytest.mark.usefixtures("house")
+@pytest.mark.usefixtures("runtime")
 async def test_the_scanner_finds_what_is_there(place: Place, tmp_path: Path) -> None:
     """Planted in each way it is looked for, in a table, in the log before it and in a file."""
     text = f"PLANTED{uuid4().hex}"
@@ -154,7 +154,7 @@ async def test_the_scanner_finds_what_is_there(place: Place, tmp_path: Path) -> 
 async def test_nothing_of_a_thousand_canaries_is_left_after_their_hub(
     hub: Hub, place: Place, tmp_path: Path, logged: Callable[[], str]
 ) -> None:
-    settings, keys = hub.house.settings, hub.house.keys.of(hub.hub_id)
+    settings, keys = hub.runtime.settings, hub.runtime.keys.of(hub.hub_id)
     cases = await pass_the_gates(hub)
     patient = await fever_cases.reveal(hub, str(cases[0]))
     assert number(1) in patient.text
@@ -162,7 +162,7 @@ async def test_nothing_of_a_thousand_canaries_is_left_after_their_hub(
     dump, folder = tmp_path / "before.dump", settings.data_path / "keys" / hub.hub_id
     await program("pg_dump", place.owner_url, "-Fc", "-f", dump, name)
     shutil.copytree(folder, tmp_path / "keys")
-    async with hub.house.database.reading() as tx:
+    async with hub.runtime.database.reading() as tx:
         row = await tx.raw.fetchrow(
             "SELECT count(*), min(person_id::text) FROM vault WHERE hub_id = $1", hub.hub_id
         )
@@ -174,7 +174,7 @@ async def test_nothing_of_a_thousand_canaries_is_left_after_their_hub(
     assert await search(place.owner_url, tmp_path / "living", name, places) == set()
 
     certificate = await decommission.run(
-        hub.house, place, hub.hub_id, tmp_path / "sunset", clock.now(), settle_s=0
+        hub.runtime, place, hub.hub_id, tmp_path / "sunset", clock.now(), settle_s=0
     )
     assert certificate.fault() is None
     assert certificate.rows["vault"] == row[0]
@@ -203,10 +203,10 @@ async def test_nothing_of_a_thousand_canaries_is_left_after_their_hub(
 
 async def replay(hub: Hub, place: Place, restored: str, stranger: UUID) -> None:
     """Open the restored database as a start of the service does."""
-    keys = hub.house.keys.of(hub.hub_id)
-    elsewhere = make_url(hub.house.database.url).set(database=restored)
+    keys = hub.runtime.keys.of(hub.hub_id)
+    elsewhere = make_url(hub.runtime.database.url).set(database=restored)
     database = Database(elsewhere.render_as_string(hide_password=False))
-    again = replace(hub.house, database=database)
+    again = replace(hub.runtime, database=database)
     try:
         async with database.reading() as tx:
             back = await vault.reveal(tx, keys, hub.hub_id, stranger)
@@ -230,7 +230,7 @@ async def replay(hub: Hub, place: Place, restored: str, stranger: UUID) -> None:
 
 
 async def _refused(hub: Hub) -> str:
-    hub.house.gatekeeper.forget()
+    hub.runtime.gatekeeper.forget()
     body = people.check(9_999, people.resident_number())
     told = await hub.client().put(f"/v1/checks/{people.new_id()}", json=body)
     assert told.status_code == 403

@@ -35,7 +35,11 @@ from twinstile.platform.ops import clock
 from twinstile.platform.security.roles import Role
 from twinstile.policy.versions import Policies
 
-place, house, service = module_database.place, module_database.house, module_database.service
+place, runtime, service = (
+    module_database.place,
+    module_database.runtime,
+    module_database.service,
+)
 
 CASE_KEY = "case.2b0c3f5e-7d41-4a52-9a44-0d9f3c1e6b57"
 KEPT = 60
@@ -45,7 +49,7 @@ KEPT = 60
 async def retain(hub: Hub, days: float) -> int:
     """The retention job of the hub, so many days from now."""
     now = clock.now() + timedelta(days=days)
-    return await endings.retain(hub.house, Policies(), hub.hub_id, now)
+    return await endings.retain(hub.runtime, Policies(), hub.hub_id, now)
 
 
 async def a_closed_case(hub: Hub, number: str) -> Mapping[str, str]:
@@ -56,12 +60,12 @@ async def a_closed_case(hub: Hub, number: str) -> Mapping[str, str]:
 
 
 async def rows(hub: Hub, query: str, *arguments: object) -> list[asyncpg.Record]:
-    async with hub.house.database.reading() as tx:
+    async with hub.runtime.database.reading() as tx:
         return await tx.raw.fetch(query, hub.hub_id, *arguments)
 
 
 def certificates(hub: Hub) -> dict[str, destruction.Certificate]:
-    found = destruction.read(hub.house.settings.destructions_path, hub.hub_id)
+    found = destruction.read(hub.runtime.settings.destructions_path, hub.hub_id)
     return {one.word("key_id"): one for one in found}
 
 
@@ -71,9 +75,9 @@ async def test_the_identity_of_a_case_ends_some_time_after_its_closure(hub: Hub)
     open_case = await fever_cases.confirmed(hub, people.resident_number())
     key_id, other = f"case.{told['case_id']}", f"case.{open_case['case_id']}"
     await retain(hub, KEPT - 0.1)
-    assert set(hub.house.keys.of(hub.hub_id).names("case.")) == {key_id, other}
+    assert set(hub.runtime.keys.of(hub.hub_id).names("case.")) == {key_id, other}
     assert await retain(hub, KEPT + 0.1) == 1
-    assert hub.house.keys.of(hub.hub_id).names("case.") == [other]
+    assert hub.runtime.keys.of(hub.hub_id).names("case.") == [other]
     held = await rows(hub, "SELECT key_id FROM vault_held WHERE hub_id = $1")
     assert [row[0] for row in held] == [other]
     seen = await fever_cases.reveal(hub, told["case_id"])
@@ -92,17 +96,17 @@ async def test_a_legal_hold_keeps_the_identity_of_a_case_until_it_is_lifted(hub:
     told = await a_closed_case(hub, people.resident_number())
 
     async def hold(kind: Hold) -> None:
-        async with hub.house.database.transaction() as tx:
+        async with hub.runtime.database.transaction() as tx:
             await closed_cases.hold(
                 tx, hub.hub_id, told["case_no"], kind, "court order 7", clock.now()
             )
 
     await hold(Hold.PLACED)
     await retain(hub, KEPT + 1)
-    assert hub.house.keys.of(hub.hub_id).names("case.") == [f"case.{told['case_id']}"]
+    assert hub.runtime.keys.of(hub.hub_id).names("case.") == [f"case.{told['case_id']}"]
     await hold(Hold.LIFTED)
     assert await retain(hub, KEPT + 1) == 1
-    assert hub.house.keys.of(hub.hub_id).names("case.") == []
+    assert hub.runtime.keys.of(hub.hub_id).names("case.") == []
 
 
 async def test_a_hold_is_not_promised_where_nothing_is_left_to_keep(hub: Hub) -> None:
@@ -110,7 +114,7 @@ async def test_a_hold_is_not_promised_where_nothing_is_left_to_keep(hub: Hub) ->
     await retain(hub, KEPT + 1)
     with pytest.raises(NotFound, match="nothing can be kept"):
         await endings.hold(
-            hub.house, hub.hub_id, told["case_no"], Hold.PLACED, "court order 7", clock.now()
+            hub.runtime, hub.hub_id, told["case_no"], Hold.PLACED, "court order 7", clock.now()
         )
     placed = "SELECT 1 FROM event WHERE hub_id = $1 AND kind = 'case.hold-placed'"
     assert await rows(hub, placed) == []
@@ -127,13 +131,13 @@ async def test_a_hold_placed_while_the_job_runs_is_kept(
         if isinstance(asked[0], Transaction):
             return found
         await endings.hold(
-            hub.house, hub.hub_id, told["case_no"], Hold.PLACED, "court order 7", clock.now()
+            hub.runtime, hub.hub_id, told["case_no"], Hold.PLACED, "court order 7", clock.now()
         )
         return found
 
     monkeypatch.setattr(closed_cases, "due", slow)
     assert await retain(hub, KEPT + 1) == 1  # the day alone
-    assert hub.house.keys.of(hub.hub_id).names("case.") == [f"case.{told['case_id']}"]
+    assert hub.runtime.keys.of(hub.hub_id).names("case.") == [f"case.{told['case_id']}"]
 
 
 async def test_what_was_destroyed_is_published_though_the_job_fails_behind_it(
@@ -141,7 +145,7 @@ async def test_what_was_destroyed_is_published_though_the_job_fails_behind_it(
 ) -> None:
     body = people.check(1, people.resident_number())
     await hub.client().put(f"/v1/checks/{people.new_id()}", json=body)
-    (day,) = hub.house.keys.of(hub.hub_id).names("day.")
+    (day,) = hub.runtime.keys.of(hub.hub_id).names("day.")
 
     async def forget(*_: object) -> None:
         raise Busy
@@ -154,7 +158,7 @@ async def test_what_was_destroyed_is_published_though_the_job_fails_behind_it(
 
 async def test_who_destroys_a_key_holds_up_nobody_while_others_change_keys(hub: Hub) -> None:
     """As a rotation does that asks a slow keeper: it has the folder for many keys."""
-    keys = hub.house.keys.of(hub.hub_id)
+    keys = hub.runtime.keys.of(hub.hub_id)
     keys.get_or_create(CASE_KEY)
     taken, others_went_on = threading.Event(), threading.Event()
 
@@ -167,7 +171,7 @@ async def test_who_destroys_a_key_holds_up_nobody_while_others_change_keys(hub: 
     await asyncio.to_thread(taken.wait)
     destroying = asyncio.create_task(
         retention.destroy(
-            hub.house.database, keys, hub.hub_id, CASE_KEY, Reason.RETENTION, clock.now()
+            hub.runtime.database, keys, hub.hub_id, CASE_KEY, Reason.RETENTION, clock.now()
         )
     )
     await asyncio.sleep(0.05)
@@ -180,7 +184,7 @@ async def test_who_destroys_a_key_holds_up_nobody_while_others_change_keys(hub: 
 async def test_a_certificate_can_be_checked_by_anybody(hub: Hub, tmp_path: Path) -> None:
     body = people.check(1, people.resident_number())
     await hub.client().put(f"/v1/checks/{people.new_id()}", json=body)
-    (day,) = hub.house.keys.of(hub.hub_id).names("day.")
+    (day,) = hub.runtime.keys.of(hub.hub_id).names("day.")
     await retain(hub, 15)
     listed = await hub.client(Role.SUPERVISOR).get("/v1/destructions")
     # on some days an epoch of the index ends as well
@@ -243,9 +247,9 @@ async def test_an_edited_certificate_is_found(
 
 async def test_what_a_restore_brings_back_is_destroyed_again(hub: Hub, place: Place) -> None:
     """Keys and rows of before, and a database that knows nothing of the destruction."""
-    number, keys = people.resident_number(), hub.house.keys.of(hub.hub_id)
+    number, keys = people.resident_number(), hub.runtime.keys.of(hub.hub_id)
     told = await a_closed_case(hub, number)
-    folder = hub.house.settings.data_path / "keys" / hub.hub_id
+    folder = hub.runtime.settings.data_path / "keys" / hub.hub_id
     saved = {path: path.read_bytes() for path in folder.glob("*.key")}
     before = {
         table: await rows(hub, f"SELECT * FROM {table} WHERE hub_id = $1")
@@ -276,7 +280,7 @@ async def test_what_a_restore_brings_back_is_destroyed_again(hub: Hub, place: Pl
     back = await fever_cases.reveal(hub, told["case_id"])
     assert number in back.text  # the restore has brought the name back
     now = clock.now()
-    assert await endings.replay_destructions(hub.house, place.owner_url, now) >= 2
+    assert await endings.replay_destructions(hub.runtime, place.owner_url, now) >= 2
     assert (await fever_cases.reveal(hub, told["case_id"])).status_code == 404
     assert not [name for name in keys.names("") if name in proofs]
     for table in before:
@@ -287,7 +291,7 @@ async def test_what_a_restore_brings_back_is_destroyed_again(hub: Hub, place: Pl
     listed = await hub.client(Role.SUPERVISOR).get("/v1/destructions")
     assert {one["key_id"] for one in listed.json()["destructions"]} == set(proofs)
     again = await retention.replay(
-        hub.house.database, keys, hub.hub_id, hub.house.settings.destructions_path, now
+        hub.runtime.database, keys, hub.hub_id, hub.runtime.settings.destructions_path, now
     )
     assert again == 0
 
@@ -295,22 +299,22 @@ async def test_what_a_restore_brings_back_is_destroyed_again(hub: Hub, place: Pl
 async def test_a_forged_certificate_destroys_nothing(hub: Hub, place: Place) -> None:
     body = people.check(1, people.resident_number())
     await hub.client().put(f"/v1/checks/{people.new_id()}", json=body)
-    keys, file = hub.house.keys.of(hub.hub_id), hub.house.settings.destructions_path
+    keys, file = hub.runtime.keys.of(hub.hub_id), hub.runtime.settings.destructions_path
     (day,) = keys.names("day.")
     keys.get_or_create("day.2020-01-01")
     await retention.destroy(
-        hub.house.database,
+        hub.runtime.database,
         keys,
         hub.hub_id,
         "day.2020-01-01",
         destruction.Reason.RETENTION,
         clock.now(),
     )
-    await destruction.publish(hub.house.database, hub.hub_id, file)
+    await destruction.publish(hub.runtime.database, hub.hub_id, file)
     forged = certificates(hub)["day.2020-01-01"].line().replace(b"day.2020-01-01", day.encode())
     with file.open("ab") as lines:
         lines.write(forged)
-    await endings.replay_destructions(hub.house, place.owner_url, clock.now())
+    await endings.replay_destructions(hub.runtime, place.owner_url, clock.now())
     assert keys.names("day.") == [day]
 
 
@@ -318,10 +322,10 @@ async def test_the_services_role_cannot_have_facts_deleted(hub: Hub, place: Plac
     """It may enter a certificate of the hub's end; one the hub has not signed ends nothing."""
     body = people.check(1, people.resident_number())
     await hub.client().put(f"/v1/checks/{people.new_id()}", json=body)
-    keys = hub.house.keys.of(hub.hub_id)
+    keys = hub.runtime.keys.of(hub.hub_id)
     signing.signer(keys)
-    stranger = KeyRing(hub.house.settings.data_path / "stranger", hub.house.keys.masters)
-    async with hub.house.database.transaction() as tx:
+    stranger = KeyRing(hub.runtime.settings.data_path / "stranger", hub.runtime.keys.masters)
+    async with hub.runtime.database.transaction() as tx:
         await destruction.certify(
             tx,
             stranger.of(hub.hub_id),
@@ -331,19 +335,19 @@ async def test_the_services_role_cannot_have_facts_deleted(hub: Hub, place: Plac
             destruction.Reason.SUNSET,
             clock.now(),
         )
-    await endings.replay_destructions(hub.house, place.owner_url, clock.now())
+    await endings.replay_destructions(hub.runtime, place.owner_url, clock.now())
     assert len(await rows(hub, 'SELECT 1 FROM "check" WHERE hub_id = $1')) == 1
 
 
 async def test_the_command_lists_what_was_published(hub: Hub, tmp_path: Path) -> None:
-    keys = hub.house.keys.of(hub.hub_id)
+    keys = hub.runtime.keys.of(hub.hub_id)
     keys.get_or_create(CASE_KEY)
     await retention.destroy(
-        hub.house.database, keys, hub.hub_id, CASE_KEY, destruction.Reason.SUNSET, clock.now()
+        hub.runtime.database, keys, hub.hub_id, CASE_KEY, destruction.Reason.SUNSET, clock.now()
     )
-    file = hub.house.settings.destructions_path
-    await destruction.publish(hub.house.database, hub.hub_id, file)
-    data = hub.house.settings.data_path
+    file = hub.runtime.settings.destructions_path
+    await destruction.publish(hub.runtime.database, hub.hub_id, file)
+    data = hub.runtime.settings.data_path
     told = command(tmp_path, "destructions", "list", "--data-dir", data)
     assert f"{hub.hub_id}  {CASE_KEY}  SUNSET" in told.stdout
 
@@ -354,7 +358,7 @@ async def test_a_certificate_signed_by_a_stranger_destroys_nothing(
     """Whoever can write the file can sign with a key of their own."""
     body = people.check(1, people.resident_number())
     await hub.client().put(f"/v1/checks/{people.new_id()}", json=body)
-    keys, settings = hub.house.keys.of(hub.hub_id), hub.house.settings
+    keys, settings = hub.runtime.keys.of(hub.hub_id), hub.runtime.settings
     (day,) = keys.names("day.")
     signing.signer(keys)  # as the sealer makes it, within the first minute
     seed = Ed25519PrivateKey.generate()
@@ -378,6 +382,6 @@ async def test_a_certificate_signed_by_a_stranger_destroys_nothing(
         assert forged.fault() is None
         with settings.destructions_path.open("ab") as lines:
             lines.write(forged.line())
-    await endings.replay_destructions(hub.house, place.owner_url, clock.now())
+    await endings.replay_destructions(hub.runtime, place.owner_url, clock.now())
     assert keys.names("day.") == [day]
     assert await rows(hub, "SELECT 1 FROM closure WHERE hub_id = $1") == []

@@ -33,7 +33,11 @@ from twinstile.platform.ops import clock
 from twinstile.platform.ops.settings import Settings
 from twinstile.platform.security.roles import Role
 
-place, house, service = module_database.place, module_database.house, module_database.service
+place, runtime, service = (
+    module_database.place,
+    module_database.runtime,
+    module_database.service,
+)
 
 
 @pytest.mark.parametrize(
@@ -70,38 +74,40 @@ def test_without_the_hubs_own_id_nothing_is_begun(tmp_path: Path, words: list[st
 async def test_a_hub_ends_once_whatever_comes_between(
     hub: Hub, place: Place, tmp_path: Path
 ) -> None:
-    house, keys = hub.house, hub.house.keys.of(hub.hub_id)
+    runtime, keys = hub.runtime, hub.runtime.keys.of(hub.hub_id)
     for counter in range(1, 10):
         body = people.check(counter, people.resident_number())
         await hub.client().put(f"/v1/checks/{people.new_id()}", json=body)
     await fever_cases.confirmed(hub)
-    messages = house.settings.outbox_path / hub.hub_id
+    messages = runtime.settings.outbox_path / hub.hub_id
     messages.parent.mkdir(parents=True, exist_ok=True)
     elsewhere = tmp_path / "gateway"
     elsewhere.mkdir()
     messages.symlink_to(elsewhere)  # as where a gateway has a disk of its own
     (messages / "1.jsonl").write_text("+8613900000000")
-    named = house.settings.model_copy(update={"hub_id": hub.hub_id})
+    named = runtime.settings.model_copy(update={"hub_id": hub.hub_id})
     planned = await decommission.plan(
-        type(house)(named, house.database, house.gatekeeper, house.keys)
+        type(runtime)(named, runtime.database, runtime.gatekeeper, runtime.keys)
     )
     assert (planned["vault"], planned["check"], planned["fever_case"]) == (10, 11, 1)
     # as a call that was killed when keys were gone and rows were not
-    await retention.close(house.database, hub.hub_id, clock.now())
+    await retention.close(runtime.database, hub.hub_id, clock.now())
     counts = await decommission._written_counts(
-        house.database, keys, hub.hub_id, tmp_path / decommission.COUNTS
+        runtime.database, keys, hub.hub_id, tmp_path / decommission.COUNTS
     )
     await decommission._written_aggregates(
-        house, hub.hub_id, tmp_path / decommission.AGGREGATES
+        runtime, hub.hub_id, tmp_path / decommission.AGGREGATES
     )
-    await retention.destroy_all(house.database, keys, hub.hub_id, clock.now())
+    await retention.destroy_all(runtime.database, keys, hub.hub_id, clock.now())
 
-    one = await decommission.run(house, place, hub.hub_id, tmp_path, clock.now(), settle_s=0)
+    one = await decommission.run(runtime, place, hub.hub_id, tmp_path, clock.now(), settle_s=0)
     assert one.rows == {table: counts[table] for table in endings.PURGED}
     assert one.rows["vault"] == 10
     assert not elsewhere.exists()
     assert one.members["keys_destroyed"] == planned["keys"]
-    again = await decommission.run(house, place, hub.hub_id, tmp_path, clock.now(), settle_s=0)
+    again = await decommission.run(
+        runtime, place, hub.hub_id, tmp_path, clock.now(), settle_s=0
+    )
     assert again == one
     read = json.loads((tmp_path / decommission.CERTIFICATE).read_text())
     assert read["key_id"] == "hub"
@@ -110,7 +116,7 @@ async def test_a_hub_ends_once_whatever_comes_between(
     rows = list(csv.DictReader(io.StringIO(text)))
     month = {row["measure"]: row["count"] for row in rows}
     assert (month["person_times_checked"], month["cases"]) == ("10", "*")
-    async with house.database.reading() as tx:
+    async with runtime.database.reading() as tx:
         left = await tx.raw.fetchrow(
             'SELECT (SELECT count(*) FROM "check" WHERE hub_id = $1)'
             " + (SELECT count(*) FROM screening WHERE hub_id = $1)"
@@ -128,11 +134,11 @@ async def test_the_end_of_a_hub_is_in_the_published_ledger(
 ) -> None:
     """Also where no service runs any more that would seal it."""
     monkeypatch.setattr(decommission, "SETTLE_S", 0)
-    settings = hub.house.settings.model_copy(update={"hub_id": hub.hub_id})
-    signing.signer(hub.house.keys.of(hub.hub_id))
+    settings = hub.runtime.settings.model_copy(update={"hub_id": hub.hub_id})
+    signing.signer(hub.runtime.keys.of(hub.hub_id))
     await decommission._command(settings, place, tmp_path, dry_run=False)
     certificate = json.loads((tmp_path / decommission.CERTIFICATE).read_text())
-    async with hub.house.database.reading() as tx:
+    async with hub.runtime.database.reading() as tx:
         proof = await proofs.prove(
             tx, hub.hub_id, UUID(certificate["event_id"]), settings.audit_path
         )
@@ -149,7 +155,7 @@ def around(hub: Hub, place: Place) -> dict[str, str]:
         **ENVIRONMENT,
         "TWINSTILE_PROFILE": "demo",
         "TWINSTILE_HUB_ID": hub.hub_id,
-        "TWINSTILE_DATA_DIR": str(hub.house.settings.data_path),
+        "TWINSTILE_DATA_DIR": str(hub.runtime.settings.data_path),
         "TWINSTILE_DATABASE_URL": place.owner_url,
     }
 
@@ -161,12 +167,12 @@ async def test_a_legal_hold_stands_against_the_end_of_a_hub(
     case_no = str(told["case_no"])
 
     async def hold(kind: Hold) -> None:
-        async with hub.house.database.transaction() as tx:
+        async with hub.runtime.database.transaction() as tx:
             await closed_cases.hold(tx, hub.hub_id, case_no, kind, "court 7", clock.now())
 
     async def end() -> Certificate:
         return await decommission.run(
-            hub.house, place, hub.hub_id, tmp_path, clock.now(), settle_s=0
+            hub.runtime, place, hub.hub_id, tmp_path, clock.now(), settle_s=0
         )
 
     assert "under a legal hold: 0" in asked(hub, place, tmp_path, "hold", "list").stdout
@@ -199,7 +205,7 @@ async def test_a_legal_hold_stands_against_the_end_of_a_hub(
 
 
 def ended(hub: Hub) -> Settings:
-    return hub.house.settings.model_copy(update={"hub_id": hub.hub_id})
+    return hub.runtime.settings.model_copy(update={"hub_id": hub.hub_id})
 
 
 def first_words(hub: Hub, place: Place, *words: str) -> dict[str, object]:
@@ -223,7 +229,9 @@ async def test_what_another_hub_has_published_is_not_taken_for_ones_own(
     (tmp_path / decommission.COUNTS).write_text(json.dumps({"hub_id": "another", "keys": 0}))
     (tmp_path / decommission.AGGREGATES).write_text("month,measure,count\n")
     with pytest.raises(Conflict, match="another hub"):
-        await decommission.run(hub.house, place, hub.hub_id, tmp_path, clock.now(), settle_s=0)
+        await decommission.run(
+            hub.runtime, place, hub.hub_id, tmp_path, clock.now(), settle_s=0
+        )
     assert (await hub.client(Role.SUPERVISOR).get("/v1/me")).status_code == 200
 
 
@@ -235,15 +243,15 @@ async def test_without_its_keys_no_hub_ends(
     settings = Settings(hub_id=hub.hub_id, data_dir=tmp_path / "elsewhere")
     with pytest.raises(KeyUnavailable, match="nothing was begun"):
         await decommission._command(settings, place, tmp_path, dry_run=dry_run)
-    async with hub.house.database.reading() as tx:
+    async with hub.runtime.database.reading() as tx:
         closed = await tx.raw.fetch("SELECT 1 FROM closure WHERE hub_id = $1", hub.hub_id)
     assert not closed
     assert not (tmp_path / "elsewhere" / "keys").exists()
 
 
 async def test_at_a_closed_hub_people_read_and_change_nothing(hub: Hub) -> None:
-    await retention.close(hub.house.database, hub.hub_id, clock.now())
-    hub.house.gatekeeper.forget()
+    await retention.close(hub.runtime.database, hub.hub_id, clock.now())
+    hub.runtime.gatekeeper.forget()
     body = people.check(1, people.resident_number())
     path = f"/v1/checks/{people.new_id()}"
     told = (await hub.client().put(path, json=body)).json()

@@ -32,7 +32,7 @@ async def look(hub: Hub, at: datetime | None = None, **more: object) -> UUID:
     """One row, of a partner unless told otherwise."""
     by = Actor(hub.hub_id, partner_id=str(more.pop("partner_id", "cdc-city")))
     what = replace(Look(Action.DISCLOSURE, Purpose.LEGAL_DUTY, ("case",), 3), **more)
-    async with hub.house.database.transaction() as tx:
+    async with hub.runtime.database.transaction() as tx:
         return await access_log.record(tx, by, what, at or clock.now())
 
 
@@ -77,7 +77,7 @@ async def test_a_period_is_at_most_a_year(hub: Hub, days: int) -> None:
 
 
 async def test_another_hubs_reads_are_not_shown(hub: Hub) -> None:
-    await look(await open_hub(hub.house, hub.service))
+    await look(await open_hub(hub.runtime, hub.service))
     assert await reads(hub) == []
 
 
@@ -107,9 +107,9 @@ async def test_rows_end_after_three_years_by_the_hand_of_the_owner(
     for _ in range(5):
         await look(hub, now - access_log.KEPT_FOR - timedelta(days=1))
     kept = await look(hub, now - access_log.KEPT_FOR + timedelta(days=1))
-    jobs = {job.name: job for job in worker.jobs_of(hub.house, place)}
+    jobs = {job.name: job for job in worker.jobs_of(hub.runtime, place)}
     await jobs["forgetting"].work(now)
-    async with hub.house.database.reading() as tx:
+    async with hub.runtime.database.reading() as tx:
         rows = await tx.raw.fetch("SELECT access_id FROM access WHERE hub_id = $1", hub.hub_id)
     assert [row[0] for row in rows] == [kept]
 

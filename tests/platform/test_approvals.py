@@ -27,7 +27,7 @@ from twinstile.platform.http.problems import (
     IdReused,
     NotFound,
 )
-from twinstile.platform.http.routes import House
+from twinstile.platform.http.routes import Runtime
 from twinstile.platform.ledger import events
 from twinstile.platform.ledger.events import Happening
 from twinstile.platform.ops import clock
@@ -36,7 +36,11 @@ from twinstile.platform.security.approvals import Approval, Kind
 from twinstile.platform.security.auth import Principal, Scope
 from twinstile.platform.security.roles import Role
 
-place, house, service = module_database.place, module_database.house, module_database.service
+place, runtime, service = (
+    module_database.place,
+    module_database.runtime,
+    module_database.service,
+)
 
 DONE = "trial.done"
 SECOND = "/problems/second-person-required"
@@ -57,9 +61,9 @@ LOAN = Kind("loan", Scope.REPORTS_READ, Scope.LEDGER_READ, timedelta(minutes=10)
 
 
 @pytest.fixture(scope="module")
-async def trials(house: House, place: Place) -> AsyncGenerator[Service]:
+async def trials(runtime: Runtime, place: Place) -> AsyncGenerator[Service]:
     """A service of its own that knows these kinds."""
-    app = create_app(startup.open_house(house.settings, place))
+    app = create_app(startup.open_house(runtime.settings, place))
     app.state.kinds = approvals.registry(TRIAL, LOAN)
     listening = serving.listen("127.0.0.1", 0)
     (base_url,) = serving.addresses(listening)
@@ -68,8 +72,8 @@ async def trials(house: House, place: Place) -> AsyncGenerator[Service]:
 
 
 @pytest.fixture
-async def hub(house: House, trials: Service) -> Hub:
-    return await open_hub(house, trials)
+async def hub(runtime: Runtime, trials: Service) -> Hub:
+    return await open_hub(runtime, trials)
 
 
 def token(hub: Hub, role: Role = Role.DUTY_COMMANDER) -> str:
@@ -229,7 +233,7 @@ async def test_the_database_itself_does_not_store_one_person_for_two(hub: Hub) -
 
 async def write(hub: Hub, approval: Approval, columns: dict[str, object]) -> None:
     places = ", ".join(f"{name} = ${n}" for n, name in enumerate(columns, 3))
-    async with hub.house.database.transaction() as tx:
+    async with hub.runtime.database.transaction() as tx:
         await tx.raw.execute(
             f"UPDATE approval SET {places} WHERE hub_id = $1 AND approval_id = $2",
             hub.hub_id,
@@ -260,7 +264,7 @@ async def test_whose_time_is_over_ends_by_itself_or_when_looked_at(hub: Hub) -> 
     lapsed = await decide(supervisor, first.approval_id)
     assert (lapsed.status_code, lapsed.json()["type"]) == (409, LAPSED)
     assert (await decide(supervisor, first.approval_id)).json()["type"] == DECIDED
-    timers = next(j for j in worker.jobs_of(hub.house, PLACELESS) if j.name == "timers")
+    timers = next(j for j in worker.jobs_of(hub.runtime, PLACELESS) if j.name == "timers")
     await timers.work(clock.now())
     for asked in (first, second):
         ended = ["approval.asked", "approval.expired"]
@@ -276,7 +280,7 @@ async def test_a_grant_and_the_end_of_the_time_do_not_both_happen(hub: Hub) -> N
     asked = await second_person.ask(hub, token(hub), TRIAL)
 
     async def expire() -> int:
-        async with hub.house.database.transaction() as tx:
+        async with hub.runtime.database.transaction() as tx:
             return await approvals.expire(tx, hub.hub_id, asked.expires_at)
 
     answer, ended = await asyncio.gather(
@@ -320,7 +324,7 @@ async def test_who_has_just_lost_access_decides_nothing(hub: Hub, end: str) -> N
     asked = await second_person.ask(hub, token(hub), TRIAL)
     supervisor = hub.client(Role.SUPERVISOR)
     await second_person.waiting(supervisor)
-    async with hub.house.database.transaction() as tx:
+    async with hub.runtime.database.transaction() as tx:
         await tx.raw.execute(end, hub.hub_id, hub.duties[Role.SUPERVISOR].shift_id)
     assert (await decide(supervisor, asked.approval_id)).status_code == 401
     assert await told(hub, asked.approval_id) == ["approval.asked"]
@@ -362,7 +366,7 @@ async def test_each_kind_has_scopes_of_its_own(hub: Hub) -> None:
     path = f"/v1/approvals/{asked.approval_id}"
     assert (await medic.get(path)).status_code == 404
     assert (await hub.client(Role.EPIDEMIOLOGIST).get(path)).status_code == 200
-    elsewhere = await open_hub(hub.house, hub.service)
+    elsewhere = await open_hub(hub.runtime, hub.service)
     for answer in (
         await elsewhere.client(Role.SUPERVISOR).get(path),
         await decide(elsewhere.client(Role.SUPERVISOR), asked.approval_id),
@@ -387,9 +391,9 @@ async def test_what_is_granted_for_later_is_used_once_in_time_by_whoever_asked(
     hub: Hub,
 ) -> None:
     async def use(role: Role, approval: Approval, after: timedelta) -> Approval:
-        who = await hub.house.gatekeeper.principal(token(hub, role))
+        who = await hub.runtime.gatekeeper.principal(token(hub, role))
         at = clock.now() + after
-        async with hub.house.database.transaction() as tx:
+        async with hub.runtime.database.transaction() as tx:
             return await approvals.use(tx, who, LOAN, approval.approval_id, at)
 
     soon, late = timedelta(minutes=9), timedelta(minutes=10, seconds=1)

@@ -59,10 +59,10 @@ def file(tmp_path: Path) -> Path:
 async def grow(hub: Hub, file: Path, *counts: int) -> int:
     """So many events, a published root after each lot; how many entries there are now."""
     for count in counts:
-        await ledger_reader.enter(hub.house, hub.hub_id, count)
-        await ledger_reader.seal(hub.house.database, hub.hub_id)
-        await sealer.publish(hub.house.database, hub.house.keys, file)
-    return len(await ledger_reader.entries(hub.house, hub.hub_id))
+        await ledger_reader.enter(hub.runtime, hub.hub_id, count)
+        await ledger_reader.seal(hub.runtime.database, hub.hub_id)
+        await sealer.publish(hub.runtime.database, hub.runtime.keys, file)
+    return len(await ledger_reader.entries(hub.runtime, hub.hub_id))
 
 
 def lines(hub: Hub, file: Path) -> verification.Lines | None:
@@ -70,9 +70,9 @@ def lines(hub: Hub, file: Path) -> verification.Lines | None:
 
 
 async def verified(hub: Hub, file: Path, database: Database | None = None) -> Audit:
-    public = signing.public_keys(hub.house.keys.of(hub.hub_id))
+    public = signing.public_keys(hub.runtime.keys.of(hub.hub_id))
     return await verification.verify(
-        database or hub.house.database, hub.hub_id, lines(hub, file), public
+        database or hub.runtime.database, hub.hub_id, lines(hub, file), public
     )
 
 
@@ -280,7 +280,7 @@ async def test_a_rollback_is_noticed_and_a_declared_restore_is_not_blamed(
         await truncate(tx.raw, hub.hub_id, kept)
     (fault,) = (await verified(hub, file)).faults
     assert (fault.n, "ends before" in fault.what) == (kept + 10, True)
-    async with hub.house.database.transaction() as tx:
+    async with hub.runtime.database.transaction() as tx:
         second = await chain.new_epoch(tx, hub.hub_id, clock.now())
     await grow(hub, file, 30)
     found = await verified(hub, file)
@@ -299,7 +299,7 @@ async def test_a_life_that_is_shorter_than_the_one_before_is_compared_too(
     await grow(hub, file, 10)
     async with held.transaction() as tx:
         await truncate(tx.raw, hub.hub_id, kept)
-    async with hub.house.database.transaction() as tx:
+    async with hub.runtime.database.transaction() as tx:
         await chain.new_epoch(tx, hub.hub_id, clock.now())
     last = await grow(hub, file, 3)
     assert last < kept + 10
@@ -314,7 +314,7 @@ async def test_a_copy_from_before_a_declared_epoch_is_noticed(
     hub: Hub, held: Held, file: Path
 ) -> None:
     kept = await grow(hub, file, 10)
-    async with hub.house.database.transaction() as tx:
+    async with hub.runtime.database.transaction() as tx:
         second = await chain.new_epoch(tx, hub.hub_id, clock.now())
     await grow(hub, file, 1)
     async with held.transaction() as tx:
@@ -355,12 +355,12 @@ def put(file: Path, lines: Sequence[bytes]) -> None:
 
 async def test_one_event_is_proven_to_a_third_party(hub: Hub, file: Path) -> None:
     count = await grow(hub, file, 1500, 1000, 70)
-    entries = await ledger_reader.entries(hub.house, hub.hub_id)
-    public = signing.public_keys(hub.house.keys.of(hub.hub_id))
-    contents = await ledger_reader.contents(hub.house, hub.hub_id)
+    entries = await ledger_reader.entries(hub.runtime, hub.hub_id)
+    public = signing.public_keys(hub.runtime.keys.of(hub.hub_id))
+    contents = await ledger_reader.contents(hub.runtime, hub.hub_id)
     for n in (1, 2, 1023, 1024, 1025, 2048, 2049, count - 1, count):
         _, event_id, _ = entries[n - 1]
-        async with hub.house.database.reading() as tx:
+        async with hub.runtime.database.reading() as tx:
             proof = await proofs.prove(tx, hub.hub_id, event_id, file)
         assert (proof.n, proof.content) == (n, contents[event_id])
         assert proofs.holds(proof, public[proof.root.key_id])
@@ -377,20 +377,20 @@ async def test_the_changes_of_one_subject_are_found_with_what_proves_them(
 ) -> None:
     await grow(hub, file, 3)
     case, now = uuid4(), clock.now()
-    async with hub.house.database.transaction() as tx:
+    async with hub.runtime.database.transaction() as tx:
         ours = [
             Happening(hub.hub_id, f"case.step-{i}", case, now, {}, event_id=uuid7())
             for i in range(3)
         ]
         await events.append(tx, ours[:2])
-    await ledger_reader.seal(hub.house.database, hub.hub_id)
-    async with hub.house.database.transaction() as tx:
+    await ledger_reader.seal(hub.runtime.database, hub.hub_id)
+    async with hub.runtime.database.transaction() as tx:
         await events.append(tx, ours[2:])
-    async with hub.house.database.reading() as tx:
+    async with hub.runtime.database.reading() as tx:
         found = await proofs.changes(tx, hub.hub_id, case)
         assert not await proofs.changes(tx, "another", case)
     assert [(c.event_id, c.kind) for c in found] == [(h.event_id, h.kind) for h in ours]
-    entries = await ledger_reader.entries(hub.house, hub.hub_id)
+    entries = await ledger_reader.entries(hub.runtime, hub.hub_id)
     numbers = {event_id: n for n, event_id, _ in entries}
     assert [c.n for c in found] == [numbers.get(c.event_id) for c in found]
     assert found[2].n is None
@@ -399,36 +399,36 @@ async def test_the_changes_of_one_subject_are_found_with_what_proves_them(
 async def test_an_event_is_proven_once_a_root_over_it_was_published(
     hub: Hub, file: Path
 ) -> None:
-    (event_id,) = await ledger_reader.enter(hub.house, hub.hub_id, 1)
-    async with hub.house.database.reading() as tx:
+    (event_id,) = await ledger_reader.enter(hub.runtime, hub.hub_id, 1)
+    async with hub.runtime.database.reading() as tx:
         with pytest.raises(proofs.NotPublished):
             await proofs.prove(tx, hub.hub_id, event_id, file)
         with pytest.raises(proofs.NotFound):
             await proofs.prove(tx, hub.hub_id, uuid4(), file)
-    await ledger_reader.seal(hub.house.database, hub.hub_id)
-    await sealer.publish(hub.house.database, hub.house.keys, file)
-    async with hub.house.database.reading() as tx:
+    await ledger_reader.seal(hub.runtime.database, hub.hub_id)
+    await sealer.publish(hub.runtime.database, hub.runtime.keys, file)
+    async with hub.runtime.database.reading() as tx:
         assert (await proofs.prove(tx, hub.hub_id, event_id, file)).n > 0
 
 
 async def test_a_root_of_the_life_before_a_restore_proves_nothing(hub: Hub, file: Path) -> None:
     kept = await grow(hub, file, 5)
     await grow(hub, file, 20)
-    async with hub.house.database.transaction() as tx:
+    async with hub.runtime.database.transaction() as tx:
         await chain.new_epoch(tx, hub.hub_id, clock.now())
-    (event_id,) = await ledger_reader.enter(hub.house, hub.hub_id, 1)
-    await ledger_reader.seal(hub.house.database, hub.hub_id)
+    (event_id,) = await ledger_reader.enter(hub.runtime, hub.hub_id, 1)
+    await ledger_reader.seal(hub.runtime.database, hub.hub_id)
     # the file's last root is of a longer life, as after a restore that lost entries
     life = [root for _, root in signed_roots.read(file, hub.hub_id) if root][-1]
     later = replace(life, n=kept + 22)
     await asyncio.to_thread(file.write_bytes, later.line())
-    async with hub.house.database.reading() as tx:
+    async with hub.runtime.database.reading() as tx:
         with pytest.raises(proofs.NotPublished):
             await proofs.prove(tx, hub.hub_id, event_id, file)
-    await sealer.publish(hub.house.database, hub.house.keys, file)
-    async with hub.house.database.reading() as tx:
+    await sealer.publish(hub.runtime.database, hub.runtime.keys, file)
+    async with hub.runtime.database.reading() as tx:
         proof = await proofs.prove(tx, hub.hub_id, event_id, file)
-    public = signing.public_keys(hub.house.keys.of(hub.hub_id))
+    public = signing.public_keys(hub.runtime.keys.of(hub.hub_id))
     assert proofs.holds(proof, public[proof.root.key_id])
 
 

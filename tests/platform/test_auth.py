@@ -63,7 +63,7 @@ async def test_a_code_ends_after_half_an_hour(hub: Hub) -> None:
     code = await code_of(hub)
     late = clock.now() + devices.CODE_LIFETIME + timedelta(seconds=1)
     with pytest.raises(EnrolmentRefused):
-        async with hub.house.database.transaction() as tx:
+        async with hub.runtime.database.transaction() as tx:
             await devices.enrol(tx, code, "late", late)
     assert (await enrol(hub.service, code)).status_code == 201
 
@@ -105,9 +105,9 @@ async def test_after_five_wrong_passcodes_the_right_one_waits(hub: Hub) -> None:
     assert 0 < int(locked.headers["retry-after"]) <= LOCK.total_seconds() + 1
     others = await try_passcode(hub, hub.duties[Role.SCREENER].login, PASSCODE)
     assert others.status_code == 201
-    device = await hub.house.gatekeeper.principal(hub.tokens[DEVICE])
+    device = await hub.runtime.gatekeeper.principal(hub.tokens[DEVICE])
     later = clock.now() + LOCK + timedelta(seconds=1)
-    assert await sign_in(hub.house.database, device, duty.login, PASSCODE, later)
+    assert await sign_in(hub.runtime.database, device, duty.login, PASSCODE, later)
 
 
 async def test_a_shift_ends_by_itself(hub: Hub) -> None:
@@ -147,7 +147,7 @@ async def test_who_is_shut_out_is_out_here_at_once_and_elsewhere_within_seconds(
     hub: Hub, shut_out: Callable[[Hub], Awaitable[None]]
 ) -> None:
     token = hub.tokens[Role.MEDIC]
-    elsewhere = Gatekeeper(hub.house.database)  # what another process remembers
+    elsewhere = Gatekeeper(hub.runtime.database)  # what another process remembers
     await elsewhere.principal(token)
     assert (await hub.client(Role.MEDIC).get("/v1/me")).status_code == 200
     await shut_out(hub)
@@ -178,7 +178,7 @@ def test_no_role_can_do_everything() -> None:
 
 async def test_tokens_and_passcodes_are_stored_as_digests_only(hub: Hub) -> None:
     shift = (await try_passcode(hub, hub.duties[Role.MEDIC].login, PASSCODE)).json()
-    async with hub.house.database.reading() as tx:
+    async with hub.runtime.database.reading() as tx:
         rows = await tx.raw.fetch(
             "SELECT row_to_json(d)::text FROM device d WHERE hub_id = $1 UNION ALL"
             " SELECT row_to_json(s)::text FROM shift s WHERE hub_id = $1 UNION ALL"

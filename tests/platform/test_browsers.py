@@ -203,8 +203,8 @@ async def test_signing_in_ends_what_was_open_and_old_cookies_open_nothing(hub: H
     assert (await visitor.ask("GET", "/v1/me")).json()["roles"] == ["medic"]
     thief = Visitor(hub.service, {browser_sessions.SHIFT: planted[browser_sessions.SHIFT]})
     assert (await thief.ask("GET", "/v1/me")).status_code == 401
-    ended = await hub.house.gatekeeper.principal(planted[browser_sessions.DEVICE])
-    async with hub.house.database.reading() as tx:
+    ended = await hub.runtime.gatekeeper.principal(planted[browser_sessions.DEVICE])
+    async with hub.runtime.database.reading() as tx:
         rows = await tx.raw.fetch(
             "SELECT kind, operator_id FROM event WHERE device_id = $1 ORDER BY at, event_id",
             ended.device_id,

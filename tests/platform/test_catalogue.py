@@ -8,7 +8,7 @@ import pytest
 
 from twinstile.platform.db import schema
 from twinstile.platform.db.database import APP_ROLE, READ_ROLE
-from twinstile.platform.http.routes import House
+from twinstile.platform.http.routes import Runtime
 from twinstile.platform.ops import clock
 
 INVENTORY = Path(__file__).resolve().parents[2] / "docs" / "data-inventory.md"
@@ -34,14 +34,14 @@ FACTS = (
 ALEMBIC = "alembic_version"
 
 
-async def ask(house: House, query: str, *args: object) -> list[asyncpg.Record]:
-    async with house.database.reading() as tx:
+async def ask(runtime: Runtime, query: str, *args: object) -> list[asyncpg.Record]:
+    async with runtime.database.reading() as tx:
         return await tx.raw.fetch(query, *args)
 
 
-async def test_the_inventory_names_each_column_once_and_no_other(house: House) -> None:
+async def test_the_inventory_names_each_column_once_and_no_other(runtime: Runtime) -> None:
     rows = await ask(
-        house,
+        runtime,
         "SELECT c.relname, a.attname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid"
         " WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')"
         " AND NOT c.relispartition AND a.attnum > 0 AND NOT a.attisdropped AND c.relname <> $1",
@@ -74,10 +74,10 @@ def test_what_tells_who_somebody_is_is_a_cipher_of_bytes() -> None:
             assert stored == "BLOB" or column == "passcode_hash", (table, column)
 
 
-async def test_every_key_begins_with_the_hub_and_every_index_has_it(house: House) -> None:
+async def test_every_key_begins_with_the_hub_and_every_index_has_it(runtime: Runtime) -> None:
     """Other indexes begin with what is selective, see docs/decisions/0016."""
     indexes = await ask(
-        house,
+        runtime,
         "SELECT i.indexrelid::regclass::text, i.indisunique,"
         " array_agg(a.attname ORDER BY array_position(i.indkey::int[], a.attnum::int))"
         " FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid"
@@ -92,9 +92,11 @@ async def test_every_key_begins_with_the_hub_and_every_index_has_it(house: House
     assert {name for name, _, columns in indexes if "hub_id" not in columns} == set()
 
 
-async def test_there_are_no_triggers_sequences_or_foreign_keys_of_ours(house: House) -> None:
+async def test_there_are_no_triggers_sequences_or_foreign_keys_of_ours(
+    runtime: Runtime,
+) -> None:
     found = await ask(
-        house,
+        runtime,
         """
         SELECT tgname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
         WHERE c.relnamespace = 'public'::regnamespace
@@ -111,9 +113,9 @@ async def test_there_are_no_triggers_sequences_or_foreign_keys_of_ours(house: Ho
     assert [row[0] for row in found] == []
 
 
-async def test_the_service_owns_nothing_and_may_do_nothing_special(house: House) -> None:
+async def test_the_service_owns_nothing_and_may_do_nothing_special(runtime: Runtime) -> None:
     (row,) = await ask(
-        house,
+        runtime,
         "SELECT current_user::text, rolsuper, rolcreaterole, rolcreatedb, rolbypassrls,"
         " EXISTS (SELECT FROM pg_class WHERE relowner = r.oid),"
         " has_schema_privilege('public', 'CREATE')"
@@ -123,9 +125,9 @@ async def test_the_service_owns_nothing_and_may_do_nothing_special(house: House)
 
 
 @pytest.mark.parametrize("table", FACTS)
-async def test_the_service_may_add_facts_and_change_none(house: House, table: str) -> None:
+async def test_the_service_may_add_facts_and_change_none(runtime: Runtime, table: str) -> None:
     rows = await ask(
-        house,
+        runtime,
         "SELECT c.relname, has_table_privilege(c.oid, 'INSERT'),"
         " has_any_column_privilege(c.oid, 'UPDATE'), has_table_privilege(c.oid, 'DELETE'),"
         " has_table_privilege(c.oid, 'TRUNCATE')"
@@ -138,9 +140,9 @@ async def test_the_service_may_add_facts_and_change_none(house: House, table: st
         assert not any(changes), name
 
 
-async def test_nobody_can_change_a_checks_verdict_even_if_they_try(house: House) -> None:
+async def test_nobody_can_change_a_checks_verdict_even_if_they_try(runtime: Runtime) -> None:
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
-        async with house.database.transaction() as tx:
+        async with runtime.database.transaction() as tx:
             await tx.raw.execute("UPDATE \"check\" SET verdict = 'PASS'")
 
 
@@ -158,15 +160,17 @@ async def test_nobody_can_change_a_checks_verdict_even_if_they_try(house: House)
         "shift",
     ],
 )
-async def test_the_role_of_exports_sees_no_identities(house: House, table: str) -> None:
+async def test_the_role_of_exports_sees_no_identities(runtime: Runtime, table: str) -> None:
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
-        async with house.database.reading(role=READ_ROLE) as tx:
+        async with runtime.database.reading(role=READ_ROLE) as tx:
             await tx.raw.fetch(f'SELECT count(*) FROM "{table}"')
 
 
-async def test_months_to_come_have_partitions_and_wrong_clocks_a_place(house: House) -> None:
+async def test_months_to_come_have_partitions_and_wrong_clocks_a_place(
+    runtime: Runtime,
+) -> None:
     rows = await ask(
-        house,
+        runtime,
         "SELECT inhrelid::regclass::text FROM pg_inherits"
         " WHERE inhparent = '\"check\"'::regclass",
     )

@@ -61,7 +61,7 @@ async def send(hub: Hub, check_id: UUID, body: people.Json) -> Response:
 
 
 async def is_stored(hub: Hub, check_id: UUID) -> bool:
-    async with hub.house.database.reading() as tx:
+    async with hub.runtime.database.reading() as tx:
         row = await tx.raw.fetchrow(
             'SELECT EXISTS (SELECT FROM "check" WHERE hub_id = $1 AND id = $2)',
             hub.hub_id,

@@ -59,6 +59,6 @@ async def test_a_lane_is_taken_over_by_who_stands_there_from_who_works_there(hub
     for shift_id in (assistant.shift_id, screener.shift_id, people.new_id()):
         answer = await hub.client().put(path, json={"shift_id": str(shift_id)})
         assert answer.status_code == 404  # at another lane, one's own, nobody's
-    stranger = await open_hub(hub.house, hub.service)
+    stranger = await open_hub(hub.runtime, hub.service)
     theirs = await stranger.client().put(path, json={"shift_id": str(screener.shift_id)})
     assert theirs.status_code == 404

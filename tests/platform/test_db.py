@@ -19,7 +19,7 @@ async def backend(database: Database) -> int:
     return row[0]
 
 
-@pytest.mark.usefixtures("house")
+@pytest.mark.usefixtures("runtime")
 async def test_after_a_restart_of_the_server_nobody_gets_a_dead_connection(
     place: Place,
 ) -> None:

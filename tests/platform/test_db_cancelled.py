@@ -8,13 +8,13 @@ import pytest
 
 from twinstile.operations.startup import Place
 from twinstile.platform.db.database import READ_ROLE, Database
-from twinstile.platform.http.routes import House
+from twinstile.platform.http.routes import Runtime
 
 
 @pytest.fixture
-async def database(place: Place, house: House) -> AsyncGenerator[Database]:
+async def database(place: Place, runtime: Runtime) -> AsyncGenerator[Database]:
     """One connection, so that whoever comes next gets the one left behind."""
-    assert house.database is not None  # the schema is in place
+    assert runtime.database is not None  # the schema is in place
     one = Database(place.service_url, pool_size=1, role=place.role)
     yield one
     await one.close()
@@ -30,11 +30,11 @@ async def _write(database: Database) -> None:
         await tx.raw.execute("SELECT 1")
 
 
-async def _lane_is_kept(database: Database, house: House, lane_id: str) -> bool:
+async def _lane_is_kept(database: Database, runtime: Runtime, lane_id: str) -> bool:
     """Whether a write through the one connection is there for everybody."""
     async with database.transaction() as tx:
         await tx.raw.execute("INSERT INTO lane VALUES ('hub', $1, 'north', 'AUTO')", lane_id)
-    async with house.database.reading() as tx:
+    async with runtime.database.reading() as tx:
         row = await tx.raw.fetchrow(
             "SELECT kind FROM lane WHERE hub_id = 'hub' AND lane_id = $1", lane_id
         )
@@ -43,7 +43,7 @@ async def _lane_is_kept(database: Database, house: House, lane_id: str) -> bool:
 
 @pytest.mark.parametrize("work", [_read, _write])
 async def test_what_is_acknowledged_after_a_cancelled_transaction_is_kept(
-    database: Database, house: House, work: Callable[[Database], Awaitable[None]]
+    database: Database, runtime: Runtime, work: Callable[[Database], Awaitable[None]]
 ) -> None:
     await _read(database)
     steps = 0
@@ -54,7 +54,7 @@ async def test_what_is_acknowledged_after_a_cancelled_transaction_is_kept(
         done = working.done()
         working.cancel()
         await asyncio.wait([working])
-        assert await _lane_is_kept(database, house, uuid4().hex), f"left after {steps} steps"
+        assert await _lane_is_kept(database, runtime, uuid4().hex), f"left after {steps} steps"
         if done:
             return
         steps += 1

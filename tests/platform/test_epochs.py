@@ -38,13 +38,13 @@ class Station:
         """Put back and declared, then worked with and published; its epoch."""
         await self.rolled_back(n)
         published = () if older_release else self.published()
-        async with self.hub.house.database.transaction() as tx:
+        async with self.hub.runtime.database.transaction() as tx:
             epoch = await chain.new_epoch(tx, self.hub.hub_id, clock.now(), published)
         await grow(self.hub, self.file, 2)
         return epoch
 
     def published(self) -> list[str]:
-        public_keys = signing.public_keys(self.hub.house.keys.of(self.hub.hub_id))
+        public_keys = signing.public_keys(self.hub.runtime.keys.of(self.hub.hub_id))
         return signed_roots.epochs(self.file, self.hub.hub_id, public_keys)
 
     async def verified(self) -> Audit:
@@ -182,7 +182,7 @@ async def test_only_what_the_hub_signed_is_given_up(station: Station) -> None:
 
 async def test_an_entry_names_so_many_epochs_the_newest_of_them(station: Station) -> None:
     published = [f"{i:08x}" for i in range(chain.NAMED + 5)]
-    async with station.hub.house.database.transaction() as tx:
+    async with station.hub.runtime.database.transaction() as tx:
         await chain.new_epoch(tx, station.hub.hub_id, clock.now(), published)
     found = (await station.verified()).epochs[-1]
     assert list(found.gave_up) == published[5:]

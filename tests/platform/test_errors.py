@@ -14,7 +14,7 @@ from twinstile.cli import serving
 from twinstile.operations import startup
 from twinstile.operations.startup import Place
 from twinstile.platform.http.problems import Problem, problem_for_status
-from twinstile.platform.http.routes import House
+from twinstile.platform.http.routes import Runtime
 
 NUMBER = "110101199003070134"
 
@@ -66,9 +66,9 @@ async def fail_midway() -> StreamingResponse:
 
 
 @pytest.fixture
-async def failing(house: House, place: Place) -> AsyncGenerator[Service]:
+async def failing(runtime: Runtime, place: Place) -> AsyncGenerator[Service]:
     """A service with two routes that have a fault of ours."""
-    app = create_app(startup.open_house(house.settings, place))
+    app = create_app(startup.open_house(runtime.settings, place))
     app.add_api_route("/fail", fail)
     app.add_api_route("/fail-midway", fail_midway)
     listening = serving.listen("127.0.0.1", 0)

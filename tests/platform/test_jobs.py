@@ -12,11 +12,15 @@ from hubs import Hub, open_hub
 from twinstile import worker
 from twinstile.operations.startup import Place
 from twinstile.platform.db.database import Database
-from twinstile.platform.http.routes import House
+from twinstile.platform.http.routes import Runtime
 from twinstile.platform.ops import clock, jobs, observability
 from twinstile.platform.ops.jobs import Job
 
-place, house, service = module_database.place, module_database.house, module_database.service
+place, runtime, service = (
+    module_database.place,
+    module_database.runtime,
+    module_database.service,
+)
 
 
 def outcomes(job: str, outcome: str) -> float:
@@ -54,7 +58,7 @@ async def test_a_job_that_hangs_is_ended() -> None:
 
 
 async def test_the_schedule_goes_on_after_a_restart_of_the_server(
-    place: Place, house: House
+    place: Place, runtime: Runtime
 ) -> None:
     ticked = asyncio.Event()
 
@@ -66,7 +70,7 @@ async def test_the_schedule_goes_on_after_a_restart_of_the_server(
     async with asyncio.timeout(30):
         running = asyncio.create_task(jobs.run(database, [job("ticking", tick)], stop))
         await ticked.wait()
-        await database_sessions.end(place, await database_sessions.others(house.database))
+        await database_sessions.end(place, await database_sessions.others(runtime.database))
         ticked.clear()
         await ticked.wait()
         stop.set()
@@ -74,15 +78,15 @@ async def test_the_schedule_goes_on_after_a_restart_of_the_server(
     await database.close()
 
 
-async def test_every_job_of_the_service_runs(place: Place, house: House) -> None:
-    for each in worker.jobs_of(house, place):
+async def test_every_job_of_the_service_runs(place: Place, runtime: Runtime) -> None:
+    for each in worker.jobs_of(runtime, place):
         assert await jobs.run_once(each, clock.now()), each.name
 
 
 async def test_a_hub_whose_work_fails_does_not_keep_the_others_from_theirs(
-    house: House, hub: Hub
+    runtime: Runtime, hub: Hub
 ) -> None:
-    after = await open_hub(house, hub.service)
+    after = await open_hub(runtime, hub.service)
     seen: list[str] = []
 
     async def work(hub_id: str, _: datetime) -> None:
@@ -90,7 +94,7 @@ async def test_a_hub_whose_work_fails_does_not_keep_the_others_from_theirs(
         raise ValueError
 
     with pytest.raises(worker.HubsFailed):
-        await worker.each_hub(house, work)(clock.now())
+        await worker.each_hub(runtime, work)(clock.now())
     assert {hub.hub_id, after.hub_id} <= set(seen)
 
 
@@ -107,7 +111,7 @@ async def test_a_deadline_that_cannot_be_settled_keeps_no_other_from_firing(
 
     monkeypatch.setattr(worker.deferral_resolution, "settle", fails)
     monkeypatch.setattr(worker.transitions, "expire_due", expire_due)
-    (timers,) = [one for one in worker.jobs_of(hub.house, place) if one.name == "timers"]
+    (timers,) = [one for one in worker.jobs_of(hub.runtime, place) if one.name == "timers"]
     with pytest.raises(worker.HubsFailed):
         await timers.work(clock.now())
     assert hub.hub_id in seen

@@ -13,7 +13,7 @@ from twinstile.platform.db.database import Database, Transaction
 from twinstile.platform.db.dedicated_connection import Line
 from twinstile.platform.http.problems import Unavailable
 
-pytestmark = pytest.mark.usefixtures("house")
+pytestmark = pytest.mark.usefixtures("runtime")
 
 
 @pytest.fixture

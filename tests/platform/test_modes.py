@@ -6,22 +6,22 @@ import pytest
 from hubs import DEVICE, Hub, Service, open_hub
 from refusals import footprint, refused
 
-from twinstile.platform.http.routes import House
+from twinstile.platform.http.routes import Runtime
 from twinstile.platform.security.hub_modes import HubMode
 from twinstile.platform.security.roles import Role
 
 
 async def test_the_service_cannot_change_what_a_hub_is_for(hub: Hub) -> None:
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
-        async with hub.house.database.transaction() as tx:
+        async with hub.runtime.database.transaction() as tx:
             await tx.raw.execute(
                 "UPDATE hub SET mode = 'PRODUCTION' WHERE hub_id = $1", hub.hub_id
             )
 
 
-async def test_no_other_word_is_a_mode(house: House) -> None:
+async def test_no_other_word_is_a_mode(runtime: Runtime) -> None:
     with pytest.raises(asyncpg.CheckViolationError):
-        async with house.database.transaction() as tx:
+        async with runtime.database.transaction() as tx:
             await tx.raw.execute(
                 "INSERT INTO hub (hub_id, name, timezone, opened_at, mode)"
                 " VALUES ('odd-mode', 'x', 'UTC', now(), 'REAL')"
@@ -30,9 +30,9 @@ async def test_no_other_word_is_a_mode(house: House) -> None:
 
 @pytest.mark.parametrize("mode", HubMode)
 async def test_every_answer_says_what_the_hub_is_for(
-    house: House, service: Service, mode: HubMode
+    runtime: Runtime, service: Service, mode: HubMode
 ) -> None:
-    hub = await open_hub(house, service, mode)
+    hub = await open_hub(runtime, service, mode)
     nobody = people.check(1, identity={"result": "NOT_CHECKED"})
     lane = await hub.client(DEVICE).get("/v1/lanes/north-1/state")
     answers = [
@@ -54,8 +54,8 @@ async def test_every_answer_says_what_the_hub_is_for(
 
 
 @pytest.fixture(scope="module")
-async def real(house: House, service: Service) -> Hub:
-    return await open_hub(house, service, HubMode.PRODUCTION)
+async def real(runtime: Runtime, service: Service) -> Hub:
+    return await open_hub(runtime, service, HubMode.PRODUCTION)
 
 
 def backlog(made_for: str) -> people.Json:

@@ -57,7 +57,7 @@ async def test_a_check_of_a_month_to_come_stops_neither_the_job_nor_a_start(
     assert (await hub.client().get(path)).status_code == 200
 
 
-@pytest.mark.usefixtures("house")
+@pytest.mark.usefixtures("runtime")
 async def test_a_busy_table_is_not_waited_for_long(
     place: Place, monkeypatch: pytest.MonkeyPatch, logged: Callable[[], str]
 ) -> None:

@@ -26,7 +26,11 @@ from twinstile.platform.keys.master_keys import Command, Files, MasterUnavailabl
 from twinstile.platform.security.roles import Role
 
 LEAST_A_MINUTE = 20_000
-place, house, service = module_database.place, module_database.house, module_database.service
+place, runtime, service = (
+    module_database.place,
+    module_database.runtime,
+    module_database.service,
+)
 """All keys of a data folder are rotated: in that of all tests, those of thousands of hubs."""
 
 KMS = """\
@@ -77,7 +81,7 @@ def ring(folder: Path) -> KeyRing:
 
 async def test_keys_are_rotated_under_load_without_an_error(hub: Hub) -> None:
     """A fever case needs a new key, its person an old one; both go on while masters change."""
-    folder = hub.house.settings.data_path / "keys"
+    folder = hub.runtime.settings.data_path / "keys"
     medic, stop = hub.client(Role.MEDIC), asyncio.Event()
     cases: list[str] = []
     opened = asyncio.Semaphore(0)
@@ -112,10 +116,10 @@ async def test_keys_are_rotated_under_load_without_an_error(hub: Hub) -> None:
         stop.set()
     now = ring(folder).masters.current()
     assert now != before
-    assert set(hub.house.keys.of(hub.hub_id).masters().values()) == {now}
+    assert set(hub.runtime.keys.of(hub.hub_id).masters().values()) == {now}
     assert not (folder / "master.old.key").exists()
     assert len(cases) >= 9
-    for files in (hub.house.keys.of(hub.hub_id), ring(folder).of(hub.hub_id)):
+    for files in (hub.runtime.keys.of(hub.hub_id), ring(folder).of(hub.hub_id)):
         files._cache.clear()
         assert all(files.get(f"case.{case}") for case in cases)
     for case in cases:

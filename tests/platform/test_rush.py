@@ -12,7 +12,7 @@ from twinstile.app import create_app
 from twinstile.cli import serving
 from twinstile.operations.startup import Place
 from twinstile.platform.db.database import Database
-from twinstile.platform.http.routes import House
+from twinstile.platform.http.routes import Runtime
 from twinstile.platform.security.auth import Gatekeeper
 
 SIZE = 4
@@ -21,12 +21,12 @@ SIZE = 4
 async def test_one_connection_is_enough_for_any_request(hub: Hub, place: Place) -> None:
     """With a caller looked up every time, as when the memory of tokens runs out in a rush."""
     narrow = Database(place.service_url, pool_size=1, role=place.role)
-    house = replace(hub.house, database=narrow, gatekeeper=Gatekeeper(narrow, remember_s=0))
+    runtime = replace(hub.runtime, database=narrow, gatekeeper=Gatekeeper(narrow, remember_s=0))
     listening = serving.listen("127.0.0.1", 0)
     url = f"http://127.0.0.1:{listening.getsockname()[1]}"
     headers = {"Authorization": f"Bearer {hub.tokens['screener']}"}
     async with (
-        serving.running(create_app(house), listening),
+        serving.running(create_app(runtime), listening),
         httpx2.AsyncClient(base_url=url, headers=headers, timeout=30) as client,
     ):
         check_id = people.new_id()
@@ -43,10 +43,10 @@ async def test_one_connection_is_enough_for_any_request(hub: Hub, place: Place) 
 
 
 async def test_connections_are_had_in_the_order_they_were_asked_for(
-    place: Place, house: House
+    place: Place, runtime: Runtime
 ) -> None:
     """Whoever begins last of those whose turn it is may be overtaken, by few and not by all."""
-    assert house.settings  # its schema is in place
+    assert runtime.settings  # its schema is in place
     database = Database(place.service_url, pool_size=SIZE, role=place.role)
     await database.warm()
     asked = itertools.count()

@@ -15,7 +15,7 @@ from twinstile.operations.startup import Place
 from twinstile.platform.db import schema
 from twinstile.platform.db.schema import SchemaError
 from twinstile.platform.db.schema_compatibility import Revisions, Standing
-from twinstile.platform.http.routes import House
+from twinstile.platform.http.routes import Runtime
 
 NEXT = "from a later release"
 KNOWN = Revisions(frozenset({"0001", "0002", "0003"}), "0003")
@@ -56,42 +56,42 @@ async def ask(url: str, statement: str) -> object:
         await connection.close()
 
 
-async def readiness(house: House, place: Place) -> httpx2.Response:
+async def readiness(runtime: Runtime, place: Place) -> httpx2.Response:
     listening = serving.listen("127.0.0.1", 0)
     (base_url,) = serving.addresses(listening)
-    app = create_app(startup.open_house(house.settings, place))
+    app = create_app(startup.open_house(runtime.settings, place))
     async with serving.running(app, listening), httpx2.AsyncClient(base_url=base_url) as client:
         return await client.get("/readyz")
 
 
 async def test_a_newer_schema_with_room_for_us_is_served_and_left_alone(
-    apart: Place, house: House
+    apart: Place, runtime: Runtime
 ) -> None:
     assert await schema.standing(apart.owner_url) is Standing.OURS
     await ask(apart.owner_url, f"UPDATE alembic_version SET version_num = '{NEXT}'")
     assert await schema.standing(apart.owner_url) is Standing.NEWER
     await startup.prepare(apart)
-    assert (await readiness(house, apart)).status_code == 200
+    assert (await readiness(runtime, apart)).status_code == 200
     assert await ask(apart.owner_url, "SELECT version_num FROM alembic_version") == NEXT
 
 
 async def test_a_newer_schema_without_room_for_us_is_refused_in_words(
-    apart: Place, house: House
+    apart: Place, runtime: Runtime
 ) -> None:
     await ask(
         apart.owner_url, f"UPDATE alembic_version SET version_num = '{NEXT}', floor = '{NEXT}'"
     )
     with pytest.raises(SchemaError, match="newer release"):
         await startup.prepare(apart)
-    answer = await readiness(house, apart)
+    answer = await readiness(runtime, apart)
     assert answer.status_code == 503
     assert "schema" in answer.json()["detail"]
 
 
-async def test_an_older_schema_is_brought_to_ours(place: Place, house: House) -> None:
+async def test_an_older_schema_is_brought_to_ours(place: Place, runtime: Runtime) -> None:
     async with runtimes.beside(place) as older:
         await schema.upgrade(older.owner_url, revision="0005")
         await ask(older.owner_url, "ALTER TABLE alembic_version DROP COLUMN IF EXISTS floor")
-        assert (await readiness(house, older)).status_code == 503
+        assert (await readiness(runtime, older)).status_code == 503
         await startup.prepare(older)
-        assert (await readiness(house, older)).status_code == 200
+        assert (await readiness(runtime, older)).status_code == 200

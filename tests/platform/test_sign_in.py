@@ -43,11 +43,11 @@ async def test_a_login_that_nobody_has_is_refused_like_a_wrong_passcode(hub: Hub
 
 async def test_each_failure_after_a_lock_locks_for_longer(hub: Hub) -> None:
     duty = hub.duties[Role.MEDIC]
-    device = await hub.house.gatekeeper.principal(duty.device_token)
+    device = await hub.runtime.gatekeeper.principal(duty.device_token)
     at = clock.now()
 
     async def attempt(passcode: str = "wrong horse 111") -> None:
-        await shifts.sign_in(hub.house.database, device, duty.login, passcode, at)
+        await shifts.sign_in(hub.runtime.database, device, duty.login, passcode, at)
 
     for _ in range(FAILURES_BEFORE_LOCK):
         with pytest.raises(SignInRefused):

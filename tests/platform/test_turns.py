@@ -39,42 +39,42 @@ class _House:
 
 
 async def test_one_begins_in_a_turn_and_in_their_order() -> None:
-    house = _House()
-    beside = asyncio.create_task(house.count())
-    await asyncio.gather(*(house.request(number) for number in range(100)))
+    runtime = _House()
+    beside = asyncio.create_task(runtime.count())
+    await asyncio.gather(*(runtime.request(number) for number in range(100)))
     beside.cancel()
-    turns = [turn for turn, _ in house.begun]
+    turns = [turn for turn, _ in runtime.begun]
     assert max(turns.count(turn) for turn in turns) == 1
     assert turns[-1] - turns[0] <= 100 + 2
-    assert [number for _, number in house.begun] == list(range(100))
+    assert [number for _, number in runtime.begun] == list(range(100))
 
 
 async def test_who_leaves_while_waiting_keeps_nobody_from_their_turn() -> None:
-    house = _House()
-    rush = [asyncio.create_task(house.request(number)) for number in range(50)]
+    runtime = _House()
+    rush = [asyncio.create_task(runtime.request(number)) for number in range(50)]
     await asyncio.sleep(0)
     for leaving in rush[10:40]:
         leaving.cancel()
     await asyncio.wait(rush)
-    assert [number for _, number in house.begun] == [*range(10), *range(40, 50)]
+    assert [number for _, number in runtime.begun] == [*range(10), *range(40, 50)]
 
 
 async def test_after_a_rush_a_request_begins_at_once() -> None:
-    house = _House()
-    await asyncio.gather(*(house.request(number) for number in range(50)))
+    runtime = _House()
+    await asyncio.gather(*(runtime.request(number) for number in range(50)))
     for _ in range(3):
         await asyncio.sleep(0)
-    house.begun.clear()
+    runtime.begun.clear()
     with pytest.raises(StopIteration):
-        house.request(1).send(None)  # it runs through without waiting for anything
-    assert house.begun == [(0, 1)]
+        runtime.request(1).send(None)  # it runs through without waiting for anything
+    assert runtime.begun == [(0, 1)]
 
 
 async def test_what_is_no_request_does_not_wait() -> None:
-    house = _House()
-    rush = [asyncio.create_task(house.request(number)) for number in range(50)]
+    runtime = _House()
+    rush = [asyncio.create_task(runtime.request(number)) for number in range(50)]
     await asyncio.sleep(0)
-    await house.request(99, {"type": "websocket"})
-    assert (0, 99) in house.begun
-    assert len(house.begun) < 50
+    await runtime.request(99, {"type": "websocket"})
+    assert (0, 99) in runtime.begun
+    assert len(runtime.begun) < 50
     await asyncio.wait(rush)

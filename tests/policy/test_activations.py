@@ -21,7 +21,11 @@ from twinstile.platform.ops import clock
 from twinstile.platform.security.roles import Role
 from twinstile.policy import documents, versions
 
-place, house, service = module_database.place, module_database.house, module_database.service
+place, runtime, service = (
+    module_database.place,
+    module_database.runtime,
+    module_database.service,
+)
 
 FIRST = str(documents.pack("cn-hub")["version"])
 MILD = "cn-hub-mild"
@@ -134,7 +138,7 @@ async def test_a_version_may_wait_for_its_moment_and_be_called_off(hub: Hub) -> 
     soon = datetime.now(UTC).replace(microsecond=0) + timedelta(days=2)
 
     async def at(moment: datetime) -> str:
-        async with hub.house.database.reading() as tx:
+        async with hub.runtime.database.reading() as tx:
             return await versions.in_force(tx, hub.hub_id, moment)
 
     await activate(hub, effective_from=soon.isoformat())
@@ -210,13 +214,13 @@ async def test_what_the_release_before_put_in_force_is_taken_over(
         )
     nothing = await hub.client().get("/v1/policies")
     assert nothing.json()["type"] == "/problems/not-found"
-    await startup.enter_hub(hub.house, place, clock.now())
+    await startup.enter_hub(hub.runtime, place, clock.now())
     assert await in_force(hub) == FIRST
     await write(hub)
     await activate(hub)
-    await startup.enter_hub(hub.house, place, clock.now())
+    await startup.enter_hub(hub.runtime, place, clock.now())
     assert await in_force(hub) == MILD
-    async with hub.house.database.reading() as tx:
+    async with hub.runtime.database.reading() as tx:
         row = await tx.raw.fetchrow(OLD_RELEASE, hub.hub_id, clock.now())
     assert row is not None
     assert row[0] == MILD  # so both decide alike while both serve
@@ -283,7 +287,7 @@ async def test_one_person_puts_nothing_in_force_with_any_number_of_themselves(
         await chance.choice(MOVES)(one)
     await one.approve()
     assert set(one.answers) == {"/problems/second-person-required"}
-    async with hub.house.database.reading() as tx:
+    async with hub.runtime.database.reading() as tx:
         rows = await tx.raw.fetch(
             "SELECT verdict FROM approval WHERE hub_id = $1 AND verdict IS NOT NULL",
             hub.hub_id,

@@ -198,11 +198,11 @@ async def test_a_hub_judges_by_the_rules_of_its_own_country(
 ) -> None:
     await startup.prepare(place)
     folder = tmp_path / "data"
-    house = startup.open_house(
+    runtime = startup.open_house(
         settings.load(profile=Profile.DEMO, data_dir=folder, entry_rules=(own(),)), place
     )
-    async with runtimes.served(house) as service:
-        client = (await open_hub(house, service)).client()
+    async with runtimes.served(runtime) as service:
+        client = (await open_hub(runtime, service)).client()
         (listed,) = (await client.get("/v1/entry-rules")).json()["packs"]
         assert (listed["pack"], listed["country"]) == ("entry-xx", "UTO")
         judged = await client.post("/v1/entry-rules/entry-xx/judgements", json={"payload": {}})
@@ -317,7 +317,7 @@ async def test_nothing_of_a_certificate_is_kept(hub: Hub, logged: Callable[[], s
     judged = await judge(hub, "entry-at", certificate)
     assert judged["accepted"] is False
     assert canary not in json.dumps(judged) + logged()
-    async with hub.house.database.reading() as tx:
+    async with hub.runtime.database.reading() as tx:
         tables = await tx.raw.fetch(
             "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace"
             " AND relkind IN ('r', 'p') AND has_table_privilege(oid, 'SELECT')"

@@ -9,7 +9,7 @@ from hubs import Hub, Service, open_hub
 from people import Json
 from reminded_runs import announced, reachable
 
-from twinstile.platform.http.routes import House
+from twinstile.platform.http.routes import Runtime
 from twinstile.platform.ops import clock
 from twinstile.platform.security.hub_modes import HubMode
 from twinstile.platform.security.roles import Role
@@ -20,7 +20,7 @@ NOW = timedelta()
 
 
 async def look(hub: Hub, after: timedelta) -> None:
-    await delivery_alert.look(sending.outbox(hub.house), hub.hub_id, clock.now() + after)
+    await delivery_alert.look(sending.outbox(hub.runtime), hub.hub_id, clock.now() + after)
 
 
 async def raised(hub: Hub) -> Sequence[Json]:
@@ -32,7 +32,7 @@ async def raised(hub: Hub) -> Sequence[Json]:
 
 
 async def fail(hub: Hub, code: str | None, after: timedelta) -> None:
-    async with hub.house.database.transaction() as tx:
+    async with hub.runtime.database.transaction() as tx:
         await health.note(tx, hub.hub_id, FILE, code, clock.now() + after)
 
 
@@ -73,9 +73,9 @@ async def test_who_has_closed_it_is_left_in_peace_for_some_hours(hub: Hub) -> No
 
 @pytest.mark.parametrize(("mode", "count"), [(HubMode.PRODUCTION, 1), (HubMode.DEMO, 0)])
 async def test_files_that_nobody_takes_are_an_alert_where_people_are_real(
-    house: House, service: Service, mode: HubMode, count: int
+    runtime: Runtime, service: Service, mode: HubMode, count: int
 ) -> None:
-    hub = await open_hub(house, service, mode)
+    hub = await open_hub(runtime, service, mode)
     run = await announced(hub)
     passport = {"kind": "PASSPORT", "number": "X77112", "issuer": "DEU"}
     await run.land([reachable(people.resident_number()) | {"document": passport}])

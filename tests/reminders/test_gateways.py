@@ -13,7 +13,7 @@ from reminded_runs import PHONE, Run, announced, reachable, reminders
 from runtimes import served
 
 from twinstile.cli import doctor
-from twinstile.platform.http.routes import House
+from twinstile.platform.http.routes import Runtime
 from twinstile.platform.ops import clock
 from twinstile.platform.ops.config_files import InvalidFile
 from twinstile.platform.security.hub_modes import HubMode
@@ -34,20 +34,20 @@ async def run(hub: Hub) -> Run:
     return await announced(hub)
 
 
-def through(hub: Hub, file: Path) -> House:
+def through(hub: Hub, file: Path) -> Runtime:
     """The house with this file of channels."""
-    settings = hub.house.settings.model_copy(update={"channels_file": file})
-    return dataclasses.replace(hub.house, settings=settings)
+    settings = hub.runtime.settings.model_copy(update={"channels_file": file})
+    return dataclasses.replace(hub.runtime, settings=settings)
 
 
-async def ordered(run: Run, house: House, *numbers: str) -> None:
+async def ordered(run: Run, runtime: Runtime, *numbers: str) -> None:
     """A manifest has landed, and the clock has seen it."""
     await run.land([reachable(number, PHONE, "en") for number in numbers])
-    await automatic.run(house, Policies(), run.hub.hub_id, clock.now())
+    await automatic.run(runtime, Policies(), run.hub.hub_id, clock.now())
 
 
-async def work(run: Run, house: House, after: timedelta = timedelta()) -> None:
-    await run.work(after, sending.outbox(house))
+async def work(run: Run, runtime: Runtime, after: timedelta = timedelta()) -> None:
+    await run.work(after, sending.outbox(runtime))
 
 
 def numbers(count: int) -> list[str]:
@@ -57,9 +57,9 @@ def numbers(count: int) -> list[str]:
 async def test_a_message_leaves_by_the_gateway_and_counts_once_it_was_delivered(
     run: Run, sms: Gateway, tmp_path: Path, logged: Callable[[], str]
 ) -> None:
-    house, (number,) = through(run.hub, sms.written(tmp_path)), numbers(1)
-    await ordered(run, house, number)
-    await work(run, house)
+    runtime, (number,) = through(run.hub, sms.written(tmp_path)), numbers(1)
+    await ordered(run, runtime, number)
+    await work(run, runtime)
     (message,) = sms.taken
     assert message["to"] == "8613900004711"
     assert "G7349" in message["content"]["text"]  # type: ignore[index]
@@ -68,13 +68,13 @@ async def test_a_message_leaves_by_the_gateway_and_counts_once_it_was_delivered(
     (notice,) = await run.notices()
     assert (notice["channel"], notice["state"]) == ("sms", "HANDED")
     assert notice["evidence"][-1]["ref"] == "g-0"  # type: ignore[index]
-    await work(run, house, timedelta(seconds=5))
+    await work(run, runtime, timedelta(seconds=5))
     assert sms.asked == 0
     for minutes in (1, 2):
-        await work(run, house, minutes * MINUTE)
+        await work(run, runtime, minutes * MINUTE)
     assert (sms.asked, await run.states()) == (2, ["HANDED"])
     sms.status = "delivered"
-    await work(run, house, 3 * MINUTE)
+    await work(run, runtime, 3 * MINUTE)
     assert await run.states() == ["DELIVERED"]
     assert reminders(await run.pass_gate(number)) == 2
     assert "4711" not in logged()
@@ -84,19 +84,19 @@ async def test_a_message_leaves_by_the_gateway_and_counts_once_it_was_delivered(
 async def test_what_a_gateway_refused_is_tried_again_and_comes_once(
     run: Run, sms: Gateway, tmp_path: Path, trouble: str
 ) -> None:
-    house = through(run.hub, sms.written(tmp_path))
-    await ordered(run, house, *numbers(3))
+    runtime = through(run.hub, sms.written(tmp_path))
+    await ordered(run, runtime, *numbers(3))
     sms.troubles = [trouble]
-    await work(run, house)
+    await work(run, runtime)
     assert (await run.states(), sms.taken) == (["WAITING"] * 3, [])
-    async with run.hub.house.database.reading() as tx:
+    async with run.hub.runtime.database.reading() as tx:
         (known,) = await tx.raw.fetch(
             "SELECT code, open_until IS NOT NULL FROM notice_channel WHERE hub_id = $1",
             run.hub.hub_id,
         )
     words = {"429": "rate-limited", "401": "unauthorised", "302": "redirected"}
     assert tuple(known) == (words[trouble], trouble != "302")  # it said when to come again
-    await work(run, house, 2 * MINUTE)
+    await work(run, runtime, 2 * MINUTE)
     assert await run.states() == ["HANDED"] * 3
     assert set(sms.times().values()) == {1}
 
@@ -107,12 +107,12 @@ async def test_what_a_gateway_refused_is_tried_again_and_comes_once(
 async def test_where_the_answer_was_lost_the_gateway_is_asked_and_nothing_comes_twice(
     run: Run, sms: Gateway, tmp_path: Path, trouble: str
 ) -> None:
-    house = through(run.hub, sms.written(tmp_path))
-    await ordered(run, house, *numbers(2))
+    runtime = through(run.hub, sms.written(tmp_path))
+    await ordered(run, runtime, *numbers(2))
     sms.troubles, sms.status = [trouble], "delivered"
-    await work(run, house)
+    await work(run, runtime)
     assert await run.states() == ["SENDING"] * 2
-    await work(run, house, 2 * MINUTE)
+    await work(run, runtime, 2 * MINUTE)
     assert await run.states() == ["DELIVERED"] * 2
     assert list(sms.times().values()) == [1, 1]
 
@@ -120,11 +120,11 @@ async def test_where_the_answer_was_lost_the_gateway_is_asked_and_nothing_comes_
 async def test_what_the_gateway_never_saw_is_sent_after_all(
     run: Run, sms: Gateway, tmp_path: Path
 ) -> None:
-    house = through(run.hub, sms.written(tmp_path))
-    await ordered(run, house, *numbers(4))
+    runtime = through(run.hub, sms.written(tmp_path))
+    await ordered(run, runtime, *numbers(4))
     sms.troubles = ["500 before", "half"]
     for minutes in range(0, 14, 2):
-        await work(run, house, minutes * MINUTE)
+        await work(run, runtime, minutes * MINUTE)
     assert await run.states() == ["HANDED"] * 4
     assert list(sms.times().values()) == [1] * 4
 
@@ -132,11 +132,11 @@ async def test_what_the_gateway_never_saw_is_sent_after_all(
 async def test_without_a_way_to_ask_a_lost_answer_stays_unknown(
     run: Run, sms: Gateway, tmp_path: Path
 ) -> None:
-    house = through(run.hub, sms.written(tmp_path, ask=False))
-    await ordered(run, house, *numbers(2))
+    runtime = through(run.hub, sms.written(tmp_path, ask=False))
+    await ordered(run, runtime, *numbers(2))
     sms.troubles = ["500 after"]
     for minutes in range(0, 10, 2):
-        await work(run, house, minutes * MINUTE)
+        await work(run, runtime, minutes * MINUTE)
     assert await run.states() == ["UNKNOWN"] * 2
     assert list(sms.times().values()) == [1, 1]
 
@@ -144,10 +144,10 @@ async def test_without_a_way_to_ask_a_lost_answer_stays_unknown(
 async def test_a_gateway_that_never_tells_the_end_has_not_reminded_anybody(
     run: Run, sms: Gateway, tmp_path: Path
 ) -> None:
-    house, (number,) = through(run.hub, sms.written(tmp_path)), numbers(1)
-    await ordered(run, house, number)
-    await work(run, house)
-    await work(run, house, timedelta(hours=2, seconds=1))
+    runtime, (number,) = through(run.hub, sms.written(tmp_path)), numbers(1)
+    await ordered(run, runtime, number)
+    await work(run, runtime)
+    await work(run, runtime, timedelta(hours=2, seconds=1))
     (notice,) = await run.notices()
     assert (notice["state"], notice["evidence"][-1]["code"]) == ("FAILED", "no-receipt")  # type: ignore[index]
 
@@ -155,10 +155,10 @@ async def test_a_gateway_that_never_tells_the_end_has_not_reminded_anybody(
 async def test_nothing_a_gateway_says_brings_an_address_into_our_records(
     run: Run, sms: Gateway, tmp_path: Path
 ) -> None:
-    house = through(run.hub, sms.written(tmp_path))
-    await ordered(run, house, *numbers(1))
+    runtime = through(run.hub, sms.written(tmp_path))
+    await ordered(run, runtime, *numbers(1))
     sms.troubles = ["reject"]
-    await work(run, house)
+    await work(run, runtime)
     (notice,) = await run.notices()
     assert notice["state"] == "FAILED"
     assert "4711" not in str(notice)
@@ -168,12 +168,12 @@ async def test_nothing_a_gateway_says_brings_an_address_into_our_records(
 async def test_a_gateway_that_is_away_keeps_no_other_channel_waiting(
     run: Run, sms: Gateway, tmp_path: Path
 ) -> None:
-    house = through(run.hub, sms.written(tmp_path, together=2))
+    runtime = through(run.hub, sms.written(tmp_path, together=2))
     by_phone, by_mail = numbers(6), people.resident_number()
     await run.land([reachable(by_mail, "a@example.org"), *map(reachable, by_phone)])
-    await automatic.run(house, Policies(), run.hub.hub_id, clock.now())
+    await automatic.run(runtime, Policies(), run.hub.hub_id, clock.now())
     sms.troubles = ["hang"] * 3
-    await work(run, house)
+    await work(run, runtime)
     assert len(run.lines()) == 1
     assert await run.states() == ["HANDED", *["SENDING"] * 6]
 
@@ -193,10 +193,10 @@ encoding = "form"
 accepted = "SENT"
 body = {{ To = "{{to}}", Body = "{{text}} [{{language}}]", Ref = "{{id}}" }}
 """)
-        house = through(run.hub, file)
+        runtime = through(run.hub, file)
         await run.land([reachable(people.resident_number(), "a@example.org", "en")])
-        await automatic.run(house, Policies(), run.hub.hub_id, clock.now())
-        await work(run, house)
+        await automatic.run(runtime, Policies(), run.hub.hub_id, clock.now())
+        await work(run, runtime)
     (form,) = mail.taken
     (notice,) = await run.notices()
     assert (form["To"], form["Ref"]) == (["a@example.org"], [notice["notice_id"]])
@@ -207,20 +207,20 @@ body = {{ To = "{{to}}", Body = "{{text}} [{{language}}]", Ref = "{{id}}" }}
 async def test_of_a_demo_hub_nothing_leaves_by_a_gateway_of_real_travellers(
     hub: Hub, sms: Gateway, tmp_path: Path
 ) -> None:
-    drill = await open_hub(hub.house, hub.service, HubMode.DEMO)
+    drill = await open_hub(hub.runtime, hub.service, HubMode.DEMO)
     file = sms.written(tmp_path)
     file.write_text(file.read_text().replace("demo = true\n", ""))
-    run, house = await announced(drill), through(hub, file)
-    await ordered(run, house, *numbers(2))
-    await work(run, house)
+    run, runtime = await announced(drill), through(hub, file)
+    await ordered(run, runtime, *numbers(2))
+    await work(run, runtime)
     assert (len(run.lines()), sms.taken) == (2, [])
 
 
 async def test_messages_of_a_channel_that_is_no_more_end_and_can_be_ordered_again(
     run: Run, sms: Gateway, tmp_path: Path
 ) -> None:
-    house = through(run.hub, sms.written(tmp_path))
-    await ordered(run, house, *numbers(2))
+    runtime = through(run.hub, sms.written(tmp_path))
+    await ordered(run, runtime, *numbers(2))
     await run.work()  # the file was taken away, and the service started again
     (notice, _) = await run.notices()
     assert (notice["state"], notice["evidence"][-1]["code"]) == ("FAILED", "no-channel")  # type: ignore[index]
@@ -230,14 +230,14 @@ async def test_messages_of_a_channel_that_is_no_more_end_and_can_be_ordered_agai
 
 
 async def test_a_secret_that_cannot_be_read_is_seen_by_whoever_looks(
-    house: House, sms: Gateway, tmp_path: Path
+    runtime: Runtime, sms: Gateway, tmp_path: Path
 ) -> None:
     file = sms.written(tmp_path)
     (tmp_path / "sms.token").unlink()
-    settings = house.settings.model_copy(update={"channels_file": file})
+    settings = runtime.settings.model_copy(update={"channels_file": file})
     (finding,) = doctor._gateways(settings)
     assert (finding.found, finding.well) == ("secret-unreadable", False)
-    own = dataclasses.replace(house, settings=settings)
+    own = dataclasses.replace(runtime, settings=settings)
     async with served(own) as service:
         hub = await open_hub(own, service)
         run = await announced(hub)
@@ -275,10 +275,10 @@ GOOD = Gateway("https://gateway.example")
     ],
 )
 def test_a_file_that_cannot_be_meant_so_is_refused_with_its_place(
-    house: House, tmp_path: Path, old: str, new: str, fault: str
+    runtime: Runtime, tmp_path: Path, old: str, new: str, fault: str
 ) -> None:
     file = GOOD.written(tmp_path)
-    settings = house.settings.model_copy(update={"channels_file": file})
+    settings = runtime.settings.model_copy(update={"channels_file": file})
     text = file.read_text()
     assert old in text
     file.write_text(text.replace(old, new, 1))
@@ -287,8 +287,10 @@ def test_a_file_that_cannot_be_meant_so_is_refused_with_its_place(
     assert "secret" not in str(refusal.value)
 
 
-def test_two_channels_for_one_kind_of_address_are_refused(house: House, tmp_path: Path) -> None:
+def test_two_channels_for_one_kind_of_address_are_refused(
+    runtime: Runtime, tmp_path: Path
+) -> None:
     file = GOOD.written(tmp_path, ask=False)
     file.write_text(file.read_text() + file.read_text().replace('"sms"', '"other"'))
     with pytest.raises(InvalidFile, match="the same kind"):
-        routing.of(house.settings.model_copy(update={"channels_file": file}))
+        routing.of(runtime.settings.model_copy(update={"channels_file": file}))

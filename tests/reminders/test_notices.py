@@ -27,7 +27,11 @@ from twinstile.reminders.types import Batch, Message, Outcome
 from twinstile.screening.types import NoticeState
 from twinstile.worker import jobs_of
 
-place, house, service = module_database.place, module_database.house, module_database.service
+place, runtime, service = (
+    module_database.place,
+    module_database.runtime,
+    module_database.service,
+)
 
 EMAIL = "somebody.kanarienvogel@example.org"
 LATER = timedelta(seconds=60)
@@ -87,7 +91,7 @@ async def test_a_message_counts_for_its_person_once_a_gateway_has_taken_it(
 
 async def nothing_tells(hub: Hub, run: Run, log: str) -> None:
     """Neither row, nor answer, nor log has an address in clear."""
-    async with hub.house.database.reading() as tx:
+    async with hub.runtime.database.reading() as tx:
         for table in ("vault_contact", "notice", "notice_order", "event", "access"):
             rows = await tx.raw.fetch(
                 f"SELECT t::text FROM {table} t WHERE hub_id = $1", hub.hub_id
@@ -103,7 +107,7 @@ async def nothing_tells(hub: Hub, run: Run, log: str) -> None:
 async def test_the_clock_of_the_service_sends(run: Run, place: Place) -> None:
     await run.land([reachable(people.resident_number())])
     await run.order()
-    (job,) = (job for job in jobs_of(run.hub.house, place) if job.name == "notices")
+    (job,) = (job for job in jobs_of(run.hub.runtime, place) if job.name == "notices")
     await job.work(clock.now())
     assert len(run.lines()) == 1
 
@@ -232,7 +236,7 @@ class Scripted:
 
 
 def through(hub: Hub, channel: Channel) -> Outbox:
-    return Outbox(hub.house, {FILE: channel})
+    return Outbox(hub.runtime, {FILE: channel})
 
 
 def all_are(state: NoticeState) -> Callable[[Sequence[Message]], Mapping[UUID, Outcome]]:
@@ -376,7 +380,7 @@ async def test_a_worker_killed_in_the_middle_sends_nobody_twice(
     numbers = [people.resident_number() for _ in range(3)]
     await run.land([reachable(number) for number in numbers])
     await run.order()
-    out = sending.outbox(hub.house)
+    out = sending.outbox(hub.runtime)
     write = FileChannel._write
 
     def killed(self: FileChannel, batch: Batch, text: str) -> None:
@@ -447,13 +451,13 @@ async def test_a_traveller_who_shows_the_message_has_received_it(hub: Hub, run: 
 async def test_an_address_ends_with_the_day_it_came(hub: Hub, run: Run, place: Place) -> None:
     await run.land([reachable(people.resident_number())])
     await run.order()
-    hub.house.keys.of(hub.hub_id).destroy(hub.house.keys.of(hub.hub_id).names("day.")[0])
+    hub.runtime.keys.of(hub.hub_id).destroy(hub.runtime.keys.of(hub.hub_id).names("day.")[0])
     await run.work()
     (notice,) = await run.notices()
     assert (notice["state"], notice["evidence"][-1]["code"]) == ("FAILED", "contact-destroyed")
-    retention = next(job for job in jobs_of(hub.house, place) if job.name == "retention")
+    retention = next(job for job in jobs_of(hub.runtime, place) if job.name == "retention")
     await retention.work(clock.now() + timedelta(days=15, hours=1))
-    async with hub.house.database.reading() as tx:
+    async with hub.runtime.database.reading() as tx:
         for table in ("vault_contact", "notice", "notice_order"):
             left = await tx.raw.fetch(f"SELECT 1 FROM {table} WHERE hub_id = $1", hub.hub_id)
             assert left == [], table
@@ -545,7 +549,7 @@ async def test_the_report_of_a_period_counts_messages_and_why_they_failed(
 
 
 def at_hub(hub: Hub) -> Settings:
-    return hub.house.settings.model_copy(update={"hub_id": hub.hub_id})
+    return hub.runtime.settings.model_copy(update={"hub_id": hub.hub_id})
 
 
 async def test_the_doctor_says_whether_messages_leave(hub: Hub, run: Run, place: Place) -> None:
@@ -561,12 +565,12 @@ async def test_the_doctor_says_whether_messages_leave(hub: Hub, run: Run, place:
     assert (await finding()).well  # nothing was due then
     await run.work()
     assert "2 HANDED" in (await finding()).found
-    async with hub.house.database.transaction() as tx:
+    async with hub.runtime.database.transaction() as tx:
         await tx.raw.execute(
             "UPDATE notice SET at = at - interval '11 minutes' WHERE hub_id = $1", hub.hub_id
         )
     assert "outbox" in (await finding()).advice
-    async with hub.house.database.transaction() as tx:
+    async with hub.runtime.database.transaction() as tx:
         await health.note(tx, hub.hub_id, FILE, "storage", clock.now())
     assert "storage" in (await finding()).found
 

@@ -18,7 +18,11 @@ from twinstile.policy.versions import Policies
 from twinstile.reminders import automatic
 from twinstile.worker import jobs_of
 
-place, house, service = module_database.place, module_database.house, module_database.service
+place, runtime, service = (
+    module_database.place,
+    module_database.runtime,
+    module_database.service,
+)
 
 SOON = timedelta(minutes=95)
 """From now: the run is due in two hours, so this is within half an hour of it."""
@@ -32,7 +36,7 @@ async def run(hub: Hub) -> Run:
 async def tick(run: Run, after: timedelta = timedelta(), *, sent: bool = True) -> None:
     """What the clock orders so long from now; a gateway takes it unless it is away."""
     hub = run.hub
-    await automatic.run(hub.house, Policies(), hub.hub_id, clock.now() + after)
+    await automatic.run(hub.runtime, Policies(), hub.hub_id, clock.now() + after)
     if sent:
         for _ in range(2):
             await run.work(after)
@@ -62,7 +66,7 @@ async def test_a_manifest_that_lands_reminds_its_people_and_once_more_before_arr
 ) -> None:
     number = people.resident_number()
     await run.land([reachable(number, "+8613900004711", "en")])
-    jobs = {job.name: job for job in jobs_of(run.hub.house, place)}
+    jobs = {job.name: job for job in jobs_of(run.hub.runtime, place)}
     for name in ("reminders", "notices"):
         await jobs[name].work(clock.now())
     (line,) = run.lines()
@@ -85,7 +89,7 @@ async def test_either_message_counts_as_the_reminder_before_arrival(run: Run) ->
     number = people.resident_number()
     await run.land([reachable(number)])
     await run.order()
-    async with run.hub.house.database.transaction() as tx:
+    async with run.hub.runtime.database.transaction() as tx:
         await tx.raw.execute(
             "UPDATE notice SET state = 'FAILED', due_at = NULL WHERE hub_id = $1",
             run.hub.hub_id,
@@ -152,7 +156,7 @@ async def test_a_run_that_is_cancelled_reminds_nobody_until_it_comes_after_all(
     run: Run,
 ) -> None:
     async def say(status: str) -> None:
-        async with run.hub.house.database.transaction() as tx:
+        async with run.hub.runtime.database.transaction() as tx:
             await tx.raw.execute(
                 "UPDATE run SET status = $2 WHERE run_id = $1", run.run_id, status
             )
@@ -179,7 +183,7 @@ async def test_what_failed_is_not_tried_again_unasked(run: Run) -> None:
     entry = reachable(people.resident_number())
     await run.land([entry])
     await tick(run, sent=False)
-    async with run.hub.house.database.transaction() as tx:
+    async with run.hub.runtime.database.transaction() as tx:
         await tx.raw.execute(
             "UPDATE notice SET state = 'FAILED', due_at = NULL WHERE hub_id = $1",
             run.hub.hub_id,
@@ -208,7 +212,7 @@ async def test_a_policy_can_leave_it_to_people(run: Run) -> None:
 async def test_an_order_by_the_clock_is_on_the_record_as_one_by_nobody(run: Run) -> None:
     await run.land([reachable(people.resident_number())])
     await tick(run)
-    async with run.hub.house.database.reading() as tx:
+    async with run.hub.runtime.database.reading() as tx:
         (event,) = await tx.raw.fetch(
             "SELECT device_id, operator_id, body ->> 'reachable' FROM event"
             " WHERE hub_id = $1 AND kind = 'notices.ordered'",
@@ -218,7 +222,7 @@ async def test_an_order_by_the_clock_is_on_the_record_as_one_by_nobody(run: Run)
 
 
 async def test_a_demo_hub_reminds_by_files_that_say_so(hub: Hub) -> None:
-    drill = await open_hub(hub.house, hub.service, HubMode.DEMO)
+    drill = await open_hub(hub.runtime, hub.service, HubMode.DEMO)
     run = await announced(drill)
     await run.land([reachable(people.resident_number())])
     await tick(run, sent=False)

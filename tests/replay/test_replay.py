@@ -48,9 +48,9 @@ def changed(**figures: int) -> dict[str, object]:
 
 async def replayed(hub: Hub, policy: HubPolicy, until: datetime | None = None) -> ReplayFound:
     end = until or clock.now() + HOURS
-    zone = hub.house.settings.zone
+    zone = hub.runtime.settings.zone
     plan = Plan(hub.hub_id, policy, zone, clock.now() - timedelta(days=2), end)
-    return await stream.run(hub.house.database, plan)
+    return await stream.run(hub.runtime.database, plan)
 
 
 async def fact(hub: Hub, who: str, **body: object) -> Mapping[str, object]:
@@ -71,11 +71,11 @@ async def step(hub: Hub, who: str, screening_id: object, event: str, **more: obj
 
 
 async def _day_of(hub: Hub, travellers: int, seed: int) -> None:
-    async with hub.house.database.transaction() as tx:
+    async with hub.runtime.database.transaction() as tx:
         await _day.lanes(tx, hub.hub_id)
     begins = clock.now() - 12 * HOURS
     sent = _day.travellers(travellers, begins, 10 * HOURS, seed)
-    await _day.recorded(hub.house, hub.hub_id, sent)
+    await _day.recorded(hub.runtime, hub.hub_id, sent)
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -99,7 +99,7 @@ async def test_the_policy_in_force_finds_nothing_in_its_own_day(
         },
     )
     await fact(hub, Role.MEDIC, number=people.resident_number(7))
-    policies, database = Policies(), hub.house.database
+    policies, database = Policies(), hub.runtime.database
     await transitions.expire_due(database, policies, hub.hub_id, clock.now())
     async with database.reading() as tx:
         held = await tx.raw.fetch(
@@ -138,7 +138,7 @@ async def test_another_threshold_finds_what_the_gates_would_have_decided(
     hub: Hub,
 ) -> None:
     """Told by a second hub that decides by the other policy from the first check on."""
-    other = await open_hub(hub.house, hub.service)
+    other = await open_hub(hub.runtime, hub.service)
     document = changed(threshold_tenths=380)
     now = clock.now() - timedelta(days=1)
     begins = clock.now() - 12 * HOURS
@@ -150,12 +150,12 @@ async def test_another_threshold_finds_what_the_gates_would_have_decided(
     sent = list(first.values())
     verdicts: list[list[tuple[Verdict, ScreeningState]]] = []
     for place in (hub, other):
-        async with place.house.database.transaction() as tx:
+        async with place.runtime.database.transaction() as tx:
             await _day.lanes(tx, place.hub_id)
             if place is other:
                 await _adopt(place, document, now)
-        await _day.recorded(place.house, place.hub_id, sent)
-        async with place.house.database.reading() as tx:
+        await _day.recorded(place.runtime, place.hub_id, sent)
+        async with place.runtime.database.reading() as tx:
             rows = await tx.raw.fetch(
                 'SELECT verdict, state FROM "check" WHERE hub_id = $1 ORDER BY counter',
                 place.hub_id,
@@ -176,7 +176,7 @@ async def test_another_threshold_finds_what_the_gates_would_have_decided(
 async def _adopt(hub: Hub, document: Mapping[str, object], at: datetime) -> None:
     from twinstile.policy import versions  # noqa: PLC0415
 
-    async with hub.house.database.transaction() as tx:
+    async with hub.runtime.database.transaction() as tx:
         await versions.put_in_force(tx, hub.hub_id, document, at, at - HOURS)
 
 
@@ -219,8 +219,8 @@ async def test_checks_of_passages_that_began_before_are_left_out(hub: Hub) -> No
     between = clock.now()
     await fact(hub, Role.SCREENER, number=number)
     policy = documents.compile_document(PACK)
-    plan = Plan(hub.hub_id, policy, hub.house.settings.zone, between, clock.now() + HOURS)
-    told = await stream.run(hub.house.database, plan)
+    plan = Plan(hub.hub_id, policy, hub.runtime.settings.zone, between, clock.now() + HOURS)
+    told = await stream.run(hub.runtime.database, plan)
     assert (told.checks, told.begun_before) == (0, 1)
 
 

@@ -21,7 +21,11 @@ from twinstile.policy import documents
 from twinstile.policy.versions import Policies
 from twinstile.replay import requests, stream
 
-place, house, service = module_database.place, module_database.house, module_database.service
+place, runtime, service = (
+    module_database.place,
+    module_database.runtime,
+    module_database.service,
+)
 
 PATH = "/v1/policies/cn-hub-2/replays"
 
@@ -42,9 +46,9 @@ async def read(hub: Hub, asked: Response, who: str = Role.EPIDEMIOLOGIST) -> dic
 
 
 async def work(hub: Hub, later: timedelta = timedelta(0)) -> None:
-    house = hub.house
+    runtime = hub.runtime
     now = clock.now() + later
-    await requests.work(house.database, Policies(), house.settings.zone, hub.hub_id, now)
+    await requests.work(runtime.database, Policies(), runtime.settings.zone, hub.hub_id, now)
 
 
 async def test_a_draft_is_tried_on_what_was_decided_and_decides_nothing(
@@ -63,7 +67,7 @@ async def test_a_draft_is_tried_on_what_was_decided_and_decides_nothing(
     asked = await ask(hub, body(), "/v1/policies/milder-1/replays")
     assert asked.status_code == 202, asked.text
     assert (await read(hub, asked))["found"] is None
-    jobs = {job.name: job for job in worker.jobs_of(hub.house, place)}
+    jobs = {job.name: job for job in worker.jobs_of(hub.runtime, place)}
     await jobs["replays"].work(clock.now())
     told = await read(hub, asked)
     assert (told["state"], told["checks"], told["checks_expected"]) == ("DONE", 2, 2)

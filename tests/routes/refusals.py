@@ -43,5 +43,5 @@ async def footprint(hub: Hub) -> dict[str, int]:
         + (" AND kind <> $2" if name == "event" else "")
         for name in tables
     )
-    async with hub.house.database.reading() as tx:
+    async with hub.runtime.database.reading() as tx:
         return dict(map(tuple, await tx.raw.fetch(counts, hub.hub_id, EPOCH_BEGAN)))

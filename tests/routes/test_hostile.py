@@ -15,7 +15,7 @@ from refusals import footprint, refused, unsaid
 from route_examples import FACT, TARGETS, Target, fact
 
 from twinstile.identity import vault
-from twinstile.platform.http.routes import OPEN_LIMIT, House
+from twinstile.platform.http.routes import OPEN_LIMIT, Runtime
 from twinstile.platform.keys.ciphers import decrypt
 from twinstile.platform.ops import clock
 from twinstile.platform.security.roles import Role
@@ -35,9 +35,9 @@ ENVELOPE = (
 
 
 @pytest.fixture(scope="module")
-async def quiet(house: House, service: Service) -> AsyncGenerator[Hub]:
+async def quiet(runtime: Runtime, service: Service) -> AsyncGenerator[Hub]:
     """A hub where nothing is ever stored; when all is over, a check shows that it works."""
-    hub = await open_hub(house, service)
+    hub = await open_hub(runtime, service)
     yield hub
     answer = await hub.client().put(f"/v1/checks/{people.new_id()}", json=people.check())
     assert answer.json()["verdict"] == "PASS"
@@ -158,13 +158,13 @@ async def test_a_bad_fact_is_kept_whole_and_closed(hub: Hub) -> None:
         "/body/identity/document/name", '"\\ud800\\u0000 KANARIENVOGEL"', "invalid-text"
     )
     await hand_over(hub, backlog(("check", fact(), bad)))
-    async with hub.house.database.reading() as tx:
+    async with hub.runtime.database.reading() as tx:
         (row,) = await tx.raw.fetch(
             "SELECT quarantine_id, key_id, cipher FROM quarantine WHERE hub_id = $1", hub.hub_id
         )
-    today = clock.now().astimezone(hub.house.settings.zone).date()
+    today = clock.now().astimezone(hub.runtime.settings.zone).date()
     assert row["key_id"] == vault.day_key(today)
-    key = hub.house.keys.of(hub.hub_id).get(row["key_id"])
+    key = hub.runtime.keys.of(hub.hub_id).get(row["key_id"])
     place = f"quarantine|{hub.hub_id}|{row['quarantine_id']}"
     kept = json.loads(decrypt(key, row["cipher"], place.encode()))
     assert kept["body"]["identity"]["document"]["name"] == "\ud800\0 KANARIENVOGEL"

@@ -8,7 +8,7 @@ from hostile import CANARY
 from hubs import Hub, Service, open_hub
 from refusals import refused, unsaid
 
-from twinstile.platform.http.routes import House
+from twinstile.platform.http.routes import Runtime
 from twinstile.platform.security.roles import Role
 
 pytestmark = pytest.mark.usefixtures("discreet_log")
@@ -115,8 +115,8 @@ QUESTIONS: list[tuple[str, str]] = [
 
 
 @pytest.fixture(scope="module")
-async def quiet(house: House, service: Service) -> Hub:
-    return await open_hub(house, service)
+async def quiet(runtime: Runtime, service: Service) -> Hub:
+    return await open_hub(runtime, service)
 
 
 def who(path: str) -> Role:

@@ -16,7 +16,7 @@ from hubs import DEVICE, Hub, Service, open_hub
 from test_routes_matrix import ALLOWED, NOBODY, OPERATIONS, PARTNER, QUERIES
 
 from twinstile.platform.db.tables import Base
-from twinstile.platform.http.routes import House
+from twinstile.platform.http.routes import Runtime
 from twinstile.platform.security.hub_modes import HubMode
 from twinstile.platform.security.roles import Role
 
@@ -29,9 +29,9 @@ MODES = (HubMode.DEMO, HubMode.PRODUCTION)
 NAME = "西门孤本"
 
 
-async def in_use(house: House, service: Service, mode: HubMode) -> Hub:
+async def in_use(runtime: Runtime, service: Service, mode: HubMode) -> Hub:
     """A hub with something of everything in it."""
-    hub = await open_hub(house, service, mode)
+    hub = await open_hub(runtime, service, mode)
     supervisor, run = hub.client(Role.SUPERVISOR), people.new_id()
     parts = {"mode": "RAIL", "service_no": f"G{mode}", "service_date": people.now()[:10]}
     ends = {"origin": "A", "terminus": "B", "scheduled_arrival": people.now()}
@@ -50,7 +50,7 @@ async def in_use(house: House, service: Service, mode: HubMode) -> Hub:
 async def ids(hub: Hub) -> dict[str, set[UUID]]:
     """Every id that a row of the hub holds, by the name of its column."""
     found: dict[str, set[UUID]] = {}
-    async with hub.house.database.reading() as tx:
+    async with hub.runtime.database.reading() as tx:
         for name, table in Base.metadata.tables.items():
             for column in table.c:
                 if "hub_id" in table.c and column.type.python_type is UUID:
@@ -66,7 +66,7 @@ async def ids(hub: Hub) -> dict[str, set[UUID]]:
 async def content(hub: Hub) -> dict[str, object]:
     """Everything the hub holds, as a digest of each table."""
     told: dict[str, object] = {}
-    async with hub.house.database.reading() as tx:
+    async with hub.runtime.database.reading() as tx:
         for name, table in Base.metadata.tables.items():
             if "hub_id" in table.c and not name.startswith("ledger"):
                 row = await tx.raw.fetchrow(
@@ -93,9 +93,9 @@ def test_every_route_is_asked() -> None:
 
 @pytest.mark.parametrize("own", MODES)
 async def test_a_token_of_one_hub_reaches_nothing_of_the_other(
-    own: HubMode, house: House, service: Service
+    own: HubMode, runtime: Runtime, service: Service
 ) -> None:
-    hubs = {mode: await in_use(house, service, mode) for mode in MODES}
+    hubs = {mode: await in_use(runtime, service, mode) for mode in MODES}
     mine, other = hubs[own], hubs[next(mode for mode in MODES if mode is not own)]
     theirs, before = await ids(other), await content(other)
     secrets = {str(i) for of_column in theirs.values() for i in of_column}

@@ -83,7 +83,7 @@ async def _opened(hub: Hub, known: Mapping[str, object]) -> Response:
 
 async def _disclosed(hub: Hub, _: Mapping[str, object]) -> Response:
     department = await partner_systems.enter(hub)
-    await ledger_reader.seal(hub.house.database, hub.hub_id)
+    await ledger_reader.seal(hub.runtime.database, hub.hub_id)
     return await department.changes()
 
 
@@ -342,7 +342,7 @@ async def test_whoever_reads_what_its_key_does_not_open_is_told_so(
     known = await inhabit(hub)
     given, appeal = await declared_travellers.declare(hub), f"/v1/appeals/{uuid4()}"
     await declared_travellers.dispute(hub, given, "?", appeal.rpartition("/")[2])
-    suffer(hub.house.keys.of(hub.hub_id))
+    suffer(hub.runtime.keys.of(hub.hub_id))
     supervisor = hub.client(Role.SUPERVISOR)
     asked, word = {"purpose": "SUBJECT_REQUEST"}, {"decided": "REJECTED", "text": "no"}
     answers = [

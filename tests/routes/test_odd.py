@@ -173,7 +173,7 @@ RUN = {
 async def test_what_belongs_to_another_hub_is_not_there(
     hub: Hub, who: Role, method: str, path: str, body: people.Json | None
 ) -> None:
-    other = await open_hub(hub.house, hub.service)
+    other = await open_hub(hub.runtime, hub.service)
     theirs, screener = await fever_cases.confirmed(other), other.duties[Role.SCREENER]
     there = {
         "check": theirs["id"],

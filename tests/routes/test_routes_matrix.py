@@ -16,7 +16,7 @@ from uuid_utils.compat import uuid7
 
 from twinstile import app
 from twinstile.platform.http.json_body import FORM
-from twinstile.platform.http.routes import House
+from twinstile.platform.http.routes import Runtime
 from twinstile.platform.security.roles import Role
 from twinstile.web import openapi
 
@@ -248,8 +248,8 @@ OTHER_KEYS = {
 
 
 @pytest.fixture(scope="module")
-async def everyone(house: House, service: Service) -> Hub:
-    return await open_hub(house, service)
+async def everyone(runtime: Runtime, service: Service) -> Hub:
+    return await open_hub(runtime, service)
 
 
 def test_the_table_names_every_route_and_no_other() -> None:

@@ -24,7 +24,7 @@ async def listed(hub: Hub, **query: str) -> list[people.Json]:
 
 
 async def told(hub: Hub, kind: str) -> list[people.Json]:
-    async with hub.house.database.reading() as tx:
+    async with hub.runtime.database.reading() as tx:
         rows = await tx.raw.fetch(
             "SELECT body FROM event WHERE hub_id = $1 AND kind = $2", hub.hub_id, kind
         )
@@ -32,7 +32,7 @@ async def told(hub: Hub, kind: str) -> list[people.Json]:
 
 
 async def test_who_walks_off_is_looked_for_and_after_a_day_by_the_authority(hub: Hub) -> None:
-    screening, other = await flagged(hub), await open_hub(hub.house, hub.service)
+    screening, other = await flagged(hub), await open_hub(hub.runtime, hub.service)
     await step_bodies.take(hub, Role.SCREENER, screening, "absconded")
     (alert,) = await listed(hub)
     assert (alert["kind"], alert["subject_id"]) == ("ABSCONDED", screening)

@@ -90,7 +90,7 @@ async def test_it_is_not_opened_without_a_purpose_that_fits(hub: Hub, why: peopl
 async def test_it_ends_with_the_key_of_its_day(hub: Hub) -> None:
     await keep(hub)
     (fact,) = await listed(hub)
-    keys = hub.house.keys.of(hub.hub_id)
+    keys = hub.runtime.keys.of(hub.hub_id)
     for day in keys.names("day."):
         keys.destroy(day)
     answer = await reveal(hub, fact["quarantine_id"], WHY)
@@ -140,7 +140,7 @@ async def test_of_decisions_at_the_same_moment_one_counts(hub: Hub) -> None:
         *(resolve(hub, fact["quarantine_id"], reason=f"reason {n}") for n in range(6))
     )
     assert sorted(answer.status_code for answer in answers) == [200] + [409] * 5
-    async with hub.house.database.reading() as tx:
+    async with hub.runtime.database.reading() as tx:
         rows = await tx.raw.fetch(
             "SELECT 1 FROM event WHERE hub_id = $1 AND kind = $2",
             hub.hub_id,
@@ -162,7 +162,7 @@ async def test_pages_show_each_fact_once_the_latest_first(hub: Hub) -> None:
 
 
 async def test_another_hubs_facts_are_not_there(hub: Hub) -> None:
-    elsewhere = await open_hub(hub.house, hub.service)
+    elsewhere = await open_hub(hub.runtime, hub.service)
     await keep(elsewhere)
     (fact,) = await listed(elsewhere)
     assert await listed(hub) == []

@@ -40,7 +40,7 @@ async def put(hub: Hub, who: str = Role.SCREENER, **changes: object) -> people.J
 
 async def stored(hub: Hub, check: people.Json) -> people.Json:
     """The evidence of a check, as it is kept."""
-    async with hub.house.database.reading() as tx:
+    async with hub.runtime.database.reading() as tx:
         row = await tx.raw.fetchrow(
             'SELECT evidence FROM "check" WHERE hub_id = $1 AND id = $2',
             hub.hub_id,
@@ -89,7 +89,7 @@ BARE: people.Json = {"credential": None, "identity": None}
 async def test_policy_decides_by_category_and_a_crew_lane_says_whom_it_is_for(
     hub: Hub, lane: str, changes: people.Json, state: ScreeningState
 ) -> None:
-    async with hub.house.database.transaction() as tx:
+    async with hub.runtime.database.transaction() as tx:
         await devices.add_lane(tx, hub.hub_id, "north-c", CHECKPOINT, "CREW")
     told = await put(hub, **{"lane_id": lane, **changes})
     assert told["state"] == state
@@ -98,7 +98,7 @@ async def test_policy_decides_by_category_and_a_crew_lane_says_whom_it_is_for(
 
 
 async def test_a_category_once_said_outlasts_the_lane(hub: Hub) -> None:
-    async with hub.house.database.transaction() as tx:
+    async with hub.runtime.database.transaction() as tx:
         await devices.add_lane(tx, hub.hub_id, "north-c", CHECKPOINT, "CREW")
     number = people.resident_number()
     first = await put(hub, number=number, category="TRAVELLER", temperature=None)
@@ -153,7 +153,7 @@ async def test_a_wait_ends_by_a_step_and_by_the_clock_too_and_is_open_until_then
     assert over["ended"] == 1
     assert 99 <= int(str(over["wait_p95_s"])) < 160
     await put(hub, credential=NONE_SHOWN)
-    database, late = hub.house.database, clock.now() + timedelta(minutes=11)
+    database, late = hub.runtime.database, clock.now() + timedelta(minutes=11)
     assert await transitions.expire_due(database, Policies(), hub.hub_id, late) == 1
     longest = await helped(hub)
     assert (longest["ended"], int(str(longest["wait_p95_s"])) // 60) == (2, 11)
@@ -165,7 +165,7 @@ async def test_consent_to_a_look_up_is_recorded_without_whose(hub: Hub) -> None:
     told = (await look_up(hub, number, consent="GUARDIAN")).json()
     await look_up(hub, number)
     assert len(await reads(hub)) == 2
-    async with hub.house.database.reading() as tx:
+    async with hub.runtime.database.reading() as tx:
         rows = await tx.raw.fetch(
             "SELECT subject_id, operator_id, body FROM event WHERE hub_id = $1 AND kind = $2",
             hub.hub_id,

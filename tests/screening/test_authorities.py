@@ -39,7 +39,7 @@ def because(answer: people.Json) -> list[str]:
 
 
 async def rows(hub: Hub, query: str) -> list[tuple[object, ...]]:
-    async with hub.house.database.reading() as tx:
+    async with hub.runtime.database.reading() as tx:
         return [tuple(row) for row in await tx.raw.fetch(query, hub.hub_id)]
 
 
@@ -88,7 +88,7 @@ async def test_an_alert_counts_while_it_is_valid_only(
 
 
 async def test_an_alert_of_another_hub_is_none_here(hub: Hub) -> None:
-    number, other = people.resident_number(), await open_hub(hub.house, hub.service)
+    number, other = people.resident_number(), await open_hub(hub.runtime, hub.service)
     await authority_lists.told(other, authority_lists.alert(number))
     assert (await authority_lists.shown(hub, number))["verdict"] == "PASS"
     assert (await authority_lists.shown(other, number))["verdict"] == "CHECK"
@@ -191,7 +191,7 @@ async def test_an_alert_on_another_document_counts_while_they_are_linked(hub: Hu
 
 async def test_a_person_id_may_end_before_the_alert_does(hub: Hub) -> None:
     """Somebody met in the last epoch gets another id in this one; the alert still counts."""
-    zone, number = hub.house.settings.zone, people.resident_number()
+    zone, number = hub.runtime.settings.zone, people.resident_number()
     epoch = vault.epoch_of(datetime.now(zone).date())
     turn = datetime.fromordinal(epoch * vault.EPOCH_DAYS).replace(tzinfo=zone, hour=8)
     for moment in (turn - 15 * DAY, turn - DAY):
@@ -201,7 +201,7 @@ async def test_a_person_id_may_end_before_the_alert_does(hub: Hub) -> None:
         await authority_lists.told(hub, said, at=moment)
     people_ = await rows(hub, "SELECT DISTINCT person_id FROM vault WHERE hub_id = $1")
     sent = [Sent(turn, turn, "north-1", people.fact(number, observed_at=turn.isoformat()))]
-    await _day.recorded(hub.house, hub.hub_id, sent)
+    await _day.recorded(hub.runtime, hub.hub_id, sent)
     ((person, reasons),) = await rows(
         hub, 'SELECT person_id, reasons FROM "check" WHERE hub_id = $1'
     )
@@ -210,7 +210,7 @@ async def test_a_person_id_may_end_before_the_alert_does(hub: Hub) -> None:
 
 
 async def listed(hub: Hub, *said: Said) -> None:
-    async with hub.house.database.transaction() as tx:
+    async with hub.runtime.database.transaction() as tx:
         await received.apply(tx, hub.hub_id, "cdc", said, clock.now())
 
 
@@ -272,8 +272,8 @@ async def test_a_replay_decides_by_what_was_known_at_the_gate(hub: Hub) -> None:
     await listed(hub, Said("1", None))
     policy = documents.compile_document(document)
     span = (clock.now() - DAY, clock.now() + DAY)
-    plan = Plan(hub.hub_id, policy, hub.house.settings.zone, *span)
-    found = await stream.run(hub.house.database, plan)
+    plan = Plan(hub.hub_id, policy, hub.runtime.settings.zone, *span)
+    found = await stream.run(hub.runtime.database, plan)
     assert (found.checks, found.checks_elsewhere, found.reasons_elsewhere) == (3, 0, 0)
 
 
@@ -349,7 +349,7 @@ async def test_neither_who_asks_nor_why_leaves_the_table(
     department = await partner_systems.enter(hub)
     answer = await authority_lists.shown(hub, number)
     screening = answer["screening_id"]
-    await sealer.seal(hub.house.database)
+    await sealer.seal(hub.runtime.database)
     seen = [json.dumps(answer), logged(), json.dumps((await department.changes()).json())]
     for role, path in (
         (Role.SUPERVISOR, f"/v1/screenings/{screening}"),
@@ -391,5 +391,5 @@ async def test_it_ends_by_its_own_end_and_with_its_day(hub: Hub) -> None:
     await listed(hub, Said("1", area("610113")))
     for days, expected in ((2, [2, 1, 1]), (4, [1, 1, 1]), (7, [1, 1, 0]), (15, [0, 0, 0])):
         at = clock.now() + timedelta(days=days)
-        await retention.retain(hub.house, Policies(), hub.hub_id, at)
+        await retention.retain(hub.runtime, Policies(), hub.hub_id, at)
         assert await left() == expected, days

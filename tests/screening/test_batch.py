@@ -248,7 +248,7 @@ async def test_each_check_is_recorded_in_the_name_of_who_made_it(hub: Hub) -> No
         item(5, people.fact(celsius=38.0)),
     )
     assert [i["status"] for i in told.json()["items"]] == ["stored"] * 5
-    async with hub.house.database.reading() as tx:
+    async with hub.runtime.database.reading() as tx:
         opened = await tx.raw.fetch(
             "SELECT subject_id::text, operator_id FROM event"
             " WHERE hub_id = $1 AND kind = 'case.opened'",

@@ -228,7 +228,7 @@ async def test_a_queue_does_not_grow_it_answers(
 
 
 async def test_checks_of_several_hubs_never_share_a_batch(hub: Hub) -> None:
-    other_hub = await open_hub(hub.house, hub.service)
+    other_hub = await open_hub(hub.runtime, hub.service)
     number = people.resident_number()
     bodies = [people.check(n, number) for n in range(1, 9)]
     answers = await asyncio.gather(
@@ -252,7 +252,7 @@ async def test_the_same_check_sent_twice_at_once_is_stored_once(hub: Hub) -> Non
 @asynccontextmanager
 async def another_process(hub: Hub) -> AsyncGenerator[Committer]:
     """The committer of a second process, at work."""
-    other = Committer(hub.house, Policies())
+    other = Committer(hub.runtime, Policies())
     work = asyncio.create_task(other.run())
     try:
         await other.warm()
@@ -270,7 +270,7 @@ async def received(hub: Hub, counter: int, **more: object) -> tuple[Receiver, Ga
         *(frozenset({duty.role}), frozenset({Scope.CHECKS_WRITE}), None),
         mode=HubMode.DEMO,
     )
-    receiver = await intake.receiver(hub.house, who, clock.now())
+    receiver = await intake.receiver(hub.runtime, who, clock.now())
     body = CheckBody.model_validate(people.check(counter, **more))
     return receiver, intake.check(body, people.new_id(), counter, body.sent_at, receiver)
 
@@ -293,7 +293,7 @@ async def test_who_is_worked_on_elsewhere_is_decided_on_what_that_leaves(hub: Hu
     policies = Policies()
     stand = checks.Stand(hub.hub_id, receiver.keys, policies, receiver.zone, receiver.at)
     async with another_process(hub) as other:
-        async with hub.house.database.transaction() as tx:
+        async with hub.runtime.database.transaction() as tx:
             (first,) = await checks.record(tx, stand, [fever])
             waiting = asyncio.create_task(other.record(receiver, normal))
             await asyncio.sleep(0.1)

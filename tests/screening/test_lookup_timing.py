@@ -38,7 +38,7 @@ def test_the_measure_sees_what_it_should() -> None:
 @pytest.mark.skipif(not CALLS, reason="set TWINSTILE_TIMING_CALLS, see above")
 @pytest.mark.timeout(3600)
 async def test_time_does_not_tell_whom_a_hub_knows(hub: Hub) -> None:
-    elsewhere = await open_hub(hub.house, hub.service)
+    elsewhere = await open_hub(hub.runtime, hub.service)
     ours, theirs = people.resident_number(), people.resident_number()
     for place, number in ((hub, ours), (elsewhere, theirs)):
         answer = await place.client().put(

@@ -30,7 +30,7 @@ async def passage(hub: Hub, number: str) -> people.Json:
 async def used(hub: Hub, duty: Duty, times: int, **ago: float) -> None:
     """Look-ups that operator made before."""
     at = clock.now() - timedelta(**ago)
-    async with hub.house.database.transaction() as tx:
+    async with hub.runtime.database.transaction() as tx:
         await tx.raw.execute(
             "INSERT INTO access (hub_id, access_id, at, operator_id, roles, action, purpose,"
             " fields, rows, outcome) SELECT $1, gen_random_uuid(), $2, $3, '{}', 'LOOK_UP',"
@@ -78,7 +78,7 @@ async def test_a_person_met_in_the_epoch_before_is_found(hub: Hub) -> None:
     number = people.resident_number()
     await passage(hub, number)
     # as if two weeks had passed: what knows the document now is the key of the last epoch
-    keys, folder = hub.house.keys.of(hub.hub_id), hub.house.keys._folder / hub.hub_id
+    keys, folder = hub.runtime.keys.of(hub.hub_id), hub.runtime.keys._folder / hub.hub_id
     (present,) = keys.names("epoch.")
     last = vault.epoch_key(int(present.removeprefix("epoch.")) - 1)
     (folder / f"{present}.key").rename(folder / f"{last}.key")
@@ -105,7 +105,7 @@ async def test_there_is_no_search_by_name(hub: Hub) -> None:
 
 async def test_another_hubs_traveller_is_as_unknown_as_nobody(hub: Hub) -> None:
     number = people.resident_number()
-    await passage(await open_hub(hub.house, hub.service), number)
+    await passage(await open_hub(hub.runtime, hub.service), number)
     theirs, nobodys = [
         (await look_up(hub, each)).json() for each in (number, people.resident_number())
     ]
@@ -144,7 +144,7 @@ async def test_somebody_who_tries_numbers_is_stopped_after_twenty_and_told_on_on
     logged = await reads(hub)
     assert [read["outcome"] for read in logged] == ["REFUSED"] + ["NOTHING"] * 20
     operator_id = hub.duties[Role.ASSISTANT].operator_id
-    async with hub.house.database.reading() as tx:
+    async with hub.runtime.database.reading() as tx:
         (alarm,) = await events.of_subject(
             tx, hub.hub_id, operator_id, [lookups.QUOTA_REACHED], 10
         )
@@ -196,7 +196,7 @@ async def test_a_hundred_a_shift_are_enough(hub: Hub) -> None:
 async def test_after_the_day_is_destroyed_the_person_is_known_without_a_name(hub: Hub) -> None:
     number = people.resident_number()
     done = await passage(hub, number)
-    keys = hub.house.keys.of(hub.hub_id)
+    keys = hub.runtime.keys.of(hub.hub_id)
     for day in keys.names("day."):
         keys.destroy(day)
     told = (await look_up(hub, number)).json()
@@ -208,6 +208,6 @@ async def test_a_row_of_the_log_cannot_be_taken_back(hub: Hub) -> None:
     await look_up(hub, people.resident_number())
     for change in ("DELETE FROM access", "UPDATE access SET operator_id = NULL"):
         with pytest.raises(InsufficientPrivilegeError):
-            async with hub.house.database.transaction() as tx:
+            async with hub.runtime.database.transaction() as tx:
                 await tx.raw.execute(change)
     assert len(await reads(hub)) == 1

@@ -84,7 +84,7 @@ async def test_what_a_rule_leaves_open_one_officer_decides(hub: Hub) -> None:
     whole = deepcopy(documents.pack("cn-hub"))
     for rule in whole["rules"]:
         rule["discretion"] = rule["id"] == "CRED-FLAG"
-    async with hub.house.database.transaction() as tx:
+    async with hub.runtime.database.transaction() as tx:
         now = clock.now()
         policy = {**whole, "version": "cn-hub-open"}
         await versions.put_in_force(tx, hub.hub_id, policy, now, now)

@@ -57,7 +57,7 @@ async def test_an_alarm_while_the_case_is_being_closed_opens_another(
     first = await fever_cases.confirmed(hub, number)
     await step(hub, first["screening_id"], "handover_ack", receiver="First Hospital")
     await put(hub, number, celsius=38.1)
-    async with hub.house.database.transaction() as tx:
+    async with hub.runtime.database.transaction() as tx:
         await tx.raw.execute(
             "UPDATE fever_case SET state = 'CLOSED_EXCLUDED', closed_at = now(), due_at = NULL"
             " WHERE hub_id = $1",
@@ -123,7 +123,7 @@ async def reusing(hub: Hub, minutes: int = 240) -> None:
     figures = {**document["parameters"], "reuse_minutes": minutes}
     changed = {**document, "version": "cn-hub-reuse", "parameters": figures}
     now = clock.now()
-    async with hub.house.database.transaction() as tx:
+    async with hub.runtime.database.transaction() as tx:
         await versions.put_in_force(tx, hub.hub_id, changed, now - timedelta(days=30), now)
 
 

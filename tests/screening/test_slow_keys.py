@@ -25,7 +25,7 @@ async def test_a_slow_keeper_of_masters_holds_up_nobody_after_a_restart(
         f"/v1/checks/{people.new_id()}", json=people.check(1, number)
     )
     assert first.status_code == 201
-    keys = hub.house.keys.of(hub.hub_id)
+    keys = hub.runtime.keys.of(hub.hub_id)
     honest = keys._masters.unwrap
 
     def slow(master_id: str, wrapped: bytes) -> bytes:
@@ -62,13 +62,13 @@ async def test_a_slow_keeper_of_masters_delays_its_case_and_nothing_else(
     await hub.client().put(
         f"/v1/checks/{people.new_id()}", json=people.check(1, number, celsius=38.1)
     )
-    honest = hub.house.keys.masters.wrap
+    honest = hub.runtime.keys.masters.wrap
 
     def slow(master_id: str, key: bytes) -> bytes:
         time.sleep(1.2)  # as the process of a command would
         return honest(master_id, key)
 
-    monkeypatch.setattr(hub.house.keys.masters, "wrap", slow)
+    monkeypatch.setattr(hub.runtime.keys.masters, "wrap", slow)
     url, again = f"/v1/checks/{people.new_id()}", people.check(1, number, temperature=FEVER)
     async with going_on(STALLED_S):
         # what comes behind the first is one batch, which the slow case makes fail

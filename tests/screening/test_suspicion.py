@@ -115,7 +115,9 @@ async def test_somebody_held_by_a_deadline_gets_a_case_when_it_is_confirmed(hub:
     number = people.resident_number()
     await put(hub, number, celsius=38.5)
     later = datetime.now(UTC) + timedelta(minutes=16)
-    assert await transitions.expire_due(hub.house.database, Policies(), hub.hub_id, later) == 1
+    assert (
+        await transitions.expire_due(hub.runtime.database, Policies(), hub.hub_id, later) == 1
+    )
     told = (await put(hub, number, Role.MEDIC, temperature=EAR_FEVER)).json()
     assert told["state"] == "HELD"
     assert told["case_no"] is not None
@@ -190,7 +192,7 @@ async def test_whoever_was_handed_over_is_free_when_the_case_is_closed(hub: Hub)
     await step_bodies.take(hub, Role.MEDIC, first["screening_id"], "handover_ack")
     back = (await put(hub, number)).json()
     assert back["verdict"] == "CHECK"
-    async with hub.house.database.transaction() as tx:
+    async with hub.runtime.database.transaction() as tx:
         await tx.raw.execute(
             "UPDATE fever_case SET closed_at = now() WHERE hub_id = $1", hub.hub_id
         )
@@ -220,7 +222,7 @@ async def test_a_consent_ends_no_suspicion_however_long_it_takes(hub: Hub) -> No
     alarm = (await put(hub, number, temperature=EAR_FEVER)).json()
     for way in ("refuse", "consent"):
         await step_bodies.take(hub, Role.SUPERVISOR, alarm["screening_id"], way)
-    async with hub.house.database.transaction() as tx:
+    async with hub.runtime.database.transaction() as tx:
         await tx.raw.execute(
             "UPDATE screening SET opened_at = opened_at - interval '5 hours',"
             " fold = fold || jsonb_build_object('at', now() - interval '5 hours')"
@@ -237,7 +239,9 @@ async def test_a_reading_of_somebody_held_tells_since_when_and_what_alarmed(hub:
     first = (await put(hub, number, celsius=37.1)).json()
     assert (first["state"], first["stands"]) == ("SECONDARY", None)
     later = datetime.now(UTC) + timedelta(minutes=16)
-    assert await transitions.expire_due(hub.house.database, Policies(), hub.hub_id, later) == 1
+    assert (
+        await transitions.expire_due(hub.runtime.database, Policies(), hub.hub_id, later) == 1
+    )
     told = (await put(hub, number, temperature=EAR_NORMAL)).json()
     assert (told["verdict"], told["state"]) == ("STOP", "HELD")
     assert told["stands"] == {"state": "HELD", "since": ANY, "alarm_celsius": 37.1}

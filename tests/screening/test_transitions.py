@@ -105,7 +105,7 @@ async def test_the_id_of_an_event_of_ours_is_no_id_for_a_step(hub: Hub) -> None:
     number = people.resident_number()
     for counter in (1, 2):
         seen = await screened(hub, counter, number=number, celsius=38.1)
-    async with hub.house.database.reading() as tx:
+    async with hub.runtime.database.reading() as tx:
         row = await tx.raw.fetchrow(
             "SELECT event_id FROM event WHERE hub_id = $1 AND body->'path' = '[]'", hub.hub_id
         )
@@ -128,14 +128,16 @@ async def test_deadlines_move_what_nobody_moved(hub: Hub) -> None:
     flagged = await screened(hub, 2, celsius=38.0)
     cleared = await screened(hub, 3)
     later = datetime.now(UTC) + timedelta(minutes=20)
-    fired = await transitions.expire_due(hub.house.database, Policies(), hub.hub_id, later)
+    fired = await transitions.expire_due(hub.runtime.database, Policies(), hub.hub_id, later)
     assert fired == 2
     states = {
         name: (await hub.client().get(f"/v1/screenings/{told['screening_id']}")).json()["state"]
         for name, told in {"waiting": waiting, "flagged": flagged, "cleared": cleared}.items()
     }
     assert states == {"waiting": "ABANDONED", "flagged": "HELD", "cleared": "CLEARED"}
-    assert await transitions.expire_due(hub.house.database, Policies(), hub.hub_id, later) == 0
+    assert (
+        await transitions.expire_due(hub.runtime.database, Policies(), hub.hub_id, later) == 0
+    )
 
 
 def run_body(arrival: str) -> people.Json:

@@ -132,7 +132,7 @@ async def test_the_secret_is_shown_once_and_listed_never(hub: Hub) -> None:
     (entry,) = listed.json()["partners"]
     assert (entry["name"], entry["client_id"]) == ("Port health office", department.client_id)
     assert department.secret not in listed.text
-    async with hub.house.database.reading() as tx:
+    async with hub.runtime.database.reading() as tx:
         rows = await tx.raw.fetch("SELECT p::text FROM partner p WHERE hub_id = $1", hub.hub_id)
     assert department.secret not in str(rows)
 
@@ -152,8 +152,8 @@ async def test_no_token_of_the_old_secret_outlives_a_rotation_at_the_same_moment
 ) -> None:
     """As a thief would, who asks on and on while the secret is being changed."""
     department = await partner_systems.enter(hub)
-    database = hub.house.database
-    who = await hub.house.gatekeeper.principal(hub.tokens[Role.ADMINISTRATOR])
+    database = hub.runtime.database
+    who = await hub.runtime.gatekeeper.principal(hub.tokens[Role.ADMINISTRATOR])
 
     async def ask() -> str | None:
         async with database.transaction() as tx:
@@ -176,7 +176,7 @@ async def test_no_token_of_the_old_secret_outlives_a_rotation_at_the_same_moment
 async def test_a_partner_shut_out_elsewhere_is_out_within_five_seconds(hub: Hub) -> None:
     department = await partner_systems.enter(hub)
     assert (await department.changes()).status_code == 200
-    async with hub.house.database.transaction() as tx:  # as another process would
+    async with hub.runtime.database.transaction() as tx:  # as another process would
         await tx.raw.execute(
             "UPDATE partner SET disabled_at = now() WHERE hub_id = $1", hub.hub_id
         )
@@ -191,7 +191,7 @@ async def test_a_token_ends_and_old_ones_make_room(hub: Hub) -> None:
     for _ in range(partners.TOKENS_A_PARTNER):
         await partner_systems.ask(hub, department.client_id, department.secret)
     assert (await department.changes()).status_code == 401
-    async with hub.house.database.transaction() as tx:
+    async with hub.runtime.database.transaction() as tx:
         rows = await tx.raw.fetch("SELECT 1 FROM partner_token WHERE hub_id = $1", hub.hub_id)
         assert len(rows) == partners.TOKENS_A_PARTNER
         late = clock.now() + partners.TOKEN_LIFE + timedelta(seconds=1)

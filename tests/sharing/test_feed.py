@@ -26,11 +26,11 @@ from twinstile.sharing.types import SOURCES, TERMS, ChangeType, PartnerKind
 
 
 async def sealed(hub: Hub) -> None:
-    await ledger_reader.seal(hub.house.database, hub.hub_id)
+    await ledger_reader.seal(hub.runtime.database, hub.hub_id)
 
 
 async def happened(hub: Hub, kind: str, **body: object) -> None:
-    await ledger_reader.enter(hub.house, hub.hub_id, 1, kind, **body)
+    await ledger_reader.enter(hub.runtime, hub.hub_id, 1, kind, **body)
 
 
 async def test_a_case_is_heard_of_from_its_opening_on(hub: Hub) -> None:
@@ -121,7 +121,7 @@ async def test_what_lies_between_is_stepped_over_in_bounded_pieces(
 ) -> None:
     monkeypatch.setattr(changes, "WINDOW", 10)
     department = await partner_systems.enter(hub)
-    await ledger_reader.enter(hub.house, hub.hub_id, 35)
+    await ledger_reader.enter(hub.runtime, hub.hub_id, 35)
     await happened(hub, "case.overdue", case_no="20261124-001")
     await sealed(hub)
     after, found, asked = None, [], 0
@@ -138,12 +138,14 @@ async def test_what_lies_between_is_stepped_over_in_bounded_pieces(
 async def test_a_destroyed_case_leaves_a_tombstone_under_the_same_pseudonym(hub: Hub) -> None:
     department = await partner_systems.enter(hub)
     case_id = uuid4()
-    keys, reason = hub.house.keys.of(hub.hub_id), destruction.Reason.RETENTION
+    keys, reason = hub.runtime.keys.of(hub.hub_id), destruction.Reason.RETENTION
     key = await partners.pseudonym_key(
-        hub.house.keys.of(hub.hub_id), UUID(department.partner_id)
+        hub.runtime.keys.of(hub.hub_id), UUID(department.partner_id)
     )
     for name in ("day.2026-11-09", f"case.{case_id}"):
-        await retention.destroy(hub.house.database, keys, hub.hub_id, name, reason, clock.now())
+        await retention.destroy(
+            hub.runtime.database, keys, hub.hub_id, name, reason, clock.now()
+        )
     await sealed(hub)
     (change,) = (await department.changes(types="case.moved")).json()["changes"]
     assert change["type"] == "destroyed"
@@ -154,9 +156,9 @@ async def test_a_destroyed_case_leaves_a_tombstone_under_the_same_pseudonym(hub:
 async def test_who_hears_of_no_cases_is_not_told_how_many_ended(hub: Hub) -> None:
     checked = [{"type": "screening.checked", "fields": ["verdict"]}]
     department = await partner_systems.enter(hub, types=checked)
-    keys, reason = hub.house.keys.of(hub.hub_id), destruction.Reason.RETENTION
+    keys, reason = hub.runtime.keys.of(hub.hub_id), destruction.Reason.RETENTION
     name = f"case.{uuid4()}"
-    await retention.destroy(hub.house.database, keys, hub.hub_id, name, reason, clock.now())
+    await retention.destroy(hub.runtime.database, keys, hub.hub_id, name, reason, clock.now())
     await sealed(hub)
     for answer in (
         await department.changes(),
@@ -175,7 +177,7 @@ async def test_who_waits_is_told_within_a_second_and_at_the_deadline(hub: Hub) -
     assert 0.9 < time.monotonic() - begun < 3
     waiting = asyncio.create_task(department.changes(after=nothing.json()["next"], wait=20))
     await asyncio.sleep(0.5)
-    await ledger_reader.enter(hub.house, hub.hub_id, 3)  # of another kind: nobody is woken
+    await ledger_reader.enter(hub.runtime, hub.hub_id, 3)  # of another kind: nobody is woken
     await happened(hub, "case.overdue", case_no="20261124-001")
     begun = time.monotonic()
     await sealed(hub)
@@ -190,7 +192,7 @@ async def test_who_waits_is_let_go_when_the_service_ends(hub: Hub, place: Place)
     after = (await department.changes()).json()["next"]
     listening = serving.listen("127.0.0.1", 0)
     (base_url,) = serving.addresses(listening)
-    own = create_app(startup.open_house(hub.house.settings, place))
+    own = create_app(startup.open_house(hub.runtime.settings, place))
     authorised = {"Authorization": f"Bearer {department.token}"}
     async with httpx2.AsyncClient(base_url=base_url, headers=authorised) as client:
         async with serving.running(own, listening):
@@ -216,7 +218,7 @@ async def test_who_waits_holds_no_connection(hub: Hub) -> None:
         for _ in range(feed.WAITING_AT_ONCE)
     ]
     await asyncio.sleep(0.3)
-    assert len(waiting) > hub.house.settings.pool_size
+    assert len(waiting) > hub.runtime.settings.pool_size
     me = await hub.client(Role.SCREENER).get("/v1/me")
     assert me.status_code == 200
     too_many = await several[0].changes(after=cursors[0], wait=3)
@@ -244,7 +246,7 @@ async def test_a_restore_ends_old_cursors(hub: Hub) -> None:
     first = (await department.changes()).json()
     waiting = asyncio.create_task(department.changes(after=first["next"], wait=10))
     await asyncio.sleep(0.3)
-    async with hub.house.database.transaction() as tx:
+    async with hub.runtime.database.transaction() as tx:
         await chain.new_epoch(tx, hub.hub_id, clock.now())
     for answer in (await department.changes(after=first["next"]), await waiting):
         assert answer.status_code == 410
@@ -265,9 +267,9 @@ async def test_a_cursor_ahead_of_the_ledger_is_one_of_another_life(hub: Hub) -> 
     department = await partner_systems.enter(hub)
     await sealed(hub)
     key = await partners.pseudonym_key(
-        hub.house.keys.of(hub.hub_id), UUID(department.partner_id)
+        hub.runtime.keys.of(hub.hub_id), UUID(department.partner_id)
     )
-    async with hub.house.database.reading() as tx:
+    async with hub.runtime.database.reading() as tx:
         row = await tx.raw.fetchrow(
             "SELECT epoch, n FROM ledger_head WHERE hub_id = $1", hub.hub_id
         )
@@ -301,7 +303,7 @@ async def test_every_disclosure_is_recorded_before_it_leaves(hub: Hub) -> None:
     await department.changes()
     empty = await department.changes(types="case.moved")
     assert empty.json()["changes"] == []
-    async with hub.house.database.reading() as tx:
+    async with hub.runtime.database.reading() as tx:
         rows = await tx.raw.fetch(
             "SELECT partner_id, purpose, fields, rows FROM access"
             " WHERE hub_id = $1 AND action = 'DISCLOSURE'",
@@ -314,7 +316,7 @@ async def test_every_disclosure_is_recorded_before_it_leaves(hub: Hub) -> None:
 
 async def test_a_partner_sees_its_own_hub_only(hub: Hub) -> None:
     department = await partner_systems.enter(hub)
-    elsewhere = await open_hub(hub.house, hub.service)
+    elsewhere = await open_hub(hub.runtime, hub.service)
     await happened(elsewhere, "case.opened", case_no="20261124-999")
     for one in (hub, elsewhere):
         await sealed(one)

@@ -18,7 +18,7 @@ from twinstile.arrivals.feeds.applying import ApplyRuntime
 from twinstile.arrivals.feeds.polling import Poller
 from twinstile.cli import serving
 from twinstile.identity import forms
-from twinstile.platform.http.routes import House
+from twinstile.platform.http.routes import Runtime
 from twinstile.platform.ledger import chain
 from twinstile.platform.ops import clock
 from twinstile.platform.security.roles import Role
@@ -41,7 +41,7 @@ NO_CHANGE = Noon("", 0)
 
 
 @asynccontextmanager
-async def ticking(hub: Hub, house: House) -> AsyncGenerator[None]:
+async def ticking(hub: Hub, house: Runtime) -> AsyncGenerator[None]:
     """Let the service's clock go for as long as the block, as its worker does."""
     out = sending.outbox(hub.house)
     at_once = timedelta(0)
@@ -75,7 +75,7 @@ async def ticking(hub: Hub, house: House) -> AsyncGenerator[None]:
 class Restarted:
     """A service of its own, which can be away for a while."""
 
-    house: House
+    house: Runtime
     base_url: str = ""
     _serving: AsyncExitStack = field(default_factory=AsyncExitStack)
 
@@ -105,7 +105,7 @@ async def departments(hub: Hub, tmp_path: Path) -> AsyncGenerator[Outside]:
 
 
 @pytest.fixture
-async def restarted(house: House, departments: Outside) -> AsyncGenerator[Restarted]:
+async def restarted(house: Runtime, departments: Outside) -> AsyncGenerator[Restarted]:
     told = house.settings.model_copy(
         update={
             "feeds_file": departments.feeds_file,

@@ -128,7 +128,7 @@ async def test_every_view_is_for_everybody(browser: Browser, hub: Hub, locale: s
 async def test_an_appeal_whose_key_is_gone_is_said_to_be_so_in_words(hub: Hub) -> None:
     given, appeal = await declared_travellers.declare(hub), str(uuid4())
     await declared_travellers.dispute(hub, given, WORDS, appeal)
-    visitor, files = await on_shift(hub, Role.SUPERVISOR), hub.house.keys.of(hub.hub_id)
+    visitor, files = await on_shift(hub, Role.SUPERVISOR), hub.runtime.keys.of(hub.hub_id)
     for name in files.names("day."):
         files.destroy(name)
     page = await send(visitor, "/desk/appeals/read", appeal_id=appeal)

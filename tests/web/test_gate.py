@@ -200,7 +200,7 @@ async def test_somebody_held_by_a_deadline_is_told_with_since_when_and_the_first
     )
     await worker_clock.later(hub, minutes=16)
     held = await gate_browser.whole(hub, alarm.json())
-    zone = hub.house.settings.zone
+    zone = hub.runtime.settings.zone
     clock = datetime.fromisoformat(held["state_since"]).astimezone(zone).strftime("%H:%M")
     reasons = tablet.page.locator("#reasons")
     told = f"Held since {clock}: a medic decides · first alarm 37.1 °C"

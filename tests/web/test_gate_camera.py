@@ -17,7 +17,7 @@ from page_browser import squares
 from playwright.async_api import Browser, BrowserContext, async_playwright, expect
 
 from twinstile.operations.startup import Place
-from twinstile.platform.http.routes import House
+from twinstile.platform.http.routes import Runtime
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -188,16 +188,16 @@ async def test_a_code_is_taken_once_while_it_is_held_and_never_of_two(
 
 
 async def test_an_addon_reads_where_the_browser_cannot_also_without_a_line(
-    seeing: Browser, house: House, place: Place, hub: Hub, tmp_path: Path
+    seeing: Browser, runtime: Runtime, place: Place, hub: Hub, tmp_path: Path
 ) -> None:
     (tmp_path / "decoder.js").write_text(ADDON % NUMBER)
     (tmp_path / "reader.wasm").write_bytes(EMPTY_WASM)
     (tmp_path / "notes.txt").write_text("not handed out")
-    settings = house.settings.model_copy(update={"decoder_dir": tmp_path})
+    settings = runtime.settings.model_copy(update={"decoder_dir": tmp_path})
     context = await seeing.new_context(
         viewport=gate_browser.SIZE, locale="en-GB", permissions=["camera"]
     )
-    async with gate_browser.station(replace(house, settings=settings), place) as station:
+    async with gate_browser.station(replace(runtime, settings=settings), place) as station:
         tablet: Glass = await gate_browser.enrolled(context, station.base_url, hub)
         notes = f"{station.base_url}/gate/addon/notes.txt"
         assert (await tablet.page.request.get(notes)).status == 404

@@ -33,7 +33,7 @@ from twinstile.credentials.types import STATUSES, Context
 from twinstile.identity import regions
 from twinstile.identity.forms import DocumentForm, Terms
 from twinstile.operations.startup import Place
-from twinstile.platform.http.routes import House
+from twinstile.platform.http.routes import Runtime
 from twinstile.platform.ops import clock
 from twinstile.platform.security.hub_modes import HubMode
 from twinstile_simulator.credentials.forms import PrivateKey
@@ -404,7 +404,7 @@ async def test_damage_makes_no_other_certificate_on_the_tablet(page: Page) -> No
 
 
 async def test_a_certificate_is_judged_without_a_line(
-    browser: Browser, house: House, place: Place, hub: Hub
+    browser: Browser, runtime: Runtime, place: Place, hub: Hub
 ) -> None:
     await credential_issuers.begin(
         hub, 1, credential_issuers.listed(credential_issuers.CERTIFICATES[0])
@@ -412,7 +412,7 @@ async def test_a_certificate_is_judged_without_a_line(
     own = {**made.CERTIFICATE, "dob": "1974-08-12"}
     own["nam"] = {"fn": "Eriksson", "fnt": "ERIKSSON", "gn": "Anna Maria", "gnt": "ANNA<MARIA"}
     context = await browser.new_context(viewport=gate_browser.SIZE, locale="en-GB")
-    async with gate_browser.station(house, place) as station:
+    async with gate_browser.station(runtime, place) as station:
         tablet: Glass = await gate_browser.enrolled(context, station.base_url, hub)
         await tablet.page.wait_for_timeout(1500)
         await station.end()

@@ -17,7 +17,7 @@ from twinstile.arrivals import tags
 from twinstile.identity import documents, mrz
 from twinstile.identity.forms import DocumentForm
 from twinstile.operations.startup import Place
-from twinstile.platform.http.routes import House
+from twinstile.platform.http.routes import Runtime
 from twinstile.platform.ops import clock
 from twinstile.platform.security.roles import Role
 
@@ -25,8 +25,8 @@ pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture
-async def station(house: House, place: Place) -> AsyncGenerator[Station]:
-    async with gate_browser.station(house, place) as begun:
+async def station(runtime: Runtime, place: Place) -> AsyncGenerator[Station]:
+    async with gate_browser.station(runtime, place) as begun:
         yield begun
 
 
@@ -228,7 +228,7 @@ async def test_nobody_is_left_in_front_when_the_shift_ends(
     await expect(tablet.page.locator("#manual-name")).to_have_value("")
     page = await tablet.page.content()
     assert number[-4:] not in page
-    async with hub.house.database.reading() as tx:
+    async with hub.runtime.database.reading() as tx:
         shifts = await tx.raw.fetch(
             'SELECT shift_id FROM "check" WHERE hub_id = $1', hub.hub_id
         )
@@ -373,7 +373,7 @@ async def test_somebody_takes_over_without_a_line_by_a_claim(
     (claim,) = (await hub.client(Role.SUPERVISOR).get("/v1/offline-shifts")).json()["shifts"]
     assert claim["operator_id"] == str(other.operator_id)
     assert claim["confirmed_at"] is None
-    async with hub.house.database.reading() as tx:
+    async with hub.runtime.database.reading() as tx:
         rows = await tx.raw.fetch(
             'SELECT shift_id FROM "check" WHERE hub_id = $1 ORDER BY counter', hub.hub_id
         )

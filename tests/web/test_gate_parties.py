@@ -20,7 +20,7 @@ def child() -> str:
 
 async def party_of(hub: Hub) -> list[Json]:
     """The members of the one party of the hub."""
-    async with hub.house.database.reading() as tx:
+    async with hub.runtime.database.reading() as tx:
         ((party_id,),) = await tx.raw.fetch(
             "SELECT party_id FROM party WHERE hub_id = $1", hub.hub_id
         )

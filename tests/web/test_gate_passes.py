@@ -13,7 +13,7 @@ from people import Json
 from playwright.async_api import Browser, expect
 
 from twinstile.operations.startup import Place
-from twinstile.platform.http.routes import House
+from twinstile.platform.http.routes import Runtime
 from twinstile.platform.security.roles import Role
 
 pytestmark = pytest.mark.timeout(240)
@@ -124,14 +124,14 @@ async def test_a_slip_is_somebody_where_there_is_no_document(tablet: Glass, hub:
 
 
 async def test_without_a_line_a_pass_waits_and_says_no_more_than_is_known(
-    browser: Browser, house: House, place: Place, hub: Hub
+    browser: Browser, runtime: Runtime, place: Place, hub: Hub
 ) -> None:
     calm, ill = (
         await declared_travellers.declare(hub),
         await declared_travellers.declare(hub, **ILL),
     )
     context = await browser.new_context(viewport=gate_browser.SIZE, locale="en-GB")
-    async with gate_browser.station(house, place) as station:
+    async with gate_browser.station(runtime, place) as station:
         tablet = await gate_browser.enrolled(context, station.base_url, hub)
         await station.end()
         await tablet.ask()

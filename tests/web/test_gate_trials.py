@@ -13,7 +13,7 @@ from hubs import Hub, Service
 from playwright.async_api import Browser, BrowserContext, Page, Route, expect
 
 from twinstile.operations.startup import Place
-from twinstile.platform.http.routes import House
+from twinstile.platform.http.routes import Runtime
 from twinstile.platform.security.roles import Role
 from twinstile.web import gate
 
@@ -64,8 +64,8 @@ async def context(browser: Browser) -> AsyncGenerator[BrowserContext]:
 
 
 @pytest.fixture
-async def station(house: House, place: Place) -> AsyncGenerator[Station]:
-    async with gate_browser.station(house, place) as begun:
+async def station(runtime: Runtime, place: Place) -> AsyncGenerator[Station]:
+    async with gate_browser.station(runtime, place) as begun:
         yield begun
 
 

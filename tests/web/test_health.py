@@ -13,7 +13,7 @@ from twinstile.cli import serving
 from twinstile.operations import startup
 from twinstile.operations.startup import Place
 from twinstile.platform.db.database import Database
-from twinstile.platform.http.routes import House
+from twinstile.platform.http.routes import Runtime
 from twinstile.platform.ops import settings
 from twinstile.platform.ops.settings import Profile
 
@@ -29,8 +29,10 @@ async def test_a_service_that_can_serve_says_so(service: Service) -> None:
             assert answer.headers["cache-control"] == "no-store"
 
 
-async def test_without_its_database_it_lives_but_is_not_ready(house: House) -> None:
-    answers = await ask(replace(house, database=Database(DEAD)), "/livez", "/readyz", "/v1/me")
+async def test_without_its_database_it_lives_but_is_not_ready(runtime: Runtime) -> None:
+    answers = await ask(
+        replace(runtime, database=Database(DEAD)), "/livez", "/readyz", "/v1/me"
+    )
     alive, ready, me = answers
     assert alive.status_code == 200
     assert ready.status_code == 503
@@ -40,7 +42,7 @@ async def test_without_its_database_it_lives_but_is_not_ready(house: House) -> N
     assert me.status_code == 401  # nobody is looked up where no token is given
 
 
-@pytest.mark.usefixtures("house")
+@pytest.mark.usefixtures("runtime")
 async def test_with_keys_it_cannot_read_it_is_not_ready(place: Place, tmp_path: Path) -> None:
     own = settings.load(profile=Profile.DEMO, data_dir=tmp_path, database_url=None)
     startup.key_ring(own).of(own.hub_id).get_or_create("case.1")
@@ -66,10 +68,10 @@ async def test_metrics_are_not_shown_through_a_proxy(service: Service) -> None:
 
 
 async def test_with_a_metrics_token_only_its_holder_sees_them(
-    house: House, place: Place
+    runtime: Runtime, place: Place
 ) -> None:
     token = SecretStr("a token of the monitoring")
-    watched = house.settings.model_copy(update={"metrics_token": token})
+    watched = runtime.settings.model_copy(update={"metrics_token": token})
     opened = startup.open_house(watched, place)
     headers = {"Authorization": f"Bearer {token.get_secret_value()}", "Via": "1.1 gate"}
     without, with_it = await ask(opened, "/metrics", ("/metrics", headers))
@@ -78,13 +80,13 @@ async def test_with_a_metrics_token_only_its_holder_sees_them(
 
 
 async def ask(
-    house: House, *questions: str | tuple[str, dict[str, str]]
+    runtime: Runtime, *questions: str | tuple[str, dict[str, str]]
 ) -> list[httpx2.Response]:
     """The answers of a service of its own on this house."""
     listening = serving.listen("127.0.0.1", 0)
     (base_url,) = serving.addresses(listening)
     async with (
-        serving.running(create_app(house), listening),
+        serving.running(create_app(runtime), listening),
         httpx2.AsyncClient(base_url=base_url) as client,
     ):
         asked = [(q, {}) if isinstance(q, str) else q for q in questions]

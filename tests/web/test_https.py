@@ -17,7 +17,7 @@ from playwright.async_api import Browser, Error, async_playwright, expect
 from twinstile.app import create_app
 from twinstile.cli import serving
 from twinstile.platform.http import guard
-from twinstile.platform.http.routes import House
+from twinstile.platform.http.routes import Runtime
 from twinstile.platform.ops import clock
 from twinstile.platform.security import tls
 from twinstile.platform.security.roles import Role
@@ -48,19 +48,19 @@ class Closed:
 
 @pytest.fixture(scope="module")
 async def closed(
-    house: House, tmp_path_factory: pytest.TempPathFactory
+    runtime: Runtime, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncGenerator[Closed]:
     folder = tmp_path_factory.mktemp("closed") / "tls"
     tls.make(folder, "East", tls.parsed([NAME]), clock.now())
     listening = serving.listen("127.0.0.1", 0)
     port = listening.getsockname()[1]
-    told = house.settings.model_copy(update={"data_dir": folder.parent, "port": port})
+    told = runtime.settings.model_copy(update={"data_dir": folder.parent, "port": port})
     told.__dict__.pop("data_path", None)
     sharing = serving.listen("127.0.0.1", 0)
     (share,) = serving.addresses(sharing)
     assert serving.addresses(listening, folder / "server.pem") == [f"https://{NAME}:{port}"]
     async with (
-        serving.running(create_app(house), listening, folder / "server.pem"),
+        serving.running(create_app(runtime), listening, folder / "server.pem"),
         serving.running(trust_certificate.app(told), sharing),
     ):
         yield Closed(folder, port, share)

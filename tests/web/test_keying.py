@@ -27,7 +27,7 @@ DOCS = Path(__file__).parents[2] / "docs" / "operators.md"
 
 def hours_ago(hub: Hub, hours: float) -> tuple[str, str]:
     """The day and the time that would stand on a form."""
-    then = clock.now().astimezone(hub.house.settings.zone) - timedelta(hours=hours)
+    then = clock.now().astimezone(hub.runtime.settings.zone) - timedelta(hours=hours)
     return f"{then:%Y-%m-%d}", f"{then:%H%M}"
 
 

@@ -230,7 +230,7 @@ async def test_a_page_is_small_and_is_kept_nowhere(hub: Hub, locale: str) -> Non
 
 
 async def test_a_demo_hub_says_so_and_stays_in_every_link(browser: Browser, hub: Hub) -> None:
-    demo = await open_hub(hub.house, hub.service, HubMode.DEMO)
+    demo = await open_hub(hub.runtime, hub.service, HubMode.DEMO)
     made = await opened(browser, demo)
     await expect(made.page.locator(".practice").last).to_contain_text("Demonstration")
     await made.page.get_by_role("link", name="中文").click()

@@ -35,7 +35,7 @@ from twinstile.platform.http.problems import (
     NotFound,
     documented,
 )
-from twinstile.platform.http.routes import GatedRoute, Home, Read, Tx, caller, unchanged
+from twinstile.platform.http.routes import GatedRoute, Read, RuntimeDep, Tx, caller, unchanged
 from twinstile.platform.ops import clock
 from twinstile.platform.security.auth import Principal, Scope
 
@@ -154,7 +154,7 @@ async def put_run(
 @router.get("/runs", summary="List the runs of a period")
 async def list_runs(
     tx: Read,
-    home: Home,
+    runtime: RuntimeDep,
     who: Annotated[Principal, caller(Scope.ARRIVALS_READ)],
     since: Annotated[Moment, Query(alias="from")],
     until: Annotated[Moment, Query(alias="to")],
@@ -186,7 +186,7 @@ async def list_runs(
     )
     runs = [RunListed.model_validate(row) for row in found.mappings()]
     told = await sources.feed_freshness(
-        tx, home.settings, who.hub_id, standing.TRAVELLERS, clock.now()
+        tx, runtime.settings, who.hub_id, standing.TRAVELLERS, clock.now()
     )
     return RunList(runs=runs, sources=told)
 
@@ -200,7 +200,7 @@ async def put_manifest(
     run_id: UUID,
     body: ManifestBody,
     tx: Tx,
-    home: Home,
+    runtime: RuntimeDep,
     who: Annotated[Principal, caller(Scope.ARRIVALS_WRITE)],
 ) -> ManifestAnswer:
     """Apply the whole list of expected travellers; whoever is no longer on it is withdrawn."""
@@ -208,7 +208,7 @@ async def put_manifest(
     if len(set(names)) != len(names):
         raise InvalidInput(errors=[FieldFault("/entries", "duplicate-entry")])
     at = clock.now()
-    terms = forms.terms(home.settings, who.mode, at)
+    terms = forms.terms(runtime.settings, who.mode, at)
     entries = [
         ManifestEntryInput(
             entry.entry_id,
@@ -225,7 +225,7 @@ async def put_manifest(
         for place, entry in enumerate(body.entries)
     ]
     landed = await manifests.apply_manifest(
-        tx, home.keys.of(who.hub_id), who, run_id, body.batch, entries, terms.today, at
+        tx, runtime.keys.of(who.hub_id), who, run_id, body.batch, entries, terms.today, at
     )
     return ManifestAnswer(
         applied=landed.applied, expected=landed.expected, withdrawn=landed.withdrawn
@@ -240,7 +240,7 @@ async def put_manifest(
 async def read_expected_tags(
     run_id: UUID,
     tx: Read,
-    home: Home,
+    runtime: RuntimeDep,
     tagger: Tagging,
     response: Response,
     who: Annotated[Principal, caller(Scope.ARRIVALS_READ)],
@@ -252,8 +252,8 @@ async def read_expected_tags(
     about gets nothing.
     """
     at = clock.now()
-    today = at.astimezone(home.settings.zone).date()
-    keys = home.keys.of(who.hub_id)
+    today = at.astimezone(runtime.settings.zone).date()
+    keys = runtime.keys.of(who.hub_id)
     told = await tagger.expected(tx, keys, who.hub_id, run_id, today, at)
     unchanged(response, told.model_dump_json(), known)
     return told

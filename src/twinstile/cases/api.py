@@ -61,7 +61,7 @@ from twinstile.platform.http.problems import (
     TransitionRefused,
     documented,
 )
-from twinstile.platform.http.routes import GatedRoute, Home, House, Read, Tx, caller
+from twinstile.platform.http.routes import GatedRoute, Read, Runtime, RuntimeDep, Tx, caller
 from twinstile.platform.ledger import events
 from twinstile.platform.ledger.events import Happening
 from twinstile.platform.ops import clock
@@ -306,11 +306,11 @@ async def post_transition(
     openapi_extra=access_log.logged(Action.MASKED_READ),
 )
 async def read_person(
-    case_id: UUID, tx: Tx, home: Home, who: Identifier, response: Response
+    case_id: UUID, tx: Tx, runtime: RuntimeDep, who: Identifier, response: Response
 ) -> PersonAnswer:
     """Enough of name and number to tell two patients apart. The reading is recorded first."""
     look = Look(Action.MASKED_READ, None, _SHOWN, subject_id=case_id)
-    return await _person(tx, home, who, look, response)
+    return await _person(tx, runtime, who, look, response)
 
 
 @router.post(
@@ -320,16 +320,16 @@ async def read_person(
     openapi_extra=access_log.logged(Action.REVEAL),
 )
 async def reveal_person(
-    case_id: UUID, body: Why, tx: Tx, home: Home, who: Identifier, response: Response
+    case_id: UUID, body: Why, tx: Tx, runtime: RuntimeDep, who: Identifier, response: Response
 ) -> PersonAnswer:
     """Name and number of the patient. Who read them, when and what for is recorded first."""
     purpose = access_log.stated(Action.REVEAL, body.purpose, body.reason)
     look = Look(Action.REVEAL, purpose, _SHOWN, subject_id=case_id, reason=body.reason)
-    return await _person(tx, home, who, look, response)
+    return await _person(tx, runtime, who, look, response)
 
 
 async def _person(
-    tx: Transaction, home: House, who: Principal, look: Look, response: Response
+    tx: Transaction, runtime: Runtime, who: Principal, look: Look, response: Response
 ) -> PersonAnswer:
     case_id = look.subject_id
     found = await tx.sql.execute(
@@ -341,7 +341,7 @@ async def _person(
     if person_id is None or case_id is None:
         raise NotFound("There is no such case, or nobody knows whom it is about.")
     identity = await holding.reveal(
-        tx, home.keys.of(who.hub_id), who.hub_id, vault.case_key(case_id), person_id
+        tx, runtime.keys.of(who.hub_id), who.hub_id, vault.case_key(case_id), person_id
     )
     await access_log.record(tx, access_log.actor(who), look, clock.now())
     response.headers["Cache-Control"] = "no-store"
@@ -354,7 +354,7 @@ async def _person(
         document_kind=document.kind,
         document_number=names.mask_number(document) if masked else document.number,
         document_issuer=document.issuer,
-        synthetic=documents.is_synthetic(document, home.settings.synthetic_id_prefixes),
+        synthetic=documents.is_synthetic(document, runtime.settings.synthetic_id_prefixes),
     )
 
 

@@ -22,7 +22,7 @@ from twinstile.operations.startup import FirstAdministrator, Place
 from twinstile.platform.db.embedded_server import EmbeddedError
 from twinstile.platform.db.schema import SchemaError
 from twinstile.platform.http.problems import Problem
-from twinstile.platform.http.routes import House
+from twinstile.platform.http.routes import Runtime
 from twinstile.platform.keys.data_keys import KeyUnavailable
 from twinstile.platform.ops import clock, observability
 from twinstile.platform.ops.backup_archive import BackupError
@@ -166,14 +166,14 @@ def work(
         async def until_stopped() -> None:
             stop = _asked_to_stop()
             await startup.prepare(place)
-            house = startup.open_house(settings, place)
-            working = asyncio.ensure_future(worker.background(place)(house, stop))
+            runtime = startup.open_house(settings, place)
+            working = asyncio.ensure_future(worker.background(place)(runtime, stop))
             tell()
             await stop.wait()
             await asyncio.wait({working}, timeout=DRAIN_S)
             working.cancel()
             await asyncio.wait({working})
-            await house.database.close()
+            await runtime.database.close()
 
         runner.run(until_stopped())
 
@@ -192,39 +192,41 @@ def migrate(settings: Settings, on_wait: Callable[[float], None]) -> None:
         asyncio.run(startup.prepare(place))
 
 
-async def enrolment_code(house: House, lane_id: str | None) -> tuple[str, datetime]:
+async def enrolment_code(runtime: Runtime, lane_id: str | None) -> tuple[str, datetime]:
     """A code for one device, and when it expires. Raises `NotFound` for an unknown lane."""
-    async with house.database.transaction() as tx:
-        return await devices.mint_code(tx, house.settings.hub_id, lane_id, clock.now())
+    async with runtime.database.transaction() as tx:
+        return await devices.mint_code(tx, runtime.settings.hub_id, lane_id, clock.now())
 
 
-async def enter_lane(house: House, lane_id: str, checkpoint: str, kind: LaneKind) -> Direction:
+async def enter_lane(
+    runtime: Runtime, lane_id: str, checkpoint: str, kind: LaneKind
+) -> Direction:
     """Enter a lane, or say anew what it is for; which way people go at its checkpoint."""
-    async with house.database.transaction() as tx:
-        return await devices.add_lane(tx, house.settings.hub_id, lane_id, checkpoint, kind)
+    async with runtime.database.transaction() as tx:
+        return await devices.add_lane(tx, runtime.settings.hub_id, lane_id, checkpoint, kind)
 
 
 async def add_operator(
-    house: House, login: str, name: str, roles: Sequence[Role], passcode: str
+    runtime: Runtime, login: str, name: str, roles: Sequence[Role], passcode: str
 ) -> None:
     """Enter a person on duty. Raises `AlreadyExists`."""
-    async with house.database.transaction() as tx:
+    async with runtime.database.transaction() as tx:
         await shifts.add_operator(
-            tx, house.settings.hub_id, login, name, roles, passcode, clock.now()
+            tx, runtime.settings.hub_id, login, name, roles, passcode, clock.now()
         )
 
 
 def at_hub(
     settings: Settings,
-    work: Callable[[House], Awaitable[Result]],
+    work: Callable[[Runtime], Awaitable[Result]],
     on_wait: Callable[[float], None],
 ) -> tuple[Result, FirstAdministrator | None]:
     """Do something at the hub, whether its service runs or not; the hub is entered if new."""
 
     async def run(place: Place) -> tuple[Result, FirstAdministrator | None]:
-        async with _house(settings, place) as house:
-            first = await startup.enter_hub(house, place, clock.now())
-            return await work(house), first
+        async with _house(settings, place) as runtime:
+            first = await startup.enter_hub(runtime, place, clock.now())
+            return await work(runtime), first
 
     with startup.server(settings, on_wait) as place:
         return asyncio.run(run(place))
@@ -232,21 +234,21 @@ def at_hub(
 
 def at_known_hub(
     settings: Settings,
-    work: Callable[[House], Awaitable[Result]],
+    work: Callable[[Runtime], Awaitable[Result]],
     on_wait: Callable[[float], None],
 ) -> Result:
     """Do something at the hub, which must be there. Raises `SettingsError` where it is not."""
 
     async def run(place: Place) -> Result:
-        async with _house(settings, place) as house:
-            async with house.database.reading() as tx:
+        async with _house(settings, place) as runtime:
+            async with runtime.database.reading() as tx:
                 known = await devices.mode_of(tx, settings.hub_id)
             if known is None:
                 raise SettingsError(
                     f"There is no hub {settings.hub_id} in the database: run this as the "
                     "service's account, with the service's settings."
                 )
-            return await work(house)
+            return await work(runtime)
 
     startup.require_installation(settings)
     with startup.server(settings, on_wait) as place:
@@ -254,10 +256,10 @@ def at_known_hub(
 
 
 @asynccontextmanager
-async def _house(settings: Settings, place: Place) -> AsyncGenerator[House]:
+async def _house(settings: Settings, place: Place) -> AsyncGenerator[Runtime]:
     await startup.prepare(place)
-    house = startup.open_house(settings, place)
+    runtime = startup.open_house(settings, place)
     try:
-        yield house
+        yield runtime
     finally:
-        await house.database.close()
+        await runtime.database.close()

@@ -13,7 +13,7 @@ import typer
 
 if TYPE_CHECKING:
     from twinstile.operations.startup import FirstAdministrator
-    from twinstile.platform.http.routes import House
+    from twinstile.platform.http.routes import Runtime
     from twinstile.platform.ops.settings import Settings
 
 DataDir = Annotated[Path | None, typer.Option(help="Keys and embedded database.")]
@@ -37,7 +37,7 @@ def settings_of(data_dir: Path | None = None, **options: object) -> "Settings":
     return settings.load(**given(data_dir=data_dir, **options))
 
 
-def at_hub(data_dir: Path | None, work: "Callable[[House], Awaitable[Result]]") -> Result:
+def at_hub(data_dir: Path | None, work: "Callable[[Runtime], Awaitable[Result]]") -> Result:
     """Do something at the hub of the settings, which must be there: none is made.
 
     Raises `SettingsError`.

@@ -26,7 +26,7 @@ def enrol_code(
 
     (code, expires_at), first = commands.at_hub(
         common.settings_of(data_dir),
-        lambda house: commands.enrolment_code(house, lane),
+        lambda runtime: commands.enrolment_code(runtime, lane),
         common.waiting,
     )
     if as_json:
@@ -56,7 +56,7 @@ def enter_lane(
         raise typer.BadParameter(f"one of {', '.join(LaneKind)}", param_hint="--kind")
     way, first = commands.at_hub(
         common.settings_of(data_dir),
-        lambda house: commands.enter_lane(house, lane, checkpoint, LaneKind(kind)),
+        lambda runtime: commands.enter_lane(runtime, lane, checkpoint, LaneKind(kind)),
         common.waiting,
     )
     common.tell_administrator(first)

@@ -19,7 +19,7 @@ from twinstile.cli import common
 from twinstile.cli.common import AsJson, DataDir, settings_of
 
 if TYPE_CHECKING:
-    from twinstile.platform.http.routes import House
+    from twinstile.platform.http.routes import Runtime
     from twinstile.platform.ledger.proofs import Proof
     from twinstile.platform.ledger.verification import Audit
     from twinstile.platform.ops.settings import Settings
@@ -51,9 +51,9 @@ def prove_event(event_id: UUID, data_dir: DataDir = None) -> None:
     """Prove that one change is in the ledger that was published, as JSON for a third party."""
     from twinstile.platform.ledger import proofs
 
-    async def work(house: "House") -> "Proof":
-        hub_id, file = house.settings.hub_id, house.settings.audit_path
-        async with house.database.reading() as tx:
+    async def work(runtime: "Runtime") -> "Proof":
+        hub_id, file = runtime.settings.hub_id, runtime.settings.audit_path
+        async with runtime.database.reading() as tx:
             return await proofs.prove(tx, hub_id, event_id, file)
 
     proof = _at(settings_of(data_dir), work)
@@ -69,9 +69,9 @@ def find_changes(
     """List the changes of one case, screening, check or run, with the ids `prove` takes."""
     from twinstile.platform.ledger import proofs
 
-    async def work(house: "House") -> "list[proofs.Change]":
-        async with house.database.reading() as tx:
-            return await proofs.changes(tx, house.settings.hub_id, subject_id)
+    async def work(runtime: "Runtime") -> "list[proofs.Change]":
+        async with runtime.database.reading() as tx:
+            return await proofs.changes(tx, runtime.settings.hub_id, subject_id)
 
     found = _at(settings_of(data_dir), work)
     told = [[c.n, str(c.event_id), c.kind, c.at.isoformat(timespec="seconds")] for c in found]
@@ -89,9 +89,9 @@ def seal_now(data_dir: DataDir = None) -> None:
     """Seal everything and publish the root now, not in a minute."""
     from twinstile.platform.ledger import sealer
 
-    async def work(house: "House") -> None:
-        await sealer.seal(house.database)
-        await sealer.publish(house.database, house.keys, house.settings.audit_path)
+    async def work(runtime: "Runtime") -> None:
+        await sealer.seal(runtime.database)
+        await sealer.publish(runtime.database, runtime.keys, runtime.settings.audit_path)
 
     settings = settings_of(data_dir)
     _at(settings, work)
@@ -112,14 +112,14 @@ def show_keys(data_dir: DataDir = None) -> None:
         typer.echo(f"{key_id}  {public_key}")
 
 
-async def _verify(house: "House") -> "Audit":
+async def _verify(runtime: "Runtime") -> "Audit":
     from twinstile.platform.keys import signing
     from twinstile.platform.ledger import signed_roots, verification
 
-    hub_id, file = house.settings.hub_id, house.settings.audit_path
-    public_keys = signing.public_keys(house.keys.of(hub_id))
+    hub_id, file = runtime.settings.hub_id, runtime.settings.audit_path
+    public_keys = signing.public_keys(runtime.keys.of(hub_id))
     lines = signed_roots.read(file, hub_id) if file.exists() else None
-    return await verification.verify(house.database, hub_id, lines, public_keys)
+    return await verification.verify(runtime.database, hub_id, lines, public_keys)
 
 
 def _tell(audit: "Audit", file: Path, took: float) -> None:
@@ -139,16 +139,16 @@ def _tell(audit: "Audit", file: Path, took: float) -> None:
     typer.echo(f"{'NOT in order' if audit.faults else 'In order'}; {took:.1f} s.")
 
 
-def _at(settings: "Settings", work: Callable[["House"], Awaitable[Result]]) -> Result:
+def _at(settings: "Settings", work: Callable[["Runtime"], Awaitable[Result]]) -> Result:
     from twinstile.operations import startup
 
     async def run(place: startup.Place) -> Result:
         patient = settings.model_copy(update={"statement_timeout_ms": PATIENCE_MS})
-        house = startup.open_house(patient, place)
+        runtime = startup.open_house(patient, place)
         try:
-            return await work(house)
+            return await work(runtime)
         finally:
-            await house.database.close()
+            await runtime.database.close()
 
     startup.require_installation(settings)
     with startup.server(settings, common.waiting) as place:

@@ -11,7 +11,7 @@ from twinstile.cli.common import AsJson, DataDir
 from twinstile.platform.security.roles import Role
 
 if TYPE_CHECKING:
-    from twinstile.platform.http.routes import House
+    from twinstile.platform.http.routes import Runtime
     from twinstile.platform.security.shifts import OnDuty
 
 app = typer.Typer(help="People on duty.", no_args_is_help=True)
@@ -39,7 +39,7 @@ def add_operator(
     )
     _, first = commands.at_hub(
         settings,
-        lambda house: commands.add_operator(house, login, name or login, role, passcode),
+        lambda runtime: commands.add_operator(runtime, login, name or login, role, passcode),
         common.waiting,
     )
     if as_json:
@@ -54,9 +54,9 @@ def list_operators(data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """List the people on duty, those without access any more included."""
     from twinstile.platform.security import shifts
 
-    async def read(house: "House") -> "list[OnDuty]":
-        async with house.database.reading() as tx:
-            return await shifts.operators(tx, house.settings.hub_id)
+    async def read(runtime: "Runtime") -> "list[OnDuty]":
+        async with runtime.database.reading() as tx:
+            return await shifts.operators(tx, runtime.settings.hub_id)
 
     found = common.at_hub(data_dir, read)
     if as_json:
@@ -83,9 +83,9 @@ def disable_operator(login: str, data_dir: DataDir = None, as_json: AsJson = Fal
     from twinstile.platform.ops import clock
     from twinstile.platform.security import shifts
 
-    async def end(house: "House") -> None:
-        hub_id = house.settings.hub_id
-        async with house.database.transaction() as tx:
+    async def end(runtime: "Runtime") -> None:
+        hub_id = runtime.settings.hub_id
+        async with runtime.database.transaction() as tx:
             operator_id = await shifts.known_by(tx, hub_id, login)
             await shifts.disable_operator(tx, hub_id, operator_id, clock.now())
 

@@ -14,7 +14,7 @@ from twinstile.cli import common
 from twinstile.cli.common import AsJson, DataDir
 
 if TYPE_CHECKING:
-    from twinstile.platform.http.routes import House
+    from twinstile.platform.http.routes import Runtime
     from twinstile.replay.found import ReplayFound
 
 app = typer.Typer(help="The rules the hub decides by.", no_args_is_help=True)
@@ -29,9 +29,9 @@ def list_policies(data_dir: DataDir = None, as_json: AsJson = False) -> None:
     from twinstile.platform.ops import clock
     from twinstile.policy import versions
 
-    async def read(house: "House") -> "tuple[str, list[tuple[str, datetime | None]]]":
-        async with house.database.reading() as tx:
-            hub_id = house.settings.hub_id
+    async def read(runtime: "Runtime") -> "tuple[str, list[tuple[str, datetime | None]]]":
+        async with runtime.database.reading() as tx:
+            hub_id = runtime.settings.hub_id
             current = await versions.in_force(tx, hub_id, clock.now())
             return current, await versions.listed(tx, hub_id)
 
@@ -50,9 +50,9 @@ def show(version: str, data_dir: DataDir = None) -> None:
     """Print the document of a version as JSON."""
     from twinstile.policy import versions
 
-    async def read(house: "House") -> dict[str, object]:
-        async with house.database.reading() as tx:
-            return await versions.read_document(tx, house.settings.hub_id, version)
+    async def read(runtime: "Runtime") -> dict[str, object]:
+        async with runtime.database.reading() as tx:
+            return await versions.read_document(tx, runtime.settings.hub_id, version)
 
     typer.echo(json.dumps(common.at_hub(data_dir, read), ensure_ascii=False, indent=1))
 
@@ -111,12 +111,12 @@ def replay(
 
     policy = documents.compile_document(_document(file))
 
-    async def read(house: "House") -> ReplayFound:
-        zone = house.settings.zone
+    async def read(runtime: "Runtime") -> ReplayFound:
+        zone = runtime.settings.zone
         period = (at if at.tzinfo else at.replace(tzinfo=zone) for at in (since, until))
-        plan = stream.Plan(house.settings.hub_id, policy, zone, *period)
-        await stream.expected(house.database, plan)
-        return await stream.run(house.database, plan)
+        plan = stream.Plan(runtime.settings.hub_id, policy, zone, *period)
+        await stream.expected(runtime.database, plan)
+        return await stream.run(runtime.database, plan)
 
     told = common.at_hub(data_dir, read)
     for line in [orjson.dumps(told).decode()] if as_json else _lines(told):

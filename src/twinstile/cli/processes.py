@@ -178,11 +178,11 @@ async def serving(
     Raises `NotServing`, `SchemaError`, `KeyUnavailable`, `PolicyError`, `Unavailable`.
     """
     await startup.prepare(place)
-    house = startup.open_house(configuration, place)
+    runtime = startup.open_house(configuration, place)
     try:
-        told = await one.introduce(house, place)
+        told = await one.introduce(runtime, place)
     finally:
-        await house.database.close()
+        await runtime.database.close()
     orders = Orders(
         socket=listening.fileno(),
         data_dir=configuration.data_path,
@@ -261,8 +261,8 @@ async def _serve(configuration: Settings, place: Place, listening: socket.socket
     for number in (signal.SIGINT, signal.SIGHUP):  # a terminal sends them to everybody
         signal.signal(number, signal.SIG_IGN)
     await startup.prepare(place)  # this may be the first process of a newer release
-    house = startup.open_house(configuration, place)
-    app = create_app(house, worker.beside(house, place))
+    runtime = startup.open_house(configuration, place)
+    app = create_app(runtime, worker.beside(runtime, place))
     async with one.running(app, listening, configuration.tls) as ended:
         if not ended.done():  # else it gave up; its log says why
             os.write(sys.stdout.fileno(), READY)

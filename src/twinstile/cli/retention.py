@@ -13,7 +13,7 @@ from twinstile.cli.common import AsJson, DataDir, settings_of
 
 if TYPE_CHECKING:
     from twinstile.cases.retention import Held, Hold
-    from twinstile.platform.http.routes import House
+    from twinstile.platform.http.routes import Runtime
 
 destructions = typer.Typer(help="Certificates of destruction.", no_args_is_help=True)
 holds = typer.Typer(help="Legal holds on the identity of a case.", no_args_is_help=True)
@@ -103,9 +103,9 @@ def list_holds(data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """List the cases whose identity a hold keeps: since when, and why."""
     from twinstile.cases import retention
 
-    async def read(house: "House") -> "list[Held]":
-        async with house.database.reading() as tx:
-            return await retention.held(tx, house.settings.hub_id)
+    async def read(runtime: "Runtime") -> "list[Held]":
+        async with runtime.database.reading() as tx:
+            return await retention.held(tx, runtime.settings.hub_id)
 
     found = common.at_hub(data_dir, read)
     if as_json:
@@ -124,9 +124,9 @@ def _hold(data_dir: Path | None, case_no: str, kind: "Hold", reason: str) -> Non
     from twinstile.operations import retention as destruction
     from twinstile.platform.ops import clock
 
-    async def enter(house: "House") -> None:
-        hub_id = house.settings.hub_id
-        await destruction.hold(house, hub_id, case_no, kind, reason, clock.now())
+    async def enter(runtime: "Runtime") -> None:
+        hub_id = runtime.settings.hub_id
+        await destruction.hold(runtime, hub_id, case_no, kind, reason, clock.now())
 
     common.at_hub(data_dir, enter)
 

@@ -20,7 +20,7 @@ from twinstile.operations import startup
 from twinstile.operations.startup import FirstAdministrator, Place
 from twinstile.platform.http import guard
 from twinstile.platform.http.problems import HubClosed
-from twinstile.platform.http.routes import House
+from twinstile.platform.http.routes import Runtime
 from twinstile.platform.ops import clock, observability
 from twinstile.platform.ops.settings import Settings
 from twinstile.platform.security import devices, tls
@@ -270,15 +270,15 @@ async def serving(
     Raises `SchemaError`, `KeyUnavailable`, `PolicyError`, `Unavailable`.
     """
     await startup.prepare(place)
-    house = startup.open_house(settings, place)
-    told = await introduce(house, place)
-    app, tls_file = create_app(house, worker.beside(house, place)), settings.tls
+    runtime = startup.open_house(settings, place)
+    told = await introduce(runtime, place)
+    app, tls_file = create_app(runtime, worker.beside(runtime, place)), settings.tls
     async with running(app, listening, tls_file) as task:
         yield Serving(addresses(listening, tls_file), *told, task, _cannot_renew)
 
 
 async def introduce(
-    house: House, place: Place
+    runtime: Runtime, place: Place
 ) -> tuple[FirstAdministrator | None, tuple[str, datetime] | None]:
     """Enter the hub if it is new, and make what its operator is told once.
 
@@ -287,10 +287,10 @@ async def introduce(
     Raises `PolicyError`, `Unavailable`.
     """
     now = clock.now()
-    first = await startup.enter_hub(house, place, now)
-    async with house.database.transaction() as tx:
+    first = await startup.enter_hub(runtime, place, now)
+    async with runtime.database.transaction() as tx:
         try:
-            return first, await devices.mint_code(tx, house.settings.hub_id, None, now)
+            return first, await devices.mint_code(tx, runtime.settings.hub_id, None, now)
         except HubClosed:
             return first, None
 

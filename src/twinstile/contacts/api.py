@@ -26,7 +26,7 @@ from twinstile.platform.http.problems import (
     PurposeRequired,
     documented,
 )
-from twinstile.platform.http.routes import GatedRoute, Home, Read, Tx, caller
+from twinstile.platform.http.routes import GatedRoute, Read, RuntimeDep, Tx, caller
 from twinstile.platform.ops import clock
 from twinstile.platform.security import access_log
 from twinstile.platform.security.access_log import Action, Why
@@ -139,7 +139,7 @@ async def put_contact_list(
     list_id: UUID,
     body: TraceBody,
     tx: Tx,
-    home: Home,
+    runtime: RuntimeDep,
     policies: Compiled,
     who: Annotated[Principal, caller(Scope.CASES_WRITE)],
 ) -> ContactListAnswer:
@@ -149,7 +149,7 @@ async def put_contact_list(
     """
     places = tuple(Said(**dict(one)) for one in body.places)
     asked = tracing.Asked(list_id, case_id, body.conveyance, places)
-    keys = home.keys.of(who.hub_id)
+    keys = runtime.keys.of(who.hub_id)
     return _list(await tracing.trace(tx, keys, policies, who, asked, clock.now()))
 
 
@@ -203,13 +203,13 @@ async def reveal_contact(
     number: Annotated[int, Path(ge=1, le=tracing.MOST)],
     body: Why,
     tx: Tx,
-    home: Home,
+    runtime: RuntimeDep,
     who: Annotated[Principal, caller(Scope.CONTACTS_REVEAL)],
     response: Response,
 ) -> ContactPerson:
     """Name and number, to warn or examine them. The reading is recorded first."""
     why = (access_log.stated(Action.REVEAL, body.purpose, body.reason), body.reason)
-    keys = home.keys.of(who.hub_id)
+    keys = runtime.keys.of(who.hub_id)
     person = await tracing.show(tx, keys, who, list_id, number, why, clock.now())
     response.headers["Cache-Control"] = "no-store"
     return ContactPerson(

@@ -20,7 +20,7 @@ from twinstile.credentials.verifying import Verified, Verifier
 from twinstile.identity import forms
 from twinstile.identity.forms import DocumentForm
 from twinstile.platform.http.problems import FieldFault, InvalidInput, documented
-from twinstile.platform.http.routes import GatedRoute, House, caller, house
+from twinstile.platform.http.routes import GatedRoute, Runtime, caller, current_runtime
 from twinstile.platform.ops import clock
 from twinstile.platform.security.auth import Principal, Scope
 from twinstile.policy.entry.api import EntryRulesNotInForce
@@ -33,7 +33,7 @@ router = APIRouter(prefix="/v1", route_class=GatedRoute, tags=["credentials"])
 class Judge:
     """What a scanned text is judged with. Called before any transaction is open."""
 
-    home: House
+    runtime: Runtime
     verifier: Verifier
     lists: Lists
     rules: Mapping[str, EntryPolicy]
@@ -44,7 +44,7 @@ class Judge:
         """Whom a credential is compared with. Raises as `forms.identify` does."""
         if document is None:
             return None
-        terms = forms.terms(self.home.settings, who.mode, clock.now())
+        terms = forms.terms(self.runtime.settings, who.mode, clock.now())
         return subjects.of(document, pointer, terms)
 
     async def look(
@@ -60,8 +60,8 @@ class Judge:
         text = wedge.repair(scanned.text)
         listed = None
         if offline.detect(text) is not None:
-            async with self.home.database.reading() as tx:
-                held = await self.lists.of(tx, self.home.keys.of(who.hub_id), who.hub_id)
+            async with self.runtime.database.reading() as tx:
+                held = await self.lists.of(tx, self.runtime.keys.of(who.hub_id), who.hub_id)
             listed = held and held.listed
         return await self.verifier.verify(text, listed, Context(now, subject, unmet))
 
@@ -71,7 +71,7 @@ class Judge:
         policy = self.rules.get(scanned.rules)
         if policy is None:
             raise InvalidInput(errors=[FieldFault(pointer, "unknown-value")])
-        zone = self.home.settings.zone
+        zone = self.runtime.settings.zone
         if not policy.holds(now.astimezone(zone).date()):
             raise EntryRulesNotInForce
         return requirements.of([policy], zone)
@@ -114,7 +114,7 @@ async def _judge(request: Request) -> Judge:
     held = request.app.state
     verifier = cast("Verifier", held.verifier)
     rules = cast("Mapping[str, EntryPolicy]", held.entry_rules)
-    return Judge(house(request), verifier, cast("Lists", held.lists), rules)
+    return Judge(current_runtime(request), verifier, cast("Lists", held.lists), rules)
 
 
 Judging = Annotated[Judge, Depends(_judge)]

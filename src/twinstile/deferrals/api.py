@@ -26,7 +26,7 @@ from twinstile.platform.http.problems import (
     TransitionRefused,
     documented,
 )
-from twinstile.platform.http.routes import GatedRoute, Home, Read, Tx, caller
+from twinstile.platform.http.routes import GatedRoute, Read, RuntimeDep, Tx, caller
 from twinstile.platform.ops import clock
 from twinstile.platform.security import access_log
 from twinstile.platform.security.access_log import Action, Why
@@ -215,12 +215,12 @@ async def bypass_run(
     run_id: UUID,
     body: ClosureBody,
     tx: Tx,
-    home: Home,
+    runtime: RuntimeDep,
     policies: Compiled,
     who: Annotated[Principal, caller(Scope.FUSES_WRITE)],
 ) -> BypassAnswer:
     """Defer whoever of a run is still expected, on a surge order that names the run."""
-    desk = Desk(who, home.keys.of(who.hub_id), policies, home.settings.zone, clock.now())
+    desk = Desk(who, runtime.keys.of(who.hub_id), policies, runtime.settings.zone, clock.now())
     deferred, kept = await expectations.bypass(tx, desk, run_id, body.reason)
     return BypassAnswer(deferred=deferred, kept_back=kept)
 
@@ -252,12 +252,12 @@ async def put_entry_step(
     step_id: UUID,
     body: EntryStepBody,
     tx: Tx,
-    home: Home,
+    runtime: RuntimeDep,
     policies: Compiled,
     who: Annotated[Principal, caller(Scope.STEPS_WRITE)],
 ) -> EntryStepAnswer:
     """Say that an entry is an error, or that the traveller stays inside for a connection."""
-    desk = Desk(who, home.keys.of(who.hub_id), policies, home.settings.zone, clock.now())
+    desk = Desk(who, runtime.keys.of(who.hub_id), policies, runtime.settings.zone, clock.now())
     step = Step(step_id, step_id, body.event, body.at, body.reason, body.particulars)
     status, screening_id, state = await expectations.take(tx, desk, run_id, body.entry_id, step)
     return EntryStepAnswer(status=status, state=state, screening_id=screening_id)
@@ -363,13 +363,13 @@ async def reveal_deferred(
     deferral_id: UUID,
     body: Why,
     tx: Tx,
-    home: Home,
+    runtime: RuntimeDep,
     who: Annotated[Principal, caller(Scope.DEFERRALS_REVEAL)],
     response: Response,
 ) -> DeferredPerson:
     """Name and number, to settle the deferral by other data. The reading is recorded first."""
     purpose = access_log.stated(Action.REVEAL, body.purpose, body.reason)
-    keys = home.keys.of(who.hub_id)
+    keys = runtime.keys.of(who.hub_id)
     person = await deferrals.show(tx, keys, who, deferral_id, purpose, body.reason, clock.now())
     response.headers["Cache-Control"] = "no-store"
     return DeferredPerson(

@@ -24,7 +24,7 @@ from twinstile.platform.http.problems import (
     TooLate,
     documented,
 )
-from twinstile.platform.http.routes import GatedRoute, Home, Read, Tx, caller
+from twinstile.platform.http.routes import GatedRoute, Read, RuntimeDep, Tx, caller
 from twinstile.platform.ops import clock
 from twinstile.platform.security.auth import Principal, Scope
 from twinstile.policy.api import Compiled
@@ -168,7 +168,7 @@ async def put_paper_form(
     form_no: FormNo,
     body: PaperBody,
     tx: Tx,
-    home: Home,
+    runtime: RuntimeDep,
     policies: Compiled,
     response: Response,
     who: Annotated[Principal, caller(Scope.CHECKS_WRITE)],
@@ -181,7 +181,7 @@ async def put_paper_form(
     """
     if body.made_for not in {None, who.hub_id}:
         raise OtherHub
-    receiver = await intake.receiver(home, who, clock.now())
+    receiver = await intake.receiver(runtime, who, clock.now())
     said = {name: getattr(body, name) for name in CheckFact.model_fields}
     again = body.again and Again(
         body.again.check_id, body.again.counter, body.again.temperature

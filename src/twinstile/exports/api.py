@@ -30,7 +30,7 @@ from twinstile.platform.http.problems import (
     TooMany,
     documented,
 )
-from twinstile.platform.http.routes import GatedRoute, Home, Tx, caller
+from twinstile.platform.http.routes import GatedRoute, RuntimeDep, Tx, caller
 from twinstile.platform.http.streaming import Streamed
 from twinstile.platform.ops import clock
 from twinstile.platform.security import access_log, approvals_api
@@ -64,7 +64,7 @@ CSV = "text/csv; charset=utf-8; header=present"
     },
 )
 async def export_cases(
-    home: Home,
+    runtime: RuntimeDep,
     who: Annotated[Principal, caller(Scope.EXPORTS_READ)],
     since: Since,
     until: Until,
@@ -80,12 +80,12 @@ async def export_cases(
     look = partial(
         Look, Action.EXPORT, access_log.stated(Action.EXPORT, purpose), linelist.COLUMNS
     )
-    async with home.database.transaction() as tx:
+    async with runtime.database.transaction() as tx:
         rows = await linelist.count(tx, who.hub_id, since, until)
         await access_log.record(tx, access_log.actor(who), look(rows), clock.now())
     name = f"cases-{who.hub_id}-{since:%Y%m%dT%H%M}-{until:%Y%m%dT%H%M}.csv"
     return Streamed(
-        partial(linelist.write, home.database, who.hub_id, since, until),
+        partial(linelist.write, runtime.database, who.hub_id, since, until),
         CSV,
         {
             "Content-Disposition": f'attachment; filename="{reader.file_name(name, who.mode)}"',
@@ -143,12 +143,14 @@ async def ask_identified(body: IdentifiedBody, tx: Tx, who: Identified) -> Asked
         },
     },
 )
-async def take_identified(approval_id: UUID, tx: Tx, home: Home, who: Identified) -> Response:
+async def take_identified(
+    approval_id: UUID, tx: Tx, runtime: RuntimeDep, who: Identified
+) -> Response:
     """The list you asked for, as CSV, once. Each case in it is recorded first.
 
     A connection that breaks meanwhile has used it up: ask again.
     """
-    keys = home.keys.of(who.hub_id)
+    keys = runtime.keys.of(who.hub_id)
     text = await identified.take(tx, who, keys, approval_id, clock.now())
     name = reader.file_name(f"cases-with-names-{who.hub_id}.csv", who.mode)
     headers = {
@@ -204,12 +206,14 @@ async def ask_contacts(body: TracedBody, tx: Tx, who: Identified) -> AskedAnswer
         },
     },
 )
-async def take_contacts(approval_id: UUID, tx: Tx, home: Home, who: Identified) -> Response:
+async def take_contacts(
+    approval_id: UUID, tx: Tx, runtime: RuntimeDep, who: Identified
+) -> Response:
     """The contacts you asked for, as CSV, once. Each of them is recorded first.
 
     A connection that breaks meanwhile has used it up: ask again.
     """
-    text = await traced.take(tx, who, home.keys.of(who.hub_id), approval_id, clock.now())
+    text = await traced.take(tx, who, runtime.keys.of(who.hub_id), approval_id, clock.now())
     name = reader.file_name(f"contacts-with-names-{who.hub_id}.csv", who.mode)
     headers = {
         "Content-Disposition": f'attachment; filename="{name}"',
@@ -224,7 +228,7 @@ async def take_contacts(approval_id: UUID, tx: Tx, home: Home, who: Identified) 
     responses=documented(InvalidInput, TooMany),
 )
 async def report_period(
-    home: Home,
+    runtime: RuntimeDep,
     who: Annotated[Principal, caller(Scope.REPORTS_READ)],
     since: Since,
     until: Until,
@@ -232,7 +236,7 @@ async def report_period(
     """Screenings and cases opened in the period, counted as they are known now."""
     reader.require_period(since, until)
     as_of = clock.now()
-    period = await reports.of_period(home.database, who.hub_id, since, until, as_of)
+    period = await reports.of_period(runtime.database, who.hub_id, since, until, as_of)
     reports.require_accounted(period)
     return PeriodAnswer(
         mode=who.mode,
@@ -300,7 +304,7 @@ class RemindedAnswer(Answer):
     responses=documented(InvalidInput, TooMany),
 )
 async def report_reminders(
-    home: Home,
+    runtime: RuntimeDep,
     who: Annotated[Principal, caller(Scope.REPORTS_READ)],
     since: Since,
     until: Until,
@@ -308,7 +312,7 @@ async def report_reminders(
     """What was announced, and messages by address, channel, language and state."""
     reader.require_period(since, until)
     as_of = clock.now()
-    given, noticed = await reminded.of_period(home.database, who.hub_id, since, until)
+    given, noticed = await reminded.of_period(runtime.database, who.hub_id, since, until)
     return RemindedAnswer(
         mode=who.mode,
         since=since,

@@ -26,7 +26,7 @@ from twinstile.operations import startup
 from twinstile.operations.startup import Place
 from twinstile.platform.db.database import Database
 from twinstile.platform.http.problems import Conflict, NotFound
-from twinstile.platform.http.routes import House
+from twinstile.platform.http.routes import Runtime
 from twinstile.platform.keys import destruction, signing
 from twinstile.platform.keys.data_keys import KeyFiles, KeyUnavailable
 from twinstile.platform.keys.destruction import Certificate, Reason
@@ -60,16 +60,16 @@ async def _command(
     patient = settings.model_copy(update={"statement_timeout_ms": endings.VACUUM_MS})
     _require_keys(settings)
     await startup.prepare(place)
-    house = startup.open_house(patient, place)
+    runtime = startup.open_house(patient, place)
     try:
         if dry_run:
-            return await plan(house)
-        one = await run(house, place, settings.hub_id, folder, clock.now(), SETTLE_S)
+            return await plan(runtime)
+        one = await run(runtime, place, settings.hub_id, folder, clock.now(), SETTLE_S)
         # no service may ever run here again to do it
-        await sealer.seal(house.database)
-        await sealer.publish(house.database, house.keys, settings.audit_path)
+        await sealer.seal(runtime.database)
+        await sealer.publish(runtime.database, runtime.keys, settings.audit_path)
     finally:
-        await house.database.close()
+        await runtime.database.close()
     return {
         "hub": settings.hub_id,
         "rows destroyed": one.rows,
@@ -107,17 +107,17 @@ def _require_keys(settings: Settings) -> None:
         )
 
 
-async def plan(house: House) -> dict[str, object]:
+async def plan(runtime: Runtime) -> dict[str, object]:
     """What would be destroyed, and the cases whose legal hold stands against it."""
-    hub_id = house.settings.hub_id
-    async with house.database.reading() as tx:
+    hub_id = runtime.settings.hub_id
+    async with runtime.database.reading() as tx:
         held = [one.case_no for one in await closed_cases.held(tx, hub_id)]
-    counts = await _counts(house.database, house.keys.of(hub_id), hub_id)
+    counts = await _counts(runtime.database, runtime.keys.of(hub_id), hub_id)
     return {"hub": hub_id, **counts, "under legal hold": held}
 
 
 async def run(
-    house: House, place: Place, hub_id: str, folder: Path, now: datetime, settle_s: float
+    runtime: Runtime, place: Place, hub_id: str, folder: Path, now: datetime, settle_s: float
 ) -> Certificate:
     """Close the hub and destroy what it knows of people; the certificate of the whole.
 
@@ -126,18 +126,18 @@ async def run(
     `Conflict` before anything has begun, while a legal hold is in place or when the folder is
     another hub's; `OSError`, `Unavailable`.
     """
-    keys = house.keys.of(hub_id)
-    await _require_free(house.database, hub_id, folder)
-    done = await _certificate(house.database, hub_id)
-    if done is None or any((await _counts(house.database, keys, hub_id)).values()):
-        await retention.close(house.database, hub_id, now)
+    keys = runtime.keys.of(hub_id)
+    await _require_free(runtime.database, hub_id, folder)
+    done = await _certificate(runtime.database, hub_id)
+    if done is None or any((await _counts(runtime.database, keys, hub_id)).values()):
+        await retention.close(runtime.database, hub_id, now)
         await asyncio.sleep(settle_s)
-        counts = await _written_counts(house.database, keys, hub_id, folder / COUNTS)
-        digest = await _written_aggregates(house, hub_id, folder / AGGREGATES)
-        await retention.destroy_all(house.database, keys, hub_id, now)
-        await asyncio.to_thread(_remove, house.settings.outbox_path / hub_id)
+        counts = await _written_counts(runtime.database, keys, hub_id, folder / COUNTS)
+        digest = await _written_aggregates(runtime, hub_id, folder / AGGREGATES)
+        await retention.destroy_all(runtime.database, keys, hub_id, now)
+        await asyncio.to_thread(_remove, runtime.settings.outbox_path / hub_id)
         await endings.purge(place.owner_url, hub_id)
-        async with house.database.transaction() as tx:
+        async with runtime.database.transaction() as tx:
             await destruction.certify(
                 tx,
                 keys,
@@ -149,10 +149,10 @@ async def run(
                 keys_destroyed=counts[KEYS],
                 aggregates_sha256=digest,
             )
-        done = await _certificate(house.database, hub_id)
+        done = await _certificate(runtime.database, hub_id)
     if done is None or not retention.believes(keys, done):
         raise NotFound("There is no certificate that the hub has signed.")
-    await destruction.publish(house.database, hub_id, house.settings.destructions_path)
+    await destruction.publish(runtime.database, hub_id, runtime.settings.destructions_path)
     _write(folder / CERTIFICATE, done.line())
     return done
 
@@ -203,12 +203,12 @@ async def _written_counts(
     return read
 
 
-async def _written_aggregates(house: House, hub_id: str, path: Path) -> str:
+async def _written_aggregates(runtime: Runtime, hub_id: str, path: Path) -> str:
     """Written by the first call alone; the SHA-256 of the file."""
     written = _read(path)
     if written is None:
         text = await aggregates.by_month(
-            house.database, hub_id, house.settings.zone, clock.now()
+            runtime.database, hub_id, runtime.settings.zone, clock.now()
         )
         written = _write(path, text.encode())
     return hashlib.sha256(written).hexdigest()

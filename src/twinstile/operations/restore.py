@@ -24,7 +24,7 @@ from twinstile.operations import backups, retention, startup
 from twinstile.operations.startup import Place
 from twinstile.platform.db import embedded_server, postgres_binaries
 from twinstile.platform.db.database import Database
-from twinstile.platform.http.routes import House
+from twinstile.platform.http.routes import Runtime
 from twinstile.platform.keys import signing
 from twinstile.platform.ledger import chain, signed_roots
 from twinstile.platform.ops import backup_archive, clock
@@ -119,8 +119,10 @@ async def _fill(
                 epochs[hub_id] = await chain.new_epoch(tx, hub_id, clock.now(), published)
         if startup.key_folder(settings).is_dir():
             keys = startup.key_ring(settings)
-            house = House(settings, database, Gatekeeper(database), keys)
-            destroyed = await retention.replay_destructions(house, place.owner_url, clock.now())
+            runtime = Runtime(settings, database, Gatekeeper(database), keys)
+            destroyed = await retention.replay_destructions(
+                runtime, place.owner_url, clock.now()
+            )
     finally:
         await database.close()
     return epochs, destroyed

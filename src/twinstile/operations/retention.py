@@ -22,7 +22,7 @@ from twinstile.identity import retention, vault
 from twinstile.platform.db.database import Database
 from twinstile.platform.db.tables import Hub
 from twinstile.platform.http.problems import NotFound
-from twinstile.platform.http.routes import House
+from twinstile.platform.http.routes import Runtime
 from twinstile.platform.keys import destruction
 from twinstile.platform.keys.destruction import Reason
 from twinstile.platform.ops import observability
@@ -109,29 +109,29 @@ PURGED: Final = (
 VACUUM_MS: Final = 600_000
 
 
-async def retain(house: House, policies: Policies, hub_id: str, now: datetime) -> int:
+async def retain(runtime: Runtime, policies: Policies, hub_id: str, now: datetime) -> int:
     """End everything at the hub whose time is over; how many keys were destroyed.
 
     What was destroyed is published whatever becomes of the rest: a restore asks that file.
     """
     try:
-        return await _end(house, policies, hub_id, now)
+        return await _end(runtime, policies, hub_id, now)
     finally:
-        await destruction.publish(house.database, hub_id, house.settings.destructions_path)
+        await destruction.publish(runtime.database, hub_id, runtime.settings.destructions_path)
 
 
-async def _end(house: House, policies: Policies, hub_id: str, now: datetime) -> int:
-    async with house.database.reading() as tx:
+async def _end(runtime: Runtime, policies: Policies, hub_id: str, now: datetime) -> int:
+    async with runtime.database.reading() as tx:
         policy = await policies.get(tx, hub_id, await versions.in_force(tx, hub_id, now))
-    figures, keys = policy.parameters, house.keys.of(hub_id)
-    zone, days = house.settings.zone, figures.retention_days
-    purge = await retention.run(house.database, keys, hub_id, zone, days, now)
-    async with house.database.transaction() as tx:
+    figures, keys = policy.parameters, runtime.keys.of(hub_id)
+    zone, days = runtime.settings.zone, figures.retention_days
+    purge = await retention.run(runtime.database, keys, hub_id, zone, days, now)
+    async with runtime.database.transaction() as tx:
         await merging.reckon(tx, hub_id, now)
-    cases = await _retain_cases(house, hub_id, figures, now)
-    cases += await _retain_deferrals(house, hub_id, now)
+    cases = await _retain_cases(runtime, hub_id, figures, now)
+    cases += await _retain_deferrals(runtime, hub_id, now)
     before, today = now - timedelta(days=days), now.astimezone(zone).date()
-    async with house.database.transaction() as tx:
+    async with runtime.database.transaction() as tx:
         await manifests.delete_expired_entries(tx, hub_id, before)
         await authorities.delete_expired_records(tx, hub_id, today - timedelta(days=days), now)
         await feeds.delete_expired(tx, hub_id, today - timedelta(days=days))
@@ -144,11 +144,11 @@ async def _end(house: House, policies: Policies, hub_id: str, now: datetime) -> 
     ):
         forgotten = room.BATCH
         while forgotten == room.BATCH:
-            async with house.database.transaction() as tx:
+            async with runtime.database.transaction() as tx:
                 forgotten = await room.forget(tx, hub_id, end)
     closed, forgotten = now - timedelta(days=figures.case_retention_days), contacts.BATCH
     while forgotten == contacts.BATCH:
-        async with house.database.transaction() as tx:
+        async with runtime.database.transaction() as tx:
             forgotten = await contacts.forget(tx, hub_id, closed, now)
     if purge.days or cases:
         observability.log.info(
@@ -161,46 +161,50 @@ async def _end(house: House, policies: Policies, hub_id: str, now: datetime) -> 
     return purge.days + cases
 
 
-async def _retain_deferrals(house: House, hub_id: str, now: datetime) -> int:
+async def _retain_deferrals(runtime: Runtime, hub_id: str, now: datetime) -> int:
     """Destroy who was deferred on days of which nothing is open or closed lately."""
-    keys, today = house.keys.of(hub_id), now.astimezone(house.settings.zone).date()
+    keys, today = runtime.keys.of(hub_id), now.astimezone(runtime.settings.zone).date()
     living = keys.names(deferrals.KEY)
-    async with house.database.reading() as tx:
+    async with runtime.database.reading() as tx:
         over = await deferrals.over(tx, hub_id, living, now, today) if living else []
     for key_id in over:
-        await retention.destroy(house.database, keys, hub_id, key_id, Reason.RETENTION, now)
+        await retention.destroy(runtime.database, keys, hub_id, key_id, Reason.RETENTION, now)
     return len(over)
 
 
-async def _retain_cases(house: House, hub_id: str, figures: Parameters, now: datetime) -> int:
+async def _retain_cases(
+    runtime: Runtime, hub_id: str, figures: Parameters, now: datetime
+) -> int:
     """Destroy the identities of cases whose time after closure is over."""
-    keys = house.keys.of(hub_id)
+    keys = runtime.keys.of(hub_id)
     living = [UUID(name.removeprefix("case.")) for name in keys.names("case.")]
     before = now - timedelta(days=figures.case_retention_days)
-    async with house.database.reading() as tx:
+    async with runtime.database.reading() as tx:
         due = await closed_cases.due(tx, hub_id, living, before) if living else []
     ended = 0
     for case_id in due:
         key_id = vault.case_key(case_id)
-        async with house.database.transaction() as tx:
+        async with runtime.database.transaction() as tx:
             await closed_cases.lock(tx, hub_id, case_id)
             if not await closed_cases.due(tx, hub_id, [case_id], before):
                 continue  # a hold was placed meanwhile
-            await retention.destroy(house.database, keys, hub_id, key_id, Reason.RETENTION, now)
+            await retention.destroy(
+                runtime.database, keys, hub_id, key_id, Reason.RETENTION, now
+            )
         ended += 1
     return ended
 
 
 async def hold(
-    house: House, hub_id: str, case_no: str, kind: Hold, reason: str, now: datetime
+    runtime: Runtime, hub_id: str, case_no: str, kind: Hold, reason: str, now: datetime
 ) -> None:
     """Place or lift a legal hold on the identity of a case.
 
     Raises `NotFound` for an unknown case, and where there is no identity (any more) to keep.
     """
-    async with house.database.transaction() as tx:
+    async with runtime.database.transaction() as tx:
         case_id = await closed_cases.hold(tx, hub_id, case_no, kind, reason, now)
-        living = house.keys.of(hub_id).names("case.")
+        living = runtime.keys.of(hub_id).names("case.")
         if kind is Hold.PLACED and vault.case_key(case_id) not in living:
             raise NotFound("There is no identity of this case (any more): nothing can be kept.")
 
@@ -236,39 +240,39 @@ SELECT {" OR ".join(f'EXISTS (SELECT FROM "{t}" WHERE hub_id = $1)' for t in PUR
 """  # noqa: S608 # constants
 
 
-async def _came_back(house: House, hub_id: str) -> bool:
+async def _came_back(runtime: Runtime, hub_id: str) -> bool:
     """Whether a hub that has certified its end has rows about people again.
 
     The service's role can enter a certificate but not delete facts, so it must not be able to
     bring that about by one: the hub has to have signed it.
     """
-    async with house.database.reading() as tx:
+    async with runtime.database.reading() as tx:
         try:
             end = await destruction.one(tx, hub_id, destruction.HUB)
         except NotFound:
             return False
         row = await tx.raw.fetchrow(_CAME_BACK, hub_id)
-    return bool(row and row[0]) and retention.believes(house.keys.of(hub_id), end)
+    return bool(row and row[0]) and retention.believes(runtime.keys.of(hub_id), end)
 
 
-async def replay_destructions(house: House, owner_url: str, now: datetime) -> int:
+async def replay_destructions(runtime: Runtime, owner_url: str, now: datetime) -> int:
     """Destroy again, at every hub, what a restore brought back; how many keys that were.
 
     To be called before a restored database serves anybody. Looks at the tombstones beside the
     keys and at the published certificates (`Settings.destructions_path`), and costs next to
     nothing when there is nothing to do.
     """
-    async with house.database.reading() as tx:
+    async with runtime.database.reading() as tx:
         found = await tx.sql.execute(select(Hub.hub_id).order_by(Hub.hub_id))
         hubs = [hub_id for (hub_id,) in found]
-    file, again = house.settings.destructions_path, 0
+    file, again = runtime.settings.destructions_path, 0
     for hub_id in hubs:
-        keys = house.keys.of(hub_id)
-        again += await retention.replay(house.database, keys, hub_id, file, now)
-        if await _came_back(house, hub_id):
+        keys = runtime.keys.of(hub_id)
+        again += await retention.replay(runtime.database, keys, hub_id, file, now)
+        if await _came_back(runtime, hub_id):
             observability.log.warning("what a closed hub knew had come back", hub=hub_id)
             await purge(owner_url, hub_id)
-        await destruction.publish(house.database, hub_id, file)
+        await destruction.publish(runtime.database, hub_id, file)
     if again:
         observability.log.warning("what was destroyed had come back", keys=again)
     return again

@@ -27,7 +27,7 @@ from twinstile.identity import regions
 from twinstile.operations import retention
 from twinstile.platform.db import embedded_server, schema, supervision
 from twinstile.platform.db.database import APP_ROLE, Database
-from twinstile.platform.http.routes import House
+from twinstile.platform.http.routes import Runtime
 from twinstile.platform.keys import master_keys
 from twinstile.platform.keys.data_keys import KeyRing
 from twinstile.platform.ops.config_files import InvalidFile
@@ -154,7 +154,7 @@ def check_files(settings: Settings) -> None:
             raise SettingsError(f"{name}: {error}") from error
 
 
-def open_house(settings: Settings, place: Place) -> House:
+def open_house(settings: Settings, place: Place) -> Runtime:
     """What the process works with.
 
     Raises `KeyUnavailable` for an unusable master key, `SettingsError` for a file it names.
@@ -166,7 +166,7 @@ def open_house(settings: Settings, place: Place) -> House:
         statement_timeout_ms=settings.statement_timeout_ms,
         role=place.role,
     )
-    return House(settings, database, Gatekeeper(database), key_ring(settings))
+    return Runtime(settings, database, Gatekeeper(database), key_ring(settings))
 
 
 def key_ring(settings: Settings) -> KeyRing:
@@ -234,16 +234,16 @@ def _lost(settings: Settings, keys: Path, missing: str) -> SettingsError:
     )
 
 
-async def enter_hub(house: House, place: Place, at: datetime) -> FirstAdministrator | None:
+async def enter_hub(runtime: Runtime, place: Place, at: datetime) -> FirstAdministrator | None:
     """Enter the hub of the settings with its policy and an administrator, if it is new.
 
     What a restore brought back is destroyed again first. Raises `PolicyError` for an unknown
     policy pack, `SettingsError` where the hub has keys and the database does not know it.
     """
-    settings = house.settings
+    settings = runtime.settings
     document = documents.pack(settings.policy_pack)
-    await retention.replay_destructions(house, place.owner_url, at)
-    async with house.database.transaction() as tx:
+    await retention.replay_destructions(runtime, place.owner_url, at)
+    async with runtime.database.transaction() as tx:
         await versions.adopt(tx)
         if not await devices.open_hub(tx, settings, at):
             return None

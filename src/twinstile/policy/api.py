@@ -29,7 +29,7 @@ from twinstile.platform.http.problems import (
     ProblemBody,
     documented,
 )
-from twinstile.platform.http.routes import GatedRoute, Home, Read, Tx, caller
+from twinstile.platform.http.routes import GatedRoute, Read, RuntimeDep, Tx, caller
 from twinstile.platform.ops import clock
 from twinstile.platform.security import approvals_api
 from twinstile.platform.security.approvals_api import AskedAnswer
@@ -181,14 +181,14 @@ async def read_policy(version: Word, tx: Read, who: Reader) -> PolicyDocument:
     },
 )
 async def write_policy(
-    version: Word, body: PolicyBody, home: Home, who: Writer, response: Response
+    version: Word, body: PolicyBody, runtime: RuntimeDep, who: Writer, response: Response
 ) -> WrittenAnswer:
     """Store a version under the name its document has. Nothing is decided by it yet.
 
     It is tried out first; what must not decide about people is refused, with what to do about
     it. A version is written once: a correction is another version.
     """
-    today = clock.now().astimezone(home.settings.zone).date()
+    today = clock.now().astimezone(runtime.settings.zone).date()
     # tenths of a second of work: not in the loop that answers the gates
     try:
         await asyncio.to_thread(documents.compile_document, body.document)
@@ -196,7 +196,7 @@ async def write_policy(
         raise InvalidInput(errors=[FieldFault("/document", "no-policy")]) from error
     if findings := await asyncio.to_thread(validator.judge, body.document, today):
         raise PolicyRefused(findings)
-    async with home.database.transaction() as tx:
+    async with runtime.database.transaction() as tx:
         new = await activations.write(tx, who, version, body.document, clock.now())
     response.status_code = 201 if new else 200
     return WrittenAnswer(version=version)

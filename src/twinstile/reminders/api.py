@@ -12,7 +12,7 @@ from sqlalchemy import RowMapping
 from twinstile.platform.http import paging
 from twinstile.platform.http.field_types import Answer, Body, Word
 from twinstile.platform.http.problems import Conflict, IdReused, NotFound, documented
-from twinstile.platform.http.routes import GatedRoute, Home, Read, Tx, caller
+from twinstile.platform.http.routes import GatedRoute, Read, RuntimeDep, Tx, caller
 from twinstile.platform.ops import clock
 from twinstile.platform.security import devices
 from twinstile.platform.security.auth import Principal, Scope
@@ -50,7 +50,7 @@ async def put_notices(
     order_id: UUID,
     body: NoticeOrderBody,
     tx: Tx,
-    home: Home,
+    runtime: RuntimeDep,
     who: Annotated[Principal, caller(Scope.ARRIVALS_WRITE)],
 ) -> NoticeOrderAnswer:
     """One message to each who can be reached, however often it is ordered, within seconds.
@@ -59,7 +59,7 @@ async def put_notices(
     written to a second time unless an order names the person. A message counts as R1 for its
     person alone, once it was sent.
     """
-    language, ways = Language(home.settings.language), routing.of(home.settings)
+    language, ways = Language(runtime.settings.language), routing.of(runtime.settings)
     hand = Hand(who.hub_id, who.mode, language, ways, who.device_id, who.operator_id)
     order = Order(order_id, run_id, body.kind, body.entry_id)
     done = await orders.order(tx, hand, order, clock.now())
@@ -215,10 +215,10 @@ class ChannelList(Answer):
 
 @router.get("/channels", summary="How the channels of messages do")
 async def list_channels(
-    tx: Read, home: Home, who: Annotated[Principal, caller(Scope.ARRIVALS_READ)]
+    tx: Read, runtime: RuntimeDep, who: Annotated[Principal, caller(Scope.ARRIVALS_READ)]
 ) -> ChannelList:
     """Whether each takes messages, and what became of those of the last day."""
-    ways = routing.of(home.settings)
+    ways = routing.of(runtime.settings)
     found = await queries.channels(tx, who.hub_id, ways.entries, clock.now())
     return ChannelList(
         channels=[

@@ -16,7 +16,7 @@ from twinstile.arrivals import manifests
 from twinstile.arrivals.manifests import ApproachingRun
 from twinstile.platform.db.database import Reading, Transaction
 from twinstile.platform.db.schema import first_id
-from twinstile.platform.http.routes import House
+from twinstile.platform.http.routes import Runtime
 from twinstile.platform.security import devices
 from twinstile.policy import versions
 from twinstile.policy.types import Parameters
@@ -38,16 +38,16 @@ class Wanted:
     kind: NoticeKind
 
 
-async def run(house: House, policies: Policies, hub_id: str, now: datetime) -> None:
+async def run(runtime: Runtime, policies: Policies, hub_id: str, now: datetime) -> None:
     """Order what is due at a hub, run by run: each is a transaction of its own."""
-    async with house.database.reading() as tx:
+    async with runtime.database.reading() as tx:
         policy = await policies.get(tx, hub_id, await versions.in_force(tx, hub_id, now))
         figures = policy.parameters
         due = await _due(tx, hub_id, figures, now)
         _, mode = await devices.hub(tx, hub_id)
-    hand = Hand(hub_id, mode, Language(house.settings.language), routing.of(house.settings))
+    hand = Hand(hub_id, mode, Language(runtime.settings.language), routing.of(runtime.settings))
     for wanted in due[:RUNS_AT_ONCE]:
-        async with house.database.transaction() as tx:
+        async with runtime.database.transaction() as tx:
             await _order(tx, hand, figures, wanted, now)
 
 

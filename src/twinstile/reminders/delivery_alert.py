@@ -23,7 +23,7 @@ _CHANNELS: Final = UUID("7f2f6f0e-6c1c-4c0e-9d0e-2b1f0a5b7c11")
 
 async def look(out: Outbox, hub_id: str, now: datetime) -> None:
     """Raise what goes wrong with the channels of a hub, and close what is over."""
-    async with out.house.database.transaction() as tx:
+    async with out.runtime.database.transaction() as tx:
         known = await health.of(tx, hub_id)
         troubles = {
             name: one.code or "failing"

@@ -12,7 +12,7 @@ from twinstile.arrivals import expected, manifests
 from twinstile.arrivals.manifests import RunDue
 from twinstile.identity import contacts
 from twinstile.platform.db.database import Transaction
-from twinstile.platform.http.routes import House
+from twinstile.platform.http.routes import Runtime
 from twinstile.platform.security import access_log
 from twinstile.platform.security.access_log import Action, Actor, Look, Purpose
 from twinstile.reminders import delivery_receipts, texts
@@ -27,7 +27,7 @@ _READ: Final = ("contact",)
 
 async def messages(
     tx: Transaction,
-    house: House,
+    runtime: Runtime,
     hub_id: str,
     due: RunDue,
     told: Told,
@@ -38,7 +38,7 @@ async def messages(
 
     The others are settled: people who are not expected any more, or cannot be reached in time.
     """
-    people, keys = [row[1] for row in rows], house.keys.of(hub_id)
+    people, keys = [row[1] for row in rows], runtime.keys.of(hub_id)
     awaited = await expected.expected_among(tx, hub_id, due.run_id, people)
     known = await contacts.reveal_contacts(tx, keys, hub_id, due.run_id, people)
     found: list[Message] = []
@@ -51,7 +51,7 @@ async def messages(
         elif now >= due.arrival:
             refused[notice_id] = Outcome(NoticeState.FAILED, code="too-late")
         elif on_board:
-            found.append(await _list(tx, house, hub_id, due, told, notice_id))
+            found.append(await _list(tx, runtime, hub_id, due, told, notice_id))
         elif person_id not in known:
             refused[notice_id] = Outcome(NoticeState.FAILED, code="contact-destroyed")
         else:
@@ -72,10 +72,10 @@ async def messages(
 
 
 async def _list(
-    tx: Transaction, house: House, hub_id: str, due: RunDue, told: Told, notice_id: UUID
+    tx: Transaction, runtime: Runtime, hub_id: str, due: RunDue, told: Told, notice_id: UUID
 ) -> Message:
     """What is to be announced on a run, and to how many who read what: about nobody."""
-    hub = Language(house.settings.language)
+    hub = Language(runtime.settings.language)
     people = set((await manifests.expected_travellers(tx, hub_id, due.run_id)).values())
     known = await contacts.languages(tx, hub_id, due.run_id)
     counts = texts.counted((known.get(one, []) for one in people), hub)

@@ -17,7 +17,7 @@ from uuid_utils.compat import uuid7
 
 from twinstile.arrivals import manifests
 from twinstile.platform.db.database import Transaction
-from twinstile.platform.http.routes import House
+from twinstile.platform.http.routes import Runtime
 from twinstile.platform.ops import observability
 from twinstile.platform.security import devices
 from twinstile.reminders import delivery_receipts, health, rendering, routing, texts
@@ -43,13 +43,13 @@ ASKED_AT_ONCE: Final = 2000
 class Outbox:
     """What sending needs: the house, and the channels by name."""
 
-    house: House
+    runtime: Runtime
     channels: Mapping[str, Channel]
 
 
-def outbox(house: House) -> Outbox:
+def outbox(runtime: Runtime) -> Outbox:
     """The channels of this installation."""
-    return Outbox(house, routing.of(house.settings).open())
+    return Outbox(runtime, routing.of(runtime.settings).open())
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ async def _serve(out: Outbox, hub_id: str, name: str, now: datetime) -> None:
         await asyncio.to_thread(channel.tidy, hub_id, now)
     await _follow_up(out, hub_id, name, now)
     while time.monotonic() < until:
-        async with out.house.database.transaction() as tx:
+        async with out.runtime.database.transaction() as tx:
             claim = await _claim(tx, out, hub_id, name, now)
         if claim is None:
             return
@@ -93,7 +93,7 @@ WHERE hub_id = $1 AND due_at <= $2 AND channel <> ALL($3::text[]) LIMIT $4
 
 async def _give_up(out: Outbox, hub_id: str, now: datetime) -> None:
     """End messages of channels that are no more: nobody else would ever look at them."""
-    async with out.house.database.transaction() as tx:
+    async with out.runtime.database.transaction() as tx:
         rows = await tx.raw.fetch(_ORPHANS, hub_id, now, list(out.channels), ASKED_AT_ONCE)
         words: dict[UUID, Outcome] = {}
         for notice_id, state in rows:
@@ -142,9 +142,9 @@ async def _claim(
     due = await manifests.run_due(tx, hub_id, run_id)
     hub, mode = await devices.hub(tx, hub_id)
     batch = Batch(batch_id, hub_id, min(due.arrival, now + LONGEST_LIFE), mode)
-    local = due.arrival.astimezone(out.house.settings.zone)
+    local = due.arrival.astimezone(out.runtime.settings.zone)
     told = texts.Told(hub, due.service_no, local)
-    messages = await rendering.messages(tx, out.house, hub_id, due, told, rows, now)
+    messages = await rendering.messages(tx, out.runtime, hub_id, due, told, rows, now)
     return _Claim(batch, name, messages, {row[0]: row[4] for row in rows})
 
 
@@ -173,7 +173,7 @@ async def _send(out: Outbox, claim: _Claim, now: datetime) -> None:
             channel=claim.channel,
             error=observability.error_kind(error),
         )
-    async with out.house.database.transaction() as tx:
+    async with out.runtime.database.transaction() as tx:
         await _enter(tx, hub_id, said, claim.attempts, now, wait, channel.asked_every)
         await health.note(tx, hub_id, claim.channel, fault, now, wait)
 
@@ -221,7 +221,7 @@ async def _follow_up(out: Outbox, hub_id: str, name: str, now: datetime) -> None
     One that says nothing is not asked about the others before the next tick.
     """
     channel, until = out.channels[name], time.monotonic() + LONGEST_S / 2
-    async with out.house.database.reading() as tx:
+    async with out.runtime.database.reading() as tx:
         rows = await tx.raw.fetch(_OPEN, hub_id, now, name, ASKED_AT_ONCE)
         arrivals = {
             run_id: (await manifests.run_due(tx, hub_id, run_id)).arrival
@@ -241,7 +241,7 @@ async def _follow_up(out: Outbox, hub_id: str, name: str, now: datetime) -> None
             said = dict.fromkeys(notices, lost) | said
         news = {n: outcome for n, outcome in said.items() if outcome.state != state}
         every, tries = channel.asked_every, dict(zip(notices, attempts, strict=True))
-        async with out.house.database.transaction() as tx:
+        async with out.runtime.database.transaction() as tx:
             if news:
                 await _enter(tx, hub_id, news, tries, now, timedelta(), every)
             await delivery_receipts.look_again(tx, hub_id, tries.keys() - news, now + every)

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from twinstile.platform.db.dedicated_connection import Line
 from twinstile.platform.http.problems import Busy, Overtaken, Unavailable
-from twinstile.platform.http.routes import House
+from twinstile.platform.http.routes import Runtime
 from twinstile.platform.keys.data_keys import KeyFiles
 from twinstile.platform.ops import observability
 from twinstile.policy.versions import Policies
@@ -64,10 +64,10 @@ class _Queue:
 class Committer:
     """The one writer of single checks in a process, on a connection of its own."""
 
-    def __init__(self, house: House, policies: Policies) -> None:
-        self.house = house
+    def __init__(self, runtime: Runtime, policies: Policies) -> None:
+        self.runtime = runtime
         self._line = Line(
-            house.database,
+            runtime.database,
             more=lambda: self._waiting > 0,
             statement_timeout_ms=STATEMENT_TIMEOUT_MS,
             server_settings=SERVER_SETTINGS,

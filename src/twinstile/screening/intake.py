@@ -16,7 +16,7 @@ from twinstile.identity.forms import Terms
 from twinstile.identity.types import Finding
 from twinstile.identity.vault import Identity
 from twinstile.platform.http.field_types import EARLIEST
-from twinstile.platform.http.routes import House
+from twinstile.platform.http.routes import Runtime
 from twinstile.platform.keys.ciphers import keyed_digest
 from twinstile.platform.keys.data_keys import KeyFiles
 from twinstile.platform.security.auth import Principal
@@ -41,10 +41,10 @@ class Receiver:
     """See `vault.epoch_keys`."""
 
 
-async def receiver(home: House, who: Principal, at: datetime) -> Receiver:
+async def receiver(runtime: Runtime, who: Principal, at: datetime) -> Receiver:
     """Whoever takes facts in from this caller now. Raises `MasterUnavailable`."""
-    keys, zone = home.keys.of(who.hub_id), home.settings.zone
-    terms = forms.terms(home.settings, who.mode, at)
+    keys, zone = runtime.keys.of(who.hub_id), runtime.settings.zone
+    terms = forms.terms(runtime.settings, who.mode, at)
     epochs = await vault.epoch_keys(keys, at.astimezone(zone).date())
     return Receiver(who, keys, zone, terms, at, epochs)
 

@@ -19,7 +19,7 @@ from twinstile.credentials.trusting.lists import Lists
 from twinstile.deferrals import surge_orders
 from twinstile.platform.db.database import Reading
 from twinstile.platform.http.field_types import Answer
-from twinstile.platform.http.routes import House
+from twinstile.platform.http.routes import Runtime
 from twinstile.platform.security import devices, lane_assignments
 from twinstile.platform.security.auth import Principal
 from twinstile.platform.security.hub_modes import HubMode
@@ -112,7 +112,7 @@ LIMIT 200
 
 async def state(
     tx: Reading,
-    home: House,
+    runtime: Runtime,
     tagger: Tagger,
     lists: Lists,
     who: Principal,
@@ -120,21 +120,21 @@ async def state(
     at: datetime,
 ) -> LaneState:
     """The state of a lane at a moment. Raises `NotFound`, `MasterUnavailable`."""
-    hub_id, today = who.hub_id, at.astimezone(home.settings.zone).date()
+    hub_id, today = who.hub_id, at.astimezone(runtime.settings.zone).date()
     checkpoint, kind, direction = await devices.lane(tx, hub_id, lane_id)
     version = await versions.in_force(tx, hub_id, at)
     rows = await tx.raw.fetch(_RUNS_SQL, hub_id, at, DUE_SOON)
     surge = await surge_orders.here(tx, hub_id, at, checkpoint, [row["run_id"] for row in rows])
     crew = await lane_assignments.others(tx, who, lane_id, at) if who.shift_id else []
     taken = await lane_assignments.taken_over(tx, who)
-    keys = home.keys.of(hub_id)
+    keys = runtime.keys.of(hub_id)
     return LaneState(
         mode=who.mode,
         lane_id=lane_id,
         checkpoint=checkpoint,
         kind=kind,
         direction=Direction(direction),
-        zone=home.settings.timezone,
+        zone=runtime.settings.timezone,
         policy_version=version,
         policy=await versions.read_document(tx, hub_id, version),
         runs=[DueRun.model_validate(dict(row)) for row in rows],
@@ -144,7 +144,7 @@ async def state(
         alerts=await tagger.tags(tx, keys, hub_id, today, at),
         trust_list=trusting.state(await lists.of(tx, keys, hub_id), at),
         sources=await sources.feed_freshness(
-            tx, home.settings, hub_id, frozenset(Department), at
+            tx, runtime.settings, hub_id, frozenset(Department), at
         ),
     )
 

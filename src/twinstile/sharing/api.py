@@ -23,7 +23,7 @@ from twinstile.platform.http.problems import (
     Unauthenticated,
     documented,
 )
-from twinstile.platform.http.routes import TOKENS, GatedRoute, Home, Read, Tx, caller
+from twinstile.platform.http.routes import TOKENS, GatedRoute, Read, RuntimeDep, Tx, caller
 from twinstile.platform.ops import clock
 from twinstile.platform.security import access_log
 from twinstile.platform.security.access_log import Action
@@ -70,7 +70,7 @@ class Calling:
 
 async def _partner(
     wanted: SecurityScopes,
-    home: Home,
+    runtime: RuntimeDep,
     feed: Fed,
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
 ) -> Calling:
@@ -79,7 +79,7 @@ async def _partner(
         raise Unauthenticated
     token = credentials.credentials
     if not token.startswith(f"{TokenKind.PARTNER}.") or "\0" in token:
-        await home.gatekeeper.principal(token)
+        await runtime.gatekeeper.principal(token)
         raise Forbidden("This is for partners' systems.")
     partner = await feed.doorkeeper.partner(token)
     if not set(wanted.scopes) <= PARTNER_SCOPES:
@@ -282,7 +282,7 @@ async def _over(request: Request) -> bool:
 )
 async def read_changes(  # noqa: PLR0913, PLR0917 # four of them are the query
     request: Request,
-    home: Home,
+    runtime: RuntimeDep,
     feed: Fed,
     calling: Annotated[Calling, Security(_partner, scopes=[str(Scope.CHANGES_READ)])],
     response: Response,
@@ -308,7 +308,7 @@ async def read_changes(  # noqa: PLR0913, PLR0917 # four of them are the query
     """
     partner = calling.partner
     feed.requests.take(str(partner.partner_id), time.monotonic())
-    key = await partners.pseudonym_key(home.keys.of(partner.hub_id), partner.partner_id)
+    key = await partners.pseudonym_key(runtime.keys.of(partner.hub_id), partner.partner_id)
     asked = Asked(partner, calling.token, key, _wanted(partner, types), limit, wait)
     response.headers["Cache-Control"] = "no-store"
     answer = await feed.read(asked, after, partial(_over, request))

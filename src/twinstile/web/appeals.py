@@ -21,7 +21,7 @@ from twinstile.declarations.types import Decided
 from twinstile.platform.db.database import Transaction
 from twinstile.platform.http.field_types import Body
 from twinstile.platform.http.problems import LookUpQuota
-from twinstile.platform.http.routes import Home, House, Read, Tx, caller
+from twinstile.platform.http.routes import Read, Runtime, RuntimeDep, Tx, caller
 from twinstile.platform.ops import clock
 from twinstile.platform.security import access_log
 from twinstile.platform.security.access_log import Action, Purpose
@@ -59,7 +59,7 @@ class ShownForm(Body):
 def _answer(
     request: Request,
     template: str,
-    home: House,
+    runtime: Runtime,
     shown: Mapping[str, object],
     status: int = HTTPStatus.OK,
 ) -> Response:
@@ -67,7 +67,7 @@ def _answer(
         "scripts": ["desk.js"],
         "faults": {},
         "said": {},
-        "when": traveller.by_clock(home.settings.zone),
+        "when": traveller.by_clock(runtime.settings.zone),
         "now": clock.now(),
     }
     whole = {**blank, **shown}
@@ -77,7 +77,7 @@ def _answer(
 
 
 @router.get("/appeals")
-async def read_list(request: Request, tx: Read, home: Home, who: Judge) -> Response:
+async def read_list(request: Request, tx: Read, runtime: RuntimeDep, who: Judge) -> Response:
     """Those nobody has answered, the oldest first; not their words."""
     limit = SHOWN + 1
     rows = await appeals.page(tx, who.hub_id, open_only=True, cursor=None, limit=limit)
@@ -86,7 +86,7 @@ async def read_list(request: Request, tx: Read, home: Home, who: Judge) -> Respo
         "more": len(rows) > SHOWN,
         "appeal": None,
     }
-    return _answer(request, "appeals.html", home, shown)
+    return _answer(request, "appeals.html", runtime, shown)
 
 
 def _due(row: RowMapping) -> Mapping[str, object]:
@@ -94,10 +94,10 @@ def _due(row: RowMapping) -> Mapping[str, object]:
 
 
 async def _reading(
-    tx: Transaction, home: House, who: Principal, appeal_id: UUID
+    tx: Transaction, runtime: Runtime, who: Principal, appeal_id: UUID
 ) -> Mapping[str, object]:
     """One appeal with its words, and where the passage stands; on the record first."""
-    at, keys = clock.now(), home.keys.of(who.hub_id)
+    at, keys = clock.now(), runtime.keys.of(who.hub_id)
     purpose = access_log.stated(Action.REVEAL, Purpose.SUBJECT_REQUEST)
     text = await appeals.read(tx, keys, who, appeal_id, purpose, None, at)
     head = await appeals.head(tx, who.hub_id, appeal_id)
@@ -111,52 +111,52 @@ async def _reading(
 
 
 @router.post("/appeals/read")
-async def read_appeal(request: Request, tx: Tx, home: Home, who: Judge) -> Response:
+async def read_appeal(request: Request, tx: Tx, runtime: RuntimeDep, who: Judge) -> Response:
     """One appeal, to be answered."""
     told = layout.checked(request, ReadForm)
     if not isinstance(told, ReadForm):
         return layout.to(f"{PATH}/appeals")
-    shown = await _reading(tx, home, who, told.appeal_id)
-    return _answer(request, "appeals.html", home, shown)
+    shown = await _reading(tx, runtime, who, told.appeal_id)
+    return _answer(request, "appeals.html", runtime, shown)
 
 
 @router.post("/appeals/answer")
-async def answer_appeal(request: Request, tx: Tx, home: Home, who: Judge) -> Response:
+async def answer_appeal(request: Request, tx: Tx, runtime: RuntimeDep, who: Judge) -> Response:
     """Answer it, once and for good; or say what is missing, with everything kept."""
     told = layout.checked(request, AnswerForm)
     if isinstance(told, AnswerForm):
         word = told.decided, told.text
-        keys = home.keys.of(who.hub_id)
+        keys = runtime.keys.of(who.hub_id)
         await appeals.decide(tx, keys, who, told.appeal_id, *word, clock.now())
         return layout.to(f"{PATH}/appeals")
     which = layout.checked(request, ReadForm)
     if not isinstance(which, ReadForm):
         return layout.to(f"{PATH}/appeals")
-    reading = await _reading(tx, home, who, which.appeal_id)
+    reading = await _reading(tx, runtime, who, which.appeal_id)
     shown = {**reading, "faults": told, "said": layout.form(request)}
     status = HTTPStatus.UNPROCESSABLE_ENTITY
-    return _answer(request, "appeals.html", home, shown, status)
+    return _answer(request, "appeals.html", runtime, shown, status)
 
 
 @router.get("/declaration")
-async def read_field(request: Request, home: Home, _who: Helper) -> Response:
+async def read_field(request: Request, runtime: RuntimeDep, _who: Helper) -> Response:
     """Where the square is scanned or the digits are typed."""
-    return _answer(request, "declaration.html", home, {"found": None, "refused": None})
+    return _answer(request, "declaration.html", runtime, {"found": None, "refused": None})
 
 
 @router.post("/declaration")
-async def read_declaration(request: Request, home: Home, who: Helper) -> Response:
+async def read_declaration(request: Request, runtime: RuntimeDep, who: Helper) -> Response:
     """What was declared to whom the square or the digits were given; few times."""
     told = layout.checked(request, ShownForm)
     shown: Mapping[str, object] = {"found": None, "refused": None}
     if not isinstance(told, ShownForm):
         faulty = {**shown, "faults": told, "said": layout.form(request)}
         status = HTTPStatus.UNPROCESSABLE_ENTITY
-        return _answer(request, "declaration.html", home, faulty, status)
+        return _answer(request, "declaration.html", runtime, faulty, status)
     purpose = access_log.stated(Action.LOOK_UP, Purpose.SUBJECT_REQUEST)
     try:
-        found = await declaring.found(home, who, purpose, None, told.pass_code)
+        found = await declaring.found(runtime, who, purpose, None, told.pass_code)
     except LookUpQuota as problem:
         refused = {**shown, "refused": problem.slug}
-        return _answer(request, "declaration.html", home, refused, problem.status)
-    return _answer(request, "declaration.html", home, {**shown, "found": found})
+        return _answer(request, "declaration.html", runtime, refused, problem.status)
+    return _answer(request, "declaration.html", runtime, {**shown, "found": found})

@@ -32,7 +32,7 @@ from twinstile.platform.http.problems import (
     LookUpQuota,
     TransitionRefused,
 )
-from twinstile.platform.http.routes import Home, House, Tx, caller
+from twinstile.platform.http.routes import Runtime, RuntimeDep, Tx, caller
 from twinstile.platform.ops import clock
 from twinstile.platform.security import access_log, devices
 from twinstile.platform.security.access_log import Action, Purpose
@@ -139,7 +139,9 @@ class Slip:
     kept_until: date
 
     @classmethod
-    def of(cls, home: House, made: Made, state: ScreeningState, kept_until: date) -> "Slip":
+    def of(
+        cls, runtime: Runtime, made: Made, state: ScreeningState, kept_until: date
+    ) -> "Slip":
         """The slip of a declaration that was keyed just now."""
         short = made.head.short_code or ""
         return cls(
@@ -147,7 +149,7 @@ class Slip:
             state,
             traveller.picture(made.receipt.pass_code),
             f"{short[:4]} {short[4:]}",
-            traveller.by_clock(home.settings.zone)(made.head.good_until),
+            traveller.by_clock(runtime.settings.zone)(made.head.good_until),
             kept_until,
         )
 
@@ -199,31 +201,31 @@ def _document(told: PersonForm | LookUpForm) -> DocumentForm | None:
 
 
 @router.post("/lookup")
-async def look_up(request: Request, home: Home, who: Helper) -> Response:
+async def look_up(request: Request, runtime: RuntimeDep, who: Helper) -> Response:
     """Whether this hub has met the document, and the passages; on the record, few times."""
     told = layout.checked(request, LookUpForm)
     if not isinstance(told, LookUpForm):
         return _again(request, told)
     given = layout.form(request)
     kept = {name: given[name] for name in ("key", "check_id") if given.get(name)}
-    at, zone = clock.now(), home.settings.zone
+    at, zone = clock.now(), runtime.settings.zone
     asked = Asked(
         who, access_log.stated(Action.LOOK_UP, Purpose.IDENTIFICATION), None, at, told.consent
     )
-    terms = forms.terms(home.settings, who.mode, at)
+    terms = forms.terms(runtime.settings, who.mode, at)
     document = DocumentForm(kind=told.kind, number=told.number, issuer=told.issuer)
     try:
         identity, _ = forms.identify(document, "/document", terms)
     except InvalidInput as problem:
         return _again(request, _faults(problem))
-    keys = home.keys.of(who.hub_id)
+    keys = runtime.keys.of(who.hub_id)
 
     async def find(tx: Transaction, mine: Standing) -> tuple[Found, int]:
         found = await lookups.find(tx, keys, asked, identity.document, terms.today)
         return found, mine.left - 1
 
     try:
-        found, left = await lookups.within_quota(home.database, asked, find)
+        found, left = await lookups.within_quota(runtime.database, asked, find)
     except LookUpQuota as problem:
         return _page(request, {**kept, "said": given, "refused": problem.slug}, problem.status)
     shown = {"said": given, "found": found, "left": left, "when": traveller.by_clock(zone)}
@@ -232,7 +234,7 @@ async def look_up(request: Request, home: Home, who: Helper) -> Response:
 
 @router.post("")
 async def help_person(
-    request: Request, who: Helper, tx: Tx, home: Home, policies: Compiled
+    request: Request, who: Helper, tx: Tx, runtime: RuntimeDep, policies: Compiled
 ) -> Response:
     """Record declaration and check, and show the slip to print."""
     told = layout.checked(request, PersonForm)
@@ -240,18 +242,18 @@ async def help_person(
         return _again(request, told)
     try:
         async with tx.sql.begin_nested():
-            made, done = await _record(tx, home, policies, who, told)
+            made, done = await _record(tx, runtime, policies, who, told)
     except InvalidInput as problem:
         return _again(request, _faults(problem))
     except Conflict:
         return _again(request, {"key": "sent-before"})
-    state = await _lead(tx, home, policies, who, told, done)
+    state = await _lead(tx, runtime, policies, who, told, done)
     kept = await report.kept_until(tx, policies, who.hub_id, made.head.day, clock.now())
-    return _slip(request, told, Slip.of(home, made, state, kept))
+    return _slip(request, told, Slip.of(runtime, made, state, kept))
 
 
 async def _record(
-    tx: Transaction, home: House, policies: Policies, who: Principal, told: PersonForm
+    tx: Transaction, runtime: Runtime, policies: Policies, who: Principal, told: PersonForm
 ) -> tuple[Made, Recorded]:
     """The declaration, and the check it is shown in. Raises `InvalidInput`, `Conflict`."""
     at = clock.now()
@@ -264,7 +266,7 @@ async def _record(
         document=document,
         **told.said().packed(),  # pyright: ignore[reportArgumentType]
     )
-    made = await keyed(tx, home, who, body, at)
+    made = await keyed(tx, runtime, who, body, at)
     onward, _ = NEXT[told.do]
     fact = CheckFact(
         observed_at=min(_made_at(told.check_id), at),
@@ -280,7 +282,7 @@ async def _record(
         ),
         pass_code=made.receipt.pass_code,
     )
-    receiver = await intake.receiver(home, who, at)
+    receiver = await intake.receiver(runtime, who, at)
     counter = await devices.next_counter(tx, who.hub_id, who.device_id)
     check = intake.check(fact, told.check_id, counter, at, receiver)
     stand = Stand(who.hub_id, receiver.keys, policies, receiver.zone, at)
@@ -297,7 +299,7 @@ def _made_at(check_id: UUID) -> datetime:
 
 async def _lead(
     tx: Transaction,
-    home: House,
+    runtime: Runtime,
     policies: Policies,
     who: Principal,
     told: PersonForm,
@@ -309,7 +311,7 @@ async def _lead(
     if event is None:
         return state
     at = clock.now()
-    desk = Desk(who, home.keys.of(who.hub_id), policies, home.settings.zone, at)
+    desk = Desk(who, runtime.keys.of(who.hub_id), policies, runtime.settings.zone, at)
     step_id = uuid5(told.check_id, told.do.value)
     step = Step(step_id, done.screening_id, event, at, _REASON[told.do])
     try:

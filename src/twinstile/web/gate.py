@@ -16,7 +16,7 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 
 from twinstile.arrivals.types import ALERTS
-from twinstile.platform.http.routes import Home
+from twinstile.platform.http.routes import RuntimeDep
 from twinstile.policy import areas
 from twinstile.policy.areas import Level, Relation
 from twinstile.screening import claims, intake, machine, parties, rules
@@ -144,8 +144,8 @@ MADE: Final = {"tables.js": _tables_script, "words.json": _words_file}
 
 
 @router.get("/")
-async def read_page(home: Home) -> Response:
-    wasm = any(name.endswith(".wasm") for name in _addon(home.settings.decoder_path))
+async def read_page(runtime: RuntimeDep) -> Response:
+    wasm = any(name.endswith(".wasm") for name in _addon(runtime.settings.decoder_path))
     return assets.page(
         "gate/index.html",
         WITH_WASM if wasm else "script-src 'self'",
@@ -154,17 +154,17 @@ async def read_page(home: Home) -> Response:
 
 
 @router.get(f"/{WORKER}")
-async def read_worker(home: Home) -> Response:
-    script = _worker_script(home.settings.decoder_path)
+async def read_worker(runtime: RuntimeDep) -> Response:
+    script = _worker_script(runtime.settings.decoder_path)
     answer = assets.content(script, "text/javascript", "connect-src 'self'")
     answer.headers["cache-control"] = "no-cache"
     return answer
 
 
 @router.get("/addon/{name}")
-async def read_addon(home: Home, name: str) -> Response:
+async def read_addon(runtime: RuntimeDep, name: str) -> Response:
     """A file of the add-on; without one, a decoder that says there is none."""
-    found = _addon(home.settings.decoder_path)
+    found = _addon(runtime.settings.decoder_path)
     if name == DECODER and name not in found:
         return assets.content(NO_DECODER, "text/javascript")
     return assets.of(found, name)

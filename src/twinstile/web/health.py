@@ -22,7 +22,7 @@ from twinstile.platform.db import schema
 from twinstile.platform.db.schema_compatibility import PRESENT_SQL
 from twinstile.platform.http.field_types import Answer
 from twinstile.platform.http.problems import Forbidden, Problem, Unavailable, documented
-from twinstile.platform.http.routes import Home
+from twinstile.platform.http.routes import RuntimeDep
 from twinstile.platform.keys.data_keys import KeyDestroyed, KeyFiles, KeyUnavailable
 from twinstile.platform.ops import observability
 
@@ -53,17 +53,17 @@ async def read_life(response: Response) -> HealthAnswer:
 
 
 @router.get("/readyz", summary="Can it serve", responses=documented(NotReady))
-async def read_readiness(home: Home) -> HealthAnswer:
+async def read_readiness(runtime: RuntimeDep) -> HealthAnswer:
     """Whether the database answers within a second, the schema is ours and keys can be read."""
     try:
-        async with asyncio.timeout(PATIENCE_S), home.database.reading() as tx:
+        async with asyncio.timeout(PATIENCE_S), runtime.database.reading() as tx:
             row = await tx.raw.fetchrow(PRESENT_SQL)
     except (Problem, SQLAlchemyError, asyncpg.PostgresError, TimeoutError) as error:
         raise NotReady("The database does not answer.", retry_after_s=1) from error
     if not schema.ours().judge(*(row or (None, None))).serves:
         raise NotReady("The schema is of another version: run `twinstile migrate`.")
     try:
-        await asyncio.to_thread(_read_a_key, home.keys.of(home.settings.hub_id))
+        await asyncio.to_thread(_read_a_key, runtime.keys.of(runtime.settings.hub_id))
     except (KeyUnavailable, OSError) as error:
         raise NotReady("The keys cannot be read.") from error
     return HealthAnswer(status="ok")
@@ -92,11 +92,11 @@ _token = HTTPBearer(
 )
 async def read_metrics(
     request: Request,
-    home: Home,
+    runtime: RuntimeDep,
     given: Annotated[HTTPAuthorizationCredentials | None, Depends(_token)],
 ) -> PlainTextResponse:
     """Counters and durations of all processes in Prometheus' text format."""
-    wanted = home.settings.metrics_token
+    wanted = runtime.settings.metrics_token
     if wanted is None:
         allowed = _from_here(request)
     else:
@@ -104,7 +104,7 @@ async def read_metrics(
         allowed = secrets.compare_digest(offered.encode(), wanted.get_secret_value().encode())
     if not allowed:
         raise Forbidden("Metrics are for this machine, or for the holder of the metrics token.")
-    await measures.update_gauges(home)
+    await measures.update_gauges(runtime)
     return PlainTextResponse(
         generate_latest(observability.registry()), media_type=CONTENT_TYPE_LATEST
     )

@@ -56,7 +56,7 @@ def _templates() -> Environment:
 
 def words_for(request: Request, settings: Settings | None = None) -> Words:
     """The words this visitor reads: as chosen, else as the browser asks, else the hub's."""
-    settings = settings or routes.house(request).settings
+    settings = settings or routes.current_runtime(request).settings
     chosen = request.query_params.get(LANGUAGE) or request.cookies.get(LANGUAGE)
     accepted = request.headers.get("accept-language", "")
     return catalogue.words_of(
@@ -78,7 +78,7 @@ def render(
     Beside `shown` a template has the words (`say`), who is there (`who`), what was `typed`, the
     `faults` with it by field (none unless shown), and the `scripts` it loads.
     """
-    settings = settings or routes.house(request).settings
+    settings = settings or routes.current_runtime(request).settings
     words = words_for(request, settings)
     whole = {**_frame(request, settings, words), **shown}
     made = _templates().get_template(template).render(whole)
@@ -160,7 +160,7 @@ class PageRoute(APIRoute):
 
 
 async def _read_form(request: Request) -> None:
-    browser_sessions.require_own_page(request, routes.house(request).settings)
+    browser_sessions.require_own_page(request, routes.current_runtime(request).settings)
     json_body.require_form(request.headers.get("content-type", ""))
     request.scope[_FORM] = json_body.parse_form(await json_body.read(request, FORM_LIMIT))
 

@@ -33,7 +33,7 @@ from twinstile.platform.http.problems import (
     InvalidInput,
     TooLate,
 )
-from twinstile.platform.http.routes import Home, House, Read, Tx, caller
+from twinstile.platform.http.routes import Read, Runtime, RuntimeDep, Tx, caller
 from twinstile.platform.ops import clock
 from twinstile.platform.security import devices
 from twinstile.platform.security.auth import Principal, Scope
@@ -245,12 +245,12 @@ async def _checks(tx: Reading, form: RowMapping) -> Sequence[CheckView]:
 async def _page(
     request: Request,
     tx: Reading,
-    home: House,
+    runtime: Runtime,
     who: Principal,
     status: int = HTTPStatus.OK,
     **shown: object,
 ) -> Response:
-    zone = home.settings.zone
+    zone = runtime.settings.zone
     blank: Mapping[str, object] = {
         "scripts": ["desk.js"],
         "faults": {},
@@ -271,70 +271,70 @@ async def _page(
 
 
 @router.get("")
-async def read_form(request: Request, tx: Read, home: Home, who: Keyer) -> Response:
+async def read_form(request: Request, tx: Read, runtime: RuntimeDep, who: Keyer) -> Response:
     """The form for the next sheet, and those that wait for a second look."""
-    return await _page(request, tx, home, who)
+    return await _page(request, tx, runtime, who)
 
 
 async def _again(
-    request: Request, tx: Reading, home: House, who: Principal, faults: Mapping[str, str]
+    request: Request, tx: Reading, runtime: Runtime, who: Principal, faults: Mapping[str, str]
 ) -> Response:
     """The form once more, with everything in it and what is at fault."""
     given = layout.form(request)
     kept = {name: given[name] for name in ("check_id", "again_id") if given.get(name)}
     named = {name or "celsius": code for name, code in faults.items()}
     shown = {**kept, "faults": named, "said": given}
-    return await _page(request, tx, home, who, HTTPStatus.UNPROCESSABLE_ENTITY, **shown)
+    return await _page(request, tx, runtime, who, HTTPStatus.UNPROCESSABLE_ENTITY, **shown)
 
 
 @router.post("")
 async def key_form(
-    request: Request, tx: Tx, home: Home, policies: Compiled, who: Keyer
+    request: Request, tx: Tx, runtime: RuntimeDep, policies: Compiled, who: Keyer
 ) -> Response:
     """Record what a form says, and give the next one, with the day and the lane of this one."""
     told = layout.checked(request, SheetForm)
     if not isinstance(told, SheetForm):
-        return await _again(request, tx, home, who, told)
+        return await _again(request, tx, runtime, who, told)
     if told.lane_id not in await devices.lanes(tx, who.hub_id):
-        return await _again(request, tx, home, who, {"lane_id": "unknown-value"})
+        return await _again(request, tx, runtime, who, {"lane_id": "unknown-value"})
     try:
         async with tx.sql.begin_nested():
-            verdict, fever = await _key(tx, home, policies, who, told)
+            verdict, fever = await _key(tx, runtime, policies, who, told)
     except InvalidInput as problem:
         names = {"observed_at": "time"}
         at_fault = ((f.pointer.rpartition("/")[2], f.code) for f in problem.errors)
         faults = {names.get(name, name): code for name, code in at_fault}
-        return await _again(request, tx, home, who, faults)
+        return await _again(request, tx, runtime, who, faults)
     except TooLate:
-        return await _again(request, tx, home, who, {"day": "too-late"})
+        return await _again(request, tx, runtime, who, {"day": "too-late"})
     except (AlreadyExists, IdReused):
-        return await _again(request, tx, home, who, {"form_no": "keyed-before"})
+        return await _again(request, tx, runtime, who, {"form_no": "keyed-before"})
     said = {"day": told.day.isoformat(), "lane_id": told.lane_id}
     keyed = {"form_no": told.form_no, "verdict": verdict, "fever": fever}
-    return await _page(request, tx, home, who, said=said, keyed=keyed)
+    return await _page(request, tx, runtime, who, said=said, keyed=keyed)
 
 
 async def _key(
-    tx: Transaction, home: House, policies: Policies, who: Principal, told: SheetForm
+    tx: Transaction, runtime: Runtime, policies: Policies, who: Principal, told: SheetForm
 ) -> tuple[Verdict, bool]:
     """The verdict of the service, and whether a second person has to look."""
-    receiver = await intake.receiver(home, who, clock.now())
+    receiver = await intake.receiver(runtime, who, clock.now())
     counter = await devices.next_counter(tx, who.hub_id, who.device_id)
     readings = told.readings()
     again = Again(told.again_id, counter + 1, readings[1]) if readings[1:] else None
-    form = Form(told.form_no, told.check_id, counter, told.fact(home.settings.zone), again)
+    form = Form(told.form_no, told.check_id, counter, told.fact(runtime.settings.zone), again)
     done, fever = await paper_forms.key(tx, receiver, policies, form)
     return done.decision.verdict, fever
 
 
 @router.post("/look")
-async def look(request: Request, tx: Tx, home: Home, who: Keyer) -> Response:
+async def look(request: Request, tx: Tx, runtime: RuntimeDep, who: Keyer) -> Response:
     """Take the word of the second person."""
     told = layout.checked(request, LookForm)
     if not isinstance(told, LookForm):
         fault = layout.form(request).get("form_no", "")
         status = HTTPStatus.UNPROCESSABLE_ENTITY
-        return await _page(request, tx, home, who, status, look_fault=fault)
+        return await _page(request, tx, runtime, who, status, look_fault=fault)
     word = told.agrees == "yes", told.reason
     await paper_forms.look(tx, who, told.form_no, word, clock.now())
     return layout.to(PATH)

@@ -24,7 +24,7 @@ from twinstile.cases.types import By, Handover, Reached
 from twinstile.platform.db.database import Reading
 from twinstile.platform.http import routes
 from twinstile.platform.http.field_types import Line, Word
-from twinstile.platform.http.routes import Home, Read, Tx
+from twinstile.platform.http.routes import Read, RuntimeDep, Tx
 from twinstile.platform.ops import clock
 from twinstile.policy.api import Compiled
 from twinstile.web import layout
@@ -49,7 +49,9 @@ async def show_handover(request: Request, token: Token, tx: Read) -> Response:
 
 
 @router.post(LINK_PATH + "{token}")
-async def answer_handover(request: Request, token: Token, tx: Tx, home: Home) -> Response:
+async def answer_handover(
+    request: Request, token: Token, tx: Tx, runtime: RuntimeDep
+) -> Response:
     """Take the answer; what is wrong with it is said beside what was told."""
     asked = await _asked(tx, token)
     told = layout.checked(request, _Fields)
@@ -59,7 +61,7 @@ async def answer_handover(request: Request, token: Token, tx: Tx, home: Home) ->
         return _page(request, asked, None, {"reason": "missing"})
     at = clock.now()
     answered = Answered(uuid4(), told.answer, told.signed_by, told.reason, at)
-    return _page(request, asked, await receipts.by_link(tx, home.keys, token, answered, at))
+    return _page(request, asked, await receipts.by_link(tx, runtime.keys, token, answered, at))
 
 
 class _Report(BaseModel):
@@ -119,7 +121,7 @@ def _page(
     receipt: RowMapping | None,
     faults: Mapping[str, str] | None = None,
 ) -> Response:
-    zone = routes.house(request).settings.zone
+    zone = routes.current_runtime(request).settings.zone
 
     def clock_of(moment: datetime) -> str:
         return f"{moment.astimezone(zone):%Y-%m-%d %H:%M}"

@@ -25,7 +25,7 @@ from twinstile.platform.http.problems import (
     TooMany,
     Unauthenticated,
 )
-from twinstile.platform.http.routes import Home, House, Read, Tx, caller
+from twinstile.platform.http.routes import Read, Runtime, RuntimeDep, Tx, caller
 from twinstile.platform.ops import clock
 from twinstile.platform.security import browser_sessions, devices, shifts
 from twinstile.platform.security.api import CodeBody, EnrolBody
@@ -67,7 +67,9 @@ class Made:
 
 
 @router.get("")
-async def read_entry(request: Request, home: Home, tx: Read, then: str = "") -> Response:
+async def read_entry(
+    request: Request, runtime: RuntimeDep, tx: Read, then: str = ""
+) -> Response:
     """Whatever is next for this browser: to be let in, to sign in, or where to go."""
     try:
         await routes.look_up(request, frozenset({Scope.SELF_READ}))
@@ -76,17 +78,17 @@ async def read_entry(request: Request, home: Home, tx: Read, then: str = "") -> 
     except Unauthenticated:
         return _page(request)
     who = cast("Principal", request.scope[routes.KNOWN])
-    return _page(request, then=then, **await _at_work(tx, home, who))
+    return _page(request, then=then, **await _at_work(tx, runtime, who))
 
 
-async def _at_work(tx: Reading, home: House, who: Principal) -> Mapping[str, object]:
+async def _at_work(tx: Reading, runtime: Runtime, who: Principal) -> Mapping[str, object]:
     """What somebody on shift is shown; nothing where nobody is."""
     if who.operator_id is None or who.ends_at is None:
         return {}
     lets_in = Scope.DEVICES_MANAGE in who.scopes
     return {
         "person": await shifts.name_of(tx, who.hub_id, who.operator_id),
-        "until": f"{who.ends_at.astimezone(home.settings.zone):%H:%M}",
+        "until": f"{who.ends_at.astimezone(runtime.settings.zone):%H:%M}",
         "places": [place for place in PLACES if place.needs in who.scopes],
         "lanes": await devices.lanes(tx, who.hub_id) if lets_in else None,
     }
@@ -118,12 +120,12 @@ def _answer(
 
 
 @router.post("/device")
-async def enrol(request: Request, home: Home, tx: Tx) -> Response:
+async def enrol(request: Request, runtime: RuntimeDep, tx: Tx) -> Response:
     """Enrol this browser with a one-time code."""
     told = layout.checked(request, EnrolBody)
     if not isinstance(told, EnrolBody):
         return _faulty(request, told)
-    await browser_sessions.require_fresh(request, home.settings, home.gatekeeper)
+    await browser_sessions.require_fresh(request, runtime.settings, runtime.gatekeeper)
     try:
         done = await devices.enrol(tx, told.code, told.name, clock.now())
     except EnrolmentRefused as refused:
@@ -135,7 +137,9 @@ async def enrol(request: Request, home: Home, tx: Tx) -> Response:
 
 @router.post("/shift")
 async def sign_in(
-    request: Request, home: Home, device: Annotated[Principal, caller(Scope.SHIFTS_WRITE)]
+    request: Request,
+    runtime: RuntimeDep,
+    device: Annotated[Principal, caller(Scope.SHIFTS_WRITE)],
 ) -> Response:
     """Begin a shift, and go on to where the person wanted to go."""
     then = layout.form(request).get("then", "")
@@ -144,10 +148,10 @@ async def sign_in(
         return _faulty(request, told, then=then)
     given = (told.login, told.passcode, now := clock.now())
     try:
-        done = await shifts.sign_in(home.database, device, *given, alone=True)
+        done = await shifts.sign_in(runtime.database, device, *given, alone=True)
     except (SignInRefused, TooMany) as refused:
         return _refused(request, "passcode", refused, then=then)
-    home.gatekeeper.forget()
+    runtime.gatekeeper.forget()
     answer = layout.to(then if _OWN_PATH.fullmatch(then) else layout.ENTRY)
     browser_sessions.keep_shift(request, answer, done.token, done.ends_at - now)
     return answer
@@ -155,11 +159,11 @@ async def sign_in(
 
 @router.post("/out")
 async def sign_out(
-    home: Home, tx: Tx, who: Annotated[Principal, caller(Scope.SHIFTS_END)]
+    runtime: RuntimeDep, tx: Tx, who: Annotated[Principal, caller(Scope.SHIFTS_END)]
 ) -> Response:
     """End the shift."""
     await shifts.sign_out(tx, who, clock.now())
-    home.gatekeeper.forget()
+    runtime.gatekeeper.forget()
     answer = layout.to(layout.ENTRY)
     browser_sessions.drop_shift(answer)
     return answer
@@ -168,7 +172,7 @@ async def sign_out(
 @router.post("/code")
 async def make_code(
     request: Request,
-    home: Home,
+    runtime: RuntimeDep,
     tx: Tx,
     who: Annotated[Principal, caller(Scope.DEVICES_MANAGE)],
 ) -> Response:
@@ -179,7 +183,7 @@ async def make_code(
     code, _ = await devices.mint_code(
         tx, who.hub_id, told.lane_id, clock.now(), who.operator_id
     )
-    page = f"{browser_sessions.origin(request, home.settings)}{layout.ENTRY}"
+    page = f"{browser_sessions.origin(request, runtime.settings)}{layout.ENTRY}"
     return _page(request, made=_made(code, page))
 
 

@@ -33,7 +33,7 @@ from twinstile.platform.http.problems import (
     NotFound,
     Unauthenticated,
 )
-from twinstile.platform.http.routes import Home, House, Read, Tx
+from twinstile.platform.http.routes import Read, Runtime, RuntimeDep, Tx
 from twinstile.platform.ops import clock
 from twinstile.platform.security import devices
 from twinstile.platform.security.hub_modes import HubMode
@@ -116,9 +116,9 @@ class Place:
 
 
 async def _place(
-    tx: Reading, home: House, policies: Policies, hub: str | None, at: datetime
+    tx: Reading, runtime: Runtime, policies: Policies, hub: str | None, at: datetime
 ) -> Place:
-    hub_id = hub or home.settings.hub_id
+    hub_id = hub or runtime.settings.hub_id
     mode = await devices.require_open(tx, hub_id)
     name, _ = await devices.hub(tx, hub_id)
     policy = await policies.get(tx, hub_id, await versions.in_force(tx, hub_id, at))
@@ -149,16 +149,16 @@ def picture(text: str) -> Markup:
 
 @router.get("")
 async def read_questions(
-    request: Request, tx: Read, home: Home, policies: Compiled, hub: Slug | None = None
+    request: Request, tx: Read, runtime: RuntimeDep, policies: Compiled, hub: Slug | None = None
 ) -> Response:
     """The four questions."""
-    place = await _place(tx, home, policies, hub, clock.now())
+    place = await _place(tx, runtime, policies, hub, clock.now())
     return _page(request, {"view": "questions", "place": place, "key": uuid4()})
 
 
 @router.post("")
 async def declare(
-    request: Request, tx: Tx, home: Home, policies: Compiled, door: AtDoor
+    request: Request, tx: Tx, runtime: RuntimeDep, policies: Compiled, door: AtDoor
 ) -> Response:
     """Take the answers; or say what is missing, with everything kept."""
     at, given = clock.now(), layout.form(request)
@@ -168,26 +168,26 @@ async def declare(
             raise NotFound("There is no such hub here.")
         shown = {
             "view": "questions",
-            "place": await _place(tx, home, policies, given.get("hub") or None, at),
+            "place": await _place(tx, runtime, policies, given.get("hub") or None, at),
             "key": uuid4() if "key" in told else given["key"],
             "faults": {name: code for name, code in told.items() if name != "key"},
             "said": given,
         }
         return _page(request, shown, HTTPStatus.UNPROCESSABLE_ENTITY)
-    place = await _place(tx, home, policies, told.hub, at)
+    place = await _place(tx, runtime, policies, told.hub, at)
     door.new.take(place.hub_id, time.monotonic())
     language = layout.words_for(request).locale
     new = New(told.key, told.said(), language)
-    keys = home.keys.of(place.hub_id)
+    keys = runtime.keys.of(place.hub_id)
     try:
-        made = await store.make(tx, keys, place.hub_id, home.settings.zone, new, at)
+        made = await store.make(tx, keys, place.hub_id, runtime.settings.zone, new, at)
     except (Conflict, IdReused):  # sent again from an old page: it is another declaration
         again = New(uuid4(), new.answers, language)
-        made = await store.make(tx, keys, place.hub_id, home.settings.zone, again, at)
-    return _page(request, _given(home, place, made, new.answers))
+        made = await store.make(tx, keys, place.hub_id, runtime.settings.zone, again, at)
+    return _page(request, _given(runtime, place, made, new.answers))
 
 
-def _given(home: House, place: Place, made: Made, said: Answers) -> Mapping[str, object]:
+def _given(runtime: Runtime, place: Place, made: Made, said: Answers) -> Mapping[str, object]:
     return {
         "view": "given",
         "place": place,
@@ -195,16 +195,16 @@ def _given(home: House, place: Place, made: Made, said: Answers) -> Mapping[str,
         "help": said.help,
         "receipt": made.receipt,
         "picture": picture(made.receipt.pass_code),
-        "good_until": by_clock(home.settings.zone)(made.head.good_until),
+        "good_until": by_clock(runtime.settings.zone)(made.head.good_until),
     }
 
 
 @router.get("/report")
 async def read_opening(
-    request: Request, tx: Read, home: Home, policies: Compiled, hub: Slug | None = None
+    request: Request, tx: Read, runtime: RuntimeDep, policies: Compiled, hub: Slug | None = None
 ) -> Response:
     """Where the receipt is typed."""
-    place = await _place(tx, home, policies, hub, clock.now())
+    place = await _place(tx, runtime, policies, hub, clock.now())
     return _page(request, {"view": "opening", "place": place})
 
 
@@ -217,15 +217,17 @@ class Holding:
     fault: str | None = None
 
 
-async def _holding(request: Request, home: Home, policies: Compiled, door: AtDoor) -> Holding:
+async def _holding(
+    request: Request, runtime: RuntimeDep, policies: Compiled, door: AtDoor
+) -> Holding:
     """Who sends a form of the report; looked up before the request takes its transaction."""
     told = layout.checked(request, ReceiptForm)
     hub = told.hub if isinstance(told, ReceiptForm) else None
     typed = told.receipt if isinstance(told, ReceiptForm) else ""
-    known = codes.read_typed(typed, hub or home.settings.hub_id)
-    async with home.database.reading() as tx:
+    known = codes.read_typed(typed, hub or runtime.settings.hub_id)
+    async with runtime.database.reading() as tx:
         hub_id = known[0] if known else hub
-        place = await _place(tx, home, policies, hub_id if hub else None, clock.now())
+        place = await _place(tx, runtime, policies, hub_id if hub else None, clock.now())
         if known is None:
             return Holding(place, None, "missing" if not typed else "receipt")
         try:
@@ -253,14 +255,18 @@ def _closed(request: Request, held: Holding) -> Response:
 async def _report(
     request: Request,
     tx: Reading,
-    home: House,
+    runtime: Runtime,
     policies: Policies,
     held: Holding,
     receipt: Receipt,
     **shown: object,
 ) -> Response:
     """The report as it stands in this transaction."""
-    keys, hub_id, zone = home.keys.of(held.place.hub_id), held.place.hub_id, home.settings.zone
+    keys, hub_id, zone = (
+        runtime.keys.of(held.place.hub_id),
+        held.place.hub_id,
+        runtime.settings.zone,
+    )
     found = await report.read(tx, keys, policies, hub_id, receipt, clock.now())
     whole: Mapping[str, object] = {
         "view": "report",
@@ -294,27 +300,27 @@ def _ticked(said: Answers) -> Mapping[str, str]:
 
 @router.post("/report")
 async def read_report(
-    request: Request, held: Held, tx: Read, home: Home, policies: Compiled
+    request: Request, held: Held, tx: Read, runtime: RuntimeDep, policies: Compiled
 ) -> Response:
     """Everything that is kept under the receipt."""
     if held.receipt is None:
         return _closed(request, held)
-    return await _report(request, tx, home, policies, held, held.receipt)
+    return await _report(request, tx, runtime, policies, held, held.receipt)
 
 
 @router.post("/report/answers")
 async def correct_answers(
-    request: Request, held: Held, tx: Tx, home: Home, policies: Compiled
+    request: Request, held: Held, tx: Tx, runtime: RuntimeDep, policies: Compiled
 ) -> Response:
     """Say the four answers anew."""
     receipt = held.receipt
     if receipt is None:
         return _closed(request, held)
-    shown = (request, tx, home, policies, held, receipt)
+    shown = (request, tx, runtime, policies, held, receipt)
     told = layout.checked(request, CorrectionForm)
     if not isinstance(told, CorrectionForm):
         return await _report(*shown, faults=told, said=layout.form(request))
-    keys, hub_id = home.keys.of(held.place.hub_id), held.place.hub_id
+    keys, hub_id = runtime.keys.of(held.place.hub_id), held.place.hub_id
     try:
         args = (hub_id, receipt, told.revision, told.said(), clock.now())
         await corrections.correct(tx, keys, *args)
@@ -325,28 +331,28 @@ async def correct_answers(
 
 @router.post("/report/reminder")
 async def acknowledge(
-    request: Request, held: Held, tx: Tx, home: Home, policies: Compiled
+    request: Request, held: Held, tx: Tx, runtime: RuntimeDep, policies: Compiled
 ) -> Response:
     """The traveller has read the reminder."""
     if held.receipt is None:
         return _closed(request, held)
     await store.remind(tx, held.place.hub_id, held.receipt, clock.now())
-    return await _report(request, tx, home, policies, held, held.receipt, done="reminded")
+    return await _report(request, tx, runtime, policies, held, held.receipt, done="reminded")
 
 
 @router.post("/report/appeal")
 async def dispute(
-    request: Request, held: Held, tx: Tx, home: Home, policies: Compiled
+    request: Request, held: Held, tx: Tx, runtime: RuntimeDep, policies: Compiled
 ) -> Response:
     """Take an appeal in the traveller's own words."""
     receipt = held.receipt
     if receipt is None:
         return _closed(request, held)
-    shown = (request, tx, home, policies, held, receipt)
+    shown = (request, tx, runtime, policies, held, receipt)
     told = layout.checked(request, AppealForm)
     if not isinstance(told, AppealForm):
         return await _report(*shown, faults=told, said=layout.form(request))
-    keys = home.keys.of(held.place.hub_id)
+    keys = runtime.keys.of(held.place.hub_id)
     wanted = Wanted(told.appeal_id, told.about, told.text)
     try:
         await appeals.make(tx, keys, held.place.hub_id, receipt, wanted, clock.now())

@@ -32,12 +32,12 @@ from twinstile.platform.http.problems import (
 from twinstile.platform.http.request_signatures import SignatureFault
 from twinstile.platform.http.routes import (
     GatedRoute,
-    Home,
-    House,
     Read,
+    Runtime,
+    RuntimeDep,
     Tx,
     caller,
-    house,
+    current_runtime,
 )
 from twinstile.platform.ledger import events
 from twinstile.platform.ledger.events import Happening
@@ -156,10 +156,10 @@ class ReceivedAnswer(Answer):
 
 @router.get("/feeds", summary="List the feeds and how they do")
 async def list_feeds(
-    tx: Read, home: Home, who: Annotated[Principal, caller(Scope.ARRIVALS_READ)]
+    tx: Read, runtime: RuntimeDep, who: Annotated[Principal, caller(Scope.ARRIVALS_READ)]
 ) -> FeedListAnswer:
     """Every feed of the hub: how old its word is, what is wrong with it and since when."""
-    senders = standing.of_hub(config.feed_sources(home.settings), who.hub_id)
+    senders = standing.of_hub(config.feed_sources(runtime.settings), who.hub_id)
     columns = await standing.columns(tx, who.hub_id)
     found = await standing.feed_statuses(tx, senders, clock.now())
     return FeedListAnswer(
@@ -175,7 +175,7 @@ async def list_feeds(
 async def list_quarantine(
     feed: FeedName,
     tx: Read,
-    home: Home,
+    runtime: RuntimeDep,
     who: Annotated[Principal, caller(Scope.QUARANTINE_READ)],
     cursor: Annotated[str | None, Query(max_length=40)] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
@@ -184,7 +184,7 @@ async def list_quarantine(
 
     No value of a row is kept: look the line up at the sender's.
     """
-    sender = _sender(home, who, feed)
+    sender = _sender(runtime, who, feed)
     bad = () if cursor else await quarantine.quarantined_deliveries(tx, sender.feed)
     found = await quarantine.quarantined_rows(tx, sender.feed, cursor, limit + 1)
     return QuarantinePage(
@@ -201,14 +201,14 @@ async def replay_deliveries(
     feed: FeedName,
     body: FeedReplayBody,
     tx: Tx,
-    home: Home,
+    runtime: RuntimeDep,
     who: Annotated[Principal, caller(Scope.QUARANTINE_WRITE)],
 ) -> FeedReplayAnswer:
     """Read deliveries again from their bytes: after a mistake was mended, or the hub's own.
 
     What stands already is known as such and changes nothing.
     """
-    sender, now = _sender(home, who, feed), clock.now()
+    sender, now = _sender(runtime, who, feed), clock.now()
     wanted = body.deliveries or await quarantine.dead_deliveries(tx, sender.feed, MOST_REPLAYED)
     done = await deliveries.replay_deliveries(tx, sender.feed, wanted, now)
     told = [
@@ -267,7 +267,9 @@ pushed = APIRouter(prefix="/v1", route_class=SignedRoute, tags=["feeds"])
         },
     },
 )
-async def bring_delivery(feed: FeedName, request: Request, home: Home) -> ReceivedAnswer:
+async def bring_delivery(
+    feed: FeedName, request: Request, runtime: RuntimeDep
+) -> ReceivedAnswer:
     """For a department that comes itself: the bytes as they are, of any media type.
 
     Signed by HMAC over method, path, digest of the body, time, nonce and key; no token. A 202
@@ -281,14 +283,14 @@ async def bring_delivery(feed: FeedName, request: Request, home: Home) -> Receiv
     media_type = request.headers.get("content-type", "")[:200]
     delivery = Delivery(await request.body(), now, media_type=media_type)
     try:
-        landed = await pushing.receive_push(_desk(home), known, delivery, now)
+        landed = await pushing.receive_push(_desk(runtime), known, delivery, now)
     except SignatureFault as fault:
         raise _refused(fault) from None
     return ReceivedAnswer(outcome=landed.outcome, delivery_id=landed.delivery_id)
 
 
 async def _recognised(request: Request) -> VerifiedPush:
-    home = house(request)
+    runtime = current_runtime(request)
     raw_path = cast("bytes", request.scope["raw_path"]).decode("latin-1")
     query = cast("bytes", request.scope["query_string"]).decode("latin-1")
     target = f"{raw_path}?{query}" if query else raw_path
@@ -296,8 +298,8 @@ async def _recognised(request: Request) -> VerifiedPush:
     headers = {one.title(): value for one, value in request.headers.items()}
     signed = pushing.SignedRequest(request.method, target, headers)
     try:
-        senders = config.feed_sources(home.settings)
-        return await pushing.verify_push(_desk(home), senders, name, signed, clock.now())
+        senders = config.feed_sources(runtime.settings)
+        return await pushing.verify_push(_desk(runtime), senders, name, signed, clock.now())
     except SignatureFault as fault:
         raise _refused(fault) from None
 
@@ -306,12 +308,12 @@ def _refused(fault: SignatureFault) -> SignatureRefused:
     return SignatureRefused(f"{fault.reason}.")
 
 
-def _desk(home: House) -> PushRuntime:
-    return PushRuntime(home.database, home.keys)
+def _desk(runtime: Runtime) -> PushRuntime:
+    return PushRuntime(runtime.database, runtime.keys)
 
 
-def _sender(home: House, who: Principal, feed: str) -> FeedSource:
-    for one in standing.of_hub(config.feed_sources(home.settings), who.hub_id):
+def _sender(runtime: Runtime, who: Principal, feed: str) -> FeedSource:
+    for one in standing.of_hub(config.feed_sources(runtime.settings), who.hub_id):
         if one.feed.name == feed:
             return one
     raise NotFound("There is no such feed.")

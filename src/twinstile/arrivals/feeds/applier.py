@@ -15,7 +15,7 @@ from twinstile.arrivals.feeds.applying import ApplyRuntime
 from twinstile.arrivals.feeds.config import FeedSource
 from twinstile.identity import forms
 from twinstile.platform.db.database import Database, Raw, living
-from twinstile.platform.http.routes import House
+from twinstile.platform.http.routes import Runtime
 from twinstile.platform.ops import clock, observability
 from twinstile.platform.security import devices
 
@@ -51,7 +51,7 @@ _UNLOCK = "SELECT pg_advisory_unlock(hashtextextended('feed ' || $1 || ' ' || $2
 
 
 async def run_applier(
-    house: House, database: Database, senders: Sequence[FeedSource], stop: asyncio.Event
+    runtime: Runtime, database: Database, senders: Sequence[FeedSource], stop: asyncio.Event
 ) -> None:
     """Apply what has landed until `stop`, through restarts of PostgreSQL.
 
@@ -60,7 +60,7 @@ async def run_applier(
     while senders and not stop.is_set():
         try:
             async with database.engine.connect() as sql:
-                await _Work(house, database, senders, await living(sql)).go_on(stop)
+                await _Work(runtime, database, senders, await living(sql)).go_on(stop)
         except Exception as error:  # noqa: BLE001 # it must outlive any outage
             observability.JOBS.labels(NAME, "interrupted").inc()
             observability.log.warning(
@@ -73,9 +73,9 @@ class _Work:
     """What one connection holds the locks for."""
 
     def __init__(
-        self, house: House, database: Database, senders: Sequence[FeedSource], locks: Raw
+        self, runtime: Runtime, database: Database, senders: Sequence[FeedSource], locks: Raw
     ) -> None:
-        self._house = house
+        self._house = runtime
         self._database = database
         self._senders = senders
         self._locks = locks
@@ -125,11 +125,11 @@ class _Work:
                 )
 
     async def _apply(self, sender: FeedSource) -> None:
-        feed, house = sender.feed, self._house
+        feed, runtime = sender.feed, self._house
         async with self._database.reading() as tx:
             mode = await devices.mode_of(tx, feed.hub_id)
         if mode is None:
             return
-        terms = forms.terms(house.settings, mode, clock.now())
-        desk = ApplyRuntime(self._database, house.keys.of(feed.hub_id), terms, clock.now)
+        terms = forms.terms(runtime.settings, mode, clock.now())
+        desk = ApplyRuntime(self._database, runtime.keys.of(feed.hub_id), terms, clock.now)
         await applying.apply_due(desk, feed)

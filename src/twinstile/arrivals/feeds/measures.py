@@ -2,17 +2,17 @@
 
 from twinstile.arrivals.feeds import config, standing
 from twinstile.platform.http.problems import Problem
-from twinstile.platform.http.routes import House
+from twinstile.platform.http.routes import Runtime
 from twinstile.platform.ops import clock, observability
 
 
-async def update_gauges(house: House) -> None:
+async def update_gauges(runtime: Runtime) -> None:
     """Bring the gauges up to date; without the database they stay as they are."""
-    senders, now = config.feed_sources(house.settings), clock.now()
+    senders, now = config.feed_sources(runtime.settings), clock.now()
     if not senders:
         return
     try:
-        async with house.database.reading() as tx:
+        async with runtime.database.reading() as tx:
             stand = await standing.feed_statuses(tx, senders, now)
             recent = await standing.recent_outcomes(tx, senders, now)
     except Problem as problem:

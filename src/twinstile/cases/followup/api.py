@@ -26,7 +26,7 @@ from twinstile.platform.http.problems import (
     TransitionRefused,
     documented,
 )
-from twinstile.platform.http.routes import GatedRoute, Home, Read, Tx, caller
+from twinstile.platform.http.routes import GatedRoute, Read, RuntimeDep, Tx, caller
 from twinstile.platform.ops import clock
 from twinstile.platform.security.auth import Principal, Scope
 from twinstile.policy import versions
@@ -47,8 +47,8 @@ async def _policy(tx: Reading, policies: Policies, hub_id: str) -> HubPolicy:
     return await policies.get(tx, hub_id, await versions.in_force(tx, hub_id, clock.now()))
 
 
-async def _in_force(tx: Tx, home: Home, policies: Compiled, who: Writer) -> Figures:
-    return Figures(await _policy(tx, policies, who.hub_id), home.settings.zone)
+async def _in_force(tx: Tx, runtime: RuntimeDep, policies: Compiled, who: Writer) -> Figures:
+    return Figures(await _policy(tx, policies, who.hub_id), runtime.settings.zone)
 
 
 InForce = Annotated[Figures, Depends(_in_force)]

@@ -26,7 +26,7 @@ from twinstile.platform.http.problems import (
     PurposeRequired,
     documented,
 )
-from twinstile.platform.http.routes import GatedRoute, Home, House, Read, Tx, caller
+from twinstile.platform.http.routes import GatedRoute, Read, Runtime, RuntimeDep, Tx, caller
 from twinstile.platform.ops import clock
 from twinstile.platform.security import access_log
 from twinstile.platform.security.access_log import Action, Look, Why
@@ -165,11 +165,11 @@ async def list_case_suspicions(case_id: UUID, tx: Read, who: Reader) -> Suspicio
     openapi_extra=access_log.logged(Action.MASKED_READ),
 )
 async def read_card(
-    case_id: UUID, tx: Tx, home: Home, who: Identifier, response: Response
+    case_id: UUID, tx: Tx, runtime: RuntimeDep, who: Identifier, response: Response
 ) -> CardAnswer:
     """The card of the latest suspicion, without what says who it is. Recorded first."""
     look = Look(Action.MASKED_READ, None, card.SHOWN, subject_id=case_id)
-    return await _card(tx, home, who, look, response)
+    return await _card(tx, runtime, who, look, response)
 
 
 @router.post(
@@ -179,18 +179,18 @@ async def read_card(
     openapi_extra=access_log.logged(Action.REVEAL),
 )
 async def reveal_card(
-    case_id: UUID, body: Why, tx: Tx, home: Home, who: Identifier, response: Response
+    case_id: UUID, body: Why, tx: Tx, runtime: RuntimeDep, who: Identifier, response: Response
 ) -> CardAnswer:
     """The card as the clinic files it, e.g. for `LEGAL_DUTY`. The reading is recorded first."""
     purpose = access_log.stated(Action.REVEAL, body.purpose, body.reason)
     look = Look(Action.REVEAL, purpose, card.SHOWN, subject_id=case_id, reason=body.reason)
-    return await _card(tx, home, who, look, response)
+    return await _card(tx, runtime, who, look, response)
 
 
 async def _card(
-    tx: Transaction, home: House, who: Principal, look: Look, response: Response
+    tx: Transaction, runtime: Runtime, who: Principal, look: Look, response: Response
 ) -> CardAnswer:
-    keys = home.keys.of(who.hub_id)
-    draft = await card.draft(tx, keys, who, look, home.settings.zone, clock.now())
+    keys = runtime.keys.of(who.hub_id)
+    draft = await card.draft(tx, keys, who, look, runtime.settings.zone, clock.now())
     response.headers["Cache-Control"] = "no-store"
     return CardAnswer.model_validate(asdict(draft))

@@ -28,7 +28,7 @@ from twinstile.platform.http.problems import (
     TransitionRefused,
     documented,
 )
-from twinstile.platform.http.routes import GatedRoute, Home, Read, Tx, caller
+from twinstile.platform.http.routes import GatedRoute, Read, RuntimeDep, Tx, caller
 from twinstile.platform.ops import clock
 from twinstile.platform.security.auth import Principal, Scope
 from twinstile.platform.security.rate_limits import Quota
@@ -208,12 +208,12 @@ async def put_leg_receipt(
     receipt_id: UUID,
     body: ReceiptBody,
     tx: Tx,
-    home: Home,
+    runtime: RuntimeDep,
     who: Writer,
 ) -> ReceiptAnswer:
     """As somebody on duty heard it by telephone. `HERE` moves the case on."""
     answered = Answered(receipt_id, **dict(body))
-    keys = home.keys.of(who.hub_id)
+    keys = runtime.keys.of(who.hub_id)
     row = await receipts.by_staff(tx, keys, who, case_id, leg_id, answered, clock.now())
     return ReceiptAnswer.model_validate(row)
 
@@ -245,7 +245,7 @@ async def read_handover(body: TokenBody, tx: Read, response: Response) -> Questi
     responses=documented(NoSuchLink, IdReused, TransitionRefused, TooMany, InvalidInput),
 )
 async def answer_handover(
-    body: HandoverBody, tx: Tx, home: Home, response: Response
+    body: HandoverBody, tx: Tx, runtime: RuntimeDep, response: Response
 ) -> ReceiptAnswer:
     """Has the patient come? The answer is a receipt, signed by the hub.
 
@@ -254,7 +254,7 @@ async def answer_handover(
     response.headers["Cache-Control"] = "no-store"
     answered = Answered(body.receipt_id, body.answer, body.signed_by, body.reason, body.said_at)
     try:
-        row = await receipts.by_link(tx, home.keys, body.token, answered, clock.now())
+        row = await receipts.by_link(tx, runtime.keys, body.token, answered, clock.now())
     except NoSuchLink as error:
         raise tried(error) from None
     return _receipt(row)

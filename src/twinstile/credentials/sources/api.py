@@ -9,7 +9,7 @@ from pydantic import Field
 from twinstile.credentials.sources import settings, standing
 from twinstile.credentials.trust import Domain
 from twinstile.platform.http.field_types import Answer
-from twinstile.platform.http.routes import GatedRoute, Home, Read, caller
+from twinstile.platform.http.routes import GatedRoute, Read, RuntimeDep, caller
 from twinstile.platform.security.auth import Principal, Scope
 
 router = APIRouter(prefix="/v1", route_class=GatedRoute, tags=["credentials"])
@@ -36,10 +36,10 @@ class SourceList(Answer):
 
 @router.get("/trust-sources", summary="How the sources of trust lists do")
 async def list_trust_sources(
-    tx: Read, home: Home, who: Annotated[Principal, caller(Scope.LANES_READ)]
+    tx: Read, runtime: RuntimeDep, who: Annotated[Principal, caller(Scope.LANES_READ)]
 ) -> SourceList:
     """Those the operator has named, in the order of their file."""
-    told = await standing.of(tx, settings.of(home.settings), who.hub_id)
+    told = await standing.of(tx, settings.of(runtime.settings), who.hub_id)
     return SourceList(
         sources=[
             SourceAnswer(

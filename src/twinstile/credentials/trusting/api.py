@@ -23,7 +23,7 @@ from twinstile.platform.http.problems import (
     NotFound,
     documented,
 )
-from twinstile.platform.http.routes import BatchRoute, Home, Read, Tx, caller
+from twinstile.platform.http.routes import BatchRoute, Read, RuntimeDep, Tx, caller
 from twinstile.platform.ops import clock
 from twinstile.platform.security import approvals_api
 from twinstile.platform.security.approvals_api import AskedAnswer
@@ -107,7 +107,7 @@ class TrustListAnswer(Answer):
 async def put_trust_list(
     number: Version,
     body: TrustListBody,
-    home: Home,
+    runtime: RuntimeDep,
     who: Annotated[Principal, caller(Scope.POLICIES_WRITE)],
 ) -> ChangeAnswer:
     """A list of keys as it is published; each entry is judged by itself, and the hub signs it.
@@ -127,9 +127,9 @@ async def put_trust_list(
     source = hashlib.sha256(body.model_dump_json().encode()).digest()
     # a second of work for a thousand certificates: not in the loop that answers the gates
     believed = await asyncio.to_thread(snapshots.believe, offer)
-    async with home.database.transaction() as tx:
+    async with runtime.database.transaction() as tx:
         taken = await lists.take(
-            tx, who, home.keys.of(who.hub_id), offer, believed, source, body.reason, now
+            tx, who, runtime.keys.of(who.hub_id), offer, believed, source, body.reason, now
         )
         told = await lists.one(tx, who.hub_id, number)
     change = taken.change

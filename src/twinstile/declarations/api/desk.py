@@ -32,7 +32,7 @@ from twinstile.platform.http.problems import (
     PurposeRequired,
     documented,
 )
-from twinstile.platform.http.routes import GatedRoute, Home, House, Read, Tx, caller
+from twinstile.platform.http.routes import GatedRoute, Read, Runtime, RuntimeDep, Tx, caller
 from twinstile.platform.keys.data_keys import KeyDestroyed
 from twinstile.platform.ledger import events
 from twinstile.platform.ledger.events import Happening
@@ -114,7 +114,7 @@ class FoundAnswer(Answer):
 async def key_declaration(
     body: KeyedBody,
     tx: Tx,
-    home: Home,
+    runtime: RuntimeDep,
     policies: Compiled,
     response: Response,
     who: Annotated[Principal, caller(Scope.LOOKUPS_WRITE)],
@@ -124,7 +124,7 @@ async def key_declaration(
     Receipt, QR code and eight digits stand on the slip that is printed of the answer.
     """
     response.headers["Cache-Control"] = "no-store"
-    made = await keyed(tx, home, who, body, clock.now())
+    made = await keyed(tx, runtime, who, body, clock.now())
     if not made.new:
         response.status_code = 200
     until = await report.kept_until(tx, policies, who.hub_id, made.head.day, clock.now())
@@ -140,19 +140,19 @@ async def key_declaration(
 
 
 async def keyed(
-    tx: Transaction, home: Home, who: Principal, body: KeyedBody, at: datetime
+    tx: Transaction, runtime: RuntimeDep, who: Principal, body: KeyedBody, at: datetime
 ) -> Made:
     """Keep what staff keyed, with who agreed to it.
 
     Raises `IdReused`, `Conflict`, `InvalidInput` for a document that cannot be read.
     """
-    keys, person_id = home.keys.of(who.hub_id), None
+    keys, person_id = runtime.keys.of(who.hub_id), None
     if body.document is not None:
-        terms = forms.terms(home.settings, who.mode, at)
+        terms = forms.terms(runtime.settings, who.mode, at)
         identity, _ = forms.identify(body.document, "/document", terms)
         (person_id,) = await vault.recognise(tx, keys, who.hub_id, terms.today, [identity])
     new = New(body.key, body.said(), body.language, body.source, who, person_id)
-    made = await store.make(tx, keys, who.hub_id, home.settings.zone, new, at)
+    made = await store.make(tx, keys, who.hub_id, runtime.settings.zone, new, at)
     if made.new:
         told: dict[str, object] = {"consent_by": body.consent, "source": body.source}
         of = made.head.declaration_id
@@ -170,25 +170,25 @@ async def keyed(
 )
 async def find_declaration(
     body: FindBody,
-    home: Home,
+    runtime: RuntimeDep,
     response: Response,
     who: Annotated[Principal, caller(Scope.LOOKUPS_WRITE)],
 ) -> FoundAnswer:
     """What somebody declared who shows the QR code or the slip; a look-up of the quota."""
     purpose = access_log.stated(Action.LOOK_UP, body.purpose, body.reason)
     response.headers["Cache-Control"] = "no-store"
-    return await found(home, who, purpose, body.reason, body.pass_code)
+    return await found(runtime, who, purpose, body.reason, body.pass_code)
 
 
 async def found(
-    home: House, who: Principal, purpose: Purpose, reason: str | None, code: str
+    runtime: Runtime, who: Principal, purpose: Purpose, reason: str | None, code: str
 ) -> FoundAnswer:
     """The declaration that a pass or the digits of a slip belong to; on the record.
 
     Raises `LookUpQuota`.
     """
     asked = Asked(who, purpose, reason, clock.now())
-    keys, code = home.keys.of(who.hub_id), codes.read_shown(code)
+    keys, code = runtime.keys.of(who.hub_id), codes.read_shown(code)
 
     async def find(tx: Transaction, mine: Quota) -> FoundAnswer:
         head, seen = await store.find(tx, who.hub_id, code), None
@@ -200,7 +200,7 @@ async def found(
         noted = await lookups.note(tx, asked, of, shown, len(shown))
         return FoundAnswer(lookup_id=noted, declaration=seen, left=mine.left - 1)
 
-    return await lookups.within_quota(home.database, asked, find)
+    return await lookups.within_quota(runtime.database, asked, find)
 
 
 def _seen(head: Head, said: Answers) -> SeenAnswer:
@@ -282,11 +282,11 @@ async def list_appeals(
     openapi_extra=access_log.logged(Action.REVEAL),
 )
 async def reveal_appeal(
-    appeal_id: UUID, body: Why, tx: Tx, home: Home, who: Reader, response: Response
+    appeal_id: UUID, body: Why, tx: Tx, runtime: RuntimeDep, who: Reader, response: Response
 ) -> RevealedAppeal:
     """What the traveller wrote. Who read it and what for is recorded first."""
     purpose = access_log.stated(Action.REVEAL, body.purpose, body.reason)
-    keys = home.keys.of(who.hub_id)
+    keys = runtime.keys.of(who.hub_id)
     text = await appeals.read(tx, keys, who, appeal_id, purpose, body.reason, clock.now())
     response.headers["Cache-Control"] = "no-store"
     return RevealedAppeal(appeal_id=appeal_id, text=text)
@@ -303,9 +303,9 @@ async def answer_appeal(
     appeal_id: UUID,
     body: DecisionBody,
     tx: Tx,
-    home: Home,
+    runtime: RuntimeDep,
     who: Annotated[Principal, caller(Scope.APPEALS_WRITE)],
 ) -> None:
     """Once and for good; the traveller reads it with the receipt."""
-    keys = home.keys.of(who.hub_id)
+    keys = runtime.keys.of(who.hub_id)
     await appeals.decide(tx, keys, who, appeal_id, body.decided, body.text, clock.now())

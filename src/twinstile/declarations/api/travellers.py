@@ -37,7 +37,7 @@ from twinstile.platform.http.problems import (
     Unauthenticated,
     documented,
 )
-from twinstile.platform.http.routes import TOKENS, GatedRoute, Home, Read, Tx
+from twinstile.platform.http.routes import TOKENS, GatedRoute, Read, RuntimeDep, Tx
 from twinstile.platform.ops import clock
 from twinstile.platform.security import devices
 from twinstile.platform.security.auth import Scope
@@ -83,7 +83,7 @@ class Holder:
 
 
 async def _holder(
-    home: Home,
+    runtime: RuntimeDep,
     door: AtDoor,
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
 ) -> Holder:
@@ -96,10 +96,10 @@ async def _holder(
     token = credentials.credentials
     known = codes.read_token(token)
     if known is None:
-        await home.gatekeeper.principal(token)
+        await runtime.gatekeeper.principal(token)
         raise Forbidden("This is for whoever holds the receipt of a declaration.")
     hub_id, receipt = known
-    async with home.database.reading() as tx:
+    async with runtime.database.reading() as tx:
         try:
             await store.held(tx, hub_id, receipt)
         except Unauthenticated:
@@ -124,7 +124,7 @@ Own = Annotated[Holder, Security(_holder, scopes=[str(Scope.REPORT_OWN)])]
 async def add_declaration(
     body: DeclarationBody,
     tx: Tx,
-    home: Home,
+    runtime: RuntimeDep,
     policies: Compiled,
     door: AtDoor,
     response: Response,
@@ -135,11 +135,11 @@ async def add_declaration(
     reads, corrects and disputes; whoever sees the QR code can only show it. Both end with the
     identities of that day.
     """
-    hub_id, at = body.hub or home.settings.hub_id, clock.now()
+    hub_id, at = body.hub or runtime.settings.hub_id, clock.now()
     await devices.require_open(tx, hub_id)
     door.new.take(hub_id, time.monotonic())
     new = New(body.key, body.said(), body.language)
-    made = await store.make(tx, home.keys.of(hub_id), hub_id, home.settings.zone, new, at)
+    made = await store.make(tx, runtime.keys.of(hub_id), hub_id, runtime.settings.zone, new, at)
     if not made.new:
         response.status_code = 200
     response.headers["Cache-Control"] = "no-store"
@@ -155,11 +155,11 @@ async def add_declaration(
 
 @router.get("/own", summary="Read one's own report", responses=documented(Gone, TooMany))
 async def read_own(
-    own: Own, tx: Read, home: Home, policies: Compiled, response: Response
+    own: Own, tx: Read, runtime: RuntimeDep, policies: Compiled, response: Response
 ) -> ReportAnswer:
     """What was declared, the passage it counted for, reminders, measures and appeals."""
     response.headers["Cache-Control"] = "no-store"
-    keys = home.keys.of(own.hub_id)
+    keys = runtime.keys.of(own.hub_id)
     found = await report.read(tx, keys, policies, own.hub_id, own.receipt, clock.now())
     head = found.head
     return ReportAnswer(
@@ -184,14 +184,14 @@ async def read_own(
     "/own", summary="Correct it", responses=documented(Conflict, Gone, HubClosed, TooMany)
 )
 async def correct_own(
-    own: Own, body: CorrectionBody, tx: Tx, home: Home, response: Response
+    own: Own, body: CorrectionBody, tx: Tx, runtime: RuntimeDep, response: Response
 ) -> CorrectedAnswer:
     """Say the four answers anew. It is good for another 48 hours from then.
 
     Of a passage that has begun nothing is lowered by it; what it adds somebody looks at.
     """
     response.headers["Cache-Control"] = "no-store"
-    keys, said = home.keys.of(own.hub_id), body.said()
+    keys, said = runtime.keys.of(own.hub_id), body.said()
     head = await corrections.correct(
         tx, keys, own.hub_id, own.receipt, body.revision, said, clock.now()
     )
@@ -228,11 +228,11 @@ async def acknowledge_reminder(
     },
 )
 async def add_appeal(
-    own: Own, appeal_id: UUID, body: AppealBody, tx: Tx, home: Home, response: Response
+    own: Own, appeal_id: UUID, body: AppealBody, tx: Tx, runtime: RuntimeDep, response: Response
 ) -> AppealTold:
     """In one's own words; a person answers it, and the answer stands in the report."""
     response.headers["Cache-Control"] = "no-store"
-    keys, wanted = home.keys.of(own.hub_id), Wanted(appeal_id, body.about, body.text)
+    keys, wanted = runtime.keys.of(own.hub_id), Wanted(appeal_id, body.about, body.text)
     if not await appeals.make(tx, keys, own.hub_id, own.receipt, wanted, clock.now()):
         response.status_code = 200
     head = await store.held(tx, own.hub_id, own.receipt)

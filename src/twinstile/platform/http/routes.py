@@ -1,6 +1,6 @@
 """The edge of the house: what every request passes before a room sees it.
 
-`House` holds what a process has opened once; the dependencies here hand it out: the caller
+`Runtime` holds what a process has opened once; the dependencies here hand it out: the caller
 (`caller`), a writing transaction (`Tx`, committed before the answer leaves) and a read-only one
 (`Read`).
 """
@@ -52,7 +52,7 @@ KNOWN = "twinstile.known"
 
 
 @dataclass(frozen=True, slots=True)
-class House:
+class Runtime:
     """What one process has opened: given to the application at its start."""
 
     settings: Settings
@@ -74,9 +74,9 @@ def unchanged(response: Response, told: str, known: str | None) -> bool:
     return True
 
 
-def house(request: Request) -> House:
+def current_runtime(request: Request) -> Runtime:
     """The house this request came to."""
-    return cast("House", request.app.state.house)
+    return cast("Runtime", request.app.state.runtime)
 
 
 class _Gated(Request):
@@ -200,12 +200,14 @@ def caller(*scopes: Scope) -> object:
 
 async def look_up(request: Request, needed: frozenset[Scope]) -> None:
     """Find out who is calling, for the `Caller` of the route. Raises `Unauthenticated`."""
-    home = house(request)
+    runtime = current_runtime(request)
     given = request.headers.get("authorization")
     if given is None:
-        known = await browser_sessions.caller(request, home.settings, home.gatekeeper, needed)
+        known = await browser_sessions.caller(
+            request, runtime.settings, runtime.gatekeeper, needed
+        )
     else:
-        known = await home.gatekeeper.principal(_bearer(given))
+        known = await runtime.gatekeeper.principal(_bearer(given))
     request.scope[KNOWN] = known
     if known.mode is not HubMode.PRODUCTION:
         request.scope[observability.MODE] = known.mode
@@ -221,7 +223,7 @@ def _bearer(given: str) -> str:
 async def _transaction(request: Request) -> AsyncGenerator[Transaction]:
     """A refusal that says it stored something is committed before it is told."""
     kept: Problem | None = None
-    async with house(request).database.transaction() as tx:
+    async with current_runtime(request).database.transaction() as tx:
         try:
             yield tx
         except Problem as problem:
@@ -233,16 +235,16 @@ async def _transaction(request: Request) -> AsyncGenerator[Transaction]:
 
 
 async def _reading(request: Request) -> AsyncGenerator[Reading]:
-    async with house(request).database.reading() as tx:
+    async with current_runtime(request).database.reading() as tx:
         yield tx
 
 
-async def _house(request: Request) -> House:
+async def _house(request: Request) -> Runtime:
     """The house as a dependency; a plain function would cost a thread for each request."""
-    return house(request)
+    return current_runtime(request)
 
 
-Home = Annotated[House, Depends(_house)]
+RuntimeDep = Annotated[Runtime, Depends(_house)]
 # scope="function": the block ends, and so commits, before the answer is sent. With FastAPI's
 # default the client would hold its 200 while the commit can still fail.
 Tx = Annotated[Transaction, Depends(_transaction, scope="function")]

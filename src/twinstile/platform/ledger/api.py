@@ -8,7 +8,7 @@ from pydantic import Field
 
 from twinstile.platform.http.field_types import Answer
 from twinstile.platform.http.problems import NotFound, documented
-from twinstile.platform.http.routes import GatedRoute, Home, Read, caller
+from twinstile.platform.http.routes import GatedRoute, Read, RuntimeDep, caller
 from twinstile.platform.ledger import proofs
 from twinstile.platform.ledger.proofs import NotPublished
 from twinstile.platform.security.auth import Principal, Scope
@@ -45,9 +45,9 @@ class ProofAnswer(Answer):
 async def read_proof(
     event_id: UUID,
     tx: Read,
-    home: Home,
+    runtime: RuntimeDep,
     who: Annotated[Principal, caller(Scope.LEDGER_READ)],
 ) -> ProofAnswer:
     """A path from the change to the latest signed root, to be checked without this service."""
-    proof = await proofs.prove(tx, who.hub_id, event_id, home.settings.audit_path)
+    proof = await proofs.prove(tx, who.hub_id, event_id, runtime.settings.audit_path)
     return ProofAnswer.model_validate(proofs.as_document(proof))

@@ -18,7 +18,7 @@ from twinstile.platform.http.problems import (
     NotFound,
     documented,
 )
-from twinstile.platform.http.routes import GatedRoute, Home, Read, Tx, caller
+from twinstile.platform.http.routes import GatedRoute, Read, RuntimeDep, Tx, caller
 from twinstile.platform.ops import clock
 from twinstile.platform.security import browser_sessions, devices, shifts
 from twinstile.platform.security.auth import Principal, Scope
@@ -132,14 +132,14 @@ class OperatorList(Answer):
     responses=documented(EnrolmentRefused, AlreadyEnrolled, ForeignPage, HttpsNeeded),
 )
 async def enrol_device(
-    body: EnrolBody, request: Request, response: Response, tx: Tx, home: Home
+    body: EnrolBody, request: Request, response: Response, tx: Tx, runtime: RuntimeDep
 ) -> EnrolAnswer:
     """Let a tablet or desk computer in. The only call that needs no token: it needs a code.
 
     A browser is let in over HTTPS, or on the machine of the service, and once.
     """
     if body.browser:
-        await browser_sessions.require_fresh(request, home.settings, home.gatekeeper)
+        await browser_sessions.require_fresh(request, runtime.settings, runtime.gatekeeper)
     done = await devices.enrol(tx, body.code, body.name, clock.now())
     if body.browser:
         browser_sessions.keep_device(response, done.token)
@@ -210,12 +210,12 @@ async def list_devices(
 async def revoke_device(
     device_id: UUID,
     tx: Tx,
-    home: Home,
+    runtime: RuntimeDep,
     who: Annotated[Principal, caller(Scope.DEVICES_MANAGE)],
 ) -> None:
     """Shut a lost device out; its token and every shift on it die within two seconds."""
     await devices.revoke(tx, who, device_id, clock.now())
-    home.gatekeeper.forget()
+    runtime.gatekeeper.forget()
 
 
 @router.get(
@@ -315,9 +315,9 @@ async def list_operators(
 async def disable_operator(
     operator_id: UUID,
     tx: Tx,
-    home: Home,
+    runtime: RuntimeDep,
     who: Annotated[Principal, caller(Scope.OPERATORS_MANAGE)],
 ) -> None:
     """End a person's access; open shifts end with it within two seconds."""
     await shifts.disable_operator(tx, who.hub_id, operator_id, clock.now(), who)
-    home.gatekeeper.forget()
+    runtime.gatekeeper.forget()

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from twinstile.platform.http.field_types import Answer, Body, Slug, Word
 from twinstile.platform.http.problems import NotFound, SignInRefused, TooMany, documented
-from twinstile.platform.http.routes import GatedRoute, Home, Tx, caller
+from twinstile.platform.http.routes import GatedRoute, RuntimeDep, Tx, caller
 from twinstile.platform.ops import clock
 from twinstile.platform.security import browser_sessions, shifts
 from twinstile.platform.security.auth import Principal, Scope
@@ -56,7 +56,7 @@ async def sign_in(
     body: SignInBody,
     request: Request,
     response: Response,
-    home: Home,
+    runtime: RuntimeDep,
     device: Annotated[Principal, caller(Scope.SHIFTS_WRITE)],
 ) -> ShiftAnswer:
     """Sign an operator in on the calling device. After five wrong passcodes the login waits.
@@ -65,9 +65,9 @@ async def sign_in(
     """
     now, browser = clock.now(), browser_sessions.by_cookie(request)
     given = (body.login, body.passcode, now)
-    done = await shifts.sign_in(home.database, device, *given, alone=browser)
+    done = await shifts.sign_in(runtime.database, device, *given, alone=browser)
     if browser:
-        home.gatekeeper.forget()
+        runtime.gatekeeper.forget()
         browser_sessions.keep_shift(request, response, done.token, done.ends_at - now)
     return ShiftAnswer(
         shift_id=done.shift_id,
@@ -88,12 +88,12 @@ async def sign_out(
     request: Request,
     response: Response,
     tx: Tx,
-    home: Home,
+    runtime: RuntimeDep,
     who: Annotated[Principal, caller(Scope.SHIFTS_END)],
 ) -> None:
     """End the shift of the calling token; a browser forgets its cookie."""
     await shifts.sign_out(tx, who, clock.now())
-    home.gatekeeper.forget()
+    runtime.gatekeeper.forget()
     if browser_sessions.by_cookie(request):
         browser_sessions.drop_shift(response)
 

@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from twinstile.platform.http.field_types import Answer, Body, Document, Moment, Word
 from twinstile.platform.http.problems import Conflict, NotFound, documented
-from twinstile.platform.http.routes import GatedRoute, Home, caller
+from twinstile.platform.http.routes import GatedRoute, RuntimeDep, caller
 from twinstile.platform.ops import clock
 from twinstile.platform.security.auth import Principal, Scope
 from twinstile.policy.entry.documents import EntryPolicy, worded
@@ -118,19 +118,21 @@ def _summary(policy: EntryPolicy, today: date) -> EntrySummary:
 
 
 @router.get("/entry-rules", summary="List the entry rules of countries")
-async def list_entry_rules(loaded: Loaded, home: Home, _: Reader) -> EntryList:
+async def list_entry_rules(loaded: Loaded, runtime: RuntimeDep, _: Reader) -> EntryList:
     """What `TWINSTILE_ENTRY_RULES` names."""
-    today = clock.now().astimezone(home.settings.zone).date()
+    today = clock.now().astimezone(runtime.settings.zone).date()
     return EntryList(packs=[_summary(policy, today) for policy in loaded.values()])
 
 
 @router.get(
     "/entry-rules/{pack}", summary="Read entry rules whole", responses=documented(NotFound)
 )
-async def read_entry_rules(pack: Word, loaded: Loaded, home: Home, _: Reader) -> EntryDocument:
+async def read_entry_rules(
+    pack: Word, loaded: Loaded, runtime: RuntimeDep, _: Reader
+) -> EntryDocument:
     """The document: its rules, its lists and the words people are told."""
     policy = _found(loaded, pack)
-    today = clock.now().astimezone(home.settings.zone).date()
+    today = clock.now().astimezone(runtime.settings.zone).date()
     return EntryDocument(**dict(_summary(policy, today)), document=dict(policy.document))
 
 
@@ -143,7 +145,7 @@ async def judge_certificate(
     pack: Word,
     body: JudgementBody,
     loaded: Loaded,
-    home: Home,
+    runtime: RuntimeDep,
     _: Officer,
     language: Annotated[str, Header(alias="Accept-Language", max_length=200)] = "en",
 ) -> JudgementAnswer:
@@ -153,7 +155,7 @@ async def judge_certificate(
     follows from it is for the officer and the policy of the hub.
     """
     policy, at = _found(loaded, pack), body.at or clock.now()
-    if not policy.holds(at.astimezone(home.settings.zone).date()):
+    if not policy.holds(at.astimezone(runtime.settings.zone).date()):
         raise EntryRulesNotInForce
     unmet = [
         UnmetAnswer(rule_id=rule.rule_id, text=worded(rule.text, language))

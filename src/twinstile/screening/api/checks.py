@@ -28,8 +28,8 @@ from twinstile.platform.http.problems import (
 from twinstile.platform.http.routes import (
     BatchRoute,
     GatedRoute,
-    Home,
     Read,
+    RuntimeDep,
     Tx,
     caller,
     unchanged,
@@ -115,12 +115,12 @@ async def put_check(
     """
     if body.made_for not in {None, who.hub_id}:
         raise OtherHub
-    receiver = await intake.receiver(committer.house, who, clock.now())
+    receiver = await intake.receiver(committer.runtime, who, clock.now())
     seen, told = await shown.look(judge, body, who, language)
     check = intake.check(body, check_id, body.counter, body.sent_at, receiver, seen)
     done = await committer.record(receiver, check)
     if done.reused:
-        async with committer.house.database.transaction() as tx:
+        async with committer.runtime.database.transaction() as tx:
             item = quarantine.as_item(check_id, body)
             await quarantine.keep(tx, receiver, item, check_id, KeptAside())
         raise KeptAside
@@ -138,7 +138,7 @@ async def put_check(
 async def post_facts(
     body: BatchBody,
     tx: Tx,
-    home: Home,
+    runtime: RuntimeDep,
     policies: Compiled,
     who: Annotated[Principal, caller(Scope.FACTS_WRITE)],
     language: Language = "en",
@@ -151,7 +151,7 @@ async def post_facts(
     Facts made for another hub are refused as a whole, and nothing of them is stored: send them
     with the token of that hub.
     """
-    receiver = await intake.receiver(home, who, clock.now())
+    receiver = await intake.receiver(runtime, who, clock.now())
     if body.made_for not in {None, who.hub_id}:
         raise OtherHub
     taken = await batch.receive(tx, receiver, policies, body.items, body.sent_at)
@@ -216,7 +216,7 @@ async def put_step(
     step_id: UUID,
     body: StepBody,
     tx: Tx,
-    home: Home,
+    runtime: RuntimeDep,
     policies: Compiled,
     who: Annotated[Principal, caller(Scope.STEPS_WRITE)],
 ) -> StepAnswer:
@@ -225,7 +225,7 @@ async def put_step(
     Most events need `particulars`, and take no others. Both they and the reason are kept with
     the passage and shown to whoever may read it: names of travellers do not belong there.
     """
-    desk = Desk(who, home.keys.of(who.hub_id), policies, home.settings.zone, clock.now())
+    desk = Desk(who, runtime.keys.of(who.hub_id), policies, runtime.settings.zone, clock.now())
     step = Step(step_id, screening_id, **dict(body))
     status, state = await transitions.take(tx, desk, step)
     return StepAnswer(status=status, state=state)
@@ -285,7 +285,7 @@ async def close_run(
 async def read_lane_state(
     lane_id: Slug,
     tx: Read,
-    home: Home,
+    runtime: RuntimeDep,
     tagger: Tagging,
     trusting: Listed,
     response: Response,
@@ -293,7 +293,7 @@ async def read_lane_state(
     known: Annotated[Line | None, Header(alias="If-None-Match")] = None,
 ) -> lanes.LaneState:
     """Policy, mode, runs due soon, tags of alerts; by If-None-Match, 304 if nothing changed."""
-    state = await lanes.state(tx, home, tagger, trusting, who, lane_id, clock.now())
+    state = await lanes.state(tx, runtime, tagger, trusting, who, lane_id, clock.now())
     unchanged(response, lanes.constant(state), known)
     return state
 
@@ -331,7 +331,7 @@ async def post_override(
     screening_id: UUID,
     body: DeviationBody,
     tx: Tx,
-    home: Home,
+    runtime: RuntimeDep,
     policies: Compiled,
     kinds: Known,
     response: Response,
@@ -344,7 +344,7 @@ async def post_override(
     severe illness is let go this way.
     """
     now = clock.now()
-    desk = Desk(who, home.keys.of(who.hub_id), policies, home.settings.zone, now)
+    desk = Desk(who, runtime.keys.of(who.hub_id), policies, runtime.settings.zone, now)
     step = Step(body.id, screening_id, body.event, now, body.reason, body.particulars)
     wanted = Wanted(step, body.ground)
     kind = kinds[overrides.KIND_NAME]

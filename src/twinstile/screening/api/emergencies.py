@@ -15,7 +15,7 @@ from twinstile.platform.http.problems import (
     NotFound,
     documented,
 )
-from twinstile.platform.http.routes import GatedRoute, Home, Tx, caller
+from twinstile.platform.http.routes import GatedRoute, RuntimeDep, Tx, caller
 from twinstile.platform.ops import clock
 from twinstile.platform.security.auth import Principal, Scope
 from twinstile.screening import emergency_naming
@@ -44,14 +44,14 @@ async def put_identification(
     naming_id: UUID,
     body: NamingBody,
     tx: Tx,
-    home: Home,
+    runtime: RuntimeDep,
     who: Annotated[Principal, caller(Scope.CASES_WRITE, Scope.CHECKS_WRITE)],
 ) -> NamingAnswer:
     """For a patient who came without a name. Once said, it is not changed: 409."""
-    at, zone = clock.now(), home.settings.zone
+    at, zone = clock.now(), runtime.settings.zone
     identity, _ = forms.identify(
-        body.document, "/document", forms.terms(home.settings, who.mode, at)
+        body.document, "/document", forms.terms(runtime.settings, who.mode, at)
     )
     said = Naming(naming_id, case_id, identity, body.how)
-    keys = home.keys.of(who.hub_id)
+    keys = runtime.keys.of(who.hub_id)
     return NamingAnswer(status=await emergency_naming.name(tx, keys, who, said, zone, at))

@@ -28,7 +28,7 @@ from twinstile.platform.http.problems import (
     PurposeRequired,
     documented,
 )
-from twinstile.platform.http.routes import GatedRoute, Home, Read, Tx, caller
+from twinstile.platform.http.routes import GatedRoute, Read, RuntimeDep, Tx, caller
 from twinstile.platform.ops import clock
 from twinstile.platform.security import access_log
 from twinstile.platform.security.access_log import IDENTIFIED, Action, Wanted, Why
@@ -87,7 +87,7 @@ class LookUpAnswer(Answer):
 )
 async def post_lookup(
     body: LookUpBody,
-    home: Home,
+    runtime: RuntimeDep,
     who: Annotated[Principal, caller(Scope.LOOKUPS_WRITE)],
     response: Response,
 ) -> LookUpAnswer:
@@ -97,18 +97,18 @@ async def post_lookup(
     """
     purpose = access_log.stated(Action.LOOK_UP, body.purpose, body.reason)
     asked = Asked(who, purpose, body.reason, clock.now(), body.consent)
-    terms = forms.terms(home.settings, who.mode, asked.at)
+    terms = forms.terms(runtime.settings, who.mode, asked.at)
     identity, findings = forms.identify(body.document, "/document", terms)
-    keys = home.keys.of(who.hub_id)
+    keys = runtime.keys.of(who.hub_id)
 
     async def find(tx: Transaction, mine: Standing) -> tuple[Found, int, list[FeedFreshness]]:
         found = await lookups.find(tx, keys, asked, identity.document, terms.today)
         told = await sources.feed_freshness(
-            tx, home.settings, who.hub_id, standing.PEOPLE, asked.at
+            tx, runtime.settings, who.hub_id, standing.PEOPLE, asked.at
         )
         return found, mine.left - 1, told
 
-    found, left, told = await lookups.within_quota(home.database, asked, find)
+    found, left, told = await lookups.within_quota(runtime.database, asked, find)
     response.headers["Cache-Control"] = "no-store"
     return LookUpAnswer(
         lookup_id=found.lookup_id,
@@ -169,7 +169,7 @@ class WithdrawalBody(Body):
 async def put_link(
     link_id: UUID,
     body: LinkBody,
-    home: Home,
+    runtime: RuntimeDep,
     who: Annotated[Principal, caller(Scope.LOOKUPS_WRITE)],
     response: Response,
 ) -> LinkedAnswer:
@@ -179,12 +179,12 @@ async def put_link(
     """
     purpose = access_log.stated(Action.LOOK_UP, body.purpose, body.reason)
     asked = Asked(who, purpose, body.reason, clock.now())
-    terms = forms.terms(home.settings, who.mode, asked.at)
+    terms = forms.terms(runtime.settings, who.mode, asked.at)
     one, _ = forms.identify(body.document, "/document", terms)
     other, _ = forms.identify(body.other, "/other", terms)
     claim, keys = (
         Claim(link_id, one, other, body.evidence, body.reason),
-        home.keys.of(who.hub_id),
+        runtime.keys.of(who.hub_id),
     )
 
     async def link(tx: Transaction, mine: Standing) -> LinkedAnswer:
@@ -195,7 +195,7 @@ async def put_link(
         )
 
     response.headers["Cache-Control"] = "no-store"
-    return await lookups.within_quota(home.database, asked, link)
+    return await lookups.within_quota(runtime.database, asked, link)
 
 
 @router.get("/links", tags=["oversight"], summary="List links of persons")
@@ -227,14 +227,14 @@ async def withdraw_link(
     link_id: UUID,
     body: WithdrawalBody,
     tx: Tx,
-    home: Home,
+    runtime: RuntimeDep,
     who: Annotated[Principal, caller(Scope.LINKS_MANAGE)],
 ) -> LinkAnswer:
     """From now on the two count no more for each other; what was decided stays. Once.
 
     Whose case was merged into the other's by it has a case of their own again.
     """
-    keys, zone = home.keys.of(who.hub_id), home.settings.zone
+    keys, zone = runtime.keys.of(who.hub_id), runtime.settings.zone
     row = await linked_persons.part(tx, keys, zone, who, link_id, body.reason, clock.now())
     return LinkAnswer.model_validate(row)
 
@@ -336,13 +336,13 @@ async def reveal_aside(
     quarantine_id: UUID,
     body: Why,
     tx: Tx,
-    home: Home,
+    runtime: RuntimeDep,
     who: Annotated[Principal, caller(Scope.QUARANTINE_READ)],
     response: Response,
 ) -> OpenedAnswer:
     """The fact as it was sent, identity and all. Who read it and what for is recorded first."""
     purpose = access_log.stated(Action.QUARANTINE_READ, body.purpose, body.reason)
-    keys = home.keys.of(who.hub_id)
+    keys = runtime.keys.of(who.hub_id)
     item = await quarantine_review.show(
         tx, keys, who, quarantine_id, purpose, body.reason, clock.now()
     )

@@ -13,7 +13,7 @@ from twinstile.arrivals.feeds.standing import TRAVELLERS
 from twinstile.identity.types import DocumentKind
 from twinstile.platform.http.field_types import Answer, Word
 from twinstile.platform.http.problems import Gone, NotFound, PurposeRequired, documented
-from twinstile.platform.http.routes import GatedRoute, Home, Read, Tx, caller
+from twinstile.platform.http.routes import GatedRoute, Read, RuntimeDep, Tx, caller
 from twinstile.platform.ops import clock
 from twinstile.platform.security import access_log
 from twinstile.platform.security.access_log import Action, Why
@@ -60,7 +60,7 @@ class UnseenPerson(Answer):
 async def read_expectations(
     run_id: UUID,
     tx: Read,
-    home: Home,
+    runtime: RuntimeDep,
     who: Annotated[Principal, caller(Scope.ARRIVALS_READ)],
 ) -> ExpectationAnswer:
     """Counts of the run's manifest: expected, screened, absent, outstanding."""
@@ -71,7 +71,7 @@ async def read_expectations(
         screened=figures.screened,
         no_show=figures.no_show,
         outstanding=figures.outstanding,
-        sources=await sources.feed_freshness(tx, home.settings, who.hub_id, TRAVELLERS, now),
+        sources=await sources.feed_freshness(tx, runtime.settings, who.hub_id, TRAVELLERS, now),
     )
 
 
@@ -83,7 +83,7 @@ async def read_expectations(
 async def list_outstanding(
     run_id: UUID,
     tx: Read,
-    home: Home,
+    runtime: RuntimeDep,
     who: Annotated[Principal, caller(Scope.ARRIVALS_READ)],
 ) -> UnseenList:
     """The seats of those still to come, without names; nobody's once the run is closed."""
@@ -91,7 +91,7 @@ async def list_outstanding(
     found = await outstanding_travellers.unseen(tx, who.hub_id, run_id, now)
     return UnseenList(
         entries=[UnseenEntry(**asdict(one)) for one in found],
-        sources=await sources.feed_freshness(tx, home.settings, who.hub_id, TRAVELLERS, now),
+        sources=await sources.feed_freshness(tx, runtime.settings, who.hub_id, TRAVELLERS, now),
     )
 
 
@@ -105,13 +105,13 @@ async def reveal_outstanding(
     run_id: UUID,
     body: UnseenRevealBody,
     tx: Tx,
-    home: Home,
+    runtime: RuntimeDep,
     who: Annotated[Principal, caller(Scope.ARRIVALS_REVEAL)],
     response: Response,
 ) -> UnseenPerson:
     """Name and number of one, to look for them. The reading is recorded first."""
     purpose = access_log.stated(Action.REVEAL, body.purpose, body.reason)
-    keys = home.keys.of(who.hub_id)
+    keys = runtime.keys.of(who.hub_id)
     person = await outstanding_travellers.show(
         tx, keys, who, run_id, body.entry_id, purpose, body.reason, clock.now()
     )
