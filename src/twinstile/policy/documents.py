@@ -151,7 +151,7 @@ class _Document(_Model):
     version: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,60}$")
     title: Texts
     parameters: _Parameters
-    runtime: list[AreaCode] = Field(default=[], max_length=8)
+    home: list[AreaCode] = Field(default=[], max_length=8)
     areas: list[_Area] = Field(default=[], max_length=MAX_AREAS)
     rules: list[_Rule] = Field(min_length=1, max_length=MAX_RULES)
     contacts: nearness.Section = Field(default_factory=nearness.shipped)
@@ -212,7 +212,7 @@ def compile_document(document: Mapping[str, object]) -> HubPolicy:
         tuple(_compiled(rule) for rule in parsed.rules),
         nearness.compiled(parsed.contacts),
         areas.compiled(
-            parsed.runtime,
+            parsed.home,
             [KeyArea(a.code, Level(a.level), a.since, a.until) for a in parsed.areas],
         ),
     )
