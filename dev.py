@@ -29,7 +29,7 @@ USAGE = """usage: python3 dev.py COMMAND [arguments passed on]
   setup         make or update .venv; the commands below do this first
   test          the tests, in two processes            (dev.py test tests/policy -k fever)
   slow          the tests left out of that, for others prove the same at less cost
-  check         style, types, imports, schema, API: everything but the tests
+  check         style, types, imports, sizes, schema, API: everything but the tests
   demo          a simulated day at a station           (dev.py demo --help)
   serve         the service                            (dev.py serve --help)
   bench NAME    a benchmark of benchmarks/
@@ -44,6 +44,7 @@ CHECKS = (
     ("format", ["ruff", "format", "--check"]),
     ("types", ["basedpyright"]),
     ("imports", ["lint-imports"]),
+    ("tree", ["python", "tests/fixtures/tree.py"]),
     ("schema", ["python", "-m", "pytest", "-q", "tests/test_schema_drift.py"]),
     ("api", ["python", "-m", "twinstile", "openapi", "--check", "openapi/v1.json"]),
 )

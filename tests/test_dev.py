@@ -73,9 +73,9 @@ def test_arguments_and_exit_codes_are_passed_on(
 
 def test_every_check_runs_and_the_failed_ones_are_named(checkout: Path) -> None:
     ran = run(checkout, "check")
-    assert ran.stdout.count("ran: ") == 6
+    assert ran.stdout.count("ran: ") == 7
     assert ran.stdout.splitlines()[-1] == (
-        "checks failed: style, format, types, imports, schema, api"
+        "checks failed: style, format, types, imports, tree, schema, api"
     )
     assert ran.returncode == 1
 

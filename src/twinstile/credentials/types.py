@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple
 
 from typing_extensions import override
 
@@ -341,21 +341,3 @@ class ProviderHealth:
     age_seconds: float | None
     freshness: Freshness | None
     breaker: str | None
-
-
-class Provider(Protocol):
-    """One way of knowing about credentials: a trust list at hand, or a service to ask."""
-
-    def detect(self, raw: str) -> Scheme | None:
-        """The scheme, if this provider would look at the text; by its form, without a line."""
-        ...
-
-    async def verify(self, raw: str, context: Context) -> Assessment:
-        """What is known of it. Answers in time and in these words, and never raises."""
-        ...
-
-    async def refresh(self) -> int | None:
-        """Renew what answers rest on; its version. Never called while somebody waits."""
-        ...
-
-    def health(self, now: datetime) -> ProviderHealth: ...

@@ -1,15 +1,14 @@
-"""What other systems call a kind of document, and what we make of their codes.
+"""Codes of other systems for kinds of document.
 
 One table, as far as our sources give it: seen in public interfaces, but for those of 12306
-beside `1` and for GA/T 517, which are from memory. Where a system has several codes for a kind,
-the first is the one we send.
+beside `1` and for GA/T 517, which are from memory.
 """
 
 from enum import StrEnum
 from typing import Final
 
 from twinstile.identity import documents
-from twinstile.identity.types import Document, DocumentKind
+from twinstile.identity.types import DocumentKind
 
 
 class System(StrEnum):
@@ -50,7 +49,6 @@ CODES: Final = (
     (System.PAXLST, "T", _K.TAIWAN_PERMIT),
 )
 _KINDS: Final = {(system, code): kind for system, code, kind in CODES}
-_CODES: Final = {(system, kind): code for system, code, kind in reversed(CODES)}
 
 
 def kind_of(system: System, code: str, number: str) -> DocumentKind | None:
@@ -63,11 +61,3 @@ def kind_of(system: System, code: str, number: str) -> DocumentKind | None:
     if kind is _K.FOREIGN_RESIDENT_CARD and documents.is_resident_number(number):
         return _K.RESIDENT_ID
     return kind
-
-
-def code_of(system: System, document: Document) -> str | None:
-    """A system's code for a document, else its code for all others, if it has one."""
-    kind = document.kind
-    if kind is _K.RESIDENT_ID and document.number.startswith(documents.FOREIGNER):
-        kind = _K.FOREIGN_RESIDENT_CARD
-    return _CODES.get((system, kind)) or _CODES.get((system, _K.OTHER))

@@ -56,11 +56,6 @@ class Words:
         return self._rules.text_direction
 
     @property
-    def categories(self) -> frozenset[str]:
-        """The plural categories of the locale."""
-        return frozenset(self._rules.plural_form.tags) | {"other"}
-
-    @property
     def name(self) -> str:
         """What the language is called by those who speak it."""
         said = self.texts["shell.language"]

@@ -62,17 +62,6 @@ def read_objects(
             )
 
 
-def object_lines(
-    delivery: Delivery, told: str | None = None
-) -> Iterator[tuple[int, Object] | Reject]:
-    """The objects of JSON lines, as they are. Raises `Unreadable`."""
-    for number, line in physical(charsets.open_text(delivery.body, told), LONGEST_LINE):
-        if not line.strip("\ufeff \t\r\n"):
-            continue
-        found = _object(line)
-        yield (number, found) if found else Reject(number, _fault(line))
-
-
 def _fault(line: str) -> RejectReason:
     return RejectReason.TOO_LONG if len(line) > LONGEST_LINE else RejectReason.MALFORMED
 

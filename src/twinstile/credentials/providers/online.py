@@ -107,10 +107,6 @@ class Online:
             self._breaker = self._breaker.succeeded()
             return answers.assessment(told, context.now)
 
-    async def refresh(self) -> int | None:
-        """Nothing: every answer is new."""
-        return None
-
     def health(self, now: datetime) -> ProviderHealth:
         del now
         return ProviderHealth(None, None, None, self._breaker.state)
