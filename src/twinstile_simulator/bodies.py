@@ -223,12 +223,3 @@ def _particulars() -> Mapping[str, Json]:
 def _services(person: Person) -> list[Json]:
     kinds = zip(("S1", "S2"), person.services, strict=True)
     return [{"kind": kind, "outcome": outcome} for kind, outcome in kinds]
-
-
-def tally(lane_id: str, counts: Mapping[str, int]) -> Json:
-    """Describe how many passed a lane uncounted by anything but a person, just now."""
-    until = datetime.now(UTC)
-    hour = until.replace(minute=0, second=0, microsecond=0)
-    since = max(hour, until - timedelta(seconds=1))
-    period = {"from": since.isoformat(), "to": until.isoformat()}
-    return {"lane_id": lane_id, **period, **counts}

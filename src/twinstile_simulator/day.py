@@ -12,11 +12,10 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from math import ceil
 from pathlib import Path
-from uuid import uuid4
 
 from rich.console import Console
 
-from twinstile_simulator import aftercare, bodies, gtfs, personas, timetable, truth
+from twinstile_simulator import bodies, gtfs, timetable, truth
 from twinstile_simulator.client import connect
 from twinstile_simulator.credentials.believing import believe
 from twinstile_simulator.departments.outside import Outside
@@ -27,7 +26,7 @@ from twinstile_simulator.guests import Turn, Visit
 from twinstile_simulator.hosts import Hosts
 from twinstile_simulator.hub import Bootstrap, open_hub
 from twinstile_simulator.looking import invite
-from twinstile_simulator.noon import Noon, change_policy
+from twinstile_simulator.noon import change_policy
 from twinstile_simulator.people import ALIGHTING
 from twinstile_simulator.recount import Asked, recount
 from twinstile_simulator.report import DayResult, progress, show
@@ -108,14 +107,13 @@ async def run_day(options: DayOptions, console: Console) -> DayResult:
             async with asyncio.TaskGroup() as day_work:
                 day_work.create_task(gates.open())
                 late = day_work.create_task(delay(service, hub, known.by_feed, outside))
-                noon = await _guests(plan, hosts, watch, since)
+                version = await _guests(plan, hosts, watch)
         async with outside.givers.providers.away():
             await hosts.receive(_coming(plan, Turn.AWAY))
         await hosts.receive(_coming(plan, Turn.AFTER))
         for run_id in (*known.run_ids, *(guest.run_id for guest in hosts.trains.values())):
             await service.ask("POST", f"/v1/runs/{run_id}:close", hub.supervisor)
-        cared = await aftercare.follow(service, hub)
-        asked = Asked(since, bodies.now(), hosts.received, noon, known.run_ids)
+        asked = Asked(since, bodies.now(), hosts.received, version, known.run_ids)
         counted = await recount(service, hub, asked)
         told = await watch.told()
     waits = sorted(wait for tablet in hub.tablets for wait in tablet.waits_ms)
@@ -125,9 +123,8 @@ async def run_day(options: DayOptions, console: Console) -> DayResult:
         *hosts.troubles,
         *watch.troubles,
         *late.result(),
-        *cared.troubles,
     ]
-    result = DayResult(counts, counted, told, cared, waits, troubles, seconds)
+    result = DayResult(counts, counted, told, waits, troubles, seconds)
     show(result, console)
     return result
 
@@ -144,21 +141,20 @@ def _trains(station: Timetable, options: DayOptions) -> tuple[timetable.Train, .
     return timetable.spread(station.trains, options.trains or enough)
 
 
-async def _guests(plan: truth.Plan, hosts: Hosts, watch: Watch, since: str) -> Noon:
+async def _guests(plan: truth.Plan, hosts: Hosts, watch: Watch) -> str:
     """Receive the guests of the morning, change the policy, receive the others.
 
     In the morning the police are away for a while; they are heard again before the afternoon.
+    Returns the version of the new policy.
     """
     service, hub = hosts.service, hosts.hub
     async with asyncio.TaskGroup() as beside:
         beside.create_task(watch.outage(plan.visits))
         await hosts.receive(_coming(plan, afternoon=False))
-        counted = bodies.tally(hub.guests.lane_id, personas.TALLY)
-        await service.ask("PUT", f"/v1/tallies/{uuid4()}", hub.supervisor, counted)
-        noon = await change_policy(service, hub, since)
+        version = await change_policy(service, hub)
     await believe(service, hub, 2, watch.outside.givers.issuers.listed(taken_back=True))
     await hosts.receive(_coming(plan, afternoon=True))
-    return noon
+    return version
 
 
 def _coming(

@@ -27,7 +27,6 @@ from twinstile_simulator.guests import (
 )
 from twinstile_simulator.moves import S, again, by_clock, check, step
 
-MORNING_AREA = "from an area, before noon"
 _HOT, _EAR_HOT = ({"value": 38.5, "method": m} for m in ("WALK_THROUGH", "EAR"))
 _CHILD = date(2018, 5, 4)
 _TODAY = timedelta(0)
@@ -164,7 +163,7 @@ GROUPS: tuple[Group, ...] = (
     _one("green to the health department", *_PASSES, afternoon=True, known=Known.GREEN),
     _one("close contact, says health", *_LOOKED_AT, afternoon=True, known=Known.CONTACT),
     _one("starred itinerary", check(Desk.LANE, S.CLEARED_CONDITIONAL, itinerary=_STARRED)),
-    _one(MORNING_AREA, check(Desk.LANE, S.CLEARED, itinerary=_RISK_AREA)),
+    _one("from an area, before noon", check(Desk.LANE, S.CLEARED, itinerary=_RISK_AREA)),
     _one(
         "from an area, after noon",
         check(Desk.LANE, S.SECONDARY, itinerary=_RISK_AREA),
@@ -394,7 +393,3 @@ def visits(travellers: int) -> tuple[Visit, ...]:
                 )
             invited.append(Visit(group, tuple(guests)))
     return tuple(invited)
-
-
-TALLY = {"passed": 37, "fever_suspected": 1, "refused": 2, "not_screened": 4}
-"""People whom somebody only counted while the service was away."""

@@ -5,7 +5,7 @@ import csv
 import io
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import cast
 from urllib.parse import urlencode
 
@@ -21,8 +21,6 @@ from twinstile_simulator.client import (
 from twinstile_simulator.guests import Script
 from twinstile_simulator.hosts import Received
 from twinstile_simulator.hub import Hub
-from twinstile_simulator.noon import Noon
-from twinstile_simulator.personas import TALLY
 from twinstile_simulator.showing import KEPT_OTHERWISE, Shown, became, tally
 from twinstile_simulator.truth import Counts
 
@@ -34,10 +32,6 @@ class Recount:
     """Rows of the exported line list."""
     lost: int
     """Checks that were acknowledged and cannot be read."""
-    departures: Json = field(default_factory=dict[str, object])
-    """Of the cases: how many left, and how soon."""
-    follow_ups: Json = field(default_factory=dict[str, object])
-    """Contacts with their patients: due, made, made within a day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +41,8 @@ class Asked:
     since: str
     until: str
     received: Sequence[Received]
-    noon: Noon
+    version: str
+    """Of the policy after noon."""
     run_ids: Sequence[str] = ()
     """Of the crowd."""
 
@@ -80,14 +75,11 @@ async def recount(service: Service, hub: Hub, asked: Asked) -> Recount:
             matched=matched,
             dispositions=_final(report),
             offline=sum(told["offline"] is True for told in found if told),
-            replay_elsewhere=asked.noon.elsewhere,
             ends=dict(sorted(ends.items())),
             seen=(dict(+kinds), tally(shown)),
         ),
         case_rows=sum(1 for row in csv.reader(io.StringIO(lines.text)) if row) - 1,
         lost=found.count(None),
-        departures=mapping(report["departures"]),
-        follow_ups=mapping(report["follow_ups"]),
     )
 
 
@@ -142,7 +134,7 @@ async def _seen(
         len(told) == len(scripts)
         and all(map(_as_written, scripts, told))
         and {one.case_id} >= {passage["case_id"] for passage in told} - {None}
-        and all(_decided_by(passage, asked.noon.version) == one.afternoon for passage in told)
+        and all(_decided_by(passage, asked.version) == one.afternoon for passage in told)
         and (not one.proof or _holds(_checks(told[0])[0], one.proof))
         and (not one.notice_states or await _noticed(service, hub, one))
         and (not one.found or await _found(service, hub, one))
@@ -227,7 +219,6 @@ def _counts(
     matched: int,
     dispositions: dict[str, int],
     offline: int,
-    replay_elsewhere: int,
     ends: dict[str, int],
     seen: tuple[dict[str, int], Shown],
 ) -> Counts:
@@ -245,10 +236,8 @@ def _counts(
         offline=offline,
         deferred_closed_24h=member(report, "deferred_closed_24h", int),
         dispositions=dispositions,
-        replay_elsewhere=replay_elsewhere,
         person_times=member(report, "person_times_checked", int),
         ends=ends,
         kinds=seen[0],
         credentials=seen[1],
-        tallied={name: member(report["tallied"], name, int) for name in TALLY},
     )

@@ -10,7 +10,6 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from twinstile_simulator.aftercare import Aftercare
 from twinstile_simulator.departments.watch import COUNTERS, Heard
 from twinstile_simulator.recount import Recount
 from twinstile_simulator.showing import COLOURS, Shown
@@ -28,7 +27,6 @@ class DayResult:
     truth: Counts
     service: Recount
     feeds: Sequence[Heard]
-    cared: Aftercare
     waits_ms: Sequence[float]
     """Per online check, ascending."""
     troubles: Sequence[str]
@@ -38,14 +36,8 @@ class DayResult:
     def equal(self) -> bool:
         counted = self.service.counts
         heard = all(feed.as_sent for feed in self.feeds)
-        cases = sum(self.cared.told.values()) == counted.cases == self.service.case_rows
-        followed = self.service.follow_ups, self.service.departures
-        after = (self.cared.contacts, self.cared.made, self.cared.carried) == (
-            followed[0].get("due"),
-            followed[0].get("made"),
-            followed[1].get("cases"),
-        )
-        return heard and counted == self.truth and cases and after and self.cared.adds_up
+        cases = counted.cases == self.service.case_rows
+        return heard and counted == self.truth and cases
 
     @property
     def exit_code(self) -> int:
@@ -69,11 +61,6 @@ class DayResult:
             "seconds": round(self.seconds, 1),
             "troubles": len(self.troubles),
             "feeds": [asdict(feed) for feed in self.feeds],
-            "closed": self.cared.told,
-            "departures": self.service.departures,
-            "follow_ups": self.service.follow_ups,
-            "steps": self.cared.steps,
-            "steps_heard": self.cared.steps_heard,
             "truth": _facts(self.truth),
             "equal": self.equal,
         }
@@ -110,7 +97,6 @@ def _rows(counts: Counts) -> Facts:
     tables = {
         "sent to": counts.dispositions,
         "ended": counts.ends,
-        "tallied:": counts.tallied,
         "seen:": counts.kinds,
     }
     plain = {n.replace("_", " "): c for n, c in whole.items() if not isinstance(c, dict)}
@@ -154,29 +140,6 @@ def _codes(planned: Shown, counted: Shown) -> Table:
     return table
 
 
-def _cases(cared: Aftercare, service: Recount) -> Table:
-    """What became of the fever cases: how they went, ended, and what was heard of them."""
-    left, followed = service.departures, service.follow_ups
-    table = Table("", "", title="The cases, followed to their closure")
-    rows: dict[str, object] = {
-        **{f"way {name}": count for name, count in sorted(cared.legs.items())},
-        **{f"ended by {name}": count for name, count in sorted(cared.ended.items())},
-        **dict(sorted(cared.told.items())),
-        "closed, of all": f"{cared.closed} of {sum(cared.told.values())}",
-        "steps the partner heard of": f"{cared.steps_heard} of {cared.steps}",
-        "seconds to departure p50, p90, p95": ", ".join(
-            str(left.get(name)) for name in ("p50_s", "p90_s", "p95_s")
-        ),
-        "contacts made, within a day, due": ", ".join(
-            str(followed.get(name)) for name in ("made", "made_24h", "due")
-        ),
-        "follow-up completion": followed.get("completion"),
-    }
-    for name, value in rows.items():
-        table.add_row(name, str(value))
-    return table
-
-
 def show(result: DayResult, console: Console) -> None:
     """Print the closing table, and the first troubles if there were any."""
     table = Table("", "truth", "service", title="The day, planned and counted")
@@ -188,7 +151,6 @@ def show(result: DayResult, console: Console) -> None:
     table.add_row("acknowledged and lost", "0", str(result.service.lost))
     console.print(table)
     console.print(_feeds(result.feeds))
-    console.print(_cases(result.cared, result.service))
     console.print(_codes(result.truth.credentials, result.service.counts.credentials))
     waits = ", ".join(f"p{percent} {result.percentile(percent)} ms" for percent in (50, 95, 99))
     console.print(f"answer at the lane: {waits}; the day took {result.seconds:.1f} s")

@@ -84,8 +84,6 @@ class Counts:
     """Checks that were taken without a line."""
     deferred_closed_24h: int
     dispositions: dict[str, int]
-    replay_elsewhere: int
-    """Passages of the morning that the afternoon's policy would have led another way."""
     person_times: int
     """Passages; who came twice has two."""
     ends: dict[str, int]
@@ -94,8 +92,6 @@ class Counts:
     """Guests by what they came for, each as their script has it."""
     credentials: Shown
     """Codes that were shown, by scheme or provider and what they must become."""
-    tallied: dict[str, int]
-    """People who were only counted, and are in no other figure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +243,6 @@ def count(passages: Sequence[Passage], invited: tuple[Visit, ...], *, no_show: i
             for found in counted
         ),
         dispositions=dict(sorted(given.items())),
-        replay_elsewhere=guests.kinds(invited).get(personas.MORNING_AREA, 0),
         person_times=len(passages) + sum(_is_checked(script) for script in scripts),
         ends={state: count for state, count in sorted(ends.items()) if count},
         kinds=guests.kinds(invited),
@@ -256,7 +251,6 @@ def count(passages: Sequence[Passage], invited: tuple[Visit, ...], *, no_show: i
             for one in everybody
             if (s := one.shows)
         ),
-        tallied=dict(personas.TALLY),
     )
 
 

@@ -24,7 +24,6 @@ from twinstile.platform.ops import clock
 from twinstile.platform.security.roles import Role
 from twinstile.policy.versions import Policies
 from twinstile.reminders import automatic, sending
-from twinstile.replay import requests
 from twinstile.screening import transitions
 from twinstile_simulator import bodies, truth
 from twinstile_simulator import hub as demo_hub
@@ -33,35 +32,30 @@ from twinstile_simulator.day import DayOptions, run_day
 from twinstile_simulator.departments import outside
 from twinstile_simulator.departments.outside import Outside
 from twinstile_simulator.hub import Account, Bootstrap
-from twinstile_simulator.noon import Noon
 from twinstile_simulator.recount import Asked, recount
 from twinstile_simulator.tablets import Tablet
 
-NO_CHANGE = Noon("", 0)
-
 
 @asynccontextmanager
-async def ticking(hub: Hub, house: Runtime) -> AsyncGenerator[None]:
+async def ticking(hub: Hub, runtime: Runtime) -> AsyncGenerator[None]:
     """Let the service's clock go for as long as the block, as its worker does."""
-    out = sending.outbox(hub.house)
+    out = sending.outbox(hub.runtime)
     at_once = timedelta(0)
-    senders = [replace(one, interval=at_once) for one in config.feed_sources(house.settings)]
-    asker = Poller(house.database, house.keys, uuid4(), clock.now)
-    terms = forms.terms(house.settings, house.settings.mode, clock.now())
-    desk = ApplyRuntime(house.database, house.keys.of(hub.hub_id), terms, clock.now)
+    senders = [replace(one, interval=at_once) for one in config.feed_sources(runtime.settings)]
+    asker = Poller(runtime.database, runtime.keys, uuid4(), clock.now)
+    terms = forms.terms(runtime.settings, runtime.settings.mode, clock.now())
+    desk = ApplyRuntime(runtime.database, runtime.keys.of(hub.hub_id), terms, clock.now)
 
     async def tick() -> None:
         while True:
             now = clock.now()
-            await transitions.expire_due(hub.house.database, Policies(), hub.hub_id, now)
-            await automatic.run(hub.house, Policies(), hub.hub_id, now)
+            await transitions.expire_due(hub.runtime.database, Policies(), hub.hub_id, now)
+            await automatic.run(hub.runtime, Policies(), hub.hub_id, now)
             await sending.run(out, hub.hub_id, now)
-            zone = hub.house.settings.zone
-            await requests.work(hub.house.database, Policies(), zone, hub.hub_id, now)
             for sender in senders:
                 await polling.poll_feed(asker, sender)
                 await applying.apply_due(desk, sender.feed)
-            async with hub.house.database.transaction() as tx:
+            async with hub.runtime.database.transaction() as tx:
                 await chain.seal(tx, hub.hub_id, now)
             await asyncio.sleep(0.5)
 
@@ -75,7 +69,7 @@ async def ticking(hub: Hub, house: Runtime) -> AsyncGenerator[None]:
 class Restarted:
     """A service of its own, which can be away for a while."""
 
-    house: Runtime
+    runtime: Runtime
     base_url: str = ""
     _serving: AsyncExitStack = field(default_factory=AsyncExitStack)
 
@@ -83,7 +77,7 @@ class Restarted:
         listening = serving.listen("127.0.0.1", urlsplit(self.base_url).port or 0)
         (self.base_url,) = serving.addresses(listening)
         await self._serving.enter_async_context(
-            serving.running(create_app(self.house), listening)
+            serving.running(create_app(self.runtime), listening)
         )
 
     @asynccontextmanager
@@ -105,14 +99,14 @@ async def departments(hub: Hub, tmp_path: Path) -> AsyncGenerator[Outside]:
 
 
 @pytest.fixture
-async def restarted(house: Runtime, departments: Outside) -> AsyncGenerator[Restarted]:
-    told = house.settings.model_copy(
+async def restarted(runtime: Runtime, departments: Outside) -> AsyncGenerator[Restarted]:
+    told = runtime.settings.model_copy(
         update={
             "feeds_file": departments.feeds_file,
             "providers_file": departments.givers.providers.file,
         }
     )
-    own = Restarted(replace(house, settings=told))
+    own = Restarted(replace(runtime, settings=told))
     await own.start()
     yield own
     await own.end()
@@ -138,14 +132,14 @@ async def test_the_service_counts_a_day_as_the_truth_has_it(
         fever_per_100k=6000.0,
     )
     out = io.StringIO()
-    async with ticking(hub, restarted.house):
+    async with ticking(hub, restarted.runtime):
         result = await run_day(options, Console(file=out, width=120))
     assert not result.troubles, out.getvalue()
     assert result.service.counts == result.truth
     assert result.exit_code == 0
     assert result.truth.cases > 0
     assert result.truth.offline > 3 * truth.TAKEN_AWAY
-    assert (result.truth.deferred_closed_24h, result.truth.replay_elsewhere) == (2, 1)
+    assert result.truth.deferred_closed_24h == 2
 
 
 async def test_an_acknowledged_check_that_cannot_be_read_is_lost(hub: Hub):
@@ -171,7 +165,7 @@ async def test_an_acknowledged_check_that_cannot_be_read_is_lost(hub: Hub):
             hub.tokens[Role.ADMINISTRATOR],
         )
         await tablet.check({"illness": False})
-        asked = Asked(since, bodies.now(), [], NO_CHANGE)
+        asked = Asked(since, bodies.now(), [], "")
         assert (await recount(service, day, asked)).lost == 0
         tablet.acknowledged.add(str(uuid4()))
         counted = await recount(service, day, asked)
