@@ -15,8 +15,8 @@ from httpx2 import Response
 from hubs import Hub, open_hub
 from people import Json
 
-from twinstile.arrivals.feeds import config, standing
-from twinstile.arrivals.feeds.standing import FeedCondition
+from twinstile.arrivals.feeds import config, feed_status
+from twinstile.arrivals.feeds.feed_status import FeedCondition
 from twinstile.arrivals.transport import MOST_BYTES
 from twinstile.operations.startup import Place
 from twinstile.platform.http import request_signatures
@@ -190,13 +190,13 @@ async def test_how_feeds_do_is_seen_at_the_lane_and_of_the_own_hub_only(here: Hu
 
 
 async def test_a_word_grows_old_and_so_does_one_that_waits_to_be_applied(here: Hub) -> None:
-    (police, rail) = standing.of_hub(config.feed_sources(here.runtime.settings), here.hub_id)
+    (police, rail) = feed_status.of_hub(config.feed_sources(here.runtime.settings), here.hub_id)
     assert (await push(here, signed())).status_code == 202
     now = clock.now()
 
     async def conditions(after: timedelta) -> list[FeedCondition]:
         async with here.runtime.database.reading() as tx:
-            found = await standing.feed_statuses(tx, [police, rail], now + after)
+            found = await feed_status.feed_statuses(tx, [police, rail], now + after)
         return [one.condition for one in found]
 
     assert await conditions(timedelta(minutes=2, seconds=59)) == ["OK", "NEVER"]
@@ -213,13 +213,13 @@ async def test_a_word_grows_old_and_so_does_one_that_waits_to_be_applied(here: H
 
 
 async def test_who_sends_what_nobody_can_use_grows_old(here: Hub) -> None:
-    (police, _) = standing.of_hub(config.feed_sources(here.runtime.settings), here.hub_id)
+    (police, _) = feed_status.of_hub(config.feed_sources(here.runtime.settings), here.hub_id)
 
     async def standing_after(*said: Json | str) -> datetime:
         assert (await push(here, signed(body(said)), body(said))).status_code == 202
         await feed_deliveries.applying.apply_due(feed_deliveries.desk_of(here), police.feed)
         async with here.runtime.database.reading() as tx:
-            (found,) = await standing.feed_statuses(tx, [police], clock.now())
+            (found,) = await feed_status.feed_statuses(tx, [police], clock.now())
         assert found.as_of is not None
         return found.as_of
 
@@ -236,7 +236,7 @@ async def test_rows_set_aside_are_listed_page_by_page_and_taken_up_again(here: H
     assert (await push(here, signed(body(bad)), body(bad))).status_code == 202
     cut = [event("G3"), {"cut": "charset"}, {"columns": ["新列"]}]
     assert (await push(here, signed(body(cut)), body(cut))).status_code == 202
-    (police, _) = standing.of_hub(config.feed_sources(here.runtime.settings), here.hub_id)
+    (police, _) = feed_status.of_hub(config.feed_sources(here.runtime.settings), here.hub_id)
     await feed_deliveries.applying.apply_due(feed_deliveries.desk_of(here), police.feed)
     supervisor = here.client(Role.SUPERVISOR)
     path = "/v1/feeds/police/quarantine"

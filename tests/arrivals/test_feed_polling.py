@@ -201,7 +201,7 @@ async def test_without_the_database_nobody_judges_the_department(
     async with department(lambda _: [answer(BODY)]) as there:
         sender, asker = sender_of(hub, http(there.url)), asker_of(hub, at)
         with monkeypatch.context() as broken:
-            broken.setattr(polling.landing, "receive_fetched", refuse)
+            broken.setattr(polling.inbox, "receive_fetched", refuse)
             with pytest.raises(Problem):
                 await polling.poll_feed(asker, sender)
         assert (await state_of(hub))["failures"] == 0

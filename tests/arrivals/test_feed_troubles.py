@@ -23,7 +23,7 @@ from hubs import Hub
 from people import Json
 from raw_http_server import Asked, answer, department
 
-from twinstile.arrivals.feeds import applying, config, polling, standing
+from twinstile.arrivals.feeds import applier, config, feed_status, polling
 from twinstile.arrivals.transport import MOST_BYTES
 from twinstile.cli import doctor
 from twinstile.operations.startup import Place
@@ -77,7 +77,7 @@ async def poll(hub: Hub, times: int = 1) -> Seen:
     for number in range(times):
         now = at + timedelta(minutes=number)
         await polling.poll_feed(asker_of(hub, lambda now=now: now), sender)
-        await applying.apply_due(feed_deliveries.desk_of(hub), sender.feed)
+        await applier.apply_due(feed_deliveries.desk_of(hub), sender.feed)
     return await look(hub)
 
 
@@ -86,7 +86,7 @@ async def look(hub: Hub) -> Seen:
     (feed,) = (await hub.client(Role.DUTY_COMMANDER).get("/v1/feeds")).json()["feeds"]
     bad = await hub.client(Role.SUPERVISOR).get("/v1/feeds/rail/quarantine")
     async with hub.runtime.database.reading() as tx:
-        (stand,) = await standing.feed_statuses(tx, [sender], clock.now())
+        (stand,) = await feed_status.feed_statuses(tx, [sender], clock.now())
     return Seen(feed, bad.json(), doctor.feed(stand))
 
 

@@ -12,7 +12,7 @@ from feed_deliveries import ARRIVAL, end, event, expected, feed_of, figures, tra
 from hubs import LANES, Hub
 
 from twinstile.arrivals import manifests
-from twinstile.arrivals.feeds import applying, deliveries, retention
+from twinstile.arrivals.feeds import applier, deliveries, inbox
 from twinstile.identity import contacts
 from twinstile.platform.ops import clock
 from twinstile.platform.security.roles import Role
@@ -33,7 +33,7 @@ async def test_a_rail_list_is_landed_read_applied_and_told_of(hub: Hub) -> None:
     numbers = [people.resident_number() for _ in range(2)]
     feed = feed_of(hub, format="rail")
     delivery_id = await feed_deliveries.land(hub, feed, CSV.format(*numbers).encode())
-    assert await applying.apply_due(feed_deliveries.desk_of(hub), feed) == 1
+    assert await applier.apply_due(feed_deliveries.desk_of(hub), feed) == 1
     told = await figures(hub, delivery_id)
     assert (told["state"], told["rows"], told["applied"]) == ("APPLIED", 4, 3)  # and the run
     assert await expected(hub, "G7349") == {("12F", "in"), ("12E", "in")}
@@ -58,7 +58,7 @@ async def test_rows_of_a_run_nobody_announced_wait_for_it(hub: Hub) -> None:
     waits = await feed_deliveries.tell(hub, feed, traveller("G1", "a", number, seat="1A"))
     assert (await figures(hub, waits))["unmatched"] == 1
     await feed_deliveries.tell(hub, feed_of(hub, "times"), event("G2", aliases=["G1"]))
-    await applying.apply_due(feed_deliveries.desk_of(hub), feed)
+    await applier.apply_due(feed_deliveries.desk_of(hub), feed)
     assert await expected(hub, "G1") == {("1A", "in")}
     told = await figures(hub, waits)
     assert (told["rows"], told["applied"], told["unmatched"]) == (1, 1, 0)
@@ -76,11 +76,11 @@ async def test_what_could_be_read_of_a_broken_delivery_waits_for_its_run_too(hub
         hub, feed, traveller("G1", "a", number, seat="1A"), broken
     )
     await feed_deliveries.tell(hub, feed_of(hub, "times"), event("G1"))
-    assert await applying.apply_due(feed_deliveries.desk_of(hub), feed) == 1
+    assert await applier.apply_due(feed_deliveries.desk_of(hub), feed) == 1
     assert await expected(hub, "G1") == {("1A", "in")}
     told = await figures(hub, waits)
     assert (told["state"], told["applied"], told["unmatched"]) == ("DEAD", 1, 0)
-    assert await applying.apply_due(feed_deliveries.desk_of(hub), feed) == 0
+    assert await applier.apply_due(feed_deliveries.desk_of(hub), feed) == 0
 
 
 async def test_a_run_entered_by_hand_is_the_one_feeds_speak_of(hub: Hub) -> None:
@@ -232,7 +232,7 @@ async def test_what_stands_before_a_fault_stands_and_others_go_on(hub: Hub) -> N
     failing = await feed_deliveries.land(hub, feed, [event("G2"), {"fail": 1}])
     good = await feed_deliveries.land(hub, feed, [event("G3")])
     now = clock.now()
-    assert await applying.apply_due(feed_deliveries.desk_of(hub, now), feed) == 3
+    assert await applier.apply_due(feed_deliveries.desk_of(hub, now), feed) == 3
     states = [(await figures(hub, one)) for one in (cut, failing, good)]
     assert [(one["state"], one["fault"]) for one in states] == [
         ("DEAD", "truncated"),
@@ -241,7 +241,7 @@ async def test_what_stands_before_a_fault_stands_and_others_go_on(hub: Hub) -> N
     ]
     for wait in (0, *deliveries.RETRIES):
         now += timedelta(seconds=1) + (wait or timedelta(0))
-        await applying.apply_due(feed_deliveries.desk_of(hub, now), feed)
+        await applier.apply_due(feed_deliveries.desk_of(hub, now), feed)
     assert (await figures(hub, failing))["state"] == "DEAD"
     runs = await feed_deliveries.rows(hub, "SELECT service_no FROM run WHERE hub_id = $1")
     assert {no for (no,) in runs} >= {"G1", "G3"}
@@ -253,7 +253,7 @@ async def test_a_replay_changes_nothing_and_counts_anew(hub: Hub) -> None:
     before = await feed_deliveries.rows(hub, "SELECT * FROM manifest_entry WHERE hub_id = $1")
     assert await feed_deliveries.replay(hub, feed, one) == 1
     assert await feed_deliveries.replay(hub, feed, one) == 0  # it is being applied
-    await applying.apply_due(feed_deliveries.desk_of(hub), feed)
+    await applier.apply_due(feed_deliveries.desk_of(hub), feed)
     told = await figures(hub, one)
     assert (told["rows"], told["repeated"], told["rejected"]) == (3, 2, 1)
     assert (
@@ -277,7 +277,7 @@ async def test_two_workers_apply_a_delivery_once(hub: Hub) -> None:
     said = [traveller("G1", f"{n}", people.resident_number(), seat=f"{n}") for n in range(600)]
     delivery_id = await feed_deliveries.land(hub, feed, [event("G1"), *said])
     desk = feed_deliveries.desk_of(hub)
-    await asyncio.gather(*(applying.apply_delivery(desk, feed, delivery_id) for _ in range(3)))
+    await asyncio.gather(*(applier.apply_delivery(desk, feed, delivery_id) for _ in range(3)))
     told = await figures(hub, delivery_id)
     assert (told["state"], told["rows"], told["applied"]) == ("APPLIED", 601, 601)
 
@@ -307,7 +307,7 @@ async def test_what_is_kept_of_deliveries_ends_with_the_identities(hub: Hub) -> 
         (today + timedelta(days=1), [(0,)] * 3),
     ):
         async with hub.runtime.database.transaction() as tx:
-            await retention.delete_expired(tx, hub.hub_id, oldest_kept)
+            await inbox.delete_expired(tx, hub.hub_id, oldest_kept)
         assert await feed_deliveries.rows(hub, counts) == left
 
 
@@ -343,8 +343,8 @@ async def test_a_backlog_is_worked_on_a_little_at_a_time(
     feed = feed_of(hub)
     for run in ("G1", "G2", "G3"):
         await feed_deliveries.land(hub, feed, [event(run)])
-    monkeypatch.setattr(applying, "MOST_S", 0)
-    assert [await applying.apply_due(feed_deliveries.desk_of(hub), feed) for _ in range(4)] == [
+    monkeypatch.setattr(applier, "MOST_S", 0)
+    assert [await applier.apply_due(feed_deliveries.desk_of(hub), feed) for _ in range(4)] == [
         1,
         1,
         1,
@@ -372,14 +372,14 @@ async def test_what_is_said_of_somebody_again_on_a_later_day_holds_for_longer(
     for day in (0, 2, 7):
         said = await feed_deliveries.land(hub, feed, json.dumps([alert] + [{}] * day).encode())
         desk = feed_deliveries.desk_of(hub, now + timedelta(days=day))
-        await applying.apply_due(desk, feed)
+        await applier.apply_due(desk, feed)
         ((until,),) = await feed_deliveries.rows(hub, query)
         assert isinstance(until, datetime)
         lasts.append(until - now)
         assert (await figures(hub, said))["repeated"] == (day > 0)
     assert lasts == [timedelta(days=14), timedelta(days=16), timedelta(days=20)]
     await feed_deliveries.replay(hub, feed, said)
-    await applying.apply_due(feed_deliveries.desk_of(hub, now + timedelta(days=9)), feed)
+    await applier.apply_due(feed_deliveries.desk_of(hub, now + timedelta(days=9)), feed)
     assert await feed_deliveries.rows(
         hub,
         "SELECT count(DISTINCT day), max(recorded_at) FROM identity_alert WHERE hub_id = $1",
@@ -394,7 +394,7 @@ async def test_real_passenger_lists_are_read_and_all_are_expected(hub: Hub) -> N
     for sample in sorted((data / "feeds").glob("paxlst_*")):
         told = await figures(hub, await feed_deliveries.land(hub, feed, sample.read_bytes()))
         assert told["state"] == "LANDED"
-    await applying.apply_due(feed_deliveries.desk_of(hub), feed)
+    await applier.apply_due(feed_deliveries.desk_of(hub), feed)
     states = await feed_deliveries.rows(
         hub, "SELECT state, rejected, unmatched FROM feed_delivery WHERE hub_id = $1"
     )

@@ -10,7 +10,7 @@ import people
 from feed_deliveries import event, feed_of, figures, traveller
 from hubs import Hub
 
-from twinstile.arrivals.feeds import applying
+from twinstile.arrivals.feeds import applier
 
 ROWS = 400
 CHILD = """
@@ -20,8 +20,8 @@ import feed_deliveries
 from uuid import UUID
 from zoneinfo import ZoneInfo
 from twinstile.arrivals.feeds import applying
-from twinstile.arrivals.feeds.applying import ApplyRuntime
-from twinstile.arrivals.feeds.types import FeedSettings
+from twinstile.arrivals.feeds.applier import ApplyRuntime
+from twinstile.arrivals.feeds.reading import FeedSettings
 from twinstile.identity import forms
 from twinstile.operations.startup import Place, key_ring
 from twinstile.platform.ops import clock, settings
@@ -31,13 +31,13 @@ from twinstile.platform.ops.settings import Profile
 
 async def main():
     feed_deliveries.use()
-    applying.AT_ONCE = 2  # time enough to be killed in the middle
+    applier.AT_ONCE = 2  # time enough to be killed in the middle
     conf = settings.load(profile=Profile.DEMO, data_dir={folder!r}, database_url=None)
     database = Database({url!r}, role={role!r}, pool_size=2)
     terms = forms.terms(conf, HubMode.DEMO, clock.now())
     desk = ApplyRuntime(database, key_ring(conf).of({hub!r}), terms, clock.now)
     print("ready", flush=True)
-    await applying.apply_due(desk, FeedSettings({hub!r}, "rail", format="test", zone=conf.zone))
+    await applier.apply_due(desk, FeedSettings({hub!r}, "rail", format="test", zone=conf.zone))
     print("done", flush=True)
 
 asyncio.run(main())
@@ -76,7 +76,7 @@ async def test_killed_in_the_middle_it_goes_on_where_it_stood(hub: Hub) -> None:
         await child.wait()
         stood.append(await taken(hub))
     assert 0 < stood[1] < stood[2] < ROWS + 1
-    await applying.apply_due(feed_deliveries.desk_of(hub), feed)
+    await applier.apply_due(feed_deliveries.desk_of(hub), feed)
     told = await figures(hub, delivery_id)
     assert (told["state"], told["rows"], told["applied"], told["repeated"]) == (
         "APPLIED",

@@ -5,9 +5,9 @@ from datetime import datetime
 import pytest
 from hubs import Hub
 
-from twinstile.arrivals.feeds import landing
-from twinstile.arrivals.feeds.landing import StoredDelivery
-from twinstile.arrivals.feeds.types import FeedSettings, ReceiptOutcome, ReceivedDelivery
+from twinstile.arrivals.feeds import inbox
+from twinstile.arrivals.feeds.inbox import ReceiptOutcome, ReceivedDelivery, StoredDelivery
+from twinstile.arrivals.feeds.reading import FeedSettings
 from twinstile.arrivals.records import Delivery
 from twinstile.arrivals.transport import FetchedDelivery
 from twinstile.identity.vault import day_key
@@ -30,13 +30,13 @@ async def take(
 ) -> ReceivedDelivery:
     keys = hub.runtime.keys.of(hub.hub_id)
     async with hub.runtime.database.transaction() as tx:
-        return await landing.receive_fetched(tx, keys, feed_of(hub), fetched, at or clock.now())
+        return await inbox.receive_fetched(tx, keys, feed_of(hub), fetched, at or clock.now())
 
 
 async def kept(hub: Hub, landed: ReceivedDelivery) -> StoredDelivery:
     assert landed.delivery_id
     async with hub.runtime.database.reading() as tx:
-        found = await landing.get_delivery(tx, feed_of(hub), landed.delivery_id)
+        found = await inbox.get_delivery(tx, feed_of(hub), landed.delivery_id)
     assert found
     return found
 
@@ -52,7 +52,7 @@ async def state(hub: Hub, columns: str) -> tuple[object, ...]:
 async def cursor(hub: Hub) -> str | None:
     (kept,) = await state(hub, "cursor")
     assert isinstance(kept, str)
-    return await landing.open_cursor(hub.runtime.keys.of(hub.hub_id), feed_of(hub), kept)
+    return await inbox.open_cursor(hub.runtime.keys.of(hub.hub_id), feed_of(hub), kept)
 
 
 async def test_where_to_go_on_is_kept_encrypted(hub: Hub) -> None:
@@ -62,8 +62,8 @@ async def test_where_to_go_on_is_kept_encrypted(hub: Hub) -> None:
     assert "330106199001010010" not in str(kept)
     assert await cursor(hub) == place
     keys = hub.runtime.keys.of(hub.hub_id)
-    assert await landing.open_cursor(keys, feed_of(hub, "other"), str(kept)) is None
-    assert await landing.open_cursor(keys, feed_of(hub), place) is None
+    assert await inbox.open_cursor(keys, feed_of(hub, "other"), str(kept)) is None
+    assert await inbox.open_cursor(keys, feed_of(hub), place) is None
 
 
 async def test_a_delivery_is_kept_whole_and_opens_as_it_came(hub: Hub) -> None:
@@ -73,7 +73,7 @@ async def test_a_delivery_is_kept_whole_and_opens_as_it_came(hub: Hub) -> None:
         row = await tx.raw.fetchrow(
             "SELECT cipher FROM feed_delivery WHERE delivery_id = $1", found.delivery_id
         )
-        opened = await landing.open_delivery(
+        opened = await inbox.open_delivery(
             tx, hub.runtime.keys.of(hub.hub_id), hub.hub_id, found
         )
     assert row
@@ -113,7 +113,7 @@ async def test_bytes_and_cursor_land_both_or_neither(hub: Hub) -> None:
     async def cut_short() -> None:
         keys = hub.runtime.keys.of(hub.hub_id)
         async with hub.runtime.database.transaction() as tx:
-            await landing.receive_fetched(
+            await inbox.receive_fetched(
                 tx, keys, feed_of(hub), FetchedDelivery(delivery(), "1"), clock.now()
             )
             raise RuntimeError
@@ -131,4 +131,4 @@ async def test_a_delivery_ends_with_the_key_of_its_day(hub: Hub) -> None:
     keys.destroy(day_key(found.day))
     async with hub.runtime.database.reading() as tx:
         with pytest.raises(KeyDestroyed):
-            await landing.open_delivery(tx, keys, hub.hub_id, found)
+            await inbox.open_delivery(tx, keys, hub.hub_id, found)

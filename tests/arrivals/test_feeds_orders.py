@@ -15,8 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from people import Json
 
-from twinstile.arrivals.feeds import applying
-from twinstile.arrivals.feeds.types import FeedSettings
+from twinstile.arrivals.feeds import applier
+from twinstile.arrivals.feeds.reading import FeedSettings
 from twinstile.platform.db.database import Database, Transaction
 from twinstile.platform.http.problems import Unavailable
 
@@ -89,11 +89,11 @@ async def settle(hub: Hub, feed: FeedSettings, deaths: Sequence[int] = ()) -> No
     dying = replace(desk, database=cast("Database", Dying(hub.runtime.database, deaths)))
     for _ in range(len(deaths) + 1):
         try:
-            await applying.apply_due(dying, feed)
+            await applier.apply_due(dying, feed)
         except Unavailable:
             continue
         return
-    await applying.apply_due(desk, feed)
+    await applier.apply_due(desk, feed)
 
 
 async def stands(hub: Hub, feed: FeedSettings, run: str) -> set[tuple[object, ...]]:
@@ -118,7 +118,7 @@ async def stands(hub: Hub, feed: FeedSettings, run: str) -> set[tuple[object, ..
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     feed_deliveries.use()
-    monkeypatch.setattr(applying, "AT_ONCE", 2)
+    monkeypatch.setattr(applier, "AT_ONCE", 2)
 
 
 MANY = settings(
@@ -144,7 +144,7 @@ async def test_deliveries_applied_in_any_order_end_as_those_applied_as_they_land
         for at, delivery in enumerate(came)
     ]
     for delivery_id in data.draw(st.permutations(landed)):
-        await applying.apply_delivery(feed_deliveries.desk_of(hub), other, delivery_id)
+        await applier.apply_delivery(feed_deliveries.desk_of(hub), other, delivery_id)
     again = data.draw(st.lists(st.sampled_from(landed), max_size=2, unique=True))
     await feed_deliveries.replay(hub, other, *again)
     await settle(hub, other, data.draw(DEATHS))
@@ -178,7 +178,7 @@ async def test_a_list_overrules_what_landed_before_it_and_is_applied_after_it(
         for n, one in enumerate(came)
     ]
     for delivery_id in reversed(landed):
-        await applying.apply_delivery(feed_deliveries.desk_of(hub), feed, delivery_id)
+        await applier.apply_delivery(feed_deliveries.desk_of(hub), feed, delivery_id)
     assert await feed_deliveries.expected(hub, "G1") == {
         ("a1", "out"),
         ("b2", "in"),

@@ -18,11 +18,11 @@ from twinstile.arrivals.formats.reasons import TEXTS
 from twinstile.arrivals.records import (
     ArrivalEvent,
     Delivery,
+    Mode,
     Reject,
     RunStatus,
     UnreadableDelivery,
 )
-from twinstile.arrivals.types import Mode
 
 CALTRAIN = "gtfs_caltrain.zip"
 PACIFIC = ZoneInfo("America/Los_Angeles")

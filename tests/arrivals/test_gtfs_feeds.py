@@ -9,8 +9,8 @@ from google.transit.gtfs_realtime_pb2 import FeedHeader, FeedMessage, TripDescri
 from hubs import Hub
 from timetables import PLAIN, packed
 
-from twinstile.arrivals.feeds import applying
-from twinstile.arrivals.feeds.types import FeedSettings
+from twinstile.arrivals.feeds import applier
+from twinstile.arrivals.feeds.reading import FeedSettings
 from twinstile.platform.ops import clock
 
 STOP = TripUpdate.StopTimeUpdate
@@ -18,7 +18,7 @@ STOP = TripUpdate.StopTimeUpdate
 
 async def applied(hub: Hub, feed: FeedSettings, body: bytes) -> UUID:
     delivery_id = await feed_deliveries.land(hub, feed, body)
-    await applying.apply_due(feed_deliveries.desk_of(hub), feed)
+    await applier.apply_due(feed_deliveries.desk_of(hub), feed)
     return delivery_id
 
 

@@ -20,6 +20,7 @@ from twinstile.arrivals.records import (
     Delivery,
     ManifestEnd,
     ManifestRow,
+    Mode,
     Op,
     ReaderContext,
     Record,
@@ -28,7 +29,6 @@ from twinstile.arrivals.records import (
     TravellerRole,
     UnreadableDelivery,
 )
-from twinstile.arrivals.types import Mode
 from twinstile.identity.types import ContactKind, DocumentKind, Sex
 
 TODAY = dt.date(2026, 3, 2)

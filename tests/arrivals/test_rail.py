@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from workbooks import DAY, HOURS, TIME, Value, xlsx
 
-from twinstile.arrivals.formats import places, rail, values
+from twinstile.arrivals.formats import rail, values
 from twinstile.arrivals.formats.reasons import TEXTS, RejectReason
 from twinstile.arrivals.records import (
     WHOLE,
@@ -225,11 +225,11 @@ def test_a_code_nobody_agreed_on_is_not_guessed() -> None:
 def test_seats_have_one_spelling(
     coach: str | None, seat: str, read: tuple[str | None, str | None]
 ) -> None:
-    assert places.read_seat(coach, seat) == (*read, ())
+    assert values.read_seat(coach, seat) == (*read, ())
 
 
 def test_a_seat_that_became_a_day_is_lost_and_its_traveller_is_not() -> None:
-    assert places.read_seat(None, "2024-05-12") == (None, None, ("seat-unreadable",))
+    assert values.read_seat(None, "2024-05-12") == (None, None, ("seat-unreadable",))
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from feed_deliveries import feed_of
 from hubs import Hub
 from timetables import PLAIN, packed
 
-from twinstile.arrivals.feeds import applying
+from twinstile.arrivals.feeds import applier
 from twinstile.operations import retention
 from twinstile.platform.ops import clock
 from twinstile.platform.security.roles import Role
@@ -96,7 +96,7 @@ async def test_legs_are_known_from_the_timetable_alone(hub: Hub) -> None:
         "stop_times": f"{PLAIN['stop_times'].splitlines()[0]}\n{times}T1,{at},{at},H1,4\n",
     }
     await feed_deliveries.land(hub, feed, packed(timetable))
-    await applying.apply_due(feed_deliveries.desk_of(hub), feed)
+    await applier.apply_due(feed_deliveries.desk_of(hub), feed)
     ((run_id,),) = await feed_deliveries.rows(hub, "SELECT run_id FROM run WHERE hub_id = $1")
     patient = contact_scenarios.entry("1", "3", "12F", board_stop="BETA", alight_stop="Hub站")
     early = contact_scenarios.entry("2", "3", "12D", board_stop="Alpha", alight_stop="beta")

@@ -12,7 +12,7 @@ import people
 import pytest
 from hubs import Hub, open_hub
 
-from twinstile.arrivals.types import Mark
+from twinstile.arrivals.records import Mark
 from twinstile.platform.ops import clock
 from twinstile.platform.security.roles import Role
 from twinstile.policy import documents

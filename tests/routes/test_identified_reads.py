@@ -432,7 +432,7 @@ KEEPERS = {
     "identity/holding.py",
     "identity/contacts.py",
     "cases/referrals.py",
-    "arrivals/feeds/landing.py",
+    "arrivals/feeds/inbox.py",
     "arrivals/tags.py",
     "declarations/store.py",
 }

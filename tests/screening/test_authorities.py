@@ -16,8 +16,7 @@ from _day import Sent
 from authority_lists import DAY
 from hubs import Hub, open_hub
 
-from twinstile.arrivals.records import AlertAction, Op, StatusColour, WatchReason
-from twinstile.arrivals.types import Mark
+from twinstile.arrivals.records import AlertAction, Mark, Op, StatusColour, WatchReason
 from twinstile.identity import vault
 from twinstile.operations import retention
 from twinstile.platform.ledger import sealer

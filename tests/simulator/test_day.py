@@ -13,8 +13,8 @@ from hubs import PASSCODE, Hub
 from rich.console import Console
 
 from twinstile.app import create_app
-from twinstile.arrivals.feeds import applying, config, polling
-from twinstile.arrivals.feeds.applying import ApplyRuntime
+from twinstile.arrivals.feeds import applier, config, polling
+from twinstile.arrivals.feeds.applier import ApplyRuntime
 from twinstile.arrivals.feeds.polling import Poller
 from twinstile.cli import serving
 from twinstile.identity import forms
@@ -54,7 +54,7 @@ async def ticking(hub: Hub, runtime: Runtime) -> AsyncGenerator[None]:
             await sending.run(out, hub.hub_id, now)
             for sender in senders:
                 await polling.poll_feed(asker, sender)
-                await applying.apply_due(desk, sender.feed)
+                await applier.apply_due(desk, sender.feed)
             async with hub.runtime.database.transaction() as tx:
                 await chain.seal(tx, hub.hub_id, now)
             await asyncio.sleep(0.5)

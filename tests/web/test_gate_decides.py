@@ -16,7 +16,7 @@ import pytest
 from hubs import Service
 from playwright.async_api import Browser, Page
 
-from twinstile.arrivals.types import Mark
+from twinstile.arrivals.records import Mark
 from twinstile.credentials.types import CredentialStatus
 from twinstile.policy import areas, certlogic, documents
 from twinstile.screening import claims, rules

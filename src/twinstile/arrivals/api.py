@@ -9,14 +9,13 @@ from pydantic import Field, StrictInt
 from sqlalchemy import ARRAY, Text, func, literal_column, select
 
 from twinstile.arrivals import manifests
-from twinstile.arrivals.feeds import sources, standing
-from twinstile.arrivals.feeds.sources import FeedFreshness
+from twinstile.arrivals.feeds import feed_status
+from twinstile.arrivals.feeds.feed_status import FeedFreshness
 from twinstile.arrivals.manifests import ManifestEntryInput, ServiceRun
-from twinstile.arrivals.records import TravellerRole
+from twinstile.arrivals.records import Mode, TravellerRole
 from twinstile.arrivals.runs import NUMBERS_SQL
 from twinstile.arrivals.tables import Run
 from twinstile.arrivals.tags import ExpectedTags, Tagger
-from twinstile.arrivals.types import Mode
 from twinstile.identity import forms
 from twinstile.platform.http.field_types import (
     Answer,
@@ -185,8 +184,8 @@ async def list_runs(
         .limit(5000)
     )
     runs = [RunListed.model_validate(row) for row in found.mappings()]
-    told = await sources.feed_freshness(
-        tx, runtime.settings, who.hub_id, standing.TRAVELLERS, clock.now()
+    told = await feed_status.feed_freshness(
+        tx, runtime.settings, who.hub_id, feed_status.TRAVELLERS, clock.now()
     )
     return RunList(runs=runs, sources=told)
 

@@ -12,8 +12,7 @@ from datetime import date, datetime
 from typing import Final, TypeAlias
 from uuid import UUID
 
-from twinstile.arrivals.records import LONGEST_VALID, HealthStatus, IdentityAlert, Op
-from twinstile.arrivals.types import Mark
+from twinstile.arrivals.records import LONGEST_VALID, HealthStatus, IdentityAlert, Mark, Op
 from twinstile.identity import vault
 from twinstile.identity.vault import Identity
 from twinstile.platform.db.database import Reading, Transaction, as_json

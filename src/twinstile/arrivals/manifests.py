@@ -11,9 +11,8 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from twinstile.arrivals import expected, runs
 from twinstile.arrivals.expected import ExpectedTraveller
-from twinstile.arrivals.records import TravellerRole
+from twinstile.arrivals.records import Mode, TravellerRole
 from twinstile.arrivals.tables import ManifestEntry, Run
-from twinstile.arrivals.types import Mode
 from twinstile.identity import contacts, vault
 from twinstile.identity.contacts import Reach
 from twinstile.identity.types import Contact

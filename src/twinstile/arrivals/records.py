@@ -14,8 +14,29 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, TypeAlias
 
-from twinstile.arrivals.types import Mode
 from twinstile.identity.types import Contact, DocumentKind, Sex
+
+
+class Mode(StrEnum):
+    """How people arrive."""
+
+    RAIL = "RAIL"
+    AIR = "AIR"
+    SEA = "SEA"
+    ROAD = "ROAD"
+
+
+class Mark(StrEnum):
+    """What the gate learns of somebody from departments: of an alert what to do, not why."""
+
+    ALERT_STOP = "ALERT_STOP"
+    ALERT_CHECK = "ALERT_CHECK"
+    STATUS_RED = "STATUS_RED"
+    CLOSE_CONTACT = "CLOSE_CONTACT"
+    STATUS_YELLOW = "STATUS_YELLOW"
+
+
+ALERTS = frozenset({Mark.ALERT_STOP, Mark.ALERT_CHECK})
 
 
 class Op(StrEnum):

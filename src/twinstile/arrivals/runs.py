@@ -11,8 +11,7 @@ from datetime import date, datetime, timedelta
 from typing import Final, TypeAlias, cast
 from uuid import UUID, uuid4
 
-from twinstile.arrivals.records import ArrivalEvent, Op, RunRef, RunStatus
-from twinstile.arrivals.types import Mode
+from twinstile.arrivals.records import ArrivalEvent, Mode, Op, RunRef, RunStatus
 from twinstile.platform.db.database import Reading, Transaction, as_json
 from twinstile.platform.ledger import events
 from twinstile.platform.ledger.events import Happening

@@ -5,11 +5,17 @@ where it stood is the cursor, stored in the transaction that stores the bytes.
 """
 
 import datetime as dt
+import zlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Final, Protocol
+from pathlib import Path
+from typing import Annotated, Final, Protocol
 
-from twinstile.arrivals.records import Delivery
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from twinstile.arrivals.records import Delivery, UnreadableDelivery
+from twinstile.platform.ops import config_files
+from twinstile.platform.ops.config_files import InvalidFile
 
 MOST_BYTES: Final = 20 * 1024 * 1024
 """Of one delivery, after decompression."""
@@ -61,3 +67,72 @@ class FeedTransport(Protocol):
         ...
 
     async def close(self) -> None: ...
+
+
+_GZIP: Final = 16 + zlib.MAX_WBITS
+
+
+class Inflater:
+    """Takes a gzip stream of any number of members in pieces; gives at most `most` bytes."""
+
+    def __init__(self, most: int) -> None:
+        self._left = most
+        self._member = zlib.decompressobj(_GZIP)
+        self._begun = False
+
+    def feed(self, piece: bytes) -> bytes:
+        """What the piece adds. Raises `Unreadable`: `gzip-broken` or `too-large`."""
+        parts: list[bytes] = []
+        while piece:
+            if self._member.eof:
+                self._member = zlib.decompressobj(_GZIP)
+            self._begun = True
+            try:
+                part = self._member.decompress(piece, self._left + 1)
+            except zlib.error:
+                raise UnreadableDelivery("gzip-broken") from None
+            self._left -= len(part)
+            if self._left < 0:
+                raise UnreadableDelivery("too-large")
+            parts.append(part)
+            piece = self._member.unused_data.lstrip(b"\0") or self._member.unconsumed_tail
+        return b"".join(parts)
+
+    def end(self) -> None:
+        """Nothing more comes. Raises `Unreadable` where a member is cut off."""
+        if self._begun and not self._member.eof:
+            raise UnreadableDelivery("truncated")
+
+
+def gunzip(body: bytes, most: int) -> bytes:
+    """The whole of a gzip file. Raises `Unreadable`."""
+    inflater = Inflater(most)
+    inflated = inflater.feed(body)
+    inflater.end()
+    return inflated
+
+
+def _absolute(path: Path) -> Path:
+    if not path.is_absolute():
+        raise ValueError("an absolute path")
+    return path
+
+
+FilePath = Annotated[Path, AfterValidator(_absolute)]
+
+
+class TransportSettings(BaseModel):
+    """`[feed.transport]` of one feed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    within_s: float = Field(default=POLL_S, gt=0, le=60)
+    """For one call, from connecting to the last byte."""
+
+
+def secret(path: Path) -> bytes:
+    """What a secret's file holds, without the end of its line. Raises `FeedFault`."""
+    try:
+        return config_files.secret(path)
+    except InvalidFile:
+        raise FeedFault("secret-unreadable") from None

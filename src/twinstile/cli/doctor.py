@@ -15,8 +15,8 @@ from pathlib import Path
 import asyncpg
 from sqlalchemy.exc import SQLAlchemyError
 
-from twinstile.arrivals.feeds import config, standing
-from twinstile.arrivals.feeds.standing import FeedCondition
+from twinstile.arrivals.feeds import config, feed_status
+from twinstile.arrivals.feeds.feed_status import FeedCondition
 from twinstile.arrivals.formats.reasons import text_of
 from twinstile.cli import doctor_credentials, findings
 from twinstile.cli.findings import Finding
@@ -250,7 +250,7 @@ async def _rows(place: Place, configuration: Settings) -> list[Finding]:
             mode = await devices.mode_of(tx, hub_id)
             stands = _hub(configuration, mode, await devices.closed_at(tx, hub_id))
             channels = await queries.channels(tx, hub_id, known, clock.now())
-            feeds = await standing.feed_statuses(
+            feeds = await feed_status.feed_statuses(
                 tx, config.feed_sources(configuration), clock.now()
             )
             keys = startup.key_ring(configuration).of(hub_id)
@@ -289,7 +289,7 @@ def _hub(configuration: Settings, mode: HubMode | None, closed_at: datetime | No
     return Finding("hub", found)
 
 
-def feed(one: standing.FeedStatus) -> Finding:
+def feed(one: feed_status.FeedStatus) -> Finding:
     """How a feed does."""
     name = f"feed: {one.sender.feed.name}"
     said = text_of(f"condition-{one.condition}")["en"] + (

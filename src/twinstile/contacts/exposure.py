@@ -8,8 +8,8 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from twinstile.arrivals import places
-from twinstile.arrivals.places import PersonPlace, Trip
+from twinstile.arrivals import expected
+from twinstile.arrivals.expected import PersonPlace, Trip
 from twinstile.arrivals.records import TravellerRole
 from twinstile.cases import referrals
 from twinstile.contacts import geometry, seats
@@ -90,9 +90,9 @@ async def on_runs(
 ) -> list[OnRun]:
     """The runs of the patient's journey, with everybody on each."""
     named = [one.run_id for one in said] + ([whose.run_id] if whose.run_id else [])
-    trips = await places.trips_of(tx, hub_id, whose.people, named, whose.opened_at)
+    trips = await expected.trips_of(tx, hub_id, whose.people, named, whose.opened_at)
     return [
-        _on_run(trip, await places.aboard(tx, hub_id, trip.run_id), whose, said)
+        _on_run(trip, await expected.aboard(tx, hub_id, trip.run_id), whose, said)
         for trip in trips
     ]
 

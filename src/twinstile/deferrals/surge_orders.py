@@ -13,7 +13,7 @@ from uuid import UUID
 from sqlalchemy import RowMapping, insert, or_, select, update
 
 from twinstile.arrivals import authorities
-from twinstile.arrivals.types import ALERTS
+from twinstile.arrivals.records import ALERTS
 from twinstile.cases.referrals import OPEN_CASE_SQL
 from twinstile.deferrals.tables import Fuse
 from twinstile.identity import links

@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import select, text
 
 from twinstile.arrivals import authorities, manifests
-from twinstile.arrivals.feeds import retention as feeds
+from twinstile.arrivals.feeds import inbox as feeds
 from twinstile.cases import merging
 from twinstile.cases import retention as closed_cases
 from twinstile.cases.retention import Hold

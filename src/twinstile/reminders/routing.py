@@ -13,8 +13,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from twinstile.arrivals.adapters.calls import Calls, Name
-from twinstile.arrivals.adapters.settings import FilePath
-from twinstile.arrivals.transport import FeedFault
+from twinstile.arrivals.transport import FeedFault, FilePath
 from twinstile.platform.ops import config_files
 from twinstile.platform.ops.settings import Settings
 from twinstile.platform.security.hub_modes import HubMode

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Final, NamedTuple, cast
 from uuid import UUID
 
-from twinstile.arrivals.types import Mark
+from twinstile.arrivals.records import Mark
 from twinstile.identity.types import Finding
 from twinstile.identity.vault import Identity, Shown
 from twinstile.platform.db.database import Transaction, as_json

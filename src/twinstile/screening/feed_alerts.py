@@ -5,9 +5,9 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID, uuid5
 
-from twinstile.arrivals.feeds import standing
+from twinstile.arrivals.feeds import feed_status
 from twinstile.arrivals.feeds.config import FeedSource
-from twinstile.arrivals.feeds.standing import FeedStatus, RecentOutcome
+from twinstile.arrivals.feeds.feed_status import FeedStatus, RecentOutcome
 from twinstile.platform.db.database import Transaction
 from twinstile.screening import alerts
 from twinstile.screening.types import AlertKind
@@ -23,9 +23,9 @@ async def watch(
     tx: Transaction, hub_id: str, senders: Sequence[FeedSource], now: datetime
 ) -> None:
     """Raise what is wrong with the feeds of a hub, and close what is over."""
-    own = standing.of_hub(senders, hub_id)
-    stand = await standing.feed_statuses(tx, own, now)
-    recent = await standing.recent_outcomes(tx, own, now)
+    own = feed_status.of_hub(senders, hub_id)
+    stand = await feed_status.feed_statuses(tx, own, now)
+    recent = await feed_status.recent_outcomes(tx, own, now)
     told: dict[AlertKind, dict[UUID, dict[str, object]]] = {kind: {} for kind in KINDS}
     for one, lately in zip(stand, recent, strict=True):
         name = one.sender.feed.name

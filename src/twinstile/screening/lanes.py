@@ -8,9 +8,9 @@ from uuid import UUID
 
 from pydantic import Field
 
-from twinstile.arrivals.feeds import sources
+from twinstile.arrivals.feeds import feed_status
 from twinstile.arrivals.feeds.config import Department
-from twinstile.arrivals.feeds.sources import FeedFreshness
+from twinstile.arrivals.feeds.feed_status import FeedFreshness
 from twinstile.arrivals.runs import DUE_SOON, DUE_SQL, NUMBERS_SQL
 from twinstile.arrivals.tags import AlertTags, Tagger
 from twinstile.credentials.trusting import api as trusting
@@ -143,7 +143,7 @@ async def state(
         taken_over=TakenOver.model_validate(taken) if taken else None,
         alerts=await tagger.tags(tx, keys, hub_id, today, at),
         trust_list=trusting.state(await lists.of(tx, keys, hub_id), at),
-        sources=await sources.feed_freshness(
+        sources=await feed_status.feed_freshness(
             tx, runtime.settings, hub_id, frozenset(Department), at
         ),
     )

@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import NamedTuple
 
-from twinstile.arrivals.types import ALERTS, Mark
+from twinstile.arrivals.records import ALERTS, Mark
 from twinstile.policy import measures
 from twinstile.policy.measures import Ordered
 from twinstile.policy.types import HubPolicy, Parameters

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from datetime import date, datetime
 from typing import Final, NamedTuple, TypedDict
 
-from twinstile.arrivals.types import Mark
+from twinstile.arrivals.records import Mark
 from twinstile.policy.areas import NOWHERE, Level, Met
 from twinstile.screening import claims
 from twinstile.screening.evidence import EMPTY, Evidence

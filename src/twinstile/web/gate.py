@@ -15,7 +15,7 @@ from typing import Final
 from fastapi import APIRouter
 from fastapi.responses import Response
 
-from twinstile.arrivals.types import ALERTS
+from twinstile.arrivals.records import ALERTS
 from twinstile.platform.http.routes import RuntimeDep
 from twinstile.policy import areas
 from twinstile.policy.areas import Level, Relation

@@ -17,7 +17,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from sqlalchemy.exc import SQLAlchemyError
 
-from twinstile.arrivals.feeds import measures
+from twinstile.arrivals.feeds import feed_status
 from twinstile.platform.db import schema
 from twinstile.platform.db.schema_compatibility import PRESENT_SQL
 from twinstile.platform.http.field_types import Answer
@@ -104,7 +104,7 @@ async def read_metrics(
         allowed = secrets.compare_digest(offered.encode(), wanted.get_secret_value().encode())
     if not allowed:
         raise Forbidden("Metrics are for this machine, or for the holder of the metrics token.")
-    await measures.update_gauges(runtime)
+    await feed_status.update_gauges(runtime)
     return PlainTextResponse(
         generate_latest(observability.registry()), media_type=CONTENT_TYPE_LATEST
     )

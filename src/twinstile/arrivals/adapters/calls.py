@@ -10,8 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
 
-from twinstile.arrivals.adapters.settings import FilePath, TransportSettings, secret
-from twinstile.arrivals.transport import FeedFault
+from twinstile.arrivals.transport import FeedFault, FilePath, TransportSettings, secret
 from twinstile.platform.http import outbound, request_signatures
 from twinstile.platform.http.outbound import Answer, Line, Outbound
 from twinstile.platform.http.request_signatures import Algorithm, SharedKey

@@ -24,14 +24,14 @@ from typing import Annotated, Final, Protocol, cast
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from twinstile.arrivals.adapters import inflate
-from twinstile.arrivals.adapters.settings import TransportSettings
+from twinstile.arrivals import transport
 from twinstile.arrivals.records import Delivery, UnreadableDelivery
 from twinstile.arrivals.transport import (
     MOST_BYTES,
     MOST_DELIVERIES,
     FeedFault,
     FetchedDelivery,
+    TransportSettings,
 )
 
 WORK: Final = "processing"
@@ -261,7 +261,7 @@ class FileDrop:
                 return None
             told = await self._told(marker, body)
             if name.endswith(".gz"):
-                body = inflate.gunzip(body, MOST_BYTES)
+                body = transport.gunzip(body, MOST_BYTES)
         except UnreadableDelivery as refusal:
             shown = "" if name.startswith(NAMELESS) else name
             return FetchedFile(Delivery(b"", now, shown), cursor, refusal.reason, names)

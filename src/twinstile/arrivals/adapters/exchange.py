@@ -24,27 +24,19 @@ from uuid import UUID
 import asyncpg
 import sqlalchemy as sa
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import (
-    ArgumentError,
-    DBAPIError,
-    InterfaceError,
-    NoSuchModuleError,
-    NoSuchTableError,
-    OperationalError,
-    ProgrammingError,
-    SQLAlchemyError,
-)
+from sqlalchemy import Connection, Engine, exc
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
-from twinstile.arrivals.adapters.settings import FilePath, TransportSettings, secret
 from twinstile.arrivals.records import WHOLE, Delivery
 from twinstile.arrivals.transport import (
     MOST_BYTES,
     MOST_DELIVERIES,
     FeedFault,
     FetchedDelivery,
+    FilePath,
+    TransportSettings,
+    secret,
 )
 
 T = TypeVar("T")
@@ -58,12 +50,12 @@ AHEAD: Final = dt.timedelta(days=2)
 """A time later than that is a wrong clock, whatever the zone."""
 
 REASONS: Final[tuple[tuple[type[Exception], str], ...]] = (
-    (NoSuchTableError, "schema-changed"),
-    (ProgrammingError, "schema-changed"),
+    (exc.NoSuchTableError, "schema-changed"),
+    (exc.ProgrammingError, "schema-changed"),
     (asyncpg.InvalidAuthorizationSpecificationError, "unauthorised"),
-    (OperationalError, "connection-lost"),
-    (InterfaceError, "connection-lost"),
-    (DBAPIError, "call-failed"),
+    (exc.OperationalError, "connection-lost"),
+    (exc.InterfaceError, "connection-lost"),
+    (exc.DBAPIError, "call-failed"),
     (TimeoutError, "timeout"),
     (OSError, "connect-failed"),
 )
@@ -113,9 +105,9 @@ class ExchangeSettings(TransportSettings):
                 engine = create_async_engine(url, poolclass=NullPool, hide_parameters=True)
             else:
                 engine = sa.create_engine(url, poolclass=NullPool, hide_parameters=True)
-        except (NoSuchModuleError, ImportError):
+        except (exc.NoSuchModuleError, ImportError):
             raise FeedFault("driver-missing") from None
-        except (ArgumentError, UnicodeDecodeError):
+        except (exc.ArgumentError, UnicodeDecodeError):
             raise FeedFault("secret-unreadable") from None
         return ExchangeTransport(self, engine)
 
@@ -306,7 +298,7 @@ class ExchangeTransport:
                         return await connection.run_sync(work)
                 loop = asyncio.get_running_loop()
                 return await loop.run_in_executor(self._thread, _on, self._engine, work)
-        except (SQLAlchemyError, asyncpg.PostgresError, OSError) as error:
+        except (exc.SQLAlchemyError, asyncpg.PostgresError, OSError) as error:
             raise FeedFault(_reason(error)) from None
 
 

@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import Final, Literal, TypeVar
 
 from twinstile.arrivals.adapters.drop import DropSettings, EntryKind, FileDrop, FileEntry
-from twinstile.arrivals.adapters.settings import FilePath
-from twinstile.arrivals.transport import FeedFault
+from twinstile.arrivals.transport import FeedFault, FilePath
 
 T = TypeVar("T")
 

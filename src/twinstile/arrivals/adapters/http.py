@@ -20,7 +20,8 @@ from pydantic import (
     model_validator,
 )
 
-from twinstile.arrivals.adapters import calls, inflate
+from twinstile.arrivals import transport
+from twinstile.arrivals.adapters import calls
 from twinstile.arrivals.adapters.calls import Calls, CallSettings, Name
 from twinstile.arrivals.records import Delivery, UnreadableDelivery
 from twinstile.arrivals.transport import (
@@ -225,7 +226,7 @@ def _decoded(answer: Answer, *, compressed: bool) -> bytes:
     if encoding not in {"gzip", "x-gzip"} or not compressed:
         raise FeedFault("encoding-not-asked-for")
     try:
-        return inflate.gunzip(answer.body, MOST_BYTES)
+        return transport.gunzip(answer.body, MOST_BYTES)
     except UnreadableDelivery as refusal:
         raise FeedFault(refusal.reason) from None
 

@@ -17,8 +17,7 @@ import asyncssh
 from pydantic import AfterValidator, Field, model_validator
 
 from twinstile.arrivals.adapters.drop import DropSettings, EntryKind, FileDrop, FileEntry
-from twinstile.arrivals.adapters.settings import FilePath, secret
-from twinstile.arrivals.transport import FeedFault
+from twinstile.arrivals.transport import FeedFault, FilePath, secret
 
 T = TypeVar("T")
 

@@ -10,12 +10,12 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import Field
 from typing_extensions import override
 
-from twinstile.arrivals.feeds import config, deliveries, pushing, quarantine, standing
+from twinstile.arrivals.feeds import config, deliveries, feed_status, pushing
 from twinstile.arrivals.feeds.config import Department, FeedSource
+from twinstile.arrivals.feeds.deliveries import QuarantinedDelivery, QuarantinedRow
+from twinstile.arrivals.feeds.feed_status import FeedCondition, FeedStatus
+from twinstile.arrivals.feeds.inbox import DeliveryState, ReceiptOutcome
 from twinstile.arrivals.feeds.pushing import PushRuntime, VerifiedPush
-from twinstile.arrivals.feeds.quarantine import QuarantinedDelivery, QuarantinedRow
-from twinstile.arrivals.feeds.standing import FeedCondition, FeedStatus
-from twinstile.arrivals.feeds.types import DeliveryState, ReceiptOutcome
 from twinstile.arrivals.formats.reasons import Text, text_of
 from twinstile.arrivals.records import Delivery
 from twinstile.arrivals.transport import MOST_BYTES
@@ -159,9 +159,9 @@ async def list_feeds(
     tx: Read, runtime: RuntimeDep, who: Annotated[Principal, caller(Scope.ARRIVALS_READ)]
 ) -> FeedListAnswer:
     """Every feed of the hub: how old its word is, what is wrong with it and since when."""
-    senders = standing.of_hub(config.feed_sources(runtime.settings), who.hub_id)
-    columns = await standing.columns(tx, who.hub_id)
-    found = await standing.feed_statuses(tx, senders, clock.now())
+    senders = feed_status.of_hub(config.feed_sources(runtime.settings), who.hub_id)
+    columns = await feed_status.columns(tx, who.hub_id)
+    found = await feed_status.feed_statuses(tx, senders, clock.now())
     return FeedListAnswer(
         feeds=[_feed(one, columns.get(one.sender.feed.name, [])) for one in found]
     )
@@ -185,8 +185,8 @@ async def list_quarantine(
     No value of a row is kept: look the line up at the sender's.
     """
     sender = _sender(runtime, who, feed)
-    bad = () if cursor else await quarantine.quarantined_deliveries(tx, sender.feed)
-    found = await quarantine.quarantined_rows(tx, sender.feed, cursor, limit + 1)
+    bad = () if cursor else await deliveries.quarantined_deliveries(tx, sender.feed)
+    found = await deliveries.quarantined_rows(tx, sender.feed, cursor, limit + 1)
     return QuarantinePage(
         deliveries=[_delivery(one) for one in bad],
         rows=[_row(one) for one in found[:limit]],
@@ -209,7 +209,7 @@ async def replay_deliveries(
     What stands already is known as such and changes nothing.
     """
     sender, now = _sender(runtime, who, feed), clock.now()
-    wanted = body.deliveries or await quarantine.dead_deliveries(tx, sender.feed, MOST_REPLAYED)
+    wanted = body.deliveries or await deliveries.dead_deliveries(tx, sender.feed, MOST_REPLAYED)
     done = await deliveries.replay_deliveries(tx, sender.feed, wanted, now)
     told = [
         Happening(who.hub_id, "feed.replayed", one, now, {"feed": sender.feed.name}, *_by(who))
@@ -313,7 +313,7 @@ def _desk(runtime: Runtime) -> PushRuntime:
 
 
 def _sender(runtime: Runtime, who: Principal, feed: str) -> FeedSource:
-    for one in standing.of_hub(config.feed_sources(runtime.settings), who.hub_id):
+    for one in feed_status.of_hub(config.feed_sources(runtime.settings), who.hub_id):
         if one.feed.name == feed:
             return one
     raise NotFound("There is no such feed.")
@@ -323,7 +323,7 @@ def _by(who: Principal) -> tuple[UUID, UUID | None]:
     return who.device_id, who.operator_id
 
 
-def _feed(one: FeedStatus, columns: list[standing.Column]) -> FeedAnswer:
+def _feed(one: FeedStatus, columns: list[feed_status.Column]) -> FeedAnswer:
     sender = one.sender
     fault = one.fault and FeedFaultAnswer(
         code=one.fault, words=_words(text_of(one.fault)), at=one.fault_at

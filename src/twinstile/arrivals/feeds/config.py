@@ -24,11 +24,9 @@ from pydantic import (
 from twinstile.arrivals.adapters.exchange import ExchangeSettings
 from twinstile.arrivals.adapters.folder import FolderSettings
 from twinstile.arrivals.adapters.http import HttpSettings
-from twinstile.arrivals.adapters.settings import FilePath, secret
 from twinstile.arrivals.adapters.sftp import SftpSettings
-from twinstile.arrivals.feeds.reading import FORMATS
-from twinstile.arrivals.feeds.types import FeedSettings
-from twinstile.arrivals.transport import FeedFault, FeedTransport
+from twinstile.arrivals.feeds.reading import FORMATS, FeedSettings
+from twinstile.arrivals.transport import FeedFault, FeedTransport, FilePath, secret
 from twinstile.platform.http import request_signatures
 from twinstile.platform.http.request_signatures import Algorithm, SharedKey
 from twinstile.platform.ops import config_files

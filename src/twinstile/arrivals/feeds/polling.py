@@ -16,7 +16,7 @@ from uuid import UUID
 
 from pydantic import TypeAdapter
 
-from twinstile.arrivals.feeds import landing
+from twinstile.arrivals.feeds import inbox
 from twinstile.arrivals.feeds.config import FeedSource
 from twinstile.arrivals.transport import FeedFault, FeedTransport, FetchedDelivery
 from twinstile.platform.db.database import Database, Transaction, as_json
@@ -56,7 +56,7 @@ class PollClaim:
     """A poll that is this process's to do, and from where."""
 
     cursor: str | None
-    """As it is kept; see `landing.cursor_of`."""
+    """As it is kept; see `inbox.cursor_of`."""
     breaker: Breaker
 
 
@@ -131,7 +131,7 @@ async def _ask(asker: Poller, sender: FeedSource, turn: PollClaim) -> PollResult
         return PollResult(fault.reason)
     try:
         keys = asker.keys.of(sender.feed.hub_id)
-        cursor = await landing.open_cursor(keys, sender.feed, turn.cursor)
+        cursor = await inbox.open_cursor(keys, sender.feed, turn.cursor)
         return await _fetch(asker, sender, transport, cursor)
     except FeedFault as fault:
         return PollResult(fault.reason, fault.retry_after_s)
@@ -177,7 +177,7 @@ async def _land(asker: Poller, sender: FeedSource, fetched: FetchedDelivery) -> 
     async with asker.database.transaction() as tx:
         if not await tx.raw.fetchrow(_OURS, feed.hub_id, feed.name, asker.worker):
             return False
-        await landing.receive_fetched(tx, keys, feed, fetched, asker.now())
+        await inbox.receive_fetched(tx, keys, feed, fetched, asker.now())
     return True
 
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from twinstile.arrivals.feeds import landing
+from twinstile.arrivals.feeds import inbox
 from twinstile.arrivals.feeds.config import FeedSource
-from twinstile.arrivals.feeds.types import ReceivedDelivery
+from twinstile.arrivals.feeds.inbox import ReceivedDelivery
 from twinstile.arrivals.records import Delivery
 from twinstile.arrivals.transport import FeedFault
 from twinstile.platform.db.database import Database, Transaction
@@ -116,7 +116,7 @@ async def _take(
     async with desk.database.transaction() as tx:
         if not await _once(tx, known, now):
             raise SignatureFault("nonce-used")
-        landed = await landing.receive(tx, desk.keys.of(feed.hub_id), feed, delivery, now)
+        landed = await inbox.receive(tx, desk.keys.of(feed.hub_id), feed, delivery, now)
         await tx.raw.execute(_WELL, feed.hub_id, feed.name, now)
     return landed
 

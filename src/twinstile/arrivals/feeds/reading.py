@@ -2,11 +2,12 @@
 
 import datetime as dt
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import date, datetime
 from itertools import islice, product
 from typing import Final, TypeAlias
+from zoneinfo import ZoneInfo
 
-from twinstile.arrivals.feeds.types import FeedSettings
 from twinstile.arrivals.formats import canonical, gtfs, gtfs_rt, health, paxlst, police, rail
 from twinstile.arrivals.records import (
     Delivery,
@@ -20,6 +21,27 @@ from twinstile.arrivals.records import (
     UnreadableDelivery,
 )
 from twinstile.arrivals.runs import Number, run_numbers
+
+
+@dataclass(frozen=True, slots=True)
+class FeedSettings:
+    """One feed of one hub, as far as what it sends is concerned.
+
+    `format` is a name of `READERS`, `options` are its own; `zone` is the hub's.
+    """
+
+    hub_id: str
+    name: str
+    format: str
+    zone: ZoneInfo
+    stops: frozenset[str] = frozenset()
+    """The hub's own codes of stops, where a format speaks of many."""
+    options: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    def today(self, now: datetime) -> date:
+        """The hub's day."""
+        return now.astimezone(self.zone).date()
+
 
 Read: TypeAlias = Record | UnknownColumns | Reject
 Calls: TypeAlias = Mapping[tuple[str, dt.date], int]

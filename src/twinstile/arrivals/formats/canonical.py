@@ -14,7 +14,7 @@ from typing import Final
 
 from pydantic import TypeAdapter, ValidationError
 
-from twinstile.arrivals.formats import charsets, sheets
+from twinstile.arrivals.formats import sheets
 from twinstile.arrivals.formats.canonical_records import (
     CanonicalRecord,
     ListLine,
@@ -76,7 +76,7 @@ class _Book:
     def record(self, row: int, text: str) -> Record | Reject:
         if len(text) > LONGEST_RECORD:
             return Reject(row, RejectReason.TOO_LONG)
-        if charsets.REPLACED in text:
+        if sheets.REPLACED in text:
             return Reject(row, RejectReason.CHARSET)
         try:
             told = _ADAPTER.validate_json(text)
@@ -111,7 +111,7 @@ def _reject(row: int, error: ValidationError) -> Reject:
 
 def _texts(delivery: Delivery) -> Iterator[tuple[int, str]]:
     """The numbered texts of records, not yet read."""
-    opened = charsets.open_text(delivery.body, "utf-8")
+    opened = sheets.open_text(delivery.body, "utf-8")
     head = delivery.body[:256].removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
     if head == b"[":
         yield from enumerate(_elements(opened.read()), 1)

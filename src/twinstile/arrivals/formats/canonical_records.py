@@ -20,6 +20,7 @@ from twinstile.arrivals.records import (
     LONGEST_VALID,
     AlertAction,
     DocumentClaim,
+    Mode,
     Op,
     Record,
     RecordOrigin,
@@ -29,7 +30,6 @@ from twinstile.arrivals.records import (
     TravellerRole,
     WatchReason,
 )
-from twinstile.arrivals.types import Mode
 from twinstile.identity import contacts
 from twinstile.identity.types import Contact, ContactKind, ContactOwner, DocumentKind, Sex
 from twinstile.policy import areas

@@ -19,6 +19,7 @@ from twinstile.arrivals.formats.reasons import RejectReason
 from twinstile.arrivals.records import (
     ArrivalEvent,
     Delivery,
+    Mode,
     Op,
     ReaderContext,
     Record,
@@ -29,7 +30,6 @@ from twinstile.arrivals.records import (
     UnknownColumns,
     UnreadableDelivery,
 )
-from twinstile.arrivals.types import Mode
 from twinstile.platform.ops import clock
 
 SCHEME: Final = "gtfs"

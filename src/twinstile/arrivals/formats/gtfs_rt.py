@@ -15,12 +15,13 @@ from google.protobuf.message import DecodeError
 from google.protobuf.unknown_fields import UnknownFieldSet
 from google.transit.gtfs_realtime_pb2 import FeedEntity, FeedHeader, TripDescriptor, TripUpdate
 
-from twinstile.arrivals.formats import charsets, gtfs
+from twinstile.arrivals.formats import gtfs, sheets
 from twinstile.arrivals.formats.gtfs_tables import day_of, seconds
 from twinstile.arrivals.formats.reasons import RejectReason
 from twinstile.arrivals.records import (
     ArrivalEvent,
     Delivery,
+    Mode,
     Op,
     ReaderContext,
     Record,
@@ -31,7 +32,6 @@ from twinstile.arrivals.records import (
     UnknownColumns,
     UnreadableDelivery,
 )
-from twinstile.arrivals.types import Mode
 
 LONGEST_ENTITY: Final = 1 << 18
 MOST_ENTITIES: Final = 200_000
@@ -97,7 +97,7 @@ def read(
     delivery: Delivery, reading: ReaderContext
 ) -> Iterator[Record | UnknownColumns | Reject]:
     """Rows are entities, counted from 1; whatever they are other than trips is passed over."""
-    charsets.refuse_web_page(delivery.body)
+    sheets.refuse_web_page(delivery.body)
     head = _head(delivery)
     for row, part in enumerate(_parts(delivery.body, _ENTITY), 1):
         if row > MOST_ENTITIES:

@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from typing import IO, Final
 
-from twinstile.arrivals.formats import charsets
+from twinstile.arrivals.formats import sheets
 from twinstile.arrivals.formats.reasons import RejectReason
 from twinstile.arrivals.records import UnreadableDelivery
 
@@ -109,7 +109,7 @@ def midnight_of(day: dt.date, zone: dt.tzinfo) -> dt.datetime:
 
 def _looked_over(body: bytes) -> None:
     if not body.startswith(b"PK"):
-        charsets.refuse_web_page(body)
+        sheets.refuse_web_page(body)
         raise UnreadableDelivery(RejectReason.NOT_GTFS)
     end = body.rfind(_END)
     if end < 0:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Final, TypeAlias, cast
 
-from twinstile.arrivals.formats import charsets
+from twinstile.arrivals.formats import sheets
 from twinstile.arrivals.formats.reasons import RejectReason
 from twinstile.arrivals.formats.sheets import physical
 from twinstile.arrivals.records import Delivery, Reject, UnreadableDelivery
@@ -48,7 +48,7 @@ def read_objects(
 
     Raises `Unreadable`, at once or after what could be read.
     """
-    opened = charsets.open_text(delivery.body, told)
+    opened = sheets.open_text(delivery.body, told)
     start = opened.tell()
     first = [opened.readline(LONGEST_LINE) for _ in range(5)]
     opened.seek(start)

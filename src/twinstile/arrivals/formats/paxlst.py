@@ -22,6 +22,7 @@ from twinstile.arrivals.records import (
     Delivery,
     ManifestEnd,
     ManifestRow,
+    Mode,
     Op,
     ReaderContext,
     Record,
@@ -32,7 +33,6 @@ from twinstile.arrivals.records import (
     TravellerRole,
     UnreadableDelivery,
 )
-from twinstile.arrivals.types import Mode
 
 SCHEME: Final = "iata"
 

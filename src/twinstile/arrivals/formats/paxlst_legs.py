@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import Final
 
 from twinstile.arrivals.formats.edifact import Segment
-from twinstile.arrivals.types import Mode
+from twinstile.arrivals.records import Mode
 
 _DEPARTS: Final = frozenset({"136", "189"})
 _ARRIVES: Final = frozenset({"132", "178", "232"})

@@ -5,12 +5,13 @@ printed sooner or later, and its key with it.
 """
 
 import datetime as dt
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final, TypeVar
 
-from twinstile.arrivals.formats import origins, papers, rows, values
+from twinstile.arrivals.formats import rows, values
 from twinstile.arrivals.formats.reasons import RejectReason
 from twinstile.arrivals.formats.rows import Columns, Row
 from twinstile.arrivals.records import (
@@ -24,6 +25,74 @@ from twinstile.arrivals.records import (
     Reject,
     UnknownColumns,
 )
+from twinstile.identity import documents
+from twinstile.identity.types import DocumentKind, InvalidText, Sex
+
+LONGEST_NAME: Final = 200
+
+KINDS: Final = rows.words_of(DocumentKind, "document-kind")
+"""Kinds of documents by names and codes: of 12306, gates, WS 364.3 and GA/T 517."""
+_SEXES: Final = rows.words_of(Sex, "sex")
+
+_DESTROYED: Final = re.compile(r"\d(\.\d+)?e\+?\d+", re.IGNORECASE)
+_ROUNDED: Final = re.compile(r"[0-9]{15}000")
+_MASKED: Final = re.compile(r"[*＊●•#]{2}|[xX]{4}")  # noqa: RUF001 -- full width
+_PEOPLE_FROM: Final = dt.date(1880, 1, 1)
+
+
+def document_claim(row: Row) -> DocumentClaim | Reject | None:
+    """The document of a row; None where it has none.
+
+    A number without a kind is of the likeliest; of a code nobody agreed on nothing is guessed.
+    """
+    told = row.get("number")
+    if told is None:
+        return None
+    fault, number = _number(told)
+    if fault is not None:
+        return row.reject(fault, "number")
+    code = row.get("kind")
+    kind = KINDS.get(rows.fold(code or ""))
+    if code and kind is None:
+        return row.reject(RejectReason.UNKNOWN_VALUE, "kind")
+    if kind in {None, DocumentKind.FOREIGN_RESIDENT_CARD} and documents.is_resident_number(
+        number
+    ):
+        kind = (
+            DocumentKind.RESIDENT_ID
+        )  # the card of 2023 has such a number, and the code of the old one
+    return DocumentClaim(
+        kind or documents.classify(number)[0],
+        number,
+        _short(row.get("issuer"), documents.NUMBER_LIMIT),
+        _short(row.cells.get("name"), LONGEST_NAME),
+        _born(row),
+        _SEXES.get((row.get("sex") or "").lower()),
+    )
+
+
+def _number(told: str) -> tuple[RejectReason | None, str]:
+    if _DESTROYED.fullmatch(told):
+        return RejectReason.NUMBER_DESTROYED, ""
+    if _MASKED.search(told):
+        return RejectReason.NUMBER_MASKED, ""
+    try:
+        number = documents.normalise(told)
+    except InvalidText:
+        return RejectReason.INVALID, ""
+    if _ROUNDED.fullmatch(number) and documents.check_character(number[:17]) != number[17]:
+        return RejectReason.NUMBER_DESTROYED, ""
+    return None, number
+
+
+def _born(row: Row) -> dt.date | None:
+    born = values.day(row.get("birth_date") or "", row.first_day)
+    return born if born and born > _PEOPLE_FROM else None
+
+
+def _short(found: str | None, limit: int) -> str | None:
+    return found if found and len(found) <= limit else None
+
 
 S = TypeVar("S")
 LONGEST_TEXT: Final = 200
@@ -50,7 +119,7 @@ class RowRefused(Exception):
 
 def is_withdrawn(row: Row, *words: str) -> bool:
     """Whether the row takes something back, by its operation or by what these cells say."""
-    if origins.OPS.get(rows.fold(row.get("op") or "")) is Op.DELETE:
+    if rows.OPS.get(rows.fold(row.get("op") or "")) is Op.DELETE:
         return True
     return any(_OPS.get(rows.fold(row.get(word) or "")) is Op.DELETE for word in words)
 
@@ -79,16 +148,16 @@ def origin_with_key(
     row: Row, page: PersonList, key: str, doubts: tuple[str, ...]
 ) -> RecordOrigin:
     """Where a row of this key stands. Raises `Refused`."""
-    version = origins.row_version(row, page.reading, page.delivery)
+    version = rows.row_version(row, page.reading, page.delivery)
     if isinstance(version, Reject):
         raise RowRefused(version)
-    when = origins.row_updated_at(row, page.reading)
+    when = rows.row_updated_at(row, page.reading)
     return RecordOrigin(key[:LONGEST_KEY], row.number, version, when, doubts)
 
 
 def document(row: Row) -> DocumentClaim:
     """Whom the row speaks of. Raises `Refused`."""
-    claim = papers.document_claim(row)
+    claim = document_claim(row)
     if isinstance(claim, Reject):
         raise RowRefused(claim)
     if claim is None:
@@ -98,7 +167,7 @@ def document(row: Row) -> DocumentClaim:
 
 def optional_document(row: Row) -> DocumentClaim | None:
     """Whom a row speaks of that takes something back, which may have a key alone."""
-    claim = papers.document_claim(row)
+    claim = document_claim(row)
     return claim if isinstance(claim, DocumentClaim) else None
 
 

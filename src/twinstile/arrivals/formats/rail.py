@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
 
-from twinstile.arrivals.formats import origins, papers, places, rows, values
+from twinstile.arrivals.formats import persons, rows, values
 from twinstile.arrivals.formats.reasons import RejectReason
 from twinstile.arrivals.formats.rows import Columns, Footer, Row
 from twinstile.arrivals.records import (
@@ -26,6 +26,7 @@ from twinstile.arrivals.records import (
     DocumentClaim,
     ManifestEnd,
     ManifestRow,
+    Mode,
     Op,
     ReaderContext,
     Record,
@@ -36,7 +37,6 @@ from twinstile.arrivals.records import (
     TravellerRole,
     UnknownColumns,
 )
-from twinstile.arrivals.types import Mode
 from twinstile.identity import contacts
 from twinstile.identity.types import Contact, ContactKind, ContactOwner, InvalidText
 
@@ -133,7 +133,7 @@ class _Book:
         version = (
             run
             if isinstance(run, Reject)
-            else origins.row_version(row, self.reading, self.delivery)
+            else rows.row_version(row, self.reading, self.delivery)
         )
         if isinstance(run, Reject) or isinstance(version, Reject):
             self.strays += 1
@@ -177,13 +177,13 @@ class _Book:
         op, doubts = _op(row)
         kind = rows.fold(row.get("type") or "")
         role = _ROLES.get(kind, TravellerRole.PASSENGER)
-        document = papers.document_claim(row)
+        document = persons.document_claim(row)
         if op is Op.UPSERT:
             if isinstance(document, Reject):
                 return document
             if document is None and role is TravellerRole.PASSENGER and kind not in _MINORS:
                 return row.reject(RejectReason.MISSING, "number")
-        coach, seat, place_doubts = places.read_seat(row.get("coach"), row.get("seat"))
+        coach, seat, place_doubts = values.read_seat(row.get("coach"), row.get("seat"))
         own = self._own_key(row, run, coach, seat)
         if own is None:
             return row.reject(RejectReason.NO_KEY)
@@ -194,7 +194,7 @@ class _Book:
                 _key(run, own),
                 row.number,
                 version,
-                origins.row_updated_at(row, self.reading),
+                rows.row_updated_at(row, self.reading),
                 doubts,
             ),
             op,
@@ -205,7 +205,7 @@ class _Book:
             seat,
             _stop(row, "board_stop"),
             _stop(row, "alight_stop"),
-            origins.short_cell(row, "party"),
+            rows.short_cell(row, "party"),
             contact,
             _languages(row),
         )
@@ -216,10 +216,10 @@ class _Book:
         """What the sender calls this place on the run; of a document nothing goes into it."""
         number = row.get("number")
         for word in ("ticket", "row_id"):
-            told = origins.short_cell(row, word)
+            told = rows.short_cell(row, word)
             if told and not (number and number in told):
                 return told
-        order = origins.short_cell(row, "order") or ""
+        order = rows.short_cell(row, "order") or ""
         where = (order, coach or "", seat or "", _stop(row, "board_stop") or "")
         if seat:
             return "-".join(where)
@@ -255,7 +255,7 @@ def _key(run: RunRef, own: str) -> str:
 
 def _stop(row: Row, word: str) -> str | None:
     """The name of a station without the word station."""
-    found = origins.short_cell(row, word)
+    found = rows.short_cell(row, word)
     return found.removesuffix("站") if found else None
 
 
@@ -324,9 +324,9 @@ def _train_doubts(row: Row) -> tuple[str, ...]:
 def _op(row: Row) -> tuple[Op, tuple[str, ...]]:
     """Whether the place is taken or given back; in an unknown state it is taken."""
     op, status = rows.fold(row.get("op") or ""), rows.fold(row.get("status") or "")
-    if origins.OPS.get(op) is Op.DELETE:
+    if rows.OPS.get(op) is Op.DELETE:
         return Op.DELETE, ()
-    doubts = ("op-unknown",) if op and op not in origins.OPS else ()
+    doubts = ("op-unknown",) if op and op not in rows.OPS else ()
     if status and status not in _TICKET_STATES:
         doubts = (*doubts, "status-unknown")
     return _TICKET_STATES.get(status, Op.UPSERT), doubts
@@ -356,7 +356,7 @@ def _train(
     row: Row, run: RunRef, version: int | None, reading: ReaderContext
 ) -> ArrivalEvent | Reject:
     """What the row says of the train. A time that is none is refused: it is what it is for."""
-    deleted = origins.OPS.get(rows.fold(row.get("op") or "")) is Op.DELETE
+    deleted = rows.OPS.get(rows.fold(row.get("op") or "")) is Op.DELETE
     times: dict[str, dt.datetime | None] = {}
     for word in ("departure", "arrival", "estimated", "actual"):
         told = row.get(word)
@@ -372,9 +372,7 @@ def _train(
     if status is RunStatus.SCHEDULED and _train_doubts(row):
         status = RunStatus.ADDED
     return ArrivalEvent(
-        RecordOrigin(
-            _key(run, "run"), row.number, version, origins.row_updated_at(row, reading)
-        ),
+        RecordOrigin(_key(run, "run"), row.number, version, rows.row_updated_at(row, reading)),
         Op.DELETE if deleted else Op.UPSERT,
         run,
         Mode.RAIL,
@@ -385,7 +383,7 @@ def _train(
         times["arrival"],
         times["estimated"],
         times["actual"],
-        origins.short_cell(row, "platform"),
+        rows.short_cell(row, "platform"),
     )
 
 

@@ -4,6 +4,7 @@ Finds the row that names the columns under titles, joins headers of two rows, pa
 rows, repeated headers and footers, and keeps the titles, which may hold what no column does.
 """
 
+import datetime as dt
 import re
 import unicodedata
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -15,11 +16,13 @@ from typing import Final, TypeAlias, TypeVar, cast
 
 import orjson
 
-from twinstile.arrivals.formats import charsets, objects, sheets, values
+from twinstile.arrivals.formats import objects, sheets, values
 from twinstile.arrivals.formats.reasons import RejectReason
 from twinstile.arrivals.formats.sheets import Cell, SheetLine
 from twinstile.arrivals.records import (
     Delivery,
+    Op,
+    ReaderContext,
     Reject,
     UnknownColumns,
     UnreadableDelivery,
@@ -273,8 +276,41 @@ def _row(
         if isinstance(cell, str) and len(cell) > LONGEST_CELL:
             return Reject(number, RejectReason.TOO_LONG, name)
         found = values.text(cell)
-        if charsets.REPLACED in found:
+        if sheets.REPLACED in found:
             return Reject(number, RejectReason.CHARSET, name)
         if found and word not in kept:
             kept[word], called[word] = found, name
     return Row(number, kept, called, title, first_day)
+
+
+LONGEST_WORD: Final = 64
+OPS: Final = words_of(Op, "operation")
+
+
+def short_cell(row: Row, word: str) -> str | None:
+    """A cell, cut to what a name of a place or a number of a sender can be."""
+    found = row.get(word)
+    return found[:LONGEST_WORD] if found else None
+
+
+def row_version(row: Row, reading: ReaderContext, delivery: Delivery) -> int | Reject | None:
+    """What the row tells; else what the option `version` says.
+
+    That is the digits of the file's name (`name`), or the time of the last change (`updated`).
+    """
+    own = row.get("version")
+    if own is not None:
+        digits = own if own.isascii() and own.isdigit() else ""
+    elif reading.options.get("version") == "name":
+        digits = "".join(re.findall(r"[0-9]", delivery.name))
+    elif reading.options.get("version") == "updated" and (at := row_updated_at(row, reading)):
+        digits = str(int(at.timestamp()))
+    else:
+        return None
+    return int(digits) if 0 < len(digits) <= 18 else row.reject(RejectReason.INVALID, "version")
+
+
+def row_updated_at(row: Row, reading: ReaderContext) -> dt.datetime | None:
+    """When the sender last changed the row."""
+    found = row.get("updated")
+    return values.instant(found, reading.tz, row.first_day) if found else None

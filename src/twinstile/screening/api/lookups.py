@@ -9,8 +9,8 @@ from pydantic import Field, JsonValue, model_validator
 from pydantic_core import PydanticCustomError
 from sqlalchemy import RowMapping
 
-from twinstile.arrivals.feeds import sources, standing
-from twinstile.arrivals.feeds.sources import FeedFreshness
+from twinstile.arrivals.feeds import feed_status
+from twinstile.arrivals.feeds.feed_status import FeedFreshness
 from twinstile.identity import forms, links
 from twinstile.identity.forms import DocumentForm
 from twinstile.identity.links import Claim, Evidence
@@ -103,8 +103,8 @@ async def post_lookup(
 
     async def find(tx: Transaction, mine: Standing) -> tuple[Found, int, list[FeedFreshness]]:
         found = await lookups.find(tx, keys, asked, identity.document, terms.today)
-        told = await sources.feed_freshness(
-            tx, runtime.settings, who.hub_id, standing.PEOPLE, asked.at
+        told = await feed_status.feed_freshness(
+            tx, runtime.settings, who.hub_id, feed_status.PEOPLE, asked.at
         )
         return found, mine.left - 1, told
 

@@ -7,9 +7,8 @@ from uuid import UUID
 from fastapi import APIRouter, Response
 from pydantic import Field
 
-from twinstile.arrivals.feeds import sources
-from twinstile.arrivals.feeds.sources import FeedFreshness
-from twinstile.arrivals.feeds.standing import TRAVELLERS
+from twinstile.arrivals.feeds import feed_status
+from twinstile.arrivals.feeds.feed_status import TRAVELLERS, FeedFreshness
 from twinstile.identity.types import DocumentKind
 from twinstile.platform.http.field_types import Answer, Word
 from twinstile.platform.http.problems import Gone, NotFound, PurposeRequired, documented
@@ -71,7 +70,9 @@ async def read_expectations(
         screened=figures.screened,
         no_show=figures.no_show,
         outstanding=figures.outstanding,
-        sources=await sources.feed_freshness(tx, runtime.settings, who.hub_id, TRAVELLERS, now),
+        sources=await feed_status.feed_freshness(
+            tx, runtime.settings, who.hub_id, TRAVELLERS, now
+        ),
     )
 
 
@@ -91,7 +92,9 @@ async def list_outstanding(
     found = await outstanding_travellers.unseen(tx, who.hub_id, run_id, now)
     return UnseenList(
         entries=[UnseenEntry(**asdict(one)) for one in found],
-        sources=await sources.feed_freshness(tx, runtime.settings, who.hub_id, TRAVELLERS, now),
+        sources=await feed_status.feed_freshness(
+            tx, runtime.settings, who.hub_id, TRAVELLERS, now
+        ),
     )
 
 

@@ -8,15 +8,15 @@ from typing import Final, Generic, TypeVar
 
 from twinstile.arrivals import authorities, runs
 from twinstile.arrivals.authorities import WatchItem, WatchRecord, WatchSource
-from twinstile.arrivals.feeds import people, words
-from twinstile.arrivals.feeds.turns import (
+from twinstile.arrivals.feeds import apply_batch, record_versions
+from twinstile.arrivals.feeds.apply_batch import (
     BatchContext,
     BatchCounts,
     Keyed,
     deleted,
     version,
 )
-from twinstile.arrivals.feeds.words import KeyState, RecordVersion
+from twinstile.arrivals.feeds.record_versions import KeyState, RecordVersion
 from twinstile.arrivals.formats.reasons import RejectReason
 from twinstile.arrivals.records import (
     LONGEST_VALID,
@@ -103,7 +103,7 @@ def _about(
         return RejectReason.PERIOD, None
     if record.document is None:
         return RejectReason.MISSING, "number"
-    read = people.identify_claim(record.document, turn.terms)
+    read = apply_batch.identify_claim(record.document, turn.terms)
     return (read, "number") if isinstance(read, RejectReason) else read
 
 
@@ -154,11 +154,11 @@ async def _judge(
         else:
             made.append((_word(turn, record), record))
     keys = {word.key for word, _ in made}
-    before = await words.fetch_states(turn.tx, turn.feed.hub_id, turn.feed.name, keys)
+    before = await record_versions.fetch_states(turn.tx, turn.feed.hub_id, turn.feed.name, keys)
     now, newest = dict(before), list[tuple[bytes, Said]]()
     for word, record in made:
         known = now.get(word.key)
-        verdict = words.compare_version(known, word, None)
+        verdict = record_versions.compare_version(known, word, None)
         if verdict.standing is not None:
             now[word.key] = verdict.standing
         if verdict.newest or (verdict.again and _is_old(known, record, turn.today)):
@@ -180,4 +180,6 @@ def _word(turn: BatchContext, record: Keyed) -> RecordVersion:
 
 async def _keep(turn: BatchContext, judged: _Judged[Said], but: Collection[bytes] = ()) -> None:
     stand = [of for key, of in judged.stand.items() if key not in but]
-    await words.store_states(turn.tx, turn.feed.hub_id, turn.feed.name, turn.today, stand)
+    await record_versions.store_states(
+        turn.tx, turn.feed.hub_id, turn.feed.name, turn.today, stand
+    )

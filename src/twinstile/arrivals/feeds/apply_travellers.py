@@ -7,10 +7,10 @@ from uuid import UUID
 
 from twinstile.arrivals import expected, runs
 from twinstile.arrivals.expected import ExpectedTraveller, RunPerson
-from twinstile.arrivals.feeds import people, words
+from twinstile.arrivals.feeds import apply_batch, record_versions
+from twinstile.arrivals.feeds.apply_batch import BatchContext, BatchCounts, deleted, version
 from twinstile.arrivals.feeds.reading import is_whole, version_of
-from twinstile.arrivals.feeds.turns import BatchContext, BatchCounts, deleted, version
-from twinstile.arrivals.feeds.words import KeyState, ListVersion, RecordVersion
+from twinstile.arrivals.feeds.record_versions import KeyState, ListVersion, RecordVersion
 from twinstile.arrivals.formats.reasons import RejectReason
 from twinstile.arrivals.records import ManifestEnd, ManifestRow, RunRef
 from twinstile.arrivals.runs import RunMatch
@@ -72,7 +72,7 @@ def _said(
     who = None
     content: bytes | None = turn.content(row)
     if row.document is not None and not deleted(row):
-        read = people.identify_claim(row.document, turn.terms)
+        read = apply_batch.identify_claim(row.document, turn.terms)
         who = read if isinstance(read, Identity) else None
         if isinstance(read, RejectReason):
             tally.reject(place, row.origin.row, read, "number")
@@ -114,9 +114,9 @@ async def _stand(turn: BatchContext, said: Sequence[_Said], tally: BatchCounts) 
     """Judge the rows by what stands, and keep what stands from now on."""
     feed = turn.feed
     keys = {one.word.key for one in said}
-    before = await words.fetch_states(turn.tx, feed.hub_id, feed.name, keys)
+    before = await record_versions.fetch_states(turn.tx, feed.hub_id, feed.name, keys)
     of_runs = {one.word.run_id for one in said} - {None}
-    lists = await words.list_versions(
+    lists = await record_versions.list_versions(
         turn.tx, feed.hub_id, feed.name, [of for of in of_runs if of]
     )
     now, newest = dict(before), dict[bytes, _Said]()
@@ -124,7 +124,7 @@ async def _stand(turn: BatchContext, said: Sequence[_Said], tally: BatchCounts) 
         word = one.word
         newest_list = lists.get((word.run_id, word.role)) if word.run_id and word.role else None
         known = now.get(word.key)
-        verdict = words.compare_version(known, word, newest_list)
+        verdict = record_versions.compare_version(known, word, newest_list)
         if verdict.standing is not None:
             now[word.key] = verdict.standing
         if verdict.newest:
@@ -133,7 +133,7 @@ async def _stand(turn: BatchContext, said: Sequence[_Said], tally: BatchCounts) 
             turned = known is not None and known.withdrawn != now[word.key].withdrawn
             tally.count(changed=verdict.newest or turned, known=verdict.known)
     changed = [of for key, of in now.items() if of != before.get(key)]
-    await words.store_states(turn.tx, feed.hub_id, feed.name, turn.today, changed)
+    await record_versions.store_states(turn.tx, feed.hub_id, feed.name, turn.today, changed)
     rows = {key: one for key, one in newest.items() if not one.word.deleted}
     flips: list[tuple[UUID, str, bool]] = []
     for of in changed:
@@ -153,7 +153,7 @@ async def _end(
     rank = (version_of(end.origin.version), turn.n)
     roles = [role.value for role in end.roles]
     feed = turn.feed
-    out = await words.end_list(turn.tx, feed.hub_id, feed.name, run_id, rank, roles)
+    out = await record_versions.end_list(turn.tx, feed.hub_id, feed.name, run_id, rank, roles)
     return [(run_id, entry_id(key), True) for key in out]
 
 

@@ -6,11 +6,11 @@ from typing import Final, TypeAlias
 
 import orjson
 
-from twinstile.arrivals.feeds.reading import Whole
-from twinstile.arrivals.feeds.types import FeedSettings
+from twinstile.arrivals.feeds.reading import FeedSettings, Whole
 from twinstile.arrivals.formats.reasons import RejectReason
 from twinstile.arrivals.records import (
     ArrivalEvent,
+    DocumentClaim,
     HealthStatus,
     IdentityAlert,
     KeyAreaRecord,
@@ -20,10 +20,14 @@ from twinstile.arrivals.records import (
     Reject,
 )
 from twinstile.arrivals.runs import Number
+from twinstile.identity import documents
 from twinstile.identity.forms import Terms
+from twinstile.identity.types import Finding, Holder, InvalidText
+from twinstile.identity.vault import Identity
 from twinstile.platform.db.database import Transaction
 from twinstile.platform.keys.ciphers import keyed_digest
 from twinstile.platform.keys.data_keys import KeyFiles
+from twinstile.platform.security.hub_modes import HubMode
 
 Keyed: TypeAlias = ArrivalEvent | ManifestRow | IdentityAlert | HealthStatus | KeyAreaRecord
 """Records that say something under a key of the sender."""
@@ -99,3 +103,28 @@ def version(record: Keyed) -> int:
 
 def deleted(record: Keyed) -> bool:
     return record.op is Op.DELETE
+
+
+def identify_claim(claim: DocumentClaim, terms: Terms) -> Identity | RejectReason:
+    """Who it is. What the number tells goes before what the row does."""
+    try:
+        read = documents.read(
+            claim.kind,
+            claim.number,
+            today=terms.today,
+            issuer=claim.issuer,
+            synthetic=terms.synthetic,
+            divisions=terms.divisions,
+        )
+    except InvalidText:
+        return RejectReason.INVALID
+    if terms.mode is HubMode.PRODUCTION and Finding.SYNTHETIC in read.findings:
+        return RejectReason.SYNTHETIC_DOCUMENT
+    born = claim.birth_date
+    if born is not None and not documents.plausible_birth(born, terms.today):
+        born = None
+    holder = read.holder
+    return Identity(
+        read.document,
+        Holder(claim.name, holder.birth_date or born, holder.sex or claim.sex),
+    )

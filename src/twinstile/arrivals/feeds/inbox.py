@@ -9,18 +9,15 @@ numbered in the order in which they are seen.
 import asyncio
 from dataclasses import dataclass
 from datetime import date, datetime
+from enum import StrEnum
+from typing import Final
 from uuid import UUID
 
 import orjson
 from uuid_utils.compat import uuid7
 
 from twinstile.arrivals.authorities import KEY
-from twinstile.arrivals.feeds.types import (
-    DeliveryState,
-    FeedSettings,
-    ReceiptOutcome,
-    ReceivedDelivery,
-)
+from twinstile.arrivals.feeds.reading import FeedSettings
 from twinstile.arrivals.records import Delivery
 from twinstile.arrivals.transport import FetchedDelivery
 from twinstile.identity.vault import day_key
@@ -28,6 +25,33 @@ from twinstile.platform.db.database import Reading, Transaction
 from twinstile.platform.keys.ciphers import decrypt, encrypt, keyed_digest
 from twinstile.platform.keys.data_keys import KeyFiles, KeyUnavailable
 from twinstile.platform.ops.observability import log
+
+
+class DeliveryState(StrEnum):
+    """Where a delivery stands. A DEAD one was given up: somebody looks at it and replays it."""
+
+    LANDED = "LANDED"
+    APPLIED = "APPLIED"
+    DEAD = "DEAD"
+    REFUSED = "REFUSED"
+
+
+class ReceiptOutcome(StrEnum):
+    """What became of something a transport brought."""
+
+    NEW = "NEW"
+    DUPLICATE = "DUPLICATE"  # these very bytes had landed before
+    REFUSED = "REFUSED"  # counted, and nobody reads it
+    NOTHING = "NOTHING"  # there was no delivery; the cursor has moved
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedDelivery:
+    """What became of it; `delivery_id` is that of a new or refused delivery."""
+
+    outcome: ReceiptOutcome
+    delivery_id: UUID | None = None
+
 
 _LOCK = """
 INSERT INTO feed_state (hub_id, feed) VALUES ($1, $2)
@@ -207,3 +231,31 @@ def _packed(delivery: Delivery) -> bytes:
 
 def _place(hub_id: str, delivery_id: UUID) -> bytes:
     return f"delivery|{hub_id}|{delivery_id}".encode()
+
+
+_FORGET: Final = (
+    """
+    WITH gone AS (
+        DELETE FROM feed_delivery WHERE hub_id = $1 AND day < $2 RETURNING delivery_id
+    ), rejects AS (
+        DELETE FROM feed_reject r USING gone
+        WHERE r.hub_id = $1 AND r.delivery_id = gone.delivery_id
+    )
+    DELETE FROM feed_waiting w USING gone
+    WHERE w.hub_id = $1 AND w.delivery_id = gone.delivery_id
+    """,
+    "DELETE FROM feed_key WHERE hub_id = $1 AND day < $2",
+    """
+    DELETE FROM feed_list l WHERE l.hub_id = $1 AND NOT EXISTS (
+        SELECT FROM (SELECT * FROM feed_key WHERE run_id = l.run_id OFFSET 0) k
+        WHERE k.hub_id = $1 AND k.feed = l.feed)
+      AND EXISTS (SELECT FROM run r WHERE r.hub_id = $1 AND r.run_id = l.run_id
+                  AND r.service_date < $2)
+    """,
+)
+
+
+async def delete_expired(tx: Transaction, hub_id: str, oldest_kept: date) -> None:
+    """Delete deliveries and words that came before the oldest day that is kept."""
+    for statement in _FORGET:
+        await tx.raw.execute(statement, hub_id, oldest_kept)

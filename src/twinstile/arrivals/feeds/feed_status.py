@@ -6,17 +6,23 @@ row by row: who sends what nobody can read has told nothing. Older than three ex
 it is stale, and nothing that is stale is ever green.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from pydantic import TypeAdapter
+from pydantic import Field, TypeAdapter
 
+from twinstile.arrivals.feeds import config
 from twinstile.arrivals.feeds.config import STALE_AFTER, Department, FeedSource
 from twinstile.platform.db.database import Reading
 from twinstile.platform.http.circuit_breaker import Breaker
+from twinstile.platform.http.field_types import Answer
+from twinstile.platform.http.problems import Problem
+from twinstile.platform.http.routes import Runtime
+from twinstile.platform.ops import clock, observability
+from twinstile.platform.ops.settings import Settings
 
 MOST_WAITING: Final = 1000
 """Deliveries that are counted at most: the rest is as bad."""
@@ -211,3 +217,50 @@ async def columns(tx: Reading, hub_id: str) -> dict[str, list[Column]]:
 def of_hub(senders: Iterable[FeedSource], hub_id: str) -> list[FeedSource]:
     """The feeds of one hub."""
     return [one for one in senders if one.feed.hub_id == hub_id]
+
+
+class FeedFreshness(Answer):
+    source: str = Field(description="the name of the feed", examples=["rail-lists"])
+    as_of: datetime | None = Field(
+        description="what it told is known up to then; null: nothing has come yet"
+    )
+    stale: bool = Field(description="older than three of its intervals: verify by hand")
+
+
+async def feed_freshness(
+    tx: Reading,
+    settings: Settings,
+    hub_id: str,
+    departments: Collection[Department],
+    now: datetime,
+) -> list[FeedFreshness]:
+    """The feeds of these departments at a hub. Raises `InvalidFile`."""
+    senders = of_hub(config.feed_sources(settings), hub_id)
+    asked = [one for one in senders if one.department in departments]
+    return [
+        FeedFreshness(source=one.sender.feed.name, as_of=one.as_of, stale=one.stale)
+        for one in await feed_statuses(tx, asked, now)
+    ]
+
+
+async def update_gauges(runtime: Runtime) -> None:
+    """Bring the gauges up to date; without the database they stay as they are."""
+    senders, now = config.feed_sources(runtime.settings), clock.now()
+    if not senders:
+        return
+    try:
+        async with runtime.database.reading() as tx:
+            stand = await feed_statuses(tx, senders, now)
+            recent = await recent_outcomes(tx, senders, now)
+    except Problem as problem:
+        observability.log.warning("feeds not measured", problem=problem.slug)
+        return
+    for one, lately in zip(stand, recent, strict=True):
+        labels = one.sender.feed.hub_id, one.sender.feed.name
+        if one.as_of is not None:
+            observability.FEED_AGE.labels(*labels).set((now - one.as_of).total_seconds())
+        rejected, unmatched = lately.share(lately.rejected), lately.share(lately.unmatched)
+        observability.FEED_SHARE.labels(*labels, "rejected").set(rejected)
+        observability.FEED_SHARE.labels(*labels, "unmatched").set(unmatched)
+        observability.FEED_DELIVERIES.labels(*labels, "waiting").set(one.waiting)
+        observability.FEED_DELIVERIES.labels(*labels, "dead").set(one.dead)
