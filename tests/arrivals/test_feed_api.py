@@ -208,7 +208,7 @@ async def test_a_word_grows_old_and_so_does_one_that_waits_to_be_applied(here: H
             now + timedelta(minutes=3),
         )
     assert await conditions(timedelta(minutes=3, seconds=1)) == ["STALE", "NEVER"]
-    await feed_deliveries.applying.apply_due(feed_deliveries.desk_of(here), police.feed)
+    await feed_deliveries.applier.apply_due(feed_deliveries.desk_of(here), police.feed)
     assert await conditions(timedelta(minutes=3, seconds=1)) == ["OK", "NEVER"]
 
 
@@ -217,7 +217,7 @@ async def test_who_sends_what_nobody_can_use_grows_old(here: Hub) -> None:
 
     async def standing_after(*said: Json | str) -> datetime:
         assert (await push(here, signed(body(said)), body(said))).status_code == 202
-        await feed_deliveries.applying.apply_due(feed_deliveries.desk_of(here), police.feed)
+        await feed_deliveries.applier.apply_due(feed_deliveries.desk_of(here), police.feed)
         async with here.runtime.database.reading() as tx:
             (found,) = await feed_status.feed_statuses(tx, [police], clock.now())
         assert found.as_of is not None
@@ -237,7 +237,7 @@ async def test_rows_set_aside_are_listed_page_by_page_and_taken_up_again(here: H
     cut = [event("G3"), {"cut": "charset"}, {"columns": ["新列"]}]
     assert (await push(here, signed(body(cut)), body(cut))).status_code == 202
     (police, _) = feed_status.of_hub(config.feed_sources(here.runtime.settings), here.hub_id)
-    await feed_deliveries.applying.apply_due(feed_deliveries.desk_of(here), police.feed)
+    await feed_deliveries.applier.apply_due(feed_deliveries.desk_of(here), police.feed)
     supervisor = here.client(Role.SUPERVISOR)
     path = "/v1/feeds/police/quarantine"
     first = (await supervisor.get(path, params={"limit": 1})).json()
