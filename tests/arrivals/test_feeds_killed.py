@@ -19,7 +19,7 @@ sys.path[:0] = {path!r}
 import feed_deliveries
 from uuid import UUID
 from zoneinfo import ZoneInfo
-from twinstile.arrivals.feeds import applying
+from twinstile.arrivals.feeds import applier
 from twinstile.arrivals.feeds.applier import ApplyRuntime
 from twinstile.arrivals.feeds.reading import FeedSettings
 from twinstile.identity import forms
