@@ -17,10 +17,11 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from _code_providers import Code, Fault, simulated
+
 from twinstile.cli import simulate
 from twinstile_simulator import hub as hubs
 from twinstile_simulator.client import Json, connect, mapping
-from twinstile_simulator.codes import Code, Fault, simulated
 from twinstile_simulator.documents import guest_id
 from twinstile_simulator.tablets import Tablet
 

@@ -16,8 +16,8 @@ from pathlib import Path
 from rich.console import Console
 
 from twinstile_simulator import bodies, gtfs, timetable, truth
+from twinstile_simulator.agreeing import publish_trust_list
 from twinstile_simulator.client import connect
-from twinstile_simulator.credentials.believing import believe
 from twinstile_simulator.departments.outside import Outside
 from twinstile_simulator.departments.watch import Watch
 from twinstile_simulator.expecting import announce, announce_guests, delay
@@ -94,8 +94,9 @@ async def run_day(options: DayOptions, console: Console) -> DayResult:
         outside.morning(plan.visits)
         known = await announce(service, hub, plan, station.station, options.speed, outside)
         trains = await announce_guests(service, hub, plan, station.station)
-        hosts = Hosts(service, hub, trains, outside.givers.issue(plan.visits))
-        await believe(service, hub, 1, outside.givers.issuers.listed(taken_back=False))
+        hosts = Hosts(service, hub, trains, outside.issue_credentials(plan.visits))
+        keys = outside.issuers.certificates
+        await publish_trust_list(service, hub, 1, keys.write_trust_list(withdrawn=False))
         watch = Watch(service, hub, outside)
         await watch.briefed(plan.visits)
         await hosts.receive(_coming(plan, Turn.BEFORE))
@@ -108,7 +109,7 @@ async def run_day(options: DayOptions, console: Console) -> DayResult:
                 day_work.create_task(gates.open())
                 late = day_work.create_task(delay(service, hub, known.by_feed, outside))
                 version = await _guests(plan, hosts, watch)
-        async with outside.givers.providers.away():
+        async with outside.issuers.provider.server.away():
             await hosts.receive(_coming(plan, Turn.AWAY))
         await hosts.receive(_coming(plan, Turn.AFTER))
         for run_id in (*known.run_ids, *(guest.run_id for guest in hosts.trains.values())):
@@ -152,7 +153,8 @@ async def _guests(plan: truth.Plan, hosts: Hosts, watch: Watch) -> str:
         beside.create_task(watch.outage(plan.visits))
         await hosts.receive(_coming(plan, afternoon=False))
         version = await change_policy(service, hub)
-    await believe(service, hub, 2, watch.outside.givers.issuers.listed(taken_back=True))
+    listed = watch.outside.issuers.certificates.write_trust_list(withdrawn=True)
+    await publish_trust_list(service, hub, 2, listed)
     await hosts.receive(_coming(plan, afternoon=True))
     return version
 

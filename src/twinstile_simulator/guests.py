@@ -11,9 +11,9 @@ from datetime import date
 from enum import StrEnum
 
 from twinstile_simulator import documents
+from twinstile_simulator.credentials.presentations import Presentation
 from twinstile_simulator.documents import Document
 from twinstile_simulator.protocol import State
-from twinstile_simulator.showing import Showing
 
 
 class Desk(StrEnum):
@@ -155,10 +155,10 @@ class Guest:
     name: str = "Guest"
 
     @property
-    def shows(self) -> Showing | None:
+    def shows(self) -> Presentation | None:
         """The code that is looked at with the first check."""
         shown = self.script[0].told.get(SHOWN)
-        return shown if isinstance(shown, Showing) else None
+        return shown if isinstance(shown, Presentation) else None
 
     @property
     def passages(self) -> list[Script]:

@@ -21,9 +21,9 @@ from twinstile_simulator.client import (
     member,
     until,
 )
+from twinstile_simulator.credentials.presentations import describe_answer
 from twinstile_simulator.guests import Desk, Guest, Move, Visit, Way
 from twinstile_simulator.hub import Hub, sign_in
-from twinstile_simulator.showing import became
 from twinstile_simulator.tablets import Tablet
 from twinstile_simulator.timetable import Train
 
@@ -54,8 +54,8 @@ class Received:
     """What the service must tell of the first check beside its decision."""
     passages: list[str] = field(default_factory=list)
     case_id: str | None = None
-    judged: Json | None = None
-    """What the service made of the code that was shown."""
+    misjudged: bool = False
+    """The service answered otherwise than the presented credential is worth."""
     order_id: str | None = None
     """Of the message to this guest."""
     notice_states: frozenset[str] = frozenset()
@@ -97,7 +97,7 @@ class Hosts:
                 group.found,
                 group.early,
                 self.trains[group.early].run_id,
-                {"evidence": {"credential": guest.shows.kept}} if guest.shows else {},
+                {"evidence": {"credential": guest.shows.recorded}} if guest.shows else {},
             )
             for guest in visit.guests
         ]
@@ -271,9 +271,9 @@ class Hosts:
         wanted = one.guest.shows
         if judged is None or wanted is None:
             return
-        one.judged = judged
-        found = became(judged["colour"], judged["outcome"], judged["status"])
-        if found != (known := became(wanted.colour, wanted.outcome, wanted.status)):
+        found = describe_answer(judged["colour"], judged["outcome"], judged["status"])
+        if found != (known := describe_answer(wanted.colour, wanted.outcome, wanted.status)):
+            one.misjudged = True
             self.troubles.append(f"{one.kind}, {wanted.how}: expected {known}, got {found}")
 
     def _note(self, one: Received, move: Move, state: str | None, passage: str | None) -> None:

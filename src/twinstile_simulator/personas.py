@@ -6,8 +6,7 @@ A line is a kind of guest with a script; where many need the same, the script ha
 from collections.abc import Mapping
 from datetime import date, timedelta
 
-from twinstile_simulator import documents
-from twinstile_simulator.credentials import carried
+from twinstile_simulator import credential_groups, documents
 from twinstile_simulator.guests import (
     ARRIVE,
     DISPOSITION,
@@ -371,7 +370,7 @@ GROUPS: tuple[Group, ...] = (
         check(Desk.LANE, S.PRESENTED, temperature=None),
         step(Desk.SUPERVISOR, "void", S.VOID),
     ),
-    *carried.GROUPS,
+    *credential_groups.GROUPS,
 )
 """Everybody who must be seen; the names are printed."""
 

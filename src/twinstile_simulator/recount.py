@@ -21,7 +21,6 @@ from twinstile_simulator.client import (
 from twinstile_simulator.guests import Script
 from twinstile_simulator.hosts import Received
 from twinstile_simulator.hub import Hub
-from twinstile_simulator.showing import KEPT_OTHERWISE, Shown, became, tally
 from twinstile_simulator.truth import Counts
 
 
@@ -62,11 +61,9 @@ async def recount(service: Service, hub: Hub, asked: Asked) -> Recount:
     found = await asyncio.gather(*(_read(service, hub, id_, limit) for id_ in known))
     ends = await _ends(service, hub, asked)
     kinds: Counter[str] = Counter()
-    shown: list[tuple[str, str]] = []
     for one in asked.received:
         told = await _told(service, hub, one)
         kinds[one.kind] += await _seen(service, hub, one, asked, told)
-        shown += _shown(one, told)
     expected, matched = await _expected(service, hub, asked)
     return Recount(
         counts=_counts(
@@ -76,7 +73,7 @@ async def recount(service: Service, hub: Hub, asked: Asked) -> Recount:
             dispositions=_final(report),
             offline=sum(told["offline"] is True for told in found if told),
             ends=dict(sorted(ends.items())),
-            seen=(dict(+kinds), tally(shown)),
+            kinds=dict(+kinds),
         ),
         case_rows=sum(1 for row in csv.reader(io.StringIO(lines.text)) if row) - 1,
         lost=found.count(None),
@@ -113,18 +110,6 @@ async def _told(service: Service, hub: Hub, one: Received) -> list[Json]:
     return [await service.ask("GET", path, hub.supervisor) for path in paths]
 
 
-def _shown(one: Received, told: Sequence[Json]) -> list[tuple[str, str]]:
-    """What the service answered of a code, if that is what it kept."""
-    shown = one.guest.shows
-    if shown is None:
-        return []
-    answered = one.judged or {}
-    kept = {name: answered.get(name) for name in shown.kept}
-    same = told and _holds(_checks(told[0])[0], {"evidence": {"credential": kept}})
-    found = became(*map(answered.get, ("colour", "outcome", "status")))
-    return [(shown.what, found if same else KEPT_OTHERWISE)]
-
-
 async def _seen(
     service: Service, hub: Hub, one: Received, asked: Asked, told: Sequence[Json]
 ) -> bool:
@@ -135,6 +120,7 @@ async def _seen(
         and all(map(_as_written, scripts, told))
         and {one.case_id} >= {passage["case_id"] for passage in told} - {None}
         and all(_decided_by(passage, asked.version) == one.afternoon for passage in told)
+        and not one.misjudged
         and (not one.proof or _holds(_checks(told[0])[0], one.proof))
         and (not one.notice_states or await _noticed(service, hub, one))
         and (not one.found or await _found(service, hub, one))
@@ -220,7 +206,7 @@ def _counts(
     dispositions: dict[str, int],
     offline: int,
     ends: dict[str, int],
-    seen: tuple[dict[str, int], Shown],
+    kinds: dict[str, int],
 ) -> Counts:
     return Counts(
         travellers=member(report, "travellers", int),
@@ -238,6 +224,5 @@ def _counts(
         dispositions=dispositions,
         person_times=member(report, "person_times_checked", int),
         ends=ends,
-        kinds=seen[0],
-        credentials=seen[1],
+        kinds=kinds,
     )

@@ -12,7 +12,6 @@ from rich.table import Table
 
 from twinstile_simulator.departments.watch import COUNTERS, Heard
 from twinstile_simulator.recount import Recount
-from twinstile_simulator.showing import COLOURS, Shown
 from twinstile_simulator.truth import Counts
 
 SHOWN_TROUBLES = 10
@@ -120,26 +119,6 @@ def _feeds(feeds: Sequence[Heard]) -> Table:
     return table
 
 
-def _codes(planned: Shown, counted: Shown) -> Table:
-    """What codes must become and why, in brackets what the hub made of it if that is not so."""
-    table = Table("", "", "", title="Codes shown, what the hub makes of them, and why")
-    for what in planned | counted:
-        wanted, found = planned.get(what, {}), counted.get(what, {})
-        told: dict[str, list[str]] = {colour: [] for colour in COLOURS}
-        for one in wanted | found:
-            a, b = wanted.get(one, 0), found.get(one, 0)
-            colour, _, why = one.partition(" ")
-            count = str(a) if a == b else f"{a} ({b})"
-            told.setdefault(colour, []).append(f"{why.lower().replace('_', ' ')} {count}")
-        style = None if wanted == found else "bold red"
-        name = what
-        for colour, reasons in told.items():
-            if reasons:
-                table.add_row(name, colour, ", ".join(reasons), style=style)
-                name = ""
-    return table
-
-
 def show(result: DayResult, console: Console) -> None:
     """Print the closing table, and the first troubles if there were any."""
     table = Table("", "truth", "service", title="The day, planned and counted")
@@ -151,7 +130,6 @@ def show(result: DayResult, console: Console) -> None:
     table.add_row("acknowledged and lost", "0", str(result.service.lost))
     console.print(table)
     console.print(_feeds(result.feeds))
-    console.print(_codes(result.truth.credentials, result.service.counts.credentials))
     waits = ", ".join(f"p{percent} {result.percentile(percent)} ms" for percent in (50, 95, 99))
     console.print(f"answer at the lane: {waits}; the day took {result.seconds:.1f} s")
     for trouble in result.troubles[:SHOWN_TROUBLES]:

@@ -16,7 +16,6 @@ from twinstile_simulator import guests, people, personas
 from twinstile_simulator.guests import DISPOSITION, Guest, Script, Visit, Way
 from twinstile_simulator.people import Person
 from twinstile_simulator.protocol import CONTACT, Place, State, Step, script
-from twinstile_simulator.showing import Shown, became, tally
 from twinstile_simulator.timetable import Train
 
 R1_SHARE = 0.9
@@ -90,8 +89,6 @@ class Counts:
     """Passages by the state they are in at the end of the day."""
     kinds: dict[str, int]
     """Guests by what they came for, each as their script has it."""
-    credentials: Shown
-    """Codes that were shown, by scheme or provider and what they must become."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,11 +243,6 @@ def count(passages: Sequence[Passage], invited: tuple[Visit, ...], *, no_show: i
         person_times=len(passages) + sum(_is_checked(script) for script in scripts),
         ends={state: count for state, count in sorted(ends.items()) if count},
         kinds=guests.kinds(invited),
-        credentials=tally(
-            (s.what, became(s.colour, s.outcome, s.status))
-            for one in everybody
-            if (s := one.shows)
-        ),
     )
 
 

@@ -11,6 +11,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from _code_providers import STYLES, Fault
 from credential_providers import FORM, OTHER, PROFILES, TRAVELLER, asked, code, file
 from timing import at_once
 
@@ -32,7 +33,6 @@ from twinstile.credentials.types import (
 from twinstile.platform.http.circuit_breaker import IN_A_ROW, BreakerState
 from twinstile.platform.ops import clock
 from twinstile.platform.ops.config_files import InvalidFile
-from twinstile_simulator.codes import STYLES, Fault
 
 NOW = dt.datetime(2026, 11, 28, 8, tzinfo=dt.UTC)
 CONTEXT = Context(NOW, TRAVELLER)

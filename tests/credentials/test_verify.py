@@ -16,6 +16,7 @@ import httpx2
 import people
 import pytest
 import runtimes
+from _code_providers import Code, Fault, Simulator, simulated
 from credential_providers import FORM, code, secrets_of
 from hubs import Hub, Service, open_hub
 from people import Json
@@ -29,7 +30,6 @@ from twinstile.operations import startup
 from twinstile.operations.startup import Place
 from twinstile.platform.http.routes import Runtime
 from twinstile.platform.security.roles import Role
-from twinstile_simulator.codes import Code, Fault, Simulator, simulated
 
 PROFILE = "generic-rest"
 NUMBER = people.resident_number()

@@ -103,7 +103,7 @@ async def restarted(runtime: Runtime, departments: Outside) -> AsyncGenerator[Re
     told = runtime.settings.model_copy(
         update={
             "feeds_file": departments.feeds_file,
-            "providers_file": departments.givers.providers.file,
+            "providers_file": departments.issuers.providers_file,
         }
     )
     own = Restarted(replace(runtime, settings=told))

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from twinstile_simulator import report, showing
+from twinstile_simulator import report
 from twinstile_simulator.departments.outside import Sent
 from twinstile_simulator.departments.watch import Heard
 from twinstile_simulator.recount import Recount
@@ -29,7 +29,6 @@ COUNTS = Counts(
     person_times=10,
     ends={"CLEARED": 9, "HELD": 1, "NO_SHOW": 1},
     kinds={"crew": 1},
-    credentials={"EU_DCC": {"GREEN VERIFIED": 2, "RED REVOKED": 1}},
 )
 SENT = Sent(deliveries=4, duplicates=1, refused=0, rejected=3)
 POLICE = Heard("police", SENT, SENT, rows=9, outages=1, recovered=1)
@@ -54,7 +53,6 @@ def test_the_json_has_what_a_program_asks_for():
         replace(COUNTED, counts=replace(COUNTS, offline=1)),
         replace(COUNTED, counts=replace(COUNTS, deferred_closed_24h=1)),
         replace(COUNTED, counts=replace(COUNTS, kinds={})),
-        replace(COUNTED, counts=replace(COUNTS, credentials={"EU_DCC": {"GREEN VERIFIED": 3}})),
         replace(COUNTED, counts=replace(COUNTS, ends={"CLEARED": 10, "NO_SHOW": 1})),
         replace(COUNTED, case_rows=0),
         replace(COUNTED, lost=1),
@@ -84,25 +82,6 @@ def test_the_table_of_departments_has_what_was_heard_instead():
     (line,) = [line for line in out.getvalue().splitlines() if "police" in line]
     assert [cell.strip() for cell in line.split("│")[1:-1]] == [
         *("police", "4", "1", "0", "3 (2)", "9", "1, 1 over")
-    ]
-
-
-def test_the_table_of_codes_has_what_the_hub_made_instead():
-    out = io.StringIO()
-    made = {
-        "EU_DCC": {"GREEN VERIFIED": 2, "RED EXPIRED": 1, showing.KEPT_OTHERWISE: 1},
-        "city": {"YELLOW ANSWERED_STALE": 1},
-    }
-    counts = replace(COUNTS, credentials=made)
-    other = replace(GOOD, service=Recount(counts, case_rows=1, lost=0))
-    report.show(other, Console(file=out, width=100))
-    rows = [line.split("│") for line in out.getvalue().splitlines()]
-    cells = [[cell.strip() for cell in row[1:-1]] for row in rows]
-    first = cells.index(["EU_DCC", "GREEN", "verified 2"])
-    assert cells[first + 1 : first + 4] == [
-        ["", "RED", "revoked 1 (0), expired 0 (1)"],
-        ["", "NONE", "kept otherwise 0 (1)"],
-        ["city", "YELLOW", "answered stale 0 (1)"],
     ]
 
 

@@ -36,7 +36,7 @@ from twinstile.operations.startup import Place
 from twinstile.platform.http.routes import Runtime
 from twinstile.platform.ops import clock
 from twinstile.platform.security.hub_modes import HubMode
-from twinstile_simulator.credentials.forms import PrivateKey
+from twinstile_simulator.credentials.certificates import PrivateKey
 
 pytestmark = pytest.mark.timeout(240)
 

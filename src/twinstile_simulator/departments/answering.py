@@ -16,6 +16,7 @@ class Question:
     method: str
     target: str
     headers: Mapping[str, str]
+    body: bytes = b""
 
     @property
     def query(self) -> dict[str, str]:
@@ -33,7 +34,8 @@ class Reply:
 class Server:
     """Answers on a port of its own, the same after it was away."""
 
-    answer: Callable[[Question], Reply]
+    answer: Callable[[Question], Reply | None]
+    """None: say nothing until the other side hangs up."""
     port: int = 0
     asked: int = 0
     _socket: asyncio.Server | None = None
@@ -62,8 +64,13 @@ class Server:
         try:
             async with asyncio.timeout(_LONGEST_HEAD_S):
                 head = await reader.readuntil(b"\r\n\r\n")
+                question = await _question(head, reader)
             self.asked += 1
-            writer.write(_written(self.answer(_question(head))))
+            reply = self.answer(question)
+            if reply is None:
+                await reader.read()
+                return
+            writer.write(_written(reply))
             await writer.drain()
         except (ConnectionError, TimeoutError, ValueError, asyncio.IncompleteReadError):
             pass  # whoever asked has gone, or asked nothing
@@ -71,11 +78,13 @@ class Server:
             writer.close()
 
 
-def _question(head: bytes) -> Question:
+async def _question(head: bytes, reader: asyncio.StreamReader) -> Question:
     line, *fields = head.decode("latin-1").rstrip().split("\r\n")
     method, target, _ = line.split(" ")
     pairs = (one.partition(":") for one in fields)
-    return Question(method, target, {name.lower(): told.strip() for name, _, told in pairs})
+    headers = {name.lower(): told.strip() for name, _, told in pairs}
+    body = await reader.readexactly(int(headers.get("content-length", "0")))
+    return Question(method, target, headers, body)
 
 
 def _written(reply: Reply) -> bytes:

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from twinstile_simulator import documents, guests
-from twinstile_simulator.credentials import giving
-from twinstile_simulator.credentials.giving import Givers
+from twinstile_simulator.credentials import provider
+from twinstile_simulator.credentials.presentations import CredentialHolder
+from twinstile_simulator.credentials.provider import CredentialIssuers
 from twinstile_simulator.departments import health, police
 from twinstile_simulator.departments.health import Health
 from twinstile_simulator.departments.police import Police
@@ -96,7 +97,7 @@ class Sent:
 @dataclass(slots=True)
 class Outside:
     feeds_file: Path
-    givers: Givers
+    issuers: CredentialIssuers
     railway: Railway
     police: Police
     health: Health
@@ -106,8 +107,20 @@ class Outside:
         """How the service is told of them all, as its environment has it."""
         return {
             "TWINSTILE_FEEDS_FILE": str(self.feeds_file),
-            "TWINSTILE_PROVIDERS_FILE": str(self.givers.providers.file),
+            "TWINSTILE_PROVIDERS_FILE": str(self.issuers.providers_file),
         }
+
+    def issue_credentials(self, visits: Sequence[Visit]) -> dict[str, str]:
+        """Issue the credentials that guests present; their texts by the guests' keys."""
+        texts: dict[str, str] = {}
+        for one in guests.everybody(tuple(visits)):
+            if one.shows and one.document:
+                family, comma, given = one.name.partition(", ")
+                family, given = (family, given) if comma else (family[:1], family[1:])
+                number, born = one.document.number, one.born.isoformat()
+                holder = CredentialHolder(family, given, born, number)
+                texts[one.key] = self.issuers.issue(one.shows.source, one.shows.how, holder)
+        return texts
 
     def expect(self, journeys: Sequence[Journey], station: str) -> None:
         """Let the railway send its lists."""
@@ -175,13 +188,16 @@ def _documents(visits: Sequence[Visit], known: Known) -> list[Document]:
 
 @asynccontextmanager
 async def opened(folder: Path) -> AsyncGenerator[Outside]:
-    """Have the departments and the givers of codes for as long as the block."""
-    async with giving.opened(folder) as givers, _departments(folder, givers) as here:
+    """Have the departments and the issuers of credentials for as long as the block."""
+    async with (
+        provider.open_issuers(folder) as issuers,
+        _departments(folder, issuers) as here,
+    ):
         yield here
 
 
 @asynccontextmanager
-async def _departments(folder: Path, givers: Givers) -> AsyncGenerator[Outside]:
+async def _departments(folder: Path, issuers: CredentialIssuers) -> AsyncGenerator[Outside]:
     shelves = {name: folder / name for name in (LISTS, HEALTH)}
     for shelf in shelves.values():
         shelf.mkdir(parents=True)
@@ -190,7 +206,7 @@ async def _departments(folder: Path, givers: Givers) -> AsyncGenerator[Outside]:
     key.write_text(secrets.token_hex(16))
     here = Outside(
         folder / "feeds.toml",
-        givers,
+        issuers,
         Railway.at(shelves[LISTS]),
         Police(Gatekeeper(police.KEY_ID, key.read_bytes())),
         Health.at(shelves[HEALTH]),
