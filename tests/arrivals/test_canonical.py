@@ -117,11 +117,11 @@ def test_a_list_counts_the_travellers_of_its_run_before_it():
     other = {**TRAVELLER, "run": {**TRAVELLER["run"], "service_no": "G1"}}
     end = read([TRAVELLER, other, {**TRAVELLER, "key": "E2"}, {**LIST, "rows": 2}])[-1]
     assert isinstance(end, ManifestEnd)
-    assert (end.rows, end.rejected, end.told) == (2, 0, 2)
+    assert (end.rows, end.rejected, end.row_count) == (2, 0, 2)
     assert end.roles == {TravellerRole.PASSENGER, TravellerRole.INFANT}
     end = read([TRAVELLER, {"v": 1}, LIST])[-1]
     assert isinstance(end, ManifestEnd)
-    assert (end.rows, end.rejected, end.told) == (2, 1, 1)
+    assert (end.rows, end.rejected, end.row_count) == (2, 1, 1)
 
 
 def test_a_list_of_records_is_read_like_lines():

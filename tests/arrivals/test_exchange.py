@@ -176,8 +176,8 @@ async def test_rows_are_marked_as_read_once_they_have_landed(front: Front) -> No
     transport = front.open(status_column="status", status_read="1")
     async for one in transport.fetch(None, NOW):
         await front.put(2, at=9)  # changed since: it is to be read again
-        await transport.landed(one)
-        await transport.landed(one)
+        await transport.acknowledge(one)
+        await transport.acknowledge(one)
     await transport.close()
     found = await front.run("SELECT id, status FROM exch_train ORDER BY id")
     assert [(key, str(status).strip()) for key, status in found] == [(1, "1"), (2, "0")]

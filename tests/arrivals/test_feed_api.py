@@ -190,7 +190,9 @@ async def test_how_feeds_do_is_seen_at_the_lane_and_of_the_own_hub_only(here: Hu
 
 
 async def test_a_word_grows_old_and_so_does_one_that_waits_to_be_applied(here: Hub) -> None:
-    (police, rail) = feed_status.of_hub(config.feed_sources(here.runtime.settings), here.hub_id)
+    (police, rail) = feed_status.sources_of_hub(
+        config.feed_sources(here.runtime.settings), here.hub_id
+    )
     assert (await push(here, signed())).status_code == 202
     now = clock.now()
 
@@ -213,7 +215,9 @@ async def test_a_word_grows_old_and_so_does_one_that_waits_to_be_applied(here: H
 
 
 async def test_who_sends_what_nobody_can_use_grows_old(here: Hub) -> None:
-    (police, _) = feed_status.of_hub(config.feed_sources(here.runtime.settings), here.hub_id)
+    (police, _) = feed_status.sources_of_hub(
+        config.feed_sources(here.runtime.settings), here.hub_id
+    )
 
     async def standing_after(*said: Json | str) -> datetime:
         assert (await push(here, signed(body(said)), body(said))).status_code == 202
@@ -236,7 +240,9 @@ async def test_rows_set_aside_are_listed_page_by_page_and_taken_up_again(here: H
     assert (await push(here, signed(body(bad)), body(bad))).status_code == 202
     cut = [event("G3"), {"cut": "charset"}, {"columns": ["新列"]}]
     assert (await push(here, signed(body(cut)), body(cut))).status_code == 202
-    (police, _) = feed_status.of_hub(config.feed_sources(here.runtime.settings), here.hub_id)
+    (police, _) = feed_status.sources_of_hub(
+        config.feed_sources(here.runtime.settings), here.hub_id
+    )
     await feed_deliveries.applier.apply_due(feed_deliveries.desk_of(here), police.feed)
     supervisor = here.client(Role.SUPERVISOR)
     path = "/v1/feeds/police/quarantine"

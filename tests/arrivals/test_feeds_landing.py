@@ -78,11 +78,11 @@ async def test_a_delivery_is_kept_whole_and_opens_as_it_came(hub: Hub) -> None:
         )
     assert row
     assert "金丝雀".encode() not in row[0]
-    assert (opened.body, opened.name, opened.media_type, opened.told) == (
+    assert (opened.body, opened.name, opened.media_type, opened.row_count) == (
         came.body,
         came.name,
         came.media_type,
-        came.told,
+        came.row_count,
     )
 
 

@@ -82,7 +82,7 @@ async def test_the_digest_decides_whether_a_file_is_whole(
     drop(tmp_path, ["list.csv"], BODY)  # sent again, the same name
     polled = await poll(transport)
     assert (polled.bodies, polled.refused) == ([BODY], [])
-    assert [one.delivery.told for one in polled.fetched if one.delivery] == [
+    assert [one.delivery.row_count for one in polled.fetched if one.delivery] == [
         1 if ready is ReadySign.MANIFEST else None
     ]
 
@@ -147,7 +147,7 @@ async def test_a_file_replaced_while_it_is_read_is_two_deliveries(
     bodies: list[bytes] = []
     async for one in transport.fetch(None, NOW):
         drop(tmp_path, ["list.csv", "list.csv.ok"], b"new")  # between reading and landing
-        await transport.landed(one)
+        await transport.acknowledge(one)
         bodies += [one.delivery.body] if one.delivery else []
     assert bodies == [b"old"]
     assert (await poll(transport)).bodies == [b"new"]

@@ -105,7 +105,7 @@ def test_real_lists_are_read_whole(name: str, people: int, role: TravellerRole, 
     assert {row.role for row in rows(found)} == {role}
     documented = [bool(row.document and row.document.birth_date) for row in rows(found)]
     assert documented == people * [True]
-    assert ends(found)[0].told == people
+    assert ends(found)[0].row_count == people
     segments = [one for one in edifact.segments(body.decode()) if one.tag == "TDT"]
     assert len(segments) == legs
 
@@ -135,7 +135,7 @@ def test_a_list_becomes_its_flight_its_people_and_an_end():
     assert (row.seat, row.party, row.op) == ("12F", "PNR01", Op.UPSERT)
     assert row.contact is not None
     assert (row.contact.kind, row.contact.value) == (ContactKind.PHONE, "8613800000000")
-    assert (end.rows, end.rejected, end.told, end.run) == (1, 0, 1, row.run)
+    assert (end.rows, end.rejected, end.row_count, end.run) == (1, 0, 1, row.run)
     assert end.roles == {TravellerRole.PASSENGER, TravellerRole.INFANT}
     assert end.origin.quality == ()
 
@@ -178,7 +178,7 @@ def test_it_is_the_same_list_however_it_is_written(written: str):
     assert (row.document.name, row.document.number) == ("DOE ANN", "X1234567")
     assert (row.run.service_no, row.run.service_date) == ("MU5101", TODAY)
     [end] = ends(found)
-    assert (end.rows, end.told) == (1, 1)
+    assert (end.rows, end.row_count) == (1, 1)
 
 
 @pytest.mark.parametrize(
@@ -368,7 +368,7 @@ def test_counts_and_headers_that_lie_are_noted_and_drop_nobody(
 def test_numbers_with_noughts_and_broken_references_are_the_same():
     honest = interchange(message(PERSON, "CNT+42:1'"))
     found = read(honest.replace("UNT+15+M1", "UNT+0000015+M 1").replace("CNT+42:1", "CNT+42+1"))
-    assert (ends(found)[0].told, ends(found)[0].origin.quality) == (1, ())
+    assert (ends(found)[0].row_count, ends(found)[0].origin.quality) == (1, ())
 
 
 def test_a_list_in_parts_is_whole_when_all_have_come():
@@ -376,7 +376,7 @@ def test_a_list_in_parts_is_whole_when_all_have_come():
     middle = message(PERSON.replace("R1", "R2"), "CNT+42:1'", unh="+A+02:C")
     last = message(PERSON.replace("R1", "R3"), "CNT+42:3'", unh="+A+03:F")
     [end] = ends(read(interchange(first, middle, last)))
-    assert (end.rows, end.told, end.origin.quality) == (3, 3, ())
+    assert (end.rows, end.row_count, end.origin.quality) == (3, 3, ())
     assert ends(read(interchange(first))) == []
     assert ends(read(interchange(last))) == []
     assert ends(read(interchange(first, last))) == []
@@ -669,7 +669,7 @@ def test_what_another_writer_wrote_is_read_back(
         if (d := row.document)
     ]
     assert said == [(f"{s} {g}", born, n, sex) for s, g, born, n, sex in folk]
-    assert [(end.told, end.origin.quality) for end in ends(found)] == [(len(folk), ())]
+    assert [(end.row_count, end.origin.quality) for end in ends(found)] == [(len(folk), ())]
 
 
 BASES = (PLAIN.encode(), AMERICAN.encode(), large(3))

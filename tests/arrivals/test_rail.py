@@ -299,14 +299,14 @@ def test_titles_merged_headers_blank_rows_repeated_headers_and_footers() -> None
     assert isinstance(end, ManifestEnd)
     assert (first.run.service_no, first.run.service_date) == ("G7301", TODAY)
     assert first.origin.row == 6
-    assert (end.rows, end.rejected, end.told) == (2, 0, 2)
+    assert (end.rows, end.rejected, end.row_count) == (2, 0, 2)
 
 
 def test_a_title_among_the_rows_begins_the_list_of_another_run() -> None:
     table = f"姓名,证件号码,席位\nA,{NUMBER},5-12F\n合计,1\n"
     body = f"G7301次 2024-02-01\n{table}G7305次 2024-02-01\n{table}"
     assert [row.run.service_no for row in people(body)] == ["G7301", "G7305"]
-    assert [(end.run.service_no, end.rows, end.told) for end in ends(body)] == [
+    assert [(end.run.service_no, end.rows, end.row_count) for end in ends(body)] == [
         ("G7301", 1, 1),
         ("G7305", 1, 1),
     ]
@@ -347,9 +347,9 @@ def test_a_number_kept_as_a_number_is_refused_and_its_neighbour_is_not() -> None
 
 def test_counts_that_lie_are_told_and_make_no_list_whole() -> None:
     (end,) = ends(f"{HEAD}\n{ROW}\n合计,3\n")
-    assert (end.rows, end.told, end.origin.quality) == (1, 3, ("count-differs",))
+    assert (end.rows, end.row_count, end.origin.quality) == (1, 3, ("count-differs",))
     body = f"{HEAD}\n{ROW}\n{ROW.replace('G7301', 'G7305')}\n共 3 人\n"
-    assert [(end.rows, end.told) for end in ends(body)] == [(1, 3), (1, 3)]
+    assert [(end.rows, end.row_count) for end in ends(body)] == [(1, 3), (1, 3)]
 
 
 def test_both_numbers_of_a_run_are_one_list() -> None:

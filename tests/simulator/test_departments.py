@@ -50,7 +50,7 @@ SECRET = b"a secret of two sides, for tests"
 async def poll(transport: FeedTransport, cursor: str | None = None) -> list[FetchedDelivery]:
     fetched = [one async for one in transport.fetch(cursor, datetime.now(UTC))]
     for one in fetched:
-        await transport.landed(one)
+        await transport.acknowledge(one)
     return fetched
 
 
@@ -119,7 +119,7 @@ async def test_the_railway_tells_whom_to_expect(tmp_path: Path):
         (train,) = [each for each in found if isinstance(each, ArrivalEvent)]
         (end,) = [each for each in found if isinstance(each, ManifestEnd)]
         told[train.run.service_no] += 1
-        assert (end.told, train.estimated_arrival) == (end.rows, COMES)
+        assert (end.row_count, train.estimated_arrival) == (end.rows, COMES)
         if end.rejected == 0:
             kept = {row.origin.key for row in rows}
             of = f"{train.run.service_no}/"

@@ -146,7 +146,7 @@ async def put_run(
     A feed may have entered it under another id: 409 `already-exists` then tells that one.
     """
     run = ServiceRun(run_id=run_id, **dict(body))
-    closed = await manifests.announce_run(tx, who, run, clock.now())
+    closed = await manifests.upsert_run(tx, who, run, clock.now())
     return RunAnswer(run_id=run_id, closed=closed, **dict(body))
 
 
@@ -243,7 +243,7 @@ async def read_expected_tags(
     tagger: Tagging,
     response: Response,
     who: Annotated[Principal, caller(Scope.ARRIVALS_READ)],
-    known: Annotated[Line | None, Header(alias="If-None-Match")] = None,
+    if_none_match: Annotated[Line | None, Header(alias="If-None-Match")] = None,
 ) -> ExpectedTags:
     """By what a tablet knows a traveller of this run without the service; for its memory only.
 
@@ -254,5 +254,5 @@ async def read_expected_tags(
     today = at.astimezone(runtime.settings.zone).date()
     keys = runtime.keys.of(who.hub_id)
     told = await tagger.expected(tx, keys, who.hub_id, run_id, today, at)
-    unchanged(response, told.model_dump_json(), known)
+    unchanged(response, told.model_dump_json(), if_none_match)
     return told

@@ -103,7 +103,7 @@ async def apply_watch_records(
     tx: Transaction,
     keys: KeyFiles,
     source: WatchSource,
-    said: Sequence[WatchRecord],
+    records: Sequence[WatchRecord],
     at: datetime,
 ) -> None:
     """Take what a feed says: each key once, and what is known to be the newest word.
@@ -114,7 +114,7 @@ async def apply_watch_records(
     for kind, (table, columns) in _TABLES.items():
         mine = {
             keyed_digest(key, source.feed, one.record.origin.key.encode()): one
-            for one in said
+            for one in records
             if isinstance(one.record, kind)
         }
         living = {of: identity for of, one in mine.items() if (identity := _living(one, at))}

@@ -24,8 +24,8 @@ from twinstile.platform.ledger import events
 from twinstile.platform.ledger.events import Happening
 from twinstile.platform.security.auth import Principal
 
-LANDED: Final = "manifest.landed"
-ELSEWHERE: Final = ("CANCELLED", "SKIPPED", "DIVERTED", "DELETED")
+MANIFEST_APPLIED: Final = "manifest.landed"
+NOT_ARRIVING: Final = ("CANCELLED", "SKIPPED", "DIVERTED", "DELETED")
 """What feeds say of runs that bring nobody here; it may be taken back."""
 EXPECTATION_SQL = """
 SELECT DISTINCT ON (w.ordinal) w.ordinal, m.run_id, m.entry_id, m.person_id
@@ -98,7 +98,7 @@ class ManifestResult:
     withdrawn: int
 
 
-async def announce_run(tx: Transaction, who: Principal, run: ServiceRun, at: datetime) -> bool:
+async def upsert_run(tx: Transaction, who: Principal, run: ServiceRun, at: datetime) -> bool:
     """Enter a run or correct it; whether it is closed already.
 
     Raises `AlreadyExists` where its number leads to a run that a feed speaks of: a train has
@@ -212,7 +212,7 @@ async def apply_manifest(
         [
             Happening(
                 who.hub_id,
-                LANDED,
+                MANIFEST_APPLIED,
                 run_id,
                 at,
                 {"batch": batch, "entries": len(entries), "withdrawn": withdrawn},
@@ -261,7 +261,7 @@ async def run_due(tx: Reading, hub_id: str, run_id: UUID) -> RunDue:
             Run.run_id,
             Run.service_no,
             func.coalesce(Run.actual_arrival, Run.estimated_arrival, Run.scheduled_arrival),
-            Run.closed_at.is_not(None) | Run.status.in_(ELSEWHERE),
+            Run.closed_at.is_not(None) | Run.status.in_(NOT_ARRIVING),
         ).where(Run.hub_id == hub_id, Run.run_id == run_id)
     )
     row = found.one_or_none()
@@ -300,7 +300,9 @@ async def approaching_runs(
     tx: Reading, hub_id: str, now: datetime, until: datetime
 ) -> list[ApproachingRun]:
     """Open runs with a manifest that arrive after now and until then, the next one first."""
-    rows = await tx.raw.fetch(_APPROACHING, hub_id, now, until, LANDED, list(ELSEWHERE))
+    rows = await tx.raw.fetch(
+        _APPROACHING, hub_id, now, until, MANIFEST_APPLIED, list(NOT_ARRIVING)
+    )
     return [ApproachingRun(*row) for row in rows]
 
 

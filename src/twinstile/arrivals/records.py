@@ -193,7 +193,7 @@ class ManifestEnd:
     run: RunRef
     rows: int
     rejected: int
-    told: int | None = None
+    row_count: int | None = None
     roles: frozenset[TravellerRole] = frozenset(TravellerRole)
     """Of whom it was the whole list: that of a flight's passengers names no crew."""
 
@@ -292,7 +292,7 @@ class Delivery:
     name: str = ""
     """Of the file, without its folder; or empty."""
     media_type: str = ""
-    told: int | None = None
+    row_count: int | None = None
     """The number of rows a manifest beside it tells; it may lie."""
 
 

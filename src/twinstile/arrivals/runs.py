@@ -197,21 +197,21 @@ _COLUMNS: Final = """run_id uuid, is_new bool, mode text, service_no text, servi
     hub_sequence int, stops text[]"""
 
 
-async def announce_runs(
-    tx: Transaction, hub_id: str, feed: str, said: Sequence[ArrivalEvent], at: datetime
+async def upsert_runs(
+    tx: Transaction, hub_id: str, feed: str, records: Sequence[ArrivalEvent], at: datetime
 ) -> set[int]:
     """Take what a feed says of runs, in order; the places of what speaks of none.
 
     A run nobody has announced is entered if its arrival is told. What only moves the time of a
     run that stands in a timetable, or takes a run back, of one that is not there, waits for it.
     """
-    places = await _places(tx, hub_id, said)
+    places = await _runs_of(tx, hub_id, records)
     merged: dict[UUID, dict[str, object]] = {}
-    for place, event in zip(places, said, strict=True):
+    for place, event in zip(places, records, strict=True):
         if place is not None:
             run_id, is_new = place
             before = merged.setdefault(run_id, {"run_id": run_id, "is_new": is_new})
-            before |= {what: of for what, of in _told(event).items() if of is not None}
+            before |= {what: of for what, of in _columns_of(event).items() if of is not None}
     if merged:
         told = as_json(list(merged.values()))
         for statement in (_CREATE, _UPDATE):
@@ -224,13 +224,13 @@ async def announce_runs(
     return {n for n, place in enumerate(places) if place is None}
 
 
-async def _places(
-    tx: Transaction, hub_id: str, said: Sequence[ArrivalEvent]
+async def _runs_of(
+    tx: Transaction, hub_id: str, records: Sequence[ArrivalEvent]
 ) -> list[tuple[UUID, bool] | None]:
     """The run each event speaks of, and whether it is new. All numbers of a run lead to it."""
-    asked = [event.run for event in said]
+    asked = [event.run for event in records]
     found = await lock_runs(tx, hub_id, asked)
-    new = _new([event for event in said if event.run not in found])
+    new = _new_numbers([event for event in records if event.run not in found])
     if new:
         await name_runs(tx, hub_id, new)
         found = await lock_runs(tx, hub_id, asked)  # somebody else may have been first
@@ -242,10 +242,10 @@ async def _places(
     return [of and (of, run not in found) for run, of in zip(asked, ids, strict=True)]
 
 
-def _new(said: Iterable[ArrivalEvent]) -> dict[Number, UUID]:
+def _new_numbers(records: Iterable[ArrivalEvent]) -> dict[Number, UUID]:
     """Numbers for runs to be entered: each run once, whichever of its numbers is told."""
     leads: dict[Number, UUID] = {}
-    for event in said:
+    for event in records:
         if event.op is Op.UPSERT and _arrival(event):
             of = run_numbers(event.run)
             run_id = next((leads[number] for number in of if number in leads), None) or uuid4()
@@ -265,7 +265,7 @@ def _arrival(event: ArrivalEvent) -> datetime | None:
     return event.scheduled_arrival or (moved if beside else None)
 
 
-def _told(event: ArrivalEvent) -> dict[str, object]:
+def _columns_of(event: ArrivalEvent) -> dict[str, object]:
     status = None if event.status is RunStatus.UNKNOWN else event.status.value
     return {
         "mode": event.mode.value,
@@ -284,5 +284,5 @@ def _told(event: ArrivalEvent) -> dict[str, object]:
     }
 
 
-def _public(known: Mapping[str, object]) -> dict[str, object]:
-    return {what: known[what] for what in ("service_no", "status") if what in known}
+def _public(columns: Mapping[str, object]) -> dict[str, object]:
+    return {what: columns[what] for what in ("service_no", "status") if what in columns}

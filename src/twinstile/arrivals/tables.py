@@ -82,7 +82,7 @@ class ManifestEntry(Base):
     """The same for those of the run who travel together."""
 
 
-class SeatBefore(Base):
+class SeatHistory(Base):
     """Where a traveller had been placed on a run, or who had been, until that was corrected."""
 
     __tablename__ = "seat_before"

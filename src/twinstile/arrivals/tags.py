@@ -71,16 +71,16 @@ class ExpectedTags(Tags):
 
 def tag(key: bytes, document: Document, bits: int) -> int:
     """The first `bits` bits of the digest of a document's number, as a number."""
-    return _shortened(_whole(key, document), bits)
+    return _shorten(_digest(key, document), bits)
 
 
-def _whole(key: bytes, document: Document) -> int:
+def _digest(key: bytes, document: Document) -> int:
     number = documents.recognised(document).number
     return int.from_bytes(hmac.digest(key, number.encode(), "sha256")[:8])
 
 
-def _shortened(whole: int, bits: int) -> int:
-    return whole >> (64 - bits)
+def _shorten(digest: int, bits: int) -> int:
+    return digest >> (64 - bits)
 
 
 def bits_for(count: int) -> int:
@@ -142,7 +142,7 @@ class Tagger:
         return Tags(
             key=key.hex(),
             bits=bits,
-            tags=sorted({_shortened(whole, bits) for whole in found}),
+            tags=sorted({_shorten(whole, bits) for whole in found}),
             complete=len(everybody) <= MOST,
         )
 
@@ -160,7 +160,7 @@ class Tagger:
         new = [person for person in people if person not in before]
         shown = await vault.reveal_all(tx, keys, of[0], new)
         fresh = {
-            person: _whole(key, shown[person].document) if person in shown else None
+            person: _digest(key, shown[person].document) if person in shown else None
             for person in new
         }
         whole = before | fresh

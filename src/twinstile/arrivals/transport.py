@@ -62,7 +62,7 @@ class FeedTransport(Protocol):
         """
         ...
 
-    async def landed(self, fetched: FetchedDelivery) -> None:
+    async def acknowledge(self, fetched: FetchedDelivery) -> None:
         """Told after the commit: move the file away. May be told twice, or never."""
         ...
 

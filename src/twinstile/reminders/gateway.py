@@ -275,7 +275,7 @@ def _told(
     Raises `AnswerLost` for one that is not as it should be: nobody knows what it meant.
     """
     try:
-        found = json_pointers.at(calls.parsed(answer.body), where.results)
+        found = json_pointers.at(calls.parse_json(answer.body), where.results)
     except FeedFault as fault:
         raise AnswerLost(fault.reason) from None
     results = cast("list[object]", found) if isinstance(found, list) else [found]
@@ -286,7 +286,7 @@ def _told(
     said: dict[UUID, Outcome] = {}
     for place, result in enumerate(results):
         of = in_order[place] if where.id is None else str(json_pointers.at(result, where.id))
-        state = where.states.get(calls.word(json_pointers.at(result, where.state)))
+        state = where.states.get(calls.text_of_json(json_pointers.at(result, where.state)))
         if of in known and state is not None:
             to = addressed[known[of]]
             ref, code = (_bare(result, pointer, to) for pointer in (where.ref, where.code))
@@ -304,7 +304,7 @@ def _bare(result: object, pointer: Pointer | None, to: str | None) -> str | None
     held = None if pointer is None else json_pointers.at(result, pointer)
     if held is None:
         return None
-    told = calls.word(held)
+    told = calls.text_of_json(held)
     digits = re.sub(r"\D", "", to or "")[-7:]
     tells = digits in re.sub(r"\D", "", told) if digits else re.search(r"\d{5}", told)
     return "withheld" if tells or not _WORD.fullmatch(told) else told

@@ -23,7 +23,7 @@ async def watch(
     tx: Transaction, hub_id: str, senders: Sequence[FeedSource], now: datetime
 ) -> None:
     """Raise what is wrong with the feeds of a hub, and close what is over."""
-    own = feed_status.of_hub(senders, hub_id)
+    own = feed_status.sources_of_hub(senders, hub_id)
     stand = await feed_status.feed_statuses(tx, own, now)
     recent = await feed_status.recent_outcomes(tx, own, now)
     told: dict[AlertKind, dict[UUID, dict[str, object]]] = {kind: {} for kind in KINDS}

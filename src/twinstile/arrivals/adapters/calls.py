@@ -118,7 +118,7 @@ def _tls(settings: CallSettings) -> ssl.SSLContext | None:
         raise FeedFault("certificate-unreadable") from None
 
 
-def parsed(body: bytes) -> object:
+def parse_json(body: bytes) -> object:
     """A body as JSON. Raises `FeedFault`."""
     try:
         return cast("object", json.loads(body))
@@ -126,9 +126,9 @@ def parsed(body: bytes) -> object:
         raise FeedFault("not-json") from None
 
 
-def word(held: object) -> str:
+def text_of_json(value: object) -> str:
     """What stands there, as text."""
-    return held if isinstance(held, str) else json.dumps(held)
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def retry_after(headers: Mapping[str, str], now: dt.datetime) -> float | None:

@@ -182,7 +182,7 @@ class FileDrop:
         if fault:
             raise FeedFault(fault)
 
-    async def landed(self, fetched: FetchedDelivery) -> None:
+    async def acknowledge(self, fetched: FetchedDelivery) -> None:
         if not isinstance(fetched, FetchedFile) or fetched.delivery is None:
             return
         at = fetched.delivery.received_at
@@ -265,7 +265,7 @@ class FileDrop:
         except UnreadableDelivery as refusal:
             shown = "" if name.startswith(NAMELESS) else name
             return FetchedFile(Delivery(b"", now, shown), cursor, refusal.reason, names)
-        delivery = Delivery(body, now, name.removesuffix(".gz"), told=told)
+        delivery = Delivery(body, now, name.removesuffix(".gz"), row_count=told)
         return FetchedFile(delivery, cursor, names=names)
 
     async def _body(self, name: str) -> bytes | None:
@@ -312,10 +312,10 @@ class FileMarker(BaseModel):
     rows: int | None = Field(default=None, ge=0, le=10_000_000)
 
 
-def _read_marker(ready: ReadySign, held: bytes) -> FileMarker:
+def _read_marker(ready: ReadySign, content: bytes) -> FileMarker:
     """Of a manifest, its members; of any other, the first word, as `sha256sum` writes it."""
     try:
-        text = held.decode("utf-8-sig")
+        text = content.decode("utf-8-sig")
         if ready is ReadySign.MANIFEST:
             return FileMarker.model_validate_json(text)
         return FileMarker(digest=text.split()[0].lstrip("\\"))

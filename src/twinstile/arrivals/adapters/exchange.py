@@ -191,7 +191,7 @@ class ExchangeTransport:
         if mark.written() != (cursor or "{}"):
             yield FetchedDelivery(None, mark.written())
 
-    async def landed(self, fetched: FetchedDelivery) -> None:
+    async def acknowledge(self, fetched: FetchedDelivery) -> None:
         column = self._settings.status_column
         if not isinstance(fetched, FetchedRows) or column is None or not fetched.keys:
             return
@@ -241,8 +241,8 @@ class ExchangeTransport:
     def _select(self) -> "sa.Select[tuple[object, ...]]":
         return sa.select(*(self._table.c[name] for name in self._settings.read))
 
-    def _page(self, found: Iterable[Sequence[object]]) -> ExchangePage:
-        rows = list(found)
+    def _page(self, records: Iterable[Sequence[object]]) -> ExchangePage:
+        rows = list(records)
         lines = [_line(self._settings.read, row) for row in rows]
         body = "".join(lines).encode()
         if len(body) > MOST_BYTES:

@@ -109,13 +109,13 @@ def _known(listing: Iterator[os.DirEntry[str]]) -> Iterator[FileEntry]:
             yield _entry(one.name, one.stat(follow_symlinks=False))
 
 
-def _entry(name: str, found: os.stat_result) -> FileEntry:
+def _entry(name: str, status: os.stat_result) -> FileEntry:
     kind = EntryKind.OTHER
-    if stat.S_ISREG(found.st_mode):
+    if stat.S_ISREG(status.st_mode):
         kind = EntryKind.FILE
-    elif stat.S_ISDIR(found.st_mode):
+    elif stat.S_ISDIR(status.st_mode):
         kind = EntryKind.FOLDER
-    return FileEntry(name, found.st_size, found.st_mtime, kind)
+    return FileEntry(name, status.st_size, status.st_mtime, kind)
 
 
 def _look(path: Path) -> FileEntry | None:

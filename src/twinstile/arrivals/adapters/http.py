@@ -137,7 +137,7 @@ class HttpTransport:
         if place.written() != (told or "{}"):
             yield FetchedDelivery(None, place.written())
 
-    async def landed(self, fetched: FetchedDelivery) -> None:
+    async def acknowledge(self, fetched: FetchedDelivery) -> None:
         """Nothing: a department keeps what it has sent."""
         del fetched
 
@@ -185,9 +185,9 @@ class HttpTransport:
         if allowed and media not in allowed:
             raise FeedFault("wrong-media-type")
         if self._settings.expect_pointer is not None:
-            held = json_pointers.at(calls.parsed(body), self._settings.expect_pointer)
+            held = json_pointers.at(calls.parse_json(body), self._settings.expect_pointer)
             wanted = self._settings.expect_value
-            if held is None or (wanted is not None and calls.word(held) != wanted):
+            if held is None or (wanted is not None and calls.text_of_json(held) != wanted):
                 raise FeedFault("error-body")
         return body
 
@@ -203,12 +203,12 @@ class HttpTransport:
         if settings.next_header is not None:
             held = answer.headers.get(settings.next_header.lower())
         elif body is not None and settings.next_pointer is not None:
-            held = json_pointers.at(calls.parsed(body), settings.next_pointer)
+            held = json_pointers.at(calls.parse_json(body), settings.next_pointer)
         if held is None or held == "":
             return place
-        if not isinstance(held, str | int) or len(calls.word(held)) > LONGEST_TOKEN:
+        if not isinstance(held, str | int) or len(calls.text_of_json(held)) > LONGEST_TOKEN:
             raise FeedFault("cursor-unreadable")
-        return HttpCursor(next=calls.word(held))
+        return HttpCursor(next=calls.text_of_json(held))
 
 
 def _fault(status: int) -> str:

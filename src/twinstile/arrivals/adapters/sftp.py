@@ -220,11 +220,11 @@ async def _look(sftp: asyncssh.SFTPClient, path: str) -> FileEntry | None:
         return None
 
 
-def _entry(name: str, found: asyncssh.SFTPAttrs) -> FileEntry:
-    mode = found.permissions or 0
+def _entry(name: str, attributes: asyncssh.SFTPAttrs) -> FileEntry:
+    mode = attributes.permissions or 0
     kind = EntryKind.OTHER
     if stat.S_ISREG(mode):
         kind = EntryKind.FILE
     elif stat.S_ISDIR(mode):
         kind = EntryKind.FOLDER
-    return FileEntry(name, found.size or 0, found.mtime or 0, kind)
+    return FileEntry(name, attributes.size or 0, attributes.mtime or 0, kind)

@@ -159,8 +159,8 @@ async def list_feeds(
     tx: Read, runtime: RuntimeDep, who: Annotated[Principal, caller(Scope.ARRIVALS_READ)]
 ) -> FeedListAnswer:
     """Every feed of the hub: how old its word is, what is wrong with it and since when."""
-    senders = feed_status.of_hub(config.feed_sources(runtime.settings), who.hub_id)
-    columns = await feed_status.columns(tx, who.hub_id)
+    senders = feed_status.sources_of_hub(config.feed_sources(runtime.settings), who.hub_id)
+    columns = await feed_status.unknown_columns(tx, who.hub_id)
     found = await feed_status.feed_statuses(tx, senders, clock.now())
     return FeedListAnswer(
         feeds=[_feed(one, columns.get(one.sender.feed.name, [])) for one in found]
@@ -313,7 +313,7 @@ def _desk(runtime: Runtime) -> PushRuntime:
 
 
 def _sender(runtime: Runtime, who: Principal, feed: str) -> FeedSource:
-    for one in feed_status.of_hub(config.feed_sources(runtime.settings), who.hub_id):
+    for one in feed_status.sources_of_hub(config.feed_sources(runtime.settings), who.hub_id):
         if one.feed.name == feed:
             return one
     raise NotFound("There is no such feed.")

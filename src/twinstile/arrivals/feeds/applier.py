@@ -22,7 +22,7 @@ from twinstile.arrivals.feeds import apply_records, apply_travellers, deliveries
 from twinstile.arrivals.feeds.apply_batch import BatchContext, BatchCounts
 from twinstile.arrivals.feeds.config import FeedSource
 from twinstile.arrivals.feeds.inbox import DeliveryState, StoredDelivery
-from twinstile.arrivals.feeds.reading import FeedSettings, Read, Stream, Whole
+from twinstile.arrivals.feeds.reading import FeedSettings, ReadItem, Stream, WholeLists
 from twinstile.arrivals.formats.reasons import RejectReason
 from twinstile.arrivals.records import (
     ArrivalEvent,
@@ -97,11 +97,11 @@ async def apply_delivery(desk: ApplyRuntime, feed: FeedSettings, delivery_id: UU
     if kept is None or kept.state is not DeliveryState.LANDED:
         return
     try:
-        await _apply(await _begun(desk, feed, kept))
+        await _apply(await _open_job(desk, feed, kept))
     except (Unavailable, MasterUnavailable):
         raise
     except KeyDestroyed:
-        await _end(desk, feed, kept, kept.taken, RejectReason.KEY_GONE)
+        await _end(desk, feed, kept, kept.position, RejectReason.KEY_GONE)
     except Exception as error:  # noqa: BLE001 -- one delivery holds up no other
         log.warning("a delivery failed", feed=feed.name, error=type(error).__name__)
         async with desk.database.transaction() as tx:
@@ -116,72 +116,76 @@ class _Job:
 
     desk: ApplyRuntime
     feed: FeedSettings
-    kept: StoredDelivery
+    stored: StoredDelivery
     key: bytes
     stream: Stream
-    whole: Whole
+    whole_lists: WholeLists
 
 
-async def _begun(desk: ApplyRuntime, feed: FeedSettings, kept: StoredDelivery) -> _Job:
+async def _open_job(desk: ApplyRuntime, feed: FeedSettings, stored: StoredDelivery) -> _Job:
     """Open a delivery and go to where it stands, beside the other work of the process."""
     key = await desk.keys.obtain(KEY)
     async with desk.database.reading() as tx:
-        delivery = await inbox.open_delivery(tx, desk.keys, feed.hub_id, kept)
+        delivery = await inbox.open_delivery(tx, desk.keys, feed.hub_id, stored)
         scheme = reading.scheme_of_calls(feed)
         known = runs.hub_calls(tx, feed.hub_id, scheme, desk.now()) if scheme else None
         calls = await known if known else dict[tuple[str, date], int]()
 
     def begin() -> _Job:
-        stream = Stream(feed, delivery, kept.day, calls)
+        stream = Stream(feed, delivery, stored.day, calls)
         whole = stream.whole_lists()
-        stream.skip(kept.taken)
-        return _Job(desk, feed, kept, key, stream, whole)
+        stream.skip(stored.position)
+        return _Job(desk, feed, stored, key, stream, whole)
 
     return await asyncio.to_thread(begin)
 
 
 async def _apply(job: _Job) -> None:
-    taken = job.kept.taken
+    taken = job.stored.position
     while chunk := await asyncio.to_thread(job.stream.take, AT_ONCE):
-        if not await _settle(job, chunk, taken):
+        if not await _apply_chunk(job, chunk, taken):
             return
         taken += len(chunk)
-    await _end(job.desk, job.feed, job.kept, taken, job.stream.fault)
+    await _end(job.desk, job.feed, job.stored, taken, job.stream.fault)
 
 
 async def _end(
-    desk: ApplyRuntime, feed: FeedSettings, kept: StoredDelivery, taken: int, fault: str | None
+    desk: ApplyRuntime,
+    feed: FeedSettings,
+    stored: StoredDelivery,
+    position: int,
+    fault: str | None,
 ) -> None:
     async with desk.database.transaction() as tx:
-        if await deliveries.claim_delivery(tx, feed, kept.delivery_id, taken) is not None:
-            await deliveries.end_delivery(tx, feed, kept.delivery_id, fault, desk.now())
+        if await deliveries.claim_delivery(tx, feed, stored.delivery_id, position) is not None:
+            await deliveries.end_delivery(tx, feed, stored.delivery_id, fault, desk.now())
 
 
-async def _settle(
-    job: _Job, chunk: Sequence[Read], taken: int, *, spoilt: bool = False
+async def _apply_chunk(
+    job: _Job, chunk: Sequence[ReadItem], position: int, *, spoilt: bool = False
 ) -> bool:
     """Apply some records, in halves if the database refuses one of them.
 
     False: somebody else goes on with the delivery.
     """
     try:
-        return await _write(job, chunk, taken, spoilt=spoilt)
+        return await _write_chunk(job, chunk, position, spoilt=spoilt)
     except _POISON as error:
         one = chunk[0]
         if spoilt and isinstance(one, Reject):
             raise
         if spoilt:  # not even who it is about can be asked
             aside = Reject(_row(one), RejectReason.NOT_STORABLE)
-            return await _settle(job, [aside], taken, spoilt=True)
+            return await _apply_chunk(job, [aside], position, spoilt=True)
         if len(chunk) == 1:
             log.warning("a row was set aside", feed=job.feed.name, error=type(error).__name__)
-            return await _settle(job, chunk, taken, spoilt=True)
+            return await _apply_chunk(job, chunk, position, spoilt=True)
     half = len(chunk) // 2
-    first = await _settle(job, chunk[:half], taken)
-    return first and await _settle(job, chunk[half:], taken + half)
+    first = await _apply_chunk(job, chunk[:half], position)
+    return first and await _apply_chunk(job, chunk[half:], position + half)
 
 
-def _row(one: Read) -> int:
+def _row(one: ReadItem) -> int:
     match one:
         case UnknownColumns():
             return 0
@@ -191,36 +195,42 @@ def _row(one: Read) -> int:
             return one.origin.row
 
 
-async def _write(job: _Job, chunk: Sequence[Read], taken: int, *, spoilt: bool) -> bool:
-    desk, feed, delivery_id = job.desk, job.feed, job.kept.delivery_id
+async def _write_chunk(
+    job: _Job, chunk: Sequence[ReadItem], position: int, *, spoilt: bool
+) -> bool:
+    desk, feed, delivery_id = job.desk, job.feed, job.stored.delivery_id
     async with desk.database.transaction() as tx:
-        aside = await deliveries.claim_delivery(tx, feed, delivery_id, taken)
+        aside = await deliveries.claim_delivery(tx, feed, delivery_id, position)
         if aside is None:
             return False
-        at, n = desk.now(), job.kept.n
-        turn = BatchContext(tx, desk.keys, feed, desk.terms, job.key, n, job.whole, at, spoilt)
+        at, n = desk.now(), job.stored.n
+        turn = BatchContext(
+            tx, desk.keys, feed, desk.terms, job.key, n, job.whole_lists, at, spoilt
+        )
         tally = BatchCounts()
-        await _take(turn, _Sorted.out(chunk, taken), tally)
-        await deliveries.advance(tx, feed, delivery_id, len(chunk), tally, aside)
+        await _apply_records(turn, _RecordsByKind.out(chunk, position), tally)
+        await deliveries.advance_delivery(tx, feed, delivery_id, len(chunk), tally, aside)
     return True
 
 
-async def _take(turn: BatchContext, found: "_Sorted", tally: BatchCounts) -> None:
+async def _apply_records(
+    turn: BatchContext, records: "_RecordsByKind", tally: BatchCounts
+) -> None:
     """Runs first: their travellers may stand beside them."""
-    tally.rejects += found.rejects
-    if found.runs:
-        await apply_records.apply_runs(turn, found.runs, tally)
-    if found.travellers or found.ends:
-        await apply_travellers.apply_travellers(turn, found.travellers, found.ends, tally)
-    if found.people:
-        await apply_records.apply_people(turn, found.people, tally)
-    if found.areas:
-        await apply_records.apply_areas(turn, found.areas, tally)
-    await deliveries.see(turn.tx, turn.feed, found.columns, turn.at)
+    tally.rejects += records.rejects
+    if records.runs:
+        await apply_records.apply_runs(turn, records.runs, tally)
+    if records.travellers or records.ends:
+        await apply_travellers.apply_travellers(turn, records.travellers, records.ends, tally)
+    if records.people:
+        await apply_records.apply_people(turn, records.people, tally)
+    if records.areas:
+        await apply_records.apply_areas(turn, records.areas, tally)
+    await deliveries.record_columns(turn.tx, turn.feed, records.columns, turn.at)
 
 
 @dataclass(frozen=True, slots=True)
-class _Sorted:
+class _RecordsByKind:
     """Records by what they speak of, each with its place in the delivery."""
 
     runs: list[tuple[int, ArrivalEvent]]
@@ -232,7 +242,7 @@ class _Sorted:
     columns: set[str]
 
     @classmethod
-    def out(cls, chunk: Sequence[Read], start: int) -> "_Sorted":
+    def out(cls, chunk: Sequence[ReadItem], start: int) -> "_RecordsByKind":
         found = cls([], [], [], [], [], [], set())
         for place, one in enumerate(chunk, start):
             match one:

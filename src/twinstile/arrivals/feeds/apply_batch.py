@@ -6,7 +6,7 @@ from typing import Final, TypeAlias
 
 import orjson
 
-from twinstile.arrivals.feeds.reading import FeedSettings, Whole
+from twinstile.arrivals.feeds.reading import FeedSettings, WholeLists
 from twinstile.arrivals.formats.reasons import RejectReason
 from twinstile.arrivals.records import (
     ArrivalEvent,
@@ -29,7 +29,9 @@ from twinstile.platform.keys.ciphers import keyed_digest
 from twinstile.platform.keys.data_keys import KeyFiles
 from twinstile.platform.security.hub_modes import HubMode
 
-Keyed: TypeAlias = ArrivalEvent | ManifestRow | IdentityAlert | HealthStatus | KeyAreaRecord
+KeyedRecord: TypeAlias = (
+    ArrivalEvent | ManifestRow | IdentityAlert | HealthStatus | KeyAreaRecord
+)
 """Records that say something under a key of the sender."""
 _NOWHERE: Final = RecordOrigin("", 0)
 
@@ -47,9 +49,9 @@ class BatchContext:
     terms: Terms
     key: bytes
     n: int
-    whole: Whole
+    whole_lists: WholeLists
     at: datetime
-    spoilt: bool = False
+    not_storable: bool = False
     """Its one record cannot be stored: it is set aside, and counts as said."""
 
     @property
@@ -60,7 +62,7 @@ class BatchContext:
         """What stands for a sender's own key of a thing of that kind."""
         return keyed_digest(self.key, f"{kind}|{self.feed.name}", own.encode())
 
-    def content(self, record: Keyed) -> bytes:
+    def content(self, record: KeyedRecord) -> bytes:
         """The same for records that say the same, wherever they stand and came from."""
         said = orjson.dumps(replace(record, origin=_NOWHERE))
         return keyed_digest(self.key, "content", said)
@@ -89,19 +91,19 @@ class BatchCounts:
     ) -> None:
         self.rejects.append((place, Reject(row, reason, column)))
 
-    def count(self, *, changed: bool, known: bool) -> None:
+    def count(self, *, changed: bool, repeated: bool) -> None:
         """Of a row that was used: it changed something, said it again, or came too late."""
         self.applied += changed
-        self.repeated += known and not changed
-        self.superseded += not (known or changed)
+        self.repeated += repeated and not changed
+        self.superseded += not (repeated or changed)
 
 
-def version(record: Keyed) -> int:
+def version(record: KeyedRecord) -> int:
     """The sender's number of this word; -1 where it tells none."""
     return -1 if record.origin.version is None else record.origin.version
 
 
-def deleted(record: Keyed) -> bool:
+def deleted(record: KeyedRecord) -> bool:
     return record.op is Op.DELETE
 
 

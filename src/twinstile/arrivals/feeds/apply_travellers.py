@@ -24,13 +24,13 @@ KIND = "traveller"
 
 
 @dataclass(frozen=True, slots=True)
-class _Said:
+class _IdentifiedRow:
     """A row whose run is known, and who it is; None: nobody can tell, or it is taken back."""
 
     place: int
     row: ManifestRow
-    word: RecordVersion
-    who: Identity | None
+    version: RecordVersion
+    identity: Identity | None
 
 
 async def apply_travellers(
@@ -45,23 +45,25 @@ async def apply_travellers(
     """
     asked = [one.run for _, one in rows] + [end.run for end in ends]
     found = await runs.lock_runs(turn.tx, turn.feed.hub_id, asked)
-    said = [one for place, row in rows if (one := _said(turn, place, row, found, tally))]
-    changes = await _stand(turn, said, tally)
+    said = [
+        one for place, row in rows if (one := _identified_row(turn, place, row, found, tally))
+    ]
+    changes = await _resolve(turn, said, tally)
     over = [(found[end.run], end) for end in ends if end.run in found and is_whole(end)]
     for run, end in over:
         if not run.closed:
-            changes.flips += await _end(turn, run.run_id, end)
+            changes.withdrawals += await _end(turn, run.run_id, end)
     await _write(turn, changes)
 
 
-def _said(
+def _identified_row(
     turn: BatchContext,
     place: int,
     row: ManifestRow,
-    found: Mapping[RunRef, RunMatch],
+    runs_by_ref: Mapping[RunRef, RunMatch],
     tally: BatchCounts,
-) -> _Said | None:
-    run = found.get(row.run)
+) -> _IdentifiedRow | None:
+    run = runs_by_ref.get(row.run)
     if run is None:
         tally.unmatched += 1
         tally.waiting.update(runs.run_numbers(row.run))
@@ -77,7 +79,7 @@ def _said(
         if isinstance(read, RejectReason):
             tally.reject(place, row.origin.row, read, "number")
             content = None
-    if turn.spoilt and content is not None:
+    if turn.not_storable and content is not None:
         tally.reject(place, row.origin.row, RejectReason.NOT_STORABLE)
         content = None
     word = RecordVersion(
@@ -87,17 +89,17 @@ def _said(
         row.origin.row,
         content,
         deleted(row),
-        _rank(turn, row),
+        _list_version(turn, row),
         run.run_id,
         row.role.value,
     )
-    return _Said(place, row, word, who)
+    return _IdentifiedRow(place, row, word, who)
 
 
-def _rank(turn: BatchContext, row: ManifestRow) -> ListVersion | None:
+def _list_version(turn: BatchContext, row: ManifestRow) -> ListVersion | None:
     """The whole list the row is of, if it is of one."""
     of = [(number, row.role) for number in runs.run_numbers(row.run)]
-    version = next((turn.whole[one] for one in of if one in turn.whole), None)
+    version = next((turn.whole_lists[one] for one in of if one in turn.whole_lists), None)
     return None if version is None or deleted(row) else (version, turn.n)
 
 
@@ -105,46 +107,48 @@ def _rank(turn: BatchContext, row: ManifestRow) -> ListVersion | None:
 class _Changes:
     """What is to be written: rows to enter, and entries to withdraw (true) or expect again."""
 
-    rows: dict[bytes, _Said]
-    stand: dict[bytes, KeyState]
-    flips: list[tuple[UUID, str, bool]]
+    rows: dict[bytes, _IdentifiedRow]
+    states: dict[bytes, KeyState]
+    withdrawals: list[tuple[UUID, str, bool]]
 
 
-async def _stand(turn: BatchContext, said: Sequence[_Said], tally: BatchCounts) -> _Changes:
+async def _resolve(
+    turn: BatchContext, rows: Sequence[_IdentifiedRow], tally: BatchCounts
+) -> _Changes:
     """Judge the rows by what stands, and keep what stands from now on."""
     feed = turn.feed
-    keys = {one.word.key for one in said}
+    keys = {one.version.key for one in rows}
     before = await record_versions.fetch_states(turn.tx, feed.hub_id, feed.name, keys)
-    of_runs = {one.word.run_id for one in said} - {None}
+    of_runs = {one.version.run_id for one in rows} - {None}
     lists = await record_versions.list_versions(
         turn.tx, feed.hub_id, feed.name, [of for of in of_runs if of]
     )
-    now, newest = dict(before), dict[bytes, _Said]()
-    for one in said:
-        word = one.word
+    now, newest = dict(before), dict[bytes, _IdentifiedRow]()
+    for one in rows:
+        word = one.version
         newest_list = lists.get((word.run_id, word.role)) if word.run_id and word.role else None
         known = now.get(word.key)
         verdict = record_versions.compare_version(known, word, newest_list)
-        if verdict.standing is not None:
-            now[word.key] = verdict.standing
+        if verdict.state is not None:
+            now[word.key] = verdict.state
         if verdict.newest:
             newest[word.key] = one
         if word.content is not None:
             turned = known is not None and known.withdrawn != now[word.key].withdrawn
-            tally.count(changed=verdict.newest or turned, known=verdict.known)
+            tally.count(changed=verdict.newest or turned, repeated=verdict.known)
     changed = [of for key, of in now.items() if of != before.get(key)]
     await record_versions.store_states(turn.tx, feed.hub_id, feed.name, turn.today, changed)
-    rows = {key: one for key, one in newest.items() if not one.word.deleted}
-    flips: list[tuple[UUID, str, bool]] = []
+    entered = {key: one for key, one in newest.items() if not one.version.deleted}
+    withdrawals: list[tuple[UUID, str, bool]] = []
     for of in changed:
         was = before.get(of.key)
         if was is None or was.run_id is None:
             continue
         if was.run_id != of.run_id:
-            flips.append((was.run_id, entry_id(of.key), True))
-        elif of.key not in rows and was.withdrawn != of.withdrawn:
-            flips.append((was.run_id, entry_id(of.key), of.withdrawn))
-    return _Changes(rows, now, flips)
+            withdrawals.append((was.run_id, entry_id(of.key), True))
+        elif of.key not in entered and was.withdrawn != of.withdrawn:
+            withdrawals.append((was.run_id, entry_id(of.key), of.withdrawn))
+    return _Changes(entered, now, withdrawals)
 
 
 async def _end(
@@ -163,11 +167,11 @@ async def _write(turn: BatchContext, changes: _Changes) -> None:
     rows = list(changes.rows.items())
     ids = await _people(turn, rows)
     entries = [
-        _entry(turn, key, one.row, person_id, changes.stand[key])
+        _entry(turn, key, one.row, person_id, changes.states[key])
         for (key, one), person_id in zip(rows, ids, strict=True)
     ]
     left = await expected.write_entries(tx, hub_id, turn.n, entries, turn.at) if entries else []
-    left += await expected.set_withdrawn(tx, hub_id, changes.flips, turn.at)
+    left += await expected.set_withdrawn(tx, hub_id, changes.withdrawals, turn.at)
     silent, reached = list[RunPerson](), dict[RunPerson, Reach]()
     for entry, (_, one) in zip(entries, rows, strict=True):
         place = (entry.run_id, entry.person_id)
@@ -179,15 +183,17 @@ async def _write(turn: BatchContext, changes: _Changes) -> None:
     await contacts.forget(tx, hub_id, [*gone, *silent])
     said = [(run_id, reach) for (run_id, _), reach in reached.items()]
     await contacts.tell(tx, turn.keys, hub_id, turn.today, said)
-    await events.append(tx, _happenings(turn, entries, changes.flips))
+    await events.append(tx, _happenings(turn, entries, changes.withdrawals))
 
 
-async def _people(turn: BatchContext, rows: Sequence[tuple[bytes, _Said]]) -> list[UUID]:
+async def _people(
+    turn: BatchContext, rows: Sequence[tuple[bytes, _IdentifiedRow]]
+) -> list[UUID]:
     """The person of each row; of one without a document, always the same nobody else is."""
-    who = [one.who for _, one in rows if one.who is not None]
+    who = [one.identity for _, one in rows if one.identity is not None]
     known = iter(await vault.recognise(turn.tx, turn.keys, turn.feed.hub_id, turn.today, who))
     return [
-        next(known) if one.who is not None else UUID(bytes=key[16:], version=4)
+        next(known) if one.identity is not None else UUID(bytes=key[16:], version=4)
         for key, one in rows
     ]
 
@@ -218,11 +224,11 @@ def entry_id(key: bytes) -> str:
 def _happenings(
     turn: BatchContext,
     entries: Sequence[ExpectedTraveller],
-    flips: Sequence[tuple[UUID, str, bool]],
+    withdrawals: Sequence[tuple[UUID, str, bool]],
 ) -> list[Happening]:
     there = Counter(entry.run_id for entry in entries if not entry.withdrawn)
-    there += Counter(run_id for run_id, _, withdrawn in flips if not withdrawn)
-    out = Counter(run_id for run_id, _, withdrawn in flips if withdrawn)
+    there += Counter(run_id for run_id, _, withdrawn in withdrawals if not withdrawn)
+    out = Counter(run_id for run_id, _, withdrawn in withdrawals if withdrawn)
     return [
         Happening(
             turn.feed.hub_id,

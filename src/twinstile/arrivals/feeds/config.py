@@ -47,7 +47,7 @@ class Department(StrEnum):
     CARRIER = "carrier"
 
 
-class _Told(BaseModel):
+class _ConfigModel(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
@@ -57,7 +57,7 @@ def _computable(algorithm: Algorithm) -> Algorithm:
     return algorithm
 
 
-class PushKey(_Told):
+class PushKey(_ConfigModel):
     """A secret a department signs with. Two at a time let it change to a new one."""
 
     key_id: str = Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")
@@ -72,14 +72,14 @@ class PushKey(_Told):
             raise FeedFault("secret-unreadable") from None
 
 
-class PushSettings(_Told):
+class PushSettings(_ConfigModel):
     """The department comes itself: `POST /v1/feeds/{feed}/deliveries`."""
 
     kind: Literal["push"]
     keys: tuple[PushKey, ...] = Field(min_length=1, max_length=5)
 
 
-Pulled: TypeAlias = HttpSettings | FolderSettings | SftpSettings | ExchangeSettings
+PulledTransport: TypeAlias = HttpSettings | FolderSettings | SftpSettings | ExchangeSettings
 
 
 def _known(name: str) -> str:
@@ -88,7 +88,7 @@ def _known(name: str) -> str:
     return name
 
 
-class _Entry(_Told):
+class _Entry(_ConfigModel):
     """`[[feed]]`."""
 
     name: str = Field(pattern=NAME)
@@ -103,14 +103,14 @@ class _Entry(_Told):
     options: dict[str, Annotated[str, Field(max_length=500)]] = Field(
         default_factory=dict, max_length=50
     )
-    transport: Annotated[Pulled | PushSettings, Field(discriminator="kind")]
+    transport: Annotated[PulledTransport | PushSettings, Field(discriminator="kind")]
 
 
-class _File(_Told):
+class _File(_ConfigModel):
     feed: tuple[_Entry, ...] = Field(default=(), max_length=100)
 
     @model_validator(mode="after")
-    def _apart(self) -> Self:
+    def _unique(self) -> Self:
         names = Counter((one.hub, one.name) for one in self.feed)
         if names and max(names.values()) > 1:
             raise ValueError("two feeds of a hub have the same name")
@@ -121,7 +121,7 @@ class _File(_Told):
         return self
 
 
-def _keys(transport: Pulled | PushSettings) -> tuple[PushKey, ...]:
+def _keys(transport: PulledTransport | PushSettings) -> tuple[PushKey, ...]:
     return transport.keys if isinstance(transport, PushSettings) else ()
 
 
@@ -135,7 +135,7 @@ class FeedSource:
     """Between two polls."""
     expected: timedelta
     """How long it may take at most until the department is heard of again."""
-    transport: Pulled | PushSettings
+    transport: PulledTransport | PushSettings
 
     @property
     def keys(self) -> tuple[PushKey, ...]:
@@ -150,7 +150,7 @@ class FeedSource:
 def feed_sources(settings: Settings) -> tuple[FeedSource, ...]:
     """The feeds of this installation. Raises `InvalidFile`."""
     told = _load(settings.feeds_file, settings.feeds_path)
-    senders = tuple(_sender(one, settings) for one in told.feed)
+    senders = tuple(_feed_source(one, settings) for one in told.feed)
     if len({(one.feed.hub_id, one.feed.name) for one in senders}) < len(senders):
         raise InvalidFile(
             f"{settings.feeds_path}: two feeds of {settings.hub_id} have one name"
@@ -158,19 +158,19 @@ def feed_sources(settings: Settings) -> tuple[FeedSource, ...]:
     return senders
 
 
-def _sender(told: _Entry, settings: Settings) -> FeedSource:
-    interval = timedelta(seconds=told.interval_s)
-    expected = timedelta(seconds=told.expected_interval_s or told.interval_s)
-    options: Mapping[str, str] = told.options
+def _feed_source(entry: _Entry, settings: Settings) -> FeedSource:
+    interval = timedelta(seconds=entry.interval_s)
+    expected = timedelta(seconds=entry.expected_interval_s or entry.interval_s)
+    options: Mapping[str, str] = entry.options
     feed = FeedSettings(
-        told.hub or settings.hub_id,
-        told.name,
-        told.format,
+        entry.hub or settings.hub_id,
+        entry.name,
+        entry.format,
         settings.zone,
-        frozenset(told.stops),
+        frozenset(entry.stops),
         options,
     )
-    return FeedSource(feed, told.department, interval, expected, told.transport)
+    return FeedSource(feed, entry.department, interval, expected, entry.transport)
 
 
 @lru_cache(maxsize=8)

@@ -48,7 +48,7 @@ WHERE hub_id = $1 AND delivery_id = $2 AND state = 'LANDED' AND rows_applied = $
 
 
 async def claim_delivery(
-    tx: Transaction, feed: FeedSettings, delivery_id: UUID, taken: int
+    tx: Transaction, feed: FeedSettings, delivery_id: UUID, position: int
 ) -> int | None:
     """Let nobody else apply anything of the feed until the transaction ends.
 
@@ -56,7 +56,7 @@ async def claim_delivery(
     since, or ended it.
     """
     await tx.raw.execute(_LOCK_FEED, feed.hub_id, feed.name)
-    row = await tx.raw.fetchrow(_CLAIM, feed.hub_id, delivery_id, taken)
+    row = await tx.raw.fetchrow(_CLAIM, feed.hub_id, delivery_id, position)
     return None if row is None else row[0]
 
 
@@ -83,13 +83,13 @@ ON CONFLICT DO NOTHING
 """
 
 
-async def advance(
+async def advance_delivery(
     tx: Transaction,
     feed: FeedSettings,
     delivery_id: UUID,
-    taken: int,
+    count: int,
     tally: BatchCounts,
-    aside: int,
+    rejected_before: int,
 ) -> None:
     """Enter that so many records more were taken, and what came of their rows.
 
@@ -103,9 +103,9 @@ async def advance(
         len(tally.rejects),
         tally.unmatched,
     )
-    await tx.raw.execute(_ADVANCE, feed.hub_id, delivery_id, taken, *counted)
+    await tx.raw.execute(_ADVANCE, feed.hub_id, delivery_id, count, *counted)
     await tx.raw.execute(_COUNT, feed.hub_id, feed.name, *counted)
-    kept = tally.rejects[: max(0, MOST_REJECTS - aside)]
+    kept = tally.rejects[: max(0, MOST_REJECTS - rejected_before)]
     if kept:
         rows = [
             (at, one.row, one.reason, one.column and printable(one.column)) for at, one in kept
@@ -132,7 +132,7 @@ ON CONFLICT (hub_id, feed, name) DO UPDATE SET last_at = excluded.last_at
 """
 
 
-async def see(
+async def record_columns(
     tx: Transaction, feed: FeedSettings, columns: Collection[str], now: datetime
 ) -> None:
     """Note columns nobody knows: the format of a feed may have changed."""

@@ -201,7 +201,7 @@ class Column:
     last_at: datetime
 
 
-async def columns(tx: Reading, hub_id: str) -> dict[str, list[Column]]:
+async def unknown_columns(tx: Reading, hub_id: str) -> dict[str, list[Column]]:
     """The unknown columns of each feed of a hub."""
     rows = await tx.raw.fetch(
         "SELECT feed, name, first_at, last_at FROM feed_column WHERE hub_id = $1"
@@ -214,7 +214,7 @@ async def columns(tx: Reading, hub_id: str) -> dict[str, list[Column]]:
     return found
 
 
-def of_hub(senders: Iterable[FeedSource], hub_id: str) -> list[FeedSource]:
+def sources_of_hub(senders: Iterable[FeedSource], hub_id: str) -> list[FeedSource]:
     """The feeds of one hub."""
     return [one for one in senders if one.feed.hub_id == hub_id]
 
@@ -235,7 +235,7 @@ async def feed_freshness(
     now: datetime,
 ) -> list[FeedFreshness]:
     """The feeds of these departments at a hub. Raises `InvalidFile`."""
-    senders = of_hub(config.feed_sources(settings), hub_id)
+    senders = sources_of_hub(config.feed_sources(settings), hub_id)
     asked = [one for one in senders if one.department in departments]
     return [
         FeedFreshness(source=one.sender.feed.name, as_of=one.as_of, stale=one.stale)

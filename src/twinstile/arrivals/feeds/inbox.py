@@ -102,16 +102,16 @@ async def receive_fetched(
     return landed
 
 
-async def open_cursor(keys: KeyFiles, feed: FeedSettings, kept: str | None) -> str | None:
+async def open_cursor(keys: KeyFiles, feed: FeedSettings, sealed: str | None) -> str | None:
     """The cursor that was kept; None, the beginning, where it cannot be opened.
 
     A row's key may be in it, which may be a document's number: it is encrypted.
     """
-    if kept is None:
+    if sealed is None:
         return None
     key = await keys.obtain(KEY)
     try:
-        return decrypt(key, bytes.fromhex(kept), _cursor(feed)).decode()
+        return decrypt(key, bytes.fromhex(sealed), _cursor(feed)).decode()
     except (ValueError, KeyUnavailable):
         log.warning("a cursor cannot be opened", feed=feed.name)
         return None
@@ -131,15 +131,15 @@ async def receive(
     today, delivery_id = feed.today(now), uuid7()
     digest = keyed_digest(await keys.obtain(KEY), f"body|{feed.name}", delivery.body)
     key = await keys.obtain(day_key(today))
-    cipher = encrypt(key, _packed(delivery), _place(feed.hub_id, delivery_id))
+    cipher = encrypt(key, _pack(delivery), _place(feed.hub_id, delivery_id))
     n = await _lock(tx, feed) + 1
     size = len(delivery.body)
     stored = await tx.raw.fetchrow(
         _STORE, feed.hub_id, feed.name, delivery_id, n, digest, now, today, size, cipher
     )
     if stored is None:
-        return await _counted(tx, feed, ReceivedDelivery(ReceiptOutcome.DUPLICATE))
-    return await _counted(tx, feed, ReceivedDelivery(ReceiptOutcome.NEW, delivery_id))
+        return await _count(tx, feed, ReceivedDelivery(ReceiptOutcome.DUPLICATE))
+    return await _count(tx, feed, ReceivedDelivery(ReceiptOutcome.NEW, delivery_id))
 
 
 async def _refuse(
@@ -149,7 +149,7 @@ async def _refuse(
     await tx.raw.execute(
         _REFUSE, feed.hub_id, feed.name, delivery_id, n, now, feed.today(now), reason
     )
-    return await _counted(tx, feed, ReceivedDelivery(ReceiptOutcome.REFUSED, delivery_id))
+    return await _count(tx, feed, ReceivedDelivery(ReceiptOutcome.REFUSED, delivery_id))
 
 
 async def _lock(tx: Transaction, feed: FeedSettings) -> int:
@@ -159,11 +159,11 @@ async def _lock(tx: Transaction, feed: FeedSettings) -> int:
     return landed
 
 
-async def _counted(
-    tx: Transaction, feed: FeedSettings, landed: ReceivedDelivery
+async def _count(
+    tx: Transaction, feed: FeedSettings, receipt: ReceivedDelivery
 ) -> ReceivedDelivery:
-    await tx.raw.execute(_COUNT, feed.hub_id, feed.name, landed.outcome.value)
-    return landed
+    await tx.raw.execute(_COUNT, feed.hub_id, feed.name, receipt.outcome.value)
+    return receipt
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +173,7 @@ class StoredDelivery:
     delivery_id: UUID
     n: int
     state: DeliveryState
-    taken: int
+    position: int
     attempts: int
     day: date
     received_at: datetime
@@ -200,32 +200,32 @@ _CIPHER = "SELECT cipher FROM feed_delivery WHERE hub_id = $1 AND delivery_id = 
 
 
 async def open_delivery(
-    tx: Reading, keys: KeyFiles, hub_id: str, kept: StoredDelivery
+    tx: Reading, keys: KeyFiles, hub_id: str, stored: StoredDelivery
 ) -> Delivery:
     """What came, as it came; opened beside the other work of the process.
 
     Raises `KeyDestroyed`, `KeyUnavailable`, `MasterUnavailable`.
     """
-    row = await tx.raw.fetchrow(_CIPHER, hub_id, kept.delivery_id)
+    row = await tx.raw.fetchrow(_CIPHER, hub_id, stored.delivery_id)
     cipher = [row[0] if row and row[0] else b""]
     del row  # it may be large: there are never more copies than there have to be
-    return await asyncio.to_thread(_unpacked, keys, hub_id, kept, cipher)
+    return await asyncio.to_thread(_unpack, keys, hub_id, stored, cipher)
 
 
-def _unpacked(
-    keys: KeyFiles, hub_id: str, kept: StoredDelivery, cipher: list[bytes]
+def _unpack(
+    keys: KeyFiles, hub_id: str, stored: StoredDelivery, cipher: list[bytes]
 ) -> Delivery:
-    place = _place(hub_id, kept.delivery_id)
-    plain = decrypt(keys.get(day_key(kept.day)), cipher.pop(), place)
+    place = _place(hub_id, stored.delivery_id)
+    plain = decrypt(keys.get(day_key(stored.day)), cipher.pop(), place)
     head, _, body = plain.partition(b"\n")
     name, media_type, told = orjson.loads(head)
-    return Delivery(body, kept.received_at, name, media_type, told)
+    return Delivery(body, stored.received_at, name, media_type, told)
 
 
-def _packed(delivery: Delivery) -> bytes:
+def _pack(delivery: Delivery) -> bytes:
     """One line of JSON, which has no line end, and the bytes."""
     name = delivery.name.encode(errors="replace").decode()  # of a file: any bytes
-    head = orjson.dumps([name, delivery.media_type, delivery.told])
+    head = orjson.dumps([name, delivery.media_type, delivery.row_count])
     return b"".join((head, b"\n", delivery.body))
 
 

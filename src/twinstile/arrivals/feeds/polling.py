@@ -32,7 +32,7 @@ LEASE: Final = timedelta(seconds=LONGEST_S + 30)
 EARLY: Final = timedelta(seconds=2)
 """A poll may come that much too soon: ticks are not exact."""
 CLOSE_S: Final = 5.0
-CAME: Final = frozenset({"bad-name", "changed-while-read", "too-many-files"})
+FAULTS_OF_FILES: Final = frozenset({"bad-name", "changed-while-read", "too-many-files"})
 """Faults of single files: the department answers, and the others were read."""
 FAILED: Final = "failed"
 """The word for a fault of ours."""
@@ -66,22 +66,22 @@ class PollResult:
 
     fault: str | None = None
     retry_after_s: float | None = None
-    whole: bool = True
+    complete: bool = True
 
 
-async def poll_feed(asker: Poller, sender: FeedSource) -> PollResult | None:
+async def poll_feed(poller: Poller, sender: FeedSource) -> PollResult | None:
     """Ask the department if it is time to. None: it is not, or another process does.
 
     Raises `Problem`, `KeyUnavailable`, `MasterUnavailable` for trouble of our own, by which the
     department is not judged.
     """
-    async with asker.database.transaction() as tx:
-        turn = await claim_poll(tx, sender, asker.worker, asker.now())
+    async with poller.database.transaction() as tx:
+        turn = await claim_poll(tx, sender, poller.worker, poller.now())
     if turn is None:
         return None
-    asked = await _ask(asker, sender, turn)
-    async with asker.database.transaction() as tx:
-        await _settle(tx, asker, sender, turn, asked)
+    asked = await _ask(poller, sender, turn)
+    async with poller.database.transaction() as tx:
+        await _settle(tx, poller, sender, turn, asked)
     if asked.fault is not None:
         observability.log.warning("feed failed", feed=sender.feed.name, fault=asked.fault)
     return asked
@@ -117,11 +117,11 @@ async def claim_poll(
     if others or asked or later or not breaker.allows(now):
         return None
     breaker = breaker.asked(now)
-    await tx.raw.execute(_LEASE, *place, worker, now + LEASE, now, _written(breaker))
+    await tx.raw.execute(_LEASE, *place, worker, now + LEASE, now, _breaker_json(breaker))
     return PollClaim(cursor, breaker)
 
 
-async def _ask(asker: Poller, sender: FeedSource, turn: PollClaim) -> PollResult:
+async def _ask(poller: Poller, sender: FeedSource, turn: PollClaim) -> PollResult:
     """Land whatever the department has. What was landed before a fault stands."""
     try:
         transport = await asyncio.to_thread(sender.open)
@@ -130,9 +130,9 @@ async def _ask(asker: Poller, sender: FeedSource, turn: PollClaim) -> PollResult
     except FeedFault as fault:
         return PollResult(fault.reason)
     try:
-        keys = asker.keys.of(sender.feed.hub_id)
+        keys = poller.keys.of(sender.feed.hub_id)
         cursor = await inbox.open_cursor(keys, sender.feed, turn.cursor)
-        return await _fetch(asker, sender, transport, cursor)
+        return await _fetch(poller, sender, transport, cursor)
     except FeedFault as fault:
         return PollResult(fault.reason, fault.retry_after_s)
     except (Problem, KeyUnavailable, MasterUnavailable):
@@ -143,26 +143,26 @@ async def _ask(asker: Poller, sender: FeedSource, turn: PollClaim) -> PollResult
         )
         return PollResult(FAILED)
     finally:
-        await _closed(transport)
+        await _close(transport)
 
 
 async def _fetch(
-    asker: Poller, sender: FeedSource, transport: FeedTransport, cursor: str | None
+    poller: Poller, sender: FeedSource, transport: FeedTransport, cursor: str | None
 ) -> PollResult:
     landed, deadline = 0, asyncio.timeout(LONGEST_S)
     # every transport's is one; left open, it would keep its hands on files and connections
-    fetching = cast("AsyncGenerator[FetchedDelivery]", transport.fetch(cursor, asker.now()))
+    fetching = cast("AsyncGenerator[FetchedDelivery]", transport.fetch(cursor, poller.now()))
     try:
         async with deadline, aclosing(fetching) as brought:
             async for fetched in brought:
-                if not await _land(asker, sender, fetched):
-                    return PollResult(whole=False)
-                await transport.landed(fetched)
+                if not await _receive(poller, sender, fetched):
+                    return PollResult(complete=False)
+                await transport.acknowledge(fetched)
                 landed += 1
     except TimeoutError:
         if not deadline.expired():
             raise
-        return PollResult(None if landed else "timeout", whole=False)
+        return PollResult(None if landed else "timeout", complete=False)
     return PollResult()
 
 
@@ -171,17 +171,17 @@ SELECT 1 FROM feed_state WHERE hub_id = $1 AND feed = $2 AND leased_by = $3 FOR 
 """
 
 
-async def _land(asker: Poller, sender: FeedSource, fetched: FetchedDelivery) -> bool:
+async def _receive(poller: Poller, sender: FeedSource, fetched: FetchedDelivery) -> bool:
     """False: the lease ran out and another process asks; what it brought is newer than this."""
-    feed, keys = sender.feed, asker.keys.of(sender.feed.hub_id)
-    async with asker.database.transaction() as tx:
-        if not await tx.raw.fetchrow(_OURS, feed.hub_id, feed.name, asker.worker):
+    feed, keys = sender.feed, poller.keys.of(sender.feed.hub_id)
+    async with poller.database.transaction() as tx:
+        if not await tx.raw.fetchrow(_OURS, feed.hub_id, feed.name, poller.worker):
             return False
-        await inbox.receive_fetched(tx, keys, feed, fetched, asker.now())
+        await inbox.receive_fetched(tx, keys, feed, fetched, poller.now())
     return True
 
 
-async def _closed(transport: FeedTransport) -> None:
+async def _close(transport: FeedTransport) -> None:
     """Let go of the department; one that does not let go of us is left to itself."""
     try:
         async with asyncio.timeout(CLOSE_S):
@@ -199,24 +199,26 @@ WHERE hub_id = $1 AND feed = $2 AND leased_by = $3
 
 
 async def _settle(
-    tx: Transaction, asker: Poller, sender: FeedSource, turn: PollClaim, asked: PollResult
+    tx: Transaction, poller: Poller, sender: FeedSource, turn: PollClaim, result: PollResult
 ) -> None:
     """Keep how it went, unless another process has the feed by now."""
-    now, answered = asker.now(), asked.fault is None or asked.fault in CAME
-    breaker = turn.breaker.succeeded() if answered else turn.breaker.failed(now, asker.chance())
-    wait = timedelta(seconds=asked.retry_after_s or 0)
+    now, answered = poller.now(), result.fault is None or result.fault in FAULTS_OF_FILES
+    breaker = (
+        turn.breaker.succeeded() if answered else turn.breaker.failed(now, poller.chance())
+    )
+    wait = timedelta(seconds=result.retry_after_s or 0)
     await tx.raw.execute(
         _SETTLE,
         sender.feed.hub_id,
         sender.feed.name,
-        asker.worker,
-        _written(breaker),
-        now if answered and asked.whole else None,
-        asked.fault,
-        now if asked.fault else None,
+        poller.worker,
+        _breaker_json(breaker),
+        now if answered and result.complete else None,
+        result.fault,
+        now if result.fault else None,
         now + wait if wait else None,
     )
 
 
-def _written(breaker: Breaker) -> str:
+def _breaker_json(breaker: Breaker) -> str:
     return as_json(_BREAKER.dump_python(breaker, mode="json"))

@@ -28,7 +28,7 @@ from twinstile.platform.http.request_signatures import (
 from twinstile.platform.keys.data_keys import KeyRing
 from twinstile.platform.ops import observability
 
-KNOWN: Final = frozenset({"clock-skew", "digest-mismatch", "nonce-used"})
+FAULTS_OF_KEY_HOLDERS: Final = frozenset({"clock-skew", "digest-mismatch", "nonce-used"})
 """Faults of somebody who holds the key."""
 
 
@@ -72,11 +72,11 @@ async def verify_push(
             keys, request.method, request.target, request.headers, now
         )
     except SignatureFault as fault:
-        if fault.reason in KNOWN:
+        if fault.reason in FAULTS_OF_KEY_HOLDERS:
             key_id = request.headers.get(request_signatures.KEY_ID, "")
-            await record_fault(desk, _whose(named, key_id), fault.reason, now)
+            await record_fault(desk, _source_of_key(named, key_id), fault.reason, now)
         raise
-    return VerifiedPush(_whose(named, signed.key.key_id), signed)
+    return VerifiedPush(_source_of_key(named, signed.key.key_id), signed)
 
 
 def _read(senders: Sequence[FeedSource]) -> list[SharedKey]:
@@ -93,28 +93,28 @@ def _read(senders: Sequence[FeedSource]) -> list[SharedKey]:
     return keys
 
 
-def _whose(senders: Sequence[FeedSource], key_id: str) -> FeedSource:
+def _source_of_key(senders: Sequence[FeedSource], key_id: str) -> FeedSource:
     return next(one for one in senders if any(key.key_id == key_id for key in one.keys))
 
 
 async def receive_push(
-    desk: PushRuntime, known: VerifiedPush, delivery: Delivery, now: datetime
+    desk: PushRuntime, push: VerifiedPush, delivery: Delivery, now: datetime
 ) -> ReceivedDelivery:
     """Land what a department brought. Raises `SignatureFault`."""
     try:
-        known.signed.check(delivery.body)
-        return await _take(desk, known, delivery, now)
+        push.signed.check(delivery.body)
+        return await _receive(desk, push, delivery, now)
     except SignatureFault as fault:
-        await record_fault(desk, known.sender, fault.reason, now)
+        await record_fault(desk, push.sender, fault.reason, now)
         raise
 
 
-async def _take(
-    desk: PushRuntime, known: VerifiedPush, delivery: Delivery, now: datetime
+async def _receive(
+    desk: PushRuntime, push: VerifiedPush, delivery: Delivery, now: datetime
 ) -> ReceivedDelivery:
-    feed = known.sender.feed
+    feed = push.sender.feed
     async with desk.database.transaction() as tx:
-        if not await _once(tx, known, now):
+        if not await _use_nonce(tx, push, now):
             raise SignatureFault("nonce-used")
         landed = await inbox.receive(tx, desk.keys.of(feed.hub_id), feed, delivery, now)
         await tx.raw.execute(_WELL, feed.hub_id, feed.name, now)
@@ -137,9 +137,9 @@ SET fault = $3, fault_at = $4, failures = feed_state.failures + 1
 """
 
 
-async def _once(tx: Transaction, known: VerifiedPush, now: datetime) -> bool:
+async def _use_nonce(tx: Transaction, push: VerifiedPush, now: datetime) -> bool:
     """Whether the nonce is new; it is kept until its time is too old for any clock."""
-    feed, signed = known.sender.feed, known.signed
+    feed, signed = push.sender.feed, push.signed
     nonce = hashlib.sha256(f"{signed.key.key_id} {signed.nonce}".encode()).digest()
     kept = await tx.raw.fetchrow(_ONCE, feed.hub_id, feed.name, nonce, now, now - 2 * SKEW)
     return kept is not None

@@ -43,10 +43,10 @@ class FeedSettings:
         return now.astimezone(self.zone).date()
 
 
-Read: TypeAlias = Record | UnknownColumns | Reject
+ReadItem: TypeAlias = Record | UnknownColumns | Reject
 Calls: TypeAlias = Mapping[tuple[str, dt.date], int]
 """Where the hub is among the stops of runs; see `Reading`."""
-Whole: TypeAlias = Mapping[tuple[Number, TravellerRole], int]
+WholeLists: TypeAlias = Mapping[tuple[Number, TravellerRole], int]
 """The version of each whole list: of a run's travellers of a role, there are no others."""
 
 
@@ -89,15 +89,15 @@ class Stream:
             feed.zone, day, feed.stops, feed.options, calls
         )
         self._format: Format = FORMATS[feed.format]
-        self._records: Iterator[Read] = self._read()
+        self._records: Iterator[ReadItem] = self._read()
         self.fault: str | None = None
 
-    def _read(self) -> Iterator[Read]:
+    def _read(self) -> Iterator[ReadItem]:
         return self._format.read(self._delivery, self._reading)
 
-    def take(self, most: int) -> list[Read]:
+    def take(self, most: int) -> list[ReadItem]:
         """The next records, at most so many; none at the end."""
-        taken: list[Read] = []
+        taken: list[ReadItem] = []
         try:
             for one in islice(self._records, most):
                 taken.append(one)  # noqa: PERF402 # what came before a fault stands
@@ -112,7 +112,7 @@ class Stream:
         except UnreadableDelivery as error:
             self.fault = error.reason
 
-    def whole_lists(self) -> Whole:
+    def whole_lists(self) -> WholeLists:
         """The whole lists the delivery holds, under each number of their runs.
 
         Reads the delivery to its end, for a list is told to be whole after its rows.
@@ -137,9 +137,9 @@ def scheme_of_calls(feed: FeedSettings) -> str | None:
 
 def is_whole(end: ManifestEnd) -> bool:
     """Whether a list names everybody: nobody is withdrawn by one that may be short."""
-    return end.rejected == 0 and end.told in {None, end.rows}
+    return end.rejected == 0 and end.row_count in {None, end.rows}
 
 
-def version_of(told: int | None) -> int:
+def version_of(version: int | None) -> int:
     """A version as it is compared; -1: the sender tells none, and every one is above it."""
-    return -1 if told is None else told
+    return -1 if version is None else version

@@ -57,7 +57,7 @@ class KeyState:
 class VersionChange:
     """What a word changes. `newest`: it is the last word now, and says something else."""
 
-    standing: KeyState | None
+    state: KeyState | None
     newest: bool
     known: bool
     """It said what stands."""
@@ -66,43 +66,49 @@ class VersionChange:
 
 
 def compare_version(
-    known: KeyState | None, word: RecordVersion, newest_list: ListVersion | None
+    state: KeyState | None, version: RecordVersion, newest_list: ListVersion | None
 ) -> VersionChange:
     """What stands after a word, and whether the word is to be done."""
-    if word.content is None:
-        if known is None or known.run_id != word.run_id:
-            return VersionChange(known, newest=False, known=False)
-        named = _later(known.named, word.listed)
+    if version.content is None:
+        if state is None or state.run_id != version.run_id:
+            return VersionChange(state, newest=False, known=False)
+        named = _later(state.named, version.listed)
         return VersionChange(
-            _stood(replace(known, named=named), newest_list), newest=False, known=False
+            _withdraw_if_unlisted(replace(state, named=named), newest_list),
+            newest=False,
+            known=False,
         )
-    if known is None or _order(word) > _order(known):
-        moved = known is None or known.run_id != word.run_id
+    if state is None or _order(version) > _order(state):
+        moved = state is None or state.run_id != version.run_id
         said = KeyState(
-            word.key,
-            word.version,
-            word.n,
-            word.row,
-            word.content,
-            word.deleted,
-            word.listed is not None,
-            word.listed if known is None or moved else _later(known.named, word.listed),
-            word.run_id,
-            word.role,
+            version.key,
+            version.version,
+            version.n,
+            version.row,
+            version.content,
+            version.deleted,
+            version.listed is not None,
+            version.listed if state is None or moved else _later(state.named, version.listed),
+            version.run_id,
+            version.role,
             withdrawn=False,
         )
         same = (
             not moved
-            and known is not None
-            and (known.content, known.deleted) == (said.content, said.deleted)
+            and state is not None
+            and (state.content, state.deleted) == (said.content, said.deleted)
         )
-        return VersionChange(_stood(said, newest_list), newest=not same, known=same, again=same)
-    named = known.named
-    if known.run_id == word.run_id and not word.deleted:
-        named = _later(named, word.listed)
-    same = (known.content, known.deleted) == (word.content, word.deleted)
+        return VersionChange(
+            _withdraw_if_unlisted(said, newest_list), newest=not same, known=same, again=same
+        )
+    named = state.named
+    if state.run_id == version.run_id and not version.deleted:
+        named = _later(named, version.listed)
+    same = (state.content, state.deleted) == (version.content, version.deleted)
     return VersionChange(
-        _stood(replace(known, named=named), newest_list), newest=False, known=same
+        _withdraw_if_unlisted(replace(state, named=named), newest_list),
+        newest=False,
+        known=same,
     )
 
 
@@ -114,7 +120,7 @@ def _later(one: ListVersion | None, other: ListVersion | None) -> ListVersion | 
     return max((rank for rank in (one, other) if rank is not None), default=None)
 
 
-def _stood(of: KeyState, newest_list: ListVersion | None) -> KeyState:
+def _withdraw_if_unlisted(of: KeyState, newest_list: ListVersion | None) -> KeyState:
     """Withdrawn: deleted, or left out by a newer list than the one, or the change, it is by."""
     out = newest_list is not None and not (
         (of.named is not None and of.named >= newest_list)
@@ -183,11 +189,11 @@ ON CONFLICT (hub_id, feed, key) DO UPDATE SET
 
 
 async def store_states(
-    tx: Transaction, hub_id: str, feed: str, today: date, stand: Sequence[KeyState]
+    tx: Transaction, hub_id: str, feed: str, today: date, states: Sequence[KeyState]
 ) -> None:
     """Keep what stands under these keys, until the identities of today end."""
-    if stand:
-        told = as_json([_row(one) for one in stand])
+    if states:
+        told = as_json([_row(one) for one in states])
         await tx.raw.execute(_STORE, hub_id, feed, today, told)
 
 

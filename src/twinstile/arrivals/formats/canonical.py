@@ -59,7 +59,7 @@ def read(
     delivery: Delivery, _reading: ReaderContext
 ) -> Iterator[Record | UnknownColumns | Reject]:
     """Rows are lines, or the places in the list (records.Reader)."""
-    book = _Book()
+    book = _ListCounts()
     for row, text in _texts(delivery):
         made = book.record(row, text)
         book.rejected += isinstance(made, Reject)
@@ -67,7 +67,7 @@ def read(
 
 
 @dataclass(slots=True)
-class _Book:
+class _ListCounts:
     """What a delivery has said so far: a list is whole if nothing before it was rejected."""
 
     rejected: int = 0
@@ -90,16 +90,16 @@ class _Book:
         except RecordRefused as refused:
             return Reject(row, refused.reason, refused.column)
 
-    def _count(self, told: TravellerLine) -> None:
-        run = told.run.ref()
+    def _count(self, line: TravellerLine) -> None:
+        run = line.run.ref()
         if run in self.rows or len(self.rows) < MOST_RUNS:
             self.rows[run] += 1
 
-    def _end(self, row: int, told: ListLine) -> ManifestEnd:
-        run = told.run.ref()
+    def _end(self, row: int, line: ListLine) -> ManifestEnd:
+        run = line.run.ref()
         read = self.rows.pop(run, 0) + self.rejected
-        roles = frozenset(told.roles)
-        return ManifestEnd(told.origin(row), run, read, self.rejected, told.rows, roles)
+        roles = frozenset(line.roles)
+        return ManifestEnd(line.origin(row), run, read, self.rejected, line.rows, roles)
 
 
 def _reject(row: int, error: ValidationError) -> Reject:

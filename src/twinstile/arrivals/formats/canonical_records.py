@@ -56,13 +56,13 @@ class RecordRefused(Exception):
         self.column: str = column
 
 
-class _Told(BaseModel):
+class _CanonicalModel(BaseModel):
     model_config = ConfigDict(
         extra="forbid", strict=True, frozen=True, hide_input_in_errors=True
     )
 
 
-class _Run(_Told):
+class _Run(_CanonicalModel):
     scheme: Word
     service_no: Word
     service_date: dt.date
@@ -75,7 +75,7 @@ class _Run(_Told):
         )
 
 
-class _Document(_Told):
+class _Document(_CanonicalModel):
     kind: DocumentKind
     number: Word
     issuer: Word | None = None
@@ -89,7 +89,7 @@ class _Document(_Told):
         )
 
 
-class _Contact(_Told):
+class _Contact(_CanonicalModel):
     kind: ContactKind
     owner: ContactOwner = ContactOwner.SELF
     value: Text
@@ -103,7 +103,7 @@ class _Contact(_Told):
         return Contact(self.kind, self.owner, contacts.read(self.kind, self.value))
 
 
-class _Record(_Told):
+class _Record(_CanonicalModel):
     v: Literal[1]
     key: Key
     """The sender's own of what the record speaks of; of a document nothing goes into it."""
@@ -200,7 +200,7 @@ class AlertLine(_Record):
 
     def record(self, row: int) -> Record:
         """Raises `Refused`."""
-        _needed(self, _OF_ALERTS)
+        _require(self, _OF_ALERTS)
         since, until = _period(self.op, self.valid_from, self.valid_to, "valid_to")
         if until > since + LONGEST_VALID:
             raise RecordRefused(RejectReason.VALID_TOO_LONG, "valid_to")
@@ -229,7 +229,7 @@ class StatusLine(_Record):
 
     def record(self, row: int) -> Record:
         """Raises `Refused`."""
-        _needed(self, _OF_STATUSES)
+        _require(self, _OF_STATUSES)
         since, until = _period(self.op, self.issued_at, self.expires_at, "expires_at")
         return records.HealthStatus(
             self.origin(row),
@@ -281,9 +281,9 @@ _OF_STATUSES: Final[Mapping[str, RejectReason]] = dict.fromkeys(
 """What is refused without which members, unless it is taken back."""
 
 
-def _needed(told: AlertLine | StatusLine, names: Mapping[str, RejectReason]) -> None:
+def _require(line: AlertLine | StatusLine, names: Mapping[str, RejectReason]) -> None:
     for name, reason in names.items():
-        if told.op is Op.UPSERT and getattr(told, name) is None:
+        if line.op is Op.UPSERT and getattr(line, name) is None:
             raise RecordRefused(reason, name)
 
 

@@ -77,7 +77,7 @@ class _Refused(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class _Said:
+class _HubCall:
     """Of one call at the hub."""
 
     status: RunStatus | None = None
@@ -118,7 +118,7 @@ def read(
                 yield event or _NOTHING
 
 
-def _parts(body: bytes, wanted: int) -> Iterator[bytes]:
+def _parts(body: bytes, field_number: int) -> Iterator[bytes]:
     """The members of one field of a message. Raises `Unreadable` where the message ends."""
     at, size = 0, len(body)
     while at < size:
@@ -130,7 +130,7 @@ def _parts(body: bytes, wanted: int) -> Iterator[bytes]:
             at += 4 if kind == _FIXED32 else 8
         elif kind == _BYTES and field:
             length, at = _varint(body, at)
-            if field == wanted and at + length <= size:
+            if field == field_number and at + length <= size:
                 yield body[at : at + length]
             at += length
         else:
@@ -172,12 +172,12 @@ def _head(delivery: Delivery) -> _Head:
     return _Head(made, told, quality)
 
 
-def _in_seconds(told: int) -> tuple[int, tuple[str, ...]]:
+def _in_seconds(moment: int) -> tuple[int, tuple[str, ...]]:
     """A moment since 1970 in seconds, though it be told in parts of them."""
     quality: tuple[str, ...] = ()
-    while told >= 10**11:
-        told, quality = told // 1000, ("milliseconds",)
-    return told, quality
+    while moment >= 10**11:
+        moment, quality = moment // 1000, ("milliseconds",)
+    return moment, quality
 
 
 def _event(
@@ -194,7 +194,7 @@ def _event(
     if relation in _NOT_RUNNING:
         if reading.calls and place is None:
             return None
-        said = _Said()
+        said = _HubCall()
     else:
         found = _at_hub(update, place, reading)
         if found is None:
@@ -261,7 +261,7 @@ def _place(run: RunRef, reading: ReaderContext) -> int | None:
     return next((place for place in found if place is not None), None)
 
 
-def _at_hub(update: TripUpdate, place: int | None, reading: ReaderContext) -> _Said | None:
+def _at_hub(update: TripUpdate, place: int | None, reading: ReaderContext) -> _HubCall | None:
     """What is said of the call at the hub, there or by what is said of the stops before it.
 
     A trip that only leaves from the first stop it tells of begins there, or has come already.
@@ -271,15 +271,15 @@ def _at_hub(update: TripUpdate, place: int | None, reading: ReaderContext) -> _S
     begins = bool(place is None and stops and _only_leaves(stops[0]))
     told = next((one for one in stops[begins:] if _is_here(one, place, reading)), None)
     if told is not None:
-        return _said(told)
+        return _read_call(told)
     if update.trip.schedule_relationship == _T.REPLACEMENT and stops:
-        return _Said(RunStatus.SKIPPED)
+        return _HubCall(RunStatus.SKIPPED)
     if place is None:
         return None
     if not stops and update.HasField("delay"):
-        return _Said(delay_s=update.delay)
+        return _HubCall(delay_s=update.delay)
     delay = delay_at(stops, place)
-    return _Said(delay_s=delay, quality=("no-data",) if delay is None else ())
+    return _HubCall(delay_s=delay, quality=("no-data",) if delay is None else ())
 
 
 def _only_leaves(one: Stop) -> bool:
@@ -311,21 +311,23 @@ def delay_at(stops: Iterable[Stop], place: int) -> int | None:
     return next((delay for one in events if (delay := _delay(one)) is not None), None)
 
 
-def _said(one: Stop) -> _Said:
+def _read_call(one: Stop) -> _HubCall:
     if one.schedule_relationship == Stop.SKIPPED:
-        return _Said(RunStatus.SKIPPED)
+        return _HubCall(RunStatus.SKIPPED)
     if _is_silent(one):
-        return _Said(quality=("no-data",))
+        return _HubCall(quality=("no-data",))
     quality = () if one.HasField("arrival") else ("from-departure",)
     event = one.arrival if one.HasField("arrival") else one.departure
     if event.time > 0:
         told, odd = _in_seconds(event.time)
         try:
-            return _Said(None, dt.datetime.fromtimestamp(told, dt.UTC), None, (*quality, *odd))
+            return _HubCall(
+                None, dt.datetime.fromtimestamp(told, dt.UTC), None, (*quality, *odd)
+            )
         except (ValueError, OverflowError, OSError):
             raise _Refused(RejectReason.INVALID, "arrival.time") from None
     delay = _delay(event)
-    return _Said(delay_s=delay, quality=("no-data",) if delay is None else quality)
+    return _HubCall(delay_s=delay, quality=("no-data",) if delay is None else quality)
 
 
 def _is_silent(one: Stop) -> bool:
@@ -346,10 +348,10 @@ def _is_unknown(message: TripDescriptor | Stop, field: int) -> bool:
     return any(one.field_number == field for one in unknown)
 
 
-def _check(said: _Said, run: RunRef) -> None:
+def _check(call: _HubCall, run: RunRef) -> None:
     """Raises `_Refused` for what cannot be meant."""
     noon = dt.datetime.combine(run.service_date, dt.time(12), dt.UTC)
-    if said.at is not None and abs((said.at - noon).total_seconds()) > FARTHEST_S:
+    if call.at is not None and abs((call.at - noon).total_seconds()) > FARTHEST_S:
         raise _Refused(RejectReason.IMPLAUSIBLE_DATE, "arrival.time")
-    if said.delay_s is not None and abs(said.delay_s) > MOST_DELAY_S:
+    if call.delay_s is not None and abs(call.delay_s) > MOST_DELAY_S:
         raise _Refused(RejectReason.INVALID, "arrival.delay")

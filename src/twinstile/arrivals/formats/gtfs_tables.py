@@ -49,7 +49,7 @@ class Tables:
     """
 
     def __init__(self, body: bytes) -> None:
-        _looked_over(body)
+        _check_archive(body)
         try:
             self._zip: zipfile.ZipFile = zipfile.ZipFile(io.BytesIO(body))
         except _BROKEN:
@@ -83,20 +83,20 @@ class Tables:
             raise UnreadableDelivery(RejectReason.DAMAGED) from None
 
 
-def seconds(told: str) -> int | None:
+def seconds(text: str) -> int | None:
     """A time of a service day, which may be past 24:00:00; None: it is none."""
-    found = _TIME.fullmatch(told)
+    found = _TIME.fullmatch(text)
     if found is None:
         return None
     hours, minutes, rest = map(int, found.groups())
     return hours * 3600 + minutes * 60 + rest if hours < LATEST_HOUR else None
 
 
-def day_of(told: str) -> dt.date | None:
-    if len(told) != 8 or not (told.isascii() and told.isdecimal()):
+def day_of(text: str) -> dt.date | None:
+    if len(text) != 8 or not (text.isascii() and text.isdecimal()):
         return None
     try:
-        return dt.date(int(told[:4]), int(told[4:6]), int(told[6:]))
+        return dt.date(int(text[:4]), int(text[4:6]), int(text[6:]))
     except ValueError:
         return None
 
@@ -107,7 +107,7 @@ def midnight_of(day: dt.date, zone: dt.tzinfo) -> dt.datetime:
     return noon - dt.timedelta(hours=12)
 
 
-def _looked_over(body: bytes) -> None:
+def _check_archive(body: bytes) -> None:
     if not body.startswith(b"PK"):
         sheets.refuse_web_page(body)
         raise UnreadableDelivery(RejectReason.NOT_GTFS)

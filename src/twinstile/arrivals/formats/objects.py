@@ -42,13 +42,13 @@ def looks_like(body: bytes) -> bool:
 
 
 def read_objects(
-    delivery: Delivery, told: str | None = None
+    delivery: Delivery, encoding: str | None = None
 ) -> Iterator[tuple[int, Object] | Reject]:
     """Numbered objects: by line where each has its own, else in their order.
 
     Raises `Unreadable`, at once or after what could be read.
     """
-    opened = sheets.open_text(delivery.body, told)
+    opened = sheets.open_text(delivery.body, encoding)
     start = opened.tell()
     first = [opened.readline(LONGEST_LINE) for _ in range(5)]
     opened.seek(start)
@@ -114,14 +114,14 @@ def _document(text: str) -> Iterator[Object | None]:
         ) from None
 
 
-def _envelope(told: dict[str, object]) -> tuple[Object, list[dict[str, object]]]:
+def _envelope(members: dict[str, object]) -> tuple[Object, list[dict[str, object]]]:
     """What of an answer holds for its rows, and the objects it has as text.
 
     Raises `Unreadable` for one that reports an error, or has nothing where its list should be.
     """
     held: dict[str, object] = {}
     inner: list[dict[str, object]] = []
-    for name, value in told.items():
+    for name, value in members.items():
         word = name.replace("_", "").lower()
         if word in _CODES and str(value).lower() not in _GOOD:
             raise UnreadableDelivery(RejectReason.ERROR_ANSWER)
@@ -147,10 +147,10 @@ def _inside(value: object) -> object:
 
 
 def _flat(
-    found: Mapping[str, object], held: Mapping[str, object], depth: int
+    members: Mapping[str, object], inherited: Mapping[str, object], depth: int
 ) -> Iterator[Object]:
-    row, lists = _split(found, depth)
-    row = {**held, **row}
+    row, lists = _split(members, depth)
+    row = {**inherited, **row}
     for one in lists:
         yield from _flat(one, row, depth + 1)
     if not lists:
@@ -158,44 +158,44 @@ def _flat(
 
 
 def _split(
-    found: Mapping[str, object], depth: int
+    members: Mapping[str, object], depth: int
 ) -> tuple[dict[str, object], list[dict[str, object]]]:
     """The members of an object and of those within it, and the objects of its lists."""
     if depth > MOST_DEPTH:
         raise ValueError("too deep")
     row: dict[str, object] = {}
     lists: list[dict[str, object]] = []
-    for name, told in found.items():
+    for name, told in members.items():
         value = _inside(told)
         if isinstance(value, dict):
             more, within = _split(cast("dict[str, object]", value), depth + 1)
             row, lists = {**more, **row}, lists + within
         elif isinstance(value, list):
             items = cast("list[object]", value)
-            members = [cast("dict[str, object]", one) for one in items if isinstance(one, dict)]
-            lists += members
-            if not members:
-                row[name] = _joined(items)
+            objects = [cast("dict[str, object]", one) for one in items if isinstance(one, dict)]
+            lists += objects
+            if not objects:
+                row[name] = _join(items)
         else:
             row[name] = value
     return row, lists
 
 
-def _joined(value: object) -> object:
+def _join(value: object) -> object:
     """A list of words as one cell."""
     if not isinstance(value, list):
         return value
     return ",".join(str(one) for one in cast("list[object]", value)[:64])
 
 
-def _elements(text: str, at: int, held: Object, depth: int) -> Iterator[Object | None]:
+def _elements(text: str, at: int, inherited: Object, depth: int) -> Iterator[Object | None]:
     """The objects of a list, each decoded when it is its turn."""
     at = _after(text, at + 1)
     while text[at] != "]":
         found, at = _DECODER.raw_decode(text, at)
         if isinstance(found, dict):
             try:
-                yield from _flat(cast("dict[str, object]", found), held, depth)
+                yield from _flat(cast("dict[str, object]", found), inherited, depth)
             except ValueError:  # too deep
                 yield None
         else:
@@ -221,10 +221,10 @@ def _outer(text: str, at: int, depth: int) -> tuple[dict[str, object], list[int]
             row, lists = {**more, **row}, lists + within
         elif text[at] == "[" and text[_after(text, at + 1)] in "{]":
             lists.append(at)
-            at = _skipped(text, at)
+            at = _skip(text, at)
         else:
             value, at = _DECODER.raw_decode(text, at)
-            row[name] = _joined(value)
+            row[name] = _join(value)
         at = _next(text, at, "}")
     return row, lists, at + 1
 
@@ -244,7 +244,7 @@ def _next(text: str, at: int, closing: str) -> int:
     return at
 
 
-def _skipped(text: str, at: int) -> int:
+def _skip(text: str, at: int) -> int:
     depth = 0
     for found in _TOKEN.finditer(text, at):
         token = found.group()

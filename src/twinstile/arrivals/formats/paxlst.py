@@ -218,7 +218,7 @@ class _Lists:
             origin = RecordOrigin(
                 end.origin.key, end.origin.row, end.origin.version, None, quality
             )
-            yield ManifestEnd(origin, end.run, end.rows, end.rejected, end.told, end.roles)
+            yield ManifestEnd(origin, end.run, end.rows, end.rejected, end.row_count, end.roles)
 
     def _person(self, message: _Message, segment: Segment) -> _Yield:
         yield from self._flush(message)

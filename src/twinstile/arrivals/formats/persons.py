@@ -71,13 +71,13 @@ def document_claim(row: Row) -> DocumentClaim | Reject | None:
     )
 
 
-def _number(told: str) -> tuple[RejectReason | None, str]:
-    if _DESTROYED.fullmatch(told):
+def _number(text: str) -> tuple[RejectReason | None, str]:
+    if _DESTROYED.fullmatch(text):
         return RejectReason.NUMBER_DESTROYED, ""
-    if _MASKED.search(told):
+    if _MASKED.search(text):
         return RejectReason.NUMBER_MASKED, ""
     try:
-        number = documents.normalise(told)
+        number = documents.normalise(text)
     except InvalidText:
         return RejectReason.INVALID, ""
     if _ROUNDED.fullmatch(number) and documents.check_character(number[:17]) != number[17]:
@@ -90,8 +90,8 @@ def _born(row: Row) -> dt.date | None:
     return born if born and born > _PEOPLE_FROM else None
 
 
-def _short(found: str | None, limit: int) -> str | None:
-    return found if found and len(found) <= limit else None
+def _short(text: str | None, limit: int) -> str | None:
+    return text if text and len(text) <= limit else None
 
 
 S = TypeVar("S")
@@ -222,7 +222,7 @@ def read_person_list(
     delivery: Delivery,
     reading: ReaderContext,
     columns: Columns,
-    said: Callable[[Row, PersonList], S | None],
+    make: Callable[[Row, PersonList], S | None],
 ) -> Iterator[S | UnknownColumns | Reject]:
     """What each row says, by a function that raises `Refused`; None: nothing."""
     page = PersonList(delivery, reading)
@@ -231,7 +231,7 @@ def read_person_list(
             yield one
         elif isinstance(one, Row):
             try:
-                made = said(one, page)
+                made = make(one, page)
             except RowRefused as refused:
                 yield refused.reject
             else:

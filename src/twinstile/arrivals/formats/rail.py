@@ -57,10 +57,10 @@ _TIMES: Final = ("arrival", "estimated", "actual", "departure", "platform")
 _PERSON: Final = ("number", "name", "ticket", "seat", "coach")
 
 
-def _is_title(found: str, words: Collection[str]) -> bool:
+def _is_title(text: str, words: Collection[str]) -> bool:
     """Not a row that was cut: it says what it is, or says what no column does."""
-    told = _IN_TITLE.search(found.upper()) is not None
-    return told and ("train" not in words or _LIST.search(found) is not None)
+    told = _IN_TITLE.search(text.upper()) is not None
+    return told and ("train" not in words or _LIST.search(text) is not None)
 
 
 COLUMNS: Final = Columns(
@@ -230,13 +230,13 @@ class _Book:
             (*where, str(self.unseated[run.service_no, str(run.service_date), *where]))
         )
 
-    def foot(self, told: int | None) -> None:
+    def foot(self, count: int | None) -> None:
         """A count of the lists since the last footer; if it lies, none of them is whole."""
         found = list(self.open.values())
         read = sum(one.rows for one in found)
-        for one in found if told is not None else ():
-            fits = told is None or read <= told <= read + self.strays
-            one.told = one.rows if fits else told
+        for one in found if count is not None else ():
+            fits = count is None or read <= count <= read + self.strays
+            one.told = one.rows if fits else count
             one.quality = () if fits else ("count-differs",)
         self.open.clear()
 
@@ -291,9 +291,9 @@ def _run(row: Row, reading: ReaderContext, delivery: Delivery) -> RunRef | Rejec
 
 
 @lru_cache(maxsize=4096)
-def service(told: str) -> tuple[str, ...] | None:
+def service(text: str) -> tuple[str, ...] | None:
     """The public numbers of a run: `G7301/4` is G7301, which goes on as G7304."""
-    found = _TRAIN.fullmatch(_ADDED.sub("", told.upper().replace(" ", "")))
+    found = _TRAIN.fullmatch(_ADDED.sub("", text.upper().replace(" ", "")))
     if found is None:
         return None
     letter, digits, rest = found.groups()

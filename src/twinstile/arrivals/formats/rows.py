@@ -96,7 +96,7 @@ class Footer:
     told: int | None
 
 
-Read: TypeAlias = Row | Footer | UnknownColumns | Reject
+RowItem: TypeAlias = Row | Footer | UnknownColumns | Reject
 
 
 def column_names(*lists: str) -> Mapping[str, str]:
@@ -125,7 +125,7 @@ def fold(name: str) -> str:
 
 def read_rows(
     delivery: Delivery, columns: Columns, options: Mapping[str, str]
-) -> Iterator[Read]:
+) -> Iterator[RowItem]:
     """The rows of a table or of JSON. Raises `Unreadable`, at once or after what could be read.
 
     Options: `encoding`, `delimiter`, and `columns`, the sender's names in order where no row
@@ -142,10 +142,10 @@ def is_table(delivery: Delivery) -> bool:
 
 
 def _of_objects(
-    found: Iterator[tuple[int, objects.Object] | Reject], columns: Columns
-) -> Iterator[Read]:
+    items: Iterator[tuple[int, objects.Object] | Reject], columns: Columns
+) -> Iterator[RowItem]:
     unknown: set[str] = set()
-    for one in found:
+    for one in items:
         if isinstance(one, Reject):
             yield one
             continue
@@ -159,18 +159,18 @@ def _of_objects(
 
 
 def _of_lines(
-    lines: Iterator[SheetLine | Reject], columns: Columns, told: str | None
-) -> Iterator[Read]:
+    lines: Iterator[SheetLine | Reject], columns: Columns, names: str | None
+) -> Iterator[RowItem]:
     block = _Block(columns)
-    if told:
-        yield from block.begin([name.strip() for name in told.split(",")])
-    headed = bool(told)
+    if names:
+        yield from block.begin([name.strip() for name in names.split(",")])
+    headed = bool(names)
     for line in lines:
         if isinstance(line, Reject):
             yield line
             continue
         if line.sheet != block.sheet:
-            block = block if told else _Block(columns, line.sheet)
+            block = block if names else _Block(columns, line.sheet)
         if block.names:
             yield from block.next(line)
         else:
@@ -198,7 +198,7 @@ class _Block:
     def known(self, names: Sequence[str]) -> int:
         return sum(1 for name in names if fold(name) in self.columns.names)
 
-    def seek(self, line: SheetLine) -> Iterator[Read]:
+    def seek(self, line: SheetLine) -> Iterator[RowItem]:
         """Take a line that is a title, the header or its second row, or the first row below."""
         names = [values.text(cell)[:200] for cell in line.cells]
         above, self.waiting = self.waiting, None
@@ -218,14 +218,14 @@ class _Block:
             self.seen += 1
             self.titles += [name for name in names if name]
 
-    def begin(self, names: Sequence[str]) -> Iterator[Read]:
+    def begin(self, names: Sequence[str]) -> Iterator[RowItem]:
         self.names = names
         self.words = {self.columns.names.get(fold(name), "") for name in names}
         new = [name for name in names if name and fold(name) not in self.columns.names]
         if new:
             yield _unknown(new)
 
-    def next(self, line: SheetLine) -> Iterator[Read]:
+    def next(self, line: SheetLine) -> Iterator[RowItem]:
         cells, names = line.cells, self.names
         filled = [cell for cell in cells if cell != ""]
         first = values.text(filled[0]) if filled else ""

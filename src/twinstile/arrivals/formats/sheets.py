@@ -56,7 +56,7 @@ _LEAST_NULS: Final = 0.2
 _LONGEST_LINE: Final = 1 << 16
 
 
-def open_text(body: bytes, told: str | None = None) -> io.TextIOWrapper:
+def open_text(body: bytes, encoding_name: str | None = None) -> io.TextIOWrapper:
     """The text, with lines that end in any of the usual ways; what is no character replaced.
 
     Raises `Unreadable` for what is no text, or in no encoding we know.
@@ -67,7 +67,7 @@ def open_text(body: bytes, told: str | None = None) -> io.TextIOWrapper:
         if body.startswith(start):
             raise UnreadableDelivery(reason)
     mark = next((mark for mark in _MARKS if body.startswith(mark)), b"")
-    encoding = _MARKS.get(mark) or told or _guessed(body)
+    encoding = _MARKS.get(mark) or encoding_name or _guess_encoding(body)
     text = io.BytesIO(body)
     text.seek(len(mark))
     head = body[len(mark) : len(mark) + 4096].decode(encoding, "replace").lstrip()
@@ -86,7 +86,7 @@ def refuse_web_page(body: bytes) -> None:
         raise UnreadableDelivery(RejectReason.HTML)
 
 
-def _guessed(body: bytes) -> str:
+def _guess_encoding(body: bytes) -> str:
     head = body[:4096]
     even, odd = head[::2].count(0), head[1::2].count(0)
     if even + odd > _LEAST_NULS * len(head) and max(even, odd) > 4 * min(even, odd):
@@ -175,14 +175,14 @@ def separated(
         yield from _parsed(number, whole, mark)
 
 
-def _parsed(number: int, whole: list[str], mark: str) -> Iterator[SheetLine | Reject]:
-    open_quote = len(whole) == 1 and whole[0].count('"') % 2
+def _parsed(number: int, rows: list[str], mark: str) -> Iterator[SheetLine | Reject]:
+    open_quote = len(rows) == 1 and rows[0].count('"') % 2
     quoting = csv.QUOTE_NONE if open_quote else csv.QUOTE_MINIMAL
-    reader = csv.reader(whole, delimiter=mark, quoting=quoting)
+    reader = csv.reader(rows, delimiter=mark, quoting=quoting)
     done = 0
     try:
         for cells in reader:
-            cut = reader.line_num == len(whole) and not whole[-1].endswith("\n")
+            cut = reader.line_num == len(rows) and not rows[-1].endswith("\n")
             if len(cells) > MOST_CELLS:
                 yield Reject(number + done, RejectReason.EXTRA_CELLS)
             elif any(cells):

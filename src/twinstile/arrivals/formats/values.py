@@ -47,15 +47,15 @@ def text(cell: Cell | None) -> str:
     return " ".join(_UNSEEN.sub("", found).split()).removeprefix("'")
 
 
-def is_nothing(found: str) -> bool:
-    return not found or found.lower() in _NOTHING
+def is_nothing(text: str) -> bool:
+    return not text or text.lower() in _NOTHING
 
 
-def day(found: str, first_day: str = "1899-12-30") -> dt.date | None:
+def day(text: str, first_day: str = "1899-12-30") -> dt.date | None:
     """A day in one of its spellings, or as the number of days since `first_day`; else None."""
-    if _SERIAL.fullmatch(found):
-        return dt.date.fromisoformat(first_day) + dt.timedelta(days=int(float(found)))
-    told = _DAY.match(found)
+    if _SERIAL.fullmatch(text):
+        return dt.date.fromisoformat(first_day) + dt.timedelta(days=int(float(text)))
+    told = _DAY.match(text)
     if told is None:
         return None
     year, *rest = (int(part) for part in told.groups() if part)
@@ -66,30 +66,30 @@ def day(found: str, first_day: str = "1899-12-30") -> dt.date | None:
 
 
 def moment(
-    found: str, on: dt.date, tz: dt.tzinfo, first_day: str = "1899-12-30"
+    text: str, on: dt.date, tz: dt.tzinfo, first_day: str = "1899-12-30"
 ) -> dt.datetime | None:
     """When something is: a time of the day `on` or of one after it, or a whole moment.
 
     `24:10` and `次日00:10` are ten past midnight of the next day. A time that a clock leaves
     out is read as if it had not been put forward yet.
     """
-    if (told := _DAY.match(found)) and day(found):
-        on, found = day(found) or on, found[told.end() :].lstrip("Tt ")
-        if _EXACT.fullmatch(found):
-            with_offset = f"{on.isoformat()}T{found}"
+    if (told := _DAY.match(text)) and day(text):
+        on, text = day(text) or on, text[told.end() :].lstrip("Tt ")
+        if _EXACT.fullmatch(text):
+            with_offset = f"{on.isoformat()}T{text}"
             return _exact(with_offset)
-    elif _SERIAL.fullmatch(found):
-        on = day(found, first_day) or on
-        found = str(float(found) % 1)
-    if re.fullmatch(r"0?\.\d+|0|0\.0", found):  # a fraction of the day
-        minutes = round(float(found) * 1440)
-    elif clock := _TIME.fullmatch(found):
+    elif _SERIAL.fullmatch(text):
+        on = day(text, first_day) or on
+        text = str(float(text) % 1)
+    if re.fullmatch(r"0?\.\d+|0|0\.0", text):  # a fraction of the day
+        minutes = round(float(text) * 1440)
+    elif clock := _TIME.fullmatch(text):
         hours, rest = int(clock["h"]), int(clock["m"])
         if hours >= _LATEST_HOUR or rest > 59:
             return None
         minutes = hours * 60 + rest + 1440 * bool(clock["next"] or clock["after"])
-    elif re.fullmatch(r"([01]?\d|2[0-3])[0-5]\d", found):
-        minutes = int(found[:-2]) * 60 + int(found[-2:])
+    elif re.fullmatch(r"([01]?\d|2[0-3])[0-5]\d", text):
+        minutes = int(text[:-2]) * 60 + int(text[-2:])
     else:
         return None
     days, minutes = divmod(minutes, 1440)
@@ -99,28 +99,28 @@ def moment(
 
 
 def instant(
-    found: str, tz: dt.tzinfo, first_day: str = "1899-12-30", *, ends: bool = False
+    text: str, tz: dt.tzinfo, first_day: str = "1899-12-30", *, ends: bool = False
 ) -> dt.datetime | None:
     """A moment told whole: with its day, or as seconds or milliseconds since 1970; else None.
 
     A bare day is the moment it begins, or the one it `ends`.
     """
-    if epoch := _EPOCH.fullmatch(found):
+    if epoch := _EPOCH.fullmatch(text):
         return dt.datetime.fromtimestamp(int(epoch[1]), dt.UTC)
-    if run_on := _RUN_ON.fullmatch(found):
-        found = "{} {}:{}".format(*run_on.groups())
-    on = day(found, first_day)
+    if run_on := _RUN_ON.fullmatch(text):
+        text = "{} {}:{}".format(*run_on.groups())
+    on = day(text, first_day)
     if on is None:
         return None
-    if _BARE.fullmatch(found):
+    if _BARE.fullmatch(text):
         local = dt.datetime.combine(on + dt.timedelta(days=ends), dt.time(), tz)
         return local.astimezone(dt.UTC)
-    return moment(found, on, tz, first_day)
+    return moment(text, on, tz, first_day)
 
 
-def _exact(found: str) -> dt.datetime | None:
+def _exact(text: str) -> dt.datetime | None:
     try:
-        return dt.datetime.fromisoformat(found.upper()).astimezone(dt.UTC)
+        return dt.datetime.fromisoformat(text.upper()).astimezone(dt.UTC)
     except (ValueError, OverflowError):
         return None
 
