@@ -18,7 +18,7 @@ import pytest
 from typer.testing import CliRunner
 
 from twinstile import app
-from twinstile.cases import terms
+from twinstile.cases import disposition_requirements
 from twinstile.cli import main
 from twinstile.credentials import words as words_of_credentials
 from twinstile.credentials.types import STATUSES
@@ -252,7 +252,7 @@ def test_what_a_disposition_needs_is_listed_code_by_code() -> None:
 
     wanted = [
         f"| `{code}` | {names(asked.needs)} | {names(asked.takes)} |"
-        for code, asked in terms.TERMS.items()
+        for code, asked in disposition_requirements.TERMS.items()
     ]
     assert rows("docs/cases.md", "| Code | Needs | Takes as well |") == wanted
 

@@ -15,10 +15,10 @@ from twinstile.arrivals import api as arrivals
 from twinstile.arrivals.feeds import api as feeds
 from twinstile.arrivals.tags import Tagger
 from twinstile.cases import api as cases
-from twinstile.cases.followup import api as followup
-from twinstile.cases.reporting import api as reporting
-from twinstile.cases.transfers import api as transfers
-from twinstile.cases.wards import api as wards
+from twinstile.cases import follow_ups_api as followup
+from twinstile.cases import isolation_rooms_api as wards
+from twinstile.cases import reporting_api as reporting
+from twinstile.cases import transfers_api as transfers
 from twinstile.contacts import api as contacts
 from twinstile.credentials import api as credentials
 from twinstile.credentials import verifying

@@ -15,7 +15,7 @@ from sqlalchemy import select
 from twinstile.arrivals.feeds import applier, config, polling
 from twinstile.arrivals.feeds.config import FeedSource, PushSettings
 from twinstile.arrivals.feeds.polling import Poller
-from twinstile.cases import dispositions, waits
+from twinstile.cases import deadlines, dispositions
 from twinstile.credentials.sources import fetching
 from twinstile.credentials.sources import settings as sources
 from twinstile.credentials.trusting import lists
@@ -189,7 +189,7 @@ def _timers(runtime: Runtime, policies: Policies) -> HubWork:
     async def cases(hub_id: str, now: datetime) -> None:
         async with runtime.database.transaction() as tx:
             await dispositions.escalate_due(tx, hub_id, now, ESCALATED_AT_ONCE)
-            await waits.ring(tx, hub_id, now, ESCALATED_AT_ONCE)
+            await deadlines.ring(tx, hub_id, now, ESCALATED_AT_ONCE)
             await approvals.expire(tx, hub_id, now)
 
     async def watched(hub_id: str, now: datetime) -> None:

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twinstile.cases import machine
-from twinstile.cases.stages import MACHINE
-from twinstile.cases.terms import TERMS
+from twinstile.cases.disposition_requirements import TERMS
+from twinstile.cases.machine import MACHINE
 from twinstile.cases.types import CaseEvent, CaseState, Disposition
 from twinstile.platform.ops.state_machine import Cause
 from twinstile.platform.security.roles import Role

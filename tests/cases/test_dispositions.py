@@ -10,7 +10,7 @@ import pytest
 from hubs import Hub, open_hub
 
 from twinstile.cases import dispositions, machine
-from twinstile.cases.terms import TERMS
+from twinstile.cases.disposition_requirements import TERMS
 from twinstile.cases.types import CaseEvent, CaseState, Disposition
 from twinstile.platform.security.roles import Role
 

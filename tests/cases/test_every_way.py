@@ -19,8 +19,8 @@ from test_receivers import said
 from test_reporting import suspect
 from test_rooms import room, stay
 
-from twinstile.cases import machine, waits
-from twinstile.cases.stages import MACHINE
+from twinstile.cases import deadlines, machine
+from twinstile.cases.machine import MACHINE
 from twinstile.cases.types import CaseEvent, CaseState, Wait
 from twinstile.platform.security.roles import Role
 
@@ -100,7 +100,7 @@ async def fall_ill(hub: Hub, case_id: str) -> None:
 async def unheard(hub: Hub, case_id: str) -> None:
     """Lost, after they were looked for as often as the policy wants."""
     await screening_states.govern(hub, lost_apart_hours=0)
-    if (await fever_cases.read(hub, case_id))["state"] in waits.FOLLOWED:
+    if (await fever_cases.read(hub, case_id))["state"] in deadlines.FOLLOWED:
         contact, *_ = await open_contacts(hub, case_id)
         for _ in range(3):
             assert (await attempt(hub, contact, "NO_ANSWER")).status_code == 200

@@ -13,8 +13,8 @@ import worker_clock
 from httpx2 import Response
 from hubs import Hub
 
-from twinstile.cases import waits
-from twinstile.cases.terms import TERMS
+from twinstile.cases import deadlines
+from twinstile.cases.disposition_requirements import TERMS
 from twinstile.cases.types import Disposition, Severity
 from twinstile.platform.ops import clock
 from twinstile.platform.security.roles import Role
@@ -164,7 +164,7 @@ async def test_two_workers_at_once_say_once_of_each_that_it_is_late(hub: Hub) ->
 
     async def ring() -> int:
         async with hub.runtime.database.transaction() as tx:
-            return await waits.ring(tx, hub.hub_id, clock.now() + timedelta(hours=1), 200)
+            return await deadlines.ring(tx, hub.hub_id, clock.now() + timedelta(hours=1), 200)
 
     assert sum(await asyncio.gather(*(ring() for _ in range(4)))) == 3
 

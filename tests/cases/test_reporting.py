@@ -11,9 +11,9 @@ import worker_clock
 from httpx2 import Response
 from hubs import Hub
 
-from twinstile.cases.reporting import duties
-from twinstile.cases.reporting.duties import Suspected
-from twinstile.cases.reporting.types import CaseClass, Within
+from twinstile.cases import suspicions
+from twinstile.cases.suspicions import Suspected
+from twinstile.cases.types import CaseClass, Within
 from twinstile.platform.ops import clock
 from twinstile.platform.security.auth import Gatekeeper
 from twinstile.platform.security.roles import Role
@@ -113,7 +113,7 @@ async def test_the_last_suspicion_is_whose_turn_was_last(hub: Hub) -> None:
     for n, moment in enumerate([at, at - timedelta(seconds=2)]):
         said = Suspected(uuid4(), Within.ONE_DAY, CaseClass.SUSPECTED, f"020{n}", moment)
         async with hub.runtime.database.transaction() as tx:
-            await duties.suspect(tx, who, case_id, said, moment)
+            await suspicions.suspect(tx, who, case_id, said, moment)
     told = await hub.client(Role.MEDIC).get(f"/v1/cases/{case_id}/suspicions")
     assert [one["disease"] for one in told.json()["suspicions"]] == ["0200", "0201"]
     card = await hub.client(Role.MEDIC).get(f"/v1/cases/{case_id}/report-card")

@@ -10,7 +10,7 @@ import people
 import pytest
 from hubs import Hub
 
-from twinstile.identity import holding, retention, vault
+from twinstile.identity import extended_retention, retention, vault
 from twinstile.identity.types import Document, DocumentKind, Holder
 from twinstile.identity.vault import Identity
 from twinstile.operations.startup import Place
@@ -242,12 +242,14 @@ async def test_a_cipher_moved_to_another_persons_row_does_not_open(
         Identity(Document(DocumentKind.PASSPORT, number, "UTO"), Holder("EXAMPLE"))
         for number in ("L898902C3", "L898902C4")
     ]
-    held = holding.HOLD_SQL.format(hub="$1", held="new")
+    held = extended_retention.HOLD_SQL.format(hub="$1", held="new")
     case_key = vault.case_key(uuid4())
     async with hub.runtime.database.transaction() as tx:
         ids = await vault.recognise(tx, keys, hub.hub_id, day, pair)
         for person_id, identity in zip(ids, pair, strict=True):
-            cipher = await holding.sealed(keys, hub.hub_id, case_key, person_id, identity)
+            cipher = await extended_retention.sealed(
+                keys, hub.hub_id, case_key, person_id, identity
+            )
             await tx.raw.execute(
                 "WITH new AS (SELECT $4 AS key_id, $2::uuid AS person_id,"
                 f" now() AS held_at, $3::bytea AS cipher) {held}",
@@ -256,7 +258,10 @@ async def test_a_cipher_moved_to_another_persons_row_does_not_open(
                 cipher,
                 case_key,
             )
-            assert await holding.reveal(tx, keys, hub.hub_id, case_key, person_id) in pair
+            assert (
+                await extended_retention.reveal(tx, keys, hub.hub_id, case_key, person_id)
+                in pair
+            )
     owner = Database(place.owner_url, pool_size=1)
     async with owner.transaction() as tx:
         for table in ("vault", "vault_held"):
@@ -272,7 +277,7 @@ async def test_a_cipher_moved_to_another_persons_row_does_not_open(
             with pytest.raises(KeyUnavailable):
                 await vault.reveal(tx, keys, hub.hub_id, person_id)
             with pytest.raises(KeyUnavailable):
-                await holding.reveal(tx, keys, hub.hub_id, case_key, person_id)
+                await extended_retention.reveal(tx, keys, hub.hub_id, case_key, person_id)
 
 
 def test_a_key_file_is_readable_by_its_owner_only(hub: Hub, tmp_path: Path) -> None:

@@ -449,7 +449,7 @@ def test_whatever_opens_an_identity_records_that_it_did() -> None:
         "cases/api.py",
         "exports/identified.py",
         "exports/traced.py",
-        "cases/reporting/card.py",
+        "cases/report_card.py",
         "contacts/tracing.py",
         "deferrals/deferrals.py",
         "screening/outstanding_travellers.py",

@@ -13,7 +13,14 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Response
 from sqlalchemy import ColumnElement, select, tuple_
 
-from twinstile.cases import dispositions, episodes, kept, origins, receivers, waits
+from twinstile.cases import (
+    deadlines,
+    dispositions,
+    episodes,
+    idempotent_facts,
+    origin_notices,
+    receivers,
+)
 from twinstile.cases.bodies import (
     AcknowledgementAnswer,
     AcknowledgementBody,
@@ -32,9 +39,9 @@ from twinstile.cases.bodies import (
     shown_care,
 )
 from twinstile.cases.dispositions import Act, Decision
-from twinstile.cases.followup.api import InForce
-from twinstile.cases.origins import Told
-from twinstile.cases.places import NoPlace
+from twinstile.cases.follow_ups_api import InForce
+from twinstile.cases.isolation_rooms import NoPlace
+from twinstile.cases.origin_notices import Told
 from twinstile.cases.receivers import Found, Said
 from twinstile.cases.referrals import JOINED
 from twinstile.cases.steps import MOVED, OVERDUE
@@ -48,7 +55,7 @@ from twinstile.cases.tables import (
     Stay,
 )
 from twinstile.cases.types import CaseState
-from twinstile.identity import documents, holding, names, vault
+from twinstile.identity import documents, extended_retention, names, vault
 from twinstile.platform.db.database import Transaction
 from twinstile.platform.http import paging
 from twinstile.platform.http.problems import (
@@ -182,12 +189,14 @@ async def read_case(case_id: UUID, tx: Read, who: Reader) -> CaseWhole:
         **case,
         "dispositions": [DispositionAnswer.model_validate(row) for row in sent.mappings()],
         "transitions": [_transition(happening) for happening in moved],
-        "acknowledgements": await kept.of_case(tx, Acknowledgement, *whose),
-        "origin_notices": await kept.of_case(tx, OriginNotice, *whose),
-        "assessments": await kept.of_case(tx, Assessment, *whose),
-        "stays": await kept.of_case(tx, Stay, *whose),
-        "care": [shown_care(row) for row in await kept.of_case(tx, CareRecord, *whose)],
-        "waits": [asdict(one) for one in await waits.of_case(tx, who.hub_id, case_id)],
+        "acknowledgements": await idempotent_facts.of_case(tx, Acknowledgement, *whose),
+        "origin_notices": await idempotent_facts.of_case(tx, OriginNotice, *whose),
+        "assessments": await idempotent_facts.of_case(tx, Assessment, *whose),
+        "stays": await idempotent_facts.of_case(tx, Stay, *whose),
+        "care": [
+            shown_care(row) for row in await idempotent_facts.of_case(tx, CareRecord, *whose)
+        ],
+        "waits": [asdict(one) for one in await deadlines.of_case(tx, who.hub_id, case_id)],
         "merges": await episodes.merges(tx, who.hub_id, cases),
         "alarms": [{**happening.body, "at": happening.at} for happening in joined],
     }
@@ -266,7 +275,7 @@ async def put_origin_notice(
 ) -> OriginNoticeAnswer:
     """Somebody who is sent back is expected where they come from; until then it rings."""
     told = Told(notice_id, **dict(body))
-    row = await origins.record(tx, who, case_id, told, clock.now())
+    row = await origin_notices.record(tx, who, case_id, told, clock.now())
     return OriginNoticeAnswer.model_validate(row)
 
 
@@ -340,7 +349,7 @@ async def _person(
     person_id = found.scalar_one_or_none()
     if person_id is None or case_id is None:
         raise NotFound("There is no such case, or nobody knows whom it is about.")
-    identity = await holding.reveal(
+    identity = await extended_retention.reveal(
         tx, runtime.keys.of(who.hub_id), who.hub_id, vault.case_key(case_id), person_id
     )
     await access_log.record(tx, access_log.actor(who), look, clock.now())

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field, StrictBool, StrictFloat
 from pydantic_core import PydanticCustomError
 from sqlalchemy import RowMapping
 
-from twinstile.cases.terms import DispositionParticulars
+from twinstile.cases.disposition_requirements import DispositionParticulars
 from twinstile.cases.types import (
     Care,
     CaseEvent,

@@ -12,19 +12,19 @@ from sqlalchemy import RowMapping, select
 from uuid_utils.compat import uuid7
 
 from twinstile.cases import (
-    followups,
-    kept,
+    disposition_requirements,
+    follow_up_schedule,
+    follow_ups,
+    idempotent_facts,
+    isolation_rooms,
     machine,
-    origins,
-    places,
-    schedule,
+    origin_notices,
     steps,
-    terms,
 )
-from twinstile.cases.schedule import Figures
+from twinstile.cases.disposition_requirements import DispositionParticulars
+from twinstile.cases.follow_up_schedule import Figures
 from twinstile.cases.steps import MOVED, OVERDUE, Locked
 from twinstile.cases.tables import DispositionRecord, FeverCase
-from twinstile.cases.terms import DispositionParticulars
 from twinstile.cases.types import CaseEvent, CaseState, Disposition
 from twinstile.platform.db.database import Transaction
 from twinstile.platform.http.problems import (
@@ -103,11 +103,13 @@ async def record(
     }
     if decision.receiver is not None:
         told["receiver"] = decision.receiver
-    earlier = await kept.find(tx, DispositionRecord, who.hub_id, decision.disposition_id, told)
+    earlier = await idempotent_facts.find(
+        tx, DispositionRecord, who.hub_id, decision.disposition_id, told
+    )
     if earlier is not None:
         return _recorded(earlier)
     path = steps.walk(who, case.state, machine.dispose(case.state, decision.code))
-    facility = await places.require_place(
+    facility = await isolation_rooms.require_place(
         tx,
         case,
         decision.particulars.facility_id,
@@ -117,8 +119,10 @@ async def record(
     moment = case.after(at)
     after = path[-1].after
     told |= {"state": after.value, "receiver": decision.receiver or facility}
-    row = await kept.add(tx, DispositionRecord, who, decision.disposition_id, told, moment)
-    await schedule.plan(
+    row = await idempotent_facts.add(
+        tx, DispositionRecord, who, decision.disposition_id, told, moment
+    )
+    await follow_up_schedule.plan(
         tx,
         case.hub_id,
         case_id,
@@ -137,7 +141,7 @@ async def record(
         sent["beyond_capacity"] = True
     place = {"facility_id": decision.particulars.facility_id}
     await steps.move(tx, case, after, moment, place)
-    await origins.await_notice(tx, case, decision.code, moment)
+    await origin_notices.await_notice(tx, case, decision.code, moment)
     await events.append(
         tx, [steps.moved(who, case, step, moment, sent, uuid7()) for step in path]
     )
@@ -180,9 +184,9 @@ async def transition(
         return earlier
     (step,) = steps.walk(who, case.state, [act.event])
     if act.event is CaseEvent.LOST:
-        await followups.require_tried(tx, case, figures.policy.parameters)
+        await follow_ups.require_tried(tx, case, figures.policy.parameters)
     if act.event is CaseEvent.RETURNED:
-        await origins.require_sent_back(tx, case.hub_id, case_id)
+        await origin_notices.require_sent_back(tx, case.hub_id, case_id)
     moment = case.after(at)
     place: dict[str, object] = {}
     if act.event is CaseEvent.EMERGENCY:
@@ -213,8 +217,8 @@ async def _sent_in_emergency(
         "particulars": {},
     }
     disposition_id = uuid5(act.transition_id, f"{case.case_id} emergency")
-    await kept.add(tx, DispositionRecord, who, disposition_id, told, moment)
-    await origins.await_notice(tx, case, Disposition.EMERGENCY_CARE, moment)
+    await idempotent_facts.add(tx, DispositionRecord, who, disposition_id, told, moment)
+    await origin_notices.await_notice(tx, case, Disposition.EMERGENCY_CARE, moment)
 
 
 async def escalate_due(tx: Transaction, hub_id: str, at: datetime, limit: int) -> int:
@@ -257,7 +261,7 @@ async def escalate_due(tx: Transaction, hub_id: str, at: datetime, limit: int) -
 def _require_terms(decision: Decision, at: datetime) -> None:
     """Days and times are judged by the sender's clock, unless that is ahead of ours."""
     found = list(
-        terms.faults(
+        disposition_requirements.faults(
             decision.code,
             receiver=decision.receiver,
             consent=decision.consent,

@@ -14,10 +14,17 @@ from uuid import UUID
 from sqlalchemy import RowMapping, select, update
 from uuid_utils.compat import uuid7
 
-from twinstile.cases import kept, legs, links, schedule, steps, waits
+from twinstile.cases import (
+    capability_links,
+    deadlines,
+    follow_up_schedule,
+    idempotent_facts,
+    steps,
+    transfers,
+)
+from twinstile.cases.disposition_requirements import TERMS
 from twinstile.cases.steps import Locked, Outside, Source
 from twinstile.cases.tables import FeverCase, Leg, Receipt
-from twinstile.cases.terms import TERMS
 from twinstile.cases.types import (
     CaseEvent,
     Disposition,
@@ -85,14 +92,16 @@ async def by_link(
     Raises `NoSuchLink`, `TooMany` for the same first word again and again, and as `_record`.
     """
     _require_reason(answered)
-    opened = await links.opened(tx, LinkKind.HANDOVER, token, at)
+    opened = await capability_links.opened(tx, LinkKind.HANDOVER, token, at)
     case = await steps.lock(tx, opened.hub_id, opened.case_id)
     last = await _last_word(tx, case.hub_id, opened.subject_id)
     if last is not None:
         return last
     if answered.answer not in LAST_WORD:
         said = (Receipt.leg_id == opened.subject_id, Receipt.via == Via.LINK.value)
-        await kept.require_few(tx, Receipt, case.hub_id, answered.receipt_id, at, *said)
+        await idempotent_facts.require_few(
+            tx, Receipt, case.hub_id, answered.receipt_id, at, *said
+        )
     own = keys.of(opened.hub_id)
     source = Outside(opened.hub_id)
     return await _record(tx, own, source, case, opened.subject_id, answered, Via.LINK, at)
@@ -100,8 +109,8 @@ async def by_link(
 
 async def question(tx: Reading, token: str, at: datetime) -> Question:
     """What the holder of a link is asked. Raises `NoSuchLink`."""
-    opened = await links.opened(tx, LinkKind.HANDOVER, token, at)
-    leg = await legs.of_id(tx, opened.hub_id, opened.case_id, opened.subject_id)
+    opened = await capability_links.opened(tx, LinkKind.HANDOVER, token, at)
+    leg = await transfers.of_id(tx, opened.hub_id, opened.case_id, opened.subject_id)
     return Question(
         leg["case_no"],
         leg["receiver"],
@@ -140,7 +149,7 @@ async def _record(  # who, what, by which way and when
     Raises `NotFound`, `IdReused`, `InvalidInput` for a refusal without a reason, and
     `TransitionRefused` when the last word about this way was said.
     """
-    leg = await legs.of_id(tx, case.hub_id, case.case_id, leg_id)
+    leg = await transfers.of_id(tx, case.hub_id, case.case_id, leg_id)
     told: dict[str, object] = {
         "case_id": case.case_id,
         "leg_id": leg_id,
@@ -150,14 +159,16 @@ async def _record(  # who, what, by which way and when
         "via": via.value,
         "said_at": answered.said_at,
     }
-    earlier = await kept.find(tx, Receipt, case.hub_id, answered.receipt_id, told)
+    earlier = await idempotent_facts.find(tx, Receipt, case.hub_id, answered.receipt_id, told)
     if earlier is not None:
         return earlier
     if await _last_word(tx, case.hub_id, leg_id) is not None:
         raise TransitionRefused("The receiver has answered for this way.")
     moment = case.after(at)
     signed = await _signed(keys, case, leg, answered, moment)
-    row = await kept.add(tx, Receipt, who, answered.receipt_id, told | signed, moment)
+    row = await idempotent_facts.add(
+        tx, Receipt, who, answered.receipt_id, told | signed, moment
+    )
     if leg["ended_at"] is None:
         await _go_on(tx, who, case, answered.answer, moment)
     if answered.answer in LAST_WORD:
@@ -217,14 +228,14 @@ async def _go_on(
                 .values(due_at=moment)
             )
         case Handover.REFUSED:
-            await waits.start(
+            await deadlines.start(
                 tx, case.hub_id, case.case_id, Wait.RECEIVER, case.case_id, moment
             )
 
 
 async def _acknowledged_by(tx: Reading, case: Locked) -> CaseEvent:
     """The event by which the receiver of the last disposition answers for the patient."""
-    sent = await schedule.last_way(tx, case.hub_id, case.case_id)
+    sent = await follow_up_schedule.last_way(tx, case.hub_id, case.case_id)
     code = sent[1] if sent else Disposition.EMERGENCY_CARE
     return TERMS[code].acknowledged_by
 

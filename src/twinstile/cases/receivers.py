@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import RowMapping, select, update
 
-from twinstile.cases import kept, steps, waits
+from twinstile.cases import deadlines, idempotent_facts, steps
 from twinstile.cases.steps import Locked
 from twinstile.cases.tables import (
     Acknowledgement,
@@ -75,15 +75,19 @@ async def acknowledge(
         "reason": said.reason,
         "said_at": said.said_at,
     }
-    earlier = await kept.find(tx, Acknowledgement, who.hub_id, said.acknowledgement_id, told)
+    earlier = await idempotent_facts.find(
+        tx, Acknowledgement, who.hub_id, said.acknowledgement_id, told
+    )
     if earlier is not None:
         return earlier
     await _require_last(tx, case, said.disposition_id)
-    row = await kept.add(tx, Acknowledgement, who, said.acknowledgement_id, told, at)
+    row = await idempotent_facts.add(
+        tx, Acknowledgement, who, said.acknowledgement_id, told, at
+    )
     if said.reply is Reply.DECLINED:
-        await waits.start(tx, who.hub_id, case_id, Wait.RECEIVER, case_id, at)
+        await deadlines.start(tx, who.hub_id, case_id, Wait.RECEIVER, case_id, at)
     else:
-        await waits.stop(tx, who.hub_id, Wait.RECEIVER, case_id)
+        await deadlines.stop(tx, who.hub_id, Wait.RECEIVER, case_id)
     body: dict[str, object] = {
         "disposition_id": str(said.disposition_id),
         "reply": said.reply.value,
@@ -109,7 +113,7 @@ async def assess(
         "reason": found.reason,
         "assessed_at": found.assessed_at,
     }
-    earlier = await kept.find(tx, Assessment, who.hub_id, found.assessment_id, told)
+    earlier = await idempotent_facts.find(tx, Assessment, who.hub_id, found.assessment_id, told)
     if earlier is not None:
         return earlier
     if case.state.terminal:
@@ -119,7 +123,7 @@ async def assess(
         raise Forbidden("Only a clinician finds a patient less ill than before.")
     if lowered and found.reason is None:
         raise InvalidInput(errors=[FieldFault("/reason", "missing")])
-    row = await kept.add(tx, Assessment, who, found.assessment_id, told, at)
+    row = await idempotent_facts.add(tx, Assessment, who, found.assessment_id, told, at)
     await tx.sql.execute(
         update(FeverCase)
         .where(FeverCase.hub_id == case.hub_id, FeverCase.case_id == case_id)

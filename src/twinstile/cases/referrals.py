@@ -17,7 +17,7 @@ from uuid_utils.compat import uuid7
 from twinstile.cases import machine
 from twinstile.cases.tables import FeverCase
 from twinstile.cases.types import CaseOrigin
-from twinstile.identity import holding, links, vault
+from twinstile.identity import extended_retention, links, vault
 from twinstile.identity.types import Holder
 from twinstile.identity.vault import Identity
 from twinstile.platform.db.database import Reading, Transaction, as_json
@@ -103,7 +103,7 @@ wanted AS (
     RETURNING screening_id, case_id, case_no
 ), new AS (
     SELECT w.*, o.case_no, w.state_since AS held_at FROM wanted w JOIN opened o USING (case_id)
-), held AS ({holding.HOLD_SQL.format(hub="{hub}", held="new")}
+), held AS ({extended_retention.HOLD_SQL.format(hub="{hub}", held="new")}
 ), announced AS (
     INSERT INTO event (hub_id, event_id, at, kind, subject_id, device_id, operator_id, body)
     SELECT {{hub}}, event_id, state_since, 'case.opened', case_id, device_id, operator_id,
@@ -258,7 +258,7 @@ WITH kin AS (
     WHERE c.hub_id = $1 AND c.case_id = $2 AND c.person_id IS NULL
     RETURNING $3::uuid AS person_id, $6::text AS key_id, $7::bytea AS cipher,
         $8::timestamptz AS held_at
-), held AS ({holding.HOLD_SQL.format(hub="$1", held="named")})
+), held AS ({extended_retention.HOLD_SQL.format(hub="$1", held="named")})
 SELECT count(*) FROM named
 """  # noqa: S608 # a fragment of ours
 
@@ -277,7 +277,9 @@ async def identify(
     beside this one, see `merging.identify`. Raises `KeyDestroyed`.
     """
     key_id = vault.case_key(found.case_id)
-    cipher = await holding.sealed(keys, hub_id, key_id, found.person_id, found.identity)
+    cipher = await extended_retention.sealed(
+        keys, hub_id, key_id, found.person_id, found.identity
+    )
     holder = found.identity.holder
     row = await tx.raw.fetchrow(
         _IDENTIFY,
@@ -355,7 +357,9 @@ async def _sealed(
         return None
     key_id = vault.case_key(opening.case_id)
     try:
-        return await holding.sealed(keys, hub_id, key_id, opening.person_id, identity)
+        return await extended_retention.sealed(
+            keys, hub_id, key_id, opening.person_id, identity
+        )
     except KeyDestroyed:
         return None
 

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from sqlalchemy import select, update
 
-from twinstile.cases import machine, schedule, waits
+from twinstile.cases import deadlines, follow_up_schedule, machine
 from twinstile.cases.machine import IllegalTransition
 from twinstile.cases.tables import FeverCase
 from twinstile.cases.types import CaseEvent, CaseState, Severity, Transition
@@ -140,8 +140,8 @@ async def move(
             **(more or {}),
         )
     )
-    await waits.settle(tx, case.hub_id, case.case_id, after, moment)
-    await schedule.settle(tx, case.hub_id, case.case_id, after, moment)
+    await deadlines.settle(tx, case.hub_id, case.case_id, after, moment)
+    await follow_up_schedule.settle(tx, case.hub_id, case.case_id, after, moment)
 
 
 def moved(

@@ -17,7 +17,7 @@ from twinstile.contacts import exposure, geometry
 from twinstile.contacts.exposure import OnRun, Patient, Said
 from twinstile.contacts.geometry import Found, Known, Reason
 from twinstile.contacts.tables import Contact, ContactList
-from twinstile.identity import holding, vault
+from twinstile.identity import extended_retention, vault
 from twinstile.identity.vault import Identity
 from twinstile.platform.db.database import Reading, Transaction, as_json
 from twinstile.platform.http.problems import Forbidden, IdReused, NotFound
@@ -100,7 +100,7 @@ async def trace(
     gathered = await _gather(tx, who.hub_id, asked, rules)
     contacts = gathered.contacts[:MOST]
     people = [one.person_id for one in contacts]
-    named = await holding.hold(tx, keys, who.hub_id, key_id, people, at)
+    named = await extended_retention.hold(tx, keys, who.hub_id, key_id, people, at)
     known = replace(gathered.known, named=geometry.share(named, len(people)))
     close = sum(one.contact_class is ContactClass.CLOSE for one in contacts)
     counts = {"close": close, "general": len(contacts) - close}
@@ -321,7 +321,7 @@ async def show(
     if person_id is None:
         raise NotFound("There is no such contact (any more).")
     key_id = vault.case_key(cast("UUID", listed["case_id"]))
-    identity = await holding.reveal(tx, keys, who.hub_id, key_id, person_id)
+    identity = await extended_retention.reveal(tx, keys, who.hub_id, key_id, person_id)
     purpose, reason = why
     look = Look(Action.REVEAL, purpose, SHOWN, subject_id=person_id, reason=reason)
     await access_log.record(tx, access_log.actor(who), look, at)

@@ -16,7 +16,7 @@ from sqlalchemy import Executable, RowMapping, insert, select, true, tuple_, upd
 from uuid_utils.compat import uuid7
 
 from twinstile.deferrals.tables import Deferral
-from twinstile.identity import holding
+from twinstile.identity import extended_retention
 from twinstile.identity.vault import Identity
 from twinstile.platform.db.database import Reading, Transaction
 from twinstile.platform.http import paging
@@ -68,7 +68,7 @@ async def begin(
         return
     key_id = f"{KEY}{at.astimezone(zone).date().isoformat()}"
     people = {one.person_id for one in deferred if one.person_id}
-    await holding.hold(tx, keys, hub_id, key_id, people, at)
+    await extended_retention.hold(tx, keys, hub_id, key_id, people, at)
     await tx.sql.execute(
         insert(Deferral),
         [
@@ -244,7 +244,7 @@ async def show(
     row = found.one_or_none()
     if row is None or row[0] is None or row[1] is None:
         raise NotFound("There is no such deferral, or nobody knows whom it is about.")
-    identity = await holding.reveal(tx, keys, who.hub_id, *row)
+    identity = await extended_retention.reveal(tx, keys, who.hub_id, *row)
     look = Look(Action.REVEAL, purpose, SHOWN, subject_id=deferral_id, reason=reason)
     await access_log.record(tx, access_log.actor(who), look, at)
     return identity

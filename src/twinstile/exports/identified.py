@@ -15,7 +15,7 @@ from typing import Final
 from uuid import UUID
 
 from twinstile.exports import linelist, reader
-from twinstile.identity import holding, vault
+from twinstile.identity import extended_retention, vault
 from twinstile.identity.vault import Identity
 from twinstile.platform.db.database import Transaction
 from twinstile.platform.http.problems import FieldFault, InvalidInput
@@ -98,7 +98,7 @@ async def take(
     if len(rows) > MOST:
         raise InvalidInput(errors=[FieldFault("/to", "too-many")])
     held = {vault.case_key(row["case_id"]): row["person_id"] for row in rows}
-    people = await holding.reveal_all(
+    people = await extended_retention.reveal_all(
         tx, keys, who.hub_id, {key_id: person for key_id, person in held.items() if person}
     )
     text = io.StringIO()

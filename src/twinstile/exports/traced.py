@@ -13,7 +13,7 @@ from uuid import UUID
 
 from twinstile.contacts import tracing
 from twinstile.exports import identified
-from twinstile.identity import holding, vault
+from twinstile.identity import extended_retention, vault
 from twinstile.platform.db.database import Transaction
 from twinstile.platform.http.problems import FieldFault, InvalidInput, NotFound
 from twinstile.platform.keys.data_keys import KeyFiles
@@ -97,7 +97,7 @@ async def take(
     people = {}
     if rows:
         key_id, persons = vault.case_key(rows[0]["case_id"]), [row["person_id"] for row in rows]
-        people = await holding.reveal_under(tx, keys, who.hub_id, key_id, persons)
+        people = await extended_retention.reveal_under(tx, keys, who.hub_id, key_id, persons)
     text = io.StringIO()
     table = csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\n")
     table.writerow(COLUMNS)

@@ -6,11 +6,12 @@ still be recorded and matched. Only text that no document can carry raises Inval
 
 import datetime as dt
 import re
+import unicodedata
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from typing import Final
 
-from twinstile.identity import regions, text
+from twinstile.identity import regions
 from twinstile.identity.regions import Regions
 from twinstile.identity.types import (
     FAULTS,
@@ -18,6 +19,7 @@ from twinstile.identity.types import (
     DocumentKind,
     Finding,
     Holder,
+    InvalidText,
     ReadDocument,
     Sex,
 )
@@ -32,8 +34,14 @@ SPECIMEN_ISSUER: Final = "UTO"
 FOREIGNER: Final = "9"
 """First digit of a foreign permanent resident's number; its province is one place further."""
 
-_SEPARATORS: Final = re.compile(rf"[\s\u2010-\u2015\u2212{text.INVISIBLE}-]")
-_UNSEEN: Final = re.compile(rf"[{text.INVISIBLE}]")
+INVISIBLE: Final = "\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff"
+"""Soft hyphen, zero-width and direction marks, for a regular expression's character class.
+
+Copying from office programs and web pages leaves them behind unseen."""
+
+_FORBIDDEN: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_SEPARATORS: Final = re.compile(rf"[\s\u2010-\u2015\u2212{INVISIBLE}-]")
+_UNSEEN: Final = re.compile(rf"[{INVISIBLE}]")
 
 _RESIDENT: Final = re.compile(r"[1-9][0-9]{16}[0-9X]")
 _OLD_RESIDENT: Final = re.compile(r"[1-9][0-9]{14}")
@@ -84,17 +92,37 @@ _WEIGHTS: Final = tuple(pow(2, 17 - i, 11) for i in range(17))
 _CHECK_CHARACTERS: Final = "10X98765432"
 
 
+def fold(raw: str, *, limit: int, drop: re.Pattern[str]) -> str:
+    """Fold `raw` to its one spelling, single-spaced, without what `drop` matches; idempotent.
+
+    Raises InvalidText when it is empty, holds a forbidden character or is longer than
+    `limit`, before or after folding: NFKC can make one character eighteen.
+    """
+    if len(raw) > limit:
+        raise InvalidText("longer than allowed")
+    if _FORBIDDEN.search(raw):
+        raise InvalidText("holds control characters")
+    # Upper-casing can leave a letter and its accent apart that belong in one character.
+    upper = drop.sub("", unicodedata.normalize("NFKC", raw)).upper()
+    folded = " ".join(unicodedata.normalize("NFKC", upper).split())
+    if not folded:
+        raise InvalidText("empty")
+    if len(folded) > limit:
+        raise InvalidText("longer than allowed")
+    return folded
+
+
 def normalise(number: str) -> str:
     """Fold `number` to the form in which it is compared: no spaces, no dashes, upper case.
 
     Raises InvalidText for text that is empty, longer than 64 characters, or not printable.
     """
-    return text.fold(number, limit=NUMBER_LIMIT, drop=_SEPARATORS)
+    return fold(number, limit=NUMBER_LIMIT, drop=_SEPARATORS)
 
 
 def normalise_issuer(issuer: str) -> str:
     """Fold an issuer's code or words; Germany's `D` of the zone becomes the usual `DEU`."""
-    folded = text.fold(issuer, limit=NUMBER_LIMIT, drop=_UNSEEN)
+    folded = fold(issuer, limit=NUMBER_LIMIT, drop=_UNSEEN)
     return "DEU" if folded == "D" else folded
 
 

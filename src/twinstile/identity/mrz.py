@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from itertools import cycle
 from typing import Final
 
-from twinstile.identity import documents, zones
+from twinstile.identity import documents, mrz_layouts
 from twinstile.identity.types import DocumentKind, Finding, Holder, ReadDocument, Sex
 
 _FILLER: Final = "<"
@@ -50,7 +50,7 @@ class ReadZone:
     """ISO 8601 at the precision the zone has: `1974-08-12`, `1974-08`, `1974` or empty."""
     expires_on: dt.date | None
     """None when the document does not expire or the date is implausible."""
-    failed: frozenset[zones.Part]
+    failed: frozenset[mrz_layouts.Part]
 
 
 def check_digit(characters: str) -> int:
@@ -79,7 +79,7 @@ def read(
     expires_on, expiry_doubts = _expiry(layout.expiry.of(rows), today)
     failed = {check.part for check in layout.checks if not _holds(check, rows)}
     if digit != str(check_digit(number)):
-        failed.add(zones.Part.NUMBER)
+        failed.add(mrz_layouts.Part.NUMBER)
     holder = Holder(
         name=f"{primary} {secondary}".strip() or None,
         birth_date=dt.date.fromisoformat(born) if len(born) == 10 else None,
@@ -92,7 +92,7 @@ def read(
         doubts |= {Finding.MALFORMED}
     return ReadZone(
         read=ReadDocument(numbered.document, holder, documents.conclude(doubts)),
-        code=zones.CODE.of(rows).rstrip(_FILLER),
+        code=mrz_layouts.CODE.of(rows).rstrip(_FILLER),
         nationality=_state(layout.nationality.of(rows)),
         primary=primary,
         secondary=secondary,
@@ -112,17 +112,17 @@ def _rows(lines: Sequence[str]) -> tuple[str, ...]:
     return rows
 
 
-def _layout(rows: tuple[str, ...]) -> zones.Layout:
+def _layout(rows: tuple[str, ...]) -> mrz_layouts.Layout:
     size = (len(rows), *{len(row) for row in rows})
     # a card of three lines is never a visa, whatever letter it bears
     visa = len(rows) == 2 and rows[0][0] == "V"
-    for layout in zones.LAYOUTS:
+    for layout in mrz_layouts.LAYOUTS:
         if (layout.rows, layout.width) == size and layout.visa is visa and rows[0][0].isalpha():
             return layout
     raise InvalidZone("no zone of this size and type is known")
 
 
-def _number(layout: zones.Layout, rows: tuple[str, ...]) -> tuple[str, str]:
+def _number(layout: mrz_layouts.Layout, rows: tuple[str, ...]) -> tuple[str, str]:
     """The number and its check digit; a card's long one goes on in the optional data."""
     number, digit = layout.number.of(rows), layout.digit.of(rows)
     if digit != _FILLER or layout.overflow is None or number.endswith(_FILLER):
@@ -133,7 +133,7 @@ def _number(layout: zones.Layout, rows: tuple[str, ...]) -> tuple[str, str]:
 
 def _document(
     rows: tuple[str, ...],
-    layout: zones.Layout,
+    layout: mrz_layouts.Layout,
     number: str,
     today: dt.date,
     declared: DocumentKind | None,
@@ -149,7 +149,7 @@ def _document(
     return documents.read(kind, number, today=today, issuer=issuer)
 
 
-def _holds(check: zones.Check, rows: tuple[str, ...]) -> bool:
+def _holds(check: mrz_layouts.Check, rows: tuple[str, ...]) -> bool:
     covered = "".join(span.of(rows) for span in check.covers)
     digit = check.digit.of(rows)
     # An empty field has nothing to guard; part 4 lets the optional data's digit be left out.

@@ -4,13 +4,13 @@ import re
 import unicodedata
 from typing import Final
 
-from twinstile.identity import documents, text
+from twinstile.identity import documents
 from twinstile.identity.types import Document, DocumentKind
 
 NAME_LIMIT: Final = 128
 
 # The dot inside a transliterated name is typed in half a dozen ways, or not at all.
-_DROPPED: Final = re.compile(rf"[\u00b7\u2022\u2027\u2219\u22c5\u30fb{text.INVISIBLE}]")
+_DROPPED: Final = re.compile(rf"[\u00b7\u2022\u2027\u2219\u22c5\u30fb{documents.INVISIBLE}]")
 
 
 def normalise(name: str) -> str:
@@ -19,7 +19,7 @@ def normalise(name: str) -> str:
     Raises InvalidText for text that is empty, longer than 128 characters or not printable.
     Scripts stay apart: no algorithm yields a passport's spelling of a Han name.
     """
-    return text.fold(name, limit=NAME_LIMIT, drop=_DROPPED)
+    return documents.fold(name, limit=NAME_LIMIT, drop=_DROPPED)
 
 
 def mask_number(document: Document) -> str:

@@ -12,7 +12,7 @@ from sqlalchemy import select, text
 
 from twinstile.arrivals import authorities, manifests
 from twinstile.arrivals.feeds import inbox as feeds
-from twinstile.cases import merging
+from twinstile.cases import case_merge
 from twinstile.cases import retention as closed_cases
 from twinstile.cases.retention import Hold
 from twinstile.contacts import retention as contacts
@@ -127,7 +127,7 @@ async def _end(runtime: Runtime, policies: Policies, hub_id: str, now: datetime)
     zone, days = runtime.settings.zone, figures.retention_days
     purge = await retention.run(runtime.database, keys, hub_id, zone, days, now)
     async with runtime.database.transaction() as tx:
-        await merging.reckon(tx, hub_id, now)
+        await case_merge.reckon(tx, hub_id, now)
     cases = await _retain_cases(runtime, hub_id, figures, now)
     cases += await _retain_deferrals(runtime, hub_id, now)
     before, today = now - timedelta(days=days), now.astimezone(zone).date()

@@ -12,7 +12,7 @@ from typing import cast
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from twinstile.cases import merging, referrals
+from twinstile.cases import case_merge, referrals
 from twinstile.cases.referrals import Identification
 from twinstile.declarations import passes
 from twinstile.declarations.types import Shown
@@ -128,7 +128,7 @@ async def _name_cases(tx: Transaction, stand: Stand, batch: Batch) -> None:
         if check.identity is not None:
             who = (check.identity, "SHOWN", check.device_id, check.operator_id)
             shown = Identification(case_id, person_id, *who)
-            await merging.identify(tx, stand.keys, stand.hub_id, stand.zone, shown, stand.at)
+            await case_merge.identify(tx, stand.keys, stand.hub_id, stand.zone, shown, stand.at)
 
 
 def _told(done: Recorded, numbers: Mapping[UUID, str], shown: Shown | None) -> Recorded:

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import update
 
-from twinstile.cases import merging, referrals
+from twinstile.cases import case_merge, referrals
 from twinstile.cases.referrals import IDENTIFIED, Identification
 from twinstile.identity import vault
 from twinstile.identity.vault import Identity
@@ -74,7 +74,7 @@ async def name(
         who.operator_id,
         naming.naming_id,
     )
-    if not await merging.identify(tx, keys, hub_id, zone, found, at):
+    if not await case_merge.identify(tx, keys, hub_id, zone, found, at):
         raise Conflict("Whose case this is has been said already.")
     await tx.sql.execute(
         update(Screening)

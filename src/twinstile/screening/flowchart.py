@@ -2,7 +2,7 @@
 
 import sys
 
-from twinstile.cases.stages import MACHINE as CASE_MACHINE
+from twinstile.cases.machine import MACHINE as CASE_MACHINE
 from twinstile.platform.ops.state_machine import mermaid
 from twinstile.screening import words
 from twinstile.screening.stages import MACHINE

@@ -5,9 +5,9 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from twinstile.cases import waits
+from twinstile.cases import deadlines
+from twinstile.cases.deadlines import Late
 from twinstile.cases.types import CaseState, Wait
-from twinstile.cases.waits import Late
 from twinstile.platform.db.database import Transaction
 from twinstile.screening import alerts
 from twinstile.screening.types import AlertKind
@@ -35,7 +35,7 @@ def kind_of(late: Late) -> AlertKind:
 async def watch(tx: Transaction, hub_id: str, now: datetime) -> None:
     """Hold the alerts of a hub to the cases that are late now."""
     told: dict[AlertKind, dict[UUID, dict[str, object]]] = {kind: {} for kind in KINDS}
-    for late in await waits.late(tx, hub_id):
+    for late in await deadlines.late(tx, hub_id):
         told[kind_of(late)][late.case_id] = {
             "case_no": late.case_no,
             "state": late.state.value,

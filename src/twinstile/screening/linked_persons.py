@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import RowMapping, select, update
 
-from twinstile.cases import episodes, merging, separating
-from twinstile.cases.merging import Because
+from twinstile.cases import case_merge, case_split, episodes
+from twinstile.cases.case_merge import Because
 from twinstile.cases.types import MergeCause
 from twinstile.identity import links
 from twinstile.identity.links import Claim, Linked
@@ -31,7 +31,7 @@ async def join(
     done = await links.add(tx, keys, who, claim, day, at)
     kin = await links.kin(tx, who.hub_id, done.person_id)
     because = Because(MergeCause.LINKED, claim.reason)
-    await merging.unite(tx, who, kin, because, at)
+    await case_merge.unite(tx, who, kin, because, at)
     return done
 
 
@@ -47,7 +47,7 @@ async def part(
     """Take a link back: whoever is ill has a case of their own. Raises as `links.withdraw`."""
     people = await links.joined_by(tx, who.hub_id, link_id)
     row = await links.withdraw(tx, who, link_id, reason, at)
-    await separating.separate(tx, keys, zone, who, people, reason, at)
+    await case_split.separate(tx, keys, zone, who, people, reason, at)
     held = await tx.sql.execute(
         select(Screening.screening_id)
         .where(

@@ -14,12 +14,12 @@ from fastapi.responses import Response
 from pydantic import BaseModel, Field
 from sqlalchemy import RowMapping
 
-from twinstile.cases import followups, receipts
-from twinstile.cases.followup.api import REPORT_PATH, taken
-from twinstile.cases.followups import Tried
-from twinstile.cases.links import LONGEST, NoSuchLink
+from twinstile.cases import follow_ups, receipts
+from twinstile.cases.capability_links import LONGEST, NoSuchLink
+from twinstile.cases.follow_ups import Tried
+from twinstile.cases.follow_ups_api import REPORT_PATH, taken
 from twinstile.cases.receipts import Answered, Question
-from twinstile.cases.transfers.api import LINK_PATH, tried
+from twinstile.cases.transfers_api import LINK_PATH, tried
 from twinstile.cases.types import By, Handover, Reached
 from twinstile.platform.db.database import Reading
 from twinstile.platform.http import routes
@@ -73,7 +73,7 @@ class _Report(BaseModel):
 async def show_report(request: Request, token: Token, tx: Read) -> Response:
     """Two questions about today."""
     try:
-        await followups.hub_of(tx, token, clock.now())
+        await follow_ups.hub_of(tx, token, clock.now())
     except NoSuchLink as error:
         raise tried(error) from None
     return _report(request, done=False)

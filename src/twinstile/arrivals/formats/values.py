@@ -7,7 +7,7 @@ import unicodedata
 from typing import Final
 
 from twinstile.arrivals.formats.sheets import Cell
-from twinstile.identity.text import INVISIBLE
+from twinstile.identity.documents import INVISIBLE
 
 _UNSEEN: Final = re.compile(rf"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff{INVISIBLE}]")
 _FORMULA: Final = re.compile(r'="(.*)"')

@@ -8,10 +8,10 @@ from uuid import UUID
 from sqlalchemy import RowMapping, exists, update
 from sqlalchemy.orm import aliased
 
-from twinstile.cases import episodes, kept, schedule, steps, waits
+from twinstile.cases import deadlines, episodes, follow_up_schedule, idempotent_facts, steps
+from twinstile.cases.disposition_requirements import TERMS
 from twinstile.cases.steps import Locked
 from twinstile.cases.tables import CaseWait, OriginNotice
-from twinstile.cases.terms import TERMS
 from twinstile.cases.types import CaseEvent, Disposition, Means, Wait
 from twinstile.platform.db.database import Reading, Transaction
 from twinstile.platform.http.problems import TransitionRefused
@@ -40,9 +40,9 @@ async def await_notice(
     """
     within = TERMS[code].origin_told_within
     if within is None:
-        await waits.stop(tx, case.hub_id, Wait.ORIGIN, case.case_id)
+        await deadlines.stop(tx, case.hub_id, Wait.ORIGIN, case.case_id)
     else:
-        await waits.begin(
+        await deadlines.begin(
             tx, case.hub_id, case.case_id, Wait.ORIGIN, case.case_id, moment + within
         )
 
@@ -53,7 +53,7 @@ async def sent_back(tx: Reading, hub_id: str, case_id: UUID) -> UUID | None:
     It is the case's last, or the last of all if others were merged into it.
     """
     for cases in ([case_id], await episodes.whole(tx, hub_id, case_id)):
-        sent = await schedule.last_way(tx, hub_id, *cases)
+        sent = await follow_up_schedule.last_way(tx, hub_id, *cases)
         if sent is not None and CaseEvent.RETURNED in TERMS[sent[1]].closes_by:
             return sent[0]
     return None
@@ -69,8 +69,8 @@ async def require_sent_back(tx: Reading, hub_id: str, case_id: UUID) -> UUID:
 
 async def merged(tx: Transaction, gone: Locked, into: Locked) -> None:
     """Wait for it in the case that goes on, if the other one was sent back last of the two."""
-    sent = await schedule.last_way(tx, gone.hub_id, gone.case_id)
-    if sent == await schedule.last_way(tx, gone.hub_id, gone.case_id, into.case_id):
+    sent = await follow_up_schedule.last_way(tx, gone.hub_id, gone.case_id)
+    if sent == await follow_up_schedule.last_way(tx, gone.hub_id, gone.case_id, into.case_id):
         await _hand_over(tx, gone.hub_id, gone.case_id, into.case_id)
 
 
@@ -94,7 +94,7 @@ async def _hand_over(tx: Transaction, hub_id: str, from_id: UUID, to_id: UUID) -
         )
         .values(subject_id=to_id, case_id=to_id)
     )
-    await waits.stop(tx, hub_id, Wait.ORIGIN, from_id)
+    await deadlines.stop(tx, hub_id, Wait.ORIGIN, from_id)
 
 
 async def record(
@@ -112,11 +112,11 @@ async def record(
         "reference": told.reference,
         "told_at": told.told_at,
     }
-    earlier = await kept.find(tx, OriginNotice, who.hub_id, told.notice_id, said)
+    earlier = await idempotent_facts.find(tx, OriginNotice, who.hub_id, told.notice_id, said)
     if earlier is not None:
         return earlier
     said["disposition_id"] = await require_sent_back(tx, who.hub_id, case_id)
-    row = await kept.add(tx, OriginNotice, who, told.notice_id, said, at)
-    await waits.stop(tx, who.hub_id, Wait.ORIGIN, case_id)
+    row = await idempotent_facts.add(tx, OriginNotice, who, told.notice_id, said, at)
+    await deadlines.stop(tx, who.hub_id, Wait.ORIGIN, case_id)
     await steps.tell(tx, who, case, TOLD, at, {"by": told.by.value})
     return row

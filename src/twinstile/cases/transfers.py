@@ -9,11 +9,11 @@ from uuid import UUID
 from sqlalchemy import RowMapping, select, update
 from uuid_utils.compat import uuid7
 
-from twinstile.cases import episodes, kept, links, places, steps
-from twinstile.cases.links import Link
+from twinstile.cases import capability_links, episodes, idempotent_facts, isolation_rooms, steps
+from twinstile.cases.capability_links import Link
+from twinstile.cases.disposition_requirements import DispositionParticulars
 from twinstile.cases.steps import Locked
 from twinstile.cases.tables import DispositionRecord, FeverCase, Leg, Receipt
-from twinstile.cases.terms import DispositionParticulars
 from twinstile.cases.types import (
     CaseEvent,
     CaseState,
@@ -90,15 +90,17 @@ async def depart(
     }
     if leaving.receiver is not None:
         told["receiver"] = leaving.receiver
-    earlier = await kept.find(tx, Leg, who.hub_id, leaving.leg_id, told)
+    earlier = await idempotent_facts.find(tx, Leg, who.hub_id, leaving.leg_id, told)
     if earlier is not None:
         return earlier
     path = await _path(tx, who, case, leaving)
     receiver, facility_id = await _receiver(tx, case, leaving)
     moment = case.after(at)
     await _end(tx, case, LegEnding.DIVERTED, moment)
-    await links.end(tx, case, LinkKind.HANDOVER, at)
-    row = await kept.add(tx, Leg, who, leaving.leg_id, {**told, "receiver": receiver}, moment)
+    await capability_links.end(tx, case, LinkKind.HANDOVER, at)
+    row = await idempotent_facts.add(
+        tx, Leg, who, leaving.leg_id, {**told, "receiver": receiver}, moment
+    )
     place = {"facility_id": facility_id}
     expected = arrival(leaving.departed_at, leaving.expected_at, moment)
     await steps.move(tx, case, CaseState.IN_TRANSFER, moment, place, expected)
@@ -134,7 +136,7 @@ async def _receiver(
     tx: Transaction, case: Locked, leaving: Departure
 ) -> tuple[str, str | None]:
     """Who is to take the patient: as named, or as the last disposition says."""
-    name = await places.require_place(
+    name = await isolation_rooms.require_place(
         tx,
         case,
         leaving.facility_id,
@@ -143,13 +145,13 @@ async def _receiver(
     )
     if leaving.receiver or name:
         return leaving.receiver or name or "", leaving.facility_id
-    sent = await kept.of_case(tx, DispositionRecord, case.hub_id, [case.case_id], 1)
+    sent = await idempotent_facts.of_case(tx, DispositionRecord, case.hub_id, [case.case_id], 1)
     receiver: str | None = sent[0]["receiver"] if sent else None
     if receiver is None:
         raise InvalidInput(errors=[FieldFault("/receiver", "missing")])
     meant = DispositionParticulars.model_validate(sent[0]["particulars"]).facility_id
     if meant != case.facility_id:  # it was on the way to another one, and its place given away
-        await places.require_place(
+        await isolation_rooms.require_place(
             tx, case, meant, "/receiver", beyond_capacity=leaving.beyond_capacity
         )
     return receiver, meant
@@ -186,7 +188,7 @@ async def link(
         raise TransitionRefused("This way has ended.")
     arrives = arrival(leg["departed_at"], leg["expected_at"], leg["recorded_at"])
     lasts: timedelta = max(arrives, at) + LINK_LASTS - at
-    return await links.give(tx, who, case, LinkKind.HANDOVER, leg_id, at, lasts)
+    return await capability_links.give(tx, who, case, LinkKind.HANDOVER, leg_id, at, lasts)
 
 
 async def of_id(tx: Reading, hub_id: str, case_id: UUID, leg_id: UUID) -> RowMapping:
@@ -207,6 +209,6 @@ async def of_case(
 ) -> list[tuple[RowMapping, list[RowMapping]]]:
     """The ways of a case and its merged ones, oldest first, with what receivers said."""
     whole = await episodes.whole(tx, hub_id, case_id)
-    ways = await kept.of_case(tx, Leg, hub_id, whole, limit)
-    said = await kept.of_case(tx, Receipt, hub_id, whole, limit)
+    ways = await idempotent_facts.of_case(tx, Leg, hub_id, whole, limit)
+    said = await idempotent_facts.of_case(tx, Receipt, hub_id, whole, limit)
     return [(way, [one for one in said if one["leg_id"] == way["leg_id"]]) for way in ways]

@@ -10,9 +10,15 @@ from uuid import UUID
 from sqlalchemy import RowMapping, func, select, tuple_, update
 from uuid_utils.compat import uuid7
 
-from twinstile.cases import episodes, kept, links, schedule, steps
-from twinstile.cases.followup_tables import Attempt, FollowUpTask
-from twinstile.cases.links import Link
+from twinstile.cases import (
+    capability_links,
+    episodes,
+    follow_up_schedule,
+    idempotent_facts,
+    steps,
+)
+from twinstile.cases.capability_links import Link
+from twinstile.cases.follow_up_tables import Attempt, FollowUpTask
 from twinstile.cases.steps import Locked, Outside, Source
 from twinstile.cases.tables import FeverCase
 from twinstile.cases.types import (
@@ -146,7 +152,9 @@ async def give_link(tx: Transaction, who: Principal, case_id: UUID, at: datetime
     case = await steps.lock(tx, who.hub_id, case_id)
     if case.state.terminal:
         raise TransitionRefused(f"The case is {case.state}.")
-    return await links.give(tx, who, case, LinkKind.SELF_REPORT, case_id, at, REPORT_LASTS)
+    return await capability_links.give(
+        tx, who, case, LinkKind.SELF_REPORT, case_id, at, REPORT_LASTS
+    )
 
 
 async def report(
@@ -157,12 +165,12 @@ async def report(
     It makes the call that is due next, if that is due soon: no test, and nothing another has to
     answer. Raises `NoSuchLink`, `IdReused`, and `TooMany` for more than anybody has to say.
     """
-    opened = await links.opened(tx, LinkKind.SELF_REPORT, token, at)
+    opened = await capability_links.opened(tx, LinkKind.SELF_REPORT, token, at)
     case = await steps.lock(tx, opened.hub_id, opened.case_id)
     if case.state.terminal:
-        raise links.NoSuchLink
+        raise capability_links.NoSuchLink
     own = (Attempt.case_id == case.case_id, Attempt.device_id.is_(None))
-    await kept.require_few(tx, Attempt, case.hub_id, tried.attempt_id, at, *own)
+    await idempotent_facts.require_few(tx, Attempt, case.hub_id, tried.attempt_id, at, *own)
     task = await _task(
         tx,
         case,
@@ -176,7 +184,7 @@ async def report(
 
 async def hub_of(tx: Reading, token: str, at: datetime) -> str:
     """The hub of a link by which a patient reports. Raises `NoSuchLink`."""
-    return (await links.opened(tx, LinkKind.SELF_REPORT, token, at)).hub_id
+    return (await capability_links.opened(tx, LinkKind.SELF_REPORT, token, at)).hub_id
 
 
 async def _task(tx: Reading, case: Locked, *wanted: object) -> RowMapping | None:
@@ -211,13 +219,13 @@ async def _record(  # who, of what, what and when
         "result": tried.result and tried.result.value,
         "note": tried.note,
     }
-    earlier = await kept.find(tx, Attempt, case.hub_id, tried.attempt_id, told)
+    earlier = await idempotent_facts.find(tx, Attempt, case.hub_id, tried.attempt_id, told)
     if earlier is not None:
         return earlier
     if task is not None and task["done_at"] is not None:
         raise TransitionRefused("This contact was made, or is not to be made any more.")
     of = task and task["follow_up_id"]
-    row = await kept.add(
+    row = await idempotent_facts.add(
         tx,
         Attempt,
         who,
@@ -262,8 +270,8 @@ async def _go_on(
     )
     if not reached:
         return
-    again = schedule.following(Contact(task["kind"]), task["day"], at)
-    await schedule.wait(tx, case.hub_id, case.case_id, again)
+    again = follow_up_schedule.following(Contact(task["kind"]), task["day"], at)
+    await follow_up_schedule.wait(tx, case.hub_id, case.case_id, again)
     await tx.sql.execute(
         update(FeverCase)
         .where(FeverCase.hub_id == case.hub_id, FeverCase.case_id == case.case_id)
@@ -322,5 +330,5 @@ async def plan_of(
         .order_by(FollowUpTask.due_at, FollowUpTask.follow_up_id)
         .limit(limit)
     )
-    tried = await kept.of_case(tx, Attempt, hub_id, whole, limit)
+    tried = await idempotent_facts.of_case(tx, Attempt, hub_id, whole, limit)
     return list(found.mappings()), tried

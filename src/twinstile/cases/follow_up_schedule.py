@@ -14,10 +14,10 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import RowMapping, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from twinstile.cases import waits
-from twinstile.cases.followup_tables import CasePlan, FollowUpTask
+from twinstile.cases import deadlines
+from twinstile.cases.disposition_requirements import TERMS, DispositionParticulars, FollowUp
+from twinstile.cases.follow_up_tables import CasePlan, FollowUpTask
 from twinstile.cases.tables import DispositionRecord
-from twinstile.cases.terms import TERMS, DispositionParticulars, FollowUp
 from twinstile.cases.types import CaseState, Contact, Disposition, Wait
 from twinstile.platform.db.database import Reading, Transaction
 from twinstile.policy.types import HubPolicy
@@ -112,7 +112,7 @@ async def settle(
     tx: Transaction, hub_id: str, case_id: UUID, after: CaseState, moment: datetime
 ) -> None:
     """Begin the schedule of a case that somebody answers for from now on, or end it."""
-    if after in waits.FOLLOWED:
+    if after in deadlines.FOLLOWED:
         await _begin(tx, hub_id, case_id, moment)
     else:
         await tx.sql.execute(
@@ -200,4 +200,4 @@ async def wait(tx: Transaction, hub_id: str, case_id: UUID, otherwise: Due) -> N
     if due_at is None:
         await _add(tx, hub_id, case_id, uuid4(), [otherwise])
         due_at = otherwise.at
-    await waits.start(tx, hub_id, case_id, Wait.FOLLOW_UP, case_id, due_at + GRACE)
+    await deadlines.start(tx, hub_id, case_id, Wait.FOLLOW_UP, case_id, due_at + GRACE)

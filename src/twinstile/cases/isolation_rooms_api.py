@@ -8,10 +8,10 @@ from uuid import UUID
 from fastapi import APIRouter
 from pydantic import Field
 
-from twinstile.cases import bodies, places, stays
+from twinstile.cases import bodies, isolation_rooms, room_stays
 from twinstile.cases.bodies import CareAnswer, CareBody, StayAnswer, StayBody
-from twinstile.cases.places import FacilityPlan, NoPlace, RoomPlan
-from twinstile.cases.stays import Entry, Look
+from twinstile.cases.isolation_rooms import FacilityPlan, NoPlace, RoomPlan
+from twinstile.cases.room_stays import Entry, Look
 from twinstile.cases.types import FacilityKind, RoomKind
 from twinstile.platform.http.field_types import Answer, Body, Line, Slug
 from twinstile.platform.http.problems import (
@@ -89,7 +89,7 @@ class FacilityList(Answer):
 @router.put("/rooms/{room_id}", status_code=204, summary="Enter or change a room")
 async def put_room(room_id: Slug, body: RoomBody, tx: Tx, who: Planner) -> None:
     """A holding room, an isolation room or a tent, with its places."""
-    await places.enter_room(tx, who.hub_id, RoomPlan(room_id, **dict(body)))
+    await isolation_rooms.enter_room(tx, who.hub_id, RoomPlan(room_id, **dict(body)))
 
 
 @router.get("/rooms", summary="List the rooms and who is in them")
@@ -102,7 +102,7 @@ async def list_rooms(tx: Read, who: Reader) -> RoomList:
                 taken=len(inside),
                 occupants=[OccupantAnswer(**asdict(one)) for one in inside],
             )
-            for room, inside in await places.rooms(tx, who.hub_id)
+            for room, inside in await isolation_rooms.rooms(tx, who.hub_id)
         ]
     )
 
@@ -110,7 +110,9 @@ async def list_rooms(tx: Read, who: Reader) -> RoomList:
 @router.put("/facilities/{facility_id}", status_code=204, summary="Enter or change a receiver")
 async def put_facility(facility_id: Slug, body: FacilityBody, tx: Tx, who: Planner) -> None:
     """A hospital, clinic or other receiver that dispositions can name."""
-    await places.enter_facility(tx, who.hub_id, FacilityPlan(facility_id, **dict(body)))
+    await isolation_rooms.enter_facility(
+        tx, who.hub_id, FacilityPlan(facility_id, **dict(body))
+    )
 
 
 @router.get("/facilities", summary="List the receivers and their places")
@@ -119,7 +121,7 @@ async def list_facilities(tx: Read, who: Reader) -> FacilityList:
     return FacilityList(
         facilities=[
             FacilityAnswer(**asdict(facility), expected=expected, there=there)
-            for facility, expected, there in await places.facilities(tx, who.hub_id)
+            for facility, expected, there in await isolation_rooms.facilities(tx, who.hub_id)
         ]
     )
 
@@ -137,7 +139,9 @@ async def put_stay(
     Who was in another room has left it. A stay ends when the case leaves the hub.
     """
     entry = Entry(stay_id, **dict(body))
-    return StayAnswer.model_validate(await stays.enter(tx, who, case_id, entry, clock.now()))
+    return StayAnswer.model_validate(
+        await room_stays.enter(tx, who, case_id, entry, clock.now())
+    )
 
 
 @router.put(
@@ -147,7 +151,9 @@ async def put_stay(
 )
 async def end_stay(case_id: UUID, stay_id: UUID, tx: Tx, who: Writer) -> StayAnswer:
     """The patient has left the room. The same again changes nothing."""
-    return StayAnswer.model_validate(await stays.leave(tx, who, case_id, stay_id, clock.now()))
+    return StayAnswer.model_validate(
+        await room_stays.leave(tx, who, case_id, stay_id, clock.now())
+    )
 
 
 @router.put(
@@ -161,4 +167,4 @@ async def put_care(
     """What the patient was given. The next look is due as long after as the room says."""
     tenths = None if body.temperature_c is None else round(body.temperature_c * 10)
     look = Look(care_id, body.given, tenths, body.note, body.given_at)
-    return bodies.shown_care(await stays.care(tx, who, case_id, look, clock.now()))
+    return bodies.shown_care(await room_stays.care(tx, who, case_id, look, clock.now()))

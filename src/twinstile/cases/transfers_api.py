@@ -12,11 +12,11 @@ from fastapi import APIRouter, Response
 from pydantic import Field, StrictBool, StringConstraints
 from sqlalchemy import RowMapping
 
-from twinstile.cases import legs, links, receipts, referrals
-from twinstile.cases.legs import Departure
-from twinstile.cases.links import NoSuchLink
-from twinstile.cases.places import NoPlace
+from twinstile.cases import capability_links, receipts, referrals, transfers
+from twinstile.cases.capability_links import NoSuchLink
+from twinstile.cases.isolation_rooms import NoPlace
 from twinstile.cases.receipts import Answered
+from twinstile.cases.transfers import Departure
 from twinstile.cases.types import Handover, LegEnding, Vehicle, Via
 from twinstile.platform.http.field_types import Answer, Body, Line, Moment, Slug, Word
 from twinstile.platform.http.problems import (
@@ -45,7 +45,9 @@ Reader = Annotated[Principal, caller(Scope.CASES_READ)]
 Writer = Annotated[Principal, caller(Scope.CASES_WRITE)]
 Token = Annotated[
     str,
-    StringConstraints(pattern=links.PATTERN, max_length=links.LONGEST, strict=True),
+    StringConstraints(
+        pattern=capability_links.PATTERN, max_length=capability_links.LONGEST, strict=True
+    ),
     Field(description="as it stands in the link", examples=["hub.AAAAAAAAAAAAAAAAAAAAAA"]),
 ]
 _unknown = Quota(UNKNOWN_A_MINUTE)
@@ -164,7 +166,7 @@ async def put_leg(case_id: UUID, leg_id: UUID, body: LegBody, tx: Tx, who: Write
     Another one while the patient is on the way sends them elsewhere, and ends the first.
     """
     leaving = Departure(leg_id, **dict(body))
-    row = await legs.depart(tx, who, case_id, leaving, clock.now())
+    row = await transfers.depart(tx, who, case_id, leaving, clock.now())
     return LegAnswer.model_validate(row)
 
 
@@ -176,7 +178,7 @@ async def put_leg(case_id: UUID, leg_id: UUID, body: LegBody, tx: Tx, who: Write
 async def list_legs(case_id: UUID, tx: Read, who: Reader) -> LegList:
     """The chain of custody: each way with what its receiver signed."""
     await referrals.patient(tx, who.hub_id, case_id)
-    found = await legs.of_case(tx, who.hub_id, case_id, MOST_LEGS)
+    found = await transfers.of_case(tx, who.hub_id, case_id, MOST_LEGS)
     return LegList(
         legs=[LegWhole.model_validate({**way, "receipts": said}) for way, said in found]
     )
@@ -192,7 +194,7 @@ async def give_link(
     case_id: UUID, leg_id: UUID, tx: Tx, who: Writer, response: Response
 ) -> LinkAnswer:
     """By it the receiver answers one question without an account. The one before is over."""
-    link = await legs.link(tx, who, case_id, leg_id, clock.now())
+    link = await transfers.link(tx, who, case_id, leg_id, clock.now())
     response.headers["Cache-Control"] = "no-store"
     return LinkAnswer(token=link.token, path=LINK_PATH + link.token, expires_at=link.expires_at)
 

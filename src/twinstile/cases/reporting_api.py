@@ -8,10 +8,9 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
-from twinstile.cases import referrals
-from twinstile.cases.reporting import card, duties
-from twinstile.cases.reporting.duties import Suspected
-from twinstile.cases.reporting.types import CaseClass, Within
+from twinstile.cases import referrals, report_card, suspicions
+from twinstile.cases.suspicions import Suspected
+from twinstile.cases.types import CaseClass, Within
 from twinstile.identity.types import DocumentKind
 from twinstile.platform.db.database import Transaction
 from twinstile.platform.http import paging
@@ -110,7 +109,7 @@ async def put_suspicion(
     By a medic or epidemiologist. A further one is a correction, with a clock of its own.
     """
     said = Suspected(suspicion_id, **dict(body))
-    row = await duties.suspect(tx, who, case_id, said, clock.now())
+    row = await suspicions.suspect(tx, who, case_id, said, clock.now())
     return SuspicionAnswer.model_validate(row)
 
 
@@ -123,7 +122,9 @@ async def put_filing(
     suspicion_id: UUID, body: FilingBody, tx: Tx, who: Writer
 ) -> SuspicionAnswer:
     """Stops the legal clock. The same again changes nothing."""
-    row = await duties.file(tx, who, suspicion_id, body.filed_at, body.reference, clock.now())
+    row = await suspicions.file(
+        tx, who, suspicion_id, body.filed_at, body.reference, clock.now()
+    )
     return SuspicionAnswer.model_validate(row)
 
 
@@ -135,7 +136,7 @@ async def list_suspicions(
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> SuspicionPage:
     """Suspicions without a filing, by the legal deadline."""
-    found = await duties.owed(tx, who.hub_id, cursor, limit + 1)
+    found = await suspicions.owed(tx, who.hub_id, cursor, limit + 1)
     page = [SuspicionAnswer.model_validate(row) for row in found[:limit]]
     more = len(found) > limit
     return SuspicionPage(
@@ -152,7 +153,7 @@ async def list_suspicions(
 async def list_case_suspicions(case_id: UUID, tx: Read, who: Reader) -> SuspicionPage:
     """The suspicions stated of a case, the first one first; at most the last 100."""
     await referrals.patient(tx, who.hub_id, case_id)
-    rows = await duties.of_case(tx, who.hub_id, case_id)
+    rows = await suspicions.of_case(tx, who.hub_id, case_id)
     return SuspicionPage(
         suspicions=[SuspicionAnswer.model_validate(row) for row in rows], next=None
     )
@@ -168,7 +169,7 @@ async def read_card(
     case_id: UUID, tx: Tx, runtime: RuntimeDep, who: Identifier, response: Response
 ) -> CardAnswer:
     """The card of the latest suspicion, without what says who it is. Recorded first."""
-    look = Look(Action.MASKED_READ, None, card.SHOWN, subject_id=case_id)
+    look = Look(Action.MASKED_READ, None, report_card.SHOWN, subject_id=case_id)
     return await _card(tx, runtime, who, look, response)
 
 
@@ -183,7 +184,9 @@ async def reveal_card(
 ) -> CardAnswer:
     """The card as the clinic files it, e.g. for `LEGAL_DUTY`. The reading is recorded first."""
     purpose = access_log.stated(Action.REVEAL, body.purpose, body.reason)
-    look = Look(Action.REVEAL, purpose, card.SHOWN, subject_id=case_id, reason=body.reason)
+    look = Look(
+        Action.REVEAL, purpose, report_card.SHOWN, subject_id=case_id, reason=body.reason
+    )
     return await _card(tx, runtime, who, look, response)
 
 
@@ -191,6 +194,6 @@ async def _card(
     tx: Transaction, runtime: Runtime, who: Principal, look: Look, response: Response
 ) -> CardAnswer:
     keys = runtime.keys.of(who.hub_id)
-    draft = await card.draft(tx, keys, who, look, runtime.settings.zone, clock.now())
+    draft = await report_card.draft(tx, keys, who, look, runtime.settings.zone, clock.now())
     response.headers["Cache-Control"] = "no-store"
     return CardAnswer.model_validate(asdict(draft))

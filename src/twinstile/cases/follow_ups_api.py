@@ -8,12 +8,12 @@ from fastapi import APIRouter, Depends, Query, Response
 from pydantic import Field, StrictFloat
 from sqlalchemy import RowMapping
 
-from twinstile.cases import followups, referrals
+from twinstile.cases import follow_ups, referrals
 from twinstile.cases.bodies import Symptom
-from twinstile.cases.followups import Tried
-from twinstile.cases.links import NoSuchLink
-from twinstile.cases.schedule import Figures
-from twinstile.cases.transfers.api import LinkAnswer, Token, tried
+from twinstile.cases.capability_links import NoSuchLink
+from twinstile.cases.follow_up_schedule import Figures
+from twinstile.cases.follow_ups import Tried
+from twinstile.cases.transfers_api import LinkAnswer, Token, tried
 from twinstile.cases.types import By, CaseState, Contact, Reached, TestResult
 from twinstile.platform.db.database import Reading
 from twinstile.platform.http import paging
@@ -137,7 +137,7 @@ async def list_follow_ups(
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> CallList:
     """The call list: by case number, without names; what is due first comes first."""
-    found = await followups.call_list(
+    found = await follow_ups.call_list(
         tx, who.hub_id, until or clock.now(), assigned_to, cursor, limit + 1
     )
     shown = [DueAnswer.model_validate(row) for row in found[:limit]]
@@ -156,7 +156,7 @@ async def list_follow_ups(
 )
 async def put_assignment(follow_up_id: UUID, body: AssignmentBody, tx: Tx, who: Writer) -> None:
     """Somebody on duty, or nobody in particular."""
-    await followups.assign(tx, who.hub_id, follow_up_id, body.operator_id)
+    await follow_ups.assign(tx, who.hub_id, follow_up_id, body.operator_id)
 
 
 @router.put(
@@ -175,7 +175,7 @@ async def put_attempt(  # two of them are the path
     """`REACHED` makes the contact. Who is ill, or tested positive, is assessed anew."""
     said = _tried(attempt_id, body, body.by, body.outcome, body.result, body.note)
     threshold = figures.policy.parameters.threshold_tenths
-    row = await followups.attempt(tx, who, follow_up_id, said, threshold, clock.now())
+    row = await follow_ups.attempt(tx, who, follow_up_id, said, threshold, clock.now())
     return _attempt(row)
 
 
@@ -187,7 +187,7 @@ async def put_attempt(  # two of them are the path
 async def read_schedule(case_id: UUID, tx: Read, who: Reader) -> ScheduleAnswer:
     """Every contact that was or is to be made, and every attempt."""
     await referrals.patient(tx, who.hub_id, case_id)
-    contacts, attempts = await followups.plan_of(tx, who.hub_id, case_id, MOST_CONTACTS)
+    contacts, attempts = await follow_ups.plan_of(tx, who.hub_id, case_id, MOST_CONTACTS)
     return ScheduleAnswer(
         contacts=[ContactAnswer.model_validate(row) for row in contacts],
         attempts=[_attempt(row) for row in attempts],
@@ -204,7 +204,7 @@ async def give_report_link(
     case_id: UUID, tx: Tx, who: Writer, response: Response
 ) -> LinkAnswer:
     """By it the patient reports without an account, for 16 days. The one before is over."""
-    link = await followups.give_link(tx, who, case_id, clock.now())
+    link = await follow_ups.give_link(tx, who, case_id, clock.now())
     response.headers["Cache-Control"] = "no-store"
     return LinkAnswer(
         token=link.token, path=REPORT_PATH + link.token, expires_at=link.expires_at
@@ -237,9 +237,9 @@ async def taken(tx: Tx, policies: Policies, token: str, said: Tried) -> tuple[Ro
     """
     at = clock.now()
     try:
-        policy = await _policy(tx, policies, await followups.hub_of(tx, token, at))
+        policy = await _policy(tx, policies, await follow_ups.hub_of(tx, token, at))
         threshold = policy.parameters.threshold_tenths
-        return await followups.report(tx, token, said, threshold, at), said.ill(threshold)
+        return await follow_ups.report(tx, token, said, threshold, at), said.ill(threshold)
     except NoSuchLink as error:
         raise tried(error) from None
 

@@ -15,9 +15,16 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import RowMapping, insert, select, update
 from uuid_utils.compat import uuid7
 
-from twinstile.cases import episodes, origins, referrals, schedule, steps, waits
+from twinstile.cases import (
+    deadlines,
+    episodes,
+    follow_up_schedule,
+    origin_notices,
+    referrals,
+    steps,
+)
+from twinstile.cases.follow_up_schedule import Due
 from twinstile.cases.referrals import Identification
-from twinstile.cases.schedule import Due
 from twinstile.cases.steps import Locked, Source
 from twinstile.cases.tables import CaseMerge, CaseWait, FeverCase, Leg, Stay
 from twinstile.cases.types import (
@@ -181,7 +188,7 @@ async def _absorb(
     await steps.move(tx, gone, step.after, moment)
     if moved:
         next_day = Due(Contact.CALL, 1, moment + timedelta(days=1))
-        await schedule.wait(tx, into.hub_id, into.case_id, next_day)
+        await follow_up_schedule.wait(tx, into.hub_id, into.case_id, next_day)
     await tx.sql.execute(
         insert(CaseMerge).values(
             hub_id=who.hub_id,
@@ -230,7 +237,7 @@ async def _hand_over(
         .where(*mine, CaseWait.kind.in_(OF_THE_LAW))
         .values(case_id=into.case_id)
     )
-    await origins.merged(tx, gone, into)
+    await origin_notices.merged(tx, gone, into)
     await tx.sql.execute(
         update(Leg)
         .where(Leg.hub_id == gone.hub_id, Leg.case_id == gone.case_id, Leg.ended_at.is_(None))
@@ -238,7 +245,7 @@ async def _hand_over(
     )
     await _change_rooms(tx, gone, into, moment)
     await tx.raw.execute(_WORST, gone.hub_id, gone.case_id, into.case_id, [*Severity])
-    if into.state not in waits.FOLLOWED:
+    if into.state not in deadlines.FOLLOWED:
         return []
     rows = await tx.raw.fetch(_CONTACTS, gone.hub_id, gone.case_id, into.case_id)
     return [row[0] for row in rows]
@@ -265,7 +272,7 @@ RETURNING f.follow_up_id
 async def _change_rooms(tx: Transaction, gone: Locked, into: Locked, moment: datetime) -> None:
     """Whoever is in a room stays there, with the same look due, as the other case's patient."""
     stay = await _in_room(tx, gone)
-    if stay is None or into.state not in waits.IN_A_ROOM or await _in_room(tx, into):
+    if stay is None or into.state not in deadlines.IN_A_ROOM or await _in_room(tx, into):
         return  # a stay ends with its case
     await tx.sql.execute(
         update(Stay)

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twinstile.identity import documents, mrz
+from twinstile.identity.mrz_layouts import Part
 from twinstile.identity.types import Document, DocumentKind, Finding, Sex
-from twinstile.identity.zones import Part
 
 TODAY = dt.date(2012, 4, 15)
 ALNUM = string.digits + string.ascii_uppercase

@@ -11,10 +11,10 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from twinstile.cases.reporting import duties
+from twinstile.cases import suspicions
 from twinstile.cases.tables import Assessment, FeverCase
 from twinstile.cases.types import CaseState
-from twinstile.identity import holding, names, vault
+from twinstile.identity import extended_retention, names, vault
 from twinstile.identity.types import DocumentKind, Holder
 from twinstile.platform.db.database import Reading, Transaction
 from twinstile.platform.http.problems import NotFound
@@ -74,12 +74,12 @@ async def draft(
     Raises `NotFound` where nobody suspects anything or nobody knows who it is, `KeyDestroyed`.
     """
     case_id = look.subject_id
-    suspected = await duties.of_case(tx, who.hub_id, case_id) if case_id else []
+    suspected = await suspicions.of_case(tx, who.hub_id, case_id) if case_id else []
     if case_id is None or not suspected:
         raise NotFound("There is no such case, or nobody suspects anything of it.")
     case = await _case(tx, who.hub_id, case_id)
     key_id = vault.case_key(case_id)
-    identity = await holding.reveal(tx, keys, who.hub_id, key_id, case.person_id)
+    identity = await extended_retention.reveal(tx, keys, who.hub_id, key_id, case.person_id)
     await access_log.record(tx, access_log.actor(who), look, at)
     masked = look.action is Action.MASKED_READ
     holder, document, last = identity.holder, identity.document, suspected[-1]

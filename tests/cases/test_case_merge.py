@@ -24,8 +24,8 @@ from test_receivers import assessed
 from test_reporting import suspect
 from test_rooms import room, stay
 
-from twinstile.cases import merging, separating
-from twinstile.cases.merging import FURTHEST, Candidate
+from twinstile.cases import case_merge, case_split
+from twinstile.cases.case_merge import FURTHEST, Candidate
 from twinstile.cases.types import CaseState, Wait
 from twinstile.operations import retention
 from twinstile.platform.ops import clock
@@ -82,12 +82,12 @@ candidates = st.lists(
 def test_the_case_that_goes_on_is_the_furthest_whatever_the_order(
     cases: list[Candidate], dice: random.Random
 ) -> None:
-    kept = merging.goes_on(cases)
+    kept = case_merge.goes_on(cases)
     assert all(FURTHEST.index(one.state) <= FURTHEST.index(kept.state) for one in cases)
     alike = [one for one in cases if one.state is kept.state]
     assert kept.on_the_way or not any(one.on_the_way for one in alike)
     dice.shuffle(cases)
-    assert merging.goes_on(cases) == kept
+    assert case_merge.goes_on(cases) == kept
 
 
 async def test_the_record_says_which_into_which_by_whom_and_why_and_partners_hear(
@@ -205,8 +205,8 @@ async def test_who_stays_is_not_taken_along_by_a_case_that_leaves(
     hub: Hub, monkeypatch: pytest.MonkeyPatch, order: str
 ) -> None:
     """Merged into another's case, which was merged into a third one's: there they stay."""
-    asked = separating._LAST_FIRST.replace("DESC", order)
-    monkeypatch.setattr(separating, "_LAST_FIRST", asked)
+    asked = case_split._LAST_FIRST.replace("DESC", order)
+    monkeypatch.setattr(case_split, "_LAST_FIRST", asked)
     third, leaving, staying = [await fever_cases.case_of(hub) for _ in range(3)]
     between = await join_cases(hub, staying, leaving)
     link_id = await join_cases(hub, leaving, third)

@@ -12,11 +12,10 @@ from uuid import UUID
 
 from sqlalchemy import RowMapping, select, tuple_, update
 
-from twinstile.cases import episodes, kept, steps, waits
-from twinstile.cases.reporting.tables import Suspicion
-from twinstile.cases.reporting.types import LIMITS, WARNED_BEFORE, CaseClass, Within
+from twinstile.cases import deadlines, episodes, idempotent_facts, steps
+from twinstile.cases.follow_up_tables import Suspicion
 from twinstile.cases.steps import Locked
-from twinstile.cases.types import Wait
+from twinstile.cases.types import LIMITS, WARNED_BEFORE, CaseClass, Wait, Within
 from twinstile.platform.db.database import Reading, Transaction
 from twinstile.platform.http import paging
 from twinstile.platform.http.problems import (
@@ -71,7 +70,7 @@ async def suspect(
         "disease": said.disease,
         "suspected_at": said.suspected_at,
     }
-    earlier = await kept.find(tx, Suspicion, who.hub_id, said.suspicion_id, told)
+    earlier = await idempotent_facts.find(tx, Suspicion, who.hub_id, said.suspicion_id, told)
     if earlier is not None:
         return earlier
     return await _start(tx, who, case, told, said, at)
@@ -87,10 +86,14 @@ async def _start(
 ) -> RowMapping:
     """Record a suspicion, tell of it, and ring until the report is filed."""
     due_at = said.suspected_at + LIMITS[said.within]
-    row = await kept.add(tx, Suspicion, who, said.suspicion_id, {**told, "due_at": due_at}, at)
+    row = await idempotent_facts.add(
+        tx, Suspicion, who, said.suspicion_id, {**told, "due_at": due_at}, at
+    )
     whose = (who.hub_id, case.case_id)
-    await waits.start(tx, *whose, Wait.REPORT_SOON, said.suspicion_id, due_at - WARNED_BEFORE)
-    await waits.start(tx, *whose, Wait.REPORT, said.suspicion_id, due_at)
+    await deadlines.start(
+        tx, *whose, Wait.REPORT_SOON, said.suspicion_id, due_at - WARNED_BEFORE
+    )
+    await deadlines.start(tx, *whose, Wait.REPORT, said.suspicion_id, due_at)
     body: dict[str, object] = {
         "within": said.within.value,
         "case_class": said.case_class.value,
@@ -114,11 +117,11 @@ async def file(
     Raises `NotFound`, `Conflict` where another filing is known, `InvalidInput`.
     """
     known = (Suspicion, who.hub_id, suspicion_id, dict[str, object]())
-    row = await kept.find(tx, *known)
+    row = await idempotent_facts.find(tx, *known)
     if row is None:
         raise NotFound("There is no such suspicion.")
     case = await steps.lock(tx, who.hub_id, row["case_id"])
-    row = await kept.find(tx, *known) or row  # nobody files it meanwhile
+    row = await idempotent_facts.find(tx, *known) or row  # nobody files it meanwhile
     if row["filed_at"] is not None:
         if (row["filed_at"], row["reference"]) != (filed_at, reference):
             raise Conflict("The report was filed before.")
@@ -132,7 +135,7 @@ async def file(
         .returning(*Suspicion.__table__.columns)
     )
     for wait in (Wait.REPORT_SOON, Wait.REPORT):
-        await waits.stop(tx, who.hub_id, wait, suspicion_id)
+        await deadlines.stop(tx, who.hub_id, wait, suspicion_id)
     in_time = filed_at <= row["due_at"]
     await steps.tell(tx, who, case, REPORTED, at, {"in_time": in_time})
     return filed.mappings().one()
@@ -141,7 +144,7 @@ async def file(
 async def of_case(tx: Reading, hub_id: str, case_id: UUID) -> list[RowMapping]:
     """The suspicions of a case and its merged ones, at most the last `MOST`, in their order."""
     whole = await episodes.whole(tx, hub_id, case_id)
-    return await kept.of_case(tx, Suspicion, hub_id, whole, MOST)
+    return await idempotent_facts.of_case(tx, Suspicion, hub_id, whole, MOST)
 
 
 async def owed(tx: Reading, hub_id: str, cursor: str | None, limit: int) -> list[RowMapping]:

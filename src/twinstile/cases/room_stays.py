@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import RowMapping, select, update
 
-from twinstile.cases import kept, places, steps, waits
+from twinstile.cases import deadlines, idempotent_facts, isolation_rooms, steps
 from twinstile.cases.steps import Locked
 from twinstile.cases.tables import CareRecord, Room, Stay
 from twinstile.cases.types import Care, Wait
@@ -55,18 +55,18 @@ async def enter(
         "entered_at": entry.entered_at,
         "beyond_capacity": entry.beyond_capacity,
     }
-    earlier = await kept.find(tx, Stay, who.hub_id, entry.stay_id, told)
+    earlier = await idempotent_facts.find(tx, Stay, who.hub_id, entry.stay_id, told)
     if earlier is not None:
         return earlier
-    if case.state not in waits.IN_A_ROOM:
+    if case.state not in deadlines.IN_A_ROOM:
         raise TransitionRefused(f"The case is {case.state}.")
-    minutes = await places.require_room(
+    minutes = await isolation_rooms.require_room(
         tx, case, entry.room_id, beyond_capacity=entry.beyond_capacity
     )
     await _leave(tx, who, case, at)
-    row = await kept.add(tx, Stay, who, entry.stay_id, told, at)
+    row = await idempotent_facts.add(tx, Stay, who, entry.stay_id, told, at)
     due = at + timedelta(minutes=minutes)
-    await waits.start(tx, who.hub_id, case_id, Wait.CARE, entry.stay_id, due)
+    await deadlines.start(tx, who.hub_id, case_id, Wait.CARE, entry.stay_id, due)
     body: dict[str, object] = {
         "room_id": entry.room_id,
         "stay_id": str(entry.stay_id),
@@ -103,7 +103,7 @@ async def care(
         "note": look.note,
         "given_at": look.given_at,
     }
-    earlier = await kept.find(tx, CareRecord, who.hub_id, look.care_id, told)
+    earlier = await idempotent_facts.find(tx, CareRecord, who.hub_id, look.care_id, told)
     if earlier is not None:
         return earlier
     found = await tx.sql.execute(
@@ -116,9 +116,9 @@ async def care(
         raise TransitionRefused("The patient is in no room.")
     stay_id, room_id, minutes = inside
     seen = {**told, "stay_id": stay_id}
-    row = await kept.add(tx, CareRecord, who, look.care_id, seen, at)
+    row = await idempotent_facts.add(tx, CareRecord, who, look.care_id, seen, at)
     due = at + timedelta(minutes=minutes)
-    await waits.start(tx, who.hub_id, case_id, Wait.CARE, stay_id, due)
+    await deadlines.start(tx, who.hub_id, case_id, Wait.CARE, stay_id, due)
     body: dict[str, object] = {"room_id": room_id, "care_id": str(look.care_id)}
     await steps.tell(tx, who, case, CARED, at, body)
     return row
@@ -146,6 +146,6 @@ async def _leave(tx: Transaction, who: Principal, case: Locked, at: datetime) ->
         .returning(Stay.stay_id, Stay.room_id)
     )
     for stay_id, room_id in ended.all():
-        await waits.stop(tx, case.hub_id, Wait.CARE, stay_id)
+        await deadlines.stop(tx, case.hub_id, Wait.CARE, stay_id)
         body: dict[str, object] = {"room_id": room_id, "stay_id": str(stay_id)}
         await steps.tell(tx, who, case, LEFT, at, body)

@@ -8,11 +8,11 @@ from zoneinfo import ZoneInfo
 
 import asyncpg
 
-from twinstile.cases import episodes, merging, origins, referrals, steps
+from twinstile.cases import case_merge, episodes, origin_notices, referrals, steps
 from twinstile.cases.referrals import Opening
 from twinstile.cases.steps import Source
 from twinstile.cases.types import CaseOrigin, MergeCause
-from twinstile.identity import holding, links, vault
+from twinstile.identity import extended_retention, links, vault
 from twinstile.platform.db.database import Transaction
 from twinstile.platform.keys.data_keys import KeyFiles
 from twinstile.platform.ledger import events
@@ -56,12 +56,12 @@ async def _part(
     kin = await links.kin(tx, who.hub_id, merged["person_id"])
     if merged["root_person"] in kin:
         return False
-    if theirs := await merging.open_of(tx, who.hub_id, kin, None):
+    if theirs := await case_merge.open_of(tx, who.hub_id, kin, None):
         into_id = theirs[0].case_id
         await _follow(tx, who, merged, into_id, at)
     else:
         into_id = await _reopen(tx, keys, zone, who, merged, reason, at)
-    await origins.parted(tx, who.hub_id, merged["root_id"], into_id)
+    await origin_notices.parted(tx, who.hub_id, merged["root_id"], into_id)
     return True
 
 
@@ -124,9 +124,9 @@ async def _follow(
 ) -> None:
     gone_id = merged["case_id"]
     into = await steps.lock(tx, who.hub_id, into_id)
-    await tx.raw.execute(_FOLLOW, who.hub_id, gone_id, into_id, list(merging.OF_THE_LAW))
+    await tx.raw.execute(_FOLLOW, who.hub_id, gone_id, into_id, list(case_merge.OF_THE_LAW))
     gone = await steps.lock(tx, who.hub_id, gone_id)
-    await merging.tell(tx, who, gone, into, MergeCause.RECKONED, at)
+    await case_merge.tell(tx, who, gone, into, MergeCause.RECKONED, at)
 
 
 async def _reopen(
@@ -156,8 +156,8 @@ async def _reopen(
     cases = await referrals.open_cases(tx, keys, hub_id, zone, [opening], at)
     successor_id, case_no = cases[screening_id]
     held, key_id = vault.case_key(case_id), vault.case_key(successor_id)
-    await holding.hold_again(tx, keys, hub_id, held, key_id, [person_id], at)
-    by_law = list(merging.OF_THE_LAW)
+    await extended_retention.hold_again(tx, keys, hub_id, held, key_id, [person_id], at)
+    by_law = list(case_merge.OF_THE_LAW)
     undone = (at, who.operator_id, reason)
     await tx.raw.execute(_SUCCEED, hub_id, case_id, successor_id, by_law, *undone)
     body: dict[str, object] = {

@@ -1,1 +1,0 @@
-"""Following patients up, over HTTP: the call list, attempts, and the patient's own report."""

@@ -1,1 +1,0 @@
-"""Ways of patients to receivers, over HTTP: legs, links and signed receipts."""

@@ -1,1 +1,0 @@
-"""Rooms of the hub, receivers outside, and patients in rooms, over HTTP."""
