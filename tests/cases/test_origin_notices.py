@@ -11,8 +11,8 @@ import pytest
 import worker_clock
 from httpx2 import Response
 from hubs import Hub
+from test_case_merge import join_cases, take_back
 from test_every_way import reach, unheard
-from test_merging import join_cases, take_back
 from test_receivers import alerts
 
 from twinstile.cases.types import CaseState

@@ -100,7 +100,7 @@ C, G = "CLOSE", "GENERAL"
         ("SHIP", ("B12", None), ("B13", None), ""),
     ],
 )  # fmt: skip
-def test_zones_of_each_conveyance(
+def test_mrz_layouts_of_each_conveyance(
     conveyance: str,
     mine: tuple[str | None, str | None],
     its: tuple[str | None, str | None],

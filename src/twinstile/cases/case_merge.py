@@ -2,7 +2,7 @@
 
 Nothing is rewritten that was recorded: the case that goes on is read with the other's history.
 What is still to be done moves over: clocks of the law, contacts to be made, the room. The case
-that was merged is closed for good, see `separating`.
+that was merged is closed for good, see `case_split`.
 """
 
 from collections.abc import Collection, Sequence

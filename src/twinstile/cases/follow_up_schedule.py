@@ -1,6 +1,6 @@
 """When a patient is to be contacted: from when somebody answers for them until nobody does.
 
-The schedule is of the last disposition (`terms.FollowUp`); of isolation it is that of the plan,
+The schedule is of the last disposition (`disposition_requirements.FollowUp`); of isolation it is that of the plan,
 which was made by the policy in force when it was ordered.
 """
 

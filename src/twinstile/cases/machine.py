@@ -1,4 +1,10 @@
-"""How a case moves: one literal table of states, ways out, deadlines and who may move it. Pure."""
+"""How a case moves: one literal table of states, ways out, deadlines and roles. Pure.
+
+A state has one way out for each thing that its work can end with (assess, send, carry, treat,
+follow), one for what can befall a patient anywhere (loss, death) and one for the clock. The
+clock only escalates: silence about a patient is not information. A case is never suspected or
+rechecked here: that is the screening's SECONDARY, so a case opens in ASSESSING.
+"""
 
 from datetime import datetime, timedelta
 from typing import Final

@@ -274,7 +274,7 @@ async def identify(
     """Say who the patient of a case without a person is; whether it was not said before.
 
     The person is put under the case's key as at an opening; a second open case of theirs stays
-    beside this one, see `merging.identify`. Raises `KeyDestroyed`.
+    beside this one, see `case_merge.identify`. Raises `KeyDestroyed`.
     """
     key_id = vault.case_key(found.case_id)
     cipher = await extended_retention.sealed(

@@ -1,4 +1,4 @@
-"""Words of a case. What each disposition asks for is in `terms`."""
+"""Closed vocabularies of a case, and the legal times of a report."""
 
 from collections.abc import Mapping
 from datetime import timedelta
