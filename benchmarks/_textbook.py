@@ -125,7 +125,7 @@ async def put_check(
     accept_language: Annotated[str, Header()] = "en",
 ) -> CheckAnswer:
     at = clock.now()
-    terms = forms.terms(SETTINGS, SETTINGS.mode, at)
+    terms = forms.document_context(SETTINGS, SETTINGS.mode, at)
     epochs = await vault.epoch_keys(KEYS, at.astimezone(SETTINGS.zone).date())
     receiver = Receiver(who, KEYS, SETTINGS.zone, terms, at, epochs)
     check = intake.check(body, check_id, body.counter, body.sent_at, receiver)

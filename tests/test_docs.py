@@ -252,7 +252,7 @@ def test_what_a_disposition_needs_is_listed_code_by_code() -> None:
 
     wanted = [
         f"| `{code}` | {names(asked.needs)} | {names(asked.takes)} |"
-        for code, asked in disposition_requirements.TERMS.items()
+        for code, asked in disposition_requirements.REQUIREMENTS.items()
     ]
     assert rows("docs/cases.md", "| Code | Needs | Takes as well |") == wanted
 

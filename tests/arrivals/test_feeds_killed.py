@@ -34,7 +34,7 @@ async def main():
     applier.AT_ONCE = 2  # time enough to be killed in the middle
     conf = settings.load(profile=Profile.DEMO, data_dir={folder!r}, database_url=None)
     database = Database({url!r}, role={role!r}, pool_size=2)
-    terms = forms.terms(conf, HubMode.DEMO, clock.now())
+    terms = forms.document_context(conf, HubMode.DEMO, clock.now())
     desk = ApplyRuntime(database, key_ring(conf).of({hub!r}), terms, clock.now)
     print("ready", flush=True)
     await applier.apply_due(desk, FeedSettings({hub!r}, "rail", format="test", zone=conf.zone))

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twinstile.cases import machine
-from twinstile.cases.disposition_requirements import TERMS
+from twinstile.cases.disposition_requirements import REQUIREMENTS
 from twinstile.cases.machine import MACHINE
 from twinstile.cases.types import CaseEvent, CaseState, Disposition
 from twinstile.platform.ops.state_machine import Cause
@@ -107,12 +107,16 @@ def test_a_closed_case_is_not_sent_anywhere(state: CaseState):
 def test_every_disposition_can_be_acknowledged_and_then_closed_as_it_is_meant_to(
     disposition: Disposition,
 ):
-    terms = TERMS[disposition]
+    terms = REQUIREMENTS[disposition]
     after = machine.step(S.DISPOSED, terms.acknowledged_by)
     if not after.terminal:
         assert terms.closes_by <= set(machine.edges(after))
 
 
 def test_only_a_persuaded_return_needs_consent_and_only_a_release_needs_no_receiver():
-    assert [d for d in Disposition if TERMS[d].needs_consent] == [Disposition.PERSUADED_RETURN]
-    assert [d for d in Disposition if not TERMS[d].needs_receiver] == [Disposition.RELEASED]
+    assert [d for d in Disposition if REQUIREMENTS[d].needs_consent] == [
+        Disposition.PERSUADED_RETURN
+    ]
+    assert [d for d in Disposition if not REQUIREMENTS[d].needs_receiver] == [
+        Disposition.RELEASED
+    ]

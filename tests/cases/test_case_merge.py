@@ -25,7 +25,7 @@ from test_reporting import suspect
 from test_rooms import room, stay
 
 from twinstile.cases import case_merge, case_split
-from twinstile.cases.case_merge import FURTHEST, Candidate
+from twinstile.cases.case_merge import FURTHEST, OpenCase
 from twinstile.cases.types import CaseState, Wait
 from twinstile.operations import retention
 from twinstile.platform.ops import clock
@@ -66,7 +66,7 @@ async def take_back(hub: Hub, link_id: str, reason: str = "her sister") -> Respo
 
 candidates = st.lists(
     st.builds(
-        Candidate,
+        OpenCase,
         st.uuids(),
         st.sampled_from(FURTHEST),
         st.booleans(),
@@ -80,14 +80,14 @@ candidates = st.lists(
 
 @given(candidates, st.randoms())
 def test_the_case_that_goes_on_is_the_furthest_whatever_the_order(
-    cases: list[Candidate], dice: random.Random
+    cases: list[OpenCase], dice: random.Random
 ) -> None:
-    kept = case_merge.goes_on(cases)
+    kept = case_merge.choose_primary(cases)
     assert all(FURTHEST.index(one.state) <= FURTHEST.index(kept.state) for one in cases)
     alike = [one for one in cases if one.state is kept.state]
     assert kept.on_the_way or not any(one.on_the_way for one in alike)
     dice.shuffle(cases)
-    assert case_merge.goes_on(cases) == kept
+    assert case_merge.choose_primary(cases) == kept
 
 
 async def test_the_record_says_which_into_which_by_whom_and_why_and_partners_hear(

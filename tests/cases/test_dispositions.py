@@ -10,11 +10,11 @@ import pytest
 from hubs import Hub, open_hub
 
 from twinstile.cases import dispositions, machine
-from twinstile.cases.disposition_requirements import TERMS
+from twinstile.cases.disposition_requirements import REQUIREMENTS
 from twinstile.cases.types import CaseEvent, CaseState, Disposition
 from twinstile.platform.security.roles import Role
 
-NEEDING_A_RECEIVER = [code for code, terms in TERMS.items() if terms.needs_receiver]
+NEEDING_A_RECEIVER = [code for code, terms in REQUIREMENTS.items() if terms.needs_receiver]
 
 
 async def test_a_case_that_is_sent_somewhere_waits_for_the_receiver(hub: Hub) -> None:

@@ -14,12 +14,12 @@ from httpx2 import Response
 from hubs import Hub
 
 from twinstile.cases import deadlines
-from twinstile.cases.disposition_requirements import TERMS
+from twinstile.cases.disposition_requirements import REQUIREMENTS
 from twinstile.cases.types import Disposition, Severity
 from twinstile.platform.ops import clock
 from twinstile.platform.security.roles import Role
 
-NEEDS = [(code, name) for code, terms in TERMS.items() for name in sorted(terms.needs)]
+NEEDS = [(code, name) for code, terms in REQUIREMENTS.items() for name in sorted(terms.needs)]
 
 
 async def said(
@@ -54,7 +54,11 @@ async def test_each_code_is_taken_with_its_particulars(hub: Hub, code: Dispositi
     answer = await fever_cases.dispose(hub, case_id, code, consent=True)
     assert answer.status_code == 200, answer.text
     (kept,) = (await fever_cases.read(hub, case_id))["dispositions"]
-    assert set(kept["particulars"]) == set(fever_cases.PARTICULARS[code]) >= TERMS[code].needs
+    assert (
+        set(kept["particulars"])
+        == set(fever_cases.PARTICULARS[code])
+        >= REQUIREMENTS[code].needs
+    )
 
 
 @pytest.mark.parametrize(("code", "name"), NEEDS)

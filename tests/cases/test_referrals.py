@@ -17,7 +17,7 @@ from twinstile.cases import referrals
 from twinstile.cases.referrals import Opening
 from twinstile.cases.types import CaseOrigin
 from twinstile.identity import retention, vault
-from twinstile.identity.types import Document, DocumentKind, Holder, Sex
+from twinstile.identity.types import Document, DocumentHolder, DocumentKind, Sex
 from twinstile.identity.vault import Identity
 from twinstile.operations.startup import Place
 from twinstile.platform.ledger import events
@@ -193,7 +193,8 @@ async def test_the_age_is_that_of_the_day_of_opening(
     keys, day = hub.runtime.keys.of(hub.hub_id), date(2026, 11, 25)
     midnight = LATE_EVENING + timedelta(seconds=1)
     patient = Identity(
-        Document(DocumentKind.PASSPORT, "E00000000", "CHN"), Holder(None, born, Sex.FEMALE)
+        Document(DocumentKind.PASSPORT, "E00000000", "CHN"),
+        DocumentHolder(None, born, Sex.FEMALE),
     )
     async with hub.runtime.database.transaction() as tx:
         (person_id,) = await vault.recognise(tx, keys, hub.hub_id, day, [patient])
@@ -205,7 +206,9 @@ async def test_the_age_is_that_of_the_day_of_opening(
 
 async def test_somebody_whose_identity_was_destroyed_still_gets_a_case(hub: Hub) -> None:
     keys, day = hub.runtime.keys.of(hub.hub_id), date(2026, 11, 24)
-    patient = Identity(Document(DocumentKind.PASSPORT, "E00000000", "CHN"), Holder("EXAMPLE"))
+    patient = Identity(
+        Document(DocumentKind.PASSPORT, "E00000000", "CHN"), DocumentHolder("EXAMPLE")
+    )
     async with hub.runtime.database.transaction() as tx:
         (person_id,) = await vault.recognise(tx, keys, hub.hub_id, day, [patient])
     keys.destroy(vault.day_key(day))
@@ -217,7 +220,9 @@ async def test_somebody_whose_identity_was_destroyed_still_gets_a_case(hub: Hub)
 
 async def test_a_person_whose_day_was_purged_sinks_no_case(hub: Hub) -> None:
     keys, day = hub.runtime.keys.of(hub.hub_id), date(2026, 11, 24)
-    patient = Identity(Document(DocumentKind.PASSPORT, "E00000000", "CHN"), Holder("EXAMPLE"))
+    patient = Identity(
+        Document(DocumentKind.PASSPORT, "E00000000", "CHN"), DocumentHolder("EXAMPLE")
+    )
     async with hub.runtime.database.transaction() as tx:
         (person_id,) = await vault.recognise(tx, keys, hub.hub_id, day, [patient])
     later = LATE_EVENING + timedelta(days=15)

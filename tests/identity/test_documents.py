@@ -12,9 +12,9 @@ from twinstile.identity import documents, regions
 from twinstile.identity.types import (
     FAULTS,
     Document,
+    DocumentHolder,
     DocumentKind,
     Finding,
-    Holder,
     InvalidText,
     Sex,
 )
@@ -55,7 +55,7 @@ def read(number, kind=DocumentKind.RESIDENT_ID, **told):
 def test_a_resident_number_tells_birth_and_sex():
     found = read(RESIDENT)
     assert found.document == Document(DocumentKind.RESIDENT_ID, RESIDENT)
-    assert found.holder == Holder(birth_date=dt.date(1990, 2, 1), sex=Sex.MALE)
+    assert found.holder == DocumentHolder(birth_date=dt.date(1990, 2, 1), sex=Sex.MALE)
     assert found.findings == {Finding.VALID, Finding.SYNTHETIC}
     assert read(with_check("77010119900201008")).holder.sex is Sex.FEMALE
 
@@ -140,7 +140,7 @@ def test_the_hub_says_which_prefixes_are_synthetic():
 def test_a_number_of_another_shape_is_malformed_and_still_a_document(number):
     found = read(number)
     assert found.findings == {Finding.MALFORMED}
-    assert found.holder == Holder()
+    assert found.holder == DocumentHolder()
     assert found.document.number == number
 
 
@@ -287,7 +287,7 @@ def test_an_old_number_is_read_with_a_finding(digits, born, sex, findings):
     found = read(digits)
     assert found.document.number == digits
     assert found.findings == findings | {Finding.OLD_NUMBER, Finding.UNCHECKED}
-    assert found.holder == Holder(birth_date=born, sex=sex)
+    assert found.holder == DocumentHolder(birth_date=born, sex=sex)
 
 
 OLD = {

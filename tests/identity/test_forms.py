@@ -5,13 +5,13 @@ import datetime as dt
 import pytest
 
 from twinstile.identity import forms, regions
-from twinstile.identity.forms import DocumentForm, Terms
+from twinstile.identity.forms import DocumentContext, DocumentForm
 from twinstile.identity.types import Finding
 from twinstile.platform.http.problems import FieldFault, InvalidInput
 from twinstile.platform.security.hub_modes import HubMode
 
 TODAY = dt.date(2026, 11, 24)
-TERMS = Terms(HubMode.DEMO, TODAY, ("77",), regions.BUILT_IN)
+TERMS = DocumentContext(HubMode.DEMO, TODAY, ("77",), regions.BUILT_IN)
 
 
 def read(**given: object) -> tuple[dt.date | None, frozenset[Finding]]:

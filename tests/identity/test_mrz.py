@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 
 from twinstile.identity import documents, mrz
 from twinstile.identity.mrz_layouts import Part
-from twinstile.identity.types import FAULTS, Document, DocumentKind, Finding, Holder, Sex
+from twinstile.identity.types import (
+    FAULTS,
+    Document,
+    DocumentHolder,
+    DocumentKind,
+    Finding,
+    Sex,
+)
 
 TODAY = dt.date(2012, 4, 15)  # the last day of the specimen
 SPECIMEN = (
@@ -52,7 +59,9 @@ def read(lines, today=TODAY):
 def test_the_specimen_reads_as_printed():
     zone = read(SPECIMEN)
     assert zone.read.document == Document(DocumentKind.PASSPORT, "L898902C3", "UTO")
-    assert zone.read.holder == Holder("ERIKSSON ANNA MARIA", dt.date(1974, 8, 12), Sex.FEMALE)
+    assert zone.read.holder == DocumentHolder(
+        "ERIKSSON ANNA MARIA", dt.date(1974, 8, 12), Sex.FEMALE
+    )
     assert zone.read.findings == {Finding.VALID, Finding.SYNTHETIC}
     assert (zone.code, zone.nationality) == ("P", "UTO")
     assert (zone.primary, zone.secondary, zone.name_cut) == ("ERIKSSON", "ANNA MARIA", False)

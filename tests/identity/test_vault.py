@@ -11,7 +11,7 @@ import pytest
 from hubs import Hub
 
 from twinstile.identity import extended_retention, retention, vault
-from twinstile.identity.types import Document, DocumentKind, Holder
+from twinstile.identity.types import Document, DocumentHolder, DocumentKind
 from twinstile.identity.vault import Identity
 from twinstile.operations.startup import Place
 from twinstile.platform.db.database import Database
@@ -46,7 +46,7 @@ async def test_who_was_met_without_a_name_has_the_first_that_is_told(hub: Hub) -
 
     async def met(*names: str | None) -> Identity:
         document = Document(DocumentKind.RESIDENT_ID, number, None)
-        told = [Identity(document, Holder(name, None, None)) for name in names]
+        told = [Identity(document, DocumentHolder(name, None, None)) for name in names]
         async with hub.runtime.database.transaction() as tx:
             ids = await vault.recognise(tx, keys, hub.hub_id, today, told)
             assert len(set(ids)) == 1
@@ -191,7 +191,7 @@ async def test_a_person_id_ends_with_the_second_epoch_however_often_it_is_met(
     for day in (begin + timedelta(days=10 * n) for n in range(8)):
         async with hub.runtime.database.transaction() as tx:
             (met,) = await vault.recognise(
-                tx, keys, hub.hub_id, day, [Identity(document, Holder())]
+                tx, keys, hub.hub_id, day, [Identity(document, DocumentHolder())]
             )
             assert await vault.find(tx, keys, hub.hub_id, day, document) == met
         ids.setdefault(met, []).append(vault.epoch_of(day))
@@ -239,7 +239,7 @@ async def test_a_cipher_moved_to_another_persons_row_does_not_open(
 ) -> None:
     keys, day = hub.runtime.keys.of(hub.hub_id), date(2026, 11, 24)
     pair = [
-        Identity(Document(DocumentKind.PASSPORT, number, "UTO"), Holder("EXAMPLE"))
+        Identity(Document(DocumentKind.PASSPORT, number, "UTO"), DocumentHolder("EXAMPLE"))
         for number in ("L898902C3", "L898902C4")
     ]
     held = extended_retention.HOLD_SQL.format(hub="$1", held="new")

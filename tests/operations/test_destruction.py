@@ -22,7 +22,7 @@ from hubs import Hub
 
 from twinstile.arrivals import manifests
 from twinstile.cases import retention as closed_cases
-from twinstile.cases.retention import Hold
+from twinstile.cases.retention import LegalHold
 from twinstile.identity import retention
 from twinstile.operations import retention as endings
 from twinstile.operations.startup import Place
@@ -95,16 +95,16 @@ async def test_the_identity_of_a_case_ends_some_time_after_its_closure(hub: Hub)
 async def test_a_legal_hold_keeps_the_identity_of_a_case_until_it_is_lifted(hub: Hub) -> None:
     told = await a_closed_case(hub, people.resident_number())
 
-    async def hold(kind: Hold) -> None:
+    async def hold(kind: LegalHold) -> None:
         async with hub.runtime.database.transaction() as tx:
             await closed_cases.hold(
                 tx, hub.hub_id, told["case_no"], kind, "court order 7", clock.now()
             )
 
-    await hold(Hold.PLACED)
+    await hold(LegalHold.PLACED)
     await retain(hub, KEPT + 1)
     assert hub.runtime.keys.of(hub.hub_id).names("case.") == [f"case.{told['case_id']}"]
-    await hold(Hold.LIFTED)
+    await hold(LegalHold.LIFTED)
     assert await retain(hub, KEPT + 1) == 1
     assert hub.runtime.keys.of(hub.hub_id).names("case.") == []
 
@@ -114,7 +114,12 @@ async def test_a_hold_is_not_promised_where_nothing_is_left_to_keep(hub: Hub) ->
     await retain(hub, KEPT + 1)
     with pytest.raises(NotFound, match="nothing can be kept"):
         await endings.hold(
-            hub.runtime, hub.hub_id, told["case_no"], Hold.PLACED, "court order 7", clock.now()
+            hub.runtime,
+            hub.hub_id,
+            told["case_no"],
+            LegalHold.PLACED,
+            "court order 7",
+            clock.now(),
         )
     placed = "SELECT 1 FROM event WHERE hub_id = $1 AND kind = 'case.hold-placed'"
     assert await rows(hub, placed) == []
@@ -131,7 +136,12 @@ async def test_a_hold_placed_while_the_job_runs_is_kept(
         if isinstance(asked[0], Transaction):
             return found
         await endings.hold(
-            hub.runtime, hub.hub_id, told["case_no"], Hold.PLACED, "court order 7", clock.now()
+            hub.runtime,
+            hub.hub_id,
+            told["case_no"],
+            LegalHold.PLACED,
+            "court order 7",
+            clock.now(),
         )
         return found
 

@@ -17,7 +17,7 @@ from command_line import ENVIRONMENT, command
 from hubs import Hub
 
 from twinstile.cases import retention as closed_cases
-from twinstile.cases.retention import Hold
+from twinstile.cases.retention import LegalHold
 from twinstile.cli import doctor
 from twinstile.exports import aggregates
 from twinstile.identity import retention
@@ -166,7 +166,7 @@ async def test_a_legal_hold_stands_against_the_end_of_a_hub(
     told = await fever_cases.confirmed(hub)
     case_no = str(told["case_no"])
 
-    async def hold(kind: Hold) -> None:
+    async def hold(kind: LegalHold) -> None:
         async with hub.runtime.database.transaction() as tx:
             await closed_cases.hold(tx, hub.hub_id, case_no, kind, "court 7", clock.now())
 
@@ -176,7 +176,7 @@ async def test_a_legal_hold_stands_against_the_end_of_a_hub(
         )
 
     assert "under a legal hold: 0" in asked(hub, place, tmp_path, "hold", "list").stdout
-    await hold(Hold.PLACED)
+    await hold(LegalHold.PLACED)
     words = asked(hub, place, tmp_path, "hold", "list").stdout
     assert words.startswith(f"{case_no}  since 2")
     assert "  court 7\n" in words
@@ -188,7 +188,7 @@ async def test_a_legal_hold_stands_against_the_end_of_a_hub(
     body = people.check(5, people.resident_number())
     path = f"/v1/checks/{people.new_id()}"
     assert (await hub.client().put(path, json=body)).status_code == 201  # nothing was begun
-    await hold(Hold.LIFTED)
+    await hold(LegalHold.LIFTED)
     assert (await end()).rows["fever_case"] == 1
     refused = asked(hub, place, tmp_path, "enrol-code")
     assert (refused.returncode, refused.stdout) == (1, "")

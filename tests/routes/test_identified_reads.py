@@ -429,7 +429,7 @@ OPENS = {
 KEEPERS = {
     "platform/keys/ciphers.py",
     "identity/vault.py",
-    "identity/holding.py",
+    "identity/extended_retention.py",
     "identity/contacts.py",
     "cases/referrals.py",
     "arrivals/feeds/inbox.py",

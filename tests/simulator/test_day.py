@@ -43,7 +43,7 @@ async def ticking(hub: Hub, runtime: Runtime) -> AsyncGenerator[None]:
     at_once = timedelta(0)
     senders = [replace(one, interval=at_once) for one in config.feed_sources(runtime.settings)]
     asker = Poller(runtime.database, runtime.keys, uuid4(), clock.now)
-    terms = forms.terms(runtime.settings, runtime.settings.mode, clock.now())
+    terms = forms.document_context(runtime.settings, runtime.settings.mode, clock.now())
     desk = ApplyRuntime(runtime.database, runtime.keys.of(hub.hub_id), terms, clock.now)
 
     async def tick() -> None:

@@ -31,7 +31,7 @@ from twinstile.credentials.trust import Denied, Domain, HashType, Slice, TrustLi
 from twinstile.credentials.trusting import snapshots
 from twinstile.credentials.types import STATUSES, Context
 from twinstile.identity import regions
-from twinstile.identity.forms import DocumentForm, Terms
+from twinstile.identity.forms import DocumentContext, DocumentForm
 from twinstile.operations.startup import Place
 from twinstile.platform.http.routes import Runtime
 from twinstile.platform.ops import clock
@@ -363,7 +363,7 @@ async def test_the_tablet_and_the_service_mean_the_same_person(
     own = {**made.CERTIFICATE, "dob": born, "nam": {"fnt": family, "gnt": given}}
     second = int(now.timestamp())
     key = made.trusted(private)
-    terms = Terms(HubMode.DEMO, now.date(), (), regions.load(None))
+    terms = DocumentContext(HubMode.DEMO, now.date(), (), regions.load(None))
     subject = subjects.of(DocumentForm.model_validate(shown), "/document", terms)
     plain = credential_vectors.listed(now, key)
     lists = {

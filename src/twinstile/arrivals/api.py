@@ -207,7 +207,7 @@ async def put_manifest(
     if len(set(names)) != len(names):
         raise InvalidInput(errors=[FieldFault("/entries", "duplicate-entry")])
     at = clock.now()
-    terms = forms.terms(runtime.settings, who.mode, at)
+    terms = forms.document_context(runtime.settings, who.mode, at)
     entries = [
         ManifestEntryInput(
             entry.entry_id,

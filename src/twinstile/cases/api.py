@@ -183,7 +183,7 @@ async def read_case(case_id: UUID, tx: Read, who: Reader) -> CaseWhole:
     )
     moved = await events.of_subject(tx, who.hub_id, case_id, [MOVED, OVERDUE], MOST_TRANSITIONS)
     joined = await events.of_subject(tx, who.hub_id, case_id, [JOINED], MOST_ALARMS)
-    cases = await episodes.whole(tx, who.hub_id, case_id)
+    cases = await episodes.case_ids(tx, who.hub_id, case_id)
     whose = who.hub_id, cases, MOST_FACTS
     whole: Mapping[str, object] = {
         **case,

@@ -14,7 +14,7 @@ from sqlalchemy import exists, func, insert, select, update
 from sqlalchemy.orm import aliased
 from uuid_utils.compat import uuid7
 
-from twinstile.cases.steps import Locked
+from twinstile.cases.steps import LockedCase
 from twinstile.cases.tables import CaseLink, FeverCase
 from twinstile.cases.types import LinkKind
 from twinstile.platform.db.database import Reading, Transaction
@@ -38,7 +38,7 @@ class NoSuchLink(NotFound):
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class CapabilityLink:
     """A new link. `token` is shown once."""
 
     link_id: UUID
@@ -47,7 +47,7 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class LinkTarget:
     """What a link opens."""
 
     hub_id: str
@@ -56,19 +56,19 @@ class Opened:
     expires_at: datetime
 
 
-async def give(
+async def issue(
     tx: Transaction,
     who: Principal,
-    case: Locked,
+    case: LockedCase,
     kind: LinkKind,
     subject_id: UUID,
     at: datetime,
     lasts: timedelta,
-) -> Link:
+) -> CapabilityLink:
     """A new link to that; the one before opens nothing any more."""
-    await end(tx, case, kind, at)
+    await revoke(tx, case, kind, at)
     token = f"{case.hub_id}.{secrets.token_urlsafe(SECRET_BYTES)}"
-    link = Link(uuid7(), token, at + lasts)
+    link = CapabilityLink(uuid7(), token, at + lasts)
     await tx.sql.execute(
         insert(CaseLink).values(
             hub_id=case.hub_id,
@@ -86,7 +86,7 @@ async def give(
     return link
 
 
-async def end(tx: Transaction, case: Locked, kind: LinkKind, at: datetime) -> None:
+async def revoke(tx: Transaction, case: LockedCase, kind: LinkKind, at: datetime) -> None:
     """The links of that kind to a case open nothing from now on."""
     await tx.sql.execute(
         update(CaseLink)
@@ -100,7 +100,7 @@ async def end(tx: Transaction, case: Locked, kind: LinkKind, at: datetime) -> No
     )
 
 
-async def opened(tx: Reading, kind: LinkKind, token: str, at: datetime) -> Opened:
+async def resolve(tx: Reading, kind: LinkKind, token: str, at: datetime) -> LinkTarget:
     """What the holder of a token may see. Raises `NoSuchLink`, also at a hub that is closed."""
     hub_id = token.partition(".")[0]
     wanted = [
@@ -127,4 +127,4 @@ async def opened(tx: Reading, kind: LinkKind, token: str, at: datetime) -> Opene
     if row is None:
         raise NoSuchLink
     case_id, subject_id, expires_at = row
-    return Opened(hub_id, case_id, subject_id, expires_at)
+    return LinkTarget(hub_id, case_id, subject_id, expires_at)

@@ -23,9 +23,9 @@ from twinstile.cases import (
     referrals,
     steps,
 )
-from twinstile.cases.follow_up_schedule import Due
+from twinstile.cases.follow_up_schedule import ScheduledContact
 from twinstile.cases.referrals import Identification
-from twinstile.cases.steps import Locked, Source
+from twinstile.cases.steps import LockedCase, Source
 from twinstile.cases.tables import CaseMerge, CaseWait, FeverCase, Leg, Stay
 from twinstile.cases.types import (
     CaseEvent,
@@ -54,7 +54,7 @@ OF_THE_LAW: Final = (Wait.REPORT_SOON.value, Wait.REPORT.value)
 
 
 @dataclass(frozen=True, slots=True)
-class Because:
+class MergeReason:
     """Why two cases are one person's: how that was found, and what was said of it."""
 
     cause: MergeCause
@@ -62,7 +62,7 @@ class Because:
 
 
 @dataclass(frozen=True, slots=True)
-class Finder:
+class RecordedBy:
     """Who is said to have found it: somebody at a device, or the clock."""
 
     hub_id: str
@@ -71,7 +71,7 @@ class Finder:
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class OpenCase:
     """An open case of somebody who has more than one."""
 
     case_id: UUID
@@ -80,7 +80,7 @@ class Candidate:
     opened_at: datetime
 
 
-def goes_on(cases: Collection[Candidate]) -> Candidate:
+def choose_primary(cases: Collection[OpenCase]) -> OpenCase:
     """The case that is furthest on its way, in a vehicle if one is, and the earliest of them.
 
     So nothing is undone that somebody has done: whoever has the patient keeps them. Pure.
@@ -91,11 +91,11 @@ def goes_on(cases: Collection[Candidate]) -> Candidate:
     )
 
 
-async def unite(
+async def merge_cases(
     tx: Transaction,
     who: Source,
     kin: Sequence[UUID],
-    because: Because,
+    because: MergeReason,
     at: datetime,
     case_id: UUID | None = None,
 ) -> None:
@@ -104,10 +104,10 @@ async def unite(
     `case_id`: one that is theirs, and is not known as theirs yet. The same again changes
     nothing.
     """
-    cases = await open_of(tx, who.hub_id, kin, case_id)
+    cases = await lock_open_cases(tx, who.hub_id, kin, case_id)
     if not cases:
         return
-    into = goes_on(cases).case_id
+    into = choose_primary(cases).case_id
     for one in sorted(cases, key=lambda c: (c.opened_at, c.case_id)):
         if one.case_id != into:
             await _absorb(tx, who, one.case_id, into, because, at)
@@ -133,27 +133,31 @@ async def identify(
     if not await referrals.identify(tx, keys, hub_id, zone, found, at):
         return False
     kin = await links.kin(tx, hub_id, found.person_id)
-    who = Finder(hub_id, found.device_id, found.operator_id)
-    await unite(tx, who, kin, Because(MergeCause.IDENTIFIED, found.how), at, found.case_id)
+    who = RecordedBy(hub_id, found.device_id, found.operator_id)
+    await merge_cases(
+        tx, who, kin, MergeReason(MergeCause.IDENTIFIED, found.how), at, found.case_id
+    )
     return True
 
 
-async def reckon(tx: Transaction, hub_id: str, at: datetime) -> int:
+async def merge_overlooked(tx: Transaction, hub_id: str, at: datetime) -> int:
     """Bring open cases under the key of their people's kin; how many were not.
 
     A link may have ended with an identity since, or have been made in the same instant in which
     another document was first shown.
     """
-    astray = await episodes.astray(tx, hub_id)
+    astray = await episodes.mismatched_cases(tx, hub_id)
     for case_id, person_id in astray:
         kin = await links.kin(tx, hub_id, person_id)
-        await unite(tx, Finder(hub_id), kin, Because(MergeCause.RECKONED), at, case_id)
+        await merge_cases(
+            tx, RecordedBy(hub_id), kin, MergeReason(MergeCause.RECKONED), at, case_id
+        )
     return len(astray)
 
 
-async def open_of(
+async def lock_open_cases(
     tx: Transaction, hub_id: str, kin: Sequence[UUID], case_id: UUID | None
-) -> list[Candidate]:
+) -> list[OpenCase]:
     """The open cases of these people and that one, locked until the transaction ends."""
     on_the_way = (
         select(Leg.leg_id)
@@ -174,11 +178,16 @@ async def open_of(
         .order_by(FeverCase.case_id)
         .with_for_update(of=FeverCase)
     )
-    return [Candidate(of, CaseState(state), way, opened) for of, state, way, opened in found]
+    return [OpenCase(of, CaseState(state), way, opened) for of, state, way, opened in found]
 
 
 async def _absorb(
-    tx: Transaction, who: Source, gone_id: UUID, into_id: UUID, because: Because, at: datetime
+    tx: Transaction,
+    who: Source,
+    gone_id: UUID,
+    into_id: UUID,
+    because: MergeReason,
+    at: datetime,
 ) -> None:
     gone = await steps.lock(tx, who.hub_id, gone_id)
     into = await steps.lock(tx, who.hub_id, into_id)
@@ -187,7 +196,7 @@ async def _absorb(
     moved = await _hand_over(tx, gone, into, moment)
     await steps.move(tx, gone, step.after, moment)
     if moved:
-        next_day = Due(Contact.CALL, 1, moment + timedelta(days=1))
+        next_day = ScheduledContact(Contact.CALL, 1, moment + timedelta(days=1))
         await follow_up_schedule.wait(tx, into.hub_id, into.case_id, next_day)
     await tx.sql.execute(
         insert(CaseMerge).values(
@@ -211,12 +220,17 @@ async def _absorb(
         .values(followed_by=into.case_id)
     )
     told: dict[str, object] = {"reason": because.reason}
-    await events.append(tx, [steps.moved(who, gone, step, moment, told, uuid7())])
-    await tell(tx, who, gone, into, because.cause, moment)
+    await events.append(tx, [steps.moved_event(who, gone, step, moment, told, uuid7())])
+    await announce_merge(tx, who, gone, into, because.cause, moment)
 
 
-async def tell(
-    tx: Transaction, who: Source, gone: Locked, into: Locked, cause: MergeCause, at: datetime
+async def announce_merge(
+    tx: Transaction,
+    who: Source,
+    gone: LockedCase,
+    into: LockedCase,
+    cause: MergeCause,
+    at: datetime,
 ) -> None:
     """Announce into which case one was merged."""
     body: dict[str, object] = {
@@ -224,11 +238,11 @@ async def tell(
         "into_id": str(into.case_id),
         "cause": cause.value,
     }
-    await steps.tell(tx, who, gone, episodes.MERGED, at, body)
+    await steps.announce(tx, who, gone, episodes.MERGED, at, body)
 
 
 async def _hand_over(
-    tx: Transaction, gone: Locked, into: Locked, moment: datetime
+    tx: Transaction, gone: LockedCase, into: LockedCase, moment: datetime
 ) -> list[UUID]:
     """Let the case that goes on wait for what the other one waits for; its contacts by id."""
     mine = (CaseWait.hub_id == gone.hub_id, CaseWait.case_id == gone.case_id)
@@ -237,7 +251,7 @@ async def _hand_over(
         .where(*mine, CaseWait.kind.in_(OF_THE_LAW))
         .values(case_id=into.case_id)
     )
-    await origin_notices.merged(tx, gone, into)
+    await origin_notices.on_merge(tx, gone, into)
     await tx.sql.execute(
         update(Leg)
         .where(Leg.hub_id == gone.hub_id, Leg.case_id == gone.case_id, Leg.ended_at.is_(None))
@@ -269,7 +283,9 @@ RETURNING f.follow_up_id
 """
 
 
-async def _change_rooms(tx: Transaction, gone: Locked, into: Locked, moment: datetime) -> None:
+async def _change_rooms(
+    tx: Transaction, gone: LockedCase, into: LockedCase, moment: datetime
+) -> None:
     """Whoever is in a room stays there, with the same look due, as the other case's patient."""
     stay = await _in_room(tx, gone)
     if stay is None or into.state not in deadlines.IN_A_ROOM or await _in_room(tx, into):
@@ -293,7 +309,7 @@ async def _change_rooms(tx: Transaction, gone: Locked, into: Locked, moment: dat
     )
 
 
-async def _in_room(tx: Reading, case: Locked) -> RowMapping | None:
+async def _in_room(tx: Reading, case: LockedCase) -> RowMapping | None:
     found = await tx.sql.execute(
         select(Stay.__table__).where(
             Stay.hub_id == case.hub_id, Stay.case_id == case.case_id, Stay.left_at.is_(None)

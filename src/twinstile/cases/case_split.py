@@ -56,12 +56,12 @@ async def _part(
     kin = await links.kin(tx, who.hub_id, merged["person_id"])
     if merged["root_person"] in kin:
         return False
-    if theirs := await case_merge.open_of(tx, who.hub_id, kin, None):
+    if theirs := await case_merge.lock_open_cases(tx, who.hub_id, kin, None):
         into_id = theirs[0].case_id
         await _follow(tx, who, merged, into_id, at)
     else:
         into_id = await _reopen(tx, keys, zone, who, merged, reason, at)
-    await origin_notices.parted(tx, who.hub_id, merged["root_id"], into_id)
+    await origin_notices.on_split(tx, who.hub_id, merged["root_id"], into_id)
     return True
 
 
@@ -126,7 +126,7 @@ async def _follow(
     into = await steps.lock(tx, who.hub_id, into_id)
     await tx.raw.execute(_FOLLOW, who.hub_id, gone_id, into_id, list(case_merge.OF_THE_LAW))
     gone = await steps.lock(tx, who.hub_id, gone_id)
-    await case_merge.tell(tx, who, gone, into, MergeCause.RECKONED, at)
+    await case_merge.announce_merge(tx, who, gone, into, MergeCause.RECKONED, at)
 
 
 async def _reopen(

@@ -151,7 +151,7 @@ async def ring(tx: Transaction, hub_id: str, at: datetime, limit: int) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Late:
+class LateCase:
     """A case that is late: for the end of its state where `wait` is None."""
 
     case_id: UUID
@@ -176,19 +176,19 @@ FROM (
 """
 
 
-async def late(tx: Reading, hub_id: str) -> list[Late]:
+async def late(tx: Reading, hub_id: str) -> list[LateCase]:
     """What has rung and not come yet, the longest first; at most `MOST_LATE` of each kind."""
     found = await tx.raw.fetch(_STATES, hub_id, MOST_LATE)
     for kind in Wait:
         found += await tx.raw.fetch(_WAITS, hub_id, MOST_LATE, kind.value)
     return [
-        Late(case_id, case_no, CaseState(state), kind and Wait(kind), since)
+        LateCase(case_id, case_no, CaseState(state), kind and Wait(kind), since)
         for case_id, case_no, state, kind, since in found
     ]
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class OpenDeadline:
     """What a case waits for, and until when it is not late."""
 
     kind: Wait
@@ -197,11 +197,11 @@ class Waiting:
     late_since: datetime | None
 
 
-async def of_case(tx: Reading, hub_id: str, case_id: UUID) -> list[Waiting]:
+async def of_case(tx: Reading, hub_id: str, case_id: UUID) -> list[OpenDeadline]:
     """What the case waits for, the next first."""
     found = await tx.sql.execute(
         select(CaseWait.kind, CaseWait.subject_id, CaseWait.due_at, CaseWait.late_since)
         .where(CaseWait.hub_id == hub_id, CaseWait.case_id == case_id)
         .order_by(CaseWait.due_at, CaseWait.subject_id)
     )
-    return [Waiting(Wait(kind), of, due, late) for kind, of, due, late in found]
+    return [OpenDeadline(Wait(kind), of, due, late) for kind, of, due, late in found]

@@ -79,7 +79,7 @@ class DispositionParticulars(Body):
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class DispositionRequirements:
     """What a disposition asks for before, during and at the end."""
 
     needs_receiver: bool
@@ -116,8 +116,8 @@ def _terms(
     needs_receiver: bool = True,
     needs_consent: bool = False,
     origin_told_within: timedelta | None = None,
-) -> Terms:
-    return Terms(
+) -> DispositionRequirements:
+    return DispositionRequirements(
         needs_receiver=needs_receiver,
         needs=frozenset(needs.split()),
         takes=frozenset(takes.split()),
@@ -132,7 +132,7 @@ def _terms(
 _D = Disposition
 _E = CaseEvent
 _F = FollowUp
-TERMS: Final[Mapping[Disposition, Terms]] = {
+REQUIREMENTS: Final[Mapping[Disposition, DispositionRequirements]] = {
     _D.DESIGNATED_HOSPITAL: _terms(
         _E.ADMITTED, _F.HOSPITAL_RESULT, _RESULT, needs="travel", takes=_PLACE
     ),
@@ -203,7 +203,7 @@ def faults(
     at: datetime,
 ) -> Iterator[FieldFault]:
     """What a disposition made at that moment lacks, or brings without need."""
-    terms, there = TERMS[code], set(brought.told())
+    terms, there = REQUIREMENTS[code], set(brought.told())
     if terms.needs_receiver and receiver is None and "facility_id" not in there & terms.takes:
         yield FieldFault("/receiver", "missing")
     if terms.needs_consent and consent is not True:
@@ -213,7 +213,10 @@ def faults(
 
 
 def _particulars(
-    terms: Terms, there: set[str], brought: DispositionParticulars, at: datetime
+    terms: DispositionRequirements,
+    there: set[str],
+    brought: DispositionParticulars,
+    at: datetime,
 ) -> Iterator[tuple[str, str]]:
     yield from ((name, "missing") for name in sorted(terms.needs - there))
     yield from ((name, "unknown-field") for name in sorted(there - terms.needs - terms.takes))

@@ -22,8 +22,8 @@ from twinstile.cases import (
     steps,
 )
 from twinstile.cases.disposition_requirements import DispositionParticulars
-from twinstile.cases.follow_up_schedule import Figures
-from twinstile.cases.steps import MOVED, OVERDUE, Locked
+from twinstile.cases.follow_up_schedule import FollowUpPolicy
+from twinstile.cases.steps import MOVED, OVERDUE, LockedCase
 from twinstile.cases.tables import DispositionRecord, FeverCase
 from twinstile.cases.types import CaseEvent, CaseState, Disposition
 from twinstile.platform.db.database import Transaction
@@ -80,7 +80,7 @@ async def record(
     who: Principal,
     case_id: UUID,
     decision: Decision,
-    figures: Figures,
+    figures: FollowUpPolicy,
     at: datetime,
 ) -> Recorded:
     """Send a case somewhere.
@@ -143,7 +143,7 @@ async def record(
     await steps.move(tx, case, after, moment, place)
     await origin_notices.await_notice(tx, case, decision.code, moment)
     await events.append(
-        tx, [steps.moved(who, case, step, moment, sent, uuid7()) for step in path]
+        tx, [steps.moved_event(who, case, step, moment, sent, uuid7()) for step in path]
     )
     return _recorded(row)
 
@@ -159,7 +159,7 @@ async def transition(
     who: Principal,
     case_id: UUID,
     act: Act,
-    figures: Figures,
+    figures: FollowUpPolicy,
     at: datetime,
 ) -> Happening:
     """Move a case on by an event that a person of the caller's roles may send.
@@ -184,7 +184,7 @@ async def transition(
         return earlier
     (step,) = steps.walk(who, case.state, [act.event])
     if act.event is CaseEvent.LOST:
-        await follow_ups.require_tried(tx, case, figures.policy.parameters)
+        await follow_ups.require_failed_attempts(tx, case, figures.policy.parameters)
     if act.event is CaseEvent.RETURNED:
         await origin_notices.require_sent_back(tx, case.hub_id, case_id)
     moment = case.after(at)
@@ -193,13 +193,13 @@ async def transition(
         await _sent_in_emergency(tx, who, case, act, moment)
         place = {"facility_id": None}
     await steps.move(tx, case, step.after, moment, place)
-    happening = steps.moved(who, case, step, moment, told, act.transition_id)
+    happening = steps.moved_event(who, case, step, moment, told, act.transition_id)
     await events.append_own(tx, happening)
     return happening
 
 
 async def _sent_in_emergency(
-    tx: Transaction, who: Principal, case: Locked, act: Act, moment: datetime
+    tx: Transaction, who: Principal, case: LockedCase, act: Act, moment: datetime
 ) -> None:
     """An emergency is where the case is sent from now on, whatever was decided before it.
 
@@ -250,7 +250,13 @@ async def escalate_due(tx: Transaction, hub_id: str, at: datetime, limit: int) -
     await events.append(
         tx,
         [
-            Happening(hub_id, OVERDUE, case_id, at, {"case_no": case_no} | steps.words(step))
+            Happening(
+                hub_id,
+                OVERDUE,
+                case_id,
+                at,
+                {"case_no": case_no} | steps.transition_fields(step),
+            )
             for case_id, case_no, state in late
             for step in machine.walk(state, [CaseEvent.TIMEOUT])
         ],

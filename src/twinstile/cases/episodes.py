@@ -15,7 +15,7 @@ MERGED: Final = "case.merged"
 SEPARATED: Final = "case.separated"
 
 
-async def whole(tx: Reading, hub_id: str, case_id: UUID) -> list[UUID]:
+async def case_ids(tx: Reading, hub_id: str, case_id: UUID) -> list[UUID]:
     """A case and those that were merged into it, directly or not: its history is of all."""
     found = await tx.sql.execute(
         select(FeverCase.case_id).where(
@@ -25,7 +25,7 @@ async def whole(tx: Reading, hub_id: str, case_id: UUID) -> list[UUID]:
     return [case_id, *found.scalars()]
 
 
-async def patient(tx: Reading, hub_id: str, case_id: UUID) -> UUID | None:
+async def current_person(tx: Reading, hub_id: str, case_id: UUID) -> UUID | None:
     """Who the patient of a case is by now, of the one that goes on; None: nobody knows."""
     given = aliased(FeverCase)
     found = await tx.sql.execute(
@@ -87,6 +87,6 @@ LIMIT 500
 """  # noqa: S608 # fragments of ours
 
 
-async def astray(tx: Reading, hub_id: str) -> list[tuple[UUID, UUID]]:
+async def mismatched_cases(tx: Reading, hub_id: str) -> list[tuple[UUID, UUID]]:
     """Open cases, with their person, that are not under the key of their kin."""
     return [(row[0], row[1]) for row in await tx.raw.fetch(_ASTRAY, hub_id)]

@@ -1,6 +1,6 @@
 """When a patient is to be contacted: from when somebody answers for them until nobody does.
 
-The schedule is of the last disposition (`disposition_requirements.FollowUp`); of isolation it is that of the plan,
+The schedule is that of the last disposition (`FollowUp`); in isolation it is that of the plan,
 which was made by the policy in force when it was ordered.
 """
 
@@ -15,7 +15,11 @@ from sqlalchemy import RowMapping, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from twinstile.cases import deadlines
-from twinstile.cases.disposition_requirements import TERMS, DispositionParticulars, FollowUp
+from twinstile.cases.disposition_requirements import (
+    REQUIREMENTS,
+    DispositionParticulars,
+    FollowUp,
+)
 from twinstile.cases.follow_up_tables import CasePlan, FollowUpTask
 from twinstile.cases.tables import DispositionRecord
 from twinstile.cases.types import CaseState, Contact, Disposition, Wait
@@ -31,7 +35,7 @@ _DAY: Final = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
+class FollowUpPolicy:
     """What of the policy and the hub following up goes by."""
 
     policy: HubPolicy
@@ -39,7 +43,7 @@ class Figures:
 
 
 @dataclass(frozen=True, slots=True)
-class Due:
+class ScheduledContact:
     """A contact to be made."""
 
     kind: Contact
@@ -47,18 +51,20 @@ class Due:
     at: datetime
 
 
-def contacts(follow_up: FollowUp, plan: RowMapping | None, since: datetime) -> Iterator[Due]:
+def contacts(
+    follow_up: FollowUp, plan: RowMapping | None, since: datetime
+) -> Iterator[ScheduledContact]:
     """The contacts of a schedule that begins at that moment, in order. Pure."""
     match follow_up:
         case FollowUp.NONE:
             return
         case FollowUp.HOSPITAL_RESULT:
-            yield Due(Contact.RESULT, 1, since + _DAY)
+            yield ScheduledContact(Contact.RESULT, 1, since + _DAY)
         case FollowUp.CLINIC_CALLS:
-            yield Due(Contact.CALL, 1, since + _DAY)
-            yield Due(Contact.CALL, 2, since + 2 * _DAY)
+            yield ScheduledContact(Contact.CALL, 1, since + _DAY)
+            yield ScheduledContact(Contact.CALL, 2, since + 2 * _DAY)
         case FollowUp.ORIGIN_ACKNOWLEDGES:
-            yield Due(Contact.ORIGIN, 1, since + _DAY)
+            yield ScheduledContact(Contact.ORIGIN, 1, since + _DAY)
         case FollowUp.DAILY:
             if plan is None:
                 return
@@ -66,12 +72,14 @@ def contacts(follow_up: FollowUp, plan: RowMapping | None, since: datetime) -> I
             tests: Sequence[int] = plan["test_days"]
             for day in range(int(plan["days"]) + 1):
                 if (at := first + day * _DAY) > since:
-                    yield Due(Contact.TEST if day in tests else Contact.CALL, day, at)
+                    yield ScheduledContact(
+                        Contact.TEST if day in tests else Contact.CALL, day, at
+                    )
 
 
-def following(kind: Contact, day: int, at: datetime) -> Due:
+def following(kind: Contact, day: int, at: datetime) -> ScheduledContact:
     """The contact after the last of a schedule that was made at that moment. Pure."""
-    return Due(Contact.CALL if kind is Contact.TEST else kind, day + 1, at + _DAY)
+    return ScheduledContact(Contact.CALL if kind is Contact.TEST else kind, day + 1, at + _DAY)
 
 
 async def plan(
@@ -81,7 +89,7 @@ async def plan(
     disposition_id: UUID,
     code: Disposition,
     brought: DispositionParticulars,
-    figures: Figures,
+    figures: FollowUpPolicy,
     at: datetime,
 ) -> None:
     """Write down how long somebody is followed, if the code has days that count."""
@@ -127,7 +135,7 @@ async def settle(
 
 
 async def _begin(tx: Transaction, hub_id: str, case_id: UUID, moment: datetime) -> None:
-    sent = await last_way(tx, hub_id, case_id)
+    sent = await last_disposition(tx, hub_id, case_id)
     if sent is None:
         return
     disposition_id, code = sent
@@ -137,12 +145,12 @@ async def _begin(tx: Transaction, hub_id: str, case_id: UUID, moment: datetime) 
         )
     )
     whole = found.mappings().one_or_none()
-    due = list(contacts(TERMS[code].follow_up, whole, moment))
+    due = list(contacts(REQUIREMENTS[code].follow_up, whole, moment))
     await _add(tx, hub_id, case_id, disposition_id, due)
-    await wait(tx, hub_id, case_id, Due(Contact.CALL, 1, moment + _DAY))
+    await wait(tx, hub_id, case_id, ScheduledContact(Contact.CALL, 1, moment + _DAY))
 
 
-async def last_way(
+async def last_disposition(
     tx: Reading, hub_id: str, *case_ids: UUID
 ) -> tuple[UUID, Disposition] | None:
     """The last disposition of a case, by its id and code; None: it was sent nowhere yet.
@@ -160,7 +168,7 @@ async def last_way(
 
 
 async def _add(
-    tx: Transaction, hub_id: str, case_id: UUID, of: UUID, due: Sequence[Due]
+    tx: Transaction, hub_id: str, case_id: UUID, of: UUID, due: Sequence[ScheduledContact]
 ) -> None:
     """Schedule contacts; one that is there already (same kind and day) stays as it is."""
     if not due:
@@ -180,7 +188,9 @@ async def _add(
     await tx.sql.execute(upsert(FollowUpTask).values(rows).on_conflict_do_nothing())
 
 
-async def wait(tx: Transaction, hub_id: str, case_id: UUID, otherwise: Due) -> None:
+async def wait(
+    tx: Transaction, hub_id: str, case_id: UUID, otherwise: ScheduledContact
+) -> None:
     """Wait for the next contact of the case; where none is left to be made, for that one.
 
     So nobody who is followed is without a next contact, whatever the schedule was, and whoever

@@ -17,9 +17,9 @@ from twinstile.cases import (
     idempotent_facts,
     steps,
 )
-from twinstile.cases.capability_links import Link
+from twinstile.cases.capability_links import CapabilityLink
 from twinstile.cases.follow_up_tables import Attempt, FollowUpTask
-from twinstile.cases.steps import Locked, Outside, Source
+from twinstile.cases.steps import LockedCase, Outside, Source
 from twinstile.cases.tables import FeverCase
 from twinstile.cases.types import (
     By,
@@ -147,12 +147,14 @@ async def attempt(
     return await _record(tx, who, case, task, tried, threshold_tenths, at)
 
 
-async def give_link(tx: Transaction, who: Principal, case_id: UUID, at: datetime) -> Link:
+async def give_link(
+    tx: Transaction, who: Principal, case_id: UUID, at: datetime
+) -> CapabilityLink:
     """A link by which the patient reports; the one before is over. Raises `NotFound`."""
     case = await steps.lock(tx, who.hub_id, case_id)
     if case.state.terminal:
         raise TransitionRefused(f"The case is {case.state}.")
-    return await capability_links.give(
+    return await capability_links.issue(
         tx, who, case, LinkKind.SELF_REPORT, case_id, at, REPORT_LASTS
     )
 
@@ -165,7 +167,7 @@ async def report(
     It makes the call that is due next, if that is due soon: no test, and nothing another has to
     answer. Raises `NoSuchLink`, `IdReused`, and `TooMany` for more than anybody has to say.
     """
-    opened = await capability_links.opened(tx, LinkKind.SELF_REPORT, token, at)
+    opened = await capability_links.resolve(tx, LinkKind.SELF_REPORT, token, at)
     case = await steps.lock(tx, opened.hub_id, opened.case_id)
     if case.state.terminal:
         raise capability_links.NoSuchLink
@@ -184,10 +186,10 @@ async def report(
 
 async def hub_of(tx: Reading, token: str, at: datetime) -> str:
     """The hub of a link by which a patient reports. Raises `NoSuchLink`."""
-    return (await capability_links.opened(tx, LinkKind.SELF_REPORT, token, at)).hub_id
+    return (await capability_links.resolve(tx, LinkKind.SELF_REPORT, token, at)).hub_id
 
 
-async def _task(tx: Reading, case: Locked, *wanted: object) -> RowMapping | None:
+async def _task(tx: Reading, case: LockedCase, *wanted: object) -> RowMapping | None:
     found = await tx.sql.execute(
         select(FollowUpTask.__table__)
         .where(
@@ -204,7 +206,7 @@ async def _task(tx: Reading, case: Locked, *wanted: object) -> RowMapping | None
 async def _record(  # who, of what, what and when
     tx: Transaction,
     who: Source,
-    case: Locked,
+    case: LockedCase,
     task: RowMapping | None,
     tried: Tried,
     threshold_tenths: int,
@@ -241,19 +243,19 @@ async def _record(  # who, of what, what and when
         "outcome": tried.outcome.value,
         "result": tried.result and tried.result.value,
     }
-    await steps.tell(tx, who, case, CONTACTED, at, body)
+    await steps.announce(tx, who, case, CONTACTED, at, body)
     reached = tried.outcome is Reached.REACHED
     if reached and tried.ill(threshold_tenths) and case.state is CaseState.FOLLOWING_UP:
         step = steps.walk_by_system(case.state, CaseEvent.NEW_SYMPTOMS)
         moment = case.after(at)
         await steps.move(tx, case, step.after, moment)
         said: dict[str, object] = {"at": tried.said_at.isoformat()}
-        await events.append(tx, [steps.moved(who, case, step, moment, said, uuid7())])
+        await events.append(tx, [steps.moved_event(who, case, step, moment, said, uuid7())])
     return row
 
 
 async def _go_on(
-    tx: Transaction, case: Locked, task: RowMapping, outcome: Reached, at: datetime
+    tx: Transaction, case: LockedCase, task: RowMapping, outcome: Reached, at: datetime
 ) -> None:
     """Count the attempt; after one that reached somebody, wait for the next contact."""
     reached = outcome is Reached.REACHED
@@ -279,7 +281,7 @@ async def _go_on(
     )
 
 
-def counted(failed: Iterable[datetime], apart: timedelta) -> list[datetime]:
+def spaced_attempts(failed: Iterable[datetime], apart: timedelta) -> list[datetime]:
     """Those of the moments that are so far from the one counted before, oldest first."""
     told: list[datetime] = []
     for moment in sorted(failed):
@@ -288,7 +290,7 @@ def counted(failed: Iterable[datetime], apart: timedelta) -> list[datetime]:
     return told
 
 
-async def require_tried(tx: Reading, case: Locked, figures: Parameters) -> None:
+async def require_failed_attempts(tx: Reading, case: LockedCase, figures: Parameters) -> None:
     """Raise `TransitionRefused` unless so many attempts in a row have failed lately.
 
     Nobody who is followed up is lost before somebody has looked for them as the policy says:
@@ -304,7 +306,7 @@ async def require_tried(tx: Reading, case: Locked, figures: Parameters) -> None:
     )
     latest = takewhile(lambda row: row.outcome != Reached.REACHED, found)
     apart, wanted = timedelta(hours=figures.lost_apart_hours), figures.lost_after_attempts
-    told = counted((row.recorded_at for row in latest), apart)
+    told = spaced_attempts((row.recorded_at for row in latest), apart)
     if len(told) < wanted:
         detail = (
             f"Somebody is lost after {wanted} attempts in a row to reach them, each"
@@ -323,7 +325,7 @@ async def plan_of(
 
     With those of cases that were merged into it.
     """
-    whole = await episodes.whole(tx, hub_id, case_id)
+    whole = await episodes.case_ids(tx, hub_id, case_id)
     found = await tx.sql.execute(
         select(FollowUpTask.__table__)
         .where(FollowUpTask.hub_id == hub_id, FollowUpTask.case_id.in_(whole))

@@ -11,9 +11,9 @@ from sqlalchemy import RowMapping
 from twinstile.cases import follow_ups, referrals
 from twinstile.cases.bodies import Symptom
 from twinstile.cases.capability_links import NoSuchLink
-from twinstile.cases.follow_up_schedule import Figures
+from twinstile.cases.follow_up_schedule import FollowUpPolicy
 from twinstile.cases.follow_ups import Tried
-from twinstile.cases.transfers_api import LinkAnswer, Token, tried
+from twinstile.cases.transfers_api import LinkAnswer, Token, count_unknown
 from twinstile.cases.types import By, CaseState, Contact, Reached, TestResult
 from twinstile.platform.db.database import Reading
 from twinstile.platform.http import paging
@@ -47,11 +47,13 @@ async def _policy(tx: Reading, policies: Policies, hub_id: str) -> HubPolicy:
     return await policies.get(tx, hub_id, await versions.in_force(tx, hub_id, clock.now()))
 
 
-async def _in_force(tx: Tx, runtime: RuntimeDep, policies: Compiled, who: Writer) -> Figures:
-    return Figures(await _policy(tx, policies, who.hub_id), runtime.settings.zone)
+async def _in_force(
+    tx: Tx, runtime: RuntimeDep, policies: Compiled, who: Writer
+) -> FollowUpPolicy:
+    return FollowUpPolicy(await _policy(tx, policies, who.hub_id), runtime.settings.zone)
 
 
-InForce = Annotated[Figures, Depends(_in_force)]
+InForce = Annotated[FollowUpPolicy, Depends(_in_force)]
 """What the hub goes by now, for whoever writes cases."""
 
 
@@ -226,11 +228,13 @@ async def add_self_report(
     """
     response.headers["Cache-Control"] = "no-store"
     said = _tried(body.report_id, body, By.SELF, Reached.REACHED)
-    row, _ = await taken(tx, policies, body.token, said)
+    row, _ = await record_self_report(tx, policies, body.token, said)
     return OwnReportAnswer(report_id=row["attempt_id"], recorded_at=row["recorded_at"])
 
 
-async def taken(tx: Tx, policies: Policies, token: str, said: Tried) -> tuple[RowMapping, bool]:
+async def record_self_report(
+    tx: Tx, policies: Policies, token: str, said: Tried
+) -> tuple[RowMapping, bool]:
     """Record the report of a link's holder, and whether somebody has to look at them.
 
     Raises `NoSuchLink`, `TooMany`, `IdReused`.
@@ -241,7 +245,7 @@ async def taken(tx: Tx, policies: Policies, token: str, said: Tried) -> tuple[Ro
         threshold = policy.parameters.threshold_tenths
         return await follow_ups.report(tx, token, said, threshold, at), said.ill(threshold)
     except NoSuchLink as error:
-        raise tried(error) from None
+        raise count_unknown(error) from None
 
 
 def _tried(  # an attempt is of them

@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from twinstile.cases.steps import Locked
+from twinstile.cases.steps import LockedCase
 from twinstile.cases.tables import CaseWait, Facility, FeverCase, Room, Stay
 from twinstile.cases.types import CaseState, FacilityKind, RoomKind, Wait
 from twinstile.platform.db.database import Reading, Transaction
@@ -91,7 +91,7 @@ async def enter_facility(tx: Transaction, hub_id: str, facility: FacilityPlan) -
 
 async def require_place(
     tx: Transaction,
-    case: Locked,
+    case: LockedCase,
     facility_id: str | None,
     pointer: str,
     *,
@@ -131,7 +131,7 @@ async def require_place(
 
 
 async def require_room(
-    tx: Transaction, case: Locked, room_id: str, *, beyond_capacity: bool
+    tx: Transaction, case: LockedCase, room_id: str, *, beyond_capacity: bool
 ) -> int:
     """Within how many minutes somebody must look at whoever is in it.
 

@@ -9,8 +9,8 @@ from sqlalchemy import RowMapping, exists, update
 from sqlalchemy.orm import aliased
 
 from twinstile.cases import deadlines, episodes, follow_up_schedule, idempotent_facts, steps
-from twinstile.cases.disposition_requirements import TERMS
-from twinstile.cases.steps import Locked
+from twinstile.cases.disposition_requirements import REQUIREMENTS
+from twinstile.cases.steps import LockedCase
 from twinstile.cases.tables import CaseWait, OriginNotice
 from twinstile.cases.types import CaseEvent, Disposition, Means, Wait
 from twinstile.platform.db.database import Reading, Transaction
@@ -32,13 +32,13 @@ class Told:
 
 
 async def await_notice(
-    tx: Transaction, case: Locked, code: Disposition, moment: datetime
+    tx: Transaction, case: LockedCase, code: Disposition, moment: datetime
 ) -> None:
     """Wait for the place of origin to be told, if a case sent there asks for it.
 
     Sent back a second time before anybody was told, they are to be told no later than before.
     """
-    within = TERMS[code].origin_told_within
+    within = REQUIREMENTS[code].origin_told_within
     if within is None:
         await deadlines.stop(tx, case.hub_id, Wait.ORIGIN, case.case_id)
     else:
@@ -47,36 +47,38 @@ async def await_notice(
         )
 
 
-async def sent_back(tx: Reading, hub_id: str, case_id: UUID) -> UUID | None:
+async def return_disposition(tx: Reading, hub_id: str, case_id: UUID) -> UUID | None:
     """The disposition by which the patient of a case is sent back; None: they are not.
 
     It is the case's last, or the last of all if others were merged into it.
     """
-    for cases in ([case_id], await episodes.whole(tx, hub_id, case_id)):
-        sent = await follow_up_schedule.last_way(tx, hub_id, *cases)
-        if sent is not None and CaseEvent.RETURNED in TERMS[sent[1]].closes_by:
+    for cases in ([case_id], await episodes.case_ids(tx, hub_id, case_id)):
+        sent = await follow_up_schedule.last_disposition(tx, hub_id, *cases)
+        if sent is not None and CaseEvent.RETURNED in REQUIREMENTS[sent[1]].closes_by:
             return sent[0]
     return None
 
 
 async def require_sent_back(tx: Reading, hub_id: str, case_id: UUID) -> UUID:
-    """As `sent_back`. Raises `TransitionRefused` where they are not."""
-    sent = await sent_back(tx, hub_id, case_id)
+    """As `return_disposition`. Raises `TransitionRefused` where they are not."""
+    sent = await return_disposition(tx, hub_id, case_id)
     if sent is None:
         raise TransitionRefused("The patient is not sent back.")
     return sent
 
 
-async def merged(tx: Transaction, gone: Locked, into: Locked) -> None:
+async def on_merge(tx: Transaction, gone: LockedCase, into: LockedCase) -> None:
     """Wait for it in the case that goes on, if the other one was sent back last of the two."""
-    sent = await follow_up_schedule.last_way(tx, gone.hub_id, gone.case_id)
-    if sent == await follow_up_schedule.last_way(tx, gone.hub_id, gone.case_id, into.case_id):
+    sent = await follow_up_schedule.last_disposition(tx, gone.hub_id, gone.case_id)
+    if sent == await follow_up_schedule.last_disposition(
+        tx, gone.hub_id, gone.case_id, into.case_id
+    ):
         await _hand_over(tx, gone.hub_id, gone.case_id, into.case_id)
 
 
-async def parted(tx: Transaction, hub_id: str, case_id: UUID, other_id: UUID) -> None:
+async def on_split(tx: Transaction, hub_id: str, case_id: UUID, other_id: UUID) -> None:
     """Wait for it in the other case, if it was for that one's patient that this one waited."""
-    if await sent_back(tx, hub_id, case_id) is None:
+    if await return_disposition(tx, hub_id, case_id) is None:
         await _hand_over(tx, hub_id, case_id, other_id)
 
 
@@ -118,5 +120,5 @@ async def record(
     said["disposition_id"] = await require_sent_back(tx, who.hub_id, case_id)
     row = await idempotent_facts.add(tx, OriginNotice, who, told.notice_id, said, at)
     await deadlines.stop(tx, who.hub_id, Wait.ORIGIN, case_id)
-    await steps.tell(tx, who, case, TOLD, at, {"by": told.by.value})
+    await steps.announce(tx, who, case, TOLD, at, {"by": told.by.value})
     return row

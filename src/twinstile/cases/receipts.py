@@ -22,8 +22,8 @@ from twinstile.cases import (
     steps,
     transfers,
 )
-from twinstile.cases.disposition_requirements import TERMS
-from twinstile.cases.steps import Locked, Outside, Source
+from twinstile.cases.disposition_requirements import REQUIREMENTS
+from twinstile.cases.steps import LockedCase, Outside, Source
 from twinstile.cases.tables import FeverCase, Leg, Receipt
 from twinstile.cases.types import (
     CaseEvent,
@@ -58,7 +58,7 @@ class Answered:
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class HandoverQuestion:
     """What the holder of a link sees: never who the patient is."""
 
     case_no: str
@@ -92,7 +92,7 @@ async def by_link(
     Raises `NoSuchLink`, `TooMany` for the same first word again and again, and as `_record`.
     """
     _require_reason(answered)
-    opened = await capability_links.opened(tx, LinkKind.HANDOVER, token, at)
+    opened = await capability_links.resolve(tx, LinkKind.HANDOVER, token, at)
     case = await steps.lock(tx, opened.hub_id, opened.case_id)
     last = await _last_word(tx, case.hub_id, opened.subject_id)
     if last is not None:
@@ -107,11 +107,11 @@ async def by_link(
     return await _record(tx, own, source, case, opened.subject_id, answered, Via.LINK, at)
 
 
-async def question(tx: Reading, token: str, at: datetime) -> Question:
+async def question(tx: Reading, token: str, at: datetime) -> HandoverQuestion:
     """What the holder of a link is asked. Raises `NoSuchLink`."""
-    opened = await capability_links.opened(tx, LinkKind.HANDOVER, token, at)
+    opened = await capability_links.resolve(tx, LinkKind.HANDOVER, token, at)
     leg = await transfers.of_id(tx, opened.hub_id, opened.case_id, opened.subject_id)
-    return Question(
+    return HandoverQuestion(
         leg["case_no"],
         leg["receiver"],
         leg["vehicle_no"],
@@ -138,7 +138,7 @@ async def _record(  # who, what, by which way and when
     tx: Transaction,
     keys: KeyFiles,
     who: Source,
-    case: Locked,
+    case: LockedCase,
     leg_id: UUID,
     answered: Answered,
     via: Via,
@@ -178,7 +178,7 @@ async def _record(  # who, what, by which way and when
         "answer": answered.answer.value,
         "via": via.value,
     }
-    await steps.tell(tx, who, case, HANDOVER, moment, body)
+    await steps.announce(tx, who, case, HANDOVER, moment, body)
     return row
 
 
@@ -188,7 +188,7 @@ def _require_reason(answered: Answered) -> None:
 
 
 async def _signed(
-    keys: KeyFiles, case: Locked, leg: RowMapping, answered: Answered, moment: datetime
+    keys: KeyFiles, case: LockedCase, leg: RowMapping, answered: Answered, moment: datetime
 ) -> dict[str, object]:
     document = json.dumps(
         {
@@ -211,7 +211,7 @@ async def _signed(
 
 
 async def _go_on(
-    tx: Transaction, who: Source, case: Locked, answer: Handover, moment: datetime
+    tx: Transaction, who: Source, case: LockedCase, answer: Handover, moment: datetime
 ) -> None:
     """What the answer means for a case whose patient is on the way."""
     match answer:
@@ -220,7 +220,7 @@ async def _go_on(
             step = steps.walk_by_system(case.state, event)
             await steps.move(tx, case, step.after, moment)
             told: dict[str, object] = {"at": moment.isoformat()}
-            await events.append(tx, [steps.moved(who, case, step, moment, told, uuid7())])
+            await events.append(tx, [steps.moved_event(who, case, step, moment, told, uuid7())])
         case Handover.NOT_HERE:
             await tx.sql.execute(
                 update(FeverCase)
@@ -233,15 +233,15 @@ async def _go_on(
             )
 
 
-async def _acknowledged_by(tx: Reading, case: Locked) -> CaseEvent:
+async def _acknowledged_by(tx: Reading, case: LockedCase) -> CaseEvent:
     """The event by which the receiver of the last disposition answers for the patient."""
-    sent = await follow_up_schedule.last_way(tx, case.hub_id, case.case_id)
+    sent = await follow_up_schedule.last_disposition(tx, case.hub_id, case.case_id)
     code = sent[1] if sent else Disposition.EMERGENCY_CARE
-    return TERMS[code].acknowledged_by
+    return REQUIREMENTS[code].acknowledged_by
 
 
 async def _end(
-    tx: Transaction, case: Locked, leg_id: UUID, answer: Handover, moment: datetime
+    tx: Transaction, case: LockedCase, leg_id: UUID, answer: Handover, moment: datetime
 ) -> None:
     """The way has ended with the last word, or had before nobody signed for it."""
     ending = LegEnding.HANDED_OVER if answer is Handover.HERE else LegEnding.REFUSED

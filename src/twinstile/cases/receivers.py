@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import RowMapping, select, update
 
 from twinstile.cases import deadlines, idempotent_facts, steps
-from twinstile.cases.steps import Locked
+from twinstile.cases.steps import LockedCase
 from twinstile.cases.tables import (
     Acknowledgement,
     Assessment,
@@ -92,7 +92,7 @@ async def acknowledge(
         "disposition_id": str(said.disposition_id),
         "reply": said.reply.value,
     }
-    await steps.tell(tx, who, case, ACKNOWLEDGED, at, body)
+    await steps.announce(tx, who, case, ACKNOWLEDGED, at, body)
     return row
 
 
@@ -133,11 +133,11 @@ async def assess(
         "before": case.severity,
         "severity": found.severity.value,
     }
-    await steps.tell(tx, who, case, ASSESSED, at, body)
+    await steps.announce(tx, who, case, ASSESSED, at, body)
     return row
 
 
-async def _require_last(tx: Reading, case: Locked, disposition_id: UUID) -> None:
+async def _require_last(tx: Reading, case: LockedCase, disposition_id: UUID) -> None:
     if case.state.terminal:
         raise TransitionRefused(f"The case is {case.state}.")
     found = await tx.sql.execute(

@@ -18,7 +18,7 @@ from twinstile.cases import machine
 from twinstile.cases.tables import FeverCase
 from twinstile.cases.types import CaseOrigin
 from twinstile.identity import extended_retention, links, vault
-from twinstile.identity.types import Holder
+from twinstile.identity.types import DocumentHolder
 from twinstile.identity.vault import Identity
 from twinstile.platform.db.database import Reading, Transaction, as_json
 from twinstile.platform.http.problems import NotFound, Overtaken
@@ -155,7 +155,7 @@ async def open_cases(
     if not openings:
         return {}
     unique = {opening.screening_id: opening for opening in openings}
-    described = await rows(tx, keys, hub_id, zone, list(unique.values()), at)
+    described = await opening_rows(tx, keys, hub_id, zone, list(unique.values()), at)
     found = await tx.raw.fetch(_OPEN, hub_id, as_json(described))
     cases = {screening_id: (case_id, case_no) for screening_id, case_id, case_no in found}
     left = [opening for opening in unique.values() if opening.screening_id not in cases]
@@ -308,7 +308,7 @@ async def identify(
     return True
 
 
-async def rows(
+async def opening_rows(
     tx: Transaction,
     keys: KeyFiles,
     hub_id: str,
@@ -364,7 +364,7 @@ async def _sealed(
         return None
 
 
-def _age(holder: Holder, moment: datetime) -> int | None:
+def _age(holder: DocumentHolder, moment: datetime) -> int | None:
     """Completed years on the day of the moment."""
     born = holder.birth_date
     if born is None:

@@ -15,7 +15,7 @@ from twinstile.cases import suspicions
 from twinstile.cases.tables import Assessment, FeverCase
 from twinstile.cases.types import CaseState
 from twinstile.identity import extended_retention, names, vault
-from twinstile.identity.types import DocumentKind, Holder
+from twinstile.identity.types import DocumentHolder, DocumentKind
 from twinstile.platform.db.database import Reading, Transaction
 from twinstile.platform.http.problems import NotFound
 from twinstile.platform.keys.data_keys import KeyFiles
@@ -31,7 +31,7 @@ UNKNOWN: Final = ("workplace", "phone", "belongs_to", "address", "population_gro
 
 
 @dataclass(frozen=True, slots=True)
-class Card:
+class ReportCard:
     """A draft. `missing` are the card's fields nobody at the hub knows."""
 
     case_id: UUID
@@ -57,7 +57,7 @@ class Card:
 
 
 @dataclass(frozen=True, slots=True)
-class _Case:
+class _CaseFacts:
     """What the card needs of a case."""
 
     case_no: str
@@ -68,7 +68,7 @@ class _Case:
 
 async def draft(
     tx: Transaction, keys: KeyFiles, who: Principal, look: Look, zone: tzinfo, at: datetime
-) -> Card:
+) -> ReportCard:
     """The card of the latest suspicion of a case; on the record first.
 
     Raises `NotFound` where nobody suspects anything or nobody knows who it is, `KeyDestroyed`.
@@ -85,7 +85,7 @@ async def draft(
     holder, document, last = identity.holder, identity.document, suspected[-1]
     onset_on = await _onset(tx, who.hub_id, case_id)
     diagnosed_at: datetime = last["suspected_at"].astimezone(zone)
-    return Card(
+    return ReportCard(
         case_id=case_id,
         suspicion_id=last["suspicion_id"],
         masked=masked,
@@ -109,7 +109,9 @@ async def draft(
     )
 
 
-def _missing(case: _Case, holder: Holder, onset_on: date | None) -> tuple[str, ...]:
+def _missing(
+    case: _CaseFacts, holder: DocumentHolder, onset_on: date | None
+) -> tuple[str, ...]:
     known = {
         "name": holder.name,
         "sex": holder.sex,
@@ -121,7 +123,7 @@ def _missing(case: _Case, holder: Holder, onset_on: date | None) -> tuple[str, .
     return (*missing, *(["guardian_name"] if child else []), *UNKNOWN)
 
 
-async def _case(tx: Reading, hub_id: str, case_id: UUID) -> _Case:
+async def _case(tx: Reading, hub_id: str, case_id: UUID) -> _CaseFacts:
     """Raises `NotFound`."""
     found = await tx.sql.execute(
         select(
@@ -136,7 +138,7 @@ async def _case(tx: Reading, hub_id: str, case_id: UUID) -> _Case:
     if person_id is None:
         raise NotFound("Nobody knows whom this case is about.")
     died = state == CaseState.CLOSED_DECEASED
-    return _Case(case_no, person_id, age, closed_at if died else None)
+    return _CaseFacts(case_no, person_id, age, closed_at if died else None)
 
 
 async def _onset(tx: Reading, hub_id: str, case_id: UUID) -> date | None:

@@ -20,7 +20,7 @@ from twinstile.platform.ledger import events
 from twinstile.platform.ledger.events import Happening
 
 
-class Hold(StrEnum):
+class LegalHold(StrEnum):
     """What became of a legal hold; the kind of the event that tells."""
 
     PLACED = "case.hold-placed"
@@ -28,7 +28,7 @@ class Hold(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class HeldCase:
     """A case under a legal hold: since when, and who asked for it."""
 
     case_no: str
@@ -75,19 +75,19 @@ ORDER BY c.case_no
 """
 
 
-async def held(tx: Reading, hub_id: str) -> list[Held]:
+async def held_cases(tx: Reading, hub_id: str) -> list[HeldCase]:
     """The hub's cases that are under a legal hold, by number."""
-    kinds = [kind.value for kind in Hold]
-    found = await tx.raw.fetch(_HELD, hub_id, kinds, Hold.PLACED.value)
-    return [Held(*row) for row in found]
+    kinds = [kind.value for kind in LegalHold]
+    found = await tx.raw.fetch(_HELD, hub_id, kinds, LegalHold.PLACED.value)
+    return [HeldCase(*row) for row in found]
 
 
 async def due(
     tx: Reading, hub_id: str, case_ids: Sequence[UUID], before: datetime
 ) -> list[UUID]:
     """Those of the cases that were closed before the moment and are under no legal hold."""
-    kinds = [kind.value for kind in Hold]
-    found = await tx.raw.fetch(_DUE, hub_id, case_ids, before, kinds, Hold.PLACED.value)
+    kinds = [kind.value for kind in LegalHold]
+    found = await tx.raw.fetch(_DUE, hub_id, case_ids, before, kinds, LegalHold.PLACED.value)
     return [case_id for (case_id,) in found]
 
 
@@ -101,7 +101,7 @@ async def lock(tx: Transaction, hub_id: str, case_id: UUID) -> None:
 
 
 async def hold(
-    tx: Transaction, hub_id: str, case_no: str, kind: Hold, reason: str, at: datetime
+    tx: Transaction, hub_id: str, case_no: str, kind: LegalHold, reason: str, at: datetime
 ) -> UUID:
     """Place or lift a legal hold on the identity of a case; its id. Raises `NotFound`."""
     found = await tx.sql.execute(

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import RowMapping, select, update
 
 from twinstile.cases import deadlines, idempotent_facts, isolation_rooms, steps
-from twinstile.cases.steps import Locked
+from twinstile.cases.steps import LockedCase
 from twinstile.cases.tables import CareRecord, Room, Stay
 from twinstile.cases.types import Care, Wait
 from twinstile.platform.db.database import Reading, Transaction
@@ -72,7 +72,7 @@ async def enter(
         "stay_id": str(entry.stay_id),
         "beyond_capacity": entry.beyond_capacity,
     }
-    await steps.tell(tx, who, case, ENTERED, at, body)
+    await steps.announce(tx, who, case, ENTERED, at, body)
     return row
 
 
@@ -120,11 +120,11 @@ async def care(
     due = at + timedelta(minutes=minutes)
     await deadlines.start(tx, who.hub_id, case_id, Wait.CARE, stay_id, due)
     body: dict[str, object] = {"room_id": room_id, "care_id": str(look.care_id)}
-    await steps.tell(tx, who, case, CARED, at, body)
+    await steps.announce(tx, who, case, CARED, at, body)
     return row
 
 
-async def _stay(tx: Reading, case: Locked, stay_id: UUID) -> RowMapping:
+async def _stay(tx: Reading, case: LockedCase, stay_id: UUID) -> RowMapping:
     found = await tx.sql.execute(
         select(Stay.__table__).where(
             Stay.hub_id == case.hub_id,
@@ -138,7 +138,7 @@ async def _stay(tx: Reading, case: Locked, stay_id: UUID) -> RowMapping:
     return row
 
 
-async def _leave(tx: Transaction, who: Principal, case: Locked, at: datetime) -> None:
+async def _leave(tx: Transaction, who: Principal, case: LockedCase, at: datetime) -> None:
     ended = await tx.sql.execute(
         update(Stay)
         .where(Stay.hub_id == case.hub_id, Stay.case_id == case.case_id, Stay.left_at.is_(None))
@@ -148,4 +148,4 @@ async def _leave(tx: Transaction, who: Principal, case: Locked, at: datetime) ->
     for stay_id, room_id in ended.all():
         await deadlines.stop(tx, case.hub_id, Wait.CARE, stay_id)
         body: dict[str, object] = {"room_id": room_id, "stay_id": str(stay_id)}
-        await steps.tell(tx, who, case, LEFT, at, body)
+        await steps.announce(tx, who, case, LEFT, at, body)

@@ -47,7 +47,7 @@ class Outside:
 
 
 @dataclass(frozen=True, slots=True)
-class Locked:
+class LockedCase:
     """A case that nobody else can move until the transaction ends."""
 
     hub_id: str
@@ -63,7 +63,7 @@ class Locked:
         return max(at, self.since + timedelta(microseconds=1))
 
 
-async def lock(tx: Transaction, hub_id: str, case_id: UUID) -> Locked:
+async def lock(tx: Transaction, hub_id: str, case_id: UUID) -> LockedCase:
     """Wait for the case, at most the lock timeout. Raises `NotFound`."""
     found = await tx.sql.execute(
         select(
@@ -80,7 +80,7 @@ async def lock(tx: Transaction, hub_id: str, case_id: UUID) -> Locked:
     if row is None:
         raise NotFound("There is no such case.")
     case_no, state, since, severity, facility_id = row
-    return Locked(
+    return LockedCase(
         hub_id,
         case_id,
         case_no,
@@ -118,7 +118,7 @@ def walk_by_system(state: CaseState, event: CaseEvent) -> Transition:
 
 async def move(
     tx: Transaction,
-    case: Locked,
+    case: LockedCase,
     after: CaseState,
     moment: datetime,
     more: Mapping[str, object] | None = None,
@@ -144,9 +144,9 @@ async def move(
     await follow_up_schedule.settle(tx, case.hub_id, case.case_id, after, moment)
 
 
-def moved(
+def moved_event(
     who: Source,
-    case: Locked,
+    case: LockedCase,
     step: Transition,
     moment: datetime,
     told: dict[str, object],
@@ -158,17 +158,17 @@ def moved(
         MOVED,
         case.case_id,
         moment,
-        {"case_no": case.case_no} | words(step) | told,
+        {"case_no": case.case_no} | transition_fields(step) | told,
         who.device_id,
         who.operator_id,
         event_id,
     )
 
 
-async def tell(
+async def announce(
     tx: Transaction,
     who: Source,
-    case: Locked,
+    case: LockedCase,
     kind: str,
     at: datetime,
     body: Mapping[str, object],
@@ -181,6 +181,6 @@ async def tell(
     await events.append(tx, [happening])
 
 
-def words(step: Transition) -> dict[str, object]:
+def transition_fields(step: Transition) -> dict[str, object]:
     """A step as an event row tells it."""
     return {"before": step.before.value, "event": step.event.value, "after": step.after.value}

@@ -14,7 +14,7 @@ from sqlalchemy import RowMapping, select, tuple_, update
 
 from twinstile.cases import deadlines, episodes, idempotent_facts, steps
 from twinstile.cases.follow_up_tables import Suspicion
-from twinstile.cases.steps import Locked
+from twinstile.cases.steps import LockedCase
 from twinstile.cases.types import LIMITS, WARNED_BEFORE, CaseClass, Wait, Within
 from twinstile.platform.db.database import Reading, Transaction
 from twinstile.platform.http import paging
@@ -79,7 +79,7 @@ async def suspect(
 async def _start(
     tx: Transaction,
     who: Principal,
-    case: Locked,
+    case: LockedCase,
     told: Mapping[str, object],
     said: Suspected,
     at: datetime,
@@ -100,7 +100,7 @@ async def _start(
         "disease": said.disease,
         "due_at": due_at.isoformat(),
     }
-    await steps.tell(tx, who, case, SUSPECTED, at, body)
+    await steps.announce(tx, who, case, SUSPECTED, at, body)
     return row
 
 
@@ -137,13 +137,13 @@ async def file(
     for wait in (Wait.REPORT_SOON, Wait.REPORT):
         await deadlines.stop(tx, who.hub_id, wait, suspicion_id)
     in_time = filed_at <= row["due_at"]
-    await steps.tell(tx, who, case, REPORTED, at, {"in_time": in_time})
+    await steps.announce(tx, who, case, REPORTED, at, {"in_time": in_time})
     return filed.mappings().one()
 
 
 async def of_case(tx: Reading, hub_id: str, case_id: UUID) -> list[RowMapping]:
     """The suspicions of a case and its merged ones, at most the last `MOST`, in their order."""
-    whole = await episodes.whole(tx, hub_id, case_id)
+    whole = await episodes.case_ids(tx, hub_id, case_id)
     return await idempotent_facts.of_case(tx, Suspicion, hub_id, whole, MOST)
 
 

@@ -10,9 +10,9 @@ from sqlalchemy import RowMapping, select, update
 from uuid_utils.compat import uuid7
 
 from twinstile.cases import capability_links, episodes, idempotent_facts, isolation_rooms, steps
-from twinstile.cases.capability_links import Link
+from twinstile.cases.capability_links import CapabilityLink
 from twinstile.cases.disposition_requirements import DispositionParticulars
-from twinstile.cases.steps import Locked
+from twinstile.cases.steps import LockedCase
 from twinstile.cases.tables import DispositionRecord, FeverCase, Leg, Receipt
 from twinstile.cases.types import (
     CaseEvent,
@@ -97,7 +97,7 @@ async def depart(
     receiver, facility_id = await _receiver(tx, case, leaving)
     moment = case.after(at)
     await _end(tx, case, LegEnding.DIVERTED, moment)
-    await capability_links.end(tx, case, LinkKind.HANDOVER, at)
+    await capability_links.revoke(tx, case, LinkKind.HANDOVER, at)
     row = await idempotent_facts.add(
         tx, Leg, who, leaving.leg_id, {**told, "receiver": receiver}, moment
     )
@@ -106,7 +106,7 @@ async def depart(
     await steps.move(tx, case, CaseState.IN_TRANSFER, moment, place, expected)
     sent: dict[str, object] = {"at": leaving.departed_at.isoformat(), "reason": leaving.reason}
     await events.append(
-        tx, [steps.moved(who, case, step, moment, sent, uuid7()) for step in path]
+        tx, [steps.moved_event(who, case, step, moment, sent, uuid7()) for step in path]
     )
     body: dict[str, object] = {
         "leg_id": str(leaving.leg_id),
@@ -114,12 +114,12 @@ async def depart(
         "expected_at": leaving.expected_at.isoformat(),
         "diverted": any(step.event is CaseEvent.DIVERTED for step in path),
     }
-    await steps.tell(tx, who, case, DEPARTED, moment, body)
+    await steps.announce(tx, who, case, DEPARTED, moment, body)
     return row
 
 
 async def _path(
-    tx: Reading, who: Principal, case: Locked, leaving: Departure
+    tx: Reading, who: Principal, case: LockedCase, leaving: Departure
 ) -> Sequence[Transition]:
     """How the case moves: none for an emergency that has left, of which this is the vehicle."""
     if case.state is CaseState.DISPOSED:
@@ -133,7 +133,7 @@ async def _path(
 
 
 async def _receiver(
-    tx: Transaction, case: Locked, leaving: Departure
+    tx: Transaction, case: LockedCase, leaving: Departure
 ) -> tuple[str, str | None]:
     """Who is to take the patient: as named, or as the last disposition says."""
     name = await isolation_rooms.require_place(
@@ -157,7 +157,7 @@ async def _receiver(
     return receiver, meant
 
 
-async def current(tx: Reading, case: Locked) -> UUID | None:
+async def current(tx: Reading, case: LockedCase) -> UUID | None:
     """The way the patient is on."""
     found = await tx.sql.execute(
         select(Leg.leg_id).where(
@@ -167,7 +167,7 @@ async def current(tx: Reading, case: Locked) -> UUID | None:
     return found.scalar_one_or_none()
 
 
-async def _end(tx: Transaction, case: Locked, ending: LegEnding, moment: datetime) -> None:
+async def _end(tx: Transaction, case: LockedCase, ending: LegEnding, moment: datetime) -> None:
     await tx.sql.execute(
         update(Leg)
         .where(Leg.hub_id == case.hub_id, Leg.case_id == case.case_id, Leg.ended_at.is_(None))
@@ -177,7 +177,7 @@ async def _end(tx: Transaction, case: Locked, ending: LegEnding, moment: datetim
 
 async def link(
     tx: Transaction, who: Principal, case_id: UUID, leg_id: UUID, at: datetime
-) -> Link:
+) -> CapabilityLink:
     """A link for the receiver of a way that has not ended; the one before is over.
 
     Raises `NotFound`, and `TransitionRefused` for a way that has ended.
@@ -188,7 +188,7 @@ async def link(
         raise TransitionRefused("This way has ended.")
     arrives = arrival(leg["departed_at"], leg["expected_at"], leg["recorded_at"])
     lasts: timedelta = max(arrives, at) + LINK_LASTS - at
-    return await capability_links.give(tx, who, case, LinkKind.HANDOVER, leg_id, at, lasts)
+    return await capability_links.issue(tx, who, case, LinkKind.HANDOVER, leg_id, at, lasts)
 
 
 async def of_id(tx: Reading, hub_id: str, case_id: UUID, leg_id: UUID) -> RowMapping:
@@ -208,7 +208,7 @@ async def of_case(
     tx: Reading, hub_id: str, case_id: UUID, limit: int
 ) -> list[tuple[RowMapping, list[RowMapping]]]:
     """The ways of a case and its merged ones, oldest first, with what receivers said."""
-    whole = await episodes.whole(tx, hub_id, case_id)
+    whole = await episodes.case_ids(tx, hub_id, case_id)
     ways = await idempotent_facts.of_case(tx, Leg, hub_id, whole, limit)
     said = await idempotent_facts.of_case(tx, Receipt, hub_id, whole, limit)
     return [(way, [one for one in said if one["leg_id"] == way["leg_id"]]) for way in ways]

@@ -53,7 +53,7 @@ Token = Annotated[
 _unknown = Quota(UNKNOWN_A_MINUTE)
 
 
-def tried(error: NoSuchLink) -> NoSuchLink | TooMany:
+def count_unknown(error: NoSuchLink) -> NoSuchLink | TooMany:
     """Count a link that opens nothing; too many of them are told so instead."""
     try:
         _unknown.take("", time.monotonic())
@@ -231,7 +231,7 @@ async def read_handover(body: TokenBody, tx: Read, response: Response) -> Questi
     try:
         asked = await receipts.question(tx, body.token, clock.now())
     except NoSuchLink as error:
-        raise tried(error) from None
+        raise count_unknown(error) from None
     return QuestionAnswer(
         case_no=asked.case_no,
         receiver=asked.receiver,
@@ -258,7 +258,7 @@ async def answer_handover(
     try:
         row = await receipts.by_link(tx, runtime.keys, body.token, answered, clock.now())
     except NoSuchLink as error:
-        raise tried(error) from None
+        raise count_unknown(error) from None
     return _receipt(row)
 
 

@@ -12,7 +12,7 @@ from twinstile.cli import common
 from twinstile.cli.common import AsJson, DataDir, settings_of
 
 if TYPE_CHECKING:
-    from twinstile.cases.retention import Held, Hold
+    from twinstile.cases.retention import HeldCase, LegalHold
     from twinstile.platform.http.routes import Runtime
 
 destructions = typer.Typer(help="Certificates of destruction.", no_args_is_help=True)
@@ -83,18 +83,18 @@ def verify(
 @holds.command()
 def place(case_no: CaseNo, reason: Why, data_dir: DataDir = None) -> None:
     """Keep the identity of a case beyond its time, until the hold is lifted."""
-    from twinstile.cases.retention import Hold
+    from twinstile.cases.retention import LegalHold
 
-    _hold(data_dir, case_no, Hold.PLACED, reason)
+    _hold(data_dir, case_no, LegalHold.PLACED, reason)
     typer.echo(f"The identity of case {case_no} is kept until the hold is lifted.")
 
 
 @holds.command()
 def lift(case_no: CaseNo, reason: Why, data_dir: DataDir = None) -> None:
     """Let the identity of a case end when its time is over."""
-    from twinstile.cases.retention import Hold
+    from twinstile.cases.retention import LegalHold
 
-    _hold(data_dir, case_no, Hold.LIFTED, reason)
+    _hold(data_dir, case_no, LegalHold.LIFTED, reason)
     typer.echo(f"The hold on case {case_no} is lifted.")
 
 
@@ -103,9 +103,9 @@ def list_holds(data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """List the cases whose identity a hold keeps: since when, and why."""
     from twinstile.cases import retention
 
-    async def read(runtime: "Runtime") -> "list[Held]":
+    async def read(runtime: "Runtime") -> "list[HeldCase]":
         async with runtime.database.reading() as tx:
-            return await retention.held(tx, runtime.settings.hub_id)
+            return await retention.held_cases(tx, runtime.settings.hub_id)
 
     found = common.at_hub(data_dir, read)
     if as_json:
@@ -120,7 +120,7 @@ def list_holds(data_dir: DataDir = None, as_json: AsJson = False) -> None:
     typer.echo(f"cases under a legal hold: {len(found)}")
 
 
-def _hold(data_dir: Path | None, case_no: str, kind: "Hold", reason: str) -> None:
+def _hold(data_dir: Path | None, case_no: str, kind: "LegalHold", reason: str) -> None:
     from twinstile.operations import retention as destruction
     from twinstile.platform.ops import clock
 

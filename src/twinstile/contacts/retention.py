@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Final
 
-from twinstile.cases.retention import OVER_SQL, Hold
+from twinstile.cases.retention import OVER_SQL, LegalHold
 from twinstile.platform.db.database import Transaction
 
 BATCH: Final = 20
@@ -30,6 +30,6 @@ async def forget(tx: Transaction, hub_id: str, before: datetime, now: datetime) 
 
     At most `BATCH` lists; how many there were.
     """
-    kinds = [kind.value for kind in Hold]
-    arguments = (hub_id, before, now, BATCH, kinds, Hold.PLACED.value)
+    kinds = [kind.value for kind in LegalHold]
+    arguments = (hub_id, before, now, BATCH, kinds, LegalHold.PLACED.value)
     return len(await tx.raw.fetch(_FORGET, *arguments))

@@ -270,7 +270,7 @@ async def one(tx: Reading, hub_id: str, list_id: UUID) -> RowMapping:
 
 async def of_case(tx: Reading, hub_id: str, case_id: UUID, limit: int) -> list[RowMapping]:
     """The lists of a case and of those merged into it, the latest first."""
-    whole = await episodes.whole(tx, hub_id, case_id)
+    whole = await episodes.case_ids(tx, hub_id, case_id)
     found = await tx.sql.execute(
         select(*_LIST)
         .where(ContactList.hub_id == hub_id, ContactList.case_id.in_(whole))

@@ -44,7 +44,7 @@ class Judge:
         """Whom a credential is compared with. Raises as `forms.identify` does."""
         if document is None:
             return None
-        terms = forms.terms(self.runtime.settings, who.mode, clock.now())
+        terms = forms.document_context(self.runtime.settings, who.mode, clock.now())
         return subjects.of(document, pointer, terms)
 
     async def look(

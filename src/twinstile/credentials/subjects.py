@@ -3,10 +3,10 @@
 from twinstile.credentials import latin
 from twinstile.credentials.types import Subject
 from twinstile.identity import forms, mrz
-from twinstile.identity.forms import DocumentForm, Terms
+from twinstile.identity.forms import DocumentContext, DocumentForm
 
 
-def of(form: DocumentForm, pointer: str, terms: Terms) -> Subject:
+def of(form: DocumentForm, pointer: str, terms: DocumentContext) -> Subject:
     """Raises as `forms.identify` does."""
     identity, _ = forms.identify(form, pointer, terms)
     name = identity.holder.name or ""

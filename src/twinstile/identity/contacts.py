@@ -15,7 +15,7 @@ from uuid import UUID
 from sqlalchemy import delete, select
 
 from twinstile.identity.documents import INVISIBLE
-from twinstile.identity.tables import Contact as Row
+from twinstile.identity.tables import ContactRow as Row
 from twinstile.identity.types import Contact, ContactKind, ContactOwner, InvalidText
 from twinstile.identity.vault import day_key
 from twinstile.platform.db.database import Reading, Transaction, as_json

@@ -16,9 +16,9 @@ from twinstile.identity.regions import Regions
 from twinstile.identity.types import (
     FAULTS,
     Document,
+    DocumentHolder,
     DocumentKind,
     Finding,
-    Holder,
     InvalidText,
     ReadDocument,
     Sex,
@@ -232,7 +232,7 @@ def read(
         and not _CHINESE_SERIES.fullmatch(document.number)
     ):
         findings.add(Finding.UNKNOWN_SERIES)
-    return ReadDocument(document, Holder(), frozenset(findings))
+    return ReadDocument(document, DocumentHolder(), frozenset(findings))
 
 
 def _read_resident(
@@ -254,7 +254,7 @@ def _read_resident(
     else:  # it has no check of its own
         findings = frozenset(doubts | {Finding.OLD_NUMBER, Finding.UNCHECKED})
     sex = Sex.MALE if int(number[16]) % 2 else Sex.FEMALE
-    return ReadDocument(document, Holder(birth_date=born, sex=sex), findings)
+    return ReadDocument(document, DocumentHolder(birth_date=born, sex=sex), findings)
 
 
 def _known_region(number: str, born: dt.date | None, divisions: Regions) -> bool:

@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from twinstile.identity import vault
-from twinstile.identity.tables import Held
+from twinstile.identity.tables import ExtendedIdentity
 from twinstile.identity.vault import Identity
 from twinstile.platform.db.database import Reading, Transaction
 from twinstile.platform.http.problems import NotFound
@@ -102,8 +102,10 @@ async def reveal(
 ) -> Identity:
     """Who the person of a case is. Raises `NotFound` or, after destruction, `KeyDestroyed`."""
     rows = await tx.sql.execute(
-        select(Held.cipher).where(
-            Held.hub_id == hub_id, Held.key_id == key_id, Held.person_id == person_id
+        select(ExtendedIdentity.cipher).where(
+            ExtendedIdentity.hub_id == hub_id,
+            ExtendedIdentity.key_id == key_id,
+            ExtendedIdentity.person_id == person_id,
         )
     )
     cipher = rows.scalar_one_or_none()

@@ -13,9 +13,9 @@ from twinstile.identity.types import (
     Contact,
     ContactKind,
     ContactOwner,
+    DocumentHolder,
     DocumentKind,
     Finding,
-    Holder,
     IdentityResult,
     InvalidText,
     ReadDocument,
@@ -28,13 +28,13 @@ from twinstile.platform.security.hub_modes import HubMode
 
 __all__ = [
     "ContactForm",
+    "DocumentContext",
     "DocumentForm",
     "IdentityResult",
     "SyntheticDocument",
-    "Terms",
+    "document_context",
     "identify",
     "reach",
-    "terms",
 ]
 
 
@@ -49,7 +49,7 @@ MrzLine = Annotated[Line, Field(max_length=90)]
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class DocumentContext:
     """What documents are read by: the hub and its date, invented numbers, known divisions."""
 
     mode: HubMode
@@ -58,9 +58,9 @@ class Terms:
     divisions: Regions
 
 
-def terms(settings: Settings, mode: HubMode, at: dt.datetime) -> Terms:
+def document_context(settings: Settings, mode: HubMode, at: dt.datetime) -> DocumentContext:
     """The terms of a hub at a moment. Raises `InvalidFile`."""
-    return Terms(
+    return DocumentContext(
         mode,
         at.astimezone(settings.zone).date(),
         settings.synthetic_id_prefixes,
@@ -111,7 +111,7 @@ def reach(form: ContactForm, pointer: str) -> Contact:
 
 
 def identify(
-    form: DocumentForm, pointer: str, terms: Terms
+    form: DocumentForm, pointer: str, terms: DocumentContext
 ) -> tuple[Identity, frozenset[Finding]]:
     """Who the form speaks of and what reading it found.
 
@@ -133,13 +133,13 @@ def identify(
     if born is not None and not documents.plausible_birth(born, terms.today):
         doubts = {*findings, Finding.IMPLAUSIBLE_DATE} - {Finding.VALID}
         born, findings = None, documents.conclude(doubts)
-    holder = Holder(
+    holder = DocumentHolder(
         form.name or read.holder.name, read.holder.birth_date or born, read.holder.sex
     )
     return Identity(read.document, holder), findings
 
 
-def _read(form: DocumentForm, terms: Terms) -> ReadDocument:
+def _read(form: DocumentForm, terms: DocumentContext) -> ReadDocument:
     if form.mrz is not None:
         return mrz.read(form.mrz, today=terms.today, declared=form.kind).read
     return documents.read(

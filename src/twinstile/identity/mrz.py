@@ -12,7 +12,7 @@ from itertools import cycle
 from typing import Final
 
 from twinstile.identity import documents, mrz_layouts
-from twinstile.identity.types import DocumentKind, Finding, Holder, ReadDocument, Sex
+from twinstile.identity.types import DocumentHolder, DocumentKind, Finding, ReadDocument, Sex
 
 _FILLER: Final = "<"
 _VALUES: Final = {c: i for i, c in enumerate("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ")} | {
@@ -80,7 +80,7 @@ def read(
     failed = {check.part for check in layout.checks if not _holds(check, rows)}
     if digit != str(check_digit(number)):
         failed.add(mrz_layouts.Part.NUMBER)
-    holder = Holder(
+    holder = DocumentHolder(
         name=f"{primary} {secondary}".strip() or None,
         birth_date=dt.date.fromisoformat(born) if len(born) == 10 else None,
         sex=_SEXES.get(layout.sex.of(rows)),
@@ -149,7 +149,7 @@ def _document(
     return documents.read(kind, number, today=today, issuer=issuer)
 
 
-def _holds(check: mrz_layouts.Check, rows: tuple[str, ...]) -> bool:
+def _holds(check: mrz_layouts.CheckDigit, rows: tuple[str, ...]) -> bool:
     covered = "".join(span.of(rows) for span in check.covers)
     digit = check.digit.of(rows)
     # An empty field has nothing to guard; part 4 lets the optional data's digit be left out.

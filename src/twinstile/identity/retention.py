@@ -19,7 +19,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import InstrumentedAttribute
 
 from twinstile.identity import vault
-from twinstile.identity.tables import Contact, Held, PersonLink, Vault
+from twinstile.identity.tables import ContactRow, ExtendedIdentity, PersonLink, Vault
 from twinstile.platform.db.database import Database, Reading, Transaction
 from twinstile.platform.db.tables import Closure, Quarantine
 from twinstile.platform.keys import destruction, signing
@@ -168,7 +168,7 @@ async def _left(tx: Reading, hub_id: str) -> set[str]:
     """Names of the keys that rows still need."""
     days = await tx.sql.execute(select(Vault.day).distinct().where(Vault.hub_id == hub_id))
     left = {vault.day_key(day) for (day,) in days}
-    for table in (Held, Quarantine):
+    for table in (ExtendedIdentity, Quarantine):
         found = await tx.sql.execute(
             select(table.key_id).distinct().where(table.hub_id == hub_id)
         )
@@ -212,11 +212,13 @@ async def _delete(tx: Transaction, hub_id: str, key_id: str) -> dict[str, int]:
         "quarantine": delete(Quarantine).where(
             Quarantine.hub_id == hub_id, Quarantine.key_id == key_id
         ),
-        "vault_held": delete(Held).where(Held.hub_id == hub_id, Held.key_id == key_id),
+        "vault_held": delete(ExtendedIdentity).where(
+            ExtendedIdentity.hub_id == hub_id, ExtendedIdentity.key_id == key_id
+        ),
     }
     if key_id.startswith(_DAY):
         day = _day_of(key_id)
-        for name, table in (("vault", Vault), ("vault_contact", Contact)):
+        for name, table in (("vault", Vault), ("vault_contact", ContactRow)):
             statements[name] = delete(table).where(table.hub_id == hub_id, table.day == day)
         statements["person_link"] = delete(PersonLink).where(
             PersonLink.hub_id == hub_id,

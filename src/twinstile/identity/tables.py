@@ -35,7 +35,7 @@ class Vault(Base):
     """Whether there is a name in `cipher`."""
 
 
-class Contact(Base):
+class ContactRow(Base):
     """How somebody on one run may be reached and spoken to; the address under the day's key."""
 
     __tablename__ = "vault_contact"
@@ -52,7 +52,7 @@ class Contact(Base):
     cipher: Mapped[bytes | None]
 
 
-class Held(Base):
+class ExtendedIdentity(Base):
     """A person whose identity must outlive the day: re-encrypted under the key of a case."""
 
     __tablename__ = "vault_held"

@@ -106,7 +106,7 @@ class Document:
 
 
 @dataclass(frozen=True, slots=True)
-class Holder:
+class DocumentHolder:
     name: str | None = field(default=None, repr=False)
     birth_date: dt.date | None = field(default=None, repr=False)
     sex: Sex | None = field(default=None, repr=False)
@@ -115,7 +115,7 @@ class Holder:
 @dataclass(frozen=True, slots=True)
 class ReadDocument:
     document: Document
-    holder: Holder
+    holder: DocumentHolder
     findings: frozenset[Finding]
 
 

@@ -18,7 +18,7 @@ from sqlalchemy import select
 
 from twinstile.identity import documents
 from twinstile.identity.tables import Vault
-from twinstile.identity.types import Document, DocumentKind, Holder, Sex
+from twinstile.identity.types import Document, DocumentHolder, DocumentKind, Sex
 from twinstile.platform.db.database import Reading, Transaction
 from twinstile.platform.http.problems import NotFound
 from twinstile.platform.keys.ciphers import Unopened, decrypt, encrypt_all, keyed_digest
@@ -33,7 +33,7 @@ class Identity:
     """Who a person is: what the vault encrypts."""
 
     document: Document
-    holder: Holder
+    holder: DocumentHolder
 
 
 def epoch_of(day: date) -> int:
@@ -126,7 +126,7 @@ what must reach its person until a day of its own is looked for under all of the
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class MeetArguments:
     """Documents as `MEET_SQL` takes them."""
 
     arguments: tuple[object, ...]
@@ -138,10 +138,12 @@ class Shown:
     """The same under the key of the epoch before, see `FORMER_SQL`."""
 
 
-async def shown(keys: KeyFiles, hub_id: str, day: date, people: Sequence[Identity]) -> Shown:
+async def shown(
+    keys: KeyFiles, hub_id: str, day: date, people: Sequence[Identity]
+) -> MeetArguments:
     """The documents of these people, each once. Raises `KeyDestroyed`, `MasterUnavailable`."""
     if not people:
-        return Shown((day, [], [], [], epoch_of(day), []), ())
+        return MeetArguments((day, [], [], [], epoch_of(day), []), ())
     key = await keys.obtain(day_key(day))
     living = await epoch_keys(keys, day)
     blinds = [blind(living, person.document) for person in people]
@@ -164,7 +166,7 @@ async def shown(keys: KeyFiles, hub_id: str, day: date, people: Sequence[Identit
         epoch_of(day),
         [person.holder.name is not None for _, person in first.values()],
     )
-    return Shown(
+    return MeetArguments(
         arguments, [digests[0] for digests in blinds], [digests[-1] for digests in blinds]
     )
 
@@ -287,7 +289,7 @@ def unpack(plain: bytes) -> Identity:
             fields["number"] or "",
             fields["issuer"],
         ),
-        Holder(
+        DocumentHolder(
             fields["name"],
             date.fromisoformat(born) if born else None,
             Sex(sex) if sex else None,

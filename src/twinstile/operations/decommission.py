@@ -111,7 +111,7 @@ async def plan(runtime: Runtime) -> dict[str, object]:
     """What would be destroyed, and the cases whose legal hold stands against it."""
     hub_id = runtime.settings.hub_id
     async with runtime.database.reading() as tx:
-        held = [one.case_no for one in await closed_cases.held(tx, hub_id)]
+        held = [one.case_no for one in await closed_cases.held_cases(tx, hub_id)]
     counts = await _counts(runtime.database, runtime.keys.of(hub_id), hub_id)
     return {"hub": hub_id, **counts, "under legal hold": held}
 
@@ -162,7 +162,7 @@ async def _require_free(database: Database, hub_id: str, folder: Path) -> None:
     if written is not None and json.loads(written)["hub_id"] != hub_id:
         raise Conflict(f"{folder} has the counts of another hub: give another one with --out.")
     async with database.reading() as tx:
-        held = [one.case_no for one in await closed_cases.held(tx, hub_id)]
+        held = [one.case_no for one in await closed_cases.held_cases(tx, hub_id)]
     if held:
         raise Conflict(
             f"A legal hold keeps {', '.join(held)}: nothing was begun. Hand over what it is "

@@ -14,7 +14,7 @@ from twinstile.arrivals import authorities, manifests
 from twinstile.arrivals.feeds import inbox as feeds
 from twinstile.cases import case_merge
 from twinstile.cases import retention as closed_cases
-from twinstile.cases.retention import Hold
+from twinstile.cases.retention import LegalHold
 from twinstile.contacts import retention as contacts
 from twinstile.declarations import store as declarations
 from twinstile.deferrals import deferrals
@@ -127,7 +127,7 @@ async def _end(runtime: Runtime, policies: Policies, hub_id: str, now: datetime)
     zone, days = runtime.settings.zone, figures.retention_days
     purge = await retention.run(runtime.database, keys, hub_id, zone, days, now)
     async with runtime.database.transaction() as tx:
-        await case_merge.reckon(tx, hub_id, now)
+        await case_merge.merge_overlooked(tx, hub_id, now)
     cases = await _retain_cases(runtime, hub_id, figures, now)
     cases += await _retain_deferrals(runtime, hub_id, now)
     before, today = now - timedelta(days=days), now.astimezone(zone).date()
@@ -196,7 +196,7 @@ async def _retain_cases(
 
 
 async def hold(
-    runtime: Runtime, hub_id: str, case_no: str, kind: Hold, reason: str, now: datetime
+    runtime: Runtime, hub_id: str, case_no: str, kind: LegalHold, reason: str, now: datetime
 ) -> None:
     """Place or lift a legal hold on the identity of a case.
 
@@ -205,7 +205,7 @@ async def hold(
     async with runtime.database.transaction() as tx:
         case_id = await closed_cases.hold(tx, hub_id, case_no, kind, reason, now)
         living = runtime.keys.of(hub_id).names("case.")
-        if kind is Hold.PLACED and vault.case_key(case_id) not in living:
+        if kind is LegalHold.PLACED and vault.case_key(case_id) not in living:
             raise NotFound("There is no identity of this case (any more): nothing can be kept.")
 
 

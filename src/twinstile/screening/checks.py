@@ -77,7 +77,7 @@ async def record(
         if done.status is not FactStatus.DUPLICATE:
             passage = batch.touched[done.screening_id]
             presented.bind(check, passage.screening_id, passage.person_id)
-    openings = await referrals.rows(
+    openings = await referrals.opening_rows(
         tx, stand.keys, hub_id, stand.zone, batch.openings(), stand.at
     )
     numbers = await _write(tx, stand, batch, openings, checks if counting else ())

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from twinstile.arrivals.records import Mark
 from twinstile.identity.types import Finding
-from twinstile.identity.vault import Identity, Shown
+from twinstile.identity.vault import Identity, MeetArguments
 from twinstile.platform.db.database import Transaction, as_json
 from twinstile.screening.evidence import Brought, Evidence
 from twinstile.screening.fold import Along, Fold, along, unpack
@@ -173,7 +173,7 @@ class Situation(NamedTuple):
 
 
 async def look_up(
-    tx: Transaction, hub_id: str, checks: Sequence[GateCheck], documents: Shown
+    tx: Transaction, hub_id: str, checks: Sequence[GateCheck], documents: MeetArguments
 ) -> list[Situation]:
     """The situation of each check, in order, with the person of its document.
 

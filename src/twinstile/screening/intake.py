@@ -12,7 +12,7 @@ from twinstile.credentials.types import CredentialKind
 from twinstile.credentials.verifying import Verified
 from twinstile.declarations import codes
 from twinstile.identity import forms, vault
-from twinstile.identity.forms import Terms
+from twinstile.identity.forms import DocumentContext
 from twinstile.identity.types import Finding
 from twinstile.identity.vault import Identity
 from twinstile.platform.http.field_types import EARLIEST
@@ -35,7 +35,7 @@ class Receiver:
     who: Principal
     keys: KeyFiles
     zone: ZoneInfo
-    terms: Terms
+    terms: DocumentContext
     at: datetime
     epochs: Sequence[tuple[str, bytes]] = field(repr=False)
     """See `vault.epoch_keys`."""
@@ -44,7 +44,7 @@ class Receiver:
 async def receiver(runtime: Runtime, who: Principal, at: datetime) -> Receiver:
     """Whoever takes facts in from this caller now. Raises `MasterUnavailable`."""
     keys, zone = runtime.keys.of(who.hub_id), runtime.settings.zone
-    terms = forms.terms(runtime.settings, who.mode, at)
+    terms = forms.document_context(runtime.settings, who.mode, at)
     epochs = await vault.epoch_keys(keys, at.astimezone(zone).date())
     return Receiver(who, keys, zone, terms, at, epochs)
 

@@ -6,7 +6,7 @@ from typing import Final
 from uuid import UUID
 
 from twinstile.cases import deadlines
-from twinstile.cases.deadlines import Late
+from twinstile.cases.deadlines import LateCase
 from twinstile.cases.types import CaseState, Wait
 from twinstile.platform.db.database import Transaction
 from twinstile.screening import alerts
@@ -27,7 +27,7 @@ _OF_STATES: Final[Mapping[CaseState, AlertKind]] = {
 KINDS: Final = frozenset(_OF_WAITS.values()) | frozenset(_OF_STATES.values())
 
 
-def kind_of(late: Late) -> AlertKind:
+def kind_of(late: LateCase) -> AlertKind:
     """Which alert tells of it."""
     return _OF_STATES[late.state] if late.wait is None else _OF_WAITS[late.wait]
 

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import RowMapping, select, update
 
 from twinstile.cases import case_merge, case_split, episodes
-from twinstile.cases.case_merge import Because
+from twinstile.cases.case_merge import MergeReason
 from twinstile.cases.types import MergeCause
 from twinstile.identity import links
 from twinstile.identity.links import Claim, Linked
@@ -30,8 +30,8 @@ async def join(
     """Link the persons of two documents: their open cases are one. Raises as `links.add`."""
     done = await links.add(tx, keys, who, claim, day, at)
     kin = await links.kin(tx, who.hub_id, done.person_id)
-    because = Because(MergeCause.LINKED, claim.reason)
-    await case_merge.unite(tx, who, kin, because, at)
+    because = MergeReason(MergeCause.LINKED, claim.reason)
+    await case_merge.merge_cases(tx, who, kin, because, at)
     return done
 
 
@@ -75,6 +75,6 @@ async def _of_another(tx: Transaction, hub_id: str, found: Locked) -> bool:
     """Whether somebody is held for the case of a person they are not."""
     if found.case_id is None or found.person_id is None:
         return False
-    patient = await episodes.patient(tx, hub_id, found.case_id)
+    patient = await episodes.current_person(tx, hub_id, found.case_id)
     kin = await links.kin(tx, hub_id, found.person_id)
     return patient is not None and patient not in kin

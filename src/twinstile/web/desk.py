@@ -212,7 +212,7 @@ async def look_up(request: Request, runtime: RuntimeDep, who: Helper) -> Respons
     asked = Asked(
         who, access_log.stated(Action.LOOK_UP, Purpose.IDENTIFICATION), None, at, told.consent
     )
-    terms = forms.terms(runtime.settings, who.mode, at)
+    terms = forms.document_context(runtime.settings, who.mode, at)
     document = DocumentForm(kind=told.kind, number=told.number, issuer=told.issuer)
     try:
         identity, _ = forms.identify(document, "/document", terms)

@@ -17,9 +17,9 @@ from sqlalchemy import RowMapping
 from twinstile.cases import follow_ups, receipts
 from twinstile.cases.capability_links import LONGEST, NoSuchLink
 from twinstile.cases.follow_ups import Tried
-from twinstile.cases.follow_ups_api import REPORT_PATH, taken
-from twinstile.cases.receipts import Answered, Question
-from twinstile.cases.transfers_api import LINK_PATH, tried
+from twinstile.cases.follow_ups_api import REPORT_PATH, record_self_report
+from twinstile.cases.receipts import Answered, HandoverQuestion
+from twinstile.cases.transfers_api import LINK_PATH, count_unknown
 from twinstile.cases.types import By, Handover, Reached
 from twinstile.platform.db.database import Reading
 from twinstile.platform.http import routes
@@ -75,7 +75,7 @@ async def show_report(request: Request, token: Token, tx: Read) -> Response:
     try:
         await follow_ups.hub_of(tx, token, clock.now())
     except NoSuchLink as error:
-        raise tried(error) from None
+        raise count_unknown(error) from None
     return _report(request, done=False)
 
 
@@ -88,7 +88,7 @@ async def take_report(request: Request, token: Token, tx: Tx, policies: Compiled
     symptoms = ("UNWELL",) if told.well == "no" else ()
     tenths, at = round(told.temperature * 10), clock.now()
     said = Tried(uuid4(), By.SELF, Reached.REACHED, tenths, symptoms, None, None, at)
-    _, ill = await taken(tx, policies, token, said)
+    _, ill = await record_self_report(tx, policies, token, said)
     return _report(request, done=True, ill=ill)
 
 
@@ -108,16 +108,16 @@ def _report(
     )
 
 
-async def _asked(tx: Reading, token: str) -> Question:
+async def _asked(tx: Reading, token: str) -> HandoverQuestion:
     try:
         return await receipts.question(tx, token, clock.now())
     except NoSuchLink as error:
-        raise tried(error) from None
+        raise count_unknown(error) from None
 
 
 def _page(
     request: Request,
-    asked: Question,
+    asked: HandoverQuestion,
     receipt: RowMapping | None,
     faults: Mapping[str, str] | None = None,
 ) -> Response:

@@ -374,6 +374,6 @@ class _Work:
             mode = await devices.mode_of(tx, feed.hub_id)
         if mode is None:
             return
-        terms = forms.terms(runtime.settings, mode, clock.now())
+        terms = forms.document_context(runtime.settings, mode, clock.now())
         desk = ApplyRuntime(self._database, runtime.keys.of(feed.hub_id), terms, clock.now)
         await apply_due(desk, feed)

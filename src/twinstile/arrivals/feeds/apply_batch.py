@@ -20,10 +20,14 @@ from twinstile.arrivals.records import (
     Reject,
 )
 from twinstile.arrivals.runs import Number
+<<<<<<< HEAD:src/twinstile/arrivals/feeds/apply_batch.py
 from twinstile.identity import documents
 from twinstile.identity.forms import Terms
 from twinstile.identity.types import Finding, Holder, InvalidText
 from twinstile.identity.vault import Identity
+=======
+from twinstile.identity.forms import DocumentContext
+>>>>>>> c1e4f77 (cases, identity: classes and functions say what they are):src/twinstile/arrivals/feeds/turns.py
 from twinstile.platform.db.database import Transaction
 from twinstile.platform.keys.ciphers import keyed_digest
 from twinstile.platform.keys.data_keys import KeyFiles
@@ -46,7 +50,7 @@ class BatchContext:
     tx: Transaction
     keys: KeyFiles
     feed: FeedSettings
-    terms: Terms
+    terms: DocumentContext
     key: bytes
     n: int
     whole_lists: WholeLists

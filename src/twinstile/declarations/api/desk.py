@@ -148,7 +148,7 @@ async def keyed(
     """
     keys, person_id = runtime.keys.of(who.hub_id), None
     if body.document is not None:
-        terms = forms.terms(runtime.settings, who.mode, at)
+        terms = forms.document_context(runtime.settings, who.mode, at)
         identity, _ = forms.identify(body.document, "/document", terms)
         (person_id,) = await vault.recognise(tx, keys, who.hub_id, terms.today, [identity])
     new = New(body.key, body.said(), body.language, body.source, who, person_id)

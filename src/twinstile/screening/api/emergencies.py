@@ -50,7 +50,7 @@ async def put_identification(
     """For a patient who came without a name. Once said, it is not changed: 409."""
     at, zone = clock.now(), runtime.settings.zone
     identity, _ = forms.identify(
-        body.document, "/document", forms.terms(runtime.settings, who.mode, at)
+        body.document, "/document", forms.document_context(runtime.settings, who.mode, at)
     )
     said = Naming(naming_id, case_id, identity, body.how)
     keys = runtime.keys.of(who.hub_id)

@@ -97,7 +97,7 @@ async def post_lookup(
     """
     purpose = access_log.stated(Action.LOOK_UP, body.purpose, body.reason)
     asked = Asked(who, purpose, body.reason, clock.now(), body.consent)
-    terms = forms.terms(runtime.settings, who.mode, asked.at)
+    terms = forms.document_context(runtime.settings, who.mode, asked.at)
     identity, findings = forms.identify(body.document, "/document", terms)
     keys = runtime.keys.of(who.hub_id)
 
@@ -179,7 +179,7 @@ async def put_link(
     """
     purpose = access_log.stated(Action.LOOK_UP, body.purpose, body.reason)
     asked = Asked(who, purpose, body.reason, clock.now())
-    terms = forms.terms(runtime.settings, who.mode, asked.at)
+    terms = forms.document_context(runtime.settings, who.mode, asked.at)
     one, _ = forms.identify(body.document, "/document", terms)
     other, _ = forms.identify(body.other, "/other", terms)
     claim, keys = (
