@@ -35,7 +35,7 @@ from twinstile.arrivals.records import (
     UnknownColumns,
 )
 from twinstile.identity import forms
-from twinstile.identity.forms import Terms
+from twinstile.identity.forms import DocumentContext
 from twinstile.platform.db.database import Database, Raw, living
 from twinstile.platform.http.problems import Unavailable
 from twinstile.platform.http.routes import Runtime
@@ -68,7 +68,7 @@ class ApplyRuntime:
 
     database: Database
     keys: KeyFiles
-    terms: Terms
+    terms: DocumentContext
     now: Callable[[], datetime]
 
 

@@ -20,14 +20,10 @@ from twinstile.arrivals.records import (
     Reject,
 )
 from twinstile.arrivals.runs import Number
-<<<<<<< HEAD:src/twinstile/arrivals/feeds/apply_batch.py
 from twinstile.identity import documents
-from twinstile.identity.forms import Terms
-from twinstile.identity.types import Finding, Holder, InvalidText
-from twinstile.identity.vault import Identity
-=======
 from twinstile.identity.forms import DocumentContext
->>>>>>> c1e4f77 (cases, identity: classes and functions say what they are):src/twinstile/arrivals/feeds/turns.py
+from twinstile.identity.types import DocumentHolder, Finding, InvalidText
+from twinstile.identity.vault import Identity
 from twinstile.platform.db.database import Transaction
 from twinstile.platform.keys.ciphers import keyed_digest
 from twinstile.platform.keys.data_keys import KeyFiles
@@ -111,7 +107,7 @@ def deleted(record: KeyedRecord) -> bool:
     return record.op is Op.DELETE
 
 
-def identify_claim(claim: DocumentClaim, terms: Terms) -> Identity | RejectReason:
+def identify_claim(claim: DocumentClaim, terms: DocumentContext) -> Identity | RejectReason:
     """Who it is. What the number tells goes before what the row does."""
     try:
         read = documents.read(
@@ -132,5 +128,5 @@ def identify_claim(claim: DocumentClaim, terms: Terms) -> Identity | RejectReaso
     holder = read.holder
     return Identity(
         read.document,
-        Holder(claim.name, holder.birth_date or born, holder.sex or claim.sex),
+        DocumentHolder(claim.name, holder.birth_date or born, holder.sex or claim.sex),
     )
