@@ -13,7 +13,7 @@ from twinstile.cases.bodies import Symptom
 from twinstile.cases.capability_links import NoSuchLink
 from twinstile.cases.follow_up_schedule import FollowUpPolicy
 from twinstile.cases.follow_ups import Tried
-from twinstile.cases.transfers_api import LinkAnswer, Token, count_unknown
+from twinstile.cases.transfers_api import CapabilityLinkAnswer, Token, count_unknown
 from twinstile.cases.types import By, CaseState, Contact, Reached, TestResult
 from twinstile.platform.db.database import Reading
 from twinstile.platform.http import paging
@@ -57,7 +57,7 @@ InForce = Annotated[FollowUpPolicy, Depends(_in_force)]
 """What the hub goes by now, for whoever writes cases."""
 
 
-class ContactAnswer(Answer):
+class FollowUpAnswer(Answer):
     follow_up_id: UUID
     case_id: UUID
     kind: Contact
@@ -69,13 +69,13 @@ class ContactAnswer(Answer):
     outcome: str | None = Field(description="REACHED; OVER: not to be made any more")
 
 
-class DueAnswer(ContactAnswer):
+class DueFollowUpAnswer(FollowUpAnswer):
     case_no: str
     state: CaseState
 
 
 class CallList(Answer):
-    contacts: list[DueAnswer] = Field(description="what is due first comes first")
+    contacts: list[DueFollowUpAnswer] = Field(description="what is due first comes first")
     next: str | None = Field(description="cursor of the next page; null on the last")
 
 
@@ -123,7 +123,7 @@ class OwnReportAnswer(Answer):
 
 
 class ScheduleAnswer(Answer):
-    contacts: list[ContactAnswer] = Field(description="what is due first comes first")
+    contacts: list[FollowUpAnswer] = Field(description="what is due first comes first")
     attempts: list[AttemptAnswer] = Field(description="oldest first")
 
 
@@ -142,7 +142,7 @@ async def list_follow_ups(
     found = await follow_ups.call_list(
         tx, who.hub_id, until or clock.now(), assigned_to, cursor, limit + 1
     )
-    shown = [DueAnswer.model_validate(row) for row in found[:limit]]
+    shown = [DueFollowUpAnswer.model_validate(row) for row in found[:limit]]
     more = len(found) > limit
     return CallList(
         contacts=shown,
@@ -191,7 +191,7 @@ async def read_schedule(case_id: UUID, tx: Read, who: Reader) -> ScheduleAnswer:
     await referrals.patient(tx, who.hub_id, case_id)
     contacts, attempts = await follow_ups.plan_of(tx, who.hub_id, case_id, MOST_CONTACTS)
     return ScheduleAnswer(
-        contacts=[ContactAnswer.model_validate(row) for row in contacts],
+        contacts=[FollowUpAnswer.model_validate(row) for row in contacts],
         attempts=[_attempt(row) for row in attempts],
     )
 
@@ -204,11 +204,11 @@ async def read_schedule(case_id: UUID, tx: Read, who: Reader) -> ScheduleAnswer:
 )
 async def give_report_link(
     case_id: UUID, tx: Tx, who: Writer, response: Response
-) -> LinkAnswer:
+) -> CapabilityLinkAnswer:
     """By it the patient reports without an account, for 16 days. The one before is over."""
     link = await follow_ups.give_link(tx, who, case_id, clock.now())
     response.headers["Cache-Control"] = "no-store"
-    return LinkAnswer(
+    return CapabilityLinkAnswer(
         token=link.token, path=REPORT_PATH + link.token, expires_at=link.expires_at
     )
 

@@ -82,7 +82,7 @@ class LegBody(Body):
     expected_at: Moment = Field(description="when they arrive; at most 72 h on")
 
 
-class ReceiptAnswer(Answer):
+class HandoverReceiptAnswer(Answer):
     receipt_id: UUID
     answer: Handover
     signed_by: str
@@ -112,20 +112,20 @@ class LegAnswer(Answer):
 
 
 class LegWhole(LegAnswer):
-    receipts: list[ReceiptAnswer] = Field(description="oldest first")
+    receipts: list[HandoverReceiptAnswer] = Field(description="oldest first")
 
 
 class LegList(Answer):
     legs: list[LegWhole] = Field(description="oldest first, at most the last 100")
 
 
-class LinkAnswer(Answer):
+class CapabilityLinkAnswer(Answer):
     token: str = Field(description="shown once")
     path: str = Field(description="of the page, below the hub's address")
     expires_at: datetime
 
 
-class ReceiptBody(Body):
+class HandoverReceiptBody(Body):
     answer: Handover
     signed_by: Word = Field(
         description="who says so: a duty number or an office", examples=["ward 3"]
@@ -138,7 +138,7 @@ class TokenBody(Body):
     token: Token
 
 
-class HandoverBody(ReceiptBody):
+class HandoverBody(HandoverReceiptBody):
     token: Token
     receipt_id: UUID = Field(description="yours: the same again is the same answer")
 
@@ -150,7 +150,7 @@ class QuestionAnswer(Answer):
     receiver: str
     vehicle_no: str | None
     expected_at: datetime
-    receipt: ReceiptAnswer | None = Field(description="the last word, if it was said")
+    receipt: HandoverReceiptAnswer | None = Field(description="the last word, if it was said")
 
 
 @router.put(
@@ -192,11 +192,13 @@ async def list_legs(case_id: UUID, tx: Read, who: Reader) -> LegList:
 )
 async def give_link(
     case_id: UUID, leg_id: UUID, tx: Tx, who: Writer, response: Response
-) -> LinkAnswer:
+) -> CapabilityLinkAnswer:
     """By it the receiver answers one question without an account. The one before is over."""
     link = await transfers.link(tx, who, case_id, leg_id, clock.now())
     response.headers["Cache-Control"] = "no-store"
-    return LinkAnswer(token=link.token, path=LINK_PATH + link.token, expires_at=link.expires_at)
+    return CapabilityLinkAnswer(
+        token=link.token, path=LINK_PATH + link.token, expires_at=link.expires_at
+    )
 
 
 @router.put(
@@ -208,16 +210,16 @@ async def put_leg_receipt(
     case_id: UUID,
     leg_id: UUID,
     receipt_id: UUID,
-    body: ReceiptBody,
+    body: HandoverReceiptBody,
     tx: Tx,
     runtime: RuntimeDep,
     who: Writer,
-) -> ReceiptAnswer:
+) -> HandoverReceiptAnswer:
     """As somebody on duty heard it by telephone. `HERE` moves the case on."""
     answered = Answered(receipt_id, **dict(body))
     keys = runtime.keys.of(who.hub_id)
     row = await receipts.by_staff(tx, keys, who, case_id, leg_id, answered, clock.now())
-    return ReceiptAnswer.model_validate(row)
+    return HandoverReceiptAnswer.model_validate(row)
 
 
 @router.post(
@@ -248,7 +250,7 @@ async def read_handover(body: TokenBody, tx: Read, response: Response) -> Questi
 )
 async def answer_handover(
     body: HandoverBody, tx: Tx, runtime: RuntimeDep, response: Response
-) -> ReceiptAnswer:
+) -> HandoverReceiptAnswer:
     """Has the patient come? The answer is a receipt, signed by the hub.
 
     `HERE` and `REFUSED` are last words: after them the link answers with its receipt.
@@ -262,5 +264,5 @@ async def answer_handover(
     return _receipt(row)
 
 
-def _receipt(row: RowMapping) -> ReceiptAnswer:
-    return ReceiptAnswer.model_validate(row)
+def _receipt(row: RowMapping) -> HandoverReceiptAnswer:
+    return HandoverReceiptAnswer.model_validate(row)
