@@ -7,9 +7,9 @@ from typing import cast
 
 from twinstile_simulator.client import Json, mapping, member
 from twinstile_simulator.documents import Document
-from twinstile_simulator.guests import Visit
 from twinstile_simulator.people import Person
 from twinstile_simulator.protocol import Place, Step
+from twinstile_simulator.scenarios.scripts import ScriptedTraveller
 from twinstile_simulator.timetable import Train
 
 
@@ -36,14 +36,11 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
-    """A fact that waits on a tablet, with the device's counter."""
+class StoredCheck:
+    """A check that waits on a tablet, with the device's counter."""
 
     counter: int
     body: Json
-    kind: str = "check"
-    shift_id: str | None = None
-    """In which shift it was made, if not in that of whoever hands it over."""
 
 
 def answer(reply: object) -> Answer:
@@ -97,17 +94,11 @@ def identity(papers: Document | None, birth: date, result: str, name: str = "Gue
     }
 
 
-def batch(facts: Mapping[str, Kept]) -> Json:
-    """Wrap facts, by id, for one hand-over."""
+def batch(checks: Mapping[str, StoredCheck]) -> Json:
+    """Wrap checks, by id, for one hand-over."""
     items = [
-        {
-            "kind": kept.kind,
-            "id": id_,
-            "counter": kept.counter,
-            "body": kept.body,
-            **({"shift_id": kept.shift_id} if kept.shift_id else {}),
-        }
-        for id_, kept in facts.items()
+        {"kind": "check", "id": id_, "counter": stored.counter, "body": stored.body}
+        for id_, stored in checks.items()
     ]
     return {"sent_at": now(), "items": items}
 
@@ -166,22 +157,14 @@ def manifest(people: Iterable[Person], station: str) -> Json:
     }
 
 
-def guest_list(visits: Iterable[Visit], station: str) -> Json:
-    """Describe a manifest of guests; their seats are nobody's business."""
-    address = {"channel": "PHONE", "value": "+86 139 0000 0000", "owner": "SELF"}
+def special_manifest(travellers: Iterable[ScriptedTraveller], station: str) -> Json:
+    """Describe a manifest of special travellers; their seats are nobody's business."""
     return {
         "batch": 1,
         "entries": [
-            {
-                "entry_id": guest.key,
-                "document": announced(guest.document),
-                "alight_stop": station,
-                "languages": ["en"],
-                **({"contact": address} if visit.group.reachable else {}),
-            }
-            for visit in visits
-            for guest in visit.guests
-            if guest.document
+            {"entry_id": one.key, "document": announced(one.document), "alight_stop": station}
+            for one in travellers
+            if one.document
         ],
     }
 
@@ -205,7 +188,6 @@ def _particulars() -> Mapping[str, Json]:
     plan = {"anchor": "ARRIVAL", "anchor_date": moment.date().isoformat()}
     area = {"area": "330106"}
     train = {"service_no": "G9", "departs_at": (moment + timedelta(hours=2)).isoformat()}
-    lawful = {"authority": "demo authority", "legal_basis": "CN-IDPCL-39"}
     return {
         "DESIGNATED_HOSPITAL": {"travel": "AMBULANCE"},
         "FEVER_CLINIC": {"travel": "ALONE"},
@@ -213,10 +195,6 @@ def _particulars() -> Mapping[str, Json]:
         "HOME_ISOLATION": {"home_possible": True, **area, **plan},
         "PERSUADED_RETURN": {**area, **train},
         "HEALTH_MONITORING": {**area, **plan},
-        "PUBLIC_HEALTH_OBSERVATION": {"informed": "demo office", **area, **plan},
-        "RELEASED": {"finding": "NORMAL_ON_RECHECK"},
-        "DENIED_ENTRY": lawful,
-        "POLICE_CUSTODY": lawful,
     }
 
 

@@ -16,20 +16,19 @@ from pathlib import Path
 from rich.console import Console
 
 from twinstile_simulator import bodies, gtfs, timetable, truth
-from twinstile_simulator.agreeing import publish_trust_list
 from twinstile_simulator.client import connect
 from twinstile_simulator.departments.outside import Outside
 from twinstile_simulator.departments.watch import Watch
-from twinstile_simulator.expecting import announce, announce_guests, delay
+from twinstile_simulator.expecting import announce, announce_special, delay
 from twinstile_simulator.gates import Away, Gates
-from twinstile_simulator.guests import Turn, Visit
-from twinstile_simulator.hosts import Hosts
 from twinstile_simulator.hub import Bootstrap, open_hub
 from twinstile_simulator.looking import invite
-from twinstile_simulator.noon import change_policy
 from twinstile_simulator.people import ALIGHTING
 from twinstile_simulator.recount import Asked, recount
 from twinstile_simulator.report import DayResult, progress, show
+from twinstile_simulator.scenarios.policy_change import change_policy, publish_trust_list
+from twinstile_simulator.scenarios.reception import Reception
+from twinstile_simulator.scenarios.scripts import GroupArrival, Period
 from twinstile_simulator.timetable import Timetable
 
 
@@ -91,15 +90,16 @@ async def run_day(options: DayOptions, console: Console) -> DayResult:
         hub = await open_hub(service, options.bootstrap, options.tablets)
         await invite(service, hub.visitor, options.base_url, console)
         outside = options.outside
-        outside.morning(plan.visits)
+        outside.morning(plan.arrivals)
         known = await announce(service, hub, plan, station.station, options.speed, outside)
-        trains = await announce_guests(service, hub, plan, station.station)
-        hosts = Hosts(service, hub, trains, outside.issue_credentials(plan.visits))
+        run_id = await announce_special(service, hub, plan, station.station)
+        texts = outside.issue_credentials(plan.arrivals)
+        reception = Reception(service, hub, run_id, texts)
         keys = outside.issuers.certificates
         await publish_trust_list(service, hub, 1, keys.write_trust_list(withdrawn=False))
         watch = Watch(service, hub, outside)
-        await watch.briefed(plan.visits)
-        await hosts.receive(_coming(plan, Turn.BEFORE))
+        await watch.briefed(plan.arrivals)
+        await reception.receive(_coming(plan, Period.BEFORE_OPENING))
         crowd = sum(len(passage.steps) for passage in plan.passages)
         with progress(console, crowd) as checked:
             gates = Gates(
@@ -108,20 +108,20 @@ async def run_day(options: DayOptions, console: Console) -> DayResult:
             async with asyncio.TaskGroup() as day_work:
                 day_work.create_task(gates.open())
                 late = day_work.create_task(delay(service, hub, known.by_feed, outside))
-                version = await _guests(plan, hosts, watch)
+                version = await _receive_special(plan, reception, watch)
         async with outside.issuers.provider.server.away():
-            await hosts.receive(_coming(plan, Turn.AWAY))
-        await hosts.receive(_coming(plan, Turn.AFTER))
-        for run_id in (*known.run_ids, *(guest.run_id for guest in hosts.trains.values())):
-            await service.ask("POST", f"/v1/runs/{run_id}:close", hub.supervisor)
-        asked = Asked(since, bodies.now(), hosts.received, version, known.run_ids)
+            await reception.receive(_coming(plan, Period.PROVIDER_OUTAGE))
+        await reception.receive(_coming(plan, Period.AFTER_OUTAGE))
+        for closed_id in (*known.run_ids, run_id):
+            await service.ask("POST", f"/v1/runs/{closed_id}:close", hub.supervisor)
+        asked = Asked(since, bodies.now(), reception.received, version, known.run_ids)
         counted = await recount(service, hub, asked)
         told = await watch.told()
     waits = sorted(wait for tablet in hub.tablets for wait in tablet.waits_ms)
     seconds = time.perf_counter() - started
     troubles = [
         *gates.troubles,
-        *hosts.troubles,
+        *reception.troubles,
         *watch.troubles,
         *late.result(),
     ]
@@ -142,28 +142,22 @@ def _trains(station: Timetable, options: DayOptions) -> tuple[timetable.Train, .
     return timetable.spread(station.trains, options.trains or enough)
 
 
-async def _guests(plan: truth.Plan, hosts: Hosts, watch: Watch) -> str:
-    """Receive the guests of the morning, change the policy, receive the others.
+async def _receive_special(plan: truth.Plan, reception: Reception, watch: Watch) -> str:
+    """Receive the special travellers of the morning, change the policy, receive the others.
 
     In the morning the police are away for a while; they are heard again before the afternoon.
     Returns the version of the new policy.
     """
-    service, hub = hosts.service, hosts.hub
+    service, hub = reception.service, reception.hub
     async with asyncio.TaskGroup() as beside:
-        beside.create_task(watch.outage(plan.visits))
-        await hosts.receive(_coming(plan, afternoon=False))
+        beside.create_task(watch.outage(plan.arrivals))
+        await reception.receive(_coming(plan, Period.MORNING))
         version = await change_policy(service, hub)
     listed = watch.outside.issuers.certificates.write_trust_list(withdrawn=True)
     await publish_trust_list(service, hub, 2, listed)
-    await hosts.receive(_coming(plan, afternoon=True))
+    await reception.receive(_coming(plan, Period.AFTERNOON))
     return version
 
 
-def _coming(
-    plan: truth.Plan, turn: Turn | None = None, *, afternoon: bool | None = None
-) -> list[Visit]:
-    return [
-        visit
-        for visit in plan.visits
-        if visit.group.turn is turn and afternoon in (None, visit.group.afternoon)
-    ]
+def _coming(plan: truth.Plan, period: Period) -> list[GroupArrival]:
+    return [arrival for arrival in plan.arrivals if arrival.group.period is period]

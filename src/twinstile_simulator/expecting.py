@@ -12,8 +12,8 @@ from twinstile_simulator.client import Json, Service, Unreadable, mapping, membe
 from twinstile_simulator.departments import railway
 from twinstile_simulator.departments.outside import Outside
 from twinstile_simulator.departments.railway import Journey
-from twinstile_simulator.hosts import GuestTrain
 from twinstile_simulator.hub import Hub
+from twinstile_simulator.scenarios.scripts import list_travellers
 
 DELAY = timedelta(minutes=7)
 """Of every third train, told while it is under way."""
@@ -77,20 +77,15 @@ def _comes(run: Json | None) -> datetime | None:
     return datetime.fromisoformat(told) if isinstance(told, str) else None
 
 
-async def announce_guests(
-    service: Service, hub: Hub, plan: truth.Plan, station: str
-) -> dict[bool, GuestTrain]:
-    """Announce the trains of those guests who stand on a manifest, by hand."""
-    trains: dict[bool, GuestTrain] = {}
-    for early, service_no in ((False, "G9222"), (True, "G9224")):
-        run_id, train = str(uuid4()), replace(plan.trains[-1], service_no=service_no)
-        body = bodies.run(train, datetime.now(UTC) + timedelta(hours=1))
-        await service.ask("PUT", f"/v1/runs/{run_id}", hub.supervisor, body)
-        expected = [v for v in plan.visits if v.group.expected and v.group.early is early]
-        manifest = bodies.guest_list(expected, station)
-        await service.ask("PUT", f"/v1/runs/{run_id}/manifest", hub.supervisor, manifest)
-        trains[early] = GuestTrain(run_id, train)
-    return trains
+async def announce_special(service: Service, hub: Hub, plan: truth.Plan, station: str) -> str:
+    """Announce the train of the special travellers on a manifest; returns its run's id."""
+    run_id, train = str(uuid4()), replace(plan.trains[-1], service_no="G9222")
+    body = bodies.run(train, datetime.now(UTC) + timedelta(hours=1))
+    await service.ask("PUT", f"/v1/runs/{run_id}", hub.supervisor, body)
+    expected = [arrival for arrival in plan.arrivals if arrival.group.expected]
+    manifest = bodies.special_manifest(list_travellers(expected), station)
+    await service.ask("PUT", f"/v1/runs/{run_id}/manifest", hub.supervisor, manifest)
+    return run_id
 
 
 def _journeys(plan: truth.Plan, speed: float | None) -> list[Journey]:

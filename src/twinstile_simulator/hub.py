@@ -41,14 +41,11 @@ class Hub:
     """At a lane of their own, so that the lanes of the crowd stay as planned."""
     groups: Tablet
     """Scans groups in one request."""
-    relief: Account
-    """Who takes the tablet of the groups over."""
     departures: Tablet
     supervisor: str
     commander: str
     epidemiologist: str
     visitor: Visitor
-    administrator: str
 
     @property
     def tablets(self) -> tuple[Tablet, ...]:
@@ -81,14 +78,12 @@ async def open_hub(service: Service, bootstrap: Bootstrap, lanes: int) -> Hub:
         secondary=await staff.post("exit-secondary", "SECONDARY", "medic"),
         guests=await staff.post("exit-guests", "STAFFED", "screener"),
         groups=await staff.post("exit-groups", "STAFFED", "screener"),
-        relief=await staff.account("relief", "screener"),
         departures=await staff.post("departures-1", "STAFFED", "screener", "DEPARTING"),
         supervisor=await staff.desk("supervisor"),
         # the second of two persons has to be let in by somebody else than the first
         commander=await replace(staff, admin=second).desk("duty_commander"),
         epidemiologist=await staff.desk("epidemiologist"),
         visitor=await staff.visitor("exit-visitor"),
-        administrator=admin,
     )
 
 
@@ -104,8 +99,7 @@ class _Staff:
     ) -> Tablet:
         """Enter a lane and put a tablet with an operator at it."""
         await self._lane(lane_id, kind, direction)
-        token, device = await self._seat(role, lane_id)
-        return Tablet(self.service, token, lane_id, device=device)
+        return Tablet(self.service, await self._seat(role, lane_id), lane_id)
 
     async def visitor(self, lane_id: str) -> Visitor:
         """Enter a lane, an operator for tablet and desk, and a code for a browser."""
@@ -120,7 +114,7 @@ class _Staff:
 
     async def desk(self, role: str) -> str:
         """Enter an operator, enrol a device, sign in on it; returns the shift token."""
-        return (await self._seat(role))[0]
+        return await self._seat(role)
 
     async def account(self, name: str, *roles: str) -> Account:
         """Enter an operator."""
@@ -134,11 +128,11 @@ class _Staff:
         await self.service.ask("POST", "/v1/operators", self.admin, operator)
         return account
 
-    async def _seat(self, role: str, lane_id: str | None = None) -> tuple[str, str]:
-        """Put an operator on a device; returns the tokens of the shift and of the device."""
+    async def _seat(self, role: str, lane_id: str | None = None) -> str:
+        """Put an operator on a device; returns the token of the shift."""
         account = await self.account(lane_id or role, role)
         device = await self.device(lane_id or role, lane_id)
-        return await sign_in(self.service, device, account), device
+        return await sign_in(self.service, device, account)
 
     async def device(self, name: str, lane_id: str | None = None) -> str:
         """Let one more device in; returns its token."""

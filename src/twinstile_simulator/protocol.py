@@ -23,7 +23,6 @@ SECOND_LOOK = ("CONTACTLESS", *CONTACT)
 class State(StrEnum):
     """Where a screening stands, in the service's words; `script` leads to five of them."""
 
-    EXPECTED = "EXPECTED"
     PRESENTED = "PRESENTED"
     ASSISTED = "ASSISTED"
     SECONDARY = "SECONDARY"

@@ -18,9 +18,9 @@ from twinstile_simulator.client import (
     mapping,
     member,
 )
-from twinstile_simulator.guests import Script
-from twinstile_simulator.hosts import Received
 from twinstile_simulator.hub import Hub
+from twinstile_simulator.scenarios.reception import ReceivedTraveller
+from twinstile_simulator.scenarios.scripts import Script
 from twinstile_simulator.truth import Counts
 
 
@@ -39,7 +39,7 @@ class Asked:
 
     since: str
     until: str
-    received: Sequence[Received]
+    received: Sequence[ReceivedTraveller]
     version: str
     """Of the policy after noon."""
     run_ids: Sequence[str] = ()
@@ -63,7 +63,7 @@ async def recount(service: Service, hub: Hub, asked: Asked) -> Recount:
     kinds: Counter[str] = Counter()
     for one in asked.received:
         told = await _told(service, hub, one)
-        kinds[one.kind] += await _seen(service, hub, one, asked, told)
+        kinds[one.group.kind] += await _seen(service, hub, one, asked, told)
     expected, matched = await _expected(service, hub, asked)
     return Recount(
         counts=_counts(
@@ -104,26 +104,31 @@ async def _ends(service: Service, hub: Hub, asked: Asked) -> Counter[str]:
     return ends
 
 
-async def _told(service: Service, hub: Hub, one: Received) -> list[Json]:
+async def _told(service: Service, hub: Hub, one: ReceivedTraveller) -> list[Json]:
     """What the service tells of a guest's passages."""
-    paths = [f"/v1/screenings/{id_}" for id_ in one.passages]
+    paths = [f"/v1/screenings/{id_}" for id_ in one.screening_ids]
     return [await service.ask("GET", path, hub.supervisor) for path in paths]
 
 
 async def _seen(
-    service: Service, hub: Hub, one: Received, asked: Asked, told: Sequence[Json]
+    service: Service,
+    hub: Hub,
+    one: ReceivedTraveller,
+    asked: Asked,
+    visits: Sequence[Json],
 ) -> bool:
-    """Whether the service tells of a guest what the script does."""
-    scripts = one.guest.passages
+    """Whether the service tells of a special traveller what the script does."""
+    scripts, presented = one.traveller.visits, one.traveller.presentation
+    recorded = {"evidence": {"credential": presented.recorded}} if presented else {}
+    new_policy = one.group.period.under_new_policy
     return (
-        len(told) == len(scripts)
-        and all(map(_as_written, scripts, told))
-        and {one.case_id} >= {passage["case_id"] for passage in told} - {None}
-        and all(_decided_by(passage, asked.version) == one.afternoon for passage in told)
+        len(visits) == len(scripts)
+        and all(map(_as_written, scripts, visits))
+        and {one.case_id} >= {visit["case_id"] for visit in visits} - {None}
+        and all(_decided_by(visit, asked.version) == new_policy for visit in visits)
         and not one.misjudged
-        and (not one.proof or _holds(_checks(told[0])[0], one.proof))
-        and (not one.notice_states or await _noticed(service, hub, one))
-        and (not one.found or await _found(service, hub, one))
+        and (not recorded or _holds(_checks(visits[0])[0], recorded))
+        and (not one.group.looked_up or await _found(service, hub, one))
     )
 
 
@@ -131,8 +136,8 @@ def _as_written(script: Script, told: Json) -> bool:
     """Compare the end, the number of checks, and the steps that people took, in order."""
     steps = cast("list[object]", member(told, "steps", list))
     taken = iter([member(step, "event", str) for step in steps])
-    asked = [move.taken for move in script if move.taken]
-    checks = sum(move.event is None for move in script)
+    asked = [action.transition for action in script if action.transition]
+    checks = sum(action.event is None for action in script)
     return (
         told["state"] == script[-1].state
         and len(_checks(told)) == checks
@@ -153,32 +158,20 @@ def _holds(told: object, proof: Mapping[str, object]) -> bool:
     known = mapping(told)
     return all(
         _holds(known.get(name), cast("Mapping[str, object]", part))
-        if isinstance(part, dict)
+        if isinstance(part, Mapping)
         else known.get(name) == part
         for name, part in proof.items()
     )
 
 
-async def _noticed(service: Service, hub: Hub, one: Received) -> bool:
-    """Whether the one message of a guest's order came to what it should have.
-
-    If the clock was first the order led to none: then all messages of the run must have.
-    """
-    page = await service.ask("GET", f"/v1/runs/{one.run_id}/notices?limit=500", hub.supervisor)
-    notices = [mapping(notice) for notice in cast("list[object]", page["notices"])]
-    ordered = [notice for notice in notices if notice["order_id"] == one.order_id]
-    states = {notice["state"] for notice in ordered or notices}
-    return len(ordered) <= 1 and bool(states) and states <= one.notice_states
-
-
-async def _found(service: Service, hub: Hub, one: Received) -> bool:
+async def _found(service: Service, hub: Hub, one: ReceivedTraveller) -> bool:
     """Look a guest up by the number, whatever the gate read."""
-    if one.guest.document is None:
+    if one.traveller.document is None:
         return False
-    body = {"purpose": "IDENTIFICATION", "document": announced(one.guest.document)}
+    body = {"purpose": "IDENTIFICATION", "document": announced(one.traveller.document)}
     told = await service.ask("POST", "/v1/lookups", hub.supervisor, body)
     passages = cast("list[object]", member(told, "screenings", list))
-    return one.passages == [member(passage, "screening_id", str) for passage in passages]
+    return one.screening_ids == [member(passage, "screening_id", str) for passage in passages]
 
 
 async def _read(service: Service, hub: Hub, id_: str, limit: asyncio.Semaphore) -> Json | None:

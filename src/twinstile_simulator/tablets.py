@@ -12,14 +12,14 @@ from dataclasses import dataclass, field
 from uuid_utils.compat import uuid7
 
 from twinstile_simulator import bodies
-from twinstile_simulator.bodies import Answer, Kept
+from twinstile_simulator.bodies import Answer, StoredCheck
 from twinstile_simulator.client import Json, Refused, Service
 
 CHUNK = 200
 ROUNDS = 10
 PAUSE_S = 0.5
 
-Backlog = Mapping[str, Kept]
+Backlog = Mapping[str, StoredCheck]
 """Facts by id, oldest first."""
 
 
@@ -31,9 +31,7 @@ class Tablet:
     token: str
     lane_id: str
     counter: int = 0
-    device: str = ""
-    """Token of the device itself, with nobody signed in."""
-    backlog: dict[str, Kept] = field(default_factory=dict)
+    backlog: dict[str, StoredCheck] = field(default_factory=dict)
     acknowledged: set[str] = field(default_factory=set)
     waits_ms: list[float] = field(default_factory=list)
     """How long each online check waited for its answer, retries included."""
@@ -48,31 +46,11 @@ class Tablet:
         self.acknowledged.add(id_)
         return bodies.answer(reply)
 
-    async def key_in(self, form_no: str, content: Json) -> Json:
-        """Key in a paper form. Raises Refused."""
-        id_, counter, fact = self._fact(content, offline=True)
-        sent = {"check_id": id_, "counter": counter, "sent_at": bodies.now()}
-        path = f"/v1/paper-forms/{form_no}"
-        reply = await self.service.ask("PUT", path, self.token, {**fact, **sent})
-        self.acknowledged.add(id_)
-        return reply
-
-    def keep(self, content: Json, *, offline: bool = True, shift_id: str | None = None) -> str:
+    def keep(self, content: Json, *, offline: bool = True) -> str:
         """Take a check while the line is down, or to hand it over with others; its id."""
         id_, counter, fact = self._fact(content, offline=offline)
-        self.backlog[id_] = Kept(counter, fact, shift_id=shift_id)
+        self.backlog[id_] = StoredCheck(counter, fact)
         return id_
-
-    async def claim(self, shift_id: str, login: str, started_at: str) -> None:
-        """Tell that somebody took over while the line was down. Raises Refused."""
-        self.counter += 1
-        told = Kept(self.counter, {"login": login, "started_at": started_at}, "shift")
-        body = bodies.batch({shift_id: told})
-        (answer,) = bodies.answers(
-            await self.service.ask("POST", "/v1/facts:batch", self.token, body)
-        )
-        if not answer.acknowledged:
-            raise Refused("POST", "/v1/facts:batch", 200, answer.status)
 
     async def replay(self) -> Mapping[str, Answer]:
         """Hand the backlog over, oldest first; returns the answer to each fact.
@@ -88,11 +66,11 @@ class Tablet:
             for chunk in _chunks(open_facts):
                 missing = await self._hand_over(chunk, answers)
             open_facts = {
-                id_: kept
-                for id_, kept in open_facts.items()
+                id_: stored
+                for id_, stored in open_facts.items()
                 if id_ not in answers
                 or not answers[id_].settled
-                or any(kept.counter in gap for gap in missing)
+                or any(stored.counter in gap for gap in missing)
             }
             if not open_facts:
                 self.acknowledged |= {a.id for a in answers.values() if a.acknowledged}

@@ -12,10 +12,18 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from random import Random
 
-from twinstile_simulator import guests, people, personas
-from twinstile_simulator.guests import DISPOSITION, Guest, Script, Visit, Way
+from twinstile_simulator import people
 from twinstile_simulator.people import Person
 from twinstile_simulator.protocol import CONTACT, Place, State, Step, script
+from twinstile_simulator.scenarios import special_travellers
+from twinstile_simulator.scenarios.scripts import (
+    DISPOSITION,
+    GroupArrival,
+    Script,
+    ScriptedTraveller,
+    count_kinds,
+    list_travellers,
+)
 from twinstile_simulator.timetable import Train
 
 R1_SHARE = 0.9
@@ -101,8 +109,8 @@ class Plan:
     """Those who come, in the order in which they reach the gates."""
     added: tuple[str, ...]
     """Rare events added to the calibrated draw, see people.stratify."""
-    visits: tuple[Visit, ...]
-    """The guests, who come beside the crowd."""
+    arrivals: tuple[GroupArrival, ...]
+    """The special travellers, who come besides the crowd."""
     counts: Counts
 
 
@@ -133,7 +141,7 @@ def plan_day(trains: Sequence[Train], order: Order) -> Plan:
             complete=person.train in reminded,
         )
         passages.append(passage)
-    invited = personas.visits(order.travellers)
+    invited = special_travellers.invite(order.travellers)
     counts = count(passages, invited, no_show=len(crowd) - len(coming))
     return Plan(
         tuple(trains), reminded, tuple(crowd), tuple(passages), tuple(added), invited, counts
@@ -160,13 +168,13 @@ def write(plan: Plan, order: Order, path: Path) -> None:
             file.write((",\n" if position else "\n") + json.dumps(line, ensure_ascii=False))
         come = [
             {
-                "guest": guest.key,
-                "kind": visit.group.kind,
-                "ends": [script[-1].state for script in guest.passages],
-                **({"shows": asdict(guest.shows)} if guest.shows else {}),
+                "guest": one.key,
+                "kind": arrival.group.kind,
+                "ends": [script[-1].state for script in one.visits],
+                **({"shows": asdict(one.presentation)} if one.presentation else {}),
             }
-            for visit in plan.visits
-            for guest in visit.guests
+            for arrival in plan.arrivals
+            for one in arrival.travellers
         ]
         file.write(f'\n], "guests": {json.dumps(come)}}}\n')
 
@@ -207,34 +215,35 @@ class _Thermometer:
         return round(10 * (self.person.core - offset + self.bias + 0.15 * noise))
 
 
-def count(passages: Sequence[Passage], invited: tuple[Visit, ...], *, no_show: int) -> Counts:
+def count(
+    passages: Sequence[Passage], invited: Sequence[GroupArrival], *, no_show: int
+) -> Counts:
     """Add up what the crowd and the guests must come to."""
-    everybody = tuple(guests.everybody(invited))
-    scripts = [script for guest in everybody for script in guest.passages]
+    everybody = tuple(list_travellers(invited))
+    scripts = [script for one in everybody for script in one.visits]
     ends = Counter(str(passage.steps[-1].state) for passage in passages)
     ends.update(str(script[-1].state) for script in scripts)
     ends[State.NO_SHOW] += no_show
     listed = sum(passage.person.listed for passage in passages)
     states = [{step.state for step in passage.steps} for passage in passages]
-    states += [{move.state for move in script} for script in scripts]
+    states += [{action.state for action in script} for script in scripts]
     counted = [found for found in states if State.VOID not in found]
     given = Counter(passage.disposition for passage in passages if passage.disposition)
     given.update(_sent(everybody))
     return Counts(
-        travellers=len(passages) + sum(_is_counted(guest) for guest in everybody),
+        travellers=len(passages) + sum(_is_counted(one) for one in everybody),
         checks=sum(len(passage.steps) for passage in passages)
-        + sum(move.event is None for script in scripts for move in _valid(script)),
+        + sum(action.event is None for script in scripts for action in _valid(script)),
         cleared=sum(ends[state] for state in _CLEARED),
         referred=sum(bool(found & _REFERRED) for found in counted),
         cases=sum(State.HELD in found for found in states[: len(passages)])
-        + sum(any(move.state is State.HELD for move in guest.script) for guest in everybody),
+        + sum(any(action.state is State.HELD for action in one.script) for one in everybody),
         deferred=sum(State.DEFERRED in found for found in counted),
         no_show=no_show,
         expected=no_show + listed,
         matched=listed,
         complete_222=sum(passage.complete for passage in passages),
-        offline=sum(passage.offline for passage in passages)
-        + sum(len(visit.guests) for visit in invited if visit.group.way in _WITHOUT_A_LINE),
+        offline=sum(passage.offline for passage in passages),
         deferred_closed_24h=sum(
             State.DEFERRED in found and State.DEFERRED_UNRESOLVED not in found
             for found in counted
@@ -242,12 +251,11 @@ def count(passages: Sequence[Passage], invited: tuple[Visit, ...], *, no_show: i
         dispositions=dict(sorted(given.items())),
         person_times=len(passages) + sum(_is_checked(script) for script in scripts),
         ends={state: count for state, count in sorted(ends.items()) if count},
-        kinds=guests.kinds(invited),
+        kinds=count_kinds(invited),
     )
 
 
 _CLEARED = (State.CLEARED, State.CLEARED_CONDITIONAL, State.CLEARED_TRANSIT)
-_WITHOUT_A_LINE = {Way.SHIFT_CHANGE, Way.PAPER}
 _REFERRED = {State.SECONDARY, State.HELD}
 
 
@@ -257,15 +265,15 @@ def _valid(script: Script) -> Script:
 
 
 def _is_checked(script: Script) -> bool:
-    return any(move.event is None for move in _valid(script))
+    return any(action.event is None for action in _valid(script))
 
 
-def _is_counted(guest: Guest) -> bool:
-    return any(_is_checked(script) for script in guest.passages)
+def _is_counted(one: ScriptedTraveller) -> bool:
+    return any(_is_checked(script) for script in one.visits)
 
 
-def _sent(everybody: Sequence[Guest]) -> Iterator[str]:
-    """Where each case of a guest goes in the end."""
-    for guest in everybody:
-        codes = [str(move.told["code"]) for move in guest.script if move.event == DISPOSITION]
+def _sent(everybody: Sequence[ScriptedTraveller]) -> Iterator[str]:
+    """Where each case of a special traveller goes in the end."""
+    for one in everybody:
+        codes = [str(a.content["code"]) for a in one.script if a.event == DISPOSITION]
         yield from codes[-1:]

@@ -5,13 +5,14 @@ from pathlib import Path
 import pytest
 
 from twinstile.credentials.types import Colour, CredentialStatus, Outcome
-from twinstile_simulator import guests, personas
 from twinstile_simulator.credentials import presentations
 from twinstile_simulator.credentials.presentations import Condition, Presentation
 from twinstile_simulator.departments import outside
+from twinstile_simulator.scenarios import special_travellers
+from twinstile_simulator.scenarios.scripts import list_travellers
 
-VISITS = personas.visits(300)
-PRESENTED = [one.shows for one in guests.everybody(VISITS) if one.shows]
+ARRIVALS = special_travellers.invite(300)
+PRESENTED = [p for one in list_travellers(ARRIVALS) if (p := one.presentation)]
 
 
 def test_every_colour_and_condition_is_met() -> None:
@@ -28,5 +29,5 @@ def test_the_answer_to_a_credential_is_in_the_words_of_the_service(one: Presenta
 
 async def test_everybody_is_issued_a_credential_of_their_own(tmp_path: Path) -> None:
     async with outside.opened(tmp_path) as departments:
-        texts = departments.issue_credentials(VISITS)
+        texts = departments.issue_credentials(ARRIVALS)
     assert len(set(texts.values())) == len(texts) == len(PRESENTED)

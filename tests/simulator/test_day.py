@@ -156,13 +156,11 @@ async def test_an_acknowledged_check_that_cannot_be_read_is_lost(hub: Hub):
             idle,
             idle,
             idle,
-            nobody,
             idle,
             supervisor,
             supervisor,
             epidemiologist,
             demo_hub.Visitor("north-1", "", nobody),
-            hub.tokens[Role.ADMINISTRATOR],
         )
         await tablet.check({"illness": False})
         asked = Asked(since, bodies.now(), [], "")

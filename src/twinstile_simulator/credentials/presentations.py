@@ -34,6 +34,11 @@ class Condition(StrEnum):
     FOREIGN = "of no provider here"
 
 
+def describe_answer(colour: object, outcome: object, status: object) -> str:
+    """What became of a credential, as it is compared."""
+    return f"{colour} {f'ANSWERED_{status}' if outcome == 'PROVIDER_ANSWERED' else outcome}"
+
+
 @dataclass(frozen=True, slots=True)
 class CredentialHolder:
     """The person a credential was issued to."""
@@ -62,6 +67,11 @@ class Presentation:
     """The word that the check keeps."""
     scheme: str
     """As the service names it: of what could not be verified only its form is known."""
+
+    @property
+    def answer(self) -> str:
+        """What must become of it."""
+        return describe_answer(self.colour, self.outcome, self.status)
 
     @property
     def rules(self) -> str | None:
@@ -124,8 +134,3 @@ BEFORE_OPENING = (
 PROVIDER_OUTAGE = (_code((Condition.OUTAGE, *_NO_ANSWER)),) * 2
 AFTER_OUTAGE = (_code((Condition.VALID, *_GREEN)),)
 EVERY = (*MORNING, *AFTERNOON, *BEFORE_OPENING, *PROVIDER_OUTAGE, *AFTER_OUTAGE)
-
-
-def describe_answer(colour: object, outcome: object, status: object) -> str:
-    """What became of a credential, as it is compared."""
-    return f"{colour} {f'ANSWERED_{status}' if outcome == 'PROVIDER_ANSWERED' else outcome}"

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from twinstile_simulator import documents, guests
+from twinstile_simulator import documents
 from twinstile_simulator.credentials import provider
 from twinstile_simulator.credentials.presentations import CredentialHolder
 from twinstile_simulator.credentials.provider import CredentialIssuers
@@ -21,7 +21,11 @@ from twinstile_simulator.departments.police import Police
 from twinstile_simulator.departments.railway import STOP, Journey, Railway
 from twinstile_simulator.departments.signing import Gatekeeper
 from twinstile_simulator.documents import Document
-from twinstile_simulator.guests import Known, Visit
+from twinstile_simulator.scenarios.scripts import (
+    DepartmentReport,
+    GroupArrival,
+    list_travellers,
+)
 
 LISTS, TIMES, POLICE, HEALTH = "rail-lists", "rail-times", "police", "health"
 """The feeds, by name."""
@@ -110,31 +114,38 @@ class Outside:
             "TWINSTILE_PROVIDERS_FILE": str(self.issuers.providers_file),
         }
 
-    def issue_credentials(self, visits: Sequence[Visit]) -> dict[str, str]:
-        """Issue the credentials that guests present; their texts by the guests' keys."""
+    def issue_credentials(self, arrivals: Sequence[GroupArrival]) -> dict[str, str]:
+        """Issue the credentials that are presented; their texts by the travellers' keys."""
         texts: dict[str, str] = {}
-        for one in guests.everybody(tuple(visits)):
-            if one.shows and one.document:
-                family, comma, given = one.name.partition(", ")
+        for one in list_travellers(arrivals):
+            shown, holder = one.presentation, one.member
+            if shown and one.document:
+                family, comma, given = holder.name.partition(", ")
                 family, given = (family, given) if comma else (family[:1], family[1:])
-                number, born = one.document.number, one.born.isoformat()
-                holder = CredentialHolder(family, given, born, number)
-                texts[one.key] = self.issuers.issue(one.shows.source, one.shows.how, holder)
+                number, born = one.document.number, holder.born.isoformat()
+                subject = CredentialHolder(family, given, born, number)
+                texts[one.key] = self.issuers.issue(shown.source, shown.how, subject)
         return texts
 
     def expect(self, journeys: Sequence[Journey], station: str) -> None:
         """Let the railway send its lists."""
         self.railway.send(journeys, station)
 
-    def morning(self, visits: Sequence[Visit]) -> None:
+    def morning(self, arrivals: Sequence[GroupArrival]) -> None:
         """Let the police and health tell whom they know."""
-        of = {known: _documents(visits, known) for known in Known}
-        lifted = [police.alert(f"lifted-{n}", who) for n, who in enumerate(of[Known.LIFTED])]
+        of = {report: _documents(arrivals, report) for report in DepartmentReport}
+        lifted = [
+            police.alert(f"lifted-{n}", who)
+            for n, who in enumerate(of[DepartmentReport.POLICE_LIFTED])
+        ]
         alerts = [
-            *(police.alert(f"look-{n}", who) for n, who in enumerate(of[Known.CHECKED])),
+            *(
+                police.alert(f"look-{n}", who)
+                for n, who in enumerate(of[DepartmentReport.POLICE_CHECK])
+            ),
             *(
                 police.alert(f"stop-{n}", who, stop=True)
-                for n, who in enumerate(of[Known.STOPPED])
+                for n, who in enumerate(of[DepartmentReport.POLICE_STOP])
             ),
             *lifted,
         ]
@@ -142,12 +153,14 @@ class Outside:
         for _ in range(2):
             self.police.publish([*alerts, *unfit])
         self.police.rejected += len(unfit)
-        lost = [*of[Known.DOCUMENT_LOST], *of[Known.DOCUMENT_FOUND]]
+        lost = [*of[DepartmentReport.DOCUMENT_LOST], *of[DepartmentReport.DOCUMENT_FOUND]]
         self.police.publish([police.check(who.number, who, "挂失") for who in lost])
-        found = [police.check(who.number, who, "一致") for who in of[Known.DOCUMENT_FOUND]]
+        found = [
+            police.check(who.number, who, "一致") for who in of[DepartmentReport.DOCUMENT_FOUND]
+        ]
         self.police.publish([*map(police.lifted, lifted), *found])
-        self._colours(of[Known.RED], of[Known.GREEN])
-        contacts = [health.contact(who, "次密接") for who in of[Known.CONTACT]]
+        self._colours(of[DepartmentReport.HEALTH_RED], of[DepartmentReport.HEALTH_GREEN])
+        contacts = [health.contact(who, "次密接") for who in of[DepartmentReport.CLOSE_CONTACT]]
         self.health.send("密接人员", contacts)
 
     def _colours(self, red: Sequence[Document], green: Sequence[Document]) -> None:
@@ -162,9 +175,9 @@ class Outside:
             self.health.send(name, [*rows, masked])
         self.health.send("码状态-断", rows, whole=False)
 
-    def late(self, visits: Sequence[Visit]) -> None:
+    def late(self, arrivals: Sequence[GroupArrival]) -> None:
         """Tell what was not told before."""
-        of = _documents(visits, Known.LATE)
+        of = _documents(arrivals, DepartmentReport.POLICE_LATE)
         self.police.publish([police.alert(f"late-{n}", who) for n, who in enumerate(of)])
         self.health.send("重点地区", [health.area(documents.LISTED_AREA, "高风险")])
 
@@ -181,9 +194,9 @@ class Outside:
         }
 
 
-def _documents(visits: Sequence[Visit], known: Known) -> list[Document]:
-    of = tuple(visit for visit in visits if visit.group.known is known)
-    return [guest.document for guest in guests.everybody(of) if guest.document]
+def _documents(arrivals: Sequence[GroupArrival], report: DepartmentReport) -> list[Document]:
+    reported = [arrival for arrival in arrivals if arrival.group.report is report]
+    return [one.document for one in list_travellers(reported) if one.document]
 
 
 @asynccontextmanager

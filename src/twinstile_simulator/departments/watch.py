@@ -5,16 +5,24 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, fields
 from typing import cast
 
-from twinstile_simulator import guests
 from twinstile_simulator.client import Json, Service, mapping, member, until
 from twinstile_simulator.departments.outside import POLICE, Outside, Sent
-from twinstile_simulator.guests import Guest, Known, Visit
 from twinstile_simulator.hub import Hub
+from twinstile_simulator.scenarios.scripts import (
+    DepartmentReport,
+    GroupArrival,
+    ScriptedTraveller,
+    list_travellers,
+)
 
 COUNTERS = tuple(one.name for one in fields(Sent))
 PATIENCE_S = 180.0
 """A service that was killed while it asked takes up to two minutes to ask again."""
-_LOOKED_FOR = (Known.CHECKED, Known.STOPPED, Known.DOCUMENT_LOST)
+_LOOKED_FOR = (
+    DepartmentReport.POLICE_CHECK,
+    DepartmentReport.POLICE_STOP,
+    DepartmentReport.DOCUMENT_LOST,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,17 +50,19 @@ class Watch:
     _seen: int = 0
     _over: int = 0
 
-    async def briefed(self, visits: Sequence[Visit]) -> None:
+    async def briefed(self, arrivals: Sequence[GroupArrival]) -> None:
         """Wait until all that was said so far has been heard, and the tablets know."""
-        await self._heard([one for known in _LOOKED_FOR for one in _known(visits, known)])
+        await self._heard(
+            [one for report in _LOOKED_FOR for one in _reported(arrivals, report)]
+        )
 
-    async def outage(self, visits: Sequence[Visit]) -> None:
+    async def outage(self, arrivals: Sequence[GroupArrival]) -> None:
         """Let the police be away, and speak; it is seen, and over when they are back."""
         async with self.outside.police.server.away():
-            self.outside.late(visits)
+            self.outside.late(arrivals)
             self._seen += await self._until(self._police_fail, "no outage was seen")
         self._over += await self._until(self._police_are_well, "an outage was not over")
-        await self._heard(_known(visits, Known.LATE))
+        await self._heard(_reported(arrivals, DepartmentReport.POLICE_LATE))
 
     async def told(self) -> list[Heard]:
         """How all feeds stand."""
@@ -68,7 +78,7 @@ class Watch:
             for name, sent in self.outside.sent.items()
         ]
 
-    async def _heard(self, people: Sequence[Guest]) -> None:
+    async def _heard(self, people: Sequence[ScriptedTraveller]) -> None:
         async def known() -> bool:
             feeds = await self._feeds()
             return all(
@@ -96,7 +106,7 @@ class Watch:
             self.troubles.append(else_)
         return well
 
-    async def _tablets_know(self, people: Sequence[Guest]) -> bool:
+    async def _tablets_know(self, people: Sequence[ScriptedTraveller]) -> bool:
         """Whether a tablet would send them to the desk without the service (docs/api.md)."""
         tablet = self.hub.guests
         path = f"/v1/lanes/{tablet.lane_id}/state"
@@ -111,8 +121,10 @@ class Watch:
         return all(int.from_bytes(one[:8]) >> (64 - bits) in tags for one in digests)
 
 
-def _known(visits: Sequence[Visit], known: Known) -> list[Guest]:
-    return list(guests.everybody(tuple(v for v in visits if v.group.known is known)))
+def _reported(
+    arrivals: Sequence[GroupArrival], report: DepartmentReport
+) -> list[ScriptedTraveller]:
+    return list(list_travellers([one for one in arrivals if one.group.report is report]))
 
 
 def _counters(feed: Json) -> Sent:
