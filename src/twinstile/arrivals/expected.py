@@ -72,6 +72,8 @@ async def write_entries(
     Where somebody was placed before is kept beside. Who was expected under such a key and may
     be no more, see `gone`.
     """
+    if not rows:
+        return []
     written = await tx.raw.fetch(
         _WRITE,
         hub_id,

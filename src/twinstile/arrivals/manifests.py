@@ -10,7 +10,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from twinstile.arrivals import expected, runs
-from twinstile.arrivals.expected import ExpectedTraveller
+from twinstile.arrivals.expected import ExpectedTraveller, RunPerson
 from twinstile.arrivals.records import Mode, TravellerRole
 from twinstile.arrivals.tables import ManifestEntry, Run
 from twinstile.identity import contacts, vault
@@ -185,28 +185,15 @@ async def apply_manifest(
         .where(Run.hub_id == who.hub_id, Run.run_id == run_id)
         .values(manifest_batch=batch)
     )
-    rows = [
-        ExpectedTraveller(
-            run_id,
-            e.entry_id,
-            person_id,
-            e.coach,
-            e.seat,
-            e.board_stop,
-            e.alight_stop,
-            role=e.role,
-            party=e.party,
-        )
-        for e, person_id in zip(entries, people, strict=True)
-    ]
-    await expected.write_entries(tx, who.hub_id, batch, rows, at)
-    said = [
-        Reach(person_id, entry.contact, entry.languages)
-        for person_id, entry in zip(people, entries, strict=True)
-    ]
-    await contacts.keep(tx, keys, who.hub_id, run_id, today, said)
     named = [entry.entry_id for entry in entries]
-    withdrawn = len(await tx.raw.fetch(_WITHDRAW, who.hub_id, run_id, named, at))
+    left_out = await tx.raw.fetch(_LEFT_OUT, who.hub_id, run_id, named)
+    changes = ManifestChanges(
+        batch,
+        [_expected_entry(run_id, e, of) for e, of in zip(entries, people, strict=True)],
+        [(run_id, entry_id, True) for (entry_id,) in left_out],
+    )
+    await write_manifest(tx, keys, who.hub_id, today, changes, at)
+    withdrawn = len(left_out)
     await events.append(
         tx,
         [
@@ -226,11 +213,64 @@ async def apply_manifest(
     )
 
 
-_WITHDRAW = """
-UPDATE manifest_entry SET withdrawn_at = $4
+_LEFT_OUT = """
+SELECT entry_id FROM manifest_entry
 WHERE hub_id = $1 AND run_id = $2 AND withdrawn_at IS NULL AND entry_id <> ALL($3::text[])
-RETURNING 1
 """
+
+
+def _expected_entry(
+    run_id: UUID, entry: ManifestEntryInput, person_id: UUID
+) -> tuple[ExpectedTraveller, Reach]:
+    traveller = ExpectedTraveller(
+        run_id,
+        entry.entry_id,
+        person_id,
+        entry.coach,
+        entry.seat,
+        entry.board_stop,
+        entry.alight_stop,
+        role=entry.role,
+        party=entry.party,
+    )
+    return traveller, Reach(person_id, entry.contact, entry.languages)
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestChanges:
+    """What a manifest, or a part of one, changes of runs that are locked."""
+
+    batch: int
+    entries: Sequence[tuple[ExpectedTraveller, Reach]]
+    withdrawals: Sequence[tuple[UUID, str, bool]]
+    """Entries of runs to withdraw (true) or to expect again."""
+
+
+async def write_manifest(
+    tx: Transaction,
+    keys: KeyFiles,
+    hub_id: str,
+    today: date,
+    changes: ManifestChanges,
+    at: datetime,
+) -> None:
+    """Enter and withdraw travellers, and keep how those who are expected are reached.
+
+    Raises `KeyDestroyed`, `MasterUnavailable`.
+    """
+    entries = [entry for entry, _ in changes.entries]
+    left = await expected.write_entries(tx, hub_id, changes.batch, entries, at)
+    left += await expected.set_withdrawn(tx, hub_id, changes.withdrawals, at)
+    silent, reached = list[RunPerson](), dict[RunPerson, Reach]()
+    for entry, reach in changes.entries:
+        if entry.withdrawn or not (reach.contact or reach.languages):
+            silent.append((entry.run_id, entry.person_id))
+        else:
+            reached[entry.run_id, entry.person_id] = reach
+    gone = await expected.no_longer_expected(tx, hub_id, left)
+    await contacts.forget(tx, hub_id, [*gone, *silent])
+    reaches = [(run_id, reach) for (run_id, _), reach in reached.items()]
+    await contacts.tell(tx, keys, hub_id, today, reaches)
 
 
 async def _expected(tx: Transaction, hub_id: str, run_id: UUID) -> int:

@@ -275,6 +275,15 @@ class UnknownColumns:
     columns: tuple[str, ...]
 
 
+class RecordRefused(Exception):
+    """A record that cannot be used, though it can be read; a reader makes a `Reject` of it."""
+
+    def __init__(self, reason: str, column: str) -> None:
+        super().__init__(reason)
+        self.reason: str = reason
+        self.column: str = column
+
+
 class UnreadableDelivery(Exception):
     """Nothing (more) of a delivery can be used. `reason` is a word of ours: no value of it."""
 

@@ -9,9 +9,9 @@ import zlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Final, Protocol
+from typing import Annotated, Final, Protocol, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from twinstile.arrivals.records import Delivery, UnreadableDelivery
 from twinstile.platform.ops import config_files
@@ -136,3 +136,19 @@ def secret(path: Path) -> bytes:
         return config_files.secret(path)
     except InvalidFile:
         raise FeedFault("secret-unreadable") from None
+
+
+class TransportCursor(BaseModel):
+    """A cursor of ours, as JSON; one that cannot be read is the beginning."""
+
+    model_config = ConfigDict(frozen=True)
+
+    @classmethod
+    def of(cls, cursor: str | None) -> Self:
+        try:
+            return cls.model_validate_json(cursor or "{}")
+        except ValidationError:
+            return cls()
+
+    def written(self) -> str:
+        return self.model_dump_json(exclude_defaults=True)

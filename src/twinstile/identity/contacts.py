@@ -12,7 +12,7 @@ from datetime import date
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import delete, select
+from sqlalchemy import select
 
 from twinstile.identity.documents import INVISIBLE
 from twinstile.identity.tables import ContactRow as Row
@@ -63,24 +63,6 @@ ON CONFLICT (hub_id, run_id, person_id) DO UPDATE SET
     day = excluded.day, kind = excluded.kind, owner = excluded.owner,
     languages = excluded.languages, cipher = excluded.cipher
 """
-
-
-async def keep(
-    tx: Transaction,
-    keys: KeyFiles,
-    hub_id: str,
-    run_id: UUID,
-    day: date,
-    said: Sequence[Reach],
-) -> None:
-    """Keep what a manifest says of its people, and forget what it no longer says.
-
-    Raises `KeyDestroyed`, `MasterUnavailable`.
-    """
-    known = {reach.person_id: reach for reach in said if reach.contact or reach.languages}
-    gone = delete(Row).where(Row.hub_id == hub_id, Row.run_id == run_id)
-    await tx.sql.execute(gone.where(Row.person_id.not_in(known)) if known else gone)
-    await tell(tx, keys, hub_id, day, [(run_id, reach) for reach in known.values()])
 
 
 async def tell(

@@ -16,6 +16,7 @@ import hashlib
 import json
 import math
 import re
+import stat
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -97,6 +98,16 @@ class FileEntry:
     size: int
     changed: float
     kind: EntryKind
+
+    @classmethod
+    def of_mode(cls, name: str, mode: int, size: int, changed: float) -> "FileEntry":
+        """An entry by the mode POSIX has of it."""
+        kind = EntryKind.OTHER
+        if stat.S_ISREG(mode):
+            kind = EntryKind.FILE
+        elif stat.S_ISDIR(mode):
+            kind = EntryKind.FOLDER
+        return cls(name, size, changed, kind)
 
     def stamp(self) -> str:
         told = f"{self.name}\0{self.size}\0{self.changed}".encode(errors="surrogateescape")

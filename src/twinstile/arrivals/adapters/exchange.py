@@ -23,7 +23,7 @@ from uuid import UUID
 
 import asyncpg
 import sqlalchemy as sa
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 from sqlalchemy import Connection, Engine, exc
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
@@ -35,6 +35,7 @@ from twinstile.arrivals.transport import (
     FeedFault,
     FetchedDelivery,
     FilePath,
+    TransportCursor,
     TransportSettings,
     secret,
 )
@@ -112,10 +113,8 @@ class ExchangeSettings(TransportSettings):
         return ExchangeTransport(self, engine)
 
 
-class ExchangeCursor(BaseModel):
+class ExchangeCursor(TransportCursor):
     """The cursor. `at`: the latest time read; `on`: where a pass stopped; `same`: a digest."""
-
-    model_config = ConfigDict(frozen=True)
 
     at: Stored | None = None
     on: tuple[Stored, Stored] | None = None
@@ -123,18 +122,8 @@ class ExchangeCursor(BaseModel):
     checked: dt.datetime | None = None
     days: dict[str, str] = Field(default_factory=dict)
 
-    @classmethod
-    def of(cls, cursor: str | None) -> "ExchangeCursor":
-        try:
-            return cls.model_validate_json(cursor or "{}")
-        except ValidationError:
-            return cls()
-
     def but(self, **changes: object) -> "ExchangeCursor":
         return self.model_copy(update=changes)
-
-    def written(self) -> str:
-        return self.model_dump_json(exclude_defaults=True)
 
 
 @dataclass(frozen=True, slots=True)

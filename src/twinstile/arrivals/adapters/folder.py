@@ -7,13 +7,12 @@ import errno
 import itertools
 import math
 import os
-import stat
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, Literal, TypeVar
 
-from twinstile.arrivals.adapters.drop import DropSettings, EntryKind, FileDrop, FileEntry
+from twinstile.arrivals.adapters.drop import DropSettings, FileDrop, FileEntry
 from twinstile.arrivals.transport import FeedFault, FilePath
 
 T = TypeVar("T")
@@ -110,12 +109,7 @@ def _known(listing: Iterator[os.DirEntry[str]]) -> Iterator[FileEntry]:
 
 
 def _entry(name: str, status: os.stat_result) -> FileEntry:
-    kind = EntryKind.OTHER
-    if stat.S_ISREG(status.st_mode):
-        kind = EntryKind.FILE
-    elif stat.S_ISDIR(status.st_mode):
-        kind = EntryKind.FOLDER
-    return FileEntry(name, status.st_size, status.st_mtime, kind)
+    return FileEntry.of_mode(name, status.st_mode, status.st_size, status.st_mtime)
 
 
 def _look(path: Path) -> FileEntry | None:

@@ -13,10 +13,7 @@ from typing import Annotated, Final, Literal, Self
 from urllib.parse import quote
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
-    ValidationError,
     model_validator,
 )
 
@@ -29,6 +26,7 @@ from twinstile.arrivals.transport import (
     MOST_DELIVERIES,
     FeedFault,
     FetchedDelivery,
+    TransportCursor,
 )
 from twinstile.platform.http import json_pointers
 from twinstile.platform.http.json_pointers import Pointer
@@ -82,24 +80,12 @@ class HttpSettings(CallSettings):
         return HttpTransport(self, Calls(self, MOST_BYTES))
 
 
-class HttpCursor(BaseModel):
+class HttpCursor(TransportCursor):
     """Our cursor: where the department's answers stood."""
-
-    model_config = ConfigDict(frozen=True)
 
     next: str | None = None
     etag: str | None = None
     modified: str | None = None
-
-    @classmethod
-    def of(cls, cursor: str | None) -> "HttpCursor":
-        try:
-            return cls.model_validate_json(cursor or "{}")
-        except ValidationError:
-            return cls()
-
-    def written(self) -> str:
-        return self.model_dump_json(exclude_none=True)
 
 
 class HttpTransport:

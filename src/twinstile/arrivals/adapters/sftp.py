@@ -9,7 +9,6 @@ import contextlib
 import datetime as dt
 import math
 import socket
-import stat
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from typing import Annotated, Final, Literal, Self, TypeVar, cast
 
@@ -221,10 +220,5 @@ async def _look(sftp: asyncssh.SFTPClient, path: str) -> FileEntry | None:
 
 
 def _entry(name: str, attributes: asyncssh.SFTPAttrs) -> FileEntry:
-    mode = attributes.permissions or 0
-    kind = EntryKind.OTHER
-    if stat.S_ISREG(mode):
-        kind = EntryKind.FILE
-    elif stat.S_ISDIR(mode):
-        kind = EntryKind.FOLDER
-    return FileEntry(name, attributes.size or 0, attributes.mtime or 0, kind)
+    mode, size = attributes.permissions or 0, attributes.size or 0
+    return FileEntry.of_mode(name, mode, size, attributes.mtime or 0)

@@ -5,16 +5,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from twinstile.arrivals import expected, runs
-from twinstile.arrivals.expected import ExpectedTraveller, RunPerson
+from twinstile.arrivals import manifests, runs
+from twinstile.arrivals.expected import ExpectedTraveller
 from twinstile.arrivals.feeds import apply_batch, record_versions
 from twinstile.arrivals.feeds.apply_batch import BatchContext, BatchCounts, deleted, version
 from twinstile.arrivals.feeds.reading import is_whole, version_of
 from twinstile.arrivals.feeds.record_versions import KeyState, ListVersion, RecordVersion
 from twinstile.arrivals.formats.reasons import RejectReason
+from twinstile.arrivals.manifests import ManifestChanges
 from twinstile.arrivals.records import ManifestEnd, ManifestRow, RunRef
 from twinstile.arrivals.runs import RunMatch
-from twinstile.identity import contacts, vault
+from twinstile.identity import vault
 from twinstile.identity.contacts import Reach
 from twinstile.identity.vault import Identity
 from twinstile.platform.ledger import events
@@ -170,19 +171,13 @@ async def _write(turn: BatchContext, changes: _Changes) -> None:
         _entry(turn, key, one.row, person_id, changes.states[key])
         for (key, one), person_id in zip(rows, ids, strict=True)
     ]
-    left = await expected.write_entries(tx, hub_id, turn.n, entries, turn.at) if entries else []
-    left += await expected.set_withdrawn(tx, hub_id, changes.withdrawals, turn.at)
-    silent, reached = list[RunPerson](), dict[RunPerson, Reach]()
-    for entry, (_, one) in zip(entries, rows, strict=True):
-        place = (entry.run_id, entry.person_id)
-        if entry.withdrawn or not (one.row.contact or one.row.languages):
-            silent.append(place)
-        else:
-            reached[place] = Reach(entry.person_id, one.row.contact, one.row.languages)
-    gone = await expected.no_longer_expected(tx, hub_id, left)
-    await contacts.forget(tx, hub_id, [*gone, *silent])
-    said = [(run_id, reach) for (run_id, _), reach in reached.items()]
-    await contacts.tell(tx, turn.keys, hub_id, turn.today, said)
+    reaches = [
+        Reach(person_id, one.row.contact, one.row.languages)
+        for (_, one), person_id in zip(rows, ids, strict=True)
+    ]
+    written = list(zip(entries, reaches, strict=True))
+    manifest = ManifestChanges(turn.n, written, changes.withdrawals)
+    await manifests.write_manifest(tx, turn.keys, hub_id, turn.today, manifest, turn.at)
     await events.append(tx, _happenings(turn, entries, changes.withdrawals))
 
 
@@ -232,7 +227,7 @@ def _happenings(
     return [
         Happening(
             turn.feed.hub_id,
-            "manifest.landed",
+            manifests.MANIFEST_APPLIED,
             run_id,
             turn.at,
             {

@@ -1,7 +1,7 @@
 """Reading a delivery: by the format of its feed, a few records at a time, beside other work."""
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from itertools import islice, product
@@ -74,6 +74,10 @@ FORMATS: Final[Mapping[str, Format]] = {
 """By the name a feed is configured with."""
 
 
+MOST_BUFFERED: Final = 20_000
+"""Records of a delivery that are kept in memory until they are applied."""
+
+
 class Stream:
     """The records of one delivery in order, from the beginning, each time the same.
 
@@ -115,18 +119,32 @@ class Stream:
     def whole_lists(self) -> WholeLists:
         """The whole lists the delivery holds, under each number of their runs.
 
-        Reads the delivery to its end, for a list is told to be whole after its rows.
+        A list is told to be whole after its rows, so the delivery is read to its end. Records
+        up to `MOST_BUFFERED` are kept for `take`; the others are read again.
         """
-        found: dict[tuple[Number, TravellerRole], int] = {}
-        if self._format.has_lists:
-            try:
-                for one in self._read():
-                    if isinstance(one, ManifestEnd) and is_whole(one):
-                        of = product(run_numbers(one.run), one.roles)
-                        found.update(dict.fromkeys(of, version_of(one.origin.version)))
-            except UnreadableDelivery:
-                return found
-        return found
+        lists: dict[tuple[Number, TravellerRole], int] = {}
+        if not self._format.has_lists:
+            return lists
+        records, buffer = self._records, list[ReadItem]()
+        fault: UnreadableDelivery | None = None
+        count = 0
+        try:
+            for count, one in enumerate(records, 1):
+                if count <= MOST_BUFFERED:
+                    buffer.append(one)
+                if isinstance(one, ManifestEnd) and is_whole(one):
+                    of = product(run_numbers(one.run), one.roles)
+                    lists.update(dict.fromkeys(of, version_of(one.origin.version)))
+        except UnreadableDelivery as error:
+            fault = error
+        self._records = self._read() if count > MOST_BUFFERED else _again(buffer, fault)
+        return lists
+
+
+def _again(buffer: Sequence[ReadItem], fault: UnreadableDelivery | None) -> Iterator[ReadItem]:
+    yield from buffer
+    if fault is not None:
+        raise fault
 
 
 def scheme_of_calls(feed: FeedSettings) -> str | None:

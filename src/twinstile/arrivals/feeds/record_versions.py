@@ -7,7 +7,7 @@ deliveries may be applied in any order, twice or in part, and in the end the sam
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date
 from typing import Final, TypeAlias
 from uuid import UUID
@@ -45,10 +45,11 @@ class KeyState:
     content: bytes
     deleted: bool
     listed: bool
-    named: ListVersion | None
     run_id: UUID | None
     role: str | None
     withdrawn: bool
+    named: ListVersion | None
+    """The newest whole list that names the key."""
     day: date | None = field(default=None, compare=False)
     """When it was kept; None: it is not yet."""
 
@@ -88,10 +89,12 @@ def compare_version(
             version.content,
             version.deleted,
             version.listed is not None,
-            version.listed if state is None or moved else _later(state.named, version.listed),
             version.run_id,
             version.role,
             withdrawn=False,
+            named=version.listed
+            if state is None or moved
+            else _later(state.named, version.listed),
         )
         same = (
             not moved
@@ -130,11 +133,13 @@ def _withdraw_if_unlisted(of: KeyState, newest_list: ListVersion | None) -> KeyS
     return of if of.withdrawn == withdrawn else replace(of, withdrawn=withdrawn)
 
 
-_FETCH = """
-SELECT key, version, n, row, content, deleted, listed, list_version, list_n, run_id, role,
-    withdrawn, day
-FROM feed_key WHERE hub_id = $1 AND feed = $2 AND key = ANY($3::bytea[])
-"""
+_COLUMNS: Final = (
+    "key, version, n, row, content, deleted, listed, run_id, role, withdrawn,"
+    " list_version, list_n"
+)
+_FETCH = f"""
+SELECT {_COLUMNS}, day FROM feed_key WHERE hub_id = $1 AND feed = $2 AND key = ANY($3::bytea[])
+"""  # noqa: S608 # names of columns
 
 
 async def fetch_states(
@@ -143,49 +148,23 @@ async def fetch_states(
     """What stands under these keys; the feed is locked by the caller."""
     if not keys:
         return {}
-    rows = await tx.raw.fetch(_FETCH, hub_id, feed, list(keys))
-    return {
-        key: KeyState(
-            key,
-            version,
-            n,
-            row,
-            content,
-            deleted,
-            listed,
-            None if list_n is None else (list_version, list_n),
-            *more,
-        )
-        for (
-            key,
-            version,
-            n,
-            row,
-            content,
-            deleted,
-            listed,
-            list_version,
-            list_n,
-            *more,
-        ) in rows
-    }
+    states: dict[bytes, KeyState] = {}
+    for row in await tx.raw.fetch(_FETCH, hub_id, feed, list(keys)):
+        *columns, version, n, day = row
+        state = KeyState(*columns, named=None if n is None else (version, n), day=day)
+        states[state.key] = state
+    return states
 
 
-_STORE = """
-INSERT INTO feed_key (hub_id, feed, key, version, n, row, content, deleted, listed,
-    list_version, list_n, run_id, role, withdrawn, day)
-SELECT $1, $2, w.key, w.version, w.n, w.row, w.content, w.deleted, w.listed, w.list_version,
-    w.list_n, w.run_id, w.role, w.withdrawn, $3
+_STORE = f"""
+INSERT INTO feed_key ({_COLUMNS}, hub_id, feed, day)
+SELECT {_COLUMNS}, $1, $2, $3
 FROM jsonb_to_recordset($4::jsonb) AS w(key bytea, version bigint, n bigint, row int,
     content bytea, deleted bool, listed bool, list_version bigint, list_n bigint, run_id uuid,
     role text, withdrawn bool)
 ON CONFLICT (hub_id, feed, key) DO UPDATE SET
-    (version, n, row, content, deleted, listed, list_version, list_n, run_id, role, withdrawn,
-     day) =
-    (excluded.version, excluded.n, excluded.row, excluded.content, excluded.deleted,
-     excluded.listed, excluded.list_version, excluded.list_n, excluded.run_id, excluded.role,
-     excluded.withdrawn, excluded.day)
-"""
+    ({_COLUMNS}, day) = ROW(excluded.{_COLUMNS.replace(", ", ", excluded.")}, excluded.day)
+"""  # noqa: S608 # names of columns
 
 
 async def store_states(
@@ -193,26 +172,14 @@ async def store_states(
 ) -> None:
     """Keep what stands under these keys, until the identities of today end."""
     if states:
-        told = as_json([_row(one) for one in states])
-        await tx.raw.execute(_STORE, hub_id, feed, today, told)
+        rows = as_json([_row(one) for one in states])
+        await tx.raw.execute(_STORE, hub_id, feed, today, rows)
 
 
 def _row(of: KeyState) -> Mapping[str, object]:
     version, n = of.named or (None, None)
-    return {
-        "key": "\\x" + of.key.hex(),
-        "version": of.version,
-        "n": of.n,
-        "row": of.row,
-        "content": "\\x" + of.content.hex(),
-        "deleted": of.deleted,
-        "listed": of.listed,
-        "list_version": version,
-        "list_n": n,
-        "run_id": of.run_id,
-        "role": of.role,
-        "withdrawn": of.withdrawn,
-    }
+    digests = {"key": "\\x" + of.key.hex(), "content": "\\x" + of.content.hex()}
+    return asdict(of) | digests | {"list_version": version, "list_n": n}
 
 
 _LISTS = """

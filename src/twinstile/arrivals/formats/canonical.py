@@ -18,7 +18,6 @@ from twinstile.arrivals.formats import sheets
 from twinstile.arrivals.formats.canonical_records import (
     CanonicalRecord,
     ListLine,
-    RecordRefused,
     TravellerLine,
 )
 from twinstile.arrivals.formats.reasons import RejectReason
@@ -27,6 +26,7 @@ from twinstile.arrivals.records import (
     ManifestEnd,
     ReaderContext,
     Record,
+    RecordRefused,
     Reject,
     RunRef,
     UnknownColumns,
@@ -91,12 +91,12 @@ class _ListCounts:
             return Reject(row, refused.reason, refused.column)
 
     def _count(self, line: TravellerLine) -> None:
-        run = line.run.ref()
+        run = line.run.value_of()
         if run in self.rows or len(self.rows) < MOST_RUNS:
             self.rows[run] += 1
 
     def _end(self, row: int, line: ListLine) -> ManifestEnd:
-        run = line.run.ref()
+        run = line.run.value_of()
         read = self.rows.pop(run, 0) + self.rejected
         roles = frozenset(line.roles)
         return ManifestEnd(line.origin(row), run, read, self.rejected, line.rows, roles)

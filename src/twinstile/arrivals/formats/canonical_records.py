@@ -1,8 +1,9 @@
 """The records of our own specification (`canonical`): their members, forms and limits."""
 
 import datetime as dt
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Annotated, Final, Literal, Self, TypeAlias
+from typing import Annotated, Any, Final, Literal, Self, TypeAlias
 
 from pydantic import (
     AwareDatetime,
@@ -12,6 +13,7 @@ from pydantic import (
     StringConstraints,
     model_validator,
 )
+from typing_extensions import override
 
 from twinstile.arrivals import records
 from twinstile.arrivals.formats.reasons import RejectReason
@@ -24,6 +26,7 @@ from twinstile.arrivals.records import (
     Op,
     Record,
     RecordOrigin,
+    RecordRefused,
     RunRef,
     RunStatus,
     StatusColour,
@@ -36,6 +39,7 @@ from twinstile.policy import areas
 from twinstile.policy.areas import Level
 
 VERSION: Final = 1
+_OF_ORIGIN: Final = frozenset({"v", "type", "key", "version", "observed_at"})
 _CODE: Final = r"^[^\x00-\x1f\x7f\x{fffd}]*$"
 Key: TypeAlias = Annotated[
     str, StringConstraints(min_length=1, max_length=LONGEST_KEY, pattern=_CODE)
@@ -47,35 +51,32 @@ Language: TypeAlias = Annotated[
 ]
 
 
-class RecordRefused(Exception):
-    """The record cannot be used, though each of its members can be read."""
-
-    def __init__(self, reason: RejectReason, column: str) -> None:
-        super().__init__(reason)
-        self.reason: RejectReason = reason
-        self.column: str = column
-
-
 class _CanonicalModel(BaseModel):
     model_config = ConfigDict(
         extra="forbid", strict=True, frozen=True, hide_input_in_errors=True
     )
 
 
-class _Run(_CanonicalModel):
+class _Part(_CanonicalModel, ABC):
+    """A member that has members of its own, as `records` has it."""
+
+    @abstractmethod
+    def value_of(self) -> RunRef | DocumentClaim | Contact: ...
+
+
+class _Run(_Part):
     scheme: Word
     service_no: Word
     service_date: dt.date
     aliases: tuple[Word, ...] = Field(default=(), max_length=20)
     internal_no: Key | None = None
 
-    def ref(self) -> RunRef:
-        return RunRef(
-            self.scheme, self.service_no, self.service_date, self.aliases, self.internal_no
-        )
+    @override
+    def value_of(self) -> RunRef:
+        return RunRef(**dict(self))
 
 
-class _Document(_CanonicalModel):
+class _Document(_Part):
     kind: DocumentKind
     number: Word
     issuer: Word | None = None
@@ -83,13 +84,12 @@ class _Document(_CanonicalModel):
     birth_date: dt.date | None = None
     sex: Sex | None = None
 
-    def claim(self) -> DocumentClaim:
-        return DocumentClaim(
-            self.kind, self.number, self.issuer, self.name, self.birth_date, self.sex
-        )
+    @override
+    def value_of(self) -> DocumentClaim:
+        return DocumentClaim(**dict(self))
 
 
-class _Contact(_CanonicalModel):
+class _Contact(_Part):
     kind: ContactKind
     owner: ContactOwner = ContactOwner.SELF
     value: Text
@@ -99,7 +99,8 @@ class _Contact(_CanonicalModel):
         contacts.read(self.kind, self.value)  # InvalidText is a ValueError
         return self
 
-    def contact(self) -> Contact:
+    @override
+    def value_of(self) -> Contact:
         return Contact(self.kind, self.owner, contacts.read(self.kind, self.value))
 
 
@@ -112,6 +113,15 @@ class _Record(_CanonicalModel):
 
     def origin(self, row: int) -> RecordOrigin:
         return RecordOrigin(self.key, row, self.version, self.observed_at)
+
+    def members(self) -> dict[str, Any]:  # pyright: ignore[reportExplicitAny] # of a record
+        """The members of the record under its own names, but those of its origin."""
+        names = type(self).model_fields.keys() - _OF_ORIGIN
+        values = {name: getattr(self, name) for name in names}
+        return {
+            name: value.value_of() if isinstance(value, _Part) else value
+            for name, value in values.items()
+        }
 
 
 class ArrivalLine(_Record):
@@ -130,21 +140,7 @@ class ArrivalLine(_Record):
     delay_s: Annotated[int, Field(ge=-172_800, le=172_800)] | None = None
 
     def record(self, row: int) -> Record:
-        return records.ArrivalEvent(
-            self.origin(row),
-            self.op,
-            self.run.ref(),
-            self.mode,
-            self.status,
-            self.from_stop,
-            self.to_stop,
-            self.hub_stop,
-            self.scheduled_arrival,
-            self.estimated_arrival,
-            self.actual_arrival,
-            self.platform,
-            self.delay_s,
-        )
+        return records.ArrivalEvent(self.origin(row), **self.members())
 
 
 class TravellerLine(_Record):
@@ -162,20 +158,7 @@ class TravellerLine(_Record):
     languages: tuple[Language, ...] = Field(default=(), max_length=4)
 
     def record(self, row: int) -> Record:
-        return records.ManifestRow(
-            self.origin(row),
-            self.op,
-            self.run.ref(),
-            self.document and self.document.claim(),
-            self.role,
-            self.coach,
-            self.seat,
-            self.board_stop,
-            self.alight_stop,
-            self.party,
-            self.contact and self.contact.contact(),
-            self.languages,
-        )
+        return records.ManifestRow(self.origin(row), **self.members())
 
 
 class ListLine(_Record):
@@ -199,22 +182,16 @@ class AlertLine(_Record):
     valid_to: AwareDatetime | None = None
 
     def record(self, row: int) -> Record:
-        """Raises `Refused`."""
+        """Raises `RecordRefused`."""
         _require(self, _OF_ALERTS)
         since, until = _period(self.op, self.valid_from, self.valid_to, "valid_to")
         if until > since + LONGEST_VALID:
             raise RecordRefused(RejectReason.VALID_TOO_LONG, "valid_to")
-        return records.IdentityAlert(
-            self.origin(row),
-            self.op,
-            self.document and self.document.claim(),
-            self.kind or WatchReason.DOCUMENT_INVALID,
-            self.authority or "",
-            self.legal_basis or "",
-            self.action,
-            since,
-            until,
-        )
+        members = self.members()
+        members["kind"] = self.kind or WatchReason.DOCUMENT_INVALID
+        members.update(authority=self.authority or "", legal_basis=self.legal_basis or "")
+        members.update(valid_from=since, valid_to=until)
+        return records.IdentityAlert(self.origin(row), **members)
 
 
 class StatusLine(_Record):
@@ -228,19 +205,12 @@ class StatusLine(_Record):
     close_contact: bool = False
 
     def record(self, row: int) -> Record:
-        """Raises `Refused`."""
+        """Raises `RecordRefused`."""
         _require(self, _OF_STATUSES)
         since, until = _period(self.op, self.issued_at, self.expires_at, "expires_at")
-        return records.HealthStatus(
-            self.origin(row),
-            self.op,
-            self.document and self.document.claim(),
-            self.issuer or "",
-            self.colour,
-            since,
-            until,
-            self.close_contact,
-        )
+        members = self.members()
+        members.update(issuer=self.issuer or "", issued_at=since, expires_at=until)
+        return records.HealthStatus(self.origin(row), **members)
 
 
 class AreaLine(_Record):
@@ -252,12 +222,10 @@ class AreaLine(_Record):
     until: dt.date
 
     def record(self, row: int) -> Record:
-        """Raises `Refused`."""
+        """Raises `RecordRefused`."""
         if self.until < self.since:
             raise RecordRefused(RejectReason.INVALID, "until")
-        return records.KeyAreaRecord(
-            self.origin(row), self.op, self.code, self.level, self.since, self.until
-        )
+        return records.KeyAreaRecord(self.origin(row), **self.members())
 
 
 CanonicalRecord: TypeAlias = Annotated[

@@ -26,6 +26,7 @@ from twinstile.arrivals.records import (
     ReaderContext,
     Record,
     RecordOrigin,
+    RecordRefused,
     Reject,
     RunRef,
     RunStatus,
@@ -69,13 +70,6 @@ _NOTHING: Final = UnknownColumns(())
 when a delivery is read again, and its records stand where they stood."""
 
 
-class _Refused(Exception):
-    def __init__(self, reason: RejectReason, column: str) -> None:
-        super().__init__(reason)
-        self.reason: RejectReason = reason
-        self.column: str = column
-
-
 @dataclass(frozen=True, slots=True)
 class _HubCall:
     """Of one call at the hub."""
@@ -111,7 +105,7 @@ def read(
             event = _event(entity.trip_update, row, head, reading) if told else None
         except DecodeError:
             yield Reject(row, RejectReason.MALFORMED, "entity")
-        except _Refused as refused:
+        except RecordRefused as refused:
             yield Reject(row, refused.reason, refused.column)
         else:
             if told:
@@ -221,12 +215,12 @@ def _event(
 def _run(
     update: TripUpdate, head: _Head, reading: ReaderContext
 ) -> tuple[RunRef, tuple[str, ...]]:
-    """Which run it is, by trip, day and start. Raises `_Refused`."""
+    """Which run it is, by trip, day and start. Raises `RecordRefused`."""
     trip, own = update.trip, update.trip_properties
     for part in (trip, own):
         for field, value in part.ListFields():
             if isinstance(value, bytes):  # so comes text that is no UTF-8
-                raise _Refused(RejectReason.CHARSET, f"trip.{field.name}")
+                raise RecordRefused(RejectReason.CHARSET, f"trip.{field.name}")
     is_own = trip.schedule_relationship in _OWN
     trip_id = (is_own and own.trip_id) or trip.trip_id
     start = (is_own and own.start_time) or trip.start_time
@@ -234,17 +228,17 @@ def _run(
     if not trip_id and is_own and start:
         trip_id = f"{trip.route_id}/{trip.direction_id}"
     if not trip_id or len(trip_id) > gtfs.LONGEST_ID:
-        raise _Refused(
+        raise RecordRefused(
             RejectReason.TOO_LONG if trip_id else RejectReason.MISSING, "trip.trip_id"
         )
     day, quality = day_of(date), tuple[str, ...]()
     if date and day is None:
-        raise _Refused(RejectReason.INVALID, "trip.start_date")
+        raise RecordRefused(RejectReason.INVALID, "trip.start_date")
     if day is None:
         day, quality = (head.made.astimezone(reading.tz) - _EARLY).date(), ("no-date",)
     start_s = seconds(start)
     if start and start_s is None:
-        raise _Refused(RejectReason.INVALID, "trip.start_time")
+        raise RecordRefused(RejectReason.INVALID, "trip.start_time")
     scheme = reading.options.get("scheme", gtfs.SCHEME)
     run = gtfs.run_of(scheme, trip_id, day, start_s)
     known = not reading.calls or (trip_id, day) in reading.calls
@@ -325,7 +319,7 @@ def _read_call(one: Stop) -> _HubCall:
                 None, dt.datetime.fromtimestamp(told, dt.UTC), None, (*quality, *odd)
             )
         except (ValueError, OverflowError, OSError):
-            raise _Refused(RejectReason.INVALID, "arrival.time") from None
+            raise RecordRefused(RejectReason.INVALID, "arrival.time") from None
     delay = _delay(event)
     return _HubCall(delay_s=delay, quality=("no-data",) if delay is None else quality)
 
@@ -349,9 +343,9 @@ def _is_unknown(message: TripDescriptor | Stop, field: int) -> bool:
 
 
 def _check(call: _HubCall, run: RunRef) -> None:
-    """Raises `_Refused` for what cannot be meant."""
+    """Raises `RecordRefused` for what cannot be meant."""
     noon = dt.datetime.combine(run.service_date, dt.time(12), dt.UTC)
     if call.at is not None and abs((call.at - noon).total_seconds()) > FARTHEST_S:
-        raise _Refused(RejectReason.IMPLAUSIBLE_DATE, "arrival.time")
+        raise RecordRefused(RejectReason.IMPLAUSIBLE_DATE, "arrival.time")
     if call.delay_s is not None and abs(call.delay_s) > MOST_DELAY_S:
-        raise _Refused(RejectReason.INVALID, "arrival.delay")
+        raise RecordRefused(RejectReason.INVALID, "arrival.delay")
