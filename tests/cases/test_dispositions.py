@@ -8,6 +8,7 @@ from uuid import uuid4
 import fever_cases
 import pytest
 from hubs import Hub, open_hub
+from sqlalchemy import event
 
 from twinstile.cases import dispositions, machine
 from twinstile.cases.disposition_requirements import REQUIREMENTS
@@ -37,6 +38,35 @@ async def test_a_case_that_is_sent_somewhere_waits_for_the_receiver(hub: Hub) ->
         "DISPOSED",
     )
     assert step["at"] == told["decided_at"] == "2026-11-24T00:15:30Z"
+
+
+@pytest.mark.parametrize(
+    "code", ["HOME_ISOLATION", "PERSUADED_RETURN", "FEVER_CLINIC", "RELEASED"]
+)
+async def test_a_disposition_takes_at_most_six_statements(hub: Hub, code: str) -> None:
+    """Five here, at a facility whose places are counted; the policy in force is the sixth."""
+    case_id, statements = await fever_cases.case_of(hub), list[str]()
+    more: dict[str, object] = {}
+    if code == "FEVER_CLINIC":
+        facility = {"name": "Clinic", "kind": "CLINIC", "capacity": 3}
+        entered = await hub.client(Role.SUPERVISOR).put(
+            "/v1/facilities/clinic-1", json=facility
+        )
+        assert entered.status_code == 204, entered.text
+        more["particulars"] = {"travel": "AMBULANCE", "facility_id": "clinic-1"}
+    more |= {"consent": True} if code == "PERSUADED_RETURN" else {}
+
+    def count(*arguments: object) -> None:
+        statements.append(str(arguments[2]))
+
+    engine = hub.runtime.database.engine.sync_engine
+    event.listen(engine, "before_cursor_execute", count)
+    try:
+        answer = await fever_cases.dispose(hub, case_id, code, **more)
+    finally:
+        event.remove(engine, "before_cursor_execute", count)
+    assert answer.status_code == 200, answer.text
+    assert len(statements) == (5 if code == "FEVER_CLINIC" else 3), statements
 
 
 async def test_the_last_disposition_is_final_and_all_are_kept_in_order(hub: Hub) -> None:
@@ -207,8 +237,8 @@ async def test_the_same_decision_ten_times_at_once_is_recorded_once(hub: Hub) ->
 async def test_a_case_is_followed_from_the_vehicle_to_recovery(hub: Hub) -> None:
     case_id = await fever_cases.case_of(hub)
     await fever_cases.dispose(hub, case_id)
-    for event in ("dispatched", "admitted", "discharged", "recovered"):
-        assert (await fever_cases.move(hub, case_id, event)).status_code == 200
+    for moved in ("dispatched", "admitted", "discharged", "recovered"):
+        assert (await fever_cases.move(hub, case_id, moved)).status_code == 200
     whole = await fever_cases.read(hub, case_id)
     assert whole["state"] == "CLOSED_RECOVERED"
     steps = whole["transitions"]

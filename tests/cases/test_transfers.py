@@ -14,9 +14,9 @@ import worker_clock
 from hubs import Hub
 from transfers_in_progress import answer, depart, link, on_the_way, ways
 
-from twinstile.cases import idempotent_facts
 from twinstile.cases.types import CaseState, Disposition
 from twinstile.identity import retention
+from twinstile.platform.db import idempotent_facts
 from twinstile.platform.keys import signing
 from twinstile.platform.ops import clock
 from twinstile.platform.security.roles import Role
@@ -269,7 +269,7 @@ async def test_a_link_says_that_nobody_came_so_often_and_then_only_a_last_word(
 ) -> None:
     case_id, leg_id = await on_the_way(hub)
     token = await link(hub, case_id, leg_id)
-    for _ in range(idempotent_facts.MOST_OUTSIDE):
+    for _ in range(idempotent_facts.DAILY_LIMIT):
         assert (await answer(hub, token, "NOT_HERE")).status_code == 200
     assert (await answer(hub, token, "NOT_HERE")).status_code == 429
     assert (await answer(hub, token)).status_code == 200

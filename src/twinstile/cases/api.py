@@ -5,7 +5,6 @@ shows name and number masked, the other asks what for and shows them whole.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from enum import StrEnum
 from typing import Annotated
 from uuid import UUID
@@ -17,7 +16,6 @@ from twinstile.cases import (
     deadlines,
     dispositions,
     episodes,
-    idempotent_facts,
     origin_notices,
     receivers,
 )
@@ -30,19 +28,16 @@ from twinstile.cases.bodies import (
     CasePage,
     CaseWhole,
     DispositionAnswer,
-    DispositionBody,
     OriginNoticeAnswer,
     OriginNoticeBody,
     PersonAnswer,
     TransitionAnswer,
     TransitionBody,
-    shown_care,
+    with_celsius,
 )
-from twinstile.cases.dispositions import Act, Decision
+from twinstile.cases.disposition_requirements import DispositionBody
 from twinstile.cases.follow_ups_api import InForce
 from twinstile.cases.isolation_rooms import NoPlace
-from twinstile.cases.origin_notices import Told
-from twinstile.cases.receivers import Found, Said
 from twinstile.cases.referrals import JOINED
 from twinstile.cases.steps import MOVED, OVERDUE
 from twinstile.cases.tables import (
@@ -56,6 +51,7 @@ from twinstile.cases.tables import (
 )
 from twinstile.cases.types import CaseState
 from twinstile.identity import documents, extended_retention, names, vault
+from twinstile.platform.db import idempotent_facts
 from twinstile.platform.db.database import Transaction
 from twinstile.platform.http import paging
 from twinstile.platform.http.problems import (
@@ -108,18 +104,6 @@ _CASE = (
     FeverCase.facility_id,
     FeverCase.late_since,
     FeverCase.followed_by,
-)
-_DISPOSITION = (
-    DispositionRecord.disposition_id,
-    DispositionRecord.code,
-    DispositionRecord.receiver,
-    DispositionRecord.reason,
-    DispositionRecord.consent,
-    DispositionRecord.particulars,
-    DispositionRecord.decided_at,
-    DispositionRecord.recorded_at,
-    DispositionRecord.operator_id,
-    DispositionRecord.state,
 )
 
 
@@ -177,7 +161,7 @@ async def read_case(case_id: UUID, tx: Read, who: Reader) -> CaseWhole:
     if case is None:
         raise NotFound("There is no such case.")
     sent = await tx.sql.execute(
-        select(*_DISPOSITION)
+        select(DispositionRecord.__table__)
         .where(DispositionRecord.hub_id == who.hub_id, DispositionRecord.case_id == case_id)
         .order_by(DispositionRecord.recorded_at, DispositionRecord.disposition_id)
     )
@@ -187,16 +171,16 @@ async def read_case(case_id: UUID, tx: Read, who: Reader) -> CaseWhole:
     whose = who.hub_id, cases, MOST_FACTS
     whole: Mapping[str, object] = {
         **case,
-        "dispositions": [DispositionAnswer.model_validate(row) for row in sent.mappings()],
+        "dispositions": sent.mappings().all(),
         "transitions": [_transition(happening) for happening in moved],
         "acknowledgements": await idempotent_facts.of_case(tx, Acknowledgement, *whose),
         "origin_notices": await idempotent_facts.of_case(tx, OriginNotice, *whose),
         "assessments": await idempotent_facts.of_case(tx, Assessment, *whose),
         "stays": await idempotent_facts.of_case(tx, Stay, *whose),
         "care": [
-            shown_care(row) for row in await idempotent_facts.of_case(tx, CareRecord, *whose)
+            with_celsius(row) for row in await idempotent_facts.of_case(tx, CareRecord, *whose)
         ],
-        "waits": [asdict(one) for one in await deadlines.of_case(tx, who.hub_id, case_id)],
+        "waits": await deadlines.of_case(tx, who.hub_id, case_id),
         "merges": await episodes.merges(tx, who.hub_id, cases),
         "alarms": [{**happening.body, "at": happening.at} for happening in joined],
     }
@@ -219,28 +203,10 @@ async def put_disposition(
     figures: InForce,
 ) -> DispositionAnswer:
     """Record where the case goes. Dispositions are appended: the last is final, all stay."""
-    decision = Decision(
-        disposition_id,
-        body.code,
-        body.receiver,
-        body.reason,
-        body.consent,
-        body.particulars,
-        body.decided_at,
+    row = await dispositions.record(
+        tx, who, case_id, disposition_id, body, figures, clock.now()
     )
-    done = await dispositions.record(tx, who, case_id, decision, figures, clock.now())
-    return DispositionAnswer(
-        disposition_id=disposition_id,
-        code=body.code,
-        receiver=done.receiver,
-        reason=body.reason,
-        consent=body.consent,
-        particulars=body.particulars.told(),
-        decided_at=body.decided_at,
-        recorded_at=done.recorded_at,
-        operator_id=done.operator_id,
-        state=done.state,
-    )
+    return DispositionAnswer.model_validate(row)
 
 
 @router.put(
@@ -260,8 +226,9 @@ async def put_acknowledgement(
 
     After a no the case waits for another receiver, aloud, until it is sent elsewhere.
     """
-    said = Said(acknowledgement_id, disposition_id, **dict(body))
-    row = await receivers.acknowledge(tx, who, case_id, said, clock.now())
+    row = await receivers.acknowledge(
+        tx, who, case_id, disposition_id, acknowledgement_id, body, clock.now()
+    )
     return AcknowledgementAnswer.model_validate(row)
 
 
@@ -274,8 +241,7 @@ async def put_origin_notice(
     case_id: UUID, notice_id: UUID, body: OriginNoticeBody, tx: Tx, who: Writer
 ) -> OriginNoticeAnswer:
     """Somebody who is sent back is expected where they come from; until then it rings."""
-    told = Told(notice_id, **dict(body))
-    row = await origin_notices.record(tx, who, case_id, told, clock.now())
+    row = await origin_notices.record(tx, who, case_id, notice_id, body, clock.now())
     return OriginNoticeAnswer.model_validate(row)
 
 
@@ -288,8 +254,7 @@ async def put_assessment(
     case_id: UUID, assessment_id: UUID, body: AssessmentBody, tx: Tx, who: Writer
 ) -> AssessmentAnswer:
     """Severity may rise by anybody who writes cases; only a medic, named by it, lowers it."""
-    found = Found(assessment_id, **dict(body))
-    row = await receivers.assess(tx, who, case_id, found, clock.now())
+    row = await receivers.assess(tx, who, case_id, assessment_id, body, clock.now())
     return AssessmentAnswer.model_validate(row)
 
 
@@ -302,9 +267,8 @@ async def post_transition(
     case_id: UUID, body: TransitionBody, tx: Tx, who: Writer, figures: InForce
 ) -> TransitionAnswer:
     """Report what happened to the patient, e.g. `admitted`; each event has its roles."""
-    act = Act(body.id, body.event, body.at, body.reason)
     return _transition(
-        await dispositions.transition(tx, who, case_id, act, figures, clock.now())
+        await dispositions.transition(tx, who, case_id, body, figures, clock.now())
     )
 
 

@@ -8,7 +8,6 @@ from pydantic import AfterValidator, Field, StrictBool, StrictFloat
 from pydantic_core import PydanticCustomError
 from sqlalchemy import RowMapping
 
-from twinstile.cases.disposition_requirements import DispositionParticulars
 from twinstile.cases.types import (
     Care,
     CaseEvent,
@@ -65,25 +64,6 @@ class CaseAnswer(Answer):
 class CasePage(Answer):
     cases: list[CaseAnswer]
     next: str | None = Field(description="cursor of the next page; null on the last")
-
-
-class DispositionBody(Body):
-    code: Disposition
-    receiver: Line | None = Field(
-        default=None,
-        description="who is to answer for the patient",
-        examples=["First People's Hospital"],
-    )
-    decided_at: Moment
-    reason: Line | None = None
-    consent: StrictBool | None = Field(
-        default=None, description="whether the traveller agrees, where the code asks for it"
-    )
-    particulars: DispositionParticulars = Field(
-        default_factory=DispositionParticulars,
-        description="what the code needs, see docs/cases.md",
-        examples=[{"travel": "AMBULANCE"}],
-    )
 
 
 class DispositionAnswer(Answer):
@@ -208,11 +188,15 @@ class CareAnswer(Answer):
     operator_id: UUID | None
 
 
-def shown_care(row: RowMapping) -> CareAnswer:
-    """A look as it is shown; it is stored in tenths of a degree."""
-    tenths = row["tenths"]
-    celsius = None if tenths is None else tenths / 10
-    return CareAnswer.model_validate({**row, "temperature_c": celsius})
+def tenths(celsius: float | None) -> int | None:
+    """A temperature as it is stored: in tenths of a degree."""
+    return None if celsius is None else round(celsius * 10)
+
+
+def with_celsius(row: RowMapping) -> dict[str, object]:
+    """A row with its stored tenths of a degree as `temperature_c`."""
+    stored = row["tenths"]
+    return {**row, "temperature_c": None if stored is None else stored / 10}
 
 
 class WaitAnswer(Answer):

@@ -25,7 +25,7 @@ from twinstile.cases import (
 )
 from twinstile.cases.follow_up_schedule import ScheduledContact
 from twinstile.cases.referrals import Identification
-from twinstile.cases.steps import LockedCase, Source
+from twinstile.cases.steps import LockedCase
 from twinstile.cases.tables import CaseMerge, CaseWait, FeverCase, Leg, Stay
 from twinstile.cases.types import (
     CaseEvent,
@@ -38,6 +38,7 @@ from twinstile.cases.types import (
 )
 from twinstile.identity import links
 from twinstile.platform.db.database import Reading, Transaction
+from twinstile.platform.db.idempotent_facts import FactSource, RecordedBy
 from twinstile.platform.keys.data_keys import KeyFiles
 from twinstile.platform.ledger import events
 
@@ -59,15 +60,6 @@ class MergeReason:
 
     cause: MergeCause
     reason: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class RecordedBy:
-    """Who is said to have found it: somebody at a device, or the clock."""
-
-    hub_id: str
-    device_id: UUID | None = None
-    operator_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +85,7 @@ def choose_primary(cases: Collection[OpenCase]) -> OpenCase:
 
 async def merge_cases(
     tx: Transaction,
-    who: Source,
+    who: FactSource,
     kin: Sequence[UUID],
     because: MergeReason,
     at: datetime,
@@ -183,7 +175,7 @@ async def lock_open_cases(
 
 async def _absorb(
     tx: Transaction,
-    who: Source,
+    who: FactSource,
     gone_id: UUID,
     into_id: UUID,
     because: MergeReason,
@@ -226,7 +218,7 @@ async def _absorb(
 
 async def announce_merge(
     tx: Transaction,
-    who: Source,
+    who: FactSource,
     gone: LockedCase,
     into: LockedCase,
     cause: MergeCause,

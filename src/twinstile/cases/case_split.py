@@ -10,10 +10,10 @@ import asyncpg
 
 from twinstile.cases import case_merge, episodes, origin_notices, referrals, steps
 from twinstile.cases.referrals import Opening
-from twinstile.cases.steps import Source
 from twinstile.cases.types import CaseOrigin, MergeCause
 from twinstile.identity import extended_retention, links, vault
 from twinstile.platform.db.database import Transaction
+from twinstile.platform.db.idempotent_facts import FactSource
 from twinstile.platform.keys.data_keys import KeyFiles
 from twinstile.platform.ledger import events
 from twinstile.platform.ledger.events import Happening
@@ -23,7 +23,7 @@ async def separate(
     tx: Transaction,
     keys: KeyFiles,
     zone: ZoneInfo,
-    who: Source,
+    who: FactSource,
     people: Sequence[UUID],
     reason: str,
     at: datetime,
@@ -46,7 +46,7 @@ async def _part(
     tx: Transaction,
     keys: KeyFiles,
     zone: ZoneInfo,
-    who: Source,
+    who: FactSource,
     case_id: UUID,
     reason: str,
     at: datetime,
@@ -120,7 +120,7 @@ WHERE c.hub_id = $1 AND c.case_id = $3 AND g.hub_id = $1 AND g.case_id = $2
 
 
 async def _follow(
-    tx: Transaction, who: Source, merged: asyncpg.Record, into_id: UUID, at: datetime
+    tx: Transaction, who: FactSource, merged: asyncpg.Record, into_id: UUID, at: datetime
 ) -> None:
     gone_id = merged["case_id"]
     into = await steps.lock(tx, who.hub_id, into_id)
@@ -133,7 +133,7 @@ async def _reopen(
     tx: Transaction,
     keys: KeyFiles,
     zone: ZoneInfo,
-    who: Source,
+    who: FactSource,
     merged: asyncpg.Record,
     reason: str,
     at: datetime,

@@ -10,13 +10,14 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import RowMapping, delete, select, update
 from sqlalchemy.dialects.postgresql import Insert
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from twinstile.cases.tables import CaseWait, Leg, Stay
 from twinstile.cases.types import CaseState, LegEnding, Wait
 from twinstile.platform.db.database import Reading, Transaction
+from twinstile.platform.db.idempotent_facts import Change
 from twinstile.platform.ledger import events
 from twinstile.platform.ledger.events import Happening
 
@@ -62,12 +63,9 @@ async def start(
     )
 
 
-async def begin(
-    tx: Transaction, hub_id: str, case_id: UUID, kind: Wait, subject_id: UUID, due_at: datetime
-) -> None:
+def begin(hub_id: str, case_id: UUID, kind: Wait, subject_id: UUID, due_at: datetime) -> Change:
     """Wait for it until then; if it was waited for already, that goes on as it is."""
-    row = _row(hub_id, case_id, kind, subject_id, due_at)
-    await tx.sql.execute(row.on_conflict_do_nothing())
+    return _row(hub_id, case_id, kind, subject_id, due_at).on_conflict_do_nothing()
 
 
 def _row(hub_id: str, case_id: UUID, kind: Wait, subject_id: UUID, due_at: datetime) -> Insert:
@@ -92,28 +90,31 @@ async def stop(tx: Transaction, hub_id: str, kind: Wait, subject_id: UUID) -> No
     )
 
 
-async def settle(
-    tx: Transaction, hub_id: str, case_id: UUID, after: CaseState, moment: datetime
-) -> None:
-    """End what a case that moved waits for no more, its stay in a room and its way."""
-    over = [kind.value for kind, states in LIVES_IN.items() if after not in states]
-    await tx.sql.execute(
+def ends(
+    hub_id: str, case_id: UUID, after: CaseState, moment: datetime, *kinds: Wait
+) -> list[Change]:
+    """What ends when a case enters a state: deadlines, also of `kinds`, transfer and stay."""
+    over = [
+        kind.value for kind, states in LIVES_IN.items() if kind in kinds or after not in states
+    ]
+    changes: list[Change] = [
         delete(CaseWait).where(
             CaseWait.hub_id == hub_id, CaseWait.case_id == case_id, CaseWait.kind.in_(over)
         )
-    )
+    ]
     if after is not CaseState.IN_TRANSFER:
-        await tx.sql.execute(
+        changes.append(
             update(Leg)
             .where(Leg.hub_id == hub_id, Leg.case_id == case_id, Leg.ended_at.is_(None))
             .values(ended_at=moment, ending=LegEnding.UNSIGNED.value)
         )
     if after not in IN_A_ROOM:
-        await tx.sql.execute(
+        changes.append(
             update(Stay)
             .where(Stay.hub_id == hub_id, Stay.case_id == case_id, Stay.left_at.is_(None))
             .values(left_at=moment)
         )
+    return changes
 
 
 _RING = """
@@ -187,21 +188,11 @@ async def late(tx: Reading, hub_id: str) -> list[LateCase]:
     ]
 
 
-@dataclass(frozen=True, slots=True)
-class OpenDeadline:
-    """What a case waits for, and until when it is not late."""
-
-    kind: Wait
-    subject_id: UUID
-    due_at: datetime
-    late_since: datetime | None
-
-
-async def of_case(tx: Reading, hub_id: str, case_id: UUID) -> list[OpenDeadline]:
+async def of_case(tx: Reading, hub_id: str, case_id: UUID) -> list[RowMapping]:
     """What the case waits for, the next first."""
     found = await tx.sql.execute(
         select(CaseWait.kind, CaseWait.subject_id, CaseWait.due_at, CaseWait.late_since)
         .where(CaseWait.hub_id == hub_id, CaseWait.case_id == case_id)
         .order_by(CaseWait.due_at, CaseWait.subject_id)
     )
-    return [OpenDeadline(Wait(kind), of, due, late) for kind, of, due, late in found]
+    return list(found.mappings())

@@ -73,9 +73,24 @@ class DispositionParticulars(Body):
     )
     finding: Finding | None = Field(default=None, description="what explains the reading")
 
-    def told(self) -> dict[str, object]:
-        """What was brought, as it is stored and shown."""
-        return self.model_dump(mode="json", exclude_none=True)
+
+class DispositionBody(Body):
+    code: Disposition
+    receiver: Line | None = Field(
+        default=None,
+        description="who is to answer for the patient",
+        examples=["First People's Hospital"],
+    )
+    decided_at: Moment
+    reason: Line | None = None
+    consent: StrictBool | None = Field(
+        default=None, description="whether the traveller agrees, where the code asks for it"
+    )
+    particulars: DispositionParticulars = Field(
+        default_factory=DispositionParticulars,
+        description="what the code needs, see docs/cases.md",
+        examples=[{"travel": "AMBULANCE"}],
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,37 +209,33 @@ _SLACK: Final = timedelta(minutes=5)
 _LONGEST_AGO: Final = timedelta(days=60)
 
 
-def faults(
-    code: Disposition,
-    *,
-    receiver: str | None,
-    consent: bool | None,
-    brought: DispositionParticulars,
-    at: datetime,
-) -> Iterator[FieldFault]:
+def faults(form: DispositionBody, at: datetime) -> Iterator[FieldFault]:
     """What a disposition made at that moment lacks, or brings without need."""
-    terms, there = REQUIREMENTS[code], set(brought.told())
-    if terms.needs_receiver and receiver is None and "facility_id" not in there & terms.takes:
+    requirements = REQUIREMENTS[form.code]
+    brought = set(form.particulars.model_dump(exclude_none=True))
+    to_facility = "facility_id" in brought & requirements.takes
+    if requirements.needs_receiver and form.receiver is None and not to_facility:
         yield FieldFault("/receiver", "missing")
-    if terms.needs_consent and consent is not True:
+    if requirements.needs_consent and form.consent is not True:
         yield FieldFault("/consent", "needs-consent")
-    for name, fault in _particulars(terms, there, brought, at):
+    for name, fault in _particulars(requirements, brought, form.particulars, at):
         yield FieldFault(f"/particulars/{name}", fault)
 
 
 def _particulars(
-    terms: DispositionRequirements,
-    there: set[str],
-    brought: DispositionParticulars,
+    requirements: DispositionRequirements,
+    brought: set[str],
+    particulars: DispositionParticulars,
     at: datetime,
 ) -> Iterator[tuple[str, str]]:
-    yield from ((name, "missing") for name in sorted(terms.needs - there))
-    yield from ((name, "unknown-field") for name in sorted(there - terms.needs - terms.takes))
-    if "home_possible" in terms.needs and brought.home_possible is False:
+    needs, takes = requirements.needs, requirements.takes
+    yield from ((name, "missing") for name in sorted(needs - brought))
+    yield from ((name, "unknown-field") for name in sorted(brought - needs - takes))
+    if "home_possible" in needs and particulars.home_possible is False:
         yield "home_possible", "unfit-evidence"
-    departs = brought.departs_at
+    departs = particulars.departs_at
     if departs is not None and not at - _SLACK <= departs <= at + _AHEAD:
         yield "departs_at", "out-of-range"
-    day = brought.anchor_date
+    day = particulars.anchor_date
     if day is not None and not (at - _LONGEST_AGO).date() <= day <= (at + _AHEAD).date():
         yield "anchor_date", "out-of-range"

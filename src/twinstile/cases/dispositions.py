@@ -4,7 +4,7 @@ Acts are appended and never changed. One is known by the id its device minted: t
 content is the same act, and gets the same answer whatever happened since.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID, uuid5
 
@@ -12,21 +12,24 @@ from sqlalchemy import RowMapping, select
 from uuid_utils.compat import uuid7
 
 from twinstile.cases import (
+    deadlines,
     disposition_requirements,
     follow_up_schedule,
     follow_ups,
-    idempotent_facts,
     isolation_rooms,
     machine,
     origin_notices,
     steps,
 )
-from twinstile.cases.disposition_requirements import DispositionParticulars
+from twinstile.cases.bodies import TransitionBody
+from twinstile.cases.disposition_requirements import REQUIREMENTS, DispositionBody
 from twinstile.cases.follow_up_schedule import FollowUpPolicy
 from twinstile.cases.steps import MOVED, OVERDUE, LockedCase
 from twinstile.cases.tables import DispositionRecord, FeverCase
-from twinstile.cases.types import CaseEvent, CaseState, Disposition
+from twinstile.cases.types import CaseEvent, CaseState, Disposition, Wait
+from twinstile.platform.db import idempotent_facts
 from twinstile.platform.db.database import Transaction
+from twinstile.platform.db.idempotent_facts import Change
 from twinstile.platform.http.problems import (
     FieldFault,
     Forbidden,
@@ -41,125 +44,102 @@ SENT_BY_DISPOSITION = frozenset({CaseEvent.DISPOSE, CaseEvent.REDISPOSE})
 """These need to say where to, so they come with a disposition or not at all."""
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """Where somebody decided to send a case. `decided_at` is by the sender's clock."""
-
-    disposition_id: UUID
-    code: Disposition
-    receiver: str | None
-    reason: str | None
-    consent: bool | None
-    particulars: DispositionParticulars
-    decided_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Act:
-    """Something that happened to a case, as reported. `at` is by the sender's clock."""
-
-    transition_id: UUID
-    event: CaseEvent
-    at: datetime
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Recorded:
-    """What a decision led to: the state right after it, and when it was recorded by whom."""
-
-    state: CaseState
-    receiver: str | None
-    """As named, else as the facility is called."""
-    recorded_at: datetime
-    operator_id: UUID
-
-
 async def record(
     tx: Transaction,
     who: Principal,
     case_id: UUID,
-    decision: Decision,
-    figures: FollowUpPolicy,
+    disposition_id: UUID,
+    form: DispositionBody,
+    in_force: FollowUpPolicy,
     at: datetime,
-) -> Recorded:
-    """Send a case somewhere.
+) -> RowMapping:
+    """Send a case somewhere. Days and times are judged by whichever clock is behind.
 
-    Raises `InvalidInput` when the terms of the disposition are not met, `NotFound`,
+    Raises `InvalidInput` when the requirements of the disposition are not met, `NotFound`,
     `Forbidden` for a role that may not send the case, `TransitionRefused` for a closed case,
     `NoPlace` and `IdReused`.
     """
-    _require_terms(decision, at)
-    if who.operator_id is None:
-        raise Forbidden("Only a person on shift decides where a case goes.")
+    if lacking := list(disposition_requirements.faults(form, min(form.decided_at, at))):
+        raise InvalidInput(errors=lacking)
+    _require_person(who)
     case = await steps.lock(tx, who.hub_id, case_id)
-    told: dict[str, object] = {
-        "case_id": case_id,
-        "code": decision.code.value,
-        "reason": decision.reason,
-        "consent": decision.consent,
-        "decided_at": decision.decided_at,
-        "particulars": decision.particulars.told(),
-    }
-    if decision.receiver is not None:
-        told["receiver"] = decision.receiver
+    values = idempotent_facts.columns(DispositionRecord, form, case_id=case_id)
+    if form.receiver is None:
+        del values["receiver"]  # then it is what the facility is called
     earlier = await idempotent_facts.find(
-        tx, DispositionRecord, who.hub_id, decision.disposition_id, told
+        tx, DispositionRecord, who.hub_id, disposition_id, values
     )
     if earlier is not None:
-        return _recorded(earlier)
-    path = steps.walk(who, case.state, machine.dispose(case.state, decision.code))
+        return earlier
+    path = steps.walk(who, case.state, machine.dispose(case.state, form.code))
+    particulars = form.particulars
     facility = await isolation_rooms.require_place(
         tx,
         case,
-        decision.particulars.facility_id,
+        particulars.facility_id,
         "/particulars/facility_id",
-        beyond_capacity=decision.particulars.beyond_capacity is True,
+        beyond_capacity=particulars.beyond_capacity is True,
     )
     moment = case.after(at)
-    after = path[-1].after
-    told |= {"state": after.value, "receiver": decision.receiver or facility}
-    row = await idempotent_facts.add(
-        tx, DispositionRecord, who, decision.disposition_id, told, moment
-    )
-    await follow_up_schedule.plan(
-        tx,
-        case.hub_id,
-        case_id,
-        decision.disposition_id,
-        decision.code,
-        decision.particulars,
-        figures,
-        moment,
-    )
-    sent: dict[str, object] = {
-        "at": decision.decided_at.isoformat(),
-        "code": decision.code.value,
-        "disposition_id": str(decision.disposition_id),
+    details: dict[str, object] = {
+        "at": form.decided_at.isoformat(),
+        "code": form.code.value,
+        "disposition_id": str(disposition_id),
     }
-    if decision.particulars.beyond_capacity:
-        sent["beyond_capacity"] = True
-    place = {"facility_id": decision.particulars.facility_id}
-    await steps.move(tx, case, after, moment, place)
-    await origin_notices.await_notice(tx, case, decision.code, moment)
-    await events.append(
-        tx, [steps.moved_event(who, case, step, moment, sent, uuid7()) for step in path]
+    if particulars.beyond_capacity:
+        details["beyond_capacity"] = True
+    moves = [steps.moved_event(who, case, step, moment, details, uuid7()) for step in path]
+    return await _store(
+        tx,
+        who,
+        case,
+        disposition_id,
+        {**values, "receiver": form.receiver or facility, "state": path[-1].after.value},
+        moment,
+        particulars.facility_id,
+        *follow_up_schedule.plan(case_id, disposition_id, who.hub_id, form, in_force, moment),
+        events.insertion(moves),
     )
-    return _recorded(row)
 
 
-def _recorded(row: RowMapping) -> Recorded:
-    return Recorded(
-        CaseState(row["state"]), row["receiver"], row["recorded_at"], row["operator_id"]
+async def _store(
+    tx: Transaction,
+    who: Principal,
+    case: LockedCase,
+    disposition_id: UUID,
+    values: Mapping[str, object],
+    moment: datetime,
+    facility_id: str | None,
+    *changes: Change,
+) -> RowMapping:
+    """Store a disposition and move the case by it, in one statement.
+
+    What the code requires later is a deadline from now on: that the place of origin is told.
+    Sent back a second time before anybody was told, they are to be told no later than before.
+    """
+    after = CaseState(str(values["state"]))
+    within = REQUIREMENTS[Disposition(str(values["code"]))].origin_told_within
+    place, stops = {"facility_id": facility_id}, ([Wait.ORIGIN] if within is None else [])
+    moved = steps.entering(case, after, moment, place, None, *stops)
+    if within is not None:
+        kind, case_id = Wait.ORIGIN, case.case_id
+        moved.append(deadlines.begin(case.hub_id, case_id, kind, case_id, moment + within))
+    return await idempotent_facts.add(
+        tx, DispositionRecord, who, disposition_id, values, moment, *moved, *changes
     )
+
+
+def _require_person(who: Principal) -> None:
+    if who.operator_id is None:
+        raise Forbidden("Only a person on shift decides where a case goes.")
 
 
 async def transition(
     tx: Transaction,
     who: Principal,
     case_id: UUID,
-    act: Act,
-    figures: FollowUpPolicy,
+    form: TransitionBody,
+    in_force: FollowUpPolicy,
     at: datetime,
 ) -> Happening:
     """Move a case on by an event that a person of the caller's roles may send.
@@ -168,57 +148,54 @@ async def transition(
     disposition, and `TransitionRefused` where the table has no such way, and for an end that
     does not fit where the case was sent, or comes too early.
     """
-    if act.event in SENT_BY_DISPOSITION:
+    if form.event in SENT_BY_DISPOSITION:
         raise InvalidInput(errors=[FieldFault("/event", "needs-disposition")])
     case = await steps.lock(tx, who.hub_id, case_id)
-    earlier = await events.find(tx, case.hub_id, act.transition_id)
-    told: dict[str, object] = {
-        "event": act.event.value,
-        "at": act.at.isoformat(),
-        "reason": act.reason,
+    earlier = await events.find(tx, case.hub_id, form.id)
+    details: dict[str, object] = {
+        "event": form.event.value,
+        "at": form.at.isoformat(),
+        "reason": form.reason,
     }
     if earlier is not None:
         same = earlier.kind == MOVED and earlier.subject_id == case_id
-        if not same or told != {name: earlier.body.get(name) for name in told}:
+        if not same or details != {name: earlier.body.get(name) for name in details}:
             raise IdReused
         return earlier
-    (step,) = steps.walk(who, case.state, [act.event])
-    if act.event is CaseEvent.LOST:
-        await follow_ups.require_failed_attempts(tx, case, figures.policy.parameters)
-    if act.event is CaseEvent.RETURNED:
+    (step,) = steps.walk(who, case.state, [form.event])
+    if form.event is CaseEvent.LOST:
+        await follow_ups.require_failed_attempts(tx, case, in_force.policy.parameters)
+    if form.event is CaseEvent.RETURNED:
         await origin_notices.require_sent_back(tx, case.hub_id, case_id)
     moment = case.after(at)
-    place: dict[str, object] = {}
-    if act.event is CaseEvent.EMERGENCY:
-        await _sent_in_emergency(tx, who, case, act, moment)
-        place = {"facility_id": None}
-    await steps.move(tx, case, step.after, moment, place)
-    happening = steps.moved_event(who, case, step, moment, told, act.transition_id)
+    if form.event is CaseEvent.EMERGENCY:
+        await _send_in_emergency(tx, who, case, form, moment)
+    else:
+        await steps.move(tx, case, step.after, moment)
+    happening = steps.moved_event(who, case, step, moment, details, form.id)
     await events.append_own(tx, happening)
     return happening
 
 
-async def _sent_in_emergency(
-    tx: Transaction, who: Principal, case: LockedCase, act: Act, moment: datetime
+async def _send_in_emergency(
+    tx: Transaction, who: Principal, case: LockedCase, form: TransitionBody, moment: datetime
 ) -> None:
-    """An emergency is where the case is sent from now on, whatever was decided before it.
+    """Store where an emergency goes as the last disposition, whatever was decided before it.
 
     Else a receiver who takes the patient would answer for the disposition before, e.g. for
     isolation at home, and nobody would be asked for a result.
     """
-    if who.operator_id is None:
-        raise Forbidden("Only a person on shift decides where a case goes.")
-    told: dict[str, object] = {
+    _require_person(who)
+    values: dict[str, object] = {
         "case_id": case.case_id,
         "code": Disposition.EMERGENCY_CARE.value,
         "state": CaseState.IN_TRANSFER.value,
-        "reason": act.reason,
-        "decided_at": act.at,
+        "reason": form.reason,
+        "decided_at": form.at,
         "particulars": {},
     }
-    disposition_id = uuid5(act.transition_id, f"{case.case_id} emergency")
-    await idempotent_facts.add(tx, DispositionRecord, who, disposition_id, told, moment)
-    await origin_notices.await_notice(tx, case, Disposition.EMERGENCY_CARE, moment)
+    disposition_id = uuid5(form.id, f"{case.case_id} emergency")
+    await _store(tx, who, case, disposition_id, values, moment, None)
 
 
 async def escalate_due(tx: Transaction, hub_id: str, at: datetime, limit: int) -> int:
@@ -262,18 +239,3 @@ async def escalate_due(tx: Transaction, hub_id: str, at: datetime, limit: int) -
         ],
     )
     return len(late)
-
-
-def _require_terms(decision: Decision, at: datetime) -> None:
-    """Days and times are judged by the sender's clock, unless that is ahead of ours."""
-    found = list(
-        disposition_requirements.faults(
-            decision.code,
-            receiver=decision.receiver,
-            consent=decision.consent,
-            brought=decision.particulars,
-            at=min(decision.decided_at, at),
-        )
-    )
-    if found:
-        raise InvalidInput(errors=found)

@@ -6,7 +6,7 @@ which was made by the policy in force when it was ordered.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import datetime, time, timedelta
 from typing import Final
 from uuid import UUID, uuid4, uuid5
 from zoneinfo import ZoneInfo
@@ -15,15 +15,12 @@ from sqlalchemy import RowMapping, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from twinstile.cases import deadlines
-from twinstile.cases.disposition_requirements import (
-    REQUIREMENTS,
-    DispositionParticulars,
-    FollowUp,
-)
+from twinstile.cases.disposition_requirements import REQUIREMENTS, DispositionBody, FollowUp
 from twinstile.cases.follow_up_tables import CasePlan, FollowUpTask
 from twinstile.cases.tables import DispositionRecord
-from twinstile.cases.types import CaseState, Contact, Disposition, Wait
+from twinstile.cases.types import Contact, Disposition, Wait
 from twinstile.platform.db.database import Reading, Transaction
+from twinstile.platform.db.idempotent_facts import Change
 from twinstile.policy.types import HubPolicy
 
 CALLED_AT: Final = time(9)
@@ -82,59 +79,50 @@ def following(kind: Contact, day: int, at: datetime) -> ScheduledContact:
     return ScheduledContact(Contact.CALL if kind is Contact.TEST else kind, day + 1, at + _DAY)
 
 
-async def plan(
-    tx: Transaction,
-    hub_id: str,
+def plan(
     case_id: UUID,
     disposition_id: UUID,
-    code: Disposition,
-    brought: DispositionParticulars,
-    figures: FollowUpPolicy,
+    hub_id: str,
+    form: DispositionBody,
+    in_force: FollowUpPolicy,
     at: datetime,
-) -> None:
-    """Write down how long somebody is followed, if the code has days that count."""
-    isolation = figures.policy.parameters.isolation.get(code)
-    if isolation is None or brought.anchor is None or brought.anchor_date is None:
-        return
-    await tx.sql.execute(
+) -> list[Change]:
+    """Plan how long somebody is followed, if the code has days that count."""
+    isolation = in_force.policy.parameters.isolation.get(form.code)
+    anchor, day = form.particulars.anchor, form.particulars.anchor_date
+    if isolation is None or anchor is None or day is None:
+        return []
+    return [
         insert(CasePlan).values(
             hub_id=hub_id,
             disposition_id=disposition_id,
             case_id=case_id,
-            anchor=brought.anchor.value,
-            anchor_date=brought.anchor_date,
+            anchor=anchor.value,
+            anchor_date=day,
             days=isolation.days,
             test_days=list(isolation.test_days),
-            first_call_at=_first_call(brought.anchor_date, figures.zone),
-            policy_version=figures.policy.version,
+            first_call_at=datetime.combine(day, CALLED_AT, in_force.zone),
+            policy_version=in_force.policy.version,
             recorded_at=at,
         )
+    ]
+
+
+def over(hub_id: str, case_id: UUID, moment: datetime) -> Change:
+    """End the schedule of a case that nobody answers for."""
+    return (
+        update(FollowUpTask)
+        .where(
+            FollowUpTask.hub_id == hub_id,
+            FollowUpTask.case_id == case_id,
+            FollowUpTask.done_at.is_(None),
+        )
+        .values(done_at=moment, outcome=OVER)
     )
 
 
-def _first_call(day: date, zone: ZoneInfo) -> datetime:
-    return datetime.combine(day, CALLED_AT, zone)
-
-
-async def settle(
-    tx: Transaction, hub_id: str, case_id: UUID, after: CaseState, moment: datetime
-) -> None:
-    """Begin the schedule of a case that somebody answers for from now on, or end it."""
-    if after in deadlines.FOLLOWED:
-        await _begin(tx, hub_id, case_id, moment)
-    else:
-        await tx.sql.execute(
-            update(FollowUpTask)
-            .where(
-                FollowUpTask.hub_id == hub_id,
-                FollowUpTask.case_id == case_id,
-                FollowUpTask.done_at.is_(None),
-            )
-            .values(done_at=moment, outcome=OVER)
-        )
-
-
-async def _begin(tx: Transaction, hub_id: str, case_id: UUID, moment: datetime) -> None:
+async def begin(tx: Transaction, hub_id: str, case_id: UUID, moment: datetime) -> None:
+    """Begin the schedule of a case that somebody answers for from now on."""
     sent = await last_disposition(tx, hub_id, case_id)
     if sent is None:
         return

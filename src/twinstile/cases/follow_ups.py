@@ -14,12 +14,11 @@ from twinstile.cases import (
     capability_links,
     episodes,
     follow_up_schedule,
-    idempotent_facts,
     steps,
 )
 from twinstile.cases.capability_links import CapabilityLink
 from twinstile.cases.follow_up_tables import Attempt, FollowUpTask
-from twinstile.cases.steps import LockedCase, Outside, Source
+from twinstile.cases.steps import LockedCase
 from twinstile.cases.tables import FeverCase
 from twinstile.cases.types import (
     By,
@@ -30,7 +29,9 @@ from twinstile.cases.types import (
     Reached,
     TestResult,
 )
+from twinstile.platform.db import idempotent_facts
 from twinstile.platform.db.database import Reading, Transaction
+from twinstile.platform.db.idempotent_facts import FactSource, RecordedBy
 from twinstile.platform.http import paging
 from twinstile.platform.http.problems import NotFound, TransitionRefused
 from twinstile.platform.ledger import events
@@ -180,7 +181,7 @@ async def report(
         FollowUpTask.kind == Contact.CALL.value,
         FollowUpTask.due_at <= at + EARLY,
     )
-    source = Outside(opened.hub_id)
+    source = RecordedBy(opened.hub_id)
     return await _record(tx, source, case, task, tried, threshold_tenths, at)
 
 
@@ -205,7 +206,7 @@ async def _task(tx: Reading, case: LockedCase, *wanted: object) -> RowMapping | 
 
 async def _record(  # who, of what, what and when
     tx: Transaction,
-    who: Source,
+    who: FactSource,
     case: LockedCase,
     task: RowMapping | None,
     tried: Tried,

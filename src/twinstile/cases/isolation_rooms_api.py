@@ -11,7 +11,6 @@ from pydantic import Field
 from twinstile.cases import bodies, isolation_rooms, room_stays
 from twinstile.cases.bodies import CareAnswer, CareBody, StayAnswer, StayBody
 from twinstile.cases.isolation_rooms import FacilityPlan, NoPlace, RoomPlan
-from twinstile.cases.room_stays import Entry, Look
 from twinstile.cases.types import FacilityKind, RoomKind
 from twinstile.platform.http.field_types import Answer, Body, Line, Slug
 from twinstile.platform.http.problems import (
@@ -138,10 +137,8 @@ async def put_stay(
 
     Who was in another room has left it. A stay ends when the case leaves the hub.
     """
-    entry = Entry(stay_id, **dict(body))
-    return StayAnswer.model_validate(
-        await room_stays.enter(tx, who, case_id, entry, clock.now())
-    )
+    row = await room_stays.enter(tx, who, case_id, stay_id, body, clock.now())
+    return StayAnswer.model_validate(row)
 
 
 @router.put(
@@ -165,6 +162,5 @@ async def put_care(
     case_id: UUID, care_id: UUID, body: CareBody, tx: Tx, who: Writer
 ) -> CareAnswer:
     """What the patient was given. The next look is due as long after as the room says."""
-    tenths = None if body.temperature_c is None else round(body.temperature_c * 10)
-    look = Look(care_id, body.given, tenths, body.note, body.given_at)
-    return bodies.shown_care(await room_stays.care(tx, who, case_id, look, clock.now()))
+    row = await room_stays.care(tx, who, case_id, care_id, body, clock.now())
+    return CareAnswer.model_validate(bodies.with_celsius(row))

@@ -1,6 +1,5 @@
 """Somebody is sent back: the place they come from is told, in time, or it rings."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -8,43 +7,18 @@ from uuid import UUID
 from sqlalchemy import RowMapping, exists, update
 from sqlalchemy.orm import aliased
 
-from twinstile.cases import deadlines, episodes, follow_up_schedule, idempotent_facts, steps
+from twinstile.cases import deadlines, episodes, follow_up_schedule, steps
+from twinstile.cases.bodies import OriginNoticeBody
 from twinstile.cases.disposition_requirements import REQUIREMENTS
 from twinstile.cases.steps import LockedCase
 from twinstile.cases.tables import CaseWait, OriginNotice
-from twinstile.cases.types import CaseEvent, Disposition, Means, Wait
+from twinstile.cases.types import CaseEvent, Wait
+from twinstile.platform.db import idempotent_facts
 from twinstile.platform.db.database import Reading, Transaction
 from twinstile.platform.http.problems import TransitionRefused
 from twinstile.platform.security.auth import Principal
 
 TOLD: Final = "case.origin-told"
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """Which office was told, and how. `told_at` is by the sender's clock."""
-
-    notice_id: UUID
-    office: str
-    by: Means
-    reference: str | None
-    told_at: datetime
-
-
-async def await_notice(
-    tx: Transaction, case: LockedCase, code: Disposition, moment: datetime
-) -> None:
-    """Wait for the place of origin to be told, if a case sent there asks for it.
-
-    Sent back a second time before anybody was told, they are to be told no later than before.
-    """
-    within = REQUIREMENTS[code].origin_told_within
-    if within is None:
-        await deadlines.stop(tx, case.hub_id, Wait.ORIGIN, case.case_id)
-    else:
-        await deadlines.begin(
-            tx, case.hub_id, case.case_id, Wait.ORIGIN, case.case_id, moment + within
-        )
 
 
 async def return_disposition(tx: Reading, hub_id: str, case_id: UUID) -> UUID | None:
@@ -100,25 +74,24 @@ async def _hand_over(tx: Transaction, hub_id: str, from_id: UUID, to_id: UUID) -
 
 
 async def record(
-    tx: Transaction, who: Principal, case_id: UUID, told: Told, at: datetime
+    tx: Transaction,
+    who: Principal,
+    case_id: UUID,
+    notice_id: UUID,
+    form: OriginNoticeBody,
+    at: datetime,
 ) -> RowMapping:
     """Record that the place of origin was told: nobody waits for it any more.
 
     Raises `NotFound`, `IdReused`, and `TransitionRefused` for a case that was not sent back.
     """
     case = await steps.lock(tx, who.hub_id, case_id)
-    said: dict[str, object] = {
-        "case_id": case_id,
-        "office": told.office,
-        "by": told.by.value,
-        "reference": told.reference,
-        "told_at": told.told_at,
-    }
-    earlier = await idempotent_facts.find(tx, OriginNotice, who.hub_id, told.notice_id, said)
+    values = idempotent_facts.columns(OriginNotice, form, case_id=case_id)
+    earlier = await idempotent_facts.find(tx, OriginNotice, who.hub_id, notice_id, values)
     if earlier is not None:
         return earlier
-    said["disposition_id"] = await require_sent_back(tx, who.hub_id, case_id)
-    row = await idempotent_facts.add(tx, OriginNotice, who, told.notice_id, said, at)
+    values["disposition_id"] = await require_sent_back(tx, who.hub_id, case_id)
+    row = await idempotent_facts.add(tx, OriginNotice, who, notice_id, values, at)
     await deadlines.stop(tx, who.hub_id, Wait.ORIGIN, case_id)
-    await steps.announce(tx, who, case, TOLD, at, {"by": told.by.value})
+    await steps.announce(tx, who, case, TOLD, at, {"by": form.by.value})
     return row

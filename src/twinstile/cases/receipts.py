@@ -18,12 +18,11 @@ from twinstile.cases import (
     capability_links,
     deadlines,
     follow_up_schedule,
-    idempotent_facts,
     steps,
     transfers,
 )
 from twinstile.cases.disposition_requirements import REQUIREMENTS
-from twinstile.cases.steps import LockedCase, Outside, Source
+from twinstile.cases.steps import LockedCase
 from twinstile.cases.tables import FeverCase, Leg, Receipt
 from twinstile.cases.types import (
     CaseEvent,
@@ -34,7 +33,9 @@ from twinstile.cases.types import (
     Via,
     Wait,
 )
+from twinstile.platform.db import idempotent_facts
 from twinstile.platform.db.database import Reading, Transaction
+from twinstile.platform.db.idempotent_facts import FactSource, RecordedBy
 from twinstile.platform.http.problems import FieldFault, InvalidInput, TransitionRefused
 from twinstile.platform.keys import signing
 from twinstile.platform.keys.data_keys import KeyFiles, KeyRing
@@ -103,7 +104,7 @@ async def by_link(
             tx, Receipt, case.hub_id, answered.receipt_id, at, *said
         )
     own = keys.of(opened.hub_id)
-    source = Outside(opened.hub_id)
+    source = RecordedBy(opened.hub_id)
     return await _record(tx, own, source, case, opened.subject_id, answered, Via.LINK, at)
 
 
@@ -137,7 +138,7 @@ async def _last_word(tx: Reading, hub_id: str, leg_id: UUID) -> RowMapping | Non
 async def _record(  # who, what, by which way and when
     tx: Transaction,
     keys: KeyFiles,
-    who: Source,
+    who: FactSource,
     case: LockedCase,
     leg_id: UUID,
     answered: Answered,
@@ -211,7 +212,7 @@ async def _signed(
 
 
 async def _go_on(
-    tx: Transaction, who: Source, case: LockedCase, answer: Handover, moment: datetime
+    tx: Transaction, who: FactSource, case: LockedCase, answer: Handover, moment: datetime
 ) -> None:
     """What the answer means for a case whose patient is on the way."""
     match answer:

@@ -1,13 +1,13 @@
 """What receivers say when asked to take a patient, and how ill the patient is found."""
 
-from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
 from sqlalchemy import RowMapping, select, update
 
-from twinstile.cases import deadlines, idempotent_facts, steps
+from twinstile.cases import deadlines, steps
+from twinstile.cases.bodies import AcknowledgementBody, AssessmentBody
 from twinstile.cases.steps import LockedCase
 from twinstile.cases.tables import (
     Acknowledgement,
@@ -15,7 +15,8 @@ from twinstile.cases.tables import (
     DispositionRecord,
     FeverCase,
 )
-from twinstile.cases.types import Reply, Severity, Wait
+from twinstile.cases.types import Reply, Wait
+from twinstile.platform.db import idempotent_facts
 from twinstile.platform.db.database import Reading, Transaction
 from twinstile.platform.http.problems import (
     FieldFault,
@@ -31,32 +32,14 @@ ACKNOWLEDGED: Final = "case.acknowledged"
 ASSESSED: Final = "case.assessed"
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
-    """What a receiver said, as it was heard. `said_at` is by the sender's clock."""
-
-    acknowledgement_id: UUID
-    disposition_id: UUID
-    reply: Reply
-    reference: str | None
-    reason: str | None
-    said_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """How ill somebody was found. `onset_on`: the day of the first symptom, if known."""
-
-    assessment_id: UUID
-    severity: Severity
-    symptoms: tuple[str, ...]
-    onset_on: date | None
-    reason: str | None
-    assessed_at: datetime
-
-
 async def acknowledge(
-    tx: Transaction, who: Principal, case_id: UUID, said: Said, at: datetime
+    tx: Transaction,
+    who: Principal,
+    case_id: UUID,
+    disposition_id: UUID,
+    acknowledgement_id: UUID,
+    form: AcknowledgementBody,
+    at: datetime,
 ) -> RowMapping:
     """Record what the receiver of the last disposition says.
 
@@ -64,40 +47,35 @@ async def acknowledge(
     elsewhere. Raises `NotFound`, `IdReused`, `InvalidInput` for a no without a reason, and
     `TransitionRefused` when the case was closed or sent elsewhere since.
     """
-    if said.reply is Reply.DECLINED and said.reason is None:
+    if form.reply is Reply.DECLINED and form.reason is None:
         raise InvalidInput(errors=[FieldFault("/reason", "missing")])
     case = await steps.lock(tx, who.hub_id, case_id)
-    told: dict[str, object] = {
-        "case_id": case_id,
-        "disposition_id": said.disposition_id,
-        "reply": said.reply.value,
-        "reference": said.reference,
-        "reason": said.reason,
-        "said_at": said.said_at,
-    }
+    values = idempotent_facts.columns(
+        Acknowledgement, form, case_id=case_id, disposition_id=disposition_id
+    )
     earlier = await idempotent_facts.find(
-        tx, Acknowledgement, who.hub_id, said.acknowledgement_id, told
+        tx, Acknowledgement, who.hub_id, acknowledgement_id, values
     )
     if earlier is not None:
         return earlier
-    await _require_last(tx, case, said.disposition_id)
-    row = await idempotent_facts.add(
-        tx, Acknowledgement, who, said.acknowledgement_id, told, at
-    )
-    if said.reply is Reply.DECLINED:
+    await _require_last(tx, case, disposition_id)
+    row = await idempotent_facts.add(tx, Acknowledgement, who, acknowledgement_id, values, at)
+    if form.reply is Reply.DECLINED:
         await deadlines.start(tx, who.hub_id, case_id, Wait.RECEIVER, case_id, at)
     else:
         await deadlines.stop(tx, who.hub_id, Wait.RECEIVER, case_id)
-    body: dict[str, object] = {
-        "disposition_id": str(said.disposition_id),
-        "reply": said.reply.value,
-    }
+    body = {"disposition_id": str(disposition_id), "reply": form.reply.value}
     await steps.announce(tx, who, case, ACKNOWLEDGED, at, body)
     return row
 
 
 async def assess(
-    tx: Transaction, who: Principal, case_id: UUID, found: Found, at: datetime
+    tx: Transaction,
+    who: Principal,
+    case_id: UUID,
+    assessment_id: UUID,
+    form: AssessmentBody,
+    at: datetime,
 ) -> RowMapping:
     """Record how ill the patient is. Anybody who writes cases may raise it, a medic lower it.
 
@@ -105,34 +83,24 @@ async def assess(
     for a lowering without a reason, `TransitionRefused` for a closed case.
     """
     case = await steps.lock(tx, who.hub_id, case_id)
-    told: dict[str, object] = {
-        "case_id": case_id,
-        "severity": found.severity.value,
-        "symptoms": list(found.symptoms),
-        "onset_on": found.onset_on,
-        "reason": found.reason,
-        "assessed_at": found.assessed_at,
-    }
-    earlier = await idempotent_facts.find(tx, Assessment, who.hub_id, found.assessment_id, told)
+    values = idempotent_facts.columns(Assessment, form, case_id=case_id)
+    earlier = await idempotent_facts.find(tx, Assessment, who.hub_id, assessment_id, values)
     if earlier is not None:
         return earlier
     if case.state.terminal:
         raise TransitionRefused(f"The case is {case.state}.")
-    lowered = case.severity is not None and found.severity.rank < case.severity.rank
+    lowered = case.severity is not None and form.severity.rank < case.severity.rank
     if lowered and Role.MEDIC not in who.roles:
         raise Forbidden("Only a clinician finds a patient less ill than before.")
-    if lowered and found.reason is None:
+    if lowered and form.reason is None:
         raise InvalidInput(errors=[FieldFault("/reason", "missing")])
-    row = await idempotent_facts.add(tx, Assessment, who, found.assessment_id, told, at)
-    await tx.sql.execute(
+    worse = (
         update(FeverCase)
         .where(FeverCase.hub_id == case.hub_id, FeverCase.case_id == case_id)
-        .values(severity=found.severity.value)
+        .values(severity=form.severity.value)
     )
-    body: dict[str, object] = {
-        "before": case.severity,
-        "severity": found.severity.value,
-    }
+    row = await idempotent_facts.add(tx, Assessment, who, assessment_id, values, at, worse)
+    body = {"before": case.severity, "severity": form.severity.value}
     await steps.announce(tx, who, case, ASSESSED, at, body)
     return row
 

@@ -7,7 +7,6 @@ before, even if the requests of two devices overlapped.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
 from uuid import UUID
 
 from sqlalchemy import select, update
@@ -15,8 +14,10 @@ from sqlalchemy import select, update
 from twinstile.cases import deadlines, follow_up_schedule, machine
 from twinstile.cases.machine import IllegalTransition
 from twinstile.cases.tables import FeverCase
-from twinstile.cases.types import CaseEvent, CaseState, Severity, Transition
+from twinstile.cases.types import CaseEvent, CaseState, Severity, Transition, Wait
+from twinstile.platform.db import idempotent_facts
 from twinstile.platform.db.database import Transaction
+from twinstile.platform.db.idempotent_facts import Change, FactSource
 from twinstile.platform.http.problems import Forbidden, NotFound, TransitionRefused
 from twinstile.platform.ledger import events
 from twinstile.platform.ledger.events import Happening
@@ -24,26 +25,6 @@ from twinstile.platform.security.auth import Principal
 
 MOVED = "case.moved"
 OVERDUE = "case.overdue"
-
-
-class Source(Protocol):
-    """Where an act comes from: somebody on duty at a device, or nobody of the hub."""
-
-    @property
-    def hub_id(self) -> str: ...
-    @property
-    def device_id(self) -> UUID | None: ...
-    @property
-    def operator_id(self) -> UUID | None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Outside:
-    """Somebody who is not of the hub: the receiver or the patient."""
-
-    hub_id: str
-    device_id: None = None
-    operator_id: None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,19 +97,19 @@ def walk_by_system(state: CaseState, event: CaseEvent) -> Transition:
         raise TransitionRefused(f"The case is {state}.") from None
 
 
-async def move(
-    tx: Transaction,
+def entering(
     case: LockedCase,
     after: CaseState,
     moment: datetime,
     more: Mapping[str, object] | None = None,
     expected: datetime | None = None,
-) -> None:
-    """Enter the new state, with its deadline and `more` columns; what waits on it ends.
+    *stops: Wait,
+) -> list[Change]:
+    """Enter a state, with its deadline and `more` columns; what was waited for before it ends.
 
-    `expected`: when the patient is to arrive.
+    `expected`: when the patient is to arrive. `stops`: deadlines that end with it as well.
     """
-    await tx.sql.execute(
+    changes: list[Change] = [
         update(FeverCase)
         .where(FeverCase.hub_id == case.hub_id, FeverCase.case_id == case.case_id)
         .values(
@@ -138,14 +119,31 @@ async def move(
             closed_at=moment if after.terminal else None,
             late_since=None,
             **(more or {}),
-        )
-    )
-    await deadlines.settle(tx, case.hub_id, case.case_id, after, moment)
-    await follow_up_schedule.settle(tx, case.hub_id, case.case_id, after, moment)
+        ),
+        *deadlines.ends(case.hub_id, case.case_id, after, moment, *stops),
+    ]
+    if after not in deadlines.FOLLOWED:
+        changes.append(follow_up_schedule.over(case.hub_id, case.case_id, moment))
+    return changes
+
+
+async def move(
+    tx: Transaction,
+    case: LockedCase,
+    after: CaseState,
+    moment: datetime,
+    more: Mapping[str, object] | None = None,
+    expected: datetime | None = None,
+) -> None:
+    """Enter a state, see `entering`; whoever is followed from now on has a schedule."""
+    changes = entering(case, after, moment, more, expected)
+    await idempotent_facts.apply_changes(tx, *changes)
+    if after in deadlines.FOLLOWED:
+        await follow_up_schedule.begin(tx, case.hub_id, case.case_id, moment)
 
 
 def moved_event(
-    who: Source,
+    who: FactSource,
     case: LockedCase,
     step: Transition,
     moment: datetime,
@@ -167,7 +165,7 @@ def moved_event(
 
 async def announce(
     tx: Transaction,
-    who: Source,
+    who: FactSource,
     case: LockedCase,
     kind: str,
     at: datetime,

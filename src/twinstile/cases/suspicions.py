@@ -12,10 +12,11 @@ from uuid import UUID
 
 from sqlalchemy import RowMapping, select, tuple_, update
 
-from twinstile.cases import deadlines, episodes, idempotent_facts, steps
+from twinstile.cases import deadlines, episodes, steps
 from twinstile.cases.follow_up_tables import Suspicion
 from twinstile.cases.steps import LockedCase
 from twinstile.cases.types import LIMITS, WARNED_BEFORE, CaseClass, Wait, Within
+from twinstile.platform.db import idempotent_facts
 from twinstile.platform.db.database import Reading, Transaction
 from twinstile.platform.http import paging
 from twinstile.platform.http.problems import (

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import RowMapping, select, update
 from uuid_utils.compat import uuid7
 
-from twinstile.cases import capability_links, episodes, idempotent_facts, isolation_rooms, steps
+from twinstile.cases import capability_links, episodes, isolation_rooms, steps
 from twinstile.cases.capability_links import CapabilityLink
 from twinstile.cases.disposition_requirements import DispositionParticulars
 from twinstile.cases.steps import LockedCase
@@ -22,6 +22,7 @@ from twinstile.cases.types import (
     Transition,
     Vehicle,
 )
+from twinstile.platform.db import idempotent_facts
 from twinstile.platform.db.database import Reading, Transaction
 from twinstile.platform.http.problems import (
     FieldFault,

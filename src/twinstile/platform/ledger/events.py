@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import insert, select
+from sqlalchemy import Insert, insert, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 from uuid_utils.compat import uuid7
 
@@ -39,6 +39,11 @@ async def append(tx: Transaction, happenings: Sequence[Happening]) -> None:
     """Write them in order, in the caller's transaction: what rolls back was never announced."""
     if happenings:
         await tx.sql.execute(insert(Event), [_row(h) for h in happenings])
+
+
+def insertion(happenings: Sequence[Happening]) -> Insert:
+    """Append them, for a statement that changes their subject as well."""
+    return insert(Event).values([_row(h) for h in happenings])
 
 
 async def append_once(tx: Transaction, happening: Happening) -> bool:
