@@ -184,10 +184,10 @@ async def list_runs(
         .limit(5000)
     )
     runs = [RunListed.model_validate(row) for row in found.mappings()]
-    told = await feed_status.feed_freshness(
+    sources = await feed_status.feed_freshness(
         tx, runtime.settings, who.hub_id, feed_status.TRAVELLERS, clock.now()
     )
-    return RunList(runs=runs, sources=told)
+    return RunList(runs=runs, sources=sources)
 
 
 @router.put(
@@ -223,11 +223,11 @@ async def put_manifest(
         )
         for place, entry in enumerate(body.entries)
     ]
-    landed = await manifests.apply_manifest(
+    result = await manifests.apply_manifest(
         tx, runtime.keys.of(who.hub_id), who, run_id, body.batch, entries, terms.today, at
     )
     return ManifestAnswer(
-        applied=landed.applied, expected=landed.expected, withdrawn=landed.withdrawn
+        applied=result.applied, expected=result.expected, withdrawn=result.withdrawn
     )
 
 
@@ -253,6 +253,6 @@ async def read_expected_tags(
     at = clock.now()
     today = at.astimezone(runtime.settings.zone).date()
     keys = runtime.keys.of(who.hub_id)
-    told = await tagger.expected(tx, keys, who.hub_id, run_id, today, at)
-    unchanged(response, told.model_dump_json(), if_none_match)
-    return told
+    tags = await tagger.expected(tx, keys, who.hub_id, run_id, today, at)
+    unchanged(response, tags.model_dump_json(), if_none_match)
+    return tags

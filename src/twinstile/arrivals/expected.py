@@ -70,7 +70,7 @@ async def write_entries(
     """Enter travellers or correct them: each is expected from now on, unless withdrawn.
 
     Where somebody was placed before is kept beside. Who was expected under such a key and may
-    be no more, see `gone`.
+    be no more, see `no_longer_expected`.
     """
     if not rows:
         return []

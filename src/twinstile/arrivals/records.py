@@ -330,7 +330,7 @@ Reader: TypeAlias = Callable[
 ]
 """Reads lazily, in memory that does not grow with the delivery beyond its bytes.
 
-Raises `Unreadable` before or between records; what was read before it stands.
+Raises `UnreadableDelivery` before or between records; what was read before it stands.
 """
 
 LONGEST_KEY: Final = 200

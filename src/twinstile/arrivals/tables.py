@@ -151,7 +151,7 @@ class FeedState(Base):
     hub_id: Mapped[HubKey]
     feed: Mapped[str] = mapped_column(primary_key=True)
     cursor: Mapped[str | None]
-    """Where to go on; encrypted, see `landing.cursor_of`."""
+    """Where to go on; encrypted, see `inbox.open_cursor`."""
     landed: Mapped[int] = mapped_column(BigInteger, server_default="0")
     """The number given to the delivery that landed last."""
     deliveries: Mapped[int] = mapped_column(BigInteger, server_default="0")

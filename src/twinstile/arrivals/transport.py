@@ -81,7 +81,7 @@ class Inflater:
         self._begun = False
 
     def feed(self, piece: bytes) -> bytes:
-        """What the piece adds. Raises `Unreadable`: `gzip-broken` or `too-large`."""
+        """What the piece adds. Raises `UnreadableDelivery`: `gzip-broken` or `too-large`."""
         parts: list[bytes] = []
         while piece:
             if self._member.eof:
@@ -99,13 +99,13 @@ class Inflater:
         return b"".join(parts)
 
     def end(self) -> None:
-        """Nothing more comes. Raises `Unreadable` where a member is cut off."""
+        """Nothing more comes. Raises `UnreadableDelivery` where a member is cut off."""
         if self._begun and not self._member.eof:
             raise UnreadableDelivery("truncated")
 
 
 def gunzip(body: bytes, most: int) -> bytes:
-    """The whole of a gzip file. Raises `Unreadable`."""
+    """The whole of a gzip file. Raises `UnreadableDelivery`."""
     inflater = Inflater(most)
     inflated = inflater.feed(body)
     inflater.end()

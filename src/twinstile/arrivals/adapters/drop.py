@@ -156,20 +156,20 @@ class FetchedFile(FetchedDelivery):
 
 
 class FileDrop:
-    """A `Transport` over a `Shelf`."""
+    """A `FeedTransport` over a `FileStore`."""
 
-    def __init__(self, shelf: FileStore, settings: DropSettings) -> None:
-        self._shelf = shelf
+    def __init__(self, store: FileStore, settings: DropSettings) -> None:
+        self._store = store
         self._settings = settings
         self._marked = settings.ready is not ReadySign.STABLE
 
     async def fetch(
         self, cursor: str | None, now: dt.datetime
     ) -> AsyncIterator[FetchedDelivery]:
-        await self._shelf.prepare((WORK, DONE, REFUSED))
+        await self._store.prepare((WORK, DONE, REFUSED))
         await self._sweep(now)
-        working = await self._shelf.entries(WORK, MOST_LISTED)
-        seen = await self._shelf.entries("", MOST_LISTED)
+        working = await self._store.entries(WORK, MOST_LISTED)
+        seen = await self._store.entries("", MOST_LISTED)
         fault = "too-many-files" if len(seen) >= MOST_LISTED else None
         if any(_impossible(one.name) for one in (*working, *seen)):
             fault = "bad-name"
@@ -200,16 +200,16 @@ class FileDrop:
         folder = REFUSED if fetched.refused else DONE
         for name in fetched.names:
             place = f"{folder}/{name}"
-            if await self._shelf.look(place):
+            if await self._store.look(place):
                 place = f"{place}.{at:%Y%m%dT%H%M%S%f}"
-            if await self._shelf.move(f"{WORK}/{name}", place):
-                await self._shelf.touch(place, at)
+            if await self._store.move(f"{WORK}/{name}", place):
+                await self._store.touch(place, at)
                 if fetched.refused and name == fetched.names[0]:
                     reason = f"{fetched.refused}\n".encode()
-                    await self._shelf.write(f"{place}.reason.txt", reason)
+                    await self._store.write(f"{place}.reason.txt", reason)
 
     async def close(self) -> None:
-        await self._shelf.close()
+        await self._store.close()
 
     def _choose(
         self,
@@ -252,13 +252,13 @@ class FileDrop:
     async def _take(self, name: str) -> str:
         """Rename into `processing/`; the name it has there, empty where it is gone."""
         kept = name if _sound(name) else NAMELESS + hashlib.sha256(_raw(name)).hexdigest()[:16]
-        return kept if await self._shelf.move(name, f"{WORK}/{kept}") else ""
+        return kept if await self._store.move(name, f"{WORK}/{kept}") else ""
 
     async def _marker(self, name: str) -> str | None:
         """The marker of a file in `processing/`, which follows it there."""
         for marker in self._markers(name):
             place = f"{WORK}/{marker}"
-            if await self._shelf.look(place) or await self._shelf.move(marker, place):
+            if await self._store.look(place) or await self._store.move(marker, place):
                 return marker
         return None
 
@@ -280,7 +280,7 @@ class FileDrop:
         return FetchedFile(delivery, cursor, names=names)
 
     async def _body(self, name: str) -> bytes | None:
-        entry = await self._shelf.look(f"{WORK}/{name}")
+        entry = await self._store.look(f"{WORK}/{name}")
         if entry is None:
             return None
         if name.startswith(NAMELESS):
@@ -289,7 +289,7 @@ class FileDrop:
             raise UnreadableDelivery("not-a-file")
         if entry.size > MOST_BYTES:
             raise UnreadableDelivery("too-large")
-        body = await self._shelf.read(f"{WORK}/{name}", MOST_BYTES)
+        body = await self._store.read(f"{WORK}/{name}", MOST_BYTES)
         if body == b"":
             raise UnreadableDelivery("empty")
         return body
@@ -298,7 +298,7 @@ class FileDrop:
         """Check the digest a marker tells, and give the number of rows it tells."""
         if self._settings.ready not in DIGESTS:
             return None
-        held = await self._shelf.read(f"{WORK}/{marker}", LARGEST_MARKER) if marker else None
+        held = await self._store.read(f"{WORK}/{marker}", LARGEST_MARKER) if marker else None
         told = _read_marker(self._settings.ready, held or b"")
         computed = hashlib.new(DIGESTS[self._settings.ready], body, usedforsecurity=False)
         if told.digest.lower() != computed.hexdigest():
@@ -309,9 +309,9 @@ class FileDrop:
         """Remove old files that are done with, a few at each poll."""
         until = (now - dt.timedelta(days=self._settings.keep_days)).timestamp()
         for folder in (DONE, REFUSED):
-            for one in await self._shelf.entries(folder, MOST_SWEPT, until):
+            for one in await self._store.entries(folder, MOST_SWEPT, until):
                 if one.kind is not EntryKind.FOLDER and _sound(one.name):
-                    await self._shelf.remove(f"{folder}/{one.name}")
+                    await self._store.remove(f"{folder}/{one.name}")
 
 
 class FileMarker(BaseModel):

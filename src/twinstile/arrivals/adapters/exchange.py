@@ -146,7 +146,7 @@ class FetchedRows(FetchedDelivery):
 
 
 class ExchangeTransport:
-    """A `Transport`."""
+    """A `FeedTransport`."""
 
     def __init__(self, settings: ExchangeSettings, engine: Engine | AsyncEngine) -> None:
         self._settings = settings

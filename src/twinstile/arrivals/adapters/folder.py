@@ -40,7 +40,7 @@ class FolderSettings(DropSettings):
 
 
 class _Folder:
-    """A `Shelf`. A share that hangs holds up its one thread, and so only itself."""
+    """A `FileStore`. A share that hangs holds up its one thread, and so only itself."""
 
     def __init__(self, root: Path, within_s: float) -> None:
         self._root = root

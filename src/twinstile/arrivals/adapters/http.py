@@ -89,7 +89,7 @@ class HttpCursor(TransportCursor):
 
 
 class HttpTransport:
-    """A `Transport`."""
+    """A `FeedTransport`."""
 
     def __init__(self, settings: HttpSettings, line: Calls) -> None:
         self._settings = settings

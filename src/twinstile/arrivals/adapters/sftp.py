@@ -83,7 +83,7 @@ class SftpSettings(DropSettings):
 
 
 class _Server:
-    """A `Shelf`. A connection is made when it is needed, and again when it was lost."""
+    """A `FileStore`. A connection is made when it is needed, and again when it was lost."""
 
     def __init__(
         self, settings: SftpSettings, password: str | None, key: asyncssh.SSHKey | None

@@ -1,6 +1,7 @@
 """HTTP: how feeds do, what of them was set aside, and deliveries of departments that come."""
 
 from collections.abc import Callable, Coroutine
+from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any, ClassVar, Final, cast
 from urllib.parse import unquote
@@ -13,9 +14,9 @@ from typing_extensions import override
 from twinstile.arrivals.feeds import config, deliveries, feed_status, pushing
 from twinstile.arrivals.feeds.config import Department, FeedSource
 from twinstile.arrivals.feeds.deliveries import QuarantinedDelivery, QuarantinedRow
-from twinstile.arrivals.feeds.feed_status import FeedCondition, FeedStatus
+from twinstile.arrivals.feeds.feed_status import ColumnAnswer, FeedCondition, FeedStatus
 from twinstile.arrivals.feeds.inbox import DeliveryState, ReceiptOutcome
-from twinstile.arrivals.feeds.pushing import PushRuntime, VerifiedPush
+from twinstile.arrivals.feeds.pushing import VerifiedPush
 from twinstile.arrivals.formats.reasons import Text, text_of
 from twinstile.arrivals.records import Delivery
 from twinstile.arrivals.transport import MOST_BYTES
@@ -62,12 +63,6 @@ class SignatureRefused(Unauthenticated):
 class LocalisedText(Answer):
     en: str
     zh_cn: str = Field(alias="zh-CN")
-
-
-class ColumnAnswer(Answer):
-    name: str
-    first_at: datetime
-    last_at: datetime
 
 
 class FeedFaultAnswer(Answer):
@@ -283,7 +278,7 @@ async def bring_delivery(
     media_type = request.headers.get("content-type", "")[:200]
     delivery = Delivery(await request.body(), now, media_type=media_type)
     try:
-        landed = await pushing.receive_push(_desk(runtime), known, delivery, now)
+        landed = await pushing.receive_push(runtime, known, delivery, now)
     except SignatureFault as fault:
         raise _refused(fault) from None
     return ReceivedAnswer(outcome=landed.outcome, delivery_id=landed.delivery_id)
@@ -299,17 +294,13 @@ async def _recognised(request: Request) -> VerifiedPush:
     signed = pushing.SignedRequest(request.method, target, headers)
     try:
         senders = config.feed_sources(runtime.settings)
-        return await pushing.verify_push(_desk(runtime), senders, name, signed, clock.now())
+        return await pushing.verify_push(runtime, senders, name, signed, clock.now())
     except SignatureFault as fault:
         raise _refused(fault) from None
 
 
 def _refused(fault: SignatureFault) -> SignatureRefused:
     return SignatureRefused(f"{fault.reason}.")
-
-
-def _desk(runtime: Runtime) -> PushRuntime:
-    return PushRuntime(runtime.database, runtime.keys)
 
 
 def _sender(runtime: Runtime, who: Principal, feed: str) -> FeedSource:
@@ -323,7 +314,7 @@ def _by(who: Principal) -> tuple[UUID, UUID | None]:
     return who.device_id, who.operator_id
 
 
-def _feed(one: FeedStatus, columns: list[feed_status.Column]) -> FeedAnswer:
+def _feed(one: FeedStatus, columns: list[ColumnAnswer]) -> FeedAnswer:
     sender = one.sender
     fault = one.fault and FeedFaultAnswer(
         code=one.fault, words=_words(text_of(one.fault)), at=one.fault_at
@@ -346,33 +337,16 @@ def _feed(one: FeedStatus, columns: list[feed_status.Column]) -> FeedAnswer:
         waiting=one.waiting,
         dead=one.dead,
         counters=CountersAnswer.model_validate(one.counters),
-        unknown_columns=[
-            ColumnAnswer(name=of.name, first_at=of.first_at, last_at=of.last_at)
-            for of in columns
-        ],
+        unknown_columns=columns,
     )
 
 
 def _row(one: QuarantinedRow) -> RowAnswer:
-    return RowAnswer(
-        delivery_id=one.delivery_id,
-        received_at=one.received_at,
-        row=one.row,
-        reason=one.reason,
-        words=_words(text_of(one.reason)),
-        column=one.column,
-    )
+    return RowAnswer.model_validate({**asdict(one), "words": text_of(one.reason)})
 
 
 def _delivery(one: QuarantinedDelivery) -> DeliveryAnswer:
-    return DeliveryAnswer(
-        delivery_id=one.delivery_id,
-        received_at=one.received_at,
-        state=one.state,
-        reason=one.reason,
-        words=_words(text_of(one.reason)),
-        attempts=one.attempts,
-    )
+    return DeliveryAnswer.model_validate({**asdict(one), "words": text_of(one.reason)})
 
 
 def _words(text: Text) -> LocalisedText:

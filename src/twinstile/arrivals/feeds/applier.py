@@ -72,41 +72,41 @@ class ApplyRuntime:
     now: Callable[[], datetime]
 
 
-async def apply_due(desk: ApplyRuntime, feed: FeedSettings) -> int:
+async def apply_due(runtime: ApplyRuntime, feed: FeedSettings) -> int:
     """Apply what is due of a feed, each delivery as far as it goes; how many were looked at.
 
     Raises `Unavailable` and its kin, `MasterUnavailable`: then nothing is lost, and it is to be
     called again.
     """
-    async with desk.database.transaction() as tx:
-        await deliveries.wake_waiting(tx, feed, desk.now())
-    async with desk.database.reading() as tx:
-        due = await deliveries.due_deliveries(tx, feed, desk.now(), MOST_DELIVERIES)
+    async with runtime.database.transaction() as tx:
+        await deliveries.wake_waiting(tx, feed, runtime.now())
+    async with runtime.database.reading() as tx:
+        due = await deliveries.due_deliveries(tx, feed, runtime.now(), MOST_DELIVERIES)
     until = time.monotonic() + MOST_S
     for looked_at, delivery_id in enumerate(due, 1):
-        await apply_delivery(desk, feed, delivery_id)
+        await apply_delivery(runtime, feed, delivery_id)
         if time.monotonic() >= until:
             return looked_at
     return len(due)
 
 
-async def apply_delivery(desk: ApplyRuntime, feed: FeedSettings, delivery_id: UUID) -> None:
-    """Apply one delivery from where it stands. See `work`."""
-    async with desk.database.reading() as tx:
+async def apply_delivery(runtime: ApplyRuntime, feed: FeedSettings, delivery_id: UUID) -> None:
+    """Apply one delivery from where it stands. See `_apply_chunk`."""
+    async with runtime.database.reading() as tx:
         kept = await inbox.get_delivery(tx, feed, delivery_id)
     if kept is None or kept.state is not DeliveryState.LANDED:
         return
     try:
-        await _apply(await _open_job(desk, feed, kept))
+        await _apply(await _open_job(runtime, feed, kept))
     except (Unavailable, MasterUnavailable):
         raise
     except KeyDestroyed:
-        await _end(desk, feed, kept, kept.position, RejectReason.KEY_GONE)
+        await _end(runtime, feed, kept, kept.position, RejectReason.KEY_GONE)
     except Exception as error:  # noqa: BLE001 -- one delivery holds up no other
         log.warning("a delivery failed", feed=feed.name, error=type(error).__name__)
-        async with desk.database.transaction() as tx:
+        async with runtime.database.transaction() as tx:
             await deliveries.fail_delivery(
-                tx, feed, delivery_id, RejectReason.FAILED, desk.now()
+                tx, feed, delivery_id, RejectReason.FAILED, runtime.now()
             )
 
 
@@ -114,7 +114,7 @@ async def apply_delivery(desk: ApplyRuntime, feed: FeedSettings, delivery_id: UU
 class _Job:
     """A delivery that is being applied."""
 
-    desk: ApplyRuntime
+    runtime: ApplyRuntime
     feed: FeedSettings
     stored: StoredDelivery
     key: bytes
@@ -122,20 +122,20 @@ class _Job:
     whole_lists: WholeLists
 
 
-async def _open_job(desk: ApplyRuntime, feed: FeedSettings, stored: StoredDelivery) -> _Job:
+async def _open_job(runtime: ApplyRuntime, feed: FeedSettings, stored: StoredDelivery) -> _Job:
     """Open a delivery and go to where it stands, beside the other work of the process."""
-    key = await desk.keys.obtain(KEY)
-    async with desk.database.reading() as tx:
-        delivery = await inbox.open_delivery(tx, desk.keys, feed.hub_id, stored)
+    key = await runtime.keys.obtain(KEY)
+    async with runtime.database.reading() as tx:
+        delivery = await inbox.open_delivery(tx, runtime.keys, feed.hub_id, stored)
         scheme = reading.scheme_of_calls(feed)
-        known = runs.hub_calls(tx, feed.hub_id, scheme, desk.now()) if scheme else None
+        known = runs.hub_calls(tx, feed.hub_id, scheme, runtime.now()) if scheme else None
         calls = await known if known else dict[tuple[str, date], int]()
 
     def begin() -> _Job:
         stream = Stream(feed, delivery, stored.day, calls)
-        whole = stream.whole_lists()
+        whole_lists = stream.whole_lists()
         stream.skip(stored.position)
-        return _Job(desk, feed, stored, key, stream, whole)
+        return _Job(runtime, feed, stored, key, stream, whole_lists)
 
     return await asyncio.to_thread(begin)
 
@@ -146,40 +146,40 @@ async def _apply(job: _Job) -> None:
         if not await _apply_chunk(job, chunk, taken):
             return
         taken += len(chunk)
-    await _end(job.desk, job.feed, job.stored, taken, job.stream.fault)
+    await _end(job.runtime, job.feed, job.stored, taken, job.stream.fault)
 
 
 async def _end(
-    desk: ApplyRuntime,
+    runtime: ApplyRuntime,
     feed: FeedSettings,
     stored: StoredDelivery,
     position: int,
     fault: str | None,
 ) -> None:
-    async with desk.database.transaction() as tx:
+    async with runtime.database.transaction() as tx:
         if await deliveries.claim_delivery(tx, feed, stored.delivery_id, position) is not None:
-            await deliveries.end_delivery(tx, feed, stored.delivery_id, fault, desk.now())
+            await deliveries.end_delivery(tx, feed, stored.delivery_id, fault, runtime.now())
 
 
 async def _apply_chunk(
-    job: _Job, chunk: Sequence[ReadItem], position: int, *, spoilt: bool = False
+    job: _Job, chunk: Sequence[ReadItem], position: int, *, not_storable: bool = False
 ) -> bool:
     """Apply some records, in halves if the database refuses one of them.
 
     False: somebody else goes on with the delivery.
     """
     try:
-        return await _write_chunk(job, chunk, position, spoilt=spoilt)
+        return await _write_chunk(job, chunk, position, not_storable=not_storable)
     except _POISON as error:
         one = chunk[0]
-        if spoilt and isinstance(one, Reject):
+        if not_storable and isinstance(one, Reject):
             raise
-        if spoilt:  # not even who it is about can be asked
+        if not_storable:  # not even who it is about can be asked
             aside = Reject(_row(one), RejectReason.NOT_STORABLE)
-            return await _apply_chunk(job, [aside], position, spoilt=True)
+            return await _apply_chunk(job, [aside], position, not_storable=True)
         if len(chunk) == 1:
             log.warning("a row was set aside", feed=job.feed.name, error=type(error).__name__)
-            return await _apply_chunk(job, chunk, position, spoilt=True)
+            return await _apply_chunk(job, chunk, position, not_storable=True)
     half = len(chunk) // 2
     first = await _apply_chunk(job, chunk[:half], position)
     return first and await _apply_chunk(job, chunk[half:], position + half)
@@ -196,37 +196,37 @@ def _row(one: ReadItem) -> int:
 
 
 async def _write_chunk(
-    job: _Job, chunk: Sequence[ReadItem], position: int, *, spoilt: bool
+    job: _Job, chunk: Sequence[ReadItem], position: int, *, not_storable: bool
 ) -> bool:
-    desk, feed, delivery_id = job.desk, job.feed, job.stored.delivery_id
-    async with desk.database.transaction() as tx:
+    runtime, feed, delivery_id = job.runtime, job.feed, job.stored.delivery_id
+    async with runtime.database.transaction() as tx:
         aside = await deliveries.claim_delivery(tx, feed, delivery_id, position)
         if aside is None:
             return False
-        at, n = desk.now(), job.stored.n
-        turn = BatchContext(
-            tx, desk.keys, feed, desk.terms, job.key, n, job.whole_lists, at, spoilt
+        at, n = runtime.now(), job.stored.n
+        batch = BatchContext(
+            tx, runtime.keys, feed, runtime.terms, job.key, n, job.whole_lists, at, not_storable
         )
-        tally = BatchCounts()
-        await _apply_records(turn, _RecordsByKind.out(chunk, position), tally)
-        await deliveries.advance_delivery(tx, feed, delivery_id, len(chunk), tally, aside)
+        counts = BatchCounts()
+        await _apply_records(batch, _RecordsByKind.out(chunk, position), counts)
+        await deliveries.advance_delivery(tx, feed, delivery_id, len(chunk), counts, aside)
     return True
 
 
 async def _apply_records(
-    turn: BatchContext, records: "_RecordsByKind", tally: BatchCounts
+    batch: BatchContext, records: "_RecordsByKind", counts: BatchCounts
 ) -> None:
     """Runs first: their travellers may stand beside them."""
-    tally.rejects += records.rejects
+    counts.rejects += records.rejects
     if records.runs:
-        await apply_records.apply_runs(turn, records.runs, tally)
+        await apply_records.apply_runs(batch, records.runs, counts)
     if records.travellers or records.ends:
-        await apply_travellers.apply_travellers(turn, records.travellers, records.ends, tally)
+        await apply_travellers.apply_travellers(batch, records.travellers, records.ends, counts)
     if records.people:
-        await apply_records.apply_people(turn, records.people, tally)
+        await apply_records.apply_people(batch, records.people, counts)
     if records.areas:
-        await apply_records.apply_areas(turn, records.areas, tally)
-    await deliveries.record_columns(turn.tx, turn.feed, records.columns, turn.at)
+        await apply_records.apply_areas(batch, records.areas, counts)
+    await deliveries.record_columns(batch.tx, batch.feed, records.columns, batch.at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,7 +319,7 @@ class _Work:
     def __init__(
         self, runtime: Runtime, database: Database, senders: Sequence[FeedSource], locks: Raw
     ) -> None:
-        self._house = runtime
+        self._runtime = runtime
         self._database = database
         self._senders = senders
         self._locks = locks
@@ -369,11 +369,13 @@ class _Work:
                 )
 
     async def _apply(self, sender: FeedSource) -> None:
-        feed, runtime = sender.feed, self._house
+        feed, runtime = sender.feed, self._runtime
         async with self._database.reading() as tx:
             mode = await devices.mode_of(tx, feed.hub_id)
         if mode is None:
             return
         terms = forms.document_context(runtime.settings, mode, clock.now())
-        desk = ApplyRuntime(self._database, runtime.keys.of(feed.hub_id), terms, clock.now)
-        await apply_due(desk, feed)
+        apply_runtime = ApplyRuntime(
+            self._database, runtime.keys.of(feed.hub_id), terms, clock.now
+        )
+        await apply_due(apply_runtime, feed)

@@ -42,88 +42,91 @@ _AREA: Final = re.compile(areas.PATTERN)
 
 
 async def apply_runs(
-    turn: BatchContext, events: Sequence[tuple[int, ArrivalEvent]], tally: BatchCounts
+    batch: BatchContext, events: Sequence[tuple[int, ArrivalEvent]], counts: BatchCounts
 ) -> None:
     """Take what is said of runs, in order.
 
     What a feed says of a run that is not there is unmatched and not kept: times move again, and
     the run will be announced as it is by then.
     """
-    judged = await _resolve(turn, events, tally)
-    newest = [event for _, event in judged.newest]
-    missed = await runs.upsert_runs(turn.tx, turn.feed.hub_id, turn.feed.name, newest, turn.at)
-    tally.applied -= len(missed)
-    tally.unmatched += len(missed)
-    await _store(turn, judged, {judged.newest[place][0] for place in missed})
+    resolved = await _resolve(batch, events, counts)
+    newest = [event for _, event in resolved.newest]
+    missed = await runs.upsert_runs(
+        batch.tx, batch.feed.hub_id, batch.feed.name, newest, batch.at
+    )
+    counts.applied -= len(missed)
+    counts.unmatched += len(missed)
+    await _store(batch, resolved, {resolved.newest[place][0] for place in missed})
 
 
 async def apply_people(
-    turn: BatchContext,
+    batch: BatchContext,
     records: Sequence[tuple[int, IdentityAlert | HealthStatus]],
-    tally: BatchCounts,
+    counts: BatchCounts,
 ) -> None:
     """Take what is said of people. Raises `KeyDestroyed`, `MasterUnavailable`."""
-    good: list[tuple[int, WatchItem]] = []
+    usable: list[tuple[int, WatchItem]] = []
     known: dict[int, Identity] = {}
     for place, record in records:
-        fault = _identify(turn, record)
+        fault = _identify(batch, record)
         if isinstance(fault, Identity):
             known[place] = fault
         elif fault is not None:
             reason, column = fault
-            tally.reject(place, record.origin.row, reason, column)
+            counts.reject(place, record.origin.row, reason, column)
             continue
-        good.append((place, record))
-    places = {id(record): place for place, record in good}
-    judged = await _resolve(turn, good, tally)
+        usable.append((place, record))
+    places = {id(record): place for place, record in usable}
+    resolved = await _resolve(batch, usable, counts)
     told = {
-        key: WatchRecord(record, known.get(places[id(record)])) for key, record in judged.newest
+        key: WatchRecord(record, known.get(places[id(record)]))
+        for key, record in resolved.newest
     }
-    source = WatchSource(turn.feed.hub_id, turn.feed.name, turn.today)
+    source = WatchSource(batch.feed.hub_id, batch.feed.name, batch.today)
     await authorities.apply_watch_records(
-        turn.tx, turn.keys, source, list(told.values()), turn.at
+        batch.tx, batch.keys, source, list(told.values()), batch.at
     )
-    await _store(turn, judged)
+    await _store(batch, resolved)
 
 
 def _identify(
-    turn: BatchContext, record: WatchItem
+    batch: BatchContext, record: WatchItem
 ) -> Identity | tuple[RejectReason, str | None] | None:
     """Who it is about; None: it is taken back, whoever it was about."""
     if deleted(record):
         return None
     if isinstance(record, IdentityAlert):
         since, until = record.valid_from, record.valid_to
-        lasts = since < min(until, turn.at + LONGEST_VALID) and until - since <= LONGEST_VALID
+        lasts = since < min(until, batch.at + LONGEST_VALID) and until - since <= LONGEST_VALID
     else:
-        lasts = record.issued_at < min(record.expires_at, turn.at + LONGEST_VALID)
+        lasts = record.issued_at < min(record.expires_at, batch.at + LONGEST_VALID)
     if not lasts:
         return RejectReason.PERIOD, None
     if record.document is None:
         return RejectReason.MISSING, "number"
-    read = apply_batch.identify_claim(record.document, turn.terms)
+    read = apply_batch.identify_claim(record.document, batch.terms)
     return (read, "number") if isinstance(read, RejectReason) else read
 
 
 async def apply_areas(
-    turn: BatchContext, records: Sequence[tuple[int, KeyAreaRecord]], tally: BatchCounts
+    batch: BatchContext, records: Sequence[tuple[int, KeyAreaRecord]], counts: BatchCounts
 ) -> None:
     """Take what is said of areas."""
-    good: list[tuple[int, KeyAreaRecord]] = []
+    usable: list[tuple[int, KeyAreaRecord]] = []
     for place, record in records:
         fits = _AREA.match(record.code) and record.since <= record.until
         if deleted(record) or (fits and record.level in _LEVELS):
-            good.append((place, record))
+            usable.append((place, record))
         else:
-            tally.reject(place, record.origin.row, RejectReason.INVALID)
-    judged = await _resolve(turn, good, tally)
-    latest = {record.origin.key: record for _, record in judged.newest}
+            counts.reject(place, record.origin.row, RejectReason.INVALID)
+    resolved = await _resolve(batch, usable, counts)
+    latest = {record.origin.key: record for _, record in resolved.newest}
     listed = [
         received.Said(key, None if deleted(record) else _area(record))
         for key, record in latest.items()
     ]
-    await received.apply(turn.tx, turn.feed.hub_id, turn.feed.name, listed, turn.at)
-    await _store(turn, judged)
+    await received.apply(batch.tx, batch.feed.hub_id, batch.feed.name, listed, batch.at)
+    await _store(batch, resolved)
 
 
 def _area(record: KeyAreaRecord) -> areas.KeyArea:
@@ -139,7 +142,7 @@ class _ResolvedRecords(Generic[RecordT]):
 
 
 async def _resolve(
-    turn: BatchContext, records: Sequence[tuple[int, RecordT]], tally: BatchCounts
+    batch: BatchContext, records: Sequence[tuple[int, RecordT]], counts: BatchCounts
 ) -> _ResolvedRecords[RecordT]:
     """Which of these are the newest words under their keys.
 
@@ -147,21 +150,23 @@ async def _resolve(
     """
     made: list[tuple[RecordVersion, RecordT]] = []
     for place, record in records:
-        if turn.not_storable:
-            tally.reject(place, record.origin.row, RejectReason.NOT_STORABLE)
+        if batch.not_storable:
+            counts.reject(place, record.origin.row, RejectReason.NOT_STORABLE)
         else:
-            made.append((_version_of(turn, record), record))
-    keys = {word.key for word, _ in made}
-    before = await record_versions.fetch_states(turn.tx, turn.feed.hub_id, turn.feed.name, keys)
+            made.append((_version_of(batch, record), record))
+    keys = {candidate.key for candidate, _ in made}
+    before = await record_versions.fetch_states(
+        batch.tx, batch.feed.hub_id, batch.feed.name, keys
+    )
     now, newest = dict(before), list[tuple[bytes, RecordT]]()
-    for word, record in made:
-        known = now.get(word.key)
-        verdict = record_versions.compare_version(known, word, None)
-        if verdict.state is not None:
-            now[word.key] = verdict.state
-        if verdict.newest or (verdict.again and _is_old(known, record, turn.today)):
-            newest.append((word.key, record))
-        tally.count(changed=verdict.newest, repeated=verdict.known)
+    for candidate, record in made:
+        state = now.get(candidate.key)
+        change = record_versions.compare_version(state, candidate, None)
+        if change.state is not None:
+            now[candidate.key] = change.state
+        if change.newest or (change.again and _is_old(state, record, batch.today)):
+            newest.append((candidate.key, record))
+        counts.count(changed=change.newest, repeated=change.known)
     return _ResolvedRecords(
         newest, {key: of for key, of in now.items() if of != before.get(key)}
     )
@@ -172,16 +177,16 @@ def _is_old(state: KeyState | None, record: KeyedRecord, today: date) -> bool:
     return of_people and state is not None and state.day is not None and state.day < today
 
 
-def _version_of(turn: BatchContext, record: KeyedRecord) -> RecordVersion:
-    key = turn.digest(_KINDS[type(record)], record.origin.key)
-    row, content = record.origin.row, turn.content(record)
-    return RecordVersion(key, version(record), turn.n, row, content, deleted(record))
+def _version_of(batch: BatchContext, record: KeyedRecord) -> RecordVersion:
+    key = batch.digest(_KINDS[type(record)], record.origin.key)
+    row, content = record.origin.row, batch.content(record)
+    return RecordVersion(key, version(record), batch.n, row, content, deleted(record))
 
 
 async def _store(
-    turn: BatchContext, judged: _ResolvedRecords[RecordT], but: Collection[bytes] = ()
+    batch: BatchContext, resolved: _ResolvedRecords[RecordT], but: Collection[bytes] = ()
 ) -> None:
-    stand = [of for key, of in judged.states.items() if key not in but]
+    states = [of for key, of in resolved.states.items() if key not in but]
     await record_versions.store_states(
-        turn.tx, turn.feed.hub_id, turn.feed.name, turn.today, stand
+        batch.tx, batch.feed.hub_id, batch.feed.name, batch.today, states
     )

@@ -35,73 +35,73 @@ class _IdentifiedRow:
 
 
 async def apply_travellers(
-    turn: BatchContext,
+    batch: BatchContext,
     rows: Sequence[tuple[int, ManifestRow]],
     ends: Sequence[ManifestEnd],
-    tally: BatchCounts,
+    counts: BatchCounts,
 ) -> None:
     """Take rows in order, and then lists to be over.
 
     Raises `KeyDestroyed`, `MasterUnavailable`.
     """
     asked = [one.run for _, one in rows] + [end.run for end in ends]
-    found = await runs.lock_runs(turn.tx, turn.feed.hub_id, asked)
-    said = [
-        one for place, row in rows if (one := _identified_row(turn, place, row, found, tally))
+    found = await runs.lock_runs(batch.tx, batch.feed.hub_id, asked)
+    identified = [
+        one for place, row in rows if (one := _identified_row(batch, place, row, found, counts))
     ]
-    changes = await _resolve(turn, said, tally)
+    changes = await _resolve(batch, identified, counts)
     over = [(found[end.run], end) for end in ends if end.run in found and is_whole(end)]
     for run, end in over:
         if not run.closed:
-            changes.withdrawals += await _end(turn, run.run_id, end)
-    await _write(turn, changes)
+            changes.withdrawals += await _end(batch, run.run_id, end)
+    await _write(batch, changes)
 
 
 def _identified_row(
-    turn: BatchContext,
+    batch: BatchContext,
     place: int,
     row: ManifestRow,
     runs_by_ref: Mapping[RunRef, RunMatch],
-    tally: BatchCounts,
+    counts: BatchCounts,
 ) -> _IdentifiedRow | None:
     run = runs_by_ref.get(row.run)
     if run is None:
-        tally.unmatched += 1
-        tally.waiting.update(runs.run_numbers(row.run))
+        counts.unmatched += 1
+        counts.waiting.update(runs.run_numbers(row.run))
         return None
     if run.closed:
-        tally.reject(place, row.origin.row, RejectReason.RUN_CLOSED)
+        counts.reject(place, row.origin.row, RejectReason.RUN_CLOSED)
         return None
     who = None
-    content: bytes | None = turn.content(row)
+    content: bytes | None = batch.content(row)
     if row.document is not None and not deleted(row):
-        read = apply_batch.identify_claim(row.document, turn.terms)
+        read = apply_batch.identify_claim(row.document, batch.terms)
         who = read if isinstance(read, Identity) else None
         if isinstance(read, RejectReason):
-            tally.reject(place, row.origin.row, read, "number")
+            counts.reject(place, row.origin.row, read, "number")
             content = None
-    if turn.not_storable and content is not None:
-        tally.reject(place, row.origin.row, RejectReason.NOT_STORABLE)
+    if batch.not_storable and content is not None:
+        counts.reject(place, row.origin.row, RejectReason.NOT_STORABLE)
         content = None
-    word = RecordVersion(
-        turn.digest(KIND, row.origin.key),
+    candidate = RecordVersion(
+        batch.digest(KIND, row.origin.key),
         version(row),
-        turn.n,
+        batch.n,
         row.origin.row,
         content,
         deleted(row),
-        _list_version(turn, row),
+        _list_version(batch, row),
         run.run_id,
         row.role.value,
     )
-    return _IdentifiedRow(place, row, word, who)
+    return _IdentifiedRow(place, row, candidate, who)
 
 
-def _list_version(turn: BatchContext, row: ManifestRow) -> ListVersion | None:
+def _list_version(batch: BatchContext, row: ManifestRow) -> ListVersion | None:
     """The whole list the row is of, if it is of one."""
     of = [(number, row.role) for number in runs.run_numbers(row.run)]
-    version = next((turn.whole_lists[one] for one in of if one in turn.whole_lists), None)
-    return None if version is None or deleted(row) else (version, turn.n)
+    version = next((batch.whole_lists[one] for one in of if one in batch.whole_lists), None)
+    return None if version is None or deleted(row) else (version, batch.n)
 
 
 @dataclass(slots=True)
@@ -114,31 +114,35 @@ class _Changes:
 
 
 async def _resolve(
-    turn: BatchContext, rows: Sequence[_IdentifiedRow], tally: BatchCounts
+    batch: BatchContext, rows: Sequence[_IdentifiedRow], counts: BatchCounts
 ) -> _Changes:
     """Judge the rows by what stands, and keep what stands from now on."""
-    feed = turn.feed
+    feed = batch.feed
     keys = {one.version.key for one in rows}
-    before = await record_versions.fetch_states(turn.tx, feed.hub_id, feed.name, keys)
+    before = await record_versions.fetch_states(batch.tx, feed.hub_id, feed.name, keys)
     of_runs = {one.version.run_id for one in rows} - {None}
     lists = await record_versions.list_versions(
-        turn.tx, feed.hub_id, feed.name, [of for of in of_runs if of]
+        batch.tx, feed.hub_id, feed.name, [of for of in of_runs if of]
     )
     now, newest = dict(before), dict[bytes, _IdentifiedRow]()
     for one in rows:
-        word = one.version
-        newest_list = lists.get((word.run_id, word.role)) if word.run_id and word.role else None
-        known = now.get(word.key)
-        verdict = record_versions.compare_version(known, word, newest_list)
-        if verdict.state is not None:
-            now[word.key] = verdict.state
-        if verdict.newest:
-            newest[word.key] = one
-        if word.content is not None:
-            turned = known is not None and known.withdrawn != now[word.key].withdrawn
-            tally.count(changed=verdict.newest or turned, repeated=verdict.known)
+        candidate = one.version
+        newest_list = (
+            lists.get((candidate.run_id, candidate.role))
+            if candidate.run_id and candidate.role
+            else None
+        )
+        state = now.get(candidate.key)
+        change = record_versions.compare_version(state, candidate, newest_list)
+        if change.state is not None:
+            now[candidate.key] = change.state
+        if change.newest:
+            newest[candidate.key] = one
+        if candidate.content is not None:
+            turned = state is not None and state.withdrawn != now[candidate.key].withdrawn
+            counts.count(changed=change.newest or turned, repeated=change.known)
     changed = [of for key, of in now.items() if of != before.get(key)]
-    await record_versions.store_states(turn.tx, feed.hub_id, feed.name, turn.today, changed)
+    await record_versions.store_states(batch.tx, feed.hub_id, feed.name, batch.today, changed)
     entered = {key: one for key, one in newest.items() if not one.version.deleted}
     withdrawals: list[tuple[UUID, str, bool]] = []
     for of in changed:
@@ -153,22 +157,22 @@ async def _resolve(
 
 
 async def _end(
-    turn: BatchContext, run_id: UUID, end: ManifestEnd
+    batch: BatchContext, run_id: UUID, end: ManifestEnd
 ) -> list[tuple[UUID, str, bool]]:
-    rank = (version_of(end.origin.version), turn.n)
+    rank = (version_of(end.origin.version), batch.n)
     roles = [role.value for role in end.roles]
-    feed = turn.feed
-    out = await record_versions.end_list(turn.tx, feed.hub_id, feed.name, run_id, rank, roles)
+    feed = batch.feed
+    out = await record_versions.end_list(batch.tx, feed.hub_id, feed.name, run_id, rank, roles)
     return [(run_id, entry_id(key), True) for key in out]
 
 
-async def _write(turn: BatchContext, changes: _Changes) -> None:
+async def _write(batch: BatchContext, changes: _Changes) -> None:
     """Enter, withdraw and expect again; keep how people are reached; tell of it."""
-    hub_id, tx = turn.feed.hub_id, turn.tx
+    hub_id, tx = batch.feed.hub_id, batch.tx
     rows = list(changes.rows.items())
-    ids = await _people(turn, rows)
+    ids = await _people(batch, rows)
     entries = [
-        _entry(turn, key, one.row, person_id, changes.states[key])
+        _entry(batch, key, one.row, person_id, changes.states[key])
         for (key, one), person_id in zip(rows, ids, strict=True)
     ]
     reaches = [
@@ -176,17 +180,19 @@ async def _write(turn: BatchContext, changes: _Changes) -> None:
         for (_, one), person_id in zip(rows, ids, strict=True)
     ]
     written = list(zip(entries, reaches, strict=True))
-    manifest = ManifestChanges(turn.n, written, changes.withdrawals)
-    await manifests.write_manifest(tx, turn.keys, hub_id, turn.today, manifest, turn.at)
-    await events.append(tx, _happenings(turn, entries, changes.withdrawals))
+    manifest = ManifestChanges(batch.n, written, changes.withdrawals)
+    await manifests.write_manifest(tx, batch.keys, hub_id, batch.today, manifest, batch.at)
+    await events.append(tx, _happenings(batch, entries, changes.withdrawals))
 
 
 async def _people(
-    turn: BatchContext, rows: Sequence[tuple[bytes, _IdentifiedRow]]
+    batch: BatchContext, rows: Sequence[tuple[bytes, _IdentifiedRow]]
 ) -> list[UUID]:
     """The person of each row; of one without a document, always the same nobody else is."""
     who = [one.identity for _, one in rows if one.identity is not None]
-    known = iter(await vault.recognise(turn.tx, turn.keys, turn.feed.hub_id, turn.today, who))
+    known = iter(
+        await vault.recognise(batch.tx, batch.keys, batch.feed.hub_id, batch.today, who)
+    )
     return [
         next(known) if one.identity is not None else UUID(bytes=key[16:], version=4)
         for key, one in rows
@@ -194,7 +200,7 @@ async def _people(
 
 
 def _entry(
-    turn: BatchContext, key: bytes, row: ManifestRow, person_id: UUID, of: KeyState
+    batch: BatchContext, key: bytes, row: ManifestRow, person_id: UUID, of: KeyState
 ) -> ExpectedTraveller:
     run_id = of.run_id
     return ExpectedTraveller(
@@ -207,7 +213,7 @@ def _entry(
         row.alight_stop,
         of.withdrawn,
         row.role.value,
-        None if row.party is None else entry_id(turn.digest("party", row.party)),
+        None if row.party is None else entry_id(batch.digest("party", row.party)),
     )
 
 
@@ -217,7 +223,7 @@ def entry_id(key: bytes) -> str:
 
 
 def _happenings(
-    turn: BatchContext,
+    batch: BatchContext,
     entries: Sequence[ExpectedTraveller],
     withdrawals: Sequence[tuple[UUID, str, bool]],
 ) -> list[Happening]:
@@ -226,13 +232,13 @@ def _happenings(
     out = Counter(run_id for run_id, _, withdrawn in withdrawals if withdrawn)
     return [
         Happening(
-            turn.feed.hub_id,
+            batch.feed.hub_id,
             manifests.MANIFEST_APPLIED,
             run_id,
-            turn.at,
+            batch.at,
             {
-                "feed": turn.feed.name,
-                "batch": turn.n,
+                "feed": batch.feed.name,
+                "batch": batch.n,
                 "entries": there[run_id],
                 "withdrawn": out[run_id],
             },

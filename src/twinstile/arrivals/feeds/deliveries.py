@@ -88,7 +88,7 @@ async def advance_delivery(
     feed: FeedSettings,
     delivery_id: UUID,
     count: int,
-    tally: BatchCounts,
+    counts: BatchCounts,
     rejected_before: int,
 ) -> None:
     """Enter that so many records more were taken, and what came of their rows.
@@ -96,16 +96,16 @@ async def advance_delivery(
     `aside` is how many were rejected before.
     """
     counted = (
-        tally.rows,
-        tally.applied,
-        tally.repeated,
-        tally.superseded,
-        len(tally.rejects),
-        tally.unmatched,
+        counts.rows,
+        counts.applied,
+        counts.repeated,
+        counts.superseded,
+        len(counts.rejects),
+        counts.unmatched,
     )
     await tx.raw.execute(_ADVANCE, feed.hub_id, delivery_id, count, *counted)
     await tx.raw.execute(_COUNT, feed.hub_id, feed.name, *counted)
-    kept = tally.rejects[: max(0, MOST_REJECTS - rejected_before)]
+    kept = counts.rejects[: max(0, MOST_REJECTS - rejected_before)]
     if kept:
         rows = [
             (at, one.row, one.reason, one.column and printable(one.column)) for at, one in kept
@@ -113,8 +113,8 @@ async def advance_delivery(
         await tx.raw.execute(
             _REJECT, feed.hub_id, delivery_id, *map(list, zip(*rows, strict=True))
         )
-    if tally.waiting:
-        numbers = map(list, zip(*sorted(tally.waiting), strict=True))
+    if counts.waiting:
+        numbers = map(list, zip(*sorted(counts.waiting), strict=True))
         await tx.raw.execute(_WAIT, feed.hub_id, feed.name, delivery_id, *numbers)
 
 

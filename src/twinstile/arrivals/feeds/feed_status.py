@@ -192,25 +192,23 @@ async def recent_outcomes(
     return [RecentOutcome(*row) for row in rows]
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
-    """One that a sender has and its reader does not know."""
-
+class ColumnAnswer(Answer):
     name: str
     first_at: datetime
     last_at: datetime
 
 
-async def unknown_columns(tx: Reading, hub_id: str) -> dict[str, list[Column]]:
+async def unknown_columns(tx: Reading, hub_id: str) -> dict[str, list[ColumnAnswer]]:
     """The unknown columns of each feed of a hub."""
     rows = await tx.raw.fetch(
         "SELECT feed, name, first_at, last_at FROM feed_column WHERE hub_id = $1"
         " ORDER BY feed, name",
         hub_id,
     )
-    found: dict[str, list[Column]] = {}
-    for feed, *column in rows:
-        found.setdefault(feed, []).append(Column(*column))
+    found: dict[str, list[ColumnAnswer]] = {}
+    for feed, name, first_at, last_at in rows:
+        column = ColumnAnswer(name=name, first_at=first_at, last_at=last_at)
+        found.setdefault(feed, []).append(column)
     return found
 
 

@@ -17,7 +17,7 @@ from twinstile.arrivals.feeds.config import FeedSource
 from twinstile.arrivals.feeds.inbox import ReceivedDelivery
 from twinstile.arrivals.records import Delivery
 from twinstile.arrivals.transport import FeedFault
-from twinstile.platform.db.database import Database, Transaction
+from twinstile.platform.db.database import Transaction
 from twinstile.platform.http import request_signatures
 from twinstile.platform.http.request_signatures import (
     SKEW,
@@ -25,7 +25,7 @@ from twinstile.platform.http.request_signatures import (
     SignatureFault,
     Signed,
 )
-from twinstile.platform.keys.data_keys import KeyRing
+from twinstile.platform.http.routes import Runtime
 from twinstile.platform.ops import observability
 
 FAULTS_OF_KEY_HOLDERS: Final = frozenset({"clock-skew", "digest-mismatch", "nonce-used"})
@@ -42,14 +42,6 @@ class SignedRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class PushRuntime:
-    """What deliveries are taken in with."""
-
-    database: Database
-    keys: KeyRing
-
-
-@dataclass(frozen=True, slots=True)
 class VerifiedPush:
     """Who came, and with what signature."""
 
@@ -58,7 +50,7 @@ class VerifiedPush:
 
 
 async def verify_push(
-    desk: PushRuntime,
+    runtime: Runtime,
     senders: Sequence[FeedSource],
     feed: str,
     request: SignedRequest,
@@ -74,7 +66,7 @@ async def verify_push(
     except SignatureFault as fault:
         if fault.reason in FAULTS_OF_KEY_HOLDERS:
             key_id = request.headers.get(request_signatures.KEY_ID, "")
-            await record_fault(desk, _source_of_key(named, key_id), fault.reason, now)
+            await record_fault(runtime, _source_of_key(named, key_id), fault.reason, now)
         raise
     return VerifiedPush(_source_of_key(named, signed.key.key_id), signed)
 
@@ -98,25 +90,25 @@ def _source_of_key(senders: Sequence[FeedSource], key_id: str) -> FeedSource:
 
 
 async def receive_push(
-    desk: PushRuntime, push: VerifiedPush, delivery: Delivery, now: datetime
+    runtime: Runtime, push: VerifiedPush, delivery: Delivery, now: datetime
 ) -> ReceivedDelivery:
     """Land what a department brought. Raises `SignatureFault`."""
     try:
         push.signed.check(delivery.body)
-        return await _receive(desk, push, delivery, now)
+        return await _receive(runtime, push, delivery, now)
     except SignatureFault as fault:
-        await record_fault(desk, push.sender, fault.reason, now)
+        await record_fault(runtime, push.sender, fault.reason, now)
         raise
 
 
 async def _receive(
-    desk: PushRuntime, push: VerifiedPush, delivery: Delivery, now: datetime
+    runtime: Runtime, push: VerifiedPush, delivery: Delivery, now: datetime
 ) -> ReceivedDelivery:
     feed = push.sender.feed
-    async with desk.database.transaction() as tx:
+    async with runtime.database.transaction() as tx:
         if not await _use_nonce(tx, push, now):
             raise SignatureFault("nonce-used")
-        landed = await inbox.receive(tx, desk.keys.of(feed.hub_id), feed, delivery, now)
+        landed = await inbox.receive(tx, runtime.keys.of(feed.hub_id), feed, delivery, now)
         await tx.raw.execute(_WELL, feed.hub_id, feed.name, now)
     return landed
 
@@ -145,9 +137,7 @@ async def _use_nonce(tx: Transaction, push: VerifiedPush, now: datetime) -> bool
     return kept is not None
 
 
-async def record_fault(
-    desk: PushRuntime, sender: FeedSource, fault: str, now: datetime
-) -> None:
+async def record_fault(runtime: Runtime, sender: FeedSource, fault: str, now: datetime) -> None:
     """Show what was wrong with the feed."""
-    async with desk.database.transaction() as tx:
+    async with runtime.database.transaction() as tx:
         await tx.raw.execute(_FAIL, sender.feed.hub_id, sender.feed.name, fault, now)

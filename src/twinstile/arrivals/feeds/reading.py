@@ -45,7 +45,7 @@ class FeedSettings:
 
 ReadItem: TypeAlias = Record | UnknownColumns | Reject
 Calls: TypeAlias = Mapping[tuple[str, dt.date], int]
-"""Where the hub is among the stops of runs; see `Reading`."""
+"""Where the hub is among the stops of runs; see `ReaderContext`."""
 WholeLists: TypeAlias = Mapping[tuple[Number, TravellerRole], int]
 """The version of each whole list: of a run's travellers of a role, there are no others."""
 

@@ -124,7 +124,7 @@ def _texts(delivery: Delivery) -> Iterator[tuple[int, str]]:
 
 
 def _elements(text: str) -> Iterator[str]:
-    """The texts of the elements of a list. Raises `Unreadable` where it is none any more."""
+    """The texts of a list's elements. Raises `UnreadableDelivery` where it is no list."""
     at = _after(text, _after(text, 0) + 1)
     try:
         while text[at] != "]":

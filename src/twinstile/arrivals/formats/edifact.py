@@ -73,7 +73,7 @@ def decode(body: bytes) -> tuple[str, bool]:
 
 
 def segments(text: str) -> Iterator[Segment]:
-    """Cut all interchanges of a text. Raises `Unreadable` where none begins."""
+    """Cut all interchanges of a text. Raises `UnreadableDelivery` where none begins."""
     found = _marks(text, 0)
     if found is None:
         page = re.search(r"<(?:!doctype|html|head|body)\b", text[:4096], re.IGNORECASE)

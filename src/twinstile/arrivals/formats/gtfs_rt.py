@@ -113,7 +113,7 @@ def read(
 
 
 def _parts(body: bytes, field_number: int) -> Iterator[bytes]:
-    """The members of one field of a message. Raises `Unreadable` where the message ends."""
+    """The members of one field. Raises `UnreadableDelivery` where the message is cut off."""
     at, size = 0, len(body)
     while at < size:
         key, at = _varint(body, at)

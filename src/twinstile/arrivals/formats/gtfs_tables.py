@@ -45,7 +45,7 @@ _BROKEN: Final = (
 class Tables:
     """The tables of one feed by their names, in whatever folder of the zip they are.
 
-    Raises `Unreadable`, as all its functions do.
+    Raises `UnreadableDelivery`, as all its functions do.
     """
 
     def __init__(self, body: bytes) -> None:

@@ -2,7 +2,7 @@
 
 A row that names a person is a status: its colour by the words and codes in use, and UNKNOWN
 where it is none of them, which is never green. A row that names an area and nobody is an area.
-Options: those of `rows.read` and `origins.version`; `authority`, where rows name none;
+Options: those of `rows.read_rows` and `rows.row_version`; `authority`, where rows name none;
 `colours` (`1=GREEN,2=YELLOW`), codes of this sender; `contacts` (`all`: each row is one, as it
 is in a list that is called so); `hours` a status holds and `days` a contact and an area do,
 where rows tell no end.
@@ -116,7 +116,7 @@ def _colour(
 def _contact(
     row: Row, page: PersonList, colour: StatusColour | None
 ) -> tuple[bool, tuple[str, ...]]:
-    """Whether the row says that the person is a close contact. Raises `Refused`."""
+    """Whether the row says that the person is a close contact. Raises `RowRefused`."""
     told = row.get("contact")
     said = _CONTACTS.get(rows.fold(told)) if told else None
     if said is not None:
@@ -157,7 +157,7 @@ def _area(row: Row, page: PersonList) -> KeyAreaRecord:
 
 
 def _days(row: Row, page: PersonList) -> tuple[dt.date, dt.date | None]:
-    """The first day an area is listed and the last, if told. Raises `Refused`."""
+    """The first day an area is listed and the last, if told. Raises `RowRefused`."""
     since, until = _day(row, "from", page), _day(row, "to", page)
     first = since or page.reading.today
     if until is not None and until < first:

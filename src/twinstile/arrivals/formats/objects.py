@@ -46,7 +46,7 @@ def read_objects(
 ) -> Iterator[tuple[int, Object] | Reject]:
     """Numbered objects: by line where each has its own, else in their order.
 
-    Raises `Unreadable`, at once or after what could be read.
+    Raises `UnreadableDelivery`, at once or after what could be read.
     """
     opened = sheets.open_text(delivery.body, encoding)
     start = opened.tell()
@@ -117,7 +117,8 @@ def _document(text: str) -> Iterator[Object | None]:
 def _envelope(members: dict[str, object]) -> tuple[Object, list[dict[str, object]]]:
     """What of an answer holds for its rows, and the objects it has as text.
 
-    Raises `Unreadable` for one that reports an error, or has nothing where its list should be.
+    Raises `UnreadableDelivery` for one that reports an error, or has nothing where its list
+    should be.
     """
     held: dict[str, object] = {}
     inner: list[dict[str, object]] = []

@@ -144,7 +144,7 @@ class _Lists:
             message.way.add(segment, self._reading.today)
 
     def close(self) -> _Yield:
-        """End the delivery. Raises `Unreadable` if it breaks off within a message.
+        """End the delivery. Raises `UnreadableDelivery` if it breaks off within a message.
 
         Whoever was being told of then is left out: half of a person would replace a whole one.
         """

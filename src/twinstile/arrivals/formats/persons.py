@@ -133,7 +133,7 @@ def record_origin(
 ) -> RecordOrigin:
     """Where the row stands. `of` tells what it says from other things said of the person.
 
-    Raises `Refused`.
+    Raises `RowRefused`.
     """
     key = row.get("key")
     if key is None and document is not None:
@@ -147,7 +147,7 @@ def record_origin(
 def origin_with_key(
     row: Row, page: PersonList, key: str, doubts: tuple[str, ...]
 ) -> RecordOrigin:
-    """Where a row of this key stands. Raises `Refused`."""
+    """Where a row of this key stands. Raises `RowRefused`."""
     version = rows.row_version(row, page.reading, page.delivery)
     if isinstance(version, Reject):
         raise RowRefused(version)
@@ -156,7 +156,7 @@ def origin_with_key(
 
 
 def document(row: Row) -> DocumentClaim:
-    """Whom the row speaks of. Raises `Refused`."""
+    """Whom the row speaks of. Raises `RowRefused`."""
     claim = document_claim(row)
     if isinstance(claim, Reject):
         raise RowRefused(claim)
@@ -172,7 +172,7 @@ def optional_document(row: Row) -> DocumentClaim | None:
 
 
 def valid_from(row: Row, page: PersonList) -> tuple[dt.datetime, tuple[str, ...]]:
-    """From when it holds: from when it came, where that is not told. Raises `Refused`."""
+    """From when it holds: from when it came, where that is not told. Raises `RowRefused`."""
     told, received = row.get("from"), page.delivery.received_at
     if told is None:
         return received, ("no-start",)
@@ -187,7 +187,7 @@ def valid_from(row: Row, page: PersonList) -> tuple[dt.datetime, tuple[str, ...]
 def valid_to(row: Row, page: PersonList, since: dt.datetime) -> dt.datetime | None:
     """Until when it holds, where that is told; a bare day holds to its end.
 
-    Raises `Refused`.
+    Raises `RowRefused`.
     """
     told = row.get("to")
     if told is None:
@@ -209,7 +209,7 @@ def default_validity(page: PersonList, unit: str, otherwise: dt.timedelta) -> dt
 def text(
     row: Row, word: str, otherwise: str | None, missing: RejectReason = RejectReason.MISSING
 ) -> str:
-    """A text of the department's, or what the feed says for all its rows. Raises `Refused`."""
+    """A text of the row, or what the feed says for all its rows. Raises `RowRefused`."""
     found = row.get(word) or otherwise
     if not found:
         raise RowRefused(row.reject(missing, word))
@@ -224,7 +224,7 @@ def read_person_list(
     columns: Columns,
     make: Callable[[Row, PersonList], S | None],
 ) -> Iterator[S | UnknownColumns | Reject]:
-    """What each row says, by a function that raises `Refused`; None: nothing."""
+    """What each row says, by a function that raises `RowRefused`; None: nothing."""
     page = PersonList(delivery, reading)
     for one in rows.read_rows(delivery, columns, reading.options):
         if isinstance(one, Reject | UnknownColumns):

@@ -3,7 +3,7 @@
 An alert without legal basis, health reason and end is refused: this service looks for nobody
 for another reason. A check that finds a document invalid is an alert for a day, a good one
 takes it back, and one that found nothing says nothing.
-Options: those of `rows.read` and `origins.version`; `authority`, where rows name none;
+Options: those of `rows.read_rows` and `rows.row_version`; `authority`, where rows name none;
 `legal_basis` and `hours` of the results of checks, whose rows seldom tell any.
 """
 

@@ -2,9 +2,10 @@
 
 A row that names a person is a traveller; one that has times and nobody is a train at this hub.
 Keys are the sender's ticket or row numbers, else the seat: never the number of a document.
-Options: those of `rows.read`; `list` (`whole` or `changes`), `version` (`name`: the digits of
-the file's name; `updated`: the time of the last change), `date` (`today` where none is told),
-`alight` (the names of this hub's station: whoever leaves elsewhere is passed over), `scheme`.
+Options: those of `rows.read_rows`; `list` (`whole` or `changes`), `version` (`name`: the digits
+of the file's name; `updated`: the time of the last change), `date` (`today` where none is
+told), `alight` (the names of this hub's station: whoever leaves elsewhere is passed over),
+`scheme`.
 """
 
 import datetime as dt

@@ -126,7 +126,9 @@ def fold(name: str) -> str:
 def read_rows(
     delivery: Delivery, columns: Columns, options: Mapping[str, str]
 ) -> Iterator[RowItem]:
-    """The rows of a table or of JSON. Raises `Unreadable`, at once or after what could be read.
+    """The rows of a table or of JSON.
+
+    Raises `UnreadableDelivery`, at once or after what could be read.
 
     Options: `encoding`, `delimiter`, and `columns`, the sender's names in order where no row
     names them.

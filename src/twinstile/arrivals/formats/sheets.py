@@ -59,7 +59,7 @@ _LONGEST_LINE: Final = 1 << 16
 def open_text(body: bytes, encoding_name: str | None = None) -> io.TextIOWrapper:
     """The text, with lines that end in any of the usual ways; what is no character replaced.
 
-    Raises `Unreadable` for what is no text, or in no encoding we know.
+    Raises `UnreadableDelivery` for what is no text, or in no encoding we know.
     """
     if not body.strip(b"\0 \t\r\n\xef\xbb\xbf"):
         raise UnreadableDelivery(RejectReason.EMPTY)
@@ -79,7 +79,7 @@ def open_text(body: bytes, encoding_name: str | None = None) -> io.TextIOWrapper
 
 
 def refuse_web_page(body: bytes) -> None:
-    """Of what should be no text: raises `Unreadable` where nothing or a web page came."""
+    """Of no text: raises `UnreadableDelivery` where nothing or a web page came."""
     if not body:
         raise UnreadableDelivery(RejectReason.EMPTY)
     if _HTML.match(body[:4096].removeprefix(b"\xef\xbb\xbf")):
@@ -147,7 +147,7 @@ def is_workbook(body: bytes) -> bool:
 
 
 def lines(delivery: Delivery, options: Mapping[str, str]) -> Iterator[SheetLine | Reject]:
-    """Raises `Unreadable`, at once or after what could be read."""
+    """Raises `UnreadableDelivery`, at once or after what could be read."""
     if is_workbook(delivery.body):
         return _of_workbook(delivery.body)
     return separated(
