@@ -38,7 +38,6 @@ from twinstile.platform.http import problem_handlers
 from twinstile.platform.http.fair_scheduling import InTurn
 from twinstile.platform.http.routes import Runtime
 from twinstile.platform.keys import destruction_api
-from twinstile.platform.ledger import api
 from twinstile.platform.ops import observability
 from twinstile.platform.security import (
     access_log_api,
@@ -118,7 +117,6 @@ ROUTERS = (
     export.router,
     sharing.router,
     sharing.feed_router,
-    api.router,
     health.router,
     sign_in.router,
     traveller.router,

@@ -56,8 +56,8 @@ async def do(tx: Transaction, approval: Approval, by: Principal) -> None:
     await events.append(tx, [happening])
 
 
-TRIAL = Kind("trial", Scope.REPORTS_READ, Scope.LEDGER_READ, timedelta(minutes=30), do)
-LOAN = Kind("loan", Scope.REPORTS_READ, Scope.LEDGER_READ, timedelta(minutes=10))
+TRIAL = Kind("trial", Scope.REPORTS_READ, Scope.EXPORTS_APPROVE, timedelta(minutes=30), do)
+LOAN = Kind("loan", Scope.REPORTS_READ, Scope.EXPORTS_APPROVE, timedelta(minutes=10))
 
 
 @pytest.fixture(scope="module")

@@ -1,32 +1,25 @@
 """Whoever changes a row of the ledger or of an event, a thousand times over, is found out."""
 
-import asyncio
-import json
 import random
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from uuid import uuid4
 
 import ledger_reader
 import pytest
 from hubs import Hub
-from uuid_utils.compat import uuid7
 
 from twinstile.operations.startup import Place
 from twinstile.platform.db.database import Database, Raw, Reading, Transaction
 from twinstile.platform.keys import signing
 from twinstile.platform.ledger import (
     chain,
-    events,
-    proofs,
     sealer,
     signed_roots,
     verification,
 )
-from twinstile.platform.ledger.events import Happening
 from twinstile.platform.ledger.verification import Audit
 from twinstile.platform.ops import clock
 
@@ -204,7 +197,6 @@ async def rewind(raw: Raw, hub_id: str, n: int, *, events: bool) -> None:
         hub_id,
     )
     await raw.execute("DELETE FROM ledger WHERE hub_id = $1", hub_id)
-    await raw.execute("DELETE FROM ledger_node WHERE hub_id = $1", hub_id)
     found = [chain._Waiting(*row) for row in rows]
     head = chain.Head(hub_id, "", 0, chain.GENESIS, [], 0)
     await raw.execute("UPDATE ledger_head SET published_n = 0 WHERE hub_id = $1", hub_id)
@@ -222,15 +214,11 @@ async def epoch(raw: Raw, hub_id: str, n: int) -> None:
     await raw.execute("UPDATE ledger_epoch SET n = $2 + 1 WHERE hub_id = $1", hub_id, n)
 
 
-async def subtree(raw: Raw, hub_id: str, _: int) -> None:
-    await raw.execute("UPDATE ledger_node SET hash = sha256(hash) WHERE hub_id = $1", hub_id)
-
-
 Edit = Callable[[Raw, str, int], Awaitable[None]]
 KINDS: tuple[Edit, ...] = (
     *(body, kind, moment, subject, device, operator, link, swap, delete_event, delete_entry),
     *(delete_both_and_close_the_gap, insert_backdated, insert_ahead, truncate, rewrite),
-    *(head, epoch, subtree),
+    *(head, epoch),
 )
 
 
@@ -351,85 +339,6 @@ def put(file: Path, lines: Sequence[bytes]) -> None:
     file.unlink()
     if lines:
         file.write_bytes(b"".join(lines))
-
-
-async def test_one_event_is_proven_to_a_third_party(hub: Hub, file: Path) -> None:
-    count = await grow(hub, file, 1500, 1000, 70)
-    entries = await ledger_reader.entries(hub.runtime, hub.hub_id)
-    public = signing.public_keys(hub.runtime.keys.of(hub.hub_id))
-    contents = await ledger_reader.contents(hub.runtime, hub.hub_id)
-    for n in (1, 2, 1023, 1024, 1025, 2048, 2049, count - 1, count):
-        _, event_id, _ = entries[n - 1]
-        async with hub.runtime.database.reading() as tx:
-            proof = await proofs.prove(tx, hub.hub_id, event_id, file)
-        assert (proof.n, proof.content) == (n, contents[event_id])
-        assert proofs.holds(proof, public[proof.root.key_id])
-        assert not proofs.holds(
-            replace(proof, content=proof.content + " "), public[proof.root.key_id]
-        )
-        assert not proofs.holds(replace(proof, n=n + 1), public[proof.root.key_id])
-        assert not proofs.holds(replace(proof, path=proof.path[1:]), public[proof.root.key_id])
-        assert json.loads(json.dumps(proofs.as_document(proof)))["n"] == n
-
-
-async def test_the_changes_of_one_subject_are_found_with_what_proves_them(
-    hub: Hub, file: Path
-) -> None:
-    await grow(hub, file, 3)
-    case, now = uuid4(), clock.now()
-    async with hub.runtime.database.transaction() as tx:
-        ours = [
-            Happening(hub.hub_id, f"case.step-{i}", case, now, {}, event_id=uuid7())
-            for i in range(3)
-        ]
-        await events.append(tx, ours[:2])
-    await ledger_reader.seal(hub.runtime.database, hub.hub_id)
-    async with hub.runtime.database.transaction() as tx:
-        await events.append(tx, ours[2:])
-    async with hub.runtime.database.reading() as tx:
-        found = await proofs.changes(tx, hub.hub_id, case)
-        assert not await proofs.changes(tx, "another", case)
-    assert [(c.event_id, c.kind) for c in found] == [(h.event_id, h.kind) for h in ours]
-    entries = await ledger_reader.entries(hub.runtime, hub.hub_id)
-    numbers = {event_id: n for n, event_id, _ in entries}
-    assert [c.n for c in found] == [numbers.get(c.event_id) for c in found]
-    assert found[2].n is None
-
-
-async def test_an_event_is_proven_once_a_root_over_it_was_published(
-    hub: Hub, file: Path
-) -> None:
-    (event_id,) = await ledger_reader.enter(hub.runtime, hub.hub_id, 1)
-    async with hub.runtime.database.reading() as tx:
-        with pytest.raises(proofs.NotPublished):
-            await proofs.prove(tx, hub.hub_id, event_id, file)
-        with pytest.raises(proofs.NotFound):
-            await proofs.prove(tx, hub.hub_id, uuid4(), file)
-    await ledger_reader.seal(hub.runtime.database, hub.hub_id)
-    await sealer.publish(hub.runtime.database, hub.runtime.keys, file)
-    async with hub.runtime.database.reading() as tx:
-        assert (await proofs.prove(tx, hub.hub_id, event_id, file)).n > 0
-
-
-async def test_a_root_of_the_life_before_a_restore_proves_nothing(hub: Hub, file: Path) -> None:
-    kept = await grow(hub, file, 5)
-    await grow(hub, file, 20)
-    async with hub.runtime.database.transaction() as tx:
-        await chain.new_epoch(tx, hub.hub_id, clock.now())
-    (event_id,) = await ledger_reader.enter(hub.runtime, hub.hub_id, 1)
-    await ledger_reader.seal(hub.runtime.database, hub.hub_id)
-    # the file's last root is of a longer life, as after a restore that lost entries
-    life = [root for _, root in signed_roots.read(file, hub.hub_id) if root][-1]
-    later = replace(life, n=kept + 22)
-    await asyncio.to_thread(file.write_bytes, later.line())
-    async with hub.runtime.database.reading() as tx:
-        with pytest.raises(proofs.NotPublished):
-            await proofs.prove(tx, hub.hub_id, event_id, file)
-    await sealer.publish(hub.runtime.database, hub.runtime.keys, file)
-    async with hub.runtime.database.reading() as tx:
-        proof = await proofs.prove(tx, hub.hub_id, event_id, file)
-    public = signing.public_keys(hub.runtime.keys.of(hub.hub_id))
-    assert proofs.holds(proof, public[proof.root.key_id])
 
 
 async def test_twenty_thousand_entries_are_verified_in_two_seconds_of_work(

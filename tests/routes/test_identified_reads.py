@@ -379,7 +379,6 @@ _UNTRIED = {
     "GET /metrics",
     "GET /readyz",
     "GET /v1/destructions/{key_id}",  # no key of this hub was destroyed yet
-    "GET /v1/ledger/{event_id}/proof",  # nothing of this hub is sealed yet
     "GET /v1/feeds/{feed}/quarantine",  # it has no feed: see tests/arrivals/test_feed_api.py
     "GET /v1/cases/{case_id}/report-card",  # nobody suspects: tests/cases/test_reporting.py
     "GET /v1/contact-lists/{list_id}",  # tests/screening/test_contacts.py

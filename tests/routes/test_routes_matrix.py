@@ -215,7 +215,6 @@ ALLOWED: Mapping[str, frozenset[str]] = {
     "DELETE /v1/partners/{partner_id}": frozenset({Role.ADMINISTRATOR}),
     "POST /v1/oauth/token": frozenset(),  # without credentials nobody gets one
     "GET /v1/changes": frozenset({PARTNER}),
-    "GET /v1/ledger/{event_id}/proof": frozenset({Role.SUPERVISOR, Role.DUTY_COMMANDER}),
 }
 SPAN = "?from=2026-11-24T00:00:00Z&to=2026-11-25T00:00:00Z"
 QUERIES = {

@@ -1,4 +1,4 @@
-"""The commands `twinstile audit …`: seal, verify, prove; and the key an auditor needs.
+"""The commands `twinstile audit …`: seal, verify; and the key an auditor needs.
 
 They work beside a service that runs, or without one, and change no schema and enter no hub.
 """
@@ -10,8 +10,7 @@ import json
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
-from uuid import UUID
+from typing import TYPE_CHECKING, TypeVar
 
 import typer
 
@@ -20,7 +19,6 @@ from twinstile.cli.common import AsJson, DataDir, settings_of
 
 if TYPE_CHECKING:
     from twinstile.platform.http.routes import Runtime
-    from twinstile.platform.ledger.proofs import Proof
     from twinstile.platform.ledger.verification import Audit
     from twinstile.platform.ops.settings import Settings
 
@@ -44,44 +42,6 @@ def verify_ledger(data_dir: DataDir = None, as_json: AsJson = False) -> None:  #
     else:
         _tell(audit, settings.audit_path, took)
     raise typer.Exit(1 if audit.faults else 0)
-
-
-@app.command("prove")
-def prove_event(event_id: UUID, data_dir: DataDir = None) -> None:
-    """Prove that one change is in the ledger that was published, as JSON for a third party."""
-    from twinstile.platform.ledger import proofs
-
-    async def work(runtime: "Runtime") -> "Proof":
-        hub_id, file = runtime.settings.hub_id, runtime.settings.audit_path
-        async with runtime.database.reading() as tx:
-            return await proofs.prove(tx, hub_id, event_id, file)
-
-    proof = _at(settings_of(data_dir), work)
-    typer.echo(json.dumps(proofs.as_document(proof), ensure_ascii=False))
-
-
-@app.command("find")
-def find_changes(
-    subject_id: Annotated[UUID, typer.Argument(help="Of a case, screening, check or run.")],
-    data_dir: DataDir = None,
-    as_json: AsJson = False,  # an option
-) -> None:
-    """List the changes of one case, screening, check or run, with the ids `prove` takes."""
-    from twinstile.platform.ledger import proofs
-
-    async def work(runtime: "Runtime") -> "list[proofs.Change]":
-        async with runtime.database.reading() as tx:
-            return await proofs.changes(tx, runtime.settings.hub_id, subject_id)
-
-    found = _at(settings_of(data_dir), work)
-    told = [[c.n, str(c.event_id), c.kind, c.at.isoformat(timespec="seconds")] for c in found]
-    if as_json:
-        names = ("n", "event_id", "type", "at")
-        typer.echo(json.dumps([dict(zip(names, row, strict=True)) for row in told]))
-        return
-    for n, event_id, kind, at in told:
-        typer.echo(f"{event_id}  {at}  {kind}  {n or 'not sealed yet'}")
-    typer.echo(f"changes: {len(found)}")
 
 
 @app.command("seal")

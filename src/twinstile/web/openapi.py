@@ -80,7 +80,6 @@ TAGS = {
     "reminders": "Reminders given before arrival and in the hub.",
     "cases": "Fever cases from first reading to closure.",
     "contacts": "Contacts of a case: who sat near, travelled with or passed the patient.",
-    "ledger": "Every change in one linked order, and proofs of single ones.",
     "partners": "Departments' systems, what they may hear of, and their feed of changes.",
     "exports": "Line lists and period reports, pseudonymous.",
     "destructions": "Certificates of keys that were destroyed.",

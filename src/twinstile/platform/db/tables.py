@@ -313,7 +313,7 @@ class Entry(Base):
 
 
 class LedgerNode(Base):
-    """The hash of a perfect subtree of the ledger's Merkle tree, of 1,024 leaves or more."""
+    """Hashes of the ledger's Merkle tree that releases before 0.2 kept; nothing writes it."""
 
     __tablename__ = "ledger_node"
 

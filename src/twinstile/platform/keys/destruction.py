@@ -26,7 +26,7 @@ from twinstile.platform.db.tables import Destruction
 from twinstile.platform.http.problems import NotFound
 from twinstile.platform.keys import signing
 from twinstile.platform.keys.data_keys import KeyFiles
-from twinstile.platform.ledger import chain, events, merkle, signed_roots
+from twinstile.platform.ledger import chain, events, signed_roots
 from twinstile.platform.ledger.events import Happening
 
 DESTROYED: Final = "destroyed"
@@ -169,7 +169,7 @@ async def _position(tx: Transaction, hub_id: str) -> dict[str, object] | None:
     if row is None:
         return None
     epoch, n, peaks = row
-    return {"epoch": epoch, "n": n, "root": merkle.root(chain.split(peaks)).hex()}
+    return {"epoch": epoch, "n": n, "root": chain.tree_root(chain.split(peaks)).hex()}
 
 
 async def certified(tx: Reading, hub_id: str) -> set[str]:

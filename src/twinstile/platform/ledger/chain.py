@@ -12,7 +12,8 @@ missing is null. The text is as PostgreSQL prints `jsonb`: a space after each co
 none elsewhere; members of an object ordered by the length of their name in UTF-8 bytes, then
 bytewise; in strings only `"`, `\` and controls are escaped (`\b \f \n \r \t`, else `\u00xx`);
 numbers in decimal as they were written. Everything but the transaction id is in it. The Merkle
-tree of the hub (see `merkle`) has link(n) as its leaf n-1.
+tree of the hub (RFC 9162, section 2.1, with SHA-256) has link(n) as its leaf n-1. It is kept as
+its peaks: the roots of the perfect subtrees it consists of, largest first.
 
 Events become visible out of the order of anything a client could count by. One sealer a hub
 copies those below the fence, the oldest transaction still open: nothing can appear before them
@@ -32,13 +33,12 @@ import asyncpg
 from uuid_utils.compat import uuid7
 
 from twinstile.platform.db.database import Raw, Transaction, as_json
-from twinstile.platform.ledger import events, merkle
+from twinstile.platform.ledger import events
 from twinstile.platform.ledger.events import Happening
 
 BATCH = 250
 """Events sealed in one transaction; more would hold up the requests beside them."""
-NODE_LEVEL = 10
-"""Hashes of subtrees of 2^10 leaves and more are kept, so that a proof reads few leaves."""
+HASH_BYTES = 32
 GENESIS = bytes(32)
 EPOCH_BEGAN = "ledger.epoch"
 NAMED = 1000
@@ -60,6 +60,29 @@ GIVES_UP = f"""SELECT name FROM jsonb_array_elements_text(
 def link(previous: bytes, n: int, content: str) -> bytes:
     """The link of entry n, see above."""
     return hashlib.sha256(previous + n.to_bytes(8, "big") + content.encode()).digest()
+
+
+def push_leaf(peaks: list[bytes], size: int, entry: bytes) -> None:
+    """Add a leaf to a tree of `size` leaves."""
+    hashed = hashlib.sha256(b"\0" + entry).digest()
+    while size & 1:
+        hashed = _node(peaks.pop(), hashed)
+        size >>= 1
+    peaks.append(hashed)
+
+
+def tree_root(peaks: Sequence[bytes]) -> bytes:
+    """The root of the tree; of an empty one the hash of nothing."""
+    if not peaks:
+        return hashlib.sha256().digest()
+    *larger, hashed = peaks
+    for peak in reversed(larger):
+        hashed = _node(peak, hashed)
+    return hashed
+
+
+def _node(left: bytes, right: bytes) -> bytes:
+    return hashlib.sha256(b"\1" + left + right).digest()
 
 
 @dataclass(slots=True)
@@ -101,12 +124,9 @@ WITH entries AS (
     INSERT INTO ledger (hub_id, n, event_id, link)
     SELECT $1, $2 + i, event_id, link
     FROM unnest($3::uuid[], $4::bytea[]) WITH ORDINALITY AS w(event_id, link, i)
-), nodes AS (
-    INSERT INTO ledger_node (hub_id, level, i, hash)
-    SELECT $1, * FROM unnest($5::smallint[], $6::bigint[], $7::bytea[])
 )
-UPDATE ledger_head SET n = $8, link = $9, peaks = $10, latest = latest || $11::jsonb,
-    tx = coalesce($12::text::xid8, tx), event_id = coalesce($13, event_id)
+UPDATE ledger_head SET n = $5, link = $6, peaks = $7, latest = latest || $8::jsonb,
+    tx = coalesce($9::text::xid8, tx), event_id = coalesce($10, event_id)
 WHERE hub_id = $1
 """
 # The next event by its place in the index, whatever the planner believes of how many there are:
@@ -247,13 +267,11 @@ async def _enter(
     """Number and link these events, and move the head behind them."""
     before = head.n
     links: list[bytes] = []
-    nodes: list[tuple[int, int, bytes]] = []
     latest: dict[str, int] = {}
     for event in found:
         head.link = link(head.link, head.n + 1, event.content)
         links.append(head.link)
-        completed = merkle.push(head.peaks, head.n, merkle.leaf(head.link))
-        nodes += [kept for kept in completed if kept[0] >= NODE_LEVEL]
+        push_leaf(head.peaks, head.n, head.link)
         head.n += 1
         latest[event.kind] = head.n
     await raw.execute(
@@ -262,9 +280,6 @@ async def _enter(
         before,
         [event.event_id for event in found],
         links,
-        [level for level, _, _ in nodes],
-        [index for _, index, _ in nodes],
-        [hashed for _, _, hashed in nodes],
         head.n,
         head.link,
         b"".join(head.peaks),
@@ -280,8 +295,7 @@ def _head(hub_id: str, row: asyncpg.Record) -> tuple[Head, tuple[str, UUID]]:
 
 def split(peaks: bytes) -> list[bytes]:
     """The hashes that stand one behind the other."""
-    size = merkle.HASH_BYTES
-    return [peaks[at : at + size] for at in range(0, len(peaks), size)]
+    return [peaks[at : at + HASH_BYTES] for at in range(0, len(peaks), HASH_BYTES)]
 
 
 def _events(rows: Sequence[asyncpg.Record]) -> list[_Waiting]:

@@ -23,10 +23,8 @@ from twinstile.platform.keys import signing
 from twinstile.platform.keys.data_keys import KeyFiles
 from twinstile.platform.keys.master_keys import sync_folder
 from twinstile.platform.keys.signing import Signer
-from twinstile.platform.ledger import chain, merkle
+from twinstile.platform.ledger import chain
 
-TAIL = 1 << 18
-"""Bytes: some hundred roots."""
 LONGEST = 1 << 14
 """Bytes of a line; a root takes some hundred. A longer line is none, and never read whole."""
 MEMBERS = ("hub_id", "epoch", "n", "root", "at", "key_id")
@@ -79,7 +77,7 @@ def _signed(head: chain.Head, signer: Signer, at: datetime) -> Root:
         head.hub_id,
         head.epoch,
         head.n,
-        merkle.root(head.peaks).hex(),
+        chain.tree_root(head.peaks).hex(),
         at.isoformat(timespec="milliseconds"),
         signer.key_id,
     )
@@ -145,21 +143,6 @@ def epochs(file: Path, hub_id: str, public_keys: Mapping[str, str]) -> list[str]
     except FileNotFoundError:
         return []
     return list(found)
-
-
-def latest(file: Path, hub_id: str) -> Root | None:
-    """The hub's last root, as far as it is among the last lines of the file; else None.
-
-    Raises `OSError` other than that there is no file yet.
-    """
-    try:
-        with file.open("rb") as lines:
-            size = lines.seek(0, os.SEEK_END)
-            lines.seek(max(0, size - TAIL))
-            found = [parse(line) for line in lines]
-    except FileNotFoundError:
-        return None
-    return next((root for root in reversed(found) if root and root.hub_id == hub_id), None)
 
 
 def parse(line: bytes) -> Root | None:

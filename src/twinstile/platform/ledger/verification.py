@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from twinstile.platform.db.database import Database, Raw
 from twinstile.platform.keys import signing
-from twinstile.platform.ledger import chain, merkle
+from twinstile.platform.ledger import chain
 from twinstile.platform.ledger.signed_roots import Root
 
 ROWS = 5000
@@ -79,14 +79,12 @@ class _Tree:
     n: int = 0
     link: bytes = chain.GENESIS
     peaks: list[bytes] = field(default_factory=list[bytes])
-    nodes: dict[tuple[int, int], bytes] = field(default_factory=dict[tuple[int, int], bytes])
     epochs: list[tuple[str, int]] = field(default_factory=list[tuple[str, int]])
     given_up: dict[str, str] = field(default_factory=dict[str, str])
     """Epochs that are gone, each with the one that declared it."""
 
     def grow(self, link: bytes) -> None:
-        completed = merkle.push(self.peaks, self.n, merkle.leaf(link))
-        self.nodes |= {(lv, i): h for lv, i, h in completed if lv >= chain.NODE_LEVEL}
+        chain.push_leaf(self.peaks, self.n, link)
         self.n, self.link = self.n + 1, link
 
 
@@ -183,7 +181,7 @@ def _contradicted(tree: _Tree) -> _Published | None:
     while tree.ahead and tree.ahead[0].n <= tree.n:
         one = tree.ahead.popleft()
         alike = one.n == tree.n and one.epoch == _name(tree)
-        if alike and one.root != merkle.root(tree.peaks).hex():
+        if alike and one.root != chain.tree_root(tree.peaks).hex():
             return one
     return None
 
@@ -233,12 +231,6 @@ async def _beside(raw: Raw, audit: Audit, tree: _Tree) -> None:
     )
     if [(epoch, n) for epoch, n in declared] != tree.epochs:
         audit.faults.append(Fault("the list of epochs is not what the entries say"))
-    kept = await raw.fetch(
-        "SELECT level, i, hash FROM ledger_node WHERE hub_id = $1", audit.hub_id
-    )
-    stored = {(level, i): hashed for level, i, hashed in kept if i + 1 << level <= tree.n}
-    if stored != tree.nodes:
-        audit.faults.append(Fault("hashes kept of the tree are not those of the entries"))
 
 
 def _published(

@@ -67,7 +67,6 @@ class Scope(StrEnum):
     """To see which persons were linked by whom, and to take a link back."""
     LOOKUPS_WRITE = "lookups:write"
     """To find a person by the number of a document, within a quota."""
-    LEDGER_READ = "ledger:read"
     OPERATORS_MANAGE = "operators:manage"
     OVERRIDES_WRITE = "overrides:write"
     """To agree to a deviation, and to make one that the rules leave to an officer."""
@@ -157,7 +156,6 @@ ROLE_SCOPES: Mapping[Role, frozenset[Scope]] = {
         Scope.POLICIES_WRITE,
         Scope.QUARANTINE_READ,
         Scope.QUARANTINE_WRITE,
-        Scope.LEDGER_READ,
         Scope.REPLAYS_READ,
         Scope.REPLAYS_WRITE,
         Scope.REPORTS_READ,
@@ -183,7 +181,6 @@ ROLE_SCOPES: Mapping[Role, frozenset[Scope]] = {
         Scope.CHECKS_READ,
         Scope.DESTRUCTIONS_READ,
         Scope.EXPORTS_APPROVE,
-        Scope.LEDGER_READ,
         Scope.OVERRIDES_WRITE,
         Scope.POLICIES_WRITE,
         Scope.REMINDERS_WRITE,
