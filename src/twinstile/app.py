@@ -43,7 +43,6 @@ from twinstile.platform.security import (
     access_log_api,
     approvals,
     approvals_api,
-    lane_assignments_api,
     offline_shifts_api,
     shifts_api,
 )
@@ -84,7 +83,6 @@ ROUTERS = (
     screening.facts_router,
     platform.router,
     shifts_api.router,
-    lane_assignments_api.router,
     offline_shifts_api.router,
     destruction_api.router,
     access_log_api.router,

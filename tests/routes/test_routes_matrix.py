@@ -59,7 +59,6 @@ ALLOWED: Mapping[str, frozenset[str]] = {
     "DELETE /v1/operators/{operator_id}": frozenset({Role.ADMINISTRATOR}),
     "POST /v1/shifts": frozenset({DEVICE}),
     "DELETE /v1/shifts/current": STAFF,
-    "PUT /v1/lanes/{lane_id}/take-overs/{take_over_id}": STAFF,
     "GET /v1/offline-shifts": DESK,
     "PUT /v1/offline-shifts/{shift_id}/confirmation": STAFF,
     "GET /v1/me": TOKEN,

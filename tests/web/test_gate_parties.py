@@ -5,11 +5,9 @@ import people
 import pytest
 import screening_states
 from gate_browser import Glass
-from hubs import PASSCODE, Hub
+from hubs import Hub
 from people import Json
-from playwright.async_api import Browser, expect
-
-from twinstile.platform.security.roles import Role
+from playwright.async_api import expect
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -169,41 +167,3 @@ async def test_a_surge_order_is_said_and_lets_through_whom_the_service_may(
     await expect(surge).to_be_hidden(timeout=gate_browser.PATIENCE_MS)
     await tablet.shows("UNKNOWN")
     await tablet.page.context.set_offline(False)
-
-
-async def test_a_lane_is_taken_over_on_another_tablet_and_confirmed_on_the_first(
-    tablet: Glass, hub: Hub, browser: Browser
-) -> None:
-    context = await browser.new_context(viewport=gate_browser.SIZE, locale="en-GB")
-    other = Glass(await context.new_page(), tablet.base_url, hub).watch()
-    await other.open()
-    await other.enrol()
-    await expect(other.page.locator("#sign-in")).to_be_visible(timeout=gate_browser.PATIENCE_MS)
-    await other.page.fill("#login", hub.duties[Role.ASSISTANT].login)
-    await other.page.fill("#passcode", PASSCODE)
-    await other.press("#sign-in-form button")
-    relieve = other.page.locator("#crew button:has-text('the screener')").last
-    await relieve.wait_for(timeout=gate_browser.PATIENCE_MS)
-    for language, words in (("zh-CN", "接替"), ("en", "Take over from")):
-        await other.page.evaluate(gate_browser.SPEAK)
-        await expect(other.page.locator("html")).to_have_attribute("lang", language)
-        await expect(relieve).to_contain_text(words)
-    await relieve.click()
-    await expect(relieve).to_have_text("Taken over from the screener")
-    await expect(relieve).to_be_disabled()
-    await other.page.evaluate(gate_browser.SPEAK)
-    await expect(relieve).to_have_text("已接替 the screener")
-    await other.page.evaluate(gate_browser.SPEAK)
-    await other.press("#start-lane")
-    await tablet.pass_by(people.resident_number())
-    await tablet.ask()
-    said = tablet.page.locator("#relieved-said")
-    await expect(said).to_contain_text("the assistant works", timeout=gate_browser.PATIENCE_MS)
-    await tablet.press("#relieved-dialog [value=end]")
-    await expect(tablet.page.locator("#sign-in")).to_be_visible(
-        timeout=gate_browser.PATIENCE_MS
-    )
-    await tablet.waits(0)
-    assert len(await gate_browser.screenings(hub)) == 1
-    assert not other.complaints
-    await context.close()

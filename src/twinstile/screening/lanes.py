@@ -20,7 +20,7 @@ from twinstile.deferrals import surge_orders
 from twinstile.platform.db.database import Reading
 from twinstile.platform.http.field_types import Answer
 from twinstile.platform.http.routes import Runtime
-from twinstile.platform.security import devices, lane_assignments
+from twinstile.platform.security import devices
 from twinstile.platform.security.auth import Principal
 from twinstile.platform.security.hub_modes import HubMode
 from twinstile.policy import versions
@@ -52,24 +52,6 @@ class SurgeOrder(Answer):
     until: datetime = Field(description="ends by itself then, also at a tablet without a line")
 
 
-class CrewMember(Answer):
-    """Somebody on shift at the lane on another device."""
-
-    shift_id: UUID
-    operator: str = Field(description="as colleagues call them")
-    device: str
-    since: datetime
-
-
-class TakenOver(Answer):
-    """Somebody else works the lane now: whoever works here is asked to end the shift."""
-
-    take_over_id: UUID
-    operator: str | None
-    device: str
-    at: datetime
-
-
 class LaneState(Answer):
     """Everything a tablet needs at its lane, small enough to fetch every few seconds."""
 
@@ -83,8 +65,6 @@ class LaneState(Answer):
     policy: dict[str, object]
     runs: list[DueRun]
     surge: list[SurgeOrder] = Field(description="what ends last comes first; empty: none")
-    crew: list[CrewMember] = Field(description="told to somebody on shift; at most 20")
-    taken_over: TakenOver | None = Field(description="from the caller's shift; null: it is not")
     alerts: AlertTags | None = Field(
         description="whom to send to the desk without the service; null: nobody"
     )
@@ -125,8 +105,6 @@ async def state(
     version = await versions.in_force(tx, hub_id, at)
     rows = await tx.raw.fetch(_RUNS_SQL, hub_id, at, DUE_SOON)
     surge = await surge_orders.here(tx, hub_id, at, checkpoint, [row["run_id"] for row in rows])
-    crew = await lane_assignments.others(tx, who, lane_id, at) if who.shift_id else []
-    taken = await lane_assignments.taken_over(tx, who)
     keys = runtime.keys.of(hub_id)
     return LaneState(
         mode=who.mode,
@@ -139,8 +117,6 @@ async def state(
         policy=await versions.read_document(tx, hub_id, version),
         runs=[DueRun.model_validate(dict(row)) for row in rows],
         surge=[SurgeOrder.model_validate(order) for order in surge],
-        crew=[CrewMember.model_validate(member) for member in crew],
-        taken_over=TakenOver.model_validate(taken) if taken else None,
         alerts=await tagger.tags(tx, keys, hub_id, today, at),
         trust_list=trusting.state(await lists.of(tx, keys, hub_id), at),
         sources=await feed_status.feed_freshness(

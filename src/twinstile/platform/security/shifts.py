@@ -309,7 +309,13 @@ async def _begin(
         tx,
         [
             Happening(
-                device.hub_id, "shift.started", shift_id, at, {}, device.device_id, operator_id
+                device.hub_id,
+                "shift.started",
+                shift_id,
+                at,
+                {"lane_id": device.lane_id},
+                device.device_id,
+                operator_id,
             )
         ],
     )

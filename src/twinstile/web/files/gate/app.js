@@ -13,7 +13,7 @@ import { run as selfTest } from "./selftest.js";
 import * as store from "./store.js";
 import { asker } from "./tags.js";
 import { unlock } from "./tones.js";
-import * as turnover from "./turnover.js";
+import * as offlineShifts from "./offline_shifts.js";
 import * as view from "./view.js";
 import { listen } from "./wedge.js";
 import * as words from "./words.js";
@@ -158,7 +158,6 @@ async function learn() {
   };
   runs.told(told.runs);
   showRuns();
-  turnover.showCrew(told.lane_id, told.crew ?? [], told.zone);
   lane.redraw();
   if (tablet.kept) tablet.trust = await trustList(told.trust_list, tablet.kept).catch(() => null);
 }
@@ -191,8 +190,6 @@ async function refresh() {
     me = await entry.inTurn(identify);
     if (!me.shift_id) return;
     await readState(me);
-    const told = tablet.state?.told;
-    if (lane.idle) turnover.relieved(told?.taken_over ?? null, told?.zone, endShift);
     runs.refresh(clock.now()).then(ages);
     if (tablet.up === false) tablet.sender?.retry();
     else tablet.sender?.nudge();
@@ -236,7 +233,6 @@ function labelled() {
   at("language").lang = words.other();
   view.options("manual-kind", KINDS, at("manual-kind").value || KINDS[0]);
   facts.label();
-  turnover.labelCrew();
   view.options("first-method", METHODS, settings().first);
   view.options("second-method", METHODS, settings().second);
   at("order").value = settings().order;
@@ -368,7 +364,7 @@ function wire() {
     async claim(login) {
       if (!tablet.me || !tablet.kept) return;
       const [id, began] = [newId(), new Date().toISOString()];
-      turnover.claimed({ id, login: login.toLowerCase(), began });
+      offlineShifts.claimed({ id, login: login.toLowerCase(), began });
       const body = { login, started_at: began };
       await tablet.kept.add({ id, kind: "shift", shift_id: null, clock_offset_ms: clock.offset(), body });
       tablet.me = { ...tablet.me, shift_id: id, claimed: true };

@@ -3,7 +3,7 @@
 import { Refused, ask } from "./link.js";
 import { inTurns } from "./store.js";
 import { say } from "./words.js";
-import { signedIn } from "./turnover.js";
+import { signedIn } from "./offline_shifts.js";
 import { at } from "./view.js";
 
 /** Between two looks whether the lane is at rest. */
