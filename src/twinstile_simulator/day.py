@@ -17,12 +17,11 @@ from rich.console import Console
 
 from twinstile_simulator import bodies, gtfs, timetable, truth
 from twinstile_simulator.client import connect
-from twinstile_simulator.departments.outside import Outside
-from twinstile_simulator.departments.watch import Watch
-from twinstile_simulator.expecting import announce, announce_special, delay
+from twinstile_simulator.departments.feed_monitor import Watch
+from twinstile_simulator.departments.feeds import Outside
+from twinstile_simulator.expectations import announce, announce_special
 from twinstile_simulator.gates import Away, Gates
-from twinstile_simulator.hub import Bootstrap, open_hub
-from twinstile_simulator.looking import invite
+from twinstile_simulator.hub import Bootstrap, invite, open_hub
 from twinstile_simulator.people import ALIGHTING
 from twinstile_simulator.recount import Asked, recount
 from twinstile_simulator.report import DayResult, progress, show
@@ -91,10 +90,10 @@ async def run_day(options: DayOptions, console: Console) -> DayResult:
         await invite(service, hub.visitor, options.base_url, console)
         outside = options.outside
         outside.morning(plan.arrivals)
-        known = await announce(service, hub, plan, station.station, options.speed, outside)
-        run_id = await announce_special(service, hub, plan, station.station)
+        run_ids = await announce(service, hub, plan, station.station, options.speed, outside)
+        special_run_id = await announce_special(service, hub, plan, station.station)
         texts = outside.issue_credentials(plan.arrivals)
-        reception = Reception(service, hub, run_id, texts)
+        reception = Reception(service, hub, special_run_id, texts)
         keys = outside.issuers.certificates
         await publish_trust_list(service, hub, 1, keys.write_trust_list(withdrawn=False))
         watch = Watch(service, hub, outside)
@@ -102,19 +101,16 @@ async def run_day(options: DayOptions, console: Console) -> DayResult:
         await reception.receive(_coming(plan, Period.BEFORE_OPENING))
         crowd = sum(len(passage.steps) for passage in plan.passages)
         with progress(console, crowd) as checked:
-            gates = Gates(
-                service, hub, plan, known.run_ids, options.speed, options.away, checked
-            )
+            gates = Gates(service, hub, plan, run_ids, options.speed, options.away, checked)
             async with asyncio.TaskGroup() as day_work:
                 day_work.create_task(gates.open())
-                late = day_work.create_task(delay(service, hub, known.by_feed, outside))
                 version = await _receive_special(plan, reception, watch)
         async with outside.issuers.provider.server.away():
             await reception.receive(_coming(plan, Period.PROVIDER_OUTAGE))
         await reception.receive(_coming(plan, Period.AFTER_OUTAGE))
-        for closed_id in (*known.run_ids, run_id):
-            await service.ask("POST", f"/v1/runs/{closed_id}:close", hub.supervisor)
-        asked = Asked(since, bodies.now(), reception.received, version, known.run_ids)
+        for run_id in (*run_ids, special_run_id):
+            await service.ask("POST", f"/v1/runs/{run_id}:close", hub.supervisor)
+        asked = Asked(since, bodies.now(), reception.received, version, run_ids)
         counted = await recount(service, hub, asked)
         told = await watch.told()
     waits = sorted(wait for tablet in hub.tablets for wait in tablet.waits_ms)
@@ -123,7 +119,6 @@ async def run_day(options: DayOptions, console: Console) -> DayResult:
         *gates.troubles,
         *reception.troubles,
         *watch.troubles,
-        *late.result(),
     ]
     result = DayResult(counts, counted, told, waits, troubles, seconds)
     show(result, console)

@@ -7,10 +7,17 @@ else is done as an administrator would do it, through the API.
 import secrets
 from dataclasses import dataclass, replace
 
+from rich.console import Console
+
 from twinstile_simulator.client import Service, member
 from twinstile_simulator.tablets import Tablet
 
 CHECKPOINT = "exit"
+PAGES = {
+    "/gate/": "the gate tablet",
+    "/desk": "the service desk",
+    "/traveller": "a traveller, before arrival",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,3 +160,20 @@ async def sign_in(service: Service, device: str, account: Account) -> str:
     """Begin a shift; returns its token. Raises Refused."""
     body = {"login": account.login, "passcode": account.passcode}
     return member(await service.ask("POST", "/v1/shifts", device, body), "token", str)
+
+
+async def invite(service: Service, visitor: Visitor, base_url: str, console: Console) -> None:
+    """Tell the addresses of the pages there are, and with what to get in once."""
+    account = visitor.account
+    console.print(
+        f"look on in a browser of this machine: {base_url}/enter#{visitor.code}\n"
+        f"  lets it in at lane {visitor.lane_id}; then sign in as {account.login}, passcode "
+        f"{account.passcode}",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )
+    for path, name in PAGES.items():
+        answer = await service.http.get(path)
+        if answer.status_code != 404:
+            console.print(f"  {base_url}{path}  {name}", markup=False, soft_wrap=True)

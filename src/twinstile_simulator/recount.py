@@ -65,19 +65,20 @@ async def recount(service: Service, hub: Hub, asked: Asked) -> Recount:
         told = await _told(service, hub, one)
         kinds[one.group.kind] += await _seen(service, hub, one, asked, told)
     expected, matched = await _expected(service, hub, asked)
-    return Recount(
-        counts=_counts(
-            report,
-            expected=expected,
-            matched=matched,
-            dispositions=_final(report),
-            offline=sum(told["offline"] is True for told in found if told),
-            ends=dict(sorted(ends.items())),
-            kinds=dict(+kinds),
-        ),
-        case_rows=sum(1 for row in csv.reader(io.StringIO(lines.text)) if row) - 1,
-        lost=found.count(None),
+    names = ("travellers", "checks", "cleared", "referred", "cases", "deferred", "no_show")
+    names += ("complete_222", "deferred_closed_24h")
+    counts = Counts(
+        **{name: member(report, name, int) for name in names},
+        person_times=member(report, "person_times_checked", int),
+        expected=expected,
+        matched=matched,
+        dispositions=_final(report),
+        offline=sum(check["offline"] is True for check in found if check),
+        ends=dict(sorted(ends.items())),
+        kinds=dict(+kinds),
     )
+    case_rows = sum(1 for row in csv.reader(io.StringIO(lines.text)) if row) - 1
+    return Recount(counts, case_rows, lost=found.count(None))
 
 
 async def _expected(service: Service, hub: Hub, asked: Asked) -> tuple[int, int]:
@@ -189,33 +190,3 @@ def _final(report: Json) -> dict[str, int]:
     given = mapping(report.get("dispositions"))
     final = {code: member(count, "final", int) for code, count in sorted(given.items())}
     return {code: count for code, count in final.items() if count}
-
-
-def _counts(
-    report: Json,
-    *,
-    expected: int,
-    matched: int,
-    dispositions: dict[str, int],
-    offline: int,
-    ends: dict[str, int],
-    kinds: dict[str, int],
-) -> Counts:
-    return Counts(
-        travellers=member(report, "travellers", int),
-        checks=member(report, "checks", int),
-        cleared=member(report, "cleared", int),
-        referred=member(report, "referred", int),
-        cases=member(report, "cases", int),
-        deferred=member(report, "deferred", int),
-        no_show=member(report, "no_show", int),
-        expected=expected,
-        matched=matched,
-        complete_222=member(report, "complete_222", int),
-        offline=offline,
-        deferred_closed_24h=member(report, "deferred_closed_24h", int),
-        dispositions=dispositions,
-        person_times=member(report, "person_times_checked", int),
-        ends=ends,
-        kinds=kinds,
-    )

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from twinstile_simulator.departments.watch import COUNTERS, Heard
+from twinstile_simulator.departments.feed_monitor import COUNTERS, Heard
 from twinstile_simulator.recount import Recount
 from twinstile_simulator.truth import Counts
 

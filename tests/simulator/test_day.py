@@ -29,8 +29,8 @@ from twinstile_simulator import bodies, truth
 from twinstile_simulator import hub as demo_hub
 from twinstile_simulator.client import connect
 from twinstile_simulator.day import DayOptions, run_day
-from twinstile_simulator.departments import outside
-from twinstile_simulator.departments.outside import Outside
+from twinstile_simulator.departments import feeds
+from twinstile_simulator.departments.feeds import Outside
 from twinstile_simulator.hub import Account, Bootstrap
 from twinstile_simulator.recount import Asked, recount
 from twinstile_simulator.tablets import Tablet
@@ -92,7 +92,7 @@ class Restarted:
 
 @pytest.fixture
 async def departments(hub: Hub, tmp_path: Path) -> AsyncGenerator[Outside]:
-    async with outside.opened(tmp_path / "departments") as here:
+    async with feeds.opened(tmp_path / "departments") as here:
         file = here.feeds_file
         file.write_text(file.read_text().replace("[[feed]]", f'[[feed]]\nhub = "{hub.hub_id}"'))
         yield here

@@ -1,15 +1,13 @@
 """The demo's departments against the transports and readers that real ones meet."""
 
 import datetime as dt
-import os
 from collections import Counter
 from collections.abc import AsyncGenerator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from google.transit import gtfs_realtime_pb2  # type: ignore[import-untyped]
 
 from twinstile.arrivals.adapters.drop import ReadySign
 from twinstile.arrivals.adapters.folder import FolderSettings
@@ -34,11 +32,11 @@ from twinstile.arrivals.records import (
 )
 from twinstile.arrivals.transport import FeedFault, FeedTransport, FetchedDelivery
 from twinstile_simulator import documents, people, timetable
-from twinstile_simulator.departments import health, police, railway
+from twinstile_simulator.departments import health, police
 from twinstile_simulator.departments.health import Health
+from twinstile_simulator.departments.http_server import Gatekeeper
 from twinstile_simulator.departments.police import Police
 from twinstile_simulator.departments.railway import Journey, Railway
-from twinstile_simulator.departments.signing import Gatekeeper
 
 ZONE = ZoneInfo("Asia/Shanghai")
 DAY = dt.date(2026, 3, 2)
@@ -128,27 +126,6 @@ async def test_the_railway_tells_whom_to_expect(tmp_path: Path):
     assert sorted(told.values()) == [1, 1, 1, 2, 2]
     numbers = Counter(row.document.number for row in held.values() if row.document)
     assert numbers == Counter(p.document.number for j in day for p in j.people)
-
-
-async def test_the_railway_tells_times_in_gtfs_realtime():
-    here = Railway.at(Path(os.devnull))
-    train = journeys(1)[0].train
-    here.expect(train, COMES)
-    await here.server.start()
-    times = HttpSettings(kind="http", url=here.server.url, inside=True).open()
-    (fetched,) = await poll(times)
-    message = gtfs_realtime_pb2.FeedMessage.FromString(fetched.delivery.body)
-    (entity,) = message.entity
-    (stop,) = entity.trip_update.stop_time_update
-    assert message.header.gtfs_realtime_version == "2.0"
-    assert entity.trip_update.trip.trip_id == railway.number(train)
-    assert entity.trip_update.trip.start_date == "20260302"
-    assert (stop.stop_id, stop.arrival.time) == (railway.STOP, int(COMES.timestamp()))
-    assert await poll(times, fetched.cursor) == []
-    here.expect(train, COMES + timedelta(minutes=9))
-    assert len(await poll(times, fetched.cursor)) == 1
-    await times.close()
-    await here.server.stop()
 
 
 async def test_the_police_are_asked_page_by_page_and_signed(

@@ -6,8 +6,8 @@ import pytest
 from rich.console import Console
 
 from twinstile_simulator import report
-from twinstile_simulator.departments.outside import Sent
-from twinstile_simulator.departments.watch import Heard
+from twinstile_simulator.departments.feed_monitor import Heard
+from twinstile_simulator.departments.feeds import Sent
 from twinstile_simulator.recount import Recount
 from twinstile_simulator.report import DayResult
 from twinstile_simulator.truth import Counts

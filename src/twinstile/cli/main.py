@@ -208,7 +208,7 @@ def demo(  # noqa: PLR0913, PLR0917 -- each is one thing to vary
 
     from twinstile.cli import simulate
     from twinstile_simulator.day import DayOptions
-    from twinstile_simulator.departments.outside import Outside
+    from twinstile_simulator.departments.feeds import Outside
 
     def options(stage: simulate.Stage, outside: Outside) -> DayOptions:
         return DayOptions(

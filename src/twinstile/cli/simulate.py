@@ -25,8 +25,8 @@ from rich.console import Console
 from twinstile.platform.db import child_process
 from twinstile.platform.ops.settings import Profile
 from twinstile_simulator.day import DayOptions, run_day
-from twinstile_simulator.departments import outside
-from twinstile_simulator.departments.outside import Outside
+from twinstile_simulator.departments import feeds
+from twinstile_simulator.departments.feeds import Outside
 from twinstile_simulator.hub import Account, Bootstrap
 from twinstile_simulator.report import DayResult
 
@@ -80,7 +80,7 @@ async def run(
     there = _made(folder)
     with TemporaryDirectory(prefix="departments-", dir=there) as shelves:
         async with (
-            outside.opened(Path(shelves)) as departments,
+            feeds.opened(Path(shelves)) as departments,
             stage(there, departments.settings) as ready,
         ):
             result = await run_day(options(ready, departments), console)

@@ -18,7 +18,7 @@ from twinstile_simulator.credentials.presentations import (
     Condition,
     CredentialHolder,
 )
-from twinstile_simulator.departments.answering import Question, Reply, Server
+from twinstile_simulator.departments.http_server import Question, Reply, Server
 
 _PREFIX = "PARTNER:"
 _FOREIGN_PREFIX = "https://pay.example.org/q/"

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from twinstile_simulator.departments.dropping import Drop, table
+from twinstile_simulator.departments.file_drop import Drop, table
 from twinstile_simulator.documents import Document
 
 ENCODING = "utf-8-sig"

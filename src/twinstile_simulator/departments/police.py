@@ -9,8 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from twinstile_simulator.departments.answering import Question, Reply, Server
-from twinstile_simulator.departments.signing import Gatekeeper
+from twinstile_simulator.departments.http_server import Gatekeeper, Question, Reply, Server
 from twinstile_simulator.documents import Document
 
 KEY_ID = "police-1"

@@ -1,4 +1,4 @@
-"""The railway: a list of travellers for each train, as a file, and times of all over HTTP.
+"""The railway: a list of travellers for each train, as a file.
 
 Files are in GB18030, with a title above and a count below. Of four trains, one list is
 corrected by a second one (somebody gave a ticket back, others were missing), one comes twice
@@ -8,21 +8,16 @@ under two names, and one has rows that nobody can read.
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from dataclasses import dataclass
+from datetime import date, datetime
 from pathlib import Path
 
 from twinstile_simulator import documents
-from twinstile_simulator.departments import realtime
-from twinstile_simulator.departments.answering import Question, Reply, Server
-from twinstile_simulator.departments.dropping import Drop, table
-from twinstile_simulator.departments.realtime import Arrival
+from twinstile_simulator.departments.file_drop import Drop, table
 from twinstile_simulator.people import Person
 from twinstile_simulator.timetable import Train
 
 ENCODING = "gb18030"
-STOP = "HZD"
-"""The station's own code."""
 MISSING = 3
 """Travellers that the first of two lists does not have."""
 _NUMBER = re.compile(r"[A-Z]{0,2}[0-9]{1,5}")
@@ -38,21 +33,13 @@ class Journey:
     train: Train
     people: Sequence[Person]
     comes: datetime
-    """As its list has it; the times over HTTP may say otherwise."""
 
 
 @dataclass(slots=True)
 class Railway:
     drop: Drop
-    server: Server = field(init=False)
     rejected: int = 0
     """Rows nobody can read, of all that were sent."""
-    _times: dict[str, Arrival] = field(default_factory=dict[str, Arrival])
-    _changed: datetime = field(default_factory=lambda: datetime.now(UTC))
-    _told: set[str] = field(default_factory=set[str])
-
-    def __post_init__(self) -> None:
-        self.server = Server(self._answer)
 
     @classmethod
     def at(cls, folder: Path) -> "Railway":
@@ -77,17 +64,6 @@ class Railway:
                 case _:
                     self._leave(journey, whole, 1)
 
-    @property
-    def messages(self) -> int:
-        """How many different ones were asked for."""
-        return len(self._told)
-
-    def expect(self, train: Train, at: datetime) -> None:
-        """Tell over HTTP when a train comes."""
-        day = train.scheduled_arrival.date()
-        self._times[train.service_no] = Arrival(number(train), day, STOP, at)
-        self._changed = datetime.now(UTC)
-
     def _leave(
         self,
         journey: Journey,
@@ -101,14 +77,6 @@ class Railway:
         content = table(rows, ENCODING, title, f"合计 {len(rows)} 人")
         name = f"{train.service_no}_{day:%Y%m%d}_{version:02d}{again}.csv"
         self.drop.leave(name, content)
-
-    def _answer(self, question: Question) -> Reply:
-        tag = f'"{self._changed.timestamp():.6f}"'
-        if question.headers.get("if-none-match") == tag:
-            return Reply("304 Not Modified", headers={"ETag": tag})
-        self._told.add(tag)
-        body = realtime.feed(self._times.values(), self._changed)
-        return Reply("200 OK", body, {"Content-Type": "application/x-protobuf", "ETag": tag})
 
 
 def carried(trains: Sequence[Train]) -> list[bool]:

@@ -17,9 +17,9 @@ from twinstile_simulator.credentials.presentations import CredentialHolder
 from twinstile_simulator.credentials.provider import CredentialIssuers
 from twinstile_simulator.departments import health, police
 from twinstile_simulator.departments.health import Health
+from twinstile_simulator.departments.http_server import Gatekeeper
 from twinstile_simulator.departments.police import Police
-from twinstile_simulator.departments.railway import STOP, Journey, Railway
-from twinstile_simulator.departments.signing import Gatekeeper
+from twinstile_simulator.departments.railway import Journey, Railway
 from twinstile_simulator.documents import Document
 from twinstile_simulator.scenarios.scripts import (
     DepartmentReport,
@@ -27,65 +27,10 @@ from twinstile_simulator.scenarios.scripts import (
     list_travellers,
 )
 
-LISTS, TIMES, POLICE, HEALTH = "rail-lists", "rail-times", "police", "health"
+LISTS, POLICE, HEALTH = "rail-lists", "police", "health"
 """The feeds, by name."""
 _NOBODY = documents.resident_id(9998, documents.GROWN_UP, 1)
-_FILE = """\
-[[feed]]
-name = "{lists}"
-department = "rail"
-format = "rail"
-interval_s = 10
-expected_interval_s = 60
-options = {{ version = "name" }}
-[feed.transport]
-kind = "folder"
-path = {lists_path}
-ready = "ok"
-pattern = "*.csv"
-
-[[feed]]
-name = "{times}"
-department = "rail"
-format = "gtfs-rt"
-interval_s = 10
-expected_interval_s = 60
-stops = ["{stop}"]
-options = {{ scheme = "cn-rail" }}
-[feed.transport]
-kind = "http"
-url = "{times_url}"
-inside = true
-
-[[feed]]
-name = "{police}"
-department = "police"
-format = "police"
-interval_s = 10
-expected_interval_s = 60
-[feed.transport]
-kind = "http"
-url = "{police_url}"
-inside = true
-key_id = "{key_id}"
-key_file = {key_path}
-cursor_parameter = "{cursor}"
-next_header = "{next}"
-expect_pointer = "/code"
-expect_value = "0"
-
-[[feed]]
-name = "{health}"
-department = "health"
-format = "health"
-interval_s = 10
-expected_interval_s = 60
-[feed.transport]
-kind = "folder"
-path = {health_path}
-ready = "md5"
-pattern = "*.csv"
-"""
+_FILE = Path(__file__).with_name("feeds.toml")
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +132,6 @@ class Outside:
         lists, tables, pages = self.railway.drop, self.health.drop, self.police
         fresh = len(pages.pages) - pages.again
         return {
-            TIMES: Sent(self.railway.messages, 0, 0, 0),
             LISTS: Sent(lists.files, lists.again, lists.broken, self.railway.rejected),
             POLICE: Sent(fresh, pages.again, 0, pages.rejected),
             HEALTH: Sent(tables.files, tables.again, tables.broken, self.health.rejected),
@@ -224,25 +168,19 @@ async def _departments(folder: Path, issuers: CredentialIssuers) -> AsyncGenerat
         Police(Gatekeeper(police.KEY_ID, key.read_bytes())),
         Health.at(shelves[HEALTH]),
     )
-    servers = here.railway.server, here.police.server
-    for server in servers:
-        await server.start()
+    await here.police.server.start()
     here.feeds_file.write_text(_configured(here, key))
     try:
         yield here
     finally:
-        for server in servers:
-            await server.stop()
+        await here.police.server.stop()
 
 
 def _configured(here: Outside, key: Path) -> str:
     """How the service is told of the feeds; text in JSON's quotes is TOML's too."""
-    return _FILE.format(
+    return _FILE.read_text().format(
         lists=LISTS,
         lists_path=json.dumps(str(here.railway.drop.folder)),
-        times=TIMES,
-        stop=STOP,
-        times_url=here.railway.server.url,
         police=POLICE,
         police_url=here.police.server.url + police.PATH,
         key_id=police.KEY_ID,

@@ -1,12 +1,17 @@
-"""A department's server: one answer a connection, and away when it is told to be."""
+"""An HTTP server of a department: one answer a connection, and down when it is told to be."""
 
 import asyncio
+import hashlib
+import hmac
+import time
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, urlsplit
 
 _LONGEST_HEAD_S = 5.0
+SKEW_S = 300
+_EMPTY = hashlib.sha256(b"").hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,3 +96,31 @@ def _written(reply: Reply) -> bytes:
     told = {**reply.headers, "Content-Length": str(len(reply.body)), "Connection": "close"}
     head = "".join(f"{name}: {value}\r\n" for name, value in told.items())
     return f"HTTP/1.1 {reply.status}\r\n{head}\r\n".encode("latin-1") + reply.body
+
+
+@dataclass(slots=True)
+class Gatekeeper:
+    """Verifies the signature of requests, of which each may come once."""
+
+    key_id: str
+    secret: bytes
+    refused: int = 0
+    _nonces: set[str] = field(default_factory=set[str])
+
+    def knows(self, question: Question) -> bool:
+        """Whether the holder of the key has sent this just now, for the first time."""
+        told = question.headers
+        stamp, nonce = told.get("feed-timestamp", ""), told.get("feed-nonce", "")
+        path, mark, query = question.target.partition("?")
+        ordered = f"{path}{mark}{'&'.join(sorted(query.split('&')))}"
+        lines = [question.method, ordered, _EMPTY, stamp, nonce, self.key_id]
+        expected = hmac.new(self.secret, "\n".join(lines).encode(), "sha256").hexdigest()
+        good = (
+            told.get("feed-key-id") == self.key_id
+            and hmac.compare_digest(expected, told.get("feed-signature", ""))
+            and abs(time.time() - int(stamp)) <= SKEW_S
+            and nonce not in self._nonces
+        )
+        self._nonces.add(nonce)
+        self.refused += not good
+        return good

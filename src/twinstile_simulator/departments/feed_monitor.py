@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, fields
 from typing import cast
 
 from twinstile_simulator.client import Json, Service, mapping, member, until
-from twinstile_simulator.departments.outside import POLICE, Outside, Sent
+from twinstile_simulator.departments.feeds import POLICE, Outside, Sent
 from twinstile_simulator.hub import Hub
 from twinstile_simulator.scenarios.scripts import (
     DepartmentReport,

@@ -1,7 +1,7 @@
 """How the hub learns whom to expect: from the railway's lists, of some runs by hand."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import cast
 from urllib.parse import urlencode
@@ -10,24 +10,14 @@ from uuid import uuid4
 from twinstile_simulator import bodies, truth
 from twinstile_simulator.client import Json, Service, Unreadable, mapping, member, until
 from twinstile_simulator.departments import railway
-from twinstile_simulator.departments.outside import Outside
+from twinstile_simulator.departments.feeds import Outside
 from twinstile_simulator.departments.railway import Journey
 from twinstile_simulator.hub import Hub
 from twinstile_simulator.scenarios.scripts import list_travellers
 
-DELAY = timedelta(minutes=7)
-"""Of every third train, told while it is under way."""
 _PATIENCE_S = 60.0
 _ROWS_PER_S = 200
 """Rows arrive much faster than that."""
-
-
-@dataclass(frozen=True, slots=True)
-class Announced:
-    """The ids of the runs, in the order of the plan, and those the railway told of."""
-
-    run_ids: list[str]
-    by_feed: list[Journey]
 
 
 async def announce(
@@ -37,10 +27,10 @@ async def announce(
     station: str,
     speed: float | None,
     outside: Outside,
-) -> Announced:
+) -> list[str]:
     """Let the hub learn which runs come and who is on them, and give reminders on most.
 
-    Raises `Refused`, `Unreadable`.
+    Returns the ids of the runs, in the order of the plan. Raises `Refused`, `Unreadable`.
     """
     journeys = _journeys(plan, speed)
     carried = railway.carried(plan.trains)
@@ -53,28 +43,7 @@ async def announce(
     for position in sorted(plan.reminded):
         reminder = bodies.reminder(run_ids[position])
         await service.ask("PUT", f"/v1/reminders/{uuid4()}", hub.supervisor, reminder)
-    return Announced(run_ids, by_feed)
-
-
-async def delay(
-    service: Service, hub: Hub, journeys: Sequence[Journey], outside: Outside
-) -> list[str]:
-    """Let every third train be late, and wait until the hub knows; tells what went wrong."""
-    late = {journey.train.service_no: journey.comes + DELAY for journey in journeys[::3]}
-    for journey in journeys[::3]:
-        outside.railway.expect(journey.train, late[journey.train.service_no])
-
-    async def moved() -> bool:
-        known = await _runs(service, hub, journeys[::3])
-        return all(_comes(known.get(number)) == at for number, at in late.items())
-
-    await until(moved, _PATIENCE_S)
-    return [] if await moved() else ["the railway's delays did not arrive"]
-
-
-def _comes(run: Json | None) -> datetime | None:
-    told = run and run.get("estimated_arrival")
-    return datetime.fromisoformat(told) if isinstance(told, str) else None
+    return run_ids
 
 
 async def announce_special(service: Service, hub: Hub, plan: truth.Plan, station: str) -> str:
@@ -120,7 +89,7 @@ async def _by_feed(
     """Wait until each train is known with everybody who is on it; the ids of their runs."""
     ids: dict[tuple[str, datetime], str] = {}
 
-    async def whole() -> bool:
+    async def complete() -> bool:
         known = await _runs(service, hub, journeys)
         for journey in journeys:
             run = known.get(journey.train.service_no)
@@ -133,7 +102,7 @@ async def _by_feed(
         return len(ids) == len(journeys)
 
     rows = sum(len(journey.people) for journey in journeys)
-    await until(whole, _PATIENCE_S + rows / _ROWS_PER_S)
+    await until(complete, _PATIENCE_S + rows / _ROWS_PER_S)
     if len(ids) < len(journeys):
         raise Unreadable(f"{len(journeys) - len(ids)} lists of the railway did not arrive")
     return ids

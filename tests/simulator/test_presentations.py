@@ -7,7 +7,7 @@ import pytest
 from twinstile.credentials.types import Colour, CredentialStatus, Outcome
 from twinstile_simulator.credentials import presentations
 from twinstile_simulator.credentials.presentations import Condition, Presentation
-from twinstile_simulator.departments import outside
+from twinstile_simulator.departments import feeds
 from twinstile_simulator.scenarios import special_travellers
 from twinstile_simulator.scenarios.scripts import list_travellers
 
@@ -28,6 +28,6 @@ def test_the_answer_to_a_credential_is_in_the_words_of_the_service(one: Presenta
 
 
 async def test_everybody_is_issued_a_credential_of_their_own(tmp_path: Path) -> None:
-    async with outside.opened(tmp_path) as departments:
+    async with feeds.opened(tmp_path) as departments:
         texts = departments.issue_credentials(ARRIVALS)
     assert len(set(texts.values())) == len(texts) == len(PRESENTED)

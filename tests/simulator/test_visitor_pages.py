@@ -8,9 +8,8 @@ from hubs import PASSCODE, Hub
 from rich.console import Console
 
 from twinstile.platform.security.roles import Role
-from twinstile_simulator import looking
 from twinstile_simulator.client import connect
-from twinstile_simulator.hub import Account
+from twinstile_simulator.hub import Account, invite
 from twinstile_simulator.hub import Visitor as Guest
 
 
@@ -22,7 +21,7 @@ async def test_the_pages_there_are_are_told_with_a_code_that_lets_in(hub: Hub) -
     said = Console(file=io.StringIO(), width=60)
     base_url = hub.service.base_url
     async with connect(base_url) as service:
-        await looking.invite(service, guest, base_url, said)
+        await invite(service, guest, base_url, said)
     text = said.file.getvalue()
     told = re.search(rf"{base_url}/enter#(\S+)", text)
     assert told is not None
