@@ -23,7 +23,7 @@ from twinstile.cli import simulate
 from twinstile_simulator import hub as hubs
 from twinstile_simulator.client import Json, connect, mapping
 from twinstile_simulator.documents import guest_id
-from twinstile_simulator.tablets import Tablet
+from twinstile_simulator.tablets import SimulatedTablet
 
 LANES = 4
 WINDOW_S = 0.8
@@ -75,12 +75,12 @@ def _p99s(windows: list[list[float]]) -> float:
 
 
 async def _window(
-    plain: list[Tablet], asking: list[Tablet], code: str
+    plain: list[SimulatedTablet], asking: list[SimulatedTablet], code: str
 ) -> tuple[list[float], list[float]]:
     """How long each check waited in one window: of lanes beside, and of those that ask."""
     ends = time.monotonic() + WINDOW_S
 
-    async def work(tablet: Tablet) -> list[float]:
+    async def work(tablet: SimulatedTablet) -> list[float]:
         waits: list[float] = []
         while time.monotonic() < ends:
             waits.append(await _check(tablet, "CLEARED"))
@@ -93,12 +93,12 @@ async def _window(
     return [wait for one in works for wait in one.result()], [one.result() for one in asked]
 
 
-async def _answered(asking: list[Tablet]) -> None:
+async def _answered(asking: list[SimulatedTablet]) -> None:
     for _ in range(ANSWERED):
         await _check(asking[0], ENDS[SAID], SAID)
 
 
-async def _check(tablet: Tablet, state: str, text: str | None = None) -> float:
+async def _check(tablet: SimulatedTablet, state: str, text: str | None = None) -> float:
     """Seconds until the answer, which must lead to that state."""
     status = "PENDING" if text else "GREEN"
     scanned = {"scanned": {"text": text}} if text else {}
@@ -131,7 +131,7 @@ def _somebody() -> Json:
 @asynccontextmanager
 async def _lanes(
     folder: Path, url: str, secret: bytes
-) -> AsyncGenerator[tuple[list[Tablet], list[Tablet]]]:
+) -> AsyncGenerator[tuple[list[SimulatedTablet], list[SimulatedTablet]]]:
     """Tablets of a service of its own: those that ask nobody, and those that do."""
     (folder / "secret").write_bytes(secret)
     members = {"name": "silent", "profile": "generic-rest", "url": url, "app_id": "bench"}

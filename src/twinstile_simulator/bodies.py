@@ -6,15 +6,15 @@ from datetime import UTC, date, datetime, timedelta
 from typing import cast
 
 from twinstile_simulator.client import Json, mapping, member
-from twinstile_simulator.documents import Document
-from twinstile_simulator.people import Person
-from twinstile_simulator.protocol import Place, Step
+from twinstile_simulator.documents import InventedDocument
+from twinstile_simulator.people import CrowdPerson
+from twinstile_simulator.protocol import CheckPlace, PlannedCheck
 from twinstile_simulator.scenarios.scripts import ScriptedTraveller
-from twinstile_simulator.timetable import Train
+from twinstile_simulator.timetable import TimetableTrain
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class CheckAnswer:
     """What the service made of a check; `status` is the fact's, such as `stored`, `retry`."""
 
     id: str
@@ -43,7 +43,7 @@ class StoredCheck:
     body: Json
 
 
-def answer(reply: object) -> Answer:
+def answer(reply: object) -> CheckAnswer:
     """Read a `CheckOut`, or an item of a batch's answer, which may hold one."""
     outer = mapping(reply)
     inner = mapping(outer.get("check") or outer)
@@ -52,7 +52,7 @@ def answer(reply: object) -> Answer:
     shown = inner.get("credential")
     credential = mapping(shown) if shown else None
     id_, status = member(outer, "id", str), member(outer, "status", str)
-    return Answer(id_, status, one, two, three, credential)
+    return CheckAnswer(id_, status, one, two, three, credential)
 
 
 def now() -> str:
@@ -60,10 +60,12 @@ def now() -> str:
     return datetime.now(UTC).isoformat().replace("+00:00", "Z")
 
 
-def check(person: Person, step: Step, run_id: str, screening_id: str | None) -> Json:
+def check(
+    person: CrowdPerson, step: PlannedCheck, run_id: str, screening_id: str | None
+) -> Json:
     """Describe what the tablet saw; the tablet adds when, where and the counter."""
     first = screening_id is None
-    declared = person.credential == "NOT_PRESENTED" and step.place is not Place.LANE
+    declared = person.credential == "NOT_PRESENTED" and step.place is not CheckPlace.LANE
     body: dict[str, object] = {
         "run_id": run_id,
         "reminders": ["R2"] if first else [],
@@ -84,7 +86,9 @@ def check(person: Person, step: Step, run_id: str, screening_id: str | None) -> 
     return body
 
 
-def identity(papers: Document | None, birth: date, result: str, name: str = "Guest") -> Json:
+def identity(
+    papers: InventedDocument | None, birth: date, result: str, name: str = "Guest"
+) -> Json:
     """Describe what a reader takes from the document: a zone says all that a number does."""
     shown = {"document": _shown(papers, birth, name)} if papers else {}
     return {
@@ -109,25 +113,25 @@ def gaps(reply: Json) -> list[range]:
     return [range(first, last + 1) for first, last in pairs]
 
 
-def answers(reply: Json) -> list[Answer]:
+def answers(reply: Json) -> list[CheckAnswer]:
     """Read the answer to each item of a hand-over."""
     return [answer(item) for item in cast("list[object]", member(reply, "items", list))]
 
 
-def _shown(papers: Document, birth: date, name: str) -> Json:
+def _shown(papers: InventedDocument, birth: date, name: str) -> Json:
     holder = {"name": name, "birth_date": birth.isoformat()}
     if papers.mrz:
         return {"kind": papers.kind, "mrz": list(papers.mrz), **holder}
-    return {**announced(papers), **holder}
+    return {**describe_document(papers), **holder}
 
 
-def announced(papers: Document) -> Json:
+def describe_document(papers: InventedDocument) -> Json:
     """Describe a document by kind and number."""
     issuer = {"issuer": papers.issuer} if papers.issuer else {}
     return {"kind": papers.kind, "number": papers.number, **issuer}
 
 
-def run(train: Train, estimated: datetime) -> Json:
+def run(train: TimetableTrain, estimated: datetime) -> Json:
     """Describe a run: the timetable's arrival, and the one of the simulation (see `day`)."""
     body: dict[str, object] = {
         "mode": "RAIL",
@@ -141,13 +145,13 @@ def run(train: Train, estimated: datetime) -> Json:
     return body | ({"platform": train.platform} if train.platform else {})
 
 
-def manifest(people: Iterable[Person], station: str) -> Json:
+def manifest(people: Iterable[CrowdPerson], station: str) -> Json:
     return {
         "batch": 1,
         "entries": [
             {
                 "entry_id": person.key,
-                "document": announced(person.document),
+                "document": describe_document(person.document),
                 "coach": str(person.coach),
                 "seat": str(person.seat),
                 "alight_stop": station,
@@ -162,7 +166,11 @@ def special_manifest(travellers: Iterable[ScriptedTraveller], station: str) -> J
     return {
         "batch": 1,
         "entries": [
-            {"entry_id": one.key, "document": announced(one.document), "alight_stop": station}
+            {
+                "entry_id": one.key,
+                "document": describe_document(one.document),
+                "alight_stop": station,
+            }
             for one in travellers
             if one.document
         ],
@@ -198,6 +206,6 @@ def _particulars() -> Mapping[str, Json]:
     }
 
 
-def _services(person: Person) -> list[Json]:
+def _services(person: CrowdPerson) -> list[Json]:
     kinds = zip(("S1", "S2"), person.services, strict=True)
     return [{"kind": kind, "outcome": outcome} for kind, outcome in kinds]

@@ -1,7 +1,8 @@
 """How the simulator speaks: one connection, patience, and answers read as typed values.
 
 A request is repeated unchanged, under the same id, while the service asks for that (429, 502,
-503, 504, 507) or does not answer, for a minute at most; whatever else it refuses is `Refused`.
+503, 504, 507) or does not answer, for a minute at most; whatever else it refuses is
+`RequestRefused`.
 """
 
 import asyncio
@@ -22,7 +23,7 @@ Json = Mapping[str, object]
 T = TypeVar("T")
 
 
-class Refused(Exception):
+class RequestRefused(Exception):
     """The service said no, or nothing for too long. Holds no personal data."""
 
     def __init__(self, method: str, path: str, status: int, problem: str) -> None:
@@ -35,15 +36,15 @@ class Unreadable(Exception):
 
 
 @asynccontextmanager
-async def connect(base_url: str) -> AsyncGenerator["Service"]:
+async def connect(base_url: str) -> AsyncGenerator["ServiceClient"]:
     """Open a connection to the service at `base_url`."""
     limits = httpx2.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS)
     async with httpx2.AsyncClient(base_url=base_url, timeout=10.0, limits=limits) as http:
-        yield Service(http)
+        yield ServiceClient(http)
 
 
 @dataclass(frozen=True, slots=True)
-class Service:
+class ServiceClient:
     """The service, as anyone reaches it."""
 
     http: httpx2.AsyncClient
@@ -51,7 +52,7 @@ class Service:
     async def send(
         self, method: str, path: str, token: str | None = None, body: Json | None = None
     ) -> httpx2.Response:
-        """Send until answered. Raises Refused for every answer that is not a success."""
+        """Send until answered. Raises RequestRefused for every answer that is not a success."""
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         clock = asyncio.get_running_loop().time
         deadline = clock() + PATIENCE_S
@@ -72,12 +73,12 @@ class Service:
                 wait = float(asked) if asked.isdecimal() else pause
             await asyncio.sleep(min(wait, 5.0))
             pause = min(2 * pause, 2.0)
-        raise Refused(method, path, status, problem)
+        raise RequestRefused(method, path, status, problem)
 
     async def ask(
         self, method: str, path: str, token: str | None = None, body: Json | None = None
     ) -> Json:
-        """Send, and read the JSON object that comes back. Raises Refused, Unreadable."""
+        """Send, and read the JSON object that comes back. Raises RequestRefused, Unreadable."""
         return _read(await self.send(method, path, token, body))
 
     async def answers(self) -> bool:

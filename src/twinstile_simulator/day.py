@@ -17,17 +17,17 @@ from rich.console import Console
 
 from twinstile_simulator import bodies, gtfs, timetable, truth
 from twinstile_simulator.client import connect
-from twinstile_simulator.departments.feed_monitor import Watch
-from twinstile_simulator.departments.feeds import Outside
+from twinstile_simulator.departments.feed_monitor import FeedMonitor
+from twinstile_simulator.departments.feeds import Departments
 from twinstile_simulator.expectations import announce, announce_special
 from twinstile_simulator.gates import Away, Gates
-from twinstile_simulator.hub import Bootstrap, invite, open_hub
+from twinstile_simulator.hub import Bootstrap, open_hub, print_pages
 from twinstile_simulator.people import ALIGHTING
-from twinstile_simulator.recount import Asked, recount
+from twinstile_simulator.recount import RecountScope, recount
 from twinstile_simulator.report import DayResult, progress, show
 from twinstile_simulator.scenarios.policy_change import change_policy, publish_trust_list
 from twinstile_simulator.scenarios.reception import Reception
-from twinstile_simulator.scenarios.scripts import GroupArrival, Period
+from twinstile_simulator.scenarios.scripts import DayPeriod, GroupArrival
 from twinstile_simulator.timetable import Timetable
 
 
@@ -40,7 +40,7 @@ class DayOptions:
     away: Away
     truth: Path
     """Where the truth is written, before the first request."""
-    outside: Outside
+    outside: Departments
     """The departments, of which the service was told."""
     timetable: Path | None = None
     """A GTFS zip; without one the built-in day is used."""
@@ -65,11 +65,12 @@ class DayOptions:
 async def run_day(options: DayOptions, console: Console) -> DayResult:
     """Simulate the day and recount it.
 
-    Raises TimetableError for a timetable that cannot be used, and Refused or Unreadable when
-    the service cannot be set up or recounted; what goes wrong with checks is in the result.
+    Raises TimetableError for a timetable that cannot be used, and RequestRefused or
+    Unreadable when the service cannot be set up or recounted; what goes wrong with checks
+    is in the result.
     """
     day = options.day or datetime.now(UTC).astimezone().date()
-    order = truth.Order(
+    order = truth.DayOrder(
         options.seed,
         options.travellers,
         options.tablets,
@@ -87,18 +88,18 @@ async def run_day(options: DayOptions, console: Console) -> DayResult:
     started, since = time.perf_counter(), bodies.now()
     async with connect(options.base_url) as service:
         hub = await open_hub(service, options.bootstrap, options.tablets)
-        await invite(service, hub.visitor, options.base_url, console)
+        await print_pages(service, hub.visitor, options.base_url, console)
         outside = options.outside
-        outside.morning(plan.arrivals)
+        outside.publish_first_reports(plan.arrivals)
         run_ids = await announce(service, hub, plan, station.station, options.speed, outside)
         special_run_id = await announce_special(service, hub, plan, station.station)
         texts = outside.issue_credentials(plan.arrivals)
         reception = Reception(service, hub, special_run_id, texts)
         keys = outside.issuers.certificates
         await publish_trust_list(service, hub, 1, keys.write_trust_list(withdrawn=False))
-        watch = Watch(service, hub, outside)
-        await watch.briefed(plan.arrivals)
-        await reception.receive(_coming(plan, Period.BEFORE_OPENING))
+        watch = FeedMonitor(service, hub, outside)
+        await watch.await_first_reports(plan.arrivals)
+        await reception.receive(_coming(plan, DayPeriod.BEFORE_OPENING))
         crowd = sum(len(passage.steps) for passage in plan.passages)
         with progress(console, crowd) as checked:
             gates = Gates(service, hub, plan, run_ids, options.speed, options.away, checked)
@@ -106,13 +107,13 @@ async def run_day(options: DayOptions, console: Console) -> DayResult:
                 day_work.create_task(gates.open())
                 version = await _receive_special(plan, reception, watch)
         async with outside.issuers.provider.server.away():
-            await reception.receive(_coming(plan, Period.PROVIDER_OUTAGE))
-        await reception.receive(_coming(plan, Period.AFTER_OUTAGE))
+            await reception.receive(_coming(plan, DayPeriod.PROVIDER_OUTAGE))
+        await reception.receive(_coming(plan, DayPeriod.AFTER_OUTAGE))
         for run_id in (*run_ids, special_run_id):
             await service.ask("POST", f"/v1/runs/{run_id}:close", hub.supervisor)
-        asked = Asked(since, bodies.now(), reception.received, version, run_ids)
+        asked = RecountScope(since, bodies.now(), reception.received, version, run_ids)
         counted = await recount(service, hub, asked)
-        told = await watch.told()
+        told = await watch.read_results()
     waits = sorted(wait for tablet in hub.tablets for wait in tablet.waits_ms)
     seconds = time.perf_counter() - started
     troubles = [
@@ -131,13 +132,15 @@ def _timetable(options: DayOptions, day: date) -> Timetable:
     return timetable.built_in(day)
 
 
-def _trains(station: Timetable, options: DayOptions) -> tuple[timetable.Train, ...]:
+def _trains(station: Timetable, options: DayOptions) -> tuple[timetable.TimetableTrain, ...]:
     seats = sum(train.seats for train in station.trains) / len(station.trains)
     enough = ceil(1.1 * options.travellers / (seats * ALIGHTING[0]))
     return timetable.spread(station.trains, options.trains or enough)
 
 
-async def _receive_special(plan: truth.Plan, reception: Reception, watch: Watch) -> str:
+async def _receive_special(
+    plan: truth.DayPlan, reception: Reception, watch: FeedMonitor
+) -> str:
     """Receive the special travellers of the morning, change the policy, receive the others.
 
     In the morning the police are away for a while; they are heard again before the afternoon.
@@ -145,14 +148,14 @@ async def _receive_special(plan: truth.Plan, reception: Reception, watch: Watch)
     """
     service, hub = reception.service, reception.hub
     async with asyncio.TaskGroup() as beside:
-        beside.create_task(watch.outage(plan.arrivals))
-        await reception.receive(_coming(plan, Period.MORNING))
+        beside.create_task(watch.interrupt_police(plan.arrivals))
+        await reception.receive(_coming(plan, DayPeriod.MORNING))
         version = await change_policy(service, hub)
-    listed = watch.outside.issuers.certificates.write_trust_list(withdrawn=True)
+    listed = watch.departments.issuers.certificates.write_trust_list(withdrawn=True)
     await publish_trust_list(service, hub, 2, listed)
-    await reception.receive(_coming(plan, Period.AFTERNOON))
+    await reception.receive(_coming(plan, DayPeriod.AFTERNOON))
     return version
 
 
-def _coming(plan: truth.Plan, period: Period) -> list[GroupArrival]:
+def _coming(plan: truth.DayPlan, period: DayPeriod) -> list[GroupArrival]:
     return [arrival for arrival in plan.arrivals if arrival.group.period is period]

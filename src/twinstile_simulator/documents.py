@@ -15,7 +15,7 @@ _ID_CHECKS = "10X98765432"
 
 
 @dataclass(frozen=True, slots=True)
-class Document:
+class InventedDocument:
     """A travel document as the gate's reader sees it."""
 
     kind: str
@@ -24,12 +24,14 @@ class Document:
     mrz: tuple[str, str] | None = None
 
 
-def resident_id(area: int, birth: date, serial: int) -> Document:
+def resident_id(area: int, birth: date, serial: int) -> InventedDocument:
     """Make a resident ID; `area` (0-9999) and `serial` (0-999) keep it unique."""
     return _numbered(f"77{area:04d}{birth:%Y%m%d}{serial:03d}")
 
 
-def passport(number: str, surname: str, given: str, birth: date, expiry: date) -> Document:
+def passport(
+    number: str, surname: str, given: str, birth: date, expiry: date
+) -> InventedDocument:
     """Make a TD3 passport; sex is left unspecified, as Doc 9303 allows."""
     names = f"P<{ISSUER}{surname}<<{given}".upper().replace(" ", "<")[:44].ljust(44, "<")
     holder, until = f"{birth:%y%m%d}", f"{expiry:%y%m%d}"
@@ -37,7 +39,7 @@ def passport(number: str, surname: str, given: str, birth: date, expiry: date) -
     optional = "<" * 14 + _mrz_check("<" * 14)
     composite = _mrz_check(checked[0] + checked[1] + checked[2] + optional)
     line = f"{checked[0]}{ISSUER}{checked[1]}<{checked[2]}{optional}{composite}"
-    return Document("PASSPORT", number, ISSUER, (names, line))
+    return InventedDocument("PASSPORT", number, ISSUER, (names, line))
 
 
 GROWN_UP = date(1985, 3, 2)
@@ -49,12 +51,12 @@ _GUESTS_AREA = 9000
 """The crowd has the areas of its trains, which are fewer."""
 
 
-def guest_id(serial: int) -> Document:
+def guest_id(serial: int) -> InventedDocument:
     """Make the resident ID of a grown-up guest."""
     return resident_id(_GUESTS_AREA + serial // 1000, GROWN_UP, serial % 1000)
 
 
-def child_id(serial: int) -> Document:
+def child_id(serial: int) -> InventedDocument:
     """Make the resident ID of a child."""
     return resident_id(_GUESTS_AREA + serial // 1000, date(2018, 5, 4), serial % 1000)
 
@@ -63,21 +65,21 @@ def no_papers(_: int) -> None:
     """Some have none."""
 
 
-def eriksson(serial: int) -> Document:
+def eriksson(serial: int) -> InventedDocument:
     """Make the passport of a grown-up guest of that name, to be read by its zone."""
     return passport(f"G{serial:08d}", "Eriksson", "Anna", GROWN_UP, date(2035, 1, 1))
 
 
-def _permanent_resident(serial: int) -> Document:
+def _permanent_resident(serial: int) -> InventedDocument:
     """Number a card of 2023: a 9, and no province where one would be."""
     return _numbered(f"977{serial % 1000:03d}{GROWN_UP:%Y%m%d}{serial % 1000:03d}")
 
 
-def _of_specimen(kind: str, number: str) -> Callable[[int], Document]:
-    return lambda serial: Document(kind, number.format(serial), ISSUER)
+def _of_specimen(kind: str, number: str) -> Callable[[int], InventedDocument]:
+    return lambda serial: InventedDocument(kind, number.format(serial), ISSUER)
 
 
-GUEST_PAPERS: Mapping[str, Callable[[int], Document]] = {
+GUEST_PAPERS: Mapping[str, Callable[[int], InventedDocument]] = {
     "residence permit": lambda serial: resident_id(9990, GROWN_UP, serial % 1000),
     "permanent resident card of 2017": _of_specimen("FOREIGN_RESIDENT_CARD", "UTO11000{:07d}"),
     "permanent resident card of 2023": _permanent_resident,
@@ -97,9 +99,9 @@ GUEST_PAPERS: Mapping[str, Callable[[int], Document]] = {
 """Every kind of document a guest may carry; all are of nobody."""
 
 
-def _numbered(body: str) -> Document:
+def _numbered(body: str) -> InventedDocument:
     total = sum(int(digit) * weight for digit, weight in zip(body, _ID_WEIGHTS, strict=True))
-    return Document("RESIDENT_ID", body + _ID_CHECKS[total % 11])
+    return InventedDocument("RESIDENT_ID", body + _ID_CHECKS[total % 11])
 
 
 def _mrz_check(text: str) -> str:

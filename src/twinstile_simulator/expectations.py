@@ -8,11 +8,11 @@ from urllib.parse import urlencode
 from uuid import uuid4
 
 from twinstile_simulator import bodies, truth
-from twinstile_simulator.client import Json, Service, Unreadable, mapping, member, until
+from twinstile_simulator.client import Json, ServiceClient, Unreadable, mapping, member, until
 from twinstile_simulator.departments import railway
-from twinstile_simulator.departments.feeds import Outside
-from twinstile_simulator.departments.railway import Journey
-from twinstile_simulator.hub import Hub
+from twinstile_simulator.departments.feeds import Departments
+from twinstile_simulator.departments.railway import TrainJourney
+from twinstile_simulator.hub import SimulatedHub
 from twinstile_simulator.scenarios.scripts import list_travellers
 
 _PATIENCE_S = 60.0
@@ -21,21 +21,22 @@ _ROWS_PER_S = 200
 
 
 async def announce(
-    service: Service,
-    hub: Hub,
-    plan: truth.Plan,
+    service: ServiceClient,
+    hub: SimulatedHub,
+    plan: truth.DayPlan,
     station: str,
     speed: float | None,
-    outside: Outside,
+    outside: Departments,
 ) -> list[str]:
     """Let the hub learn which runs come and who is on them, and give reminders on most.
 
-    Returns the ids of the runs, in the order of the plan. Raises `Refused`, `Unreadable`.
+    Returns the ids of the runs, in the order of the plan.
+    Raises `RequestRefused`, `Unreadable`.
     """
     journeys = _journeys(plan, speed)
-    carried = railway.carried(plan.trains)
+    carried = railway.select_numbered(plan.trains)
     by_feed = [j for j, of in zip(journeys, carried, strict=True) if of and j.people]
-    outside.expect(by_feed, station)
+    outside.send_lists(by_feed, station)
     by_hand = [j for j in journeys if j not in by_feed]
     ids = {_key(j): await _by_hand(service, hub, j, station) for j in by_hand}
     ids |= await _by_feed(service, hub, by_feed)
@@ -46,7 +47,9 @@ async def announce(
     return run_ids
 
 
-async def announce_special(service: Service, hub: Hub, plan: truth.Plan, station: str) -> str:
+async def announce_special(
+    service: ServiceClient, hub: SimulatedHub, plan: truth.DayPlan, station: str
+) -> str:
     """Announce the train of the special travellers on a manifest; returns its run's id."""
     run_id, train = str(uuid4()), replace(plan.trains[-1], service_no="G9222")
     body = bodies.run(train, datetime.now(UTC) + timedelta(hours=1))
@@ -57,11 +60,11 @@ async def announce_special(service: Service, hub: Hub, plan: truth.Plan, station
     return run_id
 
 
-def _journeys(plan: truth.Plan, speed: float | None) -> list[Journey]:
+def _journeys(plan: truth.DayPlan, speed: float | None) -> list[TrainJourney]:
     started = datetime.now(UTC).replace(microsecond=0)
     first = plan.trains[0].scheduled_arrival
     return [
-        Journey(
+        TrainJourney(
             train,
             [p for p in plan.crowd if p.train == position and p.listed],
             started + ((train.scheduled_arrival - first) / speed if speed else timedelta(0)),
@@ -70,11 +73,13 @@ def _journeys(plan: truth.Plan, speed: float | None) -> list[Journey]:
     ]
 
 
-def _key(journey: Journey) -> tuple[str, datetime]:
+def _key(journey: TrainJourney) -> tuple[str, datetime]:
     return journey.train.service_no, journey.train.scheduled_arrival
 
 
-async def _by_hand(service: Service, hub: Hub, journey: Journey, station: str) -> str:
+async def _by_hand(
+    service: ServiceClient, hub: SimulatedHub, journey: TrainJourney, station: str
+) -> str:
     run_id = str(uuid4())
     body = bodies.run(journey.train, journey.comes)
     manifest = bodies.manifest(journey.people, station)
@@ -84,7 +89,7 @@ async def _by_hand(service: Service, hub: Hub, journey: Journey, station: str) -
 
 
 async def _by_feed(
-    service: Service, hub: Hub, journeys: Sequence[Journey]
+    service: ServiceClient, hub: SimulatedHub, journeys: Sequence[TrainJourney]
 ) -> dict[tuple[str, datetime], str]:
     """Wait until each train is known with everybody who is on it; the ids of their runs."""
     ids: dict[tuple[str, datetime], str] = {}
@@ -108,7 +113,9 @@ async def _by_feed(
     return ids
 
 
-async def _runs(service: Service, hub: Hub, journeys: Sequence[Journey]) -> Mapping[str, Json]:
+async def _runs(
+    service: ServiceClient, hub: SimulatedHub, journeys: Sequence[TrainJourney]
+) -> Mapping[str, Json]:
     """What the hub knows of the runs of these journeys' hours, by their numbers."""
     times = [journey.train.scheduled_arrival for journey in journeys]
     if not times:

@@ -7,17 +7,17 @@ from dataclasses import dataclass, field
 from uuid import uuid4
 
 from twinstile_simulator import bodies
-from twinstile_simulator.bodies import Answer
-from twinstile_simulator.client import Json, Refused, Service, Unreadable
-from twinstile_simulator.hub import Hub
-from twinstile_simulator.protocol import Place
-from twinstile_simulator.tablets import Tablet
-from twinstile_simulator.truth import Passage, Plan
+from twinstile_simulator.bodies import CheckAnswer
+from twinstile_simulator.client import Json, RequestRefused, ServiceClient, Unreadable
+from twinstile_simulator.hub import SimulatedHub
+from twinstile_simulator.protocol import CheckPlace
+from twinstile_simulator.tablets import SimulatedTablet
+from twinstile_simulator.truth import CrowdVisit, DayPlan
 
 Away = Callable[[], AbstractAsyncContextManager[None]]
 """For as long as the block the service is not there."""
 
-_Turn = tuple[Passage, int, Answer]
+_Turn = tuple[CrowdVisit, int, CheckAnswer]
 """Someone on the way to a desk, the step to take there, the answer that sent them."""
 
 
@@ -25,9 +25,9 @@ _Turn = tuple[Passage, int, Answer]
 class Gates:
     """The day's flow."""
 
-    service: Service
-    hub: Hub
-    plan: Plan
+    service: ServiceClient
+    hub: SimulatedHub
+    plan: DayPlan
     run_ids: Sequence[str]
     speed: float | None
     """Simulated seconds per second; None is as fast as the service answers."""
@@ -36,7 +36,7 @@ class Gates:
     """Called after every check."""
     troubles: list[str] = field(default_factory=list)
     """What went otherwise than planned, by the person's key."""
-    _desks: dict[Place, asyncio.Queue[_Turn | None]] = field(default_factory=dict)
+    _desks: dict[CheckPlace, asyncio.Queue[_Turn | None]] = field(default_factory=dict)
 
     async def open(self) -> None:
         """Let everybody through; returns when the last one is done with.
@@ -44,7 +44,10 @@ class Gates:
         Once in the day the service goes away under the desks' and the guests' requests; the
         lanes meet then, and each takes some people without it.
         """
-        desks = {Place.ASSISTED: self.hub.assisted, Place.SECONDARY: self.hub.secondary}
+        desks = {
+            CheckPlace.ASSISTED: self.hub.assisted,
+            CheckPlace.SECONDARY: self.hub.secondary,
+        }
         self._desks = {place: asyncio.Queue() for place in desks}
         started = asyncio.get_running_loop().time()
         cut = {passage.tablet for passage in self.plan.passages if passage.away}
@@ -72,12 +75,12 @@ class Gates:
 
     async def _lane(
         self,
-        tablet: Tablet,
-        passages: Sequence[Passage],
+        tablet: SimulatedTablet,
+        passages: Sequence[CrowdVisit],
         started: float,
         outage: asyncio.Barrier,
     ) -> None:
-        kept: dict[str, Passage] = {}
+        kept: dict[str, CrowdVisit] = {}
         away = False
         for passage in passages:
             await self._until_due(passage, started)
@@ -89,33 +92,36 @@ class Gates:
                 kept[tablet.keep(self._content(passage, 0, None))] = passage
                 continue
             await self._replay(tablet, kept)
-            await self._go_on(Place.LANE, tablet, (passage, 0, None))
+            await self._go_on(CheckPlace.LANE, tablet, (passage, 0, None))
         if away:
             await outage.wait()
             await outage.wait()
         await self._replay(tablet, kept)
 
-    async def _desk(self, place: Place, tablet: Tablet) -> None:
+    async def _desk(self, place: CheckPlace, tablet: SimulatedTablet) -> None:
         while turn := await self._desks[place].get():
             await self._go_on(place, tablet, turn)
 
-    async def _replay(self, tablet: Tablet, kept: dict[str, Passage]) -> None:
+    async def _replay(self, tablet: SimulatedTablet, kept: dict[str, CrowdVisit]) -> None:
         """Hand over what was kept; only then can those who were stopped be looked at again."""
         if not kept:
             return
         try:
             answers = await tablet.replay()
-        except (Refused, Unreadable) as error:
+        except (RequestRefused, Unreadable) as error:
             self.troubles.append(f"{tablet.lane_id}: {error}")
             return
         for id_, answer in answers.items():
             passage = kept.pop(id_)
             self._note(passage, 0, answer)
             if answer.acknowledged:
-                await self._go_on(Place.LANE, tablet, (passage, 1, answer))
+                await self._go_on(CheckPlace.LANE, tablet, (passage, 1, answer))
 
     async def _go_on(
-        self, place: Place, tablet: Tablet, turn: tuple[Passage, int, Answer | None]
+        self,
+        place: CheckPlace,
+        tablet: SimulatedTablet,
+        turn: tuple[CrowdVisit, int, CheckAnswer | None],
     ) -> None:
         """Take the person's checks from one on, until they must go elsewhere or are done."""
         passage, first, answer = turn
@@ -126,27 +132,27 @@ class Gates:
                 return
             try:
                 answer = await tablet.check(self._content(passage, position, answer))
-            except (Refused, Unreadable) as error:
+            except (RequestRefused, Unreadable) as error:
                 self.troubles.append(f"{passage.person.key}: {error}")
                 return
             self._note(passage, position, answer)
         if passage.disposition and answer:
             await self._dispose(passage.disposition, passage, answer)
 
-    async def _dispose(self, code: str, passage: Passage, answer: Answer) -> None:
+    async def _dispose(self, code: str, passage: CrowdVisit, answer: CheckAnswer) -> None:
         path = f"/v1/cases/{answer.case_id}/dispositions/{uuid4()}"
         body = bodies.disposition(code)
         try:
             await self.service.ask("PUT", path, self.hub.secondary.token, body)
-        except (Refused, Unreadable) as error:
+        except (RequestRefused, Unreadable) as error:
             self.troubles.append(f"{passage.person.key}: {error}")
 
-    def _content(self, passage: Passage, position: int, answer: Answer | None) -> Json:
+    def _content(self, passage: CrowdVisit, position: int, answer: CheckAnswer | None) -> Json:
         run_id = self.run_ids[passage.person.train]
         screening_id = answer.screening_id if answer else None
         return bodies.check(passage.person, passage.steps[position], run_id, screening_id)
 
-    def _note(self, passage: Passage, position: int, answer: Answer) -> None:
+    def _note(self, passage: CrowdVisit, position: int, answer: CheckAnswer) -> None:
         """Compare the answer with the protocol's."""
         self.checked()
         expected = passage.steps[position].state
@@ -155,7 +161,7 @@ class Gates:
             trouble = f"{passage.person.key}/{position + 1}: expected {expected}, got {got}"
             self.troubles.append(trouble)
 
-    async def _until_due(self, passage: Passage, started: float) -> None:
+    async def _until_due(self, passage: CrowdVisit, started: float) -> None:
         if self.speed is None:
             return
         trains = self.plan.trains

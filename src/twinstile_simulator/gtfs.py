@@ -13,7 +13,7 @@ from twinstile.arrivals.records import (
     ReaderContext,
     UnreadableDelivery,
 )
-from twinstile_simulator.timetable import Timetable, TimetableError, Train
+from twinstile_simulator.timetable import Timetable, TimetableError, TimetableTrain
 
 MAX_ZIP_BYTES = 64 * 2**20
 SEATS = 1000
@@ -39,7 +39,7 @@ def read(path: Path, day: date, stop: str | None = None) -> Timetable:
     except UnreadableDelivery as error:
         raise TimetableError(f"{path.name}: not a readable GTFS zip ({error})") from error
     trains = [
-        Train(
+        TimetableTrain(
             one.run.service_no,
             one.from_stop or "",
             one.to_stop or "",

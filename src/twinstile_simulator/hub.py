@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 
 from rich.console import Console
 
-from twinstile_simulator.client import Service, member
-from twinstile_simulator.tablets import Tablet
+from twinstile_simulator.client import ServiceClient, member
+from twinstile_simulator.tablets import SimulatedTablet
 
 CHECKPOINT = "exit"
 PAGES = {
@@ -21,7 +21,7 @@ PAGES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class OperatorAccount:
     """With what somebody signs in."""
 
     login: str
@@ -29,33 +29,33 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
-class Visitor:
+class BrowserAccess:
     """With what whoever looks on works at a lane of their own, in their browser."""
 
     lane_id: str
     code: str
-    account: Account
+    account: OperatorAccount
 
 
 @dataclass(frozen=True, slots=True)
-class Hub:
+class SimulatedHub:
     """Who works at the hub today; those without a tablet are shift tokens."""
 
-    lanes: tuple[Tablet, ...]
-    assisted: Tablet
-    secondary: Tablet
-    guests: Tablet
+    lanes: tuple[SimulatedTablet, ...]
+    assisted: SimulatedTablet
+    secondary: SimulatedTablet
+    guests: SimulatedTablet
     """At a lane of their own, so that the lanes of the crowd stay as planned."""
-    groups: Tablet
+    groups: SimulatedTablet
     """Scans groups in one request."""
-    departures: Tablet
+    departures: SimulatedTablet
     supervisor: str
     commander: str
     epidemiologist: str
-    visitor: Visitor
+    visitor: BrowserAccess
 
     @property
-    def tablets(self) -> tuple[Tablet, ...]:
+    def tablets(self) -> tuple[SimulatedTablet, ...]:
         """All that take checks."""
         special = (self.assisted, self.secondary, self.guests, self.groups, self.departures)
         return (*self.lanes, *special)
@@ -65,19 +65,19 @@ class Hub:
 class Bootstrap:
     """Two administrators, neither entered by the other, and a code for one device."""
 
-    first: Account
-    second: Account
+    first: OperatorAccount
+    second: OperatorAccount
     enrolment_code: str
 
 
-async def open_hub(service: Service, bootstrap: Bootstrap, lanes: int) -> Hub:
-    """Set everything up. Raises Refused when the service does not take the bootstrap."""
+async def open_hub(service: ServiceClient, bootstrap: Bootstrap, lanes: int) -> SimulatedHub:
+    """Set everything up. Raises RequestRefused when the service does not take the bootstrap."""
     console = await _enrol(service, bootstrap.enrolment_code, "demo console")
     admin = await sign_in(service, console, bootstrap.first)
     staff = _Staff(service, admin, secrets.token_hex(3))
     other = await staff.device("second console")
     second = await sign_in(service, other, bootstrap.second)
-    return Hub(
+    return SimulatedHub(
         lanes=tuple(
             [await staff.post(f"exit-{n}", "STAFFED", "screener") for n in range(1, lanes + 1)]
         ),
@@ -96,23 +96,23 @@ async def open_hub(service: Service, bootstrap: Bootstrap, lanes: int) -> Hub:
 
 @dataclass(frozen=True, slots=True)
 class _Staff:
-    service: Service
+    service: ServiceClient
     admin: str
     day: str
     """Keeps the logins of several demonstrations on one hub apart."""
 
     async def post(
         self, lane_id: str, kind: str, role: str, direction: str = "ARRIVING"
-    ) -> Tablet:
+    ) -> SimulatedTablet:
         """Enter a lane and put a tablet with an operator at it."""
         await self._lane(lane_id, kind, direction)
-        return Tablet(self.service, await self._seat(role, lane_id), lane_id)
+        return SimulatedTablet(self.service, await self._seat(role, lane_id), lane_id)
 
-    async def visitor(self, lane_id: str) -> Visitor:
+    async def visitor(self, lane_id: str) -> BrowserAccess:
         """Enter a lane, an operator for tablet and desk, and a code for a browser."""
         await self._lane(lane_id, "STAFFED", "ARRIVING")
         account = await self.account("visitor", "screener", "assistant")
-        return Visitor(lane_id, await self._code(lane_id), account)
+        return BrowserAccess(lane_id, await self._code(lane_id), account)
 
     async def _lane(self, lane_id: str, kind: str, direction: str) -> None:
         checkpoint = CHECKPOINT if direction == "ARRIVING" else "departures"
@@ -123,9 +123,9 @@ class _Staff:
         """Enter an operator, enrol a device, sign in on it; returns the shift token."""
         return await self._seat(role)
 
-    async def account(self, name: str, *roles: str) -> Account:
+    async def account(self, name: str, *roles: str) -> OperatorAccount:
         """Enter an operator."""
-        account = Account(f"demo-{self.day}-{name}", secrets.token_urlsafe(12))
+        account = OperatorAccount(f"demo-{self.day}-{name}", secrets.token_urlsafe(12))
         operator = {
             "login": account.login,
             "display_name": account.login,
@@ -151,18 +151,20 @@ class _Staff:
         return member(minted, "code", str)
 
 
-async def _enrol(service: Service, code: str, name: str) -> str:
+async def _enrol(service: ServiceClient, code: str, name: str) -> str:
     answer = await service.ask("POST", "/v1/devices:enrol", body={"code": code, "name": name})
     return member(answer, "token", str)
 
 
-async def sign_in(service: Service, device: str, account: Account) -> str:
-    """Begin a shift; returns its token. Raises Refused."""
+async def sign_in(service: ServiceClient, device: str, account: OperatorAccount) -> str:
+    """Begin a shift; returns its token. Raises RequestRefused."""
     body = {"login": account.login, "passcode": account.passcode}
     return member(await service.ask("POST", "/v1/shifts", device, body), "token", str)
 
 
-async def invite(service: Service, visitor: Visitor, base_url: str, console: Console) -> None:
+async def print_pages(
+    service: ServiceClient, visitor: BrowserAccess, base_url: str, console: Console
+) -> None:
     """Tell the addresses of the pages there are, and with what to get in once."""
     account = visitor.account
     console.print(

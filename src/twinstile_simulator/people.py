@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from random import Random
 
-from twinstile_simulator.documents import Document, passport, resident_id
-from twinstile_simulator.timetable import Train
+from twinstile_simulator.documents import InventedDocument, passport, resident_id
+from twinstile_simulator.timetable import TimetableTrain
 
 BASE_FEVER_PER_100K = 8.0
 """Confirmed abnormal among 1.22 M screened at Shanghai Hongqiao to 2020-02-07."""
@@ -43,7 +43,7 @@ _FOREIGN_GIVEN = ("Anna Maria", "Ines", "Jonas", "Amara", "Luca", "Yuki", "Noor"
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
+class CrowdPerson:
     """One traveller-leg. `core` is the true body temperature in °C; nobody ever sees it."""
 
     key: str
@@ -52,7 +52,7 @@ class Person:
     name: str
     language: str
     birth: date
-    document: Document
+    document: InventedDocument
     core: float
     febrile: bool
     cold_skin: bool
@@ -70,7 +70,9 @@ class Person:
     """How S1 (help at the lane) and S2 (onward service) are answered."""
 
 
-def passengers(train: Train, index: int, seed: int, fever_per_100k: float) -> list[Person]:
+def passengers(
+    train: TimetableTrain, index: int, seed: int, fever_per_100k: float
+) -> list[CrowdPerson]:
     """Invent those who alight from the day's train number `index`, and its no-shows."""
     rng = Random(f"{seed}/{index}/{train.service_no}")
     low, high = ALIGHTING
@@ -95,7 +97,7 @@ def weighted(rng: Random, shares: Sequence[tuple[str, float]]) -> str:
     return shares[-1][0]
 
 
-def _person(rng: Random, today: date, place: tuple[int, int], fever: float) -> Person:
+def _person(rng: Random, today: date, place: tuple[int, int], fever: float) -> CrowdPerson:
     index, serial = place
     child = rng.random() < CHILD
     age_days = int(365 * (2 + 12 * rng.random() if child else 15 + 65 * rng.random()))
@@ -117,7 +119,7 @@ def _person(rng: Random, today: date, place: tuple[int, int], fever: float) -> P
     mismatch = plain and rng.random() < MISMATCH
     cold_skin = plain and not mismatch and rng.random() < COLD_SKIN
     listed = rng.random() >= WALK_UP
-    return Person(
+    return CrowdPerson(
         key=f"{index:04d}-{serial:03d}",
         train=index,
         name=f"{given} {surname}" if foreign else surname + given,
@@ -157,8 +159,8 @@ def _core(rng: Random, *, febrile: bool) -> float:
     return max(core - 1.2, 36.8) if rng.random() < ANTIPYRETIC else core
 
 
-_Test = Callable[[Person], bool]
-_Change = Callable[[Person], Person]
+_Test = Callable[[CrowdPerson], bool]
+_Change = Callable[[CrowdPerson], CrowdPerson]
 _STRATA: tuple[tuple[str, _Test, _Change], ...] = (
     ("fever", lambda p: p.core > 38, lambda p: replace(p, febrile=True, core=38.6)),
     ("yellow", lambda p: p.credential == "YELLOW", lambda p: replace(p, credential="YELLOW")),
@@ -173,7 +175,7 @@ _STRATA: tuple[tuple[str, _Test, _Change], ...] = (
 )
 
 
-def stratify(people: Iterable[Person], seed: int) -> tuple[list[Person], list[str]]:
+def stratify(people: Iterable[CrowdPerson], seed: int) -> tuple[list[CrowdPerson], list[str]]:
     """Let every rare event happen at least once in a day of 200 travellers or more.
 
     A small demonstration would otherwise often show none. This adds to the calibrated rates;

@@ -43,7 +43,7 @@ class State(StrEnum):
     VOID = "VOID"
 
 
-class Place(StrEnum):
+class CheckPlace(StrEnum):
     """Where a check is taken: the person's own lane, or a desk."""
 
     LANE = "LANE"
@@ -52,10 +52,10 @@ class Place(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class PlannedCheck:
     """One check to be sent and the state it must lead to. `tenths` are tenths of °C."""
 
-    place: Place
+    place: CheckPlace
     tenths: int | None = None
     method: str | None = None
     credential: str | None = None
@@ -67,7 +67,7 @@ Thermometer = Callable[[str], int]
 """Measures the person by a method, in tenths of °C."""
 
 
-def state_after(steps: Sequence[Step]) -> State:
+def state_after(steps: Sequence[PlannedCheck]) -> State:
     """Fold a person's checks, the lane's first, into the state the protocol prescribes."""
     readings = [
         (step.tenths, step.method)
@@ -88,17 +88,17 @@ def state_after(steps: Sequence[Step]) -> State:
     return State.CLEARED if readings else State.PRESENTED
 
 
-def script(first: Step, measure: Thermometer) -> tuple[Step, ...]:
+def script(first: PlannedCheck, measure: Thermometer) -> tuple[PlannedCheck, ...]:
     """Take a person from the lane (`first`, not yet measured) to where staff let go."""
-    steps: list[Step] = []
+    steps: list[PlannedCheck] = []
     state = State.PRESENTED
     while True:
         match state:
             case State.PRESENTED:
-                again = Step(Place.LANE, method=first.method) if steps else first
+                again = PlannedCheck(CheckPlace.LANE, method=first.method) if steps else first
                 step = _measured(again, measure)
             case State.ASSISTED:
-                step = Step(Place.ASSISTED, credential="GREEN")
+                step = PlannedCheck(CheckPlace.ASSISTED, credential="GREEN")
             case State.SECONDARY:
                 step = _second_look(steps, measure)
             case _:
@@ -107,26 +107,26 @@ def script(first: Step, measure: Thermometer) -> tuple[Step, ...]:
         steps.append(replace(step, state=state))
 
 
-def _second_look(steps: Sequence[Step], measure: Thermometer) -> Step:
+def _second_look(steps: Sequence[PlannedCheck], measure: Thermometer) -> PlannedCheck:
     """Settle what is open: the next method after an alarm, a fresh code, a second match."""
     credential, identity = _newest(steps)
-    step = Step(
-        Place.SECONDARY,
+    step = PlannedCheck(
+        CheckPlace.SECONDARY,
         credential=None if credential == "GREEN" else "GREEN",
         identity=None if identity == "MATCH" else "MATCH",
     )
     if not any((lane.tenths or 0) >= FIRST_PASS_ALARM for lane in steps):
         return step
-    tried = {earlier.method for earlier in steps if earlier.place is Place.SECONDARY}
+    tried = {earlier.method for earlier in steps if earlier.place is CheckPlace.SECONDARY}
     method = next(method for method in SECOND_LOOK if method not in tried)
     return _measured(replace(step, method=method), measure)
 
 
-def _measured(step: Step, measure: Thermometer) -> Step:
+def _measured(step: PlannedCheck, measure: Thermometer) -> PlannedCheck:
     return replace(step, tenths=measure(step.method)) if step.method else step
 
 
-def _newest(steps: Sequence[Step]) -> tuple[str | None, str | None]:
+def _newest(steps: Sequence[PlannedCheck]) -> tuple[str | None, str | None]:
     credential = [step.credential for step in steps if step.credential]
     identity = [step.identity for step in steps if step.identity]
     return credential[-1] if credential else None, identity[-1] if identity else None

@@ -9,23 +9,23 @@ from dataclasses import dataclass
 from typing import cast
 from urllib.parse import urlencode
 
-from twinstile_simulator.bodies import announced
+from twinstile_simulator.bodies import describe_document
 from twinstile_simulator.client import (
     CONNECTIONS,
     Json,
-    Refused,
-    Service,
+    RequestRefused,
+    ServiceClient,
     mapping,
     member,
 )
-from twinstile_simulator.hub import Hub
+from twinstile_simulator.hub import SimulatedHub
 from twinstile_simulator.scenarios.reception import ReceivedTraveller
 from twinstile_simulator.scenarios.scripts import Script
 from twinstile_simulator.truth import Counts
 
 
 @dataclass(frozen=True, slots=True)
-class Recount:
+class ServiceCounts:
     counts: Counts
     case_rows: int
     """Rows of the exported line list."""
@@ -34,7 +34,7 @@ class Recount:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class RecountScope:
     """What is counted again: the period, who came, and the policy they met after noon."""
 
     since: str
@@ -51,8 +51,10 @@ class Asked:
         return urlencode({"from": self.since, "to": self.until})
 
 
-async def recount(service: Service, hub: Hub, asked: Asked) -> Recount:
-    """Ask for the period's report, for its cases, and for each acknowledged check and guest."""
+async def recount(
+    service: ServiceClient, hub: SimulatedHub, asked: RecountScope
+) -> ServiceCounts:
+    """Ask for the report, the cases, each acknowledged check and each special traveller."""
     report = await service.ask("GET", f"/v1/reports/period?{asked.query}", hub.supervisor)
     taken = f"/v1/exports/cases.csv?{asked.query}&purpose=DATA_QUALITY"
     lines = await service.send("GET", taken, hub.epidemiologist)
@@ -78,10 +80,12 @@ async def recount(service: Service, hub: Hub, asked: Asked) -> Recount:
         kinds=dict(+kinds),
     )
     case_rows = sum(1 for row in csv.reader(io.StringIO(lines.text)) if row) - 1
-    return Recount(counts, case_rows, lost=found.count(None))
+    return ServiceCounts(counts, case_rows, lost=found.count(None))
 
 
-async def _expected(service: Service, hub: Hub, asked: Asked) -> tuple[int, int]:
+async def _expected(
+    service: ServiceClient, hub: SimulatedHub, asked: RecountScope
+) -> tuple[int, int]:
     """How many were expected on the runs of the crowd, and how many of them were met."""
     paths = [f"/v1/runs/{run_id}/expectations" for run_id in asked.run_ids]
     told = [await service.ask("GET", path, hub.supervisor) for path in paths]
@@ -91,7 +95,7 @@ async def _expected(service: Service, hub: Hub, asked: Asked) -> tuple[int, int]
     )
 
 
-async def _ends(service: Service, hub: Hub, asked: Asked) -> Counter[str]:
+async def _ends(service: ServiceClient, hub: SimulatedHub, asked: RecountScope) -> Counter[str]:
     """Count all screenings of the period by state, page by page."""
     ends: Counter[str] = Counter()
     cursor: object = ""
@@ -105,17 +109,19 @@ async def _ends(service: Service, hub: Hub, asked: Asked) -> Counter[str]:
     return ends
 
 
-async def _told(service: Service, hub: Hub, one: ReceivedTraveller) -> list[Json]:
-    """What the service tells of a guest's passages."""
+async def _told(
+    service: ServiceClient, hub: SimulatedHub, one: ReceivedTraveller
+) -> list[Json]:
+    """What the service tells of a special traveller's visits."""
     paths = [f"/v1/screenings/{id_}" for id_ in one.screening_ids]
     return [await service.ask("GET", path, hub.supervisor) for path in paths]
 
 
 async def _seen(
-    service: Service,
-    hub: Hub,
+    service: ServiceClient,
+    hub: SimulatedHub,
     one: ReceivedTraveller,
-    asked: Asked,
+    asked: RecountScope,
     visits: Sequence[Json],
 ) -> bool:
     """Whether the service tells of a special traveller what the script does."""
@@ -165,21 +171,23 @@ def _holds(told: object, proof: Mapping[str, object]) -> bool:
     )
 
 
-async def _found(service: Service, hub: Hub, one: ReceivedTraveller) -> bool:
-    """Look a guest up by the number, whatever the gate read."""
+async def _found(service: ServiceClient, hub: SimulatedHub, one: ReceivedTraveller) -> bool:
+    """Look a special traveller up by the number, whatever the gate read."""
     if one.traveller.document is None:
         return False
-    body = {"purpose": "IDENTIFICATION", "document": announced(one.traveller.document)}
+    body = {"purpose": "IDENTIFICATION", "document": describe_document(one.traveller.document)}
     told = await service.ask("POST", "/v1/lookups", hub.supervisor, body)
     passages = cast("list[object]", member(told, "screenings", list))
     return one.screening_ids == [member(passage, "screening_id", str) for passage in passages]
 
 
-async def _read(service: Service, hub: Hub, id_: str, limit: asyncio.Semaphore) -> Json | None:
+async def _read(
+    service: ServiceClient, hub: SimulatedHub, id_: str, limit: asyncio.Semaphore
+) -> Json | None:
     async with limit:
         try:
             return await service.ask("GET", f"/v1/checks/{id_}", hub.supervisor)
-        except Refused as error:
+        except RequestRefused as error:
             if error.status != 404:
                 raise
             return None

@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from twinstile_simulator.departments.feed_monitor import COUNTERS, Heard
-from twinstile_simulator.recount import Recount
+from twinstile_simulator.departments.feed_monitor import COUNTERS, FeedResult
+from twinstile_simulator.recount import ServiceCounts
 from twinstile_simulator.truth import Counts
 
 SHOWN_TROUBLES = 10
@@ -24,8 +24,8 @@ class DayResult:
     """The truth, the recount, and how long travellers waited for the machine."""
 
     truth: Counts
-    service: Recount
-    feeds: Sequence[Heard]
+    service: ServiceCounts
+    feeds: Sequence[FeedResult]
     waits_ms: Sequence[float]
     """Per online check, ascending."""
     troubles: Sequence[str]
@@ -106,7 +106,7 @@ def _rows(counts: Counts) -> Facts:
     }
 
 
-def _feeds(feeds: Sequence[Heard]) -> Table:
+def _feeds(feeds: Sequence[FeedResult]) -> Table:
     """What each department sent, and in brackets what was heard where that is not the same."""
     table = Table("", *COUNTERS, "rows", "outages", title="The departments")
     for feed in feeds:

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from uuid_utils.compat import uuid7
 
 from twinstile_simulator import bodies
-from twinstile_simulator.bodies import Answer, StoredCheck
-from twinstile_simulator.client import Json, Refused, Service
+from twinstile_simulator.bodies import CheckAnswer, StoredCheck
+from twinstile_simulator.client import Json, RequestRefused, ServiceClient
 
 CHUNK = 200
 ROUNDS = 10
@@ -24,10 +24,10 @@ Backlog = Mapping[str, StoredCheck]
 
 
 @dataclass(slots=True)
-class Tablet:
+class SimulatedTablet:
     """One enrolled device with an operator signed in on it."""
 
-    service: Service
+    service: ServiceClient
     token: str
     lane_id: str
     counter: int = 0
@@ -36,8 +36,8 @@ class Tablet:
     waits_ms: list[float] = field(default_factory=list)
     """How long each online check waited for its answer, retries included."""
 
-    async def check(self, content: Json) -> Answer:
-        """Take a check online. Raises Refused."""
+    async def check(self, content: Json) -> CheckAnswer:
+        """Take a check online. Raises RequestRefused."""
         id_, counter, fact = self._fact(content, offline=False)
         body = {**fact, "counter": counter, "sent_at": bodies.now()}
         started = time.perf_counter()
@@ -52,13 +52,13 @@ class Tablet:
         self.backlog[id_] = StoredCheck(counter, fact)
         return id_
 
-    async def replay(self) -> Mapping[str, Answer]:
+    async def replay(self) -> Mapping[str, CheckAnswer]:
         """Hand the backlog over, oldest first; returns the answer to each fact.
 
         A fact answered `retry`, or whose counter the service lists as missing, is sent again;
-        one in quarantine is not. Raises Refused if some are still open after ten rounds.
+        one in quarantine is not. Raises RequestRefused if some are still open after ten rounds.
         """
-        answers: dict[str, Answer] = {}
+        answers: dict[str, CheckAnswer] = {}
         open_facts = dict(self.backlog)
         for attempt in range(ROUNDS):
             await asyncio.sleep(PAUSE_S if attempt else 0)
@@ -76,9 +76,11 @@ class Tablet:
                 self.acknowledged |= {a.id for a in answers.values() if a.acknowledged}
                 self.backlog.clear()
                 return answers
-        raise Refused("POST", "/v1/facts:batch", 200, f"{len(open_facts)} facts stay open")
+        raise RequestRefused(
+            "POST", "/v1/facts:batch", 200, f"{len(open_facts)} facts stay open"
+        )
 
-    async def _hand_over(self, chunk: Backlog, answers: dict[str, Answer]) -> list[range]:
+    async def _hand_over(self, chunk: Backlog, answers: dict[str, CheckAnswer]) -> list[range]:
         """Send one chunk and note its answers; returns the counters the service lacks."""
         body = bodies.batch(chunk)
         reply = await self.service.ask("POST", "/v1/facts:batch", self.token, body)

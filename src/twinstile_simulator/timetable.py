@@ -15,7 +15,7 @@ class TimetableError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Train:
+class TimetableTrain:
     """One arrival. `platform` may be empty, `scheduled_arrival` is aware."""
 
     service_no: str
@@ -31,7 +31,7 @@ class Timetable:
     """A station's arrivals on one day, earliest first."""
 
     station: str
-    trains: tuple[Train, ...]
+    trains: tuple[TimetableTrain, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +71,16 @@ _LINES = (
 
 def built_in(day: date) -> Timetable:
     """Invent the station's arrivals on `day`, on its own clock."""
-    trains: list[Train] = []
+    trains: list[TimetableTrain] = []
     for line in _LINES:
         at = datetime.combine(day, line.opens, _ZONE)
         number = line.first_no
         while at <= datetime.combine(day, _CLOSES, _ZONE):
             platform = str(1 + (at.hour * 60 + at.minute) * 7 % _PLATFORMS)
             service_no = f"{line.series}{number}"
-            train = Train(service_no, line.origin, line.terminus, at, platform, line.seats)
+            train = TimetableTrain(
+                service_no, line.origin, line.terminus, at, platform, line.seats
+            )
             trains.append(train)
             at += timedelta(minutes=line.headway)
             number += 2
@@ -86,7 +88,7 @@ def built_in(day: date) -> Timetable:
     return Timetable(_STATION, tuple(trains))
 
 
-def spread(trains: Sequence[Train], count: int) -> tuple[Train, ...]:
+def spread(trains: Sequence[TimetableTrain], count: int) -> tuple[TimetableTrain, ...]:
     """Keep `count` trains, evenly over the day: a short day still has a morning and a night."""
     if count >= len(trains):
         return tuple(trains)

@@ -13,8 +13,8 @@ from pathlib import Path
 from random import Random
 
 from twinstile_simulator import people
-from twinstile_simulator.people import Person
-from twinstile_simulator.protocol import CONTACT, Place, State, Step, script
+from twinstile_simulator.people import CrowdPerson
+from twinstile_simulator.protocol import CONTACT, CheckPlace, PlannedCheck, State, script
 from twinstile_simulator.scenarios import special_travellers
 from twinstile_simulator.scenarios.scripts import (
     DISPOSITION,
@@ -24,7 +24,7 @@ from twinstile_simulator.scenarios.scripts import (
     count_kinds,
     list_travellers,
 )
-from twinstile_simulator.timetable import Train
+from twinstile_simulator.timetable import TimetableTrain
 
 R1_SHARE = 0.9
 """Trains on which the reminder before arrival was given; on the others nobody is complete."""
@@ -45,7 +45,7 @@ TAKEN_AWAY = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class DayOrder:
     """What to simulate; the same trains and order give the same day on every machine."""
 
     seed: int
@@ -58,15 +58,15 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
-class Passage:
+class CrowdVisit:
     """A person's way through the hub as it must go. Only its first step can be offline."""
 
-    person: Person
+    person: CrowdPerson
     tablet: int
     offline: bool
     away: bool
     """Offline because the service is away; else the tablet's own line is down."""
-    steps: tuple[Step, ...]
+    steps: tuple[PlannedCheck, ...]
     disposition: str | None
     complete: bool
 
@@ -100,12 +100,12 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    trains: tuple[Train, ...]
+class DayPlan:
+    trains: tuple[TimetableTrain, ...]
     reminded: frozenset[int]
     """Positions of the trains with a reminder before arrival."""
-    crowd: tuple[Person, ...]
-    passages: tuple[Passage, ...]
+    crowd: tuple[CrowdPerson, ...]
+    passages: tuple[CrowdVisit, ...]
     """Those who come, in the order in which they reach the gates."""
     added: tuple[str, ...]
     """Rare events added to the calibrated draw, see people.stratify."""
@@ -114,7 +114,7 @@ class Plan:
     counts: Counts
 
 
-def plan_day(trains: Sequence[Train], order: Order) -> Plan:
+def plan_day(trains: Sequence[TimetableTrain], order: DayOrder) -> DayPlan:
     """Work out the whole day."""
     crowd, added = people.stratify(_crowd(trains, order), order.seed)
     coming = [person for person in crowd if person.comes]
@@ -124,14 +124,14 @@ def plan_day(trains: Sequence[Train], order: Order) -> Plan:
     reminded = frozenset(index for index in range(len(trains)) if rng.random() < R1_SHARE)
     dark = math.ceil(order.offline_share * order.lanes)
     third = len(coming) // order.lanes // 3
-    passages: list[Passage] = []
+    passages: list[CrowdVisit] = []
     for position, person in enumerate(coming):
         turn, lane = divmod(position, order.lanes)
         draws = Random(f"{order.seed}/{person.key}")
         steps = script(_first(person, lane), _Thermometer(person, draws, biases[lane]))
         held = steps[-1].state is State.HELD
         away = 2 * third <= turn < 2 * third + TAKEN_AWAY
-        passage = Passage(
+        passage = CrowdVisit(
             person=person,
             tablet=lane,
             offline=away or (lane < dark and third <= turn < 2 * third),
@@ -143,12 +143,12 @@ def plan_day(trains: Sequence[Train], order: Order) -> Plan:
         passages.append(passage)
     invited = special_travellers.invite(order.travellers)
     counts = count(passages, invited, no_show=len(crowd) - len(coming))
-    return Plan(
+    return DayPlan(
         tuple(trains), reminded, tuple(crowd), tuple(passages), tuple(added), invited, counts
     )
 
 
-def write(plan: Plan, order: Order, path: Path) -> None:
+def write(plan: DayPlan, order: DayOrder, path: Path) -> None:
     """Write the truth as one JSON document, a line per person, without names or numbers."""
     counts = asdict(plan.counts)
     head = {"order": asdict(order), "added_rare_events": plan.added, "counts": counts}
@@ -179,7 +179,7 @@ def write(plan: Plan, order: Order, path: Path) -> None:
         file.write(f'\n], "guests": {json.dumps(come)}}}\n')
 
 
-def _crowd(trains: Sequence[Train], order: Order) -> Iterator[Person]:
+def _crowd(trains: Sequence[TimetableTrain], order: DayOrder) -> Iterator[CrowdPerson]:
     left = order.travellers
     for index, train in enumerate(trains):
         for person in people.passengers(train, index, order.seed, order.fever_per_100k):
@@ -189,18 +189,20 @@ def _crowd(trains: Sequence[Train], order: Order) -> Iterator[Person]:
             yield person
 
 
-def _first(person: Person, lane: int) -> Step:
+def _first(person: CrowdPerson, lane: int) -> PlannedCheck:
     """Describe the check at the lane: every fourth lane has a hand-held contactless device."""
     method = "CONTACTLESS" if lane % 4 == 3 else "WALK_THROUGH"
     identity = "MISMATCH" if person.mismatch else "MATCH"
-    return Step(Place.LANE, method=method, credential=person.credential, identity=identity)
+    return PlannedCheck(
+        CheckPlace.LANE, method=method, credential=person.credential, identity=identity
+    )
 
 
 @dataclass(slots=True)
 class _Thermometer:
     """Reads core - offset + the lane's bias + noise; by contact, core + little noise."""
 
-    person: Person
+    person: CrowdPerson
     rng: Random
     bias: float
     used: bool = False
@@ -216,7 +218,7 @@ class _Thermometer:
 
 
 def count(
-    passages: Sequence[Passage], invited: Sequence[GroupArrival], *, no_show: int
+    passages: Sequence[CrowdVisit], invited: Sequence[GroupArrival], *, no_show: int
 ) -> Counts:
     """Add up what the crowd and the guests must come to."""
     everybody = tuple(list_travellers(invited))

@@ -30,10 +30,10 @@ from twinstile_simulator import hub as demo_hub
 from twinstile_simulator.client import connect
 from twinstile_simulator.day import DayOptions, run_day
 from twinstile_simulator.departments import feeds
-from twinstile_simulator.departments.feeds import Outside
-from twinstile_simulator.hub import Account, Bootstrap
-from twinstile_simulator.recount import Asked, recount
-from twinstile_simulator.tablets import Tablet
+from twinstile_simulator.departments.feeds import Departments
+from twinstile_simulator.hub import Bootstrap, OperatorAccount
+from twinstile_simulator.recount import RecountScope, recount
+from twinstile_simulator.tablets import SimulatedTablet
 
 
 @asynccontextmanager
@@ -91,15 +91,15 @@ class Restarted:
 
 
 @pytest.fixture
-async def departments(hub: Hub, tmp_path: Path) -> AsyncGenerator[Outside]:
-    async with feeds.opened(tmp_path / "departments") as here:
+async def departments(hub: Hub, tmp_path: Path) -> AsyncGenerator[Departments]:
+    async with feeds.open_departments(tmp_path / "departments") as here:
         file = here.feeds_file
         file.write_text(file.read_text().replace("[[feed]]", f'[[feed]]\nhub = "{hub.hub_id}"'))
         yield here
 
 
 @pytest.fixture
-async def restarted(runtime: Runtime, departments: Outside) -> AsyncGenerator[Restarted]:
+async def restarted(runtime: Runtime, departments: Departments) -> AsyncGenerator[Restarted]:
     told = runtime.settings.model_copy(
         update={
             "feeds_file": departments.feeds_file,
@@ -113,7 +113,7 @@ async def restarted(runtime: Runtime, departments: Outside) -> AsyncGenerator[Re
 
 
 async def test_the_service_counts_a_day_as_the_truth_has_it(
-    hub: Hub, restarted: Restarted, departments: Outside, tmp_path: Path
+    hub: Hub, restarted: Restarted, departments: Departments, tmp_path: Path
 ):
     async with hub.client(Role.ADMINISTRATOR) as administrator:
         answer = await administrator.post("/v1/enrolments", json={})
@@ -123,7 +123,9 @@ async def test_the_service_counts_a_day_as_the_truth_has_it(
         base_url=restarted.base_url,
         away=restarted.away,
         bootstrap=Bootstrap(
-            Account(login, PASSCODE), Account(second, PASSCODE), answer.json()["code"]
+            OperatorAccount(login, PASSCODE),
+            OperatorAccount(second, PASSCODE),
+            answer.json()["code"],
         ),
         truth=tmp_path / "truth.json",
         outside=departments,
@@ -147,10 +149,11 @@ async def test_an_acknowledged_check_that_cannot_be_read_is_lost(hub: Hub):
     supervisor, epidemiologist = hub.tokens[Role.SUPERVISOR], hub.tokens[Role.EPIDEMIOLOGIST]
     async with connect(hub.service.base_url) as service:
         tablet, idle = (
-            Tablet(service, hub.tokens[Role.SCREENER], lane) for lane in ("north-1", "north-s")
+            SimulatedTablet(service, hub.tokens[Role.SCREENER], lane)
+            for lane in ("north-1", "north-s")
         )
-        nobody = Account("", "")
-        day = demo_hub.Hub(
+        nobody = OperatorAccount("", "")
+        day = demo_hub.SimulatedHub(
             (tablet,),
             idle,
             idle,
@@ -160,10 +163,10 @@ async def test_an_acknowledged_check_that_cannot_be_read_is_lost(hub: Hub):
             supervisor,
             supervisor,
             epidemiologist,
-            demo_hub.Visitor("north-1", "", nobody),
+            demo_hub.BrowserAccess("north-1", "", nobody),
         )
         await tablet.check({"illness": False})
-        asked = Asked(since, bodies.now(), [], "")
+        asked = RecountScope(since, bodies.now(), [], "")
         assert (await recount(service, day, asked)).lost == 0
         tablet.acknowledged.add(str(uuid4()))
         counted = await recount(service, day, asked)

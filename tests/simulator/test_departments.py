@@ -33,10 +33,10 @@ from twinstile.arrivals.records import (
 from twinstile.arrivals.transport import FeedFault, FeedTransport, FetchedDelivery
 from twinstile_simulator import documents, people, timetable
 from twinstile_simulator.departments import health, police
-from twinstile_simulator.departments.health import Health
-from twinstile_simulator.departments.http_server import Gatekeeper
-from twinstile_simulator.departments.police import Police
-from twinstile_simulator.departments.railway import Journey, Railway
+from twinstile_simulator.departments.health import HealthDepartment
+from twinstile_simulator.departments.http_server import SignatureVerifier
+from twinstile_simulator.departments.police import PoliceDepartment
+from twinstile_simulator.departments.railway import RailwayOperator, TrainJourney
 
 ZONE = ZoneInfo("Asia/Shanghai")
 DAY = dt.date(2026, 3, 2)
@@ -59,10 +59,10 @@ def read(
     return list(reader(delivery, ReaderContext(ZONE, today, options=options or {})))
 
 
-def journeys(count: int) -> list[Journey]:
+def journeys(count: int) -> list[TrainJourney]:
     trains = timetable.spread(timetable.built_in(DAY).trains, count)
     return [
-        Journey(train, people.passengers(train, place, 222, 300)[:20], COMES)
+        TrainJourney(train, people.passengers(train, place, 222, 300)[:20], COMES)
         for place, train in enumerate(trains)
     ]
 
@@ -72,15 +72,15 @@ def folder(path: Path, ready: ReadySign) -> FeedTransport:
 
 
 @pytest.fixture
-async def officers() -> AsyncGenerator[Police]:
-    here = Police(Gatekeeper(police.KEY_ID, SECRET))
+async def officers() -> AsyncGenerator[PoliceDepartment]:
+    here = PoliceDepartment(SignatureVerifier(police.KEY_ID, SECRET))
     await here.server.start()
     yield here
     await here.server.stop()
 
 
 @pytest.fixture
-def interface(officers: Police, tmp_path: Path) -> FeedTransport:
+def interface(officers: PoliceDepartment, tmp_path: Path) -> FeedTransport:
     (tmp_path / "key").write_bytes(SECRET)
     return HttpSettings(
         kind="http",
@@ -96,7 +96,7 @@ def interface(officers: Police, tmp_path: Path) -> FeedTransport:
 
 
 async def test_the_railway_tells_whom_to_expect(tmp_path: Path):
-    here = Railway.at(tmp_path)
+    here = RailwayOperator.at(tmp_path)
     day = journeys(5)
     here.send(day, "杭州东")
     shelf = folder(tmp_path, ReadySign.OK)
@@ -104,7 +104,7 @@ async def test_the_railway_tells_whom_to_expect(tmp_path: Path):
     await shelf.close()
     bodies = [one.delivery.body for one in fetched if one.delivery]
     assert (len(set(bodies)), len(bodies)) == (6, 7)
-    assert (here.drop.files, here.drop.again) == (6, 1)
+    assert (here.drop.files, here.drop.duplicates) == (6, 1)
     held: dict[str, ManifestRow] = {}
     rejected, told = 0, Counter[str]()
     for one in fetched:
@@ -129,13 +129,13 @@ async def test_the_railway_tells_whom_to_expect(tmp_path: Path):
 
 
 async def test_the_police_are_asked_page_by_page_and_signed(
-    officers: Police, interface: FeedTransport
+    officers: PoliceDepartment, interface: FeedTransport
 ):
-    asked = police.alert("a-1", SOMEBODY, stop=True)
+    asked = police.write_alert("a-1", SOMEBODY, stop=True)
     for page in (
-        [asked, *police.unfit(SOMEBODY)],
-        [police.check("c-1", SOMEBODY, "挂失")],
-        [police.lifted(asked), police.check("c-1", SOMEBODY, "一致")],
+        [asked, *police.write_invalid_alerts(SOMEBODY)],
+        [police.write_document_check("c-1", SOMEBODY, "挂失")],
+        [police.write_lifting(asked), police.write_document_check("c-1", SOMEBODY, "一致")],
     ):
         officers.publish(page)
     fetched = await poll(interface)
@@ -163,7 +163,7 @@ async def test_the_police_are_asked_page_by_page_and_signed(
 
 
 async def test_the_police_turn_strangers_away_and_may_be_away_themselves(
-    officers: Police, interface: FeedTransport, tmp_path: Path
+    officers: PoliceDepartment, interface: FeedTransport, tmp_path: Path
 ):
     stranger = HttpSettings(kind="http", url=officers.server.url + police.PATH, inside=True)
     with pytest.raises(FeedFault, match="unauthorised"):
@@ -173,7 +173,7 @@ async def test_the_police_turn_strangers_away_and_may_be_away_themselves(
     with pytest.raises(FeedFault, match="unauthorised"):
         await poll(stranger.model_copy(update=other).open())
     assert officers.gatekeeper.refused == 2
-    officers.publish([police.alert("a-1", SOMEBODY)])
+    officers.publish([police.write_alert("a-1", SOMEBODY)])
     async with officers.server.away():
         with pytest.raises(FeedFault, match="connect-failed"):
             await poll(interface)
@@ -182,11 +182,14 @@ async def test_the_police_turn_strangers_away_and_may_be_away_themselves(
 
 
 async def test_health_leaves_tables_and_one_of_them_is_broken(tmp_path: Path):
-    here = Health.at(tmp_path)
-    here.send("statuses", [health.status(SOMEBODY, "红码"), health.status(SOMEBODY, "紫码")])
-    here.send("close contacts", [health.contact(SOMEBODY, "次密接")])
-    here.send("areas", [health.area("610113", "高风险")])
-    here.send("lost", [health.status(SOMEBODY, "绿码")], whole=False)
+    here = HealthDepartment.at(tmp_path)
+    here.send(
+        "statuses",
+        [health.write_status(SOMEBODY, "红码"), health.write_status(SOMEBODY, "紫码")],
+    )
+    here.send("close contacts", [health.write_contact(SOMEBODY, "次密接")])
+    here.send("areas", [health.write_area("610113", "高风险")])
+    here.send("lost", [health.write_status(SOMEBODY, "绿码")], whole=False)
     shelf = folder(tmp_path, ReadySign.MD5)
     fetched = await poll(shelf)
     await shelf.close()

@@ -4,13 +4,13 @@ from random import Random
 import pytest
 
 from twinstile_simulator import people
-from twinstile_simulator.people import Person
-from twinstile_simulator.timetable import Train
+from twinstile_simulator.people import CrowdPerson
+from twinstile_simulator.timetable import TimetableTrain
 
-TRAIN = Train("G1", "A", "B", datetime(2026, 3, 2, 8, tzinfo=UTC), "1", 1000)
+TRAIN = TimetableTrain("G1", "A", "B", datetime(2026, 3, 2, 8, tzinfo=UTC), "1", 1000)
 
 
-def _crowd(trains: int, seed: int = 1, fever: float = 500.0) -> list[Person]:
+def _crowd(trains: int, seed: int = 1, fever: float = 500.0) -> list[CrowdPerson]:
     return [
         person
         for index in range(trains)
@@ -19,7 +19,7 @@ def _crowd(trains: int, seed: int = 1, fever: float = 500.0) -> list[Person]:
 
 
 @pytest.fixture(scope="module")
-def big() -> list[Person]:
+def big() -> list[CrowdPerson]:
     return _crowd(250)
 
 
@@ -35,7 +35,7 @@ def test_a_longer_day_begins_with_the_shorter_one():
     assert _crowd(5)[: len(_crowd(3))] == _crowd(3)
 
 
-def test_as_many_alight_as_published(big: list[Person]):
+def test_as_many_alight_as_published(big: list[CrowdPerson]):
     assert 0.17 * 1000 * 250 < len(big) < 0.26 * 1000 * 250
     assert len(big) / (1000 * 250) == pytest.approx(0.215, abs=0.01)
 
@@ -54,18 +54,18 @@ def test_as_many_alight_as_published(big: list[Person]):
         (0.005, lambda p: p.febrile),
     ],
 )
-def test_shares_are_those_documented(share: float, happens, big: list[Person]):
+def test_shares_are_those_documented(share: float, happens, big: list[CrowdPerson]):
     spread = (share * (1 - share) / len(big)) ** 0.5
     assert sum(map(happens, big)) / len(big) == pytest.approx(share, abs=4 * spread)
 
 
-def test_half_of_the_febrile_hide_it(big: list[Person]):
+def test_half_of_the_febrile_hide_it(big: list[CrowdPerson]):
     febrile = [p.core for p in big if p.febrile]
     assert all(core <= 37.1 for core in (p.core for p in big if not p.febrile))
     assert 0.3 < sum(core < 37.8 for core in febrile) / len(febrile) < 0.6
 
 
-def test_nobody_shares_papers_or_a_key_and_walk_ups_always_come(big: list[Person]):
+def test_nobody_shares_papers_or_a_key_and_walk_ups_always_come(big: list[CrowdPerson]):
     assert len({p.document.number for p in big}) == len({p.key for p in big}) == len(big)
     assert all(p.comes for p in big if not p.listed)
 

@@ -2,7 +2,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from twinstile_simulator.protocol import Place, State, Step, script, state_after
+from twinstile_simulator.protocol import CheckPlace, PlannedCheck, State, script, state_after
 
 
 def _walk(
@@ -12,7 +12,9 @@ def _walk(
     identity: str = "MATCH",
 ) -> list[tuple[str, State]]:
     left = {key: list(values) for key, values in readings.items()}
-    first = Step(Place.LANE, method=method, credential=credential, identity=identity)
+    first = PlannedCheck(
+        CheckPlace.LANE, method=method, credential=credential, identity=identity
+    )
     steps = script(first, lambda asked: left[asked].pop(0))
     return [(step.method or "-", step.state) for step in steps]
 
@@ -90,5 +92,5 @@ def test_an_alarm_goes_before_a_missing_code():
 
 
 def test_an_invalid_reading_never_decides():
-    step = Step(Place.LANE, 349, "WALK_THROUGH", "GREEN", "MATCH")
+    step = PlannedCheck(CheckPlace.LANE, 349, "WALK_THROUGH", "GREEN", "MATCH")
     assert state_after([step]) is S.PRESENTED

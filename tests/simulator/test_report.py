@@ -6,9 +6,9 @@ import pytest
 from rich.console import Console
 
 from twinstile_simulator import report
-from twinstile_simulator.departments.feed_monitor import Heard
-from twinstile_simulator.departments.feeds import Sent
-from twinstile_simulator.recount import Recount
+from twinstile_simulator.departments.feed_monitor import FeedResult
+from twinstile_simulator.departments.feeds import FeedCounters
+from twinstile_simulator.recount import ServiceCounts
 from twinstile_simulator.report import DayResult
 from twinstile_simulator.truth import Counts
 
@@ -30,9 +30,9 @@ COUNTS = Counts(
     ends={"CLEARED": 9, "HELD": 1, "NO_SHOW": 1},
     kinds={"crew": 1},
 )
-SENT = Sent(deliveries=4, duplicates=1, refused=0, rejected=3)
-POLICE = Heard("police", SENT, SENT, rows=9, outages=1, recovered=1)
-COUNTED = Recount(COUNTS, 1, 0)
+SENT = FeedCounters(deliveries=4, duplicates=1, refused=0, rejected=3)
+POLICE = FeedResult("police", SENT, SENT, rows=9, outages=1, recovered=1)
+COUNTED = ServiceCounts(COUNTS, 1, 0)
 GOOD = DayResult(COUNTS, COUNTED, [POLICE], [1.0, 2.0, 30.0], [], 1.5)
 
 
@@ -58,7 +58,7 @@ def test_the_json_has_what_a_program_asks_for():
         replace(COUNTED, lost=1),
     ],
 )
-def test_any_difference_or_loss_ends_with_exit_code_1(service: Recount):
+def test_any_difference_or_loss_ends_with_exit_code_1(service: ServiceCounts):
     assert GOOD.exit_code == 0
     assert replace(GOOD, service=service).exit_code == 1
 
@@ -71,7 +71,7 @@ def test_any_difference_or_loss_ends_with_exit_code_1(service: Recount):
         replace(POLICE, recovered=0),
     ],
 )
-def test_what_a_department_sent_and_nobody_heard_ends_with_exit_code_1(police: Heard):
+def test_what_a_department_sent_and_nobody_heard_ends_with_exit_code_1(police: FeedResult):
     assert replace(GOOD, feeds=[police]).exit_code == 1
 
 
@@ -100,7 +100,7 @@ def test_without_a_terminal_progress_is_one_line_a_tenth():
 def test_the_table_names_what_differs_and_the_first_troubles():
     out = io.StringIO()
     troubles = [f"0000-{n:03d}/1: expected [CLEARED]" for n in range(12)]
-    bad = Recount(replace(COUNTS, cases=2), case_rows=1, lost=0)
+    bad = ServiceCounts(replace(COUNTS, cases=2), case_rows=1, lost=0)
     report.show(replace(GOOD, service=bad, troubles=troubles), Console(file=out, width=80))
     text = out.getvalue()
     assert "NOT as planned" in text

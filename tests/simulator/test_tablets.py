@@ -5,16 +5,18 @@ import httpx2
 import pytest
 
 from twinstile_simulator import tablets
-from twinstile_simulator.client import Refused, Service
-from twinstile_simulator.tablets import Tablet
+from twinstile_simulator.client import RequestRefused, ServiceClient
+from twinstile_simulator.tablets import SimulatedTablet
 
 Handler = Callable[[httpx2.Request], httpx2.Response]
 
 
-async def _with(handler: Handler, work: Callable[[Tablet], Awaitable[None]]) -> Tablet:
+async def _with(
+    handler: Handler, work: Callable[[SimulatedTablet], Awaitable[None]]
+) -> SimulatedTablet:
     transport = httpx2.MockTransport(handler)
     async with httpx2.AsyncClient(transport=transport, base_url="http://hub") as http:
-        tablet = Tablet(Service(http), "token", "exit-1")
+        tablet = SimulatedTablet(ServiceClient(http), "token", "exit-1")
         await work(tablet)
     return tablet
 
@@ -34,7 +36,7 @@ async def test_a_check_that_finds_the_service_busy_is_sent_again_unchanged():
             raise httpx2.ReadTimeout("no answer", request=request)
         return httpx2.Response(201, json=_stored(request.url.path.rsplit("/", 1)[1]))
 
-    async def work(tablet: Tablet) -> None:
+    async def work(tablet: SimulatedTablet) -> None:
         answer = await tablet.check({"illness": False})
         assert answer.state == "CLEARED"
 
@@ -47,8 +49,8 @@ async def test_a_check_that_finds_the_service_busy_is_sent_again_unchanged():
 async def test_a_refused_check_is_not_acknowledged_and_names_the_place_not_the_value():
     problem = {"type": "/problems/out-of-range", "errors": [{"pointer": "/temperature"}]}
 
-    async def work(tablet: Tablet) -> None:
-        with pytest.raises(Refused, match=r"422 out-of-range /temperature$"):
+    async def work(tablet: SimulatedTablet) -> None:
+        with pytest.raises(RequestRefused, match=r"422 out-of-range /temperature$"):
             await tablet.check({"temperature": 99})
 
     tablet = await _with(lambda _: httpx2.Response(422, json=problem), work)
@@ -77,7 +79,7 @@ async def test_a_backlog_is_handed_over_until_every_fact_is_settled(
             200, json={"items": answers, "ack_through": 1, "missing": missing}
         )
 
-    async def work(tablet: Tablet) -> None:
+    async def work(tablet: SimulatedTablet) -> None:
         ids = [tablet.keep({"illness": False}) for _ in range(6)]
         assert ids == sorted(set(ids))
         answers = await tablet.replay()
@@ -98,9 +100,9 @@ async def test_a_service_that_never_takes_a_fact_is_given_up(monkeypatch: pytest
         answers = [{"id": item["id"], "status": "retry", "check": None}]
         return httpx2.Response(200, json={"items": answers, "ack_through": 0, "missing": []})
 
-    async def work(tablet: Tablet) -> None:
+    async def work(tablet: SimulatedTablet) -> None:
         tablet.keep({"illness": False})
-        with pytest.raises(Refused, match="1 facts stay open"):
+        with pytest.raises(RequestRefused, match="1 facts stay open"):
             await tablet.replay()
         assert len(tablet.backlog) == 1
 

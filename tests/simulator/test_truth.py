@@ -7,12 +7,12 @@ import pytest
 
 from twinstile_simulator import timetable, truth
 from twinstile_simulator.protocol import State
-from twinstile_simulator.truth import Order, Plan
+from twinstile_simulator.truth import DayOrder, DayPlan
 
-ORDER = Order(seed=222, travellers=3000, lanes=8, offline_share=0.25, fever_per_100k=500.0)
+ORDER = DayOrder(seed=222, travellers=3000, lanes=8, offline_share=0.25, fever_per_100k=500.0)
 
 
-def _plan(order: Order = ORDER) -> Plan:
+def _plan(order: DayOrder = ORDER) -> DayPlan:
     trains = timetable.spread(timetable.built_in(date(2026, 3, 2)).trains, 30)
     return truth.plan_day(trains, order)
 

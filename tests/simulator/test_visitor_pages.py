@@ -9,19 +9,19 @@ from rich.console import Console
 
 from twinstile.platform.security.roles import Role
 from twinstile_simulator.client import connect
-from twinstile_simulator.hub import Account, invite
-from twinstile_simulator.hub import Visitor as Guest
+from twinstile_simulator.hub import BrowserAccess as Guest
+from twinstile_simulator.hub import OperatorAccount, print_pages
 
 
 async def test_the_pages_there_are_are_told_with_a_code_that_lets_in(hub: Hub) -> None:
     client = hub.client(Role.ADMINISTRATOR)
     made = await client.post("/v1/enrolments", json={"lane_id": "north-1"})
-    account = Account(hub.duties[Role.SCREENER].login, PASSCODE)
+    account = OperatorAccount(hub.duties[Role.SCREENER].login, PASSCODE)
     guest = Guest("north-1", made.json()["code"], account)
     said = Console(file=io.StringIO(), width=60)
     base_url = hub.service.base_url
     async with connect(base_url) as service:
-        await invite(service, guest, base_url, said)
+        await print_pages(service, guest, base_url, said)
     text = said.file.getvalue()
     told = re.search(rf"{base_url}/enter#(\S+)", text)
     assert told is not None

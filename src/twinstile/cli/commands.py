@@ -34,7 +34,7 @@ from twinstile.platform.security.tls import TlsError
 from twinstile.policy.documents import PolicyError
 from twinstile.replay.stream import TooManyChecks
 from twinstile.web import trust_certificate
-from twinstile_simulator.client import Refused, Unreadable
+from twinstile_simulator.client import RequestRefused, Unreadable
 from twinstile_simulator.timetable import TimetableError
 
 Result = TypeVar("Result")
@@ -54,7 +54,7 @@ _SPEAKING = (
     PortTaken,
     NotStarted,
     TimetableError,
-    Refused,
+    RequestRefused,
     Unreadable,
     ServerEnded,
     NotServing,

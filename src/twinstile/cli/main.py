@@ -208,9 +208,9 @@ def demo(  # noqa: PLR0913, PLR0917 -- each is one thing to vary
 
     from twinstile.cli import simulate
     from twinstile_simulator.day import DayOptions
-    from twinstile_simulator.departments.feeds import Outside
+    from twinstile_simulator.departments.feeds import Departments
 
-    def options(stage: simulate.Stage, outside: Outside) -> DayOptions:
+    def options(stage: simulate.Stage, outside: Departments) -> DayOptions:
         return DayOptions(
             base_url=stage.base_url,
             bootstrap=stage.bootstrap,

@@ -26,8 +26,8 @@ from twinstile.platform.db import child_process
 from twinstile.platform.ops.settings import Profile
 from twinstile_simulator.day import DayOptions, run_day
 from twinstile_simulator.departments import feeds
-from twinstile_simulator.departments.feeds import Outside
-from twinstile_simulator.hub import Account, Bootstrap
+from twinstile_simulator.departments.feeds import Departments
+from twinstile_simulator.hub import Bootstrap, OperatorAccount
 from twinstile_simulator.report import DayResult
 
 PATIENCE_S = 180.0
@@ -67,7 +67,7 @@ class Stage:
 
 async def run(
     folder: Path,
-    options: Callable[[Stage, Outside], DayOptions],
+    options: Callable[[Stage, Departments], DayOptions],
     console: Console,
     *,
     stay: bool = False,
@@ -75,12 +75,12 @@ async def run(
     """Start a service with its data in `folder`, rehearse the day, end the service.
 
     It may `stay` until SIGINT, for those who look on. Raises `NotStarted`, `TimetableError`,
-    `Refused`.
+    `RequestRefused`.
     """
     there = _made(folder)
     with TemporaryDirectory(prefix="departments-", dir=there) as shelves:
         async with (
-            feeds.opened(Path(shelves)) as departments,
+            feeds.open_departments(Path(shelves)) as departments,
             stage(there, departments.settings) as ready,
         ):
             result = await run_day(options(ready, departments), console)
@@ -117,7 +117,7 @@ async def stage(
     except BaseException:
         await _end(first)
         raise
-    own = Account(told["login"], told["passcode"])
+    own = OperatorAccount(told["login"], told["passcode"])
     bootstrap = Bootstrap(own, second, told["enrolment_code"])
     ready = Stage(folder, hub_id, told["url"], bootstrap, given, first)
     try:
@@ -182,7 +182,7 @@ async def _line(service: Process) -> bytes:
     return line
 
 
-async def _second_administrator(folder: Path, hub_id: str) -> Account:
+async def _second_administrator(folder: Path, hub_id: str) -> OperatorAccount:
     """Enter one on the server, as the first may not."""
     command = ["-m", "twinstile", "operator", "add", "second", "--role", "administrator"]
     added = await asyncio.create_subprocess_exec(
@@ -197,4 +197,4 @@ async def _second_administrator(folder: Path, hub_id: str) -> Account:
     if added.returncode:
         raise NotStarted("A second administrator could not be entered.")
     account = cast("dict[str, str]", json.loads(told))
-    return Account(account["login"], account["passcode"])
+    return OperatorAccount(account["login"], account["passcode"])

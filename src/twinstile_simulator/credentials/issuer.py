@@ -9,13 +9,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from twinstile_simulator.client import Json
 from twinstile_simulator.credentials import certificates
-from twinstile_simulator.credentials.presentations import Condition, CredentialHolder
+from twinstile_simulator.credentials.presentations import CredentialCondition, CredentialHolder
 
 _SIGNING = (
-    Condition.VALID,
-    Condition.UNKNOWN_KEY,
-    Condition.FOREIGN_USE,
-    Condition.WITHDRAWN_KEY,
+    CredentialCondition.VALID,
+    CredentialCondition.UNKNOWN_KEY,
+    CredentialCondition.FOREIGN_USE,
+    CredentialCondition.WITHDRAWN_KEY,
 )
 """Conditions with a key of their own; all others are signed by the valid one."""
 _OTHER_PERSON = CredentialHolder("Novak", "Peter", "1971-11-30", "G99999999")
@@ -39,7 +39,7 @@ class CertificateIssuer:
 
     now: datetime = field(default_factory=lambda: datetime.now(UTC).replace(microsecond=0))
     _authority: bytes = field(init=False)
-    _signers: dict[Condition, _Signer] = field(init=False)
+    _signers: dict[CredentialCondition, _Signer] = field(init=False)
     _revoked: list[str] = field(default_factory=list[str])
     _issued: int = 0
 
@@ -49,21 +49,25 @@ class CertificateIssuer:
         self._signers = {}
         for how in _SIGNING:
             key = certificates.generate_key()
-            usages = (certificates.TESTS_ONLY,) if how is Condition.FOREIGN_USE else ()
+            usages = (
+                (certificates.TESTS_ONLY,) if how is CredentialCondition.FOREIGN_USE else ()
+            )
             signer = certificates.issue_x509(key, root, period, usages=usages)
             self._signers[how] = _Signer(key, signer)
 
-    def issue(self, how: Condition, holder: CredentialHolder) -> str:
+    def issue(self, how: CredentialCondition, holder: CredentialHolder) -> str:
         """Issue a certificate in a condition; returns the text of its code."""
         self._issued += 1
         id_ = f"UT-{self._issued:06d}"
-        if how is Condition.REVOKED:
+        if how is CredentialCondition.REVOKED:
             self._revoked.append(id_)
-        subject = _OTHER_PERSON if how is Condition.OTHER_PERSON else holder
-        printed = _OTHER_PERSON if how is Condition.TAMPERED else subject
-        begins = self.now + (3 * _DAY if how is Condition.NOT_YET_VALID else -3 * _DAY)
-        ends = self.now + (-_DAY if how is Condition.EXPIRED else _YEAR)
-        signer = self._signers.get(how, self._signers[Condition.VALID])
+        subject = _OTHER_PERSON if how is CredentialCondition.OTHER_PERSON else holder
+        printed = _OTHER_PERSON if how is CredentialCondition.TAMPERED else subject
+        begins = self.now + (
+            3 * _DAY if how is CredentialCondition.NOT_YET_VALID else -3 * _DAY
+        )
+        ends = self.now + (-_DAY if how is CredentialCondition.EXPIRED else _YEAR)
+        signer = self._signers.get(how, self._signers[CredentialCondition.VALID])
         return certificates.encode_health_certificate(
             signer.private,
             _write_claims(subject, id_, begins, ends),
@@ -73,8 +77,11 @@ class CertificateIssuer:
 
     def write_trust_list(self, *, withdrawn: bool) -> Json:
         """Write the list of keys; later without the one that was withdrawn."""
-        off = {Condition.UNKNOWN_KEY, *([Condition.WITHDRAWN_KEY] if withdrawn else [])}
-        valid = self._signers[Condition.VALID].kid.hex()
+        off = {
+            CredentialCondition.UNKNOWN_KEY,
+            *([CredentialCondition.WITHDRAWN_KEY] if withdrawn else []),
+        }
+        valid = self._signers[CredentialCondition.VALID].kid.hex()
         hashes = [hashlib.sha256(one.encode()).hexdigest()[:32] for one in self._revoked]
         return {
             "issued_at": datetime.now(UTC).isoformat(),

@@ -13,7 +13,7 @@ CERTIFICATE, PROVIDER, FOREIGN = "EU_DCC", "partner", "none here"
 """Whose credential it is: a scheme, a provider by the hub's name for it, or nobody's here."""
 
 
-class Condition(StrEnum):
+class CredentialCondition(StrEnum):
     """What is the matter with a credential."""
 
     VALID = "valid"
@@ -60,7 +60,7 @@ class Presentation:
     """A credential that is presented, and what the hub must answer."""
 
     source: str
-    how: Condition
+    how: CredentialCondition
     colour: str
     outcome: str
     status: str
@@ -76,7 +76,7 @@ class Presentation:
     @property
     def rules(self) -> str | None:
         """The entry rules it has to meet."""
-        return "entry-yellow-fever" if self.how is Condition.RULES else None
+        return "entry-yellow-fever" if self.how is CredentialCondition.RULES else None
 
     @property
     def recorded(self) -> Mapping[str, object]:
@@ -90,29 +90,29 @@ class Presentation:
         }
 
 
-_Row = tuple[Condition, str, str, str]
+_Row = tuple[CredentialCondition, str, str, str]
 _GREEN = ("GREEN", "VERIFIED", "GREEN")
 _NO_ANSWER = ("UNKNOWN", "PROVIDER_UNAVAILABLE", "UNAVAILABLE")
 _UNVERIFIED = {"INVALID_SIGNATURE", "ISSUER_NOT_TRUSTED", "TERMINATED_KEYS"}
 _CERTIFICATES: tuple[_Row, ...] = (
-    (Condition.VALID, *_GREEN),
-    (Condition.EXPIRED, "YELLOW", "EXPIRED", "EXPIRED"),
-    (Condition.NOT_YET_VALID, "YELLOW", "NOT_YET_VALID", "INVALID"),
-    (Condition.REVOKED, "RED", "REVOKED", "INVALID"),
-    (Condition.OTHER_PERSON, "RED", "SUBJECT_MISMATCH", "INVALID"),
-    (Condition.TAMPERED, "RED", "INVALID_SIGNATURE", "INVALID"),
-    (Condition.UNKNOWN_KEY, "UNKNOWN", "ISSUER_NOT_TRUSTED", "UNAVAILABLE"),
-    (Condition.FOREIGN_USE, "RED", "KEY_USAGE_MISMATCH", "INVALID"),
-    (Condition.RULES, "YELLOW", "POLICY_FAILED", "YELLOW"),
-    (Condition.WITHDRAWN_KEY, *_GREEN),
+    (CredentialCondition.VALID, *_GREEN),
+    (CredentialCondition.EXPIRED, "YELLOW", "EXPIRED", "EXPIRED"),
+    (CredentialCondition.NOT_YET_VALID, "YELLOW", "NOT_YET_VALID", "INVALID"),
+    (CredentialCondition.REVOKED, "RED", "REVOKED", "INVALID"),
+    (CredentialCondition.OTHER_PERSON, "RED", "SUBJECT_MISMATCH", "INVALID"),
+    (CredentialCondition.TAMPERED, "RED", "INVALID_SIGNATURE", "INVALID"),
+    (CredentialCondition.UNKNOWN_KEY, "UNKNOWN", "ISSUER_NOT_TRUSTED", "UNAVAILABLE"),
+    (CredentialCondition.FOREIGN_USE, "RED", "KEY_USAGE_MISMATCH", "INVALID"),
+    (CredentialCondition.RULES, "YELLOW", "POLICY_FAILED", "YELLOW"),
+    (CredentialCondition.WITHDRAWN_KEY, *_GREEN),
 )
 _CODES: tuple[_Row, ...] = (
-    (Condition.VALID, *_GREEN),
-    (Condition.RED, "RED", "PROVIDER_ANSWERED", "RED"),
-    (Condition.OTHER_PERSON, "RED", "SUBJECT_MISMATCH", "INVALID"),
-    (Condition.NOT_ISSUED, "UNKNOWN", "NOT_FOUND", "NOT_FOUND"),
-    (Condition.FAILING, *_NO_ANSWER),
-    (Condition.SILENT, "UNKNOWN", "PROVIDER_TIMEOUT", "UNAVAILABLE"),
+    (CredentialCondition.VALID, *_GREEN),
+    (CredentialCondition.RED, "RED", "PROVIDER_ANSWERED", "RED"),
+    (CredentialCondition.OTHER_PERSON, "RED", "SUBJECT_MISMATCH", "INVALID"),
+    (CredentialCondition.NOT_ISSUED, "UNKNOWN", "NOT_FOUND", "NOT_FOUND"),
+    (CredentialCondition.FAILING, *_NO_ANSWER),
+    (CredentialCondition.SILENT, "UNKNOWN", "PROVIDER_TIMEOUT", "UNAVAILABLE"),
 )
 
 
@@ -125,12 +125,14 @@ def _code(row: _Row, source: str = PROVIDER) -> Presentation:
 
 
 MORNING = tuple(map(_certificate, _CERTIFICATES))
-AFTERNOON = (_certificate((Condition.WITHDRAWN_KEY, "RED", "TERMINATED_KEYS", "INVALID")),)
+AFTERNOON = (
+    _certificate((CredentialCondition.WITHDRAWN_KEY, "RED", "TERMINATED_KEYS", "INVALID")),
+)
 """When the trust list no longer has the key."""
 BEFORE_OPENING = (
     *map(_code, _CODES),
-    _code((Condition.FOREIGN, "UNKNOWN", "NOT_SUPPORTED", "INVALID"), FOREIGN),
+    _code((CredentialCondition.FOREIGN, "UNKNOWN", "NOT_SUPPORTED", "INVALID"), FOREIGN),
 )
-PROVIDER_OUTAGE = (_code((Condition.OUTAGE, *_NO_ANSWER)),) * 2
-AFTER_OUTAGE = (_code((Condition.VALID, *_GREEN)),)
+PROVIDER_OUTAGE = (_code((CredentialCondition.OUTAGE, *_NO_ANSWER)),) * 2
+AFTER_OUTAGE = (_code((CredentialCondition.VALID, *_GREEN)),)
 EVERY = (*MORNING, *AFTERNOON, *BEFORE_OPENING, *PROVIDER_OUTAGE, *AFTER_OUTAGE)

@@ -15,10 +15,10 @@ from twinstile_simulator.credentials.presentations import (
     CERTIFICATE,
     FOREIGN,
     PROVIDER,
-    Condition,
+    CredentialCondition,
     CredentialHolder,
 )
-from twinstile_simulator.departments.http_server import Question, Reply, Server
+from twinstile_simulator.departments.http_server import DepartmentServer, HttpReply, HttpRequest
 
 _PREFIX = "PARTNER:"
 _FOREIGN_PREFIX = "https://pay.example.org/q/"
@@ -29,43 +29,43 @@ class CodeProvider:
     """Issues codes, and answers a hub that asks what one is worth."""
 
     secret: bytes
-    server: Server = field(init=False)
-    _codes: dict[str, tuple[Condition, CredentialHolder]] = field(
-        default_factory=dict[str, tuple[Condition, CredentialHolder]]
+    server: DepartmentServer = field(init=False)
+    _codes: dict[str, tuple[CredentialCondition, CredentialHolder]] = field(
+        default_factory=dict[str, tuple[CredentialCondition, CredentialHolder]]
     )
 
     def __post_init__(self) -> None:
-        self.server = Server(self._answer)
+        self.server = DepartmentServer(self._answer)
 
-    def issue(self, how: Condition, holder: CredentialHolder) -> str:
+    def issue(self, how: CredentialCondition, holder: CredentialHolder) -> str:
         """Issue a code in a condition; returns its text."""
-        if how is Condition.FOREIGN:
+        if how is CredentialCondition.FOREIGN:
             return _FOREIGN_PREFIX + secrets.token_hex(12)
         text = _PREFIX + secrets.token_hex(12)
-        if how is not Condition.NOT_ISSUED:
+        if how is not CredentialCondition.NOT_ISSUED:
             self._codes[text] = how, holder
         return text
 
-    def _answer(self, question: Question) -> Reply | None:
+    def _answer(self, question: HttpRequest) -> HttpReply | None:
         members = cast("dict[str, str]", json.loads(question.body))
         signed = "&".join(f"{name}={members[name]}" for name in sorted(members)).encode()
         expected = hmac.new(self.secret, signed, "sha256").hexdigest()
         if not hmac.compare_digest(question.headers.get("x-signature", ""), expected):
-            return Reply("401 Unauthorized")
+            return HttpReply("401 Unauthorized")
         how, holder = self._codes.get(members["code"], (None, None))
-        if how is Condition.SILENT:
+        if how is CredentialCondition.SILENT:
             return None
-        if how is Condition.FAILING:
-            return Reply("503 Service Unavailable")
+        if how is CredentialCondition.FAILING:
+            return HttpReply("503 Service Unavailable")
         if holder is None:
             return _write({"ok": False, "error": "not-found"})
         now, number = datetime.now(UTC), holder.number
         masked = f"{number[:4]}{'*' * (len(number) - 8)}{number[-4:]}"
-        other = how is Condition.OTHER_PERSON
+        other = how is CredentialCondition.OTHER_PERSON
         return _write(
             {
                 "ok": True,
-                "status": "red" if how is Condition.RED else "green",
+                "status": "red" if how is CredentialCondition.RED else "green",
                 "refreshed_at": now.isoformat(),
                 "valid_until": (now + timedelta(days=1)).isoformat(),
                 "holder": {
@@ -76,9 +76,9 @@ class CodeProvider:
         )
 
 
-def _write(content: dict[str, object]) -> Reply:
+def _write(content: dict[str, object]) -> HttpReply:
     body = json.dumps(content, ensure_ascii=False).encode()
-    return Reply("200 OK", body, {"Content-Type": "application/json"})
+    return HttpReply("200 OK", body, {"Content-Type": "application/json"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ class CredentialIssuers:
     providers_file: Path
     certificates: CertificateIssuer = field(default_factory=CertificateIssuer)
 
-    def issue(self, source: str, how: Condition, holder: CredentialHolder) -> str:
+    def issue(self, source: str, how: CredentialCondition, holder: CredentialHolder) -> str:
         """Issue a credential; returns the text that is presented."""
         if source == CERTIFICATE:
             return self.certificates.issue(how, holder)

@@ -5,9 +5,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, fields
 from typing import cast
 
-from twinstile_simulator.client import Json, Service, mapping, member, until
-from twinstile_simulator.departments.feeds import POLICE, Outside, Sent
-from twinstile_simulator.hub import Hub
+from twinstile_simulator.client import Json, ServiceClient, mapping, member, until
+from twinstile_simulator.departments.feeds import POLICE, Departments, FeedCounters
+from twinstile_simulator.hub import SimulatedHub
 from twinstile_simulator.scenarios.scripts import (
     DepartmentReport,
     GroupArrival,
@@ -15,7 +15,7 @@ from twinstile_simulator.scenarios.scripts import (
     list_travellers,
 )
 
-COUNTERS = tuple(one.name for one in fields(Sent))
+COUNTERS = tuple(one.name for one in fields(FeedCounters))
 PATIENCE_S = 180.0
 """A service that was killed while it asked takes up to two minutes to ask again."""
 _LOOKED_FOR = (
@@ -26,12 +26,12 @@ _LOOKED_FOR = (
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class FeedResult:
     """What the service tells of a feed at the end of the day, and what it must be."""
 
     name: str
-    sent: Sent
-    told: Sent
+    sent: FeedCounters
+    told: FeedCounters
     rows: int
     outages: int
     recovered: int
@@ -42,40 +42,40 @@ class Heard:
 
 
 @dataclass(slots=True)
-class Watch:
-    service: Service
-    hub: Hub
-    outside: Outside
+class FeedMonitor:
+    service: ServiceClient
+    hub: SimulatedHub
+    departments: Departments
     troubles: list[str] = field(default_factory=list[str])
     _seen: int = 0
     _over: int = 0
 
-    async def briefed(self, arrivals: Sequence[GroupArrival]) -> None:
+    async def await_first_reports(self, arrivals: Sequence[GroupArrival]) -> None:
         """Wait until all that was said so far has been heard, and the tablets know."""
         await self._heard(
             [one for report in _LOOKED_FOR for one in _reported(arrivals, report)]
         )
 
-    async def outage(self, arrivals: Sequence[GroupArrival]) -> None:
+    async def interrupt_police(self, arrivals: Sequence[GroupArrival]) -> None:
         """Let the police be away, and speak; it is seen, and over when they are back."""
-        async with self.outside.police.server.away():
-            self.outside.late(arrivals)
+        async with self.departments.police.server.away():
+            self.departments.publish_late_reports(arrivals)
             self._seen += await self._until(self._police_fail, "no outage was seen")
         self._over += await self._until(self._police_are_well, "an outage was not over")
         await self._heard(_reported(arrivals, DepartmentReport.POLICE_LATE))
 
-    async def told(self) -> list[Heard]:
+    async def read_results(self) -> list[FeedResult]:
         """How all feeds stand."""
         feeds = await self._feeds()
         return [
-            Heard(
+            FeedResult(
                 name,
                 sent,
                 _counters(feeds[name]),
                 member(feeds[name]["counters"], "rows", int),
                 *((self._seen, self._over) if name == POLICE else (0, 0)),
             )
-            for name, sent in self.outside.sent.items()
+            for name, sent in self.departments.sent.items()
         ]
 
     async def _heard(self, people: Sequence[ScriptedTraveller]) -> None:
@@ -83,7 +83,7 @@ class Watch:
             feeds = await self._feeds()
             return all(
                 _counters(feeds[name]) == sent and feeds[name]["waiting"] == 0
-                for name, sent in self.outside.sent.items()
+                for name, sent in self.departments.sent.items()
             ) and await self._tablets_know(people)
 
         await self._until(known, "what departments said did not arrive")
@@ -127,5 +127,5 @@ def _reported(
     return list(list_travellers([one for one in arrivals if one.group.report is report]))
 
 
-def _counters(feed: Json) -> Sent:
-    return Sent(*(member(feed["counters"], name, int) for name in COUNTERS))
+def _counters(feed: Json) -> FeedCounters:
+    return FeedCounters(*(member(feed["counters"], name, int) for name in COUNTERS))

@@ -16,11 +16,11 @@ from twinstile_simulator.credentials import provider
 from twinstile_simulator.credentials.presentations import CredentialHolder
 from twinstile_simulator.credentials.provider import CredentialIssuers
 from twinstile_simulator.departments import health, police
-from twinstile_simulator.departments.health import Health
-from twinstile_simulator.departments.http_server import Gatekeeper
-from twinstile_simulator.departments.police import Police
-from twinstile_simulator.departments.railway import Journey, Railway
-from twinstile_simulator.documents import Document
+from twinstile_simulator.departments.health import HealthDepartment
+from twinstile_simulator.departments.http_server import SignatureVerifier
+from twinstile_simulator.departments.police import PoliceDepartment
+from twinstile_simulator.departments.railway import RailwayOperator, TrainJourney
+from twinstile_simulator.documents import InventedDocument
 from twinstile_simulator.scenarios.scripts import (
     DepartmentReport,
     GroupArrival,
@@ -34,7 +34,7 @@ _FILE = Path(__file__).with_name("feeds.toml")
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
+class FeedCounters:
     """What a feed must come to, in the words of the service."""
 
     deliveries: int
@@ -44,12 +44,12 @@ class Sent:
 
 
 @dataclass(slots=True)
-class Outside:
+class Departments:
     feeds_file: Path
     issuers: CredentialIssuers
-    railway: Railway
-    police: Police
-    health: Health
+    railway: RailwayOperator
+    police: PoliceDepartment
+    health: HealthDepartment
 
     @property
     def settings(self) -> dict[str, str]:
@@ -72,47 +72,54 @@ class Outside:
                 texts[one.key] = self.issuers.issue(shown.source, shown.how, subject)
         return texts
 
-    def expect(self, journeys: Sequence[Journey], station: str) -> None:
+    def send_lists(self, journeys: Sequence[TrainJourney], station: str) -> None:
         """Let the railway send its lists."""
         self.railway.send(journeys, station)
 
-    def morning(self, arrivals: Sequence[GroupArrival]) -> None:
+    def publish_first_reports(self, arrivals: Sequence[GroupArrival]) -> None:
         """Let the police and health tell whom they know."""
         of = {report: _documents(arrivals, report) for report in DepartmentReport}
         lifted = [
-            police.alert(f"lifted-{n}", who)
+            police.write_alert(f"lifted-{n}", who)
             for n, who in enumerate(of[DepartmentReport.POLICE_LIFTED])
         ]
         alerts = [
             *(
-                police.alert(f"look-{n}", who)
+                police.write_alert(f"look-{n}", who)
                 for n, who in enumerate(of[DepartmentReport.POLICE_CHECK])
             ),
             *(
-                police.alert(f"stop-{n}", who, stop=True)
+                police.write_alert(f"stop-{n}", who, stop=True)
                 for n, who in enumerate(of[DepartmentReport.POLICE_STOP])
             ),
             *lifted,
         ]
-        unfit = police.unfit(_NOBODY)
+        unfit = police.write_invalid_alerts(_NOBODY)
         for _ in range(2):
             self.police.publish([*alerts, *unfit])
         self.police.rejected += len(unfit)
         lost = [*of[DepartmentReport.DOCUMENT_LOST], *of[DepartmentReport.DOCUMENT_FOUND]]
-        self.police.publish([police.check(who.number, who, "挂失") for who in lost])
+        self.police.publish(
+            [police.write_document_check(who.number, who, "挂失") for who in lost]
+        )
         found = [
-            police.check(who.number, who, "一致") for who in of[DepartmentReport.DOCUMENT_FOUND]
+            police.write_document_check(who.number, who, "一致")
+            for who in of[DepartmentReport.DOCUMENT_FOUND]
         ]
-        self.police.publish([*map(police.lifted, lifted), *found])
+        self.police.publish([*map(police.write_lifting, lifted), *found])
         self._colours(of[DepartmentReport.HEALTH_RED], of[DepartmentReport.HEALTH_GREEN])
-        contacts = [health.contact(who, "次密接") for who in of[DepartmentReport.CLOSE_CONTACT]]
+        contacts = [
+            health.write_contact(who, "次密接") for who in of[DepartmentReport.CLOSE_CONTACT]
+        ]
         self.health.send("密接人员", contacts)
 
-    def _colours(self, red: Sequence[Document], green: Sequence[Document]) -> None:
+    def _colours(
+        self, red: Sequence[InventedDocument], green: Sequence[InventedDocument]
+    ) -> None:
         """Leave one table twice, one that nobody can read a row of, and one in half."""
         rows = [
-            *(health.status(who, "红码") for who in red),
-            *(health.status(who, "绿码") for who in green),
+            *(health.write_status(who, "红码") for who in red),
+            *(health.write_status(who, "绿码") for who in green),
         ]
         masked = {**rows[0], "证件号码": "7799********0019"}
         self.health.rejected += 1
@@ -120,31 +127,37 @@ class Outside:
             self.health.send(name, [*rows, masked])
         self.health.send("码状态-断", rows, whole=False)
 
-    def late(self, arrivals: Sequence[GroupArrival]) -> None:
+    def publish_late_reports(self, arrivals: Sequence[GroupArrival]) -> None:
         """Tell what was not told before."""
         of = _documents(arrivals, DepartmentReport.POLICE_LATE)
-        self.police.publish([police.alert(f"late-{n}", who) for n, who in enumerate(of)])
-        self.health.send("重点地区", [health.area(documents.LISTED_AREA, "高风险")])
+        self.police.publish([police.write_alert(f"late-{n}", who) for n, who in enumerate(of)])
+        self.health.send("重点地区", [health.write_area(documents.LISTED_AREA, "高风险")])
 
     @property
-    def sent(self) -> dict[str, Sent]:
+    def sent(self) -> dict[str, FeedCounters]:
         """What each feed must come to."""
         lists, tables, pages = self.railway.drop, self.health.drop, self.police
         fresh = len(pages.pages) - pages.again
         return {
-            LISTS: Sent(lists.files, lists.again, lists.broken, self.railway.rejected),
-            POLICE: Sent(fresh, pages.again, 0, pages.rejected),
-            HEALTH: Sent(tables.files, tables.again, tables.broken, self.health.rejected),
+            LISTS: FeedCounters(
+                lists.files, lists.duplicates, lists.broken, self.railway.rejected
+            ),
+            POLICE: FeedCounters(fresh, pages.again, 0, pages.rejected),
+            HEALTH: FeedCounters(
+                tables.files, tables.duplicates, tables.broken, self.health.rejected
+            ),
         }
 
 
-def _documents(arrivals: Sequence[GroupArrival], report: DepartmentReport) -> list[Document]:
+def _documents(
+    arrivals: Sequence[GroupArrival], report: DepartmentReport
+) -> list[InventedDocument]:
     reported = [arrival for arrival in arrivals if arrival.group.report is report]
     return [one.document for one in list_travellers(reported) if one.document]
 
 
 @asynccontextmanager
-async def opened(folder: Path) -> AsyncGenerator[Outside]:
+async def open_departments(folder: Path) -> AsyncGenerator[Departments]:
     """Have the departments and the issuers of credentials for as long as the block."""
     async with (
         provider.open_issuers(folder) as issuers,
@@ -154,19 +167,19 @@ async def opened(folder: Path) -> AsyncGenerator[Outside]:
 
 
 @asynccontextmanager
-async def _departments(folder: Path, issuers: CredentialIssuers) -> AsyncGenerator[Outside]:
+async def _departments(folder: Path, issuers: CredentialIssuers) -> AsyncGenerator[Departments]:
     shelves = {name: folder / name for name in (LISTS, HEALTH)}
     for shelf in shelves.values():
         shelf.mkdir(parents=True)
     key = folder / "police.key"
     key.touch(mode=0o600)
     key.write_text(secrets.token_hex(16))
-    here = Outside(
+    here = Departments(
         folder / "feeds.toml",
         issuers,
-        Railway.at(shelves[LISTS]),
-        Police(Gatekeeper(police.KEY_ID, key.read_bytes())),
-        Health.at(shelves[HEALTH]),
+        RailwayOperator.at(shelves[LISTS]),
+        PoliceDepartment(SignatureVerifier(police.KEY_ID, key.read_bytes())),
+        HealthDepartment.at(shelves[HEALTH]),
     )
     await here.police.server.start()
     here.feeds_file.write_text(_configured(here, key))
@@ -176,7 +189,7 @@ async def _departments(folder: Path, issuers: CredentialIssuers) -> AsyncGenerat
         await here.police.server.stop()
 
 
-def _configured(here: Outside, key: Path) -> str:
+def _configured(here: Departments, key: Path) -> str:
     """How the service is told of the feeds; text in JSON's quotes is TOML's too."""
     return _FILE.read_text().format(
         lists=LISTS,

@@ -9,20 +9,20 @@ from pathlib import Path
 
 
 @dataclass(slots=True)
-class Drop:
+class FileDrop:
     """A folder, and what was left in it so far."""
 
     folder: Path
     marker: str
     """`ok` is empty, `md5` holds the digest."""
     files: int = 0
-    again: int = 0
+    duplicates: int = 0
     """Files with the bytes of an earlier one."""
     broken: int = 0
     """Files whose digest is that of something else."""
     _left: set[bytes] = field(default_factory=set[bytes])
 
-    def leave(self, name: str, content: bytes, *, whole: bool = True) -> None:
+    def write_file(self, name: str, content: bytes, *, whole: bool = True) -> None:
         """Write a file, then its marker; one not `whole` has lost its end on the way."""
         digest = hashlib.md5(content, usedforsecurity=False).hexdigest()
         kept = content if whole else content[: len(content) // 2]
@@ -31,12 +31,12 @@ class Drop:
         sign = digest if self.marker == "md5" else ""
         (self.folder / f"{name}.{self.marker}").write_text(sign)
         self.broken += not whole
-        self.again += whole and content in self._left
+        self.duplicates += whole and content in self._left
         self.files += whole and content not in self._left
         self._left.add(content)
 
 
-def table(
+def write_table(
     rows: Sequence[Mapping[str, object]], encoding: str, title: str = "", foot: str = ""
 ) -> bytes:
     """Rows as office programs write them: a title, names of columns, rows, a last line."""

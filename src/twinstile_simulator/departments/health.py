@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from twinstile_simulator.departments.file_drop import Drop, table
-from twinstile_simulator.documents import Document
+from twinstile_simulator.departments.file_drop import FileDrop, write_table
+from twinstile_simulator.documents import InventedDocument
 
 ENCODING = "utf-8-sig"
 _ISSUER = "滨海市卫生健康委员会"
@@ -22,20 +22,20 @@ Row = Mapping[str, object]
 
 
 @dataclass(slots=True)
-class Health:
-    drop: Drop
+class HealthDepartment:
+    drop: FileDrop
     rejected: int = 0
     """Rows nobody can read, of all tables that are no repetition."""
 
     @classmethod
-    def at(cls, folder: Path) -> "Health":
-        return cls(Drop(folder, "md5"))
+    def at(cls, folder: Path) -> "HealthDepartment":
+        return cls(FileDrop(folder, "md5"))
 
     def send(self, name: str, rows: Sequence[Row], *, whole: bool = True) -> None:
-        self.drop.leave(f"{name}.csv", table(rows, ENCODING), whole=whole)
+        self.drop.write_file(f"{name}.csv", write_table(rows, ENCODING), whole=whole)
 
 
-def status(who: Document, colour: str) -> Row:
+def write_status(who: InventedDocument, colour: str) -> Row:
     """Tell the colour of somebody's code."""
     issued = _an_hour_ago()
     return {
@@ -48,7 +48,7 @@ def status(who: Document, colour: str) -> Row:
     }
 
 
-def contact(who: Document, kind: str) -> Row:
+def write_contact(who: InventedDocument, kind: str) -> Row:
     """List a close contact."""
     return {
         "证件类型": _TYPES[who.kind],
@@ -59,7 +59,7 @@ def contact(who: Document, kind: str) -> Row:
     }
 
 
-def area(code: str, level: str) -> Row:
+def write_area(code: str, level: str) -> Row:
     """List an area."""
     today = _an_hour_ago().date()
     return {

@@ -15,7 +15,7 @@ _EMPTY = hashlib.sha256(b"").hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class HttpRequest:
     """A request for `target`; names of headers are in lower case."""
 
     method: str
@@ -29,17 +29,17 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class HttpReply:
     status: str
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(slots=True)
-class Server:
+class DepartmentServer:
     """Answers on a port of its own, the same after it was away."""
 
-    answer: Callable[[Question], Reply | None]
+    answer: Callable[[HttpRequest], HttpReply | None]
     """None: say nothing until the other side hangs up."""
     port: int = 0
     asked: int = 0
@@ -83,23 +83,23 @@ class Server:
             writer.close()
 
 
-async def _question(head: bytes, reader: asyncio.StreamReader) -> Question:
+async def _question(head: bytes, reader: asyncio.StreamReader) -> HttpRequest:
     line, *fields = head.decode("latin-1").rstrip().split("\r\n")
     method, target, _ = line.split(" ")
     pairs = (one.partition(":") for one in fields)
     headers = {name.lower(): told.strip() for name, _, told in pairs}
     body = await reader.readexactly(int(headers.get("content-length", "0")))
-    return Question(method, target, headers, body)
+    return HttpRequest(method, target, headers, body)
 
 
-def _written(reply: Reply) -> bytes:
+def _written(reply: HttpReply) -> bytes:
     told = {**reply.headers, "Content-Length": str(len(reply.body)), "Connection": "close"}
     head = "".join(f"{name}: {value}\r\n" for name, value in told.items())
     return f"HTTP/1.1 {reply.status}\r\n{head}\r\n".encode("latin-1") + reply.body
 
 
 @dataclass(slots=True)
-class Gatekeeper:
+class SignatureVerifier:
     """Verifies the signature of requests, of which each may come once."""
 
     key_id: str
@@ -107,7 +107,7 @@ class Gatekeeper:
     refused: int = 0
     _nonces: set[str] = field(default_factory=set[str])
 
-    def knows(self, question: Question) -> bool:
+    def verify(self, question: HttpRequest) -> bool:
         """Whether the holder of the key has sent this just now, for the first time."""
         told = question.headers
         stamp, nonce = told.get("feed-timestamp", ""), told.get("feed-nonce", "")

@@ -9,8 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from twinstile_simulator.departments.http_server import Gatekeeper, Question, Reply, Server
-from twinstile_simulator.documents import Document
+from twinstile_simulator.departments.http_server import (
+    DepartmentServer,
+    HttpReply,
+    HttpRequest,
+    SignatureVerifier,
+)
+from twinstile_simulator.documents import InventedDocument
 
 KEY_ID = "police-1"
 PATH = "/v2/alerts"
@@ -24,15 +29,15 @@ Row = Mapping[str, object]
 
 
 @dataclass(slots=True)
-class Police:
-    gatekeeper: Gatekeeper
-    server: Server = field(init=False)
+class PoliceDepartment:
+    gatekeeper: SignatureVerifier
+    server: DepartmentServer = field(init=False)
     pages: list[bytes] = field(default_factory=list[bytes])
     rejected: int = 0
     """Rows without what an alert needs, of all pages."""
 
     def __post_init__(self) -> None:
-        self.server = Server(self._answer)
+        self.server = DepartmentServer(self._answer)
 
     @property
     def again(self) -> int:
@@ -44,18 +49,18 @@ class Police:
         page = {"code": 0, "message": "成功", "data": {"total": len(rows), "list": rows}}
         self.pages.append(json.dumps(page, ensure_ascii=False).encode())
 
-    def _answer(self, question: Question) -> Reply:
-        if not self.gatekeeper.knows(question):
-            return Reply("401 Unauthorized")
+    def _answer(self, question: HttpRequest) -> HttpReply:
+        if not self.gatekeeper.verify(question):
+            return HttpReply("401 Unauthorized")
         told = question.query.get(CURSOR, "0")
         place = int(told) if told.isdecimal() else 0
         if place >= len(self.pages):
-            return Reply("204 No Content")
+            return HttpReply("204 No Content")
         kind = {"Content-Type": "application/json;charset=GBK"}  # it is UTF-8, as often
-        return Reply("200 OK", self.pages[place], {**kind, NEXT: str(place + 1)})
+        return HttpReply("200 OK", self.pages[place], {**kind, NEXT: str(place + 1)})
 
 
-def alert(key: str, who: Document, *, stop: bool = False) -> Row:
+def write_alert(key: str, who: InventedDocument, *, stop: bool = False) -> Row:
     """Ask that somebody is looked at who has been near a case."""
     begun = datetime.now(UTC) - timedelta(hours=1)
     return {
@@ -72,12 +77,12 @@ def alert(key: str, who: Document, *, stop: bool = False) -> Row:
     }
 
 
-def lifted(row: Row) -> Row:
+def write_lifting(row: Row) -> Row:
     """Take an alert back: its key is enough."""
     return {"alert_id": row["alert_id"], "status": "已撤销", "version": 2}
 
 
-def check(key: str, who: Document, result: str) -> Row:
+def write_document_check(key: str, who: InventedDocument, result: str) -> Row:
     """Tell what comparing a document with the register came to."""
     return {
         "check_id": key,
@@ -90,9 +95,9 @@ def check(key: str, who: Document, result: str) -> Row:
     }
 
 
-def unfit(who: Document) -> list[Row]:
+def write_invalid_alerts(who: InventedDocument) -> list[Row]:
     """Alerts that must not be taken: no legal basis, no health reason, no end."""
-    good = alert("unfit", who)
+    good = write_alert("unfit", who)
     return [
         {**good, "alert_id": "unfit-1", "legal_basis": ""},
         {**good, "alert_id": "unfit-2", "alert_type": "在逃人员"},

@@ -13,9 +13,9 @@ from datetime import date, datetime
 from pathlib import Path
 
 from twinstile_simulator import documents
-from twinstile_simulator.departments.file_drop import Drop, table
-from twinstile_simulator.people import Person
-from twinstile_simulator.timetable import Train
+from twinstile_simulator.departments.file_drop import FileDrop, write_table
+from twinstile_simulator.people import CrowdPerson
+from twinstile_simulator.timetable import TimetableTrain
 
 ENCODING = "gb18030"
 MISSING = 3
@@ -27,25 +27,25 @@ _GIVEN_BACK = documents.resident_id(9997, date(1990, 2, 1), 1)
 
 
 @dataclass(frozen=True, slots=True)
-class Journey:
+class TrainJourney:
     """A train of the day, who travels on it, and when it will really be here."""
 
-    train: Train
-    people: Sequence[Person]
+    train: TimetableTrain
+    people: Sequence[CrowdPerson]
     comes: datetime
 
 
 @dataclass(slots=True)
-class Railway:
-    drop: Drop
+class RailwayOperator:
+    drop: FileDrop
     rejected: int = 0
     """Rows nobody can read, of all that were sent."""
 
     @classmethod
-    def at(cls, folder: Path) -> "Railway":
-        return cls(Drop(folder, "ok"))
+    def at(cls, folder: Path) -> "RailwayOperator":
+        return cls(FileDrop(folder, "ok"))
 
-    def send(self, journeys: Sequence[Journey], station: str) -> None:
+    def send(self, journeys: Sequence[TrainJourney], station: str) -> None:
         """Leave the lists of these trains, each in its own way."""
         for place, journey in enumerate(journeys):
             whole = _rows(journey, station)
@@ -66,7 +66,7 @@ class Railway:
 
     def _leave(
         self,
-        journey: Journey,
+        journey: TrainJourney,
         rows: Sequence[Mapping[str, object]],
         version: int,
         again: str = "",
@@ -74,24 +74,24 @@ class Railway:
         train = journey.train
         day = train.scheduled_arrival.date()
         title = f"{train.service_no}次旅客名单 {day}"
-        content = table(rows, ENCODING, title, f"合计 {len(rows)} 人")
+        content = write_table(rows, ENCODING, title, f"合计 {len(rows)} 人")
         name = f"{train.service_no}_{day:%Y%m%d}_{version:02d}{again}.csv"
-        self.drop.leave(name, content)
+        self.drop.write_file(name, content)
 
 
-def carried(trains: Sequence[Train]) -> list[bool]:
+def select_numbered(trains: Sequence[TimetableTrain]) -> list[bool]:
     """Which of these are trains as this railway numbers them, each number once a day."""
     days = [(train.service_no, train.scheduled_arrival.date()) for train in trains]
     often = Counter(days)
     return [often[day] == 1 and _NUMBER.fullmatch(day[0]) is not None for day in days]
 
 
-def number(train: Train) -> str:
+def number(train: TimetableTrain) -> str:
     """The railway's own key of a run, twelve characters, beside the public number."""
     return f"24{train.service_no:0>10}"[:12]
 
 
-def _rows(journey: Journey, station: str) -> list[Mapping[str, object]]:
+def _rows(journey: TrainJourney, station: str) -> list[Mapping[str, object]]:
     train = journey.train
     run = {
         "车次": train.service_no,

@@ -5,9 +5,16 @@ from datetime import UTC, datetime, timedelta
 from typing import cast
 from uuid import uuid4
 
-from twinstile_simulator.client import Json, Refused, Service, Unreadable, mapping, member
+from twinstile_simulator.client import (
+    Json,
+    RequestRefused,
+    ServiceClient,
+    Unreadable,
+    mapping,
+    member,
+)
 from twinstile_simulator.documents import RISK_AREA
-from twinstile_simulator.hub import Hub
+from twinstile_simulator.hub import SimulatedHub
 
 HOME_AREA = "330104"
 UNRESOLVED_AFTER_S = 1
@@ -22,10 +29,10 @@ _ALTERNATIVE = {
 _GRANTED = {"verdict": "GRANTED"}
 
 
-async def change_policy(service: Service, hub: Hub) -> str:
+async def change_policy(service: ServiceClient, hub: SimulatedHub) -> str:
     """List a risk area from now on; returns the version of the policy now in force.
 
-    Raises Refused, Unreadable.
+    Raises RequestRefused, Unreadable.
     """
     document = _amend(await _read_policy(service, hub))
     version = str(document["version"])
@@ -37,8 +44,10 @@ async def change_policy(service: Service, hub: Hub) -> str:
     return version
 
 
-async def publish_trust_list(service: Service, hub: Hub, version: int, listed: Json) -> None:
-    """Put a trust list in force. Raises Refused, Unreadable."""
+async def publish_trust_list(
+    service: ServiceClient, hub: SimulatedHub, version: int, listed: Json
+) -> None:
+    """Put a trust list in force. Raises RequestRefused, Unreadable."""
     path = f"/v1/trust-lists/{version}"
     answer = await service.ask("PUT", path, hub.supervisor, listed)
     if answer["refused"] or answer["in_force"]:
@@ -46,20 +55,20 @@ async def publish_trust_list(service: Service, hub: Hub, version: int, listed: J
     await _approve(service, hub, mapping(answer["approval"]))
 
 
-async def _approve(service: Service, hub: Hub, waiting: Json) -> None:
+async def _approve(service: ServiceClient, hub: SimulatedHub, waiting: Json) -> None:
     """Approve as the commander what the supervisor asked for and may not decide alone."""
     decision = f"/v1/approvals/{member(waiting, 'approval_id', str)}/decision"
     try:
         await service.ask("PUT", decision, hub.supervisor, _GRANTED)
-    except Refused as error:
+    except RequestRefused as error:
         if error.status != 403:
             raise
     else:
-        raise Refused("PUT", decision, 200, "one person decided alone")
+        raise RequestRefused("PUT", decision, 200, "one person decided alone")
     await service.ask("PUT", decision, hub.commander, _GRANTED)
 
 
-async def _read_policy(service: Service, hub: Hub) -> Json:
+async def _read_policy(service: ServiceClient, hub: SimulatedHub) -> Json:
     listed = await service.ask("GET", "/v1/policies", hub.supervisor)
     policies = [mapping(one) for one in cast("list[object]", listed["policies"])]
     version = next(member(one, "version", str) for one in policies if one.get("in_force"))

@@ -10,19 +10,26 @@ from uuid import uuid4
 from uuid_utils.compat import uuid7
 
 from twinstile_simulator import bodies
-from twinstile_simulator.bodies import Answer
-from twinstile_simulator.client import Json, Refused, Service, Unreadable, member, until
+from twinstile_simulator.bodies import CheckAnswer
+from twinstile_simulator.client import (
+    Json,
+    RequestRefused,
+    ServiceClient,
+    Unreadable,
+    member,
+    until,
+)
 from twinstile_simulator.credentials.presentations import describe_answer
-from twinstile_simulator.hub import Hub
+from twinstile_simulator.hub import SimulatedHub
 from twinstile_simulator.scenarios import scripts
 from twinstile_simulator.scenarios.scripts import (
-    Desk,
     GroupArrival,
     ScriptAction,
+    ScriptDesk,
     ScriptedTraveller,
     TravellerGroup,
 )
-from twinstile_simulator.tablets import Tablet
+from twinstile_simulator.tablets import SimulatedTablet
 
 AT_ONCE = 6
 """Travellers at the desks; more would stand in the crowd's way."""
@@ -46,8 +53,8 @@ class ReceivedTraveller:
 class Reception:
     """Sends the scripts, and notes where each request led."""
 
-    service: Service
-    hub: Hub
+    service: ServiceClient
+    hub: SimulatedHub
     run_id: str
     """Of the train of those who are expected."""
     texts: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -76,7 +83,7 @@ class Reception:
             for one in members:
                 for action in one.traveller.script[group.batched :]:
                     await self._send(one, action)
-        except (Refused, Unreadable) as error:
+        except (RequestRefused, Unreadable) as error:
             self.troubles.append(f"{group.kind}: {error}")
 
     async def _send_batch(self, members: Sequence[ReceivedTraveller]) -> None:
@@ -108,7 +115,7 @@ class Reception:
         if one.traveller.document is None:
             raise ValueError("a traveller without papers cannot be identified")
         path = f"/v1/cases/{one.case_id}/identifications/{uuid4()}"
-        body = {"document": bodies.announced(one.traveller.document), **action.content}
+        body = {"document": bodies.describe_document(one.traveller.document), **action.content}
         await self.service.ask("PUT", path, self._token(action.desk), body)
 
     async def override(self, one: ReceivedTraveller, action: ScriptAction) -> None:
@@ -165,7 +172,7 @@ class Reception:
         return {"assistance": False, "illness": False, **content}
 
     def _note_answer(
-        self, one: ReceivedTraveller, action: ScriptAction, answer: Answer
+        self, one: ReceivedTraveller, action: ScriptAction, answer: CheckAnswer
     ) -> None:
         one.case_id = one.case_id or answer.case_id
         presented, judged = one.traveller.presentation, answer.credential
@@ -191,19 +198,19 @@ class Reception:
             subject = f"{one.group.kind}/{action.event or 'check'}"
             self.troubles.append(f"{subject}: expected {action.state}, got {state}")
 
-    def _tablet(self, desk: Desk) -> Tablet:
+    def _tablet(self, desk: ScriptDesk) -> SimulatedTablet:
         tablets = {
-            Desk.DEPARTURES: self.hub.departures,
-            Desk.ASSISTED: self.hub.assisted,
-            Desk.SECONDARY: self.hub.secondary,
+            ScriptDesk.DEPARTURES: self.hub.departures,
+            ScriptDesk.ASSISTED: self.hub.assisted,
+            ScriptDesk.SECONDARY: self.hub.secondary,
         }
         return tablets.get(desk, self.hub.guests)
 
-    def _token(self, desk: Desk) -> str:
+    def _token(self, desk: ScriptDesk) -> str:
         tokens = {
-            Desk.SUPERVISOR: self.hub.supervisor,
-            Desk.COMMANDER: self.hub.commander,
-            Desk.EPIDEMIOLOGIST: self.hub.epidemiologist,
+            ScriptDesk.SUPERVISOR: self.hub.supervisor,
+            ScriptDesk.COMMANDER: self.hub.commander,
+            ScriptDesk.EPIDEMIOLOGIST: self.hub.epidemiologist,
         }
         return tokens.get(desk) or self._tablet(desk).token
 

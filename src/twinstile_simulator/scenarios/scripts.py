@@ -12,11 +12,11 @@ from enum import StrEnum
 
 from twinstile_simulator import documents
 from twinstile_simulator.credentials.presentations import Presentation
-from twinstile_simulator.documents import Document
+from twinstile_simulator.documents import InventedDocument
 from twinstile_simulator.protocol import State
 
 
-class Desk(StrEnum):
+class ScriptDesk(StrEnum):
     """Whose tablet or desk sends a request."""
 
     LANE = "LANE"
@@ -28,7 +28,7 @@ class Desk(StrEnum):
     EPIDEMIOLOGIST = "EPIDEMIOLOGIST"
 
 
-class Period(StrEnum):
+class DayPeriod(StrEnum):
     """When a group comes; the policy is changed between morning and afternoon."""
 
     BEFORE_OPENING = "BEFORE_OPENING"
@@ -40,7 +40,7 @@ class Period(StrEnum):
 
     @property
     def under_new_policy(self) -> bool:
-        return self not in {Period.BEFORE_OPENING, Period.MORNING}
+        return self not in {DayPeriod.BEFORE_OPENING, DayPeriod.MORNING}
 
 
 class DepartmentReport(StrEnum):
@@ -69,7 +69,7 @@ PRESENTED = "presented"
 class ScriptAction:
     """One request about a traveller, and the state it must lead to."""
 
-    desk: Desk
+    desk: ScriptDesk
     state: State
     event: str | None = None
     """A step of the state machine, or one of the other actions; without one it is a check."""
@@ -89,14 +89,14 @@ Script = tuple[ScriptAction, ...]
 WELL = {"value": 36.6, "method": "WALK_THROUGH"}
 
 
-def check(desk: Desk, state: State, /, **parts: object) -> ScriptAction:
+def check(desk: ScriptDesk, state: State, /, **parts: object) -> ScriptAction:
     """A check of somebody well, with these parts changed, or left out if None."""
     well = {"temperature": WELL, "credential": {"status": "GREEN"}, "identity": "MATCH"}
     content = {name: part for name, part in (well | parts).items() if part is not None}
     return ScriptAction(desk, state, content=content)
 
 
-def step(desk: Desk, event: str, state: State, /, **content: object) -> ScriptAction:
+def step(desk: ScriptDesk, event: str, state: State, /, **content: object) -> ScriptAction:
     """A step that no check brings."""
     return ScriptAction(desk, state, event, content)
 
@@ -108,7 +108,7 @@ def begin_visit(action: ScriptAction) -> ScriptAction:
 
 def by_clock(state: State) -> ScriptAction:
     """Nobody does anything until a deadline of the service has passed."""
-    return ScriptAction(Desk.SUPERVISOR, state, CLOCK)
+    return ScriptAction(ScriptDesk.SUPERVISOR, state, CLOCK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,7 @@ class GroupMember:
     """One person of a group."""
 
     script: Script
-    papers: Callable[[int], Document | None] = documents.guest_id
+    papers: Callable[[int], InventedDocument | None] = documents.guest_id
     born: date = documents.GROWN_UP
     role: str | None = None
     """In the party, if the group is one."""
@@ -130,7 +130,7 @@ class TravellerGroup:
     kind: str
     members: tuple[GroupMember, ...]
     per_1000: float = 0
-    period: Period = Period.MORNING
+    period: DayPeriod = DayPeriod.MORNING
     expected: bool = False
     """On the manifest of a train of their own."""
     batched: bool = False
@@ -146,7 +146,7 @@ class ScriptedTraveller:
 
     key: str
     member: GroupMember
-    document: Document | None
+    document: InventedDocument | None
 
     @property
     def script(self) -> Script:

@@ -8,19 +8,23 @@ from datetime import date, timedelta
 
 from twinstile_simulator import documents
 from twinstile_simulator.credentials import presentations
-from twinstile_simulator.credentials.presentations import CERTIFICATE, Condition, Presentation
+from twinstile_simulator.credentials.presentations import (
+    CERTIFICATE,
+    CredentialCondition,
+    Presentation,
+)
 from twinstile_simulator.protocol import State
 from twinstile_simulator.scenarios.scripts import (
     DISPOSITION,
     IDENTIFICATION,
     OVERRIDE,
+    DayPeriod,
     DepartmentReport,
-    Desk,
     GroupArrival,
     GroupMember,
-    Period,
     Script,
     ScriptAction,
+    ScriptDesk,
     ScriptedTraveller,
     TravellerGroup,
     begin_visit,
@@ -40,21 +44,21 @@ _RISK_AREA = {"source": "DECLARATION", "areas": [{"code": documents.RISK_AREA}]}
 _LISTED_AREA = {"source": "DECLARATION", "areas": [{"code": documents.LISTED_AREA}]}
 _SAMPLED = {"kind": "PCR", "result": "NEGATIVE", "sampled_at": timedelta(hours=-10)}
 
-_CLEARED = check(Desk.LANE, State.CLEARED)
-_RECHECKED = step(Desk.SECONDARY, "recheck_normal", State.CLEARED)
-_SENT_TO_SECONDARY = (check(Desk.LANE, State.SECONDARY), _RECHECKED)
+_CLEARED = check(ScriptDesk.LANE, State.CLEARED)
+_RECHECKED = step(ScriptDesk.SECONDARY, "recheck_normal", State.CLEARED)
+_SENT_TO_SECONDARY = (check(ScriptDesk.LANE, State.SECONDARY), _RECHECKED)
 _ASSISTED = check(
-    Desk.ASSISTED,
+    ScriptDesk.ASSISTED,
     State.CLEARED,
     assistance=True,
     temperature=None,
     credential={"status": "GREEN", "kind": "DECLARATION"},
     declaration={"contact": "NO"},
 )
-_UNMEASURED = check(Desk.LANE, State.PRESENTED, temperature=None)
+_UNMEASURED = check(ScriptDesk.LANE, State.PRESENTED, temperature=None)
 
 
-def _refuse(desk: Desk, alternative: str) -> Script:
+def _refuse(desk: ScriptDesk, alternative: str) -> Script:
     refusal = {"refused": "TEMPERATURE", "alternatives": [alternative], "witness": "desk 4"}
     return (
         check(desk, State.PRESENTED, temperature=None),
@@ -62,11 +66,11 @@ def _refuse(desk: Desk, alternative: str) -> Script:
     )
 
 
-_REFUSES = _refuse(Desk.LANE, "OTHER_DEVICE")
+_REFUSES = _refuse(ScriptDesk.LANE, "OTHER_DEVICE")
 _RETURNS = (
     *_REFUSES,
     step(
-        Desk.LANE,
+        ScriptDesk.LANE,
         "return_chosen",
         State.RETURN_PENDING,
         consent=True,
@@ -82,146 +86,162 @@ _CUSTODY = {"authority": "station police", "acknowledgement": "P-9"}
 _LAST_SEEN = {"last_lane": "exit-secondary", "last_seen_at": timedelta(0)}
 _AT_RISK = {"matched": "AUTHORITY_LIST", "receiver": "district CDC"}
 _DISCRETION = {"event": "recheck_normal_conditions", "ground": "RULE_UNFIT"}
-_DEFERRED = check(Desk.LANE, State.DEFERRED, **_LOW_RISK)
+_DEFERRED = check(ScriptDesk.LANE, State.DEFERRED, **_LOW_RISK)
 _HELD = (
-    check(Desk.LANE, State.SECONDARY, temperature=_HOT),
-    check(Desk.SECONDARY, State.HELD, temperature=_EAR_HOT),
+    check(ScriptDesk.LANE, State.SECONDARY, temperature=_HOT),
+    check(ScriptDesk.SECONDARY, State.HELD, temperature=_EAR_HOT),
 )
 
 
 def _send_to(code: str) -> ScriptAction:
-    return step(Desk.SECONDARY, DISPOSITION, State.HELD, code=code)
+    return step(ScriptDesk.SECONDARY, DISPOSITION, State.HELD, code=code)
 
 
 def _transit(departure: timedelta) -> ScriptAction:
     content: Mapping[str, object] = {"departure": departure, "zone": "transit"}
-    return step(Desk.LANE, "transit_declared", State.TRANSIT_HELD, **content)
+    return step(ScriptDesk.LANE, "transit_declared", State.TRANSIT_HELD, **content)
 
 
 _SCRIPTS: Mapping[str, Script] = {
     "no phone": (
-        check(Desk.LANE, State.ASSISTED, credential={"status": "NOT_PRESENTED"}),
+        check(ScriptDesk.LANE, State.ASSISTED, credential={"status": "NOT_PRESENTED"}),
         _ASSISTED,
     ),
-    "crew": (check(Desk.LANE, State.CLEARED, category="CREW", test=_SAMPLED, credential=None),),
+    "crew": (
+        check(ScriptDesk.LANE, State.CLEARED, category="CREW", test=_SAMPLED, credential=None),
+    ),
     "starred itinerary": (
         check(
-            Desk.LANE,
+            ScriptDesk.LANE,
             State.CLEARED_CONDITIONAL,
             itinerary={"source": "CARD", "starred": True},
         ),
     ),
-    "from an area, before noon": (check(Desk.LANE, State.CLEARED, itinerary=_RISK_AREA),),
+    "from an area, before noon": (check(ScriptDesk.LANE, State.CLEARED, itinerary=_RISK_AREA),),
     "refused, then consented": (*_REFUSES, _CLEARED),
     "refused, returned": (
         *_RETURNS,
-        step(Desk.LANE, "boarded", State.RETURNED, seen_by="escort 3"),
+        step(ScriptDesk.LANE, "boarded", State.RETURNED, seen_by="escort 3"),
     ),
     "refused, changed mind": (
         *_RETURNS,
-        step(Desk.LANE, "changed_mind", State.SECONDARY),
-        check(Desk.SECONDARY, State.CLEARED),
+        step(ScriptDesk.LANE, "changed_mind", State.SECONDARY),
+        check(ScriptDesk.SECONDARY, State.CLEARED),
     ),
     "refused, under lawful order": (
         *_REFUSES,
-        step(Desk.COMMANDER, "lawful_order", State.SECONDARY, **_LAWFUL_ORDER),
-        check(Desk.SECONDARY, State.CLEARED),
+        step(ScriptDesk.COMMANDER, "lawful_order", State.SECONDARY, **_LAWFUL_ORDER),
+        check(ScriptDesk.SECONDARY, State.CLEARED),
     ),
     "refused, in custody": (
         *_REFUSES,
-        step(Desk.SUPERVISOR, "custody", State.HANDED_OVER, **_CUSTODY),
+        step(ScriptDesk.SUPERVISOR, "custody", State.HANDED_OVER, **_CUSTODY),
     ),
     "refused, boarding denied": (
-        *_refuse(Desk.DEPARTURES, "NONE_FITS"),
-        step(Desk.SUPERVISOR, "deny_boarding", State.DENIED, witness="desk 9"),
+        *_refuse(ScriptDesk.DEPARTURES, "NONE_FITS"),
+        step(ScriptDesk.SUPERVISOR, "deny_boarding", State.DENIED, witness="desk 9"),
     ),
     "absconded": (
-        check(Desk.LANE, State.SECONDARY, identity="MISMATCH"),
-        step(Desk.LANE, "absconded", State.ABANDONED, **_LAST_SEEN),
+        check(ScriptDesk.LANE, State.SECONDARY, identity="MISMATCH"),
+        step(ScriptDesk.LANE, "absconded", State.ABANDONED, **_LAST_SEEN),
     ),
     "deferred, closed by data": (
         _DEFERRED,
-        step(Desk.EPIDEMIOLOGIST, "matched_clear", State.CLEARED, matched="TEST_RESULT"),
+        step(ScriptDesk.EPIDEMIOLOGIST, "matched_clear", State.CLEARED, matched="TEST_RESULT"),
     ),
     "deferred, found at risk": (
         _DEFERRED,
-        step(Desk.EPIDEMIOLOGIST, "matched_risk", State.HANDED_OVER, **_AT_RISK),
+        step(ScriptDesk.EPIDEMIOLOGIST, "matched_risk", State.HANDED_OVER, **_AT_RISK),
     ),
     "came again": (_CLEARED, begin_visit(_CLEARED)),
     "second alarm, one case": (
         *_HELD,
         _send_to("DESIGNATED_HOSPITAL"),
-        step(Desk.SECONDARY, "handover_ack", State.HANDED_OVER, receiver="First Hospital"),
+        step(
+            ScriptDesk.SECONDARY, "handover_ack", State.HANDED_OVER, receiver="First Hospital"
+        ),
         begin_visit(_HELD[0]),
         _HELD[1],
     ),
-    "checked in error": (_UNMEASURED, step(Desk.SUPERVISOR, "void", State.VOID)),
+    "checked in error": (_UNMEASURED, step(ScriptDesk.SUPERVISOR, "void", State.VOID)),
 }
 """Those who come alone in the morning, with a resident ID."""
 _AFTERNOON: Mapping[str, Script] = {
     "from an area, after noon": (
-        check(Desk.LANE, State.SECONDARY, itinerary=_RISK_AREA),
+        check(ScriptDesk.LANE, State.SECONDARY, itinerary=_RISK_AREA),
         _RECHECKED,
     ),
     "from an area, listed by health": (
-        check(Desk.LANE, State.SECONDARY, itinerary=_LISTED_AREA),
+        check(ScriptDesk.LANE, State.SECONDARY, itinerary=_LISTED_AREA),
         _RECHECKED,
     ),
     "from an area, discretion used": (
-        check(Desk.LANE, State.SECONDARY, itinerary=_RISK_AREA),
-        step(Desk.SUPERVISOR, OVERRIDE, State.CLEARED_CONDITIONAL, **_DISCRETION),
+        check(ScriptDesk.LANE, State.SECONDARY, itinerary=_RISK_AREA),
+        step(ScriptDesk.SUPERVISOR, OVERRIDE, State.CLEARED_CONDITIONAL, **_DISCRETION),
     ),
     "deferred, unresolved": (_DEFERRED, by_clock(State.DEFERRED_UNRESOLVED)),
     "came again, code and reading reused": (
         _CLEARED,
-        begin_visit(check(Desk.LANE, State.CLEARED, temperature=None, credential=None)),
+        begin_visit(check(ScriptDesk.LANE, State.CLEARED, temperature=None, credential=None)),
     ),
 }
-_EXPECTED: Mapping[str, tuple[Script, Period]] = {
+_EXPECTED: Mapping[str, tuple[Script, DayPeriod]] = {
     "transit, boarded": (
         (
             _transit(timedelta(hours=3)),
-            step(Desk.LANE, "connection_boarded", State.CLEARED_TRANSIT, seen_by="gate 7"),
+            step(
+                ScriptDesk.LANE, "connection_boarded", State.CLEARED_TRANSIT, seen_by="gate 7"
+            ),
         ),
-        Period.MORNING,
+        DayPeriod.MORNING,
     ),
     "transit, chose the exit": (
         (
             _transit(timedelta(hours=3)),
-            step(Desk.LANE, "exit_chosen", State.PRESENTED),
+            step(ScriptDesk.LANE, "exit_chosen", State.PRESENTED),
             _CLEARED,
         ),
-        Period.MORNING,
+        DayPeriod.MORNING,
     ),
     "transit, missed": (
         (_transit(timedelta(minutes=5)), by_clock(State.PRESENTED), _CLEARED),
-        Period.AFTERNOON,
+        DayPeriod.AFTERNOON,
     ),
-    "entered in error": ((step(Desk.SUPERVISOR, "void", State.VOID),), Period.MORNING),
+    "entered in error": ((step(ScriptDesk.SUPERVISOR, "void", State.VOID),), DayPeriod.MORNING),
 }
 """On the manifest of a train of their own."""
-_REPORTED: Mapping[str, tuple[DepartmentReport, Script, Period]] = {
+_REPORTED: Mapping[str, tuple[DepartmentReport, Script, DayPeriod]] = {
     kind: (report, _SENT_TO_SECONDARY if stopped else (_CLEARED,), period)
     for kind, report, stopped, period in (
-        ("looked for by the police", DepartmentReport.POLICE_CHECK, True, Period.MORNING),
-        ("to be stopped for the police", DepartmentReport.POLICE_STOP, True, Period.MORNING),
-        ("looked for no more", DepartmentReport.POLICE_LIFTED, False, Period.MORNING),
+        ("looked for by the police", DepartmentReport.POLICE_CHECK, True, DayPeriod.MORNING),
+        ("to be stopped for the police", DepartmentReport.POLICE_STOP, True, DayPeriod.MORNING),
+        ("looked for no more", DepartmentReport.POLICE_LIFTED, False, DayPeriod.MORNING),
         (
             "looked for, told after an outage",
             DepartmentReport.POLICE_LATE,
             True,
-            Period.AFTERNOON,
+            DayPeriod.AFTERNOON,
         ),
-        ("document reported lost", DepartmentReport.DOCUMENT_LOST, True, Period.MORNING),
-        ("document found again", DepartmentReport.DOCUMENT_FOUND, False, Period.MORNING),
-        ("red to the health department", DepartmentReport.HEALTH_RED, True, Period.AFTERNOON),
+        ("document reported lost", DepartmentReport.DOCUMENT_LOST, True, DayPeriod.MORNING),
+        ("document found again", DepartmentReport.DOCUMENT_FOUND, False, DayPeriod.MORNING),
+        (
+            "red to the health department",
+            DepartmentReport.HEALTH_RED,
+            True,
+            DayPeriod.AFTERNOON,
+        ),
         (
             "green to the health department",
             DepartmentReport.HEALTH_GREEN,
             False,
-            Period.AFTERNOON,
+            DayPeriod.AFTERNOON,
         ),
-        ("close contact, says health", DepartmentReport.CLOSE_CONTACT, True, Period.AFTERNOON),
+        (
+            "close contact, says health",
+            DepartmentReport.CLOSE_CONTACT,
+            True,
+            DayPeriod.AFTERNOON,
+        ),
     )
 }
 _FAMILY = (
@@ -230,11 +250,16 @@ _FAMILY = (
     GroupMember(_SENT_TO_SECONDARY, role="MEMBER"),
 )
 _PUPIL = GroupMember(
-    (check(Desk.LANE, State.CLEARED, credential=None),), documents.child_id, _CHILD, "MINOR"
+    (check(ScriptDesk.LANE, State.CLEARED, credential=None),),
+    documents.child_id,
+    _CHILD,
+    "MINOR",
 )
-_INFANT = check(Desk.LANE, State.CLEARED, category="INFANT", identity=None, credential=None)
+_INFANT = check(
+    ScriptDesk.LANE, State.CLEARED, category="INFANT", identity=None, credential=None
+)
 _UNCONSCIOUS = check(
-    Desk.LANE,
+    ScriptDesk.LANE,
     State.HELD,
     emergency="UNCONSCIOUS",
     temperature=None,
@@ -244,14 +269,14 @@ _UNCONSCIOUS = check(
 _NAMED_LATER = (
     _UNCONSCIOUS,
     _send_to("EMERGENCY_CARE"),
-    step(Desk.SECONDARY, IDENTIFICATION, State.HELD, how="PAPERS_FOUND"),
+    step(ScriptDesk.SECONDARY, IDENTIFICATION, State.HELD, how="PAPERS_FOUND"),
 )
 
 
 def _groups() -> Iterator[TravellerGroup]:
     for kind, papers in documents.GUEST_PAPERS.items():
         yield TravellerGroup(kind, (GroupMember((_CLEARED,), papers),), looked_up=True)
-    for period, table in ((Period.MORNING, _SCRIPTS), (Period.AFTERNOON, _AFTERNOON)):
+    for period, table in ((DayPeriod.MORNING, _SCRIPTS), (DayPeriod.AFTERNOON, _AFTERNOON)):
         for kind, script in table.items():
             yield TravellerGroup(kind, (GroupMember(script),), period=period)
     for kind, (script, period) in _EXPECTED.items():
@@ -265,11 +290,11 @@ def _groups() -> Iterator[TravellerGroup]:
     patient = GroupMember(_NAMED_LATER)
     yield TravellerGroup("unconscious, named later", (patient,), looked_up=True)
     for period, presented in (
-        (Period.BEFORE_OPENING, presentations.BEFORE_OPENING),
-        (Period.MORNING, presentations.MORNING),
-        (Period.AFTERNOON, presentations.AFTERNOON),
-        (Period.PROVIDER_OUTAGE, presentations.PROVIDER_OUTAGE),
-        (Period.AFTER_OUTAGE, presentations.AFTER_OUTAGE),
+        (DayPeriod.BEFORE_OPENING, presentations.BEFORE_OPENING),
+        (DayPeriod.MORNING, presentations.MORNING),
+        (DayPeriod.AFTERNOON, presentations.AFTERNOON),
+        (DayPeriod.PROVIDER_OUTAGE, presentations.PROVIDER_OUTAGE),
+        (DayPeriod.AFTER_OUTAGE, presentations.AFTER_OUTAGE),
     ):
         for one in presented:
             yield _present(one, period)
@@ -283,17 +308,20 @@ _REST: Mapping[State, Script] = {
 }
 
 
-def _present(one: Presentation, period: Period) -> TravellerGroup:
+def _present(one: Presentation, period: DayPeriod) -> TravellerGroup:
     """Somebody who presents a credential, with the way it leads to."""
     certificate = one.source == CERTIFICATE
     kind = "CERTIFICATE" if certificate else "HEALTH_CODE"
     state = _STATES.get(one.status, State.SECONDARY)
     credential = {"status": "PENDING", "kind": kind}
-    script = (check(Desk.LANE, state, credential=credential, presented=one), *_REST[state])
+    script = (
+        check(ScriptDesk.LANE, state, credential=credential, presented=one),
+        *_REST[state],
+    )
     papers, name = (
         (documents.eriksson, "Eriksson, Anna") if certificate else (documents.guest_id, "张伟")
     )
-    often = one.how is Condition.VALID and not period.under_new_policy
+    often = one.how is CredentialCondition.VALID and not period.under_new_policy
     return TravellerGroup(
         f"showing {one.source}" if certificate else f"showing a code of {one.source}",
         (GroupMember(script, papers, name=name),),
