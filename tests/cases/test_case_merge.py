@@ -19,7 +19,7 @@ from hubs import Hub
 from hypothesis import given
 from hypothesis import strategies as st
 from test_every_way import PATHS, reach, waiting
-from test_followups import report, report_link, schedule
+from test_follow_ups import report, report_link, schedule
 from test_receivers import assessed
 from test_reporting import suspect
 from test_rooms import room, stay

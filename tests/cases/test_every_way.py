@@ -14,7 +14,7 @@ import transfers_in_progress
 import worker_clock
 from hubs import Hub
 from test_episodes import alarm, link
-from test_followups import attempt, open_contacts, report, report_link
+from test_follow_ups import attempt, open_contacts, report, report_link
 from test_receivers import said
 from test_reporting import suspect
 from test_rooms import room, stay

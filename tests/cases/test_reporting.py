@@ -12,7 +12,7 @@ from httpx2 import Response
 from hubs import Hub
 
 from twinstile.cases import suspicions
-from twinstile.cases.suspicions import Suspected
+from twinstile.cases.suspicions import SuspicionBody
 from twinstile.cases.types import CaseClass, Within
 from twinstile.platform.ops import clock
 from twinstile.platform.security.auth import Gatekeeper
@@ -111,9 +111,14 @@ async def test_the_last_suspicion_is_whose_turn_was_last(hub: Hub) -> None:
     case_id, at = UUID(await fever_cases.case_of(hub)), clock.now()
     who = await Gatekeeper(hub.runtime.database).principal(hub.tokens[Role.MEDIC])
     for n, moment in enumerate([at, at - timedelta(seconds=2)]):
-        said = Suspected(uuid4(), Within.ONE_DAY, CaseClass.SUSPECTED, f"020{n}", moment)
+        form = SuspicionBody(
+            within=Within.ONE_DAY,
+            case_class=CaseClass.SUSPECTED,
+            disease=f"020{n}",
+            suspected_at=moment,
+        )
         async with hub.runtime.database.transaction() as tx:
-            await suspicions.suspect(tx, who, case_id, said, moment)
+            await suspicions.suspect(tx, who, case_id, uuid4(), form, moment)
     told = await hub.client(Role.MEDIC).get(f"/v1/cases/{case_id}/suspicions")
     assert [one["disease"] for one in told.json()["suspicions"]] == ["0200", "0201"]
     card = await hub.client(Role.MEDIC).get(f"/v1/cases/{case_id}/report-card")

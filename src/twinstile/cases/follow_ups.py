@@ -1,12 +1,12 @@
 """Contacts with patients: attempts, what was heard, their own report, and who is lost."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import takewhile
-from typing import Final
+from typing import Annotated, Final
 from uuid import UUID
 
+from pydantic import Field, StrictFloat
 from sqlalchemy import RowMapping, func, select, tuple_, update
 from uuid_utils.compat import uuid7
 
@@ -16,6 +16,7 @@ from twinstile.cases import (
     follow_up_schedule,
     steps,
 )
+from twinstile.cases.bodies import Symptom, tenths
 from twinstile.cases.capability_links import CapabilityLink
 from twinstile.cases.follow_up_tables import Attempt, FollowUpTask
 from twinstile.cases.steps import LockedCase
@@ -33,11 +34,14 @@ from twinstile.platform.db import idempotent_facts
 from twinstile.platform.db.database import Reading, Transaction
 from twinstile.platform.db.idempotent_facts import FactSource, RecordedBy
 from twinstile.platform.http import paging
+from twinstile.platform.http.field_types import Body, Line, Moment
 from twinstile.platform.http.problems import NotFound, TransitionRefused
 from twinstile.platform.ledger import events
 from twinstile.platform.security import shifts
 from twinstile.platform.security.auth import Principal
 from twinstile.policy.types import Parameters
+
+Celsius = Annotated[StrictFloat, Field(ge=30, le=45)]
 
 CONTACTED: Final = "case.follow-up"
 REPORT_LASTS: Final = timedelta(days=16)
@@ -47,23 +51,25 @@ LATEST: Final = 1000
 """Attempts that are looked at before somebody is lost; nobody has so many recorded."""
 
 
-@dataclass(frozen=True, slots=True)
-class Tried:
-    """An attempt, and what was heard if somebody was reached; tenths of a degree Celsius."""
+class ReportBody(Body):
+    temperature_c: Celsius | None = Field(default=None, description="°C, to a tenth")
+    symptoms: Annotated[tuple[Symptom, ...], Field(max_length=16)] = ()
+    said_at: Moment
 
-    attempt_id: UUID
+
+class AttemptBody(ReportBody):
     by: By
     outcome: Reached
-    tenths: int | None
-    symptoms: tuple[str, ...]
-    result: TestResult | None
-    note: str | None
-    said_at: datetime
+    result: TestResult | None = None
+    note: Line | None = None
 
-    def ill(self, threshold_tenths: int) -> bool:
-        """Whether what was heard has to be looked at by a medic."""
-        fever = self.tenths is not None and self.tenths >= threshold_tenths
-        return fever or bool(self.symptoms) or self.result is TestResult.POSITIVE
+
+def is_ill(form: ReportBody, threshold_tenths: int) -> bool:
+    """Whether a medic has to look at what was heard."""
+    measured = tenths(form.temperature_c)
+    fever = measured is not None and measured >= threshold_tenths
+    positive = isinstance(form, AttemptBody) and form.result is TestResult.POSITIVE
+    return fever or bool(form.symptoms) or positive
 
 
 async def call_list(
@@ -126,7 +132,8 @@ async def attempt(
     tx: Transaction,
     who: Principal,
     follow_up_id: UUID,
-    tried: Tried,
+    attempt_id: UUID,
+    form: AttemptBody,
     threshold_tenths: int,
     at: datetime,
 ) -> RowMapping:
@@ -145,7 +152,7 @@ async def attempt(
         raise NotFound("There is no such contact.")
     case = await steps.lock(tx, who.hub_id, case_id)
     task = await _task(tx, case, FollowUpTask.follow_up_id == follow_up_id)
-    return await _record(tx, who, case, task, tried, threshold_tenths, at)
+    return await _record(tx, who, case, task, attempt_id, form, threshold_tenths, at)
 
 
 async def give_link(
@@ -160,8 +167,13 @@ async def give_link(
     )
 
 
-async def report(
-    tx: Transaction, token: str, tried: Tried, threshold_tenths: int, at: datetime
+async def record_report(
+    tx: Transaction,
+    token: str,
+    attempt_id: UUID,
+    report: ReportBody,
+    threshold_tenths: int,
+    at: datetime,
 ) -> RowMapping:
     """Record what the holder of a link says of themselves.
 
@@ -173,7 +185,7 @@ async def report(
     if case.state.terminal:
         raise capability_links.NoSuchLink
     own = (Attempt.case_id == case.case_id, Attempt.device_id.is_(None))
-    await idempotent_facts.require_few(tx, Attempt, case.hub_id, tried.attempt_id, at, *own)
+    await idempotent_facts.require_few(tx, Attempt, case.hub_id, attempt_id, at, *own)
     task = await _task(
         tx,
         case,
@@ -182,7 +194,14 @@ async def report(
         FollowUpTask.due_at <= at + EARLY,
     )
     source = RecordedBy(opened.hub_id)
-    return await _record(tx, source, case, task, tried, threshold_tenths, at)
+    form = AttemptBody.model_construct(
+        by=By.SELF,
+        outcome=Reached.REACHED,
+        temperature_c=report.temperature_c,
+        symptoms=report.symptoms,
+        said_at=report.said_at,
+    )
+    return await _record(tx, source, case, task, attempt_id, form, threshold_tenths, at)
 
 
 async def hub_of(tx: Reading, token: str, at: datetime) -> str:
@@ -209,48 +228,37 @@ async def _record(  # who, of what, what and when
     who: FactSource,
     case: LockedCase,
     task: RowMapping | None,
-    tried: Tried,
+    attempt_id: UUID,
+    form: AttemptBody,
     threshold_tenths: int,
     at: datetime,
 ) -> RowMapping:
-    told: dict[str, object] = {
-        "case_id": case.case_id,
-        "by": tried.by.value,
-        "outcome": tried.outcome.value,
-        "tenths": tried.tenths,
-        "symptoms": list(tried.symptoms),
-        "result": tried.result and tried.result.value,
-        "note": tried.note,
-    }
-    earlier = await idempotent_facts.find(tx, Attempt, case.hub_id, tried.attempt_id, told)
+    values = idempotent_facts.columns(
+        Attempt, form, case_id=case.case_id, tenths=tenths(form.temperature_c)
+    )
+    said_at = values.pop("said_at")
+    earlier = await idempotent_facts.find(tx, Attempt, case.hub_id, attempt_id, values)
     if earlier is not None:
         return earlier
     if task is not None and task["done_at"] is not None:
         raise TransitionRefused("This contact was made, or is not to be made any more.")
-    of = task and task["follow_up_id"]
-    row = await idempotent_facts.add(
-        tx,
-        Attempt,
-        who,
-        tried.attempt_id,
-        {**told, "follow_up_id": of, "said_at": tried.said_at},
-        at,
-    )
+    values |= {"follow_up_id": task and task["follow_up_id"], "said_at": said_at}
+    row = await idempotent_facts.add(tx, Attempt, who, attempt_id, values, at)
     if task is not None:
-        await _go_on(tx, case, task, tried.outcome, at)
+        await _go_on(tx, case, task, form.outcome, at)
     body: dict[str, object] = {
         "kind": task and task["kind"],
-        "by": tried.by.value,
-        "outcome": tried.outcome.value,
-        "result": tried.result and tried.result.value,
+        "by": form.by.value,
+        "outcome": form.outcome.value,
+        "result": form.result and form.result.value,
     }
     await steps.announce(tx, who, case, CONTACTED, at, body)
-    reached = tried.outcome is Reached.REACHED
-    if reached and tried.ill(threshold_tenths) and case.state is CaseState.FOLLOWING_UP:
+    reached = form.outcome is Reached.REACHED
+    if reached and is_ill(form, threshold_tenths) and case.state is CaseState.FOLLOWING_UP:
         step = steps.walk_by_system(case.state, CaseEvent.NEW_SYMPTOMS)
         moment = case.after(at)
         await steps.move(tx, case, step.after, moment)
-        said: dict[str, object] = {"at": tried.said_at.isoformat()}
+        said: dict[str, object] = {"at": form.said_at.isoformat()}
         await events.append(tx, [steps.moved_event(who, case, step, moment, said, uuid7())])
     return row
 

@@ -5,19 +5,19 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Response
-from pydantic import Field, StrictFloat
+from pydantic import Field
 from sqlalchemy import RowMapping
 
 from twinstile.cases import follow_ups, referrals
-from twinstile.cases.bodies import Symptom
+from twinstile.cases.bodies import with_celsius
 from twinstile.cases.capability_links import NoSuchLink
 from twinstile.cases.follow_up_schedule import FollowUpPolicy
-from twinstile.cases.follow_ups import Tried
+from twinstile.cases.follow_ups import AttemptBody, ReportBody
 from twinstile.cases.transfers_api import CapabilityLinkAnswer, Token, count_unknown
 from twinstile.cases.types import By, CaseState, Contact, Reached, TestResult
 from twinstile.platform.db.database import Reading
 from twinstile.platform.http import paging
-from twinstile.platform.http.field_types import Answer, Body, Line, Moment
+from twinstile.platform.http.field_types import Answer, Body, Moment
 from twinstile.platform.http.problems import (
     IdReused,
     InvalidInput,
@@ -40,7 +40,6 @@ router = APIRouter(prefix="/v1", route_class=GatedRoute, tags=["cases"])
 
 Reader = Annotated[Principal, caller(Scope.CASES_READ)]
 Writer = Annotated[Principal, caller(Scope.CASES_WRITE)]
-Celsius = Annotated[StrictFloat, Field(ge=30, le=45)]
 
 
 async def _policy(tx: Reading, policies: Policies, hub_id: str) -> HubPolicy:
@@ -81,19 +80,6 @@ class CallList(Answer):
 
 class AssignmentBody(Body):
     operator_id: UUID | None = Field(default=None, examples=[None])
-
-
-class ReportBody(Body):
-    temperature_c: Celsius | None = Field(default=None, description="°C, to a tenth")
-    symptoms: Annotated[tuple[Symptom, ...], Field(max_length=16)] = ()
-    said_at: Moment
-
-
-class AttemptBody(ReportBody):
-    by: By
-    outcome: Reached
-    result: TestResult | None = None
-    note: Line | None = None
 
 
 class OwnReportBody(ReportBody):
@@ -175,10 +161,11 @@ async def put_attempt(  # two of them are the path
     figures: InForce,
 ) -> AttemptAnswer:
     """`REACHED` makes the contact. Who is ill, or tested positive, is assessed anew."""
-    said = _tried(attempt_id, body, body.by, body.outcome, body.result, body.note)
     threshold = figures.policy.parameters.threshold_tenths
-    row = await follow_ups.attempt(tx, who, follow_up_id, said, threshold, clock.now())
-    return _attempt(row)
+    row = await follow_ups.attempt(
+        tx, who, follow_up_id, attempt_id, body, threshold, clock.now()
+    )
+    return AttemptAnswer.model_validate(with_celsius(row))
 
 
 @router.get(
@@ -192,7 +179,7 @@ async def read_schedule(case_id: UUID, tx: Read, who: Reader) -> ScheduleAnswer:
     contacts, attempts = await follow_ups.plan_of(tx, who.hub_id, case_id, MOST_CONTACTS)
     return ScheduleAnswer(
         contacts=[FollowUpAnswer.model_validate(row) for row in contacts],
-        attempts=[_attempt(row) for row in attempts],
+        attempts=[AttemptAnswer.model_validate(with_celsius(row)) for row in attempts],
     )
 
 
@@ -227,13 +214,12 @@ async def add_self_report(
     It makes the contact that is due next. Who has fever or symptoms is assessed anew.
     """
     response.headers["Cache-Control"] = "no-store"
-    said = _tried(body.report_id, body, By.SELF, Reached.REACHED)
-    row, _ = await record_self_report(tx, policies, body.token, said)
+    row, _ = await record_self_report(tx, policies, body.token, body.report_id, body)
     return OwnReportAnswer(report_id=row["attempt_id"], recorded_at=row["recorded_at"])
 
 
 async def record_self_report(
-    tx: Tx, policies: Policies, token: str, said: Tried
+    tx: Tx, policies: Policies, token: str, report_id: UUID, report: ReportBody
 ) -> tuple[RowMapping, bool]:
     """Record the report of a link's holder, and whether somebody has to look at them.
 
@@ -243,24 +229,7 @@ async def record_self_report(
     try:
         policy = await _policy(tx, policies, await follow_ups.hub_of(tx, token, at))
         threshold = policy.parameters.threshold_tenths
-        return await follow_ups.report(tx, token, said, threshold, at), said.ill(threshold)
+        row = await follow_ups.record_report(tx, token, report_id, report, threshold, at)
     except NoSuchLink as error:
         raise count_unknown(error) from None
-
-
-def _tried(  # an attempt is of them
-    attempt_id: UUID,
-    body: ReportBody,
-    by: By,
-    outcome: Reached,
-    result: TestResult | None = None,
-    note: str | None = None,
-) -> Tried:
-    tenths = None if body.temperature_c is None else round(body.temperature_c * 10)
-    return Tried(attempt_id, by, outcome, tenths, body.symptoms, result, note, body.said_at)
-
-
-def _attempt(row: RowMapping) -> AttemptAnswer:
-    tenths = row["tenths"]
-    celsius = None if tenths is None else tenths / 10
-    return AttemptAnswer.model_validate({**row, "temperature_c": celsius})
+    return row, follow_ups.is_ill(report, threshold)

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+from pydantic import Field
 from sqlalchemy import RowMapping, select, update
 from uuid_utils.compat import uuid7
 
@@ -36,6 +37,7 @@ from twinstile.cases.types import (
 from twinstile.platform.db import idempotent_facts
 from twinstile.platform.db.database import Reading, Transaction
 from twinstile.platform.db.idempotent_facts import FactSource, RecordedBy
+from twinstile.platform.http.field_types import Body, Line, Moment, Word
 from twinstile.platform.http.problems import FieldFault, InvalidInput, TransitionRefused
 from twinstile.platform.keys import signing
 from twinstile.platform.keys.data_keys import KeyFiles, KeyRing
@@ -47,15 +49,13 @@ LAST_WORD: Final = frozenset({Handover.HERE, Handover.REFUSED})
 """Answers after which a link asks nothing any more. Who is not here may still come."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """What a receiver answers. `said_at` is by the sender's clock, `signed_by` who says so."""
-
-    receipt_id: UUID
+class HandoverReceiptBody(Body):
     answer: Handover
-    signed_by: str
-    reason: str | None
-    said_at: datetime
+    signed_by: Word = Field(
+        description="who says so: a duty number or an office", examples=["ward 3"]
+    )
+    reason: Line | None = Field(default=None, description="needed with `REFUSED`")
+    said_at: Moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,36 +76,40 @@ async def by_staff(
     who: Principal,
     case_id: UUID,
     leg_id: UUID,
-    answered: Answered,
+    receipt_id: UUID,
+    form: HandoverReceiptBody,
     at: datetime,
 ) -> RowMapping:
     """Record what somebody on duty heard of a receiver. Raises as `_record`."""
-    _require_reason(answered)
+    _require_reason(form)
     case = await steps.lock(tx, who.hub_id, case_id)
-    return await _record(tx, keys, who, case, leg_id, answered, Via.STAFF, at)
+    return await _record(tx, keys, who, case, leg_id, receipt_id, form, at)
 
 
 async def by_link(
-    tx: Transaction, keys: KeyRing, token: str, answered: Answered, at: datetime
+    tx: Transaction,
+    keys: KeyRing,
+    token: str,
+    receipt_id: UUID,
+    form: HandoverReceiptBody,
+    at: datetime,
 ) -> RowMapping:
     """Record what the holder of a link answers; after a last word that word again.
 
     Raises `NoSuchLink`, `TooMany` for the same first word again and again, and as `_record`.
     """
-    _require_reason(answered)
+    _require_reason(form)
     opened = await capability_links.resolve(tx, LinkKind.HANDOVER, token, at)
     case = await steps.lock(tx, opened.hub_id, opened.case_id)
     last = await _last_word(tx, case.hub_id, opened.subject_id)
     if last is not None:
         return last
-    if answered.answer not in LAST_WORD:
+    if form.answer not in LAST_WORD:
         said = (Receipt.leg_id == opened.subject_id, Receipt.via == Via.LINK.value)
-        await idempotent_facts.require_few(
-            tx, Receipt, case.hub_id, answered.receipt_id, at, *said
-        )
+        await idempotent_facts.require_few(tx, Receipt, case.hub_id, receipt_id, at, *said)
     own = keys.of(opened.hub_id)
     source = RecordedBy(opened.hub_id)
-    return await _record(tx, own, source, case, opened.subject_id, answered, Via.LINK, at)
+    return await _record(tx, own, source, case, opened.subject_id, receipt_id, form, at)
 
 
 async def question(tx: Reading, token: str, at: datetime) -> HandoverQuestion:
@@ -135,14 +139,14 @@ async def _last_word(tx: Reading, hub_id: str, leg_id: UUID) -> RowMapping | Non
     return found.mappings().one_or_none()
 
 
-async def _record(  # who, what, by which way and when
+async def _record(
     tx: Transaction,
     keys: KeyFiles,
     who: FactSource,
     case: LockedCase,
     leg_id: UUID,
-    answered: Answered,
-    via: Via,
+    receipt_id: UUID,
+    form: HandoverReceiptBody,
     at: datetime,
 ) -> RowMapping:
     """Record an answer, and move the case where the patient is if it is about the last way.
@@ -150,58 +154,56 @@ async def _record(  # who, what, by which way and when
     Raises `NotFound`, `IdReused`, `InvalidInput` for a refusal without a reason, and
     `TransitionRefused` when the last word about this way was said.
     """
+    via = Via.LINK if who.device_id is None else Via.STAFF
     leg = await transfers.of_id(tx, case.hub_id, case.case_id, leg_id)
-    told: dict[str, object] = {
-        "case_id": case.case_id,
-        "leg_id": leg_id,
-        "answer": answered.answer.value,
-        "signed_by": answered.signed_by,
-        "reason": answered.reason,
-        "via": via.value,
-        "said_at": answered.said_at,
-    }
-    earlier = await idempotent_facts.find(tx, Receipt, case.hub_id, answered.receipt_id, told)
+    values = idempotent_facts.columns(
+        Receipt, form, case_id=case.case_id, leg_id=leg_id, via=via.value
+    )
+    earlier = await idempotent_facts.find(tx, Receipt, case.hub_id, receipt_id, values)
     if earlier is not None:
         return earlier
     if await _last_word(tx, case.hub_id, leg_id) is not None:
-        raise TransitionRefused("The receiver has answered for this way.")
+        raise TransitionRefused("The receiver has form for this way.")
     moment = case.after(at)
-    signed = await _signed(keys, case, leg, answered, moment)
-    row = await idempotent_facts.add(
-        tx, Receipt, who, answered.receipt_id, told | signed, moment
-    )
+    signed = await _signed(keys, case, leg, receipt_id, form, moment)
+    row = await idempotent_facts.add(tx, Receipt, who, receipt_id, values | signed, moment)
     if leg["ended_at"] is None:
-        await _go_on(tx, who, case, answered.answer, moment)
-    if answered.answer in LAST_WORD:
-        await _end(tx, case, leg_id, answered.answer, moment)
+        await _go_on(tx, who, case, form.answer, moment)
+    if form.answer in LAST_WORD:
+        await _end(tx, case, leg_id, form.answer, moment)
     body: dict[str, object] = {
         "leg_id": str(leg_id),
-        "answer": answered.answer.value,
+        "answer": form.answer.value,
         "via": via.value,
     }
     await steps.announce(tx, who, case, HANDOVER, moment, body)
     return row
 
 
-def _require_reason(answered: Answered) -> None:
-    if answered.answer is Handover.REFUSED and answered.reason is None:
+def _require_reason(form: HandoverReceiptBody) -> None:
+    if form.answer is Handover.REFUSED and form.reason is None:
         raise InvalidInput(errors=[FieldFault("/reason", "missing")])
 
 
 async def _signed(
-    keys: KeyFiles, case: LockedCase, leg: RowMapping, answered: Answered, moment: datetime
+    keys: KeyFiles,
+    case: LockedCase,
+    leg: RowMapping,
+    receipt_id: UUID,
+    form: HandoverReceiptBody,
+    moment: datetime,
 ) -> dict[str, object]:
     document = json.dumps(
         {
-            "answer": answered.answer.value,
+            "answer": form.answer.value,
             "case_no": case.case_no,
             "hub": case.hub_id,
             "leg_id": str(leg["leg_id"]),
-            "receipt_id": str(answered.receipt_id),
+            "receipt_id": str(receipt_id),
             "receiver": leg["receiver"],
             "recorded_at": moment.isoformat(),
-            "said_at": answered.said_at.isoformat(),
-            "signed_by": answered.signed_by,
+            "said_at": form.said_at.isoformat(),
+            "signed_by": form.signed_by,
         },
         ensure_ascii=False,
         sort_keys=True,

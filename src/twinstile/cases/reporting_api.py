@@ -9,12 +9,12 @@ from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
 from twinstile.cases import referrals, report_card, suspicions
-from twinstile.cases.suspicions import Suspected
+from twinstile.cases.suspicions import SuspicionBody
 from twinstile.cases.types import CaseClass, Within
 from twinstile.identity.types import DocumentKind
 from twinstile.platform.db.database import Transaction
 from twinstile.platform.http import paging
-from twinstile.platform.http.field_types import Answer, Body, Moment, Slug, Word
+from twinstile.platform.http.field_types import Answer, Body, Moment, Word
 from twinstile.platform.http.problems import (
     Conflict,
     Forbidden,
@@ -36,13 +36,6 @@ router = APIRouter(prefix="/v1", route_class=GatedRoute, tags=["cases"])
 Reader = Annotated[Principal, caller(Scope.CASES_READ)]
 Writer = Annotated[Principal, caller(Scope.CASES_WRITE)]
 Identifier = Annotated[Principal, caller(Scope.IDENTITIES_READ)]
-
-
-class SuspicionBody(Body):
-    within: Within = Field(description="how soon the law wants it reported")
-    case_class: CaseClass
-    disease: Slug = Field(description="a code of the reporting system", examples=["0202"])
-    suspected_at: Moment
 
 
 class FilingBody(Body):
@@ -108,8 +101,7 @@ async def put_suspicion(
 
     By a medic or epidemiologist. A further one is a correction, with a clock of its own.
     """
-    said = Suspected(suspicion_id, **dict(body))
-    row = await suspicions.suspect(tx, who, case_id, said, clock.now())
+    row = await suspicions.suspect(tx, who, case_id, suspicion_id, body, clock.now())
     return SuspicionAnswer.model_validate(row)
 
 

@@ -4,21 +4,20 @@ It begins when somebody responsible suspects a notifiable disease, not at the th
 has nothing to do with how the case moves: no state ends it, and no deadline of a state is it.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
+from pydantic import Field
 from sqlalchemy import RowMapping, select, tuple_, update
 
 from twinstile.cases import deadlines, episodes, steps
 from twinstile.cases.follow_up_tables import Suspicion
-from twinstile.cases.steps import LockedCase
 from twinstile.cases.types import LIMITS, WARNED_BEFORE, CaseClass, Wait, Within
 from twinstile.platform.db import idempotent_facts
 from twinstile.platform.db.database import Reading, Transaction
 from twinstile.platform.http import paging
+from twinstile.platform.http.field_types import Body, Moment, Slug
 from twinstile.platform.http.problems import (
     Conflict,
     FieldFault,
@@ -39,19 +38,20 @@ AHEAD: Final = timedelta(minutes=5)
 """How far a sender's clock may be ahead of ours."""
 
 
-@dataclass(frozen=True, slots=True)
-class Suspected:
-    """What a reporter suspects; `disease` is a code, `suspected_at` by the sender's clock."""
-
-    suspicion_id: UUID
-    within: Within
+class SuspicionBody(Body):
+    within: Within = Field(description="how soon the law wants it reported")
     case_class: CaseClass
-    disease: str
-    suspected_at: datetime
+    disease: Slug = Field(description="a code of the reporting system", examples=["0202"])
+    suspected_at: Moment
 
 
 async def suspect(
-    tx: Transaction, who: Principal, case_id: UUID, said: Suspected, at: datetime
+    tx: Transaction,
+    who: Principal,
+    case_id: UUID,
+    suspicion_id: UUID,
+    form: SuspicionBody,
+    at: datetime,
 ) -> RowMapping:
     """Start the legal clock of a case; the same again starts nothing.
 
@@ -61,44 +61,22 @@ async def suspect(
     """
     if who.operator_id is None or not who.roles & REPORTERS:
         raise Forbidden("A suspicion is stated by a medic or an epidemiologist on shift.")
-    if not at - OLDEST <= said.suspected_at <= at + AHEAD:
+    if not at - OLDEST <= form.suspected_at <= at + AHEAD:
         raise InvalidInput(errors=[FieldFault("/suspected_at", "out-of-range")])
     case = await steps.lock(tx, who.hub_id, case_id)
-    told: dict[str, object] = {
-        "case_id": case_id,
-        "within": said.within.value,
-        "case_class": said.case_class.value,
-        "disease": said.disease,
-        "suspected_at": said.suspected_at,
-    }
-    earlier = await idempotent_facts.find(tx, Suspicion, who.hub_id, said.suspicion_id, told)
+    values = idempotent_facts.columns(Suspicion, form, case_id=case_id)
+    earlier = await idempotent_facts.find(tx, Suspicion, who.hub_id, suspicion_id, values)
     if earlier is not None:
         return earlier
-    return await _start(tx, who, case, told, said, at)
-
-
-async def _start(
-    tx: Transaction,
-    who: Principal,
-    case: LockedCase,
-    told: Mapping[str, object],
-    said: Suspected,
-    at: datetime,
-) -> RowMapping:
-    """Record a suspicion, tell of it, and ring until the report is filed."""
-    due_at = said.suspected_at + LIMITS[said.within]
-    row = await idempotent_facts.add(
-        tx, Suspicion, who, said.suspicion_id, {**told, "due_at": due_at}, at
-    )
-    whose = (who.hub_id, case.case_id)
-    await deadlines.start(
-        tx, *whose, Wait.REPORT_SOON, said.suspicion_id, due_at - WARNED_BEFORE
-    )
-    await deadlines.start(tx, *whose, Wait.REPORT, said.suspicion_id, due_at)
+    due_at = form.suspected_at + LIMITS[form.within]
+    values["due_at"] = due_at
+    row = await idempotent_facts.add(tx, Suspicion, who, suspicion_id, values, at)
+    for kind, moment in (Wait.REPORT_SOON, due_at - WARNED_BEFORE), (Wait.REPORT, due_at):
+        await deadlines.start(tx, who.hub_id, case_id, kind, suspicion_id, moment)
     body: dict[str, object] = {
-        "within": said.within.value,
-        "case_class": said.case_class.value,
-        "disease": said.disease,
+        "within": form.within.value,
+        "case_class": form.case_class.value,
+        "disease": form.disease,
         "due_at": due_at.isoformat(),
     }
     await steps.announce(tx, who, case, SUSPECTED, at, body)

@@ -1,11 +1,11 @@
 """The way of a patient to a receiver: who has them, since when, and until when they arrive."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Annotated, Final
 from uuid import UUID
 
+from pydantic import Field, StrictBool
 from sqlalchemy import RowMapping, select, update
 from uuid_utils.compat import uuid7
 
@@ -24,6 +24,7 @@ from twinstile.cases.types import (
 )
 from twinstile.platform.db import idempotent_facts
 from twinstile.platform.db.database import Reading, Transaction
+from twinstile.platform.http.field_types import Body, Line, Moment, Slug, Word
 from twinstile.platform.http.problems import (
     FieldFault,
     InvalidInput,
@@ -39,24 +40,24 @@ LINK_LASTS: Final = timedelta(hours=24)
 """After the arrival is expected."""
 
 
-@dataclass(frozen=True, slots=True)
-class Departure:
-    """A vehicle that leaves with a patient; times by the sender's clock.
-
-    Without a receiver it goes to that of the last disposition. A second one while the patient
-    is on the way diverts them, which needs a reason.
-    """
-
-    leg_id: UUID
-    receiver: str | None
-    facility_id: str | None
-    beyond_capacity: bool
+class LegBody(Body):
+    receiver: Line | None = Field(
+        default=None, description="null: as the last disposition says", examples=[None]
+    )
+    facility_id: Slug | None = Field(default=None, examples=[None])
+    beyond_capacity: StrictBool = False
     vehicle: Vehicle
-    vehicle_no: str | None
-    crew: tuple[str, ...]
-    reason: str | None
-    departed_at: datetime
-    expected_at: datetime
+    vehicle_no: Word | None = Field(
+        default=None, description="plate or service number", examples=["ZA-1234 E"]
+    )
+    crew: Annotated[tuple[Word, ...], Field(max_length=8)] = Field(
+        default=(), description="duty numbers of those who go along", examples=[["120-17"]]
+    )
+    reason: Line | None = Field(
+        default=None, description="needed to send a patient on the way elsewhere"
+    )
+    departed_at: Moment
+    expected_at: Moment = Field(description="when they arrive; at most 72 h on")
 
 
 def arrival(departed_at: datetime, expected_at: datetime, recorded_at: datetime) -> datetime:
@@ -69,50 +70,43 @@ def arrival(departed_at: datetime, expected_at: datetime, recorded_at: datetime)
 
 
 async def depart(
-    tx: Transaction, who: Principal, case_id: UUID, leaving: Departure, at: datetime
+    tx: Transaction, who: Principal, case_id: UUID, leg_id: UUID, form: LegBody, at: datetime
 ) -> RowMapping:
     """Record that a patient has left, or goes elsewhere than was meant.
+
+    Without a receiver they go to that of the last disposition. A second vehicle while they are
+    on the way diverts them, which needs a reason.
 
     Raises `NotFound`, `IdReused`, `Forbidden`, `TransitionRefused` for a case that was sent
     nowhere or has arrived, `NoPlace`, and `InvalidInput`.
     """
-    if not leaving.departed_at <= leaving.expected_at <= leaving.departed_at + LONGEST_WAY:
+    if not form.departed_at <= form.expected_at <= form.departed_at + LONGEST_WAY:
         raise InvalidInput(errors=[FieldFault("/expected_at", "out-of-range")])
     case = await steps.lock(tx, who.hub_id, case_id)
-    told: dict[str, object] = {
-        "case_id": case_id,
-        "facility_id": leaving.facility_id,
-        "vehicle": leaving.vehicle.value,
-        "vehicle_no": leaving.vehicle_no,
-        "crew": list(leaving.crew),
-        "reason": leaving.reason,
-        "departed_at": leaving.departed_at,
-        "expected_at": leaving.expected_at,
-    }
-    if leaving.receiver is not None:
-        told["receiver"] = leaving.receiver
-    earlier = await idempotent_facts.find(tx, Leg, who.hub_id, leaving.leg_id, told)
+    values = idempotent_facts.columns(Leg, form, case_id=case_id)
+    if form.receiver is None:
+        del values["receiver"]  # then it is that of the last disposition
+    earlier = await idempotent_facts.find(tx, Leg, who.hub_id, leg_id, values)
     if earlier is not None:
         return earlier
-    path = await _path(tx, who, case, leaving)
-    receiver, facility_id = await _receiver(tx, case, leaving)
+    path = await _path(tx, who, case, form)
+    receiver, facility_id = await _receiver(tx, case, form)
     moment = case.after(at)
     await _end(tx, case, LegEnding.DIVERTED, moment)
     await capability_links.revoke(tx, case, LinkKind.HANDOVER, at)
-    row = await idempotent_facts.add(
-        tx, Leg, who, leaving.leg_id, {**told, "receiver": receiver}, moment
-    )
+    values["receiver"] = receiver
+    row = await idempotent_facts.add(tx, Leg, who, leg_id, values, moment)
     place = {"facility_id": facility_id}
-    expected = arrival(leaving.departed_at, leaving.expected_at, moment)
+    expected = arrival(form.departed_at, form.expected_at, moment)
     await steps.move(tx, case, CaseState.IN_TRANSFER, moment, place, expected)
-    sent: dict[str, object] = {"at": leaving.departed_at.isoformat(), "reason": leaving.reason}
+    sent: dict[str, object] = {"at": form.departed_at.isoformat(), "reason": form.reason}
     await events.append(
         tx, [steps.moved_event(who, case, step, moment, sent, uuid7()) for step in path]
     )
     body: dict[str, object] = {
-        "leg_id": str(leaving.leg_id),
-        "vehicle": leaving.vehicle.value,
-        "expected_at": leaving.expected_at.isoformat(),
+        "leg_id": str(leg_id),
+        "vehicle": form.vehicle.value,
+        "expected_at": form.expected_at.isoformat(),
         "diverted": any(step.event is CaseEvent.DIVERTED for step in path),
     }
     await steps.announce(tx, who, case, DEPARTED, moment, body)
@@ -120,7 +114,7 @@ async def depart(
 
 
 async def _path(
-    tx: Reading, who: Principal, case: LockedCase, leaving: Departure
+    tx: Reading, who: Principal, case: LockedCase, form: LegBody
 ) -> Sequence[Transition]:
     """How the case moves: none for an emergency that has left, of which this is the vehicle."""
     if case.state is CaseState.DISPOSED:
@@ -128,24 +122,22 @@ async def _path(
     path = steps.walk(who, case.state, [CaseEvent.DIVERTED])
     if await current(tx, case) is None:
         return ()
-    if leaving.reason is None:
+    if form.reason is None:
         raise InvalidInput(errors=[FieldFault("/reason", "missing")])
     return path
 
 
-async def _receiver(
-    tx: Transaction, case: LockedCase, leaving: Departure
-) -> tuple[str, str | None]:
+async def _receiver(tx: Transaction, case: LockedCase, form: LegBody) -> tuple[str, str | None]:
     """Who is to take the patient: as named, or as the last disposition says."""
     name = await isolation_rooms.require_place(
         tx,
         case,
-        leaving.facility_id,
+        form.facility_id,
         "/facility_id",
-        beyond_capacity=leaving.beyond_capacity,
+        beyond_capacity=form.beyond_capacity,
     )
-    if leaving.receiver or name:
-        return leaving.receiver or name or "", leaving.facility_id
+    if form.receiver or name:
+        return form.receiver or name or "", form.facility_id
     sent = await idempotent_facts.of_case(tx, DispositionRecord, case.hub_id, [case.case_id], 1)
     receiver: str | None = sent[0]["receiver"] if sent else None
     if receiver is None:
@@ -153,7 +145,7 @@ async def _receiver(
     meant = DispositionParticulars.model_validate(sent[0]["particulars"]).facility_id
     if meant != case.facility_id:  # it was on the way to another one, and its place given away
         await isolation_rooms.require_place(
-            tx, case, meant, "/receiver", beyond_capacity=leaving.beyond_capacity
+            tx, case, meant, "/receiver", beyond_capacity=form.beyond_capacity
         )
     return receiver, meant
 

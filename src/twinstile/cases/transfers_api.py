@@ -9,16 +9,15 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Response
-from pydantic import Field, StrictBool, StringConstraints
-from sqlalchemy import RowMapping
+from pydantic import Field, StringConstraints
 
 from twinstile.cases import capability_links, receipts, referrals, transfers
 from twinstile.cases.capability_links import NoSuchLink
 from twinstile.cases.isolation_rooms import NoPlace
-from twinstile.cases.receipts import Answered
-from twinstile.cases.transfers import Departure
+from twinstile.cases.receipts import HandoverReceiptBody
+from twinstile.cases.transfers import LegBody
 from twinstile.cases.types import Handover, LegEnding, Vehicle, Via
-from twinstile.platform.http.field_types import Answer, Body, Line, Moment, Slug, Word
+from twinstile.platform.http.field_types import Answer, Body
 from twinstile.platform.http.problems import (
     Forbidden,
     IdReused,
@@ -60,26 +59,6 @@ def count_unknown(error: NoSuchLink) -> NoSuchLink | TooMany:
     except TooMany as many:
         return many
     return error
-
-
-class LegBody(Body):
-    receiver: Line | None = Field(
-        default=None, description="null: as the last disposition says", examples=[None]
-    )
-    facility_id: Slug | None = Field(default=None, examples=[None])
-    beyond_capacity: StrictBool = False
-    vehicle: Vehicle
-    vehicle_no: Word | None = Field(
-        default=None, description="plate or service number", examples=["ZA-1234 E"]
-    )
-    crew: Annotated[tuple[Word, ...], Field(max_length=8)] = Field(
-        default=(), description="duty numbers of those who go along", examples=[["120-17"]]
-    )
-    reason: Line | None = Field(
-        default=None, description="needed to send a patient on the way elsewhere"
-    )
-    departed_at: Moment
-    expected_at: Moment = Field(description="when they arrive; at most 72 h on")
 
 
 class HandoverReceiptAnswer(Answer):
@@ -125,15 +104,6 @@ class CapabilityLinkAnswer(Answer):
     expires_at: datetime
 
 
-class HandoverReceiptBody(Body):
-    answer: Handover
-    signed_by: Word = Field(
-        description="who says so: a duty number or an office", examples=["ward 3"]
-    )
-    reason: Line | None = Field(default=None, description="needed with `REFUSED`")
-    said_at: Moment
-
-
 class TokenBody(Body):
     token: Token
 
@@ -165,8 +135,7 @@ async def put_leg(case_id: UUID, leg_id: UUID, body: LegBody, tx: Tx, who: Write
 
     Another one while the patient is on the way sends them elsewhere, and ends the first.
     """
-    leaving = Departure(leg_id, **dict(body))
-    row = await transfers.depart(tx, who, case_id, leaving, clock.now())
+    row = await transfers.depart(tx, who, case_id, leg_id, body, clock.now())
     return LegAnswer.model_validate(row)
 
 
@@ -216,9 +185,8 @@ async def put_leg_receipt(
     who: Writer,
 ) -> HandoverReceiptAnswer:
     """As somebody on duty heard it by telephone. `HERE` moves the case on."""
-    answered = Answered(receipt_id, **dict(body))
     keys = runtime.keys.of(who.hub_id)
-    row = await receipts.by_staff(tx, keys, who, case_id, leg_id, answered, clock.now())
+    row = await receipts.by_staff(tx, keys, who, case_id, leg_id, receipt_id, body, clock.now())
     return HandoverReceiptAnswer.model_validate(row)
 
 
@@ -234,13 +202,7 @@ async def read_handover(body: TokenBody, tx: Read, response: Response) -> Questi
         asked = await receipts.question(tx, body.token, clock.now())
     except NoSuchLink as error:
         raise count_unknown(error) from None
-    return QuestionAnswer(
-        case_no=asked.case_no,
-        receiver=asked.receiver,
-        vehicle_no=asked.vehicle_no,
-        expected_at=asked.expected_at,
-        receipt=None if asked.receipt is None else _receipt(asked.receipt),
-    )
+    return QuestionAnswer.model_validate(asked, from_attributes=True)
 
 
 @router.post(
@@ -256,13 +218,10 @@ async def answer_handover(
     `HERE` and `REFUSED` are last words: after them the link answers with its receipt.
     """
     response.headers["Cache-Control"] = "no-store"
-    answered = Answered(body.receipt_id, body.answer, body.signed_by, body.reason, body.said_at)
     try:
-        row = await receipts.by_link(tx, runtime.keys, body.token, answered, clock.now())
+        row = await receipts.by_link(
+            tx, runtime.keys, body.token, body.receipt_id, body, clock.now()
+        )
     except NoSuchLink as error:
         raise count_unknown(error) from None
-    return _receipt(row)
-
-
-def _receipt(row: RowMapping) -> HandoverReceiptAnswer:
     return HandoverReceiptAnswer.model_validate(row)

@@ -16,11 +16,11 @@ from sqlalchemy import RowMapping
 
 from twinstile.cases import follow_ups, receipts
 from twinstile.cases.capability_links import LONGEST, NoSuchLink
-from twinstile.cases.follow_ups import Tried
+from twinstile.cases.follow_ups import ReportBody
 from twinstile.cases.follow_ups_api import REPORT_PATH, record_self_report
-from twinstile.cases.receipts import Answered, HandoverQuestion
+from twinstile.cases.receipts import HandoverQuestion, HandoverReceiptBody
 from twinstile.cases.transfers_api import LINK_PATH, count_unknown
-from twinstile.cases.types import By, Handover, Reached
+from twinstile.cases.types import Handover
 from twinstile.platform.db.database import Reading
 from twinstile.platform.http import routes
 from twinstile.platform.http.field_types import Line, Word
@@ -60,8 +60,9 @@ async def answer_handover(
     if told.answer is Handover.REFUSED and told.reason is None:
         return _page(request, asked, None, {"reason": "missing"})
     at = clock.now()
-    answered = Answered(uuid4(), told.answer, told.signed_by, told.reason, at)
-    return _page(request, asked, await receipts.by_link(tx, runtime.keys, token, answered, at))
+    form = HandoverReceiptBody(**told.model_dump(), said_at=at)
+    row = await receipts.by_link(tx, runtime.keys, token, uuid4(), form, at)
+    return _page(request, asked, row)
 
 
 class _Report(BaseModel):
@@ -86,9 +87,10 @@ async def take_report(request: Request, token: Token, tx: Tx, policies: Compiled
     if isinstance(told, Mapping):
         return _report(request, done=False, faults=told)
     symptoms = ("UNWELL",) if told.well == "no" else ()
-    tenths, at = round(told.temperature * 10), clock.now()
-    said = Tried(uuid4(), By.SELF, Reached.REACHED, tenths, symptoms, None, None, at)
-    _, ill = await record_self_report(tx, policies, token, said)
+    report = ReportBody.model_construct(
+        temperature_c=told.temperature, symptoms=symptoms, said_at=clock.now()
+    )
+    _, ill = await record_self_report(tx, policies, token, uuid4(), report)
     return _report(request, done=True, ill=ill)
 
 
