@@ -67,7 +67,7 @@ class Standing:
 
 class Bench:
     def __init__(
-        self, folder: Path, plan: Plan, server: embedded_server.Server, load: "Load"
+        self, folder: Path, plan: Plan, server: embedded_server.EmbeddedServer, load: "Load"
     ) -> None:
         self.folder = folder
         self.plan = plan

@@ -20,7 +20,7 @@ import _hub
 from twinstile.app import create_app
 from twinstile.cli import serving
 from twinstile.operations import startup
-from twinstile.operations.startup import Place
+from twinstile.operations.startup import DatabaseTarget
 from twinstile.platform.http.routes import Runtime
 from twinstile.platform.ops import clock, observability
 from twinstile.policy import documents
@@ -64,7 +64,9 @@ class Nothing:
 
 async def serve(listening: socket.socket) -> None:
     folder, url = Path(sys.argv[1]), sys.argv[2]
-    runtime = startup.open_house(_hub.settings_of(folder), Place(url, "", url, embedded=True))
+    runtime = startup.open_runtime(
+        _hub.settings_of(folder), DatabaseTarget(url, "", url, embedded=True)
+    )
     app = create_app(runtime)
     app.state.committer = Nothing(runtime)
     stop = asyncio.Event()

@@ -7,7 +7,7 @@ from uuid import uuid4
 from sqlalchemy import insert
 
 from twinstile.operations import startup
-from twinstile.operations.startup import Place
+from twinstile.operations.startup import DatabaseTarget
 from twinstile.platform.db import embedded_server
 from twinstile.platform.db.database import APP_ROLE
 from twinstile.platform.db.tables import Shift
@@ -33,9 +33,9 @@ def settings_of(folder: Path) -> Settings:
     )
 
 
-def place_of(server: embedded_server.Server, database: str) -> Place:
+def place_of(server: embedded_server.EmbeddedServer, database: str) -> DatabaseTarget:
     """A database of its own on the one server."""
-    return Place(
+    return DatabaseTarget(
         server.url(database, APP_ROLE), role="", owner_url=server.url(database), embedded=True
     )
 
@@ -50,10 +50,10 @@ class Tablet:
     policy_version: str
 
 
-async def furnish(settings: Settings, place: Place, tablets: int) -> list[Tablet]:
+async def furnish(settings: Settings, place: DatabaseTarget, tablets: int) -> list[Tablet]:
     """Schema, hub, lanes, and so many tablets."""
     await startup.prepare(place)
-    runtime = startup.open_house(settings, place)
+    runtime = startup.open_runtime(settings, place)
     now, hub_id = clock.now(), settings.hub_id
     try:
         await startup.enter_hub(runtime, place, now)

@@ -36,7 +36,7 @@ from twinstile.identity import forms, vault
 from twinstile.identity.tables import Vault
 from twinstile.identity.vault import Identity
 from twinstile.operations import startup
-from twinstile.platform.db.tables import Device, Event, Lane, Operator, Shift
+from twinstile.platform.db.tables import Device, EventRecord, Lane, Operator, Shift
 from twinstile.platform.keys.ciphers import encrypt
 from twinstile.platform.ops import clock
 from twinstile.platform.security.auth import Principal, Scope, scopes_of
@@ -370,8 +370,8 @@ def check_row(check: GateCheck, screening: Screening, decision: Decision) -> Che
     )
 
 
-def event_row(check: GateCheck, screening: Screening, decision: Decision) -> Event:
-    return Event(
+def event_row(check: GateCheck, screening: Screening, decision: Decision) -> EventRecord:
+    return EventRecord(
         hub_id=HUB,
         event_id=uuid7(),
         at=check.received_at,

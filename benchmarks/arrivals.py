@@ -160,7 +160,7 @@ GARBAGE: Sequence[Callable[[Sequence[str]], Sequence[str]]] = (
 
 
 async def measured(
-    folder: Path, server: embedded_server.Server, options: argparse.Namespace
+    folder: Path, server: embedded_server.EmbeddedServer, options: argparse.Namespace
 ) -> dict[str, object]:
     (folder / "push.key").write_bytes(KEY.secret)
     (folder / "feeds.toml").write_text(FEEDS.format(key=folder / "push.key"))

@@ -132,7 +132,7 @@ def main() -> None:
 
 
 async def measured(
-    folder: Path, server: embedded_server.Server, options: argparse.Namespace
+    folder: Path, server: embedded_server.EmbeddedServer, options: argparse.Namespace
 ) -> dict[str, object]:
     settings, place = _hub.settings_of(folder), _hub.place_of(server, "twinstile")
     (tablet,) = await _hub.furnish(settings, place, 1)

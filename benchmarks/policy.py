@@ -71,12 +71,12 @@ def main() -> None:
 
 
 async def measured(
-    folder: Path, server: embedded_server.Server, options: argparse.Namespace
+    folder: Path, server: embedded_server.EmbeddedServer, options: argparse.Namespace
 ) -> dict[str, object]:
     place = place_of(server, "twinstile")
     await startup.prepare(place)
     settings = settings_of(folder)
-    runtime = startup.open_house(settings.model_copy(update={"hub_id": HUB}), place)
+    runtime = startup.open_runtime(settings.model_copy(update={"hub_id": HUB}), place)
     name, document = largest()
     until = clock.now()
     since = until - timedelta(hours=20)

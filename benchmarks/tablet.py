@@ -37,7 +37,7 @@ from twinstile.app import create_app
 from twinstile.cli import serving
 from twinstile.identity.documents import check_character
 from twinstile.operations import startup
-from twinstile.operations.startup import Place
+from twinstile.operations.startup import DatabaseTarget
 from twinstile.platform.db import embedded_server
 from twinstile.platform.ops import clock
 from twinstile.platform.ops.settings import Settings
@@ -82,7 +82,7 @@ class Bench:
     """A station of its own, and the tablet in front of it."""
 
     settings: Settings
-    place: Place
+    place: DatabaseTarget
     port: int = 0
     made: int = 0
     durable: list[float] = field(default_factory=list)
@@ -91,7 +91,7 @@ class Bench:
     async def service(self) -> AsyncGenerator[None]:
         listening = serving.listen("127.0.0.1", self.port)
         self.port = listening.getsockname()[1]
-        app = create_app(startup.open_house(self.settings, self.place))
+        app = create_app(startup.open_runtime(self.settings, self.place))
         async with serving.running(app, listening):
             yield
 
@@ -124,7 +124,7 @@ def percentile(values: list[float], percent: int) -> float:
 async def furnish(bench: Bench) -> str:
     """Schema, hub, lane and screener; a code for the tablet."""
     await startup.prepare(bench.place)
-    runtime = startup.open_house(bench.settings, bench.place)
+    runtime = startup.open_runtime(bench.settings, bench.place)
     now, hub_id = clock.now(), bench.settings.hub_id
     try:
         await startup.enter_hub(runtime, bench.place, now)
@@ -217,7 +217,7 @@ async def hand_over(page: Page, bench: Bench) -> None:
 
 
 async def stored_once(bench: Bench) -> float:
-    runtime = startup.open_house(bench.settings, bench.place)
+    runtime = startup.open_runtime(bench.settings, bench.place)
     try:
         async with runtime.database.reading() as tx:
             row = await tx.raw.fetchrow(

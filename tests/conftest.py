@@ -29,7 +29,7 @@ from hypothesis import HealthCheck, settings
 from sqlalchemy.engine import make_url
 
 from twinstile.operations import startup
-from twinstile.operations.startup import Place
+from twinstile.operations.startup import DatabaseTarget
 from twinstile.platform.db import embedded_server
 from twinstile.platform.http.routes import Runtime
 from twinstile.platform.ops import observability
@@ -80,7 +80,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def ground() -> Generator[Place]:
+def ground() -> Generator[DatabaseTarget]:
     """A database of this test process, nothing in it yet."""
     given = os.environ.get("TWINSTILE_DATABASE_URL")
     if given is None:
@@ -93,13 +93,13 @@ def ground() -> Generator[Place]:
     url = own.render_as_string(hide_password=False)
     administer(given, f'CREATE DATABASE "{own.database}"')
     try:
-        yield Place(url, startup.APP_ROLE, url, embedded=False)
+        yield DatabaseTarget(url, startup.APP_ROLE, url, embedded=False)
     finally:
         administer(given, f'DROP DATABASE "{own.database}" WITH (FORCE)')
 
 
 @pytest.fixture(scope="session")
-def place(ground: Place) -> Place:
+def place(ground: DatabaseTarget) -> DatabaseTarget:
     """The database of the tests; those of a module that asks for it have another (`apart`)."""
     return ground
 
@@ -118,7 +118,7 @@ def administer(url: str, statement: str) -> None:
 
 @pytest.fixture(scope="session")
 async def runtime(
-    place: Place, tmp_path_factory: pytest.TempPathFactory
+    place: DatabaseTarget, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncGenerator[Runtime]:
     """The house all tests of this process share, its schema in place."""
     async with runtimes.opened(place, tmp_path_factory.mktemp("data")) as runtime:

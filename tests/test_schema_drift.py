@@ -8,12 +8,12 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from twinstile.operations import startup
-from twinstile.operations.startup import Place
+from twinstile.operations.startup import DatabaseTarget
 from twinstile.platform.db import schema
 
 
 @pytest.mark.filterwarnings("ignore:Did not recognize type 'xid8'")  # and is not compared
-async def test_migrations_lead_to_the_tables_of_the_code(place: Place) -> None:
+async def test_migrations_lead_to_the_tables_of_the_code(place: DatabaseTarget) -> None:
     def compare(connection: Connection) -> None:
         settings = schema.config()
         settings.attributes["connection"] = connection

@@ -8,7 +8,7 @@ import pytest
 from hubs import Hub
 
 from twinstile import worker
-from twinstile.operations.startup import Place
+from twinstile.operations.startup import DatabaseTarget
 from twinstile.platform.db.database import Database
 from twinstile.platform.ops import clock
 from twinstile.platform.security.roles import Role
@@ -22,7 +22,7 @@ place, runtime, service = (
 
 
 async def test_days_end_in_the_zone_of_the_settings_whatever_the_hub_was_opened_with(
-    hub: Hub, place: Place
+    hub: Hub, place: DatabaseTarget
 ) -> None:
     owner = Database(place.owner_url, pool_size=1)
     async with owner.transaction() as tx:
@@ -42,12 +42,14 @@ async def test_days_end_in_the_zone_of_the_settings_whatever_the_hub_was_opened_
     assert not keys.names("day.")
 
 
-async def test_nothing_is_destroyed_by_a_clock_that_jumped(hub: Hub, place: Place) -> None:
+async def test_nothing_is_destroyed_by_a_clock_that_jumped(
+    hub: Hub, place: DatabaseTarget
+) -> None:
     """Weeks ahead it would end the keys of today, and every check with them, beyond repair."""
     await hub.client().put(f"/v1/checks/{people.new_id()}", json=people.check(1))
     began, keys = clock.now(), hub.runtime.keys.of(hub.hub_id)
     elapsed = [0.0]
-    watch = clock.Watch(began, lambda: elapsed[0])
+    watch = clock.ClockWatch(began, lambda: elapsed[0])
     jobs = {job.name: job for job in worker.jobs_of(hub.runtime, place, watch.steady)}
     await jobs["retention"].work(began + timedelta(days=45))
     assert keys.names("day.")
@@ -62,7 +64,7 @@ async def test_nothing_is_destroyed_by_a_clock_that_jumped(hub: Hub, place: Plac
 
 
 async def test_retention_forgets_manifests_and_identities_of_every_hub(
-    hub: Hub, place: Place, monkeypatch: pytest.MonkeyPatch
+    hub: Hub, place: DatabaseTarget, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(retention, "BATCH", 2)
     supervisor, run = hub.client(Role.SUPERVISOR), people.new_id()

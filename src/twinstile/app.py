@@ -35,7 +35,7 @@ from twinstile.downtime import api as outage
 from twinstile.exports import api as export
 from twinstile.exports import identified, traced
 from twinstile.platform.http import problem_handlers
-from twinstile.platform.http.fair_scheduling import InTurn
+from twinstile.platform.http.fair_scheduling import FairScheduling
 from twinstile.platform.http.routes import Runtime
 from twinstile.platform.keys import destruction_api
 from twinstile.platform.ops import observability
@@ -190,7 +190,7 @@ def create_app(runtime: Runtime, background: Background | None = None) -> FastAP
         app.include_router(router)
     problem_handlers.install(app)
     home.install(app)
-    app.add_middleware(InTurn)
+    app.add_middleware(FairScheduling)
     app.add_middleware(observability.Measured)
     return app
 

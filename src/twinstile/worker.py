@@ -24,7 +24,7 @@ from twinstile.declarations import appeals
 from twinstile.deferrals import deferral_resolution
 from twinstile.operations import backups
 from twinstile.operations import retention as destruction
-from twinstile.operations.startup import Place
+from twinstile.operations.startup import DatabaseTarget
 from twinstile.platform.db import schema
 from twinstile.platform.db.database import Database
 from twinstile.platform.db.tables import Hub
@@ -61,12 +61,12 @@ class HubsFailed(Exception):
 Background: TypeAlias = Callable[[Runtime, asyncio.Event], Awaitable[None]]
 
 
-def beside(runtime: Runtime, place: Place) -> Background | None:
+def beside(runtime: Runtime, place: DatabaseTarget) -> Background | None:
     """What runs beside the requests; None where a process of its own does it."""
     return background(place) if runtime.settings.worker else None
 
 
-def background(place: Place) -> Background:
+def background(place: DatabaseTarget) -> Background:
     """The jobs of a house, to be run until the event is set."""
 
     async def work(runtime: Runtime, stop: asyncio.Event) -> None:
@@ -76,7 +76,7 @@ def background(place: Place) -> Background:
             place.service_url, pool_size=applier.MOST_AT_ONCE + 3, role=place.role
         )
         senders = config.feed_sources(runtime.settings)
-        steady = clock.Watch(clock.now()).steady
+        steady = clock.ClockWatch(clock.now()).steady
         todo = (*jobs_of(runtime, place, steady), *polls_of(runtime, feeding, senders))
         try:
             await asyncio.gather(
@@ -97,7 +97,7 @@ def _trusted(_: datetime) -> bool:
 
 
 def jobs_of(
-    runtime: Runtime, place: Place, steady: Callable[[datetime], bool] = _trusted
+    runtime: Runtime, place: DatabaseTarget, steady: Callable[[datetime], bool] = _trusted
 ) -> tuple[Job, ...]:
     """Everything done by the clock; cron in six fields, seconds last, in UTC.
 
@@ -280,7 +280,7 @@ def _replays(runtime: Runtime, policies: Policies) -> HubWork:
     return work
 
 
-def _retention(runtime: Runtime, policies: Policies, place: Place) -> HubWork:
+def _retention(runtime: Runtime, policies: Policies, place: DatabaseTarget) -> HubWork:
     """Destroy what the policy no longer lets us keep; dead rows leave the files soon after."""
 
     async def work(hub_id: str, now: datetime) -> None:

@@ -20,7 +20,7 @@ from sqlalchemy.pool import NullPool
 from twinstile.arrivals.adapters.exchange import ExchangeSettings, ExchangeTransport
 from twinstile.arrivals.records import WHOLE
 from twinstile.arrivals.transport import FeedFault
-from twinstile.operations.startup import Place
+from twinstile.operations.startup import DatabaseTarget
 
 BEGIN = dt.datetime(2026, 11, 20, 7, 0)  # noqa: DTZ001 -- as such tables have it
 TABLE = """
@@ -91,7 +91,7 @@ def ids(polled: Polled) -> list[list[int]]:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 async def front(
-    request: pytest.FixtureRequest, tmp_path: Path, place: Place
+    request: pytest.FixtureRequest, tmp_path: Path, place: DatabaseTarget
 ) -> AsyncGenerator[Front]:
     text, name = request.param == "sqlite", f"front_{uuid4().hex[:12]}"
     url = f"sqlite:///{tmp_path}/front.db"

@@ -18,7 +18,7 @@ from people import Json
 from twinstile.arrivals.feeds import config, feed_status
 from twinstile.arrivals.feeds.feed_status import FeedCondition
 from twinstile.arrivals.transport import MOST_BYTES
-from twinstile.operations.startup import Place
+from twinstile.operations.startup import DatabaseTarget
 from twinstile.platform.http import request_signatures
 from twinstile.platform.http.request_signatures import SharedKey
 from twinstile.platform.ops import clock
@@ -61,7 +61,7 @@ BODY = body([event("G1")])
 
 
 @pytest.fixture
-async def here(hub: Hub, place: Place, tmp_path: Path) -> AsyncGenerator[Hub]:
+async def here(hub: Hub, place: DatabaseTarget, tmp_path: Path) -> AsyncGenerator[Hub]:
     feed_deliveries.use()
     (tmp_path / "psb-1.key").write_bytes(KEY.secret + b"\n")
     async with station(hub, place, tmp_path, FEEDS) as opened:

@@ -9,7 +9,7 @@ import pytest
 from twinstile.arrivals.feeds import config
 from twinstile.arrivals.feeds.config import Department, FeedSource
 from twinstile.operations import startup
-from twinstile.operations.startup import Place
+from twinstile.operations.startup import DatabaseTarget
 from twinstile.platform.ops import settings
 from twinstile.platform.ops.config_files import InvalidFile
 from twinstile.platform.ops.settings import Profile, Settings, SettingsError
@@ -114,10 +114,10 @@ TWICE = 'name = "rail-lists"\n    hub = "hub"'
 
 
 def test_the_service_does_not_open_with_a_file_it_cannot_use(tmp_path: Path) -> None:
-    place = Place("postgresql://nowhere", "", "postgresql://nowhere", embedded=False)
+    place = DatabaseTarget("postgresql://nowhere", "", "postgresql://nowhere", embedded=False)
     with pytest.raises(SettingsError, match="TWINSTILE_FEEDS_FILE"):
-        startup.open_house(settings_of(tmp_path, "feed = 1"), place)
+        startup.open_runtime(settings_of(tmp_path, "feed = 1"), place)
     absent = {"feeds_file": tmp_path / "no.toml"}
     named = settings_of(tmp_path, None).model_copy(update=absent)
     with pytest.raises(SettingsError, match="TWINSTILE_FEEDS_FILE"):
-        startup.open_house(named, place)
+        startup.open_runtime(named, place)

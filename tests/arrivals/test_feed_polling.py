@@ -19,7 +19,7 @@ from twinstile.arrivals.adapters import folder
 from twinstile.arrivals.adapters.drop import EntryKind, FileEntry
 from twinstile.arrivals.feeds import applier, polling
 from twinstile.arrivals.feeds.polling import LEASE
-from twinstile.operations.startup import Place
+from twinstile.operations.startup import DatabaseTarget
 from twinstile.platform.db.database import Database
 from twinstile.platform.http.problems import Problem
 from twinstile.platform.ops import clock
@@ -219,7 +219,7 @@ async def test_nobody_is_asked_for_a_hub_there_is_not(hub: Hub, tmp_path: Path) 
 
 
 async def test_what_landed_is_applied_by_one_of_several_through_a_restart(
-    hub: Hub, place: Place, tmp_path: Path
+    hub: Hub, place: DatabaseTarget, tmp_path: Path
 ) -> None:
     sender = sender_of(hub, {"kind": "folder", "path": tmp_path})
     stop = asyncio.Event()

@@ -26,7 +26,7 @@ from raw_http_server import Asked, answer, department
 from twinstile.arrivals.feeds import applier, config, feed_status, polling
 from twinstile.arrivals.transport import MOST_BYTES
 from twinstile.cli import doctor
-from twinstile.operations.startup import Place
+from twinstile.operations.startup import DatabaseTarget
 from twinstile.platform.ops import clock, observability
 from twinstile.platform.security.roles import Role
 from twinstile.screening import feed_alerts
@@ -53,7 +53,7 @@ class Seen:
 
     feed: Json
     bad: Json
-    doctor: doctor.Finding
+    doctor: doctor.Diagnosis
 
     @property
     def reasons(self) -> set[str]:
@@ -62,7 +62,7 @@ class Seen:
 
 @asynccontextmanager
 async def opened(
-    hub: Hub, place: Place, folder: Path, transport: str, kind: str = "test"
+    hub: Hub, place: DatabaseTarget, folder: Path, transport: str, kind: str = "test"
 ) -> AsyncGenerator[Hub]:
     feed_deliveries.use()
     told = FILE.replace("TRANSPORT", transport).replace("FORMAT", kind)
@@ -135,7 +135,7 @@ ANSWERS: dict[str, tuple[str, Script, dict[str, object]]] = {
 
 @pytest.mark.parametrize("trouble", ANSWERS)
 async def test_what_a_department_answers_ends_in_a_fault_with_words(
-    trouble: str, hub: Hub, place: Place, tmp_path: Path
+    trouble: str, hub: Hub, place: DatabaseTarget, tmp_path: Path
 ) -> None:
     fault, script, more = ANSWERS[trouble]
     drip = 0.05 if trouble == "a body drop by drop" else 0
@@ -152,7 +152,7 @@ async def test_what_a_department_answers_ends_in_a_fault_with_words(
 
 
 async def test_a_cursor_that_expired_is_forgotten_and_nothing_comes_twice(
-    hub: Hub, place: Place, tmp_path: Path
+    hub: Hub, place: DatabaseTarget, tmp_path: Path
 ) -> None:
     def script(asked: Asked) -> Iterable[bytes]:
         if "after=old" in asked.target:
@@ -189,7 +189,7 @@ FILES: dict[str, tuple[str, str, dict[str, bytes]]] = {
 
 @pytest.mark.parametrize("trouble", FILES)
 async def test_what_is_dropped_and_cannot_be_used_is_refused_or_given_up_with_a_reason(
-    trouble: str, hub: Hub, place: Place, tmp_path: Path
+    trouble: str, hub: Hub, place: DatabaseTarget, tmp_path: Path
 ) -> None:
     reason, ready, files = FILES[trouble]
     inbox = tmp_path / "inbox"
@@ -207,7 +207,7 @@ async def test_what_is_dropped_and_cannot_be_used_is_refused_or_given_up_with_a_
 
 
 async def test_a_file_that_is_still_written_or_a_link_is_left_alone(
-    hub: Hub, place: Place, tmp_path: Path
+    hub: Hub, place: DatabaseTarget, tmp_path: Path
 ) -> None:
     inbox = tmp_path / "inbox"
     inbox.mkdir()
@@ -224,7 +224,7 @@ async def test_a_file_that_is_still_written_or_a_link_is_left_alone(
 
 
 async def test_counters_that_lie_withdraw_nobody_and_new_columns_are_shown(
-    hub: Hub, place: Place, tmp_path: Path
+    hub: Hub, place: DatabaseTarget, tmp_path: Path
 ) -> None:
     numbers = [f"77010119900201{number:03}X" for number in range(2)]
     lists = [
@@ -246,7 +246,7 @@ async def test_counters_that_lie_withdraw_nobody_and_new_columns_are_shown(
 
 
 async def test_people_are_told_of_silence_and_of_what_cannot_be_used_and_when_it_is_over(
-    hub: Hub, place: Place, tmp_path: Path
+    hub: Hub, place: DatabaseTarget, tmp_path: Path
 ) -> None:
     inbox = tmp_path / "inbox"
     inbox.mkdir()

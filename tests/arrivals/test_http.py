@@ -298,7 +298,7 @@ async def test_addresses_inside_are_refused_unless_the_feed_says_so(host: str) -
 )
 async def test_which_addresses_are_reached(address: str, outside: bool, inside: bool) -> None:
     for within, reached in ((False, outside), (True, inside)):
-        calls = outbound.Outbound(outbound.Line(within_s=1, most_bytes=9, inside=within))
+        calls = outbound.Outbound(outbound.Endpoint(within_s=1, most_bytes=9, inside=within))
         assert calls._allowed(address) is reached
         await calls.close()
 

@@ -14,7 +14,7 @@ from hubs import Hub
 from people import Json
 from reminded_runs import Run, announced
 
-from twinstile.operations.startup import Place
+from twinstile.operations.startup import DatabaseTarget
 from twinstile.platform.ops import clock
 from twinstile.platform.security.roles import Role
 from twinstile.screening import expectations, unmatched_alerts
@@ -165,7 +165,7 @@ FEEDS = """
 
 
 async def test_figures_say_how_old_the_lists_are(
-    hub: Hub, place: Place, tmp_path: Path
+    hub: Hub, place: DatabaseTarget, tmp_path: Path
 ) -> None:
     feed_deliveries.use()
     async with station(hub, place, tmp_path, FEEDS) as here:

@@ -10,7 +10,7 @@ from twinstile.cases import machine
 from twinstile.cases.disposition_requirements import REQUIREMENTS
 from twinstile.cases.machine import MACHINE
 from twinstile.cases.types import CaseEvent, CaseState, Disposition
-from twinstile.platform.ops.state_machine import Cause
+from twinstile.platform.ops.state_machine import TransitionCause
 from twinstile.platform.security.roles import Role
 
 OPEN = sorted(MACHINE.stages)
@@ -47,7 +47,7 @@ def test_every_open_state_can_still_end_for_better_or_worse(state: CaseState):
 
 @pytest.mark.parametrize("state", OPEN)
 def test_silence_escalates_and_never_closes_or_moves_a_case(state: CaseState):
-    timers = [e for e in machine.edges(state) if Cause.TIMER in MACHINE.triggers[e]]
+    timers = [e for e in machine.edges(state) if TransitionCause.TIMER in MACHINE.triggers[e]]
     assert timers == [machine.timer(state)] == [E.TIMEOUT]
     assert machine.step(state, E.TIMEOUT) is state
     assert state in machine.DEADLINES
@@ -60,7 +60,7 @@ def test_every_event_is_used_and_says_who_may_send_it():
 
 
 def test_no_rule_moves_a_case():
-    assert not any(Cause.POLICY in by for by in MACHINE.triggers.values())
+    assert not any(TransitionCause.POLICY in by for by in MACHINE.triggers.values())
 
 
 def test_only_a_medic_says_that_it_was_nothing():

@@ -15,7 +15,7 @@ import worker_clock
 from httpx2 import Response
 from hubs import Hub
 
-from twinstile.operations.startup import Place
+from twinstile.operations.startup import DatabaseTarget
 from twinstile.platform.db.database import Database
 from twinstile.platform.security.roles import Role
 
@@ -186,7 +186,9 @@ async def test_whoever_has_no_schedule_is_called_all_the_same(hub: Hub) -> None:
     assert "FOLLOW_UP_OVERDUE" in {one["kind"] for one in alerts.json()["alerts"]}
 
 
-async def test_nobody_is_lost_before_they_were_looked_for(hub: Hub, place: Place) -> None:
+async def test_nobody_is_lost_before_they_were_looked_for(
+    hub: Hub, place: DatabaseTarget
+) -> None:
     case_id = await followed(hub)
     contact, *_ = await open_contacts(hub, case_id)
     counts = 0
@@ -203,7 +205,7 @@ async def test_nobody_is_lost_before_they_were_looked_for(hub: Hub, place: Place
     assert await open_contacts(hub, case_id) == []
 
 
-async def test_to_redial_is_no_second_attempt(hub: Hub, place: Place) -> None:
+async def test_to_redial_is_no_second_attempt(hub: Hub, place: DatabaseTarget) -> None:
     case_id = await followed(hub)
     contact, *_ = await open_contacts(hub, case_id)
     for counts, apart in ((1, 4.0), (2, 3.9)):
@@ -226,7 +228,7 @@ async def kept_from_loss(hub: Hub, case_id: str, counts: int) -> str:
     return said
 
 
-async def backdate(place: Place, case_id: str, **parts: float) -> None:
+async def backdate(place: DatabaseTarget, case_id: str, **parts: float) -> None:
     """The attempts so far were made so much earlier."""
     owner = Database(place.owner_url, pool_size=1)
     async with owner.transaction() as tx:
@@ -280,7 +282,7 @@ async def test_a_patient_reports_by_a_link_and_who_is_ill_is_assessed_anew(hub: 
 
 @pytest.mark.parametrize("code", ["DESIGNATED_HOSPITAL", "PERSUADED_RETURN", "HOME_ISOLATION"])
 async def test_an_own_report_is_no_test_and_nobody_elses_answer(
-    hub: Hub, place: Place, code: str
+    hub: Hub, place: DatabaseTarget, code: str
 ) -> None:
     case_id = await followed(hub, code)
     owner = Database(place.owner_url, pool_size=1)

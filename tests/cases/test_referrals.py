@@ -19,7 +19,7 @@ from twinstile.cases.types import CaseOrigin
 from twinstile.identity import retention, vault
 from twinstile.identity.types import Document, DocumentHolder, DocumentKind, Sex
 from twinstile.identity.vault import Identity
-from twinstile.operations.startup import Place
+from twinstile.operations.startup import DatabaseTarget
 from twinstile.platform.ledger import events
 from twinstile.platform.ops import clock
 from twinstile.platform.security.roles import Role
@@ -70,7 +70,7 @@ async def test_one_screening_named_twice_is_one_case(hub: Hub) -> None:
 
 @pytest.mark.parametrize("later", [timedelta(0), timedelta(seconds=1)], ids=["day", "midnight"])
 async def test_who_comes_second_under_another_document_waits_and_joins_the_first_ones_case(
-    hub: Hub, place: Place, later: timedelta
+    hub: Hub, place: DatabaseTarget, later: timedelta
 ) -> None:
     """Two processes decide two linked documents at one instant; after midnight too."""
     await link(hub, people.resident_number(), people.resident_number())
@@ -93,7 +93,7 @@ async def test_who_comes_second_under_another_document_waits_and_joins_the_first
 
 @pytest.mark.parametrize("later", [timedelta(0), timedelta(seconds=1)], ids=["day", "midnight"])
 async def test_who_comes_second_to_a_screening_waits_and_gets_the_first_ones_case(
-    hub: Hub, place: Place, later: timedelta
+    hub: Hub, place: DatabaseTarget, later: timedelta
 ) -> None:
     first = opening()
     second = replace(first, case_id=uuid4())

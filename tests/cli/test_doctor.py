@@ -12,12 +12,12 @@ from threading import Thread
 import pytest
 
 from twinstile.cli import doctor
-from twinstile.cli.findings import Finding
+from twinstile.cli.findings import Diagnosis
 from twinstile.platform.ops import clock
 from twinstile.platform.security import tls
 
 
-def findings(**settings: object) -> dict[str, Finding]:
+def findings(**settings: object) -> dict[str, Diagnosis]:
     return {finding.name: finding for finding in doctor.examine(settings)}
 
 

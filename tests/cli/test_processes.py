@@ -11,7 +11,7 @@ import pytest
 
 from twinstile.cli import processes
 from twinstile.cli.processes import Crew, NotServing, Orders, _Member
-from twinstile.operations.startup import Place
+from twinstile.operations.startup import DatabaseTarget
 
 
 async def asleep() -> _Member:
@@ -61,7 +61,9 @@ async def test_a_machine_that_makes_no_process_now_may_make_one_later(
     """Short of memory it refuses to fork; the service goes on with what it has."""
     monkeypatch.setattr("sys.executable", str(tmp_path / "gone"))
     orders = Orders(
-        socket=0, data_dir=tmp_path, place=Place("postgresql://", "", "", embedded=False)
+        socket=0,
+        data_dir=tmp_path,
+        place=DatabaseTarget("postgresql://", "", "", embedded=False),
     )
     with pytest.raises(NotServing):
         await processes._start(orders, str(tmp_path))

@@ -32,7 +32,7 @@ from twinstile.credentials import certificates
 from twinstile.credentials.trust import Denied, Domain, HashType, Slice, digest
 from twinstile.credentials.trusting import changes, lists, snapshots
 from twinstile.credentials.trusting.snapshots import Entry, Offer
-from twinstile.operations.startup import Place
+from twinstile.operations.startup import DatabaseTarget
 from twinstile.platform.db.database import Database
 from twinstile.platform.keys import signing
 from twinstile.platform.ops import clock
@@ -348,7 +348,7 @@ def test_authorities_of_one_name_beyond_some_are_not_tried() -> None:
 
 
 async def test_lists_that_another_followed_a_month_ago_end_and_none_comes_back(
-    hub: Hub, place: Place
+    hub: Hub, place: DatabaseTarget
 ) -> None:
     """By the hand of the owner: the service could otherwise bring back the one before."""
     await begin(hub, 1, listed(CERTIFICATES[0], hours=9))
@@ -379,7 +379,7 @@ async def test_lists_that_another_followed_a_month_ago_end_and_none_comes_back(
 
 
 async def test_of_a_list_that_the_hub_did_not_sign_nothing_is_signed_again(
-    hub: Hub, place: Place
+    hub: Hub, place: DatabaseTarget
 ) -> None:
     """Who can write the table alone neither lets a key in nor keeps the hub from lists."""
     await begin(hub, 1, listed(CERTIFICATES[0], hours=2))

@@ -29,7 +29,7 @@ from twinstile.credentials.trust import (
     digest,
 )
 from twinstile.credentials.trusting.landing import Fetched
-from twinstile.operations.startup import Place
+from twinstile.operations.startup import DatabaseTarget
 from twinstile.platform.ops import clock
 from twinstile.platform.ops.config_files import InvalidFile
 from twinstile.platform.security.roles import Role
@@ -261,7 +261,7 @@ async def test_two_processes_ask_once_and_make_one_list(hub: Hub, publisher: Pub
 
 
 async def test_sources_are_told_with_what_is_wrong_with_them(
-    publisher: Publisher, tmp_path: Path, hub: Hub, place: Place
+    publisher: Publisher, tmp_path: Path, hub: Hub, place: DatabaseTarget
 ) -> None:
     """As the worker asks them: from the operator's file."""
     written = tmp_path / "trust.toml"

@@ -27,7 +27,7 @@ from twinstile.credentials.providers import answers
 from twinstile.credentials.providers.online import WITHIN_S
 from twinstile.credentials.types import CredentialStatus, Freshness, MatchReason, Outcome
 from twinstile.operations import startup
-from twinstile.operations.startup import Place
+from twinstile.operations.startup import DatabaseTarget
 from twinstile.platform.http.routes import Runtime
 from twinstile.platform.security.roles import Role
 
@@ -53,7 +53,7 @@ async def provider() -> AsyncGenerator[Simulator]:
 @pytest.fixture(scope="module")
 async def asking(
     runtime: Runtime,
-    place: Place,
+    place: DatabaseTarget,
     provider: Simulator,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncGenerator[tuple[Runtime, Service]]:
@@ -67,7 +67,7 @@ async def asking(
         f"{FORM}\ninside = true\n"
     )
     given = runtime.settings.model_copy(update={"providers_file": folder / "providers.toml"})
-    own = startup.open_house(given, place)
+    own = startup.open_runtime(given, place)
     async with runtimes.served(own) as service:
         yield own, service
 
@@ -300,7 +300,10 @@ async def test_nothing_of_what_was_scanned_is_anywhere_afterwards(
 
 
 async def test_nothing_of_what_was_scanned_is_in_the_files_of_the_database(
-    there: Hub, place: Place, logged: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+    there: Hub,
+    place: DatabaseTarget,
+    logged: Callable[[], str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Data files, write-ahead log, the server's log; also when a fault of ours ends it."""
     if not place.embedded:

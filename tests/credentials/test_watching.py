@@ -17,7 +17,7 @@ from trust_list_publishers import Publisher, fetch, publisher, source
 from twinstile import worker
 from twinstile.cli import doctor_credentials
 from twinstile.credentials.types import Context
-from twinstile.operations.startup import Place
+from twinstile.operations.startup import DatabaseTarget
 from twinstile.platform.ops import clock
 from twinstile.platform.ops.observability import REGISTRY
 from twinstile.platform.security.roles import Role
@@ -31,7 +31,7 @@ place, runtime, service = (
 )
 
 
-async def alerts(hub: Hub, place: Place) -> list[Json]:
+async def alerts(hub: Hub, place: DatabaseTarget) -> list[Json]:
     """Those that stand after the worker has looked."""
     (job,) = [one for one in worker.jobs_of(hub.runtime, place) if one.name == "trust"]
     await job.work(clock.now())
@@ -48,7 +48,7 @@ async def trust(hub: Hub) -> list[doctor_credentials.Told]:
 
 
 async def test_a_list_that_grows_old_is_an_alert_until_a_newer_one_is_in_force(
-    hub: Hub, place: Place
+    hub: Hub, place: DatabaseTarget
 ) -> None:
     assert await alerts(hub, place) == []
     await begin(hub, 1, listed(CERTIFICATES[0], hours=30))
@@ -77,7 +77,7 @@ async def test_the_doctor_tells_the_age_of_the_list_in_words(
     assert bool(advice) == bool(said)
 
 
-async def test_a_list_the_hub_did_not_sign_is_found(hub: Hub, place: Place) -> None:
+async def test_a_list_the_hub_did_not_sign_is_found(hub: Hub, place: DatabaseTarget) -> None:
     await begin(hub, 1, listed(CERTIFICATES[0]))
     await overwritten(hub, place, "{}")
     assert "not what the hub signed" in (await trust(hub))[0][1]

@@ -11,7 +11,7 @@ from people import Json
 
 from twinstile.declarations import codes, store
 from twinstile.declarations.types import Answers
-from twinstile.operations.startup import Place
+from twinstile.operations.startup import DatabaseTarget
 from twinstile.platform.ops import clock
 from twinstile.platform.security.roles import Role
 from twinstile.screening.claim_words import Symptom, Tristate
@@ -248,7 +248,9 @@ async def test_a_passage_that_ended_in_the_batch_takes_its_declaration_along(hub
     assert second["declaration"] == {"standing": "OTHERS", "help": False}
 
 
-async def test_a_correction_made_while_the_pass_is_read_counts(hub: Hub, place: Place) -> None:
+async def test_a_correction_made_while_the_pass_is_read_counts(
+    hub: Hub, place: DatabaseTarget
+) -> None:
     given = await declare(hub)
     known = codes.read_token(str(given["receipt"]))
     assert known is not None

@@ -18,7 +18,7 @@ from refusals import refused
 
 from twinstile.exports import linelist, reader
 from twinstile.exports.bodies import PeriodAnswer
-from twinstile.operations.startup import Place
+from twinstile.operations.startup import DatabaseTarget
 from twinstile.platform.security.roles import Role
 
 ROOT = Path(__file__).parents[2]
@@ -213,11 +213,13 @@ async def _much(hub: Hub) -> None:
         )
 
 
-async def _exporting(place: Place) -> int:
+async def _exporting(place: DatabaseTarget) -> int:
     return await database_sessions.count(place, "query LIKE 'COPY (%' AND state = 'active'")
 
 
-async def test_a_client_that_leaves_gives_its_connection_back(hub: Hub, place: Place) -> None:
+async def test_a_client_that_leaves_gives_its_connection_back(
+    hub: Hub, place: DatabaseTarget
+) -> None:
     await _much(hub)
     client = hub.service.client(hub.tokens[Role.EPIDEMIOLOGIST])
     async with client.stream("GET", f"{line_lists.CASES}&{line_lists.period()}") as answer:

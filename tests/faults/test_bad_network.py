@@ -15,7 +15,7 @@ from proxies import Mood, Proxy
 from stations import Station, Token
 
 from twinstile.platform.db import embedded_server
-from twinstile.platform.db.embedded_server import Server
+from twinstile.platform.db.embedded_server import EmbeddedServer
 
 BUDGET_S = 2.3
 """After that a lane wants an answer, and be it 503."""
@@ -23,13 +23,13 @@ BUSY_MACHINE_S = 3.0
 
 
 @pytest.fixture(scope="module")
-def server() -> Generator[Server]:
+def server() -> Generator[EmbeddedServer]:
     with embedded_server.temporary() as running:
         yield running
 
 
 @pytest.fixture(scope="module")
-async def proxy(server: Server) -> AsyncGenerator[Proxy]:
+async def proxy(server: EmbeddedServer) -> AsyncGenerator[Proxy]:
     url = server.url("postgres", driver="postgresql")
     connection = await asyncpg.connect(url)
     await connection.execute("CREATE DATABASE far")

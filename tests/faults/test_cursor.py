@@ -15,10 +15,10 @@ import pytest
 from hubs import Hub
 from partner_systems import Department
 
-from twinstile.operations.startup import Place
+from twinstile.operations.startup import DatabaseTarget
 from twinstile.platform.db.database import Database
 from twinstile.platform.ledger import events, sealer
-from twinstile.platform.ledger.events import Happening
+from twinstile.platform.ledger.events import Event
 from twinstile.platform.ops import clock
 
 WRITERS = 8
@@ -28,7 +28,7 @@ KIND = "case.overdue"
 
 
 @pytest.fixture
-async def sealing(hub: Hub, place: Place, tmp_path: Path) -> AsyncGenerator[None]:
+async def sealing(hub: Hub, place: DatabaseTarget, tmp_path: Path) -> AsyncGenerator[None]:
     """The sealer as every process of a service runs it; two of them, as in two processes."""
     stop = asyncio.Event()
     pools = [Database(place.service_url, pool_size=1, role=place.role) for _ in range(2)]
@@ -46,7 +46,7 @@ async def sealing(hub: Hub, place: Place, tmp_path: Path) -> AsyncGenerator[None
 async def write(database: Database, hub_id: str, writer: int) -> None:
     dice = random.Random(writer)
     for i in range(EACH):
-        happening = Happening(hub_id, KIND, uuid4(), clock.now(), {"case_no": f"{writer}-{i}"})
+        happening = Event(hub_id, KIND, uuid4(), clock.now(), {"case_no": f"{writer}-{i}"})
         async with database.transaction() as tx:
             await events.append(tx, [happening])
             if dice.random() < SLOW:
@@ -94,7 +94,7 @@ async def follow_naively(database: Database, hub_id: str, done: asyncio.Event) -
 @pytest.mark.usefixtures("sealing")
 @pytest.mark.timeout(300)
 async def test_the_feed_skips_nothing_where_the_usual_cursor_does(
-    hub: Hub, place: Place
+    hub: Hub, place: DatabaseTarget
 ) -> None:
     department = await partner_systems.enter(hub)
     database = Database(place.service_url, pool_size=WRITERS + 1, role=place.role)

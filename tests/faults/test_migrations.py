@@ -22,7 +22,7 @@ from hubs import Hub, Service
 from sqlalchemy.engine import make_url
 
 from twinstile.operations import startup
-from twinstile.operations.startup import Place
+from twinstile.operations.startup import DatabaseTarget
 from twinstile.platform.db import embedded_server, schema
 from twinstile.platform.http.routes import Runtime
 from twinstile.platform.security.roles import Role
@@ -40,14 +40,14 @@ def upgrade() -> None:
 
 
 @pytest.fixture(scope="module")
-def place() -> Generator[Place]:
+def place() -> Generator[DatabaseTarget]:
     with embedded_server.temporary() as running:
         yield startup.inside(running)
 
 
 @pytest.fixture(scope="module")
 async def runtime(
-    place: Place, tmp_path_factory: pytest.TempPathFactory
+    place: DatabaseTarget, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncGenerator[Runtime]:
     async with runtimes.opened(place, tmp_path_factory.mktemp("data")) as runtime:
         yield runtime
@@ -77,7 +77,7 @@ class Lanes:
         return max(self.stalls) - 2 * max(self.noise)
 
 
-async def owner(place: Place) -> asyncpg.Connection:
+async def owner(place: DatabaseTarget) -> asyncpg.Connection:
     url = make_url(place.owner_url).set(drivername="postgresql")
     return await asyncpg.connect(url.render_as_string(hide_password=False))
 
@@ -120,7 +120,7 @@ async def lanes_writing(hub: Hub, lanes: int = 4) -> AsyncGenerator[Lanes]:
 
 
 @asynccontextmanager
-async def a_long_read(place: Place) -> AsyncGenerator[None]:
+async def a_long_read(place: DatabaseTarget) -> AsyncGenerator[None]:
     """An export that has read both busy tables, and leaves some time after somebody waits."""
     reader, watch = await owner(place), await owner(place)
     reading = reader.transaction(readonly=True)
@@ -157,7 +157,7 @@ asyncio.run(schema.upgrade(sys.argv[1], scripts=Path(sys.argv[2])))
 
 
 async def write(
-    place: Place, folder: Path, revision: str, steps: str, below: str | None = None
+    place: DatabaseTarget, folder: Path, revision: str, steps: str, below: str | None = None
 ) -> Path:
     """A revision on top of that one, or of all there is."""
     if below is None:
@@ -174,7 +174,7 @@ async def write(
     return scripts
 
 
-async def revise(place: Place, scripts: Path, lock_timeout: str) -> float:
+async def revise(place: DatabaseTarget, scripts: Path, lock_timeout: str) -> float:
     """Upgrade in a process of its own, as that of a new version; the seconds it took."""
     began = time.perf_counter()
     child = await asyncio.create_subprocess_exec(
@@ -203,7 +203,7 @@ schema.build_index(op.get_context(), "ix_{column}", "{table} (hub_id)")
     ids=["columns", "index"],
 )
 async def test_a_change_under_load_stalls_no_lane_for_long(
-    hub: Hub, place: Place, scripts: Path, steps: str, revisions: dict[str, str]
+    hub: Hub, place: DatabaseTarget, scripts: Path, steps: str, revisions: dict[str, str]
 ) -> None:
     below = None
     for revision, table in revisions.items():
@@ -222,7 +222,7 @@ async def test_a_change_under_load_stalls_no_lane_for_long(
 
 
 async def test_waiting_as_long_as_others_do_would_be_seen_here(
-    hub: Hub, place: Place, scripts: Path
+    hub: Hub, place: DatabaseTarget, scripts: Path
 ) -> None:
     written = await write(place, scripts, "t4", ALTER.format(table="check", column="t4"))
     async with lanes_writing(hub) as seen, a_long_read(place):
@@ -233,7 +233,7 @@ async def test_waiting_as_long_as_others_do_would_be_seen_here(
 
 
 async def test_a_table_that_stays_busy_is_left_alone_in_words(
-    hub: Hub, place: Place, scripts: Path, monkeypatch: pytest.MonkeyPatch
+    hub: Hub, place: DatabaseTarget, scripts: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(schema, "PATIENCE_S", 0.5)
     steps = "op.execute('CREATE TABLE half (n int)')" + ALTER.format(table="check", column="t5")

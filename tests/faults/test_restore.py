@@ -34,7 +34,7 @@ from stations import Station
 from twinstile.operations import backups, startup
 from twinstile.operations import restore as restoring
 from twinstile.operations.restore import Restored
-from twinstile.operations.startup import EMBEDDED_DATABASE, Place
+from twinstile.operations.startup import EMBEDDED_DATABASE, DatabaseTarget
 from twinstile.platform.db import embedded_server
 from twinstile.platform.keys import data_keys
 from twinstile.platform.ops import backup_archive, clock, settings
@@ -349,7 +349,7 @@ def test_a_killed_backup_is_none_and_the_next_one_tidies_up(restored: Path) -> N
             backups.verify(configuration(restored), path, quick=True)
     backups.take(configuration(restored), to, None)
     assert not list(to.glob("*.partial"))
-    assert backups.made(to)
+    assert backups.list_backups(to)
 
 
 def test_a_full_disk_leaves_no_backup_and_says_so(restored: Path) -> None:
@@ -423,7 +423,7 @@ def test_old_backups_go_and_the_newest_stays(tmp_path: Path) -> None:
     (tmp_path / "twinstile-notes").mkdir()
     assert len(backups.prune(tmp_path, now - timedelta(days=14))) == 3
     assert len(backups.prune(tmp_path, now)) == 0
-    assert len(backups.made(tmp_path)) == 1
+    assert len(backups.list_backups(tmp_path)) == 1
     assert (tmp_path / "twinstile-notes").is_dir()
 
 
@@ -445,7 +445,7 @@ def test_what_was_destroyed_after_the_backup_stays_destroyed(
         keys.get_or_create(day)
 
 
-async def count(place: Place, table: str) -> int:
+async def count(place: DatabaseTarget, table: str) -> int:
     async with startup.owner(place.owner_url) as owner:
         return await owner.scalar(text(f'SELECT count(*) FROM "{table}"')) or 0
 
@@ -477,7 +477,7 @@ def test_a_database_of_an_older_major_is_brought_over(drill: Drill, elsewhere: P
 def test_the_nightly_job_leaves_a_backup_and_a_failure_is_one(restored: Path) -> None:
     to = restored.parent / "nightly"
     asyncio.run(backups.take_apart(configuration(restored, backup_dir=to)))
-    assert len(backups.made(to)) == 1
+    assert len(backups.list_backups(to)) == 1
     with pytest.raises(BackupError):
         asyncio.run(backups.take_apart(configuration(restored / "no", backup_dir=to)))
 

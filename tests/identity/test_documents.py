@@ -19,11 +19,11 @@ from twinstile.identity.types import (
     Sex,
 )
 from twinstile.operations import startup
-from twinstile.operations.startup import Place
+from twinstile.operations.startup import DatabaseTarget
 from twinstile.platform.ops import settings
 from twinstile.platform.ops.settings import SettingsError
 
-NOWHERE = Place("postgresql:///nowhere", "", "postgresql:///nowhere", embedded=False)
+NOWHERE = DatabaseTarget("postgresql:///nowhere", "", "postgresql:///nowhere", embedded=False)
 TODAY = dt.date(2026, 5, 3)
 RESIDENT = "770101199002010079"
 WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)  # as GB 11643 prints them
@@ -377,7 +377,7 @@ def test_a_list_that_cannot_be_read_is_refused_at_the_start(tmp_path, content):
     path = tmp_path / "regions.csv"
     path.write_bytes(content.encode("utf-8", "surrogateescape"))
     with pytest.raises(SettingsError, match="TWINSTILE_REGIONS_FILE"):
-        startup.open_house(settings.load(regions_file=path, data_dir=tmp_path), NOWHERE)
+        startup.open_runtime(settings.load(regions_file=path, data_dir=tmp_path), NOWHERE)
 
 
 @pytest.mark.parametrize(

@@ -13,11 +13,11 @@ from hubs import Hub
 from twinstile.identity import extended_retention, retention, vault
 from twinstile.identity.types import Document, DocumentHolder, DocumentKind
 from twinstile.identity.vault import Identity
-from twinstile.operations.startup import Place
+from twinstile.operations.startup import DatabaseTarget
 from twinstile.platform.db.database import Database
 from twinstile.platform.db.postgres_binaries import binaries
 from twinstile.platform.keys.data_keys import KeyDestroyed, KeyFiles, KeyUnavailable
-from twinstile.platform.keys.master_keys import Given
+from twinstile.platform.keys.master_keys import SuppliedMasters
 from twinstile.platform.ops import clock
 from twinstile.platform.security.roles import Role
 
@@ -226,7 +226,7 @@ async def test_a_run_that_crashed_is_certified_by_the_next(
 
 
 def test_a_destruction_that_was_cut_short_is_not_told_as_done(tmp_path: Path) -> None:
-    keys = KeyFiles(tmp_path, Given([bytes(32)]))
+    keys = KeyFiles(tmp_path, SuppliedMasters([bytes(32)]))
     for name in ("day.2026-11-24", "day.2026-11-25"):
         keys.get_or_create(name)
         (tmp_path / f"{name}.gone").touch()
@@ -235,7 +235,7 @@ def test_a_destruction_that_was_cut_short_is_not_told_as_done(tmp_path: Path) ->
 
 
 async def test_a_cipher_moved_to_another_persons_row_does_not_open(
-    hub: Hub, place: Place
+    hub: Hub, place: DatabaseTarget
 ) -> None:
     keys, day = hub.runtime.keys.of(hub.hub_id), date(2026, 11, 24)
     pair = [

@@ -26,7 +26,7 @@ from sqlalchemy.engine import make_url
 from twinstile.identity import retention, vault
 from twinstile.operations import decommission, startup
 from twinstile.operations import retention as endings
-from twinstile.operations.startup import Place
+from twinstile.operations.startup import DatabaseTarget
 from twinstile.platform.db import embedded_server
 from twinstile.platform.db.database import Database
 from twinstile.platform.db.postgres_binaries import binaries
@@ -48,7 +48,7 @@ runtime, service = module_database.runtime, module_database.service
 
 
 @pytest.fixture(scope="module")
-async def place() -> AsyncGenerator[Place]:
+async def place() -> AsyncGenerator[DatabaseTarget]:
     """A server of their own: everything on its disk is searched, again and again."""
     with embedded_server.temporary() as running:
         made = startup.inside(running)
@@ -131,7 +131,7 @@ async def on_a_manifest(hub: Hub) -> None:
 
 
 @pytest.mark.usefixtures("runtime")
-async def test_the_scanner_finds_what_is_there(place: Place, tmp_path: Path) -> None:
+async def test_the_scanner_finds_what_is_there(place: DatabaseTarget, tmp_path: Path) -> None:
     """Planted in each way it is looked for, in a table, in the log before it and in a file."""
     text = f"PLANTED{uuid4().hex}"
     data = Path(await owner(place.owner_url, "SHOW data_directory"))
@@ -152,7 +152,7 @@ async def test_the_scanner_finds_what_is_there(place: Place, tmp_path: Path) -> 
 
 
 async def test_nothing_of_a_thousand_canaries_is_left_after_their_hub(
-    hub: Hub, place: Place, tmp_path: Path, logged: Callable[[], str]
+    hub: Hub, place: DatabaseTarget, tmp_path: Path, logged: Callable[[], str]
 ) -> None:
     settings, keys = hub.runtime.settings, hub.runtime.keys.of(hub.hub_id)
     cases = await pass_the_gates(hub)
@@ -201,7 +201,7 @@ async def test_nothing_of_a_thousand_canaries_is_left_after_their_hub(
         await owner(place.owner_url, f"DROP DATABASE {restored} WITH (FORCE)")
 
 
-async def replay(hub: Hub, place: Place, restored: str, stranger: UUID) -> None:
+async def replay(hub: Hub, place: DatabaseTarget, restored: str, stranger: UUID) -> None:
     """Open the restored database as a start of the service does."""
     keys = hub.runtime.keys.of(hub.hub_id)
     elsewhere = make_url(hub.runtime.database.url).set(database=restored)

@@ -25,7 +25,7 @@ from twinstile.cases import retention as closed_cases
 from twinstile.cases.retention import LegalHold
 from twinstile.identity import retention
 from twinstile.operations import retention as endings
-from twinstile.operations.startup import Place
+from twinstile.operations.startup import DatabaseTarget
 from twinstile.platform.db.database import Database, Transaction
 from twinstile.platform.http.problems import Busy, NotFound
 from twinstile.platform.keys import destruction, signing
@@ -64,7 +64,7 @@ async def rows(hub: Hub, query: str, *arguments: object) -> list[asyncpg.Record]
         return await tx.raw.fetch(query, hub.hub_id, *arguments)
 
 
-def certificates(hub: Hub) -> dict[str, destruction.Certificate]:
+def certificates(hub: Hub) -> dict[str, destruction.DestructionCertificate]:
     found = destruction.read(hub.runtime.settings.destructions_path, hub.hub_id)
     return {one.word("key_id"): one for one in found}
 
@@ -255,7 +255,9 @@ async def test_an_edited_certificate_is_found(
     assert said in fault
 
 
-async def test_what_a_restore_brings_back_is_destroyed_again(hub: Hub, place: Place) -> None:
+async def test_what_a_restore_brings_back_is_destroyed_again(
+    hub: Hub, place: DatabaseTarget
+) -> None:
     """Keys and rows of before, and a database that knows nothing of the destruction."""
     number, keys = people.resident_number(), hub.runtime.keys.of(hub.hub_id)
     told = await a_closed_case(hub, number)
@@ -306,7 +308,7 @@ async def test_what_a_restore_brings_back_is_destroyed_again(hub: Hub, place: Pl
     assert again == 0
 
 
-async def test_a_forged_certificate_destroys_nothing(hub: Hub, place: Place) -> None:
+async def test_a_forged_certificate_destroys_nothing(hub: Hub, place: DatabaseTarget) -> None:
     body = people.check(1, people.resident_number())
     await hub.client().put(f"/v1/checks/{people.new_id()}", json=body)
     keys, file = hub.runtime.keys.of(hub.hub_id), hub.runtime.settings.destructions_path
@@ -328,7 +330,9 @@ async def test_a_forged_certificate_destroys_nothing(hub: Hub, place: Place) -> 
     assert keys.names("day.") == [day]
 
 
-async def test_the_services_role_cannot_have_facts_deleted(hub: Hub, place: Place) -> None:
+async def test_the_services_role_cannot_have_facts_deleted(
+    hub: Hub, place: DatabaseTarget
+) -> None:
     """It may enter a certificate of the hub's end; one the hub has not signed ends nothing."""
     body = people.check(1, people.resident_number())
     await hub.client().put(f"/v1/checks/{people.new_id()}", json=body)
@@ -363,7 +367,7 @@ async def test_the_command_lists_what_was_published(hub: Hub, tmp_path: Path) ->
 
 
 async def test_a_certificate_signed_by_a_stranger_destroys_nothing(
-    hub: Hub, place: Place
+    hub: Hub, place: DatabaseTarget
 ) -> None:
     """Whoever can write the file can sign with a key of their own."""
     body = people.check(1, people.resident_number())
@@ -388,7 +392,7 @@ async def test_a_certificate_signed_by_a_stranger_destroys_nothing(
         }
         text = json.dumps(said, sort_keys=True, separators=(",", ":"))
         signature = base64.b64encode(seed.sign(text.encode())).decode()
-        forged = destruction.Certificate(text, signature)
+        forged = destruction.DestructionCertificate(text, signature)
         assert forged.fault() is None
         with settings.destructions_path.open("ab") as lines:
             lines.write(forged.line())

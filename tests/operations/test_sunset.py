@@ -24,11 +24,11 @@ from twinstile.exports import aggregates
 from twinstile.identity import retention
 from twinstile.operations import decommission
 from twinstile.operations import retention as endings
-from twinstile.operations.startup import Place
+from twinstile.operations.startup import DatabaseTarget
 from twinstile.platform.http.problems import Conflict
 from twinstile.platform.keys import signing
 from twinstile.platform.keys.data_keys import KeyUnavailable
-from twinstile.platform.keys.destruction import Certificate
+from twinstile.platform.keys.destruction import DestructionCertificate
 from twinstile.platform.ledger import signed_roots
 from twinstile.platform.ops import clock
 from twinstile.platform.ops.settings import Settings
@@ -73,7 +73,7 @@ def test_without_the_hubs_own_id_nothing_is_begun(tmp_path: Path, words: list[st
 
 
 async def test_a_hub_ends_once_whatever_comes_between(
-    hub: Hub, place: Place, tmp_path: Path
+    hub: Hub, place: DatabaseTarget, tmp_path: Path
 ) -> None:
     runtime, keys = hub.runtime, hub.runtime.keys.of(hub.hub_id)
     for counter in range(1, 10):
@@ -131,7 +131,7 @@ async def test_a_hub_ends_once_whatever_comes_between(
 
 
 async def test_the_end_of_a_hub_is_in_the_published_ledger(
-    hub: Hub, place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    hub: Hub, place: DatabaseTarget, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also where no service runs any more that would seal it."""
     monkeypatch.setattr(decommission, "SETTLE_S", 0)
@@ -146,12 +146,12 @@ async def test_the_end_of_a_hub_is_in_the_published_ledger(
     assert signing.verify(certificate["public_key"], found[-1].message(), found[-1].signature)
 
 
-def asked(hub: Hub, place: Place, folder: Path, *words: str) -> CompletedProcess[str]:
+def asked(hub: Hub, place: DatabaseTarget, folder: Path, *words: str) -> CompletedProcess[str]:
     """A command at a hub of the tests."""
     return command(folder, *words, environment=around(hub, place))
 
 
-def around(hub: Hub, place: Place) -> dict[str, str]:
+def around(hub: Hub, place: DatabaseTarget) -> dict[str, str]:
     return {
         **ENVIRONMENT,
         "TWINSTILE_PROFILE": "demo",
@@ -162,7 +162,7 @@ def around(hub: Hub, place: Place) -> dict[str, str]:
 
 
 async def test_a_legal_hold_stands_against_the_end_of_a_hub(
-    hub: Hub, place: Place, tmp_path: Path
+    hub: Hub, place: DatabaseTarget, tmp_path: Path
 ) -> None:
     told = await fever_cases.confirmed(hub)
     case_no = str(told["case_no"])
@@ -171,7 +171,7 @@ async def test_a_legal_hold_stands_against_the_end_of_a_hub(
         async with hub.runtime.database.transaction() as tx:
             await closed_cases.hold(tx, hub.hub_id, case_no, kind, "court 7", clock.now())
 
-    async def end() -> Certificate:
+    async def end() -> DestructionCertificate:
         return await decommission.run(
             hub.runtime, place, hub.hub_id, tmp_path, clock.now(), settle_s=0
         )
@@ -209,7 +209,7 @@ def ended(hub: Hub) -> Settings:
     return hub.runtime.settings.model_copy(update={"hub_id": hub.hub_id})
 
 
-def first_words(hub: Hub, place: Place, *words: str) -> dict[str, object]:
+def first_words(hub: Hub, place: DatabaseTarget, *words: str) -> dict[str, object]:
     """What `serve` says when it is ready; it ends then."""
     with Popen(
         [sys.executable, "-m", "twinstile", "serve", "--port", "0", *words],
@@ -225,7 +225,7 @@ def first_words(hub: Hub, place: Place, *words: str) -> dict[str, object]:
 
 
 async def test_what_another_hub_has_published_is_not_taken_for_ones_own(
-    hub: Hub, place: Place, tmp_path: Path
+    hub: Hub, place: DatabaseTarget, tmp_path: Path
 ) -> None:
     (tmp_path / decommission.COUNTS).write_text(json.dumps({"hub_id": "another", "keys": 0}))
     (tmp_path / decommission.AGGREGATES).write_text("month,measure,count\n")
@@ -238,7 +238,7 @@ async def test_what_another_hub_has_published_is_not_taken_for_ones_own(
 
 @pytest.mark.parametrize("dry_run", [True, False])
 async def test_without_its_keys_no_hub_ends(
-    hub: Hub, place: Place, tmp_path: Path, *, dry_run: bool
+    hub: Hub, place: DatabaseTarget, tmp_path: Path, *, dry_run: bool
 ) -> None:
     """In another data folder keys would live on, and a new key would certify their end."""
     settings = Settings(hub_id=hub.hub_id, data_dir=tmp_path / "elsewhere")

@@ -16,12 +16,12 @@ from hubs import Hub, open_hub
 from sqlalchemy.exc import IntegrityError
 
 from twinstile import worker
-from twinstile.operations.startup import Place
+from twinstile.operations.startup import DatabaseTarget
 from twinstile.platform.db.database import Database
 from twinstile.platform.ops import clock
 from twinstile.platform.security import access_log
-from twinstile.platform.security.access_log import Action, Actor, Look, Outcome, Purpose
-from twinstile.platform.security.quotas import Standing, judge
+from twinstile.platform.security.access_log import AccessEntry, Action, Actor, Outcome, Purpose
+from twinstile.platform.security.quotas import QuotaStatus, judge
 from twinstile.platform.security.roles import Role
 
 AT = datetime(2026, 11, 24, 8, tzinfo=UTC)
@@ -31,7 +31,7 @@ MINUTE = timedelta(minutes=1)
 async def look(hub: Hub, at: datetime | None = None, **more: object) -> UUID:
     """One row, of a partner unless told otherwise."""
     by = Actor(hub.hub_id, partner_id=str(more.pop("partner_id", "cdc-city")))
-    what = replace(Look(Action.DISCLOSURE, Purpose.LEGAL_DUTY, ("case",), 3), **more)
+    what = replace(AccessEntry(Action.DISCLOSURE, Purpose.LEGAL_DUTY, ("case",), 3), **more)
     async with hub.runtime.database.transaction() as tx:
         return await access_log.record(tx, by, what, at or clock.now())
 
@@ -100,7 +100,7 @@ async def test_the_database_refuses_a_row_that_says_too_little(
 
 
 async def test_rows_end_after_three_years_by_the_hand_of_the_owner(
-    hub: Hub, place: Place, monkeypatch: pytest.MonkeyPatch
+    hub: Hub, place: DatabaseTarget, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(access_log, "FORGOTTEN_AT_ONCE", 2)
     now = clock.now()
@@ -114,7 +114,7 @@ async def test_rows_end_after_three_years_by_the_hand_of_the_owner(
     assert [row[0] for row in rows] == [kept]
 
 
-async def test_what_cannot_be_recorded_is_not_shown(hub: Hub, place: Place) -> None:
+async def test_what_cannot_be_recorded_is_not_shown(hub: Hub, place: DatabaseTarget) -> None:
     number = people.resident_number()
     case_id = await fever_cases.case_of(hub, number=number)
     owner = Database(place.owner_url, pool_size=1)
@@ -136,19 +136,19 @@ async def test_what_cannot_be_recorded_is_not_shown(hub: Hub, place: Place) -> N
 @pytest.mark.parametrize(
     ("used", "expected"),
     [
-        ([], Standing(20, 0, told=False)),
-        ([0] * 19, Standing(1, 0, told=False)),
-        ([0] * 20, Standing(0, 600, told=False)),
-        ([0] * 19 + [9], Standing(0, 60, told=False)),
-        ([0] * 19 + [10], Standing(1, 0, told=False)),
-        ([1] * 25, Standing(0, 540, told=False)),
-        ([30] * 99, Standing(1, 0, told=False)),
-        ([30] * 100, Standing(0, 11.5 * 3600, told=False)),
-        ([0] * 20 + [30] * 80, Standing(0, 11.5 * 3600, told=False)),
-        ([720] * 100, Standing(20, 0, told=False)),
+        ([], QuotaStatus(20, 0, told=False)),
+        ([0] * 19, QuotaStatus(1, 0, told=False)),
+        ([0] * 20, QuotaStatus(0, 600, told=False)),
+        ([0] * 19 + [9], QuotaStatus(0, 60, told=False)),
+        ([0] * 19 + [10], QuotaStatus(1, 0, told=False)),
+        ([1] * 25, QuotaStatus(0, 540, told=False)),
+        ([30] * 99, QuotaStatus(1, 0, told=False)),
+        ([30] * 100, QuotaStatus(0, 11.5 * 3600, told=False)),
+        ([0] * 20 + [30] * 80, QuotaStatus(0, 11.5 * 3600, told=False)),
+        ([720] * 100, QuotaStatus(20, 0, told=False)),
     ],
 )
-def test_a_standing_follows_from_what_was_used(used: list[int], expected: Standing) -> None:
+def test_a_standing_follows_from_what_was_used(used: list[int], expected: QuotaStatus) -> None:
     assert judge([AT - minutes * MINUTE for minutes in used], None, AT) == expected
 
 

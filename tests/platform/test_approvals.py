@@ -17,7 +17,7 @@ from twinstile import worker
 from twinstile.app import create_app
 from twinstile.cli import serving
 from twinstile.operations import startup
-from twinstile.operations.startup import Place
+from twinstile.operations.startup import DatabaseTarget
 from twinstile.platform.db.database import Transaction
 from twinstile.platform.http.problems import (
     ApprovalDecided,
@@ -29,7 +29,7 @@ from twinstile.platform.http.problems import (
 )
 from twinstile.platform.http.routes import Runtime
 from twinstile.platform.ledger import events
-from twinstile.platform.ledger.events import Happening
+from twinstile.platform.ledger.events import Event
 from twinstile.platform.ops import clock
 from twinstile.platform.security import approvals
 from twinstile.platform.security.approvals import Approval, Kind
@@ -52,7 +52,7 @@ async def do(tx: Transaction, approval: Approval, by: Principal) -> None:
     if approval.content.get("impossible"):
         raise Conflict
     at = approval.decided_at or clock.now()
-    happening = Happening(by.hub_id, DONE, approval.subject_id, at, approval.content)
+    happening = Event(by.hub_id, DONE, approval.subject_id, at, approval.content)
     await events.append(tx, [happening])
 
 
@@ -61,9 +61,9 @@ LOAN = Kind("loan", Scope.REPORTS_READ, Scope.EXPORTS_APPROVE, timedelta(minutes
 
 
 @pytest.fixture(scope="module")
-async def trials(runtime: Runtime, place: Place) -> AsyncGenerator[Service]:
+async def trials(runtime: Runtime, place: DatabaseTarget) -> AsyncGenerator[Service]:
     """A service of its own that knows these kinds."""
-    app = create_app(startup.open_house(runtime.settings, place))
+    app = create_app(startup.open_runtime(runtime.settings, place))
     app.state.kinds = approvals.registry(TRIAL, LOAN)
     listening = serving.listen("127.0.0.1", 0)
     (base_url,) = serving.addresses(listening)
@@ -273,7 +273,7 @@ async def test_whose_time_is_over_ends_by_itself_or_when_looked_at(hub: Hub) -> 
         assert (read.json()["verdict"], read.json()["decided_by"]) == ("EXPIRED", None)
 
 
-PLACELESS = Place("", "", "", embedded=False)
+PLACELESS = DatabaseTarget("", "", "", embedded=False)
 
 
 async def test_a_grant_and_the_end_of_the_time_do_not_both_happen(hub: Hub) -> None:
@@ -338,7 +338,7 @@ async def test_what_cannot_be_done_is_not_granted(hub: Hub) -> None:
 
 
 async def test_what_was_changed_after_it_was_asked_is_not_granted(
-    hub: Hub, place: Place
+    hub: Hub, place: DatabaseTarget
 ) -> None:
     asked = await second_person.ask(hub, token(hub), TRIAL, content={"lanes": ["north-1"]})
     owner = await asyncpg.connect(place.owner_url.replace("+asyncpg", ""))

@@ -11,7 +11,7 @@ import ledger_reader
 import pytest
 from hubs import Hub
 
-from twinstile.operations.startup import Place
+from twinstile.operations.startup import DatabaseTarget
 from twinstile.platform.db.database import Database, Raw, Reading, Transaction
 from twinstile.platform.keys import signing
 from twinstile.platform.ledger import (
@@ -38,7 +38,7 @@ class Held(Database):
 
 
 @pytest.fixture
-async def held(place: Place) -> AsyncGenerator[Held]:
+async def held(place: DatabaseTarget) -> AsyncGenerator[Held]:
     database = Held(place.owner_url, pool_size=1, statement_timeout_ms=60_000)
     yield database
     await database.close()
@@ -198,7 +198,7 @@ async def rewind(raw: Raw, hub_id: str, n: int, *, events: bool) -> None:
     )
     await raw.execute("DELETE FROM ledger WHERE hub_id = $1", hub_id)
     found = [chain._Waiting(*row) for row in rows]
-    head = chain.Head(hub_id, "", 0, chain.GENESIS, [], 0)
+    head = chain.ChainHead(hub_id, "", 0, chain.GENESIS, [], 0)
     await raw.execute("UPDATE ledger_head SET published_n = 0 WHERE hub_id = $1", hub_id)
     await chain._enter(raw, head, found[:n] if events else found, None)
     await raw.execute("DELETE FROM ledger_epoch WHERE hub_id = $1 AND n > $2", hub_id, head.n)

@@ -18,7 +18,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
-from twinstile.operations.startup import Place
+from twinstile.operations.startup import DatabaseTarget
 
 SLOW = "PERFORM pg_sleep(0.4);"
 FAILING = "RAISE EXCEPTION 'the commit fails';"
@@ -26,7 +26,7 @@ CUT = "PERFORM pg_terminate_backend(pg_backend_pid());"
 
 
 @asynccontextmanager
-async def commits(place: Place, hub: Hub, act: str) -> AsyncGenerator[None]:
+async def commits(place: DatabaseTarget, hub: Hub, act: str) -> AsyncGenerator[None]:
     """While this lasts, committing a check of this hub does `act`."""
     engine = create_async_engine(
         make_url(place.owner_url).set(drivername="postgresql+asyncpg"),
@@ -71,7 +71,7 @@ async def is_stored(hub: Hub, check_id: UUID) -> bool:
     return row[0]
 
 
-async def test_the_answer_leaves_after_a_slow_commit(place: Place, hub: Hub) -> None:
+async def test_the_answer_leaves_after_a_slow_commit(place: DatabaseTarget, hub: Hub) -> None:
     check_id, body = people.new_id(), people.check()
     async with commits(place, hub, SLOW):
         answering = asyncio.create_task(send(hub, check_id, body))
@@ -86,7 +86,7 @@ async def test_the_answer_leaves_after_a_slow_commit(place: Place, hub: Hub) -> 
 
 @pytest.mark.parametrize(("act", "status"), [(FAILING, 500), (CUT, 503)])
 async def test_a_commit_that_fails_is_never_a_success_and_a_resend_settles_it(
-    place: Place, hub: Hub, act: str, status: int
+    place: DatabaseTarget, hub: Hub, act: str, status: int
 ) -> None:
     check_id, body = people.new_id(), people.check()
     async with commits(place, hub, act):
@@ -100,7 +100,7 @@ async def test_a_commit_that_fails_is_never_a_success_and_a_resend_settles_it(
 
 
 async def test_a_batch_whose_commit_is_cut_off_is_unknown_not_acknowledged(
-    place: Place, hub: Hub
+    place: DatabaseTarget, hub: Hub
 ) -> None:
     facts = [people.new_id() for _ in range(3)]
     items = [

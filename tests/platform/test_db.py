@@ -6,7 +6,7 @@ import database_sessions
 import pytest
 from sqlalchemy import text
 
-from twinstile.operations.startup import Place
+from twinstile.operations.startup import DatabaseTarget
 from twinstile.platform.db.database import Database
 
 
@@ -21,7 +21,7 @@ async def backend(database: Database) -> int:
 
 @pytest.mark.usefixtures("runtime")
 async def test_after_a_restart_of_the_server_nobody_gets_a_dead_connection(
-    place: Place,
+    place: DatabaseTarget,
 ) -> None:
     database = Database(place.service_url, pool_size=3, role=place.role)
     before = await asyncio.gather(*(backend(database) for _ in range(3)))

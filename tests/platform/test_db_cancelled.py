@@ -6,13 +6,13 @@ from uuid import uuid4
 
 import pytest
 
-from twinstile.operations.startup import Place
+from twinstile.operations.startup import DatabaseTarget
 from twinstile.platform.db.database import READ_ROLE, Database
 from twinstile.platform.http.routes import Runtime
 
 
 @pytest.fixture
-async def database(place: Place, runtime: Runtime) -> AsyncGenerator[Database]:
+async def database(place: DatabaseTarget, runtime: Runtime) -> AsyncGenerator[Database]:
     """One connection, so that whoever comes next gets the one left behind."""
     assert runtime.database is not None  # the schema is in place
     one = Database(place.service_url, pool_size=1, role=place.role)

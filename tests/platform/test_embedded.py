@@ -18,7 +18,7 @@ import asyncpg
 import pytest
 
 from twinstile.platform.db import embedded_server, postgres_binaries
-from twinstile.platform.db.embedded_server import THROWAWAY, EmbeddedError, Server
+from twinstile.platform.db.embedded_server import THROWAWAY, EmbeddedError, EmbeddedServer
 
 PARENT = """
 import sys, time
@@ -59,11 +59,11 @@ def root(used: Path) -> Path:
     return used
 
 
-def start(root: Path) -> Server:
+def start(root: Path) -> EmbeddedServer:
     return embedded_server.start(root, settings=THROWAWAY)
 
 
-def ask(server: Server, statement: str) -> list[tuple[object, ...]]:
+def ask(server: EmbeddedServer, statement: str) -> list[tuple[object, ...]]:
     async def once() -> list[tuple[object, ...]]:
         connection = await asyncpg.connect(server.url("postgres", driver="postgresql"))
         try:

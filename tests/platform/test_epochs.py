@@ -11,7 +11,7 @@ import pytest
 from hubs import Hub
 from test_audit import Held, grow, of_event, put_back, rewind, verified
 
-from twinstile.operations.startup import Place
+from twinstile.operations.startup import DatabaseTarget
 from twinstile.platform.db.database import Raw
 from twinstile.platform.keys import signing
 from twinstile.platform.ledger import chain, signed_roots
@@ -55,7 +55,7 @@ class Station:
 
 
 @pytest.fixture
-async def station(hub: Hub, place: Place, tmp_path: Path) -> AsyncGenerator[Station]:
+async def station(hub: Hub, place: DatabaseTarget, tmp_path: Path) -> AsyncGenerator[Station]:
     owner = Held(place.owner_url, pool_size=1, statement_timeout_ms=60_000)
     made = Station(hub, owner, tmp_path / "audit.jsonl")
     made.kept = await grow(hub, made.file, 3)

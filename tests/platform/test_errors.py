@@ -12,7 +12,7 @@ from starlette.responses import StreamingResponse
 from twinstile.app import create_app
 from twinstile.cli import serving
 from twinstile.operations import startup
-from twinstile.operations.startup import Place
+from twinstile.operations.startup import DatabaseTarget
 from twinstile.platform.http.problems import Problem, problem_for_status
 from twinstile.platform.http.routes import Runtime
 
@@ -66,9 +66,9 @@ async def fail_midway() -> StreamingResponse:
 
 
 @pytest.fixture
-async def failing(runtime: Runtime, place: Place) -> AsyncGenerator[Service]:
+async def failing(runtime: Runtime, place: DatabaseTarget) -> AsyncGenerator[Service]:
     """A service with two routes that have a fault of ours."""
-    app = create_app(startup.open_house(runtime.settings, place))
+    app = create_app(startup.open_runtime(runtime.settings, place))
     app.add_api_route("/fail", fail)
     app.add_api_route("/fail-midway", fail_midway)
     listening = serving.listen("127.0.0.1", 0)

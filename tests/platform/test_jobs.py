@@ -10,7 +10,7 @@ import pytest
 from hubs import Hub, open_hub
 
 from twinstile import worker
-from twinstile.operations.startup import Place
+from twinstile.operations.startup import DatabaseTarget
 from twinstile.platform.db.database import Database
 from twinstile.platform.http.routes import Runtime
 from twinstile.platform.ops import clock, jobs, observability
@@ -58,7 +58,7 @@ async def test_a_job_that_hangs_is_ended() -> None:
 
 
 async def test_the_schedule_goes_on_after_a_restart_of_the_server(
-    place: Place, runtime: Runtime
+    place: DatabaseTarget, runtime: Runtime
 ) -> None:
     ticked = asyncio.Event()
 
@@ -78,7 +78,7 @@ async def test_the_schedule_goes_on_after_a_restart_of_the_server(
     await database.close()
 
 
-async def test_every_job_of_the_service_runs(place: Place, runtime: Runtime) -> None:
+async def test_every_job_of_the_service_runs(place: DatabaseTarget, runtime: Runtime) -> None:
     for each in worker.jobs_of(runtime, place):
         assert await jobs.run_once(each, clock.now()), each.name
 
@@ -99,7 +99,7 @@ async def test_a_hub_whose_work_fails_does_not_keep_the_others_from_theirs(
 
 
 async def test_a_deadline_that_cannot_be_settled_keeps_no_other_from_firing(
-    hub: Hub, place: Place, monkeypatch: pytest.MonkeyPatch
+    hub: Hub, place: DatabaseTarget, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[str] = []
 

@@ -15,7 +15,7 @@ import pytest
 from hubs import Hub, open_hub
 
 from twinstile import worker
-from twinstile.operations.startup import Place
+from twinstile.operations.startup import DatabaseTarget
 from twinstile.platform.db.database import Database
 from twinstile.platform.http.routes import Runtime
 from twinstile.platform.keys import signing
@@ -30,7 +30,7 @@ place, runtime, service = (
 
 
 @pytest.fixture
-async def owner(place: Place) -> AsyncGenerator[Database]:
+async def owner(place: DatabaseTarget) -> AsyncGenerator[Database]:
     """The database as its owner, who may do what the service may not."""
     database = Database(place.owner_url, pool_size=1)
     yield database
@@ -59,7 +59,9 @@ async def others(hub: Hub) -> int:
     return row[0]
 
 
-async def test_a_slow_commit_is_waited_for_and_never_skipped(hub: Hub, place: Place) -> None:
+async def test_a_slow_commit_is_waited_for_and_never_skipped(
+    hub: Hub, place: DatabaseTarget
+) -> None:
     slow = Database(place.service_url, pool_size=1, role=place.role)
     await ledger_reader.seal(hub.runtime.database, hub.hub_id)
     before = len(await ledger_reader.entries(hub.runtime, hub.hub_id))
@@ -86,7 +88,7 @@ async def test_a_slow_commit_is_waited_for_and_never_skipped(hub: Hub, place: Pl
     assert row[0] == "test.slow"
 
 
-async def test_two_sealers_make_one_ledger(hub: Hub, place: Place) -> None:
+async def test_two_sealers_make_one_ledger(hub: Hub, place: DatabaseTarget) -> None:
     await ledger_reader.enter(hub.runtime, hub.hub_id, 3000)
     other = Database(place.service_url, pool_size=1, role=place.role)
     await asyncio.gather(
@@ -186,7 +188,7 @@ async def test_a_new_epoch_is_an_entry_and_seals_what_no_fence_would_let_through
 
 
 async def test_the_sealer_seals_by_itself_and_publishes_at_the_end(
-    hub: Hub, place: Place, tmp_path: Path
+    hub: Hub, place: DatabaseTarget, tmp_path: Path
 ) -> None:
     stop = asyncio.Event()
     file = tmp_path / "published" / "audit.jsonl"

@@ -7,19 +7,19 @@ import asyncpg
 import database_sessions
 import pytest
 
-from twinstile.operations.startup import Place
+from twinstile.operations.startup import DatabaseTarget
 from twinstile.platform.db import dedicated_connection as lines
 from twinstile.platform.db.database import Database, Transaction
-from twinstile.platform.db.dedicated_connection import Line
+from twinstile.platform.db.dedicated_connection import DedicatedConnection
 from twinstile.platform.http.problems import Unavailable
 
 pytestmark = pytest.mark.usefixtures("runtime")
 
 
 @pytest.fixture
-async def line(place: Place) -> AsyncGenerator[Line]:
+async def line(place: DatabaseTarget) -> AsyncGenerator[DedicatedConnection]:
     """A line on which another transaction always follows at once."""
-    line = Line(
+    line = DedicatedConnection(
         Database(place.service_url, role=place.role),
         more=lambda: True,
         statement_timeout_ms=2000,
@@ -38,12 +38,14 @@ async def asked(tx: Transaction, question: str) -> object:
     return row[0]
 
 
-async def words(line: Line) -> object:
+async def words(line: DedicatedConnection) -> object:
     async with line.transaction() as tx:
         return await asked(tx, "SELECT string_agg(word, ' ' ORDER BY word) FROM told")
 
 
-async def run(line: Line, statement: str, then: type[Exception] | None = None) -> None:
+async def run(
+    line: DedicatedConnection, statement: str, then: type[Exception] | None = None
+) -> None:
     """A transaction of one statement, and what goes wrong after it."""
     async with line.transaction() as tx:
         with contextlib.suppress(asyncpg.DivisionByZeroError):  # and on, as if nothing was
@@ -52,7 +54,9 @@ async def run(line: Line, statement: str, then: type[Exception] | None = None) -
             raise then
 
 
-async def test_each_commit_begins_the_next_transaction(line: Line, place: Place) -> None:
+async def test_each_commit_begins_the_next_transaction(
+    line: DedicatedConnection, place: DatabaseTarget
+) -> None:
     begun = "application_name = 'line' AND state = 'idle in transaction' AND query = '{}'"
     assert await database_sessions.count(place, begun.format("COMMIT AND CHAIN")) == 1
     await run(line, "INSERT INTO told VALUES ('one')")
@@ -60,7 +64,9 @@ async def test_each_commit_begins_the_next_transaction(line: Line, place: Place)
     assert await words(line) == "one two"
 
 
-async def test_what_fails_in_a_transaction_begun_by_the_last_is_undone(line: Line) -> None:
+async def test_what_fails_in_a_transaction_begun_by_the_last_is_undone(
+    line: DedicatedConnection,
+) -> None:
     await run(line, "INSERT INTO told VALUES ('kept')")
     with pytest.raises(KeyError):
         await run(line, "INSERT INTO told VALUES ('undone')", then=KeyError)
@@ -68,7 +74,7 @@ async def test_what_fails_in_a_transaction_begun_by_the_last_is_undone(line: Lin
 
 
 async def test_a_session_that_ends_between_two_is_told_once_and_replaced(
-    line: Line, place: Place
+    line: DedicatedConnection, place: DatabaseTarget
 ) -> None:
     async with line.transaction() as tx:
         here = await asked(tx, "SELECT pg_backend_pid()")
@@ -82,7 +88,7 @@ async def test_a_session_that_ends_between_two_is_told_once_and_replaced(
 
 @pytest.mark.parametrize("later_s", [0, 60], ids=["", "and plans are to be made anew"])
 async def test_a_commit_that_the_server_refuses_is_no_commit(
-    line: Line, monkeypatch: pytest.MonkeyPatch, later_s: int
+    line: DedicatedConnection, monkeypatch: pytest.MonkeyPatch, later_s: int
 ) -> None:
     now = lines.monotonic() + later_s
     monkeypatch.setattr(lines, "monotonic", lambda: now)
@@ -92,7 +98,7 @@ async def test_a_commit_that_the_server_refuses_is_no_commit(
 
 
 async def test_plans_are_made_anew_at_ages_that_double(
-    line: Line, monkeypatch: pytest.MonkeyPatch
+    line: DedicatedConnection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A function that claims never to change is asked when a plan is made, and only then."""
     now = lines.monotonic()

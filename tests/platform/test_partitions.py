@@ -11,7 +11,7 @@ from hubs import Hub
 from sqlalchemy.engine import make_url
 
 from twinstile.operations import startup
-from twinstile.operations.startup import Place
+from twinstile.operations.startup import DatabaseTarget
 from twinstile.platform.db import schema
 from twinstile.platform.ops import clock
 
@@ -22,12 +22,12 @@ def id_of(moment: datetime) -> UUID:
     return UUID(int=ahead)
 
 
-async def connect(place: Place) -> asyncpg.Connection:
+async def connect(place: DatabaseTarget) -> asyncpg.Connection:
     url = make_url(place.owner_url).set(drivername="postgresql")
     return await asyncpg.connect(url.render_as_string(hide_password=False))
 
 
-async def made(place: Place, start: datetime) -> list[bool]:
+async def made(place: DatabaseTarget, start: datetime) -> list[bool]:
     """Whether there is a partition, for each month from `start` that is made ahead."""
     index = start.year * 12 + start.month - 1
     names = [
@@ -44,7 +44,7 @@ async def made(place: Place, start: datetime) -> list[bool]:
 
 
 async def test_a_check_of_a_month_to_come_stops_neither_the_job_nor_a_start(
-    hub: Hub, place: Place, logged: Callable[[], str]
+    hub: Hub, place: DatabaseTarget, logged: Callable[[], str]
 ) -> None:
     later = clock.now() + timedelta(days=200)
     path = f"/v1/checks/{id_of(later)}"
@@ -59,7 +59,7 @@ async def test_a_check_of_a_month_to_come_stops_neither_the_job_nor_a_start(
 
 @pytest.mark.usefixtures("runtime")
 async def test_a_busy_table_is_not_waited_for_long(
-    place: Place, monkeypatch: pytest.MonkeyPatch, logged: Callable[[], str]
+    place: DatabaseTarget, monkeypatch: pytest.MonkeyPatch, logged: Callable[[], str]
 ) -> None:
     monkeypatch.setattr(schema, "LOCK_TIMEOUT", "20ms")
     later = clock.now() + timedelta(days=800)

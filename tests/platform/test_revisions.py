@@ -15,7 +15,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
-from twinstile.operations.startup import Place
+from twinstile.operations.startup import DatabaseTarget
 from twinstile.platform.db import schema
 
 BEFORE_ANY_HUB = "0002"
@@ -104,7 +104,9 @@ def cut_short(*arguments: object) -> None:
         raise CutShortError
 
 
-async def test_no_revision_holds_writers_up_and_each_may_be_cut_short(place: Place) -> None:
+async def test_no_revision_holds_writers_up_and_each_may_be_cut_short(
+    place: DatabaseTarget,
+) -> None:
     name = f"revisions_{uuid4().hex[:8]}"
     administration = create_async_engine(
         place.owner_url, poolclass=NullPool, isolation_level="AUTOCOMMIT"

@@ -22,7 +22,7 @@ from timing import at_once
 
 from twinstile.platform.keys import data_keys, master_keys
 from twinstile.platform.keys.data_keys import KeyRing, KeyUnavailable
-from twinstile.platform.keys.master_keys import Command, Files, MasterUnavailable
+from twinstile.platform.keys.master_keys import MasterCommand, MasterFiles, MasterUnavailable
 from twinstile.platform.security.roles import Role
 
 LEAST_A_MINUTE = 20_000
@@ -76,7 +76,7 @@ def kms(tmp_path: Path) -> Path:
 
 def ring(folder: Path) -> KeyRing:
     """The keys as a process that has just started sees them."""
-    return KeyRing(folder, Files(folder))
+    return KeyRing(folder, MasterFiles(folder))
 
 
 async def test_keys_are_rotated_under_load_without_an_error(hub: Hub) -> None:
@@ -263,19 +263,21 @@ def test_twenty_thousand_keys_a_minute_are_wrapped_anew(tmp_path: Path) -> None:
 
 def test_a_setting_rotates_by_a_second_key_behind_a_comma(tmp_path: Path) -> None:
     one, two = (base64.b64encode(os.urandom(32)).decode() for _ in range(2))
-    before = KeyRing(tmp_path, master_keys.of(one, None, tmp_path))
+    before = KeyRing(tmp_path, master_keys.open_masters(one, None, tmp_path))
     key = before.of("hub").get_or_create("day.2026-11-24")
-    both = KeyRing(tmp_path, master_keys.of(f"{two},{one}", None, tmp_path))
+    both = KeyRing(tmp_path, master_keys.open_masters(f"{two},{one}", None, tmp_path))
     assert both.rotate() == data_keys.Rewrapped(1, [])
-    after = KeyRing(tmp_path, master_keys.of(two, None, tmp_path))
+    after = KeyRing(tmp_path, master_keys.open_masters(two, None, tmp_path))
     assert after.of("hub").get("day.2026-11-24") == key
     with pytest.raises(KeyUnavailable, match="is not there"):
-        KeyRing(tmp_path, master_keys.of(one, None, tmp_path)).of("hub").get("day.2026-11-24")
+        KeyRing(tmp_path, master_keys.open_masters(one, None, tmp_path)).of("hub").get(
+            "day.2026-11-24"
+        )
 
 
 def test_a_kms_wraps_and_its_master_never_comes_here(tmp_path: Path, kms: Path) -> None:
     folder = tmp_path / "keys"
-    keys = KeyRing(folder, Command(str(kms)))
+    keys = KeyRing(folder, MasterCommand(str(kms)))
     name = f"case.{uuid4()}"
     key = keys.of("hub").get_or_create(name)
     for path in folder.rglob("*"):
@@ -286,13 +288,13 @@ def test_a_kms_wraps_and_its_master_never_comes_here(tmp_path: Path, kms: Path) 
     assert set(keys.of("hub").masters().values()) == {"one", "two"}
     assert keys.rotate() == data_keys.Rewrapped(1, [])
     (kms.parent / "kms-one").unlink()
-    assert KeyRing(folder, Command(str(kms))).of("hub").get(name) == key
+    assert KeyRing(folder, MasterCommand(str(kms))).of("hub").get(name) == key
 
 
 def test_a_kms_that_is_away_is_not_noticed_for_half_an_hour(
     tmp_path: Path, kms: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    keys = KeyRing(tmp_path / "keys", Command(str(kms))).of("hub")
+    keys = KeyRing(tmp_path / "keys", MasterCommand(str(kms))).of("hub")
     key = keys.get_or_create("day.2026-11-24")
     (kms.parent / "down").touch()
     begun = time.monotonic()
@@ -314,7 +316,7 @@ def test_a_kms_that_is_away_is_not_noticed_for_half_an_hour(
 def test_an_unwrapped_key_is_asked_for_again_beside_the_work(
     tmp_path: Path, kms: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    keys = KeyRing(tmp_path / "keys", Command(str(kms))).of("hub")
+    keys = KeyRing(tmp_path / "keys", MasterCommand(str(kms))).of("hub")
     keys.get_or_create("day.2026-11-24")
     asked = kms.parent / "asked"
     asked.write_text("")
@@ -352,7 +354,7 @@ def test_a_command_that_misbehaves_is_refused_in_time(
     wrapper = program(tmp_path / "wrapper", f"#!/bin/sh\n{script}\n")
     begun = time.monotonic()
     with pytest.raises(MasterUnavailable):
-        Command(f"{wrapper} --with 'two words'")
+        MasterCommand(f"{wrapper} --with 'two words'")
     assert time.monotonic() - begun < 3
 
 
@@ -361,7 +363,7 @@ def test_a_kms_that_hangs_is_not_asked_by_everybody(
 ) -> None:
     """Each who asked would wait the whole time, and in a process that serves all with them."""
     monkeypatch.setattr(master_keys, "COMMAND_S", 2.0)
-    keys = KeyRing(tmp_path / "keys", Command(str(kms))).of("hub")
+    keys = KeyRing(tmp_path / "keys", MasterCommand(str(kms))).of("hub")
     honest, asked = kms.read_text(), kms.parent / "asked"
     program(kms, f"#!/bin/sh\necho $1 >> {asked}\nexec sleep 100\n")
     asked.write_text("")
@@ -380,7 +382,7 @@ def test_a_kms_that_hangs_is_not_asked_by_everybody(
 async def test_nobody_waits_twice_for_a_key_that_is_slow_to_come(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    keeper = master_keys.Given([bytes(32)])
+    keeper = master_keys.SuppliedMasters([bytes(32)])
     honest, keys = keeper.wrap, KeyRing(tmp_path / "keys", keeper).of("hub")
     come = threading.Event()
 
@@ -404,7 +406,7 @@ async def test_nobody_waits_twice_for_a_key_that_is_slow_to_come(
 @pytest.mark.parametrize("line", ["", "  ", "'open", "/nowhere/at/all"])
 def test_a_command_that_is_none_is_told(line: str) -> None:
     with pytest.raises(KeyUnavailable):
-        Command(line)
+        MasterCommand(line)
 
 
 def test_the_commands_list_and_rotate(tmp_path: Path) -> None:
@@ -423,11 +425,11 @@ def test_a_rotation_whose_new_master_was_lost_does_not_erase_the_one_in_use(
     tmp_path: Path,
 ) -> None:
     """The link to the old master outlived a power cut, the new master's file did not."""
-    ring = KeyRing(tmp_path, Files(tmp_path))
+    ring = KeyRing(tmp_path, MasterFiles(tmp_path))
     key = ring.of("hub").get_or_create("day.2026-11-24")
     (tmp_path / "master.old.key").hardlink_to(tmp_path / "master.key")
     ring.rotate()
-    again = KeyRing(tmp_path, Files(tmp_path))
+    again = KeyRing(tmp_path, MasterFiles(tmp_path))
     assert again.of("hub").get("day.2026-11-24") == key
     assert ring.rotate().done == 1
     assert not (tmp_path / "master.old.key").exists()

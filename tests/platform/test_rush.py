@@ -10,7 +10,7 @@ from hubs import Hub
 
 from twinstile.app import create_app
 from twinstile.cli import serving
-from twinstile.operations.startup import Place
+from twinstile.operations.startup import DatabaseTarget
 from twinstile.platform.db.database import Database
 from twinstile.platform.http.routes import Runtime
 from twinstile.platform.security.auth import Gatekeeper
@@ -18,7 +18,9 @@ from twinstile.platform.security.auth import Gatekeeper
 SIZE = 4
 
 
-async def test_one_connection_is_enough_for_any_request(hub: Hub, place: Place) -> None:
+async def test_one_connection_is_enough_for_any_request(
+    hub: Hub, place: DatabaseTarget
+) -> None:
     """With a caller looked up every time, as when the memory of tokens runs out in a rush."""
     narrow = Database(place.service_url, pool_size=1, role=place.role)
     runtime = replace(hub.runtime, database=narrow, gatekeeper=Gatekeeper(narrow, remember_s=0))
@@ -43,7 +45,7 @@ async def test_one_connection_is_enough_for_any_request(hub: Hub, place: Place) 
 
 
 async def test_connections_are_had_in_the_order_they_were_asked_for(
-    place: Place, runtime: Runtime
+    place: DatabaseTarget, runtime: Runtime
 ) -> None:
     """Whoever begins last of those whose turn it is may be overtaken, by few and not by all."""
     assert runtime.settings  # its schema is in place

@@ -11,10 +11,10 @@ from sqlalchemy.engine import make_url
 from twinstile.app import create_app
 from twinstile.cli import serving
 from twinstile.operations import startup
-from twinstile.operations.startup import Place
+from twinstile.operations.startup import DatabaseTarget
 from twinstile.platform.db import schema
 from twinstile.platform.db.schema import SchemaError
-from twinstile.platform.db.schema_compatibility import Revisions, Standing
+from twinstile.platform.db.schema_compatibility import Revisions, SchemaCompatibility
 from twinstile.platform.http.routes import Runtime
 
 NEXT = "from a later release"
@@ -24,23 +24,23 @@ KNOWN = Revisions(frozenset({"0001", "0002", "0003"}), "0003")
 @pytest.mark.parametrize(
     ("present", "floor", "standing"),
     [
-        (None, None, Standing.OLDER),
-        ("0002", None, Standing.OLDER),
-        ("0003", "0002", Standing.OURS),
-        (NEXT, "0002", Standing.NEWER),
-        (NEXT, "0003", Standing.NEWER),
-        (NEXT, NEXT, Standing.TOO_NEW),
-        (NEXT, None, Standing.TOO_NEW),
+        (None, None, SchemaCompatibility.OLDER),
+        ("0002", None, SchemaCompatibility.OLDER),
+        ("0003", "0002", SchemaCompatibility.OURS),
+        (NEXT, "0002", SchemaCompatibility.NEWER),
+        (NEXT, "0003", SchemaCompatibility.NEWER),
+        (NEXT, NEXT, SchemaCompatibility.TOO_NEW),
+        (NEXT, None, SchemaCompatibility.TOO_NEW),
     ],
 )
 def test_a_program_serves_a_newer_schema_whose_floor_it_knows(
-    present: str | None, floor: str | None, standing: Standing
+    present: str | None, floor: str | None, standing: SchemaCompatibility
 ) -> None:
     assert KNOWN.judge(present, floor) is standing
 
 
 @pytest.fixture
-async def apart(place: Place) -> AsyncGenerator[Place]:
+async def apart(place: DatabaseTarget) -> AsyncGenerator[DatabaseTarget]:
     """A database of its own, with our schema."""
     async with runtimes.beside(place) as own:
         await startup.prepare(own)
@@ -56,27 +56,27 @@ async def ask(url: str, statement: str) -> object:
         await connection.close()
 
 
-async def readiness(runtime: Runtime, place: Place) -> httpx2.Response:
+async def readiness(runtime: Runtime, place: DatabaseTarget) -> httpx2.Response:
     listening = serving.listen("127.0.0.1", 0)
     (base_url,) = serving.addresses(listening)
-    app = create_app(startup.open_house(runtime.settings, place))
+    app = create_app(startup.open_runtime(runtime.settings, place))
     async with serving.running(app, listening), httpx2.AsyncClient(base_url=base_url) as client:
         return await client.get("/readyz")
 
 
 async def test_a_newer_schema_with_room_for_us_is_served_and_left_alone(
-    apart: Place, runtime: Runtime
+    apart: DatabaseTarget, runtime: Runtime
 ) -> None:
-    assert await schema.standing(apart.owner_url) is Standing.OURS
+    assert await schema.read_compatibility(apart.owner_url) is SchemaCompatibility.OURS
     await ask(apart.owner_url, f"UPDATE alembic_version SET version_num = '{NEXT}'")
-    assert await schema.standing(apart.owner_url) is Standing.NEWER
+    assert await schema.read_compatibility(apart.owner_url) is SchemaCompatibility.NEWER
     await startup.prepare(apart)
     assert (await readiness(runtime, apart)).status_code == 200
     assert await ask(apart.owner_url, "SELECT version_num FROM alembic_version") == NEXT
 
 
 async def test_a_newer_schema_without_room_for_us_is_refused_in_words(
-    apart: Place, runtime: Runtime
+    apart: DatabaseTarget, runtime: Runtime
 ) -> None:
     await ask(
         apart.owner_url, f"UPDATE alembic_version SET version_num = '{NEXT}', floor = '{NEXT}'"
@@ -88,7 +88,9 @@ async def test_a_newer_schema_without_room_for_us_is_refused_in_words(
     assert "schema" in answer.json()["detail"]
 
 
-async def test_an_older_schema_is_brought_to_ours(place: Place, runtime: Runtime) -> None:
+async def test_an_older_schema_is_brought_to_ours(
+    place: DatabaseTarget, runtime: Runtime
+) -> None:
     async with runtimes.beside(place) as older:
         await schema.upgrade(older.owner_url, revision="0005")
         await ask(older.owner_url, "ALTER TABLE alembic_version DROP COLUMN IF EXISTS floor")

@@ -7,7 +7,7 @@ import pytest
 
 from twinstile.platform.keys import signing
 from twinstile.platform.keys.data_keys import KeyFiles
-from twinstile.platform.keys.master_keys import Given
+from twinstile.platform.keys.master_keys import SuppliedMasters
 
 RFC_8032_SEED = bytes.fromhex(
     "c5aa8df43f9f837bedb7442f31dcb7b166d38535076f094b85ce3a2e0b4458f7"
@@ -23,7 +23,7 @@ RFC_8032_SIGNATURE = bytes.fromhex(
 
 @pytest.fixture
 def keys(tmp_path: Path) -> KeyFiles:
-    return KeyFiles(tmp_path / "hub", Given([bytes(32)]))
+    return KeyFiles(tmp_path / "hub", SuppliedMasters([bytes(32)]))
 
 
 def test_it_is_the_ed25519_of_the_rfc() -> None:
@@ -33,7 +33,7 @@ def test_it_is_the_ed25519_of_the_rfc() -> None:
 
 
 def test_another_process_signs_with_the_same_key(keys: KeyFiles, tmp_path: Path) -> None:
-    again = signing.signer(KeyFiles(tmp_path / "hub", Given([bytes(32)])))
+    again = signing.signer(KeyFiles(tmp_path / "hub", SuppliedMasters([bytes(32)])))
     assert signing.signer(keys).key_id == again.key_id
     assert list(signing.public_keys(keys)) == [again.key_id]
 

@@ -13,7 +13,7 @@ import asyncpg
 import pytest
 
 from twinstile.platform.db import embedded_server, orphans, supervision
-from twinstile.platform.db.embedded_server import EmbeddedError, Server
+from twinstile.platform.db.embedded_server import EmbeddedError, EmbeddedServer
 
 BUSY = "SELECT count(*) FROM generate_series(1, 10000000000)"  # looks at nothing but itself
 
@@ -30,7 +30,7 @@ def nothing() -> None:
     raise AssertionError("the server was given up")
 
 
-def ask(server: Server, statement: str) -> object:
+def ask(server: EmbeddedServer, statement: str) -> object:
     async def once() -> object:
         connection = await asyncpg.connect(server.url("postgres", driver="postgresql"))
         try:
@@ -46,7 +46,7 @@ def pid_of(root: Path) -> int:
     return int(next(root.glob("pg*/postmaster.pid")).read_text().split()[0])
 
 
-def back(server: Server, seconds: float = 30) -> None:
+def back(server: EmbeddedServer, seconds: float = 30) -> None:
     """Wait until the server answers again."""
     deadline = time.monotonic() + seconds
     while True:

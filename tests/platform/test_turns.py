@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from twinstile.platform.http.fair_scheduling import InTurn
+from twinstile.platform.http.fair_scheduling import FairScheduling
 
 HTTP: Scope = {"type": "http"}
 
@@ -23,7 +23,7 @@ class _House:
     def __init__(self) -> None:
         self.turns = 0
         self.begun: list[tuple[int, int]] = []
-        self.app = InTurn(self._serve)
+        self.app = FairScheduling(self._serve)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         del receive, send

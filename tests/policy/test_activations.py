@@ -16,7 +16,7 @@ from people import Json
 from second_person import Somebody, decide
 
 from twinstile.operations import startup
-from twinstile.operations.startup import Place
+from twinstile.operations.startup import DatabaseTarget
 from twinstile.platform.ops import clock
 from twinstile.platform.security.roles import Role
 from twinstile.policy import documents, versions
@@ -205,7 +205,7 @@ async def test_the_same_request_is_sent_again_without_harm(hub: Hub) -> None:
 
 
 async def test_what_the_release_before_put_in_force_is_taken_over(
-    hub: Hub, place: Place
+    hub: Hub, place: DatabaseTarget
 ) -> None:
     """It knows no activations: a service of this release adds them at its start."""
     async with startup.owner(place.owner_url) as owner:

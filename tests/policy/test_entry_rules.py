@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from twinstile.cli import doctor, main
 from twinstile.operations import startup
-from twinstile.operations.startup import Place
+from twinstile.operations.startup import DatabaseTarget
 from twinstile.platform.ops import settings
 from twinstile.platform.ops.config_files import InvalidFile
 from twinstile.platform.ops.settings import Profile, SettingsError
@@ -152,10 +152,10 @@ def test_rules_hold_on_their_days() -> None:
 def test_what_cannot_be_used_is_told_at_start(
     tmp_path: Path, names: tuple[str, ...], said: str
 ) -> None:
-    nowhere = Place("postgresql://nowhere", "", "postgresql://nowhere", embedded=False)
+    nowhere = DatabaseTarget("postgresql://nowhere", "", "postgresql://nowhere", embedded=False)
     given = settings.load(data_dir=tmp_path, entry_rules=names)
     with pytest.raises(SettingsError, match=f"TWINSTILE_ENTRY_RULES: .*{said}"):
-        startup.open_house(given, nowhere)
+        startup.open_runtime(given, nowhere)
     (_, finding) = doctor.examine({"data_dir": tmp_path, "entry_rules": names})
     assert finding.name == "settings"
     assert not finding.well
@@ -194,11 +194,11 @@ def test_rules_that_are_over_do_not_stop_the_hub_and_the_doctor_says_so(
 
 
 async def test_a_hub_judges_by_the_rules_of_its_own_country(
-    place: Place, tmp_path: Path, own: Callable[..., str]
+    place: DatabaseTarget, tmp_path: Path, own: Callable[..., str]
 ) -> None:
     await startup.prepare(place)
     folder = tmp_path / "data"
-    runtime = startup.open_house(
+    runtime = startup.open_runtime(
         settings.load(profile=Profile.DEMO, data_dir=folder, entry_rules=(own(),)), place
     )
     async with runtimes.served(runtime) as service:

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from twinstile.cli import main
 from twinstile.credentials.types import CredentialStatus
 from twinstile.identity.types import IdentityResult
-from twinstile.platform.ops.state_machine import Anchor
+from twinstile.platform.ops.state_machine import DeadlineAnchor
 from twinstile.policy import documents, remedies, validator, vocabulary
 from twinstile.screening import machine, rules
 from twinstile.screening.claim_words import SampleResult, Symptom
@@ -293,7 +293,9 @@ def test_the_vocabularys_words_are_those_of_the_code() -> None:
     assert words("test", "test", "result") == {*SampleResult, NONE}
     assert set(vocabulary.SYMPTOMS) == set(Symptom)
     assert list(vocabulary.OUTCOMES) == list(Outcome)
-    timed = {s for s, limit in machine.DEADLINES.items() if limit.anchor is Anchor.ENTERED}
+    timed = {
+        s for s, limit in machine.DEADLINES.items() if limit.anchor is DeadlineAnchor.ENTERED
+    }
     assert set(vocabulary.DEADLINES) == timed
 
 

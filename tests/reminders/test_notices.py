@@ -16,7 +16,7 @@ from people import Json
 from reminded_runs import PHONE, Run, announced, reachable, reminders, reminders_of
 
 from twinstile.cli import doctor
-from twinstile.operations.startup import Place
+from twinstile.operations.startup import DatabaseTarget
 from twinstile.platform.ops import clock, observability
 from twinstile.platform.ops.settings import Settings
 from twinstile.platform.security.roles import Role
@@ -104,7 +104,7 @@ async def nothing_tells(hub: Hub, run: Run, log: str) -> None:
         assert secret.encode().hex() not in log
 
 
-async def test_the_clock_of_the_service_sends(run: Run, place: Place) -> None:
+async def test_the_clock_of_the_service_sends(run: Run, place: DatabaseTarget) -> None:
     await run.land([reachable(people.resident_number())])
     await run.order()
     (job,) = (job for job in jobs_of(run.hub.runtime, place) if job.name == "notices")
@@ -448,7 +448,9 @@ async def test_a_traveller_who_shows_the_message_has_received_it(hub: Hub, run: 
     assert unknown.status_code == 404
 
 
-async def test_an_address_ends_with_the_day_it_came(hub: Hub, run: Run, place: Place) -> None:
+async def test_an_address_ends_with_the_day_it_came(
+    hub: Hub, run: Run, place: DatabaseTarget
+) -> None:
     await run.land([reachable(people.resident_number())])
     await run.order()
     hub.runtime.keys.of(hub.hub_id).destroy(hub.runtime.keys.of(hub.hub_id).names("day.")[0])
@@ -552,8 +554,10 @@ def at_hub(hub: Hub) -> Settings:
     return hub.runtime.settings.model_copy(update={"hub_id": hub.hub_id})
 
 
-async def test_the_doctor_says_whether_messages_leave(hub: Hub, run: Run, place: Place) -> None:
-    async def finding() -> doctor.Finding:
+async def test_the_doctor_says_whether_messages_leave(
+    hub: Hub, run: Run, place: DatabaseTarget
+) -> None:
+    async def finding() -> doctor.Diagnosis:
         found = await doctor._rows(place, at_hub(hub))
         (one,) = [one for one in found if one.name.startswith("messages")]
         return one

@@ -9,7 +9,7 @@ import pytest
 from hubs import Hub, open_hub
 from reminded_runs import Run, announced, reachable
 
-from twinstile.operations.startup import Place
+from twinstile.operations.startup import DatabaseTarget
 from twinstile.platform.ops import clock
 from twinstile.platform.security.hub_modes import HubMode
 from twinstile.platform.security.roles import Role
@@ -62,7 +62,7 @@ async def move(run: Run, arrival: timedelta) -> None:
 
 
 async def test_a_manifest_that_lands_reminds_its_people_and_once_more_before_arrival(
-    run: Run, place: Place
+    run: Run, place: DatabaseTarget
 ) -> None:
     number = people.resident_number()
     await run.land([reachable(number, "+8613900004711", "en")])

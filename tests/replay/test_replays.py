@@ -13,7 +13,7 @@ from hubs import CHECKPOINT, Hub
 from people import Json
 
 from twinstile import worker
-from twinstile.operations.startup import Place
+from twinstile.operations.startup import DatabaseTarget
 from twinstile.platform.ops import clock
 from twinstile.platform.security.devices import LaneKind
 from twinstile.platform.security.roles import Role
@@ -52,7 +52,7 @@ async def work(hub: Hub, later: timedelta = timedelta(0)) -> None:
 
 
 async def test_a_draft_is_tried_on_what_was_decided_and_decides_nothing(
-    hub: Hub, place: Place
+    hub: Hub, place: DatabaseTarget
 ) -> None:
     fever = await hub.client().put(
         f"/v1/checks/{people.new_id()}", json=people.check(1, celsius=37.4)

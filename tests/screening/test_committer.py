@@ -13,7 +13,7 @@ from faulty_checks import spoiled
 from httpx2 import Response
 from hubs import Hub, open_hub
 
-from twinstile.operations.startup import Place
+from twinstile.operations.startup import DatabaseTarget
 from twinstile.platform.db.database import Database
 from twinstile.platform.http.problems import Busy, Unavailable
 from twinstile.platform.ops import clock
@@ -158,7 +158,7 @@ async def test_a_wait_that_something_else_cancels_does_not_end_the_committer(hub
 
 
 async def test_nobody_waits_for_a_committer_that_was_told_to_end(
-    hub: Hub, place: Place, monkeypatch: pytest.MonkeyPatch
+    hub: Hub, place: DatabaseTarget, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What it was committing nobody knows; what had only gathered is not stored."""
     monkeypatch.setattr(committer, "PATIENCE_S", 60)
@@ -179,7 +179,7 @@ async def test_nobody_waits_for_a_committer_that_was_told_to_end(
 
 
 async def test_somebody_another_request_works_on_is_told_to_come_again_and_nobody_else(
-    hub: Hub, place: Place
+    hub: Hub, place: DatabaseTarget
 ) -> None:
     number = people.resident_number()
     await put(hub, people.check(1, number))
@@ -200,7 +200,7 @@ async def test_somebody_another_request_works_on_is_told_to_come_again_and_nobod
 
 @pytest.mark.parametrize("limit", ["MOST_WAITING", "PATIENCE_S"])
 async def test_a_queue_does_not_grow_it_answers(
-    hub: Hub, place: Place, monkeypatch: pytest.MonkeyPatch, limit: str
+    hub: Hub, place: DatabaseTarget, monkeypatch: pytest.MonkeyPatch, limit: str
 ) -> None:
     """While the database stands still, late checks are told to come again, and none is lost."""
     await put(hub, people.check(1))
@@ -341,7 +341,7 @@ async def test_the_counters_of_every_check_of_a_batch_have_arrived(hub: Hub) -> 
 
 
 async def test_a_connection_that_was_cut_between_two_checks_is_not_noticed(
-    hub: Hub, place: Place
+    hub: Hub, place: DatabaseTarget
 ) -> None:
     """The first check of a hub reads its policy through SQLAlchemy, which remembers that."""
     assert (await put(hub, people.check(1))).status_code == 201

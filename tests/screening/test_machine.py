@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twinstile.platform.ops.state_machine import Cause
+from twinstile.platform.ops.state_machine import TransitionCause
 from twinstile.platform.security.roles import Role
 from twinstile.screening import machine
 from twinstile.screening.stages import MACHINE
@@ -69,7 +69,7 @@ def test_every_open_state_can_still_end(state: ScreeningState):
 
 @pytest.mark.parametrize("state", OPEN)
 def test_every_open_state_is_left_or_escalated_by_exactly_one_timer(state: ScreeningState):
-    timers = [e for e in machine.edges(state) if Cause.TIMER in MACHINE.triggers[e]]
+    timers = [e for e in machine.edges(state) if TransitionCause.TIMER in MACHINE.triggers[e]]
     assert timers == [machine.timer(state)]
     assert state in machine.DEADLINES
 
@@ -122,7 +122,7 @@ def test_an_outcome_moves_a_screening_only_by_ways_that_policy_may_take(
     state: ScreeningState, outcome: Outcome
 ):
     path = machine.walk(state, machine.route(state, outcome))
-    automatic = {Cause.POLICY, Cause.SYSTEM}
+    automatic = {TransitionCause.POLICY, TransitionCause.SYSTEM}
     assert all(MACHINE.triggers[step.event] & automatic for step in path)
 
 

@@ -19,7 +19,7 @@ from sqlalchemy.dialects import postgresql
 
 from twinstile.deferrals import deferrals
 from twinstile.identity import vault
-from twinstile.operations.startup import Place
+from twinstile.operations.startup import DatabaseTarget
 from twinstile.platform.db.database import Database, Transaction
 from twinstile.platform.http import paging
 from twinstile.screening import checks, committer, party_members
@@ -163,7 +163,7 @@ def scans(node: dict[str, object]) -> Iterator[tuple[str, float]]:
 @pytest.mark.parametrize("size", [1, 200])
 @pytest.mark.parametrize("small_hubs", [0, 300])
 async def test_a_check_is_looked_up_by_index_whatever_was_analysed(
-    hub: Hub, place: Place, size: int, small_hubs: int
+    hub: Hub, place: DatabaseTarget, size: int, small_hubs: int
 ) -> None:
     """Nothing was, or it was while there were many small hubs: a hub seems to be few rows."""
     owner = Database(place.owner_url, pool_size=1)
@@ -278,7 +278,7 @@ TABLES = (
 
 @pytest.mark.parametrize("found", [0, 200], ids=["new", "analysed"])
 async def test_a_plan_made_while_tables_were_small_serves_when_they_are_full(
-    hub: Hub, place: Place, found: int
+    hub: Hub, place: DatabaseTarget, found: int
 ) -> None:
     """The committer plans only now and then: what it finds must not mislead it until then."""
     small = Database(place.owner_url, pool_size=1, server_settings=committer.SERVER_SETTINGS)
@@ -369,7 +369,9 @@ async def own_tables(tx: Transaction, restored: bool) -> None:
 
 
 @pytest.mark.parametrize("state", ["new", "restored", "analysed"])
-async def test_a_page_of_the_debt_reads_a_page(hub: Hub, place: Place, state: str) -> None:
+async def test_a_page_of_the_debt_reads_a_page(
+    hub: Hub, place: DatabaseTarget, state: str
+) -> None:
     owner = Database(place.owner_url, pool_size=1)
     analysed = state == "analysed"
     try:

@@ -10,7 +10,7 @@ import pytest
 from httpx2 import Response
 from hubs import Hub
 
-from twinstile.operations.startup import Place
+from twinstile.operations.startup import DatabaseTarget
 from twinstile.platform.ops import clock
 from twinstile.platform.security.roles import Role
 from twinstile.policy import documents, versions
@@ -51,7 +51,7 @@ async def test_a_further_alarm_joins_the_case_that_is_open(hub: Hub) -> None:
 
 
 async def test_an_alarm_while_the_case_is_being_closed_opens_another(
-    hub: Hub, place: Place
+    hub: Hub, place: DatabaseTarget
 ) -> None:
     number = people.resident_number()
     first = await fever_cases.confirmed(hub, number)

@@ -16,7 +16,7 @@ from twinstile.app import create_app
 from twinstile.cli import serving
 from twinstile.identity import retention
 from twinstile.operations import startup
-from twinstile.operations.startup import Place
+from twinstile.operations.startup import DatabaseTarget
 from twinstile.platform.keys import destruction
 from twinstile.platform.ledger import chain
 from twinstile.platform.ops import clock
@@ -186,13 +186,15 @@ async def test_who_waits_is_told_within_a_second_and_at_the_deadline(hub: Hub) -
     assert time.monotonic() - begun < 2
 
 
-async def test_who_waits_is_let_go_when_the_service_ends(hub: Hub, place: Place) -> None:
+async def test_who_waits_is_let_go_when_the_service_ends(
+    hub: Hub, place: DatabaseTarget
+) -> None:
     department = await partner_systems.enter(hub)
     await sealed(hub)
     after = (await department.changes()).json()["next"]
     listening = serving.listen("127.0.0.1", 0)
     (base_url,) = serving.addresses(listening)
-    own = create_app(startup.open_house(hub.runtime.settings, place))
+    own = create_app(startup.open_runtime(hub.runtime.settings, place))
     authorised = {"Authorization": f"Bearer {department.token}"}
     async with httpx2.AsyncClient(base_url=base_url, headers=authorised) as client:
         async with serving.running(own, listening):

@@ -16,7 +16,7 @@ from hubs import Hub
 from page_browser import squares
 from playwright.async_api import Browser, BrowserContext, async_playwright, expect
 
-from twinstile.operations.startup import Place
+from twinstile.operations.startup import DatabaseTarget
 from twinstile.platform.http.routes import Runtime
 
 pytestmark = pytest.mark.timeout(240)
@@ -188,7 +188,7 @@ async def test_a_code_is_taken_once_while_it_is_held_and_never_of_two(
 
 
 async def test_an_addon_reads_where_the_browser_cannot_also_without_a_line(
-    seeing: Browser, runtime: Runtime, place: Place, hub: Hub, tmp_path: Path
+    seeing: Browser, runtime: Runtime, place: DatabaseTarget, hub: Hub, tmp_path: Path
 ) -> None:
     (tmp_path / "decoder.js").write_text(ADDON % NUMBER)
     (tmp_path / "reader.wasm").write_bytes(EMPTY_WASM)

@@ -32,7 +32,7 @@ from twinstile.credentials.trusting import snapshots
 from twinstile.credentials.types import STATUSES, Context
 from twinstile.identity import regions
 from twinstile.identity.forms import DocumentContext, DocumentForm
-from twinstile.operations.startup import Place
+from twinstile.operations.startup import DatabaseTarget
 from twinstile.platform.http.routes import Runtime
 from twinstile.platform.ops import clock
 from twinstile.platform.security.hub_modes import HubMode
@@ -404,7 +404,7 @@ async def test_damage_makes_no_other_certificate_on_the_tablet(page: Page) -> No
 
 
 async def test_a_certificate_is_judged_without_a_line(
-    browser: Browser, runtime: Runtime, place: Place, hub: Hub
+    browser: Browser, runtime: Runtime, place: DatabaseTarget, hub: Hub
 ) -> None:
     await credential_issuers.begin(
         hub, 1, credential_issuers.listed(credential_issuers.CERTIFICATES[0])

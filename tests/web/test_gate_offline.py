@@ -16,7 +16,7 @@ from playwright.async_api import BrowserContext, Route, async_playwright, expect
 from twinstile.arrivals import tags
 from twinstile.identity import documents, mrz
 from twinstile.identity.forms import DocumentForm
-from twinstile.operations.startup import Place
+from twinstile.operations.startup import DatabaseTarget
 from twinstile.platform.http.routes import Runtime
 from twinstile.platform.ops import clock
 from twinstile.platform.security.roles import Role
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture
-async def station(runtime: Runtime, place: Place) -> AsyncGenerator[Station]:
+async def station(runtime: Runtime, place: DatabaseTarget) -> AsyncGenerator[Station]:
     async with gate_browser.station(runtime, place) as begun:
         yield begun
 

@@ -12,7 +12,7 @@ from hubs import Hub
 from people import Json
 from playwright.async_api import Browser, expect
 
-from twinstile.operations.startup import Place
+from twinstile.operations.startup import DatabaseTarget
 from twinstile.platform.http.routes import Runtime
 from twinstile.platform.security.roles import Role
 
@@ -124,7 +124,7 @@ async def test_a_slip_is_somebody_where_there_is_no_document(tablet: Glass, hub:
 
 
 async def test_without_a_line_a_pass_waits_and_says_no_more_than_is_known(
-    browser: Browser, runtime: Runtime, place: Place, hub: Hub
+    browser: Browser, runtime: Runtime, place: DatabaseTarget, hub: Hub
 ) -> None:
     calm, ill = (
         await declared_travellers.declare(hub),

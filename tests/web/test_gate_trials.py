@@ -12,7 +12,7 @@ from gate_browser import Glass, Station
 from hubs import Hub, Service
 from playwright.async_api import Browser, BrowserContext, Page, Route, expect
 
-from twinstile.operations.startup import Place
+from twinstile.operations.startup import DatabaseTarget
 from twinstile.platform.http.routes import Runtime
 from twinstile.platform.security.roles import Role
 from twinstile.web import gate
@@ -64,7 +64,7 @@ async def context(browser: Browser) -> AsyncGenerator[BrowserContext]:
 
 
 @pytest.fixture
-async def station(runtime: Runtime, place: Place) -> AsyncGenerator[Station]:
+async def station(runtime: Runtime, place: DatabaseTarget) -> AsyncGenerator[Station]:
     async with gate_browser.station(runtime, place) as begun:
         yield begun
 

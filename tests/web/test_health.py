@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from twinstile.app import create_app
 from twinstile.cli import serving
 from twinstile.operations import startup
-from twinstile.operations.startup import Place
+from twinstile.operations.startup import DatabaseTarget
 from twinstile.platform.db.database import Database
 from twinstile.platform.http.routes import Runtime
 from twinstile.platform.ops import settings
@@ -43,12 +43,14 @@ async def test_without_its_database_it_lives_but_is_not_ready(runtime: Runtime) 
 
 
 @pytest.mark.usefixtures("runtime")
-async def test_with_keys_it_cannot_read_it_is_not_ready(place: Place, tmp_path: Path) -> None:
+async def test_with_keys_it_cannot_read_it_is_not_ready(
+    place: DatabaseTarget, tmp_path: Path
+) -> None:
     own = settings.load(profile=Profile.DEMO, data_dir=tmp_path, database_url=None)
     startup.key_ring(own).of(own.hub_id).get_or_create("case.1")
     (path,) = startup.key_folder(own).rglob("case.1.key")
     path.write_bytes(bytes(40))
-    (answer,) = await ask(startup.open_house(own, place), "/readyz")
+    (answer,) = await ask(startup.open_runtime(own, place), "/readyz")
     assert answer.status_code == 503
     assert "keys" in answer.json()["detail"]
 
@@ -68,11 +70,11 @@ async def test_metrics_are_not_shown_through_a_proxy(service: Service) -> None:
 
 
 async def test_with_a_metrics_token_only_its_holder_sees_them(
-    runtime: Runtime, place: Place
+    runtime: Runtime, place: DatabaseTarget
 ) -> None:
     token = SecretStr("a token of the monitoring")
     watched = runtime.settings.model_copy(update={"metrics_token": token})
-    opened = startup.open_house(watched, place)
+    opened = startup.open_runtime(watched, place)
     headers = {"Authorization": f"Bearer {token.get_secret_value()}", "Via": "1.1 gate"}
     without, with_it = await ask(opened, "/metrics", ("/metrics", headers))
     assert without.status_code == 403

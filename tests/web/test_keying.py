@@ -15,7 +15,7 @@ from page_browser import Sheet, at_desk, keys, violations
 from people import Json
 from playwright.async_api import Browser, expect
 
-from twinstile.operations.startup import Place
+from twinstile.operations.startup import DatabaseTarget
 from twinstile.platform.db.database import Database
 from twinstile.platform.ops import clock
 from twinstile.platform.security.roles import Role
@@ -178,7 +178,7 @@ async def test_a_form_is_keyed_once_whoever_keys_it(hub: Hub) -> None:
 
 
 async def test_where_there_are_no_lanes_it_says_so_and_how_to_add_one(
-    hub: Hub, place: Place
+    hub: Hub, place: DatabaseTarget
 ) -> None:
     visitor = await on_shift(hub)
     owner = Database(place.owner_url, pool_size=1)

@@ -21,7 +21,7 @@ from twinstile.platform.db.database import Reading, Transaction
 from twinstile.platform.http.problems import AlreadyExists, Conflict, NotFound
 from twinstile.platform.keys.data_keys import KeyFiles
 from twinstile.platform.ledger import events
-from twinstile.platform.ledger.events import Happening
+from twinstile.platform.ledger.events import Event
 from twinstile.platform.security.auth import Principal
 
 MANIFEST_APPLIED: Final = "manifest.landed"
@@ -133,7 +133,7 @@ async def upsert_run(tx: Transaction, who: Principal, run: ServiceRun, at: datet
     await events.append(
         tx,
         [
-            Happening(
+            Event(
                 who.hub_id,
                 "run.announced",
                 run.run_id,
@@ -197,7 +197,7 @@ async def apply_manifest(
     await events.append(
         tx,
         [
-            Happening(
+            Event(
                 who.hub_id,
                 MANIFEST_APPLIED,
                 run_id,

@@ -14,7 +14,7 @@ from uuid import UUID, uuid4
 from twinstile.arrivals.records import ArrivalEvent, Mode, Op, RunRef, RunStatus
 from twinstile.platform.db.database import Reading, Transaction, as_json
 from twinstile.platform.ledger import events
-from twinstile.platform.ledger.events import Happening
+from twinstile.platform.ledger.events import Event
 
 Number: TypeAlias = tuple[str, str, date]
 """A number of a run as senders know it: whose number, the number, the operating day."""
@@ -217,7 +217,7 @@ async def upsert_runs(
         for statement in (_CREATE, _UPDATE):
             await tx.raw.execute(statement.format(columns=_COLUMNS), hub_id, at, told)
         happened = [
-            Happening(hub_id, "run.announced", run_id, at, {**_public(known), "feed": feed})
+            Event(hub_id, "run.announced", run_id, at, {**_public(known), "feed": feed})
             for run_id, known in merged.items()
         ]
         await events.append(tx, happened)

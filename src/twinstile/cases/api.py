@@ -66,10 +66,10 @@ from twinstile.platform.http.problems import (
 )
 from twinstile.platform.http.routes import GatedRoute, Read, Runtime, RuntimeDep, Tx, caller
 from twinstile.platform.ledger import events
-from twinstile.platform.ledger.events import Happening
+from twinstile.platform.ledger.events import Event
 from twinstile.platform.ops import clock
 from twinstile.platform.security import access_log
-from twinstile.platform.security.access_log import Action, Look, Why
+from twinstile.platform.security.access_log import AccessEntry, Action, Why
 from twinstile.platform.security.auth import Principal, Scope
 
 router = APIRouter(prefix="/v1", route_class=GatedRoute, tags=["cases"])
@@ -282,7 +282,7 @@ async def read_person(
     case_id: UUID, tx: Tx, runtime: RuntimeDep, who: Identifier, response: Response
 ) -> PersonAnswer:
     """Enough of name and number to tell two patients apart. The reading is recorded first."""
-    look = Look(Action.MASKED_READ, None, _SHOWN, subject_id=case_id)
+    look = AccessEntry(Action.MASKED_READ, None, _SHOWN, subject_id=case_id)
     return await _person(tx, runtime, who, look, response)
 
 
@@ -297,12 +297,12 @@ async def reveal_person(
 ) -> PersonAnswer:
     """Name and number of the patient. Who read them, when and what for is recorded first."""
     purpose = access_log.stated(Action.REVEAL, body.purpose, body.reason)
-    look = Look(Action.REVEAL, purpose, _SHOWN, subject_id=case_id, reason=body.reason)
+    look = AccessEntry(Action.REVEAL, purpose, _SHOWN, subject_id=case_id, reason=body.reason)
     return await _person(tx, runtime, who, look, response)
 
 
 async def _person(
-    tx: Transaction, runtime: Runtime, who: Principal, look: Look, response: Response
+    tx: Transaction, runtime: Runtime, who: Principal, look: AccessEntry, response: Response
 ) -> PersonAnswer:
     case_id = look.subject_id
     found = await tx.sql.execute(
@@ -331,7 +331,7 @@ async def _person(
     )
 
 
-def _transition(happening: Happening) -> TransitionAnswer:
+def _transition(happening: Event) -> TransitionAnswer:
     return TransitionAnswer.model_validate(
         {
             "at": None,

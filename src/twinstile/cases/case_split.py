@@ -16,7 +16,7 @@ from twinstile.platform.db.database import Transaction
 from twinstile.platform.db.idempotent_facts import FactSource
 from twinstile.platform.keys.data_keys import KeyFiles
 from twinstile.platform.ledger import events
-from twinstile.platform.ledger.events import Happening
+from twinstile.platform.ledger.events import Event
 
 
 async def separate(
@@ -165,7 +165,7 @@ async def _reopen(
         "merged": merged["case_no"],
         "separated_from": merged["root_no"],
     }
-    happening = Happening(
+    happening = Event(
         hub_id, episodes.SEPARATED, successor_id, at, body, who.device_id, who.operator_id
     )
     await events.append(tx, [happening])

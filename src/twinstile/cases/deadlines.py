@@ -19,7 +19,7 @@ from twinstile.cases.types import CaseState, LegEnding, Wait
 from twinstile.platform.db.database import Reading, Transaction
 from twinstile.platform.db.idempotent_facts import Change
 from twinstile.platform.ledger import events
-from twinstile.platform.ledger.events import Happening
+from twinstile.platform.ledger.events import Event
 
 LATE: Final = "case.late"
 MOST_LATE: Final = 500
@@ -138,7 +138,7 @@ async def ring(tx: Transaction, hub_id: str, at: datetime, limit: int) -> int:
     await events.append(
         tx,
         [
-            Happening(
+            Event(
                 hub_id,
                 LATE,
                 case_id,

@@ -37,7 +37,7 @@ from twinstile.platform.http.problems import (
     InvalidInput,
 )
 from twinstile.platform.ledger import events
-from twinstile.platform.ledger.events import Happening
+from twinstile.platform.ledger.events import Event
 from twinstile.platform.security.auth import Principal
 
 SENT_BY_DISPOSITION = frozenset({CaseEvent.DISPOSE, CaseEvent.REDISPOSE})
@@ -141,7 +141,7 @@ async def transition(
     form: TransitionBody,
     in_force: FollowUpPolicy,
     at: datetime,
-) -> Happening:
+) -> Event:
     """Move a case on by an event that a person of the caller's roles may send.
 
     Raises `NotFound`, `Forbidden`, `IdReused`, `InvalidInput` for an event that needs a
@@ -227,7 +227,7 @@ async def escalate_due(tx: Transaction, hub_id: str, at: datetime, limit: int) -
     await events.append(
         tx,
         [
-            Happening(
+            Event(
                 hub_id,
                 OVERDUE,
                 case_id,

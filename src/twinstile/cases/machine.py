@@ -11,12 +11,12 @@ from typing import Final
 
 from twinstile.cases.types import CaseEvent, CaseState, Disposition
 from twinstile.platform.ops.state_machine import (
-    Anchor,
-    Cause,
     Deadline,
+    DeadlineAnchor,
     IllegalTransition,
     Machine,
     Stage,
+    TransitionCause,
 )
 from twinstile.platform.security.roles import Role
 
@@ -57,7 +57,7 @@ MACHINE: Final = Machine(
             },
         ),
         _S.IN_TRANSFER: Stage(
-            deadline=Deadline(timedelta(minutes=30), Anchor.EXPECTED_ARRIVAL),
+            deadline=Deadline(timedelta(minutes=30), DeadlineAnchor.EXPECTED_ARRIVAL),
             edges={
                 _E.ADMITTED: _S.IN_CARE,
                 _E.TAKEN_UP: _S.FOLLOWING_UP,
@@ -106,23 +106,23 @@ MACHINE: Final = Machine(
         _E.DISPOSE: frozenset({Role.MEDIC}),
         _E.REDISPOSE: frozenset({Role.MEDIC}),
         _E.EMERGENCY: frozenset({Role.MEDIC, Role.SUPERVISOR, Role.SCREENER, Role.ASSISTANT}),
-        _E.DISPATCHED: frozenset({Cause.SYSTEM, Role.MEDIC, Role.SUPERVISOR}),
-        _E.DIVERTED: frozenset({Cause.SYSTEM, Role.MEDIC, Role.SUPERVISOR}),
-        _E.ADMITTED: frozenset({Cause.SYSTEM}) | _DUTY,
-        _E.TAKEN_UP: frozenset({Cause.SYSTEM}) | _DUTY,
-        _E.DISCHARGED: frozenset({Cause.SYSTEM, Role.MEDIC, Role.EPIDEMIOLOGIST}),
-        _E.NEW_SYMPTOMS: frozenset({Cause.SYSTEM, Role.MEDIC, Role.EPIDEMIOLOGIST}),
+        _E.DISPATCHED: frozenset({TransitionCause.SYSTEM, Role.MEDIC, Role.SUPERVISOR}),
+        _E.DIVERTED: frozenset({TransitionCause.SYSTEM, Role.MEDIC, Role.SUPERVISOR}),
+        _E.ADMITTED: frozenset({TransitionCause.SYSTEM}) | _DUTY,
+        _E.TAKEN_UP: frozenset({TransitionCause.SYSTEM}) | _DUTY,
+        _E.DISCHARGED: frozenset({TransitionCause.SYSTEM, Role.MEDIC, Role.EPIDEMIOLOGIST}),
+        _E.NEW_SYMPTOMS: frozenset({TransitionCause.SYSTEM, Role.MEDIC, Role.EPIDEMIOLOGIST}),
         _E.NOT_FEVER: frozenset({Role.MEDIC}),
         _E.EXCLUDED: frozenset({Role.MEDIC}),
         _E.CONFIRMED: frozenset({Role.MEDIC, Role.EPIDEMIOLOGIST}),
         _E.RECOVERED: frozenset({Role.MEDIC, Role.EPIDEMIOLOGIST}),
-        _E.RETURNED: frozenset({Cause.SYSTEM}) | _DUTY,
-        _E.TRANSFERRED: frozenset({Cause.SYSTEM}) | _DUTY,
+        _E.RETURNED: frozenset({TransitionCause.SYSTEM}) | _DUTY,
+        _E.TRANSFERRED: frozenset({TransitionCause.SYSTEM}) | _DUTY,
         _E.LOST: _DUTY,
-        _E.DIED: frozenset({Cause.SYSTEM, Role.MEDIC, Role.EPIDEMIOLOGIST}),
+        _E.DIED: frozenset({TransitionCause.SYSTEM, Role.MEDIC, Role.EPIDEMIOLOGIST}),
         # by what shows that two cases are one person's, and never by hand
-        _E.MERGED: frozenset({Cause.SYSTEM}),
-        _E.TIMEOUT: frozenset({Cause.TIMER}),
+        _E.MERGED: frozenset({TransitionCause.SYSTEM}),
+        _E.TIMEOUT: frozenset({TransitionCause.TIMER}),
     },
 )
 
@@ -147,7 +147,7 @@ START: Final = MACHINE.start
 TERMINAL: Final = frozenset(CaseState) - frozenset(MACHINE.stages)
 HUMAN_EVENTS: Final = MACHINE.roles()
 SYSTEM_EVENTS: Final = frozenset(
-    event for event, triggers in MACHINE.triggers.items() if Cause.SYSTEM in triggers
+    event for event, triggers in MACHINE.triggers.items() if TransitionCause.SYSTEM in triggers
 )
 DEADLINES: Final = {state: stage.deadline for state, stage in MACHINE.stages.items()}
 _UNSENT: Final = {START} | {
@@ -173,7 +173,7 @@ def due(state: CaseState, since: datetime, expected: datetime | None = None) -> 
     deadline = DEADLINES.get(state)
     if deadline is None:
         return None
-    anchored = deadline.anchor is Anchor.EXPECTED_ARRIVAL
+    anchored = deadline.anchor is DeadlineAnchor.EXPECTED_ARRIVAL
     return (expected if anchored and expected else since) + deadline.default
 
 

@@ -24,7 +24,7 @@ from twinstile.platform.db.database import Reading, Transaction, as_json
 from twinstile.platform.http.problems import NotFound, Overtaken
 from twinstile.platform.keys.data_keys import KeyDestroyed, KeyFiles
 from twinstile.platform.ledger import events
-from twinstile.platform.ledger.events import Happening
+from twinstile.platform.ledger.events import Event
 
 OLDEST = 130
 """Years; a birth date further back was misread."""
@@ -205,7 +205,7 @@ async def join(tx: Transaction, hub_id: str, alarms: Sequence[Opening], at: date
     await events.append(
         tx,
         [
-            Happening(
+            Event(
                 hub_id,
                 JOINED,
                 alarm.case_id,
@@ -294,7 +294,7 @@ async def identify(
     )
     if row is None or not row[0]:
         return False
-    happening = Happening(
+    happening = Event(
         hub_id,
         IDENTIFIED,
         found.case_id,

@@ -20,7 +20,7 @@ from twinstile.platform.db.database import Reading, Transaction
 from twinstile.platform.http.problems import NotFound
 from twinstile.platform.keys.data_keys import KeyFiles
 from twinstile.platform.security import access_log
-from twinstile.platform.security.access_log import Action, Look
+from twinstile.platform.security.access_log import AccessEntry, Action
 from twinstile.platform.security.auth import Principal
 
 SHOWN: Final = ("name", "document", "birth_date")
@@ -67,7 +67,12 @@ class _CaseFacts:
 
 
 async def draft(
-    tx: Transaction, keys: KeyFiles, who: Principal, look: Look, zone: tzinfo, at: datetime
+    tx: Transaction,
+    keys: KeyFiles,
+    who: Principal,
+    look: AccessEntry,
+    zone: tzinfo,
+    at: datetime,
 ) -> ReportCard:
     """The card of the latest suspicion of a case; on the record first.
 

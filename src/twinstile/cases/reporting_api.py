@@ -28,7 +28,7 @@ from twinstile.platform.http.problems import (
 from twinstile.platform.http.routes import GatedRoute, Read, Runtime, RuntimeDep, Tx, caller
 from twinstile.platform.ops import clock
 from twinstile.platform.security import access_log
-from twinstile.platform.security.access_log import Action, Look, Why
+from twinstile.platform.security.access_log import AccessEntry, Action, Why
 from twinstile.platform.security.auth import Principal, Scope
 
 router = APIRouter(prefix="/v1", route_class=GatedRoute, tags=["cases"])
@@ -161,7 +161,7 @@ async def read_card(
     case_id: UUID, tx: Tx, runtime: RuntimeDep, who: Identifier, response: Response
 ) -> CardAnswer:
     """The card of the latest suspicion, without what says who it is. Recorded first."""
-    look = Look(Action.MASKED_READ, None, report_card.SHOWN, subject_id=case_id)
+    look = AccessEntry(Action.MASKED_READ, None, report_card.SHOWN, subject_id=case_id)
     return await _card(tx, runtime, who, look, response)
 
 
@@ -176,14 +176,14 @@ async def reveal_card(
 ) -> CardAnswer:
     """The card as the clinic files it, e.g. for `LEGAL_DUTY`. The reading is recorded first."""
     purpose = access_log.stated(Action.REVEAL, body.purpose, body.reason)
-    look = Look(
+    look = AccessEntry(
         Action.REVEAL, purpose, report_card.SHOWN, subject_id=case_id, reason=body.reason
     )
     return await _card(tx, runtime, who, look, response)
 
 
 async def _card(
-    tx: Transaction, runtime: Runtime, who: Principal, look: Look, response: Response
+    tx: Transaction, runtime: Runtime, who: Principal, look: AccessEntry, response: Response
 ) -> CardAnswer:
     keys = runtime.keys.of(who.hub_id)
     draft = await report_card.draft(tx, keys, who, look, runtime.settings.zone, clock.now())

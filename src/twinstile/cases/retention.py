@@ -17,7 +17,7 @@ from twinstile.cases.tables import FeverCase
 from twinstile.platform.db.database import Reading, Transaction
 from twinstile.platform.http.problems import NotFound
 from twinstile.platform.ledger import events
-from twinstile.platform.ledger.events import Happening
+from twinstile.platform.ledger.events import Event
 
 
 class LegalHold(StrEnum):
@@ -113,7 +113,5 @@ async def hold(
     if case_id is None:
         raise NotFound("There is no such case.")
     body: dict[str, object] = {"reason": reason}
-    await events.append(
-        tx, [Happening(hub_id, kind.value, case_id, at, body, event_id=uuid7())]
-    )
+    await events.append(tx, [Event(hub_id, kind.value, case_id, at, body, event_id=uuid7())])
     return case_id

@@ -20,7 +20,7 @@ from twinstile.platform.db.database import Transaction
 from twinstile.platform.db.idempotent_facts import Change, FactSource
 from twinstile.platform.http.problems import Forbidden, NotFound, TransitionRefused
 from twinstile.platform.ledger import events
-from twinstile.platform.ledger.events import Happening
+from twinstile.platform.ledger.events import Event
 from twinstile.platform.security.auth import Principal
 
 MOVED = "case.moved"
@@ -149,9 +149,9 @@ def moved_event(
     moment: datetime,
     told: dict[str, object],
     event_id: UUID,
-) -> Happening:
+) -> Event:
     """The event row of a step; `told` is what its sender said of it."""
-    return Happening(
+    return Event(
         case.hub_id,
         MOVED,
         case.case_id,
@@ -173,9 +173,7 @@ async def announce(
 ) -> None:
     """Announce something that happened to a case and moved it nowhere."""
     told = {"case_no": case.case_no, **body}
-    happening = Happening(
-        case.hub_id, kind, case.case_id, at, told, who.device_id, who.operator_id
-    )
+    happening = Event(case.hub_id, kind, case.case_id, at, told, who.device_id, who.operator_id)
     await events.append(tx, [happening])
 
 

@@ -30,7 +30,7 @@ from twinstile.platform.http.problems import (
 from twinstile.platform.http.routes import GatedRoute, Read, RuntimeDep, Tx, caller
 from twinstile.platform.ops import clock
 from twinstile.platform.security.auth import Principal, Scope
-from twinstile.platform.security.rate_limits import Quota
+from twinstile.platform.security.rate_limits import RateLimit
 
 MOST_LEGS = 100
 LINK_PATH = "/handover/"
@@ -49,7 +49,7 @@ Token = Annotated[
     ),
     Field(description="as it stands in the link", examples=["hub.AAAAAAAAAAAAAAAAAAAAAA"]),
 ]
-_unknown = Quota(UNKNOWN_A_MINUTE)
+_unknown = RateLimit(UNKNOWN_A_MINUTE)
 
 
 def count_unknown(error: NoSuchLink) -> NoSuchLink | TooMany:

@@ -18,7 +18,7 @@ from twinstile.cli.processes import NotServing
 from twinstile.cli.serving import PortTaken, Serving
 from twinstile.cli.simulate import NotStarted
 from twinstile.operations import startup
-from twinstile.operations.startup import FirstAdministrator, Place
+from twinstile.operations.startup import DatabaseTarget, FirstAdministrator
 from twinstile.platform.db.embedded_server import EmbeddedError
 from twinstile.platform.db.schema import SchemaError
 from twinstile.platform.http.problems import Problem
@@ -154,7 +154,7 @@ def work(
     """Do the work beside the requests, apart from them, until SIGINT or SIGTERM.
 
     Any number may run, here or on other machines with the same keys. Raises `SettingsError`,
-    `EmbeddedError` and what `opening.prepare` and `opening.open_house` raise.
+    `EmbeddedError` and what `startup.prepare` and `startup.open_runtime` raise.
     """
     observability.configure_logging()
     startup.require_keys(settings)
@@ -166,7 +166,7 @@ def work(
         async def until_stopped() -> None:
             stop = _asked_to_stop()
             await startup.prepare(place)
-            runtime = startup.open_house(settings, place)
+            runtime = startup.open_runtime(settings, place)
             working = asyncio.ensure_future(worker.background(place)(runtime, stop))
             tell()
             await stop.wait()
@@ -223,8 +223,8 @@ def at_hub(
 ) -> tuple[Result, FirstAdministrator | None]:
     """Do something at the hub, whether its service runs or not; the hub is entered if new."""
 
-    async def run(place: Place) -> tuple[Result, FirstAdministrator | None]:
-        async with _house(settings, place) as runtime:
+    async def run(place: DatabaseTarget) -> tuple[Result, FirstAdministrator | None]:
+        async with _runtime(settings, place) as runtime:
             first = await startup.enter_hub(runtime, place, clock.now())
             return await work(runtime), first
 
@@ -239,8 +239,8 @@ def at_known_hub(
 ) -> Result:
     """Do something at the hub, which must be there. Raises `SettingsError` where it is not."""
 
-    async def run(place: Place) -> Result:
-        async with _house(settings, place) as runtime:
+    async def run(place: DatabaseTarget) -> Result:
+        async with _runtime(settings, place) as runtime:
             async with runtime.database.reading() as tx:
                 known = await devices.mode_of(tx, settings.hub_id)
             if known is None:
@@ -256,9 +256,9 @@ def at_known_hub(
 
 
 @asynccontextmanager
-async def _house(settings: Settings, place: Place) -> AsyncGenerator[Runtime]:
+async def _runtime(settings: Settings, place: DatabaseTarget) -> AsyncGenerator[Runtime]:
     await startup.prepare(place)
-    runtime = startup.open_house(settings, place)
+    runtime = startup.open_runtime(settings, place)
     try:
         yield runtime
     finally:

@@ -21,7 +21,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on standar
 Result = TypeVar("Result")
 
 
-def given(**options: object) -> dict[str, object]:
+def set_options(**options: object) -> dict[str, object]:
     """Those options that were given."""
     return {name: value for name, value in options.items() if value is not None}
 
@@ -34,7 +34,7 @@ def settings_of(data_dir: Path | None = None, **options: object) -> "Settings":
     from twinstile.platform.ops import observability, settings
 
     observability.configure_words()
-    return settings.load(**given(data_dir=data_dir, **options))
+    return settings.load(**set_options(data_dir=data_dir, **options))
 
 
 def at_hub(data_dir: Path | None, work: "Callable[[Runtime], Awaitable[Result]]") -> Result:

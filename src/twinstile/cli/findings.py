@@ -19,7 +19,7 @@ _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Diagnosis:
     """What was looked at and found; `advice` is empty when all is well."""
 
     name: str
@@ -32,21 +32,21 @@ class Finding:
         return not self.advice
 
 
-def port(configuration: Settings) -> Finding:
+def port(configuration: Settings) -> Diagnosis:
     host, port = configuration.host, configuration.port
     try:
         serving.listen(host, port).close()
     except serving.PortTaken as taken:
         if _lives(configuration) and not startup.key_folder(configuration).exists():
-            return Finding(
+            return Diagnosis(
                 "port",
                 f"{port}: twinstile serves there, and not from this data folder",
                 "look with the service's account and settings, TWINSTILE_DATA_DIR first",
             )
         if _lives(configuration):
-            return Finding("port", f"{port}: twinstile is serving there now")
-        return Finding("port", str(taken), "end what uses it, or set TWINSTILE_PORT")
-    return Finding("port", f"{port} is free")
+            return Diagnosis("port", f"{port}: twinstile is serving there now")
+        return Diagnosis("port", str(taken), "end what uses it, or set TWINSTILE_PORT")
+    return Diagnosis("port", f"{port} is free")
 
 
 def _lives(configuration: Settings) -> bool:
@@ -67,7 +67,7 @@ def _lives(configuration: Settings) -> bool:
         connection.close()
 
 
-def https(configuration: Settings) -> Finding:
+def https(configuration: Settings) -> Diagnosis:
     """Whether browsers elsewhere can be let in, and until when."""
     file = configuration.tls
     if file is None:
@@ -78,23 +78,23 @@ def https(configuration: Settings) -> Finding:
         own = configuration.tls_file is None
         authority_ends = tls.authority(configuration.tls_path).ends_at if own else None
     except TlsError as error:
-        return Finding("https", str(error), "mend that file, or bring back the one before")
+        return Diagnosis("https", str(error), "mend that file, or bring back the one before")
     found = f"{', '.join(server.names.all)} until {server.ends_at:%Y-%m-%d}"
     if configuration.host in _LOOPBACK and configuration.public_url is None:
         found += f"; listens to this machine alone (TWINSTILE_HOST is {configuration.host})"
     if server.due(clock.now()):
-        return Finding("https", found, "`twinstile tls renew`, while the service runs")
+        return Diagnosis("https", found, "`twinstile tls renew`, while the service runs")
     if authority_ends and clock.now() > authority_ends - AUTHORITY_SOON:
         advice = "plan a new authority: move its folder away, then `twinstile tls init`"
-        return Finding("https", f"the authority ends on {authority_ends:%Y-%m-%d}", advice)
-    return Finding("https", found)
+        return Diagnosis("https", f"the authority ends on {authority_ends:%Y-%m-%d}", advice)
+    return Diagnosis("https", found)
 
 
-def _plain(configuration: Settings) -> Finding:
+def _plain(configuration: Settings) -> Diagnosis:
     if configuration.public_url or configuration.host in _LOOPBACK:
-        return Finding(
+        return Diagnosis(
             "https",
             "none: a proxy in front carries it, or browsers of this machine alone come in",
         )
     advice = "`twinstile tls init NAME`: without HTTPS no tablet works offline or signs in"
-    return Finding("https", "plain HTTP, open to other machines", advice)
+    return Diagnosis("https", "plain HTTP, open to other machines", advice)

@@ -102,9 +102,9 @@ def _tell(audit: "Audit", file: Path, took: float) -> None:
 def _at(settings: "Settings", work: Callable[["Runtime"], Awaitable[Result]]) -> Result:
     from twinstile.operations import startup
 
-    async def run(place: startup.Place) -> Result:
+    async def run(place: startup.DatabaseTarget) -> Result:
         patient = settings.model_copy(update={"statement_timeout_ms": PATIENCE_MS})
-        runtime = startup.open_house(patient, place)
+        runtime = startup.open_runtime(patient, place)
         try:
             return await work(runtime)
         finally:

@@ -122,12 +122,12 @@ def worker(data_dir: DataDir = None) -> None:
 def doctor(data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """Look whether this installation is fit to serve, and say what to do where it is not."""
     from twinstile.cli.doctor import examine
-    from twinstile.cli.findings import Finding
+    from twinstile.cli.findings import Diagnosis
     from twinstile.platform.ops import observability
 
     observability.configure_words()
-    findings: list[Finding] = []
-    for finding in examine(common.given(data_dir=data_dir)):
+    findings: list[Diagnosis] = []
+    for finding in examine(common.set_options(data_dir=data_dir)):
         findings.append(finding)
         if not as_json:
             typer.echo(f"{'ok ' if finding.well else 'BAD'} {finding.name}: {finding.found}")

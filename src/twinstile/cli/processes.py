@@ -32,7 +32,7 @@ from twinstile.app import create_app
 from twinstile.cli import serving as one
 from twinstile.cli.serving import Serving
 from twinstile.operations import startup
-from twinstile.operations.startup import Place
+from twinstile.operations.startup import DatabaseTarget
 from twinstile.platform.ops import observability, settings
 from twinstile.platform.ops.settings import Settings
 
@@ -56,7 +56,7 @@ class Orders(BaseModel):
     socket: int
     """The listening socket's descriptor, inherited."""
     data_dir: Path
-    place: Place
+    place: DatabaseTarget
     worker: bool = True
 
 
@@ -171,14 +171,14 @@ class Crew:
 
 @asynccontextmanager
 async def serving(
-    configuration: Settings, place: Place, listening: socket.socket
+    configuration: Settings, place: DatabaseTarget, listening: socket.socket
 ) -> AsyncGenerator[Serving]:
     """Open the hub and have it served by several processes as long as the block.
 
     Raises `NotServing`, `SchemaError`, `KeyUnavailable`, `PolicyError`, `Unavailable`.
     """
     await startup.prepare(place)
-    runtime = startup.open_house(configuration, place)
+    runtime = startup.open_runtime(configuration, place)
     try:
         told = await one.introduce(runtime, place)
     finally:
@@ -254,14 +254,16 @@ def main() -> None:
         runner.run(_serve(configuration, orders.place, listening))
 
 
-async def _serve(configuration: Settings, place: Place, listening: socket.socket) -> None:
+async def _serve(
+    configuration: Settings, place: DatabaseTarget, listening: socket.socket
+) -> None:
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     loop.add_reader(sys.stdin.fileno(), stop.set)  # it ends, or the parent has
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     for number in (signal.SIGINT, signal.SIGHUP):  # a terminal sends them to everybody
         signal.signal(number, signal.SIG_IGN)
     await startup.prepare(place)  # this may be the first process of a newer release
-    runtime = startup.open_house(configuration, place)
+    runtime = startup.open_runtime(configuration, place)
     app = create_app(runtime, worker.beside(runtime, place))
     async with one.running(app, listening, configuration.tls) as ended:
         if not ended.done():  # else it gave up; its log says why

@@ -17,7 +17,7 @@ from typing_extensions import override
 from twinstile import worker
 from twinstile.app import create_app
 from twinstile.operations import startup
-from twinstile.operations.startup import FirstAdministrator, Place
+from twinstile.operations.startup import DatabaseTarget, FirstAdministrator
 from twinstile.platform.http import guard
 from twinstile.platform.http.problems import HubClosed
 from twinstile.platform.http.routes import Runtime
@@ -263,14 +263,14 @@ class Serving:
 
 @asynccontextmanager
 async def serving(
-    settings: Settings, place: Place, listening: socket.socket
+    settings: Settings, place: DatabaseTarget, listening: socket.socket
 ) -> AsyncGenerator[Serving]:
     """Open the hub and serve as long as the block; `ended` is done when the server gave up.
 
     Raises `SchemaError`, `KeyUnavailable`, `PolicyError`, `Unavailable`.
     """
     await startup.prepare(place)
-    runtime = startup.open_house(settings, place)
+    runtime = startup.open_runtime(settings, place)
     told = await introduce(runtime, place)
     app, tls_file = create_app(runtime, worker.beside(runtime, place)), settings.tls
     async with running(app, listening, tls_file) as task:
@@ -278,7 +278,7 @@ async def serving(
 
 
 async def introduce(
-    runtime: Runtime, place: Place
+    runtime: Runtime, place: DatabaseTarget
 ) -> tuple[FirstAdministrator | None, tuple[str, datetime] | None]:
     """Enter the hub if it is new, and make what its operator is told once.
 

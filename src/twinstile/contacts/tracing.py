@@ -23,9 +23,9 @@ from twinstile.platform.db.database import Reading, Transaction, as_json
 from twinstile.platform.http.problems import Forbidden, IdReused, NotFound
 from twinstile.platform.keys.data_keys import KeyFiles
 from twinstile.platform.ledger import events
-from twinstile.platform.ledger.events import Happening
+from twinstile.platform.ledger.events import Event
 from twinstile.platform.security import access_log
-from twinstile.platform.security.access_log import Action, Look, Purpose
+from twinstile.platform.security.access_log import AccessEntry, Action, Purpose
 from twinstile.platform.security.auth import Principal
 from twinstile.policy import versions
 from twinstile.policy.types import ContactClass, ContactRules, Conveyance, Zone
@@ -129,7 +129,7 @@ async def _tell(
     tx: Transaction, who: Principal, asked: Asked, told: Mapping[str, object], at: datetime
 ) -> None:
     body: dict[str, object] = {**told, "list_id": str(asked.list_id)}
-    happening = Happening(
+    happening = Event(
         who.hub_id, TRACED, asked.case_id, at, body, who.device_id, who.operator_id
     )
     await events.append(tx, [happening])
@@ -323,6 +323,6 @@ async def show(
     key_id = vault.case_key(cast("UUID", listed["case_id"]))
     identity = await extended_retention.reveal(tx, keys, who.hub_id, key_id, person_id)
     purpose, reason = why
-    look = Look(Action.REVEAL, purpose, SHOWN, subject_id=person_id, reason=reason)
+    look = AccessEntry(Action.REVEAL, purpose, SHOWN, subject_id=person_id, reason=reason)
     await access_log.record(tx, access_log.actor(who), look, at)
     return identity

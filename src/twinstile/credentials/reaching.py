@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from twinstile.platform.http import outbound
-from twinstile.platform.http.outbound import CONNECT_S, Line
+from twinstile.platform.http.outbound import CONNECT_S, Endpoint
 from twinstile.platform.ops.config_files import InvalidFile
 
 
@@ -49,7 +49,7 @@ class Reached(BaseModel):
 
     def line(
         self, within_s: float, most_bytes: int, connect_s: float = CONNECT_S, at_once: int = 1
-    ) -> Line:
+    ) -> Endpoint:
         """Raises `InvalidFile`."""
         files = (self.ca_file, self.certificate_file, self.certificate_key_file)
         try:
@@ -60,7 +60,7 @@ class Reached(BaseModel):
             )
         except (OSError, ValueError):
             raise InvalidFile("the files of certificates cannot be used") from None
-        return Line(
+        return Endpoint(
             within_s=within_s,
             most_bytes=most_bytes,
             inside=self.inside,

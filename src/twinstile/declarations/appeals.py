@@ -19,9 +19,9 @@ from twinstile.platform.http.problems import Conflict, Forbidden, IdReused, NotF
 from twinstile.platform.keys.ciphers import decrypt, encrypt
 from twinstile.platform.keys.data_keys import KeyFiles
 from twinstile.platform.ledger import events
-from twinstile.platform.ledger.events import Happening
+from twinstile.platform.ledger.events import Event
 from twinstile.platform.security import access_log
-from twinstile.platform.security.access_log import Action, Look, Purpose
+from twinstile.platform.security.access_log import AccessEntry, Action, Purpose
 from twinstile.platform.security.auth import Principal
 
 MADE = "appeal.made"
@@ -99,7 +99,7 @@ async def make(
     if entered.one_or_none() is None:
         raise IdReused
     body: dict[str, object] = {"about": wanted.about.value}
-    await events.append(tx, [Happening(hub_id, MADE, wanted.appeal_id, at, body)])
+    await events.append(tx, [Event(hub_id, MADE, wanted.appeal_id, at, body)])
     return True
 
 
@@ -216,7 +216,7 @@ async def read(
     day, cipher = row
     key = await keys.open(day_key(day))
     text = decrypt(key, cipher, _place(who.hub_id, appeal_id, "text")).decode()
-    look = Look(Action.REVEAL, purpose, ("appeal",), subject_id=appeal_id, reason=reason)
+    look = AccessEntry(Action.REVEAL, purpose, ("appeal",), subject_id=appeal_id, reason=reason)
     await access_log.record(tx, access_log.actor(who), look, at)
     return text
 
@@ -261,7 +261,7 @@ async def decide(
         )
     )
     body: dict[str, object] = {"decided": decided.value}
-    told = Happening(who.hub_id, ANSWERED, appeal_id, at, body, who.device_id, who.operator_id)
+    told = Event(who.hub_id, ANSWERED, appeal_id, at, body, who.device_id, who.operator_id)
     await events.append(tx, [told])
 
 

@@ -30,7 +30,7 @@ from twinstile.platform.http.routes import GatedRoute, Read, RuntimeDep, Tx, cal
 from twinstile.platform.ops import clock
 from twinstile.platform.security import access_log
 from twinstile.platform.security.access_log import Action, Why
-from twinstile.platform.security.approvals_api import AskedAnswer, asked
+from twinstile.platform.security.approvals_api import AskedAnswer, asked_answer
 from twinstile.platform.security.auth import Principal, Scope
 from twinstile.policy.api import Compiled
 from twinstile.policy.areas import PATTERN as AREA_PATTERN
@@ -166,7 +166,7 @@ async def put_fuse(
     if not body.checkpoints and not body.runs:
         raise InvalidInput(errors=[FieldFault("/checkpoints", "missing")])
     wanted = Order(fuse_id, body.checkpoints, body.runs, body.reason)
-    return asked(await surge_orders.order(tx, who, wanted, clock.now()))
+    return asked_answer(await surge_orders.order(tx, who, wanted, clock.now()))
 
 
 @router.get("/fuses", tags=["surge"], summary="List surge orders")

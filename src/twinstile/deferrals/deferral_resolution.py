@@ -14,7 +14,7 @@ from twinstile.deferrals import deferrals
 from twinstile.identity.links import KIN_SQL
 from twinstile.platform.db.database import Database, Transaction
 from twinstile.platform.ledger import events
-from twinstile.platform.ledger.events import Happening
+from twinstile.platform.ledger.events import Event
 from twinstile.screening import alerts, machine, steps
 from twinstile.screening.particulars import Matched, Particulars
 from twinstile.screening.steps import Landing
@@ -93,6 +93,6 @@ async def _close(
         "at": now.isoformat(),
         "particulars": told.told(),
     }
-    await events.append(tx, [Happening(hub_id, "screening.step", screening_id, now, body)])
+    await events.append(tx, [Event(hub_id, "screening.step", screening_id, now, body)])
     await deferrals.end(tx, hub_id, [screening_id], event, None, now)
     return True

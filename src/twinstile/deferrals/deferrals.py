@@ -23,9 +23,9 @@ from twinstile.platform.http import paging
 from twinstile.platform.http.problems import Conflict, NotFound
 from twinstile.platform.keys.data_keys import KeyFiles
 from twinstile.platform.ledger import events
-from twinstile.platform.ledger.events import Happening
+from twinstile.platform.ledger.events import Event
 from twinstile.platform.security import access_log
-from twinstile.platform.security.access_log import Action, Look, Purpose
+from twinstile.platform.security.access_log import AccessEntry, Action, Purpose
 from twinstile.platform.security.auth import Principal
 from twinstile.screening.tables import Screening
 from twinstile.screening.types import ScreeningEvent
@@ -109,7 +109,7 @@ async def end(
         .returning(Deferral.deferral_id, Deferral.screening_id)
     )
     happenings = [
-        Happening(
+        Event(
             hub_id,
             CLOSED,
             screening_id,
@@ -216,7 +216,7 @@ async def route(
         "destination": destination,
         "due_at": due_at.isoformat(),
     }
-    happening = Happening(
+    happening = Event(
         who.hub_id, ROUTED, screening_id, at, told, who.device_id, who.operator_id
     )
     await events.append(tx, [happening])
@@ -245,7 +245,7 @@ async def show(
     if row is None or row[0] is None or row[1] is None:
         raise NotFound("There is no such deferral, or nobody knows whom it is about.")
     identity = await extended_retention.reveal(tx, keys, who.hub_id, *row)
-    look = Look(Action.REVEAL, purpose, SHOWN, subject_id=deferral_id, reason=reason)
+    look = AccessEntry(Action.REVEAL, purpose, SHOWN, subject_id=deferral_id, reason=reason)
     await access_log.record(tx, access_log.actor(who), look, at)
     return identity
 

@@ -20,7 +20,7 @@ from twinstile.identity import links
 from twinstile.platform.db.database import Reading, Transaction
 from twinstile.platform.http.problems import Conflict, FieldFault, InvalidInput, NotFound
 from twinstile.platform.ledger import events
-from twinstile.platform.ledger.events import Happening
+from twinstile.platform.ledger.events import Event
 from twinstile.platform.security import approvals, devices
 from twinstile.platform.security.approvals import Approval, Ask, Kind
 from twinstile.platform.security.auth import Principal, Scope
@@ -223,5 +223,5 @@ async def _tell(
     at: datetime,
     body: dict[str, object],
 ) -> None:
-    happening = Happening(who.hub_id, kind, fuse_id, at, body, who.device_id, who.operator_id)
+    happening = Event(who.hub_id, kind, fuse_id, at, body, who.device_id, who.operator_id)
     await events.append(tx, [happening])

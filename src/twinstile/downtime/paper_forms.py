@@ -20,7 +20,7 @@ from twinstile.platform.http.problems import (
     TooLate,
 )
 from twinstile.platform.ledger import events
-from twinstile.platform.ledger.events import Happening
+from twinstile.platform.ledger.events import Event
 from twinstile.platform.security.auth import Principal
 from twinstile.policy import versions
 from twinstile.policy.types import Parameters
@@ -183,7 +183,7 @@ async def look(
         .where(*mine)
         .values(second_by=who.operator_id, second_at=at, agrees=agrees, reason=reason)
     )
-    told = Happening(
+    told = Event(
         who.hub_id, "paper.compared", check_id, at, {"agrees": agrees}, who.device_id,
         who.operator_id,
     )  # fmt: skip

@@ -22,7 +22,7 @@ from twinstile.platform.http.problems import (
     TooLate,
 )
 from twinstile.platform.ledger import events
-from twinstile.platform.ledger.events import Happening
+from twinstile.platform.ledger.events import Event
 from twinstile.platform.security import devices
 from twinstile.platform.security.auth import Principal
 from twinstile.screening.bodies import FactStatus
@@ -91,7 +91,7 @@ async def record(
             return FactStatus.DUPLICATE
         raise AlreadyExists("This lane has a tally of that hour: correct it with `supersedes`.")
     body: dict[str, object] = {"supersedes": supersedes and str(supersedes)}
-    told = Happening(
+    told = Event(
         who.hub_id, "tally.recorded", tally_id, now, body, who.device_id, who.operator_id
     )
     await events.append(tx, [told])

@@ -34,7 +34,7 @@ from twinstile.platform.http.routes import GatedRoute, RuntimeDep, Tx, caller
 from twinstile.platform.http.streaming import Streamed
 from twinstile.platform.ops import clock
 from twinstile.platform.security import access_log, approvals_api
-from twinstile.platform.security.access_log import Action, Look, Purpose
+from twinstile.platform.security.access_log import AccessEntry, Action, Purpose
 from twinstile.platform.security.approvals_api import AskedAnswer
 from twinstile.platform.security.auth import Principal, Scope
 from twinstile.platform.security.hub_modes import HubMode
@@ -78,7 +78,7 @@ async def export_cases(
     """
     reader.require_period(since, until)
     look = partial(
-        Look, Action.EXPORT, access_log.stated(Action.EXPORT, purpose), linelist.COLUMNS
+        AccessEntry, Action.EXPORT, access_log.stated(Action.EXPORT, purpose), linelist.COLUMNS
     )
     async with runtime.database.transaction() as tx:
         rows = await linelist.count(tx, who.hub_id, since, until)
@@ -127,7 +127,7 @@ async def ask_identified(body: IdentifiedBody, tx: Tx, who: Identified) -> Asked
     """
     wanted = Wanted(body.since, body.until, body.purpose, body.recipient)
     done = await identified.ask(tx, who, body.id, wanted, body.reason, clock.now())
-    return approvals_api.asked(done)
+    return approvals_api.asked_answer(done)
 
 
 @router.post(
@@ -190,7 +190,7 @@ async def ask_contacts(body: TracedBody, tx: Tx, who: Identified) -> AskedAnswer
     """
     wanted = traced.Wanted(body.list_id, body.close_only, body.purpose, body.recipient)
     done = await traced.ask(tx, who, body.id, wanted, body.reason, clock.now())
-    return approvals_api.asked(done)
+    return approvals_api.asked_answer(done)
 
 
 @router.post(

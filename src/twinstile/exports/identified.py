@@ -21,7 +21,7 @@ from twinstile.platform.db.database import Transaction
 from twinstile.platform.http.problems import FieldFault, InvalidInput
 from twinstile.platform.keys.data_keys import KeyFiles
 from twinstile.platform.security import access_log, approvals
-from twinstile.platform.security.access_log import Action, Look, Outcome, Purpose
+from twinstile.platform.security.access_log import AccessEntry, Action, Outcome, Purpose
 from twinstile.platform.security.approvals import Approval, Ask, Kind
 from twinstile.platform.security.auth import Principal, Scope
 
@@ -107,7 +107,7 @@ async def take(
     for row in rows:
         *plain, _ = row
         identity = people.get(vault.case_key(row["case_id"]))
-        look = Look(
+        look = AccessEntry(
             Action.IDENTIFIED_EXPORT,
             Purpose(told["purpose"]),
             NAMED,

@@ -18,7 +18,7 @@ from twinstile.platform.db.database import Transaction
 from twinstile.platform.http.problems import FieldFault, InvalidInput, NotFound
 from twinstile.platform.keys.data_keys import KeyFiles
 from twinstile.platform.security import access_log, approvals
-from twinstile.platform.security.access_log import Action, Look, Outcome, Purpose
+from twinstile.platform.security.access_log import AccessEntry, Action, Outcome, Purpose
 from twinstile.platform.security.approvals import Approval, Ask, Kind
 from twinstile.platform.security.auth import Principal, Scope
 from twinstile.policy.types import ContactClass
@@ -101,12 +101,12 @@ async def take(
     text = io.StringIO()
     table = csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\n")
     table.writerow(COLUMNS)
-    looks: list[Look] = []
+    looks: list[AccessEntry] = []
     for row in rows:
         *plain, person_id, _ = row
         identity = people.get(person_id)
         looks.append(
-            Look(
+            AccessEntry(
                 Action.IDENTIFIED_EXPORT,
                 Purpose(str(granted.content["purpose"])),
                 identified.NAMED,

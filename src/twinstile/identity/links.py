@@ -32,7 +32,7 @@ from twinstile.platform.http.problems import (
 )
 from twinstile.platform.keys.data_keys import KeyFiles
 from twinstile.platform.ledger import events
-from twinstile.platform.ledger.events import Happening
+from twinstile.platform.ledger.events import Event
 from twinstile.platform.security.auth import Principal
 
 LINKED = "person.linked"
@@ -257,7 +257,7 @@ async def _tell(
 ) -> None:
     """Events outlive identities: they name the link, not whom it joins."""
     body: dict[str, object] = {"evidence": evidence.value}
-    happening = Happening(who.hub_id, kind, link_id, at, body, who.device_id, who.operator_id)
+    happening = Event(who.hub_id, kind, link_id, at, body, who.device_id, who.operator_id)
     await events.append(tx, [happening])
 
 

@@ -24,7 +24,7 @@ from twinstile.platform.db.database import Database, Reading, Transaction
 from twinstile.platform.db.tables import Closure, Quarantine
 from twinstile.platform.keys import destruction, signing
 from twinstile.platform.keys.data_keys import KeyFiles
-from twinstile.platform.keys.destruction import Certificate, Reason
+from twinstile.platform.keys.destruction import DestructionCertificate, Reason
 from twinstile.platform.ops import observability
 
 _DAY = "day."
@@ -140,9 +140,9 @@ async def replay(
     return again
 
 
-def _believed(keys: KeyFiles, hub_id: str, file: Path) -> dict[str, Certificate]:
+def _believed(keys: KeyFiles, hub_id: str, file: Path) -> dict[str, DestructionCertificate]:
     """The published certificates that the hub has signed, by name of key."""
-    found = dict[str, Certificate]()
+    found = dict[str, DestructionCertificate]()
     for one in destruction.read(file, hub_id):
         if believes(keys, one):
             found[one.word("key_id")] = one
@@ -153,7 +153,7 @@ def _believed(keys: KeyFiles, hub_id: str, file: Path) -> dict[str, Certificate]
     return found
 
 
-def believes(keys: KeyFiles, one: Certificate) -> bool:
+def believes(keys: KeyFiles, one: DestructionCertificate) -> bool:
     """Whether the hub whose keys these are has signed it.
 
     A certificate brings the key it is checked with, so that anybody can check it; but anybody

@@ -21,7 +21,7 @@ from twinstile.identity.tables import Vault
 from twinstile.identity.types import Document, DocumentHolder, DocumentKind, Sex
 from twinstile.platform.db.database import Reading, Transaction
 from twinstile.platform.http.problems import NotFound
-from twinstile.platform.keys.ciphers import Unopened, decrypt, encrypt_all, keyed_digest
+from twinstile.platform.keys.ciphers import DecryptionFailed, decrypt, encrypt_all, keyed_digest
 from twinstile.platform.keys.data_keys import OBTAIN_S, KeyDestroyed, KeyFiles
 from twinstile.platform.ops import observability
 
@@ -266,7 +266,7 @@ def legible(key: bytes, cipher: bytes, place: bytes) -> Identity | None:
     """
     try:
         return unpack(decrypt(key, cipher, place))
-    except Unopened:
+    except DecryptionFailed:
         observability.log.error("an identity does not open: its key is another one now")
         return None
 

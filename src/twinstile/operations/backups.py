@@ -19,7 +19,7 @@ from importlib import metadata
 from pathlib import Path
 
 from twinstile.operations import startup
-from twinstile.operations.startup import Place
+from twinstile.operations.startup import DatabaseTarget
 from twinstile.platform.db import embedded_server
 from twinstile.platform.keys import signing
 from twinstile.platform.ops import backup_archive, clock
@@ -32,7 +32,7 @@ _NAME = re.compile(r"twinstile-(\d{8}T\d{6}\.\d{6})Z")
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class BackupResult:
     """A backup that is complete, and older ones that went."""
 
     path: Path
@@ -43,7 +43,7 @@ class Taken:
 
 
 @dataclass(frozen=True, slots=True)
-class Verified:
+class BackupVerification:
     """What was proved. `signed` is None where the keys are not at hand."""
 
     manifest: Manifest
@@ -59,7 +59,7 @@ def folder_of(settings: Settings, to: Path | None = None) -> Path:
     return (to or settings.backup_dir or Path()).expanduser().absolute()
 
 
-def take(settings: Settings, to: Path, on_wait: Callable[[float], None] | None) -> Taken:
+def take(settings: Settings, to: Path, on_wait: Callable[[float], None] | None) -> BackupResult:
     """Back the database of the settings up into a new folder in `to`.
 
     Raises `BackupError`, `EmbeddedError`.
@@ -72,7 +72,7 @@ def take(settings: Settings, to: Path, on_wait: Callable[[float], None] | None) 
         return take_from(settings, place, to)
 
 
-def take_from(settings: Settings, place: Place, to: Path) -> Taken:
+def take_from(settings: Settings, place: DatabaseTarget, to: Path) -> BackupResult:
     """The same, of a server that runs."""
     began, now = time.monotonic(), clock.now()
     try:
@@ -84,7 +84,7 @@ def take_from(settings: Settings, place: Place, to: Path) -> Taken:
     except OSError as error:
         why = error.strerror or type(error).__name__
         raise BackupError(f"No backup was made in {to}: {why}.") from error
-    return Taken(path, manifest, size, time.monotonic() - began, pruned)
+    return BackupResult(path, manifest, size, time.monotonic() - began, pruned)
 
 
 @contextmanager
@@ -102,7 +102,7 @@ def _turn(to: Path) -> Generator[None]:
         yield
 
 
-def _fill(settings: Settings, place: Place, path: Path, now: datetime) -> Manifest:
+def _fill(settings: Settings, place: DatabaseTarget, path: Path, now: datetime) -> Manifest:
     """Write under another name, wait for the disk, then take the name."""
     if not startup.key_folder(settings).is_dir():
         raise BackupError(
@@ -139,7 +139,7 @@ def _synced(folder: Path) -> None:
         os.close(handle)
 
 
-def made(folder: Path) -> list[tuple[datetime, Path]]:
+def list_backups(folder: Path) -> list[tuple[datetime, Path]]:
     """The complete backups of a folder, oldest first."""
     named = ((path, _NAME.fullmatch(path.name)) for path in folder.glob("twinstile-*"))
     return sorted(
@@ -151,7 +151,7 @@ def made(folder: Path) -> list[tuple[datetime, Path]]:
 
 def prune(folder: Path, before: datetime) -> list[Path]:
     """Remove backups older than that, never the newest; which ones went."""
-    gone = [path for moment, path in made(folder)[:-1] if moment < before]
+    gone = [path for moment, path in list_backups(folder)[:-1] if moment < before]
     for path in gone:
         # under this name it is no backup any more, even when its removal is cut short
         shutil.rmtree(path.rename(path.with_name(path.name + PARTIAL)))
@@ -185,7 +185,7 @@ async def take_apart(settings: Settings) -> None:
         raise BackupError("No backup was made; standard error says why.")
 
 
-def verify(settings: Settings, backup: Path, *, quick: bool) -> Verified:
+def verify(settings: Settings, backup: Path, *, quick: bool) -> BackupVerification:
     """Compare the files with their hashes and signature; unless quick, restore them as well.
 
     The scratch server lives in the folder for temporary files and is deleted. Raises
@@ -202,10 +202,10 @@ def verify(settings: Settings, backup: Path, *, quick: bool) -> Verified:
     if not quick:
         with embedded_server.temporary() as running:
             asyncio.run(load(startup.inside(running), backup, manifest))
-    return Verified(manifest, signed, not quick, time.monotonic() - began)
+    return BackupVerification(manifest, signed, not quick, time.monotonic() - began)
 
 
-async def load(place: Place, backup: Path, manifest: Manifest) -> None:
+async def load(place: DatabaseTarget, backup: Path, manifest: Manifest) -> None:
     """Fill the empty database of a place and compare every row. Raises `BackupError`."""
     await startup.make_database(place)
     await backup_archive.load(place.owner_url, backup, manifest)

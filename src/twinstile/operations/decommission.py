@@ -23,13 +23,13 @@ from twinstile.exports import aggregates
 from twinstile.identity import retention
 from twinstile.operations import retention as endings
 from twinstile.operations import startup
-from twinstile.operations.startup import Place
+from twinstile.operations.startup import DatabaseTarget
 from twinstile.platform.db.database import Database
 from twinstile.platform.http.problems import Conflict, NotFound
 from twinstile.platform.http.routes import Runtime
 from twinstile.platform.keys import destruction, signing
 from twinstile.platform.keys.data_keys import KeyFiles, KeyUnavailable
-from twinstile.platform.keys.destruction import Certificate, Reason
+from twinstile.platform.keys.destruction import DestructionCertificate, Reason
 from twinstile.platform.keys.master_keys import write_synced
 from twinstile.platform.ledger import sealer
 from twinstile.platform.ops import clock
@@ -55,12 +55,12 @@ def command(settings: Settings, folder: Path, *, dry_run: bool) -> dict[str, obj
 
 
 async def _command(
-    settings: Settings, place: Place, folder: Path, *, dry_run: bool
+    settings: Settings, place: DatabaseTarget, folder: Path, *, dry_run: bool
 ) -> dict[str, object]:
     patient = settings.model_copy(update={"statement_timeout_ms": endings.VACUUM_MS})
     _require_keys(settings)
     await startup.prepare(place)
-    runtime = startup.open_house(patient, place)
+    runtime = startup.open_runtime(patient, place)
     try:
         if dry_run:
             return await plan(runtime)
@@ -117,8 +117,13 @@ async def plan(runtime: Runtime) -> dict[str, object]:
 
 
 async def run(
-    runtime: Runtime, place: Place, hub_id: str, folder: Path, now: datetime, settle_s: float
-) -> Certificate:
+    runtime: Runtime,
+    place: DatabaseTarget,
+    hub_id: str,
+    folder: Path,
+    now: datetime,
+    settle_s: float,
+) -> DestructionCertificate:
     """Close the hub and destroy what it knows of people; the certificate of the whole.
 
     `folder` gets counts, aggregates and certificate. A hub that was certified before gets the
@@ -170,7 +175,7 @@ async def _require_free(database: Database, hub_id: str, folder: Path) -> None:
         )
 
 
-async def _certificate(database: Database, hub_id: str) -> Certificate | None:
+async def _certificate(database: Database, hub_id: str) -> DestructionCertificate | None:
     async with database.reading() as tx:
         try:
             return await destruction.one(tx, hub_id, destruction.HUB)

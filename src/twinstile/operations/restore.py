@@ -21,7 +21,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from twinstile.operations import backups, retention, startup
-from twinstile.operations.startup import Place
+from twinstile.operations.startup import DatabaseTarget
 from twinstile.platform.db import embedded_server, postgres_binaries
 from twinstile.platform.db.database import Database
 from twinstile.platform.http.routes import Runtime
@@ -57,7 +57,7 @@ class Restored:
 class _Stage:
     """A place beside the old database, and afterwards where that one went."""
 
-    place: Place
+    place: DatabaseTarget
     set_aside: str | None = None
 
 
@@ -100,7 +100,7 @@ def _require_signature(settings: Settings, backup: Path, manifest: Manifest) -> 
 
 
 async def _fill(
-    settings: Settings, place: Place, backup: Path, manifest: Manifest
+    settings: Settings, place: DatabaseTarget, backup: Path, manifest: Manifest
 ) -> tuple[dict[str, str], int | None]:
     """Rows, then this version's schema, then what makes the copy a life of its own."""
     await backups.load(place, backup, manifest)
@@ -189,15 +189,15 @@ def _outside(settings: Settings, *, replace: bool) -> Generator[_Stage]:
         raise
 
 
-def _renamed(place: Place, database: str) -> Place:
+def _renamed(place: DatabaseTarget, database: str) -> DatabaseTarget:
     service, owner = (
         make_url(url).set(database=database).render_as_string(hide_password=False)
         for url in (place.service_url, place.owner_url)
     )
-    return Place(service, place.role, owner, embedded=False)
+    return DatabaseTarget(service, place.role, owner, embedded=False)
 
 
-async def _make_beside(there: Place, name: str, beside: str, *, replace: bool) -> None:
+async def _make_beside(there: DatabaseTarget, name: str, beside: str, *, replace: bool) -> None:
     """An empty database that the same logins may enter."""
     async with startup.owner(there.owner_url) as owner:
         used = await owner.scalar(text("SELECT to_regclass('alembic_version') IS NOT NULL"))
@@ -223,7 +223,7 @@ WHERE datname = :name
 """
 
 
-async def _swap(there: Place, name: str, beside: str, aside: str) -> None:
+async def _swap(there: DatabaseTarget, name: str, beside: str, aside: str) -> None:
     """Both names change in one transaction, from a third database."""
     async with _elsewhere(there) as owner:
         await owner.execute(text("BEGIN"))
@@ -233,7 +233,7 @@ async def _swap(there: Place, name: str, beside: str, aside: str) -> None:
 
 
 @asynccontextmanager
-async def _elsewhere(there: Place) -> AsyncGenerator[AsyncConnection]:
+async def _elsewhere(there: DatabaseTarget) -> AsyncGenerator[AsyncConnection]:
     url = make_url(there.owner_url).set(database="postgres")
     async with startup.owner(url.render_as_string(hide_password=False)) as owner:
         yield owner

@@ -1,7 +1,7 @@
 """Open an installation: database server, schema, keys and hub, each once the one before stands.
 
 Three steps, because they live in different places: `server` runs on the main thread (the
-embedded PostgreSQL ends with the thread that started it), `open_house` inside the event loop
+embedded PostgreSQL ends with the thread that started it), `open_runtime` inside the event loop
 that will use the pool, `enter_hub` in a transaction of its own.
 """
 
@@ -46,7 +46,7 @@ ALWAYS = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class DatabaseTarget:
     """Where the database is, and as whom the service and the schema's owner go there."""
 
     service_url: str
@@ -67,7 +67,7 @@ class FirstAdministrator:
 @contextmanager
 def server(
     settings: Settings, on_wait: Callable[[float], None] | None = None
-) -> Generator[Place]:
+) -> Generator[DatabaseTarget]:
     """The database of these settings; our own server runs as long as the block.
 
     `on_wait` hears the seconds that a start or a recovery takes. Raises `EmbeddedError`,
@@ -84,7 +84,7 @@ def server(
 @contextmanager
 def kept_server(
     settings: Settings, on_wait: Callable[[float], None] | None = None
-) -> Generator[Place]:
+) -> Generator[DatabaseTarget]:
     """The same for a service, which stays: our own server is started again whenever it ends.
 
     When that has failed for a minute this process is asked to end (SIGTERM), as its supervisor
@@ -102,9 +102,9 @@ def kept_server(
         yield inside(running)
 
 
-def inside(running: embedded_server.Server) -> Place:
+def inside(running: embedded_server.EmbeddedServer) -> DatabaseTarget:
     """The place of an embedded server: only our account reaches its socket."""
-    return Place(
+    return DatabaseTarget(
         service_url=running.url(EMBEDDED_DATABASE, APP_ROLE),
         role="",
         owner_url=running.url(EMBEDDED_DATABASE),
@@ -112,17 +112,19 @@ def inside(running: embedded_server.Server) -> Place:
     )
 
 
-def external(settings: Settings) -> Place:
+def external(settings: Settings) -> DatabaseTarget:
     """The place of a PostgreSQL elsewhere. One URL serves both parts if only one is set."""
     if settings.database_url is None:
         raise ValueError("no external database is set")
     service = settings.database_url.get_secret_value()
     if settings.owner_database_url is None:
-        return Place(service, APP_ROLE, service, embedded=False)
-    return Place(service, "", settings.owner_database_url.get_secret_value(), embedded=False)
+        return DatabaseTarget(service, APP_ROLE, service, embedded=False)
+    return DatabaseTarget(
+        service, "", settings.owner_database_url.get_secret_value(), embedded=False
+    )
 
 
-async def prepare(place: Place) -> None:
+async def prepare(place: DatabaseTarget) -> None:
     """Bring the schema to this version and let the service in. Raises `SchemaError`."""
     await make_database(place)
     await schema.upgrade(place.owner_url)
@@ -154,7 +156,7 @@ def check_files(settings: Settings) -> None:
             raise SettingsError(f"{name}: {error}") from error
 
 
-def open_house(settings: Settings, place: Place) -> Runtime:
+def open_runtime(settings: Settings, place: DatabaseTarget) -> Runtime:
     """What the process works with.
 
     Raises `KeyUnavailable` for an unusable master key, `SettingsError` for a file it names.
@@ -173,7 +175,7 @@ def key_ring(settings: Settings) -> KeyRing:
     """The keys of every hub in the data folder. Raises `KeyUnavailable`."""
     given = settings.master_key.get_secret_value() if settings.master_key else None
     folder = key_folder(settings)
-    return KeyRing(folder, master_keys.of(given, settings.key_command, folder))
+    return KeyRing(folder, master_keys.open_masters(given, settings.key_command, folder))
 
 
 def key_folder(settings: Settings) -> Path:
@@ -234,7 +236,9 @@ def _lost(settings: Settings, keys: Path, missing: str) -> SettingsError:
     )
 
 
-async def enter_hub(runtime: Runtime, place: Place, at: datetime) -> FirstAdministrator | None:
+async def enter_hub(
+    runtime: Runtime, place: DatabaseTarget, at: datetime
+) -> FirstAdministrator | None:
     """Enter the hub of the settings with its policy and an administrator, if it is new.
 
     What a restore brought back is destroyed again first. Raises `PolicyError` for an unknown
@@ -270,7 +274,7 @@ def new_passcode() -> str:
     return f"{letters[:4]}-{letters[4:8]}-{letters[8:]}"
 
 
-async def make_database(place: Place) -> None:
+async def make_database(place: DatabaseTarget) -> None:
     """Make the database of our own server, if it is not there; one elsewhere is its owner's."""
     if not place.embedded:
         return

@@ -25,7 +25,7 @@ from twinstile.platform.http.problems import (
     InvalidInput,
 )
 from twinstile.platform.ledger import events
-from twinstile.platform.ledger.events import Happening
+from twinstile.platform.ledger.events import Event
 from twinstile.platform.security import approvals
 from twinstile.platform.security.approvals import LIFETIME, Approval, Ask, Kind
 from twinstile.platform.security.auth import Principal, Scope
@@ -68,7 +68,7 @@ async def write(
         raise IdReused
     if new:
         body: dict[str, object] = {"version": version, "sha256": _digest(stored)}
-        happening = Happening(
+        happening = Event(
             who.hub_id, "policy.written", uuid7(), at, body, who.device_id, who.operator_id
         )
         await events.append(tx, [happening])

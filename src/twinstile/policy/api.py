@@ -217,4 +217,4 @@ async def ask_activation(
     does harm. Decisions made before stay as they are.
     """
     asked = (version, body.id, body.effective_from, body.reason)
-    return approvals_api.asked(await activations.ask(tx, who, *asked, clock.now()))
+    return approvals_api.asked_answer(await activations.ask(tx, who, *asked, clock.now()))

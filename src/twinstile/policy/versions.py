@@ -11,7 +11,7 @@ from uuid_utils.compat import uuid7
 from twinstile.platform.db.database import Reading, Transaction
 from twinstile.platform.http.problems import NotFound
 from twinstile.platform.ledger import events
-from twinstile.platform.ledger.events import Happening
+from twinstile.platform.ledger.events import Event
 from twinstile.policy import documents, received
 from twinstile.policy.areas import NO_AREAS, Areas
 from twinstile.policy.tables import Policy, PolicyActivation, PolicyDraft
@@ -123,7 +123,7 @@ async def put_in_force(
         "version": policy.version,
         "effective_from": effective_from.isoformat(),
     }
-    happening = Happening(hub_id, "policy.activated", approval_id or uuid7(), at, body)
+    happening = Event(hub_id, "policy.activated", approval_id or uuid7(), at, body)
     await events.append(tx, [happening])
     return policy
 

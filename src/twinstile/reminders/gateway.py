@@ -22,7 +22,7 @@ from twinstile.arrivals.adapters.calls import Calls, CallSettings, Name, Url
 from twinstile.arrivals.transport import FeedFault
 from twinstile.platform.http import json_pointers
 from twinstile.platform.http.json_pointers import Pointer
-from twinstile.platform.http.outbound import Answer, CallFault
+from twinstile.platform.http.outbound import CallFault, OutboundAnswer
 from twinstile.reminders.channels import AnswerLost, ChannelDown
 from twinstile.reminders.types import Batch, Message, Outcome
 from twinstile.screening.types import NoticeState
@@ -208,7 +208,7 @@ class Gateway:
             }
         return said
 
-    async def _call(self, method: str, url: str, body: JsonValue) -> Answer:
+    async def _call(self, method: str, url: str, body: JsonValue) -> OutboundAnswer:
         """Raises `ChannelDown` where nothing had left, `AnswerLost` where it may have."""
         headers = dict(self._settings.headers)
         written = b""
@@ -233,7 +233,7 @@ class Gateway:
         finally:
             await line.close()
 
-    def _require_taken(self, answer: Answer) -> None:
+    def _require_taken(self, answer: OutboundAnswer) -> None:
         status = answer.status
         if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
             return
@@ -268,7 +268,7 @@ def _moment(at: dt.datetime) -> str:
 
 
 def _told(
-    where: AnswerSettings, answer: Answer, addressed: Mapping[UUID, str | None]
+    where: AnswerSettings, answer: OutboundAnswer, addressed: Mapping[UUID, str | None]
 ) -> dict[UUID, Outcome]:
     """What an answer says of messages, by the address of each if that is known.
 

@@ -22,7 +22,7 @@ from twinstile.platform.http.problems import (
     NotFound,
 )
 from twinstile.platform.ledger import events
-from twinstile.platform.ledger.events import Happening
+from twinstile.platform.ledger.events import Event
 from twinstile.platform.security.auth import Principal
 from twinstile.platform.security.hub_modes import HubMode
 from twinstile.reminders import delivery_receipts, texts
@@ -217,7 +217,7 @@ async def _announce(
         "kind": wanted.kind.value,
         "reachable": notices,
     }
-    happening = Happening(
+    happening = Event(
         hand.hub_id, ORDERED, wanted.run_id, at, body, hand.device_id, hand.operator_id
     )
     await events.append(tx, [happening])
@@ -239,7 +239,7 @@ async def receive(
         await events.append(
             tx,
             [
-                Happening(
+                Event(
                     who.hub_id,
                     RECEIVED,
                     settled[0].run_id,

@@ -14,7 +14,7 @@ from twinstile.identity import contacts
 from twinstile.platform.db.database import Transaction
 from twinstile.platform.http.routes import Runtime
 from twinstile.platform.security import access_log
-from twinstile.platform.security.access_log import Action, Actor, Look, Purpose
+from twinstile.platform.security.access_log import AccessEntry, Action, Actor, Purpose
 from twinstile.reminders import delivery_receipts, texts
 from twinstile.reminders.texts import Told
 from twinstile.reminders.types import Message, Outcome
@@ -61,7 +61,9 @@ async def messages(
             found.append(Message(notice_id, contact.kind, contact.value, language, text))
             personal += 1
     if personal:
-        read = Look(Action.NOTICE, Purpose.REMINDER, _READ, personal, subject_id=due.run_id)
+        read = AccessEntry(
+            Action.NOTICE, Purpose.REMINDER, _READ, personal, subject_id=due.run_id
+        )
         await access_log.record(tx, Actor(hub_id), read, now)
     if due.closed:  # if it comes after all, its people are looked at again
         mine = (RunReminded.hub_id == hub_id, RunReminded.run_id == due.run_id)

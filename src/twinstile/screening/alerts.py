@@ -18,7 +18,7 @@ from twinstile.platform.db.database import Reading, Transaction, as_json
 from twinstile.platform.http import paging
 from twinstile.platform.http.problems import Conflict, NotFound
 from twinstile.platform.ledger import events
-from twinstile.platform.ledger.events import Happening
+from twinstile.platform.ledger.events import Event
 from twinstile.platform.security.auth import Principal
 from twinstile.screening.tables import Alert
 from twinstile.screening.types import AlertKind
@@ -111,7 +111,7 @@ async def raise_all(
     for (alert_id,) in await tx.raw.fetch(_RAISE, hub_id, as_json(rows), at):
         one = by_id[alert_id]
         body: dict[str, object] = {"alert_id": str(alert_id), "kind": one.kind.value}
-        await events.append(tx, [Happening(hub_id, "alert.raised", one.subject_id, at, body)])
+        await events.append(tx, [Event(hub_id, "alert.raised", one.subject_id, at, body)])
 
 
 _OVERTAKEN = """
@@ -166,7 +166,7 @@ async def _tell(
     for alert_id, kind, subject_id, to in moved:
         told = "alert.escalated" if to else "alert.closed"
         body: dict[str, object] = {"alert_id": str(alert_id), "kind": kind, "to": to}
-        await events.append(tx, [Happening(hub_id, told, subject_id, now, body)])
+        await events.append(tx, [Event(hub_id, told, subject_id, now, body)])
 
 
 _OVER = """
@@ -260,7 +260,7 @@ async def close(
     if row is not None:
         subject_id, kind = row
         body: dict[str, object] = {"alert_id": str(alert_id), "kind": kind, "reason": reason}
-        happening = Happening(
+        happening = Event(
             who.hub_id, "alert.closed", subject_id, at, body, who.device_id, who.operator_id
         )
         await events.append(tx, [happening])

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from twinstile.platform.http.problems import FieldFault, InvalidInput
 from twinstile.platform.security.auth import Principal
 from twinstile.platform.security.roles import Role
-from twinstile.platform.security.shifts import Worked
+from twinstile.platform.security.shifts import ShiftRecord
 from twinstile.screening import machine
 from twinstile.screening.bodies import (
     CheckFact,
@@ -34,7 +34,7 @@ _MEDIC_ONLY = frozenset({Role.MEDIC})
 def hand(
     shift_id: UUID | None,
     body: BaseModel,
-    crew: Mapping[UUID, Worked],
+    crew: Mapping[UUID, ShiftRecord],
     receiver: Receiver,
     sent_at: datetime,
 ) -> Receiver:
@@ -72,7 +72,7 @@ def _require_live(named: UUID | None, who: Principal) -> None:
 
 
 def _in_shift(
-    shift_id: UUID, worked: Worked, body: BaseModel, receiver: Receiver, sent_at: datetime
+    shift_id: UUID, worked: ShiftRecord, body: BaseModel, receiver: Receiver, sent_at: datetime
 ) -> Receiver:
     """The receiver in the name of the shift's operator, if the fact is of that shift's time.
 

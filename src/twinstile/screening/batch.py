@@ -13,7 +13,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from twinstile.platform.db.database import Transaction, told
+from twinstile.platform.db.database import Transaction, unavailability
 from twinstile.platform.http.problem_handlers import faults
 from twinstile.platform.http.problems import (
     FieldFault,
@@ -26,8 +26,8 @@ from twinstile.platform.keys.data_keys import KeyDestroyed, KeyUnavailable
 from twinstile.platform.ops import observability
 from twinstile.platform.security import devices, offline_shifts, shifts
 from twinstile.platform.security.auth import Principal
-from twinstile.platform.security.offline_shifts import Claim
-from twinstile.platform.security.shifts import Worked
+from twinstile.platform.security.offline_shifts import OfflineShiftClaim
+from twinstile.platform.security.shifts import ShiftRecord
 from twinstile.policy import versions
 from twinstile.policy.versions import Policies
 from twinstile.screening import acts, attribution, checks, intake, quarantine, transitions
@@ -186,7 +186,10 @@ async def _claim(
         ended = said.ended_at and intake.corrected(said.ended_at, fact.sent_at, receiver.at)
         try:
             new = await offline_shifts.claim(
-                tx, receiver.who, Claim(fact.id, said.login, began, ended), receiver.at
+                tx,
+                receiver.who,
+                OfflineShiftClaim(fact.id, said.login, began, ended),
+                receiver.at,
             )
         except InvalidInput as problem:
             return _refused(fact, problem)
@@ -197,11 +200,13 @@ async def _claim(
 
 async def _crew(
     tx: Transaction, who: Principal, envelopes: Sequence[FactBody | Problem]
-) -> dict[UUID, Worked]:
+) -> dict[UUID, ShiftRecord]:
     """The shifts these facts name, as far as they were worked on this device."""
     named = {e.shift_id for e in envelopes if isinstance(e, FactBody) and e.shift_id}
-    known = await shifts.crew(tx, who.hub_id, who.device_id, named)
-    claimed = await offline_shifts.crew(tx, who.hub_id, who.device_id, named - known.keys())
+    known = await shifts.read_shifts(tx, who.hub_id, who.device_id, named)
+    claimed = await offline_shifts.read_offline_shifts(
+        tx, who.hub_id, who.device_id, named - known.keys()
+    )
     return known | claimed
 
 
@@ -230,7 +235,7 @@ def _claimed(item: object, name: str, kind: TypeAdapter[T]) -> T | None:
 def _fact(
     place: int,
     envelope: FactBody,
-    crew: Mapping[UUID, Worked],
+    crew: Mapping[UUID, ShiftRecord],
     receiver: Receiver,
     sent_at: datetime,
 ) -> _Fact:
@@ -275,7 +280,7 @@ async def _store_apart(
     except (Problem, KeyDestroyed, KeyUnavailable):
         raise
     except Exception as error:
-        if told(error) is not None or len(failed) >= MOST_FAILED:
+        if unavailability(error) is not None or len(failed) >= MOST_FAILED:
             raise
         if len(facts) == 1:
             failed.append(error)

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
-from twinstile.platform.db.dedicated_connection import Line
+from twinstile.platform.db.dedicated_connection import DedicatedConnection
 from twinstile.platform.http.problems import Busy, Overtaken, Unavailable
 from twinstile.platform.http.routes import Runtime
 from twinstile.platform.keys.data_keys import KeyFiles
@@ -66,7 +66,7 @@ class Committer:
 
     def __init__(self, runtime: Runtime, policies: Policies) -> None:
         self.runtime = runtime
-        self._line = Line(
+        self._line = DedicatedConnection(
             runtime.database,
             more=lambda: self._waiting > 0,
             statement_timeout_ms=STATEMENT_TIMEOUT_MS,

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Final
 
-from twinstile.platform.ops.state_machine import Anchor
+from twinstile.platform.ops.state_machine import DeadlineAnchor
 from twinstile.policy.types import HubPolicy
 from twinstile.screening import machine
 from twinstile.screening.types import ScreeningState
@@ -27,14 +27,16 @@ def due(
     if state.terminal:
         return None
     deadline = machine.DEADLINES[state]
-    before = deadline.default if deadline.anchor is Anchor.DEPARTURE else timedelta(0)
+    before = deadline.default if deadline.anchor is DeadlineAnchor.DEPARTURE else timedelta(0)
     if departure is not None:
         return departure + before
     seconds = policy.parameters.deadline_seconds.get(state)
-    if seconds is not None and deadline.anchor is Anchor.ENTERED:
+    if seconds is not None and deadline.anchor is DeadlineAnchor.ENTERED:
         moment = at + timedelta(seconds=seconds)
     else:
-        moment = at + (deadline.default if deadline.anchor is Anchor.ENTERED else LATEST)
+        moment = at + (
+            deadline.default if deadline.anchor is DeadlineAnchor.ENTERED else LATEST
+        )
     if state in KEPT_BY_ORDER and order_until is not None and order_until > at:
         return min(moment, order_until)
     return moment

@@ -26,7 +26,7 @@ from twinstile.platform.http.problems import (
     TransitionRefused,
 )
 from twinstile.platform.ledger import events
-from twinstile.platform.ledger.events import Happening
+from twinstile.platform.ledger.events import Event
 from twinstile.platform.security.auth import Principal
 from twinstile.policy import versions
 from twinstile.policy.versions import Policies
@@ -236,7 +236,7 @@ async def close_run(
     await _begin(tx, hub_id, run_id, absent, after, at)
     body: dict[str, object] = {"no_show": len(absent)}
     hand = (who.device_id, who.operator_id) if who else (None, None)
-    await events.append(tx, [Happening(hub_id, "run.closed", run_id, at, body, *hand)])
+    await events.append(tx, [Event(hub_id, "run.closed", run_id, at, body, *hand)])
     return len(absent)
 
 

@@ -20,12 +20,12 @@ from twinstile.platform.db.database import Database, Reading, Transaction
 from twinstile.platform.http.problems import Conflict, Forbidden, LookUpQuota, NotFound
 from twinstile.platform.keys.data_keys import KeyDestroyed, KeyFiles
 from twinstile.platform.ledger import events
-from twinstile.platform.ledger.events import Happening
+from twinstile.platform.ledger.events import Event
 from twinstile.platform.ops import observability
 from twinstile.platform.security import access_log, quotas
-from twinstile.platform.security.access_log import Action, Look, Outcome, Purpose
+from twinstile.platform.security.access_log import AccessEntry, Action, Outcome, Purpose
 from twinstile.platform.security.auth import Principal
-from twinstile.platform.security.quotas import Standing
+from twinstile.platform.security.quotas import QuotaStatus
 from twinstile.screening.tables import Screening
 
 MOST_SCREENINGS = 20
@@ -44,7 +44,7 @@ _SCREENING = (
 
 
 T = TypeVar("T")
-Act: TypeAlias = Callable[[Transaction, Standing], Awaitable[T]]
+Act: TypeAlias = Callable[[Transaction, QuotaStatus], Awaitable[T]]
 """What is done with a look-up that the quota allows."""
 
 
@@ -89,7 +89,7 @@ async def within_quota(database: Database, asked: Asked, act: Act[T]) -> T:
     if who.operator_id is None:
         raise Forbidden("Look-ups are made by a person on shift.")
     async with database.transaction() as tx:
-        mine = await quotas.standing(tx, who.hub_id, who.operator_id, asked.at)
+        mine = await quotas.quota_status(tx, who.hub_id, who.operator_id, asked.at)
         try:
             if mine.left:
                 async with tx.sql.begin_nested():
@@ -129,7 +129,9 @@ async def note(
 ) -> UUID:
     """Enter the look-up into the access log; its id there."""
     outcome = Outcome.NOTHING if person_id is None else Outcome.SHOWN
-    look = Look(Action.LOOK_UP, asked.purpose, shown, rows, person_id, asked.reason, outcome)
+    look = AccessEntry(
+        Action.LOOK_UP, asked.purpose, shown, rows, person_id, asked.reason, outcome
+    )
     observability.LOOK_UPS.labels(asked.who.hub_id, outcome.value).inc()
     access_id = await access_log.record(tx, access_log.actor(asked.who), look, asked.at)
     if asked.consent is not None:
@@ -156,7 +158,7 @@ async def _screenings(tx: Reading, hub_id: str, people: Sequence[UUID]) -> list[
 
 
 async def _announce(tx: Transaction, operator_id: UUID, asked: Asked) -> None:
-    refused = Look(
+    refused = AccessEntry(
         Action.LOOK_UP, asked.purpose, (), 0, reason=asked.reason, outcome=Outcome.REFUSED
     )
     access_id = await access_log.record(tx, access_log.actor(asked.who), refused, asked.at)
@@ -168,7 +170,7 @@ async def _tell(
 ) -> None:
     who = asked.who
     body: dict[str, object] = {"access_id": str(access_id), **more}
-    happening = Happening(
+    happening = Event(
         who.hub_id, kind, subject_id, asked.at, body, who.device_id, who.operator_id
     )
     await events.append(tx, [happening])

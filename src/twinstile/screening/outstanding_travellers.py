@@ -13,7 +13,7 @@ from twinstile.platform.db.database import Reading, Transaction
 from twinstile.platform.http.problems import NotFound
 from twinstile.platform.keys.data_keys import KeyFiles
 from twinstile.platform.security import access_log
-from twinstile.platform.security.access_log import Action, Look, Purpose
+from twinstile.platform.security.access_log import AccessEntry, Action, Purpose
 from twinstile.platform.security.auth import Principal
 from twinstile.screening.expectations import ALL_OUTSTANDING_SQL, ONE_OUTSTANDING_SQL
 
@@ -99,6 +99,6 @@ async def show(
         raise NotFound("Nobody of that entry is expected (any more).")
     (person_id,) = row
     identity = await vault.reveal(tx, keys, who.hub_id, person_id)
-    look = Look(Action.REVEAL, purpose, _SHOWN, subject_id=person_id, reason=reason)
+    look = AccessEntry(Action.REVEAL, purpose, _SHOWN, subject_id=person_id, reason=reason)
     await access_log.record(tx, access_log.actor(who), look, at)
     return identity

@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 from twinstile.platform.db.database import Reading, Transaction, as_json
 from twinstile.platform.http.problems import Conflict, IdReused, NotFound, Overtaken
 from twinstile.platform.ledger import events
-from twinstile.platform.ledger.events import Happening
+from twinstile.platform.ledger.events import Event
 from twinstile.platform.security.auth import Principal
 from twinstile.screening import alerts, inheritance, machine
 from twinstile.screening.bodies import FactStatus
@@ -134,7 +134,7 @@ async def change_guardian(
     body = told | {"before": before and str(before)}
     hand = (who.device_id, who.operator_id, change.change_id)
     await events.append_own(
-        tx, Happening(hub_id, GUARDIAN_CHANGED, change.party_id, at, body, *hand)
+        tx, Event(hub_id, GUARDIAN_CHANGED, change.party_id, at, body, *hand)
     )
     for screening_id, role in (
         (before, PartyRole.MEMBER),

@@ -14,15 +14,15 @@ from uuid import UUID, uuid5
 from sqlalchemy import ColumnElement, RowMapping, and_, select
 
 from twinstile.platform.db.database import Reading, Transaction
-from twinstile.platform.db.tables import Event, Quarantine
+from twinstile.platform.db.tables import EventRecord, Quarantine
 from twinstile.platform.http import paging
 from twinstile.platform.http.problems import Conflict, FieldFault, InvalidInput, NotFound
 from twinstile.platform.keys.ciphers import decrypt
 from twinstile.platform.keys.data_keys import KeyFiles
 from twinstile.platform.ledger import events
-from twinstile.platform.ledger.events import Happening
+from twinstile.platform.ledger.events import Event
 from twinstile.platform.security import access_log
-from twinstile.platform.security.access_log import Action, Look, Purpose
+from twinstile.platform.security.access_log import AccessEntry, Action, Purpose
 from twinstile.platform.security.auth import Principal
 from twinstile.screening.quarantine import belongs
 
@@ -35,9 +35,9 @@ _COLUMNS = (
     Quarantine.received_at,
     Quarantine.code,
     Quarantine.errors,
-    Event.at.label("resolved_at"),
-    Event.operator_id.label("resolved_by"),
-    Event.body.label("resolution"),
+    EventRecord.at.label("resolved_at"),
+    EventRecord.operator_id.label("resolved_by"),
+    EventRecord.body.label("resolution"),
 )
 
 
@@ -64,17 +64,17 @@ async def page(
     """Facts kept aside, the latest first, from the cursor on; at most `limit`."""
     wanted: list[ColumnElement[bool]] = [Quarantine.hub_id == hub_id]
     if open_only:
-        wanted.append(Event.event_id.is_(None))
+        wanted.append(EventRecord.event_id.is_(None))
     if cursor is not None:
         wanted.append(Quarantine.quarantine_id < paging.decode(cursor)[1])
     resolved = and_(
-        Event.hub_id == Quarantine.hub_id,
-        Event.subject_id == Quarantine.quarantine_id,
-        Event.kind == RESOLVED,
+        EventRecord.hub_id == Quarantine.hub_id,
+        EventRecord.subject_id == Quarantine.quarantine_id,
+        EventRecord.kind == RESOLVED,
     )
     found = await tx.sql.execute(
         select(*_COLUMNS)
-        .outerjoin(Event, resolved)
+        .outerjoin(EventRecord, resolved)
         .where(*wanted)
         .order_by(Quarantine.quarantine_id.desc())
         .limit(limit)
@@ -102,7 +102,7 @@ async def show(
         raise NotFound("There is no such fact.")
     key_id, cipher = row
     raw = decrypt(await keys.open(key_id), cipher, belongs(who.hub_id, quarantine_id))
-    look = Look(
+    look = AccessEntry(
         Action.QUARANTINE_READ, purpose, ("item",), subject_id=quarantine_id, reason=reason
     )
     await access_log.record(tx, access_log.actor(who), look, at)
@@ -119,7 +119,7 @@ SELECT EXISTS (SELECT FROM "check" WHERE hub_id = $1 AND id = $2)
 
 async def resolve(
     tx: Transaction, who: Principal, quarantine_id: UUID, decision: Decision, at: datetime
-) -> Happening:
+) -> Event:
     """Say what became of a fact; the same again gives the first answer.
 
     Raises `NotFound`; `InvalidInput` when the new fact is not there; `Conflict` when it was
@@ -141,7 +141,7 @@ async def resolve(
         "fact_id": decision.fact_id and str(decision.fact_id),
         "reason": decision.reason,
     }
-    happening = Happening(
+    happening = Event(
         who.hub_id,
         RESOLVED,
         quarantine_id,

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import RowMapping, select, tuple_
 
 from twinstile.platform.db.database import Reading
-from twinstile.platform.db.tables import Event
+from twinstile.platform.db.tables import EventRecord
 from twinstile.platform.http import paging
 from twinstile.platform.http.problems import NotFound
 from twinstile.screening import machine
@@ -123,9 +123,9 @@ def _check(row: RowMapping) -> CheckView:
 
 async def _steps(tx: Reading, hub_id: str, screening_id: UUID) -> list[StepView]:
     found = await tx.sql.execute(
-        select(Event.at, Event.operator_id, Event.body)
-        .where(Event.hub_id == hub_id, Event.subject_id == screening_id)
-        .order_by(Event.tx, Event.event_id)
+        select(EventRecord.at, EventRecord.operator_id, EventRecord.body)
+        .where(EventRecord.hub_id == hub_id, EventRecord.subject_id == screening_id)
+        .order_by(EventRecord.tx, EventRecord.event_id)
         .limit(500)
     )
     return [

@@ -13,7 +13,13 @@ the ways out means nothing to the machine.
 from datetime import timedelta
 from typing import Final
 
-from twinstile.platform.ops.state_machine import Anchor, Cause, Deadline, Machine, Stage
+from twinstile.platform.ops.state_machine import (
+    Deadline,
+    DeadlineAnchor,
+    Machine,
+    Stage,
+    TransitionCause,
+)
 from twinstile.platform.security.roles import Role
 from twinstile.screening.types import ScreeningEvent, ScreeningState
 
@@ -25,7 +31,7 @@ MACHINE: Final = Machine(
     start=_S.EXPECTED,
     stages={
         _S.EXPECTED: Stage(
-            deadline=Deadline(timedelta(minutes=60), Anchor.ARRIVAL),
+            deadline=Deadline(timedelta(minutes=60), DeadlineAnchor.ARRIVAL),
             edges={
                 _E.PRESENT: _S.PRESENTED,
                 _E.TRANSIT_DECLARED: _S.TRANSIT_HELD,
@@ -115,7 +121,7 @@ MACHINE: Final = Machine(
             },
         ),
         _S.TRANSIT_HELD: Stage(
-            deadline=Deadline(timedelta(minutes=-10), Anchor.DEPARTURE),
+            deadline=Deadline(timedelta(minutes=-10), DeadlineAnchor.DEPARTURE),
             edges={
                 _E.EXIT_CHOSEN: _S.PRESENTED,
                 _E.MISSED: _S.PRESENTED,
@@ -135,45 +141,45 @@ MACHINE: Final = Machine(
         ),
     },
     triggers={
-        _E.PRESENT: frozenset({Cause.SYSTEM}),
-        _E.TRANSIT_DECLARED: frozenset({Cause.SYSTEM, Role.SCREENER, Role.ASSISTANT}),
-        _E.FUSE_BYPASS: frozenset({Cause.SYSTEM}),
-        _E.RUN_CLOSED: frozenset({Cause.TIMER, Cause.SYSTEM}),
-        _E.VOID: frozenset({Cause.SYSTEM, Role.SUPERVISOR}),
-        _E.EVIDENCE_COMPLETE: frozenset({Cause.POLICY}),
-        _E.ASSIST_NEEDED: frozenset({Cause.POLICY}) | _STAFF,
-        _E.ALARM: frozenset({Cause.POLICY}) | _STAFF,
+        _E.PRESENT: frozenset({TransitionCause.SYSTEM}),
+        _E.TRANSIT_DECLARED: frozenset({TransitionCause.SYSTEM, Role.SCREENER, Role.ASSISTANT}),
+        _E.FUSE_BYPASS: frozenset({TransitionCause.SYSTEM}),
+        _E.RUN_CLOSED: frozenset({TransitionCause.TIMER, TransitionCause.SYSTEM}),
+        _E.VOID: frozenset({TransitionCause.SYSTEM, Role.SUPERVISOR}),
+        _E.EVIDENCE_COMPLETE: frozenset({TransitionCause.POLICY}),
+        _E.ASSIST_NEEDED: frozenset({TransitionCause.POLICY}) | _STAFF,
+        _E.ALARM: frozenset({TransitionCause.POLICY}) | _STAFF,
         _E.REFUSE: _STAFF,
         # On a surge order in force, and nobody of a guard class: `transitions`.
         _E.FUSE_RELEASE: _STAFF,
-        _E.TIMEOUT: frozenset({Cause.TIMER}),
-        _E.PASS: frozenset({Cause.POLICY}),
-        _E.PASS_WITH_CONDITIONS: frozenset({Cause.POLICY}),
-        _E.FLAG: frozenset({Cause.POLICY}) | _STAFF,
-        _E.PROVIDER_UNAVAILABLE: frozenset({Cause.SYSTEM}) | _STAFF,
-        _E.PROVIDER_UNAVAILABLE_LOW_RISK: frozenset({Cause.POLICY}),
+        _E.TIMEOUT: frozenset({TransitionCause.TIMER}),
+        _E.PASS: frozenset({TransitionCause.POLICY}),
+        _E.PASS_WITH_CONDITIONS: frozenset({TransitionCause.POLICY}),
+        _E.FLAG: frozenset({TransitionCause.POLICY}) | _STAFF,
+        _E.PROVIDER_UNAVAILABLE: frozenset({TransitionCause.SYSTEM}) | _STAFF,
+        _E.PROVIDER_UNAVAILABLE_LOW_RISK: frozenset({TransitionCause.POLICY}),
         _E.TRANSIT_OK: frozenset({Role.MEDIC}),
-        _E.RECHECK_NORMAL: frozenset({Cause.POLICY, Role.MEDIC}),
-        _E.RECHECK_NORMAL_CONDITIONS: frozenset({Cause.POLICY, Role.MEDIC}),
-        _E.CONFIRMED_ABNORMAL: frozenset({Cause.POLICY, Role.MEDIC}),
+        _E.RECHECK_NORMAL: frozenset({TransitionCause.POLICY, Role.MEDIC}),
+        _E.RECHECK_NORMAL_CONDITIONS: frozenset({TransitionCause.POLICY, Role.MEDIC}),
+        _E.CONFIRMED_ABNORMAL: frozenset({TransitionCause.POLICY, Role.MEDIC}),
         # Not a supervisor's: it also leaves HELD, and the return may yet be called off.
         _E.POLICY_RETURN: frozenset({Role.MEDIC}),
         _E.DENY_BOARDING: frozenset({Role.SUPERVISOR}),
         _E.ABSCONDED: _STAFF,
-        _E.HANDOVER_ACK: frozenset({Cause.SYSTEM, Role.MEDIC}),
+        _E.HANDOVER_ACK: frozenset({TransitionCause.SYSTEM, Role.MEDIC}),
         _E.NOT_A_CASE: frozenset({Role.MEDIC}),
-        _E.CONSENT: frozenset({Cause.POLICY}) | _STAFF,
+        _E.CONSENT: frozenset({TransitionCause.POLICY}) | _STAFF,
         _E.LAWFUL_ORDER: frozenset({Role.SUPERVISOR, Role.DUTY_COMMANDER}),
         _E.RETURN_CHOSEN: _STAFF,
         _E.CUSTODY: frozenset({Role.SUPERVISOR, Role.DUTY_COMMANDER}),
-        _E.BOARDED: frozenset({Cause.SYSTEM}) | _STAFF,
-        _E.CHANGED_MIND: frozenset({Cause.POLICY}) | _STAFF,
-        _E.CONNECTION_BOARDED: frozenset({Cause.SYSTEM}) | _STAFF,
-        _E.EXIT_CHOSEN: frozenset({Cause.SYSTEM}) | _STAFF,
-        _E.MISSED: frozenset({Cause.TIMER}),
-        _E.MATCHED_CLEAR: frozenset({Cause.SYSTEM, Role.EPIDEMIOLOGIST}),
-        _E.MATCHED_CONDITIONS: frozenset({Cause.SYSTEM, Role.EPIDEMIOLOGIST}),
-        _E.MATCHED_RISK: frozenset({Cause.SYSTEM, Role.EPIDEMIOLOGIST}),
-        _E.REENTER: frozenset({Cause.POLICY}) | _STAFF,
+        _E.BOARDED: frozenset({TransitionCause.SYSTEM}) | _STAFF,
+        _E.CHANGED_MIND: frozenset({TransitionCause.POLICY}) | _STAFF,
+        _E.CONNECTION_BOARDED: frozenset({TransitionCause.SYSTEM}) | _STAFF,
+        _E.EXIT_CHOSEN: frozenset({TransitionCause.SYSTEM}) | _STAFF,
+        _E.MISSED: frozenset({TransitionCause.TIMER}),
+        _E.MATCHED_CLEAR: frozenset({TransitionCause.SYSTEM, Role.EPIDEMIOLOGIST}),
+        _E.MATCHED_CONDITIONS: frozenset({TransitionCause.SYSTEM, Role.EPIDEMIOLOGIST}),
+        _E.MATCHED_RISK: frozenset({TransitionCause.SYSTEM, Role.EPIDEMIOLOGIST}),
+        _E.REENTER: frozenset({TransitionCause.POLICY}) | _STAFF,
     },
 )

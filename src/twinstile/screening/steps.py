@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import RowMapping, select, update
 
 from twinstile.platform.db.database import Transaction
-from twinstile.platform.db.tables import Event
+from twinstile.platform.db.tables import EventRecord
 from twinstile.platform.http.problems import (
     FieldFault,
     Forbidden,
@@ -19,7 +19,7 @@ from twinstile.platform.http.problems import (
     TransitionRefused,
 )
 from twinstile.platform.keys.data_keys import KeyFiles
-from twinstile.platform.ledger.events import Happening
+from twinstile.platform.ledger.events import Event
 from twinstile.platform.security.auth import Principal
 from twinstile.policy.types import HubPolicy, Transit
 from twinstile.policy.versions import Policies
@@ -155,10 +155,10 @@ def happening(
     after: ScreeningState,
     at: datetime,
     **more: object,
-) -> Happening:
+) -> Event:
     """The event row of a step."""
     told = step.particulars.told()
-    return Happening(
+    return Event(
         who.hub_id,
         "screening.step",
         step.screening_id,
@@ -179,8 +179,8 @@ def happening(
 async def taken_before(tx: Transaction, hub_id: str, step: Step) -> UUID | None:
     """The screening that took this very step before. Raises `IdReused` if it was another."""
     found = await tx.sql.execute(
-        select(Event.subject_id, Event.body).where(
-            Event.hub_id == hub_id, Event.event_id == step.step_id
+        select(EventRecord.subject_id, EventRecord.body).where(
+            EventRecord.hub_id == hub_id, EventRecord.event_id == step.step_id
         )
     )
     row = found.one_or_none()

@@ -14,7 +14,7 @@ from twinstile.platform.db.database import Database, Transaction
 from twinstile.platform.http.problems import TransitionRefused
 from twinstile.platform.keys.data_keys import KeyFiles
 from twinstile.platform.ledger import events
-from twinstile.platform.ledger.events import Happening
+from twinstile.platform.ledger.events import Event
 from twinstile.platform.security import approvals, devices
 from twinstile.platform.security.approvals import Approval, Ask, Kind
 from twinstile.platform.security.auth import Principal, Scope
@@ -182,7 +182,7 @@ async def expire_due(database: Database, policies: Policies, hub_id: str, now: d
         if not late:
             return 0
         policy = await policies.get(tx, hub_id, await versions.in_force(tx, hub_id, now))
-        happenings: list[Happening] = []
+        happenings: list[Event] = []
         alarms: list[Raised] = []
         for found, event, after in late:
             due_at = due(after, policy, now, order_until=found.order_until)
@@ -192,9 +192,7 @@ async def expire_due(database: Database, policies: Policies, hub_id: str, now: d
                 "path": [[found.state, event, after]],
                 "reason": "deadline",
             }
-            happenings.append(
-                Happening(hub_id, "screening.overdue", found.screening_id, now, body)
-            )
+            happenings.append(Event(hub_id, "screening.overdue", found.screening_id, now, body))
             alarms += _alarms(found, after, now)
         await events.append(tx, happenings)
         await alerts.raise_all(tx, hub_id, alarms, now)

@@ -18,7 +18,7 @@ from twinstile.platform.http.problems import FieldFault, Gone, InvalidInput
 from twinstile.platform.keys.ciphers import decrypt, encrypt
 from twinstile.platform.keys.data_keys import KeyUnavailable
 from twinstile.platform.security import access_log
-from twinstile.platform.security.access_log import Action, Actor, Look, Purpose
+from twinstile.platform.security.access_log import AccessEntry, Action, Actor, Purpose
 from twinstile.sharing.partners import pseudonym
 from twinstile.sharing.types import SOURCES, TERMS, ChangeType, Partner, Use
 
@@ -147,10 +147,10 @@ def _actor(partner: Partner) -> Actor:
     return Actor(partner.hub_id, partner_id=str(partner.partner_id))
 
 
-def _look(partner: Partner, changes: Sequence[Change]) -> Look:
+def _look(partner: Partner, changes: Sequence[Change]) -> AccessEntry:
     fields = {f"{change.type}:{name}" for change in changes for name in change.fields}
     types = {change.type.value for change in changes}
-    return Look(
+    return AccessEntry(
         Action.DISCLOSURE,
         Purpose.LEGAL_DUTY,
         sorted(types | fields),

@@ -10,7 +10,7 @@ from twinstile.platform.db.database import Database
 from twinstile.platform.http.problems import TooMany
 from twinstile.platform.ledger import chain
 from twinstile.platform.ops import clock
-from twinstile.platform.security.rate_limits import Quota
+from twinstile.platform.security.rate_limits import RateLimit
 from twinstile.sharing import changes
 from twinstile.sharing.changes import CursorExpired, Page
 from twinstile.sharing.partners import Doorkeeper
@@ -58,8 +58,8 @@ class Feed:
         self._database = database
         self.doorkeeper: Doorkeeper = Doorkeeper(database)
         self.watcher: Watcher = Watcher(database)
-        self.requests: Quota = Quota(REQUESTS_A_MINUTE)
-        self.wrong: Quota = Quota(WRONG_SECRETS_A_MINUTE)
+        self.requests: RateLimit = RateLimit(REQUESTS_A_MINUTE)
+        self.wrong: RateLimit = RateLimit(WRONG_SECRETS_A_MINUTE)
         self._waiting: dict[UUID, int] = {}
 
     async def read(

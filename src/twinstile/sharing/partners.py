@@ -19,7 +19,7 @@ from twinstile.platform.http.problems import NotFound, Unauthenticated
 from twinstile.platform.keys.ciphers import keyed_digest, token_digest
 from twinstile.platform.keys.data_keys import KeyFiles
 from twinstile.platform.ledger import events
-from twinstile.platform.ledger.events import Happening
+from twinstile.platform.ledger.events import Event
 from twinstile.platform.ops import clock
 from twinstile.platform.security.auth import Principal, TokenKind, mint_token
 from twinstile.sharing import tables
@@ -125,7 +125,7 @@ async def _change(tx: Transaction, who: Principal, partner_id: UUID, **values: o
 async def _tell(
     tx: Transaction, who: Principal, kind: str, partner_id: UUID, at: datetime
 ) -> None:
-    told = Happening(who.hub_id, kind, partner_id, at, {}, who.device_id, who.operator_id)
+    told = Event(who.hub_id, kind, partner_id, at, {}, who.device_id, who.operator_id)
     await events.append(tx, [told])
 
 

@@ -37,7 +37,7 @@ from twinstile.platform.ops import clock
 from twinstile.platform.security import access_log, devices
 from twinstile.platform.security.access_log import Action, Purpose
 from twinstile.platform.security.auth import Principal, Scope
-from twinstile.platform.security.quotas import Standing
+from twinstile.platform.security.quotas import QuotaStatus
 from twinstile.policy.api import Compiled
 from twinstile.policy.versions import Policies
 from twinstile.screening import checks, intake, lookups, transitions
@@ -220,7 +220,7 @@ async def look_up(request: Request, runtime: RuntimeDep, who: Helper) -> Respons
         return _again(request, _faults(problem))
     keys = runtime.keys.of(who.hub_id)
 
-    async def find(tx: Transaction, mine: Standing) -> tuple[Found, int]:
+    async def find(tx: Transaction, mine: QuotaStatus) -> tuple[Found, int]:
         found = await lookups.find(tx, keys, asked, identity.document, terms.today)
         return found, mine.left - 1
 

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from twinstile.arrivals.transport import FeedFault, FilePath, TransportSettings, secret
 from twinstile.platform.http import outbound, request_signatures
-from twinstile.platform.http.outbound import Answer, Line, Outbound
+from twinstile.platform.http.outbound import Endpoint, Outbound, OutboundAnswer
 from twinstile.platform.http.request_signatures import Algorithm, SharedKey
 
 LONGEST_WAIT_S: Final = 86_400.0
@@ -72,7 +72,7 @@ class Calls:
         file = settings.token_file
         self._token = secret(file).decode("ascii", "replace") if file else None
         self._key = _key(settings)
-        line = Line(
+        line = Endpoint(
             within_s=settings.within_s,
             most_bytes=most_bytes,
             inside=settings.inside,
@@ -83,7 +83,7 @@ class Calls:
 
     async def call(
         self, method: str, url: str, headers: Mapping[str, str], now: dt.datetime, body: bytes
-    ) -> Answer:
+    ) -> OutboundAnswer:
         """The answer, whatever its status. Raises `CallFault`."""
         known = dict(headers)
         if self._token is not None:

@@ -30,7 +30,7 @@ from twinstile.arrivals.transport import (
 )
 from twinstile.platform.http import json_pointers
 from twinstile.platform.http.json_pointers import Pointer
-from twinstile.platform.http.outbound import Answer, CallFault
+from twinstile.platform.http.outbound import CallFault, OutboundAnswer
 
 LONGEST_TOKEN: Final = 2000
 """Of a department's cursor."""
@@ -130,7 +130,7 @@ class HttpTransport:
     async def close(self) -> None:
         await self._calls.close()
 
-    async def _ask(self, place: HttpCursor, now: dt.datetime) -> Answer:
+    async def _ask(self, place: HttpCursor, now: dt.datetime) -> OutboundAnswer:
         url = self._url(place, now)
         headers = {"Accept-Encoding": "gzip" if self._settings.compressed else "identity"}
         if self._settings.media_types:
@@ -155,7 +155,7 @@ class HttpTransport:
         mark = "&" if "?" in settings.url else "?"
         return f"{settings.url}{mark}{name}={quote(value, safe='')}"
 
-    def _read(self, answer: Answer, now: dt.datetime) -> bytes | None:
+    def _read(self, answer: OutboundAnswer, now: dt.datetime) -> bytes | None:
         """The body of a good answer; None if there is nothing new. Raises `FeedFault`."""
         if answer.status in {HTTPStatus.NOT_MODIFIED, HTTPStatus.NO_CONTENT}:
             return None
@@ -177,7 +177,9 @@ class HttpTransport:
                 raise FeedFault("error-body")
         return body
 
-    def _following(self, answer: Answer, body: bytes | None, place: HttpCursor) -> HttpCursor:
+    def _following(
+        self, answer: OutboundAnswer, body: bytes | None, place: HttpCursor
+    ) -> HttpCursor:
         """Where the next question begins."""
         settings = self._settings
         if settings.cursor_parameter is None:
@@ -205,7 +207,7 @@ def _fault(status: int) -> str:
     return FAULTS.get(status, "unexpected-status")
 
 
-def _decoded(answer: Answer, *, compressed: bool) -> bytes:
+def _decoded(answer: OutboundAnswer, *, compressed: bool) -> bytes:
     encoding = answer.headers.get("content-encoding", "identity").strip().lower()
     if encoding in {"", "identity"}:
         return answer.body

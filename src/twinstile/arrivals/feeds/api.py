@@ -41,7 +41,7 @@ from twinstile.platform.http.routes import (
     current_runtime,
 )
 from twinstile.platform.ledger import events
-from twinstile.platform.ledger.events import Happening
+from twinstile.platform.ledger.events import Event
 from twinstile.platform.ops import clock
 from twinstile.platform.security.auth import Principal, Scope
 
@@ -207,7 +207,7 @@ async def replay_deliveries(
     wanted = body.deliveries or await deliveries.dead_deliveries(tx, sender.feed, MOST_REPLAYED)
     done = await deliveries.replay_deliveries(tx, sender.feed, wanted, now)
     told = [
-        Happening(who.hub_id, "feed.replayed", one, now, {"feed": sender.feed.name}, *_by(who))
+        Event(who.hub_id, "feed.replayed", one, now, {"feed": sender.feed.name}, *_by(who))
         for one in done
     ]
     await events.append(tx, told)

@@ -19,7 +19,7 @@ from twinstile.identity import vault
 from twinstile.identity.contacts import Reach
 from twinstile.identity.vault import Identity
 from twinstile.platform.ledger import events
-from twinstile.platform.ledger.events import Happening
+from twinstile.platform.ledger.events import Event
 
 KIND = "traveller"
 
@@ -226,12 +226,12 @@ def _happenings(
     batch: BatchContext,
     entries: Sequence[ExpectedTraveller],
     withdrawals: Sequence[tuple[UUID, str, bool]],
-) -> list[Happening]:
+) -> list[Event]:
     there = Counter(entry.run_id for entry in entries if not entry.withdrawn)
     there += Counter(run_id for run_id, _, withdrawn in withdrawals if not withdrawn)
     out = Counter(run_id for run_id, _, withdrawn in withdrawals if withdrawn)
     return [
-        Happening(
+        Event(
             batch.feed.hub_id,
             manifests.MANIFEST_APPLIED,
             run_id,

@@ -23,7 +23,7 @@ from twinstile.platform.http.request_signatures import (
     SKEW,
     SharedKey,
     SignatureFault,
-    Signed,
+    SignedHead,
 )
 from twinstile.platform.http.routes import Runtime
 from twinstile.platform.ops import observability
@@ -46,7 +46,7 @@ class VerifiedPush:
     """Who came, and with what signature."""
 
     sender: FeedSource
-    signed: Signed
+    signed: SignedHead
 
 
 async def verify_push(

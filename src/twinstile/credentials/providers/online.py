@@ -19,7 +19,7 @@ from twinstile.credentials.providers.profiles import Profile
 from twinstile.credentials.providers.questions import Sign
 from twinstile.credentials.types import Assessment, Context, Outcome, ProviderHealth, Scheme
 from twinstile.platform.http.circuit_breaker import Breaker, BreakerState
-from twinstile.platform.http.outbound import Answer, CallFault, Outbound
+from twinstile.platform.http.outbound import CallFault, Outbound, OutboundAnswer
 from twinstile.platform.ops import clock, observability
 
 WITHIN_S: Final = 0.7
@@ -79,7 +79,7 @@ class Online:
         observability.PROVIDER_OPEN.labels(self.name).set(left_alone)
         return found
 
-    async def probe(self) -> Answer:
+    async def probe(self) -> OutboundAnswer:
         """Whether it can be reached: any answer to a request that asks of no code.
 
         Raises `CallFault`.

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from twinstile.credentials.reaching import Reached, Url
 from twinstile.credentials.sources import signatures
 from twinstile.credentials.trust import Domain
-from twinstile.platform.http.outbound import Line
+from twinstile.platform.http.outbound import Endpoint
 from twinstile.platform.ops import config_files
 from twinstile.platform.ops.settings import Settings
 
@@ -76,7 +76,7 @@ class Source:
 
     hub_id: str
     told: SourceSettings
-    line: Line
+    line: Endpoint
     signer: bytes | None = None
     """The key its answers have to be signed by, DER SubjectPublicKeyInfo."""
 

@@ -140,7 +140,7 @@ async def put_trust_list(
         waits_for=[] if told.activated_at else list(change.why_two),
         **changes.write_change(change),  # pyright: ignore[reportArgumentType] # same names
         refused=taken.refused,
-        approval=approvals_api.asked(taken.approval) if taken.approval else None,
+        approval=approvals_api.asked_answer(taken.approval) if taken.approval else None,
     )
 
 
@@ -197,7 +197,7 @@ async def activate_trust_list(
     """Of one that waits: it was fetched, or nobody decided in time. A second person decides."""
     told = await lists.one(tx, who.hub_id, number)
     now = clock.now()
-    return approvals_api.asked(await lists.ask(tx, who, told, body.id, body.reason, now))
+    return approvals_api.asked_answer(await lists.ask(tx, who, told, body.id, body.reason, now))
 
 
 class KeptAnswer(Answer):

@@ -34,7 +34,7 @@ from twinstile.platform.http.problems import (
 from twinstile.platform.keys import signing
 from twinstile.platform.keys.data_keys import KeyFiles
 from twinstile.platform.ledger import events
-from twinstile.platform.ledger.events import Happening
+from twinstile.platform.ledger.events import Event
 from twinstile.platform.security import approvals
 from twinstile.platform.security.approvals import LIFETIME, Approval, Ask, Kind
 from twinstile.platform.security.auth import Principal, Scope
@@ -362,7 +362,7 @@ async def tell(
     """Let others hear of a list."""
     body: dict[str, object] = {"version": version}
     by = (who.device_id, who.operator_id) if who else (None, None)
-    await events.append(tx, [Happening(hub_id, kind, uuid7(), at, body, *by)])
+    await events.append(tx, [Event(hub_id, kind, uuid7(), at, body, *by)])
 
 
 KIND: Final = Kind(

@@ -35,12 +35,12 @@ from twinstile.platform.http.problems import (
 from twinstile.platform.http.routes import GatedRoute, Read, Runtime, RuntimeDep, Tx, caller
 from twinstile.platform.keys.data_keys import KeyDestroyed
 from twinstile.platform.ledger import events
-from twinstile.platform.ledger.events import Happening
+from twinstile.platform.ledger.events import Event
 from twinstile.platform.ops import clock
 from twinstile.platform.security import access_log
 from twinstile.platform.security.access_log import Action, Purpose, Why
 from twinstile.platform.security.auth import Principal, Scope
-from twinstile.platform.security.quotas import Standing as Quota
+from twinstile.platform.security.quotas import QuotaStatus as Quota
 from twinstile.policy.api import Compiled
 from twinstile.screening import lookups
 from twinstile.screening.claim_words import DeclarationSource
@@ -156,7 +156,7 @@ async def keyed(
     if made.new:
         told: dict[str, object] = {"consent_by": body.consent, "source": body.source}
         of = made.head.declaration_id
-        happening = Happening(who.hub_id, KEYED, of, at, told, who.device_id, who.operator_id)
+        happening = Event(who.hub_id, KEYED, of, at, told, who.device_id, who.operator_id)
         await events.append(tx, [happening])
     return made
 

@@ -42,7 +42,7 @@ from twinstile.platform.ops import clock
 from twinstile.platform.security import devices
 from twinstile.platform.security.auth import Scope
 from twinstile.platform.security.browser_sessions import MAX_TOKEN
-from twinstile.platform.security.rate_limits import Quota
+from twinstile.platform.security.rate_limits import RateLimit
 from twinstile.policy.api import Compiled
 from twinstile.screening.claim_words import DeclarationSource
 
@@ -62,9 +62,9 @@ class Door:
     """How much travellers may ask of this process. Nobody's address is looked at."""
 
     def __init__(self) -> None:
-        self.new = Quota(NEW_A_MINUTE)
-        self.unknown = Quota(UNKNOWN_A_MINUTE)
-        self.own = Quota(OWN_A_MINUTE, names=20_000)
+        self.new = RateLimit(NEW_A_MINUTE)
+        self.unknown = RateLimit(UNKNOWN_A_MINUTE)
+        self.own = RateLimit(OWN_A_MINUTE, names=20_000)
 
 
 async def _door(request: Request) -> Door:

@@ -278,7 +278,7 @@ def _driver_error(error: DBAPIError) -> BaseException | None:
     return error.orig.__cause__ if error.orig is not None else None
 
 
-def told(error: BaseException) -> Unavailable | None:
+def unavailability(error: BaseException) -> Unavailable | None:
     """What the caller is told of a failure of the database; None: it is none of those."""
     cause = _driver_error(error) if isinstance(error, DBAPIError) else error
     if isinstance(cause, _CONTENTION):
@@ -294,7 +294,7 @@ def failing() -> Generator[None]:
     try:
         yield
     except (*_CONTENTION, *_OUTAGES, DBAPIError) as error:
-        problem = told(error)
+        problem = unavailability(error)
         if problem is None:
             raise
         raise problem from error

@@ -29,7 +29,7 @@ from twinstile.platform.db.database import (
 OLDEST_PLANS_S = 60
 
 
-class Line(Database):
+class DedicatedConnection(Database):
     """A kept connection to a database; one user at a time."""
 
     def __init__(
@@ -148,7 +148,7 @@ class Line(Database):
 class _Chained:
     """A transaction of a line; asyncpg's own cannot be begun by the one before."""
 
-    def __init__(self, line: Line, raw: Raw, *, begun: bool) -> None:
+    def __init__(self, line: DedicatedConnection, raw: Raw, *, begun: bool) -> None:
         self._line = line
         self._raw = raw
         self._begun = begun

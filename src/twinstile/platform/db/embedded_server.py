@@ -32,13 +32,13 @@ from typing import IO, Self
 from urllib.parse import quote
 
 from twinstile.platform.db import orphans, postgres_binaries
-from twinstile.platform.db.postgres_binaries import Account, EmbeddedError, Launcher
+from twinstile.platform.db.postgres_binaries import EmbeddedError, Launcher, ServerAccount
 
 __all__ = [
     "DURABLE",
     "THROWAWAY",
     "EmbeddedError",
-    "Server",
+    "EmbeddedServer",
     "begin",
     "default_root",
     "start",
@@ -81,7 +81,7 @@ THROWAWAY: Mapping[str, str] = MappingProxyType(
 )
 
 
-class Server:
+class EmbeddedServer:
     """A running server, owned (this process started it) or borrowed (another one did)."""
 
     def __init__(
@@ -143,7 +143,7 @@ def start(
     bindir: Path | None = None,
     patience: float = 120.0,
     on_wait: Callable[[float], None] | None = None,
-) -> Server:
+) -> EmbeddedServer:
     """Start the server of `data_root`, or borrow the one that runs there already.
 
     `settings` are added to `DURABLE`. Recovery after a power cut can take minutes: `on_wait` is
@@ -166,7 +166,7 @@ def begin(
     bindir: Path | None = None,
     patience: float = 120.0,
     on_wait: Callable[[float], None] | None = None,
-) -> Server:
+) -> EmbeddedServer:
     """Do as `start` from a thread of which the caller knows that it will last."""
     wanted = {**DURABLE, **(settings or {})}
     ticks = _ticks(patience, on_wait)
@@ -177,7 +177,7 @@ def begin(
         with _lock(cluster) as lock:
             while not _locked(lock):
                 if sockets := _serving(cluster):
-                    return Server(cluster, sockets, None)
+                    return EmbeddedServer(cluster, sockets, None)
                 orphans.end(cluster)
                 next(ticks)
             account = postgres_binaries.account(cluster)
@@ -207,7 +207,7 @@ def claim(data_root: Path) -> Generator[Path]:
 
 
 @contextlib.contextmanager
-def temporary(settings: Mapping[str, str] = THROWAWAY) -> Generator[Server]:
+def temporary(settings: Mapping[str, str] = THROWAWAY) -> Generator[EmbeddedServer]:
     """Have a server whose data are deleted with it, for tests and demonstrations."""
     with tempfile.TemporaryDirectory(prefix="twinstile-") as made:
         Path(made).chmod(0o711)  # passable for the account of root's server
@@ -311,7 +311,7 @@ def _initialise(cluster: Path, run: Launcher, settings: Mapping[str, str]) -> No
 
 def _serve(
     cluster: Path, run: Launcher, settings: Mapping[str, str], ticks: Iterator[None]
-) -> Server:
+) -> EmbeddedServer:
     """Start the server and wait until it takes connections."""
     sockets = _socket_folder(cluster, run.account)
     _forget_the_dead(cluster, sockets)
@@ -323,7 +323,7 @@ def _serve(
     with log.open("ab+") as sink:
         began = sink.tell()
         process = run("postgres", ["-D", str(cluster), "-k", str(sockets), *options], sink)
-        server = Server(cluster, sockets, process)
+        server = EmbeddedServer(cluster, sockets, process)
         try:
             while process.poll() is None:
                 if (now := _status(cluster)) and now[::2] == (process.pid, "ready"):
@@ -336,7 +336,7 @@ def _serve(
         raise EmbeddedError(f"PostgreSQL did not start:\n{_tail(sink.read())}")
 
 
-def _socket_folder(cluster: Path, account: Account) -> Path:
+def _socket_folder(cluster: Path, account: ServerAccount) -> Path:
     """Make a folder of mode 0700 for the socket; the path of the data may be too long."""
     name = f"twinstile-{sha256(os.fsencode(cluster)).hexdigest()[:16]}"
     for base in (os.environ.get("XDG_RUNTIME_DIR"), "/run", tempfile.gettempdir(), "/tmp"):  # noqa: S108 -- its owner and mode are checked

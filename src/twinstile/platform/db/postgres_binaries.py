@@ -30,7 +30,7 @@ class EmbeddedError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class ServerAccount:
     """Who owns the cluster and runs its server."""
 
     name: str
@@ -38,7 +38,7 @@ class Account:
     gid: int
 
 
-def account(cluster: Path) -> Account:
+def account(cluster: Path) -> ServerAccount:
     """Name ourselves, or in root's place the cluster's owner or the first of `ACCOUNTS`."""
     owner = cluster.stat() if cluster.exists() else None
     if os.geteuid() != 0:
@@ -47,20 +47,20 @@ def account(cluster: Path) -> Account:
                 f"{cluster} belongs to account {owner.st_uid}: run twinstile as that account, "
                 "or choose another data folder"
             )
-        return Account("this account", os.geteuid(), os.getegid())
+        return ServerAccount("this account", os.geteuid(), os.getegid())
     if owner and owner.st_uid != 0:
-        return Account(f"account {owner.st_uid}", owner.st_uid, owner.st_gid)
+        return ServerAccount(f"account {owner.st_uid}", owner.st_uid, owner.st_gid)
     for name in ACCOUNTS:
         with contextlib.suppress(KeyError):
             entry = getpwnam(name)
-            return Account(name, entry.pw_uid, entry.pw_gid)
+            return ServerAccount(name, entry.pw_uid, entry.pw_gid)
     raise EmbeddedError(
         "PostgreSQL does not run as root, and none of these accounts exists: "
         f"{', '.join(ACCOUNTS)}. Make one, or run twinstile as an ordinary user"
     )
 
 
-def barrier(path: Path, who: Account) -> Path | None:
+def barrier(path: Path, who: ServerAccount) -> Path | None:
     """Find the first step on the way to `path` (resolved) that `who` may not pass."""
     for step in reversed([path, *path.parents]):
         found = step.stat()
@@ -105,7 +105,7 @@ def _output(command: list[str]) -> str:
     return ran.stdout.strip()
 
 
-def within_reach(folder: Path, root: Path, who: Account) -> Path:
+def within_reach(folder: Path, root: Path, who: ServerAccount) -> Path:
     """Give `folder`, or a copy of it in `root` if `who` cannot run programs where they are.
 
     The copy is named for its files' sizes and times: other programs make another copy, and the
@@ -148,7 +148,7 @@ class Launcher:
     """Runs the programs in `folder` as `account`, which then hold the lock open."""
 
     folder: Path
-    account: Account
+    account: ServerAccount
     lock: int
 
     def __call__(

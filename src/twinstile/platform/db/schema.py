@@ -32,7 +32,11 @@ from sqlalchemy.util import await_only
 
 import twinstile
 from twinstile.platform.db.database import MIN_SERVER_VERSION
-from twinstile.platform.db.schema_compatibility import PRESENT_SQL, Revisions, Standing
+from twinstile.platform.db.schema_compatibility import (
+    PRESENT_SQL,
+    Revisions,
+    SchemaCompatibility,
+)
 from twinstile.platform.db.tables import Base
 from twinstile.platform.ops.observability import log
 
@@ -118,14 +122,14 @@ def ours() -> Revisions:
     return Revisions.of(config())
 
 
-async def standing(owner_url: str) -> Standing:
+async def read_compatibility(owner_url: str) -> SchemaCompatibility:
     """How the database's schema and this program stand to each other."""
-    found: list[Standing] = []
+    found: list[SchemaCompatibility] = []
     await _as_owner(owner_url, lambda connection: found.append(_standing(connection, ours())))
     return found[0]
 
 
-def _standing(connection: Connection, known: Revisions) -> Standing:
+def _standing(connection: Connection, known: Revisions) -> SchemaCompatibility:
     there = connection.scalar(text("SELECT to_regclass('alembic_version')"))
     row = connection.execute(text(PRESENT_SQL)).one_or_none() if there else None
     return known.judge(*(row or (None, None)))
@@ -150,9 +154,9 @@ def _upgrade(connection: Connection, settings: Config, revision: str, known: Rev
     with _exclusive(connection):
         found = _standing(connection, known)
         connection.commit()
-        if found is Standing.TOO_NEW:
+        if found is SchemaCompatibility.TOO_NEW:
             raise SchemaError(_TOO_NEW)
-        if found is Standing.NEWER:
+        if found is SchemaCompatibility.NEWER:
             log.warning("schema is newer", hint="this release may serve it")
         else:
             settings.attributes["connection"] = connection

@@ -19,7 +19,7 @@ SELECT version_num, to_jsonb(alembic_version) ->> 'floor' FROM alembic_version
 """Revision and floor of a database; the floor is null before revision 0006."""
 
 
-class Standing(StrEnum):
+class SchemaCompatibility(StrEnum):
     """A database's schema, seen from a program."""
 
     OURS = "of this version"
@@ -30,7 +30,7 @@ class Standing(StrEnum):
     @property
     def serves(self) -> bool:
         """Whether the program may serve it."""
-        return self in {Standing.OURS, Standing.NEWER}
+        return self in {SchemaCompatibility.OURS, SchemaCompatibility.NEWER}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +47,10 @@ class Revisions:
         known = frozenset(script.revision for script in scripts.walk_revisions())
         return cls(known, scripts.get_current_head())
 
-    def judge(self, present: str | None, floor: str | None) -> Standing:
+    def judge(self, present: str | None, floor: str | None) -> SchemaCompatibility:
         """How a database of that revision and floor stands; None where it has none yet."""
         if present == self.head:
-            return Standing.OURS
+            return SchemaCompatibility.OURS
         if present is None or present in self.known:
-            return Standing.OLDER
-        return Standing.NEWER if floor in self.known else Standing.TOO_NEW
+            return SchemaCompatibility.OLDER
+        return SchemaCompatibility.NEWER if floor in self.known else SchemaCompatibility.TOO_NEW

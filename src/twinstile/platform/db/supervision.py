@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from twinstile.platform.db import embedded_server
-from twinstile.platform.db.embedded_server import EmbeddedError, Server
+from twinstile.platform.db.embedded_server import EmbeddedError, EmbeddedServer
 from twinstile.platform.ops import observability
 
 LOOK_S = 0.1
@@ -31,7 +31,7 @@ def keeping(
     on_wait: Callable[[float], None] | None = None,
     on_lost: Callable[[], None],
     give_up_s: float = GIVE_UP_S,
-) -> Generator[Server]:
+) -> Generator[EmbeddedServer]:
     """Have the server of `data_root` for the length of the block, started again if it ends.
 
     `on_lost` is called, from another thread, when that has failed for `give_up_s` seconds: the
@@ -50,7 +50,11 @@ def keeping(
 
 class _Keeper:
     def __init__(
-        self, data_root: Path, server: Server, on_lost: Callable[[], None], give_up_s: float
+        self,
+        data_root: Path,
+        server: EmbeddedServer,
+        on_lost: Callable[[], None],
+        give_up_s: float,
     ) -> None:
         self.server = server
         self.lost: EmbeddedError | None = None

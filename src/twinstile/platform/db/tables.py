@@ -210,7 +210,7 @@ class OfflineShift(Base):
     confirmed_at: Mapped[datetime | None]
 
 
-class Event(Base):
+class EventRecord(Base):
     """What others must hear of: audit line, outbox entry and sync position in one row."""
 
     __tablename__ = "event"
@@ -300,7 +300,7 @@ class Closure(Base):
     closed_at: Mapped[datetime]
 
 
-class Entry(Base):
+class LedgerEntry(Base):
     """One event in the gapless order of its hub, linked to the entry before it."""
 
     __tablename__ = "ledger"

@@ -11,7 +11,7 @@ from collections import deque
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 
-class InTurn:
+class FairScheduling:
     """ASGI middleware: requests begin in the order in which they came, one in each turn."""
 
     def __init__(self, app: ASGIApp) -> None:

@@ -35,7 +35,7 @@ class CallFault(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class OutboundAnswer:
     """What came back: header names in lower case, the body as it was sent."""
 
     status: int
@@ -44,7 +44,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class Endpoint:
     """How others are called. `inside`: they are in our own network, and only known by it."""
 
     within_s: float
@@ -77,7 +77,7 @@ _LATER: Final = ("anyio._backends._asyncio", "encodings.idna")
 class Outbound:
     """Calls along one line; connections are kept between them."""
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, line: Endpoint) -> None:
         for name in _LATER:
             importlib.import_module(name)
         self._line = line
@@ -94,7 +94,7 @@ class Outbound:
 
     async def call(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes = b""
-    ) -> Answer:
+    ) -> OutboundAnswer:
         """The answer, whatever its status. Raises `CallFault`."""
         try:
             async with asyncio.timeout(self._line.within_s):
@@ -110,7 +110,7 @@ class Outbound:
 
     async def _call(
         self, method: str, url: httpx2.URL, headers: Mapping[str, str], body: bytes
-    ) -> Answer:
+    ) -> OutboundAnswer:
         limits = dict.fromkeys(("read", "write", "pool"), self._line.within_s)
         extensions: dict[str, object] = {"timeout": limits | {"connect": self._line.connect_s}}
         request = httpx2.Request(
@@ -159,7 +159,7 @@ class Outbound:
             return False
         return address.is_global or self._line.inside
 
-    async def _read(self, response: httpx2.Response) -> Answer:
+    async def _read(self, response: httpx2.Response) -> OutboundAnswer:
         told = response.headers.get("content-length", "0")
         if told.isascii() and told.isdigit() and int(told[:20]) > self._line.most_bytes:
             raise CallFault("too-large")
@@ -171,7 +171,7 @@ class Outbound:
                 raise CallFault("too-large")
             parts.append(part)
         known = list(response.headers.items())[:MOST_HEADERS]
-        return Answer(response.status_code, dict(known), b"".join(parts))
+        return OutboundAnswer(response.status_code, dict(known), b"".join(parts))
 
 
 def _addresses(host: str) -> list[str]:

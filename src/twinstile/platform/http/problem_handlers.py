@@ -21,7 +21,7 @@ from twinstile.platform.http.problems import (
     Problem,
     problem_for_status,
 )
-from twinstile.platform.keys.ciphers import Unopened
+from twinstile.platform.keys.ciphers import DecryptionFailed
 from twinstile.platform.keys.data_keys import KeyDestroyed
 from twinstile.platform.keys.master_keys import KeyUnavailable, MasterUnavailable
 from twinstile.platform.ops import observability
@@ -127,7 +127,7 @@ def of_keys(error: Exception) -> Problem:
     match error:
         case KeyDestroyed():
             return Gone()
-        case Unopened():
+        case DecryptionFailed():
             observability.log.error("what is stored does not open: its key is another one now")
             return Gone()
         case MasterUnavailable():

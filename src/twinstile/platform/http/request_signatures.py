@@ -73,7 +73,7 @@ class SharedKey:
 
 
 @dataclass(frozen=True, slots=True)
-class Signed:
+class SignedHead:
     """A request whose head is as it was signed. Its body still has to fit the digest."""
 
     key: SharedKey
@@ -126,7 +126,7 @@ def verify(
     target: str,
     told: Mapping[str, str],
     now: dt.datetime,
-) -> Signed:
+) -> SignedHead:
     """Check the head of a request; to keep the nonce is up to the caller.
 
     Raises `SignatureFault`.
@@ -146,4 +146,4 @@ def verify(
         raise SignatureFault("signature-mismatch")
     if abs(int(given[TIMESTAMP]) - now.timestamp()) > SKEW.total_seconds():
         raise SignatureFault("clock-skew")
-    return Signed(key, given[NONCE], given[DIGEST])
+    return SignedHead(key, given[NONCE], given[DIGEST])

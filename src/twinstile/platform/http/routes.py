@@ -239,12 +239,12 @@ async def _reading(request: Request) -> AsyncGenerator[Reading]:
         yield tx
 
 
-async def _house(request: Request) -> Runtime:
+async def _runtime(request: Request) -> Runtime:
     """The house as a dependency; a plain function would cost a thread for each request."""
     return current_runtime(request)
 
 
-RuntimeDep = Annotated[Runtime, Depends(_house)]
+RuntimeDep = Annotated[Runtime, Depends(_runtime)]
 # scope="function": the block ends, and so commits, before the answer is sent. With FastAPI's
 # default the client would hold its 200 while the commit can still fail.
 Tx = Annotated[Transaction, Depends(_transaction, scope="function")]

@@ -13,7 +13,7 @@ from twinstile.platform.keys.master_keys import KeyUnavailable
 NONCE_BYTES = 12
 
 
-class Unopened(KeyUnavailable):
+class DecryptionFailed(KeyUnavailable):
     """No key of ours opens it: another has the name of its key, or it was moved."""
 
 
@@ -32,12 +32,12 @@ def encrypt_all(key: bytes, values: Iterable[tuple[bytes, bytes]]) -> list[bytes
 
 
 def decrypt(key: bytes, cipher: bytes, context: bytes) -> bytes:
-    """The inverse of `encrypt`. Raises `Unopened` when key, place or bytes do not fit."""
+    """The inverse of `encrypt`. Raises `DecryptionFailed` when anything does not fit."""
     try:
         sealed = memoryview(cipher)[NONCE_BYTES:]  # no copy: it may be many megabytes
         return AESGCM(key).decrypt(cipher[:NONCE_BYTES], sealed, context)
     except InvalidTag as error:
-        raise Unopened("the ciphertext does not fit its key and place") from error
+        raise DecryptionFailed("the ciphertext does not fit its key and place") from error
 
 
 def keyed_digest(key: bytes, purpose: str, message: bytes) -> bytes:

@@ -27,7 +27,7 @@ from twinstile.platform.http.problems import NotFound
 from twinstile.platform.keys import signing
 from twinstile.platform.keys.data_keys import KeyFiles
 from twinstile.platform.ledger import chain, events, signed_roots
-from twinstile.platform.ledger.events import Happening
+from twinstile.platform.ledger.events import Event
 
 DESTROYED: Final = "destroyed"
 SUBJECT_DESTROYED: Final = "subject-destroyed"
@@ -51,7 +51,7 @@ class Reason(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Certificate:
+class DestructionCertificate:
     """A certificate as it is kept: the text that was signed, and the signature (base64)."""
 
     document: str
@@ -119,11 +119,11 @@ async def certify(
             **more,
         }
     )
-    made = Certificate(document, signer.sign(document.encode()))
+    made = DestructionCertificate(document, signer.sign(document.encode()))
     return await enter(tx, made)
 
 
-async def enter(tx: Transaction, certificate: Certificate) -> bool:
+async def enter(tx: Transaction, certificate: DestructionCertificate) -> bool:
     """Enter a certificate, and its event with it, once; false if it was there."""
     hub_id, key_id = certificate.word("hub_id"), certificate.word("key_id")
     at = datetime.fromisoformat(certificate.word("destroyed_at"))
@@ -150,7 +150,7 @@ async def enter(tx: Transaction, certificate: Certificate) -> bool:
         kind = SUBJECT_DESTROYED
         del body["period"]
     event_id = UUID(certificate.word("event_id"))
-    await events.append(tx, [Happening(hub_id, kind, subject, at, body, event_id=event_id)])
+    await events.append(tx, [Event(hub_id, kind, subject, at, body, event_id=event_id)])
     return True
 
 
@@ -178,15 +178,17 @@ async def certified(tx: Reading, hub_id: str) -> set[str]:
     return {key_id for (key_id,) in found}
 
 
-async def of_hub(tx: Reading, hub_id: str) -> list[Certificate]:
+async def of_hub(tx: Reading, hub_id: str) -> list[DestructionCertificate]:
     """The certificates of a hub, oldest first."""
     found = await tx.sql.execute(
         _of_hub(hub_id).order_by(Destruction.destroyed_at, Destruction.key_id)
     )
-    return [Certificate(*row) for row in found]
+    return [DestructionCertificate(*row) for row in found]
 
 
-async def page(tx: Reading, hub_id: str, after: str, limit: int) -> list[Certificate]:
+async def page(
+    tx: Reading, hub_id: str, after: str, limit: int
+) -> list[DestructionCertificate]:
     """The next certificates of a hub by name of key."""
     found = await tx.sql.execute(
         _of_hub(hub_id)
@@ -194,16 +196,16 @@ async def page(tx: Reading, hub_id: str, after: str, limit: int) -> list[Certifi
         .order_by(Destruction.key_id)
         .limit(limit)
     )
-    return [Certificate(*row) for row in found]
+    return [DestructionCertificate(*row) for row in found]
 
 
-async def one(tx: Reading, hub_id: str, key_id: str) -> Certificate:
+async def one(tx: Reading, hub_id: str, key_id: str) -> DestructionCertificate:
     """The certificate of one key. Raises `NotFound`."""
     found = await tx.sql.execute(_of_hub(hub_id).where(Destruction.key_id == key_id))
     row = found.one_or_none()
     if row is None:
         raise NotFound("There is no such certificate.")
-    return Certificate(*row)
+    return DestructionCertificate(*row)
 
 
 def _of_hub(hub_id: str) -> Select[str, str]:
@@ -226,7 +228,7 @@ async def publish(database: Database, hub_id: str, file: Path) -> int:
     return len(missing)
 
 
-def read(file: Path, hub_id: str | None = None) -> Iterator[Certificate]:
+def read(file: Path, hub_id: str | None = None) -> Iterator[DestructionCertificate]:
     """The certificates of a file, of one hub or of all; lines that are none are passed over.
 
     Nothing when there is no file. Raises `OSError`.
@@ -240,7 +242,7 @@ def read(file: Path, hub_id: str | None = None) -> Iterator[Certificate]:
                 yield one
 
 
-def parse(line: bytes) -> Certificate | None:
+def parse(line: bytes) -> DestructionCertificate | None:
     """The certificate of a line or a document; None when it is none."""
     try:
         said = cast("object", json.loads(line))
@@ -254,7 +256,7 @@ def parse(line: bytes) -> Certificate | None:
     words = all(isinstance(members.get(name), str) for name in (*_WORDS, "key_class", "period"))
     if not whole or not words or not isinstance(signature, str):
         return None
-    return Certificate(_text(members), signature)
+    return DestructionCertificate(_text(members), signature)
 
 
 def _text(members: Mapping[str, object]) -> str:

@@ -10,7 +10,7 @@ from twinstile.platform.http.field_types import Answer
 from twinstile.platform.http.problems import NotFound, documented
 from twinstile.platform.http.routes import GatedRoute, Read, caller
 from twinstile.platform.keys import destruction
-from twinstile.platform.keys.destruction import Certificate, Reason
+from twinstile.platform.keys.destruction import DestructionCertificate, Reason
 from twinstile.platform.security.auth import Principal, Scope
 
 router = APIRouter(prefix="/v1", route_class=GatedRoute, tags=["destructions"])
@@ -50,7 +50,7 @@ class DestructionList(Answer):
     next: str | None = Field(description="`after` of the next page; null on the last")
 
 
-def _answer(one: Certificate) -> DestructionAnswer:
+def _answer(one: DestructionCertificate) -> DestructionAnswer:
     return DestructionAnswer.model_validate(
         {**one.members, "document": one.document, "signature": one.signature}
     )

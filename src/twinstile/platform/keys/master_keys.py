@@ -121,7 +121,7 @@ class _Local(Masters, ABC):
         """Nothing: whoever gives the masters takes the old one away."""
 
 
-class Given(_Local):
+class SuppliedMasters(_Local):
     """Masters from a setting: the first wraps, all unwrap."""
 
     def __init__(self, masters: Sequence[bytes]) -> None:
@@ -136,7 +136,7 @@ class Given(_Local):
         return self._masters.get(master_id)
 
 
-class Files(_Local):
+class MasterFiles(_Local):
     """`master.key` in a folder, made on first use, and `master.old.key` during a rotation.
 
     Looked up on each need, so that processes that run follow a rotation.
@@ -205,7 +205,7 @@ class Files(_Local):
         erase(self._old)
 
 
-class Command(Masters):
+class MasterCommand(Masters):
     """A command that keeps the masters; the bytes of a master never come here.
 
     `<command> current` prints an id; `<command> wrap <id>` and `<command> unwrap <id>` read
@@ -296,16 +296,16 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
         os.killpg(process.pid, signal.SIGKILL)
 
 
-def of(given: str | None, command: str | None, folder: Path) -> Masters:
+def open_masters(given: str | None, command: str | None, folder: Path) -> Masters:
     """The keeper the settings name: a command, keys in base64, else files in the folder.
 
     Raises `KeyUnavailable`.
     """
     if command is not None:
-        return Command(command)
+        return MasterCommand(command)
     if given is not None:
-        return Given([_decoded(part) for part in given.split(",")])
-    return Files(folder)
+        return SuppliedMasters([_decoded(part) for part in given.split(",")])
+    return MasterFiles(folder)
 
 
 def _decoded(setting: str) -> bytes:

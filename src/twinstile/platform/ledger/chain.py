@@ -34,7 +34,7 @@ from uuid_utils.compat import uuid7
 
 from twinstile.platform.db.database import Raw, Transaction, as_json
 from twinstile.platform.ledger import events
-from twinstile.platform.ledger.events import Happening
+from twinstile.platform.ledger.events import Event
 
 BATCH = 250
 """Events sealed in one transaction; more would hold up the requests beside them."""
@@ -86,7 +86,7 @@ def _node(left: bytes, right: bytes) -> bytes:
 
 
 @dataclass(slots=True)
-class Head:
+class ChainHead:
     """Where a hub's ledger ends, while it is locked."""
 
     hub_id: str
@@ -183,7 +183,7 @@ async def seal(tx: Transaction, hub_id: str, at: datetime, limit: int = BATCH) -
     return len(rows)
 
 
-async def lock(tx: Transaction, hub_id: str) -> Head | None:
+async def lock(tx: Transaction, hub_id: str) -> ChainHead | None:
     """The head, locked until the transaction ends; None where there is no ledger yet."""
     found = await tx.raw.fetchrow(_LOCK, hub_id)
     return None if found is None else _head(hub_id, found)[0]
@@ -229,12 +229,12 @@ async def _begin(tx: Transaction, hub_id: str, at: datetime) -> bool:
     )
     if made is None:
         return False
-    await _declare(tx, Head(hub_id, "", 0, GENESIS, [], 0), at)
+    await _declare(tx, ChainHead(hub_id, "", 0, GENESIS, [], 0), at)
     return True
 
 
 async def _declare(
-    tx: Transaction, head: Head, at: datetime, gives_up: Sequence[str] = ()
+    tx: Transaction, head: ChainHead, at: datetime, gives_up: Sequence[str] = ()
 ) -> str:
     """Enter the beginning of an epoch: an event like any other, and linked like any other.
 
@@ -244,7 +244,7 @@ async def _declare(
     body: dict[str, object] = {"epoch": epoch, "after": {"epoch": head.epoch, "n": head.n}}
     if gives_up:
         body["gives_up"] = list(gives_up)
-    began = Happening(head.hub_id, EPOCH_BEGAN, uuid7(), at, body, event_id=event_id)
+    began = Event(head.hub_id, EPOCH_BEGAN, uuid7(), at, body, event_id=event_id)
     await events.append(tx, [began])
     rows = await tx.raw.fetch(f"{_FROM_EVENT} AND e.event_id = $2", head.hub_id, event_id)
     await _enter(tx.raw, head, _events(rows), None)
@@ -262,7 +262,7 @@ async def _declare(
 
 
 async def _enter(
-    raw: Raw, head: Head, found: Sequence[_Waiting], position: tuple[str, UUID] | None
+    raw: Raw, head: ChainHead, found: Sequence[_Waiting], position: tuple[str, UUID] | None
 ) -> None:
     """Number and link these events, and move the head behind them."""
     before = head.n
@@ -288,9 +288,9 @@ async def _enter(
     )
 
 
-def _head(hub_id: str, row: asyncpg.Record) -> tuple[Head, tuple[str, UUID]]:
+def _head(hub_id: str, row: asyncpg.Record) -> tuple[ChainHead, tuple[str, UUID]]:
     epoch, n, last, peaks, published_n, tx, event_id = row
-    return Head(hub_id, epoch, n, last, split(peaks), published_n), (tx, event_id)
+    return ChainHead(hub_id, epoch, n, last, split(peaks), published_n), (tx, event_id)
 
 
 def split(peaks: bytes) -> list[bytes]:

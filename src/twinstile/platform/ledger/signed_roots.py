@@ -72,7 +72,7 @@ async def publish(
     return made
 
 
-def _signed(head: chain.Head, signer: Signer, at: datetime) -> Root:
+def _signed(head: chain.ChainHead, signer: Signer, at: datetime) -> Root:
     unsigned = Root(
         head.hub_id,
         head.epoch,

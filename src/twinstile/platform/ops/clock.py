@@ -42,7 +42,7 @@ async def pause(stop: asyncio.Event, seconds: float) -> None:
         pass
 
 
-class Watch:
+class ClockWatch:
     """Whether the clock has gone steadily, as far as this process has seen."""
 
     def __init__(self, at: datetime, elapsed: Callable[[], float] = since_boot) -> None:

@@ -17,7 +17,7 @@ State = TypeVar("State", bound=StrEnum)
 Event = TypeVar("Event", bound=StrEnum)
 
 
-class Cause(StrEnum):
+class TransitionCause(StrEnum):
     """What moves a machine without a person deciding."""
 
     SYSTEM = "system"  # a capture, a feed, a partner's message, the hub's mode
@@ -25,7 +25,7 @@ class Cause(StrEnum):
     TIMER = "timer"  # the deadline of the state
 
 
-class Anchor(StrEnum):
+class DeadlineAnchor(StrEnum):
     """The moment a deadline counts from."""
 
     ENTERED = "entered"
@@ -34,7 +34,7 @@ class Anchor(StrEnum):
     EXPECTED_ARRIVAL = "expected_arrival"  # of a transfer at its receiver
 
 
-Trigger: TypeAlias = Cause | Role
+Trigger: TypeAlias = TransitionCause | Role
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Deadline:
     """How long a state may last where the policy of the hub names no other figure for it."""
 
     default: timedelta
-    anchor: Anchor = Anchor.ENTERED
+    anchor: DeadlineAnchor = DeadlineAnchor.ENTERED
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,12 @@ class Machine(Generic[State, Event]):
     def timer(self, state: State) -> Event | None:
         """Name the event that the state's deadline fires; None for a terminal state."""
         return next(
-            (event for event in self.edges(state) if Cause.TIMER in self.triggers[event]), None
+            (
+                event
+                for event in self.edges(state)
+                if TransitionCause.TIMER in self.triggers[event]
+            ),
+            None,
         )
 
 

@@ -22,7 +22,7 @@ from twinstile.platform.db.tables import Access
 from twinstile.platform.http.field_types import Body, Line
 from twinstile.platform.http.problems import FieldFault, InvalidInput, PurposeRequired
 from twinstile.platform.ledger import events
-from twinstile.platform.ledger.events import Happening
+from twinstile.platform.ledger.events import Event
 from twinstile.platform.security.auth import Principal
 
 KEPT_FOR = timedelta(days=3 * 365)
@@ -177,7 +177,7 @@ def actor(who: Principal) -> Actor:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class AccessEntry:
     """One reading: of whom (`subject_id`, a random id), which fields, of how many rows.
 
     `purpose` is None only for what is masked; `reason` is free text without personal data.
@@ -192,14 +192,14 @@ class Look:
     outcome: Outcome = Outcome.SHOWN
 
 
-async def record(tx: Transaction, by: Actor, look: Look, at: datetime) -> UUID:
+async def record(tx: Transaction, by: Actor, look: AccessEntry, at: datetime) -> UUID:
     """Append one row and give its id; the data may leave once `tx` is committed.
 
     An emergency is announced, too: whoever supervises hears of each.
     """
     (access_id,) = await record_all(tx, by, [look], at)
     if look.purpose is Purpose.EMERGENCY:
-        happening = Happening(
+        event = Event(
             by.hub_id,
             EMERGENCY,
             look.subject_id or access_id,
@@ -208,12 +208,12 @@ async def record(tx: Transaction, by: Actor, look: Look, at: datetime) -> UUID:
             by.device_id,
             by.operator_id,
         )
-        await events.append(tx, [happening])
+        await events.append(tx, [event])
     return access_id
 
 
 async def record_all(
-    tx: Transaction, by: Actor, looks: Sequence[Look], at: datetime
+    tx: Transaction, by: Actor, looks: Sequence[AccessEntry], at: datetime
 ) -> list[UUID]:
     """Append rows of one reading of many, none of them an emergency; their ids, in order."""
     ids = [uuid7() for _ in looks]

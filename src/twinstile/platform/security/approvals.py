@@ -35,7 +35,7 @@ from twinstile.platform.http.problems import (
     SecondPersonRequired,
 )
 from twinstile.platform.ledger import events
-from twinstile.platform.ledger.events import Happening
+from twinstile.platform.ledger.events import Event
 from twinstile.platform.security import separation_of_duties
 from twinstile.platform.security.auth import Principal, Scope
 from twinstile.platform.security.separation_of_duties import Person, Tie
@@ -365,9 +365,9 @@ async def _tell(
 
 def _happening(
     approval: Approval, what: str, at: datetime, who: Principal | None = None, **more: object
-) -> Happening:
+) -> Event:
     """Reasons stay in the row: an event goes to others."""
-    return Happening(
+    return Event(
         approval.hub_id,
         f"approval.{what}",
         approval.approval_id,
@@ -388,5 +388,5 @@ async def _note_attempt(
 ) -> None:
     """Record that somebody tried to be both, once for a person and device: not each time."""
     attempt = uuid5(approval.approval_id, f"{who.operator_id} {who.device_id}")
-    happening = _happening(approval, "attempted", at, who, tie=tie.name)
-    await events.append_once(tx, replace(happening, event_id=attempt))
+    event = _happening(approval, "attempted", at, who, tie=tie.name)
+    await events.append_once(tx, replace(event, event_id=attempt))

@@ -71,7 +71,7 @@ class DecisionBody(Body):
     )
 
 
-def asked(approval: Approval) -> AskedAnswer:
+def asked_answer(approval: Approval) -> AskedAnswer:
     """The answer to whoever asked."""
     return AskedAnswer(approval_id=approval.approval_id, expires_at=approval.expires_at)
 

@@ -21,7 +21,7 @@ from twinstile.platform.db.tables import (
 from twinstile.platform.http.problems import EnrolmentRefused, HubClosed, NotFound
 from twinstile.platform.keys.ciphers import token_digest
 from twinstile.platform.ledger import events
-from twinstile.platform.ledger.events import Happening
+from twinstile.platform.ledger.events import Event
 from twinstile.platform.ops.settings import Settings
 from twinstile.platform.security.auth import Principal, TokenKind, mint_token
 from twinstile.platform.security.hub_modes import HubMode
@@ -244,7 +244,7 @@ async def enrol(tx: Transaction, code: str, name: str, at: datetime) -> Enrolled
         )
     )
     await events.append(
-        tx, [Happening(hub_id, "device.enrolled", device_id, at, {}, device_id=device_id)]
+        tx, [Event(hub_id, "device.enrolled", device_id, at, {}, device_id=device_id)]
     )
     return Enrolled(hub_id, device_id, lane_id, token)
 
@@ -262,7 +262,7 @@ async def revoke(tx: Transaction, who: Principal, device_id: UUID, at: datetime)
     await events.append(
         tx,
         [
-            Happening(
+            Event(
                 who.hub_id, "device.revoked", device_id, at, {}, who.device_id, who.operator_id
             )
         ],

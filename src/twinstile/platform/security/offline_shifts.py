@@ -24,17 +24,17 @@ from twinstile.platform.http.problems import (
     NotFound,
 )
 from twinstile.platform.ledger import events
-from twinstile.platform.ledger.events import Happening
+from twinstile.platform.ledger.events import Event
 from twinstile.platform.security.auth import Principal
 from twinstile.platform.security.roles import Role
-from twinstile.platform.security.shifts import SHIFT_LENGTH, Worked
+from twinstile.platform.security.shifts import SHIFT_LENGTH, ShiftRecord
 
 CLAIMABLE: Final = frozenset({Role.SCREENER, Role.ASSISTANT})
 MOST: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class OfflineShiftClaim:
     """Who says to have worked on the device, from when until when, by the service's clock."""
 
     shift_id: UUID
@@ -43,7 +43,7 @@ class Claim:
     ended_at: datetime | None
 
 
-async def claim(tx: Transaction, who: Principal, said: Claim, at: datetime) -> bool:
+async def claim(tx: Transaction, who: Principal, said: OfflineShiftClaim, at: datetime) -> bool:
     """Record a claim; false when it was there already.
 
     Raises `InvalidInput` for an unknown login or times that are no shift's, `IdReused`.
@@ -77,10 +77,10 @@ async def claim(tx: Transaction, who: Principal, said: Claim, at: datetime) -> b
         .returning(OfflineShift.shift_id)
     )
     if added.one_or_none() is not None:
-        happening = Happening(
+        event = Event(
             who.hub_id, "shift.claimed", said.shift_id, at, {}, who.device_id, operator_id
         )
-        await events.append(tx, [happening])
+        await events.append(tx, [event])
         return True
     known = await tx.sql.execute(
         select(OfflineShift.device_id, OfflineShift.operator_id).where(*mine)
@@ -90,9 +90,9 @@ async def claim(tx: Transaction, who: Principal, said: Claim, at: datetime) -> b
     return False
 
 
-async def crew(
+async def read_offline_shifts(
     tx: Reading, hub_id: str, device_id: UUID, shift_ids: AbstractSet[UUID]
-) -> dict[UUID, Worked]:
+) -> dict[UUID, ShiftRecord]:
     """The claimed shifts of these ids on this device, as far as they count."""
     if not shift_ids:
         return {}
@@ -118,7 +118,7 @@ async def crew(
         )
     )
     return {
-        shift_id: Worked(
+        shift_id: ShiftRecord(
             operator_id if confirmed else None,
             frozenset(map(Role, roles)) & (frozenset(Role) if confirmed else CLAIMABLE),
             began,
@@ -148,10 +148,10 @@ async def confirm(tx: Transaction, who: Principal, shift_id: UUID, at: datetime)
         .returning(OfflineShift.shift_id)
     )
     if confirmed.one_or_none() is not None:
-        happening = Happening(
+        event = Event(
             who.hub_id, "shift.confirmed", shift_id, at, {}, who.device_id, who.operator_id
         )
-        await events.append(tx, [happening])
+        await events.append(tx, [event])
 
 
 async def listed(tx: Reading, hub_id: str, *, confirmed: bool) -> list[RowMapping]:

@@ -32,7 +32,7 @@ _LONGEST = max(quota.within for quota in LOOK_UPS)
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class QuotaStatus:
     """What an operator has left, and in how many seconds they may go on if nothing."""
 
     left: int
@@ -41,20 +41,22 @@ class Standing:
     """Whether a refusal was recorded within the shortest window already."""
 
 
-def judge(used: Sequence[datetime], refused: datetime | None, at: datetime) -> Standing:
+def judge(used: Sequence[datetime], refused: datetime | None, at: datetime) -> QuotaStatus:
     """The standing after these look-ups, the latest first, and that latest refusal."""
     left = min(q.limit - sum(moment > at - q.within for moment in used) for q in LOOK_UPS)
     waits = [used[q.limit - 1] + q.within - at for q in LOOK_UPS if len(used) >= q.limit]
     wait = max(waits, default=timedelta(0)).total_seconds() if left <= 0 else 0.0
     quiet = min(quota.within for quota in LOOK_UPS)
-    return Standing(
+    return QuotaStatus(
         max(left, 0),
         max(math.ceil(wait), 1) if left <= 0 else 0,
         refused is not None and refused > at - quiet,
     )
 
 
-async def standing(tx: Transaction, hub_id: str, operator_id: UUID, at: datetime) -> Standing:
+async def quota_status(
+    tx: Transaction, hub_id: str, operator_id: UUID, at: datetime
+) -> QuotaStatus:
     """An operator's standing, which nobody else can change until the transaction ends."""
     await tx.sql.execute(
         select(Operator.operator_id)

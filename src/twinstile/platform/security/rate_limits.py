@@ -8,7 +8,7 @@ MINUTE_S = 60.0
 
 
 @dataclass(slots=True)
-class Quota:
+class RateLimit:
     """So many a minute for each name; counts at most `names` names, then begins anew."""
 
     a_minute: int

@@ -21,7 +21,7 @@ from twinstile.platform.http.problems import (
 )
 from twinstile.platform.keys.ciphers import token_digest
 from twinstile.platform.ledger import events
-from twinstile.platform.ledger.events import Happening
+from twinstile.platform.ledger.events import Event
 from twinstile.platform.security.auth import Principal, TokenKind, mint_token, scopes_of
 from twinstile.platform.security.roles import Role
 
@@ -85,7 +85,7 @@ async def add_operator(
         raise AlreadyExists("This login is taken.")
     await events.append(
         tx,
-        [Happening(hub_id, "operator.added", operator_id, at, {"roles": sorted(set(roles))})],
+        [Event(hub_id, "operator.added", operator_id, at, {"roles": sorted(set(roles))})],
     )
     return operator_id
 
@@ -167,9 +167,7 @@ async def disable_operator(
     if disabled.one_or_none() is None:
         raise NotFound("There is no such operator.")
     hand = (by.device_id, by.operator_id) if by else (None, None)
-    await events.append(
-        tx, [Happening(hub_id, "operator.disabled", operator_id, at, {}, *hand)]
-    )
+    await events.append(tx, [Event(hub_id, "operator.disabled", operator_id, at, {}, *hand)])
 
 
 _ATTEMPT_SQL = """
@@ -213,7 +211,7 @@ async def sign_in(
             await events.append(
                 tx,
                 [
-                    Happening(
+                    Event(
                         device.hub_id, "operator.refused", operator_id, at, {}, device.device_id
                     )
                 ],
@@ -274,9 +272,7 @@ async def _end_others(tx: Transaction, device: Principal, at: datetime) -> None:
     await events.append(
         tx,
         [
-            Happening(
-                device.hub_id, "shift.ended", shift_id, at, {}, device.device_id, operator
-            )
+            Event(device.hub_id, "shift.ended", shift_id, at, {}, device.device_id, operator)
             for shift_id, operator in ended
         ],
     )
@@ -308,7 +304,7 @@ async def _begin(
     await events.append(
         tx,
         [
-            Happening(
+            Event(
                 device.hub_id,
                 "shift.started",
                 shift_id,
@@ -334,7 +330,7 @@ async def sign_out(tx: Transaction, who: Principal, at: datetime) -> None:
     await events.append(
         tx,
         [
-            Happening(
+            Event(
                 who.hub_id, "shift.ended", who.shift_id, at, {}, who.device_id, who.operator_id
             )
         ],
@@ -342,7 +338,7 @@ async def sign_out(tx: Transaction, who: Principal, at: datetime) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Worked:
+class ShiftRecord:
     """A shift as it was worked: by whom, in which roles, from when until when."""
 
     operator_id: UUID | None
@@ -362,9 +358,9 @@ class Worked:
         return within and (self.disabled_at is None or moment < self.disabled_at)
 
 
-async def crew(
+async def read_shifts(
     tx: Reading, hub_id: str, device_id: UUID, shift_ids: set[UUID]
-) -> dict[UUID, Worked]:
+) -> dict[UUID, ShiftRecord]:
     """The shifts of these ids that were worked on this device, ended ones included."""
     if not shift_ids:
         return {}
@@ -386,6 +382,6 @@ async def crew(
         )
     )
     return {
-        shift_id: Worked(operator_id, frozenset(map(Role, roles)), began, ended, disabled)
+        shift_id: ShiftRecord(operator_id, frozenset(map(Role, roles)), began, ended, disabled)
         for shift_id, operator_id, roles, began, ended, disabled in found
     }

@@ -58,7 +58,7 @@ class Names:
 
 
 @dataclass(frozen=True, slots=True)
-class Server:
+class ServerCertificate:
     """The certificate of the server."""
 
     names: Names
@@ -124,10 +124,10 @@ def renew(folder: Path, names: Names, at: datetime) -> None:
     _write(folder / f"{SERVER}.pem", chain, 0o600)
 
 
-def server(file: Path) -> Server:
+def server(file: Path) -> ServerCertificate:
     """The certificate to serve with. Raises `TlsError`."""
     found = _certificate(file)
-    return Server(_names(found), found.not_valid_after_utc)
+    return ServerCertificate(_names(found), found.not_valid_after_utc)
 
 
 def _names(found: x509.Certificate) -> Names:

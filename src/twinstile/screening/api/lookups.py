@@ -33,7 +33,7 @@ from twinstile.platform.ops import clock
 from twinstile.platform.security import access_log
 from twinstile.platform.security.access_log import IDENTIFIED, Action, Wanted, Why
 from twinstile.platform.security.auth import Principal, Scope
-from twinstile.platform.security.quotas import Standing
+from twinstile.platform.security.quotas import QuotaStatus
 from twinstile.screening import linked_persons, lookups, quarantine_review
 from twinstile.screening.lookups import Asked, ConsentBy, Found
 from twinstile.screening.quarantine_review import Decision, Resolution
@@ -101,7 +101,9 @@ async def post_lookup(
     identity, findings = forms.identify(body.document, "/document", terms)
     keys = runtime.keys.of(who.hub_id)
 
-    async def find(tx: Transaction, mine: Standing) -> tuple[Found, int, list[FeedFreshness]]:
+    async def find(
+        tx: Transaction, mine: QuotaStatus
+    ) -> tuple[Found, int, list[FeedFreshness]]:
         found = await lookups.find(tx, keys, asked, identity.document, terms.today)
         told = await feed_status.feed_freshness(
             tx, runtime.settings, who.hub_id, feed_status.PEOPLE, asked.at
@@ -187,7 +189,7 @@ async def put_link(
         runtime.keys.of(who.hub_id),
     )
 
-    async def link(tx: Transaction, mine: Standing) -> LinkedAnswer:
+    async def link(tx: Transaction, mine: QuotaStatus) -> LinkedAnswer:
         done = await linked_persons.join(tx, keys, who, claim, terms.today, asked.at)
         noted = await lookups.note(tx, asked, done.person_id, ("link",), 2)
         return LinkedAnswer.model_validate(
