@@ -43,7 +43,6 @@ from twinstile.platform.security import (
     access_log_api,
     approvals,
     approvals_api,
-    offline_shifts_api,
     shifts_api,
 )
 from twinstile.platform.security import api as platform
@@ -83,7 +82,6 @@ ROUTERS = (
     screening.facts_router,
     platform.router,
     shifts_api.router,
-    offline_shifts_api.router,
     destruction_api.router,
     access_log_api.router,
     approvals_api.router,

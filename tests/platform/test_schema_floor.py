@@ -13,8 +13,7 @@ from twinstile.cli import serving
 from twinstile.operations import startup
 from twinstile.operations.startup import DatabaseTarget
 from twinstile.platform.db import schema
-from twinstile.platform.db.schema import SchemaError
-from twinstile.platform.db.schema_compatibility import Revisions, SchemaCompatibility
+from twinstile.platform.db.schema import Revisions, SchemaCompatibility, SchemaError
 from twinstile.platform.http.routes import Runtime
 
 NEXT = "from a later release"

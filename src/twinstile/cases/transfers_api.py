@@ -30,7 +30,7 @@ from twinstile.platform.http.problems import (
 from twinstile.platform.http.routes import GatedRoute, Read, RuntimeDep, Tx, caller
 from twinstile.platform.ops import clock
 from twinstile.platform.security.auth import Principal, Scope
-from twinstile.platform.security.rate_limits import RateLimit
+from twinstile.platform.security.quotas import RateLimit
 
 MOST_LEGS = 100
 LINK_PATH = "/handover/"

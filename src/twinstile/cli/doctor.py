@@ -25,7 +25,7 @@ from twinstile.operations.startup import DatabaseTarget
 from twinstile.platform.db import postgres_binaries, schema
 from twinstile.platform.db.database import MIN_SERVER_VERSION, Database
 from twinstile.platform.db.embedded_server import EmbeddedError
-from twinstile.platform.db.schema_compatibility import SchemaCompatibility
+from twinstile.platform.db.schema import SchemaCompatibility
 from twinstile.platform.http.problems import Problem
 from twinstile.platform.keys.data_keys import KeyUnavailable
 from twinstile.platform.keys.master_keys import MasterUnavailable

@@ -10,7 +10,7 @@ from twinstile.platform.db.database import Database
 from twinstile.platform.http.problems import TooMany
 from twinstile.platform.ledger import chain
 from twinstile.platform.ops import clock
-from twinstile.platform.security.rate_limits import RateLimit
+from twinstile.platform.security.quotas import RateLimit
 from twinstile.sharing import changes
 from twinstile.sharing.changes import CursorExpired, Page
 from twinstile.sharing.partners import Doorkeeper

@@ -19,7 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from twinstile.arrivals.feeds import feed_status
 from twinstile.platform.db import schema
-from twinstile.platform.db.schema_compatibility import PRESENT_SQL
+from twinstile.platform.db.schema import PRESENT_SQL
 from twinstile.platform.http.field_types import Answer
 from twinstile.platform.http.problems import Forbidden, Problem, Unavailable, documented
 from twinstile.platform.http.routes import RuntimeDep

@@ -42,7 +42,7 @@ from twinstile.platform.ops import clock
 from twinstile.platform.security import devices
 from twinstile.platform.security.auth import Scope
 from twinstile.platform.security.browser_sessions import MAX_TOKEN
-from twinstile.platform.security.rate_limits import RateLimit
+from twinstile.platform.security.quotas import RateLimit
 from twinstile.policy.api import Compiled
 from twinstile.screening.claim_words import DeclarationSource
 

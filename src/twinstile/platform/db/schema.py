@@ -3,6 +3,10 @@
 Runs under the owner's login; the service's own role owns nothing. Who waits for a table makes
 all who come later wait behind it, so nothing here waits longer than `LOCK_TIMEOUT`: it gives
 way to the writers, and tries again.
+
+While a release is rolled out, the database already has the schema of the new release and
+processes of the old one still serve. The database's floor, in the row that holds its revision,
+is the oldest revision whose programs can serve it; a program that does not know it is too old.
 """
 
 import asyncio
@@ -13,15 +17,18 @@ import re
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 from functools import cache
 from pathlib import Path
-from typing import cast
+from typing import Self, cast
 from uuid import UUID
 
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from asyncpg.exceptions import CheckViolationError, LockNotAvailableError
 from sqlalchemy import Connection, MetaData, text
 from sqlalchemy.engine import URL, make_url
@@ -32,11 +39,6 @@ from sqlalchemy.util import await_only
 
 import twinstile
 from twinstile.platform.db.database import MIN_SERVER_VERSION
-from twinstile.platform.db.schema_compatibility import (
-    PRESENT_SQL,
-    Revisions,
-    SchemaCompatibility,
-)
 from twinstile.platform.db.tables import Base
 from twinstile.platform.ops.observability import log
 
@@ -44,6 +46,10 @@ UPGRADE_LOCK = 0x2222  # any constant will do, as long as it never changes
 LOCK_TIMEOUT = "100ms"
 PATIENCE_S = 120.0
 """How long a busy table is tried for, and another upgrade is waited for."""
+PRESENT_SQL = """
+SELECT version_num, to_jsonb(alembic_version) ->> 'floor' FROM alembic_version
+"""
+"""Revision and floor of a database; the floor is null before revision 0006."""
 MONTHS_AHEAD = 3
 _MONTH = re.compile(r"check_[0-9]{4}_(0[1-9]|1[0-2])")
 
@@ -52,6 +58,43 @@ _TOO_NEW = (
     "The database has the schema of a newer release, which this release cannot serve. "
     "Install that release again."
 )
+
+
+class SchemaCompatibility(StrEnum):
+    """A database's schema, seen from a program."""
+
+    OURS = "of this version"
+    OLDER = "of an older version"
+    NEWER = "of a newer version, which this one may serve"
+    TOO_NEW = "of a newer version, which this one cannot serve"
+
+    @property
+    def serves(self) -> bool:
+        """Whether the program may serve it."""
+        return self in {SchemaCompatibility.OURS, SchemaCompatibility.NEWER}
+
+
+@dataclass(frozen=True, slots=True)
+class Revisions:
+    """The revisions that a program knows, and the one it was written for."""
+
+    known: frozenset[str]
+    head: str | None
+
+    @classmethod
+    def of(cls, settings: Config) -> Self:
+        """Those of the migration scripts as they lie on disk now."""
+        scripts = ScriptDirectory.from_config(settings)
+        known = frozenset(script.revision for script in scripts.walk_revisions())
+        return cls(known, scripts.get_current_head())
+
+    def judge(self, present: str | None, floor: str | None) -> SchemaCompatibility:
+        """How a database of that revision and floor stands; None where it has none yet."""
+        if present == self.head:
+            return SchemaCompatibility.OURS
+        if present is None or present in self.known:
+            return SchemaCompatibility.OLDER
+        return SchemaCompatibility.NEWER if floor in self.known else SchemaCompatibility.TOO_NEW
 
 
 class SchemaError(Exception):

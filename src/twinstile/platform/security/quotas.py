@@ -1,12 +1,13 @@
-"""How many look-ups an operator may make: enough for a desk, too few to try numbers.
+"""Quotas: requests a minute of one client, and look-ups of one operator.
 
-What was used is what the access log has. The operator's row is locked while it is counted, so
-requests at the same moment, on any number of devices, get no more than one after the other.
+An operator may look up enough for a desk, and too little to try numbers. What was used is what
+the access log has. The operator's row is locked while it is counted, so requests at the same
+moment, on any number of devices, get no more than one after the other.
 """
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from sqlalchemy import select
 
 from twinstile.platform.db.database import Transaction
 from twinstile.platform.db.tables import Access, Operator
+from twinstile.platform.http.problems import TooMany
 from twinstile.platform.security.access_log import Action, Outcome
 
 
@@ -77,3 +79,30 @@ async def quota_status(
     used = (await tx.sql.execute(mine.where(~refused).limit(_MOST))).scalars().all()
     last = (await tx.sql.execute(mine.where(refused).limit(1))).scalar_one_or_none()
     return judge(used, last, at)
+
+
+MINUTE_S = 60.0
+
+
+@dataclass(slots=True)
+class RateLimit:
+    """So many a minute for each name; counts at most `names` names, then begins anew."""
+
+    a_minute: int
+    names: int = 1000
+    _begun: float = 0.0
+    _counts: dict[str, int] = field(default_factory=dict[str, int])
+
+    def used_up(self, name: str, now: float) -> bool:
+        """Whether nothing is left for this name in the running minute."""
+        if now - self._begun >= MINUTE_S or len(self._counts) >= self.names:
+            self._begun = now
+            self._counts.clear()
+        return self._counts.get(name, 0) >= self.a_minute
+
+    def take(self, name: str, now: float) -> None:
+        """Count one. Raises `TooMany` when nothing is left."""
+        if self.used_up(name, now):
+            left = MINUTE_S - (now - self._begun)
+            raise TooMany(retry_after_s=max(1, round(left)))
+        self._counts[name] = self._counts.get(name, 0) + 1
