@@ -23,7 +23,7 @@ from twinstile.arrivals.feeds import applier
 from twinstile.arrivals.feeds.applier import ApplyRuntime
 from twinstile.arrivals.feeds.reading import FeedSettings
 from twinstile.identity import forms
-from twinstile.operations.startup import Place, key_ring
+from twinstile.operations.startup import DatabaseTarget, key_ring
 from twinstile.platform.ops import clock, settings
 from twinstile.platform.db.database import Database
 from twinstile.platform.security.hub_modes import HubMode
