@@ -86,24 +86,9 @@ _SHOWN = ("name", "document")
 
 
 _CASE = (
-    FeverCase.case_id,
-    FeverCase.case_no,
-    FeverCase.screening_id,
-    FeverCase.run_id,
-    FeverCase.origin,
-    FeverCase.state,
-    FeverCase.opened_at,
-    FeverCase.state_since,
-    FeverCase.due_at,
-    FeverCase.closed_at,
+    FeverCase.__table__,
     (FeverCase.first_tenths / 10.0).label("first_c"),
     (FeverCase.peak_tenths / 10.0).label("peak_c"),
-    FeverCase.sex,
-    FeverCase.age_years,
-    FeverCase.severity,
-    FeverCase.facility_id,
-    FeverCase.late_since,
-    FeverCase.followed_by,
 )
 
 

@@ -4,17 +4,17 @@ Capacity is held while the place is locked, so two who take the last place at on
 get it. It can be gone beyond, by saying so: a patient is somewhere, whatever the plan was.
 """
 
-from dataclasses import dataclass
-from datetime import datetime
-from uuid import UUID
+from typing import Annotated
 
-from sqlalchemy import func, select
+from pydantic import Field
+from sqlalchemy import RowMapping, func, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from twinstile.cases.steps import LockedCase
 from twinstile.cases.tables import CaseWait, Facility, FeverCase, Room, Stay
 from twinstile.cases.types import CaseState, FacilityKind, RoomKind, Wait
 from twinstile.platform.db.database import Reading, Transaction
+from twinstile.platform.http.field_types import Body, Line
 from twinstile.platform.http.problems import Conflict, FieldFault, InvalidInput
 
 EXPECTED = frozenset({CaseState.DISPOSED, CaseState.IN_TRANSFER})
@@ -29,63 +29,41 @@ class NoPlace(Conflict):
     title = "All places are taken: choose another, or say that it is beyond its capacity"
 
 
-@dataclass(frozen=True, slots=True)
-class RoomPlan:
-    """A room as it is entered. Somebody looks at those in it every `care_minutes`."""
+Places = Annotated[int, Field(ge=1, le=1000)]
 
-    room_id: str
-    name: str
+
+class RoomBody(Body):
+    name: Line = Field(examples=["Holding room, north"])
     kind: RoomKind
-    capacity: int
-    care_minutes: int
-
-
-@dataclass(frozen=True, slots=True)
-class Occupant:
-    """A patient in a room since then, and until when the next look at them is due."""
-
-    case_id: UUID
-    case_no: str
-    stay_id: UUID
-    entered_at: datetime
-    care_due_at: datetime | None
-    late: bool
-
-
-@dataclass(frozen=True, slots=True)
-class FacilityPlan:
-    """A receiver as it is entered; `capacity` None: not known."""
-
-    facility_id: str
-    name: str
-    kind: FacilityKind
-    capacity: int | None
-
-
-async def enter_room(tx: Transaction, hub_id: str, room: RoomPlan) -> None:
-    """Enter a room, or change what is said of it."""
-    told = {
-        "name": room.name,
-        "kind": room.kind.value,
-        "capacity": room.capacity,
-        "care_minutes": room.care_minutes,
-    }
-    row = upsert(Room).values(hub_id=hub_id, room_id=room.room_id, **told)
-    await tx.sql.execute(
-        row.on_conflict_do_update(index_elements=["hub_id", "room_id"], set_=told)
+    capacity: Places
+    care_minutes: Annotated[int, Field(ge=5, le=240)] = Field(
+        default=30, description="somebody looks at whoever is in it as often as that"
     )
 
 
-async def enter_facility(tx: Transaction, hub_id: str, facility: FacilityPlan) -> None:
-    """Enter a receiver, or change what is said of it."""
-    told = {
-        "name": facility.name,
-        "kind": facility.kind.value,
-        "capacity": facility.capacity,
-    }
-    row = upsert(Facility).values(hub_id=hub_id, facility_id=facility.facility_id, **told)
+class FacilityBody(Body):
+    name: Line = Field(examples=["First People's Hospital"])
+    kind: FacilityKind
+    capacity: Places | None = Field(
+        default=None, description="places for patients of the hub; null: not known"
+    )
+
+
+async def enter_room(tx: Transaction, hub_id: str, room_id: str, form: RoomBody) -> None:
+    """Enter a room, or change what is known of it."""
+    row = upsert(Room).values(hub_id=hub_id, room_id=room_id, **dict(form))
     await tx.sql.execute(
-        row.on_conflict_do_update(index_elements=["hub_id", "facility_id"], set_=told)
+        row.on_conflict_do_update(index_elements=["hub_id", "room_id"], set_=dict(form))
+    )
+
+
+async def enter_facility(
+    tx: Transaction, hub_id: str, facility_id: str, form: FacilityBody
+) -> None:
+    """Enter a receiver, or change what is known of it."""
+    row = upsert(Facility).values(hub_id=hub_id, facility_id=facility_id, **dict(form))
+    await tx.sql.execute(
+        row.on_conflict_do_update(index_elements=["hub_id", "facility_id"], set_=dict(form))
     )
 
 
@@ -161,22 +139,19 @@ async def require_room(
     return minutes
 
 
-async def rooms(tx: Reading, hub_id: str) -> list[tuple[RoomPlan, list[Occupant]]]:
+async def rooms(tx: Reading, hub_id: str) -> list[tuple[RowMapping, list[RowMapping]]]:
     """Every room with who is in it, the longest first."""
     found = await tx.sql.execute(
-        select(Room.room_id, Room.name, Room.kind, Room.capacity, Room.care_minutes)
-        .where(Room.hub_id == hub_id)
-        .order_by(Room.room_id)
+        select(Room.__table__).where(Room.hub_id == hub_id).order_by(Room.room_id)
     )
-    plans = [
-        RoomPlan(room_id, name, RoomKind(kind), capacity, minutes)
-        for room_id, name, kind, capacity, minutes in found
-    ]
     inside = await _occupants(tx, hub_id)
-    return [(plan, [one for of, one in inside if of == plan.room_id]) for plan in plans]
+    return [
+        (room, [one for one in inside if one["room_id"] == room["room_id"]])
+        for room in found.mappings()
+    ]
 
 
-async def _occupants(tx: Reading, hub_id: str) -> list[tuple[str, Occupant]]:
+async def _occupants(tx: Reading, hub_id: str) -> list[RowMapping]:
     found = await tx.sql.execute(
         select(
             Stay.room_id,
@@ -184,8 +159,8 @@ async def _occupants(tx: Reading, hub_id: str) -> list[tuple[str, Occupant]]:
             FeverCase.case_no,
             Stay.stay_id,
             Stay.entered_at,
-            CaseWait.due_at,
-            CaseWait.late_since,
+            CaseWait.due_at.label("care_due_at"),
+            CaseWait.late_since.is_not(None).label("late"),
         )
         .join(
             FeverCase,
@@ -201,22 +176,20 @@ async def _occupants(tx: Reading, hub_id: str) -> list[tuple[str, Occupant]]:
         .order_by(Stay.entered_at)
         .limit(MOST_INSIDE)
     )
-    return [
-        (room_id, Occupant(case_id, case_no, stay_id, since, due_at, late is not None))
-        for room_id, case_id, case_no, stay_id, since, due_at, late in found
-    ]
+    return list(found.mappings())
 
 
-async def facilities(tx: Reading, hub_id: str) -> list[tuple[FacilityPlan, int, int]]:
+async def facilities(tx: Reading, hub_id: str) -> list[RowMapping]:
     """Every facility with how many of the hub's are expected there, and how many are there."""
+    there = FeverCase.state == CaseState.IN_CARE.value
     found = await tx.sql.execute(
         select(
             Facility.facility_id,
             Facility.name,
             Facility.kind,
             Facility.capacity,
-            func.count().filter(FeverCase.state.in_(EXPECTED)),
-            func.count().filter(FeverCase.state == CaseState.IN_CARE.value),
+            func.count().filter(FeverCase.state.in_(EXPECTED)).label("expected"),
+            func.count().filter(there).label("there"),
         )
         .outerjoin(
             FeverCase,
@@ -228,7 +201,4 @@ async def facilities(tx: Reading, hub_id: str) -> list[tuple[FacilityPlan, int, 
         .group_by(Facility.facility_id, Facility.name, Facility.kind, Facility.capacity)
         .order_by(Facility.facility_id)
     )
-    return [
-        (FacilityPlan(facility_id, name, FacilityKind(kind), capacity), expected, there)
-        for facility_id, name, kind, capacity, expected, there in found
-    ]
+    return list(found.mappings())

@@ -1,6 +1,5 @@
 """HTTP: rooms with who is in them, receivers with their places, and the care of patients."""
 
-from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated
 from uuid import UUID
@@ -10,9 +9,9 @@ from pydantic import Field
 
 from twinstile.cases import bodies, isolation_rooms, room_stays
 from twinstile.cases.bodies import CareAnswer, CareBody, StayAnswer, StayBody
-from twinstile.cases.isolation_rooms import FacilityPlan, NoPlace, RoomPlan
+from twinstile.cases.isolation_rooms import FacilityBody, NoPlace, RoomBody
 from twinstile.cases.types import FacilityKind, RoomKind
-from twinstile.platform.http.field_types import Answer, Body, Line, Slug
+from twinstile.platform.http.field_types import Answer, Slug
 from twinstile.platform.http.problems import (
     IdReused,
     InvalidInput,
@@ -29,16 +28,6 @@ router = APIRouter(prefix="/v1", route_class=GatedRoute, tags=["cases"])
 Reader = Annotated[Principal, caller(Scope.CASES_READ)]
 Writer = Annotated[Principal, caller(Scope.CASES_WRITE)]
 Planner = Annotated[Principal, caller(Scope.DEVICES_MANAGE)]
-Places = Annotated[int, Field(ge=1, le=1000)]
-
-
-class RoomBody(Body):
-    name: Line = Field(examples=["Holding room, north"])
-    kind: RoomKind
-    capacity: Places
-    care_minutes: Annotated[int, Field(ge=5, le=240)] = Field(
-        default=30, description="somebody looks at whoever is in it as often as that"
-    )
 
 
 class OccupantAnswer(Answer):
@@ -64,14 +53,6 @@ class RoomList(Answer):
     rooms: list[RoomAnswer]
 
 
-class FacilityBody(Body):
-    name: Line = Field(examples=["First People's Hospital"])
-    kind: FacilityKind
-    capacity: Places | None = Field(
-        default=None, description="places for patients of the hub; null: not known"
-    )
-
-
 class FacilityAnswer(Answer):
     facility_id: str
     name: str
@@ -88,41 +69,30 @@ class FacilityList(Answer):
 @router.put("/rooms/{room_id}", status_code=204, summary="Enter or change a room")
 async def put_room(room_id: Slug, body: RoomBody, tx: Tx, who: Planner) -> None:
     """A holding room, an isolation room or a tent, with its places."""
-    await isolation_rooms.enter_room(tx, who.hub_id, RoomPlan(room_id, **dict(body)))
+    await isolation_rooms.enter_room(tx, who.hub_id, room_id, body)
 
 
 @router.get("/rooms", summary="List the rooms and who is in them")
 async def list_rooms(tx: Read, who: Reader) -> RoomList:
     """Every room with its places and its patients, by case number."""
-    return RoomList(
-        rooms=[
-            RoomAnswer(
-                **asdict(room),
-                taken=len(inside),
-                occupants=[OccupantAnswer(**asdict(one)) for one in inside],
-            )
-            for room, inside in await isolation_rooms.rooms(tx, who.hub_id)
-        ]
-    )
+    rooms = [
+        RoomAnswer.model_validate({**room, "taken": len(inside), "occupants": inside})
+        for room, inside in await isolation_rooms.rooms(tx, who.hub_id)
+    ]
+    return RoomList(rooms=rooms)
 
 
 @router.put("/facilities/{facility_id}", status_code=204, summary="Enter or change a receiver")
 async def put_facility(facility_id: Slug, body: FacilityBody, tx: Tx, who: Planner) -> None:
     """A hospital, clinic or other receiver that dispositions can name."""
-    await isolation_rooms.enter_facility(
-        tx, who.hub_id, FacilityPlan(facility_id, **dict(body))
-    )
+    await isolation_rooms.enter_facility(tx, who.hub_id, facility_id, body)
 
 
 @router.get("/facilities", summary="List the receivers and their places")
 async def list_facilities(tx: Read, who: Reader) -> FacilityList:
     """Every receiver with how many of the hub's cases are expected there and are there."""
-    return FacilityList(
-        facilities=[
-            FacilityAnswer(**asdict(facility), expected=expected, there=there)
-            for facility, expected, there in await isolation_rooms.facilities(tx, who.hub_id)
-        ]
-    )
+    found = await isolation_rooms.facilities(tx, who.hub_id)
+    return FacilityList(facilities=[FacilityAnswer.model_validate(row) for row in found])
 
 
 @router.put(
