@@ -117,7 +117,11 @@ async def apply_watch_records(
             for one in records
             if isinstance(one.record, kind)
         }
-        living = {of: identity for of, one in mine.items() if (identity := _living(one, at))}
+        living = {
+            of: identity
+            for of, one in mine.items()
+            if (identity := _identity_in_force(one, at))
+        }
         gone = [of for of in mine if of not in living]
         if gone:
             remove = _REMOVE.format(table=table)
@@ -143,7 +147,7 @@ def _write_sql(table: str, columns: Sequence[str]) -> str:
     )
 
 
-def _living(one: WatchRecord, at: datetime) -> Identity | None:
+def _identity_in_force(one: WatchRecord, at: datetime) -> Identity | None:
     """Whom it is about, unless it is withdrawn or has ended: then it ends what stood there."""
     over = one.record.op is Op.DELETE or _period(one.record, at)[1] <= at
     return None if over else one.identity

@@ -42,7 +42,7 @@ SELECT {KIN_SQL.format(hub="$1", person="a.person_id")} FROM (
 """  # noqa: S608 # a fragment of ours
 
 
-_EXPECTED = f"""
+_EXPECTED_SQL = f"""
 SELECT ARRAY(SELECT DISTINCT m.person_id FROM manifest_entry m
              WHERE m.hub_id = $1 AND m.run_id = $2 AND m.withdrawn_at IS NULL
              ORDER BY m.person_id LIMIT $5)
@@ -117,7 +117,7 @@ class Tagger:
 
         Raises `NotFound` for any other run, `KeyDestroyed`, `MasterUnavailable`.
         """
-        row = await tx.raw.fetchrow(_EXPECTED, hub_id, run_id, at, DUE_SOON, MOST + 1)
+        row = await tx.raw.fetchrow(_EXPECTED_SQL, hub_id, run_id, at, DUE_SOON, MOST + 1)
         if row is None:
             raise NotFound("No such run is due soon.")
         made = await self._made(tx, keys, hub_id, f"expected-tags {run_id}", today, row[0])

@@ -171,9 +171,9 @@ class FileDrop:
         working = await self._store.entries(WORK, MOST_LISTED)
         seen = await self._store.entries("", MOST_LISTED)
         fault = "too-many-files" if len(seen) >= MOST_LISTED else None
-        if any(_impossible(one.name) for one in (*working, *seen)):
+        if any(_is_impossible(one.name) for one in (*working, *seen)):
             fault = "bad-name"
-        begun = {one.name for one in working if not _impossible(one.name)}
+        begun = {one.name for one in working if not _is_impossible(one.name)}
         takeable, following = self._choose(seen, _stamps(cursor), begun)
         left, told = MOST_DELIVERIES, cursor or ""
         for name in (*self._unmarked(sorted(begun)), *takeable):
@@ -219,7 +219,11 @@ class FileDrop:
     ) -> tuple[list[str], str]:
         """The names to take, the oldest first, and the cursor that remembers the others."""
         ours = sorted(
-            (one for one in seen if one.kind is not EntryKind.FOLDER and self._ours(one.name)),
+            (
+                one
+                for one in seen
+                if one.kind is not EntryKind.FOLDER and self._is_delivery(one.name)
+            ),
             key=lambda one: (one.changed, one.name),
         )
         free = [one.name for one in ours if one.name not in begun]
@@ -233,8 +237,8 @@ class FileDrop:
         others = [stamp for name, stamp in stamps.items() if name not in taken]
         return same, json.dumps(others[:MOST_DELIVERIES]) if others else ""
 
-    def _ours(self, name: str) -> bool:
-        if _impossible(name) or name.startswith(".") or name.lower().endswith(UNFINISHED):
+    def _is_delivery(self, name: str) -> bool:
+        if _is_impossible(name) or name.startswith(".") or name.lower().endswith(UNFINISHED):
             return False
         return self._is_marker(name) or fnmatch.fnmatchcase(name, self._settings.pattern)
 
@@ -251,7 +255,9 @@ class FileDrop:
 
     async def _take(self, name: str) -> str:
         """Rename into `processing/`; the name it has there, empty where it is gone."""
-        kept = name if _sound(name) else NAMELESS + hashlib.sha256(_raw(name)).hexdigest()[:16]
+        kept = (
+            name if _is_safe(name) else NAMELESS + hashlib.sha256(_raw(name)).hexdigest()[:16]
+        )
         return kept if await self._store.move(name, f"{WORK}/{kept}") else ""
 
     async def _marker(self, name: str) -> str | None:
@@ -270,7 +276,7 @@ class FileDrop:
             body = await self._body(name)
             if body is None:
                 return None
-            told = await self._told(marker, body)
+            told = await self._marker_rows(marker, body)
             if name.endswith(".gz"):
                 body = transport.gunzip(body, MOST_BYTES)
         except UnreadableDelivery as refusal:
@@ -294,7 +300,7 @@ class FileDrop:
             raise UnreadableDelivery("empty")
         return body
 
-    async def _told(self, marker: str | None, body: bytes) -> int | None:
+    async def _marker_rows(self, marker: str | None, body: bytes) -> int | None:
         """Check the digest a marker tells, and give the number of rows it tells."""
         if self._settings.ready not in DIGESTS:
             return None
@@ -310,7 +316,7 @@ class FileDrop:
         until = (now - dt.timedelta(days=self._settings.keep_days)).timestamp()
         for folder in (DONE, REFUSED):
             for one in await self._store.entries(folder, MOST_SWEPT, until):
-                if one.kind is not EntryKind.FOLDER and _sound(one.name):
+                if one.kind is not EntryKind.FOLDER and _is_safe(one.name):
                     await self._store.remove(f"{folder}/{one.name}")
 
 
@@ -334,7 +340,7 @@ def _read_marker(ready: ReadySign, content: bytes) -> FileMarker:
         raise UnreadableDelivery("marker-unreadable") from None
 
 
-def _impossible(name: str) -> bool:
+def _is_impossible(name: str) -> bool:
     """A name no file system has: the other side plays tricks with paths."""
     return name in {"", ".", ".."} or "/" in name or "\0" in name
 
@@ -348,10 +354,10 @@ def _stamps(cursor: str | None) -> frozenset[str]:
     return frozenset(stamp for stamp in stamps if isinstance(stamp, str))
 
 
-def _sound(name: str) -> bool:
+def _is_safe(name: str) -> bool:
     """Whether the name can be kept, shown and written down anywhere."""
     return (
-        not _impossible(name)
+        not _is_impossible(name)
         and not _ODD.search(name)
         and len(_raw(name)) <= LONGEST_NAME
         and not name.startswith((".", NAMELESS))

@@ -88,7 +88,7 @@ class ExchangeSettings(TransportSettings):
     reconcile_days: int = Field(default=3, ge=1, le=31)
 
     @model_validator(mode="after")
-    def _apart(self) -> Self:
+    def _check_unique(self) -> Self:
         if len(set(self.read)) != len(self.read):
             raise ValueError("each column once")
         return self
@@ -167,7 +167,7 @@ class ExchangeTransport:
             ended = len(page.rows) < self._settings.rows
             following = self._following(mark, page, now, ended=ended)
             if page.rows and not (ended and mark.on is None and mark.same == page.digest):
-                yield _handed(page, following, now, MEDIA_TYPE)
+                yield _delivery_of(page, following, now, MEDIA_TYPE)
             mark = following
             if ended:
                 break
@@ -175,7 +175,7 @@ class ExchangeTransport:
             async for whole, following in self._changed_days(mark):
                 mark = following
                 if whole is not None:
-                    yield _handed(whole, mark, now, f"{MEDIA_TYPE}; {WHOLE}")
+                    yield _delivery_of(whole, mark, now, f"{MEDIA_TYPE}; {WHOLE}")
             mark = mark.but(checked=now)
         if mark.written() != (cursor or "{}"):
             yield FetchedDelivery(None, mark.written())
@@ -221,10 +221,10 @@ class ExchangeTransport:
         at, key = columns[settings.time_column], columns[settings.id_column]
         query = self._select().where(at.is_not(None)).order_by(at, key).limit(settings.rows)
         if mark.on is not None:
-            last_at, last_key = (_loaded(one) for one in mark.on)
+            last_at, last_key = (_value_of(one) for one in mark.on)
             query = query.where(sa.or_(at > last_at, sa.and_(at == last_at, key > last_key)))
         elif mark.at is not None:
-            query = query.where(at >= _earlier(_loaded(mark.at), settings.overlap_s))
+            query = query.where(at >= _earlier(_value_of(mark.at), settings.overlap_s))
         return lambda connection: self._page(connection.execute(query).all())
 
     def _select(self) -> "sa.Select[tuple[object, ...]]":
@@ -245,10 +245,12 @@ class ExchangeTransport:
         at = mark.at
         sane = [row[0] for row in page.rows if not _ahead(row[0], now)]
         if sane:
-            at = _stored(sane[-1])
+            at = _cursor_value(sane[-1])
         if not ended:
             last = page.rows[-1]
-            return mark.but(at=at, on=(_stored(last[0]), _stored(last[1])), same=None)
+            return mark.but(
+                at=at, on=(_cursor_value(last[0]), _cursor_value(last[1])), same=None
+            )
         only = bool(page.rows) and mark.on is None
         return mark.but(at=at, on=None, same=page.digest if only else None)
 
@@ -300,7 +302,7 @@ def _on(engine: Engine, work: Callable[[Connection], T]) -> T:
         return work(connection)
 
 
-def _handed(
+def _delivery_of(
     page: ExchangePage, mark: ExchangeCursor, now: dt.datetime, media_type: str
 ) -> FetchedRows:
     keys = tuple((row[0], row[1]) for row in page.rows)
@@ -310,11 +312,11 @@ def _handed(
 
 
 def _line(names: Sequence[str], values: Sequence[object]) -> str:
-    row = {name: _plain(value) for name, value in zip(names, values, strict=True)}
+    row = {name: _json_value(value) for name, value in zip(names, values, strict=True)}
     return json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n"
 
 
-def _plain(value: object) -> object:
+def _json_value(value: object) -> object:
     """As JSON has it, and always the same: CHAR columns come padded with blanks."""
     match value:
         case str():
@@ -341,7 +343,7 @@ _LOADERS: Final[Mapping[str, Callable[[str], Value]]] = {
 }
 
 
-def _stored(value: object) -> Stored:
+def _cursor_value(value: object) -> Stored:
     """Raises `FeedFault` for a type nothing can be ordered by."""
     kind = type(value).__name__ if not isinstance(value, UUID) else "UUID"
     text = value.isoformat() if isinstance(value, dt.datetime) else str(value)
@@ -350,7 +352,7 @@ def _stored(value: object) -> Stored:
     return kind, text
 
 
-def _loaded(stored: Stored) -> Value:
+def _value_of(stored: Stored) -> Value:
     kind, text = stored
     try:
         return _LOADERS[kind](text)

@@ -67,7 +67,7 @@ class HttpSettings(CallSettings):
     """What an answer holds there if all is well; not given: anything but null."""
 
     @model_validator(mode="after")
-    def _whole(self) -> Self:
+    def _check_cursor(self) -> Self:
         nexts = self.next_header is not None, self.next_pointer is not None
         if all(nexts) or any(nexts) != (self.cursor_parameter is not None):
             raise ValueError("a cursor_parameter and one of next_header and next_pointer")

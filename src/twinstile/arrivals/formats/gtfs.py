@@ -121,7 +121,7 @@ class _Call:
 
 
 @dataclass(frozen=True, slots=True)
-class _Way:
+class _TripPath:
     """Of a trip: when it starts, its ends and stops, and when it comes to the hub."""
 
     starts_s: int
@@ -259,7 +259,7 @@ class _Timetable:
     def arrivals(self) -> Iterator[ArrivalEvent]:
         """Day by day, in the order of the feed. A trip that begins here does not arrive."""
         zone, doubts = self._zone()
-        ways = self._ways()
+        ways = self._paths()
         runs = count(1)
         for day, running in self.services.items():
             midnight = midnight_of(day, zone)
@@ -276,7 +276,7 @@ class _Timetable:
     def _arrival(
         self,
         trip_id: str,
-        way: _Way,
+        way: _TripPath,
         run: RunRef,
         at: dt.datetime,
         quality: tuple[str, ...],
@@ -302,7 +302,7 @@ class _Timetable:
         return self.trips[trip_id].service_id in running
 
     def _starts(
-        self, trip_id: str, way: _Way, day: dt.date, *, unique: bool
+        self, trip_id: str, way: _TripPath, day: dt.date, *, unique: bool
     ) -> Iterator[tuple[RunRef, int, tuple[str, ...]]]:
         """The runs of a trip on a day, each with how much later it is than the trip is told."""
         scheme = self.reading.options.get("scheme", SCHEME)
@@ -319,10 +319,10 @@ class _Timetable:
                 run = run_of(scheme, trip_id, day, start_s)
                 yield run, start_s - way.starts_s, () if one.exact else ("headway",)
 
-    def _ways(self) -> dict[str, _Way]:
+    def _paths(self) -> dict[str, _TripPath]:
         stop_ids, names = list(self.stops), self._names()
         ways = {
-            trip_id: self._way(trip_id, _sorted(calls), stop_ids)
+            trip_id: self._path(trip_id, _sorted(calls), stop_ids)
             for trip_id, calls in self.calls.items()
         }
         return {
@@ -336,9 +336,9 @@ class _Timetable:
             if way
         }
 
-    def _way(
+    def _path(
         self, trip_id: str, calls: Sequence[_Call], stop_ids: Sequence[str]
-    ) -> _Way | None:
+    ) -> _TripPath | None:
         at = next((n for n in range(1, len(calls)) if self._arrives(calls[n], stop_ids)), None)
         if at is None:
             return None
@@ -353,7 +353,7 @@ class _Timetable:
         ends = stop_ids[calls[0].stop], stop_ids[calls[-1].stop]
         here = stop_ids[calls[at].stop], calls[at].sequence
         stops = tuple(stop_ids[one.stop] for one in calls)
-        return _Way(calls[0].leaves_s, *ends, *here, arrives, stops, doubts)
+        return _TripPath(calls[0].leaves_s, *ends, *here, arrives, stops, doubts)
 
     def _arrives(self, call: _Call, stop_ids: Sequence[str]) -> bool:
         return call.exits and stop_ids[call.stop] in self.platforms

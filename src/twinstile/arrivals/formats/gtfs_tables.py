@@ -28,7 +28,7 @@ LATEST_HOUR: Final = 240
 """Of a trip that is days under way."""
 
 _END: Final = b"PK\x05\x06"
-_END_OF_LARGE: Final = b"PK\x06\x07"
+_END_OF_ZIP64: Final = b"PK\x06\x07"
 _TIME: Final = re.compile(r"(\d{1,3}):([0-5]?\d):([0-5]?\d)", re.ASCII)
 _BROKEN: Final = (
     zipfile.BadZipFile,
@@ -117,7 +117,7 @@ def _check_archive(body: bytes) -> None:
     if len(body) < end + 22:
         raise UnreadableDelivery(RejectReason.DAMAGED)
     (directory,) = struct.unpack_from("<I", body, end + 12)
-    if directory > MOST_DIRECTORY or body[max(0, end - 20) :].startswith(_END_OF_LARGE):
+    if directory > MOST_DIRECTORY or body[max(0, end - 20) :].startswith(_END_OF_ZIP64):
         raise UnreadableDelivery(RejectReason.TOO_LARGE)
 
 

@@ -57,10 +57,10 @@ def read(
     delivery: Delivery, reading: ReaderContext
 ) -> Iterator[Record | UnknownColumns | Reject]:
     """One status or area a row."""
-    return persons.read_person_list(delivery, reading, COLUMNS, _said)
+    return persons.read_person_list(delivery, reading, COLUMNS, _read_row)
 
 
-def _said(row: Row, page: PersonList) -> HealthRecord:
+def _read_row(row: Row, page: PersonList) -> HealthRecord:
     is_area = row.get("code") and not row.get("number")
     return _area(row, page) if is_area else _status(row, page)
 

@@ -91,7 +91,7 @@ class _Message:
     keys: Counter[str] = field(default_factory=Counter[str])
     rows: int = 0
     rejected: int = 0
-    told: dict[TravellerRole, int] = field(default_factory=dict[TravellerRole, int])
+    row_counts: dict[TravellerRole, int] = field(default_factory=dict[TravellerRole, int])
 
     @property
     def listed(self) -> TravellerRole:
@@ -130,14 +130,14 @@ class _Lists:
             return
         message.segments += 1
         if segment.tag == "BGM":
-            _begun(message, segment)
+            _begin_message(message, segment)
         elif segment.tag in {"NAD", "PDT"}:
             yield from self._person(message, segment)
         elif segment.tag == "CNT":
             yield from self._flush(message)
             role, told = _COUNTS.get(segment.get(1)), segment.get(1, 1) or segment.get(2)
             if role and told.isascii() and told.isdigit():
-                message.told[role] = int(told[:9])
+                message.row_counts[role] = int(told[:9])
         elif message.person is not None:
             message.person.add(segment, self._reading.today)
         elif segment.tag in {"TDT", "LOC", "DTM"} and not message.is_placed:
@@ -283,9 +283,9 @@ class _Lists:
         run, one = message.run, self._interchange
         if run is None or not message.is_whole or message.document == FLIGHT_STATUS:
             return
-        told = message.told.get(message.listed)
-        if told is None and len(message.told) == 1:  # the other code is often used
-            told = next(iter(message.told.values()))
+        told = message.row_counts.get(message.listed)
+        if told is None and len(message.row_counts) == 1:  # the other code is often used
+            told = next(iter(message.row_counts.values()))
         number, _, mark = message.part.partition(":")
         this = int(number) if number.isascii() and number.isdigit() else 1
         key = (message.run_key, message.listed)
@@ -314,7 +314,7 @@ class _Lists:
         one.ends.append(ManifestEnd(origin, run, rows, rejected, told, frozenset(roles)))
 
 
-def _begun(message: _Message, segment: Segment) -> None:
+def _begin_message(message: _Message, segment: Segment) -> None:
     message.document, message.function = segment.get(1), segment.get(2).upper()
     if message.document not in {PASSENGER_LIST, CREW_LIST, FLIGHT_STATUS, *_NO_TRAVELLERS}:
         message.quality.add("unknown-document")

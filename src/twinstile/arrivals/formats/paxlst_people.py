@@ -54,7 +54,7 @@ _ALPHA3: Final = {state[:2]: state[2:] for state in rows.WORDS["country"]["alpha
 
 
 @dataclass(slots=True)
-class _Paper:
+class _ListedDocument:
     code: str
     number: str = field(repr=False)
     issuer: str = ""
@@ -77,7 +77,7 @@ class ListedPerson:
     role: TravellerRole
     quality: list[str] = field(default_factory=list[str])
     name: str = field(default="", repr=False)
-    born: dt.date | None = field(default=None, repr=False)
+    birth_date: dt.date | None = field(default=None, repr=False)
     sex: Sex | None = None
     nationality: str = ""
     board: str | None = None
@@ -86,26 +86,30 @@ class ListedPerson:
     party: str | None = None
     reference: str = ""
     contact: Contact | None = field(default=None, repr=False)
-    papers: list[_Paper] = field(default_factory=list[_Paper])
+    documents: list[_ListedDocument] = field(default_factory=list[_ListedDocument])
 
     def add(self, segment: Segment, today: dt.date) -> None:
         if take := _TAKES.get(segment.tag):
             take(self, segment, today)
 
     def is_nobody(self) -> bool:
-        return not (self.name or self.papers or self.reference)
+        return not (self.name or self.documents or self.reference)
 
     def role_on(self, day: dt.date) -> TravellerRole:
         """A passenger below two years without a seat is an infant."""
-        if self.role is TravellerRole.PASSENGER and self.born and not self.seat:
-            turned = (self.born.year + _INFANT_YEARS, self.born.month, self.born.day)
+        if self.role is TravellerRole.PASSENGER and self.birth_date and not self.seat:
+            turned = (
+                self.birth_date.year + _INFANT_YEARS,
+                self.birth_date.month,
+                self.birth_date.day,
+            )
             if turned > (day.year, day.month, day.day):
                 return TravellerRole.INFANT
         return self.role
 
     def document(self) -> DocumentClaim | None:
         """The document a gate will see, or None; what is no number is noted."""
-        ranked = sorted(self.papers, key=lambda paper: _rank(paper.kind))
+        ranked = sorted(self.documents, key=lambda paper: _rank(paper.kind))
         for paper in ranked:
             try:
                 documents.normalise(paper.number)
@@ -115,7 +119,7 @@ class ListedPerson:
             kind = paper.kind
             issuer = self._issuer(paper, kind)
             return DocumentClaim(
-                kind, paper.number, issuer, self.name or None, self.born, self.sex
+                kind, paper.number, issuer, self.name or None, self.birth_date, self.sex
             )
         return None
 
@@ -126,11 +130,11 @@ class ListedPerson:
         """
         if self.reference:
             return self.reference
-        papers = [part for paper in self.papers for part in (paper.code, paper.number)]
-        known = "\x1f".join([*papers, self.name, str(self.born)]).upper()
+        papers = [part for paper in self.documents for part in (paper.code, paper.number)]
+        known = "\x1f".join([*papers, self.name, str(self.birth_date)]).upper()
         return "~" + blake2b(known.encode(), digest_size=12).hexdigest()
 
-    def _issuer(self, paper: _Paper, kind: DocumentKind) -> str | None:
+    def _issuer(self, paper: _ListedDocument, kind: DocumentKind) -> str | None:
         if kind is DocumentKind.OTHER:  # words: what it is and who gave it
             return " ".join(part for part in (paper.code, paper.issuer) if part) or None
         issuer = _alpha3(paper.issuer)
@@ -164,7 +168,7 @@ def begin_person(
     if qualifier not in CREW | PASSENGERS:
         person.quality.append("unknown-party")
     parts = segment.elements[3] if len(segment.elements) > 3 else ()
-    _named(person, parts[:3] if any(parts) else (segment.get(3),))
+    _set_names(person, parts[:3] if any(parts) else (segment.get(3),))
     return person
 
 
@@ -188,7 +192,7 @@ def _rank(kind: DocumentKind) -> int:
     return _BEST_FIRST.index(kind) if kind in _BEST_FIRST else len(_BEST_FIRST)
 
 
-def _named(person: ListedPerson, parts: tuple[str, ...]) -> None:
+def _set_names(person: ListedPerson, parts: tuple[str, ...]) -> None:
     told = [part for part in parts if part]
     names = [part for part in told if part.upper() not in _NO_NAME]
     if any(len(part) >= NAME_LIMIT for part in names):
@@ -208,10 +212,12 @@ def _american(segment: Segment, today: dt.date) -> ListedPerson:
     person = ListedPerson(segment.row, role)
     code, _, number = segment.get(1).partition("/")
     if number:
-        person.papers.append(_Paper(code.upper(), number, segment.get(1, 2).upper()))
-    _named(person, tuple(segment.get(2, place) for place in range(3)))
-    person.born = birth(segment.get(2, 3), today)
-    if person.born is None:
+        person.documents.append(
+            _ListedDocument(code.upper(), number, segment.get(1, 2).upper())
+        )
+    _set_names(person, tuple(segment.get(2, place) for place in range(3)))
+    person.birth_date = birth(segment.get(2, 3), today)
+    if person.birth_date is None:
         person.quality.append("birth-date")
     person.sex = _SEXES.get(segment.get(2, 4)[:1].upper())
     person.board = segment.get(4).upper()[:17] or None
@@ -226,8 +232,8 @@ def _att(person: ListedPerson, segment: Segment, _today: dt.date) -> None:
 
 def _dtm(person: ListedPerson, segment: Segment, today: dt.date) -> None:
     if segment.get(1) == "329":
-        person.born = birth(segment.get(1, 1) or segment.get(2), today)
-        if person.born is None:
+        person.birth_date = birth(segment.get(1, 1) or segment.get(2), today)
+        if person.birth_date is None:
             person.quality.append("birth-date")
 
 
@@ -238,8 +244,8 @@ def _loc(person: ListedPerson, segment: Segment, _today: dt.date) -> None:
             person.board = place or None
         case "179":
             person.alight = place or None
-        case "91" if person.papers:
-            person.papers[-1].issuer = place
+        case "91" if person.documents:
+            person.documents[-1].issuer = place
         case _:
             pass
 
@@ -266,7 +272,7 @@ def _doc(person: ListedPerson, segment: Segment, _today: dt.date) -> None:
     if not number and segment.elements:  # as the last component of the kind
         number = "".join(segment.elements[0][1:][-1:])
     if number:
-        person.papers.append(_Paper(code, number))
+        person.documents.append(_ListedDocument(code, number))
 
 
 def _com(person: ListedPerson, segment: Segment, _today: dt.date) -> None:

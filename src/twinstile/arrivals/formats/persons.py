@@ -66,7 +66,7 @@ def document_claim(row: Row) -> DocumentClaim | Reject | None:
         number,
         _short(row.get("issuer"), documents.NUMBER_LIMIT),
         _short(row.cells.get("name"), LONGEST_NAME),
-        _born(row),
+        _birth_date(row),
         _SEXES.get((row.get("sex") or "").lower()),
     )
 
@@ -85,7 +85,7 @@ def _number(text: str) -> tuple[RejectReason | None, str]:
     return None, number
 
 
-def _born(row: Row) -> dt.date | None:
+def _birth_date(row: Row) -> dt.date | None:
     born = values.day(row.get("birth_date") or "", row.first_day)
     return born if born and born > _PEOPLE_FROM else None
 
@@ -94,7 +94,7 @@ def _short(text: str | None, limit: int) -> str | None:
     return text if text and len(text) <= limit else None
 
 
-S = TypeVar("S")
+RecordT = TypeVar("RecordT")
 LONGEST_TEXT: Final = 200
 """Of an authority and of a legal basis."""
 _OPS: Final = rows.words_of(Op, "person.operation")
@@ -222,8 +222,8 @@ def read_person_list(
     delivery: Delivery,
     reading: ReaderContext,
     columns: Columns,
-    make: Callable[[Row, PersonList], S | None],
-) -> Iterator[S | UnknownColumns | Reject]:
+    make: Callable[[Row, PersonList], RecordT | None],
+) -> Iterator[RecordT | UnknownColumns | Reject]:
     """What each row says, by a function that raises `RowRefused`; None: nothing."""
     page = PersonList(delivery, reading)
     for one in rows.read_rows(delivery, columns, reading.options):

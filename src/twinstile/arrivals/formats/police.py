@@ -51,10 +51,10 @@ def read(
     delivery: Delivery, reading: ReaderContext
 ) -> Iterator[Record | UnknownColumns | Reject]:
     """One alert a row, of a person's document."""
-    return persons.read_person_list(delivery, reading, COLUMNS, _said)
+    return persons.read_person_list(delivery, reading, COLUMNS, _read_row)
 
 
-def _said(row: Row, page: PersonList) -> IdentityAlert | None:
+def _read_row(row: Row, page: PersonList) -> IdentityAlert | None:
     is_check = row.get("result") and not row.get("reason")
     return _check(row, page) if is_check else _alert(row, page)
 
@@ -62,7 +62,7 @@ def _said(row: Row, page: PersonList) -> IdentityAlert | None:
 def _alert(row: Row, page: PersonList) -> IdentityAlert:
     kind = _KINDS.get(rows.fold(row.get("reason") or ""))
     if persons.is_withdrawn(row, "op", "status"):
-        return _taken_back(row, page, kind or "alert")
+        return _withdrawn_alert(row, page, kind or "alert")
     if kind is None:
         raise RowRefused(row.reject(RejectReason.NO_HEALTH_REASON, "reason"))
     basis = persons.text(row, "legal_basis", None, RejectReason.NO_LEGAL_BASIS)
@@ -70,13 +70,13 @@ def _alert(row: Row, page: PersonList) -> IdentityAlert:
     until = persons.valid_to(row, page, since)
     if until is None:
         raise RowRefused(row.reject(RejectReason.NO_END, "to"))
-    return _standing(row, page, kind, basis, (since, until), doubts)
+    return _active_alert(row, page, kind, basis, (since, until), doubts)
 
 
 def _check(row: Row, page: PersonList) -> IdentityAlert | None:
     found = _RESULTS.get(rows.fold(row.get("result") or ""))
     if found is _CheckResult.GOOD or persons.is_withdrawn(row, "op"):
-        return _taken_back(row, page, _CHECK)
+        return _withdrawn_alert(row, page, _CHECK)
     if found is None:
         raise RowRefused(row.reject(RejectReason.UNKNOWN_VALUE, "result"))
     if found is _CheckResult.NOTHING:
@@ -89,10 +89,10 @@ def _check(row: Row, page: PersonList) -> IdentityAlert | None:
     until = persons.valid_to(row, page, since) or since + persons.default_validity(
         page, "hours", _A_DAY
     )
-    return _standing(row, page, WatchReason.DOCUMENT_INVALID, basis, (since, until), doubts)
+    return _active_alert(row, page, WatchReason.DOCUMENT_INVALID, basis, (since, until), doubts)
 
 
-def _standing(
+def _active_alert(
     row: Row,
     page: PersonList,
     kind: WatchReason,
@@ -122,7 +122,7 @@ def _standing(
     )
 
 
-def _taken_back(row: Row, page: PersonList, of: str) -> IdentityAlert:
+def _withdrawn_alert(row: Row, page: PersonList, of: str) -> IdentityAlert:
     document, now = persons.optional_document(row), page.delivery.received_at
     return IdentityAlert(
         persons.record_origin(row, page, of, document),

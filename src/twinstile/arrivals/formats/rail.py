@@ -79,7 +79,7 @@ def read(
     delivery: Delivery, reading: ReaderContext
 ) -> Iterator[Record | UnknownColumns | Reject]:
     """Travellers and trains, and after all of them the end of each whole list."""
-    book = _Book(reading, delivery)
+    book = _RailLists(reading, delivery)
     for one in rows.read_rows(delivery, COLUMNS, reading.options):
         match one:
             case Row():
@@ -102,14 +102,14 @@ class _List:
     last: int = 0
     rows: int = 0
     rejected: int = 0
-    told: int | None = None
+    row_count: int | None = None
     version: int | None = None
     announced: bool = False
     quality: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
-class _Book:
+class _RailLists:
     """What a delivery has said so far. `strays` are rejects that may be of any of its runs."""
 
     reading: ReaderContext
@@ -120,16 +120,16 @@ class _Book:
     open: dict[int, _List] = field(default_factory=dict[int, _List])
     unseated: Counter[tuple[str, ...]] = field(default_factory=Counter[tuple[str, ...]])
     strays: int = 0
-    whole: bool = False
+    are_whole: bool = False
 
     def __post_init__(self) -> None:
         usual = "whole" if rows.is_table(self.delivery) else "changes"
         told = WHOLE in self.delivery.media_type
-        self.whole = told or self.reading.options.get("list", usual) == "whole"
+        self.are_whole = told or self.reading.options.get("list", usual) == "whole"
 
     def row(self, row: Row) -> Iterator[Record | Reject]:
         if row.get("op") and WHOLE not in self.delivery.media_type:
-            self.whole = False
+            self.are_whole = False
         run = _run(row, self.reading, self.delivery)
         version = (
             run
@@ -224,7 +224,7 @@ class _Book:
         where = (order, coach or "", seat or "", _stop(row, "board_stop") or "")
         if seat:
             return "-".join(where)
-        if not self.whole:
+        if not self.are_whole:
             return None
         self.unseated[(run.service_no, str(run.service_date), *where)] += 1
         return "-".join(
@@ -237,17 +237,19 @@ class _Book:
         read = sum(one.rows for one in found)
         for one in found if count is not None else ():
             fits = count is None or read <= count <= read + self.strays
-            one.told = one.rows if fits else count
+            one.row_count = one.rows if fits else count
             one.quality = () if fits else ("count-differs",)
         self.open.clear()
 
     def ends(self) -> Iterator[ManifestEnd]:
         lists = {id(held): held for held in self.lists.values()}
-        for held in lists.values() if self.whole else ():
+        for held in lists.values() if self.are_whole else ():
             key = _key(held.run, "list")
             origin = RecordOrigin(key, held.last, held.version, quality=held.quality)
             rejected = held.rejected + self.strays
-            yield ManifestEnd(origin, held.run, held.rows + self.strays, rejected, held.told)
+            yield ManifestEnd(
+                origin, held.run, held.rows + self.strays, rejected, held.row_count
+            )
 
 
 def _key(run: RunRef, own: str) -> str:

@@ -93,7 +93,7 @@ class Row:
 class Footer:
     """The end of a list; `told` is the number of rows it says there are."""
 
-    told: int | None
+    row_count: int | None
 
 
 RowItem: TypeAlias = Row | Footer | UnknownColumns | Reject
