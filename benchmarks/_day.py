@@ -152,7 +152,7 @@ async def recorded(runtime: Runtime, hub_id: str, sent: Sequence[Sent]) -> None:
     for start in range(0, len(sent), BATCH):
         batch = sent[start : start + BATCH]
         at = batch[-1].received_at
-        stand = checks.Stand(hub_id, keys, policies, runtime.settings.zone, at)
+        stand = checks.RecordingContext(hub_id, keys, policies, runtime.settings.zone, at)
         gate = [
             await _check(runtime, hub_id, tablets, one, start + place)
             for place, one in enumerate(batch, 1)

@@ -29,13 +29,13 @@ from twinstile.screening.bodies import FactStatus
 from twinstile.screening.evidence import Evidence
 from twinstile.screening.facts import GateCheck
 from twinstile.screening.intake import Receiver
-from twinstile.screening.passage import Recorded
-from twinstile.screening.surroundings import Around
+from twinstile.screening.passage import RecordedCheck
+from twinstile.screening.surroundings import DecisionContext
 from twinstile.screening.types import Completeness
 
 POLICY = documents.compile_document(documents.pack("cn-hub"))
 NOW = clock.now()
-AROUND = Around(NOW, NOW.date())
+AROUND = DecisionContext(NOW, NOW.date())
 DECISION = rules.decide(machine.START, Evidence(), AROUND, POLICY)
 COMPLETE = Completeness(2, 2, 2, complete=True)
 
@@ -46,8 +46,8 @@ class Nothing:
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
 
-    async def record(self, _: Receiver, check: GateCheck) -> Recorded:
-        return Recorded(
+    async def record(self, _: Receiver, check: GateCheck) -> RecordedCheck:
+        return RecordedCheck(
             check.id,
             FactStatus.STORED,
             False,

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ObjectIdentifier
 
 from twinstile.credentials.trust import Domain, TrustedKey
-from twinstile.credentials.types import Outcome
+from twinstile.credentials.types import CredentialOutcome
 from twinstile_simulator.credentials.certificates import (
     HCERT,
     PrivateKey,
@@ -117,7 +117,7 @@ SEAL = {
 }
 
 
-GENUINE: Final = Outcome.SUBJECT_UNCONFIRMED
+GENUINE: Final = CredentialOutcome.SUBJECT_UNCONFIRMED
 """What one comes to that nothing speaks against, with nobody there to compare."""
 
 

@@ -49,10 +49,10 @@ from twinstile.screening.bodies import CheckAnswer, CheckBody, FactStatus
 from twinstile.screening.deadlines import due
 from twinstile.screening.evidence import Evidence
 from twinstile.screening.facts import GateCheck
-from twinstile.screening.fold import Along, along, pack, unpack
+from twinstile.screening.fold import VisitMetadata, pack, read_metadata, unpack
 from twinstile.screening.intake import Receiver
-from twinstile.screening.passage import Recorded
-from twinstile.screening.surroundings import Around
+from twinstile.screening.passage import RecordedCheck
+from twinstile.screening.surroundings import DecisionContext
 from twinstile.screening.tables import Check, Reminder, Screening
 from twinstile.screening.types import Decision, ReminderKind, ScreeningState
 
@@ -137,7 +137,7 @@ async def put_check(
     before, evidence = await evidence_so_far(session, screening, check)
     held = person_id is not None and await suspected(session, person_id, screening, policy, at)
     day = check.moment.astimezone(SETTINGS.zone).date()
-    around = Around(check.moment, day, prior_hold=held)
+    around = DecisionContext(check.moment, day, prior_hold=held)
     decision = rules.decide(before, evidence, around, policy)
     lane = await session.get(Lane, (HUB, check.lane_id)) if check.lane_id else None
     fold(screening, check, evidence, decision, policy, lane.kind if lane else None)
@@ -159,7 +159,7 @@ async def put_check(
         )
     )
     await session.commit()
-    done = Recorded(
+    done = RecordedCheck(
         check.id,
         FactStatus.STORED,
         False,
@@ -322,8 +322,8 @@ def fold(
     policy: HubPolicy,
     lane: str | None,
 ) -> None:
-    before = along(vars(screening))
-    beside = Along(
+    before = read_metadata(vars(screening))
+    beside = VisitMetadata(
         before.lane or lane,
         assisted.moved(
             before.assisted, ScreeningState(screening.state), decision.state, check.moment

@@ -43,10 +43,10 @@ from twinstile.policy import documents, versions
 from twinstile.policy.documents import PolicyError
 from twinstile.policy.types import HubPolicy
 from twinstile.replay import stored, stream
-from twinstile.replay.stream import Plan
+from twinstile.replay.stream import ReplayPlan
 from twinstile.screening import machine, rules
 from twinstile.screening.evidence import Evidence
-from twinstile.screening.surroundings import Around
+from twinstile.screening.surroundings import DecisionContext
 from twinstile.screening.types import ScreeningState
 
 HUB = "bench"
@@ -93,7 +93,7 @@ async def measured(
         async with owner.engine.connect() as connection:
             await connection.exec_driver_sql("VACUUM ANALYZE")
         await owner.close()
-        plan = Plan(HUB, policy, runtime.settings.zone, since - _day.BEFORE, until)
+        plan = ReplayPlan(HUB, policy, runtime.settings.zone, since - _day.BEFORE, until)
         figures = await replayed(runtime, plan, options.rounds)
         mix = await evidence(runtime, plan)
     finally:
@@ -121,7 +121,7 @@ def largest() -> tuple[str, dict[str, object]]:
     return name, document
 
 
-async def replayed(runtime: Runtime, plan: Plan, rounds: int) -> dict[str, object]:
+async def replayed(runtime: Runtime, plan: ReplayPlan, rounds: int) -> dict[str, object]:
     """Replays of the policy the checks were decided by: nothing may differ."""
     rates: list[float] = []
     cpu: list[float] = []
@@ -141,10 +141,10 @@ async def replayed(runtime: Runtime, plan: Plan, rounds: int) -> dict[str, objec
     }
 
 
-Asked = tuple[ScreeningState, Evidence, Around]
+Asked = tuple[ScreeningState, Evidence, DecisionContext]
 
 
-async def evidence(runtime: Runtime, plan: Plan) -> list[Asked]:
+async def evidence(runtime: Runtime, plan: ReplayPlan) -> list[Asked]:
     """What decisions are asked about: the first pages of what is stored, passage by passage."""
     asked: list[Asked] = []
     known: dict[object, Evidence] = {}
@@ -161,7 +161,7 @@ async def evidence(runtime: Runtime, plan: Plan) -> list[Asked]:
         known[screening_id] = whole
         day = observed_at.astimezone(plan.zone).date()
         before = states.get(screening_id, machine.START)
-        asked.append((before, whole, Around.stored(observed_at, day, told)))
+        asked.append((before, whole, DecisionContext.stored(observed_at, day, told)))
         states[screening_id] = ScreeningState(state)
     return asked
 

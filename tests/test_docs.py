@@ -22,7 +22,7 @@ from twinstile.cases import disposition_requirements
 from twinstile.cli import main
 from twinstile.credentials import words as words_of_credentials
 from twinstile.credentials.types import STATUSES
-from twinstile.credentials.types import Outcome as Found
+from twinstile.credentials.types import CredentialOutcome as Found
 from twinstile.platform.http.problems import Internal, Problem
 from twinstile.platform.http.routes import Runtime
 from twinstile.platform.ops import observability
@@ -278,7 +278,7 @@ def test_every_deed_of_two_persons_is_explained() -> None:
 
 def test_the_facts_rules_may_speak_about_are_listed() -> None:
     policy = documents.compile_document(documents.pack("cn-hub"))
-    facts = rules.facts(machine.START, Evidence(), rules.Beside(), policy.parameters)
+    facts = rules.facts(machine.START, Evidence(), rules.CoarseContext(), policy.parameters)
 
     def names(value: object, prefix: str) -> Iterator[str]:
         if isinstance(value, dict):

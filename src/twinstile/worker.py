@@ -61,7 +61,7 @@ class HubsFailed(Exception):
 Background: TypeAlias = Callable[[Runtime, asyncio.Event], Awaitable[None]]
 
 
-def beside(runtime: Runtime, place: DatabaseTarget) -> Background | None:
+def background_worker(runtime: Runtime, place: DatabaseTarget) -> Background | None:
     """What runs beside the requests; None where a process of its own does it."""
     return background(place) if runtime.settings.worker else None
 

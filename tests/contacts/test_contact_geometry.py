@@ -5,7 +5,7 @@ from uuid import UUID
 import pytest
 
 from twinstile.contacts import geometry, seats
-from twinstile.contacts.geometry import Aboard, Known, Place
+from twinstile.contacts.geometry import Aboard, DataCoverage, RunLocation
 from twinstile.contacts.seats import Seat
 from twinstile.policy import nearness
 from twinstile.policy.types import ContactClass, Conveyance
@@ -54,12 +54,12 @@ def test_what_names_no_coach_is_none(text: str | None) -> None:
 
 def at(
     coach: str | None, seat: str | None, leg: tuple[int, int] | None = None, **more: bool
-) -> Place:
-    return Place(seats.coach(coach), seats.seat(seat), leg, **more)
+) -> RunLocation:
+    return RunLocation(seats.coach(coach), seats.seat(seat), leg, **more)
 
 
 def found(
-    conveyance: Conveyance, mine: Place, *its: Place, crew: bool = False
+    conveyance: Conveyance, mine: RunLocation, *its: RunLocation, crew: bool = False
 ) -> list[tuple[str, str, bool]]:
     """Rules by which somebody at these places is a contact, with class and certainty."""
     contacts = geometry.near(
@@ -214,5 +214,5 @@ def test_stops_are_the_same_however_they_are_written(
 
 
 def test_the_score_is_the_mean_of_what_was_needed() -> None:
-    assert Known(100, 50, None, 0, 100, None).score == 62
-    assert Known(None, None, None, None, None, None).score == 0
+    assert DataCoverage(100, 50, None, 0, 100, None).score == 62
+    assert DataCoverage(None, None, None, None, None, None).score == 0

@@ -31,7 +31,7 @@ from twinstile import worker
 from twinstile.credentials import certificates
 from twinstile.credentials.trust import Denied, Domain, HashType, Slice, digest
 from twinstile.credentials.trusting import changes, lists, snapshots
-from twinstile.credentials.trusting.snapshots import Entry, Offer
+from twinstile.credentials.trusting.snapshots import ListedKey, OfferedList
 from twinstile.operations.startup import DatabaseTarget
 from twinstile.platform.db.database import Database
 from twinstile.platform.keys import signing
@@ -55,29 +55,29 @@ async def outcome(hub: Hub, signer: int) -> Json:
     return answer.json()
 
 
-def believed(*entries: Entry, authorities: tuple[str, ...] = ()) -> snapshots.Believed:
+def believed(*entries: ListedKey, authorities: tuple[str, ...] = ()) -> snapshots.Believed:
     now = clock.now()
-    return snapshots.believe(Offer(1, now, now, entries, authorities))
+    return snapshots.believe(OfferedList(1, now, now, entries, authorities))
 
 
 def test_each_entry_is_judged_by_itself() -> None:
-    good = Entry(Domain.EU_DCC, None, text(CERTIFICATES[0]), None)
+    good = ListedKey(Domain.EU_DCC, None, text(CERTIFICATES[0]), None)
     small = made.certificate(rsa.generate_private_key(65537, 1024), AUTHORITY)
     card = made.jwk(SIGNERS[1])
     found = believed(
         good,
         good,
-        Entry(Domain.EU_DCC, None, "MAAA", None),
-        Entry(Domain.EU_DCC, None, "A", None),
-        Entry(Domain.EU_DCC, None, text(small), None),
-        Entry(Domain.EU_DCC, None, None, card),
-        Entry(Domain.SHC, made.CARDS, None, card),
+        ListedKey(Domain.EU_DCC, None, "MAAA", None),
+        ListedKey(Domain.EU_DCC, None, "A", None),
+        ListedKey(Domain.EU_DCC, None, text(small), None),
+        ListedKey(Domain.EU_DCC, None, None, card),
+        ListedKey(Domain.SHC, made.CARDS, None, card),
         *(
-            Entry(Domain.SHC, made.CARDS, None, {**card, **odd})
+            ListedKey(Domain.SHC, made.CARDS, None, {**card, **odd})
             for odd in ({"kid": "x"}, {"use": "enc"}, {"alg": "ES384"}, {"d": "AAAA"})
         ),
-        Entry(Domain.VDS_NC, None, text(CERTIFICATES[1]), None),
-        Entry(Domain.VDS_NC, None, text(ROOT), None),
+        ListedKey(Domain.VDS_NC, None, text(CERTIFICATES[1]), None),
+        ListedKey(Domain.VDS_NC, None, text(ROOT), None),
         authorities=(text(ROOT), text(CERTIFICATES[0]), "MAAA"),
     )
     assert [key.domain for key in found.keys] == [Domain.EU_DCC, Domain.SHC, Domain.VDS_NC]
@@ -87,17 +87,17 @@ def test_each_entry_is_judged_by_itself() -> None:
 
 
 def test_whom_another_signed_is_vouched_for_by_nobody() -> None:
-    entry = Entry(Domain.EU_DCC, None, text(STRANGER), None)
+    entry = ListedKey(Domain.EU_DCC, None, text(STRANGER), None)
     found = believed(entry, authorities=(text(ROOT),))
     assert {key.kid for key in found.keys} == found.unvouched
 
 
 def test_a_list_is_read_as_it_was_written() -> None:
     now = clock.now()
-    entries = [Entry(Domain.EU_DCC, None, text(der), None) for der in CERTIFICATES]
-    whole = Offer(1, now, now, entries, ())
+    entries = [ListedKey(Domain.EU_DCC, None, text(der), None) for der in CERTIFICATES]
+    whole = OfferedList(1, now, now, entries, ())
     first = snapshots.follow(whole, snapshots.believe(whole), None)
-    part = Offer(2, now, now, entries[:1], ())
+    part = OfferedList(2, now, now, entries[:1], ())
     second = snapshots.follow(part, snapshots.believe(part), first)
     assert snapshots.authorities(snapshots.written(second, ROOTS)) == ROOTS
     again = snapshots.read(snapshots.written(second, ROOTS))
@@ -216,7 +216,7 @@ async def test_what_is_revoked_and_what_is_denied_is_refused(hub: Hub) -> None:
 
 def test_lists_of_revoked_certificates_are_read_as_they_were_written() -> None:
     now = clock.now()
-    offer = Offer(
+    offer = OfferedList(
         1,
         now,
         now,
@@ -233,12 +233,12 @@ def test_lists_of_revoked_certificates_are_read_as_they_were_written() -> None:
     assert again.denied == offer.denied
 
 
-def offered(*ders: bytes, revoked: snapshots.Revoked | None = None) -> Offer:
-    entries = [Entry(Domain.EU_DCC, None, text(der), None) for der in ders]
-    return Offer(1, clock.now(), clock.now(), entries, [text(ROOT)], revoked or {})
+def offered(*ders: bytes, revoked: snapshots.Revoked | None = None) -> OfferedList:
+    entries = [ListedKey(Domain.EU_DCC, None, text(der), None) for der in ders]
+    return OfferedList(1, clock.now(), clock.now(), entries, [text(ROOT)], revoked or {})
 
 
-def change(before: list[Offer], now: Offer) -> changes.Change:
+def change(before: list[OfferedList], now: OfferedList) -> changes.TrustListChange:
     """What an offer changes after those before it, one after the other."""
     held, vouched = None, frozenset[str]()
     for one in before:
@@ -256,10 +256,10 @@ def test_a_key_that_was_taken_off_returns_only_when_two_agree() -> None:
     assert not change(before, offered(*CERTIFICATES[:2])).why_two
 
 
-def elsewhere(der: bytes, domain: Domain, issuer: str | None = None) -> Offer:
+def elsewhere(der: bytes, domain: Domain, issuer: str | None = None) -> OfferedList:
     """The first two certificates as ever, and that one beside them."""
     plain = offered(*CERTIFICATES[:2])
-    return replace(plain, entries=[*plain.entries, Entry(domain, issuer, text(der), None)])
+    return replace(plain, entries=[*plain.entries, ListedKey(domain, issuer, text(der), None)])
 
 
 @pytest.mark.parametrize(
@@ -303,7 +303,7 @@ def test_a_key_with_a_new_certificate_is_no_key_that_returns() -> None:
 def test_what_was_revoked_is_valid_again_only_when_two_agree() -> None:
     kid, one, other = b"k" * 8, digest(b"1"), digest(b"2")
 
-    def taken_back(*hashes: bytes) -> Offer:
+    def taken_back(*hashes: bytes) -> OfferedList:
         held = {kid: {HashType.UCI: Slice.of(hashes)}} if hashes else {}
         return offered(CERTIFICATES[0], revoked=held)
 
@@ -334,7 +334,7 @@ def test_a_card_is_revoked_no_longer_only_when_two_agree(
 def test_two_issuers_of_cards_may_have_one_key() -> None:
     card = made.jwk(SIGNERS[1])
     issuers = ("https://a.example/one", "https://a.example/two")
-    found = believed(*(Entry(Domain.SHC, one, None, card) for one in issuers))
+    found = believed(*(ListedKey(Domain.SHC, one, None, card) for one in issuers))
     assert [key.issuer for key in found.keys] == list(issuers)
 
 
@@ -543,7 +543,7 @@ async def test_the_second_person_sees_what_changes_for_whom_and_why_it_waits(hub
 def test_issuers_beyond_some_are_told_together() -> None:
     card = made.jwk(SIGNERS[1])
     many = changes.MOST_ISSUERS + 5
-    entries = [Entry(Domain.SHC, f"https://a.example/{n}", None, card) for n in range(many)]
+    entries = [ListedKey(Domain.SHC, f"https://a.example/{n}", None, card) for n in range(many)]
     found = change([], replace(offered(), entries=entries))
     assert len(found.issuers) == changes.MOST_ISSUERS + 1
     assert [one.added for one in found.issuers if one.issuer is None] == [5]

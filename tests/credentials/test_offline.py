@@ -19,12 +19,12 @@ from twinstile.credentials import certificates, offline, trust
 from twinstile.credentials.codecs import hcert, shc
 from twinstile.credentials.trust import Denied, Domain, HashType, Slice, TrustList
 from twinstile.credentials.types import (
+    AspectResult,
     Colour,
     Context,
+    CredentialOutcome,
     CredentialStatus,
     EvidenceKind,
-    Held,
-    Outcome,
     Scheme,
     Subject,
     SubjectMatch,
@@ -53,7 +53,7 @@ def signed(content=None, protected=None, unprotected=None, private=PRIVATE):
 
 def test_a_certificate_of_the_right_person_is_green():
     found = judged(made.dcc(PRIVATE), subject=HOLDER)
-    assert (found.outcome, found.colour) == (Outcome.VERIFIED, Colour.GREEN)
+    assert (found.outcome, found.colour) == (CredentialOutcome.VERIFIED, Colour.GREEN)
     assert found.status is CredentialStatus.GREEN
     assert (found.scheme, found.issuer, found.snapshot) == (Scheme.EU_DCC, "UT", 3)
     assert found.kinds == {EvidenceKind.VACCINATION}
@@ -69,20 +69,29 @@ def test_nobody_to_compare_with_is_never_green():
 def test_another_persons_is_red_however_old_the_list(age):
     old = listed(issued_at=made.NOW - age)
     found = judged(made.dcc(PRIVATE), old, subject=Subject("SMITH", "JOHN", born="1970-01-01"))
-    assert (found.outcome, found.colour) == (Outcome.SUBJECT_MISMATCH, Colour.RED)
-    assert found.reasons == (Outcome.SUBJECT_MISMATCH, Outcome.STALE_SNAPSHOT)
+    assert (found.outcome, found.colour) == (CredentialOutcome.SUBJECT_MISMATCH, Colour.RED)
+    assert found.reasons == (
+        CredentialOutcome.SUBJECT_MISMATCH,
+        CredentialOutcome.STALE_SNAPSHOT,
+    )
 
 
 def test_the_worst_card_of_a_file_tells():
     cards = [made.jws(CARD_KEY), made.jws(made.key(), kid=made.jwk(CARD_KEY)["kid"])]
     for order in (cards, cards[::-1]):
         found = judged(json.dumps({"verifiableCredential": order}), card_list())
-        assert (found.outcome, found.colour) == (Outcome.INVALID_SIGNATURE, Colour.RED)
+        assert (found.outcome, found.colour) == (
+            CredentialOutcome.INVALID_SIGNATURE,
+            Colour.RED,
+        )
 
 
 def test_a_stranger_is_told_from_another_spelling():
     stranger = judged(made.dcc(PRIVATE), subject=Subject("SMITH", "JOHN", born="1998-02-26"))
-    assert (stranger.outcome, stranger.colour) == (Outcome.SUBJECT_MISMATCH, Colour.RED)
+    assert (stranger.outcome, stranger.colour) == (
+        CredentialOutcome.SUBJECT_MISMATCH,
+        Colour.RED,
+    )
     typed = Subject("MUSTERFRAU<GOSINGER", "GABRIELE", born="1998-02-26")
     near = judged(made.dcc(PRIVATE), subject=typed)
     assert (near.subject_match, near.colour) == (SubjectMatch.POSSIBLE, Colour.YELLOW)
@@ -99,15 +108,19 @@ def test_the_tag_may_be_missing_or_wrapped(wrap):
         ({1: -7}, {4: made.KID}, made.GENUINE),
         ({}, {1: -7, 4: made.KID}, made.GENUINE),
         ({1: -7, 4: made.KID}, {4: b"otherkid"}, made.GENUINE),
-        ({1: -7, 4: b"otherkid"}, {4: made.KID}, Outcome.ISSUER_NOT_TRUSTED),
-        ({1: -7}, {}, Outcome.KID_NOT_INCLUDED),
-        ({4: made.KID}, {}, Outcome.INVALID_SIGNING_FORMAT),
-        ({1: -35, 4: made.KID}, {}, Outcome.INVALID_SIGNING_FORMAT),  # ES384
-        ({1: 5, 4: made.KID}, {}, Outcome.INVALID_SIGNING_FORMAT),  # HMAC
-        ({1: -37, 4: made.KID}, {}, Outcome.INVALID_SIGNATURE),  # PS256 by a key on P-256
-        ({1: -37, 4: made.KID}, {1: -7}, Outcome.INVALID_SIGNATURE),
-        ({1: True, 4: made.KID}, {}, Outcome.INVALID_SIGNING_FORMAT),
-        ({1: -7, 4: "text"}, {}, Outcome.KID_NOT_INCLUDED),
+        ({1: -7, 4: b"otherkid"}, {4: made.KID}, CredentialOutcome.ISSUER_NOT_TRUSTED),
+        ({1: -7}, {}, CredentialOutcome.KID_NOT_INCLUDED),
+        ({4: made.KID}, {}, CredentialOutcome.INVALID_SIGNING_FORMAT),
+        ({1: -35, 4: made.KID}, {}, CredentialOutcome.INVALID_SIGNING_FORMAT),  # ES384
+        ({1: 5, 4: made.KID}, {}, CredentialOutcome.INVALID_SIGNING_FORMAT),  # HMAC
+        (
+            {1: -37, 4: made.KID},
+            {},
+            CredentialOutcome.INVALID_SIGNATURE,
+        ),  # PS256 by a key on P-256
+        ({1: -37, 4: made.KID}, {1: -7}, CredentialOutcome.INVALID_SIGNATURE),
+        ({1: True, 4: made.KID}, {}, CredentialOutcome.INVALID_SIGNING_FORMAT),
+        ({1: -7, 4: "text"}, {}, CredentialOutcome.KID_NOT_INCLUDED),
     ],
 )
 def test_where_headers_disagree_the_protected_one_counts(protected, unprotected, outcome):
@@ -119,16 +132,16 @@ def test_where_headers_disagree_the_protected_one_counts(protected, unprotected,
     ("more", "outcome"),
     [
         ({"exp": made.SECOND}, made.GENUINE),
-        ({"exp": made.SECOND - 1}, Outcome.EXPIRED),
+        ({"exp": made.SECOND - 1}, CredentialOutcome.EXPIRED),
         ({"exp": made.SECOND + 0.5}, made.GENUINE),
         ({"iat": made.SECOND + 300}, made.GENUINE),
-        ({"iat": made.SECOND + 301}, Outcome.NOT_YET_VALID),
-        ({"exp": math.nan}, Outcome.INVALID_CONTENT),
-        ({"exp": math.inf}, Outcome.INVALID_CONTENT),
-        ({"iat": -math.inf}, Outcome.INVALID_CONTENT),
-        ({"exp": "2099-01-01"}, Outcome.INVALID_CONTENT),
-        ({"exp": True}, Outcome.INVALID_CONTENT),
-        ({"exp": None}, Outcome.INVALID_CONTENT),
+        ({"iat": made.SECOND + 301}, CredentialOutcome.NOT_YET_VALID),
+        ({"exp": math.nan}, CredentialOutcome.INVALID_CONTENT),
+        ({"exp": math.inf}, CredentialOutcome.INVALID_CONTENT),
+        ({"iat": -math.inf}, CredentialOutcome.INVALID_CONTENT),
+        ({"exp": "2099-01-01"}, CredentialOutcome.INVALID_CONTENT),
+        ({"exp": True}, CredentialOutcome.INVALID_CONTENT),
+        ({"exp": None}, CredentialOutcome.INVALID_CONTENT),
     ],
 )
 def test_both_ends_of_a_validity_belong_to_it_and_an_end_there_must_be(more, outcome):
@@ -138,32 +151,39 @@ def test_both_ends_of_a_validity_belong_to_it_and_an_end_there_must_be(more, out
 
 def test_a_number_in_a_date_tag_is_the_number():
     tagged = made.claims(made.CERTIFICATE, exp=cbor2.CBORTag(1, made.SECOND - 1))
-    assert judged(made.code(signed(tagged))).outcome is Outcome.EXPIRED
+    assert judged(made.code(signed(tagged))).outcome is CredentialOutcome.EXPIRED
 
 
 def test_every_key_of_an_id_is_tried():
     other = made.trusted(made.key(), issuer="XX")
     assert judged(made.dcc(PRIVATE), listed(other, made.trusted(PRIVATE))).issuer == "UT"
-    assert judged(made.dcc(PRIVATE), listed(other)).outcome is Outcome.INVALID_SIGNATURE
+    assert (
+        judged(made.dcc(PRIVATE), listed(other)).outcome is CredentialOutcome.INVALID_SIGNATURE
+    )
 
 
 def test_a_key_that_was_taken_off_the_list_is_not_one_never_heard_of():
     gone = judged(made.dcc(PRIVATE), listed(made.trusted(PRIVATE, removed=True)))
-    assert (gone.outcome, gone.colour) == (Outcome.TERMINATED_KEYS, Colour.RED)
+    assert (gone.outcome, gone.colour) == (CredentialOutcome.TERMINATED_KEYS, Colour.RED)
     unheard = judged(made.dcc(PRIVATE), listed(made.trusted(PRIVATE, kid=b"otherkid")))
-    assert (unheard.outcome, unheard.colour) == (Outcome.ISSUER_NOT_TRUSTED, Colour.UNKNOWN)
+    assert (unheard.outcome, unheard.colour) == (
+        CredentialOutcome.ISSUER_NOT_TRUSTED,
+        Colour.UNKNOWN,
+    )
 
 
 @pytest.mark.parametrize("bits", [2048, 1024])
 def test_rsa_signs_from_2048_bits(bits):
     private = rsa.generate_private_key(65537, bits)
     outcome = judged(made.dcc(private), listed(made.trusted(private))).outcome
-    assert outcome is (made.GENUINE if bits == 2048 else Outcome.INVALID_SIGNATURE)
+    assert outcome is (made.GENUINE if bits == 2048 else CredentialOutcome.INVALID_SIGNATURE)
 
 
 def test_a_key_on_another_curve_signs_nothing():
     other = made.trusted(ec.generate_private_key(ec.SECP384R1()))
-    assert judged(made.dcc(PRIVATE), listed(other)).outcome is Outcome.INVALID_SIGNATURE
+    assert (
+        judged(made.dcc(PRIVATE), listed(other)).outcome is CredentialOutcome.INVALID_SIGNATURE
+    )
 
 
 @pytest.mark.parametrize(
@@ -171,8 +191,8 @@ def test_a_key_on_another_curve_signs_nothing():
     [
         (None, made.GENUINE),
         (frozenset({EvidenceKind.VACCINATION, EvidenceKind.TEST}), made.GENUINE),
-        (frozenset({EvidenceKind.TEST}), Outcome.KEY_USAGE_MISMATCH),
-        (frozenset(), Outcome.KEY_USAGE_MISMATCH),
+        (frozenset({EvidenceKind.TEST}), CredentialOutcome.KEY_USAGE_MISMATCH),
+        (frozenset(), CredentialOutcome.KEY_USAGE_MISMATCH),
     ],
 )
 def test_a_key_signs_what_it_may(kinds, outcome):
@@ -183,9 +203,9 @@ def test_a_key_signs_what_it_may(kinds, outcome):
 @pytest.mark.parametrize(
     ("kind", "outcome", "colour"),
     [
-        (EvidenceKind.VACCINATION, Outcome.INVALID_CONTENT, Colour.YELLOW),
-        (EvidenceKind.TEST, Outcome.INVALID_CONTENT, Colour.YELLOW),
-        (EvidenceKind.RECOVERY, Outcome.KEY_USAGE_MISMATCH, Colour.RED),
+        (EvidenceKind.VACCINATION, CredentialOutcome.INVALID_CONTENT, Colour.YELLOW),
+        (EvidenceKind.TEST, CredentialOutcome.INVALID_CONTENT, Colour.YELLOW),
+        (EvidenceKind.RECOVERY, CredentialOutcome.KEY_USAGE_MISMATCH, Colour.RED),
     ],
 )
 def test_a_certificate_of_several_things_is_never_green_whoever_signs(kind, outcome, colour):
@@ -199,19 +219,19 @@ def test_a_core_data_set_of_two_things_takes_a_key_for_both():
     said = {"name": "Jane", "vaccine": {"code": "1"}, "test": {"code": "2"}}
     half = frozenset({EvidenceKind.VACCINATION})
     ddcc = listed(made.trusted(PRIVATE, Domain.DDCC, kinds=half))
-    assert judged(made.dcc(PRIVATE, said), ddcc).outcome is Outcome.KEY_USAGE_MISMATCH
+    assert judged(made.dcc(PRIVATE, said), ddcc).outcome is CredentialOutcome.KEY_USAGE_MISMATCH
 
 
 def test_a_key_of_one_domain_signs_nothing_of_another():
     yellow_card = {"n": "Jane Citizen", "dob": "1961-05-15", "v": {"dt": "2026-01-02"}}
     code = made.dcc(PRIVATE, made.claims(yellow_card, -6, exp=None))
-    assert judged(code).outcome is Outcome.KEY_USAGE_MISMATCH
+    assert judged(code).outcome is CredentialOutcome.KEY_USAGE_MISMATCH
     icvp = listed(made.trusted(PRIVATE, Domain.ICVP))
     assert judged(code, icvp).outcome is made.GENUINE  # an end it need not have
     assert judged(code, icvp).scheme is Scheme.WHO_DVC
-    assert judged(made.dcc(PRIVATE), icvp).outcome is Outcome.KEY_USAGE_MISMATCH
+    assert judged(made.dcc(PRIVATE), icvp).outcome is CredentialOutcome.KEY_USAGE_MISMATCH
     assert judged(made.dcc(PRIVATE), listed(made.trusted(PRIVATE, Domain.SHC))).outcome is (
-        Outcome.ISSUER_NOT_TRUSTED
+        CredentialOutcome.ISSUER_NOT_TRUSTED
     )
 
 
@@ -220,7 +240,10 @@ def test_a_yellow_card_is_valid_to_the_end_of_its_last_day():
     content = made.claims({"n": "Jane", "dob": "1961", "v": dose}, -6, exp=None)
     code, icvp = made.dcc(PRIVATE, content), listed(made.trusted(PRIVATE, Domain.ICVP))
     assert judged(code, icvp).outcome is made.GENUINE
-    assert judged(code, icvp, now=made.NOW + timedelta(hours=12)).outcome is Outcome.EXPIRED
+    assert (
+        judged(code, icvp, now=made.NOW + timedelta(hours=12)).outcome
+        is CredentialOutcome.EXPIRED
+    )
 
 
 def test_what_a_certificate_calls_undefined_it_does_not_tell():
@@ -243,7 +266,7 @@ def test_what_a_core_data_set_calls_undefined_it_does_not_tell():
     found = judged(made.dcc(PRIVATE, {**said, "test": odd, "valid_until": odd}), ddcc)
     assert (found.outcome, found.kinds) == (made.GENUINE, {EvidenceKind.VACCINATION})
     silent = made.dcc(PRIVATE, {"name": "Jane", "vaccine": odd})
-    assert judged(silent, ddcc).outcome is Outcome.INVALID_CONTENT
+    assert judged(silent, ddcc).outcome is CredentialOutcome.INVALID_CONTENT
 
 
 def test_a_signature_that_is_bent_is_revoked_with_the_straight_one():
@@ -258,7 +281,7 @@ def test_a_signature_that_is_bent_is_revoked_with_the_straight_one():
     slices = {made.KID: {HashType.SIGNATURE: Slice.of([trust.digest(message.mark)])}}
     for one in (code, twin):
         found = judged(one, listed(revoked=slices))
-        assert (found.outcome, found.colour) == (Outcome.REVOKED, Colour.RED)
+        assert (found.outcome, found.colour) == (CredentialOutcome.REVOKED, Colour.RED)
 
 
 @pytest.mark.parametrize(
@@ -271,7 +294,9 @@ def test_a_signature_that_is_bent_is_revoked_with_the_straight_one():
 )
 def test_a_certificate_is_revoked_by_its_identifier(kind, named):
     slices = {made.KID: {kind: Slice.of([trust.digest(named.encode())])}}
-    assert judged(made.dcc(PRIVATE), listed(revoked=slices)).outcome is Outcome.REVOKED
+    assert (
+        judged(made.dcc(PRIVATE), listed(revoked=slices)).outcome is CredentialOutcome.REVOKED
+    )
     elsewhere = {b"otherkid": slices[made.KID]}
     assert judged(made.dcc(PRIVATE), listed(revoked=elsewhere)).outcome is made.GENUINE
 
@@ -283,18 +308,18 @@ def test_no_other_id_of_the_same_key_hides_what_was_taken_back():
     both = made.trusted(PRIVATE), renewed
     assert judged(code, listed(*both)).outcome is made.GENUINE
     slices = {made.KID: {HashType.UCI: Slice.of([trust.digest(UCI.encode())])}}
-    assert judged(code, listed(*both, revoked=slices)).outcome is Outcome.REVOKED
+    assert judged(code, listed(*both, revoked=slices)).outcome is CredentialOutcome.REVOKED
     denied = Denied(kids=frozenset({made.KID}))
-    assert judged(code, listed(*both, denied=denied)).outcome is Outcome.REVOKED_KEYS
+    assert judged(code, listed(*both, denied=denied)).outcome is CredentialOutcome.REVOKED_KEYS
 
 
 def test_what_the_house_denies_is_refused_whatever_lists_say():
     code = made.dcc(PRIVATE)
     kid = judged(code, listed(denied=Denied(kids=frozenset({made.KID}))))
-    assert (kid.outcome, kid.colour) == (Outcome.REVOKED_KEYS, Colour.RED)
+    assert (kid.outcome, kid.colour) == (CredentialOutcome.REVOKED_KEYS, Colour.RED)
     for one in (hcert.read(code).mark, UCI.encode()):
         denied = Denied(hashes=frozenset({trust.digest(one)}))
-        assert judged(code, listed(denied=denied)).outcome is Outcome.REVOKED
+        assert judged(code, listed(denied=denied)).outcome is CredentialOutcome.REVOKED
 
 
 @pytest.mark.parametrize(
@@ -314,7 +339,7 @@ def test_a_list_grows_old(age, colour):
 
 def test_without_a_list_nothing_is_known():
     found = offline.verify(made.dcc(PRIVATE), None, Context(made.NOW))
-    assert (found.outcome, found.colour) == (Outcome.NO_TRUST_LIST, Colour.UNKNOWN)
+    assert (found.outcome, found.colour) == (CredentialOutcome.NO_TRUST_LIST, Colour.UNKNOWN)
 
 
 def test_rules_are_met_or_not_or_silent():
@@ -323,9 +348,9 @@ def test_rules_are_met_or_not_or_silent():
 
     assert ask(()).colour is Colour.GREEN
     missed = ask(("VR-1",))
-    assert (missed.outcome, missed.colour) == (Outcome.POLICY_FAILED, Colour.YELLOW)
+    assert (missed.outcome, missed.colour) == (CredentialOutcome.POLICY_FAILED, Colour.YELLOW)
     assert missed.unmet == ("VR-1",)
-    assert (ask(None).policy, ask(None).colour) == (Held.UNKNOWN, Colour.UNKNOWN)
+    assert (ask(None).policy, ask(None).colour) == (AspectResult.UNKNOWN, Colour.UNKNOWN)
 
 
 CARD_KEY = made.key()
@@ -344,18 +369,21 @@ def test_a_card_is_read_as_text_digits_and_chunks():
     holder = Subject("ANYPERSON", "JOHN<B", born="1951-01-20")
     for shown in (card, made.numeric(card), chunks, file):
         found = judged(shown, card_list(), subject=holder)
-        assert (found.outcome, found.colour) == (Outcome.VERIFIED, Colour.GREEN)
-    assert judged(f"shc:/1/2/{digits[:half]}", card_list()).outcome is Outcome.INVALID_ENCODING
+        assert (found.outcome, found.colour) == (CredentialOutcome.VERIFIED, Colour.GREEN)
+    assert (
+        judged(f"shc:/1/2/{digits[:half]}", card_list()).outcome
+        is CredentialOutcome.INVALID_ENCODING
+    )
 
 
 @pytest.mark.parametrize(
     ("head", "outcome"),
     [
-        ({"alg": "none"}, Outcome.INVALID_SIGNING_FORMAT),
-        ({"alg": "HS256"}, Outcome.INVALID_SIGNING_FORMAT),
-        ({"zip": None}, Outcome.INVALID_SIGNING_FORMAT),
-        ({"kid": None}, Outcome.KID_NOT_INCLUDED),
-        ({"kid": "other"}, Outcome.ISSUER_NOT_TRUSTED),
+        ({"alg": "none"}, CredentialOutcome.INVALID_SIGNING_FORMAT),
+        ({"alg": "HS256"}, CredentialOutcome.INVALID_SIGNING_FORMAT),
+        ({"zip": None}, CredentialOutcome.INVALID_SIGNING_FORMAT),
+        ({"kid": None}, CredentialOutcome.KID_NOT_INCLUDED),
+        ({"kid": "other"}, CredentialOutcome.ISSUER_NOT_TRUSTED),
     ],
 )
 def test_the_header_of_a_card_leaves_no_choice(head, outcome):
@@ -364,18 +392,18 @@ def test_the_header_of_a_card_leaves_no_choice(head, outcome):
 
 def test_a_card_of_another_issuer_than_its_keys_is_not_believed():
     card = made.jws(CARD_KEY, {**made.CARD, "iss": "https://other.example.org"})
-    assert judged(card, card_list()).outcome is Outcome.ISSUER_NOT_TRUSTED
+    assert judged(card, card_list()).outcome is CredentialOutcome.ISSUER_NOT_TRUSTED
 
 
 @pytest.mark.parametrize("issuer", [[], {}, 1, None])
 def test_a_card_whose_issuer_is_no_text_is_not_believed(issuer):
     card = made.jws(CARD_KEY, {**made.CARD, "iss": issuer})
-    assert judged(card, card_list()).outcome is Outcome.ISSUER_NOT_TRUSTED
+    assert judged(card, card_list()).outcome is CredentialOutcome.ISSUER_NOT_TRUSTED
 
 
 @pytest.mark.parametrize(("before", "outcome"), [
-    (None, Outcome.REVOKED),
-    (made.CARD["nbf"] + 1.0, Outcome.REVOKED),
+    (None, CredentialOutcome.REVOKED),
+    (made.CARD["nbf"] + 1.0, CredentialOutcome.REVOKED),
     (float(made.CARD["nbf"]), made.GENUINE),
 ])  # fmt: skip
 def test_a_card_is_revoked_by_its_id_and_moment(before, outcome):
@@ -396,7 +424,7 @@ def seal_list(**more):
 def test_a_seal_binds_to_the_passport_number():
     holder = Subject("CITIZEN", "JANE<SUE", born="1961-05-15", number="PA0941262")
     found = judged(made.seal(SIGNER, LEAF), seal_list(), subject=holder)
-    assert (found.outcome, found.colour) == (Outcome.VERIFIED, Colour.GREEN)
+    assert (found.outcome, found.colour) == (CredentialOutcome.VERIFIED, Colour.GREEN)
     assert (found.scheme, found.issuer) == (Scheme.VDS_NC, "UT")
     other = Subject("CITIZEN", "JANE<SUE", born="1961-05-15", number="PB1")
     renewed = judged(made.seal(SIGNER, LEAF), seal_list(), subject=other)
@@ -407,24 +435,31 @@ def test_a_seal_is_as_good_as_its_signer():
     stranger = made.key()
     self_made = made.certificate(SIGNER, stranger)
     assert (
-        judged(made.seal(SIGNER, self_made), seal_list()).outcome is Outcome.ISSUER_NOT_TRUSTED
+        judged(made.seal(SIGNER, self_made), seal_list()).outcome
+        is CredentialOutcome.ISSUER_NOT_TRUSTED
     )
     other = made.certificate(SIGNER, AUTHORITY, usages=())
-    assert judged(made.seal(SIGNER, other), seal_list()).outcome is Outcome.KEY_USAGE_MISMATCH
-    assert judged(made.seal(stranger, LEAF), seal_list()).outcome is Outcome.INVALID_SIGNATURE
+    assert (
+        judged(made.seal(SIGNER, other), seal_list()).outcome
+        is CredentialOutcome.KEY_USAGE_MISMATCH
+    )
+    assert (
+        judged(made.seal(stranger, LEAF), seal_list()).outcome
+        is CredentialOutcome.INVALID_SIGNATURE
+    )
     broken = bytearray(LEAF)
     broken[-1] ^= 1
     assert (
         judged(made.seal(SIGNER, bytes(broken)), seal_list()).outcome
-        is Outcome.INVALID_SIGNATURE
+        is CredentialOutcome.INVALID_SIGNATURE
     )
     denied = Denied(kids=frozenset({certificates.read(LEAF).kid}))
     assert (
         judged(made.seal(SIGNER, LEAF), seal_list(denied=denied)).outcome
-        is Outcome.REVOKED_KEYS
+        is CredentialOutcome.REVOKED_KEYS
     )
     late = judged(made.seal(SIGNER, LEAF), seal_list(), now=made.NOW + timedelta(days=366))
-    assert Outcome.EXPIRED_KEYS in late.reasons
+    assert CredentialOutcome.EXPIRED_KEYS in late.reasons
 
 
 def _bent(leaf):
@@ -473,10 +508,10 @@ def test_a_signer_whose_certificate_is_bent_is_denied_with_the_straight_one(bend
     seal = made.seal(SIGNER, bent)
     assert judged(seal, seal_list()).outcome is made.GENUINE
     denied = Denied(kids=frozenset({kid}))
-    assert judged(seal, seal_list(denied=denied)).outcome is Outcome.REVOKED_KEYS
+    assert judged(seal, seal_list(denied=denied)).outcome is CredentialOutcome.REVOKED_KEYS
     named = trust.digest(made.SEAL["msg"]["uvci"].encode())
     slices = {kid: {HashType.UCI: Slice.of([named])}}
-    assert judged(seal, seal_list(revoked=slices)).outcome is Outcome.REVOKED
+    assert judged(seal, seal_list(revoked=slices)).outcome is CredentialOutcome.REVOKED
 
 
 def test_an_authority_vouches_as_long_as_it_is_one():
@@ -484,7 +519,10 @@ def test_an_authority_vouches_as_long_as_it_is_one():
     hour = timedelta(hours=1)
     for more in ({"not_after": made.NOW - hour}, {"not_before": made.NOW + hour}):
         found = judged(seal, listed(replace(root, **more)))
-        assert (found.outcome, found.validity) == (Outcome.EXPIRED_KEYS, Held.NO)
+        assert (found.outcome, found.validity) == (
+            CredentialOutcome.EXPIRED_KEYS,
+            AspectResult.NO,
+        )
     gone, renewed = (
         replace(root, issuer="XX", removed=True),
         replace(root, not_after=made.NOW - hour),
@@ -495,14 +533,17 @@ def test_an_authority_vouches_as_long_as_it_is_one():
 
 def test_a_number_that_has_two_spellings_is_in_no_seal():
     data = {**made.SEAL, "msg": {**made.SEAL["msg"], "x": 1.5}}
-    assert judged(made.seal(SIGNER, LEAF, data), seal_list()).outcome is Outcome.INVALID_CONTENT
+    assert (
+        judged(made.seal(SIGNER, LEAF, data), seal_list()).outcome
+        is CredentialOutcome.INVALID_CONTENT
+    )
 
 
 @pytest.mark.parametrize(
     "text", ["shlink:/eyJ1cmwi", "vhlink:/eyJ1cmwi", "https://a.example", "", "HC1"]
 )
 def test_links_and_nonsense_are_not_followed(text):
-    assert judged(text).outcome is Outcome.NOT_SUPPORTED
+    assert judged(text).outcome is CredentialOutcome.NOT_SUPPORTED
 
 
 EVERY = listed(
@@ -542,5 +583,5 @@ def test_no_damage_makes_another_credential(make):
 def test_an_issuer_not_on_the_list_is_told_if_it_looks_like_one(code, claimed):
     nobody = TrustList(3, made.NOW, made.NOW + timedelta(days=7), {})
     found = judged(code, nobody)
-    assert (found.outcome, found.issuer) == (Outcome.ISSUER_NOT_TRUSTED, None)
+    assert (found.outcome, found.issuer) == (CredentialOutcome.ISSUER_NOT_TRUSTED, None)
     assert found.claimed_issuer == claimed

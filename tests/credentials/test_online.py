@@ -24,8 +24,8 @@ from twinstile.credentials.providers.settings import ProviderSettings
 from twinstile.credentials.types import (
     Colour,
     Context,
+    CredentialOutcome,
     CredentialStatus,
-    Outcome,
     Scheme,
     Subject,
     SubjectMatch,
@@ -74,7 +74,7 @@ async def test_a_green_code_of_the_person_at_the_lane_is_green(
     async with asked(tmp_path, profile, {"CODE 张=&+{app_id}": code(profile)}) as (it, there):
         found = await it.verify("CODE 张=&+{app_id}", Context(clock.now(), TRAVELLER))
     assert (there.asked, there.refused) == (1, 0)
-    assert (found.outcome, found.colour) == (Outcome.VERIFIED, Colour.GREEN)
+    assert (found.outcome, found.colour) == (CredentialOutcome.VERIFIED, Colour.GREEN)
     assert found.status is CredentialStatus.GREEN
 
 
@@ -83,9 +83,12 @@ async def test_a_green_code_of_somebody_else_is_red(profile: str, tmp_path: Path
     async with asked(tmp_path, profile, {"CODE": code(profile)}) as (it, _):
         found = await it.verify("CODE", Context(clock.now(), OTHER))
         unread = await it.verify("CODE", Context(clock.now()))
-    assert (found.outcome, found.colour) == (Outcome.SUBJECT_MISMATCH, Colour.RED)
+    assert (found.outcome, found.colour) == (CredentialOutcome.SUBJECT_MISMATCH, Colour.RED)
     assert found.status is CredentialStatus.INVALID
-    assert (unread.outcome, unread.colour) == (Outcome.SUBJECT_UNCONFIRMED, Colour.UNKNOWN)
+    assert (unread.outcome, unread.colour) == (
+        CredentialOutcome.SUBJECT_UNCONFIRMED,
+        Colour.UNKNOWN,
+    )
     assert unread.status is CredentialStatus.UNDER_REVIEW
 
 
@@ -123,8 +126,12 @@ async def test_no_fault_makes_a_code_green_and_none_keeps_anybody_waiting(
     assert there.refused == 0
     for fault, found in zip(faults, said, strict=True):
         told = TOLD.get((profile, fault))
-        late = Outcome.PROVIDER_TIMEOUT if fault in LATE else Outcome.PROVIDER_UNAVAILABLE
-        assert found.outcome is (Outcome.PROVIDER_ANSWERED if told else late), fault
+        late = (
+            CredentialOutcome.PROVIDER_TIMEOUT
+            if fault in LATE
+            else CredentialOutcome.PROVIDER_UNAVAILABLE
+        )
+        assert found.outcome is (CredentialOutcome.PROVIDER_ANSWERED if told else late), fault
         assert found.status is (told or CredentialStatus.UNAVAILABLE), fault
         assert found.colour is (Colour.YELLOW if told else Colour.UNKNOWN), fault
 
@@ -142,9 +149,9 @@ async def test_codes_of_another_kind_do_not_cut_off_a_provider(tmp_path: Path) -
     ):
         for _ in range(2 * IN_A_ROW):
             found = await it.verify("a payment code", Context(clock.now(), TRAVELLER))
-            assert found.outcome is Outcome.PROVIDER_UNAVAILABLE
+            assert found.outcome is CredentialOutcome.PROVIDER_UNAVAILABLE
         found = await it.verify("CODE", Context(clock.now(), TRAVELLER))
-    assert found.outcome is Outcome.VERIFIED
+    assert found.outcome is CredentialOutcome.VERIFIED
     assert there.asked == 2 * IN_A_ROW + 1
 
 
@@ -157,7 +164,7 @@ async def test_a_provider_that_is_down_is_not_asked_and_tried_later(tmp_path: Pa
         assert it.health(NOW).breaker == BreakerState.OPEN
         it.now = lambda: clock.now() + dt.timedelta(seconds=37)
         found = await it.verify("CODE", Context(clock.now(), TRAVELLER))
-    assert found.outcome is Outcome.VERIFIED
+    assert found.outcome is CredentialOutcome.VERIFIED
     assert it.health(NOW).breaker == BreakerState.CLOSED
 
 
@@ -170,7 +177,7 @@ async def test_a_black_hole_takes_few_places_and_refuses_the_rest_at_once(
         while there.asked < AT_ONCE:  # noqa: ASYNC110 # only the provider knows
             await asyncio.sleep(0.01)
         refused = await at_once(it.verify("X", CONTEXT))
-        assert refused.outcome is Outcome.PROVIDER_UNAVAILABLE
+        assert refused.outcome is CredentialOutcome.PROVIDER_UNAVAILABLE
         await asyncio.gather(*waiting)
     assert there.asked == AT_ONCE
 

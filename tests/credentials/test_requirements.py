@@ -8,7 +8,7 @@ import pytest
 
 from twinstile.credentials import offline, requirements, trust
 from twinstile.credentials.trust import Domain, TrustList
-from twinstile.credentials.types import Context, Held, Outcome, Scheme
+from twinstile.credentials.types import AspectResult, Context, CredentialOutcome, Scheme
 from twinstile.policy.entry.documents import compile_entry
 
 HUB = ZoneInfo("Asia/Shanghai")
@@ -31,16 +31,16 @@ def policy(doses, **more):
 @pytest.mark.parametrize(
     ("rules", "held", "unmet"),
     [
-        (policy(2), Held.YES, ()),
-        (policy(3), Held.NO, ("VR-0001",)),
-        (policy(3, valid_until="2026-06-30"), Held.UNKNOWN, ()),
+        (policy(2), AspectResult.YES, ()),
+        (policy(3), AspectResult.NO, ("VR-0001",)),
+        (policy(3, valid_until="2026-06-30"), AspectResult.UNKNOWN, ()),
     ],
 )
 def test_rules_in_force_are_met_or_named(rules, held, unmet):
     context = Context(made.NOW, unmet=requirements.of([rules], HUB))
     found = offline.verify(made.dcc(PRIVATE), LISTED, context)
     assert (found.policy, found.unmet) == (held, unmet)
-    assert (found.outcome is made.GENUINE) is (held is Held.YES)
+    assert (found.outcome is made.GENUINE) is (held is AspectResult.YES)
 
 
 def test_the_day_of_rules_is_that_of_the_hub():
@@ -54,11 +54,14 @@ def test_of_other_schemes_rules_of_eu_certificates_know_nothing():
     card = {"n": "Jane", "dob": "1961-05-15", "v": {"dt": "2026-01-02"}}
     code = made.dcc(PRIVATE, made.claims(card, -6, exp=None))
     context = Context(made.NOW, unmet=requirements.of([policy(0)], HUB))
-    assert offline.verify(code, LISTED, context).policy is Held.UNKNOWN
+    assert offline.verify(code, LISTED, context).policy is AspectResult.UNKNOWN
 
 
 def test_a_certificate_without_the_form_of_its_scheme_is_not_put_to_rules():
     body = {**made.CERTIFICATE, "v": [{**made.CERTIFICATE["v"][0], "dn": b"\x01"}]}
     context = Context(made.NOW, unmet=requirements.of([policy(0)], HUB))
     found = offline.verify(made.dcc(PRIVATE, made.claims(body)), LISTED, context)
-    assert (found.outcome, found.policy) == (Outcome.INVALID_CONTENT, Held.UNKNOWN)
+    assert (found.outcome, found.policy) == (
+        CredentialOutcome.INVALID_CONTENT,
+        AspectResult.UNKNOWN,
+    )

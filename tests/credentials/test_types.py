@@ -5,12 +5,12 @@ from itertools import product
 
 from twinstile.credentials.types import (
     STATUSES,
+    AspectResult,
     Assessment,
     Colour,
+    CredentialOutcome,
     CredentialStatus,
     Freshness,
-    Held,
-    Outcome,
     SubjectMatch,
 )
 
@@ -18,8 +18,8 @@ NOW = datetime(2026, 8, 1, 12, tzinfo=UTC)
 STATED = (None, *CredentialStatus)
 
 
-def assessments(outcome=Outcome.VERIFIED):
-    aspects = product(Held, repeat=4)
+def assessments(outcome=CredentialOutcome.VERIFIED):
+    aspects = product(AspectResult, repeat=4)
     for four, match, stated, age in product(aspects, SubjectMatch, STATED, (None, *Freshness)):
         authenticity, validity, revocation, policy = four
         yield Assessment(
@@ -42,14 +42,14 @@ def test_green_takes_every_aspect_a_match_and_a_list_of_the_last_three_days():
     assert len(green) == 2 * 2 * 3
     for one in green:
         aspects = {one.authenticity, one.validity, one.revocation, one.policy}
-        assert aspects == {Held.YES}
+        assert aspects == {AspectResult.YES}
         assert one.subject_match in {SubjectMatch.EXACT, SubjectMatch.COMPATIBLE}
         assert one.stated in {None, CredentialStatus.GREEN}
         assert one.freshness in {None, Freshness.FRESH, Freshness.AGING}
 
 
 def test_a_status_is_green_only_where_the_colour_is():
-    for outcome in (Outcome.VERIFIED, Outcome.PROVIDER_ANSWERED):
+    for outcome in (CredentialOutcome.VERIFIED, CredentialOutcome.PROVIDER_ANSWERED):
         for one in assessments(outcome):
             if one.status is CredentialStatus.GREEN:
                 assert one.colour is Colour.GREEN
@@ -57,10 +57,10 @@ def test_a_status_is_green_only_where_the_colour_is():
 
 def test_no_outcome_but_verified_is_green():
     green = [one for one in assessments() if one.colour is Colour.GREEN]
-    for outcome in set(Outcome) - {Outcome.VERIFIED}:
+    for outcome in set(CredentialOutcome) - {CredentialOutcome.VERIFIED}:
         assert STATUSES.get(outcome) is not CredentialStatus.GREEN
         assert all(one._replace(outcome=outcome).colour is not Colour.GREEN for one in green)
 
 
 def test_every_outcome_has_a_status():
-    assert set(Outcome) - set(STATUSES) == {Outcome.PROVIDER_ANSWERED}
+    assert set(CredentialOutcome) - set(STATUSES) == {CredentialOutcome.PROVIDER_ANSWERED}

@@ -25,7 +25,12 @@ from twinstile.credentials import words
 from twinstile.credentials.bodies import VerificationBody
 from twinstile.credentials.providers import answers
 from twinstile.credentials.providers.online import WITHIN_S
-from twinstile.credentials.types import CredentialStatus, Freshness, MatchReason, Outcome
+from twinstile.credentials.types import (
+    CredentialOutcome,
+    CredentialStatus,
+    Freshness,
+    MatchReason,
+)
 from twinstile.operations import startup
 from twinstile.operations.startup import DatabaseTarget
 from twinstile.platform.http.routes import Runtime
@@ -101,7 +106,7 @@ _SHORT = set(CredentialStatus) - {
 
 def test_every_word_is_told_in_both_languages() -> None:
     for table, kind in (
-        (words.OUTCOMES, Outcome),
+        (words.OUTCOMES, CredentialOutcome),
         (words.MATCHES, MatchReason),
         (words.FRESHNESS, Freshness),
         (words.STATED, _SHORT),

@@ -15,7 +15,7 @@ from line_lists import DAY, MORNING
 
 from twinstile.cases.types import CaseState, Disposition
 from twinstile.exports import reports
-from twinstile.exports.reports import Sent
+from twinstile.exports.reports import DispositionCount
 from twinstile.platform.http.problems import Internal
 from twinstile.platform.ops import clock
 from twinstile.platform.security.devices import LaneKind
@@ -364,13 +364,14 @@ async def test_reports_are_for_those_who_answer_for_the_hub(
 
 
 counts = st.dictionaries(
-    st.sampled_from(Disposition), st.builds(Sent, st.integers(0, 9), st.integers(0, 9))
+    st.sampled_from(Disposition),
+    st.builds(DispositionCount, st.integers(0, 9), st.integers(0, 9)),
 )
 
 
 @given(counts, st.integers(0, 30), st.integers(0, 9))
 def test_figures_that_do_not_add_up_are_never_reported(
-    sent: dict[Disposition, Sent], cases: int, undisposed: int
+    sent: dict[Disposition, DispositionCount], cases: int, undisposed: int
 ) -> None:
     adds_up = sum(s.final for s in sent.values()) + undisposed == cases
     if adds_up and all(s.final <= s.ever for s in sent.values()):

@@ -22,7 +22,7 @@ from twinstile.platform.http.problems import Problem
 from twinstile.platform.ledger import chain
 from twinstile.screening import checks
 from twinstile.screening.committer import Committer, _Queue, _Waiting
-from twinstile.screening.passage import Recorded
+from twinstile.screening.passage import RecordedCheck
 
 LATE_S = 0.1
 
@@ -80,7 +80,7 @@ def dropped_retry() -> None:
 
     async def _commit(
         self: Committer, queue: _Queue, batch: Sequence[_Waiting]
-    ) -> list[Recorded]:
+    ) -> list[RecordedCheck]:
         try:
             return await commit(self, queue, batch)
         except Problem:
@@ -89,10 +89,12 @@ def dropped_retry() -> None:
     Committer._commit = _commit
 
 
-async def _decided(self: Committer, queue: _Queue, batch: Sequence[_Waiting]) -> list[Recorded]:
+async def _decided(
+    self: Committer, queue: _Queue, batch: Sequence[_Waiting]
+) -> list[RecordedCheck]:
     """What would be answered, with nothing stored."""
     taken = [item.check for item in batch]
-    stand = checks.Stand(
+    stand = checks.RecordingContext(
         queue.hub_id, queue.keys, self._policies, queue.zone, taken[0].received_at
     )
     while True:

@@ -46,7 +46,7 @@ place, runtime, service = (
     [(0, "0"), (1, "*"), (7, "*"), (8, "10"), (12, "10"), (13, "15"), (1002, "1000")],
 )
 def test_a_small_count_is_hidden_and_any_other_rounded(count: int, said: str) -> None:
-    assert aggregates.shown(count) == said
+    assert aggregates.publishable_count(count) == said
 
 
 @pytest.mark.parametrize(

@@ -5,15 +5,17 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from twinstile.policy import measures
-from twinstile.policy.measures import Ordered
-from twinstile.policy.types import Anchor, Measure, MeasureKind
+from twinstile.policy.measures import OrderedMeasure
+from twinstile.policy.types import Measure, MeasureAnchor, MeasureKind
 
 AT = datetime(2022, 4, 12, 4, tzinfo=UTC)
 DAY = date(2022, 4, 12)
-HOME = Measure(MeasureKind.HOME_ISOLATION, 14, Anchor.LEFT_AREA, (1, 7, 13), mode="COACH")
+HOME = Measure(
+    MeasureKind.HOME_ISOLATION, 14, MeasureAnchor.LEFT_AREA, (1, 7, 13), mode="COACH"
+)
 
 
-def only(measure: Measure, left_on: date | None = None) -> Ordered:
+def only(measure: Measure, left_on: date | None = None) -> OrderedMeasure:
     (one,) = measures.ordered([("R", measure)], AT, DAY, left_on)
     return one
 
@@ -38,7 +40,7 @@ def test_nobody_leaves_an_area_after_arriving() -> None:
 def test_a_test_within_hours_counts_from_the_moment_and_its_days_from_arrival() -> None:
     told = only(Measure(MeasureKind.TEST, within_hours=24, test_days=(3,)), date(2022, 4, 1))
     assert told.due_at == AT + timedelta(hours=24)
-    assert (told.anchor, told.test_on) == (Anchor.ARRIVAL, (date(2022, 4, 15),))
+    assert (told.anchor, told.test_on) == (MeasureAnchor.ARRIVAL, (date(2022, 4, 15),))
 
 
 def test_what_lasts_no_time_has_no_dates() -> None:
@@ -48,7 +50,7 @@ def test_what_lasts_no_time_has_no_dates() -> None:
 
 
 def test_the_last_contact_is_not_known() -> None:
-    told = only(Measure(MeasureKind.HEALTH_MONITORING, 7, Anchor.LAST_CONTACT))
+    told = only(Measure(MeasureKind.HEALTH_MONITORING, 7, MeasureAnchor.LAST_CONTACT))
     assert (told.until, told.assumed) == (date(2022, 4, 19), True)
 
 

@@ -20,8 +20,8 @@ from twinstile.policy import documents, remedies, validator, vocabulary
 from twinstile.screening import machine, rules
 from twinstile.screening.claim_words import SampleResult, Symptom
 from twinstile.screening.evidence import NONE, Evidence
-from twinstile.screening.rules import Beside
-from twinstile.screening.types import Category, Direction, Outcome, PartyRole
+from twinstile.screening.rules import CoarseContext
+from twinstile.screening.types import Category, LaneDirection, Outcome, PartyRole
 
 TODAY = date(2022, 4, 12)
 HUB = documents.pack("cn-hub")
@@ -263,7 +263,7 @@ def test_the_vocabulary_is_what_the_screening_tells() -> None:
             yield prefix
 
     policy = documents.compile_document(HUB)
-    told = rules.facts(machine.START, Evidence(), Beside(), policy.parameters)
+    told = rules.facts(machine.START, Evidence(), CoarseContext(), policy.parameters)
     groups = vocabulary.choices({**cast("dict[str, int]", told["parameters"])}, [], [])
     for of in groups.values():
         for choice in of:
@@ -287,7 +287,7 @@ def test_the_vocabularys_words_are_those_of_the_code() -> None:
     assert words("credential", "credential", "status") == {*CredentialStatus, NONE}
     assert words("identity", "identity", "result") == {*IdentityResult, NONE}
     assert words("category", "category") == set(Category)
-    assert words("direction", "direction") == set(Direction)
+    assert words("direction", "direction") == set(LaneDirection)
     assert words("party", "party", "role") == {*PartyRole, NONE}
     assert words("party", "party", "guardian") == {*CredentialStatus, NONE, "ABSENT"}
     assert words("test", "test", "result") == {*SampleResult, NONE}

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from twinstile.identity import contacts
 from twinstile.identity.types import ContactKind, InvalidText
 from twinstile.reminders import texts
-from twinstile.reminders.texts import LONGEST_PART, Told
-from twinstile.reminders.types import FOLLOWS, LONGEST_PAUSE, PAUSE, Health, retry_at
+from twinstile.reminders.texts import LONGEST_PART, TextContext
+from twinstile.reminders.types import FOLLOWS, LONGEST_PAUSE, PAUSE, ChannelHealth, retry_at
 from twinstile.screening.types import COUNTING, NoticeKind, NoticeState, ReminderKind
 from twinstile.screening.words import Language
 
@@ -32,7 +32,7 @@ def test_what_is_known_is_not_unlearned() -> None:
 def test_a_channel_is_let_alone_for_longer_and_longer_and_forgiven_at_once(
     went: list[bool],
 ) -> None:
-    health, moment, in_a_row = Health(), AT, 0
+    health, moment, in_a_row = ChannelHealth(), AT, 0
     for well in went:
         moment += timedelta(minutes=11)
         health = health.after(None if well else "away", moment)
@@ -76,11 +76,11 @@ def test_at_an_english_hub_english_is_said_once() -> None:
 
 @given(st.text(max_size=200), st.text(max_size=64))
 def test_a_name_cannot_become_a_message_of_its_own(hub: str, service_no: str) -> None:
-    told = Told(hub, service_no, AT)
+    told = TextContext(hub, service_no, AT)
     for kind in (*ReminderKind, *NoticeKind):
         for language in Language:
             text = texts.written(kind, [language], told)
-            bare = texts.written(kind, [language], Told("", "", AT))
+            bare = texts.written(kind, [language], TextContext("", "", AT))
             assert "\n" not in text
             assert len(text) <= len(bare) + 2 * LONGEST_PART
 

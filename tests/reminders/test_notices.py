@@ -23,7 +23,7 @@ from twinstile.platform.security.roles import Role
 from twinstile.reminders import health, sending
 from twinstile.reminders.channels import FILE, Channel, ChannelDown, FileChannel
 from twinstile.reminders.sending import Outbox
-from twinstile.reminders.types import Batch, Message, Outcome
+from twinstile.reminders.types import DeliveryOutcome, Message, MessageBatch
 from twinstile.screening.types import NoticeState
 from twinstile.worker import jobs_of
 
@@ -215,22 +215,24 @@ async def test_what_nobody_takes_before_arrival_is_taken_back_and_has_failed(
 class Scripted:
     """A channel that does as it is told; what the world got is in `sent`."""
 
-    act: Callable[[Sequence[Message]], Mapping[UUID, Outcome]]
-    answers: Callable[[Sequence[UUID]], Mapping[UUID, Outcome]] = lambda _: {}
+    act: Callable[[Sequence[Message]], Mapping[UUID, DeliveryOutcome]]
+    answers: Callable[[Sequence[UUID]], Mapping[UUID, DeliveryOutcome]] = lambda _: {}
     sent: list[UUID] = field(default_factory=list[UUID])
     at_once: int = 100
     asked_every: timedelta = timedelta()
     deadline_s: float = 0.2
 
-    async def send(self, batch: Batch, messages: Sequence[Message]) -> Mapping[UUID, Outcome]:
+    async def send(
+        self, batch: MessageBatch, messages: Sequence[Message]
+    ) -> Mapping[UUID, DeliveryOutcome]:
         del batch
         told = self.act(messages)
         self.sent += [message.notice_id for message in messages]
         return told
 
     async def ask(
-        self, batch: Batch, notices: Sequence[UUID], at: datetime, *, answered: bool
-    ) -> Mapping[UUID, Outcome]:
+        self, batch: MessageBatch, notices: Sequence[UUID], at: datetime, *, answered: bool
+    ) -> Mapping[UUID, DeliveryOutcome]:
         del batch, at, answered
         return self.answers(notices)
 
@@ -239,15 +241,19 @@ def through(hub: Hub, channel: Channel) -> Outbox:
     return Outbox(hub.runtime, {FILE: channel})
 
 
-def all_are(state: NoticeState) -> Callable[[Sequence[Message]], Mapping[UUID, Outcome]]:
-    return lambda messages: {m.notice_id: Outcome(state, f"ref-{m.to}") for m in messages}
+def all_are(
+    state: NoticeState,
+) -> Callable[[Sequence[Message]], Mapping[UUID, DeliveryOutcome]]:
+    return lambda messages: {
+        m.notice_id: DeliveryOutcome(state, f"ref-{m.to}") for m in messages
+    }
 
 
-def down(_: Sequence[Message]) -> Mapping[UUID, Outcome]:
+def down(_: Sequence[Message]) -> Mapping[UUID, DeliveryOutcome]:
     raise ChannelDown("provider-away")
 
 
-def crash(_: Sequence[Message]) -> Mapping[UUID, Outcome]:
+def crash(_: Sequence[Message]) -> Mapping[UUID, DeliveryOutcome]:
     raise RuntimeError(PHONE)
 
 
@@ -259,7 +265,7 @@ async def test_a_provider_that_delivers_is_believed_and_one_that_fails_too(
     await run.order()
     channel = Scripted(
         lambda ms: {
-            m.notice_id: Outcome(
+            m.notice_id: DeliveryOutcome(
                 NoticeState.DELIVERED if m.contact == "PHONE" else NoticeState.FAILED, "p-1"
             )
             for m in ms
@@ -309,7 +315,7 @@ async def test_a_channel_that_fails_again_and_again_is_let_alone_for_a_while(
 ) -> None:
     tried: list[int] = []
 
-    def refuse(messages: Sequence[Message]) -> Mapping[UUID, Outcome]:
+    def refuse(messages: Sequence[Message]) -> Mapping[UUID, DeliveryOutcome]:
         tried.append(len(messages))
         return down(messages)
 
@@ -353,14 +359,14 @@ async def test_where_the_answer_was_lost_nobody_is_written_to_twice_by_itself(
 async def test_a_channel_that_hangs_is_cut_off_and_asked_later(hub: Hub, run: Run) -> None:
     class Hanging(Scripted):
         async def send(
-            self, batch: Batch, messages: Sequence[Message]
-        ) -> Mapping[UUID, Outcome]:
+            self, batch: MessageBatch, messages: Sequence[Message]
+        ) -> Mapping[UUID, DeliveryOutcome]:
             await asyncio.Event().wait()
             return await super().send(batch, messages)
 
     await run.land([reachable(people.resident_number())])
     await run.order()
-    delivered = Outcome(NoticeState.DELIVERED, "p-7")
+    delivered = DeliveryOutcome(NoticeState.DELIVERED, "p-7")
     channel = Hanging(down, lambda notices: dict.fromkeys(notices, delivered))
     await run.work(out=through(hub, channel))
     assert metric("no-answer", hub) == 1
@@ -383,7 +389,7 @@ async def test_a_worker_killed_in_the_middle_sends_nobody_twice(
     out = sending.outbox(hub.runtime)
     write = FileChannel._write
 
-    def killed(self: FileChannel, batch: Batch, text: str) -> None:
+    def killed(self: FileChannel, batch: MessageBatch, text: str) -> None:
         if moment == "after":
             write(self, batch, text)
         if moment == "half":

@@ -20,15 +20,15 @@ from twinstile.policy.areas import Level, Met
 from twinstile.policy.types import HubPolicy
 from twinstile.policy.versions import Policies
 from twinstile.replay import stream
-from twinstile.replay.found import ReplayFound
+from twinstile.replay.found import ReplayResult
 from twinstile.replay.queues import Queue, waited
-from twinstile.replay.stream import Plan
+from twinstile.replay.stream import ReplayPlan
 from twinstile.screening import surroundings, transitions
 from twinstile.screening.evidence import Evidence
-from twinstile.screening.surroundings import Around
+from twinstile.screening.surroundings import DecisionContext
 from twinstile.screening.types import (
     Company,
-    Direction,
+    LaneDirection,
     PartyRole,
     ScreeningState,
     Verdict,
@@ -46,10 +46,10 @@ def changed(**figures: int) -> dict[str, object]:
     return {**PACK, "version": "other-1", "parameters": {**parameters, **figures}}
 
 
-async def replayed(hub: Hub, policy: HubPolicy, until: datetime | None = None) -> ReplayFound:
+async def replayed(hub: Hub, policy: HubPolicy, until: datetime | None = None) -> ReplayResult:
     end = until or clock.now() + HOURS
     zone = hub.runtime.settings.zone
-    plan = Plan(hub.hub_id, policy, zone, clock.now() - timedelta(days=2), end)
+    plan = ReplayPlan(hub.hub_id, policy, zone, clock.now() - timedelta(days=2), end)
     return await stream.run(hub.runtime.database, plan)
 
 
@@ -219,7 +219,9 @@ async def test_checks_of_passages_that_began_before_are_left_out(hub: Hub) -> No
     between = clock.now()
     await fact(hub, Role.SCREENER, number=number)
     policy = documents.compile_document(PACK)
-    plan = Plan(hub.hub_id, policy, hub.runtime.settings.zone, between, clock.now() + HOURS)
+    plan = ReplayPlan(
+        hub.hub_id, policy, hub.runtime.settings.zone, between, clock.now() + HOURS
+    )
     told = await stream.run(hub.runtime.database, plan)
     assert (told.checks, told.begun_before) == (0, 1)
 
@@ -258,16 +260,16 @@ def test_what_a_decision_reads_comes_back_from_the_check() -> None:
     at = clock.now()
     company = Company(PartyRole.MINOR, "GREEN", flagged=True)
     met = Met(county=Level.HIGH, left_on=at.date())
-    known_of = (True, True, company, Direction.DEPARTING, frozenset(Mark), met)
-    full = Around(at, at.date(), *known_of)
+    known_of = (True, True, company, LaneDirection.DEPARTING, frozenset(Mark), met)
+    full = DecisionContext(at, at.date(), *known_of)
     last = Evidence(((365, "EAR", None),), "GREEN", verifications=frozenset(VerificationKind))
     begins = last.again()
-    stored = orjson.loads(orjson.dumps(surroundings.told(full, Evidence(), begins)))
-    assert Around.stored(at, at.date(), stored, full.direction) == full
+    stored = orjson.loads(orjson.dumps(surroundings.stored_context(full, Evidence(), begins)))
+    assert DecisionContext.stored(at, at.date(), stored, full.direction) == full
     assert surroundings.begun(stored) == begins
     known = {"at", "day", "direction", *stored} - {"carried"}
-    assert set(Around._fields) == known
-    assert Around.stored(at, at.date(), {}) == Around(at, at.date())
+    assert set(DecisionContext._fields) == known
+    assert DecisionContext.stored(at, at.date(), {}) == DecisionContext(at, at.date())
 
 
 def test_a_queue_is_that_of_a_simulation_lane_by_lane() -> None:

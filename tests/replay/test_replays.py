@@ -212,15 +212,15 @@ async def test_progress_is_told_and_a_canceled_one_stops_in_the_middle(
     )
     asked = await ask(hub, body())
     noted: list[int] = []
-    note = requests.Begun.progress
+    note = requests.ReplayAttempt.progress
 
-    async def seen(self: requests.Begun, checks: int) -> None:
+    async def seen(self: requests.ReplayAttempt, checks: int) -> None:
         noted.append(checks)
         if checks == 4:
             await hub.client(Role.SUPERVISOR).delete(asked.json()["href"])
         await note(self, checks)
 
-    monkeypatch.setattr(requests.Begun, "progress", seen)
+    monkeypatch.setattr(requests.ReplayAttempt, "progress", seen)
     await work(hub)
     assert noted == [2, 4]
     told = await read(hub, asked)

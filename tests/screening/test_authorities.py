@@ -24,13 +24,13 @@ from twinstile.platform.ops import clock
 from twinstile.platform.security.roles import Role
 from twinstile.policy import documents, received
 from twinstile.policy.areas import KeyArea, Level
-from twinstile.policy.received import Said
+from twinstile.policy.received import AreaReport
 from twinstile.policy.versions import Policies
 from twinstile.replay import stream
-from twinstile.replay.stream import Plan
+from twinstile.replay.stream import ReplayPlan
 from twinstile.screening import machine, rules, surroundings
 from twinstile.screening.evidence import Evidence
-from twinstile.screening.surroundings import Around
+from twinstile.screening.surroundings import DecisionContext
 
 
 def because(answer: people.Json) -> list[str]:
@@ -208,7 +208,7 @@ async def test_a_person_id_may_end_before_the_alert_does(hub: Hub) -> None:
     assert [one["rule_id"] for one in reasons] == ["AUTHORITY-CHECK"]
 
 
-async def listed(hub: Hub, *said: Said) -> None:
+async def listed(hub: Hub, *said: AreaReport) -> None:
     async with hub.runtime.database.transaction() as tx:
         await received.apply(tx, hub.hub_id, "cdc", said, clock.now())
 
@@ -240,13 +240,13 @@ async def test_a_received_area_counts_beside_the_policys_own_until_it_ends(hub: 
 
     assert not await told()
     for said, counts in (
-        (Said("1", area("610113")), True),
-        (Said("1", area("610113", until=-1)), False),
-        (Said("1", area("610113", Level.MEDIUM)), False),
-        (Said("2", area("610114")), False),
-        (Said("3", area("610100")), False),
-        (Said("1", area("610113")), True),
-        (Said("1", None), False),
+        (AreaReport("1", area("610113")), True),
+        (AreaReport("1", area("610113", until=-1)), False),
+        (AreaReport("1", area("610113", Level.MEDIUM)), False),
+        (AreaReport("2", area("610114")), False),
+        (AreaReport("3", area("610100")), False),
+        (AreaReport("1", area("610113")), True),
+        (AreaReport("1", None), False),
     ):
         await listed(hub, said)
         assert await told() == counts, said
@@ -261,17 +261,17 @@ async def test_a_replay_decides_by_what_was_known_at_the_gate(hub: Hub) -> None:
     await authority_lists.told(
         hub, authority_lists.status(contact, StatusColour.GREEN, close_contact=True)
     )
-    await listed(hub, Said("1", area("610113")))
+    await listed(hub, AreaReport("1", area("610113")))
     for number, more in ((stopped, {}), (contact, {}), (people.resident_number(), STAY)):
         assert (await authority_lists.shown(hub, number, **more))["verdict"] in {
             "STOP",
             "CHECK",
         }
     await authority_lists.told(hub, authority_lists.alert(stopped, op=Op.DELETE))
-    await listed(hub, Said("1", None))
+    await listed(hub, AreaReport("1", None))
     policy = documents.compile_document(document)
     span = (clock.now() - DAY, clock.now() + DAY)
-    plan = Plan(hub.hub_id, policy, hub.runtime.settings.zone, *span)
+    plan = ReplayPlan(hub.hub_id, policy, hub.runtime.settings.zone, *span)
     found = await stream.run(hub.runtime.database, plan)
     assert (found.checks, found.checks_elsewhere, found.reasons_elsewhere) == (3, 0, 0)
 
@@ -281,13 +281,13 @@ def test_no_policy_lets_somebody_marked_pass(mark: Mark) -> None:
     lenient = documents.compile_document(
         {**documents.pack("cn-hub"), "rules": [{**AREA_RULE, "outcome": "DEFER", "when": True}]}
     )
-    around = Around(datetime.now(UTC), date(2026, 11, 24), marks=frozenset({mark}))
+    around = DecisionContext(datetime.now(UTC), date(2026, 11, 24), marks=frozenset({mark}))
     decision = rules.decide(machine.START, Evidence(), around, lenient)
     assert decision.state == "SECONDARY"
     guarded = mark is not Mark.STATUS_YELLOW
     assert (rules.RELEASE_FORBIDDEN in decision.reasons) == guarded
-    stored = surroundings.told(around, Evidence(), None)
-    again = Around.stored(around.at, around.day, json.loads(json.dumps(stored)))
+    stored = surroundings.stored_context(around, Evidence(), None)
+    again = DecisionContext.stored(around.at, around.day, json.loads(json.dumps(stored)))
     assert again == around
 
 
@@ -387,7 +387,7 @@ async def test_it_ends_by_its_own_end_and_with_its_day(hub: Hub) -> None:
     await authority_lists.told(
         hub, authority_lists.status(one, StatusColour.RED, until=90 * DAY)
     )
-    await listed(hub, Said("1", area("610113")))
+    await listed(hub, AreaReport("1", area("610113")))
     for days, expected in ((2, [2, 1, 1]), (4, [1, 1, 1]), (7, [1, 1, 0]), (15, [0, 0, 0])):
         at = clock.now() + timedelta(days=days)
         await retention.retain(hub.runtime, Policies(), hub.hub_id, at)

@@ -291,7 +291,9 @@ async def test_who_is_worked_on_elsewhere_is_decided_on_what_that_leaves(hub: Hu
     receiver, fever = await received(hub, 1, number=number, celsius=38.6)
     _, normal = await received(hub, 2, number=number)
     policies = Policies()
-    stand = checks.Stand(hub.hub_id, receiver.keys, policies, receiver.zone, receiver.at)
+    stand = checks.RecordingContext(
+        hub.hub_id, receiver.keys, policies, receiver.zone, receiver.at
+    )
     async with another_process(hub) as other:
         async with hub.runtime.database.transaction() as tx:
             (first,) = await checks.record(tx, stand, [fever])

@@ -13,7 +13,7 @@ from twinstile.platform.security.roles import Role
 from twinstile.policy import documents
 from twinstile.screening import machine, rules
 from twinstile.screening.evidence import Evidence
-from twinstile.screening.surroundings import Around
+from twinstile.screening.surroundings import DecisionContext
 from twinstile.screening.types import Outcome, ScreeningState
 
 NOBODY: people.Json = {"celsius": None, "credential": None, "identity": None}
@@ -50,7 +50,7 @@ def test_no_policy_can_forget_an_emergency() -> None:
     policy = documents.compile_document({**document, "rules": left})
     now = clock.now()
     evidence = Evidence(emergency="DECEASED")
-    told = rules.decide(machine.START, evidence, Around(now, now.date()), policy)
+    told = rules.decide(machine.START, evidence, DecisionContext(now, now.date()), policy)
     assert (told.outcome, told.state) == (Outcome.HOLD, ScreeningState.HELD)
 
 

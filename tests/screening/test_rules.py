@@ -11,7 +11,7 @@ from twinstile.policy import documents
 from twinstile.screening import rules
 from twinstile.screening.evidence import Evidence
 from twinstile.screening.readings import tenths
-from twinstile.screening.surroundings import Around
+from twinstile.screening.surroundings import DecisionContext
 from twinstile.screening.types import Outcome, ScreeningState, TemperatureMethod, Verdict
 
 POLICY = documents.compile_document(documents.pack("cn-hub"))
@@ -44,7 +44,7 @@ PLAIN = Evidence(
 def decide(
     state: ScreeningState, seen: Evidence, *, prior_hold: bool = False
 ) -> rules.Decision:
-    around = Around(MOMENT, MOMENT.date(), prior_hold=prior_hold)
+    around = DecisionContext(MOMENT, MOMENT.date(), prior_hold=prior_hold)
     return rules.decide(state, seen, around, POLICY)
 
 

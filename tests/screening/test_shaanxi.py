@@ -21,7 +21,7 @@ from twinstile.screening import claims, machine, rules
 from twinstile.screening.claim_words import ItinerarySource, SampleKind, SampleResult
 from twinstile.screening.claims import Claims
 from twinstile.screening.evidence import Evidence
-from twinstile.screening.surroundings import Around
+from twinstile.screening.surroundings import DecisionContext
 from twinstile.screening.types import Category, Outcome, TemperatureMethod, Verdict
 
 AT = datetime(2022, 4, 12, 4, tzinfo=UTC)
@@ -202,7 +202,7 @@ def evidence(row: Row) -> Evidence:
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.station} {'+'.join(row.rules)}")
 def test_the_published_matrix_row_by_row(row: Row) -> None:
-    station, around = policy(row.station), Around(AT, DAY)
+    station, around = policy(row.station), DecisionContext(AT, DAY)
     seen = evidence(row)
     decision = rules.decide(machine.START, seen, around, station)
     told = tuple(reason.rule_id for reason in decision.reasons)

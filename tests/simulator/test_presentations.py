@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from twinstile.credentials.types import Colour, CredentialStatus, Outcome
+from twinstile.credentials.types import Colour, CredentialOutcome, CredentialStatus
 from twinstile_simulator.credentials import presentations
 from twinstile_simulator.credentials.presentations import CredentialCondition, Presentation
 from twinstile_simulator.departments import feeds
@@ -22,7 +22,7 @@ def test_every_colour_and_condition_is_met() -> None:
 
 @pytest.mark.parametrize("one", presentations.EVERY, ids=lambda one: f"{one.source} {one.how}")
 def test_the_answer_to_a_credential_is_in_the_words_of_the_service(one: Presentation) -> None:
-    Outcome(one.outcome)
+    CredentialOutcome(one.outcome)
     CredentialStatus(one.status)
     assert (one.colour == "GREEN") == (one.outcome == "VERIFIED") == (one.status == "GREEN")
 

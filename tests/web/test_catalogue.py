@@ -119,14 +119,14 @@ def test_the_language_is_the_first_there_are_words_for(accepted: str, locale: st
 
 
 def test_a_choice_is_known_in_any_case() -> None:
-    assert catalogue.known("ZH-cn") == "zh-CN"
-    assert catalogue.known("AR-xb") == catalogue.PSEUDO
+    assert catalogue.known_locale("ZH-cn") == "zh-CN"
+    assert catalogue.known_locale("AR-xb") == catalogue.PSEUDO
     for unknown in (None, "", "fr", "../en", "zh"):
-        assert catalogue.known(unknown) is None
+        assert catalogue.known_locale(unknown) is None
 
 
 def test_values_are_put_in_as_text_and_numbers_as_the_language_writes_them() -> None:
-    english = catalogue.Words("en", {"a": "{n} of {n}", "b": "{name}"})
+    english = catalogue.LocaleTexts("en", {"a": "{n} of {n}", "b": "{name}"})
     assert english.say("a", n=1100) == "1,100 of 1,100"
     assert english.say("b", name="{n} {0} <b>") == "{n} {0} <b>"
     with pytest.raises(KeyError):

@@ -29,12 +29,12 @@ from twinstile.screening.claim_words import (
 )
 from twinstile.screening.claims import Claims
 from twinstile.screening.evidence import NONE, Evidence
-from twinstile.screening.surroundings import ALONE, Around
+from twinstile.screening.surroundings import ALONE, DecisionContext
 from twinstile.screening.types import (
     Category,
     Company,
-    Direction,
     Emergency,
+    LaneDirection,
     PartyRole,
     ScreeningState,
     TemperatureMethod,
@@ -173,7 +173,7 @@ def plain(told: Any) -> Any:
             return told
 
 
-def passage(chance: random.Random) -> tuple[ScreeningState, Evidence, Around]:
+def passage(chance: random.Random) -> tuple[ScreeningState, Evidence, DecisionContext]:
     """Somebody at a lane, mostly with little amiss, so that single rules decide."""
     seldom = chance.random() < 0.15
     readings = tuple(
@@ -192,7 +192,7 @@ def passage(chance: random.Random) -> tuple[ScreeningState, Evidence, Around]:
         emergency=chance.choice([*Emergency]) if seldom and chance.random() < 0.3 else NONE,
         claims=claimed(chance) if chance.random() < 0.8 else claims.NOTHING,
     )
-    around = Around(
+    around = DecisionContext(
         datetime(2022, 4, 12, 4, 30, 15, 250_000, tzinfo=UTC),
         DAY,
         prior_hold=seldom and chance.random() < 0.3,
@@ -204,7 +204,7 @@ def passage(chance: random.Random) -> tuple[ScreeningState, Evidence, Around]:
         )
         if seldom
         else ALONE,
-        direction=chance.choice(list(Direction)),
+        direction=chance.choice(list(LaneDirection)),
         marks=frozenset({chance.choice(list(Mark))}) if chance.random() < 0.1 else frozenset(),
     )
     state = chance.choice([ScreeningState.EXPECTED] * 3 + list(ScreeningState))
@@ -240,7 +240,7 @@ def claimed(chance: random.Random) -> Claims:
     )
 
 
-def portable(state: ScreeningState, evidence: Evidence, around: Around) -> list[Any]:
+def portable(state: ScreeningState, evidence: Evidence, around: DecisionContext) -> list[Any]:
     """The same as the tablet has it."""
     told = {
         "readings": [list(taken) for taken in evidence.readings],

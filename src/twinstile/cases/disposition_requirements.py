@@ -23,7 +23,7 @@ from twinstile.platform.http.field_types import (
 )
 from twinstile.platform.http.problems import FieldFault
 from twinstile.policy import areas
-from twinstile.policy.types import Anchor
+from twinstile.policy.types import MeasureAnchor
 
 
 class FollowUp(StrEnum):
@@ -54,7 +54,7 @@ class DispositionParticulars(Body):
     home_possible: StrictBool | None = Field(
         default=None, description="a room of one's own and supplies are certain"
     )
-    anchor: Anchor | None = Field(default=None, description="what the days count from")
+    anchor: MeasureAnchor | None = Field(default=None, description="what the days count from")
     anchor_date: ServiceDay | None = Field(
         default=None, description="the day of that, which is day 0", examples=["2026-11-24"]
     )

@@ -78,7 +78,7 @@ async def _list(tx: Reading, keys: KeyFiles, hub_id: str, now: datetime) -> Told
     return "trust list", found, "" if freshness is Freshness.FRESH else _RENEW
 
 
-def _source(one: standing.Standing) -> Told:
+def _source(one: standing.SourceStatus) -> Told:
     name = f"trust source: {one.source.name}"
     if one.fault is not None:
         found = f"{one.fault}, {one.failures} times in a row, the last at {one.fault_at}"

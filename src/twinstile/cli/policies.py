@@ -15,7 +15,7 @@ from twinstile.cli.common import AsJson, DataDir
 
 if TYPE_CHECKING:
     from twinstile.platform.http.routes import Runtime
-    from twinstile.replay.found import ReplayFound
+    from twinstile.replay.found import ReplayResult
 
 app = typer.Typer(help="The rules the hub decides by.", no_args_is_help=True)
 
@@ -107,14 +107,14 @@ def replay(
 
     from twinstile.policy import documents
     from twinstile.replay import stream
-    from twinstile.replay.found import ReplayFound
+    from twinstile.replay.found import ReplayResult
 
     policy = documents.compile_document(_document(file))
 
-    async def read(runtime: "Runtime") -> ReplayFound:
+    async def read(runtime: "Runtime") -> ReplayResult:
         zone = runtime.settings.zone
         period = (at if at.tzinfo else at.replace(tzinfo=zone) for at in (since, until))
-        plan = stream.Plan(runtime.settings.hub_id, policy, zone, *period)
+        plan = stream.ReplayPlan(runtime.settings.hub_id, policy, zone, *period)
         await stream.expected(runtime.database, plan)
         return await stream.run(runtime.database, plan)
 
@@ -123,7 +123,7 @@ def replay(
         typer.echo(line)
 
 
-def _lines(told: "ReplayFound") -> "Iterator[str]":
+def _lines(told: "ReplayResult") -> "Iterator[str]":
     """What a replay found, as a table."""
     yield f"{told.checks} checks of {told.screenings} passages"
     yield f"{told.begun_before} checks left out: their passage began before"

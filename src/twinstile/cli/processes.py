@@ -264,7 +264,7 @@ async def _serve(
         signal.signal(number, signal.SIG_IGN)
     await startup.prepare(place)  # this may be the first process of a newer release
     runtime = startup.open_runtime(configuration, place)
-    app = create_app(runtime, worker.beside(runtime, place))
+    app = create_app(runtime, worker.background_worker(runtime, place))
     async with one.running(app, listening, configuration.tls) as ended:
         if not ended.done():  # else it gave up; its log says why
             os.write(sys.stdout.fileno(), READY)

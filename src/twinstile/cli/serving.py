@@ -272,7 +272,7 @@ async def serving(
     await startup.prepare(place)
     runtime = startup.open_runtime(settings, place)
     told = await introduce(runtime, place)
-    app, tls_file = create_app(runtime, worker.beside(runtime, place)), settings.tls
+    app, tls_file = create_app(runtime, worker.background_worker(runtime, place)), settings.tls
     async with running(app, listening, tls_file) as task:
         yield Serving(addresses(listening, tls_file), *told, task, _cannot_renew)
 

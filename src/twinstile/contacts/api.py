@@ -15,7 +15,7 @@ from sqlalchemy import RowMapping
 
 from twinstile.cases import referrals
 from twinstile.contacts import tracing
-from twinstile.contacts.exposure import Said
+from twinstile.contacts.exposure import ReportedStay
 from twinstile.identity.types import DocumentKind
 from twinstile.platform.http.field_types import Answer, Body, Line, Word
 from twinstile.platform.http.problems import (
@@ -33,7 +33,7 @@ from twinstile.platform.security.access_log import Action, Why
 from twinstile.platform.security.auth import Principal, Scope
 from twinstile.policy.api import Compiled
 from twinstile.policy.types import ContactClass, ContactRule, Conveyance
-from twinstile.screening.answers import said
+from twinstile.screening.answers import text_in_language
 
 router = APIRouter(prefix="/v1", route_class=GatedRoute, tags=["contacts"])
 
@@ -62,7 +62,7 @@ class TraceBody(Body):
     )
 
 
-class KnownAnswer(Answer):
+class DataCoverageAnswer(Answer):
     """How much of what the list rests on was known, in per cent; null: not needed."""
 
     patient: int | None = Field(description="coach, seat and stops of the patient")
@@ -86,7 +86,7 @@ class ContactListAnswer(Answer):
     runs: list[UUID] = Field(description="of the patient's journey")
     close: int
     general: int
-    completeness: KnownAnswer
+    completeness: DataCoverageAnswer
     forgotten_at: datetime | None = Field(
         description="when whom it names was deleted, with the identity of the case"
     )
@@ -96,7 +96,7 @@ class ContactLists(Answer):
     lists: list[ContactListAnswer] = Field(description="the latest first, at most 50")
 
 
-class ReasonAnswer(Answer):
+class ContactReasonAnswer(Answer):
     rule_id: str
     text: str = Field(description="in the language asked for by Accept-Language")
     certain: bool = Field(description="false: the places are not known well enough")
@@ -112,7 +112,7 @@ class ContactAnswer(Answer):
     run_id: UUID | None = Field(description="null: at a gate or in a party only")
     coach: str | None
     seat: str | None
-    reasons: list[ReasonAnswer] = Field(description="the best first")
+    reasons: list[ContactReasonAnswer] = Field(description="the best first")
 
 
 class ContactPage(ContactListAnswer):
@@ -147,8 +147,8 @@ async def put_contact_list(
 
     The same id is the same list. Seats that are corrected later need a new list; both stay.
     """
-    places = tuple(Said(**dict(one)) for one in body.places)
-    asked = tracing.Asked(list_id, case_id, body.conveyance, places)
+    places = tuple(ReportedStay(**dict(one)) for one in body.places)
+    asked = tracing.TraceRequest(list_id, case_id, body.conveyance, places)
     keys = runtime.keys.of(who.hub_id)
     return _list(await tracing.trace(tx, keys, policies, who, asked, clock.now()))
 
@@ -241,5 +241,5 @@ def _reason(
 ) -> dict[str, object]:
     legs, legs_of = cast("tuple[int, int] | None", one["legs"]) or (None, None)
     rule_id = cast("str", one["rule_id"])
-    text = said(rules[rule_id].text, language) or rule_id
+    text = text_in_language(rules[rule_id].text, language) or rule_id
     return {**one, "text": text, "legs": legs, "legs_of": legs_of}

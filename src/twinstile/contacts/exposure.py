@@ -13,7 +13,7 @@ from twinstile.arrivals.expected import PersonPlace, Trip
 from twinstile.arrivals.records import TravellerRole
 from twinstile.cases import referrals
 from twinstile.contacts import geometry, seats
-from twinstile.contacts.geometry import Aboard, Place
+from twinstile.contacts.geometry import Aboard, RunLocation
 from twinstile.identity import links
 from twinstile.platform.db.database import Reading
 from twinstile.platform.db.schema import first_id
@@ -22,7 +22,7 @@ from twinstile.screening.tables import Screening
 CLOCK_SLACK: Final = timedelta(minutes=10)
 """How far a device's clock, which its ids tell, may be from ours."""
 
-SOMEWHERE: Final = Place(None, None, None)
+SOMEWHERE: Final = RunLocation(None, None, None)
 """The place of a patient who is known to have been on a run, and is on no list of it."""
 
 
@@ -37,7 +37,7 @@ class Patient:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class ReportedStay:
     """A place the patient says they had, or whose ticket was seen."""
 
     run_id: UUID
@@ -86,7 +86,7 @@ async def patient(tx: Reading, hub_id: str, case_id: UUID) -> Patient:
 
 
 async def on_runs(
-    tx: Reading, hub_id: str, whose: Patient, said: Sequence[Said]
+    tx: Reading, hub_id: str, whose: Patient, said: Sequence[ReportedStay]
 ) -> list[OnRun]:
     """The runs of the patient's journey, with everybody on each."""
     named = [one.run_id for one in said] + ([whose.run_id] if whose.run_id else [])
@@ -98,7 +98,7 @@ async def on_runs(
 
 
 def _on_run(
-    trip: Trip, placed: Sequence[PersonPlace], whose: Patient, said: Sequence[Said]
+    trip: Trip, placed: Sequence[PersonPlace], whose: Patient, said: Sequence[ReportedStay]
 ) -> OnRun:
     stops = geometry.counted(trip.stops)
     told: dict[UUID, list[PersonPlace]] = {}
@@ -126,9 +126,9 @@ def _on_run(
 
 
 def _place(
-    stops: Mapping[str, int], one: PersonPlace | Said, *, earlier: bool = False
-) -> Place:
-    return Place(
+    stops: Mapping[str, int], one: PersonPlace | ReportedStay, *, earlier: bool = False
+) -> RunLocation:
+    return RunLocation(
         seats.coach(one.coach),
         seats.seat(one.seat),
         geometry.leg(stops, one.board_stop, one.alight_stop),
@@ -174,7 +174,7 @@ LIMIT 500
 """
 
 
-async def beside(
+async def find_at_gates(
     tx: Reading, hub_id: str, whose: Patient, within: timedelta
 ) -> tuple[int | None, set[UUID]]:
     """Who was at the patient's gates in their minutes, and how many whom nobody knows.

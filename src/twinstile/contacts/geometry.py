@@ -21,7 +21,7 @@ _NEAREST: Final = list(ContactClass).index
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class RunLocation:
     """Where somebody was on a run. `leg` are the places of their stops among those of the run.
 
     `earlier`: they had been placed there before a correction.
@@ -38,13 +38,13 @@ class Aboard:
     """Somebody on a run: where they are placed, then where they were before; at least one."""
 
     person_id: UUID
-    places: tuple[Place, ...]
+    places: tuple[RunLocation, ...]
     crew: bool = False
     party: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Reason:
+class ContactReason:
     """Why somebody is a contact. `legs` are those travelled together, of how many; or None."""
 
     rule_id: str
@@ -56,11 +56,11 @@ class Reason:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class TracedContact:
     """A contact with every reason, the best first."""
 
     person_id: UUID
-    reasons: tuple[Reason, ...]
+    reasons: tuple[ContactReason, ...]
 
     @property
     def contact_class(self) -> ContactClass:
@@ -74,38 +74,42 @@ class Found:
 
 def near(
     patient: Aboard, others: Sequence[Aboard], conveyance: Conveyance, rules: ContactRules
-) -> list[Found]:
+) -> list[TracedContact]:
     """Everybody of a run who was near the patient, in no order."""
     applying = [rule for rule in rules.rules if conveyance in rule.conveyances]
     party = [rule for rule in rules.rules if rule.zone is Zone.PARTY]
-    found: list[Found] = []
+    found: list[TracedContact] = []
     for other in others:
         reasons = list(_on_board(patient, other, applying, rules))
         if patient.party is not None and other.party == patient.party:
-            reasons += [Reason(rule.rule_id, rule.contact_class, rule.weight) for rule in party]
+            reasons += [
+                ContactReason(rule.rule_id, rule.contact_class, rule.weight) for rule in party
+            ]
         if reasons:
-            found.append(Found(other.person_id, ordered(reasons)))
+            found.append(TracedContact(other.person_id, ordered(reasons)))
     return found
 
 
-def ordered(reasons: Sequence[Reason]) -> tuple[Reason, ...]:
+def ordered(reasons: Sequence[ContactReason]) -> tuple[ContactReason, ...]:
     """One reason a rule, the best first."""
-    best: dict[str, Reason] = {}
+    best: dict[str, ContactReason] = {}
     for reason in sorted(reasons, key=_rank):
         best.setdefault(reason.rule_id, reason)
     return tuple(best.values())
 
 
-def _rank(reason: Reason) -> tuple[int, int, str]:
+def _rank(reason: ContactReason) -> tuple[int, int, str]:
     return _NEAREST(reason.contact_class), -reason.points, reason.rule_id
 
 
-def ranked(found: Sequence[Found]) -> list[Found]:
+def ranked(found: Sequence[TracedContact]) -> list[TracedContact]:
     """Everybody once, with all reasons; the nearest first."""
-    gathered: dict[UUID, list[Reason]] = {}
+    gathered: dict[UUID, list[ContactReason]] = {}
     for one in found:
         gathered.setdefault(one.person_id, []).extend(one.reasons)
-    whole = [Found(person_id, ordered(reasons)) for person_id, reasons in gathered.items()]
+    whole = [
+        TracedContact(person_id, ordered(reasons)) for person_id, reasons in gathered.items()
+    ]
     return sorted(
         whole, key=lambda one: (_NEAREST(one.contact_class), -one.points, one.person_id)
     )
@@ -113,7 +117,7 @@ def ranked(found: Sequence[Found]) -> list[Found]:
 
 def _on_board(
     patient: Aboard, other: Aboard, applying: Sequence[ContactRule], rules: ContactRules
-) -> Iterator[Reason]:
+) -> Iterator[ContactReason]:
     for mine, its in product(patient.places, other.places):
         legs = _legs(mine, its)
         if legs and not legs[0]:
@@ -131,10 +135,10 @@ def _on_board(
 
 def _reason(
     rule: ContactRule, legs: tuple[int, int] | None, *, certain: bool, earlier: bool
-) -> Reason:
+) -> ContactReason:
     points = rule.weight * (legs[0] / legs[1] if legs else 1)
     points /= (1 if certain else 2) * (2 if earlier else 1)
-    return Reason(
+    return ContactReason(
         rule.rule_id,
         rule.contact_class if certain else ContactClass.GENERAL,
         max(1, round(points)),
@@ -144,7 +148,7 @@ def _reason(
     )
 
 
-def _legs(mine: Place, its: Place) -> tuple[int, int] | None:
+def _legs(mine: RunLocation, its: RunLocation) -> tuple[int, int] | None:
     """How many legs of mine both were on board, of how many; None: the stops are not known."""
     if mine.leg is None or its.leg is None:
         return None
@@ -175,7 +179,7 @@ def leg(
 
 
 def _within(
-    rule: ContactRule, mine: Place, its: Place, rules: ContactRules, *, crew: bool
+    rule: ContactRule, mine: RunLocation, its: RunLocation, rules: ContactRules, *, crew: bool
 ) -> bool | None:
     """Whether the other was in the zone around the patient; None: it cannot be told."""
     match rule.zone:
@@ -197,7 +201,9 @@ def _same(mine: str | None, its: str | None) -> bool | None:
     return None if mine is None or its is None else mine == its
 
 
-def _close_by(rule: ContactRule, mine: Place, its: Place, rules: ContactRules) -> bool | None:
+def _close_by(
+    rule: ContactRule, mine: RunLocation, its: RunLocation, rules: ContactRules
+) -> bool | None:
     coaches = mine.coach is not None or its.coach is not None
     together = _same(mine.coach, its.coach) if coaches else True
     if together is False:
@@ -227,7 +233,7 @@ def _apart(zone: Zone, mine: Seat, its: Seat, rules: ContactRules) -> int | None
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class DataCoverage:
     """How much of what finding contacts rests on was known, each from 0 to 100.
 
     None: nothing of it was needed.

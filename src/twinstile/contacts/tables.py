@@ -42,7 +42,7 @@ class ContactList(Base):
     """When whom it names was deleted, with the identity of the case."""
 
 
-class Contact(Base):
+class ListedContact(Base):
     """One person of a list. The vault holds them under the key of the case."""
 
     __tablename__ = "contact"

@@ -14,9 +14,9 @@ from sqlalchemy import RowMapping, insert, select
 
 from twinstile.cases import episodes, steps
 from twinstile.contacts import exposure, geometry
-from twinstile.contacts.exposure import OnRun, Patient, Said
-from twinstile.contacts.geometry import Found, Known, Reason
-from twinstile.contacts.tables import Contact, ContactList
+from twinstile.contacts.exposure import OnRun, Patient, ReportedStay
+from twinstile.contacts.geometry import ContactReason, DataCoverage, TracedContact
+from twinstile.contacts.tables import ContactList, ListedContact
 from twinstile.identity import extended_retention, vault
 from twinstile.identity.vault import Identity
 from twinstile.platform.db.database import Reading, Transaction, as_json
@@ -47,13 +47,13 @@ MODES: Final[Mapping[Conveyance, str]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class TraceRequest:
     """What to find: of runs of its mode the conveyance, and places the patient tells of."""
 
     list_id: UUID
     case_id: UUID
     conveyance: Conveyance | None
-    places: tuple[Said, ...]
+    places: tuple[ReportedStay, ...]
 
     @property
     def content(self) -> dict[str, object]:
@@ -67,9 +67,9 @@ class Asked:
 class _Gathered:
     """Everything found, before anybody is kept."""
 
-    contacts: list[Found]
+    contacts: list[TracedContact]
     runs: list[OnRun]
-    known: Known
+    known: DataCoverage
 
 
 async def trace(
@@ -77,7 +77,7 @@ async def trace(
     keys: KeyFiles,
     policies: Policies,
     who: Principal,
-    asked: Asked,
+    asked: TraceRequest,
     at: datetime,
 ) -> RowMapping:
     """Find the contacts of a case and keep the list; the same again gives the same list.
@@ -126,7 +126,11 @@ async def trace(
 
 
 async def _tell(
-    tx: Transaction, who: Principal, asked: Asked, told: Mapping[str, object], at: datetime
+    tx: Transaction,
+    who: Principal,
+    asked: TraceRequest,
+    told: Mapping[str, object],
+    at: datetime,
 ) -> None:
     body: dict[str, object] = {**told, "list_id": str(asked.list_id)}
     happening = Event(
@@ -135,10 +139,12 @@ async def _tell(
     await events.append(tx, [happening])
 
 
-async def _gather(tx: Reading, hub_id: str, asked: Asked, rules: ContactRules) -> _Gathered:
+async def _gather(
+    tx: Reading, hub_id: str, asked: TraceRequest, rules: ContactRules
+) -> _Gathered:
     whose = await exposure.patient(tx, hub_id, asked.case_id)
     runs = await exposure.on_runs(tx, hub_id, whose, asked.places)
-    found: list[Found] = []
+    found: list[TracedContact] = []
     for run in runs:
         conveyance = asked.conveyance
         if conveyance is None or MODES[conveyance] != run.trip.mode:
@@ -150,32 +156,32 @@ async def _gather(tx: Reading, hub_id: str, asked: Asked, rules: ContactRules) -
     return _Gathered(geometry.ranked(found), runs, _known(runs, gate))
 
 
-def _all(rules: ContactRules, zone: Zone, people: Sequence[UUID]) -> list[Found]:
+def _all(rules: ContactRules, zone: Zone, people: Sequence[UUID]) -> list[TracedContact]:
     """These people as contacts by every rule of a zone that has nothing to do with places."""
     reasons = tuple(
-        Reason(rule.rule_id, rule.contact_class, rule.weight)
+        ContactReason(rule.rule_id, rule.contact_class, rule.weight)
         for rule in rules.rules
         if rule.zone is zone
     )
-    return [Found(person_id, reasons) for person_id in people if reasons]
+    return [TracedContact(person_id, reasons) for person_id in people if reasons]
 
 
 async def _at_gates(
     tx: Reading, hub_id: str, whose: Patient, rules: ContactRules
-) -> tuple[list[Found], int | None]:
-    found: list[Found] = []
+) -> tuple[list[TracedContact], int | None]:
+    found: list[TracedContact] = []
     known: list[int] = []
     for rule in rules.rules:
         if rule.zone is Zone.GATE:
             within = timedelta(minutes=rule.reach)
-            strangers, people = await exposure.beside(tx, hub_id, whose, within)
+            strangers, people = await exposure.find_at_gates(tx, hub_id, whose, within)
             known.append(geometry.known_beside(len(people), strangers))
-            reason = Reason(rule.rule_id, rule.contact_class, rule.weight)
-            found += [Found(person_id, (reason,)) for person_id in people]
+            reason = ContactReason(rule.rule_id, rule.contact_class, rule.weight)
+            found += [TracedContact(person_id, (reason,)) for person_id in people]
     return found, min(known, default=None)
 
 
-def _known(runs: Sequence[OnRun], gate: int | None) -> Known:
+def _known(runs: Sequence[OnRun], gate: int | None) -> DataCoverage:
     """How much was known; who is named is not known yet."""
     patient, placed, legs, crew, others = 0, 0, 0, 0, 0
     for run in runs:
@@ -183,7 +189,7 @@ def _known(runs: Sequence[OnRun], gate: int | None) -> Known:
         crew += any(one.crew for one in run.others)
         of_patient, of_others, of_legs = geometry.known_of(run.patient, run.others)
         patient, placed, legs = patient + of_patient, placed + of_others, legs + of_legs
-    return Known(
+    return DataCoverage(
         patient=round(patient / len(runs)) if runs else 0,
         places=geometry.share(placed, others),
         legs=geometry.share(legs, others),
@@ -207,7 +213,7 @@ async def _keep(
     tx: Transaction,
     hub_id: str,
     list_id: UUID,
-    contacts: Sequence[Found],
+    contacts: Sequence[TracedContact],
     runs: Sequence[OnRun],
 ) -> None:
     rows: list[dict[str, object]] = []
@@ -229,7 +235,7 @@ async def _keep(
     await tx.raw.execute(_KEEP, hub_id, list_id, as_json(rows))
 
 
-def _told(reason: Reason) -> dict[str, object]:
+def _told(reason: ContactReason) -> dict[str, object]:
     return {
         "rule_id": reason.rule_id,
         "certain": reason.certain,
@@ -286,16 +292,20 @@ async def page(
     """Contacts of a list behind a place, the nearest first."""
     found = await tx.sql.execute(
         select(
-            Contact.n,
-            Contact.run_id,
-            Contact.coach,
-            Contact.seat,
-            Contact.contact_class,
-            Contact.points,
-            Contact.reasons,
+            ListedContact.n,
+            ListedContact.run_id,
+            ListedContact.coach,
+            ListedContact.seat,
+            ListedContact.contact_class,
+            ListedContact.points,
+            ListedContact.reasons,
         )
-        .where(Contact.hub_id == hub_id, Contact.list_id == list_id, Contact.n > after)
-        .order_by(Contact.n)
+        .where(
+            ListedContact.hub_id == hub_id,
+            ListedContact.list_id == list_id,
+            ListedContact.n > after,
+        )
+        .order_by(ListedContact.n)
         .limit(limit)
     )
     return list(found.mappings())
@@ -313,8 +323,10 @@ async def show(
     """Who a contact is; on the record first. Raises `NotFound`, `KeyDestroyed`."""
     listed = await one(tx, who.hub_id, list_id)
     found = await tx.sql.execute(
-        select(Contact.person_id).where(
-            Contact.hub_id == who.hub_id, Contact.list_id == list_id, Contact.n == n
+        select(ListedContact.person_id).where(
+            ListedContact.hub_id == who.hub_id,
+            ListedContact.list_id == list_id,
+            ListedContact.n == n,
         )
     )
     person_id = found.scalar_one_or_none()

@@ -10,13 +10,13 @@ from fastapi import APIRouter, Depends, Header, Request
 from twinstile.credentials import offline, requirements, subjects, wedge, words
 from twinstile.credentials.bodies import (
     AssessmentAnswer,
-    SaidAnswer,
+    OutcomeTextAnswer,
     ScannedBody,
     VerificationBody,
 )
 from twinstile.credentials.trusting.lists import Lists
 from twinstile.credentials.types import Context, Subject, Unmet
-from twinstile.credentials.verifying import Verified, Verifier
+from twinstile.credentials.verifying import VerifiedCredential, Verifier
 from twinstile.identity import forms
 from twinstile.identity.forms import DocumentForm
 from twinstile.platform.http.problems import FieldFault, InvalidInput, documented
@@ -49,7 +49,7 @@ class Judge:
 
     async def look(
         self, scanned: ScannedBody, pointer: str, subject: Subject | None, who: Principal
-    ) -> Verified:
+    ) -> VerifiedCredential:
         """What is known of it, within the deadline of providers.
 
         Raises `InvalidInput` for entry rules there are not, `EntryRulesNotInForce`,
@@ -76,7 +76,9 @@ class Judge:
             raise EntryRulesNotInForce
         return requirements.of([policy], zone)
 
-    def answer(self, found: Verified, scanned: ScannedBody, language: str) -> AssessmentAnswer:
+    def answer(
+        self, found: VerifiedCredential, scanned: ScannedBody, language: str
+    ) -> AssessmentAnswer:
         """What was found, in words."""
         one, policy = found.assessment, self.rules.get(scanned.rules or "")
         texts = {rule.rule_id: rule.text for rule in policy.rules} if policy else {}
@@ -86,8 +88,10 @@ class Judge:
             colour=one.colour,
             status=one.status,
             outcome=one.outcome,
-            text=worded(words.told(one, one.outcome), language),
-            reasons=[_said(why, words.told(one, why), language) for why in one.reasons],
+            text=worded(words.explain_outcome(one, one.outcome), language),
+            reasons=[
+                _said(why, words.explain_outcome(one, why), language) for why in one.reasons
+            ],
             authenticity=one.authenticity,
             validity=one.validity,
             revocation=one.revocation,
@@ -106,8 +110,8 @@ class Judge:
         )
 
 
-def _said(code: str, text: Mapping[str, str], language: str) -> SaidAnswer:
-    return SaidAnswer(code=code, text=worded(text, language))
+def _said(code: str, text: Mapping[str, str], language: str) -> OutcomeTextAnswer:
+    return OutcomeTextAnswer(code=code, text=worded(text, language))
 
 
 async def _judge(request: Request) -> Judge:

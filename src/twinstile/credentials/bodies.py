@@ -8,12 +8,12 @@ from pydantic import BeforeValidator, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
 from twinstile.credentials.types import (
+    AspectResult,
     Colour,
+    CredentialOutcome,
     CredentialStatus,
     EvidenceKind,
     Freshness,
-    Held,
-    Outcome,
     Scheme,
     SubjectMatch,
 )
@@ -24,7 +24,7 @@ LONGEST: Final = 7089
 """Characters: the digits of the largest QR code, as SMART Health Cards use it."""
 
 
-class Channel(StrEnum):
+class ScanChannel(StrEnum):
     """How the text was read."""
 
     CAMERA = "CAMERA"
@@ -58,7 +58,7 @@ class ScannedBody(Body):
     """What a reader read of a credential. Nothing of it is ever stored."""
 
     text: ScannedText
-    channel: Channel = Channel.CAMERA
+    channel: ScanChannel = ScanChannel.CAMERA
     rules: Word | None = Field(
         default=None,
         description="entry rules it has to meet, by their pack; null: none",
@@ -72,7 +72,7 @@ class VerificationBody(ScannedBody):
     )
 
 
-class SaidAnswer(Answer):
+class OutcomeTextAnswer(Answer):
     code: str
     text: str = Field(description="in the language asked for by Accept-Language")
 
@@ -84,16 +84,16 @@ class AssessmentAnswer(Answer):
     provider: str | None = Field(description="who was asked; null: nobody")
     colour: Colour = Field(description="green only if every aspect holds; unknown is not green")
     status: CredentialStatus = Field(description="the word a check keeps")
-    outcome: Outcome
+    outcome: CredentialOutcome
     text: str = Field(description="the outcome in words")
-    reasons: list[SaidAnswer] = Field(description="everything that speaks against it")
-    authenticity: Held
-    validity: Held
-    revocation: Held = Field(description="YES: not revoked")
-    policy: Held
+    reasons: list[OutcomeTextAnswer] = Field(description="everything that speaks against it")
+    authenticity: AspectResult
+    validity: AspectResult
+    revocation: AspectResult = Field(description="YES: not revoked")
+    policy: AspectResult
     subject_match: SubjectMatch
-    match_reasons: list[SaidAnswer]
-    unmet: list[SaidAnswer] = Field(description="entry rules it does not meet")
+    match_reasons: list[OutcomeTextAnswer]
+    unmet: list[OutcomeTextAnswer] = Field(description="entry rules it does not meet")
     issuer: str | None
     claimed_issuer: str | None = Field(
         description="whom a credential names that nobody on the list issued; not proven",

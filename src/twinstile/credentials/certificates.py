@@ -24,7 +24,7 @@ from twinstile.credentials.codecs import bounded
 from twinstile.credentials.codecs.bounded import text
 from twinstile.credentials.codecs.message import loaded
 from twinstile.credentials.trust import Domain, TrustedKey
-from twinstile.credentials.types import EvidenceKind, Refused
+from twinstile.credentials.types import CredentialRefused, EvidenceKind
 
 MOST_BYTES: Final = 8192
 SEAL_SIGNER: Final = "2.23.136.1.1.14.2"
@@ -281,7 +281,7 @@ def thumbprint(jwk: Mapping[str, object]) -> str:
 def _coordinate(value: object) -> bytes:
     try:
         found = bounded.base64url(text(value).encode())
-    except Refused as error:
+    except CredentialRefused as error:
         raise UnusableKey("a coordinate is no base64") from error
     shortened = found.lstrip(b"\0")
     if not shortened or len(shortened) > _COORDINATE:

@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 from twinstile.credentials import wedge
 from twinstile.credentials.codecs import bounded
-from twinstile.credentials.types import Refused
+from twinstile.credentials.types import CredentialRefused
 
 MOST_ROUNDS: Final = 3
 """Of percent-encoding, one in the other."""
@@ -80,5 +80,5 @@ def _heads_card(part: str) -> bool:
         return False
     try:
         return "zip" in bounded.json(bounded.base64url(part[at:].encode()))
-    except (Refused, UnicodeEncodeError):
+    except (CredentialRefused, UnicodeEncodeError):
         return True

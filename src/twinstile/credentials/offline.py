@@ -14,18 +14,18 @@ from typing import Final, NamedTuple
 from twinstile.credentials import binding, certificates, trust
 from twinstile.credentials.certificates import UnusableKey
 from twinstile.credentials.codecs import dcc, hcert, shc, vds_nc, who
-from twinstile.credentials.codecs.message import Message, verifies
+from twinstile.credentials.codecs.message import CoseMessage, verifies
 from twinstile.credentials.trust import Domain, HashType, Slice, TrustedKey, TrustList
 from twinstile.credentials.types import (
+    AspectResult,
     Assessment,
     Colour,
     Content,
     Context,
+    CredentialOutcome,
+    CredentialRefused,
     Freshness,
-    Held,
     Holder,
-    Outcome,
-    Refused,
     Scheme,
     SubjectMatch,
 )
@@ -45,16 +45,16 @@ _DOMAINS: Final[Mapping[Scheme, frozenset[Domain]]] = {
     Scheme.SHC: frozenset({Domain.SHC}),
     Scheme.VDS_NC: frozenset({Domain.VDS_NC}),
 }
-_YES, _NO, _UNKNOWN = Held.YES, Held.NO, Held.UNKNOWN
-_VERIFIED, _NOT_CHECKED = Outcome.VERIFIED, SubjectMatch.NOT_CHECKED
+_YES, _NO, _UNKNOWN = AspectResult.YES, AspectResult.NO, AspectResult.UNKNOWN
+_VERIFIED, _NOT_CHECKED = CredentialOutcome.VERIFIED, SubjectMatch.NOT_CHECKED
 _RECENT: Final = (Freshness.FRESH, Freshness.AGING)
 _HCERT: Final = frozenset({Domain.EU_DCC, Domain.DDCC, Domain.ICVP})
 _FORGED: Final = frozenset(
     {
-        Outcome.INVALID_SIGNATURE,
-        Outcome.TERMINATED_KEYS,
-        Outcome.REVOKED_KEYS,
-        Outcome.KEY_USAGE_MISMATCH,
+        CredentialOutcome.INVALID_SIGNATURE,
+        CredentialOutcome.TERMINATED_KEYS,
+        CredentialOutcome.REVOKED_KEYS,
+        CredentialOutcome.KEY_USAGE_MISMATCH,
     }
 )
 
@@ -78,14 +78,14 @@ def verify(raw: str, listed: TrustList | None, context: Context) -> Assessment:
     """What is known of a credential. Of a file of several cards: of the worst."""
     scheme = detect(raw)
     if scheme is None:
-        return _refused(scheme, Outcome.NOT_SUPPORTED, listed, context)
+        return _refused(scheme, CredentialOutcome.NOT_SUPPORTED, listed, context)
     if listed is None:
-        return _refused(scheme, Outcome.NO_TRUST_LIST, listed, context)
+        return _refused(scheme, CredentialOutcome.NO_TRUST_LIST, listed, context)
     if not _is_file(raw):
         return _verified(raw, scheme, listed, context)
     try:
         cards = shc.cards(raw)
-    except Refused as refusal:
+    except CredentialRefused as refusal:
         return _refused(scheme, refusal.outcome, listed, context)
     each = [_verified(card, scheme, listed, context) for card in cards]
     return min(each, key=_standing_of)
@@ -96,7 +96,7 @@ _WORST_FIRST: Final = (Colour.RED, Colour.YELLOW, Colour.UNKNOWN, Colour.GREEN)
 
 def _standing_of(card: Assessment) -> tuple[int, bool]:
     """The worst card first, and last the one that only wants a look at the document."""
-    unconfirmed = card.outcome is Outcome.SUBJECT_UNCONFIRMED
+    unconfirmed = card.outcome is CredentialOutcome.SUBJECT_UNCONFIRMED
     return _WORST_FIRST.index(card.colour), unconfirmed
 
 
@@ -107,9 +107,9 @@ def _is_file(raw: str) -> bool:
 def _verified(raw: str, form: Scheme, listed: TrustList, context: Context) -> Assessment:
     try:
         return _judged(_READERS[form](raw, listed), listed, context)
-    except Refused as refusal:
+    except CredentialRefused as refusal:
         found = _refused(form, refusal.outcome, listed, context)
-    if found.outcome is not Outcome.ISSUER_NOT_TRUSTED:
+    if found.outcome is not CredentialOutcome.ISSUER_NOT_TRUSTED:
         return found
     return found._replace(claimed_issuer=_claimed(raw, form))
 
@@ -127,7 +127,7 @@ def _claimed(raw: str, form: Scheme) -> str | None:
             named = shc.issuer(shc.read(raw).payload)
         else:
             named = vds_nc.issuer(vds_nc.read(raw).message.payload)
-    except Refused:
+    except CredentialRefused:
         return None
     return named if (_ADDRESS if form is Scheme.SHC else _STATE).fullmatch(named) else None
 
@@ -135,7 +135,7 @@ def _claimed(raw: str, form: Scheme) -> str | None:
 class _Proof(NamedTuple):
     """A credential whose signature holds."""
 
-    message: Message
+    message: CoseMessage
     key: TrustedKey
     content: Content
 
@@ -164,19 +164,19 @@ def _vds_nc(raw: str, listed: TrustList) -> _Proof:
         signer = certificates.read(seal.certificate)
         key = certificates.signer(signer, Domain.VDS_NC)
     except UnusableKey:
-        raise Refused(Outcome.INVALID_SIGNING_FORMAT) from None
+        raise CredentialRefused(CredentialOutcome.INVALID_SIGNING_FORMAT) from None
     found = listed.of(_DOMAINS[Scheme.VDS_NC], signer.authority_id)[:MOST_KEYS]
     if not found:
-        raise Refused(Outcome.ISSUER_NOT_TRUSTED)
+        raise CredentialRefused(CredentialOutcome.ISSUER_NOT_TRUSTED)
     vouching = [one for one in found if certificates.issued_by(signer, one.spki)]
     authorities = _standing(vouching, listed)
     ids = certificates.ids(signer, authorities[0].spki)
     if not listed.denied.kids.isdisjoint(ids):
-        raise Refused(Outcome.REVOKED_KEYS)
+        raise CredentialRefused(CredentialOutcome.REVOKED_KEYS)
     if signer.usages is None or certificates.SEAL_SIGNER not in signer.usages:
-        raise Refused(Outcome.KEY_USAGE_MISMATCH)
+        raise CredentialRefused(CredentialOutcome.KEY_USAGE_MISMATCH)
     if not verifies(seal.message, key.spki):
-        raise Refused(Outcome.INVALID_SIGNATURE)
+        raise CredentialRefused(CredentialOutcome.INVALID_SIGNATURE)
     content = vds_nc.content(seal.message.payload)
     own = replace(
         key,
@@ -202,24 +202,24 @@ _READERS: Final[Mapping[Scheme, Callable[[str, TrustList], _Proof]]] = {
 
 
 def _signers(
-    message: Message, domains: frozenset[Domain], listed: TrustList
+    message: CoseMessage, domains: frozenset[Domain], listed: TrustList
 ) -> Sequence[TrustedKey]:
     """The keys of that id that made the signature and are still believed."""
     found = listed.of(domains, message.kid)
     if not found:
-        raise Refused(Outcome.ISSUER_NOT_TRUSTED)
+        raise CredentialRefused(CredentialOutcome.ISSUER_NOT_TRUSTED)
     return _standing([key for key in found[:MOST_KEYS] if verifies(message, key.spki)], listed)
 
 
 def _standing(keys: Sequence[TrustedKey], listed: TrustList) -> Sequence[TrustedKey]:
     if not keys:
-        raise Refused(Outcome.INVALID_SIGNATURE)
+        raise CredentialRefused(CredentialOutcome.INVALID_SIGNATURE)
     denied = listed.denied.kids
     if denied and not all(denied.isdisjoint(listed.ids(key)) for key in keys):
-        raise Refused(Outcome.REVOKED_KEYS)
+        raise CredentialRefused(CredentialOutcome.REVOKED_KEYS)
     standing = [key for key in keys if not key.removed]
     if not standing:
-        raise Refused(Outcome.TERMINATED_KEYS)
+        raise CredentialRefused(CredentialOutcome.TERMINATED_KEYS)
     return standing
 
 
@@ -235,18 +235,18 @@ def _judged(proof: _Proof, listed: TrustList, context: Context) -> Assessment:
     match, said = _NOT_CHECKED, ()
     if context.subject is not None:
         match, said = binding.match(context.subject, _SAYING[content.scheme][0](content.body))
-    found = [] if entitled else [Outcome.KEY_USAGE_MISMATCH]
+    found = [] if entitled else [CredentialOutcome.KEY_USAGE_MISMATCH]
     if revoked:
-        found.append(Outcome.REVOKED)
+        found.append(CredentialOutcome.REVOKED)
     if match is SubjectMatch.MISMATCH:
-        found.append(Outcome.SUBJECT_MISMATCH)
+        found.append(CredentialOutcome.SUBJECT_MISMATCH)
     found += dates  # what is red comes before it, what is merely doubted behind it
     if not recent:
-        found.append(Outcome.STALE_SNAPSHOT)
+        found.append(CredentialOutcome.STALE_SNAPSHOT)
     if unmet != ():
-        found.append(Outcome.POLICY_FAILED)
+        found.append(CredentialOutcome.POLICY_FAILED)
     if match in _UNCONFIRMED:
-        found.append(Outcome.SUBJECT_UNCONFIRMED)
+        found.append(CredentialOutcome.SUBJECT_UNCONFIRMED)
     against = tuple(found)
     return Assessment(  # by place: fifteen names cost as much as reading the COSE message
         content.scheme,
@@ -291,20 +291,20 @@ def _entitled(proof: _Proof) -> bool:
     return not content.sound and not content.kinds.isdisjoint(key.kinds)
 
 
-def _dates(content: Content, key: TrustedKey, now: datetime) -> tuple[Outcome, ...]:
+def _dates(content: Content, key: TrustedKey, now: datetime) -> tuple[CredentialOutcome, ...]:
     """Both ends of a period belong to it."""
-    found: list[Outcome] = []
+    found: list[CredentialOutcome] = []
     second = now.timestamp()
     if not content.sound:
-        found.append(Outcome.INVALID_CONTENT)
+        found.append(CredentialOutcome.INVALID_CONTENT)
     if content.issued is not None and second + _LEEWAY_S < content.issued:
-        found.append(Outcome.NOT_YET_VALID)
+        found.append(CredentialOutcome.NOT_YET_VALID)
     if content.expires is not None and second > content.expires:
-        found.append(Outcome.EXPIRED)
+        found.append(CredentialOutcome.EXPIRED)
     if (key.not_after is not None and now > key.not_after) or (
         key.not_before is not None and now + LEEWAY < key.not_before
     ):
-        found.append(Outcome.EXPIRED_KEYS)
+        found.append(CredentialOutcome.EXPIRED_KEYS)
     return tuple(found)
 
 
@@ -363,17 +363,20 @@ _SAYING: Final[Mapping[Scheme, tuple[_Holding, _Naming]]] = {
 
 
 def _refused(
-    scheme: Scheme | None, outcome: Outcome, listed: TrustList | None, context: Context
+    scheme: Scheme | None,
+    outcome: CredentialOutcome,
+    listed: TrustList | None,
+    context: Context,
 ) -> Assessment:
     """Of a credential that is looked at no further, nothing else is known."""
     return Assessment(
         scheme=scheme,
         outcome=outcome,
         reasons=(outcome,),
-        authenticity=Held.NO if outcome in _FORGED else Held.UNKNOWN,
-        validity=Held.UNKNOWN,
-        revocation=Held.UNKNOWN,
-        policy=Held.UNKNOWN,
+        authenticity=AspectResult.NO if outcome in _FORGED else AspectResult.UNKNOWN,
+        validity=AspectResult.UNKNOWN,
+        revocation=AspectResult.UNKNOWN,
+        policy=AspectResult.UNKNOWN,
         subject_match=SubjectMatch.NOT_CHECKED,
         checked_at=context.now,
         snapshot=listed.version if listed else None,

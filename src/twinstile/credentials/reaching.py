@@ -26,7 +26,7 @@ def _address(url: str) -> str:
 Url = Annotated[str, Field(max_length=500), AfterValidator(_address)]
 
 
-class Reached(BaseModel):
+class EndpointSettings(BaseModel):
     """Where they are, whom to believe and who we are."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)

@@ -59,7 +59,7 @@ class EvidenceKind(StrEnum):
     RECOVERY = "RECOVERY"
 
 
-class Outcome(StrEnum):
+class CredentialOutcome(StrEnum):
     """What came of looking at a credential: the first thing that speaks against it, if any."""
 
     VERIFIED = "VERIFIED"
@@ -89,47 +89,47 @@ class Outcome(StrEnum):
     PROVIDER_ANSWERED = "PROVIDER_ANSWERED"  # something else than green; `stated` says what
 
 
-STATUSES: Final[Mapping[Outcome, CredentialStatus]] = {
-    Outcome.VERIFIED: CredentialStatus.GREEN,
-    Outcome.NOT_FOUND: CredentialStatus.NOT_FOUND,
-    Outcome.NOT_SUPPORTED: CredentialStatus.INVALID,
-    Outcome.INVALID_ENCODING: CredentialStatus.INVALID,
-    Outcome.INVALID_COMPRESSION: CredentialStatus.INVALID,
-    Outcome.INVALID_SIGNING_FORMAT: CredentialStatus.INVALID,
-    Outcome.INVALID_CONTENT: CredentialStatus.INVALID,
-    Outcome.KID_NOT_INCLUDED: CredentialStatus.INVALID,
-    Outcome.ISSUER_NOT_TRUSTED: CredentialStatus.UNAVAILABLE,
-    Outcome.TERMINATED_KEYS: CredentialStatus.INVALID,
-    Outcome.EXPIRED_KEYS: CredentialStatus.EXPIRED,
-    Outcome.REVOKED_KEYS: CredentialStatus.INVALID,
-    Outcome.KEY_USAGE_MISMATCH: CredentialStatus.INVALID,
-    Outcome.INVALID_SIGNATURE: CredentialStatus.INVALID,
-    Outcome.NOT_YET_VALID: CredentialStatus.INVALID,
-    Outcome.EXPIRED: CredentialStatus.EXPIRED,
-    Outcome.REVOKED: CredentialStatus.INVALID,
-    Outcome.STALE_SNAPSHOT: CredentialStatus.STALE,
-    Outcome.POLICY_FAILED: CredentialStatus.YELLOW,
-    Outcome.SUBJECT_MISMATCH: CredentialStatus.INVALID,
-    Outcome.SUBJECT_UNCONFIRMED: CredentialStatus.UNDER_REVIEW,
-    Outcome.NO_TRUST_LIST: CredentialStatus.UNAVAILABLE,
-    Outcome.PROVIDER_UNAVAILABLE: CredentialStatus.UNAVAILABLE,
-    Outcome.PROVIDER_TIMEOUT: CredentialStatus.UNAVAILABLE,
+STATUSES: Final[Mapping[CredentialOutcome, CredentialStatus]] = {
+    CredentialOutcome.VERIFIED: CredentialStatus.GREEN,
+    CredentialOutcome.NOT_FOUND: CredentialStatus.NOT_FOUND,
+    CredentialOutcome.NOT_SUPPORTED: CredentialStatus.INVALID,
+    CredentialOutcome.INVALID_ENCODING: CredentialStatus.INVALID,
+    CredentialOutcome.INVALID_COMPRESSION: CredentialStatus.INVALID,
+    CredentialOutcome.INVALID_SIGNING_FORMAT: CredentialStatus.INVALID,
+    CredentialOutcome.INVALID_CONTENT: CredentialStatus.INVALID,
+    CredentialOutcome.KID_NOT_INCLUDED: CredentialStatus.INVALID,
+    CredentialOutcome.ISSUER_NOT_TRUSTED: CredentialStatus.UNAVAILABLE,
+    CredentialOutcome.TERMINATED_KEYS: CredentialStatus.INVALID,
+    CredentialOutcome.EXPIRED_KEYS: CredentialStatus.EXPIRED,
+    CredentialOutcome.REVOKED_KEYS: CredentialStatus.INVALID,
+    CredentialOutcome.KEY_USAGE_MISMATCH: CredentialStatus.INVALID,
+    CredentialOutcome.INVALID_SIGNATURE: CredentialStatus.INVALID,
+    CredentialOutcome.NOT_YET_VALID: CredentialStatus.INVALID,
+    CredentialOutcome.EXPIRED: CredentialStatus.EXPIRED,
+    CredentialOutcome.REVOKED: CredentialStatus.INVALID,
+    CredentialOutcome.STALE_SNAPSHOT: CredentialStatus.STALE,
+    CredentialOutcome.POLICY_FAILED: CredentialStatus.YELLOW,
+    CredentialOutcome.SUBJECT_MISMATCH: CredentialStatus.INVALID,
+    CredentialOutcome.SUBJECT_UNCONFIRMED: CredentialStatus.UNDER_REVIEW,
+    CredentialOutcome.NO_TRUST_LIST: CredentialStatus.UNAVAILABLE,
+    CredentialOutcome.PROVIDER_UNAVAILABLE: CredentialStatus.UNAVAILABLE,
+    CredentialOutcome.PROVIDER_TIMEOUT: CredentialStatus.UNAVAILABLE,
 }
 """What an outcome is on a check; PROVIDER_ANSWERED is what the provider stated."""
 
 
-class Refused(ValueError):
+class CredentialRefused(ValueError):
     """A credential is looked at no further; the outcome says why.
 
     The one error that codecs raise, whatever they are fed. Never carries what it was fed.
     """
 
-    def __init__(self, outcome: Outcome) -> None:
+    def __init__(self, outcome: CredentialOutcome) -> None:
         super().__init__(outcome)
         self.outcome = outcome
 
 
-class Held(StrEnum):
+class AspectResult(StrEnum):
     """Whether one aspect of a credential holds."""
 
     YES = "YES"
@@ -245,15 +245,15 @@ class Assessment(NamedTuple):
     """
 
     scheme: Scheme | None
-    outcome: Outcome
-    reasons: tuple[Outcome, ...]
+    outcome: CredentialOutcome
+    reasons: tuple[CredentialOutcome, ...]
     """Everything that speaks against it, the outcome first; empty when verified."""
-    authenticity: Held
-    validity: Held
+    authenticity: AspectResult
+    validity: AspectResult
     """By the credential's own dates."""
-    revocation: Held
+    revocation: AspectResult
     """YES: not revoked, as far as a list fresh enough tells."""
-    policy: Held
+    policy: AspectResult
     subject_match: SubjectMatch
     checked_at: datetime
     match_reasons: tuple[MatchReason, ...] = ()
@@ -275,33 +275,33 @@ class Assessment(NamedTuple):
         """What the lane shows. A known fault shows before what is merely not known."""
         aspects = (self.authenticity, self.validity, self.revocation, self.policy)
         match = self.subject_match
-        if Held.NO in (self.authenticity, self.revocation):
+        if AspectResult.NO in (self.authenticity, self.revocation):
             return Colour.RED
-        if self.authenticity is Held.UNKNOWN:
+        if self.authenticity is AspectResult.UNKNOWN:
             return Colour.UNKNOWN
         if match is SubjectMatch.MISMATCH or self.stated is CredentialStatus.RED:
             return Colour.RED
         if self.freshness is Freshness.OVER:
             return Colour.UNKNOWN
         if (
-            Held.NO in aspects
+            AspectResult.NO in aspects
             or match is SubjectMatch.POSSIBLE
             or self.stated in _SHORT_OF_GREEN
             or self.freshness is Freshness.OLD
         ):
             return Colour.YELLOW
         green = (
-            all(aspect is Held.YES for aspect in aspects)
+            all(aspect is AspectResult.YES for aspect in aspects)
             and match in _SAME
             and self.stated in (None, CredentialStatus.GREEN)
-            and self.outcome is Outcome.VERIFIED
+            and self.outcome is CredentialOutcome.VERIFIED
         )
         return Colour.GREEN if green else Colour.UNKNOWN
 
     @property
     def status(self) -> CredentialStatus:
         """The word a check keeps. GREEN only where the colour is."""
-        if self.outcome is Outcome.PROVIDER_ANSWERED:
+        if self.outcome is CredentialOutcome.PROVIDER_ANSWERED:
             found = self.stated or CredentialStatus.UNAVAILABLE
         else:
             found = STATUSES[self.outcome]

@@ -10,12 +10,12 @@ from twinstile.credentials import leaving, offline
 from twinstile.credentials.providers import answers, settings
 from twinstile.credentials.providers.online import Online
 from twinstile.credentials.trust import TrustList
-from twinstile.credentials.types import Assessment, Context, Outcome
+from twinstile.credentials.types import Assessment, Context, CredentialOutcome
 from twinstile.platform.ops.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
-class Verified:
+class VerifiedCredential:
     assessment: Assessment
     provider: str | None
     """Who was asked, by the hub's name for them; None: nobody."""
@@ -27,14 +27,18 @@ class Verifier:
 
     providers: Sequence[Online] = ()
 
-    async def verify(self, raw: str, listed: TrustList | None, context: Context) -> Verified:
+    async def verify(
+        self, raw: str, listed: TrustList | None, context: Context
+    ) -> VerifiedCredential:
         """What is known of a text. Takes at most `online.WITHIN_S`, never raises."""
         if offline.detect(raw) is not None or leaving.never_leaves(raw):
-            return Verified(offline.verify(raw, listed, context), None)
+            return VerifiedCredential(offline.verify(raw, listed, context), None)
         for provider in self.providers:
             if provider.detect(raw) is not None:
-                return Verified(await provider.verify(raw, context), provider.name)
-        return Verified(answers.unanswered(Outcome.NOT_SUPPORTED, context.now), None)
+                return VerifiedCredential(await provider.verify(raw, context), provider.name)
+        return VerifiedCredential(
+            answers.unanswered(CredentialOutcome.NOT_SUPPORTED, context.now), None
+        )
 
     async def close(self) -> None:
         for provider in self.providers:

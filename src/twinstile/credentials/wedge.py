@@ -14,7 +14,7 @@ from typing import Final
 from urllib.parse import unquote, unquote_plus
 
 from twinstile.credentials.codecs import bounded, hcert, shc, vds_nc
-from twinstile.credentials.types import Refused
+from twinstile.credentials.types import CredentialRefused
 
 _PREFIXES: Final = (hcert.PREFIX, shc.PREFIX)
 _INSIDE: Final = re.compile(
@@ -99,7 +99,7 @@ def _reads(reading: str) -> bool:
             _read_object(reading)
         else:
             shc.read(reading)
-    except Refused:
+    except CredentialRefused:
         return False
     return True
 

@@ -5,10 +5,10 @@ from typing import Final
 
 from twinstile.credentials.types import (
     Assessment,
+    CredentialOutcome,
     CredentialStatus,
     Freshness,
     MatchReason,
-    Outcome,
 )
 
 Text = Mapping[str, str]
@@ -18,78 +18,82 @@ def _said(en: str, zh_cn: str) -> Text:
     return {"en": en, "zh-CN": zh_cn}
 
 
-OUTCOMES: Final[Mapping[Outcome, Text]] = {
-    Outcome.VERIFIED: _said("Genuine, valid and this person's.", "真实有效，且属于本人。"),
-    Outcome.NOT_FOUND: _said(
+OUTCOMES: Final[Mapping[CredentialOutcome, Text]] = {
+    CredentialOutcome.VERIFIED: _said(
+        "Genuine, valid and this person's.", "真实有效，且属于本人。"
+    ),
+    CredentialOutcome.NOT_FOUND: _said(
         "The provider knows no such code: ask for another proof.",
         "平台查无此码：请出示其他证明。",
     ),
-    Outcome.NOT_SUPPORTED: _said(
+    CredentialOutcome.NOT_SUPPORTED: _said(
         "Not a code that can be checked here: ask for another proof.",
         "此处无法核验该码：请出示其他证明。",
     ),
-    Outcome.INVALID_ENCODING: _said(
+    CredentialOutcome.INVALID_ENCODING: _said(
         "The code cannot be read: scan it again.", "无法识读：请重新扫描。"
     ),
-    Outcome.INVALID_COMPRESSION: _said(
+    CredentialOutcome.INVALID_COMPRESSION: _said(
         "The code cannot be read: scan it again.", "无法识读：请重新扫描。"
     ),
-    Outcome.INVALID_SIGNING_FORMAT: _said(
+    CredentialOutcome.INVALID_SIGNING_FORMAT: _said(
         "Not signed as it has to be: look at it by hand.", "签名格式不符：请人工核验。"
     ),
-    Outcome.INVALID_CONTENT: _said(
+    CredentialOutcome.INVALID_CONTENT: _said(
         "Signed, but not what a certificate holds: look at it by hand.",
         "签名有效但内容不符规范：请人工核验。",
     ),
-    Outcome.KID_NOT_INCLUDED: _said(
+    CredentialOutcome.KID_NOT_INCLUDED: _said(
         "It does not say whose key signed it: look at it by hand.",
         "未注明签发密钥：请人工核验。",
     ),
-    Outcome.ISSUER_NOT_TRUSTED: _said(
+    CredentialOutcome.ISSUER_NOT_TRUSTED: _said(
         "Its issuer is not on our list: look at it by hand.",
         "签发方不在信任列表：请人工核验。",
     ),
-    Outcome.TERMINATED_KEYS: _said(
+    CredentialOutcome.TERMINATED_KEYS: _said(
         "Its issuer took back the key it is signed with.", "签发密钥已被撤下。"
     ),
-    Outcome.EXPIRED_KEYS: _said("The key it is signed with is over.", "签发密钥已过期。"),
-    Outcome.REVOKED_KEYS: _said(
+    CredentialOutcome.EXPIRED_KEYS: _said(
+        "The key it is signed with is over.", "签发密钥已过期。"
+    ),
+    CredentialOutcome.REVOKED_KEYS: _said(
         "The key it is signed with is refused here.", "签发密钥已被拒用。"
     ),
-    Outcome.KEY_USAGE_MISMATCH: _said(
+    CredentialOutcome.KEY_USAGE_MISMATCH: _said(
         "Its key may not sign such a certificate.", "该密钥无权签发此类证书。"
     ),
-    Outcome.INVALID_SIGNATURE: _said("The signature is false.", "签名不符。"),
-    Outcome.NOT_YET_VALID: _said("Not valid yet.", "尚未生效。"),
-    Outcome.EXPIRED: _said("Over.", "已过期。"),
-    Outcome.REVOKED: _said("Revoked.", "已被吊销。"),
-    Outcome.STALE_SNAPSHOT: _said(
+    CredentialOutcome.INVALID_SIGNATURE: _said("The signature is false.", "签名不符。"),
+    CredentialOutcome.NOT_YET_VALID: _said("Not valid yet.", "尚未生效。"),
+    CredentialOutcome.EXPIRED: _said("Over.", "已过期。"),
+    CredentialOutcome.REVOKED: _said("Revoked.", "已被吊销。"),
+    CredentialOutcome.STALE_SNAPSHOT: _said(
         "Our trust list is too old to say: look at it by hand.",
         "信任列表过旧，无法判定：请人工核验。",
     ),
-    Outcome.POLICY_FAILED: _said(
+    CredentialOutcome.POLICY_FAILED: _said(
         "Genuine, but it does not meet the rules.", "真实，但不符合规定要求。"
     ),
-    Outcome.SUBJECT_MISMATCH: _said(
+    CredentialOutcome.SUBJECT_MISMATCH: _said(
         "It is another person's than the document shown.", "与所持证件不是同一人。"
     ),
-    Outcome.SUBJECT_UNCONFIRMED: _said(
+    CredentialOutcome.SUBJECT_UNCONFIRMED: _said(
         "Compare name and birth date with the document yourself.",
         "请人工比对姓名与出生日期。",
     ),
-    Outcome.NO_TRUST_LIST: _said(
+    CredentialOutcome.NO_TRUST_LIST: _said(
         "There is no trust list here yet: look at it by hand.",
         "本站尚无信任列表：请人工核验。",
     ),
-    Outcome.PROVIDER_UNAVAILABLE: _said(
+    CredentialOutcome.PROVIDER_UNAVAILABLE: _said(
         "The provider gave no usable answer: nothing is known.",
         "平台未给出可用应答：情况未知。",
     ),
-    Outcome.PROVIDER_TIMEOUT: _said(
+    CredentialOutcome.PROVIDER_TIMEOUT: _said(
         "The provider did not answer in time: nothing is known.",
         "平台未及时应答：情况未知。",
     ),
-    Outcome.PROVIDER_ANSWERED: _said(
+    CredentialOutcome.PROVIDER_ANSWERED: _said(
         "The provider answered, and not green: see the status.",
         "平台已应答，且非绿码：见状态。",
     ),
@@ -121,11 +125,11 @@ _MAYBE_OLD: Final = _said(
 _CLAIMED: Final = _said(" It names {issuer}.", "自称签发方：{issuer}。")
 
 
-def told(found: Assessment, why: Outcome) -> Text:
+def explain_outcome(found: Assessment, why: CredentialOutcome) -> Text:
     """What speaks against a credential, as exactly as it is known."""
-    if why is Outcome.PROVIDER_ANSWERED and found.stated is not None:
+    if why is CredentialOutcome.PROVIDER_ANSWERED and found.stated is not None:
         return STATED.get(found.stated, OUTCOMES[why])
-    if why is not Outcome.ISSUER_NOT_TRUSTED:
+    if why is not CredentialOutcome.ISSUER_NOT_TRUSTED:
         return OUTCOMES[why]
     said = OUTCOMES[why] if found.freshness is Freshness.FRESH else _MAYBE_OLD
     if found.claimed_issuer is None:

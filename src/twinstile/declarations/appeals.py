@@ -11,7 +11,12 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from twinstile.declarations import store
 from twinstile.declarations.codes import Receipt
 from twinstile.declarations.tables import Appeal
-from twinstile.declarations.types import MOST_APPEALS, About, Decided, Head
+from twinstile.declarations.types import (
+    MOST_APPEALS,
+    AppealSubject,
+    Decided,
+    DeclarationSummary,
+)
 from twinstile.identity.vault import day_key
 from twinstile.platform.db.database import Reading, Transaction
 from twinstile.platform.http import paging
@@ -36,7 +41,7 @@ class Disputed:
     """An appeal and what became of it; `text` is null in lists for staff."""
 
     appeal_id: UUID
-    about: About
+    about: AppealSubject
     made_at: datetime
     text: str = field(repr=False)
     decided: Decided | None
@@ -50,11 +55,11 @@ class Disputed:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class AppealRequest:
     """An appeal as it comes, under the sender's own id."""
 
     appeal_id: UUID
-    about: About
+    about: AppealSubject
     text: str = field(repr=False)
 
 
@@ -63,14 +68,14 @@ async def make(
     keys: KeyFiles,
     hub_id: str,
     receipt: Receipt,
-    wanted: Wanted,
+    wanted: AppealRequest,
     at: datetime,
 ) -> bool:
     """Keep an appeal; false for one that was sent again.
 
     Raises `Unauthenticated`, `IdReused`, `Conflict` after `MOST_APPEALS`, `KeyDestroyed`.
     """
-    head = await store.held(tx, hub_id, receipt, to_change=True)
+    head = await store.declaration_of_receipt(tx, hub_id, receipt, to_change=True)
     known = await of_declaration(tx, keys, hub_id, head)
     for one in known:
         if one.appeal_id == wanted.appeal_id:
@@ -104,7 +109,7 @@ async def make(
 
 
 async def of_declaration(
-    tx: Reading, keys: KeyFiles, hub_id: str, head: Head
+    tx: Reading, keys: KeyFiles, hub_id: str, head: DeclarationSummary
 ) -> list[Disputed]:
     """The appeals of a declaration, the first one first. Raises `KeyDestroyed`."""
     found = await tx.sql.execute(
@@ -127,7 +132,7 @@ async def of_declaration(
     return [
         Disputed(
             appeal_id,
-            About(about),
+            AppealSubject(about),
             made_at,
             decrypt(key, cipher, _place(hub_id, appeal_id, "text")).decode(),
             Decided(decided) if decided else None,

@@ -14,7 +14,13 @@ from pydantic import (
 )
 
 from twinstile.declarations import codes
-from twinstile.declarations.types import MOST_WORDS, About, Answers, Decided, Standing
+from twinstile.declarations.types import (
+    MOST_WORDS,
+    Answers,
+    AppealSubject,
+    Decided,
+    DeclarationStatus,
+)
 from twinstile.platform.http.field_types import Answer, Body, LanguageTag, Slug, plain
 from twinstile.screening.claim_words import DeclarationSource, Symptom, Tristate
 from twinstile.screening.types import ReminderKind, ScreeningState
@@ -32,12 +38,12 @@ Text = Annotated[
 ]
 
 
-class PassTold(Answer):
+class PassReport(Answer):
     """What became of the declaration that was shown."""
 
     model_config = ConfigDict(from_attributes=True)
 
-    standing: Standing
+    standing: DeclarationStatus
     help: bool = Field(description="wants help, or travels with people under their care")
 
 
@@ -68,7 +74,7 @@ class DeclarationBody(AnswersBody):
     language: LanguageTag = Field(description="of the traveller", examples=["zh-CN"])
 
 
-class GivenAnswer(Answer):
+class DeclarationReceiptAnswer(Answer):
     """What the traveller keeps. The receipt is told here and nowhere else."""
 
     receipt: str = Field(
@@ -85,7 +91,7 @@ class GivenAnswer(Answer):
     calm: bool = Field(description="false: the traveller is asked to come to staff first")
 
 
-class AnswersTold(Answer):
+class DeclaredAnswers(Answer):
     symptoms: list[Symptom]
     contact: Tristate
     fever_medicine: bool
@@ -109,7 +115,7 @@ class WordAnswer(Answer):
     said_at: datetime
 
 
-class PassageTold(Answer):
+class VisitReport(Answer):
     """The passage the declaration counted for, as far as it is the traveller's to know."""
 
     model_config = ConfigDict(from_attributes=True)
@@ -124,11 +130,11 @@ class PassageTold(Answer):
     measures: list[dict[str, object]] = Field(description="what was ordered, with its dates")
 
 
-class AppealTold(Answer):
+class AppealReport(Answer):
     model_config = ConfigDict(from_attributes=True)
 
     appeal_id: UUID
-    about: About
+    about: AppealSubject
     text: str
     made_at: datetime
     due_at: datetime = Field(description="until when it is to be answered")
@@ -148,12 +154,12 @@ class ReportAnswer(Answer):
     good_until: datetime
     kept_until: date
     revision: int = Field(description="send it with a correction")
-    answers: AnswersTold
+    answers: DeclaredAnswers
     words: list[WordAnswer] = Field(description="when it was said, and each correction")
     reminded_at: datetime | None = Field(description="when the reminder was acknowledged")
     presented_at: datetime | None
-    passage: PassageTold | None = Field(description="null: it was not shown at a check yet")
-    appeals: list[AppealTold]
+    passage: VisitReport | None = Field(description="null: it was not shown at a check yet")
+    appeals: list[AppealReport]
 
 
 class CorrectionBody(AnswersBody):
@@ -178,7 +184,7 @@ class ReminderReadAnswer(Answer):
 
 
 class AppealBody(Body):
-    about: About
+    about: AppealSubject
     text: Text = Field(
         description="in your own words, in any language",
         examples=["I was sent to the second check, but my test was of yesterday."],

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from twinstile.declarations import store
 from twinstile.declarations.codes import Receipt
-from twinstile.declarations.types import Answers, Head
+from twinstile.declarations.types import Answers, DeclarationSummary
 from twinstile.platform.db.database import Transaction
 from twinstile.platform.keys.data_keys import KeyFiles
 from twinstile.screening import alerts
@@ -20,7 +20,7 @@ async def correct(
     revision: int,
     said: Answers,
     at: datetime,
-) -> Head:
+) -> DeclarationSummary:
     """Say it anew, see `keeping.correct`.
 
     Where it has counted at a check and now asks for a second look, somebody is alerted.

@@ -11,7 +11,12 @@ from typing import Protocol, cast
 from uuid import UUID
 
 from twinstile.declarations import codes, store
-from twinstile.declarations.types import GOOD_FOR, Answers, Shown, Standing
+from twinstile.declarations.types import (
+    GOOD_FOR,
+    Answers,
+    DeclarationStatus,
+    PresentedDeclaration,
+)
 from twinstile.identity.vault import day_key
 from twinstile.platform.db.database import Transaction, as_json
 from twinstile.platform.keys.data_keys import KeyDestroyed, KeyFiles
@@ -43,7 +48,7 @@ WHERE d.hub_id = $1 AND d.declaration_id = b.declaration_id
 """
 
 
-class Stands(Protocol):
+class EndableVisit(Protocol):
     """A passage, as far as it matters whether it has ended."""
 
     @property
@@ -69,7 +74,7 @@ class Presented:
     def __init__(self, known: Mapping[str, _Known]) -> None:
         """`known`: by the code that was shown."""
         self._known = dict(known)
-        self.shown: dict[UUID, Shown] = {}
+        self.shown: dict[UUID, PresentedDeclaration] = {}
         """By check."""
         self._bound: dict[UUID, dict[str, object]] = {}
 
@@ -84,7 +89,7 @@ class Presented:
         return replace(check, screening_id=found.screening_id)
 
     def joined(
-        self, check: GateCheck, situation: Situation, touched: Mapping[UUID, Stands]
+        self, check: GateCheck, situation: Situation, touched: Mapping[UUID, EndableVisit]
     ) -> GateCheck:
         """The check with what the declaration says, if it counts for this person.
 
@@ -95,15 +100,18 @@ class Presented:
         found = self._known.get(check.pass_code)
         check = self.named(check)  # a check before may have been the first to show it
         standing = _standing(found, check, situation, touched)
-        if found is None or standing is not Standing.COUNTED:
-            self.shown[check.id] = Shown(standing)
+        if found is None or standing is not DeclarationStatus.COUNTED:
+            self.shown[check.id] = PresentedDeclaration(standing)
             return replace(check, evidence=check.evidence | {"pass": {"standing": standing}})
-        self.shown[check.id] = Shown(standing, found.answers.help)
+        self.shown[check.id] = PresentedDeclaration(standing, found.answers.help)
         return _with(check, found)
 
     def bind(self, check: GateCheck, screening_id: UUID, person_id: UUID | None) -> None:
         """Note for whom a check was stored: it counts from now on for nobody else."""
-        if check.pass_code is None or self.shown[check.id].standing is not Standing.COUNTED:
+        if (
+            check.pass_code is None
+            or self.shown[check.id].standing is not DeclarationStatus.COUNTED
+        ):
             return
         found = self._known[check.pass_code]
         if found.screening_id is not None and (found.person_id or person_id is None):
@@ -133,12 +141,12 @@ def _standing(
     found: _Known | None,
     check: GateCheck,
     situation: Situation,
-    touched: Mapping[UUID, Stands],
-) -> Standing:
+    touched: Mapping[UUID, EndableVisit],
+) -> DeclarationStatus:
     if found is None:
-        return Standing.UNKNOWN
+        return DeclarationStatus.UNKNOWN
     if check.moment > found.said_at + GOOD_FOR:
-        return Standing.EXPIRED
+        return DeclarationStatus.EXPIRED
     people = {situation.person_id, *situation.about.kin} - {None}
     if found.person_id is not None and people:
         mine = found.person_id in people
@@ -146,16 +154,16 @@ def _standing(
         mine = found.screening_id in _passages(check, situation, touched)
     else:
         mine = True
-    return Standing.COUNTED if mine else Standing.OTHERS
+    return DeclarationStatus.COUNTED if mine else DeclarationStatus.OTHERS
 
 
 def _passages(
-    check: GateCheck, situation: Situation, touched: Mapping[UUID, Stands]
+    check: GateCheck, situation: Situation, touched: Mapping[UUID, EndableVisit]
 ) -> set[UUID]:
     """The passages a check may be part of; one of nobody known ends with its end."""
     here = {situation.known.screening_id} if situation.known else set[UUID]()
     read = (one for one in (situation.named, situation.latest) if one)
-    earlier: dict[UUID, Stands] = {one.screening_id: one for one in read}
+    earlier: dict[UUID, EndableVisit] = {one.screening_id: one for one in read}
     if (named := check.screening_id) and named in touched:
         earlier[named] = touched[named]
     return here | {of for of, one in earlier.items() if not touched.get(of, one).state.terminal}
@@ -180,7 +188,7 @@ def _with(check: GateCheck, found: _Known) -> GateCheck:
         "fever_medicine": claims.fever_medicine,
         "source": found.source,
     }
-    shown = {"standing": Standing.COUNTED.value, "help": said.help}
+    shown = {"standing": DeclarationStatus.COUNTED.value, "help": said.help}
     return replace(
         check,
         brought=replace(check.brought, claims=claims, reminders=reminders),

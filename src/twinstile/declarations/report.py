@@ -9,7 +9,7 @@ from sqlalchemy import RowMapping, select
 from twinstile.declarations import appeals, store
 from twinstile.declarations.appeals import Disputed
 from twinstile.declarations.codes import Receipt
-from twinstile.declarations.types import Answers, Head
+from twinstile.declarations.types import Answers, DeclarationSummary
 from twinstile.platform.db.database import Reading
 from twinstile.platform.keys.data_keys import KeyFiles
 from twinstile.policy import versions
@@ -18,7 +18,7 @@ from twinstile.screening.tables import Check, Screening
 
 
 @dataclass(frozen=True, slots=True)
-class Passage:
+class VisitSummary:
     """A passage as its traveller may know it: no rule, no reason and nobody's word."""
 
     state: str
@@ -35,11 +35,11 @@ class Passage:
 class Report:
     """Everything that is kept under a receipt."""
 
-    head: Head
+    head: DeclarationSummary
     answers: Answers
     words: list[RowMapping]
     kept_until: date
-    passage: Passage | None
+    passage: VisitSummary | None
     appeals: list[Disputed]
 
 
@@ -60,7 +60,7 @@ async def read(
     at: datetime,
 ) -> Report:
     """The report of a receipt. Raises `Unauthenticated`, `KeyDestroyed`."""
-    head = await store.held(tx, hub_id, receipt)
+    head = await store.declaration_of_receipt(tx, hub_id, receipt)
     return Report(
         head,
         await store.answers(tx, keys, hub_id, head),
@@ -71,7 +71,7 @@ async def read(
     )
 
 
-async def _passage(tx: Reading, hub_id: str, head: Head) -> Passage | None:
+async def _passage(tx: Reading, hub_id: str, head: DeclarationSummary) -> VisitSummary | None:
     if head.screening_id is None:
         return None
     found = await tx.sql.execute(
@@ -96,7 +96,7 @@ async def _passage(tx: Reading, hub_id: str, head: Head) -> Passage | None:
     )
     measures = ordered.scalar_one_or_none() or []
     state, checkpoint, opened_at, closed_at, reminders, verifications, services = row
-    return Passage(
+    return VisitSummary(
         state,
         checkpoint,
         opened_at,

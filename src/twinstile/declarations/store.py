@@ -19,7 +19,7 @@ from uuid_utils.compat import uuid7
 from twinstile.declarations import codes
 from twinstile.declarations.codes import Receipt
 from twinstile.declarations.tables import Declaration, DeclarationWord
-from twinstile.declarations.types import MOST_WORDS, SHOWN_AGAIN, Answers, Head
+from twinstile.declarations.types import MOST_WORDS, SHOWN_AGAIN, Answers, DeclarationSummary
 from twinstile.identity.vault import day_key
 from twinstile.platform.db.database import Reading, Transaction
 from twinstile.platform.http.problems import (
@@ -68,11 +68,11 @@ class New:
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class IssuedDeclaration:
     """What the traveller gets; `new` is false for one that was sent again."""
 
     receipt: Receipt
-    head: Head
+    head: DeclarationSummary
     new: bool
 
 
@@ -80,14 +80,14 @@ class Made:
 class Corrected:
     """A declaration as it stands after a correction."""
 
-    head: Head
+    head: DeclarationSummary
     worse: bool
     """Whether it asks for a second look now, and did not before."""
 
 
 async def make(
     tx: Transaction, keys: KeyFiles, hub_id: str, zone: ZoneInfo, new: New, at: datetime
-) -> Made:
+) -> IssuedDeclaration:
     """Keep a declaration. The same again within `SHOWN_AGAIN` gives the same receipt.
 
     Raises `IdReused` when the key came with other content, `Conflict` when it is too late to
@@ -123,20 +123,20 @@ async def make(
         head = entered.one_or_none()
         if head is not None:
             await _say(tx, key, hub_id, declaration_id, 1, new.answers, at)
-            return Made(receipt, _head(head), new=True)
+            return IssuedDeclaration(receipt, _head(head), new=True)
         before = await _again(tx, keys, hub_id, zone, new, at)
         if before is not None:  # sent twice at the same moment
             return before
     raise Unavailable(retry_after_s=1)
 
 
-def _head(row: Iterable[object]) -> Head:
-    return Head(*row)  # pyright: ignore[reportArgumentType] # the columns of `_HEAD`, in order
+def _head(row: Iterable[object]) -> DeclarationSummary:
+    return DeclarationSummary(*row)  # pyright: ignore[reportArgumentType] # the columns of `_HEAD`, in order
 
 
 async def _again(
     tx: Reading, keys: KeyFiles, hub_id: str, zone: ZoneInfo, new: New, at: datetime
-) -> Made | None:
+) -> IssuedDeclaration | None:
     """What this sender was given a moment ago; around midnight it was of the day before."""
     for day in {moment.astimezone(zone).date() for moment in (at, at - SHOWN_AGAIN)}:
         try:
@@ -155,7 +155,7 @@ async def _again(
         fingerprint, *head = row
         if fingerprint != _fingerprint(key, new):
             raise IdReused
-        made = Made(receipt, _head(head), new=False)
+        made = IssuedDeclaration(receipt, _head(head), new=False)
         if made.head.made_at < at - SHOWN_AGAIN:
             raise Conflict("Its receipt was shown, and is not shown again.")
         return made
@@ -205,7 +205,9 @@ def opened(
     return Answers.unpacked(cast("dict[str, object]", json.loads(plain)))
 
 
-async def held(tx: Reading, hub_id: str, receipt: Receipt, *, to_change: bool = False) -> Head:
+async def declaration_of_receipt(
+    tx: Reading, hub_id: str, receipt: Receipt, *, to_change: bool = False
+) -> DeclarationSummary:
     """The declaration of a receipt. Raises `Unauthenticated`: unknown and ended look alike.
 
     `to_change`: nobody else changes it meanwhile; raises `HubClosed` where nobody may any more.
@@ -222,7 +224,9 @@ async def held(tx: Reading, hub_id: str, receipt: Receipt, *, to_change: bool = 
     return _head(row)
 
 
-async def answers(tx: Reading, keys: KeyFiles, hub_id: str, head: Head) -> Answers:
+async def answers(
+    tx: Reading, keys: KeyFiles, hub_id: str, head: DeclarationSummary
+) -> Answers:
     """What was said last. Raises `KeyDestroyed`, `MasterUnavailable`."""
     found = await tx.sql.execute(
         select(DeclarationWord.cipher).where(
@@ -252,7 +256,7 @@ async def correct(
     Raises `Unauthenticated`, `Conflict` when it was corrected meanwhile or too often,
     `KeyDestroyed`.
     """
-    head = await held(tx, hub_id, receipt, to_change=True)
+    head = await declaration_of_receipt(tx, hub_id, receipt, to_change=True)
     before = await answers(tx, keys, hub_id, head)
     if before == said and head.revision in {revision, revision + 1}:
         return Corrected(head, worse=False)
@@ -271,9 +275,11 @@ async def correct(
     return Corrected(_head(changed.one()), worse=before.calm and not said.calm)
 
 
-async def remind(tx: Transaction, hub_id: str, receipt: Receipt, at: datetime) -> Head:
+async def remind(
+    tx: Transaction, hub_id: str, receipt: Receipt, at: datetime
+) -> DeclarationSummary:
     """The traveller has read the reminder; the first time counts. Raises `Unauthenticated`."""
-    head = await held(tx, hub_id, receipt, to_change=True)
+    head = await declaration_of_receipt(tx, hub_id, receipt, to_change=True)
     if head.reminded_at is not None:
         return head
     changed = await tx.sql.execute(
@@ -285,7 +291,7 @@ async def remind(tx: Transaction, hub_id: str, receipt: Receipt, at: datetime) -
     return _head(changed.one())
 
 
-async def find(tx: Reading, hub_id: str, code: str) -> Head | None:
+async def find(tx: Reading, hub_id: str, code: str) -> DeclarationSummary | None:
     """The declaration of a pass, or of the eight digits of a slip; for staff."""
     column, value = (
         (Declaration.short_code, code)
@@ -299,7 +305,7 @@ async def find(tx: Reading, hub_id: str, code: str) -> Head | None:
     return None if row is None else _head(row)
 
 
-async def history(tx: Reading, hub_id: str, head: Head) -> list[RowMapping]:
+async def history(tx: Reading, hub_id: str, head: DeclarationSummary) -> list[RowMapping]:
     """When each word was said, the first one first."""
     found = await tx.sql.execute(
         select(DeclarationWord.revision, DeclarationWord.said_at)

@@ -18,7 +18,7 @@ MOST_WORDS: Final = 20
 MOST_APPEALS: Final = 5
 
 
-class Standing(StrEnum):
+class DeclarationStatus(StrEnum):
     """What became of a declaration that was shown at a check."""
 
     COUNTED = "COUNTED"
@@ -27,7 +27,7 @@ class Standing(StrEnum):
     UNKNOWN = "UNKNOWN"  # never given out by this hub, or destroyed
 
 
-class About(StrEnum):
+class AppealSubject(StrEnum):
     """What an appeal is about."""
 
     DECLARATION = "DECLARATION"
@@ -87,15 +87,15 @@ class Answers:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class PresentedDeclaration:
     """What became of the declaration a check showed, and whether help is wanted."""
 
-    standing: Standing
+    standing: DeclarationStatus
     help: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class DeclarationSummary:
     """A declaration as it stands, without its answers."""
 
     declaration_id: UUID

@@ -9,8 +9,8 @@ from fastapi import APIRouter, Header, Query, Response
 from pydantic import Field
 
 from twinstile.deferrals import deferrals, surge_orders
-from twinstile.deferrals.deferrals import Cause
-from twinstile.deferrals.surge_orders import Order
+from twinstile.deferrals.deferrals import DeferralCause
+from twinstile.deferrals.surge_orders import SurgeOrderRequest
 from twinstile.identity.types import DocumentKind
 from twinstile.platform.http import paging
 from twinstile.platform.http.field_types import Answer, Body, Line, Slug, Word
@@ -36,8 +36,8 @@ from twinstile.policy.api import Compiled
 from twinstile.policy.areas import PATTERN as AREA_PATTERN
 from twinstile.screening import alerts, expectations, words
 from twinstile.screening.bodies import StepAnswer, StepBody
-from twinstile.screening.particulars import Particulars
-from twinstile.screening.steps import Desk, Step
+from twinstile.screening.particulars import StepDetails
+from twinstile.screening.steps import StepContext, StepRequest
 from twinstile.screening.types import AlertKind, ScreeningEvent
 
 router = APIRouter(prefix="/v1", route_class=GatedRoute)
@@ -95,7 +95,7 @@ async def list_alerts(
 
 
 def _alert(row: Mapping[str, object], language: str) -> AlertAnswer:
-    text = words.said(words.ALERTS[AlertKind(str(row["kind"]))], language)
+    text = words.phrase_in_language(words.ALERTS[AlertKind(str(row["kind"]))], language)
     return AlertAnswer.model_validate({**row, "text": text})
 
 
@@ -165,7 +165,7 @@ async def put_fuse(
     """
     if not body.checkpoints and not body.runs:
         raise InvalidInput(errors=[FieldFault("/checkpoints", "missing")])
-    wanted = Order(fuse_id, body.checkpoints, body.runs, body.reason)
+    wanted = SurgeOrderRequest(fuse_id, body.checkpoints, body.runs, body.reason)
     return asked_answer(await surge_orders.order(tx, who, wanted, clock.now()))
 
 
@@ -220,7 +220,9 @@ async def bypass_run(
     who: Annotated[Principal, caller(Scope.FUSES_WRITE)],
 ) -> BypassAnswer:
     """Defer whoever of a run is still expected, on a surge order that names the run."""
-    desk = Desk(who, runtime.keys.of(who.hub_id), policies, runtime.settings.zone, clock.now())
+    desk = StepContext(
+        who, runtime.keys.of(who.hub_id), policies, runtime.settings.zone, clock.now()
+    )
     deferred, kept = await expectations.bypass(tx, desk, run_id, body.reason)
     return BypassAnswer(deferred=deferred, kept_back=kept)
 
@@ -229,8 +231,8 @@ class EntryStepBody(StepBody):
     """A step of somebody expected: `void` or `transit_declared`."""
 
     event: ScreeningEvent = Field(examples=["void"])
-    particulars: Particulars = Field(
-        default=Particulars(), description="what this event needs", examples=[{}]
+    particulars: StepDetails = Field(
+        default=StepDetails(), description="what this event needs", examples=[{}]
     )
     entry_id: Word = Field(
         description="the carrier's key on this run's manifest", examples=["E1873904562-1"]
@@ -257,8 +259,10 @@ async def put_entry_step(
     who: Annotated[Principal, caller(Scope.STEPS_WRITE)],
 ) -> EntryStepAnswer:
     """Say that an entry is an error, or that the traveller stays inside for a connection."""
-    desk = Desk(who, runtime.keys.of(who.hub_id), policies, runtime.settings.zone, clock.now())
-    step = Step(step_id, step_id, body.event, body.at, body.reason, body.particulars)
+    desk = StepContext(
+        who, runtime.keys.of(who.hub_id), policies, runtime.settings.zone, clock.now()
+    )
+    step = StepRequest(step_id, step_id, body.event, body.at, body.reason, body.particulars)
     status, screening_id, state = await expectations.take(tx, desk, run_id, body.entry_id, step)
     return EntryStepAnswer(status=status, state=state, screening_id=screening_id)
 
@@ -266,7 +270,7 @@ async def put_entry_step(
 class DeferralAnswer(Answer):
     deferral_id: UUID
     screening_id: UUID
-    reason: Cause
+    reason: DeferralCause
     fuse_id: UUID | None = Field(description="the surge order, if one let them through")
     opened_at: datetime
     due_at: datetime = Field(description="when it counts as left unresolved")

@@ -16,8 +16,8 @@ from twinstile.platform.db.database import Database, Transaction
 from twinstile.platform.ledger import events
 from twinstile.platform.ledger.events import Event
 from twinstile.screening import alerts, machine, steps
-from twinstile.screening.particulars import Matched, Particulars
-from twinstile.screening.steps import Landing
+from twinstile.screening.particulars import Matched, StepDetails
+from twinstile.screening.steps import TargetState
 from twinstile.screening.types import AlertKind, ScreeningEvent, ScreeningState
 
 AT_ONCE: Final = 500
@@ -63,9 +63,9 @@ async def settle(database: Database, hub_id: str, now: datetime) -> int:
         if screening_id in risks or (later is None and CLEAN not in (marks or ())):
             continue
         told = (
-            Particulars(matched=Matched.HEALTH_STATUS)
+            StepDetails(matched=Matched.HEALTH_STATUS)
             if later is None
-            else Particulars(matched=Matched.LATER_CHECK, reference=str(later))
+            else StepDetails(matched=Matched.LATER_CHECK, reference=str(later))
         )
         async with database.transaction() as tx:
             closed += await _close(tx, hub_id, screening_id, told, now)
@@ -77,7 +77,7 @@ def _risk(marks: Sequence[str]) -> tuple[str, ...]:
 
 
 async def _close(
-    tx: Transaction, hub_id: str, screening_id: UUID, told: Particulars, now: datetime
+    tx: Transaction, hub_id: str, screening_id: UUID, told: StepDetails, now: datetime
 ) -> bool:
     """Clear a passage that is still deferred."""
     found = await steps.lock(tx, hub_id, screening_id)
@@ -85,7 +85,7 @@ async def _close(
         return False
     event = ScreeningEvent.MATCHED_CLEAR
     after = machine.step(found.state, event)
-    landing = Landing(after, None, found.case_id, found.order_until)
+    landing = TargetState(after, None, found.case_id, found.order_until)
     await steps.move(tx, hub_id, found, landing, now)
     body: dict[str, object] = {
         "path": [[found.state, event, after]],

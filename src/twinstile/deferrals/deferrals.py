@@ -38,7 +38,7 @@ KEPT_FOR: Final = timedelta(days=14)
 SHOWN: Final = ("name", "document")
 
 
-class Cause(StrEnum):
+class DeferralCause(StrEnum):
     """Why somebody was let through unscreened."""
 
     OUTAGE = "OUTAGE"
@@ -76,7 +76,7 @@ async def begin(
                 "hub_id": hub_id,
                 "deferral_id": uuid7(),
                 "screening_id": one.screening_id,
-                "reason": (Cause.FUSE if one.fuse_id else Cause.OUTAGE).value,
+                "reason": (DeferralCause.FUSE if one.fuse_id else DeferralCause.OUTAGE).value,
                 "fuse_id": one.fuse_id,
                 "opened_at": at,
                 "due_at": one.due_at,

@@ -27,7 +27,7 @@ from twinstile.platform.security.auth import Principal, Scope
 from twinstile.policy.types import Parameters
 from twinstile.screening import machine, rules
 from twinstile.screening.readings import Taken, highest
-from twinstile.screening.steps import Locked
+from twinstile.screening.steps import LockedScreening
 from twinstile.screening.suspicion import UNRESOLVED_SQL
 from twinstile.screening.types import GuardClass, ReleaseFacts
 
@@ -62,7 +62,7 @@ KIND: Final = Kind(
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class SurgeOrderRequest:
     """What a duty commander asks for: where, and why."""
 
     fuse_id: UUID
@@ -71,7 +71,9 @@ class Order:
     reason: str
 
 
-async def order(tx: Transaction, who: Principal, wanted: Order, at: datetime) -> Approval:
+async def order(
+    tx: Transaction, who: Principal, wanted: SurgeOrderRequest, at: datetime
+) -> Approval:
     """Ask for a surge order; a second person puts it in force. Raises `InvalidInput`."""
     for place, checkpoint in enumerate(wanted.checkpoints):
         if await devices.direction_of(tx, who.hub_id, checkpoint) is None:
@@ -189,7 +191,7 @@ SELECT
 async def forbidden(
     tx: Reading,
     hub_id: str,
-    found: Locked,
+    found: LockedScreening,
     parameters: Parameters,
     at: datetime,
 ) -> tuple[GuardClass, ...]:

@@ -29,7 +29,7 @@ from twinstile.screening import alerts, checks, intake, readings
 from twinstile.screening.alerts import Raised
 from twinstile.screening.bodies import CheckFact, TemperatureBody
 from twinstile.screening.intake import Receiver
-from twinstile.screening.passage import Recorded
+from twinstile.screening.passage import RecordedCheck
 from twinstile.screening.tables import Check
 from twinstile.screening.types import AlertKind
 
@@ -86,7 +86,7 @@ async def window(tx: Reading, hub_id: str, policies: Policies, at: datetime) -> 
 
 async def key(
     tx: Transaction, receiver: Receiver, policies: Policies, form: Form
-) -> tuple[Recorded, bool]:
+) -> tuple[RecordedCheck, bool]:
     """Record what a form says, by the policy of its moment; whether it tells of a fever.
 
     What is told of is the last check. The same form with the same check is taken once. Raises
@@ -130,7 +130,7 @@ async def key(
     said = {"source": SOURCE, "form_no": form.form_no}
     made = [intake.check(fact, id_, counter, at, receiver) for id_, counter, fact in facts]
     noted = [replace(check, evidence={**check.evidence, **said}) for check in made]
-    stand = checks.Stand(who.hub_id, receiver.keys, policies, receiver.zone, at)
+    stand = checks.RecordingContext(who.hub_id, receiver.keys, policies, receiver.zone, at)
     done = await checks.record(tx, stand, noted, counting=True)
     if any(one.reused for one in done) or len({one.status for one in done}) > 1:
         raise IdReused  # keyed before, with another second reading or without one

@@ -32,7 +32,7 @@ FROM (SELECT min(opened_at) AS at FROM screening WHERE hub_id = $1
 """
 
 
-def shown(count: int) -> str:
+def publishable_count(count: int) -> str:
     """A count as it may be published."""
     if 1 <= count <= MOST_HIDDEN:
         return "*"
@@ -51,7 +51,7 @@ async def by_month(database: Database, hub_id: str, zone: ZoneInfo, at: datetime
         for since, until in _months(first.astimezone(zone), last.astimezone(zone)):
             period = await reports.of_period(database, hub_id, since, until, at)
             for measure, count in _measures(period):
-                table.writerow((f"{since:%Y-%m}", measure, shown(count), mode))
+                table.writerow((f"{since:%Y-%m}", measure, publishable_count(count), mode))
     return text.getvalue()
 
 

@@ -18,7 +18,7 @@ from twinstile.exports.bodies import (
     SentAnswer,
     TalliedAnswer,
 )
-from twinstile.exports.identified import Wanted
+from twinstile.exports.identified import LineListRequest
 from twinstile.platform.http.field_types import Answer, Body, Line, Moment
 from twinstile.platform.http.problems import (
     ApprovalDecided,
@@ -125,7 +125,7 @@ async def ask_identified(body: IdentifiedBody, tx: Tx, who: Identified) -> Asked
 
     A second person has to agree; then it is taken once, within half an hour.
     """
-    wanted = Wanted(body.since, body.until, body.purpose, body.recipient)
+    wanted = LineListRequest(body.since, body.until, body.purpose, body.recipient)
     done = await identified.ask(tx, who, body.id, wanted, body.reason, clock.now())
     return approvals_api.asked_answer(done)
 
@@ -188,7 +188,9 @@ async def ask_contacts(body: TracedBody, tx: Tx, who: Identified) -> AskedAnswer
 
     A second person has to agree; then it is taken once, within half an hour.
     """
-    wanted = traced.Wanted(body.list_id, body.close_only, body.purpose, body.recipient)
+    wanted = traced.ContactListRequest(
+        body.list_id, body.close_only, body.purpose, body.recipient
+    )
     done = await traced.ask(tx, who, body.id, wanted, body.reason, clock.now())
     return approvals_api.asked_answer(done)
 
@@ -272,7 +274,7 @@ async def report_period(
     )
 
 
-class GivenAnswer(Answer):
+class GroupReminderAnswer(Answer):
     kind: ReminderKind
     channel: str
     language: str
@@ -294,7 +296,9 @@ class RemindedAnswer(Answer):
     since: datetime = Field(serialization_alias="from")
     until: datetime = Field(serialization_alias="to")
     as_of: datetime = Field(description="the counts are of what was known then")
-    reminders: list[GivenAnswer] = Field(description="to a whole run or hall, given then")
+    reminders: list[GroupReminderAnswer] = Field(
+        description="to a whole run or hall, given then"
+    )
     notices: list[NoticedAnswer] = Field(description="messages ordered then, as they stand now")
 
 
@@ -318,6 +322,6 @@ async def report_reminders(
         since=since,
         until=until,
         as_of=as_of,
-        reminders=[GivenAnswer(**asdict(one)) for one in given],
+        reminders=[GroupReminderAnswer(**asdict(one)) for one in given],
         notices=[NoticedAnswer(**asdict(one)) for one in noticed],
     )

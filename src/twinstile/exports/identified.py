@@ -37,7 +37,7 @@ COLUMNS: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class LineListRequest:
     """Cases opened in [since, until), for whom and what for."""
 
     since: datetime
@@ -50,7 +50,7 @@ async def ask(
     tx: Transaction,
     who: Principal,
     export_id: UUID,
-    wanted: Wanted,
+    wanted: LineListRequest,
     reason: str,
     at: datetime,
 ) -> Approval:

@@ -15,7 +15,7 @@ MOST_ROWS: Final = 2000
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class GroupReminder:
     """Reminders to a whole run or hall."""
 
     kind: ReminderKind
@@ -53,7 +53,7 @@ GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY 1, 2, 3, 4, 5, 6 LIMIT $4
 
 async def of_period(
     database: Database, hub_id: str, since: datetime, until: datetime
-) -> tuple[list[Given], list[Noticed]]:
+) -> tuple[list[GroupReminder], list[Noticed]]:
     """Reminders given, and messages first ordered, in [since, until). Two statements.
 
     A message's id tells when it was ordered. Raises `TooMany`, `Unavailable`.
@@ -63,7 +63,7 @@ async def of_period(
         ids = (first_id(since), first_id(until))
         noticed = await tx.raw.fetch(_NOTICED, hub_id, *ids, MOST_ROWS)
     return (
-        [Given(ReminderKind(kind), *rest) for kind, *rest in given],
+        [GroupReminder(ReminderKind(kind), *rest) for kind, *rest in given],
         [
             Noticed(NoticeKind(kind), contact, channel, language, NoticeState(state), *rest)
             for kind, contact, channel, language, state, *rest in noticed

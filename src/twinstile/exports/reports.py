@@ -23,7 +23,7 @@ LONGEST_S = 60
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
+class DispositionCount:
     """How many cases of the period were sent somewhere: as their last way, and at any time."""
 
     final: int
@@ -77,7 +77,7 @@ class Period:
     complete_222: int
     cases: int
     fever_patients: int
-    dispositions: dict[Disposition, Sent]
+    dispositions: dict[Disposition, DispositionCount]
     undisposed: int
     astray: int
     """Of these, cases that went on as only those do that were sent somewhere."""
@@ -208,7 +208,7 @@ async def of_period(
     )
     opened, patients, undisposed, astray, codes, finals, evers = cases
     sent = {
-        Disposition(code): Sent(final, ever)
+        Disposition(code): DispositionCount(final, ever)
         for code, final, ever in zip(codes, finals, evers, strict=True)
     }
     require_sum(sent, opened, undisposed)
@@ -225,7 +225,7 @@ async def of_period(
         complete_222=complete,
         cases=opened,
         fever_patients=patients,
-        dispositions={code: sent.get(code, Sent(0, 0)) for code in Disposition},
+        dispositions={code: sent.get(code, DispositionCount(0, 0)) for code in Disposition},
         undisposed=undisposed,
         astray=astray,
         tallied=Tallied(*tallied),
@@ -237,7 +237,9 @@ async def of_period(
     )
 
 
-def require_sum(sent: Mapping[Disposition, Sent], cases: int, undisposed: int) -> None:
+def require_sum(
+    sent: Mapping[Disposition, DispositionCount], cases: int, undisposed: int
+) -> None:
     """Every case has exactly one final way, which it also ever had, or was sent nowhere yet.
 
     Raises `Internal` otherwise: a report that contradicts itself is worse than none.

@@ -34,7 +34,7 @@ COLUMNS: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ContactListRequest:
     """A list of contacts, for whom and what for."""
 
     list_id: UUID
@@ -47,7 +47,7 @@ async def ask(
     tx: Transaction,
     who: Principal,
     export_id: UUID,
-    wanted: Wanted,
+    wanted: ContactListRequest,
     reason: str,
     at: datetime,
 ) -> Approval:

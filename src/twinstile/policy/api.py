@@ -37,7 +37,7 @@ from twinstile.platform.security.auth import Principal, Scope
 from twinstile.policy import activations, documents, validator, versions
 from twinstile.policy.documents import PolicyError
 from twinstile.policy.tables import PolicyActivation
-from twinstile.policy.validator import Finding
+from twinstile.policy.validator import PolicyFinding
 from twinstile.policy.versions import Policies
 
 router = APIRouter(prefix="/v1", route_class=GatedRoute, tags=["policies"])
@@ -101,7 +101,7 @@ class PolicyRefused(Problem):
     title = "This policy must not decide about people"
     document = PolicyRefusedBody
 
-    def __init__(self, findings: Sequence[Finding] = ()) -> None:
+    def __init__(self, findings: Sequence[PolicyFinding] = ()) -> None:
         super().__init__()
         self.findings = findings
 

@@ -138,7 +138,7 @@ class _Compiler:
         literal = _integer(number, operations.MAX_INTEGER)
         if literal is not None:
             return operations.constant(literal)
-        if operations.whole(number) is None:
+        if operations.whole_number(number) is None:
             return self._refuse(number, place, f"{number} is a non-integer number")
         return self._refuse(number, place, "integer is beyond 2^53 - 1")
 
@@ -208,5 +208,5 @@ def _unbuilt(_: Value) -> Value:
 def _integer(literal: Json, limit: int) -> int | None:
     if isinstance(literal, bool) or not isinstance(literal, int | float):
         return None
-    number = operations.whole(literal)
+    number = operations.whole_number(literal)
     return number if number is not None and abs(number) <= limit else None

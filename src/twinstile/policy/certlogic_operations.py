@@ -260,7 +260,7 @@ OPERATIONS: Mapping[str, tuple[int, float, Callable[[Sequence[Rule], str], Rule]
 """Operations whose operands are all expressions: fewest and most operands, and the builder."""
 
 
-def whole(number: float) -> int | None:
+def whole_number(number: float) -> int | None:
     """Read a JSON number as the integer it is, 30.0 as 30; None if it has a fraction."""
     if isinstance(number, int):
         return number
@@ -273,7 +273,7 @@ def _index(key: str) -> int | None:
 
 
 def _whole_or_refused(value: Value, pointer: str) -> int:
-    number = whole(value) if isinstance(value, float) else None
+    number = whole_number(value) if isinstance(value, float) else None
     if number is None:
         raise OperandError(pointer, "operand is neither truthy nor falsy")
     return number
@@ -282,7 +282,7 @@ def _whole_or_refused(value: Value, pointer: str) -> int:
 def _integer(value: Value, pointer: str) -> int:
     if type(value) is int:
         return value
-    number = whole(value) if isinstance(value, float) else None
+    number = whole_number(value) if isinstance(value, float) else None
     if number is None:
         raise OperandError(pointer, "operand is not an integer")
     return number

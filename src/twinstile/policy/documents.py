@@ -14,12 +14,12 @@ from twinstile.policy.areas import KeyArea, Level
 from twinstile.policy.certlogic import CertLogicError, Json, OperandError, Value
 from twinstile.policy.types import (
     Alternative,
-    Anchor,
+    AlternativeOffer,
     HubPolicy,
     Isolation,
     Measure,
+    MeasureAnchor,
     MeasureKind,
-    Offer,
     Parameters,
     PolicyRule,
     PolicyVersion,
@@ -82,8 +82,12 @@ class _Parameters(_Model):
     deadline_seconds: dict[str, Annotated[int, Field(ge=1, le=604800)]]
     reuse_minutes: int = Field(default=0, ge=0, le=1440)
     transit: Transit = Field(default=Transit.ALLOWED, strict=False)
-    refusal_alternatives: tuple[Annotated[Offer, Field(strict=False)], ...] = Field(
-        default=(Offer.OTHER_DEVICE, Offer.SELF_MEASURED_UNDER_VIEW, Offer.SAME_SEX_STAFF),
+    refusal_alternatives: tuple[Annotated[AlternativeOffer, Field(strict=False)], ...] = Field(
+        default=(
+            AlternativeOffer.OTHER_DEVICE,
+            AlternativeOffer.SELF_MEASURED_UNDER_VIEW,
+            AlternativeOffer.SAME_SEX_STAFF,
+        ),
         max_length=10,
         strict=False,
     )
@@ -107,7 +111,7 @@ class _Parameters(_Model):
 class _Measure(_Model):
     kind: MeasureKind = Field(strict=False)
     days: DayOf | None = None
-    anchor: Anchor | None = Field(default=None, strict=False)
+    anchor: MeasureAnchor | None = Field(default=None, strict=False)
     test_days: tuple[DayOf, ...] = Field(default=(), max_length=20, strict=False)
     within_hours: int | None = Field(default=None, ge=1, le=336)
     mode: Named | None = None

@@ -8,17 +8,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from twinstile.policy.types import Anchor, Measure, MeasureKind
+from twinstile.policy.types import Measure, MeasureAnchor, MeasureKind
 
 
 @dataclass(frozen=True, slots=True)
-class Ordered:
+class OrderedMeasure:
     """What was ordered of a traveller, and for which days."""
 
     rule_id: str
     kind: MeasureKind
     mode: str | None
-    anchor: Anchor | None
+    anchor: MeasureAnchor | None
     anchored_on: date | None
     assumed: bool
     """Nobody knows the anchor's date: the day of arrival stands in for it."""
@@ -30,15 +30,15 @@ class Ordered:
 
 def ordered(
     measures: Sequence[tuple[str, Measure]], at: datetime, day: date, left_on: date | None
-) -> tuple[Ordered, ...]:
+) -> tuple[OrderedMeasure, ...]:
     """The measures of rules, by rule id, as ordered at a moment; `day` is its day at the hub.
 
     Tests before that day are not ordered any more, nor is what would be over by then.
     """
-    known: Mapping[Anchor, date | None] = {
-        Anchor.ARRIVAL: day,
-        Anchor.LEFT_AREA: left_on and min(left_on, day),
-        Anchor.LAST_CONTACT: None,
+    known: Mapping[MeasureAnchor, date | None] = {
+        MeasureAnchor.ARRIVAL: day,
+        MeasureAnchor.LEFT_AREA: left_on and min(left_on, day),
+        MeasureAnchor.LAST_CONTACT: None,
     }
     dated = (_dated(rule_id, one, at, day, known) for rule_id, one in measures)
     return tuple(one for one in dated if one.until is None or one.until >= day)
@@ -49,15 +49,15 @@ def _dated(
     measure: Measure,
     at: datetime,
     day: date,
-    known: Mapping[Anchor, date | None],
-) -> Ordered:
+    known: Mapping[MeasureAnchor, date | None],
+) -> OrderedMeasure:
     counts = measure.days is not None or bool(measure.test_days)
-    anchor = measure.anchor or (Anchor.ARRIVAL if counts else None)
+    anchor = measure.anchor or (MeasureAnchor.ARRIVAL if counts else None)
     anchored_on = known[anchor] if anchor else None
     start = anchored_on or day
     tests = (start + timedelta(days=n) for n in measure.test_days)
     hours = measure.within_hours
-    return Ordered(
+    return OrderedMeasure(
         rule_id=rule_id,
         kind=measure.kind,
         mode=measure.mode,

@@ -20,7 +20,7 @@ KEPT: Final = timedelta(days=3)
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class AreaReport:
     """What a feed says under one key of its own. Without an area: it is listed no more."""
 
     key: str
@@ -42,7 +42,7 @@ ON CONFLICT (hub_id) DO UPDATE SET revision = l.revision + 1
 
 
 async def apply(
-    tx: Transaction, hub_id: str, feed: str, said: Sequence[Said], at: datetime
+    tx: Transaction, hub_id: str, feed: str, said: Sequence[AreaReport], at: datetime
 ) -> None:
     """Take what a feed says of its areas, each key once."""
     listed = [(one.key, one.area) for one in said if one.area is not None]
@@ -78,7 +78,7 @@ async def read(tx: Reading, hub_id: str) -> Areas:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class ReceivedAreaCount:
     """How many areas of one feed count today, and when the last of them ends."""
 
     feed: str
@@ -94,9 +94,11 @@ GROUP BY feed ORDER BY feed LIMIT 100
 """
 
 
-async def held(tx: Reading, hub_id: str, today: date) -> list[Held]:
+async def count_received_areas(
+    tx: Reading, hub_id: str, today: date
+) -> list[ReceivedAreaCount]:
     """What is held of each feed."""
-    return [Held(*row) for row in await tx.raw.fetch(_HELD, hub_id, today)]
+    return [ReceivedAreaCount(*row) for row in await tx.raw.fetch(_HELD, hub_id, today)]
 
 
 async def forget(tx: Transaction, hub_id: str, today: date) -> int:

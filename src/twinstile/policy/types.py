@@ -18,7 +18,7 @@ class Transit(StrEnum):
     EXIT_REQUIRED = "EXIT_REQUIRED"
 
 
-class Offer(StrEnum):
+class AlternativeOffer(StrEnum):
     """Another way of doing what was refused, offered before the refusal was written down."""
 
     OTHER_DEVICE = "OTHER_DEVICE"
@@ -42,7 +42,7 @@ class MeasureKind(StrEnum):
     HEALTH_MONITORING = "HEALTH_MONITORING"
 
 
-class Anchor(StrEnum):
+class MeasureAnchor(StrEnum):
     """The day a measure counts from."""
 
     LEFT_AREA = "LEFT_AREA"
@@ -78,7 +78,7 @@ class Parameters:
     reuse_minutes: int
     """How long credential and temperature of the last passage count on re-entry; 0: never."""
     transit: Transit
-    refusal_alternatives: tuple[Offer, ...]
+    refusal_alternatives: tuple[AlternativeOffer, ...]
     """One of these was offered before a measurement counts as refused, if any fits."""
     party: bool
     """Whether an abnormal member flags the others of a party."""
@@ -105,7 +105,7 @@ class Measure:
 
     kind: MeasureKind
     days: int | None = None
-    anchor: Anchor | None = None
+    anchor: MeasureAnchor | None = None
     test_days: tuple[int, ...] = ()
     within_hours: int | None = None
     mode: str | None = None

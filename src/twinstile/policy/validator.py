@@ -36,7 +36,7 @@ _CAUTION: Final = vocabulary.OUTCOMES.index
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class PolicyFinding:
     """Why a policy must not take effect, and what to do about it, by language."""
 
     code: str
@@ -79,7 +79,7 @@ class _Trial:
         return max((rule.outcome for rule in applying), key=_CAUTION, default="PASS")
 
 
-def judge(document: Mapping[str, object], today: date) -> list[Finding]:
+def judge(document: Mapping[str, object], today: date) -> list[PolicyFinding]:
     """What speaks against a policy; none: two people may put it in force."""
     try:
         policy = documents.compile_document(document)
@@ -236,10 +236,10 @@ def literals(expression: Json) -> Iterator[Json]:
             yield expression
 
 
-def finding(code: str, rule_id: str | None, **particulars: object) -> Finding:
+def finding(code: str, rule_id: str | None, **particulars: object) -> PolicyFinding:
     words = {"rule": rule_id or "", **particulars}
     text, remedy = remedies.WORDS[code]
-    return Finding(
+    return PolicyFinding(
         code,
         rule_id,
         {language: said.format(**words) for language, said in text.items()},
@@ -247,7 +247,7 @@ def finding(code: str, rule_id: str | None, **particulars: object) -> Finding:
     )
 
 
-def _facts_that_do_not_exist(trial: _Trial) -> Iterator[Finding]:
+def _facts_that_do_not_exist(trial: _Trial) -> Iterator[PolicyFinding]:
     facts = _merged(_normal(trial.groups))
     paths = set(_paths(facts)) | set(facts)
     for tried in trial.rules:
@@ -255,7 +255,7 @@ def _facts_that_do_not_exist(trial: _Trial) -> Iterator[Finding]:
             yield finding("unknown-fact", tried.rule.rule_id, fact=path)
 
 
-def _rules_that_say_nothing(trial: _Trial) -> Iterator[Finding]:
+def _rules_that_say_nothing(trial: _Trial) -> Iterator[PolicyFinding]:
     """Rules that never hold, hold of everybody, or cannot be evaluated."""
     for tried in trial.rules:
         strict = _CAUTION(tried.rule.outcome) > _CAUTION("PASS_WITH_CONDITIONS")
@@ -269,7 +269,7 @@ def _rules_that_say_nothing(trial: _Trial) -> Iterator[Finding]:
             yield finding("always-applies", tried.rule.rule_id)
 
 
-def _rules_that_contradict(trial: _Trial) -> Iterator[Finding]:
+def _rules_that_contradict(trial: _Trial) -> Iterator[PolicyFinding]:
     """Rules about exactly the same travellers that conclude different things."""
     first: dict[tuple[object, ...], PolicyRule] = {}
     for tried in trial.rules:
@@ -279,7 +279,7 @@ def _rules_that_contradict(trial: _Trial) -> Iterator[Finding]:
             yield finding("contradicts", rule.rule_id, other=other.rule_id)
 
 
-def _code_as_the_only_reason(trial: _Trial) -> Iterator[Finding]:
+def _code_as_the_only_reason(trial: _Trial) -> Iterator[PolicyFinding]:
     """Rules that turn somebody away whom the same policy lets go on with a green code."""
     green = trial.groups["credential"][0]
     for tried in trial.rules:
@@ -305,7 +305,7 @@ def _holding(tried: _Tried, status: str) -> Iterator[tuple[Choice, ...]]:
             yield chosen
 
 
-def _ways_that_must_be_open(trial: _Trial) -> Iterator[Finding]:
+def _ways_that_must_be_open(trial: _Trial) -> Iterator[PolicyFinding]:
     if _CAUTION(trial.outcome()) > _CAUTION("PASS_WITH_CONDITIONS"):
         rules = trial.policy.applying(_merged(_normal(trial.groups)))
         yield finding("nobody-passes", rules[0].rule_id)
@@ -320,7 +320,7 @@ def _ways_that_must_be_open(trial: _Trial) -> Iterator[Finding]:
         yield finding("nobody-helps", None)
 
 
-def _signs_that_must_count(trial: _Trial) -> Iterator[Finding]:
+def _signs_that_must_count(trial: _Trial) -> Iterator[PolicyFinding]:
     """Signs that let somebody pass, alone or beside anything else that is told of them."""
     beside = [choice for name, of in trial.groups.items() if name != "state" for choice in of]
     states = trial.groups["state"]
@@ -339,7 +339,7 @@ def _signs_that_must_count(trial: _Trial) -> Iterator[Finding]:
         yield finding("too-complicated", trial.rules[0].rule.rule_id)
 
 
-def _figures(trial: _Trial) -> Iterator[Finding]:
+def _figures(trial: _Trial) -> Iterator[PolicyFinding]:
     parameters = trial.policy.parameters
     threshold, least = parameters.threshold_tenths, parameters.invalid_below_tenths
     if not THRESHOLDS[0] <= threshold <= THRESHOLDS[1]:
@@ -352,7 +352,7 @@ def _figures(trial: _Trial) -> Iterator[Finding]:
             yield finding(code, None, state=state)
 
 
-def _measures(trial: _Trial) -> Iterator[Finding]:
+def _measures(trial: _Trial) -> Iterator[PolicyFinding]:
     for rule in trial.policy.rules:
         offered = [one for other in rule.alternatives for one in other.measures]
         for measure in (*rule.measures, *offered):
@@ -361,7 +361,7 @@ def _measures(trial: _Trial) -> Iterator[Finding]:
                 yield finding("isolation-without-end", rule.rule_id, kind=measure.kind)
 
 
-def _languages(trial: _Trial) -> Iterator[Finding]:
+def _languages(trial: _Trial) -> Iterator[PolicyFinding]:
     for rule_id, text in _texts(trial.document):
         for language in LANGUAGES:
             if not text.get(language, "").strip():
@@ -369,7 +369,7 @@ def _languages(trial: _Trial) -> Iterator[Finding]:
                 yield finding(code, rule_id, language=language)
 
 
-def _areas(trial: _Trial) -> Iterator[Finding]:
+def _areas(trial: _Trial) -> Iterator[PolicyFinding]:
     listed = trial.policy.areas.listed
     over = [area for area in listed if area.until < trial.today]
     if over:
@@ -379,7 +379,7 @@ def _areas(trial: _Trial) -> Iterator[Finding]:
         yield finding("home-missing", None)
 
 
-_CHECKS: Final[Sequence[Callable[[_Trial], Iterator[Finding]]]] = (
+_CHECKS: Final[Sequence[Callable[[_Trial], Iterator[PolicyFinding]]]] = (
     _code_as_the_only_reason,
     _signs_that_must_count,
     _ways_that_must_be_open,

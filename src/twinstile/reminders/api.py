@@ -17,8 +17,8 @@ from twinstile.platform.ops import clock
 from twinstile.platform.security import devices
 from twinstile.platform.security.auth import Principal, Scope
 from twinstile.reminders import orders, queries, routing, texts
-from twinstile.reminders.orders import Hand, Order
-from twinstile.reminders.texts import Told
+from twinstile.reminders.orders import Hand, ReminderOrder
+from twinstile.reminders.texts import TextContext
 from twinstile.screening.bodies import FactStatus
 from twinstile.screening.types import Addressee, NoticeKind, NoticeState, ReminderKind
 from twinstile.screening.words import Language
@@ -61,7 +61,7 @@ async def put_notices(
     """
     language, ways = Language(runtime.settings.language), routing.of(runtime.settings)
     hand = Hand(who.hub_id, who.mode, language, ways, who.device_id, who.operator_id)
-    order = Order(order_id, run_id, body.kind, body.entry_id)
+    order = ReminderOrder(order_id, run_id, body.kind, body.entry_id)
     done = await orders.order(tx, hand, order, clock.now())
     return NoticeOrderAnswer(
         status=done.status, notices=done.notices, unreachable=done.unreachable
@@ -164,18 +164,18 @@ async def read_reminders(
     )
 
 
-class SaidBy(StrEnum):
+class ReportedBy(StrEnum):
     """Whose word it is that a message was read."""
 
     TRAVELLER = "TRAVELLER"
     STAFF = "STAFF"
 
 
-class ReceiptBody(Body):
-    said_by: SaidBy
+class DeliveryReceiptBody(Body):
+    said_by: ReportedBy
 
 
-class ReceiptAnswer(Answer):
+class DeliveryReceiptAnswer(Answer):
     status: FactStatus
 
 
@@ -186,13 +186,13 @@ class ReceiptAnswer(Answer):
 )
 async def put_receipt(
     notice_id: UUID,
-    body: ReceiptBody,
+    body: DeliveryReceiptBody,
     tx: Tx,
     who: Annotated[Principal, caller(Scope.REMINDERS_WRITE)],
-) -> ReceiptAnswer:
+) -> DeliveryReceiptAnswer:
     """The traveller says so at the lane, or staff have seen it; once, and for good."""
     status = await orders.receive(tx, who, notice_id, body.said_by, clock.now())
-    return ReceiptAnswer(status=status)
+    return DeliveryReceiptAnswer(status=status)
 
 
 class ChannelAnswer(Answer):
@@ -252,7 +252,7 @@ class TextList(Answer):
 async def list_texts(tx: Read, who: Annotated[Principal, caller(Scope.LANES_READ)]) -> TextList:
     """The reminder in the hub (R2) in every language: for screens, loudspeakers, officers."""
     name, _ = await devices.hub(tx, who.hub_id)
-    told = Told(name)
+    told = TextContext(name)
     return TextList(
         texts=[
             TextAnswer(

@@ -22,7 +22,7 @@ from twinstile.policy import versions
 from twinstile.policy.types import Parameters
 from twinstile.policy.versions import Policies
 from twinstile.reminders import orders, routing
-from twinstile.reminders.orders import Hand, Order
+from twinstile.reminders.orders import Hand, ReminderOrder
 from twinstile.screening.types import NoticeKind
 from twinstile.screening.words import Language
 
@@ -31,7 +31,7 @@ RUNS_AT_ONCE: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class DueReminder:
     """A run whose people are to have their message of a kind."""
 
     run: ApproachingRun
@@ -60,7 +60,9 @@ def windows(figures: Parameters) -> dict[NoticeKind, timedelta]:
     return {kind: window for kind, window in before.items() if window}
 
 
-async def _due(tx: Reading, hub_id: str, figures: Parameters, now: datetime) -> list[Wanted]:
+async def _due(
+    tx: Reading, hub_id: str, figures: Parameters, now: datetime
+) -> list[DueReminder]:
     """Runs within a window of which a manifest has landed since their messages were ordered."""
     before = windows(figures)
     if not before:
@@ -81,12 +83,12 @@ def _missing(
     before: dict[NoticeKind, timedelta],
     done: dict[tuple[UUID, NoticeKind], int],
     now: datetime,
-) -> Iterator[Wanted]:
+) -> Iterator[DueReminder]:
     for one in runs:
         for kind, window in before.items():
             soon = one.arrival - window <= now
             if soon and done.get((one.run_id, kind)) != one.manifests:
-                yield Wanted(one, kind)
+                yield DueReminder(one, kind)
 
 
 _DONE = """
@@ -103,7 +105,7 @@ WHERE hub_id = $1 AND run_id = $2 AND kind = $3
 
 
 async def _order(
-    tx: Transaction, hand: Hand, figures: Parameters, wanted: Wanted, now: datetime
+    tx: Transaction, hand: Hand, figures: Parameters, wanted: DueReminder, now: datetime
 ) -> None:
     """Order the messages of a run. A manifest that lands meanwhile is seen at the next tick.
 
@@ -116,4 +118,6 @@ async def _order(
         late = wanted.run.arrival - timedelta(minutes=figures.remind_again_minutes)
         place = (hand.hub_id, run_id, NoticeKind.R1, first_id(late))
         people -= {row[0] for row in await tx.raw.fetch(_JUST_REMINDED, *place)}
-    await orders.order_by_clock(tx, hand, Order(uuid7(), run_id, kind, None), people, now)
+    await orders.order_by_clock(
+        tx, hand, ReminderOrder(uuid7(), run_id, kind, None), people, now
+    )

@@ -17,7 +17,7 @@ from uuid import UUID
 
 from twinstile.platform.keys.master_keys import erase, sync_folder, write_synced
 from twinstile.platform.security.hub_modes import HubMode
-from twinstile.reminders.types import LONGEST_LIFE, Batch, Message, Outcome
+from twinstile.reminders.types import LONGEST_LIFE, DeliveryOutcome, Message, MessageBatch
 from twinstile.screening.types import NoticeState
 
 FILE: Final = "file"
@@ -62,7 +62,9 @@ class Channel(Protocol):
         """How long to wait before asking again about what was handed over."""
         ...
 
-    async def send(self, batch: Batch, messages: Sequence[Message]) -> Mapping[UUID, Outcome]:
+    async def send(
+        self, batch: MessageBatch, messages: Sequence[Message]
+    ) -> Mapping[UUID, DeliveryOutcome]:
         """Take a batch; what became of each message.
 
         Raises `ChannelDown`; `AnswerLost`, or anything else, where nobody knows.
@@ -70,8 +72,8 @@ class Channel(Protocol):
         ...
 
     async def ask(
-        self, batch: Batch, notices: Sequence[UUID], at: datetime, *, answered: bool
-    ) -> Mapping[UUID, Outcome]:
+        self, batch: MessageBatch, notices: Sequence[UUID], at: datetime, *, answered: bool
+    ) -> Mapping[UUID, DeliveryOutcome]:
         """What became of messages given out before; those it says nothing of are unknown.
 
         `answered`: they were handed over for certain. Otherwise the answer was lost, and the
@@ -94,21 +96,23 @@ class FileChannel:
     deadline_s: float = 10.0
     asked_every: timedelta = timedelta()
 
-    async def send(self, batch: Batch, messages: Sequence[Message]) -> Mapping[UUID, Outcome]:
+    async def send(
+        self, batch: MessageBatch, messages: Sequence[Message]
+    ) -> Mapping[UUID, DeliveryOutcome]:
         """Write the file. Raises `ChannelDown`."""
         lines = [json.dumps(_line(batch, message), ensure_ascii=False) for message in messages]
         await asyncio.to_thread(self._write, batch, "".join(f"{line}\n" for line in lines))
-        outcome = Outcome(NoticeState.HANDED, self._file(batch).name)
+        outcome = DeliveryOutcome(NoticeState.HANDED, self._file(batch).name)
         return {message.notice_id: outcome for message in messages}
 
     async def ask(
-        self, batch: Batch, notices: Sequence[UUID], at: datetime, *, answered: bool
-    ) -> Mapping[UUID, Outcome]:
+        self, batch: MessageBatch, notices: Sequence[UUID], at: datetime, *, answered: bool
+    ) -> Mapping[UUID, DeliveryOutcome]:
         """Look whether the file was taken."""
         outcome = await asyncio.to_thread(self._look, batch, at, answered=answered)
         return dict.fromkeys(notices, outcome) if outcome else {}
 
-    def _write(self, batch: Batch, text: str) -> None:
+    def _write(self, batch: MessageBatch, text: str) -> None:
         file, draft = self._file(batch), self._draft(batch)
         try:
             file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -120,21 +124,23 @@ class FileChannel:
             raise ChannelDown("storage") from error
         sync_folder(file.parent)
 
-    def _look(self, batch: Batch, at: datetime, *, answered: bool) -> Outcome | None:
+    def _look(
+        self, batch: MessageBatch, at: datetime, *, answered: bool
+    ) -> DeliveryOutcome | None:
         file, draft = self._file(batch), self._draft(batch)
         late = file.with_suffix(".late")
         if draft.exists():
             erase(draft)
-            return Outcome(NoticeState.WAITING, code="interrupted")
+            return DeliveryOutcome(NoticeState.WAITING, code="interrupted")
         if at < batch.not_after and file.exists():
-            return Outcome(NoticeState.HANDED, file.name)
+            return DeliveryOutcome(NoticeState.HANDED, file.name)
         # whoever comes to take it now is too late; the empty file says so until it is entered
         with contextlib.suppress(FileNotFoundError):
             file.rename(late)
         if late.exists():
             write_synced(late, b"")
-            return Outcome(NoticeState.FAILED, file.name, "not-collected")
-        return Outcome(NoticeState.SENT, file.name) if answered else None
+            return DeliveryOutcome(NoticeState.FAILED, file.name, "not-collected")
+        return DeliveryOutcome(NoticeState.SENT, file.name) if answered else None
 
     def tidy(self, hub_id: str, at: datetime) -> None:
         """Remove files that no row can speak of any more, as after a restore."""
@@ -147,14 +153,14 @@ class FileChannel:
             if old:
                 erase(file)
 
-    def _file(self, batch: Batch) -> Path:
+    def _file(self, batch: MessageBatch) -> Path:
         return self.folder / batch.hub_id / f"{batch.batch_id}.jsonl"
 
-    def _draft(self, batch: Batch) -> Path:
+    def _draft(self, batch: MessageBatch) -> Path:
         return self.folder / batch.hub_id / f"{batch.batch_id}.jsonl.new"
 
 
-def _line(batch: Batch, message: Message) -> dict[str, object]:
+def _line(batch: MessageBatch, message: Message) -> dict[str, object]:
     return {
         "notice_id": str(message.notice_id),
         "channel": message.contact,

@@ -10,7 +10,7 @@ from twinstile.platform.security.hub_modes import HubMode
 from twinstile.reminders import health
 from twinstile.reminders.channels import FileChannel
 from twinstile.reminders.sending import Outbox
-from twinstile.reminders.types import OPENS_AFTER, Health
+from twinstile.reminders.types import OPENS_AFTER, ChannelHealth
 from twinstile.screening import alerts
 from twinstile.screening.types import AlertKind
 
@@ -38,7 +38,7 @@ async def look(out: Outbox, hub_id: str, now: datetime) -> None:
         await alerts.hold(tx, hub_id, AlertKind.CHANNEL_DOWN, told, now)
 
 
-def _lasting(one: Health, now: datetime) -> bool:
+def _lasting(one: ChannelHealth, now: datetime) -> bool:
     return one.since is not None and (one.failures >= OPENS_AFTER or now - one.since >= FAILING)
 
 

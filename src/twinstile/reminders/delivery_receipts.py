@@ -8,7 +8,7 @@ from uuid import UUID
 
 from twinstile.platform.db.database import Transaction, as_json
 from twinstile.platform.ops import observability
-from twinstile.reminders.types import FOLLOWS, Outcome
+from twinstile.reminders.types import FOLLOWS, DeliveryOutcome
 from twinstile.screening import inheritance
 from twinstile.screening.types import COUNTING, NoticeState
 
@@ -39,7 +39,7 @@ class Settled(NamedTuple):
 async def settle(
     tx: Transaction,
     hub_id: str,
-    said: Mapping[UUID, Outcome],
+    said: Mapping[UUID, DeliveryOutcome],
     at: datetime,
     due: Mapping[UUID, datetime] | None = None,
 ) -> list[Settled]:
@@ -85,7 +85,7 @@ async def look_again(
         )
 
 
-def _said(outcome: Outcome, at: datetime) -> dict[str, object]:
+def _said(outcome: DeliveryOutcome, at: datetime) -> dict[str, object]:
     """What is kept as evidence: no text and no address, and of a provider's words not many."""
     return {
         "state": outcome.state.value,

@@ -24,7 +24,7 @@ from twinstile.platform.http import json_pointers
 from twinstile.platform.http.json_pointers import Pointer
 from twinstile.platform.http.outbound import CallFault, OutboundAnswer
 from twinstile.reminders.channels import AnswerLost, ChannelDown
-from twinstile.reminders.types import Batch, Message, Outcome
+from twinstile.reminders.types import DeliveryOutcome, Message, MessageBatch
 from twinstile.screening.types import NoticeState
 
 MOST_BYTES: Final = 1 << 20
@@ -167,7 +167,9 @@ class Gateway:
         ask = self._settings.ask
         return timedelta(seconds=ask.every_s if ask else 60)
 
-    async def send(self, batch: Batch, messages: Sequence[Message]) -> Mapping[UUID, Outcome]:
+    async def send(
+        self, batch: MessageBatch, messages: Sequence[Message]
+    ) -> Mapping[UUID, DeliveryOutcome]:
         """Send a batch. Raises `ChannelDown`, `AnswerLost`."""
         settings = self._settings
         parts = _parts_of(batch)
@@ -181,15 +183,15 @@ class Gateway:
         answer = await self._call("POST", settings.url, body)
         self._require_taken(answer)
         if settings.answer is None:
-            taken = Outcome(NoticeState(settings.accepted))
+            taken = DeliveryOutcome(NoticeState(settings.accepted))
             return {message.notice_id: taken for message in messages}
         return _told(settings.answer, answer, {one.notice_id: one.to for one in messages})
 
     async def ask(
-        self, batch: Batch, notices: Sequence[UUID], at: dt.datetime, *, answered: bool
-    ) -> Mapping[UUID, Outcome]:
+        self, batch: MessageBatch, notices: Sequence[UUID], at: dt.datetime, *, answered: bool
+    ) -> Mapping[UUID, DeliveryOutcome]:
         """What the gateway says of messages; one it never said the end of has failed."""
-        said: dict[UUID, Outcome] = {}
+        said: dict[UUID, DeliveryOutcome] = {}
         if (ask := self._settings.ask) is not None:
             ids: list[JsonValue] = [str(one) for one in notices]
             parts = _parts_of(batch) | {"ids": ids}
@@ -201,7 +203,7 @@ class Gateway:
             told = ask.answer or self._settings.answer
             said = _told(told, answer, dict.fromkeys(notices)) if told else {}
         if answered and at >= batch.not_after:
-            silent = Outcome(NoticeState.FAILED, code="no-receipt")
+            silent = DeliveryOutcome(NoticeState.FAILED, code="no-receipt")
             waiting = {NoticeState.HANDED, NoticeState.WAITING}
             return dict.fromkeys(notices, silent) | {
                 of: outcome for of, outcome in said.items() if outcome.state not in waiting
@@ -247,11 +249,11 @@ class Gateway:
         raise AnswerLost(f"status-{status}")
 
 
-def _parts_of(batch: Batch) -> dict[str, JsonValue]:
+def _parts_of(batch: MessageBatch) -> dict[str, JsonValue]:
     return {"batch": str(batch.batch_id), "not_after": _moment(batch.not_after)}
 
 
-def _parts(batch: Batch, message: Message) -> dict[str, JsonValue]:
+def _parts(batch: MessageBatch, message: Message) -> dict[str, JsonValue]:
     return {
         "id": str(message.notice_id),
         "to": message.to,
@@ -269,7 +271,7 @@ def _moment(at: dt.datetime) -> str:
 
 def _told(
     where: AnswerSettings, answer: OutboundAnswer, addressed: Mapping[UUID, str | None]
-) -> dict[UUID, Outcome]:
+) -> dict[UUID, DeliveryOutcome]:
     """What an answer says of messages, by the address of each if that is known.
 
     Raises `AnswerLost` for one that is not as it should be: nobody knows what it meant.
@@ -283,14 +285,14 @@ def _told(
         raise AnswerLost("answer-unreadable")
     known = {str(one): one for one in addressed}
     in_order = list(known)
-    said: dict[UUID, Outcome] = {}
+    said: dict[UUID, DeliveryOutcome] = {}
     for place, result in enumerate(results):
         of = in_order[place] if where.id is None else str(json_pointers.at(result, where.id))
         state = where.states.get(calls.text_of_json(json_pointers.at(result, where.state)))
         if of in known and state is not None:
             to = addressed[known[of]]
             ref, code = (_bare(result, pointer, to) for pointer in (where.ref, where.code))
-            said[known[of]] = Outcome(NoticeState(state), to and ref, code)
+            said[known[of]] = DeliveryOutcome(NoticeState(state), to and ref, code)
     if not said and addressed:
         raise AnswerLost("answer-unreadable")
     return said

@@ -8,11 +8,11 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from twinstile.platform.db.database import Reading, Transaction
 from twinstile.platform.ops import observability
-from twinstile.reminders.types import Health
+from twinstile.reminders.types import ChannelHealth
 from twinstile.screening.tables import NoticeChannel
 
 
-async def of(tx: Reading, hub_id: str) -> dict[str, Health]:
+async def of(tx: Reading, hub_id: str) -> dict[str, ChannelHealth]:
     """The health of each channel that ever failed."""
     found = await tx.sql.execute(
         select(
@@ -24,7 +24,7 @@ async def of(tx: Reading, hub_id: str) -> dict[str, Health]:
         ).where(NoticeChannel.hub_id == hub_id)
     )
     return {
-        name: Health(failures, since, open_until, code)
+        name: ChannelHealth(failures, since, open_until, code)
         for name, failures, since, open_until, code in found
     }
 
@@ -38,7 +38,7 @@ async def note(
     wait: timedelta | None = None,
 ) -> None:
     """Remember that a batch was taken, or a word for why it was not."""
-    before = (await of(tx, hub_id)).get(name, Health())
+    before = (await of(tx, hub_id)).get(name, ChannelHealth())
     after = before.after(fault, now, wait)
     if fault is not None:
         observability.CHANNEL_FAULTS.labels(hub_id, name, fault).inc()

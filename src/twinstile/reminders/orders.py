@@ -27,7 +27,7 @@ from twinstile.platform.security.auth import Principal
 from twinstile.platform.security.hub_modes import HubMode
 from twinstile.reminders import delivery_receipts, texts
 from twinstile.reminders.routing import Channels
-from twinstile.reminders.types import Outcome
+from twinstile.reminders.types import DeliveryOutcome
 from twinstile.screening.bodies import FactStatus
 from twinstile.screening.tables import Notice, NoticeOrder
 from twinstile.screening.types import Addressee, NoticeKind, NoticeState
@@ -38,7 +38,7 @@ RECEIVED: Final = "notice.received"
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class ReminderOrder:
     """That people of a run be reminded; `entry_id`: of one of them, by the carrier's key."""
 
     order_id: UUID
@@ -48,7 +48,7 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
-class Ordered:
+class OrderResult:
     """What an order led to: messages to be sent, and people nobody can reach."""
 
     status: FactStatus
@@ -89,7 +89,9 @@ RETURNING 1
 _AGAIN: Final = (NoticeState.FAILED, NoticeState.WITHDRAWN)
 
 
-async def order(tx: Transaction, hand: Hand, wanted: Order, at: datetime) -> Ordered:
+async def order(
+    tx: Transaction, hand: Hand, wanted: ReminderOrder, at: datetime
+) -> OrderResult:
     """Order notices of a run; the same order again changes nothing.
 
     Raises `NotFound` for an unknown run, `InvalidInput` for somebody who is not expected on it,
@@ -120,11 +122,11 @@ async def order(tx: Transaction, hand: Hand, wanted: Order, at: datetime) -> Ord
             Notice.order_id == wanted.order_id,
         )
     )
-    return Ordered(status, counted.scalar_one(), len(people - reachable.keys()))
+    return OrderResult(status, counted.scalar_one(), len(people - reachable.keys()))
 
 
 async def order_by_clock(
-    tx: Transaction, hand: Hand, wanted: Order, people: Collection[UUID], at: datetime
+    tx: Transaction, hand: Hand, wanted: ReminderOrder, people: Collection[UUID], at: datetime
 ) -> int:
     """Order for those of these people who can be reached and have no message yet; how many.
 
@@ -153,7 +155,7 @@ def _to_people(
         }
 
 
-def _on_board(hand: Hand, wanted: Order) -> Iterator[dict[str, object]]:
+def _on_board(hand: Hand, wanted: ReminderOrder) -> Iterator[dict[str, object]]:
     """The list for whoever announces on the run, where there is a channel to them."""
     channel = hand.channels.route(Addressee.ON_BOARD, hand.mode)
     if channel is not None:
@@ -169,7 +171,7 @@ def _on_board(hand: Hand, wanted: Order) -> Iterator[dict[str, object]]:
 async def _enter(
     tx: Transaction,
     hand: Hand,
-    wanted: Order,
+    wanted: ReminderOrder,
     rows: Sequence[Mapping[str, object]],
     again: Collection[NoticeState],
     at: datetime,
@@ -181,7 +183,7 @@ async def _enter(
     return len(await tx.raw.fetch(_ENTER, *place, as_json(rows), sorted(again)))
 
 
-async def _note(tx: Transaction, hand: Hand, wanted: Order, at: datetime) -> FactStatus:
+async def _note(tx: Transaction, hand: Hand, wanted: ReminderOrder, at: datetime) -> FactStatus:
     entered = await tx.sql.execute(
         upsert(NoticeOrder)
         .values(
@@ -210,7 +212,7 @@ async def _note(tx: Transaction, hand: Hand, wanted: Order, at: datetime) -> Fac
 
 
 async def _announce(
-    tx: Transaction, hand: Hand, wanted: Order, notices: int, at: datetime
+    tx: Transaction, hand: Hand, wanted: ReminderOrder, notices: int, at: datetime
 ) -> None:
     body: dict[str, object] = {
         "order": str(wanted.order_id),
@@ -232,7 +234,7 @@ async def receive(
     was never given out, `IdReused` when the other one said so before.
     """
     settled = await delivery_receipts.settle(
-        tx, who.hub_id, {notice_id: Outcome(NoticeState.RECEIVED, code=said_by)}, at
+        tx, who.hub_id, {notice_id: DeliveryOutcome(NoticeState.RECEIVED, code=said_by)}, at
     )
     if settled:
         body: dict[str, object] = {"notice": str(notice_id), "said_by": said_by}

@@ -14,7 +14,7 @@ from twinstile.platform.db.database import Reading
 from twinstile.platform.http import paging
 from twinstile.reminders import health
 from twinstile.reminders.channels import FILE
-from twinstile.reminders.types import Health
+from twinstile.reminders.types import ChannelHealth
 from twinstile.screening.queries import COMPLETE_SQL
 from twinstile.screening.tables import Notice, Reminder
 from twinstile.screening.types import NoticeState
@@ -120,7 +120,7 @@ class OfChannel:
     counts: dict[NoticeState, int]
     oldest_handed: datetime | None
     """Since when the first message lies ready that nobody has taken."""
-    health: Health
+    health: ChannelHealth
 
 
 async def channels(
@@ -143,7 +143,7 @@ async def channels(
             name,
             {state: n for channel, state, n, _ in rows if channel == name},
             next((t for c, s, _, t in rows if (c, s) == (name, NoticeState.HANDED)), None),
-            standing.get(name, Health()),
+            standing.get(name, ChannelHealth()),
         )
         for name in names
     ]

@@ -16,8 +16,8 @@ from twinstile.platform.http.routes import Runtime
 from twinstile.platform.security import access_log
 from twinstile.platform.security.access_log import AccessEntry, Action, Actor, Purpose
 from twinstile.reminders import delivery_receipts, texts
-from twinstile.reminders.texts import Told
-from twinstile.reminders.types import Message, Outcome
+from twinstile.reminders.texts import TextContext
+from twinstile.reminders.types import DeliveryOutcome, Message
 from twinstile.screening.tables import RunReminded
 from twinstile.screening.types import Addressee, NoticeKind, NoticeState
 from twinstile.screening.words import Language
@@ -30,7 +30,7 @@ async def messages(
     runtime: Runtime,
     hub_id: str,
     due: RunDue,
-    told: Told,
+    told: TextContext,
     rows: Sequence[asyncpg.Record],
     now: datetime,
 ) -> list[Message]:
@@ -42,18 +42,18 @@ async def messages(
     awaited = await expected.expected_among(tx, hub_id, due.run_id, people)
     known = await contacts.reveal_contacts(tx, keys, hub_id, due.run_id, people)
     found: list[Message] = []
-    refused: dict[UUID, Outcome] = {}
+    refused: dict[UUID, DeliveryOutcome] = {}
     personal = 0
     for notice_id, person_id, kind, language, _, addressee in rows:
         on_board = addressee == Addressee.ON_BOARD
         if due.closed or not (on_board or person_id in awaited):
-            refused[notice_id] = Outcome(NoticeState.WITHDRAWN)
+            refused[notice_id] = DeliveryOutcome(NoticeState.WITHDRAWN)
         elif now >= due.arrival:
-            refused[notice_id] = Outcome(NoticeState.FAILED, code="too-late")
+            refused[notice_id] = DeliveryOutcome(NoticeState.FAILED, code="too-late")
         elif on_board:
             found.append(await _list(tx, runtime, hub_id, due, told, notice_id))
         elif person_id not in known:
-            refused[notice_id] = Outcome(NoticeState.FAILED, code="contact-destroyed")
+            refused[notice_id] = DeliveryOutcome(NoticeState.FAILED, code="contact-destroyed")
         else:
             contact = known[person_id]
             languages = [Language(tag) for tag in language.split(",")]
@@ -74,7 +74,12 @@ async def messages(
 
 
 async def _list(
-    tx: Transaction, runtime: Runtime, hub_id: str, due: RunDue, told: Told, notice_id: UUID
+    tx: Transaction,
+    runtime: Runtime,
+    hub_id: str,
+    due: RunDue,
+    told: TextContext,
+    notice_id: UUID,
 ) -> Message:
     """What is to be announced on a run, and to how many who read what: about nobody."""
     hub = Language(runtime.settings.language)

@@ -24,10 +24,10 @@ from twinstile.reminders import delivery_receipts, health, rendering, routing, t
 from twinstile.reminders.channels import AnswerLost, Channel, ChannelDown, FileChannel
 from twinstile.reminders.types import (
     LONGEST_LIFE,
-    Batch,
-    Health,
+    ChannelHealth,
+    DeliveryOutcome,
     Message,
-    Outcome,
+    MessageBatch,
     retry_at,
 )
 from twinstile.screening.types import NoticeState
@@ -56,7 +56,7 @@ def outbox(runtime: Runtime) -> Outbox:
 class _Claim:
     """A batch that is ours to send; `attempts` of each message, this one included."""
 
-    batch: Batch
+    batch: MessageBatch
     channel: str
     messages: Sequence[Message]
     attempts: Mapping[UUID, int]
@@ -95,11 +95,11 @@ async def _give_up(out: Outbox, hub_id: str, now: datetime) -> None:
     """End messages of channels that are no more: nobody else would ever look at them."""
     async with out.runtime.database.transaction() as tx:
         rows = await tx.raw.fetch(_ORPHANS, hub_id, now, list(out.channels), ASKED_AT_ONCE)
-        words: dict[UUID, Outcome] = {}
+        words: dict[UUID, DeliveryOutcome] = {}
         for notice_id, state in rows:
             sending = state == NoticeState.SENDING
             after = NoticeState.UNKNOWN if sending else NoticeState.FAILED
-            words[notice_id] = Outcome(after, code="no-channel")
+            words[notice_id] = DeliveryOutcome(after, code="no-channel")
         if words:
             await delivery_receipts.settle(tx, hub_id, words, now)
 
@@ -128,7 +128,7 @@ async def _claim(
     tx: Transaction, out: Outbox, hub_id: str, name: str, now: datetime
 ) -> _Claim | None:
     """Take the messages of one run that are due; None when there are none."""
-    paused = (await health.of(tx, hub_id)).get(name, Health()).open_until
+    paused = (await health.of(tx, hub_id)).get(name, ChannelHealth()).open_until
     if paused is not None and paused > now:
         return None
     row = await tx.raw.fetchrow(_NEXT, hub_id, now, name)
@@ -141,9 +141,9 @@ async def _claim(
     rows = await tx.raw.fetch(_CLAIM, *place, channel.at_once)
     due = await manifests.run_due(tx, hub_id, run_id)
     hub, mode = await devices.hub(tx, hub_id)
-    batch = Batch(batch_id, hub_id, min(due.arrival, now + LONGEST_LIFE), mode)
+    batch = MessageBatch(batch_id, hub_id, min(due.arrival, now + LONGEST_LIFE), mode)
     local = due.arrival.astimezone(out.runtime.settings.zone)
-    told = texts.Told(hub, due.service_no, local)
+    told = texts.TextContext(hub, due.service_no, local)
     messages = await rendering.messages(tx, out.runtime, hub_id, due, told, rows, now)
     return _Claim(batch, name, messages, {row[0]: row[4] for row in rows})
 
@@ -151,7 +151,7 @@ async def _claim(
 async def _send(out: Outbox, claim: _Claim, now: datetime) -> None:
     """Give a batch to its channel and enter the answer; without one it is asked for later."""
     channel, hub_id = out.channels[claim.channel], claim.batch.hub_id
-    said: Mapping[UUID, Outcome] = {}
+    said: Mapping[UUID, DeliveryOutcome] = {}
     fault: str | None = None
     wait = timedelta()
     try:
@@ -161,7 +161,7 @@ async def _send(out: Outbox, claim: _Claim, now: datetime) -> None:
             fault = "half-answered"
     except ChannelDown as down:
         fault, wait = down.code, down.wait or wait
-        none = Outcome(NoticeState.WAITING, code=down.code)
+        none = DeliveryOutcome(NoticeState.WAITING, code=down.code)
         said = {message.notice_id: none for message in claim.messages}
     except AnswerLost as lost:
         fault = lost.code
@@ -181,14 +181,14 @@ async def _send(out: Outbox, claim: _Claim, now: datetime) -> None:
 async def _enter(
     tx: Transaction,
     hub_id: str,
-    said: Mapping[UUID, Outcome],
+    said: Mapping[UUID, DeliveryOutcome],
     attempts: Mapping[UUID, int],
     now: datetime,
     wait: timedelta,
     asked_every: timedelta,
 ) -> None:
     """Enter answers; what was not taken is tried again, unless it was too often."""
-    words: dict[UUID, Outcome] = {}
+    words: dict[UUID, DeliveryOutcome] = {}
     due: dict[UUID, datetime] = {}
     for notice_id, outcome in said.items():
         words[notice_id] = outcome
@@ -198,7 +198,7 @@ async def _enter(
             case NoticeState.WAITING:
                 again = retry_at(attempts[notice_id], now)
                 if again is None:
-                    words[notice_id] = Outcome(NoticeState.FAILED, code=outcome.code)
+                    words[notice_id] = DeliveryOutcome(NoticeState.FAILED, code=outcome.code)
                 else:
                     due[notice_id] = max(again, now + wait)
             case _:
@@ -229,7 +229,7 @@ async def _follow_up(out: Outbox, hub_id: str, name: str, now: datetime) -> None
         }
     for batch_id, run_id, state, since, notices, attempts in rows:
         handed = state == NoticeState.HANDED
-        batch = Batch(batch_id, hub_id, min(arrivals[run_id], since + LONGEST_LIFE))
+        batch = MessageBatch(batch_id, hub_id, min(arrivals[run_id], since + LONGEST_LIFE))
         if time.monotonic() > until:
             return
         said = await _asked(channel, batch, notices, now, handed=handed)
@@ -237,7 +237,7 @@ async def _follow_up(out: Outbox, hub_id: str, name: str, now: datetime) -> None
             observability.CHANNEL_FAULTS.labels(hub_id, name, "no-answer").inc()
             return
         if not handed:
-            lost = Outcome(NoticeState.UNKNOWN, code="answer-lost")
+            lost = DeliveryOutcome(NoticeState.UNKNOWN, code="answer-lost")
             said = dict.fromkeys(notices, lost) | said
         news = {n: outcome for n, outcome in said.items() if outcome.state != state}
         every, tries = channel.asked_every, dict(zip(notices, attempts, strict=True))
@@ -249,12 +249,12 @@ async def _follow_up(out: Outbox, hub_id: str, name: str, now: datetime) -> None
 
 async def _asked(
     channel: Channel,
-    batch: Batch,
+    batch: MessageBatch,
     notices: Sequence[UUID],
     now: datetime,
     *,
     handed: bool,
-) -> dict[UUID, Outcome] | None:
+) -> dict[UUID, DeliveryOutcome] | None:
     """What the channel says; None when it says nothing just now, and is asked again."""
     try:
         async with asyncio.timeout(channel.deadline_s):

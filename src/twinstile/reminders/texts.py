@@ -66,7 +66,7 @@ def chosen(known: Sequence[str], hub: Language) -> tuple[Language, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class TextContext:
     """What a text speaks of; `due` by the hub's clock."""
 
     hub: str
@@ -74,12 +74,14 @@ class Told:
     due: datetime | None = None
 
 
-def written(kind: NoticeKind | ReminderKind, languages: Sequence[Language], told: Told) -> str:
+def written(
+    kind: NoticeKind | ReminderKind, languages: Sequence[Language], told: TextContext
+) -> str:
     """The text in these languages, one below the other."""
     return _filled(TEXTS[kind], languages, told)
 
 
-def announced(languages: Sequence[Language], told: Told) -> str:
+def announced(languages: Sequence[Language], told: TextContext) -> str:
     """What to announce on board, in these languages."""
     return _filled(ON_BOARD, languages, told)
 
@@ -90,7 +92,7 @@ def counted(known: Iterable[Sequence[str]], hub: Language) -> dict[str, int]:
     return {languages: n for languages, n in sorted(counts.items()) if n >= FEW}
 
 
-def _filled(phrase: Phrase, languages: Sequence[Language], told: Told) -> str:
+def _filled(phrase: Phrase, languages: Sequence[Language], told: TextContext) -> str:
     parts = {
         "hub": _short(told.hub),
         "service": _short(told.service_no),

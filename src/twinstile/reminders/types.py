@@ -48,7 +48,7 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class MessageBatch:
     """Messages given to a channel at once, all of one run."""
 
     batch_id: UUID
@@ -59,7 +59,7 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class DeliveryOutcome:
     """What a channel says of one message."""
 
     state: NoticeState
@@ -70,7 +70,7 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Health:
+class ChannelHealth:
     """How a channel has done lately."""
 
     failures: int = 0
@@ -78,7 +78,9 @@ class Health:
     open_until: datetime | None = None
     code: str | None = None
 
-    def after(self, code: str | None, at: datetime, wait: timedelta | None = None) -> "Health":
+    def after(
+        self, code: str | None, at: datetime, wait: timedelta | None = None
+    ) -> "ChannelHealth":
         """After one more batch: None when it went well, else a word for why it did not.
 
         From the fifth failure in a row on the channel is let alone for half a minute, then for
@@ -86,14 +88,14 @@ class Health:
         to `wait`, it is let alone for that time at least.
         """
         if code is None:
-            return Health()
+            return ChannelHealth()
         failures = self.failures + 1
         beyond = failures - OPENS_AFTER
         pause = max(
             min(PAUSE * 2 ** min(beyond, 10), LONGEST_PAUSE) if beyond >= 0 else timedelta(),
             min(wait or timedelta(), LONGEST_PAUSE),
         )
-        return Health(failures, self.since or at, at + pause if pause else None, code)
+        return ChannelHealth(failures, self.since or at, at + pause if pause else None, code)
 
 
 def retry_at(attempts: int, at: datetime) -> datetime | None:

@@ -20,8 +20,8 @@ from twinstile.platform.ops import clock
 from twinstile.platform.security.auth import Principal, Scope
 from twinstile.policy.api import Compiled
 from twinstile.replay import requests
-from twinstile.replay.found import ReplayFound
-from twinstile.replay.requests import Asked, ReplayFault, ReplayState
+from twinstile.replay.found import ReplayResult
+from twinstile.replay.requests import ReplayFault, ReplayRequest, ReplayState
 
 router = APIRouter(
     prefix="/v1/policies/{version}/replays", route_class=GatedRoute, tags=["policies"]
@@ -55,8 +55,8 @@ class ReplayAnswer(Answer):
     fault: ReplayFault | None = Field(description="why it failed")
 
 
-class ReplayWhole(ReplayAnswer):
-    found: ReplayFound | None = Field(description="null until it is done")
+class ReplayDetailAnswer(ReplayAnswer):
+    found: ReplayResult | None = Field(description="null until it is done")
 
 
 class ReplayList(Answer):
@@ -67,7 +67,7 @@ Reader = Annotated[Principal, caller(Scope.REPLAYS_READ)]
 Writer = Annotated[Principal, caller(Scope.REPLAYS_WRITE)]
 
 
-def _members(asked: Asked) -> dict[str, object]:
+def _members(asked: ReplayRequest) -> dict[str, object]:
     return {
         "id": asked.replay_id,
         "href": f"/v1/policies/{asked.version}/replays/{asked.replay_id}",
@@ -117,10 +117,12 @@ async def list_replays(version: Word, tx: Read, who: Reader) -> ReplayList:
     summary="Read how far a replay is, or its result",
     responses=documented(NotFound),
 )
-async def read_replay(version: Word, replay_id: UUID, tx: Read, who: Reader) -> ReplayWhole:
+async def read_replay(
+    version: Word, replay_id: UUID, tx: Read, who: Reader
+) -> ReplayDetailAnswer:
     """What would have gone elsewhere: counts, queues, and examples by random id."""
     asked = await requests.one(tx, who.hub_id, version, replay_id)
-    return ReplayWhole.model_validate({**_members(asked), "found": asked.found})
+    return ReplayDetailAnswer.model_validate({**_members(asked), "found": asked.found})
 
 
 @router.delete(

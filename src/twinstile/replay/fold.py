@@ -25,7 +25,7 @@ from twinstile.replay.found import (
     PassageSeen,
     QueueShift,
     ReplayExample,
-    ReplayFound,
+    ReplayResult,
     RuleShift,
     StateShift,
 )
@@ -34,10 +34,10 @@ from twinstile.replay.stored import brought, rule_ids
 from twinstile.screening import claims, intake, machine, rules
 from twinstile.screening.claims import Claims
 from twinstile.screening.evidence import Brought, Evidence
-from twinstile.screening.surroundings import Around, Told, begun
+from twinstile.screening.surroundings import DecisionContext, StoredContext, begun
 from twinstile.screening.types import (
     Decision,
-    Direction,
+    LaneDirection,
     Outcome,
     ScreeningState,
     Verdict,
@@ -69,7 +69,7 @@ class LanePlace:
 
     checkpoint: str | None = None
     station: Station | None = None
-    direction: Direction = Direction.UNKNOWN
+    direction: LaneDirection = LaneDirection.UNKNOWN
 
 
 _NO_LANE: Final = LanePlace()
@@ -113,8 +113,8 @@ class _Read:
     """Stored evidence once it was read."""
 
     brought: Brought
-    around: Told
-    direction: Direction
+    around: StoredContext
+    direction: LaneDirection
     claims: Claims | None
     """Of a minor: with what the guardian declared."""
     alone: Evidence
@@ -216,7 +216,7 @@ class Replay:
         trace.last_at = max(trace.last_at, moment)
         if decision is None or trace.would is not machine.START:
             day = moment.astimezone(self._zone).date()
-            around = Around.stored(moment, day, read.around, read.direction)
+            around = DecisionContext.stored(moment, day, read.around, read.direction)
             decision = rules.decide(trace.would, trace.evidence, around, self._policy)
         trace.would = decision.state
         reasons = decision.reasons
@@ -228,7 +228,7 @@ class Replay:
             trace.would_confirm |= decision.state is ScreeningState.HELD
         return decision
 
-    def _judged(self, evidence: str, direction: Direction) -> _Read:
+    def _judged(self, evidence: str, direction: LaneDirection) -> _Read:
         """What was stored; and what it amounts to by itself, as most travellers' first check.
 
         A decision without claims is the same at any moment.
@@ -237,7 +237,7 @@ class Replay:
         alone = begun(told).joined(brought_)
         decision = None
         if brought_.claims is None and "claims" not in told:
-            around = Around.stored(EARLIEST, EARLIEST.date(), told, direction)
+            around = DecisionContext.stored(EARLIEST, EARLIEST.date(), told, direction)
             decision = rules.decide(machine.START, alone, around, self._policy)
         minors = claims.unpack(told["claims"]) if "claims" in told else None
         return _Read(brought_, told, direction, minors, alone, decision)
@@ -307,7 +307,7 @@ class Replay:
                 )
             )
 
-    def told(self, until: datetime) -> ReplayFound:
+    def told(self, until: datetime) -> ReplayResult:
         """What was found, once every check was taken. Passages still open are as at the end."""
         self.settle(until)
         for screening_id, trace in list(self._open.items()):
@@ -316,7 +316,7 @@ class Replay:
         hours = sorted(self._hours, key=lambda key: (key[0], key[1] or ""))
         rule_names = sorted(self._rules_before | self._rules_after)
         examples = [one for of_kind in self._examples.values() for one in of_kind]
-        return ReplayFound(
+        return ReplayResult(
             checks=self.checks,
             screenings=states.total(),
             begun_before=self._begun_before,

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from twinstile.replay.queues import Station, Waiting
+from twinstile.replay.queues import QueueHour, Station
 from twinstile.screening.types import ScreeningState, Verdict
 
 
@@ -71,8 +71,8 @@ class CaseShift:
 class QueueShift:
     station: Station
     lanes: int
-    before: Waiting
-    after: Waiting
+    before: QueueHour
+    after: QueueHour
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ class HourShift:
 
 
 @dataclass(frozen=True, slots=True)
-class ReplayFound:
+class ReplayResult:
     """What a replay found. `elsewhere` counts what would have gone another way."""
 
     checks: int

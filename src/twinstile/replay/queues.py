@@ -31,7 +31,7 @@ MOST_LANES: Final = 400
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class QueueHour:
     """One hour at a station under one policy. Waits in seconds, of those who came in it."""
 
     people: int
@@ -48,14 +48,14 @@ class Queue:
         self._service_s = service_s
         self._free: deque[float] = deque()
 
-    def hour(self, begins: float, arrivals: Sequence[float], lanes: int) -> Waiting:
+    def hour(self, begins: float, arrivals: Sequence[float], lanes: int) -> QueueHour:
         """What an hour adds: moments of arrival in order, and how many lanes were at work."""
         while len(self._free) > lanes:
             self._free.popleft()  # of those that stand idle the longest first
         while len(self._free) < lanes:
             self._free.appendleft(min([begins, *self._free]))
         waits = sorted(waited(arrivals, self._free, self._service_s))
-        return Waiting(
+        return QueueHour(
             len(waits), quantile(waits, 0.5), quantile(waits, 0.95), self._needed(arrivals)
         )
 

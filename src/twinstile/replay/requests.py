@@ -27,7 +27,7 @@ from twinstile.platform.ops import clock, observability
 from twinstile.platform.security.auth import Principal
 from twinstile.policy.versions import Policies
 from twinstile.replay import stream
-from twinstile.replay.stream import Plan, TooManyChecks
+from twinstile.replay.stream import ReplayPlan, TooManyChecks
 from twinstile.screening.tables import PolicyReplay
 
 LONGEST: Final = timedelta(days=31)
@@ -57,7 +57,7 @@ class Canceled(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ReplayRequest:
     """A replay as its row has it."""
 
     replay_id: UUID
@@ -100,7 +100,7 @@ async def ask(
     replay_id: UUID,
     period: tuple[datetime, datetime],
     at: datetime,
-) -> Asked:
+) -> ReplayRequest:
     """Enter a replay, or give the one that was entered under this id.
 
     Raises `IdReused` for an id with other content, and `TooMany` while another is at work.
@@ -131,7 +131,7 @@ async def ask(
     return known
 
 
-async def _find(tx: Reading, hub_id: str, replay_id: UUID) -> Asked | None:
+async def _find(tx: Reading, hub_id: str, replay_id: UUID) -> ReplayRequest | None:
     found = await tx.sql.execute(
         select(*_COLUMNS, PolicyReplay.found).where(*_row(hub_id, replay_id))
     )
@@ -143,7 +143,7 @@ def _row(hub_id: str, replay_id: UUID) -> tuple[ColumnElement[bool], ...]:
     return PolicyReplay.hub_id == hub_id, PolicyReplay.replay_id == replay_id
 
 
-async def one(tx: Reading, hub_id: str, version: str, replay_id: UUID) -> Asked:
+async def one(tx: Reading, hub_id: str, version: str, replay_id: UUID) -> ReplayRequest:
     """A replay of that version, with what it found. Raises `NotFound`."""
     found = await _find(tx, hub_id, replay_id)
     if found is None or found.version != version:
@@ -151,7 +151,7 @@ async def one(tx: Reading, hub_id: str, version: str, replay_id: UUID) -> Asked:
     return found
 
 
-async def newest(tx: Reading, hub_id: str, version: str, limit: int) -> list[Asked]:
+async def newest(tx: Reading, hub_id: str, version: str, limit: int) -> list[ReplayRequest]:
     """The replays of a version, newest first, without what they found."""
     found = await tx.sql.execute(
         select(*_COLUMNS, null().label("found"))
@@ -162,8 +162,8 @@ async def newest(tx: Reading, hub_id: str, version: str, limit: int) -> list[Ask
     return [_asked(row) for row in found.mappings()]
 
 
-def _asked(row: RowMapping) -> Asked:
-    return Asked(
+def _asked(row: RowMapping) -> ReplayRequest:
+    return ReplayRequest(
         row["replay_id"],
         row["version"],
         row["since"],
@@ -191,7 +191,7 @@ async def cancel(
 
 
 @dataclass(frozen=True, slots=True)
-class Begun:
+class ReplayAttempt:
     """A replay that this process has, as long as nobody takes it: `attempt` is the fence."""
 
     database: Database
@@ -234,12 +234,12 @@ async def work(
             return
         replay_id, version, since, until, attempt = row
         policy = await policies.get(tx, hub_id, version)
-    begun = Begun(database, hub_id, replay_id, attempt)
+    begun = ReplayAttempt(database, hub_id, replay_id, attempt)
     try:
         if attempt > MOST_ATTEMPTS:
             await begun.end(ReplayState.FAILED, fault=ReplayFault.INTERRUPTED.value)
             return
-        plan = Plan(hub_id, policy, zone, since, until)
+        plan = ReplayPlan(hub_id, policy, zone, since, until)
         await begun.note(checks=0, checks_expected=await stream.expected(database, plan))
         told = await stream.run(database, plan, begun.progress)
         await begun.end(ReplayState.DONE, checks=told.checks, found=asdict(told))

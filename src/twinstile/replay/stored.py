@@ -8,11 +8,11 @@ from twinstile.platform.http.field_types import EARLIEST
 from twinstile.screening import claim_bodies, readings
 from twinstile.screening.claim_bodies import ClaimFields
 from twinstile.screening.evidence import Brought
-from twinstile.screening.surroundings import Told
-from twinstile.screening.types import Reading, TemperatureMethod
+from twinstile.screening.surroundings import StoredContext
+from twinstile.screening.types import TemperatureMethod, TemperatureReading
 
 
-def brought(evidence: str) -> tuple[Brought, Told]:
+def brought(evidence: str) -> tuple[Brought, StoredContext]:
     """What a check brought, of its stored evidence, and what was known around it.
 
     Reminders and services are not read again: they count for completeness, no rule reads them.
@@ -22,7 +22,7 @@ def brought(evidence: str) -> tuple[Brought, Told]:
     reading = None
     if thermal is not None:
         error = cast("float | None", thermal.get("error"))
-        reading = Reading(
+        reading = TemperatureReading(
             cast("int", thermal["tenths"]),
             TemperatureMethod(str(thermal["method"])),
             EARLIEST,
@@ -42,7 +42,7 @@ def brought(evidence: str) -> tuple[Brought, Told]:
             claim_bodies.claims(ClaimFields.model_validate(claimed)) if claimed else None,
             str(emergency) if emergency else None,
         ),
-        cast("Told", cast("object", stored.get("around", {}))),
+        cast("StoredContext", cast("object", stored.get("around", {}))),
     )
 
 

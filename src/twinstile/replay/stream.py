@@ -17,9 +17,9 @@ from twinstile.platform.db.database import READ_ROLE, Database, Reading
 from twinstile.platform.security.devices import LaneKind
 from twinstile.policy.types import HubPolicy
 from twinstile.replay.fold import CheckRow, LanePlace, Moved, Replay
-from twinstile.replay.found import ReplayFound
+from twinstile.replay.found import ReplayResult
 from twinstile.replay.queues import Station
-from twinstile.screening.types import Direction, ScreeningState
+from twinstile.screening.types import LaneDirection, ScreeningState
 
 MOST_CHECKS: Final = 5_000_000
 PAGE: Final = 1000
@@ -36,7 +36,7 @@ class TooManyChecks(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ReplayPlan:
     """What to replay: checks received in [since, until) of passages that began in it."""
 
     hub_id: str
@@ -94,7 +94,7 @@ _BY_PERSON = "screening.step"
 _FIRST = UUID(int=0)
 
 
-async def expected(database: Database, plan: Plan) -> int:
+async def expected(database: Database, plan: ReplayPlan) -> int:
     """How many checks there are to replay. Raises `TooManyChecks`."""
     async with database.reading(READ_ROLE) as tx:
         await tx.raw.execute(f"SET LOCAL statement_timeout = '{STATEMENT_S}s'")
@@ -113,13 +113,13 @@ async def _nobody_listens(_: int) -> None:
 
 async def run(
     database: Database,
-    plan: Plan,
+    plan: ReplayPlan,
     on_progress: Callable[[int], Awaitable[None]] = _nobody_listens,
-) -> ReplayFound:
+) -> ReplayResult:
     """Replay; `on_progress` hears of the checks done, every two seconds, and may raise."""
     async with database.reading(READ_ROLE) as tx:
         lanes = {
-            lane_id: LanePlace(checkpoint, _STATIONS[LaneKind(kind)], Direction(direction))
+            lane_id: LanePlace(checkpoint, _STATIONS[LaneKind(kind)], LaneDirection(direction))
             for lane_id, checkpoint, kind, direction in await tx.raw.fetch(
                 _LANES_SQL, plan.hub_id
             )
@@ -156,7 +156,7 @@ class _Page:
 
 
 async def _page(
-    database: Database, plan: Plan, replay: Replay, after: tuple[datetime, int, UUID]
+    database: Database, plan: ReplayPlan, replay: Replay, after: tuple[datetime, int, UUID]
 ) -> _Page:
     async with database.reading(READ_ROLE) as tx:
         await tx.raw.execute(f"SET LOCAL statement_timeout = '{STATEMENT_S}s'")

@@ -24,7 +24,7 @@ LONGEST: Final = timedelta(hours=4)
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class ReminderFact:
     """A reminder: R1 belongs to a run, R2 to a checkpoint."""
 
     reminder_id: UUID
@@ -39,7 +39,7 @@ class Given:
 
 
 @dataclass(frozen=True, slots=True)
-class Act:
+class ServiceFact:
     """A service offered to one traveller."""
 
     act_id: UUID
@@ -50,7 +50,7 @@ class Act:
 
 
 async def remind(
-    tx: Transaction, policies: Policies, who: Principal, given: Given, at: datetime
+    tx: Transaction, policies: Policies, who: Principal, given: ReminderFact, at: datetime
 ) -> FactStatus:
     """Record a reminder; whoever it reached inherits it, screened before or after.
 
@@ -95,7 +95,7 @@ async def remind(
     return FactStatus.STORED
 
 
-def _require_sense(given: Given, at: datetime) -> None:
+def _require_sense(given: ReminderFact, at: datetime) -> None:
     """An end is told once it has passed: what is yet to come is a plan and no evidence."""
     place = "/run_id" if given.kind is ReminderKind.R1 else "/checkpoint"
     if (given.run_id is None) is (given.kind is ReminderKind.R1) or (
@@ -109,7 +109,7 @@ def _require_sense(given: Given, at: datetime) -> None:
         raise InvalidInput(errors=[FieldFault("/until", "out-of-range")])
 
 
-async def _require_same(tx: Transaction, hub_id: str, given: Given) -> None:
+async def _require_same(tx: Transaction, hub_id: str, given: ReminderFact) -> None:
     found = await tx.sql.execute(
         select(
             Reminder.kind,
@@ -133,7 +133,7 @@ async def _require_same(tx: Transaction, hub_id: str, given: Given) -> None:
         raise IdReused
 
 
-async def serve(tx: Transaction, who: Principal, act: Act, at: datetime) -> FactStatus:
+async def serve(tx: Transaction, who: Principal, act: ServiceFact, at: datetime) -> FactStatus:
     """Record a service act. Raises `NotFound` for an unknown screening, `IdReused`."""
     locked = await tx.sql.execute(
         select(Screening.services)

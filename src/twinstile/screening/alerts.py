@@ -30,37 +30,37 @@ SEEN_TO: Final = timedelta(hours=4)
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class EscalationPlan:
     """When an alert of a kind goes on, and to whom; to nobody: it is closed then."""
 
     after: timedelta
     to: str | None
 
 
-PLANS: Final[Mapping[AlertKind, Plan | None]] = {
-    AlertKind.ABSCONDED: Plan(timedelta(hours=24), "authority"),
-    AlertKind.LEFT_LANE: Plan(timedelta(hours=24), None),
-    AlertKind.OVERDUE: Plan(timedelta(minutes=30), "duty_commander"),
-    AlertKind.ORDER_ENDED: Plan(timedelta(minutes=15), "duty_commander"),
-    AlertKind.PARTY_FLAGGED: Plan(timedelta(hours=24), None),
+PLANS: Final[Mapping[AlertKind, EscalationPlan | None]] = {
+    AlertKind.ABSCONDED: EscalationPlan(timedelta(hours=24), "authority"),
+    AlertKind.LEFT_LANE: EscalationPlan(timedelta(hours=24), None),
+    AlertKind.OVERDUE: EscalationPlan(timedelta(minutes=30), "duty_commander"),
+    AlertKind.ORDER_ENDED: EscalationPlan(timedelta(minutes=15), "duty_commander"),
+    AlertKind.PARTY_FLAGGED: EscalationPlan(timedelta(hours=24), None),
     AlertKind.DEFERRAL_UNRESOLVED: None,
-    AlertKind.DEFERRAL_RISK: Plan(timedelta(minutes=15), "duty_commander"),
-    AlertKind.RETROSPECTIVE: Plan(timedelta(hours=2), "duty_commander"),
-    AlertKind.CASE_OVERDUE: Plan(timedelta(minutes=15), "duty_commander"),
-    AlertKind.NEVER_ARRIVED: Plan(timedelta(minutes=5), "duty_commander"),
-    AlertKind.CARE_OVERDUE: Plan(timedelta(minutes=10), "duty_commander"),
-    AlertKind.FOLLOW_UP_OVERDUE: Plan(timedelta(hours=2), "duty_commander"),
-    AlertKind.RECEIVER_DECLINED: Plan(timedelta(minutes=10), "duty_commander"),
-    AlertKind.ORIGIN_UNTOLD: Plan(timedelta(minutes=15), "duty_commander"),
-    AlertKind.REPORT_DUE: Plan(timedelta(minutes=15), "duty_commander"),
-    AlertKind.APPEAL_OVERDUE: Plan(timedelta(hours=4), "duty_commander"),
-    AlertKind.REPORT_OVERDUE: Plan(timedelta(minutes=5), "duty_commander"),
-    AlertKind.CHANNEL_DOWN: Plan(timedelta(minutes=10), "duty_commander"),
-    AlertKind.TRUST_LIST_STALE: Plan(timedelta(hours=1), "duty_commander"),
-    AlertKind.FEED_STALE: Plan(timedelta(minutes=15), "duty_commander"),
-    AlertKind.FEED_REJECTS: Plan(timedelta(minutes=30), "duty_commander"),
-    AlertKind.FEED_UNMATCHED: Plan(timedelta(minutes=30), "duty_commander"),
-    AlertKind.UNMATCHED: Plan(timedelta(minutes=10), "duty_commander"),
+    AlertKind.DEFERRAL_RISK: EscalationPlan(timedelta(minutes=15), "duty_commander"),
+    AlertKind.RETROSPECTIVE: EscalationPlan(timedelta(hours=2), "duty_commander"),
+    AlertKind.CASE_OVERDUE: EscalationPlan(timedelta(minutes=15), "duty_commander"),
+    AlertKind.NEVER_ARRIVED: EscalationPlan(timedelta(minutes=5), "duty_commander"),
+    AlertKind.CARE_OVERDUE: EscalationPlan(timedelta(minutes=10), "duty_commander"),
+    AlertKind.FOLLOW_UP_OVERDUE: EscalationPlan(timedelta(hours=2), "duty_commander"),
+    AlertKind.RECEIVER_DECLINED: EscalationPlan(timedelta(minutes=10), "duty_commander"),
+    AlertKind.ORIGIN_UNTOLD: EscalationPlan(timedelta(minutes=15), "duty_commander"),
+    AlertKind.REPORT_DUE: EscalationPlan(timedelta(minutes=15), "duty_commander"),
+    AlertKind.APPEAL_OVERDUE: EscalationPlan(timedelta(hours=4), "duty_commander"),
+    AlertKind.REPORT_OVERDUE: EscalationPlan(timedelta(minutes=5), "duty_commander"),
+    AlertKind.CHANNEL_DOWN: EscalationPlan(timedelta(minutes=10), "duty_commander"),
+    AlertKind.TRUST_LIST_STALE: EscalationPlan(timedelta(hours=1), "duty_commander"),
+    AlertKind.FEED_STALE: EscalationPlan(timedelta(minutes=15), "duty_commander"),
+    AlertKind.FEED_REJECTS: EscalationPlan(timedelta(minutes=30), "duty_commander"),
+    AlertKind.FEED_UNMATCHED: EscalationPlan(timedelta(minutes=30), "duty_commander"),
+    AlertKind.UNMATCHED: EscalationPlan(timedelta(minutes=10), "duty_commander"),
 }
 
 

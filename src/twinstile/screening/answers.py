@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 
 from twinstile.credentials.bodies import AssessmentAnswer
-from twinstile.declarations.bodies import PassTold
+from twinstile.declarations.bodies import PassReport
 from twinstile.platform.http.problems import Problem
 from twinstile.platform.ops import observability
 from twinstile.platform.security.auth import Principal
 from twinstile.policy.types import PolicyRule
-from twinstile.screening.batch import Taken
+from twinstile.screening.batch import ItemResult
 from twinstile.screening.bodies import (
     AlternativeAnswer,
     CheckAnswer,
@@ -18,11 +18,11 @@ from twinstile.screening.bodies import (
     MeasureAnswer,
     NextStep,
     OfferedMeasure,
+    OpenSuspicionAnswer,
     ReasonAnswer,
-    StandsAnswer,
 )
-from twinstile.screening.party_bodies import PartyTold
-from twinstile.screening.passage import Recorded, Stands
+from twinstile.screening.party_bodies import PartyReport
+from twinstile.screening.passage import OpenSuspicion, RecordedCheck
 from twinstile.screening.types import Outcome, Reason, ScreeningState
 from twinstile.screening.words import BEYOND_POLICY
 
@@ -42,7 +42,7 @@ _TEXTS = {code: {"en": said.en, "zh-CN": said.zh_cn} for code, said in BEYOND_PO
 
 
 def check(
-    done: Recorded, language: str, who: Principal, seen: AssessmentAnswer | None = None
+    done: RecordedCheck, language: str, who: Principal, seen: AssessmentAnswer | None = None
 ) -> CheckAnswer:
     """The answer to a check, reasons in the language asked for as far as the policy has it."""
     decision = done.decision
@@ -73,16 +73,16 @@ def check(
             services=done.completeness.services,
             complete=done.completeness.complete,
         ),
-        party=PartyTold.model_validate(done.party) if done.party else None,
+        party=PartyReport.model_validate(done.party) if done.party else None,
         credential=seen,
-        declaration=PassTold.model_validate(done.shown) if done.shown else None,
+        declaration=PassReport.model_validate(done.shown) if done.shown else None,
         stands=_stands(done.stands) if done.stands else None,
     )
 
 
-def _stands(stands: Stands) -> StandsAnswer:
+def _stands(stands: OpenSuspicion) -> OpenSuspicionAnswer:
     tenths = stands.alarm_tenths
-    return StandsAnswer(
+    return OpenSuspicionAnswer(
         state=stands.state,
         since=stands.since,
         alarm_celsius=None if tenths is None else tenths / 10,
@@ -93,12 +93,13 @@ def _reason(reason: Reason, rule: PolicyRule | None, language: str) -> ReasonAns
     return ReasonAnswer(
         rule_id=reason.rule_id,
         code=reason.code,
-        text=said(rule.text if rule else _TEXTS.get(reason.code, {}), language) or reason.code,
+        text=text_in_language(rule.text if rule else _TEXTS.get(reason.code, {}), language)
+        or reason.code,
         discretion=rule is not None and rule.discretion,
         alternatives=[
             AlternativeAnswer(
                 outcome=Outcome(other.outcome),
-                text=said(other.text, language) or other.outcome,
+                text=text_in_language(other.text, language) or other.outcome,
                 measures=[OfferedMeasure.model_validate(one) for one in other.measures],
             )
             for other in (rule.alternatives if rule else ())
@@ -106,7 +107,7 @@ def _reason(reason: Reason, rule: PolicyRule | None, language: str) -> ReasonAns
     )
 
 
-def fact(taken: Taken, language: str, who: Principal) -> FactAnswer:
+def fact(taken: ItemResult, language: str, who: Principal) -> FactAnswer:
     """The answer to one item of a batch."""
     return FactAnswer(
         id=taken.id,
@@ -123,7 +124,7 @@ def _fault(problem: Problem) -> FaultAnswer:
     )
 
 
-def said(texts: Mapping[str, str], language: str) -> str | None:
+def text_in_language(texts: Mapping[str, str], language: str) -> str | None:
     """The text in the first language asked for that there is, else in English."""
     for wanted in language.split(","):
         tag = wanted.partition(";")[0].strip().lower()

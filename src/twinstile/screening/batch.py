@@ -31,7 +31,7 @@ from twinstile.platform.security.shifts import ShiftRecord
 from twinstile.policy import versions
 from twinstile.policy.versions import Policies
 from twinstile.screening import acts, attribution, checks, intake, quarantine, transitions
-from twinstile.screening.acts import Act, Given
+from twinstile.screening.acts import ReminderFact, ServiceFact
 from twinstile.screening.bodies import (
     CheckFact,
     Counter,
@@ -45,8 +45,8 @@ from twinstile.screening.bodies import (
 from twinstile.screening.facts import GateCheck
 from twinstile.screening.intake import Receiver
 from twinstile.screening.offline_bodies import ShiftBody
-from twinstile.screening.passage import Recorded
-from twinstile.screening.steps import Desk, Step
+from twinstile.screening.passage import RecordedCheck
+from twinstile.screening.steps import StepContext, StepRequest
 
 MOST_FAILED = 8
 """Facts of a batch that an error of ours may meet: where more do, or all, none is to blame."""
@@ -63,13 +63,13 @@ _BODIES: Mapping[FactKind, type[BaseModel]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class ItemResult:
     """What became of one item."""
 
     id: UUID | None
     status: FactStatus
     problem: Problem | None = None
-    recorded: Recorded | None = None
+    recorded: RecordedCheck | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +92,11 @@ async def receive(
     policies: Policies,
     items: Sequence[object],
     sent_at: datetime,
-) -> list[Taken]:
+) -> list[ItemResult]:
     """Take every item in, in order; the device's counters are noted at the end."""
     envelopes = [_envelope(item) for item in items]
     oldest = receiver.at - await _replayed(tx, receiver, policies)
-    taken: dict[int, Taken] = {}
+    taken: dict[int, ItemResult] = {}
     for place, envelope in enumerate(envelopes):
         if isinstance(envelope, FactBody) and envelope.kind is FactKind.SHIFT:
             taken[place] = await _claim(tx, envelope, receiver, sent_at, oldest)
@@ -107,14 +107,14 @@ async def receive(
             continue
         if isinstance(envelope, Problem):
             claimed = _claimed(items[place], "id", _ID)
-            taken[place] = Taken(claimed, FactStatus.QUARANTINED, envelope)
+            taken[place] = ItemResult(claimed, FactStatus.QUARANTINED, envelope)
             continue
         try:
             fact = _fact(place, envelope, crew, receiver, sent_at)
             _require_recent(fact.body, receiver.at - fact.sent_at, oldest)
             facts.append(fact)
         except Problem as problem:
-            taken[place] = Taken(envelope.id, FactStatus.QUARANTINED, problem)
+            taken[place] = ItemResult(envelope.id, FactStatus.QUARANTINED, problem)
     taken |= await _stored(tx, facts, policies)
     done = [taken[place] for place in range(len(items))]
     await _conclude(tx, receiver, items, done)
@@ -123,9 +123,9 @@ async def receive(
 
 async def _stored(
     tx: Transaction, facts: Sequence[_Fact], policies: Policies
-) -> dict[int, Taken]:
+) -> dict[int, ItemResult]:
     """Store what reads well; what became of each, by its place. Raises what may pass."""
-    taken: dict[int, Taken] = {}
+    taken: dict[int, ItemResult] = {}
     failed: list[Exception] = []
     for (kind, *_), group in groupby(facts, key=_hand):
         stored = await _store_apart(tx, kind, list(group), policies, failed)
@@ -138,7 +138,7 @@ async def _stored(
 
 
 async def _conclude(
-    tx: Transaction, receiver: Receiver, items: Sequence[object], done: Sequence[Taken]
+    tx: Transaction, receiver: Receiver, items: Sequence[object], done: Sequence[ItemResult]
 ) -> None:
     """Keep aside what was not accepted, and note which counters have come."""
     for item, outcome in zip(items, done, strict=True):
@@ -176,7 +176,7 @@ async def _claim(
     receiver: Receiver,
     sent_at: datetime,
     oldest: datetime,
-) -> Taken:
+) -> ItemResult:
     """A shift that began without a network, recorded before the facts made in it."""
     try:
         fact = _fact(0, envelope, {}, receiver, sent_at)
@@ -194,8 +194,8 @@ async def _claim(
         except InvalidInput as problem:
             return _refused(fact, problem)
     except Problem as problem:
-        return Taken(envelope.id, FactStatus.QUARANTINED, problem)
-    return Taken(envelope.id, FactStatus.STORED if new else FactStatus.DUPLICATE)
+        return ItemResult(envelope.id, FactStatus.QUARANTINED, problem)
+    return ItemResult(envelope.id, FactStatus.STORED if new else FactStatus.DUPLICATE)
 
 
 async def _crew(
@@ -250,11 +250,11 @@ def _fact(
     return _Fact(place, envelope.kind, envelope.id, envelope.counter, body, hand, sent_at)
 
 
-def _refused(fact: _Fact, problem: Problem) -> Taken:
+def _refused(fact: _Fact, problem: Problem) -> ItemResult:
     """An item whose body is at fault, told from the item's root."""
     if problem.errors:
         problem = type(problem)(errors=_in_body(problem.errors))
-    return Taken(fact.id, FactStatus.QUARANTINED, problem)
+    return ItemResult(fact.id, FactStatus.QUARANTINED, problem)
 
 
 def _in_body(found: Iterable[FieldFault]) -> list[FieldFault]:
@@ -267,7 +267,7 @@ async def _store_apart(
     facts: Sequence[_Fact],
     policies: Policies,
     failed: list[Exception],
-) -> list[tuple[_Fact, Taken]]:
+) -> list[tuple[_Fact, ItemResult]]:
     """Store facts of one hand; where that fails by an error of ours, each half by itself.
 
     In the end the one that cannot be stored is kept aside: a tablet that sent it again and
@@ -284,7 +284,7 @@ async def _store_apart(
             raise
         if len(facts) == 1:
             failed.append(error)
-            return [(facts[0], Taken(facts[0].id, FactStatus.QUARANTINED, Internal()))]
+            return [(facts[0], ItemResult(facts[0].id, FactStatus.QUARANTINED, Internal()))]
     half = len(facts) // 2
     return [
         *await _store_apart(tx, kind, facts[:half], policies, failed),
@@ -297,14 +297,14 @@ async def _store(
     kind: FactKind,
     facts: Sequence[_Fact],
     policies: Policies,
-) -> list[tuple[_Fact, Taken]]:
+) -> list[tuple[_Fact, ItemResult]]:
     if kind is FactKind.CHECK:
         return await _store_checks(tx, facts, policies)
-    outcomes: list[tuple[_Fact, Taken]] = []
+    outcomes: list[tuple[_Fact, ItemResult]] = []
     for fact in facts:
         try:
             status = await _store_act(tx, fact, policies)
-            outcomes.append((fact, Taken(fact.id, status)))
+            outcomes.append((fact, ItemResult(fact.id, status)))
         except Problem as problem:
             if problem.retryable:
                 raise
@@ -314,8 +314,8 @@ async def _store(
 
 async def _store_checks(
     tx: Transaction, facts: Sequence[_Fact], policies: Policies
-) -> list[tuple[_Fact, Taken]]:
-    outcomes: list[tuple[_Fact, Taken]] = []
+) -> list[tuple[_Fact, ItemResult]]:
+    outcomes: list[tuple[_Fact, ItemResult]] = []
     readable: list[tuple[_Fact, GateCheck]] = []
     for fact in facts:
         match fact.body:
@@ -330,15 +330,15 @@ async def _store_checks(
             case _:
                 raise TypeError(type(fact.body).__name__)
     receiver = facts[0].receiver
-    stand = checks.Stand(
+    stand = checks.RecordingContext(
         receiver.who.hub_id, receiver.keys, policies, receiver.zone, receiver.at
     )
     recorded = await checks.record(tx, stand, [check for _, check in readable])
     for (fact, _), done in zip(readable, recorded, strict=True):
         if done.reused:
-            outcomes.append((fact, Taken(fact.id, FactStatus.QUARANTINED, IdReused())))
+            outcomes.append((fact, ItemResult(fact.id, FactStatus.QUARANTINED, IdReused())))
         else:
-            outcomes.append((fact, Taken(fact.id, done.status, None, done)))
+            outcomes.append((fact, ItemResult(fact.id, done.status, None, done)))
     return outcomes
 
 
@@ -346,13 +346,17 @@ async def _store_act(tx: Transaction, fact: _Fact, policies: Policies) -> FactSt
     receiver = fact.receiver
     match fact.body:
         case ReminderBody() as body:
-            given = Given(fact.id, **dict(body))
+            given = ReminderFact(fact.id, **dict(body))
             return await acts.remind(tx, policies, receiver.who, given, receiver.at)
         case ServiceBody() as body:
-            return await acts.serve(tx, receiver.who, Act(fact.id, **dict(body)), receiver.at)
+            return await acts.serve(
+                tx, receiver.who, ServiceFact(fact.id, **dict(body)), receiver.at
+            )
         case TransitionBody() as body:
-            desk = Desk(receiver.who, receiver.keys, policies, receiver.zone, receiver.at)
-            status, _ = await transitions.take(tx, desk, Step(fact.id, **dict(body)))
+            desk = StepContext(
+                receiver.who, receiver.keys, policies, receiver.zone, receiver.at
+            )
+            status, _ = await transitions.take(tx, desk, StepRequest(fact.id, **dict(body)))
             return status
         case _:
             raise TypeError(type(fact.body).__name__)

@@ -18,7 +18,7 @@ from pydantic_core import PydanticCustomError
 
 from twinstile.credentials.bodies import AssessmentAnswer, ScannedBody
 from twinstile.credentials.types import CredentialKind, CredentialStatus
-from twinstile.declarations.bodies import PassCode, PassTold
+from twinstile.declarations.bodies import PassCode, PassReport
 from twinstile.identity.forms import DocumentForm
 from twinstile.identity.types import Finding, IdentityResult
 from twinstile.platform.http.field_types import (
@@ -31,12 +31,12 @@ from twinstile.platform.http.field_types import (
     Word,
 )
 from twinstile.platform.security.hub_modes import HubMode
-from twinstile.policy.types import Anchor, MeasureKind
+from twinstile.policy.types import MeasureAnchor, MeasureKind
 from twinstile.screening import readings
 from twinstile.screening.claim_bodies import ClaimFields
 from twinstile.screening.offline_bodies import DecidedBody, MadeFor, Offset
-from twinstile.screening.particulars import Particulars
-from twinstile.screening.party_bodies import PartyBody, PartyTold
+from twinstile.screening.particulars import StepDetails
+from twinstile.screening.party_bodies import PartyBody, PartyReport
 from twinstile.screening.types import (
     Emergency,
     Outcome,
@@ -206,8 +206,8 @@ class StepBody(Body):
     event: ScreeningEvent = Field(examples=["refuse"])
     at: Moment
     reason: Line = Field(examples=["wants no reading of the forehead"])
-    particulars: Particulars = Field(
-        default=Particulars(),
+    particulars: StepDetails = Field(
+        default=StepDetails(),
         description="what this event needs, see docs/api.md",
         examples=[
             {
@@ -289,7 +289,7 @@ class MeasureAnswer(Answer):
     rule_id: str
     kind: MeasureKind
     mode: str | None
-    anchor: Anchor | None
+    anchor: MeasureAnchor | None
     anchored_on: date | None = Field(description="the day it counts from; day n is n later")
     assumed: bool = Field(description="nobody knows that day: arrival stands in for it")
     until: date | None = Field(description="the last day of what lasts")
@@ -305,7 +305,7 @@ class OfferedMeasure(Answer):
     kind: MeasureKind
     mode: str | None
     days: int | None
-    anchor: Anchor | None
+    anchor: MeasureAnchor | None
     test_days: list[int]
     within_hours: int | None
 
@@ -333,7 +333,7 @@ class CompletenessAnswer(Answer):
     complete: bool
 
 
-class StandsAnswer(Answer):
+class OpenSuspicionAnswer(Answer):
     """A suspicion that stood before the check and stands after it."""
 
     state: ScreeningState = Field(examples=["HELD"])
@@ -358,14 +358,14 @@ class CheckAnswer(Answer):
     case_no: str | None
     findings: list[Finding] = Field(description="what reading the document found; a hint")
     completeness: CompletenessAnswer
-    party: PartyTold | None = Field(description="null also when the party is full")
+    party: PartyReport | None = Field(description="null also when the party is full")
     credential: AssessmentAnswer | None = Field(
         description="of what was scanned with this request; null: nothing was"
     )
-    declaration: PassTold | None = Field(
+    declaration: PassReport | None = Field(
         description="of the declaration that was shown by `pass_code`; null: none was"
     )
-    stands: StandsAnswer | None = Field(
+    stands: OpenSuspicionAnswer | None = Field(
         description="why the verdict may be another than this reading's: the passage was at "
         "the second check, held, refused or to return already; null: it was not"
     )

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from twinstile.cases import case_merge, referrals
 from twinstile.cases.referrals import Identification
 from twinstile.declarations import passes
-from twinstile.declarations.types import Shown
+from twinstile.declarations.types import PresentedDeclaration
 from twinstile.deferrals import deferrals
 from twinstile.deferrals.deferrals import Deferred
 from twinstile.identity import vault
@@ -28,14 +28,14 @@ from twinstile.screening import alerts, facts, fold, inheritance, party_members
 from twinstile.screening.alerts import Raised
 from twinstile.screening.bodies import FactStatus
 from twinstile.screening.facts import GateCheck
-from twinstile.screening.passage import Passage, Recorded
-from twinstile.screening.passages import Batch
+from twinstile.screening.passage import RecordedCheck, Visit
+from twinstile.screening.passages import CheckBatch
 from twinstile.screening.reviews import Review
 from twinstile.screening.types import AlertKind, ScreeningEvent, ScreeningState
 
 
 @dataclass(frozen=True, slots=True)
-class Stand:
+class RecordingContext:
     """What the recording of a hub's checks needs beside the checks."""
 
     hub_id: str
@@ -46,8 +46,12 @@ class Stand:
 
 
 async def record(
-    tx: Transaction, stand: Stand, checks: Sequence[GateCheck], *, counting: bool = False
-) -> list[Recorded]:
+    tx: Transaction,
+    stand: RecordingContext,
+    checks: Sequence[GateCheck],
+    *,
+    counting: bool = False,
+) -> list[RecordedCheck]:
     """Record checks of one hub, in order, and return what became of each.
 
     A check that was stored before gets its first answer again. With `counting`, the devices'
@@ -70,7 +74,7 @@ async def record(
     }
     revision = situations[0].areas if situations else None
     received = await stand.policies.received(tx, hub_id, revision)
-    batch = Batch(policies, stand.zone, received)
+    batch = CheckBatch(policies, stand.zone, received)
     for check, situation in zip(checks, situations, strict=True):
         batch.take(presented.joined(check, situation, batch.touched), situation)
         done = batch.done[-1]
@@ -98,7 +102,7 @@ async def record(
     return [_told(done, numbers, shown.get(done.id)) for done in batch.done]
 
 
-def _count(stand: Stand, batch: Batch) -> None:
+def _count(stand: RecordingContext, batch: CheckBatch) -> None:
     """Count passages that began, by whether the traveller was on a list."""
     listed = [
         passage.entry_id is not None
@@ -110,7 +114,7 @@ def _count(stand: Stand, batch: Batch) -> None:
             observability.PASSAGES.labels(stand.hub_id, told).inc(passages)
 
 
-async def _review(tx: Transaction, stand: Stand, found: Sequence[Review]) -> None:
+async def _review(tx: Transaction, stand: RecordingContext, found: Sequence[Review]) -> None:
     """Count decisions of devices that are told once more, and alert somebody."""
     for review in found:
         observability.REVIEWED.labels(stand.hub_id, review.cause).inc()
@@ -122,7 +126,7 @@ async def _review(tx: Transaction, stand: Stand, found: Sequence[Review]) -> Non
     await alerts.raise_all(tx, stand.hub_id, raised, stand.at)
 
 
-async def _name_cases(tx: Transaction, stand: Stand, batch: Batch) -> None:
+async def _name_cases(tx: Transaction, stand: RecordingContext, batch: CheckBatch) -> None:
     """Cases that had no name get that of the document shown now."""
     for case_id, person_id, check in batch.named:
         if check.identity is not None:
@@ -131,7 +135,9 @@ async def _name_cases(tx: Transaction, stand: Stand, batch: Batch) -> None:
             await case_merge.identify(tx, stand.keys, stand.hub_id, stand.zone, shown, stand.at)
 
 
-def _told(done: Recorded, numbers: Mapping[UUID, str], shown: Shown | None) -> Recorded:
+def _told(
+    done: RecordedCheck, numbers: Mapping[UUID, str], shown: PresentedDeclaration | None
+) -> RecordedCheck:
     number = numbers.get(done.case_id) if done.case_id else None
     if number is None and shown is None:
         return done
@@ -225,8 +231,8 @@ _WRITE_AND_OPEN_SQL = f"""
 
 async def _write(
     tx: Transaction,
-    stand: Stand,
-    batch: Batch,
+    stand: RecordingContext,
+    batch: CheckBatch,
     openings: list[dict[str, object]],
     counted: Sequence[GateCheck],
 ) -> dict[UUID, str]:
@@ -262,7 +268,7 @@ def _counters(checks: Sequence[GateCheck]) -> list[dict[str, object]]:
     return [{"device_id": device, "counters": counters} for device, counters in of.items()]
 
 
-def _row(passage: Passage) -> dict[str, object]:
+def _row(passage: Visit) -> dict[str, object]:
     closed = passage.last_at if passage.state.terminal else None
     return {
         "row": passage.row,

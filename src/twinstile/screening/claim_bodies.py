@@ -39,7 +39,7 @@ class SampleBody(Body):
     sampled_at: Moment
 
 
-class StayBody(Body):
+class VisitedPlaceBody(Body):
     """A place somebody was at."""
 
     code: AreaCode = Field(
@@ -57,10 +57,10 @@ class ItineraryBody(Body):
     starred: StrictBool = Field(
         default=False, description="the itinerary card marks a city with a risk area"
     )
-    areas: Annotated[tuple[StayBody, ...], Field(max_length=16)] = ()
+    areas: Annotated[tuple[VisitedPlaceBody, ...], Field(max_length=16)] = ()
 
 
-class DeclarationBody(Body):
+class HealthClaimBody(Body):
     """What the traveller says of their health."""
 
     symptoms: Annotated[tuple[Symptom, ...], Field(max_length=16)] = ()
@@ -83,7 +83,7 @@ class ClaimFields(Body):
     )
     test: SampleBody | None = None
     itinerary: ItineraryBody | None = None
-    declaration: DeclarationBody | None = None
+    declaration: HealthClaimBody | None = None
 
 
 MEMBERS = set(ClaimFields.model_fields)

@@ -21,7 +21,7 @@ from twinstile.policy.versions import Policies
 from twinstile.screening import checks
 from twinstile.screening.facts import GateCheck
 from twinstile.screening.intake import Receiver
-from twinstile.screening.passage import Recorded
+from twinstile.screening.passage import RecordedCheck
 
 MOST_A_BATCH = 128
 MOST_WAITING = 1024
@@ -47,7 +47,7 @@ class _Waiting:
     """A check in the queue, and who waits for what becomes of it."""
 
     check: GateCheck
-    answer: asyncio.Future[Recorded]
+    answer: asyncio.Future[RecordedCheck]
     since: float
 
 
@@ -79,7 +79,7 @@ class Committer:
         self._awake = asyncio.Event()
         self._shedding: asyncio.TimerHandle | None = None
 
-    async def record(self, receiver: Receiver, check: GateCheck) -> Recorded:
+    async def record(self, receiver: Receiver, check: GateCheck) -> RecordedCheck:
         """What became of the check, once it is committed.
 
         Raises `Busy` when too much waits already (nothing is stored then) and `Unavailable`
@@ -173,10 +173,10 @@ class Committer:
                 _refuse([item], Busy(retry_after_s=1))
         return there
 
-    async def _commit(self, queue: _Queue, batch: Sequence[_Waiting]) -> list[Recorded]:
+    async def _commit(self, queue: _Queue, batch: Sequence[_Waiting]) -> list[RecordedCheck]:
         observability.BATCHES.observe(len(batch))
         taken = [item.check for item in batch]
-        stand = checks.Stand(
+        stand = checks.RecordingContext(
             queue.hub_id,
             queue.keys,
             self._policies,

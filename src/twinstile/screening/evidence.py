@@ -7,7 +7,12 @@ from typing import Final
 from twinstile.screening import claims
 from twinstile.screening.claims import Claims
 from twinstile.screening.readings import Taken, bounded
-from twinstile.screening.types import Reading, ReminderKind, ServiceKind, VerificationKind
+from twinstile.screening.types import (
+    ReminderKind,
+    ServiceKind,
+    TemperatureReading,
+    VerificationKind,
+)
 
 NONE: Final = "NONE"
 _REUSABLE: Final = frozenset({VerificationKind.CREDENTIAL, VerificationKind.TEMPERATURE})
@@ -17,7 +22,7 @@ _REUSABLE: Final = frozenset({VerificationKind.CREDENTIAL, VerificationKind.TEMP
 class Brought:
     """What one check brings: each part may be missing."""
 
-    reading: Reading | None
+    reading: TemperatureReading | None
     credential: str | None
     identity: str | None
     illness: bool

@@ -33,7 +33,7 @@ from twinstile.policy.versions import Policies
 from twinstile.screening import machine, particulars, steps
 from twinstile.screening.bodies import FactStatus
 from twinstile.screening.deadlines import LATEST, due
-from twinstile.screening.steps import Desk, Step
+from twinstile.screening.steps import StepContext, StepRequest
 from twinstile.screening.suspicion import UNRESOLVED_SQL
 from twinstile.screening.tables import Screening
 from twinstile.screening.types import ScreeningEvent, ScreeningState
@@ -85,7 +85,7 @@ _ONE_SQL = _HARMLESS.format(outstanding=_ONE)
 
 
 @dataclass(frozen=True, slots=True)
-class Begun:
+class StartedScreening:
     """Somebody expected to whom something has happened."""
 
     screening_id: UUID
@@ -94,7 +94,7 @@ class Begun:
 
 
 async def take(
-    tx: Transaction, desk: Desk, run_id: UUID, entry_id: str, step: Step
+    tx: Transaction, desk: StepContext, run_id: UUID, entry_id: str, step: StepRequest
 ) -> tuple[FactStatus, UUID, ScreeningState]:
     """Take a step of somebody expected; the screening it begins, and its state.
 
@@ -126,13 +126,13 @@ async def take(
     due_at = due(after, policy, desk.at, departure=step.particulars.departure)
     happening = steps.happening(who, step, machine.START, after, desk.at)
     await events.append_own(tx, happening)
-    begun = [Begun(step.screening_id, person_id, entry_id)]
+    begun = [StartedScreening(step.screening_id, person_id, entry_id)]
     await _begin(tx, who.hub_id, run_id, begun, after, desk.at, due_at)
     return FactStatus.STORED, step.screening_id, after
 
 
 async def _again(
-    tx: Transaction, hub_id: str, run_id: UUID, entry_id: str, step: Step
+    tx: Transaction, hub_id: str, run_id: UUID, entry_id: str, step: StepRequest
 ) -> tuple[FactStatus, UUID, ScreeningState]:
     """The step was taken before; of this entry, or the id is another's."""
     found = await tx.sql.execute(
@@ -150,7 +150,7 @@ async def _begin(
     tx: Transaction,
     hub_id: str,
     run_id: UUID,
-    begun: Sequence[Begun],
+    begun: Sequence[StartedScreening],
     state: ScreeningState,
     at: datetime,
     due_at: datetime | None = None,
@@ -180,7 +180,9 @@ async def _begin(
         await tx.sql.execute(insert(Screening), rows)
 
 
-async def bypass(tx: Transaction, desk: Desk, run_id: UUID, reason: str) -> tuple[int, int]:
+async def bypass(
+    tx: Transaction, desk: StepContext, run_id: UUID, reason: str
+) -> tuple[int, int]:
     """Let by whoever of a run is still expected, on a surge order that names the run.
 
     How many were, and how many were kept back because of a case or a suspicion. Again: whoever
@@ -192,7 +194,11 @@ async def bypass(tx: Transaction, desk: Desk, run_id: UUID, reason: str) -> tupl
     if fuse_id is None:
         raise TransitionRefused("No surge order in force names this run.")
     rows = await tx.raw.fetch(_HARMLESS_SQL, who.hub_id, run_id, at)
-    let = [Begun(uuid7(), person_id, entry_id) for entry_id, person_id, free in rows if free]
+    let = [
+        StartedScreening(uuid7(), person_id, entry_id)
+        for entry_id, person_id, free in rows
+        if free
+    ]
     if not let:
         return 0, len(rows)
     policy = await desk.policies.get(
@@ -207,7 +213,7 @@ async def bypass(tx: Transaction, desk: Desk, run_id: UUID, reason: str) -> tupl
         [
             steps.happening(
                 who,
-                Step(uuid7(), one.screening_id, event, at, reason),
+                StepRequest(uuid7(), one.screening_id, event, at, reason),
                 machine.START,
                 after,
                 at,
@@ -231,7 +237,7 @@ async def close_run(
     if not await manifests.close_run(tx, hub_id, run_id, at):
         return 0
     rows = await tx.raw.fetch(_ABSENT_SQL, hub_id, run_id, at)
-    absent = [Begun(uuid7(), person_id, entry_id) for entry_id, person_id in rows]
+    absent = [StartedScreening(uuid7(), person_id, entry_id) for entry_id, person_id in rows]
     after = machine.step(machine.START, ScreeningEvent.RUN_CLOSED)
     await _begin(tx, hub_id, run_id, absent, after, at)
     body: dict[str, object] = {"no_show": len(absent)}

@@ -12,18 +12,18 @@ from twinstile.identity.types import Finding
 from twinstile.identity.vault import Identity, MeetArguments
 from twinstile.platform.db.database import Transaction, as_json
 from twinstile.screening.evidence import Brought, Evidence
-from twinstile.screening.fold import Along, Fold, along, unpack
+from twinstile.screening.fold import Fold, VisitMetadata, read_metadata, unpack
 from twinstile.screening.statement import FACTS_SQL, TURN_SQL
 from twinstile.screening.types import (
     Belonging,
-    Direction,
+    LaneDirection,
     PartyRole,
     ReminderKind,
     ScreeningState,
     Verdict,
 )
 
-__all__ = ["Earlier", "GateCheck", "Known", "Situation", "look_up"]
+__all__ = ["Earlier", "EarlierCheck", "GateCheck", "Situation", "look_up"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class GateCheck:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class EarlierCheck:
     """A check stored before under the same id."""
 
     fingerprint: bytes
@@ -102,11 +102,11 @@ class Earlier:
     """The version of its row, by which it is moved if nobody else has moved it since."""
     party_id: UUID | None
     referred_at: datetime | None
-    along: Along
+    along: VisitMetadata
     state_since: datetime
 
 
-class About(NamedTuple):
+class PersonContext(NamedTuple):
     """What is told of a person elsewhere at the hub, whichever document they show.
 
     A tuple, because one is made for every check.
@@ -122,10 +122,10 @@ class About(NamedTuple):
     """What police and health departments say of them at the moment of the check."""
 
 
-NOBODY = About()
-_DIRECTIONS: Final[Mapping[str | None, Direction]] = {
-    None: Direction.UNKNOWN,
-    **{direction.value: direction for direction in Direction},
+NOBODY = PersonContext()
+_DIRECTIONS: Final[Mapping[str | None, LaneDirection]] = {
+    None: LaneDirection.UNKNOWN,
+    **{direction.value: direction for direction in LaneDirection},
 }
 _R1: Final = frozenset({ReminderKind.R1})
 
@@ -139,7 +139,7 @@ class Gathering:
     """The version of its row, as of a screening."""
     people: int
     members: tuple[tuple[PartyRole, Earlier], ...]
-    about: tuple[About, ...]
+    about: tuple[PersonContext, ...]
     """Of its minors whose passage is open: they may be decided about without a check."""
     told: frozenset[UUID]
     """Of which runs the guardian was sent a message."""
@@ -150,11 +150,11 @@ class Situation(NamedTuple):
 
     person_id: UUID | None
     """By the document; None: none was shown."""
-    about: About
+    about: PersonContext
     """Of this person; without a document, of the person of the screening that is named."""
-    known: Known | None
+    known: EarlierCheck | None
     checkpoint: str | None
-    direction: Direction
+    direction: LaneDirection
     lane: str | None
     """The kind of lane the check was made at."""
     policy_version: str
@@ -258,11 +258,11 @@ def _about(
     open_case: Mapping[str, str] | None,
     suspicions: Mapping[str, str] | None,
     marks: Iterable[str] | None,
-) -> About:
+) -> PersonContext:
     if not (open_case or suspicions or marks):  # of most people
-        return About(tuple(kin))
+        return PersonContext(tuple(kin))
     known = (suspicions or {}).items()
-    return About(
+    return PersonContext(
         tuple(kin),
         {UUID(of): datetime.fromisoformat(at) for of, at in known},
         (UUID(open_case["case_id"]), open_case["case_no"]) if open_case else None,
@@ -270,7 +270,7 @@ def _about(
     )
 
 
-def _about_member(row: Mapping[str, object]) -> About:
+def _about_member(row: Mapping[str, object]) -> PersonContext:
     return _about(
         map(UUID, cast("list[str]", row["kin"])),
         cast("dict[str, str] | None", row["open_case"]),
@@ -297,9 +297,9 @@ def _gathering(row: dict[str, object]) -> Gathering:
     )
 
 
-def _known(row: dict[str, object]) -> Known:
+def _known(row: dict[str, object]) -> EarlierCheck:
     text = {name: str(value) for name, value in row.items()}
-    return Known(
+    return EarlierCheck(
         bytes.fromhex(text["fingerprint"]),
         text["fingerprint_key"],
         UUID(text["screening_id"]),
@@ -336,6 +336,6 @@ def _earlier(row: dict[str, object]) -> Earlier:
         text["row"],
         UUID(party) if (party := cast("Fold", row["fold"]).get("party")) else None,
         datetime.fromisoformat(text["referred_at"]) if row["referred_at"] else None,
-        along(row),
+        read_metadata(row),
         datetime.fromisoformat(text["state_since"]),
     )

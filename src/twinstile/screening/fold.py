@@ -32,21 +32,21 @@ class Fold(TypedDict):
 
 
 @dataclass(frozen=True, slots=True)
-class Along:
+class VisitMetadata:
     """What a screening holds beside its evidence; no decision depends on it."""
 
     lane: str | None = None
     assisted: Assisted | None = None
 
 
-BEGUN: Final = Along()
+BEGUN: Final = VisitMetadata()
 _VERIFICATIONS: Final = tuple(VerificationKind)
 
 
-def along(row: Mapping[str, object]) -> Along:
+def read_metadata(row: Mapping[str, object]) -> VisitMetadata:
     """That part of a fold as stored."""
     fold = cast("Fold", row["fold"])
-    return Along(fold.get("lane"), assisted.unpack(fold.get("assisted")))
+    return VisitMetadata(fold.get("lane"), assisted.unpack(fold.get("assisted")))
 
 
 def pack(
@@ -54,7 +54,7 @@ def pack(
     device_id: UUID,
     at: datetime,
     party_id: UUID | None,
-    beside: Along = BEGUN,
+    beside: VisitMetadata = BEGUN,
 ) -> dict[str, object]:
     """The columns of a screening that hold its evidence."""
     claimed = claims.pack(evidence.claims) if evidence.claims is not NOTHING else None

@@ -9,7 +9,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from twinstile.credentials.types import CredentialKind
-from twinstile.credentials.verifying import Verified
+from twinstile.credentials.verifying import VerifiedCredential
 from twinstile.declarations import codes
 from twinstile.identity import forms, vault
 from twinstile.identity.forms import DocumentContext
@@ -55,7 +55,7 @@ def check(
     counter: int,
     sent_at: datetime,
     receiver: Receiver,
-    seen: Verified | None = None,
+    seen: VerifiedCredential | None = None,
 ) -> GateCheck:
     """The check a body describes. Raises `InvalidInput` for an unreadable document.
 
@@ -133,7 +133,7 @@ def check(
     )
 
 
-def _credential(body: CheckFact, seen: Verified | None) -> dict[str, object] | None:
+def _credential(body: CheckFact, seen: VerifiedCredential | None) -> dict[str, object] | None:
     """The evidence of a credential: what was found of it, and nothing of what it holds."""
     told = body.credential and body.credential.model_dump(mode="json")
     if seen is None:

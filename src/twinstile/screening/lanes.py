@@ -24,7 +24,7 @@ from twinstile.platform.security import devices
 from twinstile.platform.security.auth import Principal
 from twinstile.platform.security.hub_modes import HubMode
 from twinstile.policy import versions
-from twinstile.screening.types import Direction
+from twinstile.screening.types import LaneDirection
 
 
 class DueRun(Answer):
@@ -59,7 +59,7 @@ class LaneState(Answer):
     lane_id: str
     checkpoint: str
     kind: str
-    direction: Direction
+    direction: LaneDirection
     zone: str = Field(description="of the hub: rules count days by it", examples=["Asia/Tokyo"])
     policy_version: str
     policy: dict[str, object]
@@ -111,7 +111,7 @@ async def state(
         lane_id=lane_id,
         checkpoint=checkpoint,
         kind=kind,
-        direction=Direction(direction),
+        direction=LaneDirection(direction),
         zone=runtime.settings.timezone,
         policy_version=version,
         policy=await versions.read_document(tx, hub_id, version),

@@ -16,7 +16,7 @@ from twinstile.platform.db.database import Transaction
 from twinstile.platform.keys.data_keys import KeyFiles
 from twinstile.platform.security.auth import Principal
 from twinstile.screening import steps, transitions
-from twinstile.screening.steps import Locked
+from twinstile.screening.steps import LockedScreening
 from twinstile.screening.tables import Screening
 from twinstile.screening.types import ScreeningState
 
@@ -71,7 +71,7 @@ async def part(
     return row
 
 
-async def _of_another(tx: Transaction, hub_id: str, found: Locked) -> bool:
+async def _of_another(tx: Transaction, hub_id: str, found: LockedScreening) -> bool:
     """Whether somebody is held for the case of a person they are not."""
     if found.case_id is None or found.person_id is None:
         return False

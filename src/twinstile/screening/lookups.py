@@ -57,7 +57,7 @@ class ConsentBy(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class LookupRequest:
     """Who asks, what for and when."""
 
     who: Principal
@@ -69,7 +69,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class LookupResult:
     """What the hub knows of the person; nothing of it when the document was never met."""
 
     lookup_id: UUID
@@ -78,7 +78,7 @@ class Found:
     screenings: list[RowMapping]
 
 
-async def within_quota(database: Database, asked: Asked, act: Act[T]) -> T:
+async def within_quota(database: Database, asked: LookupRequest, act: Act[T]) -> T:
     """Do what a look-up is made for, in one transaction with what tells of it.
 
     Raises `LookUpQuota`. The first refusal in a while is recorded and announced, so this
@@ -110,8 +110,8 @@ async def within_quota(database: Database, asked: Asked, act: Act[T]) -> T:
 
 
 async def find(
-    tx: Transaction, keys: KeyFiles, asked: Asked, document: Document, day: date
-) -> Found:
+    tx: Transaction, keys: KeyFiles, asked: LookupRequest, document: Document, day: date
+) -> LookupResult:
     """The person's screenings, the latest first; on the record before anything is told."""
     hub_id = asked.who.hub_id
     person_id = await vault.find(tx, keys, hub_id, day, document)
@@ -121,11 +121,15 @@ async def find(
     screenings = await _screenings(tx, hub_id, await links.kin(tx, hub_id, sought))
     shown = _SHOWN if person_id else ()
     lookup_id = await note(tx, asked, person_id, shown, len(screenings))
-    return Found(lookup_id, person_id is not None, name, screenings)
+    return LookupResult(lookup_id, person_id is not None, name, screenings)
 
 
 async def note(
-    tx: Transaction, asked: Asked, person_id: UUID | None, shown: Sequence[str], rows: int
+    tx: Transaction,
+    asked: LookupRequest,
+    person_id: UUID | None,
+    shown: Sequence[str],
+    rows: int,
 ) -> UUID:
     """Enter the look-up into the access log; its id there."""
     outcome = Outcome.NOTHING if person_id is None else Outcome.SHOWN
@@ -157,7 +161,7 @@ async def _screenings(tx: Reading, hub_id: str, people: Sequence[UUID]) -> list[
     return list(found.mappings())
 
 
-async def _announce(tx: Transaction, operator_id: UUID, asked: Asked) -> None:
+async def _announce(tx: Transaction, operator_id: UUID, asked: LookupRequest) -> None:
     refused = AccessEntry(
         Action.LOOK_UP, asked.purpose, (), 0, reason=asked.reason, outcome=Outcome.REFUSED
     )
@@ -166,7 +170,12 @@ async def _announce(tx: Transaction, operator_id: UUID, asked: Asked) -> None:
 
 
 async def _tell(
-    tx: Transaction, asked: Asked, kind: str, subject_id: UUID, access_id: UUID, **more: str
+    tx: Transaction,
+    asked: LookupRequest,
+    kind: str,
+    subject_id: UUID,
+    access_id: UUID,
+    **more: str,
 ) -> None:
     who = asked.who
     body: dict[str, object] = {"access_id": str(access_id), **more}

@@ -23,7 +23,7 @@ _SHOWN: Final = ("name", "document")
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
+class OutstandingFigures:
     """Of a run's list: whoever is expected was screened, is absent, or is still to come."""
 
     expected: int
@@ -50,10 +50,10 @@ WHERE m.hub_id = $1 AND m.run_id = $2 AND m.withdrawn_at IS NULL
 """  # noqa: S608 # a fragment of ours; every value is a parameter
 
 
-async def figures(tx: Reading, hub_id: str, run_id: UUID, at: datetime) -> Figures:
+async def figures(tx: Reading, hub_id: str, run_id: UUID, at: datetime) -> OutstandingFigures:
     """How a run stands; of an unknown one, nobody is expected."""
     row = await tx.raw.fetchrow(_FIGURES, hub_id, run_id, at)
-    return Figures(*row) if row else Figures(0, 0, 0)
+    return OutstandingFigures(*row) if row else OutstandingFigures(0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,8 +26,8 @@ from twinstile.policy import versions
 from twinstile.policy.versions import Policies
 from twinstile.screening import steps, transitions
 from twinstile.screening.bodies import FactStatus
-from twinstile.screening.particulars import Particulars
-from twinstile.screening.steps import Desk, Locked, Step
+from twinstile.screening.particulars import StepDetails
+from twinstile.screening.steps import LockedScreening, StepContext, StepRequest
 from twinstile.screening.tables import Check, Deviation
 from twinstile.screening.types import Ground, ScreeningEvent, ScreeningState
 
@@ -37,10 +37,10 @@ EVENTS: Final = frozenset({ScreeningEvent.RECHECK_NORMAL_CONDITIONS, ScreeningEv
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class OverrideRequest:
     """A deviation somebody wants; `step.step_id` is its id, whatever comes of it."""
 
-    step: Step
+    step: StepRequest
     ground: Ground
 
     @property
@@ -59,16 +59,16 @@ def kind(settings: Settings, keys: KeyRing, policies: Policies) -> Kind:
     async def apply(tx: Transaction, approval: Approval, who: Principal) -> None:
         at = approval.decided_at or approval.expires_at
         told = approval.content
-        step = Step(
+        step = StepRequest(
             approval.approval_id,
             approval.subject_id,
             ScreeningEvent(str(told["event"])),
             at,
             approval.reason,
-            Particulars.model_validate(told["particulars"]),
+            StepDetails.model_validate(told["particulars"]),
         )
-        desk = Desk(who, keys.of(who.hub_id), policies, settings.zone, at)
-        wanted = Wanted(step, Ground(str(told["ground"])))
+        desk = StepContext(who, keys.of(who.hub_id), policies, settings.zone, at)
+        wanted = OverrideRequest(step, Ground(str(told["ground"])))
         await _require_open(tx, desk, step)
         rules, _ = await _deciding(tx, desk, step.screening_id)
         await _deviate(tx, desk, wanted, rules, approval)
@@ -77,7 +77,7 @@ def kind(settings: Settings, keys: KeyRing, policies: Policies) -> Kind:
 
 
 async def deviate(
-    tx: Transaction, desk: Desk, wanted: Wanted, by: Kind
+    tx: Transaction, desk: StepContext, wanted: OverrideRequest, by: Kind
 ) -> tuple[FactStatus, ScreeningState, Approval | None]:
     """Take the step at once where a rule leaves it to an officer; else ask for a second person.
 
@@ -99,13 +99,17 @@ async def deviate(
     return FactStatus.ASKED, found.state, await _ask(tx, desk, wanted, by)
 
 
-async def _ask(tx: Transaction, desk: Desk, wanted: Wanted, by: Kind) -> Approval:
+async def _ask(
+    tx: Transaction, desk: StepContext, wanted: OverrideRequest, by: Kind
+) -> Approval:
     step = wanted.step
     asked = Ask(step.step_id, step.screening_id, wanted.content, step.reason)
     return await approvals.ask(tx, desk.who, by, asked, desk.at)
 
 
-async def _require_open(tx: Transaction, desk: Desk, step: Step) -> Locked:
+async def _require_open(
+    tx: Transaction, desk: StepContext, step: StepRequest
+) -> LockedScreening:
     """Raises `TransitionRefused` where this may never be overridden."""
     found = await steps.lock(tx, desk.who.hub_id, step.screening_id)
     if found.state is not ScreeningState.SECONDARY or step.event not in EVENTS:
@@ -120,7 +124,9 @@ async def _require_open(tx: Transaction, desk: Desk, step: Step) -> Locked:
     return found
 
 
-async def _deciding(tx: Reading, desk: Desk, screening_id: UUID) -> tuple[Sequence[str], bool]:
+async def _deciding(
+    tx: Reading, desk: StepContext, screening_id: UUID
+) -> tuple[Sequence[str], bool]:
     """The rules that decided the last check, and whether all of them leave it to an officer."""
     found = await tx.sql.execute(
         select(Check.reasons, Check.outcome, Check.policy_version)
@@ -140,8 +146,8 @@ async def _deciding(tx: Reading, desk: Desk, screening_id: UUID) -> tuple[Sequen
 
 async def _deviate(
     tx: Transaction,
-    desk: Desk,
-    wanted: Wanted,
+    desk: StepContext,
+    wanted: OverrideRequest,
     rules: Sequence[str],
     approval: Approval | None,
 ) -> ScreeningState:
@@ -166,7 +172,7 @@ async def _deviate(
     return after
 
 
-async def _same_before(tx: Reading, hub_id: str, wanted: Wanted) -> bool:
+async def _same_before(tx: Reading, hub_id: str, wanted: OverrideRequest) -> bool:
     """Whether this very deviation was made already. Raises `IdReused` for another."""
     found = await tx.sql.execute(
         select(

@@ -14,14 +14,14 @@ from pydantic import Field, StrictBool
 
 from twinstile.platform.http.field_types import Body, Line, Moment, Slug, Word
 from twinstile.platform.http.problems import FieldFault, InvalidInput
-from twinstile.policy.types import Offer, Parameters
+from twinstile.policy.types import AlternativeOffer, Parameters
 from twinstile.screening.types import ScreeningEvent
 
 _E = ScreeningEvent
 NO_TRAVELLER: Final = "; a duty number or office, never a traveller's name"
 
 
-class Refused(StrEnum):
+class RefusedPart(StrEnum):
     """What a traveller refuses."""
 
     TEMPERATURE = "TEMPERATURE"
@@ -47,11 +47,11 @@ class Matched(StrEnum):
     """Another passage, which was cleared."""
 
 
-class Particulars(Body):
+class StepDetails(Body):
     """What is known of a step. Which of these a step needs and takes depends on its event."""
 
-    refused: Refused | None = None
-    alternatives: Annotated[tuple[Offer, ...], Field(max_length=8)] = Field(
+    refused: RefusedPart | None = None
+    alternatives: Annotated[tuple[AlternativeOffer, ...], Field(max_length=8)] = Field(
         default=(), description="offered before; NONE_FITS stands alone"
     )
     witness: Word | None = Field(
@@ -132,7 +132,7 @@ _BEHIND: Final = {"last_seen_at": timedelta(hours=24)}
 _SLACK: Final = timedelta(minutes=5)
 
 
-def judge(event: ScreeningEvent, at: datetime, brought: Particulars) -> None:
+def judge(event: ScreeningEvent, at: datetime, brought: StepDetails) -> None:
     """Compare what a step of that moment brings with what it needs. Raises `InvalidInput`."""
     faults = [
         FieldFault(f"/particulars/{name}", code) for name, code in _faults(event, brought, at)
@@ -141,18 +141,18 @@ def judge(event: ScreeningEvent, at: datetime, brought: Particulars) -> None:
         raise InvalidInput(errors=faults)
 
 
-def judge_refusal(brought: Particulars, parameters: Parameters) -> None:
+def judge_refusal(brought: StepDetails, parameters: Parameters) -> None:
     """A measurement is refused by whom the policy's other ways were offered, if any fits.
 
     Raises `InvalidInput`.
     """
-    offered = {Offer.NONE_FITS, *parameters.refusal_alternatives}
-    if brought.refused is Refused.TEMPERATURE and offered.isdisjoint(brought.alternatives):
+    offered = {AlternativeOffer.NONE_FITS, *parameters.refusal_alternatives}
+    if brought.refused is RefusedPart.TEMPERATURE and offered.isdisjoint(brought.alternatives):
         raise InvalidInput(errors=[FieldFault("/particulars/alternatives", "not-offered")])
 
 
 def _faults(
-    event: ScreeningEvent, brought: Particulars, at: datetime
+    event: ScreeningEvent, brought: StepDetails, at: datetime
 ) -> Iterator[tuple[str, str]]:
     terms, there = TERMS.get(event, _NOTHING), brought.told()
     yield from ((name, "missing") for name in sorted(terms.needs - set(there)))
@@ -160,7 +160,7 @@ def _faults(
     yield from ((name, "unknown-field") for name in there if name not in known)
     if "consent" in known and brought.consent is False:
         yield "consent", "needs-consent"
-    if Offer.NONE_FITS in brought.alternatives and len(brought.alternatives) > 1:
+    if AlternativeOffer.NONE_FITS in brought.alternatives and len(brought.alternatives) > 1:
         yield "alternatives", "out-of-range"
     for name, longest in _AHEAD.items():
         moment: datetime | None = getattr(brought, name)

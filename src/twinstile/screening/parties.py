@@ -15,8 +15,8 @@ from twinstile.screening.alerts import Raised
 from twinstile.screening.claims import Claims
 from twinstile.screening.evidence import Evidence
 from twinstile.screening.facts import GateCheck, Situation
-from twinstile.screening.passage import UNRESOLVED, Passage, as_passage
-from twinstile.screening.surroundings import ALONE, Around
+from twinstile.screening.passage import UNRESOLVED, Visit, as_passage
+from twinstile.screening.surroundings import ALONE, DecisionContext
 from twinstile.screening.types import (
     AlertKind,
     Company,
@@ -57,10 +57,10 @@ class _Party:
 class Parties:
     """The parties of one batch."""
 
-    def __init__(self, decided: Mapping[UUID, Passage], zone: tzinfo) -> None:
+    def __init__(self, decided: Mapping[UUID, Visit], zone: tzinfo) -> None:
         self._decided = decided
         self._zone = zone
-        self._read: dict[UUID, Passage] = {}
+        self._read: dict[UUID, Visit] = {}
         self._of: dict[UUID, _Party] = {}
         self._met: dict[UUID, GateCheck] = {}
         self.member_rows: list[dict[str, object]] = []
@@ -79,7 +79,7 @@ class Parties:
             for party_id, check in self._met.items()
         ]
 
-    def enter(self, check: GateCheck, passage: Passage, situation: Situation) -> Passage:
+    def enter(self, check: GateCheck, passage: Visit, situation: Situation) -> Visit:
         """The passage in its party: the one it is in already, else the one the check names.
 
         A party that is full takes nobody in, and at last no passage of its own people; a second
@@ -120,7 +120,7 @@ class Parties:
         )
         return passage._replace(party_id=party_id)
 
-    def _known_as(self, party: _Party, passage: Passage) -> PartyRole | None:
+    def _known_as(self, party: _Party, passage: Visit) -> PartyRole | None:
         """The role of the same person's passage before; None: somebody new to the party."""
         mine = (
             party.roles[of]
@@ -129,23 +129,23 @@ class Parties:
         )
         return next(mine, None)
 
-    def _now(self, screening_id: UUID) -> Passage:
+    def _now(self, screening_id: UUID) -> Visit:
         return self._decided.get(screening_id) or self._read[screening_id]
 
-    def role(self, passage: Passage) -> PartyRole | None:
+    def role(self, passage: Visit) -> PartyRole | None:
         """What somebody is in the party; None: in none."""
         party = self._of.get(passage.party_id) if passage.party_id else None
         return party.roles.get(passage.screening_id) if party else None
 
-    def told(self, passage: Passage) -> dict[str, str] | None:
+    def told(self, passage: Visit) -> dict[str, str] | None:
         """Party and role as a check's answer tells them."""
         role = self.role(passage)
         return {"party_id": str(passage.party_id), "role": role.value} if role else None
 
-    def _others(self, passage: Passage) -> Iterator[tuple[PartyRole, Passage]]:
+    def _others(self, passage: Visit) -> Iterator[tuple[PartyRole, Visit]]:
         """Everybody else of the party, each once: their latest passage."""
         party = self._of.get(passage.party_id) if passage.party_id else None
-        latest: dict[UUID, tuple[PartyRole, Passage]] = {}
+        latest: dict[UUID, tuple[PartyRole, Visit]] = {}
         for of, role in party.roles.items() if party else ():
             if of == passage.screening_id:
                 continue
@@ -158,11 +158,11 @@ class Parties:
             latest[who] = (PartyRole.GUARDIAN if guards else role, other)
         yield from latest.values()
 
-    def _guardian(self, passage: Passage) -> Passage | None:
+    def _guardian(self, passage: Visit) -> Visit | None:
         found = (p for role, p in self._others(passage) if role is PartyRole.GUARDIAN)
         return next(found, None)
 
-    def inherited(self, passage: Passage, evidence: Evidence) -> tuple[Evidence, UUID | None]:
+    def inherited(self, passage: Visit, evidence: Evidence) -> tuple[Evidence, UUID | None]:
         """A minor's evidence with the guardian's reminders and declaration, and whose they are.
 
         A health credential of the guardian counts as looked at; what it says stays a fact of
@@ -185,7 +185,7 @@ class Parties:
         same = (with_them, with_them.claims) == (evidence, evidence.claims)
         return (evidence, None) if same else (with_them, guardian.screening_id)
 
-    def _passed_on(self, minor: Passage, guardian: Passage) -> frozenset[ReminderKind]:
+    def _passed_on(self, minor: Visit, guardian: Visit) -> frozenset[ReminderKind]:
         """The guardian's reminders; one before arrival counts for the run it was about."""
         reminders = guardian.evidence.reminders
         party = self._of.get(minor.party_id) if minor.party_id else None
@@ -194,7 +194,7 @@ class Parties:
         alike = minor.run_id is None or guardian.run_id in {None, minor.run_id}
         return reminders if alike else reminders - {ReminderKind.R1}
 
-    def company(self, passage: Passage, policy: HubPolicy, at: datetime) -> Company:
+    def company(self, passage: Visit, policy: HubPolicy, at: datetime) -> Company:
         """What the rules may know of those somebody travels with."""
         role = self.role(passage)
         if role is None:
@@ -207,7 +207,7 @@ class Parties:
             and any(self.abnormal(p, policy, at) for _, p in self._others(passage)),
         )
 
-    def abnormal(self, passage: Passage, policy: HubPolicy, at: datetime) -> bool:
+    def abnormal(self, passage: Visit, policy: HubPolicy, at: datetime) -> bool:
         """Whether somebody is under a suspicion of their own: by their evidence, or a case.
 
         Not by a document that does not fit, and not because of the others of the party: two
@@ -218,17 +218,17 @@ class Parties:
         if passage.case_id is not None:
             return True
         own = replace(passage.evidence, identity="MATCH")
-        around = Around(at, at.astimezone(self._zone).date())
+        around = DecisionContext(at, at.astimezone(self._zone).date())
         alone = rules.decide(ScreeningState.PRESENTED, own, around, policy)
         return alone.outcome >= Outcome.SECONDARY
 
-    def minors(self, guardian: Passage) -> list[Passage]:
+    def minors(self, guardian: Visit) -> list[Visit]:
         """Minors whose guardian this is."""
         if not self._guards(guardian):
             return []
         return [p for role, p in self._others(guardian) if role is PartyRole.MINOR]
 
-    def _guards(self, passage: Passage) -> bool:
+    def _guards(self, passage: Visit) -> bool:
         party = self._of.get(passage.party_id) if passage.party_id else None
         return party is not None and any(
             role is PartyRole.GUARDIAN
@@ -239,7 +239,7 @@ class Parties:
             for of, role in party.roles.items()
         )
 
-    def passed(self, passage: Passage) -> list[Passage]:
+    def passed(self, passage: Visit) -> list[Visit]:
         """The others of the party who have gone on already."""
         return [p for _, p in self._others(passage) if p.state in machine.PASSED]
 

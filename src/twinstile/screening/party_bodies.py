@@ -18,7 +18,7 @@ class PartyBody(Body):
     )
 
 
-class PartyTold(Answer):
+class PartyReport(Answer):
     party_id: UUID
     role: PartyRole = Field(
         description="as recorded: a second guardian is a member until the guardian is changed"

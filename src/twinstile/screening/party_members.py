@@ -84,7 +84,7 @@ async def stored(tx: Reading, hub_id: str, party_id: UUID) -> tuple[datetime, in
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class GuardianChange:
     """Another member becomes the guardian, and why."""
 
     change_id: UUID
@@ -95,7 +95,7 @@ class Change:
 
 
 async def change_guardian(
-    tx: Transaction, who: Principal, change: Change, at: datetime
+    tx: Transaction, who: Principal, change: GuardianChange, at: datetime
 ) -> FactStatus:
     """Make another member the guardian; the one before stays a member.
 

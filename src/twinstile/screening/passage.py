@@ -8,7 +8,7 @@ from uuid import UUID
 
 from twinstile.cases.referrals import Opening, case_of
 from twinstile.cases.types import CaseOrigin
-from twinstile.declarations.types import Shown
+from twinstile.declarations.types import PresentedDeclaration
 from twinstile.identity.types import Finding
 from twinstile.platform.security.devices import LaneKind
 from twinstile.policy.types import HubPolicy
@@ -16,8 +16,8 @@ from twinstile.screening import machine
 from twinstile.screening.bodies import FactStatus
 from twinstile.screening.claims import NOTHING
 from twinstile.screening.evidence import EMPTY, NONE, Evidence
-from twinstile.screening.facts import Earlier, GateCheck, Known, Situation
-from twinstile.screening.fold import BEGUN, Along
+from twinstile.screening.facts import Earlier, EarlierCheck, GateCheck, Situation
+from twinstile.screening.fold import BEGUN, VisitMetadata
 from twinstile.screening.readings import first_alarm
 from twinstile.screening.types import (
     Category,
@@ -41,7 +41,7 @@ UNRESOLVED = frozenset(
 """A suspicion stands; the person is still here, or so it is believed."""
 
 
-class Passage(NamedTuple):
+class Visit(NamedTuple):
     """A screening as it stands while a batch is decided.
 
     A tuple, because two of these many words are made for every check.
@@ -65,7 +65,7 @@ class Passage(NamedTuple):
     row: str | None = None
     """The version of its row when it was read; None: it begins here."""
     referred_at: datetime | None = None
-    along: Along = BEGUN
+    along: VisitMetadata = BEGUN
     opening: Opening | None = None
     policy: HubPolicy | None = None
     due_at: datetime | None = None
@@ -73,7 +73,7 @@ class Passage(NamedTuple):
     """When its state was entered; None: it has none yet."""
 
 
-class Stands(NamedTuple):
+class OpenSuspicion(NamedTuple):
     """A suspicion that stood before a check, and that the check did not lift."""
 
     state: ScreeningState
@@ -82,7 +82,7 @@ class Stands(NamedTuple):
     """The first reading that alarmed, if one did."""
 
 
-class Recorded(NamedTuple):
+class RecordedCheck(NamedTuple):
     """What became of a check: the decision as first made, and the case if there is one."""
 
     id: UUID
@@ -101,9 +101,9 @@ class Recorded(NamedTuple):
     """The party this passage belongs to and its role there, as told in the answer."""
     findings: Sequence[Finding] = ()
     """What reading the document found, this time."""
-    shown: Shown | None = None
+    shown: PresentedDeclaration | None = None
     """What became of the declaration that was shown, this time."""
-    stands: Stands | None = None
+    stands: OpenSuspicion | None = None
 
 
 def differs(check: GateCheck, key: str, first: bytes) -> bool:
@@ -115,7 +115,7 @@ def differs(check: GateCheck, key: str, first: bytes) -> bool:
     return check.fingerprints.get(key, first) != first
 
 
-def again(check: GateCheck, known: Known, policy: HubPolicy) -> Recorded:
+def again(check: GateCheck, known: EarlierCheck, policy: HubPolicy) -> RecordedCheck:
     """The first decision once more."""
     decision = Decision(
         Outcome(known.outcome),
@@ -125,7 +125,7 @@ def again(check: GateCheck, known: Known, policy: HubPolicy) -> Recorded:
         tuple(Reason(r["rule_id"], r["code"]) for r in known.reasons),
         known.policy_version,
     )
-    return Recorded(
+    return RecordedCheck(
         check.id,
         FactStatus.DUPLICATE,
         differs(check, known.fingerprint_key, known.fingerprint),
@@ -142,7 +142,7 @@ def again(check: GateCheck, known: Known, policy: HubPolicy) -> Recorded:
     )
 
 
-def standing(before: Passage, after: Passage, policy: HubPolicy) -> Stands | None:
+def open_suspicion(before: Visit, after: Visit, policy: HubPolicy) -> OpenSuspicion | None:
     """What stands of a passage as it did before a check; None: no suspicion does."""
     since = before.state_since if before.state is after.state else None
     return _stands(after.state, since, after.evidence, policy)
@@ -150,14 +150,14 @@ def standing(before: Passage, after: Passage, policy: HubPolicy) -> Stands | Non
 
 def _stands(
     state: ScreeningState, since: datetime | None, evidence: Evidence, policy: HubPolicy
-) -> Stands | None:
+) -> OpenSuspicion | None:
     if since is None or state not in UNRESOLVED:
         return None
-    return Stands(state, since, first_alarm(evidence.readings, policy.parameters))
+    return OpenSuspicion(state, since, first_alarm(evidence.readings, policy.parameters))
 
 
-def as_passage(earlier: Earlier, situation: Situation) -> Passage:
-    return Passage(
+def as_passage(earlier: Earlier, situation: Situation) -> Visit:
+    return Visit(
         earlier.screening_id,
         earlier.person_id,
         earlier.run_id,
@@ -180,7 +180,7 @@ def as_passage(earlier: Earlier, situation: Situation) -> Passage:
     )
 
 
-def opened_by(passage: Passage, check: GateCheck, evidence: Evidence) -> Opening:
+def opened_by(passage: Visit, check: GateCheck, evidence: Evidence) -> Opening:
     readings = [tenths for tenths, _, _ in evidence.readings]
     return Opening(
         case_id=case_of(passage.screening_id),
@@ -204,7 +204,7 @@ _WAITING = (UNRESOLVED - {ScreeningState.SECONDARY}) | {
 }
 
 
-def joins(passage: Passage, check: GateCheck, policy: HubPolicy) -> bool:
+def joins(passage: Visit, check: GateCheck, policy: HubPolicy) -> bool:
     """Whether a check is part of this passage: it is open, and near enough in time.
 
     Somebody held is met again for as long as a hold counts, and so is who waits in transit, was
@@ -221,7 +221,7 @@ def joins(passage: Passage, check: GateCheck, policy: HubPolicy) -> bool:
 
 
 def carried_over(
-    last: Passage | None, person_id: UUID | None, check: GateCheck, policy: HubPolicy
+    last: Visit | None, person_id: UUID | None, check: GateCheck, policy: HubPolicy
 ) -> Evidence:
     """What a new passage begins with: credential and temperature of the one before, or nothing.
 
@@ -248,7 +248,7 @@ CATEGORIES: Mapping[str, Category] = {LaneKind.CREW: Category.CREW}
 """Whom a lane is for, by its kind, as long as no check says otherwise."""
 
 
-def at_lane(check: GateCheck, passage: Passage, situation: Situation) -> GateCheck:
+def at_lane(check: GateCheck, passage: Visit, situation: Situation) -> GateCheck:
     """The check with the category of its lane, where nobody named one in this passage."""
     category = CATEGORIES.get(situation.lane or "")
     claimed = check.brought.claims or NOTHING
@@ -260,7 +260,7 @@ def at_lane(check: GateCheck, passage: Passage, situation: Situation) -> GateChe
     )
 
 
-def follows(last: Passage, check: GateCheck, policy: HubPolicy) -> tuple[UUID | None, bool]:
+def follows(last: Visit, check: GateCheck, policy: HubPolicy) -> tuple[UUID | None, bool]:
     """What a new passage supersedes, and whether another device just finished that one."""
     since = abs(check.moment - last.last_at)
     figures = policy.parameters
@@ -279,7 +279,9 @@ def completeness(evidence: Evidence, policy: HubPolicy) -> Completeness:
     )
 
 
-def heard(check: GateCheck, situation: Situation, policy: HubPolicy) -> frozenset[ReminderKind]:
+def group_reminders(
+    check: GateCheck, situation: Situation, policy: HubPolicy
+) -> frozenset[ReminderKind]:
     """Reminders given to the whole run, and in the hall a short while before."""
     if situation.last_r2 is None:
         return situation.reminders

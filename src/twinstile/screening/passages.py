@@ -18,13 +18,13 @@ from twinstile.screening.alerts import Raised
 from twinstile.screening.bodies import FactStatus
 from twinstile.screening.deadlines import due
 from twinstile.screening.evidence import Evidence
-from twinstile.screening.facts import NOBODY, About, GateCheck, Situation
-from twinstile.screening.fold import BEGUN, Along
+from twinstile.screening.facts import NOBODY, GateCheck, PersonContext, Situation
+from twinstile.screening.fold import BEGUN, VisitMetadata
 from twinstile.screening.parties import WAITING, Parties, flagged
 from twinstile.screening.passage import (
     UNRESOLVED,
-    Passage,
-    Recorded,
+    RecordedCheck,
+    Visit,
     again,
     as_passage,
     at_lane,
@@ -32,13 +32,13 @@ from twinstile.screening.passage import (
     completeness,
     differs,
     follows,
-    heard,
+    group_reminders,
     joins,
+    open_suspicion,
     opened_by,
-    standing,
 )
-from twinstile.screening.reviews import Cause, Review
-from twinstile.screening.surroundings import Around
+from twinstile.screening.reviews import Review, ReviewCause
+from twinstile.screening.surroundings import DecisionContext
 from twinstile.screening.types import (
     Decision,
     Outcome,
@@ -47,7 +47,7 @@ from twinstile.screening.types import (
 )
 
 
-class Batch:
+class CheckBatch:
     """The checks of one call, decided one after the other so that each sees those before it."""
 
     def __init__(
@@ -57,12 +57,12 @@ class Batch:
         self._policies = policies
         self._received = received
         self._zone = zone
-        self.touched: dict[UUID, Passage] = {}
+        self.touched: dict[UUID, Visit] = {}
         self._of_person: dict[UUID, dict[UUID, None]] = {}
-        self._about: dict[UUID, About] = {}
+        self._about: dict[UUID, PersonContext] = {}
         self.parties = Parties(self.touched, zone)
-        self._seen: dict[UUID, tuple[GateCheck, Recorded]] = {}
-        self.done: list[Recorded] = []
+        self._seen: dict[UUID, tuple[GateCheck, RecordedCheck]] = {}
+        self.done: list[RecordedCheck] = []
         self.check_rows: list[dict[str, object]] = []
         self.event_rows: list[dict[str, object]] = []
         self.alerts: list[Raised] = []
@@ -81,7 +81,7 @@ class Batch:
         """Cases that the batch confirmed."""
         return [p.opening for p in self.touched.values() if p.opening]
 
-    def released(self) -> list[Passage]:
+    def released(self) -> list[Visit]:
         """Passages that the batch deferred."""
         deferred = ScreeningState.DEFERRED
         return [
@@ -119,7 +119,7 @@ class Batch:
         passage = self.parties.enter(check, before, situation)
         check = at_lane(check, passage, situation)
         evidence = passage.evidence.joined(check.brought, late=check.moment < passage.last_at)
-        inherited = heard(check, situation, policy)
+        inherited = group_reminders(check, situation, policy)
         if not inherited <= evidence.reminders:
             evidence = replace(evidence, reminders=evidence.reminders | inherited)
         evidence, guardian = self.parties.inherited(passage, evidence)
@@ -127,7 +127,7 @@ class Batch:
         decision, stood = self._reviewed(check, passage, evidence, around, situation)
         after = self._moved(passage, check, evidence, decision, situation)
         status = FactStatus.CONFLICT_KEPT if conflict else FactStatus.STORED
-        answer = Recorded(
+        answer = RecordedCheck(
             check.id,
             status,
             False,
@@ -140,13 +140,13 @@ class Batch:
             rules.ordered(decision, evidence, around, policy),
             self.parties.told(after),
             check.findings,
-            stands=standing(passage, after, policy),
+            stands=open_suspicion(passage, after, policy),
         )
         self._keep(passage.state, after)
         self._seen[check.id] = (check, answer)
         self.done.append(answer)
         begins_with = None if passage.checks else passage.evidence
-        beside = surroundings.told(stood, evidence, begins_with)
+        beside = surroundings.stored_context(stood, evidence, begins_with)
         words = rows.words(decision)
         self.check_rows.append(rows.of_check(check, after, answer, words, guardian, beside))
         told = {"check": check.id, **words.told}
@@ -156,14 +156,14 @@ class Batch:
         if after.party_id:
             self._tell_the_others(check, before, after, situation)
 
-    def _keep(self, before: ScreeningState, after: Passage) -> None:
+    def _keep(self, before: ScreeningState, after: Visit) -> None:
         self.came.setdefault(after.screening_id, before)
         self.touched[after.screening_id] = after
         if after.person_id:
             self._of_person.setdefault(after.person_id, {})[after.screening_id] = None
 
     def _tell_the_others(
-        self, check: GateCheck, before: Passage, after: Passage, situation: Situation
+        self, check: GateCheck, before: Visit, after: Visit, situation: Situation
     ) -> None:
         """What a check means to the rest of the party.
 
@@ -208,11 +208,11 @@ class Batch:
     def _reviewed(
         self,
         check: GateCheck,
-        passage: Passage,
+        passage: Visit,
         evidence: Evidence,
-        around: Around,
+        around: DecisionContext,
         situation: Situation,
-    ) -> tuple[Decision, Around]:
+    ) -> tuple[Decision, DecisionContext]:
         """The decision for the passage, by what; what else there is to say of it is noted."""
         policy = self._policies[situation.policy_version]
         whole = rules.decide(passage.state, evidence, around, policy)
@@ -220,14 +220,14 @@ class Batch:
         if (around.prior_hold or around.marks) and reviews.is_over(check, policy):
             alone = around._replace(prior_hold=False, marks=frozenset())
             unaware = rules.decide(passage.state, evidence, alone, policy)
-        decision, cause = reviews.standing(check, whole, unaware)
+        decision, cause = reviews.decision_in_force(check, whole, unaware)
         told = check.id, check.decided, whole
         if cause is not None:
             self.reviews.append(Review(cause, passage.screening_id, *told))
         if whole.verdict in reviews.STOPPED:
             _, others = self._earlier(check, situation)
             self.reviews += [
-                Review(Cause.LATER_PASSAGE, other.screening_id, *told)
+                Review(ReviewCause.LATER_PASSAGE, other.screening_id, *told)
                 for other in others
                 if other.screening_id != passage.screening_id
                 and reviews.cleared_since(check, other)
@@ -235,14 +235,14 @@ class Batch:
         return decision, alone if decision is unaware else around
 
     def _around(
-        self, check: GateCheck, passage: Passage, evidence: Evidence, situation: Situation
-    ) -> Around:
+        self, check: GateCheck, passage: Visit, evidence: Evidence, situation: Situation
+    ) -> DecisionContext:
         """What a decision about this passage, with this evidence, takes from around it."""
         policy = self._policies[situation.policy_version]
         day = check.moment.astimezone(self._zone).date()
         about = self._told_of(passage)
         mine = self._of(about.kin)
-        return Around(
+        return DecisionContext(
             check.moment,
             day,
             prior_hold=_suspected(check, passage, about, mine, policy),
@@ -260,12 +260,12 @@ class Batch:
             for person_id in about.kin:
                 self._about.setdefault(person_id, about)
 
-    def _told_of(self, passage: Passage) -> About:
+    def _told_of(self, passage: Visit) -> PersonContext:
         return self._about.get(passage.person_id, NOBODY) if passage.person_id else NOBODY
 
     def _passage(
         self, check: GateCheck, situation: Situation, policy: HubPolicy
-    ) -> tuple[Passage, bool]:
+    ) -> tuple[Visit, bool]:
         """The screening a check belongs to, and whether another device just finished it."""
         person_id = situation.person_id
         named, others = self._earlier(check, situation)
@@ -282,7 +282,7 @@ class Batch:
         supersedes, conflict = follows(last, check, policy) if last else (None, False)
         # A name that is taken, by whomever, is not given to a second screening.
         taken = situation.named is not None or check.screening_id in self.touched
-        fresh = Passage(
+        fresh = Visit(
             check.id if taken or check.screening_id is None else check.screening_id,
             person_id,
             situation.run_id,
@@ -298,13 +298,13 @@ class Batch:
             0,
             None,
             check.moment,
-            along=Along(situation.lane) if situation.lane else BEGUN,
+            along=VisitMetadata(situation.lane) if situation.lane else BEGUN,
         )
         return fresh, conflict
 
     def _earlier(
         self, check: GateCheck, situation: Situation
-    ) -> tuple[Passage | None, list[Passage]]:
+    ) -> tuple[Visit | None, list[Visit]]:
         """The screening the check names, unless it is another person's, and the person's own.
 
         What this batch knows already goes before what the database does.
@@ -325,12 +325,12 @@ class Batch:
 
     def _moved(
         self,
-        passage: Passage,
+        passage: Visit,
         check: GateCheck,
         evidence: Evidence,
         decision: Decision,
         situation: Situation,
-    ) -> Passage:
+    ) -> Visit:
         """The screening after the check, with the case it opens or joins if it does."""
         state, policy = decision.state, self._policies[situation.policy_version]
         referred = any(step.after is ScreeningState.SECONDARY for step in decision.path)
@@ -367,7 +367,7 @@ class Batch:
             along=along,
         )
 
-    def _of(self, people: Collection[UUID]) -> list[Passage]:
+    def _of(self, people: Collection[UUID]) -> list[Visit]:
         """The passages of these people that this batch knows, each one's in their order."""
         return [
             self.touched[screening_id]
@@ -377,7 +377,11 @@ class Batch:
 
 
 def _suspected(
-    check: GateCheck, passage: Passage, about: About, mine: Sequence[Passage], policy: HubPolicy
+    check: GateCheck,
+    passage: Visit,
+    about: PersonContext,
+    mine: Sequence[Visit],
+    policy: HubPolicy,
 ) -> bool:
     """Whether another screening of this person raised a suspicion nobody has resolved."""
     if not (about.suspicions or mine):
@@ -392,7 +396,7 @@ def _suspected(
     return any(abs(check.moment - at) < window for at in known.values())
 
 
-def _open_case(about: About, mine: Sequence[Passage]) -> tuple[UUID, str | None] | None:
+def _open_case(about: PersonContext, mine: Sequence[Visit]) -> tuple[UUID, str | None] | None:
     """The case this person has open, by what was read or by what this batch opened."""
     opened = ((p.opening.case_id, None) for p in mine if p.opening)
     return about.open_case or next(opened, None)

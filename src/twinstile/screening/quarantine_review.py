@@ -50,7 +50,7 @@ class Resolution(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class QuarantineDecision:
     """What is decided about a fact; `fact_id` is the new fact's id, if it was sent anew."""
 
     resolution: Resolution
@@ -118,7 +118,11 @@ SELECT EXISTS (SELECT FROM "check" WHERE hub_id = $1 AND id = $2)
 
 
 async def resolve(
-    tx: Transaction, who: Principal, quarantine_id: UUID, decision: Decision, at: datetime
+    tx: Transaction,
+    who: Principal,
+    quarantine_id: UUID,
+    decision: QuarantineDecision,
+    at: datetime,
 ) -> Event:
     """Say what became of a fact; the same again gives the first answer.
 

@@ -19,9 +19,9 @@ from twinstile.screening.types import ScreeningEvent, ScreeningState
 from twinstile.screening.views import (
     AlertView,
     CheckView,
+    ScreeningDetail,
     ScreeningPage,
     ScreeningView,
-    ScreeningWhole,
     StepView,
 )
 
@@ -78,7 +78,7 @@ async def check(tx: Reading, hub_id: str, check_id: UUID) -> CheckView:
     return _check(row)
 
 
-async def screening(tx: Reading, hub_id: str, screening_id: UUID) -> ScreeningWhole:
+async def screening(tx: Reading, hub_id: str, screening_id: UUID) -> ScreeningDetail:
     """A screening with its checks and every step it took. Raises `NotFound`."""
     found = await tx.sql.execute(
         select(*_SCREENING_COLUMNS).where(
@@ -95,7 +95,7 @@ async def screening(tx: Reading, hub_id: str, screening_id: UUID) -> ScreeningWh
         .limit(200)
     )
     views = [_check(item) for item in checks.mappings()]
-    return ScreeningWhole(
+    return ScreeningDetail(
         **_view(row).model_dump(),
         checks=views,
         steps=await _steps(tx, hub_id, screening_id),

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Final, TypeAlias
 
 from twinstile.policy.types import Parameters
-from twinstile.screening.types import Reading, TemperatureMethod
+from twinstile.screening.types import TemperatureMethod, TemperatureReading
 
 MAX_READINGS: Final = 50
 
@@ -21,9 +21,9 @@ def tenths(value: float, unit: str) -> int:
 
 def reading(
     value: float, unit: str, method: TemperatureMethod, at: datetime, error: float | None
-) -> Reading:
+) -> TemperatureReading:
     """A reading as the thermometer gave it; its error band in °C."""
-    return Reading(tenths(value, unit), method, at, band(error))
+    return TemperatureReading(tenths(value, unit), method, at, band(error))
 
 
 def band(error: float | None) -> int | None:

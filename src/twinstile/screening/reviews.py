@@ -12,13 +12,13 @@ from uuid import UUID
 
 from twinstile.policy.types import HubPolicy
 from twinstile.screening.facts import GateCheck
-from twinstile.screening.passage import Passage
+from twinstile.screening.passage import Visit
 from twinstile.screening.types import Decision, Verdict
 
 STOPPED = frozenset({Verdict.CHECK, Verdict.STOP})
 
 
-class Cause(StrEnum):
+class ReviewCause(StrEnum):
     """Why a decision is told once more."""
 
     HIT = "HIT"
@@ -34,7 +34,7 @@ class Cause(StrEnum):
 class Review:
     """What the service decides of a passage that is over."""
 
-    cause: Cause
+    cause: ReviewCause
     screening_id: UUID
     """Of the passage that is over."""
     check_id: UUID
@@ -46,7 +46,7 @@ class Review:
     @property
     def alarming(self) -> bool:
         """Whether somebody must see to it."""
-        return self.cause is not Cause.LESS_CAUTIOUS
+        return self.cause is not ReviewCause.LESS_CAUTIOUS
 
     def facts(self) -> dict[str, object]:
         """Codes and ids for the alert."""
@@ -66,21 +66,21 @@ def is_over(check: GateCheck, policy: HubPolicy) -> bool:
     return check.offline and let_by and check.received_at - check.moment > since
 
 
-def standing(
+def decision_in_force(
     check: GateCheck, decision: Decision, unaware: Decision | None
-) -> tuple[Decision, Cause | None]:
+) -> tuple[Decision, ReviewCause | None]:
     """The decision that holds for the passage, and why another one is told, if one is.
 
     `unaware` is the decision without what only the service knows, for a passage that is over.
     """
     if unaware and unaware.verdict is Verdict.PASS and decision.verdict > Verdict.PASS:
-        return unaware, Cause.HIT
+        return unaware, ReviewCause.HIT
     if check.decided is None or check.decided is decision.verdict:
         return decision, None
     more = decision.verdict > check.decided
-    return decision, Cause.MORE_CAUTIOUS if more else Cause.LESS_CAUTIOUS
+    return decision, ReviewCause.MORE_CAUTIOUS if more else ReviewCause.LESS_CAUTIOUS
 
 
-def cleared_since(check: GateCheck, latest: Passage) -> bool:
+def cleared_since(check: GateCheck, latest: Visit) -> bool:
     """Whether a check that came late, and stops, is of somebody who was cleared since."""
     return latest.state.value.startswith("CLEARED") and latest.last_at > check.moment

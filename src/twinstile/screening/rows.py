@@ -8,7 +8,7 @@ from uuid import UUID
 from uuid_utils.compat import uuid7
 
 from twinstile.screening.facts import GateCheck
-from twinstile.screening.passage import Passage, Recorded
+from twinstile.screening.passage import RecordedCheck, Visit
 from twinstile.screening.types import Decision
 
 CLOCK_TOLERANCE_MS = 120_000
@@ -16,9 +16,9 @@ CLOCK_TOLERANCE_MS = 120_000
 
 def of_check(
     check: GateCheck,
-    passage: Passage,
-    answer: Recorded,
-    words: "Words",
+    passage: Visit,
+    answer: RecordedCheck,
+    words: "StoredDecision",
     guardian: UUID | None,
     around: Mapping[str, object],
 ) -> dict[str, object]:
@@ -72,7 +72,7 @@ def of_event(
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
+class StoredDecision:
     """A decision as it is stored."""
 
     columns: Mapping[str, object]
@@ -82,7 +82,7 @@ class Words:
 
 
 @lru_cache(maxsize=512)
-def words(decision: Decision) -> Words:
+def words(decision: Decision) -> StoredDecision:
     """The words of a decision; most of a train's passengers have the same."""
     common = {"verdict": decision.verdict.value}
     columns = {
@@ -96,4 +96,4 @@ def words(decision: Decision) -> Words:
         "policy": decision.policy_version,
         "path": [[s.before.value, s.event.value, s.after.value] for s in decision.path],
     }
-    return Words(common | columns, common | told)
+    return StoredDecision(common | columns, common | told)

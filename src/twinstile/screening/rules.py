@@ -11,17 +11,17 @@ from typing import NamedTuple
 
 from twinstile.arrivals.records import ALERTS, Mark
 from twinstile.policy import measures
-from twinstile.policy.measures import Ordered
+from twinstile.policy.measures import OrderedMeasure
 from twinstile.policy.types import HubPolicy, Parameters
 from twinstile.screening import claims, machine
 from twinstile.screening.claims import Coarse
 from twinstile.screening.evidence import NONE, Evidence
 from twinstile.screening.readings import highest, upper
-from twinstile.screening.surroundings import ALONE, Around
+from twinstile.screening.surroundings import ALONE, DecisionContext
 from twinstile.screening.types import (
     Company,
     Decision,
-    Direction,
+    LaneDirection,
     Outcome,
     Reason,
     ReleaseFacts,
@@ -43,7 +43,7 @@ MARKED: Mapping[Mark, Reason] = {
 RED = frozenset({Mark.STATUS_RED, Mark.CLOSE_CONTACT})
 
 
-class Beside(NamedTuple):
+class CoarseContext(NamedTuple):
     """What is beside the evidence, with its claims, as coarse as rules read it.
 
     A tuple, because one is made and looked up for every check.
@@ -53,23 +53,23 @@ class Beside(NamedTuple):
     prior_hold: bool = False
     open_case: bool = False
     company: Company = ALONE
-    direction: Direction = Direction.UNKNOWN
+    direction: LaneDirection = LaneDirection.UNKNOWN
     marks: frozenset[Mark] = frozenset()
 
 
 def decide(
-    state: ScreeningState, evidence: Evidence, around: Around, policy: HubPolicy
+    state: ScreeningState, evidence: Evidence, around: DecisionContext, policy: HubPolicy
 ) -> Decision:
     """What the policy says of this evidence, with every reason, and where that leads."""
     told = claims.coarse(evidence.claims, policy.areas, around.at, around.day, around.received)
     known = (around.prior_hold, around.open_case, around.company, around.direction)
-    beside = Beside(told, *known, around.marks)
+    beside = CoarseContext(told, *known, around.marks)
     return _decide(state, evidence, beside, policy)
 
 
 def ordered(
-    decision: Decision, evidence: Evidence, around: Around, policy: HubPolicy
-) -> tuple[Ordered, ...]:
+    decision: Decision, evidence: Evidence, around: DecisionContext, policy: HubPolicy
+) -> tuple[OrderedMeasure, ...]:
     """The measures that come with a decision, with their dates."""
     because = [reason.rule_id for reason in decision.reasons]
     asked = [
@@ -85,7 +85,7 @@ def ordered(
 
 @lru_cache(maxsize=4096)
 def _decide(
-    state: ScreeningState, evidence: Evidence, beside: Beside, policy: HubPolicy
+    state: ScreeningState, evidence: Evidence, beside: CoarseContext, policy: HubPolicy
 ) -> Decision:
     """A decision depends on nothing else, and most of a train's passengers bring the same."""
     applying = policy.applying(facts(state, evidence, beside, policy.parameters))
@@ -106,7 +106,7 @@ def _decide(
     return decision
 
 
-def _guarded(evidence: Evidence, beside: Beside, parameters: Parameters) -> bool:
+def _guarded(evidence: Evidence, beside: CoarseContext, parameters: Parameters) -> bool:
     """Whether this person may not be let through unverified, whatever a policy says."""
     return bool(
         machine.release_forbidden(
@@ -123,7 +123,7 @@ def _guarded(evidence: Evidence, beside: Beside, parameters: Parameters) -> bool
 
 
 def facts(
-    state: ScreeningState, evidence: Evidence, beside: Beside, parameters: Parameters
+    state: ScreeningState, evidence: Evidence, beside: CoarseContext, parameters: Parameters
 ) -> Mapping[str, object]:
     """The coarse facts a policy's rules may speak about; docs/policy lists them."""
     threshold = parameters.threshold_tenths

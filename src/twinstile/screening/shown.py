@@ -2,14 +2,14 @@
 
 from twinstile.credentials.api import Judge
 from twinstile.credentials.bodies import AssessmentAnswer
-from twinstile.credentials.verifying import Verified
+from twinstile.credentials.verifying import VerifiedCredential
 from twinstile.platform.security.auth import Principal
 from twinstile.screening.bodies import CheckBody
 
 
 async def look(
     judge: Judge, body: CheckBody, who: Principal, language: str
-) -> tuple[Verified | None, AssessmentAnswer | None]:
+) -> tuple[VerifiedCredential | None, AssessmentAnswer | None]:
     """What the service finds of it, and in words; nothing where nothing was scanned."""
     scanned = body.scanned
     if scanned is None:

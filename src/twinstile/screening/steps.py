@@ -24,13 +24,13 @@ from twinstile.platform.security.auth import Principal
 from twinstile.policy.types import HubPolicy, Transit
 from twinstile.policy.versions import Policies
 from twinstile.screening import assisted, machine
-from twinstile.screening.particulars import Particulars
+from twinstile.screening.particulars import StepDetails
 from twinstile.screening.tables import Screening
 from twinstile.screening.types import ScreeningEvent, ScreeningState
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class StepRequest:
     """What a person on duty asks for."""
 
     step_id: UUID
@@ -38,11 +38,11 @@ class Step:
     event: ScreeningEvent
     at: datetime
     reason: str
-    particulars: Particulars = field(default_factory=Particulars)
+    particulars: StepDetails = field(default_factory=StepDetails)
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class StepContext:
     """What taking a step needs beside the step."""
 
     who: Principal
@@ -55,7 +55,7 @@ class Desk:
 
 
 @dataclass(frozen=True, slots=True)
-class Locked:
+class LockedScreening:
     """A screening nobody else moves until the transaction ends."""
 
     screening_id: UUID
@@ -70,7 +70,7 @@ class Locked:
 
 
 @dataclass(frozen=True, slots=True)
-class Landing:
+class TargetState:
     """Where a screening goes, and what changes with its state."""
 
     after: ScreeningState
@@ -92,7 +92,7 @@ _LOCKED = (
 )
 
 
-async def lock(tx: Transaction, hub_id: str, screening_id: UUID) -> Locked:
+async def lock(tx: Transaction, hub_id: str, screening_id: UUID) -> LockedScreening:
     """Wait for the screening, at most the lock timeout. Raises `NotFound`."""
     found = await tx.sql.execute(
         select(*_LOCKED)
@@ -105,7 +105,9 @@ async def lock(tx: Transaction, hub_id: str, screening_id: UUID) -> Locked:
     return _locked(row)
 
 
-async def lock_overdue(tx: Transaction, hub_id: str, now: datetime, limit: int) -> list[Locked]:
+async def lock_overdue(
+    tx: Transaction, hub_id: str, now: datetime, limit: int
+) -> list[LockedScreening]:
     """Screenings past their deadline that nobody else is working on, at most `limit`."""
     found = await tx.sql.execute(
         select(*_LOCKED)
@@ -117,9 +119,9 @@ async def lock_overdue(tx: Transaction, hub_id: str, now: datetime, limit: int) 
     return [_locked(row) for row in found.mappings()]
 
 
-def _locked(row: RowMapping) -> Locked:
+def _locked(row: RowMapping) -> LockedScreening:
     whole: dict[str, Any] = {**row, "state": ScreeningState(row["state"])}  # pyright: ignore[reportExplicitAny] # columns by name
-    return Locked(**whole)
+    return LockedScreening(**whole)
 
 
 def allowed(
@@ -140,7 +142,7 @@ def allowed(
         raise TransitionRefused(f"{event} is not possible in {state}.") from error
 
 
-def require_transit(policy: HubPolicy, brought: Particulars) -> None:
+def require_transit(policy: HubPolicy, brought: StepDetails) -> None:
     """Stay inside as policy has it. Raises `TransitionRefused`, `InvalidInput`."""
     if policy.parameters.transit is Transit.EXIT_REQUIRED:
         raise TransitionRefused("The policy in force lets nobody change trains inside.")
@@ -150,7 +152,7 @@ def require_transit(policy: HubPolicy, brought: Particulars) -> None:
 
 def happening(
     who: Principal,
-    step: Step,
+    step: StepRequest,
     before: ScreeningState,
     after: ScreeningState,
     at: datetime,
@@ -176,7 +178,7 @@ def happening(
     )
 
 
-async def taken_before(tx: Transaction, hub_id: str, step: Step) -> UUID | None:
+async def taken_before(tx: Transaction, hub_id: str, step: StepRequest) -> UUID | None:
     """The screening that took this very step before. Raises `IdReused` if it was another."""
     found = await tx.sql.execute(
         select(EventRecord.subject_id, EventRecord.body).where(
@@ -196,7 +198,7 @@ async def taken_before(tx: Transaction, hub_id: str, step: Step) -> UUID | None:
     return subject_id
 
 
-def _folded(found: Locked, after: ScreeningState, at: datetime) -> dict[str, object]:
+def _folded(found: LockedScreening, after: ScreeningState, at: datetime) -> dict[str, object]:
     """What is held of the screening, with how long it was helped."""
     known = assisted.unpack(cast("list[str | None] | None", found.fold.get("assisted")))
     told = assisted.moved(known, found.state, after, at)
@@ -204,7 +206,9 @@ def _folded(found: Locked, after: ScreeningState, at: datetime) -> dict[str, obj
     return {**found.fold, "assisted": told.packed()} if told and found.fold else found.fold
 
 
-async def move(tx: Transaction, hub_id: str, found: Locked, to: Landing, at: datetime) -> None:
+async def move(
+    tx: Transaction, hub_id: str, found: LockedScreening, to: TargetState, at: datetime
+) -> None:
     """Enter the new state. One that is stayed in keeps the moment it was entered."""
     stays = to.after is found.state
     mine = (Screening.hub_id == hub_id, Screening.screening_id == found.screening_id)

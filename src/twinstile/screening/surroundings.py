@@ -10,13 +10,13 @@ from twinstile.policy.areas import NOWHERE, Level, Met
 from twinstile.screening import claims
 from twinstile.screening.evidence import EMPTY, Evidence
 from twinstile.screening.readings import Taken
-from twinstile.screening.types import Company, Direction, PartyRole, VerificationKind
+from twinstile.screening.types import Company, LaneDirection, PartyRole, VerificationKind
 
 ALONE: Final = Company()
 _NOTHING: Final = (None, EMPTY)
 
 
-class Around(NamedTuple):
+class DecisionContext(NamedTuple):
     """What a decision takes from around the screening, at the moment of the check.
 
     A tuple, because one is made for every check.
@@ -28,7 +28,7 @@ class Around(NamedTuple):
     prior_hold: bool = False
     open_case: bool = False
     company: Company = ALONE
-    direction: Direction = Direction.UNKNOWN
+    direction: LaneDirection = LaneDirection.UNKNOWN
     marks: frozenset[Mark] = frozenset()
     """What police and health departments say of the person."""
     received: Met = NOWHERE
@@ -36,8 +36,12 @@ class Around(NamedTuple):
 
     @classmethod
     def stored(
-        cls, at: datetime, day: date, told: "Told", direction: Direction = Direction.UNKNOWN
-    ) -> "Around":
+        cls,
+        at: datetime,
+        day: date,
+        told: "StoredContext",
+        direction: LaneDirection = LaneDirection.UNKNOWN,
+    ) -> "DecisionContext":
         """As a check stored it, see `told`; the direction is that of its lane."""
         if not told:  # of most checks; a replay reads millions
             return cls(at, day, direction=direction)
@@ -85,7 +89,7 @@ class _Carried(TypedDict):
     parts: list[str]
 
 
-class Told(TypedDict, total=False):
+class StoredContext(TypedDict, total=False):
     """What a check stores of what its decision read beside the checks of its passage."""
 
     prior_hold: bool
@@ -99,10 +103,10 @@ class Told(TypedDict, total=False):
     received: _ToldAreas
 
 
-def told(
-    around: Around, evidence: Evidence, begins_with: Evidence | None
+def stored_context(
+    around: DecisionContext, evidence: Evidence, begins_with: Evidence | None
 ) -> Mapping[str, object]:
-    """See `Told`; mostly nothing. Whatever is left out here cannot be replayed."""
+    """See `StoredContext`; mostly empty. Whatever is left out here cannot be replayed."""
     company, carried = around.company, None if begins_with in _NOTHING else begins_with
     found = around.prior_hold or around.open_case or around.marks
     if not found and company is ALONE and around.received is NOWHERE and carried is None:
@@ -130,7 +134,7 @@ def _areas(met: Met) -> _ToldAreas:
     return {"province": province, "county": county, "street": street, "left_on": left_on}
 
 
-def begun(told: Told) -> Evidence:
+def begun(told: StoredContext) -> Evidence:
     """What a passage began with, as its first check stored it."""
     carried = told.get("carried")
     if carried is None:

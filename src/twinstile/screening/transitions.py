@@ -27,7 +27,7 @@ from twinstile.screening.alerts import Raised
 from twinstile.screening.bodies import FactStatus
 from twinstile.screening.deadlines import KEPT_BY_ORDER, due
 from twinstile.screening.party_members import SeparationReasonNeeded
-from twinstile.screening.steps import Desk, Landing, Locked, Step
+from twinstile.screening.steps import LockedScreening, StepContext, StepRequest, TargetState
 from twinstile.screening.types import AlertKind, ScreeningEvent, ScreeningState
 
 TIMER_BATCH = 500
@@ -36,7 +36,9 @@ _S = ScreeningState
 _E = ScreeningEvent
 
 
-async def take(tx: Transaction, desk: Desk, step: Step) -> tuple[FactStatus, ScreeningState]:
+async def take(
+    tx: Transaction, desk: StepContext, step: StepRequest
+) -> tuple[FactStatus, ScreeningState]:
     """Take a step if the table has it, the caller's role may and it brings what it needs.
 
     Sent again, the same step answers `duplicate` and changes nothing. A step into HELD by a
@@ -69,7 +71,7 @@ async def take(tx: Transaction, desk: Desk, step: Step) -> tuple[FactStatus, Scr
     if after is _S.HELD and case_id is None:
         case_id = await open_case(tx, who, desk.keys, desk.zone, found, at)
         await party_members.flag(tx, who.hub_id, step.screening_id, at)
-    await steps.move(tx, who.hub_id, found, Landing(after, due_at, case_id, limit), at)
+    await steps.move(tx, who.hub_id, found, TargetState(after, due_at, case_id, limit), at)
     if found.state is _S.DEFERRED:
         left = [found.screening_id]
         await deferrals.end(tx, who.hub_id, left, step.event, who.operator_id, at)
@@ -85,10 +87,10 @@ async def take(tx: Transaction, desk: Desk, step: Step) -> tuple[FactStatus, Scr
 
 async def _require(
     tx: Transaction,
-    desk: Desk,
+    desk: StepContext,
     policy: HubPolicy,
-    step: Step,
-    found: Locked,
+    step: StepRequest,
+    found: LockedScreening,
     after: ScreeningState,
 ) -> UUID | None:
     """What the table of ways cannot say; the surge order that a release rests on.
@@ -129,12 +131,14 @@ async def _void_in_doubt(tx: Transaction, approval: Approval, who: Principal) ->
         raise TransitionRefused(f"{_E.VOID} is not possible in {found.state}.") from error
     at = approval.decided_at or approval.requested_at
     moment = datetime.fromisoformat(str(approval.content["at"]))
-    step = Step(approval.approval_id, approval.subject_id, _E.VOID, moment, approval.reason)
+    step = StepRequest(
+        approval.approval_id, approval.subject_id, _E.VOID, moment, approval.reason
+    )
     happening = steps.happening(
         who, step, found.state, after, at, asked_by=str(approval.requested_by)
     )
     await events.append_own(tx, happening)
-    await steps.move(tx, approval.hub_id, found, Landing(after, None, found.case_id), at)
+    await steps.move(tx, approval.hub_id, found, TargetState(after, None, found.case_id), at)
 
 
 VOID_IN_DOUBT: Final = Kind(
@@ -147,7 +151,7 @@ async def open_case(
     who: Principal,
     keys: KeyFiles,
     zone: ZoneInfo,
-    found: Locked,
+    found: LockedScreening,
     at: datetime,
 ) -> UUID:
     """A case of somebody who is held, or the one they have open. Raises `MasterUnavailable`."""
@@ -186,7 +190,7 @@ async def expire_due(database: Database, policies: Policies, hub_id: str, now: d
         alarms: list[Raised] = []
         for found, event, after in late:
             due_at = due(after, policy, now, order_until=found.order_until)
-            landing = Landing(after, due_at, found.case_id, found.order_until)
+            landing = TargetState(after, due_at, found.case_id, found.order_until)
             await steps.move(tx, hub_id, found, landing, now)
             body: dict[str, object] = {
                 "path": [[found.state, event, after]],
@@ -210,7 +214,7 @@ _ALARMS: Final = {
 """Which moves of the clock a person has to hear of."""
 
 
-def _alarms(found: Locked, after: ScreeningState, now: datetime) -> list[Raised]:
+def _alarms(found: LockedScreening, after: ScreeningState, now: datetime) -> list[Raised]:
     ended = found.order_until is not None and found.order_until <= now
     kinds = [_ALARMS.get((found.state, after))]
     if after in KEPT_BY_ORDER and ended:

@@ -132,7 +132,7 @@ class Category(StrEnum):
     DIPLOMAT = "DIPLOMAT"
 
 
-class Direction(StrEnum):
+class LaneDirection(StrEnum):
     """Which way a lane leads."""
 
     UNKNOWN = "UNKNOWN"
@@ -314,7 +314,7 @@ Transition = state_machine.Transition[ScreeningState, ScreeningEvent]
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class TemperatureReading:
     tenths: int
     """Tenths of a degree Celsius."""
     method: TemperatureMethod

@@ -68,7 +68,7 @@ class AlertView(Answer):
     facts: dict[str, object]
 
 
-class ScreeningWhole(ScreeningView):
+class ScreeningDetail(ScreeningView):
     """A screening with its checks, every step it took, and what its last check ordered."""
 
     checks: list[CheckView]

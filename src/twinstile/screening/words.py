@@ -53,7 +53,7 @@ BEYOND_POLICY: Final = {code: _phrase("reason", code) for code in _TEXTS["reason
 """Reasons that no policy gives, by their code."""
 
 
-def said(phrase: Phrase, accepted: str) -> str:
+def phrase_in_language(phrase: Phrase, accepted: str) -> str:
     """The phrase in the first language of an Accept-Language that there is, else in English."""
     for wanted in accepted.lower().split(","):
         for language in Language:

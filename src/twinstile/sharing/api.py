@@ -31,7 +31,7 @@ from twinstile.platform.security.auth import PARTNER_SCOPES, Principal, Scope, T
 from twinstile.platform.security.browser_sessions import MAX_TOKEN
 from twinstile.sharing import changes, partners, tokens
 from twinstile.sharing.changes import CursorExpired
-from twinstile.sharing.feed import Asked, Feed
+from twinstile.sharing.feed import Feed, FeedRequest
 from twinstile.sharing.partners import Entered
 from twinstile.sharing.tokens import InvalidClient, TokenRefused
 from twinstile.sharing.types import OF_CASES, TERMS, ChangeType, Partner, PartnerKind
@@ -253,7 +253,7 @@ async def disable_partner(partner_id: UUID, tx: Tx, feed: Fed, who: Manager) -> 
 async def give_token(request: Request, tx: Tx, feed: Fed, response: Response) -> TokenAnswer:
     """Client credentials of RFC 6749, in the form or as HTTP Basic. Needs no token itself."""
     headers = request.headers
-    asked = tokens.asked(
+    asked = tokens.read_token_request(
         headers.get("content-type", ""), headers.get("authorization"), await request.body()
     )
     token = await partners.issue(tx, asked.client_id, asked.client_secret, clock.now())
@@ -309,7 +309,7 @@ async def read_changes(  # noqa: PLR0913, PLR0917 # four of them are the query
     partner = calling.partner
     feed.requests.take(str(partner.partner_id), time.monotonic())
     key = await partners.pseudonym_key(runtime.keys.of(partner.hub_id), partner.partner_id)
-    asked = Asked(partner, calling.token, key, _wanted(partner, types), limit, wait)
+    asked = FeedRequest(partner, calling.token, key, _wanted(partner, types), limit, wait)
     response.headers["Cache-Control"] = "no-store"
     answer = await feed.read(asked, after, partial(_over, request))
     return ChangesAnswer(

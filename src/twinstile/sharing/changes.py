@@ -35,7 +35,7 @@ class CursorExpired(Gone):
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class SharedChange:
     """One change as it leaves; `id` and `subject` are the partner's own pseudonyms."""
 
     id: str
@@ -49,7 +49,7 @@ class Change:
 class Page:
     """Changes in order, and the number behind which the next page begins."""
 
-    changes: Sequence[Change]
+    changes: Sequence[SharedChange]
     next_n: int
 
 
@@ -119,14 +119,14 @@ def _change(
     subject_id: UUID,
     at: datetime,
     body: Mapping[str, object],
-) -> Change:
+) -> SharedChange:
     terms = TERMS[partner.kind][type_]
     fields = {
         name: _leaving(key, use, body[name])
         for name, use in terms.items()
         if name in partner.grants[type_] and name in body
     }
-    return Change(
+    return SharedChange(
         pseudonym(key, event_id),
         type_,
         pseudonym(key, subject_id),
@@ -147,7 +147,7 @@ def _actor(partner: Partner) -> Actor:
     return Actor(partner.hub_id, partner_id=str(partner.partner_id))
 
 
-def _look(partner: Partner, changes: Sequence[Change]) -> AccessEntry:
+def _look(partner: Partner, changes: Sequence[SharedChange]) -> AccessEntry:
     fields = {f"{change.type}:{name}" for change in changes for name in change.fields}
     types = {change.type.value for change in changes}
     return AccessEntry(

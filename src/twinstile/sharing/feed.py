@@ -15,7 +15,7 @@ from twinstile.sharing import changes
 from twinstile.sharing.changes import CursorExpired, Page
 from twinstile.sharing.partners import Doorkeeper
 from twinstile.sharing.types import SOURCES, ChangeType, Partner
-from twinstile.sharing.watcher import Head, Watcher, heads
+from twinstile.sharing.watcher import FeedPosition, Watcher, heads
 
 REQUESTS_A_MINUTE = 240
 WRONG_SECRETS_A_MINUTE = 10
@@ -26,7 +26,7 @@ STILL_THERE_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class FeedRequest:
     """One request of the feed; `wait` in seconds."""
 
     partner: Partner
@@ -43,7 +43,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class FeedPage:
     """A page of an epoch, and whether there is more to read at once."""
 
     epoch: str
@@ -63,8 +63,8 @@ class Feed:
         self._waiting: dict[UUID, int] = {}
 
     async def read(
-        self, asked: Asked, after: str | None, left: Callable[[], Awaitable[bool]]
-    ) -> Answered:
+        self, asked: FeedRequest, after: str | None, left: Callable[[], Awaitable[bool]]
+    ) -> FeedPage:
         """What comes after the cursor; `left` tells whether the client is gone.
 
         Raises `CursorExpired`, `InvalidInput` for no cursor of ours, `TooMany`.
@@ -76,7 +76,7 @@ class Feed:
             raise CursorExpired
         if asked.wait and not head.has(kinds, n):
             if not await self._wait(asked, head, n, left):
-                return Answered(epoch, Page((), head.n), more=False)
+                return FeedPage(epoch, Page((), head.n), more=False)
             await self.doorkeeper.partner(asked.token)  # shut out meanwhile?
             head = await self._head(partner.hub_id)
             if head.epoch != epoch:
@@ -87,9 +87,9 @@ class Feed:
                 page = await changes.read(
                     tx, partner, asked.key, asked.types, (n, head.n), asked.limit, clock.now()
                 )
-        return Answered(epoch, page, more=head.has(kinds, page.next_n))
+        return FeedPage(epoch, page, more=head.has(kinds, page.next_n))
 
-    async def _head(self, hub_id: str) -> Head:
+    async def _head(self, hub_id: str) -> FeedPosition:
         async with self._database.reading() as tx:
             found = await heads(tx.raw, [hub_id])
         if hub_id not in found:  # nothing was sealed yet: a cursor needs an epoch to hold in
@@ -99,7 +99,11 @@ class Feed:
         return found[hub_id]
 
     async def _wait(
-        self, asked: Asked, head: Head, n: int, left: Callable[[], Awaitable[bool]]
+        self,
+        asked: FeedRequest,
+        head: FeedPosition,
+        n: int,
+        left: Callable[[], Awaitable[bool]],
     ) -> bool:
         """Whether something came up in time, and the client is still there."""
         deadline = time.monotonic() + asked.wait

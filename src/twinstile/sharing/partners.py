@@ -63,7 +63,7 @@ async def add(
     """Enter a partner; its id and its secret, which exists nowhere else in clear."""
     partner_id, secret = uuid4(), secrets.token_urlsafe(32)
     await tx.sql.execute(
-        insert(tables.Partner).values(
+        insert(tables.PartnerSystem).values(
             hub_id=who.hub_id,
             partner_id=partner_id,
             name=name,
@@ -104,7 +104,7 @@ async def disable(tx: Transaction, who: Principal, partner_id: UUID, at: datetim
 
 
 async def _change(tx: Transaction, who: Principal, partner_id: UUID, **values: object) -> None:
-    mine = tables.Partner
+    mine = tables.PartnerSystem
     changed = await tx.sql.execute(
         update(mine)
         .where(
@@ -132,7 +132,7 @@ async def _tell(
 async def listed(tx: Reading, hub_id: str) -> list[Entered]:
     """Every partner of the hub, those shut out included."""
     grants = await _grants(tx, hub_id, None)
-    mine = tables.Partner
+    mine = tables.PartnerSystem
     found = await tx.sql.execute(
         select(
             mine.partner_id,
@@ -182,7 +182,7 @@ async def issue(tx: Transaction, client: str, secret: str, at: datetime) -> str 
         partner_id = UUID(name)
     except ValueError:
         partner_id = UUID(int=0)
-    mine = tables.Partner
+    mine = tables.PartnerSystem
     found = await tx.sql.execute(
         select(mine.secret_hash)
         .where(mine.hub_id == hub_id, mine.partner_id == partner_id, mine.disabled_at.is_(None))
@@ -246,17 +246,17 @@ class Doorkeeper:
         hub_id = token.split(".")[1]
         async with self._database.reading() as tx:
             found = await tx.sql.execute(
-                select(tables.Partner.partner_id, tables.Partner.kind)
+                select(tables.PartnerSystem.partner_id, tables.PartnerSystem.kind)
                 .join(
                     PartnerToken,
-                    (PartnerToken.hub_id == tables.Partner.hub_id)
-                    & (PartnerToken.partner_id == tables.Partner.partner_id),
+                    (PartnerToken.hub_id == tables.PartnerSystem.hub_id)
+                    & (PartnerToken.partner_id == tables.PartnerSystem.partner_id),
                 )
                 .where(
                     PartnerToken.hub_id == hub_id,
                     PartnerToken.token_hash == digest,
                     PartnerToken.expires_at > clock.now(),
-                    tables.Partner.disabled_at.is_(None),
+                    tables.PartnerSystem.disabled_at.is_(None),
                 )
             )
             row = found.one_or_none()

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from twinstile.platform.db.tables import Base, HubKey, UuidKey
 
 
-class Partner(Base):
+class PartnerSystem(Base):
     """A department whose system may ask for changes. Its pseudonym key is not in here."""
 
     __tablename__ = "partner"

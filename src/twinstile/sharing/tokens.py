@@ -53,14 +53,16 @@ class InvalidClient(Unauthenticated):
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class TokenRequest:
     """Who asks for a token; the secret is never shown."""
 
     client_id: str
     client_secret: str = field(repr=False)
 
 
-def asked(content_type: str, authorization: str | None, body: bytes) -> Asked:
+def read_token_request(
+    content_type: str, authorization: str | None, body: bytes
+) -> TokenRequest:
     """The credentials of a request for a token, from the form or from HTTP Basic.
 
     Raises `TokenRefused`, `InvalidClient`, `UnsupportedMediaType`.
@@ -83,7 +85,7 @@ def asked(content_type: str, authorization: str | None, body: bytes) -> Asked:
         raise TokenRefused("invalid_scope")
     if not client_id or not secret or len(client_id) > LONGEST or len(secret) > LONGEST:
         raise InvalidClient
-    return Asked(client_id, secret)
+    return TokenRequest(client_id, secret)
 
 
 def _basic(authorization: str | None) -> tuple[str, str] | None:

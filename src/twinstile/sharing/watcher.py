@@ -17,7 +17,7 @@ RESTART_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class FeedPosition:
     """How far a hub's ledger goes, and the last number of each kind of event."""
 
     epoch: str
@@ -33,19 +33,19 @@ class Head:
 class _Waiter:
     hub_id: str
     kinds: Collection[str]
-    seen: Head
+    seen: FeedPosition
     after: int
     woken: asyncio.Event = field(default_factory=asyncio.Event)
 
 
-async def heads(raw: Raw, hub_ids: Collection[str]) -> dict[str, Head]:
+async def heads(raw: Raw, hub_ids: Collection[str]) -> dict[str, FeedPosition]:
     """The heads of these hubs, of those that have a ledger."""
     found = await raw.fetch(
         "SELECT hub_id, epoch, n, latest FROM ledger_head WHERE hub_id = ANY($1::text[])",
         list(hub_ids),
     )
     return {
-        hub_id: Head(epoch, n, cast("Mapping[str, int]", latest))
+        hub_id: FeedPosition(epoch, n, cast("Mapping[str, int]", latest))
         for hub_id, epoch, n, latest in found
     }
 
@@ -59,7 +59,12 @@ class Watcher:
         self._looking: asyncio.Task[None] | None = None
 
     async def wait(
-        self, hub_id: str, kinds: Collection[str], seen: Head, after: int, seconds: float
+        self,
+        hub_id: str,
+        kinds: Collection[str],
+        seen: FeedPosition,
+        after: int,
+        seconds: float,
     ) -> bool:
         """Whether within that time an event of these kinds, or a new epoch, came up."""
         waiter = _Waiter(hub_id, kinds, seen, after)

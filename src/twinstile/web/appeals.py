@@ -50,7 +50,7 @@ class AnswerForm(Body):
     text: Annotated[Text, BeforeValidator(traveller.lines)]
 
 
-class ShownForm(Body):
+class PresentedCodeForm(Body):
     """What a traveller holds out."""
 
     pass_code: PassCode
@@ -147,9 +147,9 @@ async def read_field(request: Request, runtime: RuntimeDep, _who: Helper) -> Res
 @router.post("/declaration")
 async def read_declaration(request: Request, runtime: RuntimeDep, who: Helper) -> Response:
     """What was declared to whom the square or the digits were given; few times."""
-    told = layout.checked(request, ShownForm)
+    told = layout.checked(request, PresentedCodeForm)
     shown: Mapping[str, object] = {"found": None, "refused": None}
-    if not isinstance(told, ShownForm):
+    if not isinstance(told, PresentedCodeForm):
         faulty = {**shown, "faults": told, "said": layout.form(request)}
         status = HTTPStatus.UNPROCESSABLE_ENTITY
         return _answer(request, "declaration.html", runtime, faulty, status)

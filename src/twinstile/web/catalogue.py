@@ -40,7 +40,7 @@ _ISOLATED: Final = "\u2068{}\u2069"
 
 
 @dataclass(frozen=True)
-class Words:
+class LocaleTexts:
     """The texts of one locale."""
 
     locale: str
@@ -103,15 +103,15 @@ def locales() -> tuple[str, ...]:
 
 
 @cache
-def words_of(locale: str) -> Words:
+def words_of(locale: str) -> LocaleTexts:
     """The words of a locale of `locales()`, or of the pseudo-locale."""
     if locale == PSEUDO:
-        return Words(
+        return LocaleTexts(
             PSEUDO, {key: _pseudo(text) for key, text in words_of(DEFAULT).texts.items()}
         )
     own = json.loads((_FOLDER / f"{locale}.json").read_bytes())
     rooms = dict(_of_rooms(locale))
-    return Words(locale, dict(sorted({**rooms, **own}.items())))
+    return LocaleTexts(locale, dict(sorted({**rooms, **own}.items())))
 
 
 def _of_rooms(locale: str) -> Iterator[tuple[str, str]]:
@@ -136,7 +136,7 @@ def _stretched(text: str) -> str:
     return f"[{said}{' ~' * (len(text) // 5)}]"
 
 
-def known(locale: str | None) -> str | None:
+def known_locale(locale: str | None) -> str | None:
     """The locale as it is written here, if there are words for it, whatever its case."""
     wanted = (locale or "").lower()
     return next((one for one in (*locales(), PSEUDO) if one.lower() == wanted), None)

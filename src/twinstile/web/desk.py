@@ -19,7 +19,7 @@ from uuid_utils.compat import uuid7
 
 from twinstile.declarations import report
 from twinstile.declarations.api.desk import KeyedBody, keyed
-from twinstile.declarations.store import Made
+from twinstile.declarations.store import IssuedDeclaration
 from twinstile.identity import forms
 from twinstile.identity.forms import DocumentForm
 from twinstile.identity.types import DocumentKind, IdentityResult
@@ -47,10 +47,10 @@ from twinstile.screening.bodies import (
     IdentityMethod,
     ServiceOffer,
 )
-from twinstile.screening.checks import Stand
-from twinstile.screening.lookups import Asked, ConsentBy, Found
-from twinstile.screening.passage import Recorded
-from twinstile.screening.steps import Desk, Step
+from twinstile.screening.checks import RecordingContext
+from twinstile.screening.lookups import ConsentBy, LookupRequest, LookupResult
+from twinstile.screening.passage import RecordedCheck
+from twinstile.screening.steps import StepContext, StepRequest
 from twinstile.screening.types import (
     ReminderKind,
     ScreeningEvent,
@@ -131,7 +131,7 @@ Helper = Annotated[
 class Slip:
     """What is printed, and where the traveller goes."""
 
-    made: Made
+    made: IssuedDeclaration
     state: ScreeningState
     picture: Markup
     short_code: str
@@ -140,7 +140,7 @@ class Slip:
 
     @classmethod
     def of(
-        cls, runtime: Runtime, made: Made, state: ScreeningState, kept_until: date
+        cls, runtime: Runtime, made: IssuedDeclaration, state: ScreeningState, kept_until: date
     ) -> "Slip":
         """The slip of a declaration that was keyed just now."""
         short = made.head.short_code or ""
@@ -209,7 +209,7 @@ async def look_up(request: Request, runtime: RuntimeDep, who: Helper) -> Respons
     given = layout.form(request)
     kept = {name: given[name] for name in ("key", "check_id") if given.get(name)}
     at, zone = clock.now(), runtime.settings.zone
-    asked = Asked(
+    asked = LookupRequest(
         who, access_log.stated(Action.LOOK_UP, Purpose.IDENTIFICATION), None, at, told.consent
     )
     terms = forms.document_context(runtime.settings, who.mode, at)
@@ -220,7 +220,7 @@ async def look_up(request: Request, runtime: RuntimeDep, who: Helper) -> Respons
         return _again(request, _faults(problem))
     keys = runtime.keys.of(who.hub_id)
 
-    async def find(tx: Transaction, mine: QuotaStatus) -> tuple[Found, int]:
+    async def find(tx: Transaction, mine: QuotaStatus) -> tuple[LookupResult, int]:
         found = await lookups.find(tx, keys, asked, identity.document, terms.today)
         return found, mine.left - 1
 
@@ -254,7 +254,7 @@ async def help_person(
 
 async def _record(
     tx: Transaction, runtime: Runtime, policies: Policies, who: Principal, told: PersonForm
-) -> tuple[Made, Recorded]:
+) -> tuple[IssuedDeclaration, RecordedCheck]:
     """The declaration, and the check it is shown in. Raises `InvalidInput`, `Conflict`."""
     at = clock.now()
     document = _document(told)
@@ -285,7 +285,7 @@ async def _record(
     receiver = await intake.receiver(runtime, who, at)
     counter = await devices.next_counter(tx, who.hub_id, who.device_id)
     check = intake.check(fact, told.check_id, counter, at, receiver)
-    stand = Stand(who.hub_id, receiver.keys, policies, receiver.zone, at)
+    stand = RecordingContext(who.hub_id, receiver.keys, policies, receiver.zone, at)
     (done,) = await checks.record(tx, stand, [check], counting=True)
     if done.reused:
         raise IdReused
@@ -303,7 +303,7 @@ async def _lead(
     policies: Policies,
     who: Principal,
     told: PersonForm,
-    done: Recorded,
+    done: RecordedCheck,
 ) -> ScreeningState:
     """Where the person goes after the check: to the nurse, or with somebody of ours."""
     state = done.decision.state
@@ -311,9 +311,9 @@ async def _lead(
     if event is None:
         return state
     at = clock.now()
-    desk = Desk(who, runtime.keys.of(who.hub_id), policies, runtime.settings.zone, at)
+    desk = StepContext(who, runtime.keys.of(who.hub_id), policies, runtime.settings.zone, at)
     step_id = uuid5(told.check_id, told.do.value)
-    step = Step(step_id, done.screening_id, event, at, _REASON[told.do])
+    step = StepRequest(step_id, done.screening_id, event, at, _REASON[told.do])
     try:
         async with tx.sql.begin_nested():
             _, state = await transitions.take(tx, desk, step)

@@ -26,7 +26,7 @@ from twinstile.platform.security import browser_sessions
 from twinstile.platform.security.auth import Principal
 from twinstile.platform.security.browser_sessions import SignInNeeded
 from twinstile.web import assets, catalogue
-from twinstile.web.catalogue import Words
+from twinstile.web.catalogue import LocaleTexts
 
 ENTRY: Final = "/enter"
 LANGUAGE: Final = "lang"
@@ -54,13 +54,13 @@ def _templates() -> Environment:
     )
 
 
-def words_for(request: Request, settings: Settings | None = None) -> Words:
+def words_for(request: Request, settings: Settings | None = None) -> LocaleTexts:
     """The words this visitor reads: as chosen, else as the browser asks, else the hub's."""
     settings = settings or routes.current_runtime(request).settings
     chosen = request.query_params.get(LANGUAGE) or request.cookies.get(LANGUAGE)
     accepted = request.headers.get("accept-language", "")
     return catalogue.words_of(
-        catalogue.known(chosen) or catalogue.negotiated(accepted, settings.language)
+        catalogue.known_locale(chosen) or catalogue.negotiated(accepted, settings.language)
     )
 
 
@@ -86,14 +86,14 @@ def render(
     answer.headers["content-security-policy"] = assets.policy(*HERE, *allowed)
     answer.headers.update(assets.ALONE)
     answer.headers["content-language"] = words.locale
-    if catalogue.known(request.query_params.get(LANGUAGE)):
+    if catalogue.known_locale(request.query_params.get(LANGUAGE)):
         answer.set_cookie(
             LANGUAGE, words.locale, LANGUAGE_KEPT_S, path="/", httponly=True, samesite="lax"
         )
     return answer
 
 
-def _frame(request: Request, settings: Settings, words: Words) -> Mapping[str, object]:
+def _frame(request: Request, settings: Settings, words: LocaleTexts) -> Mapping[str, object]:
     """What every template has."""
     who = cast("Principal | None", request.scope.get(routes.KNOWN))
     return {

@@ -219,7 +219,7 @@ class LookForm(Body):
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class UnreviewedForm:
     """A form that waits for a second look, and the checks that were keyed of it."""
 
     form: RowMapping
@@ -228,10 +228,10 @@ class Waiting:
     """Whether whoever looks on keyed it: then it is another person's to compare."""
 
 
-async def _waiting(tx: Reading, who: Principal) -> list[Waiting]:
+async def _waiting(tx: Reading, who: Principal) -> list[UnreviewedForm]:
     found = await paper_forms.listed(tx, who.hub_id, pending=True)
     return [
-        Waiting(form, await _checks(tx, form), form["keyed_by"] == who.operator_id)
+        UnreviewedForm(form, await _checks(tx, form), form["keyed_by"] == who.operator_id)
         for form in found[:SHOWN]
     ]
 

@@ -38,7 +38,7 @@ router = APIRouter(prefix=layout.ENTRY, route_class=PageRoute, include_in_schema
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class WorkPage:
     """A page somebody may work at, if their shift has the scope."""
 
     path: str
@@ -47,17 +47,17 @@ class Place:
 
 
 PLACES: Final = (
-    Place("/gate/", "enter.gate", Scope.CHECKS_WRITE),
-    Place("/desk", "desk.title", Scope.LOOKUPS_WRITE),
-    Place("/desk/declaration", "declaration.title", Scope.LOOKUPS_WRITE),
-    Place("/desk/paper", "paper.title", Scope.CHECKS_WRITE),
-    Place("/desk/appeals", "appeals.title", Scope.APPEALS_WRITE),
+    WorkPage("/gate/", "enter.gate", Scope.CHECKS_WRITE),
+    WorkPage("/desk", "desk.title", Scope.LOOKUPS_WRITE),
+    WorkPage("/desk/declaration", "declaration.title", Scope.LOOKUPS_WRITE),
+    WorkPage("/desk/paper", "paper.title", Scope.CHECKS_WRITE),
+    WorkPage("/desk/appeals", "appeals.title", Scope.APPEALS_WRITE),
 )
 _OWN_PATH: Final = re.compile(r"/[a-z][a-z0-9/-]{0,60}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class EnrolmentCodeShown:
     """A code for another device, as it is shown."""
 
     code: str
@@ -187,9 +187,9 @@ async def make_code(
     return _page(request, made=_made(code, page))
 
 
-def _made(code: str, page: str) -> Made:
+def _made(code: str, page: str) -> EnrolmentCodeShown:
     picture = segno.make_qr(f"{page}#{code}", error="m")
     minutes = devices.CODE_LIFETIME // timedelta(minutes=1)
     # the picture is our own, of our own code: nothing in it came from a request
     svg = Markup(picture.svg_inline(omitsize=True, border=4))  # noqa: S704
-    return Made(code, page, svg, minutes)
+    return EnrolmentCodeShown(code, page, svg, minutes)

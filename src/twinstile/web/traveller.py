@@ -20,11 +20,11 @@ from pydantic import BeforeValidator, Field
 
 from twinstile.declarations import appeals, codes, corrections, report, store
 from twinstile.declarations.api.travellers import AtDoor
-from twinstile.declarations.appeals import Wanted
+from twinstile.declarations.appeals import AppealRequest
 from twinstile.declarations.bodies import Text
 from twinstile.declarations.codes import Receipt
-from twinstile.declarations.store import Made, New
-from twinstile.declarations.types import About, Answers
+from twinstile.declarations.store import IssuedDeclaration, New
+from twinstile.declarations.types import Answers, AppealSubject
 from twinstile.platform.db.database import Reading
 from twinstile.platform.http.field_types import Body, Line, Slug
 from twinstile.platform.http.problems import (
@@ -94,12 +94,12 @@ def lines(typed: object) -> object:
 
 class AppealForm(Body):
     appeal_id: UUID
-    about: About
+    about: AppealSubject
     text: Annotated[Text, BeforeValidator(lines)]
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class TravellerHub:
     """The hub a traveller speaks to, as the page tells of it."""
 
     hub_id: str
@@ -117,12 +117,12 @@ class Place:
 
 async def _place(
     tx: Reading, runtime: Runtime, policies: Policies, hub: str | None, at: datetime
-) -> Place:
+) -> TravellerHub:
     hub_id = hub or runtime.settings.hub_id
     mode = await devices.require_open(tx, hub_id)
     name, _ = await devices.hub(tx, hub_id)
     policy = await policies.get(tx, hub_id, await versions.in_force(tx, hub_id, at))
-    return Place(hub_id, name, mode, hub, policy.parameters)
+    return TravellerHub(hub_id, name, mode, hub, policy.parameters)
 
 
 def by_clock(zone: ZoneInfo) -> Callable[[datetime], str]:
@@ -134,7 +134,7 @@ def _page(
     request: Request, shown: Mapping[str, object], status: int = HTTPStatus.OK
 ) -> Response:
     place = shown["place"]
-    kept = f"&hub={place.given}" if isinstance(place, Place) and place.given else ""
+    kept = f"&hub={place.given}" if isinstance(place, TravellerHub) and place.given else ""
     blank: Mapping[str, object] = {"faults": {}, "said": {}, "kept_query": kept}
     answer = layout.render(request, "traveller.html", {**blank, **shown}, status=status)
     answer.headers["Cache-Control"] = "no-store"
@@ -187,7 +187,9 @@ async def declare(
     return _page(request, _given(runtime, place, made, new.answers))
 
 
-def _given(runtime: Runtime, place: Place, made: Made, said: Answers) -> Mapping[str, object]:
+def _given(
+    runtime: Runtime, place: TravellerHub, made: IssuedDeclaration, said: Answers
+) -> Mapping[str, object]:
     return {
         "view": "given",
         "place": place,
@@ -212,7 +214,7 @@ async def read_opening(
 class Holding:
     """Somebody who typed a receipt, at their hub; `receipt` is None if it opens nothing."""
 
-    place: Place
+    place: TravellerHub
     receipt: Receipt | None
     fault: str | None = None
 
@@ -231,7 +233,7 @@ async def _holding(
         if known is None:
             return Holding(place, None, "missing" if not typed else "receipt")
         try:
-            await store.held(tx, place.hub_id, known[1])
+            await store.declaration_of_receipt(tx, place.hub_id, known[1])
         except Unauthenticated:
             door.unknown.take(place.hub_id, time.monotonic())
             return Holding(place, None, "receipt")
@@ -279,7 +281,7 @@ async def _report(
         "good_until": by_clock(zone)(found.head.good_until),
         "answered": _ticked(found.answers),
         "appeal_id": uuid4(),
-        "abouts": list(About),
+        "abouts": list(AppealSubject),
         "done": None,
         "when": by_clock(zone),
     }
@@ -353,7 +355,7 @@ async def dispute(
     if not isinstance(told, AppealForm):
         return await _report(*shown, faults=told, said=layout.form(request))
     keys = runtime.keys.of(held.place.hub_id)
-    wanted = Wanted(told.appeal_id, told.about, told.text)
+    wanted = AppealRequest(told.appeal_id, told.about, told.text)
     try:
         await appeals.make(tx, keys, held.place.hub_id, receipt, wanted, clock.now())
     except (Conflict, IdReused):

@@ -122,7 +122,7 @@ async def apply_areas(
     resolved = await _resolve(batch, usable, counts)
     latest = {record.origin.key: record for _, record in resolved.newest}
     listed = [
-        received.Said(key, None if deleted(record) else _area(record))
+        received.AreaReport(key, None if deleted(record) else _area(record))
         for key, record in latest.items()
     ]
     await received.apply(batch.tx, batch.feed.hub_id, batch.feed.name, listed, batch.at)

@@ -7,7 +7,7 @@ works on all of them at once: a tenth of the time that a loop takes.
 from typing import Final
 
 from twinstile.credentials.codecs import bounded
-from twinstile.credentials.types import Outcome, Refused
+from twinstile.credentials.types import CredentialOutcome, CredentialRefused
 
 _ALPHABET: Final = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ $%*+-./:"
 _NONE: Final = 0xFF
@@ -24,10 +24,10 @@ def decode(text: str) -> bytes:
     try:
         digits = text.encode("ascii").translate(_DIGITS)
     except UnicodeEncodeError:
-        raise Refused(Outcome.INVALID_ENCODING) from None
+        raise CredentialRefused(CredentialOutcome.INVALID_ENCODING) from None
     lanes, rest = divmod(len(digits), 3)
     if len(digits) > bounded.MOST_TEXT or rest == 1 or _NONE in digits:
-        raise Refused(Outcome.INVALID_ENCODING)
+        raise CredentialRefused(CredentialOutcome.INVALID_ENCODING)
     if rest:
         digits += b"\0"
         lanes += 1
@@ -36,7 +36,7 @@ def decode(text: str) -> bytes:
     values = 45**2 * packed - (45**2 * 256 - 45) * second - (45**2 * 256**2 - 1) * first
     found = bytearray(values.to_bytes(3 * lanes))
     if values & _HIGHEST or (rest and found[-2]):
-        raise Refused(Outcome.INVALID_ENCODING)
+        raise CredentialRefused(CredentialOutcome.INVALID_ENCODING)
     del found[::3]
     if rest:
         del found[-2]

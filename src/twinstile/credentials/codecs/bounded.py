@@ -8,7 +8,7 @@ from typing import Final, cast
 import cbor2
 import orjson
 
-from twinstile.credentials.types import Outcome, Refused
+from twinstile.credentials.types import CredentialOutcome, CredentialRefused
 
 MOST_TEXT: Final = 8192
 """Characters of a scanned text; the largest QR code has 4,296 of base45, 7,089 digits."""
@@ -18,7 +18,7 @@ _URL_SAFE: Final = bytes.maketrans(b"-_+/", b"+/!!")
 
 
 def _refuse(_value: object, _immutable: bool) -> object:  # noqa: FBT001 - cbor2 calls it so
-    raise Refused(Outcome.INVALID_ENCODING)
+    raise CredentialRefused(CredentialOutcome.INVALID_ENCODING)
 
 
 def _untagged(value: object, _immutable: bool) -> object:  # noqa: FBT001
@@ -40,9 +40,9 @@ def inflate(data: bytes, *, limit: int, window: int) -> bytes:
     try:
         found = stream.decompress(data, limit)
     except zlib.error:
-        raise Refused(Outcome.INVALID_COMPRESSION) from None
+        raise CredentialRefused(CredentialOutcome.INVALID_COMPRESSION) from None
     if not stream.eof or stream.unused_data:
-        raise Refused(Outcome.INVALID_COMPRESSION)
+        raise CredentialRefused(CredentialOutcome.INVALID_COMPRESSION)
     return found
 
 
@@ -57,7 +57,7 @@ def cbor(data: bytes) -> object:
             tag_hook=_refuse,
         )
     except (cbor2.CBORError, ValueError):
-        raise Refused(Outcome.INVALID_ENCODING) from None
+        raise CredentialRefused(CredentialOutcome.INVALID_ENCODING) from None
 
 
 def claims(payload: bytes) -> dict[object, object]:
@@ -86,21 +86,21 @@ def json(data: bytes) -> dict[str, object]:
     try:
         found = orjson.loads(data)
     except orjson.JSONDecodeError:
-        raise Refused(Outcome.INVALID_ENCODING) from None
+        raise CredentialRefused(CredentialOutcome.INVALID_ENCODING) from None
     return mapping(found)
 
 
 def mapping(value: object) -> dict[str, object]:
     """An object; of CBOR it may have keys that are no texts, and then nobody asks for them."""
     if not isinstance(value, dict):
-        raise Refused(Outcome.INVALID_CONTENT)
+        raise CredentialRefused(CredentialOutcome.INVALID_CONTENT)
     return cast("dict[str, object]", value)
 
 
 def numbered(value: object) -> dict[object, object]:
     """A map of CBOR, whatever its keys."""
     if not isinstance(value, dict):
-        raise Refused(Outcome.INVALID_CONTENT)
+        raise CredentialRefused(CredentialOutcome.INVALID_CONTENT)
     return cast("dict[object, object]", value)
 
 
@@ -120,7 +120,7 @@ def base64url(data: bytes) -> bytes:
     try:
         return binascii.a2b_base64(plain + b"=" * (-len(plain) % 4), strict_mode=True)
     except binascii.Error:
-        raise Refused(Outcome.INVALID_ENCODING) from None
+        raise CredentialRefused(CredentialOutcome.INVALID_ENCODING) from None
 
 
 def number(value: object) -> float | None:
@@ -131,9 +131,9 @@ def number(value: object) -> float | None:
     if value is None or (type(value) is int and 0 <= value < _AGES):
         return value
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise Refused(Outcome.INVALID_CONTENT)
+        raise CredentialRefused(CredentialOutcome.INVALID_CONTENT)
     if not -_AGES < value < _AGES:
-        raise Refused(Outcome.INVALID_CONTENT)
+        raise CredentialRefused(CredentialOutcome.INVALID_CONTENT)
     return float(value)
 
 

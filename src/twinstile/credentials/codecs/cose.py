@@ -9,8 +9,8 @@ from functools import lru_cache
 from typing import Final
 
 from twinstile.credentials.codecs import bounded
-from twinstile.credentials.codecs.message import Alg, Message
-from twinstile.credentials.types import Outcome, Refused, Scheme
+from twinstile.credentials.codecs.message import Alg, CoseMessage
+from twinstile.credentials.types import CredentialOutcome, CredentialRefused, Scheme
 
 _SIGN1: Final = b"\xd2"
 _TAGS: Final = (b"\xd9\xd9\xf7", b"\xd8\x3d", _SIGN1)  # CBOR itself, CWT, COSE_Sign1
@@ -19,33 +19,35 @@ _KID: Final = 4
 _ALGORITHMS: Final = {alg.value: alg for alg in Alg}
 
 
-def read(data: bytes, form: Scheme) -> Message:
+def read(data: bytes, form: Scheme) -> CoseMessage:
     """A message whose parts are in place. Nothing is known of its signature yet."""
     parts = bounded.items(
         bounded.cbor(data[1:] if data.startswith(_SIGN1) else _untagged(data))
     )
     if len(parts) != 4:
-        raise Refused(Outcome.INVALID_SIGNING_FORMAT)
+        raise CredentialRefused(CredentialOutcome.INVALID_SIGNING_FORMAT)
     protected, found, payload, signature = parts
     if (
         type(protected) is not bytes
         or type(payload) is not bytes
         or type(signature) is not bytes
     ):
-        raise Refused(Outcome.INVALID_SIGNING_FORMAT)
+        raise CredentialRefused(CredentialOutcome.INVALID_SIGNING_FORMAT)
     unprotected = bounded.numbered(found)
     if not data.endswith(signature):
-        raise Refused(Outcome.INVALID_SIGNING_FORMAT)  # something comes after it
+        raise CredentialRefused(
+            CredentialOutcome.INVALID_SIGNING_FORMAT
+        )  # something comes after it
     alg, kid, prefix = _header(protected)
     if unprotected:
         alg = alg if alg is not None else unprotected.get(_ALG)
         kid = kid if kid is not None else unprotected.get(_KID)
     if not isinstance(alg, int) or alg not in _ALGORITHMS:
-        raise Refused(Outcome.INVALID_SIGNING_FORMAT)
+        raise CredentialRefused(CredentialOutcome.INVALID_SIGNING_FORMAT)
     if not isinstance(kid, bytes):
-        raise Refused(Outcome.KID_NOT_INCLUDED)
+        raise CredentialRefused(CredentialOutcome.KID_NOT_INCLUDED)
     signed = prefix + _head(len(payload)) + payload
-    return Message(form, _ALGORITHMS[alg], kid, signed, payload, signature)
+    return CoseMessage(form, _ALGORITHMS[alg], kid, signed, payload, signature)
 
 
 def _untagged(data: bytes) -> bytes:

@@ -11,7 +11,7 @@ from typing import Final, cast
 
 from twinstile.credentials.codecs import bounded
 from twinstile.credentials.codecs.bounded import items, text
-from twinstile.credentials.types import Content, EvidenceKind, Holder, Refused, Scheme
+from twinstile.credentials.types import Content, CredentialRefused, EvidenceKind, Holder, Scheme
 
 _GROUPS: Final = {
     "v": EvidenceKind.VACCINATION,
@@ -74,7 +74,7 @@ def _object(value: object) -> Mapping[str, object]:
     """An object; of anything else an empty one."""
     try:
         return bounded.mapping(value)
-    except Refused:
+    except CredentialRefused:
         return {}
 
 

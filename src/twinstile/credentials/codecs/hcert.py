@@ -7,8 +7,8 @@ import zlib
 from typing import Final
 
 from twinstile.credentials.codecs import base45, bounded, cose, dcc, who
-from twinstile.credentials.codecs.message import Message
-from twinstile.credentials.types import Content, Outcome, Refused, Scheme
+from twinstile.credentials.codecs.message import CoseMessage
+from twinstile.credentials.types import Content, CredentialOutcome, CredentialRefused, Scheme
 
 PREFIX: Final = "HC1:"
 MOST_INFLATED: Final = 12 << 10
@@ -28,10 +28,10 @@ _READERS: Final = {
 """By sub-claim."""
 
 
-def read(text: str) -> Message:
+def read(text: str) -> CoseMessage:
     """The signed message of a code."""
     if not text.startswith(PREFIX):
-        raise Refused(Outcome.NOT_SUPPORTED)
+        raise CredentialRefused(CredentialOutcome.NOT_SUPPORTED)
     packed = base45.decode(text[len(PREFIX) :])
     data = bounded.inflate(packed, limit=MOST_INFLATED, window=zlib.MAX_WBITS)
     return cose.read(data, Scheme.HCERT)
@@ -49,7 +49,7 @@ def content(payload: bytes) -> Content:
     for sub, body in bounded.numbered(claims[_HCERT]).items():
         if isinstance(sub, int) and sub in _READERS:
             return _READERS[sub](bounded.mapping(body), begins, expires)
-    raise Refused(Outcome.NOT_SUPPORTED)
+    raise CredentialRefused(CredentialOutcome.NOT_SUPPORTED)
 
 
 def issuer(payload: bytes) -> str:

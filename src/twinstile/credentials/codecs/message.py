@@ -28,7 +28,7 @@ class Alg(Enum):
     PS256 = -37
 
 
-class Message(NamedTuple):
+class CoseMessage(NamedTuple):
     form: Scheme
     alg: Alg
     kid: bytes
@@ -71,7 +71,7 @@ def loaded(spki: bytes) -> tuple[Alg, Check] | None:
             return None
 
 
-def verifies(message: Message, spki: bytes) -> bool:
+def verifies(message: CoseMessage, spki: bytes) -> bool:
     """Whether the signature of the message was made by that key's owner."""
     known = loaded(spki)
     if known is None or known[0] is not message.alg:

@@ -12,8 +12,15 @@ from typing import Final, cast
 
 from twinstile.credentials.codecs import bounded
 from twinstile.credentials.codecs.bounded import items, text
-from twinstile.credentials.codecs.message import RAW_BYTES, Alg, Message
-from twinstile.credentials.types import Content, EvidenceKind, Holder, Outcome, Refused, Scheme
+from twinstile.credentials.codecs.message import RAW_BYTES, Alg, CoseMessage
+from twinstile.credentials.types import (
+    Content,
+    CredentialOutcome,
+    CredentialRefused,
+    EvidenceKind,
+    Holder,
+    Scheme,
+)
 
 PREFIX: Final = "shc:/"
 MOST_INFLATED: Final = 256 << 10
@@ -47,37 +54,37 @@ def jws(scanned: str) -> str:
     for part in parts[: MOST_CHUNKS + 1]:
         chunk = _CHUNK.fullmatch(part)
         if chunk is None or int(chunk[2]) != len(parts) or len(parts) > MOST_CHUNKS:
-            raise Refused(Outcome.INVALID_ENCODING)
+            raise CredentialRefused(CredentialOutcome.INVALID_ENCODING)
         found[int(chunk[1])] = _characters(chunk[3])
     if sorted(found) != list(range(1, len(parts) + 1)):
-        raise Refused(Outcome.INVALID_ENCODING)
+        raise CredentialRefused(CredentialOutcome.INVALID_ENCODING)
     return "".join(found[number] for number in sorted(found))
 
 
 def cards(file: str) -> Sequence[str]:
     """The cards of a `.smart-health-card` file."""
     if len(file) > MOST_FILE:
-        raise Refused(Outcome.INVALID_ENCODING)
+        raise CredentialRefused(CredentialOutcome.INVALID_ENCODING)
     found = items(bounded.json(_utf8(file)).get("verifiableCredential"))
     if not found or not all(isinstance(card, str) for card in found):
-        raise Refused(Outcome.INVALID_ENCODING)
+        raise CredentialRefused(CredentialOutcome.INVALID_ENCODING)
     return cast("list[str]", found)
 
 
-def read(scanned: str) -> Message:
+def read(scanned: str) -> CoseMessage:
     """The signed message of a card."""
     if len(scanned) > bounded.MOST_TEXT:
-        raise Refused(Outcome.INVALID_ENCODING)
+        raise CredentialRefused(CredentialOutcome.INVALID_ENCODING)
     card = _utf8(jws(scanned))
     signed, dot, signature = card.rpartition(b".")
     header, _, payload = signed.partition(b".")
     if not dot or not payload or b"." in payload:
-        raise Refused(Outcome.INVALID_SIGNING_FORMAT)
+        raise CredentialRefused(CredentialOutcome.INVALID_SIGNING_FORMAT)
     kid = _kid(header)
     raw = bounded.base64url(signature)
     if len(raw) != RAW_BYTES:
-        raise Refused(Outcome.INVALID_SIGNING_FORMAT)
-    return Message(Scheme.SHC, Alg.ES256, kid, signed, bounded.base64url(payload), raw)
+        raise CredentialRefused(CredentialOutcome.INVALID_SIGNING_FORMAT)
+    return CoseMessage(Scheme.SHC, Alg.ES256, kid, signed, bounded.base64url(payload), raw)
 
 
 def content(payload: bytes, issuers: Collection[str]) -> Content:
@@ -85,10 +92,10 @@ def content(payload: bytes, issuers: Collection[str]) -> Content:
     inflated = bounded.inflate(payload, limit=MOST_INFLATED, window=_RAW_DEFLATE)
     claims = bounded.json(inflated)
     if text(claims.get("iss")) not in issuers:
-        raise Refused(Outcome.ISSUER_NOT_TRUSTED)
+        raise CredentialRefused(CredentialOutcome.ISSUER_NOT_TRUSTED)
     card = bounded.mapping(claims.get("vc"))
     if _TYPE not in items(card.get("type")):
-        raise Refused(Outcome.INVALID_CONTENT)
+        raise CredentialRefused(CredentialOutcome.INVALID_CONTENT)
     types = [resource.get("resourceType") for resource in _resources(claims)]
     issued = bounded.number(claims.get("nbf"))
     return Content(
@@ -130,14 +137,14 @@ def _characters(digits: str) -> str:
     try:
         return binascii.unhexlify(digits).translate(_PAIRS).decode("ascii")
     except ValueError:  # an odd count, no digits, or pairs that stand for nothing
-        raise Refused(Outcome.INVALID_ENCODING) from None
+        raise CredentialRefused(CredentialOutcome.INVALID_ENCODING) from None
 
 
 def _utf8(value: str) -> bytes:
     try:
         return value.encode()
     except UnicodeEncodeError:
-        raise Refused(Outcome.INVALID_ENCODING) from None
+        raise CredentialRefused(CredentialOutcome.INVALID_ENCODING) from None
 
 
 @lru_cache(maxsize=128)
@@ -145,10 +152,10 @@ def _kid(header: bytes) -> bytes:
     """The key id of a header that says what every card's header says."""
     found = bounded.json(bounded.base64url(header))
     if found.get("alg") != "ES256" or found.get("zip") != "DEF":
-        raise Refused(Outcome.INVALID_SIGNING_FORMAT)
+        raise CredentialRefused(CredentialOutcome.INVALID_SIGNING_FORMAT)
     kid = text(found.get("kid"))
     if not kid:
-        raise Refused(Outcome.KID_NOT_INCLUDED)
+        raise CredentialRefused(CredentialOutcome.KID_NOT_INCLUDED)
     return kid.encode()
 
 

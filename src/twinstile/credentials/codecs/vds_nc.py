@@ -13,8 +13,15 @@ import orjson
 
 from twinstile.credentials.codecs import bounded
 from twinstile.credentials.codecs.bounded import items, text
-from twinstile.credentials.codecs.message import RAW_BYTES, Alg, Message
-from twinstile.credentials.types import Content, EvidenceKind, Holder, Outcome, Refused, Scheme
+from twinstile.credentials.codecs.message import RAW_BYTES, Alg, CoseMessage
+from twinstile.credentials.types import (
+    Content,
+    CredentialOutcome,
+    CredentialRefused,
+    EvidenceKind,
+    Holder,
+    Scheme,
+)
 
 _KINDS: Final = {"icao.vacc": EvidenceKind.VACCINATION, "icao.test": EvidenceKind.TEST}
 _EXACT: Final = 1 << 53
@@ -23,7 +30,7 @@ _EXACT: Final = 1 << 53
 
 @dataclass(frozen=True, slots=True)
 class Seal:
-    message: Message
+    message: CoseMessage
     """Without a key id: the certificate stands for it."""
     certificate: bytes
 
@@ -31,22 +38,24 @@ class Seal:
 def read(scanned: str) -> Seal:
     """The signed message of a seal and the certificate it brings."""
     if len(scanned) > bounded.MOST_TEXT:
-        raise Refused(Outcome.INVALID_ENCODING)
+        raise CredentialRefused(CredentialOutcome.INVALID_ENCODING)
     try:
         seal = bounded.json(scanned.encode())
     except UnicodeEncodeError:
-        raise Refused(Outcome.INVALID_ENCODING) from None
+        raise CredentialRefused(CredentialOutcome.INVALID_ENCODING) from None
     data, sig = bounded.mapping(seal.get("data")), bounded.mapping(seal.get("sig"))
     if sig.get("alg") != "ES256":
-        raise Refused(Outcome.INVALID_SIGNING_FORMAT)
+        raise CredentialRefused(CredentialOutcome.INVALID_SIGNING_FORMAT)
     signature = bounded.base64url(text(sig.get("sigvl")).encode())
     if len(signature) != RAW_BYTES:
-        raise Refused(Outcome.INVALID_SIGNING_FORMAT)
+        raise CredentialRefused(CredentialOutcome.INVALID_SIGNING_FORMAT)
     certificate = bounded.base64url(text(sig.get("cer")).encode())
     if not certificate:
-        raise Refused(Outcome.KID_NOT_INCLUDED)
+        raise CredentialRefused(CredentialOutcome.KID_NOT_INCLUDED)
     signed = _canonical(data)
-    return Seal(Message(Scheme.VDS_NC, Alg.ES256, b"", signed, signed, signature), certificate)
+    return Seal(
+        CoseMessage(Scheme.VDS_NC, Alg.ES256, b"", signed, signed, signature), certificate
+    )
 
 
 def content(payload: bytes) -> Content:
@@ -55,7 +64,7 @@ def content(payload: bytes) -> Content:
     head, body = bounded.mapping(data.get("hdr")), bounded.mapping(data.get("msg"))
     kind = _KINDS.get(text(head.get("t")))
     if kind is None:
-        raise Refused(Outcome.NOT_SUPPORTED)
+        raise CredentialRefused(CredentialOutcome.NOT_SUPPORTED)
     name = text(bounded.mapping(body.get("pid")).get("n"))
     return Content(
         scheme=Scheme.VDS_NC,
@@ -92,7 +101,7 @@ def ids(body: Mapping[str, object]) -> Sequence[tuple[str, str]]:
 
 def _canonical(data: Mapping[str, object]) -> bytes:
     if not _exact(data):
-        raise Refused(Outcome.INVALID_CONTENT)
+        raise CredentialRefused(CredentialOutcome.INVALID_CONTENT)
     return orjson.dumps(data, option=orjson.OPT_SORT_KEYS)
 
 

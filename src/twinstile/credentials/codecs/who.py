@@ -9,7 +9,14 @@ from typing import Final
 
 from twinstile.credentials.codecs import bounded
 from twinstile.credentials.codecs.bounded import text
-from twinstile.credentials.types import Content, EvidenceKind, Holder, Outcome, Refused, Scheme
+from twinstile.credentials.types import (
+    Content,
+    CredentialOutcome,
+    CredentialRefused,
+    EvidenceKind,
+    Holder,
+    Scheme,
+)
 
 _DAY_SECONDS: Final = 86_400
 
@@ -47,7 +54,7 @@ def document(
         if any(body.get(name) is not None for name in fields)
     }
     if not kinds:
-        raise Refused(Outcome.INVALID_CONTENT)
+        raise CredentialRefused(CredentialOutcome.INVALID_CONTENT)
     return Content(
         scheme=Scheme.WHO_DDCC,
         kinds=frozenset(kinds),
@@ -93,7 +100,7 @@ def _midnight(value: object) -> float | None:
     try:
         moment = dt.datetime.fromisoformat(day + "0000-01-01"[len(day) :])
     except ValueError:
-        raise Refused(Outcome.INVALID_CONTENT) from None
+        raise CredentialRefused(CredentialOutcome.INVALID_CONTENT) from None
     return moment.replace(tzinfo=dt.UTC).timestamp()
 
 

@@ -8,14 +8,14 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final, cast
 
 from twinstile.credentials.providers import masks
-from twinstile.credentials.providers.profiles import Answering, Profile
+from twinstile.credentials.providers.profiles import Answering, ProviderProfile
 from twinstile.credentials.types import (
+    AspectResult,
     Assessment,
     Context,
+    CredentialOutcome,
     CredentialStatus,
-    Held,
     MatchReason,
-    Outcome,
     Scheme,
     SubjectMatch,
 )
@@ -38,7 +38,7 @@ class AnswerUnusable(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class ProviderAnswer:
     """What a provider said of a code."""
 
     status: CredentialStatus
@@ -46,7 +46,7 @@ class Told:
     match_reasons: tuple[MatchReason, ...]
 
 
-def read(profile: Profile, body: bytes, context: Context) -> Told:
+def read(profile: ProviderProfile, body: bytes, context: Context) -> ProviderAnswer:
     """Raises `AnswerUnusable`: an envelope of failure, no JSON, a value nobody has mapped."""
     answering = profile.answering
     document = _document(body, answering)
@@ -64,26 +64,30 @@ def read(profile: Profile, body: bytes, context: Context) -> Told:
     name = _text(document, answering.name_at)
     number = _text(document, answering.number_at)
     match, reasons = masks.match(context.subject, name, number)
-    return Told(status, match, reasons)
+    return ProviderAnswer(status, match, reasons)
 
 
 _LASTING: Final = (CredentialStatus.GREEN, CredentialStatus.YELLOW)
 """What age makes worthless. Red stays red."""
 
 
-def assessment(told: Told, now: datetime) -> Assessment:
+def assessment(told: ProviderAnswer, now: datetime) -> Assessment:
     """The provider's word and the person's match, each by itself."""
     found = _against(told)
     expired = told.status in (CredentialStatus.EXPIRED, CredentialStatus.STALE)
     known = told.status not in (CredentialStatus.NOT_FOUND, CredentialStatus.INVALID)
     return Assessment(
         scheme=Scheme.ONLINE,
-        outcome=found[0] if found else Outcome.VERIFIED,
+        outcome=found[0] if found else CredentialOutcome.VERIFIED,
         reasons=found,
-        authenticity=Held.YES if known else _GENUINE[told.status],
-        validity=Held.NO if expired else Held.YES if known else Held.UNKNOWN,
-        revocation=Held.YES if known else Held.UNKNOWN,
-        policy=Held.YES if known else Held.UNKNOWN,
+        authenticity=AspectResult.YES if known else _GENUINE[told.status],
+        validity=AspectResult.NO
+        if expired
+        else AspectResult.YES
+        if known
+        else AspectResult.UNKNOWN,
+        revocation=AspectResult.YES if known else AspectResult.UNKNOWN,
+        policy=AspectResult.YES if known else AspectResult.UNKNOWN,
         subject_match=told.match,
         match_reasons=told.match_reasons,
         checked_at=now,
@@ -91,38 +95,38 @@ def assessment(told: Told, now: datetime) -> Assessment:
     )
 
 
-_GENUINE: Final[Mapping[CredentialStatus, Held]] = {
-    CredentialStatus.NOT_FOUND: Held.UNKNOWN,
-    CredentialStatus.INVALID: Held.NO,
+_GENUINE: Final[Mapping[CredentialStatus, AspectResult]] = {
+    CredentialStatus.NOT_FOUND: AspectResult.UNKNOWN,
+    CredentialStatus.INVALID: AspectResult.NO,
 }
 
 
-def unanswered(outcome: Outcome, now: datetime) -> Assessment:
+def unanswered(outcome: CredentialOutcome, now: datetime) -> Assessment:
     """Nobody said anything: nothing is known."""
     return Assessment(
         scheme=Scheme.ONLINE,
         outcome=outcome,
         reasons=(outcome,),
-        authenticity=Held.UNKNOWN,
-        validity=Held.UNKNOWN,
-        revocation=Held.UNKNOWN,
-        policy=Held.UNKNOWN,
+        authenticity=AspectResult.UNKNOWN,
+        validity=AspectResult.UNKNOWN,
+        revocation=AspectResult.UNKNOWN,
+        policy=AspectResult.UNKNOWN,
         subject_match=SubjectMatch.NOT_CHECKED,
         checked_at=now,
     )
 
 
-def _against(told: Told) -> tuple[Outcome, ...]:
+def _against(told: ProviderAnswer) -> tuple[CredentialOutcome, ...]:
     """What speaks against it. Whose code it is comes first: another's colour says nothing."""
-    found: list[Outcome] = []
+    found: list[CredentialOutcome] = []
     if told.match is SubjectMatch.MISMATCH:
-        found.append(Outcome.SUBJECT_MISMATCH)
+        found.append(CredentialOutcome.SUBJECT_MISMATCH)
     if told.status is CredentialStatus.NOT_FOUND:
-        found.append(Outcome.NOT_FOUND)
+        found.append(CredentialOutcome.NOT_FOUND)
     elif told.status is not CredentialStatus.GREEN:
-        found.append(Outcome.PROVIDER_ANSWERED)
+        found.append(CredentialOutcome.PROVIDER_ANSWERED)
     elif told.match in (SubjectMatch.POSSIBLE, SubjectMatch.NOT_CHECKED):
-        found.append(Outcome.SUBJECT_UNCONFIRMED)
+        found.append(CredentialOutcome.SUBJECT_UNCONFIRMED)
     return tuple(found)
 
 
@@ -168,7 +172,7 @@ def _text(document: object, pointer: str | None) -> str:
 
 
 def _timely(
-    profile: Profile, document: object, now: datetime, status: CredentialStatus
+    profile: ProviderProfile, document: object, now: datetime, status: CredentialStatus
 ) -> CredentialStatus:
     """The status, as long as the times of the answer let it stand."""
     answering = profile.answering
@@ -183,7 +187,7 @@ def _timely(
     return status if -LEEWAY <= now - refreshed <= within else CredentialStatus.STALE
 
 
-def _moment(profile: Profile, document: object, pointer: str | None) -> datetime | None:
+def _moment(profile: ProviderProfile, document: object, pointer: str | None) -> datetime | None:
     """A time of the answer; None where there is none. Raises `AnswerUnusable`."""
     held = json_pointers.at(document, pointer) if pointer is not None else None
     if held is None or held == "":

@@ -15,9 +15,15 @@ from typing import Final
 
 from twinstile.credentials.providers import answers, questions
 from twinstile.credentials.providers.answers import AnswerUnusable
-from twinstile.credentials.providers.profiles import Profile
+from twinstile.credentials.providers.profiles import ProviderProfile
 from twinstile.credentials.providers.questions import Sign
-from twinstile.credentials.types import Assessment, Context, Outcome, ProviderHealth, Scheme
+from twinstile.credentials.types import (
+    Assessment,
+    Context,
+    CredentialOutcome,
+    ProviderHealth,
+    Scheme,
+)
 from twinstile.platform.http.circuit_breaker import Breaker, BreakerState
 from twinstile.platform.http.outbound import CallFault, Outbound, OutboundAnswer
 from twinstile.platform.ops import clock, observability
@@ -50,7 +56,7 @@ class Online:
     """A `Provider`; one line, one breaker and so many places of its own."""
 
     name: str
-    profile: Profile
+    profile: ProviderProfile
     url: str
     sign: Sign = field(repr=False)
     parameters: Mapping[str, str]
@@ -88,9 +94,9 @@ class Online:
 
     async def _verify(self, raw: str, context: Context) -> Assessment:
         if len(raw) > LONGEST:
-            return answers.unanswered(Outcome.INVALID_ENCODING, context.now)
+            return answers.unanswered(CredentialOutcome.INVALID_ENCODING, context.now)
         if not self._breaker.allows(self.now()) or self._places.locked():
-            return answers.unanswered(Outcome.PROVIDER_UNAVAILABLE, context.now)
+            return answers.unanswered(CredentialOutcome.PROVIDER_UNAVAILABLE, context.now)
         async with self._places:
             self._breaker = self._breaker.asked(self.now())
             try:
@@ -103,7 +109,7 @@ class Online:
                     return self._failed(refusal.reason, context.now)
                 # it answers: five codes of another kind in a row must not cut off the lane
                 self._breaker = self._breaker.succeeded()
-                return answers.unanswered(Outcome.PROVIDER_UNAVAILABLE, context.now)
+                return answers.unanswered(CredentialOutcome.PROVIDER_UNAVAILABLE, context.now)
             self._breaker = self._breaker.succeeded()
             return answers.assessment(told, context.now)
 
@@ -131,14 +137,18 @@ class Online:
     def _failed(self, reason: str, at: datetime) -> Assessment:
         self._breaker = self._breaker.failed(self.now(), _CHANCES.random())
         late = reason in _LATE
-        outcome = Outcome.PROVIDER_TIMEOUT if late else Outcome.PROVIDER_UNAVAILABLE
+        outcome = (
+            CredentialOutcome.PROVIDER_TIMEOUT
+            if late
+            else CredentialOutcome.PROVIDER_UNAVAILABLE
+        )
         return answers.unanswered(outcome, at)
 
 
-_COUNTED: Final[Mapping[Outcome, str]] = {
-    Outcome.INVALID_ENCODING: "not-asked",
-    Outcome.PROVIDER_TIMEOUT: "timeout",
-    Outcome.PROVIDER_UNAVAILABLE: "unavailable",
+_COUNTED: Final[Mapping[CredentialOutcome, str]] = {
+    CredentialOutcome.INVALID_ENCODING: "not-asked",
+    CredentialOutcome.PROVIDER_TIMEOUT: "timeout",
+    CredentialOutcome.PROVIDER_UNAVAILABLE: "unavailable",
 }
 _REFUSED: Final = (
     HTTPStatus.UNAUTHORIZED,

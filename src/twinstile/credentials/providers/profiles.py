@@ -96,7 +96,7 @@ class Signing(_Part):
         return self.recipe in (Recipe.SHA256_CONCAT, Recipe.MD5_CONCAT)
 
 
-class Condition(_Part):
+class AnswerCondition(_Part):
     """Where the answer has one of these values, it means that; asked in order."""
 
     at: Pointer
@@ -109,7 +109,7 @@ class Answering(_Part):
 
     nested: Annotated[tuple[Pointer, ...], Field(max_length=4)] = ()
     """JSON in strings of the answer, from the outside in."""
-    conditions: Annotated[tuple[Condition, ...], Field(max_length=50)] = ()
+    conditions: Annotated[tuple[AnswerCondition, ...], Field(max_length=50)] = ()
     ok_at: Pointer
     ok_values: Values = Field(min_length=1)
     colour_at: Pointer
@@ -127,7 +127,7 @@ class Answering(_Part):
     """Of the holder, perhaps with `*` in the place of characters."""
 
 
-class Profile(_Part):
+class ProviderProfile(_Part):
     profile: Name
     title: Annotated[dict[str, str], Field(min_length=1, max_length=20)]
     zone: Zone = "Asia/Shanghai"
@@ -157,6 +157,8 @@ def templates(members: Mapping[str, str | dict[str, str]]) -> list[str]:
     return [template for each in inner for template in each]
 
 
-def load(name: str) -> Profile:
+def load(name: str) -> ProviderProfile:
     """A pack by its name, or a file by its path with a / in it. Raises `InvalidFile`."""
-    return config_files.toml(Path(name) if "/" in name else PACKS / f"{name}.toml", Profile)
+    return config_files.toml(
+        Path(name) if "/" in name else PACKS / f"{name}.toml", ProviderProfile
+    )

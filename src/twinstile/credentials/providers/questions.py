@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from twinstile.credentials.providers.profiles import Profile, Recipe, Signing, templates
+from twinstile.credentials.providers.profiles import ProviderProfile, Recipe, Signing, templates
 
 LEAST_SECRET: Final = 16
 LEAST_MODULUS: Final = 2048
@@ -33,14 +33,14 @@ class SecretUnusable(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class ProviderQuestion:
     headers: Mapping[str, str]
     body: bytes = field(repr=False)
 
 
 def ask(
-    profile: Profile, sign: Sign, text: str, parameters: Mapping[str, str], at: datetime
-) -> Question:
+    profile: ProviderProfile, sign: Sign, text: str, parameters: Mapping[str, str], at: datetime
+) -> ProviderQuestion:
     """The request about a code's text; `missing` parameters are a `KeyError`."""
     known = {
         **parameters,
@@ -60,12 +60,12 @@ def ask(
         (headers if signing.place == "header" else members)[signing.name] = sign(members)
     if profile.asking.form == "form":
         headers["Content-Type"] = "application/x-www-form-urlencoded; charset=utf-8"
-        return Question(headers, urlencode(members).encode())
+        return ProviderQuestion(headers, urlencode(members).encode())
     headers["Content-Type"] = "application/json"
-    return Question(headers, _json(members).encode())
+    return ProviderQuestion(headers, _json(members).encode())
 
 
-def missing(profile: Profile, parameters: Mapping[str, str]) -> list[str]:
+def missing(profile: ProviderProfile, parameters: Mapping[str, str]) -> list[str]:
     """Names in the profile's templates that nobody fills."""
     known = {*parameters, "text", "nonce", "timestamp"}
     written = templates(profile.asking.members)
@@ -131,7 +131,7 @@ def _json(members: Mapping[str, str]) -> str:
     return json.dumps(members, ensure_ascii=False, separators=(",", ":"))
 
 
-def _stamp(profile: Profile, at: datetime) -> str:
+def _stamp(profile: ProviderProfile, at: datetime) -> str:
     match profile.asking.timestamp:
         case "seconds":
             return str(int(at.timestamp()))

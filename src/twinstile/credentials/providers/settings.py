@@ -17,7 +17,7 @@ from twinstile.credentials.providers.online import (
 )
 from twinstile.credentials.providers.profiles import Name
 from twinstile.credentials.providers.questions import SecretUnusable
-from twinstile.credentials.reaching import Reached
+from twinstile.credentials.reaching import EndpointSettings
 from twinstile.platform.http.outbound import Outbound
 from twinstile.platform.ops import config_files
 from twinstile.platform.ops.config_files import InvalidFile
@@ -56,7 +56,7 @@ class CodeForm(BaseModel):
         return Shape(frozenset(_ALPHABETS[self.alphabet]), self.shortest, self.longest)
 
 
-class ProviderSettings(Reached):
+class ProviderSettings(EndpointSettings):
     """`[[provider]]`: who is asked, and by which profile."""
 
     name: Name

@@ -16,8 +16,8 @@ from typing import Final
 from pydantic import TypeAdapter
 
 from twinstile.credentials.sources import parts, signatures
-from twinstile.credentials.sources.parts import Part, SourceFault
-from twinstile.credentials.sources.settings import Source
+from twinstile.credentials.sources.parts import SourceFault, SourcePart
+from twinstile.credentials.sources.settings import ConfiguredSource
 from twinstile.credentials.trust import Domain, HashType, Slice
 from twinstile.credentials.trusting import landing, snapshots
 from twinstile.credentials.trusting.landing import Fetched
@@ -59,7 +59,11 @@ class _Word:
 
 
 async def run(
-    database: Database, keys: KeyFiles, sources: Sequence[Source], hub_id: str, now: datetime
+    database: Database,
+    keys: KeyFiles,
+    sources: Sequence[ConfiguredSource],
+    hub_id: str,
+    now: datetime,
 ) -> None:
     """Ask the sources of a hub that are due, and land what they tell.
 
@@ -68,7 +72,7 @@ async def run(
     own = [one for one in sources if one.hub_id == hub_id]
     places = asyncio.Semaphore(AT_ONCE)
 
-    async def ask(source: Source) -> bool:
+    async def ask(source: ConfiguredSource) -> bool:
         async with places:
             return await _ask(database, source, now)
 
@@ -95,7 +99,7 @@ async def run(
         )
 
 
-async def _ask(database: Database, source: Source, now: datetime) -> bool:
+async def _ask(database: Database, source: ConfiguredSource, now: datetime) -> bool:
     """Whether the source gave or confirmed its word."""
     async with database.transaction() as tx:
         turn = await _claim(tx, source, now)
@@ -129,7 +133,7 @@ UPDATE trust_source SET asked_at = $3, breaker = $4::jsonb WHERE hub_id = $1 AND
 """
 
 
-async def _claim(tx: Transaction, source: Source, now: datetime) -> _Turn | None:
+async def _claim(tx: Transaction, source: ConfiguredSource, now: datetime) -> _Turn | None:
     """None: it is not due, or another process asks. A clock set back keeps nobody waiting."""
     place = source.hub_id, source.name
     await tx.raw.execute(_ENTER, *place)
@@ -148,7 +152,7 @@ async def _claim(tx: Transaction, source: Source, now: datetime) -> _Turn | None
     return _Turn(etag if held and not source.signer else None, told_at, breaker)
 
 
-async def _get(source: Source, turn: _Turn, now: datetime) -> _Word:
+async def _get(source: ConfiguredSource, turn: _Turn, now: datetime) -> _Word:
     """Raises `CallFault`, `SourceFault`."""
     headers = {"Accept": "application/json", **_PLAIN}
     if turn.etag is not None:
@@ -174,7 +178,7 @@ async def _get(source: Source, turn: _Turn, now: datetime) -> _Word:
     return _Word(as_of, answer.body, _etag(answer.headers), part.issued_at, signature)
 
 
-async def _signature(calls: Outbound, source: Source) -> bytes | None:
+async def _signature(calls: Outbound, source: ConfiguredSource) -> bytes | None:
     """None: none is asked for. Raises `CallFault`, `SourceFault`."""
     if source.told.signature_url is None:
         return None
@@ -207,7 +211,7 @@ WHERE hub_id = $1 AND source = $2
 
 async def _settle(
     tx: Transaction,
-    source: Source,
+    source: ConfiguredSource,
     turn: _Turn,
     word: _Word | None,
     fault: str | None,
@@ -235,13 +239,13 @@ WHERE hub_id = $1 AND source = ANY($2::text[]) AND body IS NOT NULL ORDER BY sou
 
 
 async def _told(
-    database: Database, own: Sequence[Source], hub_id: str
-) -> list[tuple[Source, Part, datetime]]:
+    database: Database, own: Sequence[ConfiguredSource], hub_id: str
+) -> list[tuple[ConfiguredSource, SourcePart, datetime]]:
     """The last good word of each source that has given one."""
     by_name = {one.name: one for one in own}
     async with database.reading() as tx:
         rows = await tx.raw.fetch(_TOLD, hub_id, list(by_name))
-    found: list[tuple[Source, Part, datetime]] = []
+    found: list[tuple[ConfiguredSource, SourcePart, datetime]] = []
     for name, body, signature, as_of in rows:
         try:
             part = await asyncio.to_thread(parts.read, by_name[name], body, signature)
@@ -252,7 +256,7 @@ async def _told(
     return found
 
 
-def _together(told: Sequence[tuple[Source, Part, datetime]]) -> Fetched:
+def _together(told: Sequence[tuple[ConfiguredSource, SourcePart, datetime]]) -> Fetched:
     """What several sources told, as one. What one of them revokes is revoked."""
     ends = [
         min(part.not_after or as_of + source.valid, as_of + source.valid)

@@ -14,10 +14,10 @@ from typing import Final
 from pydantic import BaseModel, Field, JsonValue, ValidationError
 
 from twinstile.credentials.sources import signatures
-from twinstile.credentials.sources.settings import Source
+from twinstile.credentials.sources.settings import ConfiguredSource
 from twinstile.credentials.trust import Domain
 from twinstile.credentials.trusting.bodies import MOST_KEYS, TrustListBody
-from twinstile.credentials.trusting.snapshots import Entry, Revoked, RevokedCards
+from twinstile.credentials.trusting.snapshots import ListedKey, Revoked, RevokedCards
 
 _RID: Final = re.compile(r"([A-Za-z0-9_-]{1,24})(?:\.(\d{1,12}))?", re.ASCII)
 
@@ -31,13 +31,13 @@ class SourceFault(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class SourcePart:
     """What one source told."""
 
     issued_at: datetime | None
     """By its own word: it never goes back."""
     not_after: datetime | None
-    entries: tuple[Entry, ...]
+    entries: tuple[ListedKey, ...]
     authorities: tuple[str, ...] = ()
     revoked: Revoked | None = None
     revoked_cards: RevokedCards | None = None
@@ -69,7 +69,7 @@ class _Keys(BaseModel):
     keys: list[dict[str, JsonValue]] = Field(min_length=1, max_length=100)
 
 
-def read(source: Source, body: bytes, signature: bytes | None = None) -> Part:
+def read(source: ConfiguredSource, body: bytes, signature: bytes | None = None) -> SourcePart:
     """Raises `SourceFault`. Takes long for a long one: not for the loop that answers gates."""
     if source.signer and not signatures.holds(source.signer, signature or b"", body):
         raise SourceFault("unsigned")
@@ -85,12 +85,12 @@ def read(source: Source, body: bytes, signature: bytes | None = None) -> Part:
         raise SourceFault("unreadable") from None
 
 
-def _list(source: Source, told: TrustListBody) -> Part:
+def _list(source: ConfiguredSource, told: TrustListBody) -> SourcePart:
     offer = told.offer(1)
     if any(one.domain not in source.domains for one in offer.entries):
         raise SourceFault("other-domain")
     # what this house denies is not for others to say
-    return Part(
+    return SourcePart(
         offer.issued_at,
         offer.not_after,
         tuple(offer.entries),
@@ -100,12 +100,12 @@ def _list(source: Source, told: TrustListBody) -> Part:
     )
 
 
-def _directory(source: Source, told: _Directory) -> Part:
+def _directory(source: ConfiguredSource, told: _Directory) -> SourcePart:
     vouching = hashlib.sha256(source.signer).hexdigest() if source.signer else None
     if told.time.tzinfo is None:
         raise SourceFault("unreadable")
     entries = [
-        Entry(Domain.SHC, one.issuer.iss, None, jwk, vouching)
+        ListedKey(Domain.SHC, one.issuer.iss, None, jwk, vouching)
         for one in told.issuerInfo
         for jwk in one.keys
     ]
@@ -119,13 +119,13 @@ def _directory(source: Source, told: _Directory) -> Part:
                 held[rid] = longer(held[rid], until) if rid in held else until
     revoked_cards: Mapping[bytes, Mapping[str, float | None]] = revoked
     at = told.time.astimezone(UTC)
-    return Part(at, None, tuple(entries), revoked_cards=revoked_cards)
+    return SourcePart(at, None, tuple(entries), revoked_cards=revoked_cards)
 
 
-def _key_set(source: Source, told: _Keys) -> Part:
+def _key_set(source: ConfiguredSource, told: _Keys) -> SourcePart:
     issuer = source.told.issuer
-    entries = tuple(Entry(Domain.SHC, issuer, None, jwk) for jwk in told.keys)
-    return Part(None, None, entries)
+    entries = tuple(ListedKey(Domain.SHC, issuer, None, jwk) for jwk in told.keys)
+    return SourcePart(None, None, entries)
 
 
 def _revocation(told: str) -> tuple[str, float | None]:

@@ -8,7 +8,7 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from twinstile.credentials.reaching import Reached, Url
+from twinstile.credentials.reaching import EndpointSettings, Url
 from twinstile.credentials.sources import signatures
 from twinstile.credentials.trust import Domain
 from twinstile.platform.http.outbound import Endpoint
@@ -25,7 +25,7 @@ Form = Literal["list", "vci", "jwks"]
 `jwks`: the key set of one issuer of SMART Health Cards."""
 
 
-class SourceSettings(Reached):
+class SourceSettings(EndpointSettings):
     """`[[source]]`."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,38}$")]
@@ -71,7 +71,7 @@ class _File(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class ConfiguredSource:
     """One source of one hub."""
 
     hub_id: str
@@ -98,11 +98,11 @@ class Source:
         return timedelta(hours=self.told.valid_h)
 
 
-def of(settings: Settings) -> tuple[Source, ...]:
+def of(settings: Settings) -> tuple[ConfiguredSource, ...]:
     """The sources of this installation. Raises `InvalidFile`."""
     told = _load(settings.trust_file, settings.trust_path)
     found = [
-        Source(
+        ConfiguredSource(
             one.hub or settings.hub_id,
             one,
             one.line(WITHIN_S, MOST_BYTES),

@@ -6,16 +6,16 @@ from datetime import datetime
 
 from sqlalchemy import select
 
-from twinstile.credentials.sources.settings import Source
+from twinstile.credentials.sources.settings import ConfiguredSource
 from twinstile.credentials.tables import TrustSource
 from twinstile.platform.db.database import Reading
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class SourceStatus:
     """One source: when it was well last, and what is wrong with it."""
 
-    source: Source
+    source: ConfiguredSource
     as_of: datetime | None = None
     asked_at: datetime | None = None
     fault: str | None = None
@@ -23,7 +23,9 @@ class Standing:
     failures: int = 0
 
 
-async def of(tx: Reading, sources: Sequence[Source], hub_id: str) -> list[Standing]:
+async def of(
+    tx: Reading, sources: Sequence[ConfiguredSource], hub_id: str
+) -> list[SourceStatus]:
     """The sources of a hub, in their order; one that was never asked among them."""
     own = [one for one in sources if one.hub_id == hub_id]
     found = await tx.sql.execute(
@@ -38,5 +40,6 @@ async def of(tx: Reading, sources: Sequence[Source], hub_id: str) -> list[Standi
     )
     rows = {row[0]: row for row in found}
     return [
-        Standing(one, *row[1:]) if (row := rows.get(one.name)) else Standing(one) for one in own
+        SourceStatus(one, *row[1:]) if (row := rows.get(one.name)) else SourceStatus(one)
+        for one in own
     ]

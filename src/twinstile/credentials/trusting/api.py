@@ -13,7 +13,7 @@ from twinstile.credentials import words
 from twinstile.credentials.trust import Domain
 from twinstile.credentials.trusting import changes, lists, snapshots
 from twinstile.credentials.trusting.bodies import TrustListBody
-from twinstile.credentials.trusting.lists import Held, Lists, TrustListOlder
+from twinstile.credentials.trusting.lists import Lists, TrustListOlder, VerifiedList
 from twinstile.credentials.types import Freshness
 from twinstile.platform.http.field_types import Answer, Body, Line
 from twinstile.platform.http.problems import (
@@ -50,7 +50,7 @@ class IssuerChangeAnswer(Answer):
     given_back: int = Field(description="keys that were denied, and count again")
 
 
-class ChangeAnswer(Answer):
+class TrustListChangeAnswer(Answer):
     version: int
     in_force: bool
     added: int
@@ -109,7 +109,7 @@ async def put_trust_list(
     body: TrustListBody,
     runtime: RuntimeDep,
     who: Annotated[Principal, caller(Scope.POLICIES_WRITE)],
-) -> ChangeAnswer:
+) -> TrustListChangeAnswer:
     """A list of keys as it is published; each entry is judged by itself, and the hub signs it.
 
     It is in force at once if it only adds keys that an authority vouches for who already did in
@@ -133,7 +133,7 @@ async def put_trust_list(
         )
         told = await lists.one(tx, who.hub_id, number)
     change = taken.change
-    return ChangeAnswer(
+    return TrustListChangeAnswer(
         version=number,
         in_force=told.activated_at is not None,
         sha256=told.sha256,
@@ -177,7 +177,7 @@ async def read_trust_list(
     )
 
 
-class ActivationBody(Body):
+class ListActivationBody(Body):
     id: UUID = Field(description="yours, of the request: the same again is harmless")
     reason: Line = Field(description="for whoever decides", examples=["looked at the diff"])
 
@@ -190,7 +190,7 @@ class ActivationBody(Body):
 )
 async def activate_trust_list(
     number: Version,
-    body: ActivationBody,
+    body: ListActivationBody,
     tx: Tx,
     who: Annotated[Principal, caller(Scope.POLICIES_WRITE)],
 ) -> AskedAnswer:
@@ -200,7 +200,7 @@ async def activate_trust_list(
     return approvals_api.asked_answer(await lists.ask(tx, who, told, body.id, body.reason, now))
 
 
-class KeptAnswer(Answer):
+class ListSummaryAnswer(Answer):
     version: int
     recorded_at: datetime
     follows: int | None = Field(description="the version in force when it came")
@@ -212,8 +212,8 @@ class KeptAnswer(Answer):
     fetched: bool = Field(description="from a source, and by nobody here")
 
 
-class KeptList(Answer):
-    lists: list[KeptAnswer]
+class StoredListAnswer(Answer):
+    lists: list[ListSummaryAnswer]
     next: str | None = Field(description="cursor of the next page; null on the last")
 
 
@@ -226,14 +226,14 @@ async def list_trust_lists(
     who: Annotated[Principal, caller(Scope.LANES_READ)],
     cursor: Cursor | None = None,
     limit: Annotated[int, Query(ge=1, le=PAGE)] = PAGE,
-) -> KeptList:
+) -> StoredListAnswer:
     """The newest first; `next` of one answer is the `cursor` of the next request."""
     before = int(cursor) if cursor is not None else None
     found, in_force = await lists.page(tx, who.hub_id, before, limit + 1)
     more = len(found) > limit
-    return KeptList(
+    return StoredListAnswer(
         lists=[
-            KeptAnswer(
+            ListSummaryAnswer(
                 version=one.version,
                 recorded_at=one.recorded_at,
                 follows=one.follows,
@@ -248,7 +248,7 @@ async def list_trust_lists(
     )
 
 
-def state(held: Held | None, now: datetime) -> TrustState | None:
+def state(held: VerifiedList | None, now: datetime) -> TrustState | None:
     """What a lane has to know of the list in force."""
     if held is None:
         return None

@@ -6,7 +6,7 @@ from typing import Annotated, Final, Literal
 from pydantic import Field, JsonValue, StringConstraints
 
 from twinstile.credentials.trust import Denied, Domain, HashType, Slice
-from twinstile.credentials.trusting.snapshots import Entry, Offer, Revoked
+from twinstile.credentials.trusting.snapshots import ListedKey, OfferedList, Revoked
 from twinstile.platform.http.field_types import Body, Line, Moment
 
 MOST_KEYS: Final = 5000
@@ -93,13 +93,16 @@ class TrustListBody(Body):
     given_back_hashes: Annotated[tuple[Digest, ...], Field(max_length=10_000)] = ()
     reason: Line = Field(description="where it comes from", examples=["gateway, 28 November"])
 
-    def offer(self, version: int) -> Offer:
+    def offer(self, version: int) -> OfferedList:
         """What it brings, under that number."""
-        return Offer(
+        return OfferedList(
             version,
             self.issued_at,
             self.not_after,
-            [Entry(one.domain, one.issuer, one.certificate, one.jwk) for one in self.entries],
+            [
+                ListedKey(one.domain, one.issuer, one.certificate, one.jwk)
+                for one in self.entries
+            ],
             self.authorities,
             _revoked(self.revoked),
             {kid.encode(): ids for kid, ids in self.revoked_cards.items()},

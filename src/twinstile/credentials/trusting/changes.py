@@ -13,7 +13,7 @@ from twinstile.credentials.trust import (
     TrustedKey,
     TrustList,
 )
-from twinstile.credentials.trusting.snapshots import Believed, Identity, Offer, identity
+from twinstile.credentials.trusting.snapshots import Believed, Identity, OfferedList, identity
 
 LONGEST_ALONE: Final = timedelta(days=30)
 """From `issued_at` to `not_after`, of a list that one person puts in force."""
@@ -37,7 +37,7 @@ class IssuerChange:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class TrustListChange:
     """What a list would change. Older releases wrote no members with a default."""
 
     added: int
@@ -74,7 +74,7 @@ class Change:
         return tuple(name for name, told in asdict(self).items() if name in _TAKE_TWO and told)
 
 
-_TAKE_TWO: Final = frozenset(field.name for field in fields(Change)) - {
+_TAKE_TWO: Final = frozenset(field.name for field in fields(TrustListChange)) - {
     "added",
     "issuers_gone",
     "issuers",
@@ -82,8 +82,11 @@ _TAKE_TWO: Final = frozenset(field.name for field in fields(Change)) - {
 
 
 def compare(
-    offer: Offer, believed: Believed, before: TrustList | None, authorities: frozenset[str]
-) -> Change:
+    offer: OfferedList,
+    believed: Believed,
+    before: TrustList | None,
+    authorities: frozenset[str],
+) -> TrustListChange:
     """What changes. `authorities`: those of the list before."""
     old = [key for held in before.keys.values() for key in held] if before else []
     standing = {identity(key): key for key in old if not key.removed}
@@ -103,7 +106,7 @@ def compare(
         "given_back": [known[one] for one in _led_to(known, free.kids) & named],
     }
     issuers = {key.issuer for key in standing.values()} - {k.issuer for k in believed.keys}
-    return Change(
+    return TrustListChange(
         added=len(new),
         removed=len(standing.keys() - named),
         issuers_gone=tuple(sorted(issuers)),
@@ -161,17 +164,17 @@ def _by_issuer(told: Mapping[str, Iterable[TrustedKey]]) -> tuple[IssuerChange, 
     return tuple(IssuerChange(*who, **counts[who]) for who in sorted(counts, key=str))
 
 
-def write_change(change: Change) -> dict[str, object]:
+def write_change(change: TrustListChange) -> dict[str, object]:
     """As it is stored, and agreed on by two."""
     return asdict(change)
 
 
-def read_change(told: Mapping[str, object]) -> Change:
+def read_change(told: Mapping[str, object]) -> TrustListChange:
     """What `write_change` wrote, now or in an older release."""
     gone = cast("Sequence[str]", told["issuers_gone"])
     rows = cast("Sequence[Mapping[str, object]]", told.get("issuers", ()))
     plain = {k: v for k, v in told.items() if k not in {"issuers_gone", "issuers"}}
-    return Change(
+    return TrustListChange(
         issuers_gone=tuple(gone),
         issuers=tuple(map(_read_issuer, rows)),
         **cast("Mapping[str, int]", plain),  # pyright: ignore[reportArgumentType]
@@ -186,7 +189,7 @@ def _read_issuer(told: Mapping[str, object]) -> IssuerChange:
     )
 
 
-def _unrevoked(offer: Offer, before: TrustList) -> int:
+def _unrevoked(offer: OfferedList, before: TrustList) -> int:
     """How many revocations the list before has and this one lacks."""
     lacking = 0
     for kid, kinds in before.revoked.items():

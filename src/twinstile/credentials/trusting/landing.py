@@ -14,11 +14,11 @@ from sqlalchemy import func, select
 from twinstile.credentials.tables import StoredList
 from twinstile.credentials.trust import Domain, TrustList
 from twinstile.credentials.trusting import changes, lists, snapshots
-from twinstile.credentials.trusting.lists import Made, TrustListOlder
+from twinstile.credentials.trusting.lists import NewTrustList, TrustListOlder
 from twinstile.credentials.trusting.snapshots import (
     Believed,
-    Entry,
-    Offer,
+    ListedKey,
+    OfferedList,
     Revoked,
     RevokedCards,
 )
@@ -40,14 +40,16 @@ class Fetched:
     issued_at: datetime
     """Of the oldest."""
     not_after: datetime
-    entries: tuple[Entry, ...]
+    entries: tuple[ListedKey, ...]
     authorities: tuple[str, ...]
     revoked: Revoked | None
     revoked_cards: RevokedCards | None
 
-    def offer(self, version: int, before: TrustList | None) -> Offer:
+    def offer(self, version: int, before: TrustList | None) -> OfferedList:
         """The list they make after that one."""
-        plain = Offer(version, self.issued_at, self.not_after, self.entries, self.authorities)
+        plain = OfferedList(
+            version, self.issued_at, self.not_after, self.entries, self.authorities
+        )
         old = before or plain
         return replace(
             plain,
@@ -73,7 +75,7 @@ class Fetched:
 
 
 @dataclass(frozen=True, slots=True)
-class Landed:
+class FetchedList:
     """The list that was made. `waits`: for two persons."""
 
     version: int
@@ -87,7 +89,7 @@ async def land(
     fetched: Fetched,
     believed: Believed,
     at: datetime,
-) -> Landed | None:
+) -> FetchedList | None:
     """Store what was fetched, in force if nobody has to agree. None: nothing is new.
 
     `believed` is what of its entries can be used. Raises `TrustListOlder` if what is in force
@@ -95,7 +97,7 @@ async def land(
     """
     await lists.lock(tx, hub_id)
     held = await lists.current(tx, hub_id)
-    before, vouched = lists.standing(keys, held) if held else (None, frozenset[str]())
+    before, vouched = lists.read_current_list(keys, held) if held else (None, frozenset[str]())
     fetched, believed = _joined(fetched, believed, before, vouched)
     if before and fetched.issued_at < before.issued_at:
         raise TrustListOlder
@@ -110,7 +112,7 @@ async def land(
         return None
     change = changes.compare(offer, believed, before, vouched)
     document = snapshots.written(listed, believed.authorities)
-    made = Made(version, document, before and before.version, change, source)
+    made = NewTrustList(version, document, before and before.version, change, source)
     await lists.store(tx, hub_id, keys, made, None, at)
     if (await lists.one(tx, hub_id, version)).document != document:
         return None  # somebody brought a list of that number in the same moment
@@ -118,7 +120,7 @@ async def land(
         await lists.tell(tx, hub_id, "trust_list.proposed", version, at, None)
     else:
         await lists.activate(tx, hub_id, version, at, None)
-    return Landed(version, waits=bool(change.why_two))
+    return FetchedList(version, waits=bool(change.why_two))
 
 
 def _joined(

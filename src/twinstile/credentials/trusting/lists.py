@@ -19,8 +19,8 @@ from uuid_utils.compat import uuid7
 from twinstile.credentials.tables import StoredList
 from twinstile.credentials.trust import TrustList
 from twinstile.credentials.trusting import changes, snapshots
-from twinstile.credentials.trusting.changes import Change
-from twinstile.credentials.trusting.snapshots import Believed, Offer
+from twinstile.credentials.trusting.changes import TrustListChange
+from twinstile.credentials.trusting.snapshots import Believed, OfferedList
 from twinstile.platform.db.database import Reading, Transaction
 from twinstile.platform.http.field_types import EARLIEST
 from twinstile.platform.http.problems import (
@@ -55,7 +55,7 @@ class TrustListOlder(Conflict):
 
 
 @dataclass(frozen=True, slots=True)
-class Signed:
+class SignedList:
     """A list as it was signed."""
 
     version: int
@@ -68,7 +68,7 @@ class Signed:
     """What it changes, as stored; None: of older releases."""
 
     @property
-    def change(self) -> Change | None:
+    def change(self) -> TrustListChange | None:
         """What it changes in the list it follows."""
         return changes.read_change(self.told) if self.told is not None else None
 
@@ -78,10 +78,10 @@ class Signed:
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class OfferResult:
     """What became of an offer. `approval`: it waits for a second person."""
 
-    change: Change
+    change: TrustListChange
     refused: dict[str, int]
     approval: Approval | None
 
@@ -97,7 +97,7 @@ _COLUMNS: Final = (
 )
 
 
-async def current(tx: Reading, hub_id: str) -> Signed | None:
+async def current(tx: Reading, hub_id: str) -> SignedList | None:
     """The list in force."""
     found = await tx.sql.execute(
         select(*_COLUMNS)
@@ -106,7 +106,7 @@ async def current(tx: Reading, hub_id: str) -> Signed | None:
         .limit(1)
     )
     row = found.one_or_none()
-    return Signed(*row) if row else None
+    return SignedList(*row) if row else None
 
 
 async def current_version(tx: Reading, hub_id: str) -> int | None:
@@ -120,7 +120,7 @@ async def current_version(tx: Reading, hub_id: str) -> int | None:
     return found.scalar_one_or_none()
 
 
-async def one(tx: Reading, hub_id: str, version: int) -> Signed:
+async def one(tx: Reading, hub_id: str, version: int) -> SignedList:
     """Raises `NotFound`."""
     found = await tx.sql.execute(
         select(*_COLUMNS).where(StoredList.hub_id == hub_id, StoredList.version == version)
@@ -128,11 +128,11 @@ async def one(tx: Reading, hub_id: str, version: int) -> Signed:
     row = found.one_or_none()
     if row is None:
         raise NotFound("There is no such trust list.")
-    return Signed(*row)
+    return SignedList(*row)
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class ListSummary:
     """A list as it is told among others."""
 
     version: int
@@ -152,7 +152,7 @@ class Kept:
 
 async def page(
     tx: Reading, hub_id: str, before: int | None, limit: int
-) -> tuple[list[Kept], int | None]:
+) -> tuple[list[ListSummary], int | None]:
     """The lists of a hub below that version, newest first, and which of all is in force."""
     wanted = select(
         StoredList.version,
@@ -165,7 +165,7 @@ async def page(
     if before is not None:
         wanted = wanted.where(StoredList.version < before)
     found = await tx.sql.execute(wanted.order_by(StoredList.version.desc()).limit(limit))
-    rows = [Kept(*row) for row in found]
+    rows = [ListSummary(*row) for row in found]
     return rows, await current_version(tx, hub_id)
 
 
@@ -173,12 +173,12 @@ async def take(
     tx: Transaction,
     who: Principal,
     keys: KeyFiles,
-    offer: Offer,
+    offer: OfferedList,
     believed: Believed,
     source: bytes,
     reason: str,
     at: datetime,
-) -> Taken:
+) -> OfferResult:
     """Take a list in. The same again gives the same. `source`: SHA-256 of what was sent.
 
     In force at once if it only adds keys that an authority vouches for; else when a second
@@ -188,7 +188,7 @@ async def take(
     if who.operator_id is None:
         raise Forbidden
     held = await current(tx, who.hub_id)
-    before, vouched = standing(keys, held) if held else (None, frozenset[str]())
+    before, vouched = read_current_list(keys, held) if held else (None, frozenset[str]())
     change = changes.compare(offer, believed, before, vouched)
     known = await tx.sql.execute(
         select(StoredList.source).where(
@@ -201,7 +201,7 @@ async def take(
         _fit(offer, believed, before.version if before else 0)
         listed = snapshots.follow(offer, believed, before)
         document = snapshots.written(listed, believed.authorities)
-        made = Made(offer.version, document, before and before.version, change, source)
+        made = NewTrustList(offer.version, document, before and before.version, change, source)
         await store(tx, who.hub_id, keys, made, who.operator_id, at)
     elif stored != source:
         raise IdReused
@@ -213,10 +213,10 @@ async def take(
         approval = await ask(tx, who, told, approval_id, reason, at)
     elif told.activated_at is None:
         await activate(tx, who.hub_id, offer.version, at, who)
-    return Taken(change, dict(believed.refused), approval)
+    return OfferResult(change, dict(believed.refused), approval)
 
 
-def _fit(offer: Offer, believed: Believed, last: int) -> None:
+def _fit(offer: OfferedList, believed: Believed, last: int) -> None:
     if offer.version > last + MOST_AHEAD:
         raise InvalidInput(
             f"The number of a list is at most {MOST_AHEAD} above the one in force, now {last}.",
@@ -230,7 +230,7 @@ def _fit(offer: Offer, believed: Believed, last: int) -> None:
         )
 
 
-def standing(keys: KeyFiles, held: Signed) -> tuple[TrustList, frozenset[str]]:
+def read_current_list(keys: KeyFiles, held: SignedList) -> tuple[TrustList, frozenset[str]]:
     """The list in force and who vouches by it.
 
     Of one that the hub did not sign only its number and what it denies count: whatever follows
@@ -243,25 +243,30 @@ def standing(keys: KeyFiles, held: Signed) -> tuple[TrustList, frozenset[str]]:
     return bare, frozenset()
 
 
-def _genuine(keys: KeyFiles, told: Signed) -> bool:
+def _genuine(keys: KeyFiles, told: SignedList) -> bool:
     """Whether the hub signed it."""
     public = signing.public_keys(keys).get(told.key_id, "")
     return signing.verify(public, told.document.encode(), told.signature)
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class NewTrustList:
     """A list as it is to be stored."""
 
     version: int
     document: str = field(repr=False)
     follows: int | None
-    change: Change
+    change: TrustListChange
     source: bytes
 
 
 async def store(
-    tx: Transaction, hub_id: str, keys: KeyFiles, made: Made, by: UUID | None, at: datetime
+    tx: Transaction,
+    hub_id: str,
+    keys: KeyFiles,
+    made: NewTrustList,
+    by: UUID | None,
+    at: datetime,
 ) -> None:
     """Sign it and keep it, unless there is one of that number. `by` None: it was fetched."""
     signer = await asyncio.to_thread(signing.signer, keys)
@@ -290,7 +295,12 @@ def subject(hub_id: str, version: int) -> UUID:
 
 
 async def ask(
-    tx: Transaction, who: Principal, told: Signed, approval_id: UUID, reason: str, at: datetime
+    tx: Transaction,
+    who: Principal,
+    told: SignedList,
+    approval_id: UUID,
+    reason: str,
+    at: datetime,
 ) -> Approval:
     """Ask that a second person puts a stored list in force. The same again gives the same.
 
@@ -371,7 +381,7 @@ KIND: Final = Kind(
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class VerifiedList:
     """A list in force, whose signature was looked at."""
 
     listed: TrustList
@@ -382,9 +392,9 @@ class Lists:
     """Each hub's list in force, as this process last read it."""
 
     def __init__(self) -> None:
-        self._held: dict[str, Held] = {}
+        self._held: dict[str, VerifiedList] = {}
 
-    async def of(self, tx: Reading, keys: KeyFiles, hub_id: str) -> Held | None:
+    async def of(self, tx: Reading, keys: KeyFiles, hub_id: str) -> VerifiedList | None:
         """None: there is none, or what is stored is not what the hub signed."""
         version = await current_version(tx, hub_id)
         if version is None:
@@ -396,5 +406,5 @@ class Lists:
         # beside the requests: the keeper of the master key may be slow
         if not await asyncio.to_thread(_genuine, keys, told):
             return None
-        self._held[hub_id] = held = Held(snapshots.read(told.document), told.sha256)
+        self._held[hub_id] = held = VerifiedList(snapshots.read(told.document), told.sha256)
         return held

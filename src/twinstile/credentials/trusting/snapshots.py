@@ -37,7 +37,7 @@ RevokedCards = Mapping[bytes, Mapping[str, float | None]]
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ListedKey:
     """One key as a list offers it: a certificate (DER in base64), or a key as JSON has it."""
 
     domain: Domain
@@ -49,13 +49,13 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class OfferedList:
     """A list as somebody brings it. `authorities` are certificates that vouch for signers."""
 
     version: int
     issued_at: datetime
     not_after: datetime
-    entries: Sequence[Entry]
+    entries: Sequence[ListedKey]
     authorities: Sequence[str]
     revoked: Revoked = field(default_factory=dict[bytes, Mapping[HashType, Slice]])
     revoked_cards: RevokedCards = field(default_factory=dict[bytes, Mapping[str, float | None]])
@@ -85,7 +85,7 @@ class Believed:
     """SHA-256 of their certificates, hex; of whoever signs a directory, of their key."""
 
 
-def believe(offer: Offer) -> Believed:
+def believe(offer: OfferedList) -> Believed:
     """Every usable key of an offer, once."""
     refused = Counter[str]()
     vouching: dict[bytes, list[Certificate]] = {}
@@ -127,7 +127,7 @@ def _authority(text: str, refused: Counter[str]) -> Certificate | None:
 
 
 def _key(
-    entry: Entry, vouching: Mapping[bytes, Sequence[Certificate]]
+    entry: ListedKey, vouching: Mapping[bytes, Sequence[Certificate]]
 ) -> tuple[TrustedKey, bool]:
     if entry.domain in _BY_JWK:
         if entry.jwk is None:
@@ -149,7 +149,7 @@ def _key(
     return key, vouched
 
 
-def follow(offer: Offer, believed: Believed, before: TrustList | None) -> TrustList:
+def follow(offer: OfferedList, believed: Believed, before: TrustList | None) -> TrustList:
     """The list that the offer makes of the one before; versions are for others to see to."""
     named = {identity(key) for key in believed.keys}
     old = [key for held in before.keys.values() for key in held] if before else []
@@ -165,7 +165,7 @@ def follow(offer: Offer, believed: Believed, before: TrustList | None) -> TrustL
     )
 
 
-def _denied(offer: Offer, before: Denied) -> Denied:
+def _denied(offer: OfferedList, before: Denied) -> Denied:
     now, free = offer.denied, offer.free(before)
     return Denied(before.kids - free.kids | now.kids, before.hashes - free.hashes | now.hashes)
 

@@ -11,13 +11,13 @@ from pydantic import Field
 from twinstile.declarations import appeals, codes, report, store
 from twinstile.declarations.bodies import (
     AnswersBody,
-    AnswersTold,
-    GivenAnswer,
+    DeclarationReceiptAnswer,
+    DeclaredAnswers,
     PassCode,
     Text,
 )
-from twinstile.declarations.store import Made, New
-from twinstile.declarations.types import About, Answers, Decided, Head
+from twinstile.declarations.store import IssuedDeclaration, New
+from twinstile.declarations.types import Answers, AppealSubject, Decided, DeclarationSummary
 from twinstile.identity import forms, vault
 from twinstile.identity.forms import DocumentForm
 from twinstile.platform.db.database import Transaction
@@ -44,7 +44,7 @@ from twinstile.platform.security.quotas import QuotaStatus as Quota
 from twinstile.policy.api import Compiled
 from twinstile.screening import lookups
 from twinstile.screening.claim_words import DeclarationSource
-from twinstile.screening.lookups import Asked, ConsentBy
+from twinstile.screening.lookups import ConsentBy, LookupRequest
 
 router = APIRouter(prefix="/v1", route_class=GatedRoute)
 KEYED = "declaration.keyed"
@@ -66,7 +66,7 @@ class KeyedBody(AnswersBody):
     )
 
 
-class SlipAnswer(GivenAnswer):
+class SlipAnswer(DeclarationReceiptAnswer):
     """What stands on the printed slip."""
 
     short_code: str = Field(
@@ -90,12 +90,12 @@ class SeenAnswer(Answer):
     language: str
     made_at: datetime
     good_until: datetime
-    answers: AnswersTold
+    answers: DeclaredAnswers
     presented_at: datetime | None
     screening_id: UUID | None = Field(description="the passage it counted for")
 
 
-class FoundAnswer(Answer):
+class DeclarationLookupAnswer(Answer):
     lookup_id: UUID = Field(description="of the row in the access log")
     declaration: SeenAnswer | None = Field(description="null: unknown, or destroyed")
     left: int = Field(description="how many look-ups are left just now")
@@ -141,7 +141,7 @@ async def key_declaration(
 
 async def keyed(
     tx: Transaction, runtime: RuntimeDep, who: Principal, body: KeyedBody, at: datetime
-) -> Made:
+) -> IssuedDeclaration:
     """Keep what staff keyed, with who agreed to it.
 
     Raises `IdReused`, `Conflict`, `InvalidInput` for a document that cannot be read.
@@ -173,7 +173,7 @@ async def find_declaration(
     runtime: RuntimeDep,
     response: Response,
     who: Annotated[Principal, caller(Scope.LOOKUPS_WRITE)],
-) -> FoundAnswer:
+) -> DeclarationLookupAnswer:
     """What somebody declared who shows the QR code or the slip; a look-up of the quota."""
     purpose = access_log.stated(Action.LOOK_UP, body.purpose, body.reason)
     response.headers["Cache-Control"] = "no-store"
@@ -182,15 +182,15 @@ async def find_declaration(
 
 async def found(
     runtime: Runtime, who: Principal, purpose: Purpose, reason: str | None, code: str
-) -> FoundAnswer:
+) -> DeclarationLookupAnswer:
     """The declaration that a pass or the digits of a slip belong to; on the record.
 
     Raises `LookUpQuota`.
     """
-    asked = Asked(who, purpose, reason, clock.now())
+    asked = LookupRequest(who, purpose, reason, clock.now())
     keys, code = runtime.keys.of(who.hub_id), codes.read_shown(code)
 
-    async def find(tx: Transaction, mine: Quota) -> FoundAnswer:
+    async def find(tx: Transaction, mine: Quota) -> DeclarationLookupAnswer:
         head, seen = await store.find(tx, who.hub_id, code), None
         if head is not None:
             # whether it was destroyed or never there, the look-up is used up and on the record
@@ -198,19 +198,19 @@ async def found(
                 seen = _seen(head, await store.answers(tx, keys, who.hub_id, head))
         of, shown = (seen.declaration_id, _SHOWN) if seen else (None, ())
         noted = await lookups.note(tx, asked, of, shown, len(shown))
-        return FoundAnswer(lookup_id=noted, declaration=seen, left=mine.left - 1)
+        return DeclarationLookupAnswer(lookup_id=noted, declaration=seen, left=mine.left - 1)
 
     return await lookups.within_quota(runtime.database, asked, find)
 
 
-def _seen(head: Head, said: Answers) -> SeenAnswer:
+def _seen(head: DeclarationSummary, said: Answers) -> SeenAnswer:
     return SeenAnswer(
         declaration_id=head.declaration_id,
         source=DeclarationSource(head.source),
         language=head.language,
         made_at=head.made_at,
         good_until=head.good_until,
-        answers=AnswersTold.of(said),
+        answers=DeclaredAnswers.of(said),
         presented_at=head.presented_at,
         screening_id=head.screening_id,
     )
@@ -218,7 +218,7 @@ def _seen(head: Head, said: Answers) -> SeenAnswer:
 
 class ListedAppeal(Answer):
     appeal_id: UUID
-    about: About
+    about: AppealSubject
     made_at: datetime
     due_at: datetime = Field(description="until when it is to be answered")
     screening_id: UUID | None = Field(description="the passage it is about, if there was one")
@@ -238,7 +238,7 @@ class RevealedAppeal(Answer):
     )
 
 
-class DecisionBody(Body):
+class AppealDecisionBody(Body):
     decided: Decided
     text: Text = Field(
         description="the answer, read by whoever holds the receipt",
@@ -301,7 +301,7 @@ async def reveal_appeal(
 )
 async def answer_appeal(
     appeal_id: UUID,
-    body: DecisionBody,
+    body: AppealDecisionBody,
     tx: Tx,
     runtime: RuntimeDep,
     who: Annotated[Principal, caller(Scope.APPEALS_WRITE)],

@@ -9,19 +9,19 @@ from fastapi import APIRouter, Depends, Request, Response, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from twinstile.declarations import appeals, codes, corrections, report, store
-from twinstile.declarations.appeals import Wanted
+from twinstile.declarations.appeals import AppealRequest
 from twinstile.declarations.bodies import (
-    AnswersTold,
     AppealBody,
-    AppealTold,
+    AppealReport,
     CorrectedAnswer,
     CorrectionBody,
     DeclarationBody,
-    GivenAnswer,
-    PassageTold,
+    DeclarationReceiptAnswer,
+    DeclaredAnswers,
     ReminderReadAnswer,
     ReminderReadBody,
     ReportAnswer,
+    VisitReport,
     WordAnswer,
 )
 from twinstile.declarations.codes import Receipt
@@ -75,7 +75,7 @@ AtDoor = Annotated[Door, Depends(_door)]
 
 
 @dataclass(frozen=True, slots=True)
-class Holder:
+class ReceiptHolder:
     """Who holds a receipt, and of which hub."""
 
     hub_id: str
@@ -86,7 +86,7 @@ async def _holder(
     runtime: RuntimeDep,
     door: AtDoor,
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
-) -> Holder:
+) -> ReceiptHolder:
     """The holder of a receipt; whoever else has a token may not.
 
     Routes name it before their transaction: its connection is given back before that is taken.
@@ -101,15 +101,15 @@ async def _holder(
     hub_id, receipt = known
     async with runtime.database.reading() as tx:
         try:
-            await store.held(tx, hub_id, receipt)
+            await store.declaration_of_receipt(tx, hub_id, receipt)
         except Unauthenticated:
             door.unknown.take(hub_id, time.monotonic())
             raise
     door.own.take(receipt.digest.hex(), time.monotonic())
-    return Holder(hub_id, receipt)
+    return ReceiptHolder(hub_id, receipt)
 
 
-Own = Annotated[Holder, Security(_holder, scopes=[str(Scope.REPORT_OWN)])]
+Own = Annotated[ReceiptHolder, Security(_holder, scopes=[str(Scope.REPORT_OWN)])]
 
 
 @router.post(
@@ -117,7 +117,10 @@ Own = Annotated[Holder, Security(_holder, scopes=[str(Scope.REPORT_OWN)])]
     status_code=201,
     summary="Declare before arrival",
     responses={
-        200: {"model": GivenAnswer, "description": "The same as a moment ago: its receipt"},
+        200: {
+            "model": DeclarationReceiptAnswer,
+            "description": "The same as a moment ago: its receipt",
+        },
         **documented(NotFound, HubClosed, IdReused, Conflict, TooMany),
     },
 )
@@ -128,7 +131,7 @@ async def add_declaration(
     policies: Compiled,
     door: AtDoor,
     response: Response,
-) -> GivenAnswer:
+) -> DeclarationReceiptAnswer:
     """Four answers, without a name. Needs no token.
 
     The answer holds the receipt, which is told here only and kept as a digest. Whoever has it
@@ -143,7 +146,7 @@ async def add_declaration(
     if not made.new:
         response.status_code = 200
     response.headers["Cache-Control"] = "no-store"
-    return GivenAnswer(
+    return DeclarationReceiptAnswer(
         receipt=made.receipt.token(hub_id),
         pass_code=made.receipt.pass_code,
         made_at=made.head.made_at,
@@ -171,12 +174,12 @@ async def read_own(
         good_until=head.good_until,
         kept_until=found.kept_until,
         revision=head.revision,
-        answers=AnswersTold.of(found.answers),
+        answers=DeclaredAnswers.of(found.answers),
         words=[WordAnswer.model_validate(word) for word in found.words],
         reminded_at=head.reminded_at,
         presented_at=head.presented_at,
-        passage=PassageTold.model_validate(found.passage) if found.passage else None,
-        appeals=[AppealTold.model_validate(one) for one in found.appeals],
+        passage=VisitReport.model_validate(found.passage) if found.passage else None,
+        appeals=[AppealReport.model_validate(one) for one in found.appeals],
     )
 
 
@@ -223,18 +226,18 @@ async def acknowledge_reminder(
     status_code=201,
     summary="Dispute something",
     responses={
-        200: {"model": AppealTold, "description": "The same as before"},
+        200: {"model": AppealReport, "description": "The same as before"},
         **documented(Conflict, IdReused, Gone, HubClosed, TooMany),
     },
 )
 async def add_appeal(
     own: Own, appeal_id: UUID, body: AppealBody, tx: Tx, runtime: RuntimeDep, response: Response
-) -> AppealTold:
+) -> AppealReport:
     """In one's own words; a person answers it, and the answer stands in the report."""
     response.headers["Cache-Control"] = "no-store"
-    keys, wanted = runtime.keys.of(own.hub_id), Wanted(appeal_id, body.about, body.text)
+    keys, wanted = runtime.keys.of(own.hub_id), AppealRequest(appeal_id, body.about, body.text)
     if not await appeals.make(tx, keys, own.hub_id, own.receipt, wanted, clock.now()):
         response.status_code = 200
-    head = await store.held(tx, own.hub_id, own.receipt)
+    head = await store.declaration_of_receipt(tx, own.hub_id, own.receipt)
     known = await appeals.of_declaration(tx, keys, own.hub_id, head)
-    return AppealTold.model_validate(next(o for o in known if o.appeal_id == appeal_id))
+    return AppealReport.model_validate(next(o for o in known if o.appeal_id == appeal_id))

@@ -22,7 +22,7 @@ from twinstile.policy import certlogic, certlogic_dates, documents, validator
 from twinstile.policy.certlogic import Json
 from twinstile.policy.documents import PolicyError
 from twinstile.policy.entry.documents import EntryPolicy, EntryRule, compile_entry, met
-from twinstile.policy.validator import LANGUAGES, Finding, finding
+from twinstile.policy.validator import LANGUAGES, PolicyFinding, finding
 
 _EVENTS: Final = ("v", "t", "r")
 """Vaccinations, tests, recoveries."""
@@ -74,7 +74,7 @@ def _usable(name: str) -> EntryPolicy:
     return compile_entry(rules)
 
 
-def judge(document: Mapping[str, object], today: date) -> list[Finding]:
+def judge(document: Mapping[str, object], today: date) -> list[PolicyFinding]:
     """What speaks against entry rules; none: a hub may judge by them."""
     try:
         policy = compile_entry(document)
@@ -100,7 +100,7 @@ def judge(document: Mapping[str, object], today: date) -> list[Finding]:
     return found[: validator.MAX_FINDINGS]
 
 
-def _of_languages(policy: EntryPolicy) -> Iterator[Finding]:
+def _of_languages(policy: EntryPolicy) -> Iterator[PolicyFinding]:
     for language in LANGUAGES:
         if not policy.title.get(language, "").strip():
             yield finding("title-missing", None, language=language)
@@ -109,12 +109,12 @@ def _of_languages(policy: EntryPolicy) -> Iterator[Finding]:
                 yield finding("language-missing", rule.rule_id, language=language)
 
 
-def _of_validity(policy: EntryPolicy, today: date) -> Iterator[Finding]:
+def _of_validity(policy: EntryPolicy, today: date) -> Iterator[PolicyFinding]:
     if policy.valid_until is not None and policy.valid_until < today:
         yield finding("entry-expired", None, last=policy.valid_until)
 
 
-def _of_rule(policy: EntryPolicy, rule: EntryRule, condition: Json) -> Iterator[Finding]:
+def _of_rule(policy: EntryPolicy, rule: EntryRule, condition: Json) -> Iterator[PolicyFinding]:
     asked = _Asked.by(condition)
     facts = _FACTS | {f"external.valueSets.{name}" for name in policy.value_sets}
     unknown = sorted(path for path in asked.paths if _NUMBER.sub(".0", path) not in facts)

@@ -52,7 +52,7 @@ from twinstile.screening import (
     shown,
     transitions,
 )
-from twinstile.screening.acts import Given
+from twinstile.screening.acts import ReminderFact
 from twinstile.screening.bodies import (
     BatchAnswer,
     BatchBody,
@@ -64,11 +64,11 @@ from twinstile.screening.bodies import (
     StepBody,
 )
 from twinstile.screening.committer import Committer
-from twinstile.screening.overrides import Wanted
-from twinstile.screening.particulars import Particulars
-from twinstile.screening.steps import Desk, Step
+from twinstile.screening.overrides import OverrideRequest
+from twinstile.screening.particulars import StepDetails
+from twinstile.screening.steps import StepContext, StepRequest
 from twinstile.screening.types import Ground, ScreeningEvent, ScreeningState
-from twinstile.screening.views import CheckView, ScreeningPage, ScreeningWhole
+from twinstile.screening.views import CheckView, ScreeningDetail, ScreeningPage
 
 router = APIRouter(prefix="/v1", route_class=GatedRoute)
 facts_router = APIRouter(prefix="/v1", route_class=BatchRoute)
@@ -200,7 +200,7 @@ async def list_screenings(
 )
 async def read_screening(
     screening_id: UUID, tx: Read, who: Annotated[Principal, caller(Scope.CHECKS_READ)]
-) -> ScreeningWhole:
+) -> ScreeningDetail:
     """A screening with its checks and every step it took."""
     return await queries.screening(tx, who.hub_id, screening_id)
 
@@ -225,8 +225,10 @@ async def put_step(
     Most events need `particulars`, and take no others. Both they and the reason are kept with
     the passage and shown to whoever may read it: names of travellers do not belong there.
     """
-    desk = Desk(who, runtime.keys.of(who.hub_id), policies, runtime.settings.zone, clock.now())
-    step = Step(step_id, screening_id, **dict(body))
+    desk = StepContext(
+        who, runtime.keys.of(who.hub_id), policies, runtime.settings.zone, clock.now()
+    )
+    step = StepRequest(step_id, screening_id, **dict(body))
     status, state = await transitions.take(tx, desk, step)
     return StepAnswer(status=status, state=state)
 
@@ -252,7 +254,7 @@ async def put_reminder(
 
     Messages to single people are another thing: `PUT /v1/runs/{run_id}/notices/{order_id}`.
     """
-    given = Given(reminder_id, **dict(body))
+    given = ReminderFact(reminder_id, **dict(body))
     status = await acts.remind(tx, policies, who, given, clock.now())
     return ReminderAnswer(status=status)
 
@@ -308,8 +310,8 @@ class DeviationBody(Body):
     reason: Line = Field(
         description="without names of travellers", examples=["no medic at this gate tonight"]
     )
-    particulars: Particulars = Field(
-        default=Particulars(), description="as for the step", examples=[{}]
+    particulars: StepDetails = Field(
+        default=StepDetails(), description="as for the step", examples=[{}]
     )
 
 
@@ -344,9 +346,9 @@ async def post_override(
     severe illness is let go this way.
     """
     now = clock.now()
-    desk = Desk(who, runtime.keys.of(who.hub_id), policies, runtime.settings.zone, now)
-    step = Step(body.id, screening_id, body.event, now, body.reason, body.particulars)
-    wanted = Wanted(step, body.ground)
+    desk = StepContext(who, runtime.keys.of(who.hub_id), policies, runtime.settings.zone, now)
+    step = StepRequest(body.id, screening_id, body.event, now, body.reason, body.particulars)
+    wanted = OverrideRequest(step, body.ground)
     kind = kinds[overrides.KIND_NAME]
     status, state, approval = await overrides.deviate(tx, desk, wanted, kind)
     if approval is not None:

@@ -35,8 +35,8 @@ from twinstile.platform.security.access_log import IDENTIFIED, Action, Wanted, W
 from twinstile.platform.security.auth import Principal, Scope
 from twinstile.platform.security.quotas import QuotaStatus
 from twinstile.screening import linked_persons, lookups, quarantine_review
-from twinstile.screening.lookups import Asked, ConsentBy, Found
-from twinstile.screening.quarantine_review import Decision, Resolution
+from twinstile.screening.lookups import ConsentBy, LookupRequest, LookupResult
+from twinstile.screening.quarantine_review import QuarantineDecision, Resolution
 from twinstile.screening.types import ScreeningState
 
 router = APIRouter(prefix="/v1", route_class=GatedRoute)
@@ -96,14 +96,14 @@ async def post_lookup(
     20 within 10 minutes and 100 within 12 hours for one operator, found or not.
     """
     purpose = access_log.stated(Action.LOOK_UP, body.purpose, body.reason)
-    asked = Asked(who, purpose, body.reason, clock.now(), body.consent)
+    asked = LookupRequest(who, purpose, body.reason, clock.now(), body.consent)
     terms = forms.document_context(runtime.settings, who.mode, asked.at)
     identity, findings = forms.identify(body.document, "/document", terms)
     keys = runtime.keys.of(who.hub_id)
 
     async def find(
         tx: Transaction, mine: QuotaStatus
-    ) -> tuple[Found, int, list[FeedFreshness]]:
+    ) -> tuple[LookupResult, int, list[FeedFreshness]]:
         found = await lookups.find(tx, keys, asked, identity.document, terms.today)
         told = await feed_status.feed_freshness(
             tx, runtime.settings, who.hub_id, feed_status.PEOPLE, asked.at
@@ -134,7 +134,7 @@ class LinkBody(Body):
     )
 
 
-class LinkAnswer(Answer):
+class PersonLinkAnswer(Answer):
     """A link; whom it joins is told nowhere."""
 
     link_id: UUID
@@ -147,13 +147,13 @@ class LinkAnswer(Answer):
     withdrawn_reason: str | None
 
 
-class LinkedAnswer(LinkAnswer):
+class LinkedAnswer(PersonLinkAnswer):
     lookup_id: UUID = Field(description="of the row in the access log")
     left: int = Field(description="how many look-ups are left just now")
 
 
 class LinkPage(Answer):
-    links: list[LinkAnswer]
+    links: list[PersonLinkAnswer]
     next: str | None = Field(description="cursor of the next page; null on the last")
 
 
@@ -180,7 +180,7 @@ async def put_link(
     A look-up of the quota, on the record as one. At most 8 persons are linked, directly or not.
     """
     purpose = access_log.stated(Action.LOOK_UP, body.purpose, body.reason)
-    asked = Asked(who, purpose, body.reason, clock.now())
+    asked = LookupRequest(who, purpose, body.reason, clock.now())
     terms = forms.document_context(runtime.settings, who.mode, asked.at)
     one, _ = forms.identify(body.document, "/document", terms)
     other, _ = forms.identify(body.other, "/other", terms)
@@ -212,7 +212,7 @@ async def list_links(
     rows = await links.page(
         tx, who.hub_id, in_force=not withdrawn, cursor=cursor, limit=limit + 1
     )
-    found = [LinkAnswer.model_validate(row) for row in rows[:limit]]
+    found = [PersonLinkAnswer.model_validate(row) for row in rows[:limit]]
     last = found[-1] if len(rows) > limit else None
     return LinkPage(
         links=found, next=paging.encode(last.recorded_at, last.link_id) if last else None
@@ -231,14 +231,14 @@ async def withdraw_link(
     tx: Tx,
     runtime: RuntimeDep,
     who: Annotated[Principal, caller(Scope.LINKS_MANAGE)],
-) -> LinkAnswer:
+) -> PersonLinkAnswer:
     """From now on the two count no more for each other; what was decided stays. Once.
 
     Whose case was merged into the other's by it has a case of their own again.
     """
     keys, zone = runtime.keys.of(who.hub_id), runtime.settings.zone
     row = await linked_persons.part(tx, keys, zone, who, link_id, body.reason, clock.now())
-    return LinkAnswer.model_validate(row)
+    return PersonLinkAnswer.model_validate(row)
 
 
 class PlaceAnswer(Answer):
@@ -255,7 +255,7 @@ class ResolvedAnswer(Answer):
     operator_id: UUID | None
 
 
-class AsideAnswer(Answer):
+class QuarantinedFactAnswer(Answer):
     quarantine_id: UUID
     fact_id: UUID | None = Field(description="the id the device gave it, if it could be read")
     device_id: UUID
@@ -266,8 +266,8 @@ class AsideAnswer(Answer):
     resolved: ResolvedAnswer | None
 
 
-class AsidePage(Answer):
-    facts: list[AsideAnswer]
+class QuarantinedFactPage(Answer):
+    facts: list[QuarantinedFactAnswer]
     next: str | None = Field(description="cursor of the next page; null on the last")
 
 
@@ -300,7 +300,7 @@ async def list_aside(
     resolved: bool = False,  # noqa: FBT001, FBT002 # a parameter of the query
     cursor: Annotated[str | None, Query(max_length=paging.LONGEST)] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
-) -> AsidePage:
+) -> QuarantinedFactPage:
     """What is wrong with them and whose they are, the latest first; not what is in them.
 
     Those that are resolved are shown with `resolved=true`, beside the others.
@@ -310,13 +310,13 @@ async def list_aside(
     )
     facts = [_aside(row) for row in rows[:limit]]
     more = len(rows) > limit
-    return AsidePage(
+    return QuarantinedFactPage(
         facts=facts,
         next=paging.encode(facts[-1].received_at, facts[-1].quarantine_id) if more else None,
     )
 
 
-def _aside(row: RowMapping) -> AsideAnswer:
+def _aside(row: RowMapping) -> QuarantinedFactAnswer:
     faults = [PlaceAnswer(pointer=pointer, code=code) for pointer, code in row["errors"]]
     done = row["resolved_at"] and ResolvedAnswer(
         quarantine_id=row["quarantine_id"],
@@ -324,7 +324,7 @@ def _aside(row: RowMapping) -> AsideAnswer:
         operator_id=row["resolved_by"],
         **row["resolution"],
     )
-    return AsideAnswer.model_validate({**row, "errors": faults, "resolved": done})
+    return QuarantinedFactAnswer.model_validate({**row, "errors": faults, "resolved": done})
 
 
 @router.post(
@@ -365,7 +365,7 @@ async def resolve_aside(
     who: Annotated[Principal, caller(Scope.QUARANTINE_WRITE)],
 ) -> ResolvedAnswer:
     """Discarded, or mended and sent as a new fact, which is sent first. Once, and for good."""
-    decision = Decision(body.resolution, body.fact_id, body.reason)
+    decision = QuarantineDecision(body.resolution, body.fact_id, body.reason)
     done = await quarantine_review.resolve(tx, who, quarantine_id, decision, clock.now())
     return ResolvedAnswer.model_validate(
         {

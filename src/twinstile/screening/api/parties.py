@@ -15,7 +15,7 @@ from twinstile.platform.ops import clock
 from twinstile.platform.security.auth import Principal, Scope
 from twinstile.screening import party_members
 from twinstile.screening.bodies import FactStatus
-from twinstile.screening.party_members import GUARDIAN_CHANGED, Change
+from twinstile.screening.party_members import GUARDIAN_CHANGED, GuardianChange
 from twinstile.screening.types import PartyRole, ScreeningState
 
 router = APIRouter(prefix="/v1", route_class=GatedRoute, tags=["parties"])
@@ -109,7 +109,7 @@ async def put_guardian(
 
     `reason` is read by others on duty: no name and no number belongs in it.
     """
-    change = Change(change_id, party_id, body.screening_id, body.at, body.reason)
+    change = GuardianChange(change_id, party_id, body.screening_id, body.at, body.reason)
     return ChangedAnswer(
         status=await party_members.change_guardian(tx, who, change, clock.now())
     )
