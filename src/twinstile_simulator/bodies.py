@@ -14,7 +14,7 @@ from twinstile_simulator.timetable import TimetableTrain
 
 
 @dataclass(frozen=True, slots=True)
-class CheckAnswer:
+class CheckResult:
     """What the service made of a check; `status` is the fact's, such as `stored`, `retry`."""
 
     id: str
@@ -43,7 +43,7 @@ class StoredCheck:
     body: Json
 
 
-def answer(reply: object) -> CheckAnswer:
+def answer(reply: object) -> CheckResult:
     """Read a `CheckOut`, or an item of a batch's answer, which may hold one."""
     outer = mapping(reply)
     inner = mapping(outer.get("check") or outer)
@@ -52,7 +52,7 @@ def answer(reply: object) -> CheckAnswer:
     shown = inner.get("credential")
     credential = mapping(shown) if shown else None
     id_, status = member(outer, "id", str), member(outer, "status", str)
-    return CheckAnswer(id_, status, one, two, three, credential)
+    return CheckResult(id_, status, one, two, three, credential)
 
 
 def now() -> str:
@@ -113,7 +113,7 @@ def gaps(reply: Json) -> list[range]:
     return [range(first, last + 1) for first, last in pairs]
 
 
-def answers(reply: Json) -> list[CheckAnswer]:
+def answers(reply: Json) -> list[CheckResult]:
     """Read the answer to each item of a hand-over."""
     return [answer(item) for item in cast("list[object]", member(reply, "items", list))]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from uuid import uuid4
 
 from twinstile_simulator import bodies
-from twinstile_simulator.bodies import CheckAnswer
+from twinstile_simulator.bodies import CheckResult
 from twinstile_simulator.client import Json, RequestRefused, ServiceClient, Unreadable
 from twinstile_simulator.hub import SimulatedHub
 from twinstile_simulator.protocol import CheckPlace
@@ -17,7 +17,7 @@ from twinstile_simulator.truth import CrowdVisit, DayPlan
 Away = Callable[[], AbstractAsyncContextManager[None]]
 """For as long as the block the service is not there."""
 
-_Turn = tuple[CrowdVisit, int, CheckAnswer]
+_Turn = tuple[CrowdVisit, int, CheckResult]
 """Someone on the way to a desk, the step to take there, the answer that sent them."""
 
 
@@ -102,9 +102,9 @@ class Gates:
         while turn := await self._desks[place].get():
             await self._go_on(place, tablet, turn)
 
-    async def _replay(self, tablet: SimulatedTablet, kept: dict[str, CrowdVisit]) -> None:
+    async def _replay(self, tablet: SimulatedTablet, stored: dict[str, CrowdVisit]) -> None:
         """Hand over what was kept; only then can those who were stopped be looked at again."""
-        if not kept:
+        if not stored:
             return
         try:
             answers = await tablet.replay()
@@ -112,7 +112,7 @@ class Gates:
             self.troubles.append(f"{tablet.lane_id}: {error}")
             return
         for id_, answer in answers.items():
-            passage = kept.pop(id_)
+            passage = stored.pop(id_)
             self._note(passage, 0, answer)
             if answer.acknowledged:
                 await self._go_on(CheckPlace.LANE, tablet, (passage, 1, answer))
@@ -121,7 +121,7 @@ class Gates:
         self,
         place: CheckPlace,
         tablet: SimulatedTablet,
-        turn: tuple[CrowdVisit, int, CheckAnswer | None],
+        turn: tuple[CrowdVisit, int, CheckResult | None],
     ) -> None:
         """Take the person's checks from one on, until they must go elsewhere or are done."""
         passage, first, answer = turn
@@ -139,7 +139,7 @@ class Gates:
         if passage.disposition and answer:
             await self._dispose(passage.disposition, passage, answer)
 
-    async def _dispose(self, code: str, passage: CrowdVisit, answer: CheckAnswer) -> None:
+    async def _dispose(self, code: str, passage: CrowdVisit, answer: CheckResult) -> None:
         path = f"/v1/cases/{answer.case_id}/dispositions/{uuid4()}"
         body = bodies.disposition(code)
         try:
@@ -147,12 +147,12 @@ class Gates:
         except (RequestRefused, Unreadable) as error:
             self.troubles.append(f"{passage.person.key}: {error}")
 
-    def _content(self, passage: CrowdVisit, position: int, answer: CheckAnswer | None) -> Json:
+    def _content(self, passage: CrowdVisit, position: int, answer: CheckResult | None) -> Json:
         run_id = self.run_ids[passage.person.train]
         screening_id = answer.screening_id if answer else None
         return bodies.check(passage.person, passage.steps[position], run_id, screening_id)
 
-    def _note(self, passage: CrowdVisit, position: int, answer: CheckAnswer) -> None:
+    def _note(self, passage: CrowdVisit, position: int, answer: CheckResult) -> None:
         """Compare the answer with the protocol's."""
         self.checked()
         expected = passage.steps[position].state

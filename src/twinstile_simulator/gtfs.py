@@ -66,13 +66,13 @@ def _read_zone(tables: Tables) -> ZoneInfo:
         raise TimetableError("agency.txt: unknown agency_timezone") from error
 
 
-def _find_station(tables: Tables, asked: str | None) -> tuple[str, str]:
+def _find_station(tables: Tables, station_name: str | None) -> tuple[str, str]:
     """The id and the name of the station."""
     wished = ("stop_name", "parent_station")
     rows = [cells for _, cells in tables.rows("stops", ("stop_id",), wished)]
     stations = {id_: parent or id_ for id_, _, parent in rows}
     names = {id_: name or id_ for id_, name, _ in rows}
-    if asked is None:
+    if station_name is None:
         calls = Counter(
             stations[cells[0]]
             for _, cells in tables.rows("stop_times", ("stop_id",))
@@ -82,8 +82,8 @@ def _find_station(tables: Tables, asked: str | None) -> tuple[str, str]:
             raise TimetableError("stop_times.txt: no train stops anywhere")
         found = {min(calls, key=lambda station: (-calls[station], station))}
     else:
-        found = {stations[asked]} if asked in stations else set[str]()
-        wanted = asked.casefold()
+        found = {stations[station_name]} if station_name in stations else set[str]()
+        wanted = station_name.casefold()
         found = found or {stations[id_] for id_ in names if names[id_].casefold() == wanted}
         found = found or {stations[id_] for id_ in names if wanted in names[id_].casefold()}
     if len(found) != 1:

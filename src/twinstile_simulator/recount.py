@@ -52,21 +52,21 @@ class RecountScope:
 
 
 async def recount(
-    service: ServiceClient, hub: SimulatedHub, asked: RecountScope
+    service: ServiceClient, hub: SimulatedHub, request: RecountScope
 ) -> ServiceCounts:
     """Ask for the report, the cases, each acknowledged check and each special traveller."""
-    report = await service.ask("GET", f"/v1/reports/period?{asked.query}", hub.supervisor)
-    taken = f"/v1/exports/cases.csv?{asked.query}&purpose=DATA_QUALITY"
+    report = await service.ask("GET", f"/v1/reports/period?{request.query}", hub.supervisor)
+    taken = f"/v1/exports/cases.csv?{request.query}&purpose=DATA_QUALITY"
     lines = await service.send("GET", taken, hub.epidemiologist)
     known = [id_ for tablet in hub.tablets for id_ in tablet.acknowledged]
     limit = asyncio.Semaphore(CONNECTIONS)
     found = await asyncio.gather(*(_read(service, hub, id_, limit) for id_ in known))
-    ends = await _ends(service, hub, asked)
+    ends = await _ends(service, hub, request)
     kinds: Counter[str] = Counter()
-    for one in asked.received:
+    for one in request.received:
         told = await _told(service, hub, one)
-        kinds[one.group.kind] += await _seen(service, hub, one, asked, told)
-    expected, matched = await _expected(service, hub, asked)
+        kinds[one.group.kind] += await _seen(service, hub, one, request, told)
+    expected, matched = await _expected(service, hub, request)
     names = ("travellers", "checks", "cleared", "referred", "cases", "deferred", "no_show")
     names += ("complete_222", "deferred_closed_24h")
     counts = Counts(
@@ -84,10 +84,10 @@ async def recount(
 
 
 async def _expected(
-    service: ServiceClient, hub: SimulatedHub, asked: RecountScope
+    service: ServiceClient, hub: SimulatedHub, request: RecountScope
 ) -> tuple[int, int]:
     """How many were expected on the runs of the crowd, and how many of them were met."""
-    paths = [f"/v1/runs/{run_id}/expectations" for run_id in asked.run_ids]
+    paths = [f"/v1/runs/{run_id}/expectations" for run_id in request.run_ids]
     told = [await service.ask("GET", path, hub.supervisor) for path in paths]
     return (
         sum(member(run, "expected", int) for run in told),
@@ -95,13 +95,15 @@ async def _expected(
     )
 
 
-async def _ends(service: ServiceClient, hub: SimulatedHub, asked: RecountScope) -> Counter[str]:
+async def _ends(
+    service: ServiceClient, hub: SimulatedHub, request: RecountScope
+) -> Counter[str]:
     """Count all screenings of the period by state, page by page."""
     ends: Counter[str] = Counter()
     cursor: object = ""
     while cursor is not None:
         turned = f"&{urlencode({'cursor': cursor})}" if cursor else ""
-        path = f"/v1/screenings?{asked.query}&limit=500{turned}"
+        path = f"/v1/screenings?{request.query}&limit=500{turned}"
         page = await service.ask("GET", path, hub.supervisor)
         rows = cast("list[object]", member(page, "screenings", list))
         ends.update(member(row, "state", str) for row in rows)
@@ -121,7 +123,7 @@ async def _seen(
     service: ServiceClient,
     hub: SimulatedHub,
     one: ReceivedTraveller,
-    asked: RecountScope,
+    request: RecountScope,
     visits: Sequence[Json],
 ) -> bool:
     """Whether the service tells of a special traveller what the script does."""
@@ -132,37 +134,37 @@ async def _seen(
         len(visits) == len(scripts)
         and all(map(_as_written, scripts, visits))
         and {one.case_id} >= {visit["case_id"] for visit in visits} - {None}
-        and all(_decided_by(visit, asked.version) == new_policy for visit in visits)
+        and all(_decided_by(visit, request.version) == new_policy for visit in visits)
         and not one.misjudged
         and (not recorded or _holds(_checks(visits[0])[0], recorded))
         and (not one.group.looked_up or await _found(service, hub, one))
     )
 
 
-def _as_written(script: Script, told: Json) -> bool:
+def _as_written(script: Script, payload: Json) -> bool:
     """Compare the end, the number of checks, and the steps that people took, in order."""
-    steps = cast("list[object]", member(told, "steps", list))
+    steps = cast("list[object]", member(payload, "steps", list))
     taken = iter([member(step, "event", str) for step in steps])
     asked = [action.transition for action in script if action.transition]
     checks = sum(action.event is None for action in script)
     return (
-        told["state"] == script[-1].state
-        and len(_checks(told)) == checks
+        payload["state"] == script[-1].state
+        and len(_checks(payload)) == checks
         and all(event in taken for event in asked)
     )
 
 
-def _decided_by(told: Json, policy: str) -> bool:
-    return any(member(check, "policy_version", str) == policy for check in _checks(told))
+def _decided_by(payload: Json, policy: str) -> bool:
+    return any(member(check, "policy_version", str) == policy for check in _checks(payload))
 
 
-def _checks(told: Json) -> list[object]:
-    return cast("list[object]", told["checks"])
+def _checks(payload: Json) -> list[object]:
+    return cast("list[object]", payload["checks"])
 
 
-def _holds(told: object, proof: Mapping[str, object]) -> bool:
+def _holds(value: object, proof: Mapping[str, object]) -> bool:
     """Whether what is told has all members that prove it."""
-    known = mapping(told)
+    known = mapping(value)
     return all(
         _holds(known.get(name), cast("Mapping[str, object]", part))
         if isinstance(part, Mapping)

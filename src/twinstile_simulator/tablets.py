@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from uuid_utils.compat import uuid7
 
 from twinstile_simulator import bodies
-from twinstile_simulator.bodies import CheckAnswer, StoredCheck
+from twinstile_simulator.bodies import CheckResult, StoredCheck
 from twinstile_simulator.client import Json, RequestRefused, ServiceClient
 
 CHUNK = 200
@@ -36,7 +36,7 @@ class SimulatedTablet:
     waits_ms: list[float] = field(default_factory=list)
     """How long each online check waited for its answer, retries included."""
 
-    async def check(self, content: Json) -> CheckAnswer:
+    async def check(self, content: Json) -> CheckResult:
         """Take a check online. Raises RequestRefused."""
         id_, counter, fact = self._fact(content, offline=False)
         body = {**fact, "counter": counter, "sent_at": bodies.now()}
@@ -52,13 +52,13 @@ class SimulatedTablet:
         self.backlog[id_] = StoredCheck(counter, fact)
         return id_
 
-    async def replay(self) -> Mapping[str, CheckAnswer]:
+    async def replay(self) -> Mapping[str, CheckResult]:
         """Hand the backlog over, oldest first; returns the answer to each fact.
 
         A fact answered `retry`, or whose counter the service lists as missing, is sent again;
         one in quarantine is not. Raises RequestRefused if some are still open after ten rounds.
         """
-        answers: dict[str, CheckAnswer] = {}
+        answers: dict[str, CheckResult] = {}
         open_facts = dict(self.backlog)
         for attempt in range(ROUNDS):
             await asyncio.sleep(PAUSE_S if attempt else 0)
@@ -80,7 +80,7 @@ class SimulatedTablet:
             "POST", "/v1/facts:batch", 200, f"{len(open_facts)} facts stay open"
         )
 
-    async def _hand_over(self, chunk: Backlog, answers: dict[str, CheckAnswer]) -> list[range]:
+    async def _hand_over(self, chunk: Backlog, answers: dict[str, CheckResult]) -> list[range]:
         """Send one chunk and note its answers; returns the counters the service lacks."""
         body = bodies.batch(chunk)
         reply = await self.service.ask("POST", "/v1/facts:batch", self.token, body)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from twinstile.cli import processes
-from twinstile.cli.processes import Crew, NotServing, Orders, _Member
+from twinstile.cli.processes import NotServing, Orders, WorkerPool, _Member
 from twinstile.operations.startup import DatabaseTarget
 
 
@@ -37,7 +37,7 @@ async def one_that_dies(
         start()
         return await asleep()
 
-    crew = Crew(1, enlist)
+    crew = WorkerPool(1, enlist)
     await crew.assemble()
     first.process.kill()
     try:

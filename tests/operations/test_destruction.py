@@ -30,7 +30,7 @@ from twinstile.platform.db.database import Database, Transaction
 from twinstile.platform.http.problems import Busy, NotFound
 from twinstile.platform.keys import destruction, signing
 from twinstile.platform.keys.data_keys import KeyRing
-from twinstile.platform.keys.destruction import Reason
+from twinstile.platform.keys.destruction import DestructionReason
 from twinstile.platform.ops import clock
 from twinstile.platform.security.roles import Role
 from twinstile.policy.versions import Policies
@@ -181,7 +181,12 @@ async def test_who_destroys_a_key_holds_up_nobody_while_others_change_keys(hub: 
     await asyncio.to_thread(taken.wait)
     destroying = asyncio.create_task(
         retention.destroy(
-            hub.runtime.database, keys, hub.hub_id, CASE_KEY, Reason.RETENTION, clock.now()
+            hub.runtime.database,
+            keys,
+            hub.hub_id,
+            CASE_KEY,
+            DestructionReason.RETENTION,
+            clock.now(),
         )
     )
     await asyncio.sleep(0.05)
@@ -319,7 +324,7 @@ async def test_a_forged_certificate_destroys_nothing(hub: Hub, place: DatabaseTa
         keys,
         hub.hub_id,
         "day.2020-01-01",
-        destruction.Reason.RETENTION,
+        destruction.DestructionReason.RETENTION,
         clock.now(),
     )
     await destruction.publish(hub.runtime.database, hub.hub_id, file)
@@ -346,7 +351,7 @@ async def test_the_services_role_cannot_have_facts_deleted(
             hub.hub_id,
             destruction.HUB,
             {},
-            destruction.Reason.SUNSET,
+            destruction.DestructionReason.SUNSET,
             clock.now(),
         )
     await endings.replay_destructions(hub.runtime, place.owner_url, clock.now())
@@ -357,7 +362,12 @@ async def test_the_command_lists_what_was_published(hub: Hub, tmp_path: Path) ->
     keys = hub.runtime.keys.of(hub.hub_id)
     keys.get_or_create(CASE_KEY)
     await retention.destroy(
-        hub.runtime.database, keys, hub.hub_id, CASE_KEY, destruction.Reason.SUNSET, clock.now()
+        hub.runtime.database,
+        keys,
+        hub.hub_id,
+        CASE_KEY,
+        destruction.DestructionReason.SUNSET,
+        clock.now(),
     )
     file = hub.runtime.settings.destructions_path
     await destruction.publish(hub.runtime.database, hub.hub_id, file)

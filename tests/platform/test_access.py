@@ -20,7 +20,13 @@ from twinstile.operations.startup import DatabaseTarget
 from twinstile.platform.db.database import Database
 from twinstile.platform.ops import clock
 from twinstile.platform.security import access_log
-from twinstile.platform.security.access_log import AccessEntry, Action, Actor, Outcome, Purpose
+from twinstile.platform.security.access_log import (
+    AccessEntry,
+    AccessOutcome,
+    Action,
+    Actor,
+    Purpose,
+)
 from twinstile.platform.security.quotas import QuotaStatus, judge
 from twinstile.platform.security.roles import Role
 
@@ -57,7 +63,7 @@ async def test_a_partners_row_names_the_partner(hub: Hub) -> None:
 
 async def test_rows_can_be_asked_for_by_subject_action_and_outcome(hub: Hub) -> None:
     subject = uuid4()
-    wanted = str(await look(hub, subject_id=subject, outcome=Outcome.NOTHING))
+    wanted = str(await look(hub, subject_id=subject, outcome=AccessOutcome.NOTHING))
     await look(hub, subject_id=uuid4(), action=Action.EXPORT)
     for query in (
         {"subject_id": subject},

@@ -138,7 +138,7 @@ async def test_what_lies_between_is_stepped_over_in_bounded_pieces(
 async def test_a_destroyed_case_leaves_a_tombstone_under_the_same_pseudonym(hub: Hub) -> None:
     department = await partner_systems.enter(hub)
     case_id = uuid4()
-    keys, reason = hub.runtime.keys.of(hub.hub_id), destruction.Reason.RETENTION
+    keys, reason = hub.runtime.keys.of(hub.hub_id), destruction.DestructionReason.RETENTION
     key = await partners.pseudonym_key(
         hub.runtime.keys.of(hub.hub_id), UUID(department.partner_id)
     )
@@ -156,7 +156,7 @@ async def test_a_destroyed_case_leaves_a_tombstone_under_the_same_pseudonym(hub:
 async def test_who_hears_of_no_cases_is_not_told_how_many_ended(hub: Hub) -> None:
     checked = [{"type": "screening.checked", "fields": ["verdict"]}]
     department = await partner_systems.enter(hub, types=checked)
-    keys, reason = hub.runtime.keys.of(hub.hub_id), destruction.Reason.RETENTION
+    keys, reason = hub.runtime.keys.of(hub.hub_id), destruction.DestructionReason.RETENTION
     name = f"case.{uuid4()}"
     await retention.destroy(hub.runtime.database, keys, hub.hub_id, name, reason, clock.now())
     await sealed(hub)

@@ -189,7 +189,7 @@ async def test_health_leaves_tables_and_one_of_them_is_broken(tmp_path: Path):
     )
     here.send("close contacts", [health.write_contact(SOMEBODY, "次密接")])
     here.send("areas", [health.write_area("610113", "高风险")])
-    here.send("lost", [health.write_status(SOMEBODY, "绿码")], whole=False)
+    here.send("lost", [health.write_status(SOMEBODY, "绿码")], complete=False)
     shelf = folder(tmp_path, ReadySign.MD5)
     fetched = await poll(shelf)
     await shelf.close()

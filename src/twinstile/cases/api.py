@@ -22,17 +22,17 @@ from twinstile.cases import (
 from twinstile.cases.bodies import (
     AcknowledgementAnswer,
     AcknowledgementBody,
-    AssessmentAnswer,
     AssessmentBody,
     CaseAnswer,
+    CaseDetailAnswer,
     CasePage,
-    CaseWhole,
+    CaseTransitionBody,
+    ClinicalAssessmentAnswer,
     DispositionAnswer,
     OriginNoticeAnswer,
     OriginNoticeBody,
     PersonAnswer,
     TransitionAnswer,
-    TransitionBody,
     with_celsius,
 )
 from twinstile.cases.disposition_requirements import DispositionBody
@@ -42,8 +42,8 @@ from twinstile.cases.referrals import JOINED
 from twinstile.cases.steps import MOVED, OVERDUE
 from twinstile.cases.tables import (
     Acknowledgement,
-    Assessment,
     CareRecord,
+    ClinicalAssessment,
     DispositionRecord,
     FeverCase,
     OriginNotice,
@@ -137,7 +137,7 @@ async def list_cases(
 
 
 @router.get("/cases/{case_id}", summary="Read a case", responses=documented(NotFound))
-async def read_case(case_id: UUID, tx: Read, who: Reader) -> CaseWhole:
+async def read_case(case_id: UUID, tx: Read, who: Reader) -> CaseDetailAnswer:
     """A case with every disposition and the way it went."""
     found = await tx.sql.execute(
         select(*_CASE).where(FeverCase.hub_id == who.hub_id, FeverCase.case_id == case_id)
@@ -160,7 +160,7 @@ async def read_case(case_id: UUID, tx: Read, who: Reader) -> CaseWhole:
         "transitions": [_transition(happening) for happening in moved],
         "acknowledgements": await idempotent_facts.of_case(tx, Acknowledgement, *whose),
         "origin_notices": await idempotent_facts.of_case(tx, OriginNotice, *whose),
-        "assessments": await idempotent_facts.of_case(tx, Assessment, *whose),
+        "assessments": await idempotent_facts.of_case(tx, ClinicalAssessment, *whose),
         "stays": await idempotent_facts.of_case(tx, Stay, *whose),
         "care": [
             with_celsius(row) for row in await idempotent_facts.of_case(tx, CareRecord, *whose)
@@ -169,7 +169,7 @@ async def read_case(case_id: UUID, tx: Read, who: Reader) -> CaseWhole:
         "merges": await episodes.merges(tx, who.hub_id, cases),
         "alarms": [{**happening.body, "at": happening.at} for happening in joined],
     }
-    return CaseWhole.model_validate(whole)
+    return CaseDetailAnswer.model_validate(whole)
 
 
 @router.put(
@@ -237,10 +237,10 @@ async def put_origin_notice(
 )
 async def put_assessment(
     case_id: UUID, assessment_id: UUID, body: AssessmentBody, tx: Tx, who: Writer
-) -> AssessmentAnswer:
+) -> ClinicalAssessmentAnswer:
     """Severity may rise by anybody who writes cases; only a medic, named by it, lowers it."""
     row = await receivers.assess(tx, who, case_id, assessment_id, body, clock.now())
-    return AssessmentAnswer.model_validate(row)
+    return ClinicalAssessmentAnswer.model_validate(row)
 
 
 @router.post(
@@ -249,7 +249,7 @@ async def put_assessment(
     responses=documented(Forbidden, NotFound, IdReused, TransitionRefused, InvalidInput),
 )
 async def post_transition(
-    case_id: UUID, body: TransitionBody, tx: Tx, who: Writer, figures: InForce
+    case_id: UUID, body: CaseTransitionBody, tx: Tx, who: Writer, figures: InForce
 ) -> TransitionAnswer:
     """Report what happened to the patient, e.g. `admitted`; each event has its roles."""
     return _transition(

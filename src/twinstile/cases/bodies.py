@@ -141,7 +141,7 @@ class AssessmentBody(Body):
     assessed_at: Moment
 
 
-class AssessmentAnswer(Answer):
+class ClinicalAssessmentAnswer(Answer):
     assessment_id: UUID
     severity: Severity
     symptoms: list[str]
@@ -208,7 +208,7 @@ class WaitAnswer(Answer):
     late_since: datetime | None
 
 
-class TransitionBody(Body):
+class CaseTransitionBody(Body):
     id: UUID = Field(description="minted by the device; the same id is the same transition")
     event: CaseEvent = Field(examples=["dispatched"])
     at: Moment
@@ -250,7 +250,7 @@ class MergeAnswer(Answer):
     successor_id: UUID | None = Field(description="the case that goes on with it since then")
 
 
-class CaseWhole(CaseAnswer):
+class CaseDetailAnswer(CaseAnswer):
     dispositions: list[DispositionAnswer] = Field(description="oldest first; the last is final")
     transitions: list[TransitionAnswer] = Field(
         description="oldest first, at most the last 500"
@@ -261,7 +261,7 @@ class CaseWhole(CaseAnswer):
     origin_notices: list[OriginNoticeAnswer] = Field(
         description="offices that were told of a return; oldest first, at most the last 100"
     )
-    assessments: list[AssessmentAnswer] = Field(
+    assessments: list[ClinicalAssessmentAnswer] = Field(
         description="how ill the patient was found; oldest first, at most the last 100"
     )
     stays: list[StayAnswer] = Field(

@@ -30,7 +30,7 @@ from twinstile.cases.tables import CaseMerge, CaseWait, FeverCase, Leg, Stay
 from twinstile.cases.types import (
     CaseEvent,
     CaseState,
-    Contact,
+    ContactPurpose,
     LegEnding,
     MergeCause,
     Severity,
@@ -115,19 +115,24 @@ async def identify(
     keys: KeyFiles,
     hub_id: str,
     zone: ZoneInfo,
-    found: Identification,
+    identification: Identification,
     at: datetime,
 ) -> bool:
     """Say who the patient of a case without a person is; whether it was not said before.
 
     If they have an open case already, both are one from now on. Raises `KeyDestroyed`.
     """
-    if not await referrals.identify(tx, keys, hub_id, zone, found, at):
+    if not await referrals.identify(tx, keys, hub_id, zone, identification, at):
         return False
-    kin = await links.kin(tx, hub_id, found.person_id)
-    who = RecordedBy(hub_id, found.device_id, found.operator_id)
+    kin = await links.kin(tx, hub_id, identification.person_id)
+    who = RecordedBy(hub_id, identification.device_id, identification.operator_id)
     await merge_cases(
-        tx, who, kin, MergeReason(MergeCause.IDENTIFIED, found.how), at, found.case_id
+        tx,
+        who,
+        kin,
+        MergeReason(MergeCause.IDENTIFIED, identification.how),
+        at,
+        identification.case_id,
     )
     return True
 
@@ -188,7 +193,7 @@ async def _absorb(
     moved = await _hand_over(tx, gone, into, moment)
     await steps.move(tx, gone, step.after, moment)
     if moved:
-        next_day = ScheduledContact(Contact.CALL, 1, moment + timedelta(days=1))
+        next_day = ScheduledContact(ContactPurpose.CALL, 1, moment + timedelta(days=1))
         await follow_up_schedule.wait(tx, into.hub_id, into.case_id, next_day)
     await tx.sql.execute(
         insert(CaseMerge).values(

@@ -12,7 +12,7 @@ from typing import Annotated, Final
 
 from pydantic import Field, StrictBool, StringConstraints
 
-from twinstile.cases.types import CaseEvent, Disposition, Finding, Travel
+from twinstile.cases.types import CaseEvent, Disposition, ReleaseFinding, Travel
 from twinstile.platform.http.field_types import (
     Body,
     Line,
@@ -36,7 +36,7 @@ class FollowUp(StrEnum):
     ORIGIN_ACKNOWLEDGES = "ORIGIN_ACKNOWLEDGES"  # within 24 h
 
 
-class DispositionParticulars(Body):
+class DispositionDetails(Body):
     """What is known of the way. Which of these one needs and takes depends on its code."""
 
     facility_id: Slug | None = Field(
@@ -71,7 +71,9 @@ class DispositionParticulars(Body):
     legal_basis: Word | None = Field(
         default=None, description="code of the provision", examples=["CN-IDPCL-39"]
     )
-    finding: Finding | None = Field(default=None, description="what explains the reading")
+    finding: ReleaseFinding | None = Field(
+        default=None, description="what explains the reading"
+    )
 
 
 class DispositionBody(Body):
@@ -86,8 +88,8 @@ class DispositionBody(Body):
     consent: StrictBool | None = Field(
         default=None, description="whether the traveller agrees, where the code asks for it"
     )
-    particulars: DispositionParticulars = Field(
-        default_factory=DispositionParticulars,
+    particulars: DispositionDetails = Field(
+        default_factory=DispositionDetails,
         description="what the code needs, see docs/cases.md",
         examples=[{"travel": "AMBULANCE"}],
     )
@@ -225,17 +227,17 @@ def faults(form: DispositionBody, at: datetime) -> Iterator[FieldFault]:
 def _particulars(
     requirements: DispositionRequirements,
     brought: set[str],
-    particulars: DispositionParticulars,
+    details: DispositionDetails,
     at: datetime,
 ) -> Iterator[tuple[str, str]]:
     needs, takes = requirements.needs, requirements.takes
     yield from ((name, "missing") for name in sorted(needs - brought))
     yield from ((name, "unknown-field") for name in sorted(brought - needs - takes))
-    if "home_possible" in needs and particulars.home_possible is False:
+    if "home_possible" in needs and details.home_possible is False:
         yield "home_possible", "unfit-evidence"
-    departs = particulars.departs_at
+    departs = details.departs_at
     if departs is not None and not at - _SLACK <= departs <= at + _AHEAD:
         yield "departs_at", "out-of-range"
-    day = particulars.anchor_date
+    day = details.anchor_date
     if day is not None and not (at - _LONGEST_AGO).date() <= day <= (at + _AHEAD).date():
         yield "anchor_date", "out-of-range"

@@ -21,7 +21,7 @@ from twinstile.cases import (
     origin_notices,
     steps,
 )
-from twinstile.cases.bodies import TransitionBody
+from twinstile.cases.bodies import CaseTransitionBody
 from twinstile.cases.disposition_requirements import REQUIREMENTS, DispositionBody
 from twinstile.cases.follow_up_schedule import FollowUpPolicy
 from twinstile.cases.steps import MOVED, OVERDUE, LockedCase
@@ -138,7 +138,7 @@ async def transition(
     tx: Transaction,
     who: Principal,
     case_id: UUID,
-    form: TransitionBody,
+    form: CaseTransitionBody,
     in_force: FollowUpPolicy,
     at: datetime,
 ) -> Event:
@@ -178,7 +178,11 @@ async def transition(
 
 
 async def _send_in_emergency(
-    tx: Transaction, who: Principal, case: LockedCase, form: TransitionBody, moment: datetime
+    tx: Transaction,
+    who: Principal,
+    case: LockedCase,
+    form: CaseTransitionBody,
+    moment: datetime,
 ) -> None:
     """Store where an emergency goes as the last disposition, whatever was decided before it.
 

@@ -18,7 +18,7 @@ from twinstile.cases import deadlines
 from twinstile.cases.disposition_requirements import REQUIREMENTS, DispositionBody, FollowUp
 from twinstile.cases.follow_up_tables import CasePlan, FollowUpTask
 from twinstile.cases.tables import DispositionRecord
-from twinstile.cases.types import Contact, Disposition, Wait
+from twinstile.cases.types import ContactPurpose, Disposition, Wait
 from twinstile.platform.db.database import Reading, Transaction
 from twinstile.platform.db.idempotent_facts import Change
 from twinstile.policy.types import HubPolicy
@@ -43,7 +43,7 @@ class FollowUpPolicy:
 class ScheduledContact:
     """A contact to be made."""
 
-    kind: Contact
+    kind: ContactPurpose
     day: int
     at: datetime
 
@@ -56,12 +56,12 @@ def contacts(
         case FollowUp.NONE:
             return
         case FollowUp.HOSPITAL_RESULT:
-            yield ScheduledContact(Contact.RESULT, 1, since + _DAY)
+            yield ScheduledContact(ContactPurpose.RESULT, 1, since + _DAY)
         case FollowUp.CLINIC_CALLS:
-            yield ScheduledContact(Contact.CALL, 1, since + _DAY)
-            yield ScheduledContact(Contact.CALL, 2, since + 2 * _DAY)
+            yield ScheduledContact(ContactPurpose.CALL, 1, since + _DAY)
+            yield ScheduledContact(ContactPurpose.CALL, 2, since + 2 * _DAY)
         case FollowUp.ORIGIN_ACKNOWLEDGES:
-            yield ScheduledContact(Contact.ORIGIN, 1, since + _DAY)
+            yield ScheduledContact(ContactPurpose.ORIGIN, 1, since + _DAY)
         case FollowUp.DAILY:
             if plan is None:
                 return
@@ -70,13 +70,15 @@ def contacts(
             for day in range(int(plan["days"]) + 1):
                 if (at := first + day * _DAY) > since:
                     yield ScheduledContact(
-                        Contact.TEST if day in tests else Contact.CALL, day, at
+                        ContactPurpose.TEST if day in tests else ContactPurpose.CALL, day, at
                     )
 
 
-def following(kind: Contact, day: int, at: datetime) -> ScheduledContact:
+def following(kind: ContactPurpose, day: int, at: datetime) -> ScheduledContact:
     """The contact after the last of a schedule that was made at that moment. Pure."""
-    return ScheduledContact(Contact.CALL if kind is Contact.TEST else kind, day + 1, at + _DAY)
+    return ScheduledContact(
+        ContactPurpose.CALL if kind is ContactPurpose.TEST else kind, day + 1, at + _DAY
+    )
 
 
 def plan(
@@ -135,7 +137,7 @@ async def begin(tx: Transaction, hub_id: str, case_id: UUID, moment: datetime) -
     whole = found.mappings().one_or_none()
     due = list(contacts(REQUIREMENTS[code].follow_up, whole, moment))
     await _add(tx, hub_id, case_id, disposition_id, due)
-    await wait(tx, hub_id, case_id, ScheduledContact(Contact.CALL, 1, moment + _DAY))
+    await wait(tx, hub_id, case_id, ScheduledContact(ContactPurpose.CALL, 1, moment + _DAY))
 
 
 async def last_disposition(

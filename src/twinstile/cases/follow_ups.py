@@ -25,7 +25,7 @@ from twinstile.cases.types import (
     By,
     CaseEvent,
     CaseState,
-    Contact,
+    ContactPurpose,
     LinkKind,
     Reached,
     TestResult,
@@ -190,7 +190,7 @@ async def record_report(
         tx,
         case,
         FollowUpTask.done_at.is_(None),
-        FollowUpTask.kind == Contact.CALL.value,
+        FollowUpTask.kind == ContactPurpose.CALL.value,
         FollowUpTask.due_at <= at + EARLY,
     )
     source = RecordedBy(opened.hub_id)
@@ -281,7 +281,7 @@ async def _go_on(
     )
     if not reached:
         return
-    again = follow_up_schedule.following(Contact(task["kind"]), task["day"], at)
+    again = follow_up_schedule.following(ContactPurpose(task["kind"]), task["day"], at)
     await follow_up_schedule.wait(tx, case.hub_id, case.case_id, again)
     await tx.sql.execute(
         update(FeverCase)
@@ -290,11 +290,11 @@ async def _go_on(
     )
 
 
-def spaced_attempts(failed: Iterable[datetime], apart: timedelta) -> list[datetime]:
+def spaced_attempts(failed: Iterable[datetime], spacing: timedelta) -> list[datetime]:
     """Those of the moments that are so far from the one counted before, oldest first."""
     told: list[datetime] = []
     for moment in sorted(failed):
-        if not told or moment - told[-1] >= apart:
+        if not told or moment - told[-1] >= spacing:
             told.append(moment)
     return told
 

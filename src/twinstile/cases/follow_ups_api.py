@@ -14,7 +14,7 @@ from twinstile.cases.capability_links import NoSuchLink
 from twinstile.cases.follow_up_schedule import FollowUpPolicy
 from twinstile.cases.follow_ups import AttemptBody, ReportBody
 from twinstile.cases.transfers_api import CapabilityLinkAnswer, Token, count_unknown
-from twinstile.cases.types import By, CaseState, Contact, Reached, TestResult
+from twinstile.cases.types import By, CaseState, ContactPurpose, Reached, TestResult
 from twinstile.platform.db.database import Reading
 from twinstile.platform.http import paging
 from twinstile.platform.http.field_types import Answer, Body, Moment
@@ -59,7 +59,7 @@ InForce = Annotated[FollowUpPolicy, Depends(_in_force)]
 class FollowUpAnswer(Answer):
     follow_up_id: UUID
     case_id: UUID
-    kind: Contact
+    kind: ContactPurpose
     day: int = Field(description="of the schedule")
     due_at: datetime
     assigned_to: UUID | None = Field(description="null: whoever is free")

@@ -24,7 +24,7 @@ from twinstile.cases import (
 )
 from twinstile.cases.disposition_requirements import REQUIREMENTS
 from twinstile.cases.steps import LockedCase
-from twinstile.cases.tables import FeverCase, Leg, Receipt
+from twinstile.cases.tables import FeverCase, HandoverReceipt, Leg
 from twinstile.cases.types import (
     CaseEvent,
     Disposition,
@@ -105,8 +105,13 @@ async def by_link(
     if last is not None:
         return last
     if form.answer not in LAST_WORD:
-        said = (Receipt.leg_id == opened.subject_id, Receipt.via == Via.LINK.value)
-        await idempotent_facts.require_few(tx, Receipt, case.hub_id, receipt_id, at, *said)
+        said = (
+            HandoverReceipt.leg_id == opened.subject_id,
+            HandoverReceipt.via == Via.LINK.value,
+        )
+        await idempotent_facts.require_few(
+            tx, HandoverReceipt, case.hub_id, receipt_id, at, *said
+        )
     own = keys.of(opened.hub_id)
     source = RecordedBy(opened.hub_id)
     return await _record(tx, own, source, case, opened.subject_id, receipt_id, form, at)
@@ -127,13 +132,13 @@ async def question(tx: Reading, token: str, at: datetime) -> HandoverQuestion:
 
 async def _last_word(tx: Reading, hub_id: str, leg_id: UUID) -> RowMapping | None:
     found = await tx.sql.execute(
-        select(Receipt.__table__)
+        select(HandoverReceipt.__table__)
         .where(
-            Receipt.hub_id == hub_id,
-            Receipt.leg_id == leg_id,
-            Receipt.answer.in_(LAST_WORD),
+            HandoverReceipt.hub_id == hub_id,
+            HandoverReceipt.leg_id == leg_id,
+            HandoverReceipt.answer.in_(LAST_WORD),
         )
-        .order_by(Receipt.recorded_at)
+        .order_by(HandoverReceipt.recorded_at)
         .limit(1)
     )
     return found.mappings().one_or_none()
@@ -157,16 +162,18 @@ async def _record(
     via = Via.LINK if who.device_id is None else Via.STAFF
     leg = await transfers.of_id(tx, case.hub_id, case.case_id, leg_id)
     values = idempotent_facts.columns(
-        Receipt, form, case_id=case.case_id, leg_id=leg_id, via=via.value
+        HandoverReceipt, form, case_id=case.case_id, leg_id=leg_id, via=via.value
     )
-    earlier = await idempotent_facts.find(tx, Receipt, case.hub_id, receipt_id, values)
+    earlier = await idempotent_facts.find(tx, HandoverReceipt, case.hub_id, receipt_id, values)
     if earlier is not None:
         return earlier
     if await _last_word(tx, case.hub_id, leg_id) is not None:
         raise TransitionRefused("The receiver has form for this way.")
     moment = case.after(at)
     signed = await _signed(keys, case, leg, receipt_id, form, moment)
-    row = await idempotent_facts.add(tx, Receipt, who, receipt_id, values | signed, moment)
+    row = await idempotent_facts.add(
+        tx, HandoverReceipt, who, receipt_id, values | signed, moment
+    )
     if leg["ended_at"] is None:
         await _go_on(tx, who, case, form.answer, moment)
     if form.answer in LAST_WORD:

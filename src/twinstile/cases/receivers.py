@@ -11,7 +11,7 @@ from twinstile.cases.bodies import AcknowledgementBody, AssessmentBody
 from twinstile.cases.steps import LockedCase
 from twinstile.cases.tables import (
     Acknowledgement,
-    Assessment,
+    ClinicalAssessment,
     DispositionRecord,
     FeverCase,
 )
@@ -83,8 +83,10 @@ async def assess(
     for a lowering without a reason, `TransitionRefused` for a closed case.
     """
     case = await steps.lock(tx, who.hub_id, case_id)
-    values = idempotent_facts.columns(Assessment, form, case_id=case_id)
-    earlier = await idempotent_facts.find(tx, Assessment, who.hub_id, assessment_id, values)
+    values = idempotent_facts.columns(ClinicalAssessment, form, case_id=case_id)
+    earlier = await idempotent_facts.find(
+        tx, ClinicalAssessment, who.hub_id, assessment_id, values
+    )
     if earlier is not None:
         return earlier
     if case.state.terminal:
@@ -99,7 +101,9 @@ async def assess(
         .where(FeverCase.hub_id == case.hub_id, FeverCase.case_id == case_id)
         .values(severity=form.severity.value)
     )
-    row = await idempotent_facts.add(tx, Assessment, who, assessment_id, values, at, worse)
+    row = await idempotent_facts.add(
+        tx, ClinicalAssessment, who, assessment_id, values, at, worse
+    )
     body = {"before": case.severity, "severity": form.severity.value}
     await steps.announce(tx, who, case, ASSESSED, at, body)
     return row

@@ -268,7 +268,7 @@ async def identify(
     keys: KeyFiles,
     hub_id: str,
     zone: ZoneInfo,
-    found: Identification,
+    identification: Identification,
     at: datetime,
 ) -> bool:
     """Say who the patient of a case without a person is; whether it was not said before.
@@ -276,16 +276,16 @@ async def identify(
     The person is put under the case's key as at an opening; a second open case of theirs stays
     beside this one, see `case_merge.identify`. Raises `KeyDestroyed`.
     """
-    key_id = vault.case_key(found.case_id)
+    key_id = vault.case_key(identification.case_id)
     cipher = await extended_retention.sealed(
-        keys, hub_id, key_id, found.person_id, found.identity
+        keys, hub_id, key_id, identification.person_id, identification.identity
     )
-    holder = found.identity.holder
+    holder = identification.identity.holder
     row = await tx.raw.fetchrow(
         _IDENTIFY,
         hub_id,
-        found.case_id,
-        found.person_id,
+        identification.case_id,
+        identification.person_id,
         holder.sex,
         _age(holder, at.astimezone(zone)),
         key_id,
@@ -297,12 +297,12 @@ async def identify(
     happening = Event(
         hub_id,
         IDENTIFIED,
-        found.case_id,
+        identification.case_id,
         at,
-        {"how": found.how},
-        found.device_id,
-        found.operator_id,
-        found.event_id,
+        {"how": identification.how},
+        identification.device_id,
+        identification.operator_id,
+        identification.event_id,
     )
     await events.append_own(tx, happening)
     return True

@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from twinstile.cases import suspicions
-from twinstile.cases.tables import Assessment, FeverCase
+from twinstile.cases.tables import ClinicalAssessment, FeverCase
 from twinstile.cases.types import CaseState
 from twinstile.identity import extended_retention, names, vault
 from twinstile.identity.types import DocumentHolder, DocumentKind
@@ -149,13 +149,13 @@ async def _case(tx: Reading, hub_id: str, case_id: UUID) -> _CaseFacts:
 async def _onset(tx: Reading, hub_id: str, case_id: UUID) -> date | None:
     """When the patient fell ill, as last assessed."""
     found = await tx.sql.execute(
-        select(Assessment.onset_on)
+        select(ClinicalAssessment.onset_on)
         .where(
-            Assessment.hub_id == hub_id,
-            Assessment.case_id == case_id,
-            Assessment.onset_on.is_not(None),
+            ClinicalAssessment.hub_id == hub_id,
+            ClinicalAssessment.case_id == case_id,
+            ClinicalAssessment.onset_on.is_not(None),
         )
-        .order_by(Assessment.recorded_at.desc())
+        .order_by(ClinicalAssessment.recorded_at.desc())
         .limit(1)
     )
     return found.scalar_one_or_none()

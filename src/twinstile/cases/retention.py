@@ -28,7 +28,7 @@ class LegalHold(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class HeldCase:
+class CaseUnderHold:
     """A case under a legal hold: since when, and who asked for it."""
 
     case_no: str
@@ -75,11 +75,11 @@ ORDER BY c.case_no
 """
 
 
-async def held_cases(tx: Reading, hub_id: str) -> list[HeldCase]:
+async def held_cases(tx: Reading, hub_id: str) -> list[CaseUnderHold]:
     """The hub's cases that are under a legal hold, by number."""
     kinds = [kind.value for kind in LegalHold]
     found = await tx.raw.fetch(_HELD, hub_id, kinds, LegalHold.PLACED.value)
-    return [HeldCase(*row) for row in found]
+    return [CaseUnderHold(*row) for row in found]
 
 
 async def due(

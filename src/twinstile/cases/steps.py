@@ -147,7 +147,7 @@ def moved_event(
     case: LockedCase,
     step: Transition,
     moment: datetime,
-    told: dict[str, object],
+    payload: dict[str, object],
     event_id: UUID,
 ) -> Event:
     """The event row of a step; `told` is what its sender said of it."""
@@ -156,7 +156,7 @@ def moved_event(
         MOVED,
         case.case_id,
         moment,
-        {"case_no": case.case_no} | transition_fields(step) | told,
+        {"case_no": case.case_no} | transition_fields(step) | payload,
         who.device_id,
         who.operator_id,
         event_id,

@@ -173,7 +173,7 @@ class OriginNotice(Base):
     operator_id: Mapped[UUID | None]
 
 
-class Assessment(Base):
+class ClinicalAssessment(Base):
     """How ill a patient was found, by whom. Appended; the case has the last one's severity."""
 
     __tablename__ = "assessment"
@@ -319,7 +319,7 @@ class Leg(Base):
     ending: Mapped[str | None]
 
 
-class Receipt(Base):
+class HandoverReceipt(Base):
     """What a receiver answered about a way, in words the hub has signed. Appended.
 
     `document` is what `signature` (Ed25519, base64) is over.

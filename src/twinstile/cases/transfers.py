@@ -11,9 +11,9 @@ from uuid_utils.compat import uuid7
 
 from twinstile.cases import capability_links, episodes, isolation_rooms, steps
 from twinstile.cases.capability_links import CapabilityLink
-from twinstile.cases.disposition_requirements import DispositionParticulars
+from twinstile.cases.disposition_requirements import DispositionDetails
 from twinstile.cases.steps import LockedCase
-from twinstile.cases.tables import DispositionRecord, FeverCase, Leg, Receipt
+from twinstile.cases.tables import DispositionRecord, FeverCase, HandoverReceipt, Leg
 from twinstile.cases.types import (
     CaseEvent,
     CaseState,
@@ -142,7 +142,7 @@ async def _receiver(tx: Transaction, case: LockedCase, form: LegBody) -> tuple[s
     receiver: str | None = sent[0]["receiver"] if sent else None
     if receiver is None:
         raise InvalidInput(errors=[FieldFault("/receiver", "missing")])
-    meant = DispositionParticulars.model_validate(sent[0]["particulars"]).facility_id
+    meant = DispositionDetails.model_validate(sent[0]["particulars"]).facility_id
     if meant != case.facility_id:  # it was on the way to another one, and its place given away
         await isolation_rooms.require_place(
             tx, case, meant, "/receiver", beyond_capacity=form.beyond_capacity
@@ -203,5 +203,5 @@ async def of_case(
     """The ways of a case and its merged ones, oldest first, with what receivers said."""
     whole = await episodes.case_ids(tx, hub_id, case_id)
     ways = await idempotent_facts.of_case(tx, Leg, hub_id, whole, limit)
-    said = await idempotent_facts.of_case(tx, Receipt, hub_id, whole, limit)
+    said = await idempotent_facts.of_case(tx, HandoverReceipt, hub_id, whole, limit)
     return [(way, [one for one in said if one["leg_id"] == way["leg_id"]]) for way in ways]

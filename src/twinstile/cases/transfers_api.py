@@ -90,12 +90,12 @@ class LegAnswer(Answer):
     ending: LegEnding | None = Field(description="null: the patient is on the way")
 
 
-class LegWhole(LegAnswer):
+class TransferDetailAnswer(LegAnswer):
     receipts: list[HandoverReceiptAnswer] = Field(description="oldest first")
 
 
 class LegList(Answer):
-    legs: list[LegWhole] = Field(description="oldest first, at most the last 100")
+    legs: list[TransferDetailAnswer] = Field(description="oldest first, at most the last 100")
 
 
 class CapabilityLinkAnswer(Answer):
@@ -149,7 +149,10 @@ async def list_legs(case_id: UUID, tx: Read, who: Reader) -> LegList:
     await referrals.patient(tx, who.hub_id, case_id)
     found = await transfers.of_case(tx, who.hub_id, case_id, MOST_LEGS)
     return LegList(
-        legs=[LegWhole.model_validate({**way, "receipts": said}) for way, said in found]
+        legs=[
+            TransferDetailAnswer.model_validate({**way, "receipts": said})
+            for way, said in found
+        ]
     )
 
 

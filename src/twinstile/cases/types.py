@@ -83,7 +83,7 @@ class Travel(StrEnum):
     ALONE = "ALONE"
 
 
-class Finding(StrEnum):
+class ReleaseFinding(StrEnum):
     """Why somebody is released: what explains the reading."""
 
     NORMAL_ON_RECHECK = "NORMAL_ON_RECHECK"
@@ -191,7 +191,7 @@ class LinkKind(StrEnum):
     SELF_REPORT = "SELF_REPORT"
 
 
-class Contact(StrEnum):
+class ContactPurpose(StrEnum):
     """What a scheduled contact with a patient, or with who answers for them, is for."""
 
     CALL = "CALL"  # seen? which result? temperature and symptoms

@@ -15,7 +15,7 @@ from twinstile import worker
 from twinstile.app import DRAIN_S
 from twinstile.cli import processes, serving
 from twinstile.cli.processes import NotServing
-from twinstile.cli.serving import PortTaken, Serving
+from twinstile.cli.serving import PortInUse, Serving
 from twinstile.cli.simulate import NotStarted
 from twinstile.operations import startup
 from twinstile.operations.startup import DatabaseTarget, FirstAdministrator
@@ -51,7 +51,7 @@ _SPEAKING = (
     BackupError,
     KeyUnavailable,
     PolicyError,
-    PortTaken,
+    PortInUse,
     NotStarted,
     TimetableError,
     RequestRefused,

@@ -36,7 +36,7 @@ def port(configuration: Settings) -> Diagnosis:
     host, port = configuration.host, configuration.port
     try:
         serving.listen(host, port).close()
-    except serving.PortTaken as taken:
+    except serving.PortInUse as taken:
         if _lives(configuration) and not startup.key_folder(configuration).exists():
             return Diagnosis(
                 "port",

@@ -63,8 +63,8 @@ def _ours() -> str:
     return metadata.version("twinstile")
 
 
-def _say_version(asked: bool) -> None:  # noqa: FBT001 -- an option that is there or not
-    if asked:
+def _say_version(requested: bool) -> None:  # noqa: FBT001 -- an option that is there or not
+    if requested:
         typer.echo(_ours())
         raise typer.Exit
 
@@ -210,7 +210,7 @@ def demo(  # noqa: PLR0913, PLR0917 -- each is one thing to vary
     from twinstile_simulator.day import DayOptions
     from twinstile_simulator.departments.feeds import Departments
 
-    def options(stage: simulate.Stage, outside: Departments) -> DayOptions:
+    def options(stage: simulate.ServiceUnderTest, outside: Departments) -> DayOptions:
         return DayOptions(
             base_url=stage.base_url,
             bootstrap=stage.bootstrap,

@@ -123,28 +123,28 @@ def replay(
         typer.echo(line)
 
 
-def _lines(told: "ReplayResult") -> "Iterator[str]":
+def _lines(record: "ReplayResult") -> "Iterator[str]":
     """What a replay found, as a table."""
-    yield f"{told.checks} checks of {told.screenings} passages"
-    yield f"{told.begun_before} checks left out: their passage began before"
-    yield f"{told.checks_elsewhere} checks would have led elsewhere,"
-    yield f"{told.screenings_elsewhere} passages would have ended elsewhere"
-    yield f"{told.decided_by_person} passages were moved by a person: those steps are kept"
-    cases = told.cases
+    yield f"{record.checks} checks of {record.screenings} passages"
+    yield f"{record.begun_before} checks left out: their passage began before"
+    yield f"{record.checks_elsewhere} checks would have led elsewhere,"
+    yield f"{record.screenings_elsewhere} passages would have ended elsewhere"
+    yield f"{record.decided_by_person} passages were moved by a person: those steps are kept"
+    cases = record.cases
     yield f"cases: {cases.would_open} would open, {cases.would_not_open} would not"
     yield ""
     yield f"{'ended':22}{'would end':22}{'passages':>9}"
-    for shift in told.states:
+    for shift in record.states:
         by = "  by a person" if shift.decided_by_person else ""
         yield f"{shift.before:22}{shift.after:22}{shift.screenings:9}{by}"
     yield ""
     yield f"{'rule':44}{'then':>9}{'now':>9}"
-    for rule in told.rules:
+    for rule in record.rules:
         yield f"{rule.rule_id:44}{rule.before:9}{rule.after:9}"
     yield ""
     head = f"{'hour (UTC)':18}{'checkpoint':14}{'queue':11}"
     yield f"{head}{'lanes':>6}{'p95 s':>12}{'needed':>10}"
-    for hour in told.hours:
+    for hour in record.hours:
         for queue in hour.queues:
             p95 = f"{queue.before.p95_s:.0f} > {queue.after.p95_s:.0f}"
             needed = f"{queue.before.lanes_needed} > {queue.after.lanes_needed}"

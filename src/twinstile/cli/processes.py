@@ -84,7 +84,7 @@ class _Member:
             await _kill(self.process)
 
 
-class Crew:
+class WorkerPool:
     """The processes that serve; `start` makes them one at a time."""
 
     def __init__(self, size: int, start: Callable[[], Awaitable[_Member]]) -> None:
@@ -190,7 +190,7 @@ async def serving(
         worker=configuration.worker,
     )
     with tempfile.TemporaryDirectory(prefix="twinstile-metrics-") as metrics:
-        crew = Crew(configuration.workers, lambda: _start(orders, metrics))
+        crew = WorkerPool(configuration.workers, lambda: _start(orders, metrics))
         renewing = asyncio.create_task(crew.run())
         try:
             await crew.assemble()

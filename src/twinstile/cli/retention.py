@@ -12,7 +12,7 @@ from twinstile.cli import common
 from twinstile.cli.common import AsJson, DataDir, settings_of
 
 if TYPE_CHECKING:
-    from twinstile.cases.retention import HeldCase, LegalHold
+    from twinstile.cases.retention import CaseUnderHold, LegalHold
     from twinstile.platform.http.routes import Runtime
 
 destructions = typer.Typer(help="Certificates of destruction.", no_args_is_help=True)
@@ -103,7 +103,7 @@ def list_holds(data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """List the cases whose identity a hold keeps: since when, and why."""
     from twinstile.cases import retention
 
-    async def read(runtime: "Runtime") -> "list[HeldCase]":
+    async def read(runtime: "Runtime") -> "list[CaseUnderHold]":
         async with runtime.database.reading() as tx:
             return await retention.held_cases(tx, runtime.settings.hub_id)
 

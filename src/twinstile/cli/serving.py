@@ -43,7 +43,7 @@ does by itself, they cost a check 30 us and found nothing."""
 _GLANCE_S = 0.02
 
 
-class PortTaken(Exception):
+class PortInUse(Exception):
     """The address cannot be listened on; the message says why."""
 
 
@@ -206,7 +206,7 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         listening = socket.create_server((host, port), family=family, backlog=BACKLOG)
     except OSError as error:
-        raise PortTaken(f"{host} port {port}: {_reason(error)}") from error
+        raise PortInUse(f"{host} port {port}: {_reason(error)}") from error
     # Connections inherit it. asyncio sets it only where a socket names its protocol, which this
     # one does not; without it each answer waits 40 ms for the client to confirm its head.
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

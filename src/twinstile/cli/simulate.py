@@ -40,7 +40,7 @@ class NotStarted(Exception):
 
 
 @dataclass(slots=True)
-class Stage:
+class ServiceUnderTest:
     """A running service, and what its operator was told once."""
 
     folder: Path
@@ -67,7 +67,7 @@ class Stage:
 
 async def run(
     folder: Path,
-    options: Callable[[Stage, Departments], DayOptions],
+    options: Callable[[ServiceUnderTest, Departments], DayOptions],
     console: Console,
     *,
     stay: bool = False,
@@ -106,7 +106,7 @@ def _made(folder: Path) -> Path:
 @asynccontextmanager
 async def stage(
     folder: Path, settings: Mapping[str, str] | None = None
-) -> AsyncGenerator[Stage]:
+) -> AsyncGenerator[ServiceUnderTest]:
     """Run a service on a free port for as long as the block. Raises `NotStarted`."""
     hub_id = f"demo-{secrets.token_hex(4)}"
     given = _environment(folder, hub_id) | dict(settings or {})
@@ -119,18 +119,18 @@ async def stage(
         raise
     own = OperatorAccount(told["login"], told["passcode"])
     bootstrap = Bootstrap(own, second, told["enrolment_code"])
-    ready = Stage(folder, hub_id, told["url"], bootstrap, given, first)
+    ready = ServiceUnderTest(folder, hub_id, told["url"], bootstrap, given, first)
     try:
         yield ready
     finally:
         await _end(ready.process)
 
 
-async def _serve(folder: Path, given: dict[str, str], port: int) -> Process:
+async def _serve(folder: Path, values: dict[str, str], port: int) -> Process:
     return await asyncio.create_subprocess_exec(
         *_command(port),
         stdout=asyncio.subprocess.PIPE,
-        env=given,
+        env=values,
         cwd=folder,
     )
 

@@ -86,26 +86,26 @@ async def patient(tx: Reading, hub_id: str, case_id: UUID) -> Patient:
 
 
 async def on_runs(
-    tx: Reading, hub_id: str, whose: Patient, said: Sequence[ReportedStay]
+    tx: Reading, hub_id: str, whose: Patient, reported: Sequence[ReportedStay]
 ) -> list[OnRun]:
     """The runs of the patient's journey, with everybody on each."""
-    named = [one.run_id for one in said] + ([whose.run_id] if whose.run_id else [])
+    named = [one.run_id for one in reported] + ([whose.run_id] if whose.run_id else [])
     trips = await expected.trips_of(tx, hub_id, whose.people, named, whose.opened_at)
     return [
-        _on_run(trip, await expected.aboard(tx, hub_id, trip.run_id), whose, said)
+        _on_run(trip, await expected.aboard(tx, hub_id, trip.run_id), whose, reported)
         for trip in trips
     ]
 
 
 def _on_run(
-    trip: Trip, placed: Sequence[PersonPlace], whose: Patient, said: Sequence[ReportedStay]
+    trip: Trip, placed: Sequence[PersonPlace], whose: Patient, reported: Sequence[ReportedStay]
 ) -> OnRun:
     stops = geometry.counted(trip.stops)
     told: dict[UUID, list[PersonPlace]] = {}
     for one in placed:
         told.setdefault(one.person_id, []).append(one)
     mine = [one for person_id in whose.people for one in told.pop(person_id, [])]
-    spoken = [_place(stops, one) for one in said if one.run_id == trip.run_id]
+    spoken = [_place(stops, one) for one in reported if one.run_id == trip.run_id]
     here = [*spoken, *(_place(stops, one, earlier=one.earlier) for one in mine)]
     me = Aboard(
         whose.people[0] if whose.people else trip.run_id,

@@ -102,10 +102,10 @@ def _rank(reason: ContactReason) -> tuple[int, int, str]:
     return _NEAREST(reason.contact_class), -reason.points, reason.rule_id
 
 
-def ranked(found: Sequence[TracedContact]) -> list[TracedContact]:
+def ranked(contacts: Sequence[TracedContact]) -> list[TracedContact]:
     """Everybody once, with all reasons; the nearest first."""
     gathered: dict[UUID, list[ContactReason]] = {}
-    for one in found:
+    for one in contacts:
         gathered.setdefault(one.person_id, []).extend(one.reasons)
     whole = [
         TracedContact(person_id, ordered(reasons)) for person_id, reasons in gathered.items()
@@ -123,7 +123,7 @@ def _on_board(
         if legs and not legs[0]:
             continue  # one had left when the other came
         for rule in applying:
-            within = _within(rule, mine, its, rules, crew=other.crew)
+            within = _within(rule, mine, its, rules, is_crew=other.crew)
             if within is not False:
                 yield _reason(
                     rule,
@@ -179,16 +179,21 @@ def leg(
 
 
 def _within(
-    rule: ContactRule, mine: RunLocation, its: RunLocation, rules: ContactRules, *, crew: bool
+    rule: ContactRule,
+    mine: RunLocation,
+    its: RunLocation,
+    rules: ContactRules,
+    *,
+    is_crew: bool,
 ) -> bool | None:
     """Whether the other was in the zone around the patient; None: it cannot be told."""
     match rule.zone:
         case Zone.EVERYBODY:
             return True
         case Zone.CREW:
-            return crew
+            return is_crew
         case Zone.CREW_OF_COACH:
-            return False if not crew else its.coach is None or _same(mine.coach, its.coach)
+            return False if not is_crew else its.coach is None or _same(mine.coach, its.coach)
         case Zone.COACH:
             return _same(mine.coach, its.coach)
         case Zone.ROWS | Zone.BAYS | Zone.COMPARTMENT:
@@ -270,9 +275,9 @@ class DataCoverage:
         return round(sum(told) / len(told)) if told else 0
 
 
-def share(part: int, whole: int) -> int | None:
+def share(part: int, full: int) -> int | None:
     """A part in per cent; None of nothing."""
-    return round(100 * part / whole) if whole else None
+    return round(100 * part / full) if full else None
 
 
 def known_beside(people: int, strangers: int | None) -> int:

@@ -77,7 +77,7 @@ async def trace(
     keys: KeyFiles,
     policies: Policies,
     who: Principal,
-    asked: TraceRequest,
+    request: TraceRequest,
     at: datetime,
 ) -> RowMapping:
     """Find the contacts of a case and keep the list; the same again gives the same list.
@@ -87,17 +87,17 @@ async def trace(
     """
     if who.operator_id is None:
         raise Forbidden("Only a person on shift traces contacts.")
-    case = await steps.lock(tx, who.hub_id, asked.case_id)
-    earlier = await _list(tx, who.hub_id, asked.list_id)
+    case = await steps.lock(tx, who.hub_id, request.case_id)
+    earlier = await _list(tx, who.hub_id, request.list_id)
     if earlier is not None:
-        if (earlier["case_id"], earlier["asked"]) != (asked.case_id, asked.content):
+        if (earlier["case_id"], earlier["asked"]) != (request.case_id, request.content):
             raise IdReused
         return earlier
-    key_id = vault.case_key(asked.case_id)
+    key_id = vault.case_key(request.case_id)
     await keys.obtain(key_id)  # of an identity that has ended, nobody is traced any more
     version = await versions.in_force(tx, who.hub_id, at)
     rules = (await policies.get(tx, who.hub_id, version)).contacts
-    gathered = await _gather(tx, who.hub_id, asked, rules)
+    gathered = await _gather(tx, who.hub_id, request, rules)
     contacts = gathered.contacts[:MOST]
     people = [one.person_id for one in contacts]
     named = await extended_retention.hold(tx, keys, who.hub_id, key_id, people, at)
@@ -107,46 +107,46 @@ async def trace(
     await tx.sql.execute(
         insert(ContactList).values(
             hub_id=who.hub_id,
-            list_id=asked.list_id,
-            case_id=asked.case_id,
+            list_id=request.list_id,
+            case_id=request.case_id,
             made_at=at,
             device_id=who.device_id,
             operator_id=who.operator_id,
             policy_version=version,
-            asked=asked.content,
+            asked=request.content,
             runs=[run.trip.run_id for run in gathered.runs],
             known={**asdict(known), "score": known.score},
             **counts,
         )
     )
-    await _keep(tx, who.hub_id, asked.list_id, contacts, gathered.runs)
+    await _keep(tx, who.hub_id, request.list_id, contacts, gathered.runs)
     told = {"case_no": case.case_no, "completeness": known.score, **counts}
-    await _tell(tx, who, asked, told, at)
-    return await one(tx, who.hub_id, asked.list_id)
+    await _tell(tx, who, request, told, at)
+    return await one(tx, who.hub_id, request.list_id)
 
 
 async def _tell(
     tx: Transaction,
     who: Principal,
-    asked: TraceRequest,
-    told: Mapping[str, object],
+    request: TraceRequest,
+    payload: Mapping[str, object],
     at: datetime,
 ) -> None:
-    body: dict[str, object] = {**told, "list_id": str(asked.list_id)}
+    body: dict[str, object] = {**payload, "list_id": str(request.list_id)}
     happening = Event(
-        who.hub_id, TRACED, asked.case_id, at, body, who.device_id, who.operator_id
+        who.hub_id, TRACED, request.case_id, at, body, who.device_id, who.operator_id
     )
     await events.append(tx, [happening])
 
 
 async def _gather(
-    tx: Reading, hub_id: str, asked: TraceRequest, rules: ContactRules
+    tx: Reading, hub_id: str, request: TraceRequest, rules: ContactRules
 ) -> _Gathered:
-    whose = await exposure.patient(tx, hub_id, asked.case_id)
-    runs = await exposure.on_runs(tx, hub_id, whose, asked.places)
+    whose = await exposure.patient(tx, hub_id, request.case_id)
+    runs = await exposure.on_runs(tx, hub_id, whose, request.places)
     found: list[TracedContact] = []
     for run in runs:
-        conveyance = asked.conveyance
+        conveyance = request.conveyance
         if conveyance is None or MODES[conveyance] != run.trip.mode:
             conveyance = rules.by_mode[run.trip.mode]
         found += geometry.near(run.patient, run.others, conveyance, rules)

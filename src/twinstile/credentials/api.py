@@ -77,14 +77,14 @@ class Judge:
         return requirements.of([policy], zone)
 
     def answer(
-        self, found: VerifiedCredential, scanned: ScannedBody, language: str
+        self, match: VerifiedCredential, scanned: ScannedBody, language: str
     ) -> AssessmentAnswer:
         """What was found, in words."""
-        one, policy = found.assessment, self.rules.get(scanned.rules or "")
+        one, policy = match.assessment, self.rules.get(scanned.rules or "")
         texts = {rule.rule_id: rule.text for rule in policy.rules} if policy else {}
         return AssessmentAnswer(
             scheme=one.scheme,
-            provider=found.provider,
+            provider=match.provider,
             colour=one.colour,
             status=one.status,
             outcome=one.outcome,

@@ -65,9 +65,9 @@ _BETTER_BY_NUMBER: Final = {
 }
 
 
-def _birth(shown: str, said: str) -> Match:
+def _birth(presented: str, reported: str) -> Match:
     """By the parts that both know: a year, a month of it, a day."""
-    one, other = _known(shown), _known(said)
+    one, other = _known(presented), _known(reported)
     if not one or not other:
         return SubjectMatch.POSSIBLE, (_R.BIRTH_DATE_UNKNOWN,)
     common = min(len(one), len(other))
@@ -94,8 +94,8 @@ def _known(born: str) -> tuple[int, ...]:
     return tuple(parts)
 
 
-def _number(shown: str, holder: Holder) -> MatchReason | None:
-    mine = _bare(shown)
+def _number(presented: str, holder: Holder) -> MatchReason | None:
+    mine = _bare(presented)
     passport, other = _bare(holder.passport), _bare(holder.other_number)
     if mine and mine in (passport, other):
         return _R.NUMBER_AGREES
@@ -142,12 +142,12 @@ def _parts(
     primary: Sequence[Word],
     secondary: Sequence[Word],
     family: Sequence[Word],
-    given: Sequence[Word],
+    values: Sequence[Word],
     *,
     cut: bool,
 ) -> Match:
-    straight = _pair((primary, family), (secondary, given), cut=cut)
-    swapped = _pair((secondary, family), (primary, given), cut=cut)
+    straight = _pair((primary, family), (secondary, values), cut=cut)
+    swapped = _pair((secondary, family), (primary, values), cut=cut)
     if swapped[0] in _ORDER[:2] and _ORDER.index(swapped[0]) < _ORDER.index(straight[0]):
         return SubjectMatch.COMPATIBLE, (_R.NAMES_SWAPPED, *swapped[1])
     return straight
@@ -174,14 +174,14 @@ def _pair(first: Two, second: Two, *, cut: bool) -> Match:
 
 
 def _whole(
-    primary: Sequence[Word], secondary: Sequence[Word], whole: Sequence[Word], *, cut: bool
+    primary: Sequence[Word], secondary: Sequence[Word], full: Sequence[Word], *, cut: bool
 ) -> Match:
     """A name whose parts are not told apart, in either order."""
     orders = ((*primary, *secondary), (*secondary, *primary))
-    found = [_words(order, whole, cut=cut) for order in orders]
+    found = [_words(order, full, cut=cut) for order in orders]
     best = min(found, key=lambda one: _ORDER.index(one[0]))
     shared = all(
-        any(word & other for word in part for other in whole)
+        any(word & other for word in part for other in full)
         for part in (primary, secondary)
         if part
     )
@@ -190,17 +190,21 @@ def _whole(
     return best
 
 
-def _words(shown: Sequence[Word], said: Sequence[Word], *, cut: bool) -> Match:
+def _words(presented: Sequence[Word], reported: Sequence[Word], *, cut: bool) -> Match:
     """One part of a name, word by word."""
-    if len(shown) == len(said) and all(
-        one & other for one, other in zip(shown, said, strict=True)
+    if len(presented) == len(reported) and all(
+        one & other for one, other in zip(presented, reported, strict=True)
     ):
         return SubjectMatch.EXACT, ()
-    if _joined(shown) & _joined(said) or _within(shown, said) or _within(said, shown):
+    if (
+        _joined(presented) & _joined(reported)
+        or _within(presented, reported)
+        or _within(reported, presented)
+    ):
         return SubjectMatch.COMPATIBLE, (_R.NAME_PARTS_LEFT_OUT,)
-    if cut and _begins(shown, said):
+    if cut and _begins(presented, reported):
         return SubjectMatch.COMPATIBLE, (_R.NAME_CUT_SHORT,)
-    if _near(shown, said):
+    if _near(presented, reported):
         return SubjectMatch.POSSIBLE, (_R.NAME_SPELT_OTHERWISE,)
     return SubjectMatch.MISMATCH, (_R.NAME_DIFFERS,)
 
@@ -217,22 +221,22 @@ def _within(few: Sequence[Word], many: Sequence[Word]) -> bool:
     return all(any(word & other for other in rest) for word in few)
 
 
-def _begins(shown: Sequence[Word], said: Sequence[Word]) -> bool:
+def _begins(presented: Sequence[Word], reported: Sequence[Word]) -> bool:
     """Whether a zone that is full breaks off within what the credential says."""
-    if len(shown) > len(said):
+    if len(presented) > len(reported):
         return False
-    *whole, last = shown
-    return all(one & other for one, other in zip(whole, said, strict=False)) and any(
-        other.startswith(one) for one in last for other in said[len(whole)]
+    *whole, last = presented
+    return all(one & other for one, other in zip(whole, reported, strict=False)) and any(
+        other.startswith(one) for one in last for other in reported[len(whole)]
     )
 
 
-def _near(shown: Sequence[Word], said: Sequence[Word]) -> bool:
+def _near(presented: Sequence[Word], reported: Sequence[Word]) -> bool:
     """Whether the words differ by one letter in one of them, or by romanisation."""
-    heard, told = [_sounds(word) for word in shown], [_sounds(word) for word in said]
+    heard, told = [_sounds(word) for word in presented], [_sounds(word) for word in reported]
     if _within(heard, told) or _within(told, heard):
         return True
-    few, many = sorted((shown, said), key=len)
+    few, many = sorted((presented, reported), key=len)
     unlike = [word for word in few if not any(word & other for other in many)]
     return len(unlike) == 1 and any(
         _one_letter(one, other) for one in unlike[0] for word in many for other in word

@@ -125,17 +125,17 @@ _MAYBE_OLD: Final = _said(
 _CLAIMED: Final = _said(" It names {issuer}.", "自称签发方：{issuer}。")
 
 
-def explain_outcome(found: Assessment, why: CredentialOutcome) -> Text:
+def explain_outcome(assessment: Assessment, why: CredentialOutcome) -> Text:
     """What speaks against a credential, as exactly as it is known."""
-    if why is CredentialOutcome.PROVIDER_ANSWERED and found.stated is not None:
-        return STATED.get(found.stated, OUTCOMES[why])
+    if why is CredentialOutcome.PROVIDER_ANSWERED and assessment.stated is not None:
+        return STATED.get(assessment.stated, OUTCOMES[why])
     if why is not CredentialOutcome.ISSUER_NOT_TRUSTED:
         return OUTCOMES[why]
-    said = OUTCOMES[why] if found.freshness is Freshness.FRESH else _MAYBE_OLD
-    if found.claimed_issuer is None:
+    said = OUTCOMES[why] if assessment.freshness is Freshness.FRESH else _MAYBE_OLD
+    if assessment.claimed_issuer is None:
         return said
     return {
-        language: text + _CLAIMED[language].format(issuer=found.claimed_issuer)
+        language: text + _CLAIMED[language].format(issuer=assessment.claimed_issuer)
         for language, text in said.items()
     }
 

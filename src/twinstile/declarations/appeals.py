@@ -68,7 +68,7 @@ async def make(
     keys: KeyFiles,
     hub_id: str,
     receipt: Receipt,
-    wanted: AppealRequest,
+    request: AppealRequest,
     at: datetime,
 ) -> bool:
     """Keep an appeal; false for one that was sent again.
@@ -78,33 +78,33 @@ async def make(
     head = await store.declaration_of_receipt(tx, hub_id, receipt, to_change=True)
     known = await of_declaration(tx, keys, hub_id, head)
     for one in known:
-        if one.appeal_id == wanted.appeal_id:
-            if (one.about, one.text) != (wanted.about, wanted.text):
+        if one.appeal_id == request.appeal_id:
+            if (one.about, one.text) != (request.about, request.text):
                 raise IdReused
             return False
     if len(known) >= MOST_APPEALS:
         raise Conflict("There are appeals enough; staff help at the service desk.")
     key = await keys.open(day_key(head.day))
-    place = _place(hub_id, wanted.appeal_id, "text")
+    place = _place(hub_id, request.appeal_id, "text")
     entered = await tx.sql.execute(
         upsert(Appeal)
         .values(
             hub_id=hub_id,
-            appeal_id=wanted.appeal_id,
+            appeal_id=request.appeal_id,
             declaration_id=head.declaration_id,
             screening_id=head.screening_id,
-            about=wanted.about.value,
+            about=request.about.value,
             made_at=at,
             day=head.day,
-            cipher=encrypt(key, wanted.text.encode(), place),
+            cipher=encrypt(key, request.text.encode(), place),
         )
         .on_conflict_do_nothing()
         .returning(Appeal.appeal_id)
     )
     if entered.one_or_none() is None:
         raise IdReused
-    body: dict[str, object] = {"about": wanted.about.value}
-    await events.append(tx, [Event(hub_id, MADE, wanted.appeal_id, at, body)])
+    body: dict[str, object] = {"about": request.about.value}
+    await events.append(tx, [Event(hub_id, MADE, request.appeal_id, at, body)])
     return True
 
 

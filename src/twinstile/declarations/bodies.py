@@ -98,13 +98,13 @@ class DeclaredAnswers(Answer):
     help: bool
 
     @classmethod
-    def of(cls, said: Answers) -> Self:
+    def of(cls, answers: Answers) -> Self:
         """The answers as they were said."""
         return cls(
-            symptoms=sorted(said.symptoms),
-            contact=said.contact,
-            fever_medicine=said.fever_medicine,
-            help=said.help,
+            symptoms=sorted(answers.symptoms),
+            contact=answers.contact,
+            fever_medicine=answers.fever_medicine,
+            help=answers.help,
         )
 
 

@@ -79,9 +79,9 @@ def read_typed(typed: str, hub_id: str) -> tuple[str, Receipt] | None:
     return (hub_id, Receipt(text)) if _RECEIPT.fullmatch(text) else None
 
 
-def read_shown(shown: str) -> str:
+def read_shown(presented: str) -> str:
     """The one spelling of a pass or of eight digits, see `SHOWN_PATTERN`."""
-    return _BETWEEN.sub("", shown).upper()
+    return _BETWEEN.sub("", presented).upper()
 
 
 def pass_digest(code: str) -> bytes:
@@ -112,5 +112,5 @@ def _check_digit(digits: str) -> str:
     return str((11 - product) % 10)
 
 
-def _base32(made: bytes) -> str:
-    return base64.b32encode(made).decode().rstrip("=")
+def _base32(data: bytes) -> str:
+    return base64.b32encode(data).decode().rstrip("=")

@@ -18,14 +18,14 @@ async def correct(
     hub_id: str,
     receipt: Receipt,
     revision: int,
-    said: Answers,
+    answers: Answers,
     at: datetime,
 ) -> DeclarationSummary:
     """Say it anew, see `keeping.correct`.
 
     Where it has counted at a check and now asks for a second look, somebody is alerted.
     """
-    done = await store.correct(tx, keys, hub_id, receipt, revision, said, at)
+    done = await store.correct(tx, keys, hub_id, receipt, revision, answers, at)
     if done.worse and done.head.screening_id is not None:
         facts: dict[str, object] = {"cause": "DECLARATION_CORRECTED"}
         raised = Raised(AlertKind.RETROSPECTIVE, done.head.screening_id, facts)

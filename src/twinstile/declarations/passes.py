@@ -71,9 +71,9 @@ class _Known:
 class Presented:
     """The declarations that the checks of one batch show."""
 
-    def __init__(self, known: Mapping[str, _Known]) -> None:
+    def __init__(self, by_key: Mapping[str, _Known]) -> None:
         """`known`: by the code that was shown."""
-        self._known = dict(known)
+        self._known = dict(by_key)
         self.shown: dict[UUID, PresentedDeclaration] = {}
         """By check."""
         self._bound: dict[UUID, dict[str, object]] = {}
@@ -138,20 +138,20 @@ NOBODYS = Presented({})
 
 
 def _standing(
-    found: _Known | None,
+    match: _Known | None,
     check: GateCheck,
     situation: Situation,
     touched: Mapping[UUID, EndableVisit],
 ) -> DeclarationStatus:
-    if found is None:
+    if match is None:
         return DeclarationStatus.UNKNOWN
-    if check.moment > found.said_at + GOOD_FOR:
+    if check.moment > match.said_at + GOOD_FOR:
         return DeclarationStatus.EXPIRED
     people = {situation.person_id, *situation.about.kin} - {None}
-    if found.person_id is not None and people:
-        mine = found.person_id in people
-    elif found.screening_id is not None:
-        mine = found.screening_id in _passages(check, situation, touched)
+    if match.person_id is not None and people:
+        mine = match.person_id in people
+    elif match.screening_id is not None:
+        mine = match.screening_id in _passages(check, situation, touched)
     else:
         mine = True
     return DeclarationStatus.COUNTED if mine else DeclarationStatus.OTHERS
@@ -169,9 +169,9 @@ def _passages(
     return here | {of for of, one in earlier.items() if not touched.get(of, one).state.terminal}
 
 
-def _with(check: GateCheck, found: _Known) -> GateCheck:
+def _with(check: GateCheck, match: _Known) -> GateCheck:
     """What was declared joins what the check itself claims: neither lowers the other."""
-    said = found.answers
+    said = match.answers
     declared = Claims(
         declared=True,
         symptoms=said.symptoms,
@@ -180,13 +180,13 @@ def _with(check: GateCheck, found: _Known) -> GateCheck:
     )
     claims = (check.brought.claims or NOTHING).joined(declared, late=False)
     reminders = check.brought.reminders
-    if found.reminded:
+    if match.reminded:
         reminders |= {ReminderKind.R1}
     told = {
         "symptoms": sorted(claims.symptoms),
         "contact": claims.contact.value,
         "fever_medicine": claims.fever_medicine,
-        "source": found.source,
+        "source": match.source,
     }
     shown = {"standing": DeclarationStatus.COUNTED.value, "help": said.help}
     return replace(

@@ -248,7 +248,7 @@ async def correct(
     hub_id: str,
     receipt: Receipt,
     revision: int,
-    said: Answers,
+    declared: Answers,
     at: datetime,
 ) -> Corrected:
     """Say it anew, after having read that revision. The same again changes nothing.
@@ -258,21 +258,21 @@ async def correct(
     """
     head = await declaration_of_receipt(tx, hub_id, receipt, to_change=True)
     before = await answers(tx, keys, hub_id, head)
-    if before == said and head.revision in {revision, revision + 1}:
+    if before == declared and head.revision in {revision, revision + 1}:
         return Corrected(head, worse=False)
     if head.revision != revision:
         raise Conflict("It was corrected meanwhile: read it again.")
     if revision >= MOST_WORDS:
         raise Conflict("It was corrected too often; staff help at the service desk.")
     key = await keys.open(day_key(head.day))
-    await _say(tx, key, hub_id, head.declaration_id, revision + 1, said, at)
+    await _say(tx, key, hub_id, head.declaration_id, revision + 1, declared, at)
     changed = await tx.sql.execute(
         update(Declaration)
         .where(Declaration.hub_id == hub_id, Declaration.declaration_id == head.declaration_id)
         .values(revision=revision + 1, said_at=at)
         .returning(*_HEAD)
     )
-    return Corrected(_head(changed.one()), worse=before.calm and not said.calm)
+    return Corrected(_head(changed.one()), worse=before.calm and not declared.calm)
 
 
 async def remind(

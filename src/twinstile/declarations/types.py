@@ -74,15 +74,15 @@ class Answers:
         }
 
     @classmethod
-    def unpacked(cls, kept: Mapping[str, object]) -> "Answers":
+    def unpacked(cls, stored: Mapping[str, object]) -> "Answers":
         """The inverse of `packed`."""
-        symptoms = kept["symptoms"]
+        symptoms = stored["symptoms"]
         assert isinstance(symptoms, list)  # noqa: S101 # of ours, authenticated
         return cls(
             frozenset(Symptom(str(code)) for code in symptoms),  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
-            Tristate(str(kept["contact"])),
-            bool(kept["fever_medicine"]),
-            bool(kept["help"]),
+            Tristate(str(stored["contact"])),
+            bool(stored["fever_medicine"]),
+            bool(stored["help"]),
         )
 
 

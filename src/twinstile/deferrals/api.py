@@ -30,7 +30,7 @@ from twinstile.platform.http.routes import GatedRoute, Read, RuntimeDep, Tx, cal
 from twinstile.platform.ops import clock
 from twinstile.platform.security import access_log
 from twinstile.platform.security.access_log import Action, Why
-from twinstile.platform.security.approvals_api import AskedAnswer, asked_answer
+from twinstile.platform.security.approvals_api import ApprovalRequestAnswer, asked_answer
 from twinstile.platform.security.auth import Principal, Scope
 from twinstile.policy.api import Compiled
 from twinstile.policy.areas import PATTERN as AREA_PATTERN
@@ -158,7 +158,7 @@ async def put_fuse(
     body: ScopeBody,
     tx: Tx,
     who: Annotated[Principal, caller(Scope.FUSES_ORDER)],
-) -> AskedAnswer:
+) -> ApprovalRequestAnswer:
     """Ask to suspend checks for 30 minutes; a second person puts it in force (kind `fuse`).
 
     To renew one, ask for another before it ends.

@@ -72,14 +72,14 @@ class SurgeOrderRequest:
 
 
 async def order(
-    tx: Transaction, who: Principal, wanted: SurgeOrderRequest, at: datetime
+    tx: Transaction, who: Principal, request: SurgeOrderRequest, at: datetime
 ) -> Approval:
     """Ask for a surge order; a second person puts it in force. Raises `InvalidInput`."""
-    for place, checkpoint in enumerate(wanted.checkpoints):
+    for place, checkpoint in enumerate(request.checkpoints):
         if await devices.direction_of(tx, who.hub_id, checkpoint) is None:
             raise InvalidInput(errors=[FieldFault(f"/checkpoints/{place}", "unknown-value")])
-    content = {"checkpoints": list(wanted.checkpoints), "runs": [str(r) for r in wanted.runs]}
-    asked = Ask(wanted.fuse_id, wanted.fuse_id, content, wanted.reason)
+    content = {"checkpoints": list(request.checkpoints), "runs": [str(r) for r in request.runs]}
+    asked = Ask(request.fuse_id, request.fuse_id, content, request.reason)
     return await approvals.ask(tx, who, KIND, asked, at)
 
 
@@ -191,7 +191,7 @@ SELECT
 async def forbidden(
     tx: Reading,
     hub_id: str,
-    found: LockedScreening,
+    locked: LockedScreening,
     parameters: Parameters,
     at: datetime,
 ) -> tuple[GuardClass, ...]:
@@ -200,11 +200,11 @@ async def forbidden(
     Whatever was ever read in this passage counts, not the last word; so does a suspicion of
     another passage that nobody has resolved, under whichever of the person's documents.
     """
-    people = await links.kin(tx, hub_id, found.person_id) if found.person_id else []
-    row = await tx.raw.fetchrow(_EVER_SQL, hub_id, found.screening_id, people, at)
+    people = await links.kin(tx, hub_id, locked.person_id) if locked.person_id else []
+    row = await tx.raw.fetchrow(_EVER_SQL, hub_id, locked.screening_id, people, at)
     red, ill, suspected, case = row or (False, False, False, False)
     marks = await authorities.marks(tx, hub_id, people, at)
-    readings = cast("list[Taken]", found.fold.get("readings", []))
+    readings = cast("list[Taken]", locked.fold.get("readings", []))
     return machine.release_forbidden(
         ReleaseFacts(
             highest_tenths=highest(readings, parameters),

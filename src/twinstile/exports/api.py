@@ -35,7 +35,7 @@ from twinstile.platform.http.streaming import Streamed
 from twinstile.platform.ops import clock
 from twinstile.platform.security import access_log, approvals_api
 from twinstile.platform.security.access_log import AccessEntry, Action, Purpose
-from twinstile.platform.security.approvals_api import AskedAnswer
+from twinstile.platform.security.approvals_api import ApprovalRequestAnswer
 from twinstile.platform.security.auth import Principal, Scope
 from twinstile.platform.security.hub_modes import HubMode
 from twinstile.screening.types import NoticeKind, NoticeState, ReminderKind
@@ -120,7 +120,9 @@ Identified = Annotated[Principal, caller(Scope.EXPORTS_IDENTIFIED)]
     summary="Ask for a line list with names",
     responses=documented(InvalidInput, PurposeRequired, IdReused),
 )
-async def ask_identified(body: IdentifiedBody, tx: Tx, who: Identified) -> AskedAnswer:
+async def ask_identified(
+    body: IdentifiedBody, tx: Tx, who: Identified
+) -> ApprovalRequestAnswer:
     """Ask for the cases of a period with name and document, at most 500, for an authority.
 
     A second person has to agree; then it is taken once, within half an hour.
@@ -183,7 +185,7 @@ class TracedBody(Body):
     summary="Ask for the contacts of a case with names",
     responses=documented(InvalidInput, NotFound, PurposeRequired, IdReused),
 )
-async def ask_contacts(body: TracedBody, tx: Tx, who: Identified) -> AskedAnswer:
+async def ask_contacts(body: TracedBody, tx: Tx, who: Identified) -> ApprovalRequestAnswer:
     """Ask for a list of contacts with name and document, at most 3000, for an authority.
 
     A second person has to agree; then it is taken once, within half an hour.

@@ -21,7 +21,7 @@ from twinstile.platform.db.database import Transaction
 from twinstile.platform.http.problems import FieldFault, InvalidInput
 from twinstile.platform.keys.data_keys import KeyFiles
 from twinstile.platform.security import access_log, approvals
-from twinstile.platform.security.access_log import AccessEntry, Action, Outcome, Purpose
+from twinstile.platform.security.access_log import AccessEntry, AccessOutcome, Action, Purpose
 from twinstile.platform.security.approvals import Approval, Ask, Kind
 from twinstile.platform.security.auth import Principal, Scope
 
@@ -50,20 +50,20 @@ async def ask(
     tx: Transaction,
     who: Principal,
     export_id: UUID,
-    wanted: LineListRequest,
+    request: LineListRequest,
     reason: str,
     at: datetime,
 ) -> Approval:
     """Ask for a list. Raises `PurposeRequired`, `InvalidInput`, `IdReused`."""
-    purpose = access_log.stated(Action.IDENTIFIED_EXPORT, wanted.purpose, reason)
-    reader.require_period(wanted.since, wanted.until)
-    if await linelist.count(tx, who.hub_id, wanted.since, wanted.until) > MOST:
+    purpose = access_log.stated(Action.IDENTIFIED_EXPORT, request.purpose, reason)
+    reader.require_period(request.since, request.until)
+    if await linelist.count(tx, who.hub_id, request.since, request.until) > MOST:
         raise InvalidInput(errors=[FieldFault("/to", "too-many")])
     content = {
-        "from": wanted.since,
-        "to": wanted.until,
+        "from": request.since,
+        "to": request.until,
         "purpose": purpose.value,
-        "recipient": wanted.recipient,
+        "recipient": request.recipient,
     }
     return await approvals.ask(tx, who, KIND, Ask(export_id, export_id, content, reason), at)
 
@@ -113,7 +113,7 @@ async def take(
             NAMED,
             subject_id=row["case_id"],
             reason=granted.reason,
-            outcome=Outcome.SHOWN if identity else Outcome.NOTHING,
+            outcome=AccessOutcome.SHOWN if identity else AccessOutcome.NOTHING,
         )
         await access_log.record(tx, access_log.actor(who), look, at)
         table.writerow(cell(value) for value in (*plain, *named(identity)))

@@ -18,7 +18,7 @@ from twinstile.platform.db.database import Transaction
 from twinstile.platform.http.problems import FieldFault, InvalidInput, NotFound
 from twinstile.platform.keys.data_keys import KeyFiles
 from twinstile.platform.security import access_log, approvals
-from twinstile.platform.security.access_log import AccessEntry, Action, Outcome, Purpose
+from twinstile.platform.security.access_log import AccessEntry, AccessOutcome, Action, Purpose
 from twinstile.platform.security.approvals import Approval, Ask, Kind
 from twinstile.platform.security.auth import Principal, Scope
 from twinstile.policy.types import ContactClass
@@ -47,23 +47,23 @@ async def ask(
     tx: Transaction,
     who: Principal,
     export_id: UUID,
-    wanted: ContactListRequest,
+    request: ContactListRequest,
     reason: str,
     at: datetime,
 ) -> Approval:
     """Ask for a list. Raises `PurposeRequired`, `NotFound`, `InvalidInput`, `IdReused`."""
-    purpose = access_log.stated(Action.IDENTIFIED_EXPORT, wanted.purpose, reason)
-    row = await tracing.one(tx, who.hub_id, wanted.list_id)
+    purpose = access_log.stated(Action.IDENTIFIED_EXPORT, request.purpose, reason)
+    row = await tracing.one(tx, who.hub_id, request.list_id)
     if row["forgotten_at"] is not None:
         raise NotFound("Whom the list names was deleted with the identity of the case.")
-    if row["close"] + (0 if wanted.close_only else row["general"]) > MOST:
+    if row["close"] + (0 if request.close_only else row["general"]) > MOST:
         raise InvalidInput(errors=[FieldFault("/close_only", "too-many")])
     content: dict[str, object] = {
-        "close_only": wanted.close_only,
+        "close_only": request.close_only,
         "purpose": purpose.value,
-        "recipient": wanted.recipient,
+        "recipient": request.recipient,
     }
-    asked = Ask(export_id, wanted.list_id, content, reason)
+    asked = Ask(export_id, request.list_id, content, reason)
     return await approvals.ask(tx, who, KIND, asked, at)
 
 
@@ -112,7 +112,7 @@ async def take(
                 identified.NAMED,
                 subject_id=person_id,
                 reason=granted.reason,
-                outcome=Outcome.SHOWN if identity else Outcome.NOTHING,
+                outcome=AccessOutcome.SHOWN if identity else AccessOutcome.NOTHING,
             )
         )
         cells = (*plain, *identified.named(identity))

@@ -70,15 +70,15 @@ async def tell(
     keys: KeyFiles,
     hub_id: str,
     day: date,
-    said: Sequence[tuple[UUID, Reach]],
+    reported: Sequence[tuple[UUID, Reach]],
 ) -> None:
     """Keep what is said of people on runs, of each once; of all others it stays.
 
     Raises `KeyDestroyed`, `MasterUnavailable`.
     """
-    if said:
+    if reported:
         key = await keys.obtain(day_key(day))
-        rows = [_row(key, hub_id, run_id, reach) for run_id, reach in said]
+        rows = [_row(key, hub_id, run_id, reach) for run_id, reach in reported]
         await tx.raw.execute(_KEEP, hub_id, day, as_json(rows))
 
 

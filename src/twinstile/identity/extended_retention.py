@@ -145,10 +145,10 @@ JOIN vault_held h
 
 
 async def reveal_all(
-    tx: Reading, keys: KeyFiles, hub_id: str, held: Mapping[str, UUID]
+    tx: Reading, keys: KeyFiles, hub_id: str, stored: Mapping[str, UUID]
 ) -> dict[str, Identity]:
     """Who is held under these keys, by key; not those that were destroyed. One statement."""
-    rows = await tx.raw.fetch(_HELD_SQL, hub_id, list(held), list(held.values()))
+    rows = await tx.raw.fetch(_HELD_SQL, hub_id, list(stored), list(stored.values()))
     living = await keys.open_all(row[0] for row in rows)
     return {
         key_id: who

@@ -41,7 +41,7 @@ MOST: Final = 8
 """Persons that may be one: passports and permits of a lifetime, not of a tour group."""
 
 
-class Evidence(StrEnum):
+class LinkEvidence(StrEnum):
     """What shows that two documents are one person's. A closed list: a name is not in it."""
 
     BOTH_DOCUMENTS_SHOWN = "BOTH_DOCUMENTS_SHOWN"
@@ -57,11 +57,11 @@ def _both(*kinds: DocumentKind) -> Callable[[DocumentKind, DocumentKind], bool]:
     return lambda one, other: one in kinds and other in kinds
 
 
-_FITS: Final[Mapping[Evidence, Callable[[DocumentKind, DocumentKind], bool]]] = {
-    Evidence.BOTH_DOCUMENTS_SHOWN: _both(*DocumentKind),
-    Evidence.RENEWED_PASSPORT: _both(DocumentKind.PASSPORT),
-    Evidence.PERMIT_RENEWAL: _both(*documents.NAMED_BY_KIND),
-    Evidence.AUTHORITY_STATEMENT: _both(*DocumentKind),
+_FITS: Final[Mapping[LinkEvidence, Callable[[DocumentKind, DocumentKind], bool]]] = {
+    LinkEvidence.BOTH_DOCUMENTS_SHOWN: _both(*DocumentKind),
+    LinkEvidence.RENEWED_PASSPORT: _both(DocumentKind.PASSPORT),
+    LinkEvidence.PERMIT_RENEWAL: _both(*documents.NAMED_BY_KIND),
+    LinkEvidence.AUTHORITY_STATEMENT: _both(*DocumentKind),
 }
 
 
@@ -72,7 +72,7 @@ class Claim:
     link_id: UUID
     one: Identity
     other: Identity
-    evidence: Evidence
+    evidence: LinkEvidence
     reason: str
 
 
@@ -201,7 +201,7 @@ def _judge(claim: Claim) -> None:
     if not _FITS[claim.evidence](*kinds):
         raise InvalidInput(errors=[FieldFault("/evidence", "unfit-evidence")])
     born = {claim.one.holder.birth_date, claim.other.holder.birth_date} - {None}
-    if len(born) > 1 and claim.evidence is not Evidence.AUTHORITY_STATEMENT:
+    if len(born) > 1 and claim.evidence is not LinkEvidence.AUTHORITY_STATEMENT:
         raise InvalidInput(errors=[FieldFault("/other", "another-birth-date")])
 
 
@@ -242,7 +242,7 @@ async def withdraw(
     )
     row = gone.mappings().one_or_none()
     if row is not None:
-        await _tell(tx, who, WITHDRAWN, link_id, Evidence(row["evidence"]), at)
+        await _tell(tx, who, WITHDRAWN, link_id, LinkEvidence(row["evidence"]), at)
         return row
     known = await _known(tx, who.hub_id, link_id)
     if known is None:
@@ -253,7 +253,12 @@ async def withdraw(
 
 
 async def _tell(
-    tx: Transaction, who: Principal, kind: str, link_id: UUID, evidence: Evidence, at: datetime
+    tx: Transaction,
+    who: Principal,
+    kind: str,
+    link_id: UUID,
+    evidence: LinkEvidence,
+    at: datetime,
 ) -> None:
     """Events outlive identities: they name the link, not whom it joins."""
     body: dict[str, object] = {"evidence": evidence.value}

@@ -24,7 +24,7 @@ from twinstile.platform.db.database import Database, Reading, Transaction
 from twinstile.platform.db.tables import Closure, Quarantine
 from twinstile.platform.keys import destruction, signing
 from twinstile.platform.keys.data_keys import KeyFiles
-from twinstile.platform.keys.destruction import DestructionCertificate, Reason
+from twinstile.platform.keys.destruction import DestructionCertificate, DestructionReason
 from twinstile.platform.ops import observability
 
 _DAY = "day."
@@ -57,18 +57,23 @@ async def run(
     due = await _due(database, keys, hub_id, oldest_kept)
     for day in due:
         people += await destroy(
-            database, keys, hub_id, vault.day_key(day), Reason.RETENTION, now
+            database, keys, hub_id, vault.day_key(day), DestructionReason.RETENTION, now
         )
     first_living = min(vault.epoch_of(today) - 1, vault.epoch_of(oldest_kept))
     for epoch in _dead_epochs(keys, first_living):
         await asyncio.to_thread(keys.destroy, vault.epoch_key(epoch))
     for key_id in await _uncertified(database, keys, hub_id):
-        await destroy(database, keys, hub_id, key_id, Reason.RETENTION, now)
+        await destroy(database, keys, hub_id, key_id, DestructionReason.RETENTION, now)
     return Purge(len(due), people)
 
 
 async def destroy(
-    database: Database, keys: KeyFiles, hub_id: str, key_id: str, reason: Reason, now: datetime
+    database: Database,
+    keys: KeyFiles,
+    hub_id: str,
+    key_id: str,
+    reason: DestructionReason,
+    now: datetime,
 ) -> int:
     """Destroy a key and delete what it encrypted, with a certificate; how many people's.
 
@@ -93,7 +98,7 @@ async def destroy_all(database: Database, keys: KeyFiles, hub_id: str, now: date
     """Destroy every key of a hub that is closed, as far as it protects anybody."""
     uncertified = await _uncertified(database, keys, hub_id)
     for key_id in [*protecting(keys), *uncertified]:
-        await destroy(database, keys, hub_id, key_id, Reason.SUNSET, now)
+        await destroy(database, keys, hub_id, key_id, DestructionReason.SUNSET, now)
 
 
 def protecting(keys: KeyFiles) -> list[str]:
@@ -135,7 +140,9 @@ async def replay(
             if key_id in published:
                 await destruction.enter(tx, published[key_id])
             else:
-                await destruction.certify(tx, keys, hub_id, key_id, rows, Reason.REPLAY, now)
+                await destruction.certify(
+                    tx, keys, hub_id, key_id, rows, DestructionReason.REPLAY, now
+                )
         again += key_id in living or any(rows.values())
     return again
 

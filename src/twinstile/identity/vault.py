@@ -138,7 +138,7 @@ class MeetArguments:
     """The same under the key of the epoch before, see `FORMER_SQL`."""
 
 
-async def shown(
+async def document_set(
     keys: KeyFiles, hub_id: str, day: date, people: Sequence[Identity]
 ) -> MeetArguments:
     """The documents of these people, each once. Raises `KeyDestroyed`, `MasterUnavailable`."""
@@ -184,7 +184,7 @@ async def recognise(
     """
     if not people:
         return []
-    documents = await shown(keys, hub_id, day, people)
+    documents = await document_set(keys, hub_id, day, people)
     met: Iterable[asyncpg.Record] = await tx.raw.fetch(MEET_SQL, hub_id, *documents.arguments)
     found: Mapping[bytes, UUID] = {row[0]: row[1] for row in met}
     return [found[digest] for digest in documents.blinds]

@@ -29,7 +29,7 @@ from twinstile.platform.http.problems import Conflict, NotFound
 from twinstile.platform.http.routes import Runtime
 from twinstile.platform.keys import destruction, signing
 from twinstile.platform.keys.data_keys import KeyFiles, KeyUnavailable
-from twinstile.platform.keys.destruction import DestructionCertificate, Reason
+from twinstile.platform.keys.destruction import DestructionCertificate, DestructionReason
 from twinstile.platform.keys.master_keys import write_synced
 from twinstile.platform.ledger import sealer
 from twinstile.platform.ops import clock
@@ -78,11 +78,11 @@ async def _command(
     }
 
 
-def in_words(told: dict[str, object]) -> list[str]:
+def in_words(payload: dict[str, object]) -> list[str]:
     """What `command` answered, a line for each member; what there is none of in one line."""
     return [
-        *(f"{name}: {_value(value)}" for name, value in told.items() if value != 0),
-        *(["everything else: none"] if 0 in told.values() else []),
+        *(f"{name}: {_value(value)}" for name, value in payload.items() if value != 0),
+        *(["everything else: none"] if 0 in payload.values() else []),
     ]
 
 
@@ -149,7 +149,7 @@ async def run(
                 hub_id,
                 destruction.HUB,
                 {table: counts[table] for table in endings.PURGED},
-                Reason.SUNSET,
+                DestructionReason.SUNSET,
                 now,
                 keys_destroyed=counts[KEYS],
                 aggregates_sha256=digest,

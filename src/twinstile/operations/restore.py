@@ -197,7 +197,9 @@ def _renamed(place: DatabaseTarget, database: str) -> DatabaseTarget:
     return DatabaseTarget(service, place.role, owner, embedded=False)
 
 
-async def _make_beside(there: DatabaseTarget, name: str, beside: str, *, replace: bool) -> None:
+async def _make_beside(
+    there: DatabaseTarget, name: str, schema_name: str, *, replace: bool
+) -> None:
     """An empty database that the same logins may enter."""
     async with startup.owner(there.owner_url) as owner:
         used = await owner.scalar(text("SELECT to_regclass('alembic_version') IS NOT NULL"))
@@ -206,12 +208,14 @@ async def _make_beside(there: DatabaseTarget, name: str, beside: str, *, replace
                 f"The database {name} is in use. Stop the service and give --replace: it sets "
                 "that one aside and deletes nothing."
             )
-        await owner.execute(text(f'DROP DATABASE IF EXISTS "{beside}"'))
+        await owner.execute(text(f'DROP DATABASE IF EXISTS "{schema_name}"'))
         await owner.execute(
-            text(f"CREATE DATABASE \"{beside}\" TEMPLATE template0 ENCODING 'UTF8'")
+            text(f"CREATE DATABASE \"{schema_name}\" TEMPLATE template0 ENCODING 'UTF8'")
         )
-        await owner.execute(text(f'REVOKE ALL ON DATABASE "{beside}" FROM PUBLIC'))
-        for (grant,) in await owner.execute(text(_GRANTS), {"name": name, "beside": beside}):
+        await owner.execute(text(f'REVOKE ALL ON DATABASE "{schema_name}" FROM PUBLIC'))
+        for (grant,) in await owner.execute(
+            text(_GRANTS), {"name": name, "beside": schema_name}
+        ):
             await owner.execute(text(grant))
 
 
@@ -223,12 +227,12 @@ WHERE datname = :name
 """
 
 
-async def _swap(there: DatabaseTarget, name: str, beside: str, aside: str) -> None:
+async def _swap(there: DatabaseTarget, name: str, schema_name: str, old_name: str) -> None:
     """Both names change in one transaction, from a third database."""
     async with _elsewhere(there) as owner:
         await owner.execute(text("BEGIN"))
-        await owner.execute(text(f'ALTER DATABASE "{name}" RENAME TO "{aside}"'))
-        await owner.execute(text(f'ALTER DATABASE "{beside}" RENAME TO "{name}"'))
+        await owner.execute(text(f'ALTER DATABASE "{name}" RENAME TO "{old_name}"'))
+        await owner.execute(text(f'ALTER DATABASE "{schema_name}" RENAME TO "{name}"'))
         await owner.execute(text("COMMIT"))
 
 

@@ -24,7 +24,7 @@ from twinstile.platform.db.tables import Hub
 from twinstile.platform.http.problems import NotFound
 from twinstile.platform.http.routes import Runtime
 from twinstile.platform.keys import destruction
-from twinstile.platform.keys.destruction import Reason
+from twinstile.platform.keys.destruction import DestructionReason
 from twinstile.platform.ops import observability
 from twinstile.policy import received, versions
 from twinstile.policy.types import Parameters
@@ -168,7 +168,9 @@ async def _retain_deferrals(runtime: Runtime, hub_id: str, now: datetime) -> int
     async with runtime.database.reading() as tx:
         over = await deferrals.over(tx, hub_id, living, now, today) if living else []
     for key_id in over:
-        await retention.destroy(runtime.database, keys, hub_id, key_id, Reason.RETENTION, now)
+        await retention.destroy(
+            runtime.database, keys, hub_id, key_id, DestructionReason.RETENTION, now
+        )
     return len(over)
 
 
@@ -189,7 +191,7 @@ async def _retain_cases(
             if not await closed_cases.due(tx, hub_id, [case_id], before):
                 continue  # a hold was placed meanwhile
             await retention.destroy(
-                runtime.database, keys, hub_id, key_id, Reason.RETENTION, now
+                runtime.database, keys, hub_id, key_id, DestructionReason.RETENTION, now
             )
         ended += 1
     return ended

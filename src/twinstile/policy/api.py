@@ -32,7 +32,7 @@ from twinstile.platform.http.problems import (
 from twinstile.platform.http.routes import GatedRoute, Read, RuntimeDep, Tx, caller
 from twinstile.platform.ops import clock
 from twinstile.platform.security import approvals_api
-from twinstile.platform.security.approvals_api import AskedAnswer
+from twinstile.platform.security.approvals_api import ApprovalRequestAnswer
 from twinstile.platform.security.auth import Principal, Scope
 from twinstile.policy import activations, documents, validator, versions
 from twinstile.policy.documents import PolicyError
@@ -210,7 +210,7 @@ async def write_policy(
 )
 async def ask_activation(
     version: Word, body: ActivationBody, tx: Tx, who: Writer
-) -> AskedAnswer:
+) -> ApprovalRequestAnswer:
     """Ask for a version to hold from a moment on; a second person has to agree.
 
     An earlier version is activated the same way: that is how one rolls back, and stops what

@@ -42,11 +42,11 @@ ON CONFLICT (hub_id) DO UPDATE SET revision = l.revision + 1
 
 
 async def apply(
-    tx: Transaction, hub_id: str, feed: str, said: Sequence[AreaReport], at: datetime
+    tx: Transaction, hub_id: str, feed: str, reported: Sequence[AreaReport], at: datetime
 ) -> None:
     """Take what a feed says of its areas, each key once."""
-    listed = [(one.key, one.area) for one in said if one.area is not None]
-    gone = [one.key for one in said if one.area is None]
+    listed = [(one.key, one.area) for one in reported if one.area is not None]
+    gone = [one.key for one in reported if one.area is None]
     if gone:
         await tx.raw.execute(_REMOVE, hub_id, feed, gone)
     if listed:
@@ -54,7 +54,7 @@ async def apply(
             (key, area.code, area.level.value, area.since, area.until) for key, area in listed
         ]
         await tx.raw.execute(_WRITE, hub_id, feed, at, *map(list, zip(*told, strict=True)))
-    if said:
+    if reported:
         await tx.raw.execute(_COUNT_ON, hub_id)
 
 

@@ -141,7 +141,7 @@ def _places(days: Iterable[int]) -> Iterator[Choice]:
                 for left in (0, *days):
                     yield _place(origin, levels, left)
             yield _place(origin, [level, "LOW", "NONE"], 0)
-    yield _place("UNKNOWN", known=False)
+    yield _place("UNKNOWN", is_known=False)
 
 
 def _place(
@@ -150,11 +150,11 @@ def _place(
     left: int = _NEVER,
     *,
     starred: bool = False,
-    known: bool = True,
+    is_known: bool = True,
 ) -> Choice:
     met = dict(zip(("province", "county", "street"), levels, strict=True))
     return {
-        "itinerary": {"known": known, "starred": starred, "origin": origin},
+        "itinerary": {"known": is_known, "starred": starred, "origin": origin},
         "area": {**met, "days_since_left": left},
     }
 

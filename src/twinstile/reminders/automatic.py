@@ -105,17 +105,17 @@ WHERE hub_id = $1 AND run_id = $2 AND kind = $3
 
 
 async def _order(
-    tx: Transaction, hand: Hand, figures: Parameters, wanted: DueReminder, now: datetime
+    tx: Transaction, hand: Hand, figures: Parameters, request: DueReminder, now: datetime
 ) -> None:
     """Order the messages of a run. A manifest that lands meanwhile is seen at the next tick.
 
     Nobody gets two at once: who came late, or whose first is not out yet, has that one.
     """
-    run_id, kind = wanted.run.run_id, wanted.kind
-    await tx.raw.execute(_DONE, hand.hub_id, run_id, kind, wanted.run.manifests, now)
+    run_id, kind = request.run.run_id, request.kind
+    await tx.raw.execute(_DONE, hand.hub_id, run_id, kind, request.run.manifests, now)
     people = set((await manifests.expected_travellers(tx, hand.hub_id, run_id)).values())
     if kind is NoticeKind.R1_AGAIN:
-        late = wanted.run.arrival - timedelta(minutes=figures.remind_again_minutes)
+        late = request.run.arrival - timedelta(minutes=figures.remind_again_minutes)
         place = (hand.hub_id, run_id, NoticeKind.R1, first_id(late))
         people -= {row[0] for row in await tx.raw.fetch(_JUST_REMINDED, *place)}
     await orders.order_by_clock(

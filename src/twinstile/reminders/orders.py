@@ -90,55 +90,55 @@ _AGAIN: Final = (NoticeState.FAILED, NoticeState.WITHDRAWN)
 
 
 async def order(
-    tx: Transaction, hand: Hand, wanted: ReminderOrder, at: datetime
+    tx: Transaction, hand: Hand, request: ReminderOrder, at: datetime
 ) -> OrderResult:
     """Order notices of a run; the same order again changes nothing.
 
     Raises `NotFound` for an unknown run, `InvalidInput` for somebody who is not expected on it,
     `Conflict` when it has arrived or is closed, `IdReused`.
     """
-    due = await manifests.run_due(tx, hand.hub_id, wanted.run_id)
-    expected = await manifests.expected_travellers(tx, hand.hub_id, wanted.run_id)
+    due = await manifests.run_due(tx, hand.hub_id, request.run_id)
+    expected = await manifests.expected_travellers(tx, hand.hub_id, request.run_id)
     people = {
         person_id
         for entry_id, person_id in expected.items()
-        if wanted.entry_id in {None, entry_id}
+        if request.entry_id in {None, entry_id}
     }
-    reachable = await contacts.reachable(tx, hand.hub_id, wanted.run_id)
-    status = await _note(tx, hand, wanted, at)
+    reachable = await contacts.reachable(tx, hand.hub_id, request.run_id)
+    status = await _note(tx, hand, request, at)
     if status is FactStatus.STORED:
         if due.closed or at >= due.arrival:
             raise Conflict("The run has arrived or does not come: nobody is reminded of it.")
-        if wanted.entry_id is not None and not people:
+        if request.entry_id is not None and not people:
             raise InvalidInput(errors=[FieldFault("/entry_id", "unknown-value")])
-        again = _AGAIN if wanted.entry_id is None else (*_AGAIN, NoticeState.UNKNOWN)
+        again = _AGAIN if request.entry_id is None else (*_AGAIN, NoticeState.UNKNOWN)
         met = {one: how for one, how in reachable.items() if one in people}
-        await _enter(tx, hand, wanted, list(_to_people(hand, met)), again, at)
-        await _announce(tx, hand, wanted, len(met), at)
+        await _enter(tx, hand, request, list(_to_people(hand, met)), again, at)
+        await _announce(tx, hand, request, len(met), at)
     counted = await tx.sql.execute(
         select(func.count()).where(
             Notice.hub_id == hand.hub_id,
-            Notice.run_id == wanted.run_id,
-            Notice.order_id == wanted.order_id,
+            Notice.run_id == request.run_id,
+            Notice.order_id == request.order_id,
         )
     )
     return OrderResult(status, counted.scalar_one(), len(people - reachable.keys()))
 
 
 async def order_by_clock(
-    tx: Transaction, hand: Hand, wanted: ReminderOrder, people: Collection[UUID], at: datetime
+    tx: Transaction, hand: Hand, request: ReminderOrder, people: Collection[UUID], at: datetime
 ) -> int:
     """Order for those of these people who can be reached and have no message yet; how many.
 
     Who was withdrawn and has come back is among them; what failed is not tried again unasked.
     """
-    reachable = await contacts.reachable(tx, hand.hub_id, wanted.run_id)
+    reachable = await contacts.reachable(tx, hand.hub_id, request.run_id)
     met = {one: how for one, how in reachable.items() if one in people}
-    rows = [*_to_people(hand, met), *(_on_board(hand, wanted) if people else ())]
-    count = await _enter(tx, hand, wanted, rows, (NoticeState.WITHDRAWN,), at)
+    rows = [*_to_people(hand, met), *(_on_board(hand, request) if people else ())]
+    count = await _enter(tx, hand, request, rows, (NoticeState.WITHDRAWN,), at)
     if count:
-        await _note(tx, hand, wanted, at)
-        await _announce(tx, hand, wanted, count, at)
+        await _note(tx, hand, request, at)
+        await _announce(tx, hand, request, count, at)
     return count
 
 
@@ -155,13 +155,13 @@ def _to_people(
         }
 
 
-def _on_board(hand: Hand, wanted: ReminderOrder) -> Iterator[dict[str, object]]:
+def _on_board(hand: Hand, request: ReminderOrder) -> Iterator[dict[str, object]]:
     """The list for whoever announces on the run, where there is a channel to them."""
     channel = hand.channels.route(Addressee.ON_BOARD, hand.mode)
     if channel is not None:
         yield {
             "notice_id": uuid7(),
-            "person_id": wanted.run_id,
+            "person_id": request.run_id,
             "contact": Addressee.ON_BOARD,
             "channel": channel,
             "language": ",".join(texts.chosen((), hand.language)),
@@ -171,7 +171,7 @@ def _on_board(hand: Hand, wanted: ReminderOrder) -> Iterator[dict[str, object]]:
 async def _enter(
     tx: Transaction,
     hand: Hand,
-    wanted: ReminderOrder,
+    request: ReminderOrder,
     rows: Sequence[Mapping[str, object]],
     again: Collection[NoticeState],
     at: datetime,
@@ -179,19 +179,21 @@ async def _enter(
     """Enter messages, each in place of one that is in a state of `again`; how many."""
     if not rows:
         return 0
-    place = (hand.hub_id, wanted.order_id, wanted.run_id, wanted.kind.value, at)
+    place = (hand.hub_id, request.order_id, request.run_id, request.kind.value, at)
     return len(await tx.raw.fetch(_ENTER, *place, as_json(rows), sorted(again)))
 
 
-async def _note(tx: Transaction, hand: Hand, wanted: ReminderOrder, at: datetime) -> FactStatus:
+async def _note(
+    tx: Transaction, hand: Hand, request: ReminderOrder, at: datetime
+) -> FactStatus:
     entered = await tx.sql.execute(
         upsert(NoticeOrder)
         .values(
             hub_id=hand.hub_id,
-            order_id=wanted.order_id,
-            run_id=wanted.run_id,
-            kind=wanted.kind.value,
-            entry_id=wanted.entry_id,
+            order_id=request.order_id,
+            run_id=request.run_id,
+            kind=request.kind.value,
+            entry_id=request.entry_id,
             ordered_at=at,
             device_id=hand.device_id,
             operator_id=hand.operator_id,
@@ -203,24 +205,24 @@ async def _note(tx: Transaction, hand: Hand, wanted: ReminderOrder, at: datetime
         return FactStatus.STORED
     found = await tx.sql.execute(
         select(NoticeOrder.run_id, NoticeOrder.kind, NoticeOrder.entry_id).where(
-            NoticeOrder.hub_id == hand.hub_id, NoticeOrder.order_id == wanted.order_id
+            NoticeOrder.hub_id == hand.hub_id, NoticeOrder.order_id == request.order_id
         )
     )
-    if tuple(found.one()) != (wanted.run_id, wanted.kind.value, wanted.entry_id):
+    if tuple(found.one()) != (request.run_id, request.kind.value, request.entry_id):
         raise IdReused
     return FactStatus.DUPLICATE
 
 
 async def _announce(
-    tx: Transaction, hand: Hand, wanted: ReminderOrder, notices: int, at: datetime
+    tx: Transaction, hand: Hand, request: ReminderOrder, notices: int, at: datetime
 ) -> None:
     body: dict[str, object] = {
-        "order": str(wanted.order_id),
-        "kind": wanted.kind.value,
+        "order": str(request.order_id),
+        "kind": request.kind.value,
         "reachable": notices,
     }
     happening = Event(
-        hand.hub_id, ORDERED, wanted.run_id, at, body, hand.device_id, hand.operator_id
+        hand.hub_id, ORDERED, request.run_id, at, body, hand.device_id, hand.operator_id
     )
     await events.append(tx, [happening])
 

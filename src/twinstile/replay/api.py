@@ -67,19 +67,19 @@ Reader = Annotated[Principal, caller(Scope.REPLAYS_READ)]
 Writer = Annotated[Principal, caller(Scope.REPLAYS_WRITE)]
 
 
-def _members(asked: ReplayRequest) -> dict[str, object]:
+def _members(request: ReplayRequest) -> dict[str, object]:
     return {
-        "id": asked.replay_id,
-        "href": f"/v1/policies/{asked.version}/replays/{asked.replay_id}",
-        "version": asked.version,
-        "since": asked.since,
-        "until": asked.until,
-        "asked_at": asked.asked_at,
-        "state": asked.state,
-        "checks": asked.checks,
-        "checks_expected": asked.checks_expected,
-        "ended_at": asked.ended_at,
-        "fault": asked.fault,
+        "id": request.replay_id,
+        "href": f"/v1/policies/{request.version}/replays/{request.replay_id}",
+        "version": request.version,
+        "since": request.since,
+        "until": request.until,
+        "asked_at": request.asked_at,
+        "state": request.state,
+        "checks": request.checks,
+        "checks_expected": request.checks_expected,
+        "ended_at": request.ended_at,
+        "fault": request.fault,
     }
 
 

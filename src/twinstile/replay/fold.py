@@ -167,9 +167,9 @@ class Replay:
         asked = {row[3]: None for row in rows if row[13] and not row[12]}
         return [screening_id for screening_id in asked if screening_id not in self._ahead]
 
-    def expect(self, asked: Sequence[UUID], moves: Sequence[Moved]) -> None:
+    def expect(self, person_ids: Sequence[UUID], moves: Sequence[Moved]) -> None:
         """Be told every other step of the passages asked for, in order."""
-        self._ahead |= {screening_id: [] for screening_id in asked}
+        self._ahead |= {screening_id: [] for screening_id in person_ids}
         for moved in reversed(moves):
             self._ahead[moved.screening_id].append(moved)
 

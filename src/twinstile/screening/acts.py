@@ -50,7 +50,7 @@ class ServiceFact:
 
 
 async def remind(
-    tx: Transaction, policies: Policies, who: Principal, given: ReminderFact, at: datetime
+    tx: Transaction, policies: Policies, who: Principal, values: ReminderFact, at: datetime
 ) -> FactStatus:
     """Record a reminder; whoever it reached inherits it, screened before or after.
 
@@ -58,21 +58,21 @@ async def remind(
     for `reminder_minutes` of the policy then. Raises `InvalidInput` when kind and addressee do
     not fit, or for a time that has not passed yet; `IdReused` for other content.
     """
-    _require_sense(given, at)
+    _require_sense(values, at)
     content = {
-        "kind": given.kind.value,
-        "run_id": given.run_id,
-        "checkpoint": given.checkpoint,
-        "channel": given.channel,
-        "language": given.language,
-        "given_at": given.given_at,
-        "until": given.until,
+        "kind": values.kind.value,
+        "run_id": values.run_id,
+        "checkpoint": values.checkpoint,
+        "channel": values.channel,
+        "language": values.language,
+        "given_at": values.given_at,
+        "until": values.until,
     }
     entered = await tx.sql.execute(
         upsert(Reminder)
         .values(
             hub_id=who.hub_id,
-            reminder_id=given.reminder_id,
+            reminder_id=values.reminder_id,
             recorded_at=at,
             device_id=who.device_id,
             operator_id=who.operator_id,
@@ -82,34 +82,34 @@ async def remind(
         .returning(Reminder.reminder_id)
     )
     if entered.one_or_none() is None:
-        await _require_same(tx, who.hub_id, given)
+        await _require_same(tx, who.hub_id, values)
         return FactStatus.DUPLICATE
-    if given.run_id is not None:
-        await inheritance.reach_run(tx, who.hub_id, given.run_id)
-    if given.checkpoint is not None:
-        version = await versions.in_force(tx, who.hub_id, given.given_at)
+    if values.run_id is not None:
+        await inheritance.reach_run(tx, who.hub_id, values.run_id)
+    if values.checkpoint is not None:
+        version = await versions.in_force(tx, who.hub_id, values.given_at)
         figures = (await policies.get(tx, who.hub_id, version)).parameters
-        end = (given.until or given.given_at) + timedelta(minutes=figures.reminder_minutes)
-        at_place = (given.checkpoint, given.given_at, end)
+        end = (values.until or values.given_at) + timedelta(minutes=figures.reminder_minutes)
+        at_place = (values.checkpoint, values.given_at, end)
         await inheritance.reach_checkpoint(tx, who.hub_id, *at_place)
     return FactStatus.STORED
 
 
-def _require_sense(given: ReminderFact, at: datetime) -> None:
+def _require_sense(values: ReminderFact, at: datetime) -> None:
     """An end is told once it has passed: what is yet to come is a plan and no evidence."""
-    place = "/run_id" if given.kind is ReminderKind.R1 else "/checkpoint"
-    if (given.run_id is None) is (given.kind is ReminderKind.R1) or (
-        given.checkpoint is None
-    ) is (given.kind is ReminderKind.R2):
+    place = "/run_id" if values.kind is ReminderKind.R1 else "/checkpoint"
+    if (values.run_id is None) is (values.kind is ReminderKind.R1) or (
+        values.checkpoint is None
+    ) is (values.kind is ReminderKind.R2):
         raise InvalidInput(errors=[FieldFault(place, "missing")])
-    if given.until is not None and not (
-        given.given_at < given.until <= given.given_at + LONGEST
-        and given.until <= at + CLOCK_TOLERANCE
+    if values.until is not None and not (
+        values.given_at < values.until <= values.given_at + LONGEST
+        and values.until <= at + CLOCK_TOLERANCE
     ):
         raise InvalidInput(errors=[FieldFault("/until", "out-of-range")])
 
 
-async def _require_same(tx: Transaction, hub_id: str, given: ReminderFact) -> None:
+async def _require_same(tx: Transaction, hub_id: str, values: ReminderFact) -> None:
     found = await tx.sql.execute(
         select(
             Reminder.kind,
@@ -119,16 +119,16 @@ async def _require_same(tx: Transaction, hub_id: str, given: ReminderFact) -> No
             Reminder.language,
             Reminder.given_at,
             Reminder.until,
-        ).where(Reminder.hub_id == hub_id, Reminder.reminder_id == given.reminder_id)
+        ).where(Reminder.hub_id == hub_id, Reminder.reminder_id == values.reminder_id)
     )
     if tuple(found.one()) != (
-        given.kind.value,
-        given.run_id,
-        given.checkpoint,
-        given.channel,
-        given.language,
-        given.given_at,
-        given.until,
+        values.kind.value,
+        values.run_id,
+        values.checkpoint,
+        values.channel,
+        values.language,
+        values.given_at,
+        values.until,
     ):
         raise IdReused
 

@@ -80,11 +80,11 @@ def check(
     )
 
 
-def _stands(stands: OpenSuspicion) -> OpenSuspicionAnswer:
-    tenths = stands.alarm_tenths
+def _stands(suspicion: OpenSuspicion) -> OpenSuspicionAnswer:
+    tenths = suspicion.alarm_tenths
     return OpenSuspicionAnswer(
-        state=stands.state,
-        since=stands.since,
+        state=suspicion.state,
+        since=suspicion.since,
         alarm_celsius=None if tenths is None else tenths / 10,
     )
 
@@ -107,13 +107,13 @@ def _reason(reason: Reason, rule: PolicyRule | None, language: str) -> ReasonAns
     )
 
 
-def fact(taken: ItemResult, language: str, who: Principal) -> FactAnswer:
+def fact(taken_rows: ItemResult, language: str, who: Principal) -> FactAnswer:
     """The answer to one item of a batch."""
     return FactAnswer(
-        id=taken.id,
-        status=taken.status,
-        problem=_fault(taken.problem) if taken.problem else None,
-        check=check(taken.recorded, language, who) if taken.recorded else None,
+        id=taken_rows.id,
+        status=taken_rows.status,
+        problem=_fault(taken_rows.problem) if taken_rows.problem else None,
+        check=check(taken_rows.recorded, language, who) if taken_rows.recorded else None,
     )
 
 

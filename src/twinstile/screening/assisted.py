@@ -32,11 +32,11 @@ def unpack(packed: Sequence[str | None] | None) -> Assisted | None:
 
 
 def moved(
-    known: Assisted | None, before: ScreeningState, after: ScreeningState, at: datetime
+    previous: Assisted | None, before: ScreeningState, after: ScreeningState, at: datetime
 ) -> Assisted | None:
     """What is known after a move. Whoever needs help again has waited since the first time."""
     if before is not _ASSISTED and after is _ASSISTED:
-        return Assisted(known.since if known else at)
-    if before is _ASSISTED and after is not _ASSISTED and known:
-        return Assisted(known.since, max(known.since, at))
-    return known
+        return Assisted(previous.since if previous else at)
+    if before is _ASSISTED and after is not _ASSISTED and previous:
+        return Assisted(previous.since, max(previous.since, at))
+    return previous

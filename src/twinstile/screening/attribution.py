@@ -34,7 +34,7 @@ _MEDIC_ONLY = frozenset({Role.MEDIC})
 def hand(
     shift_id: UUID | None,
     body: BaseModel,
-    crew: Mapping[UUID, ShiftRecord],
+    shifts: Mapping[UUID, ShiftRecord],
     receiver: Receiver,
     sent_at: datetime,
 ) -> Receiver:
@@ -44,13 +44,13 @@ def hand(
     `out-of-range` for a fact of another time, `needs-live-shift` for a medic's step without
     that medic's living token.
     """
-    if shift_id is not None and shift_id not in crew:
+    if shift_id is not None and shift_id not in shifts:
         raise InvalidInput(errors=[FieldFault("/shift_id", "unknown-value")])
     if _is_clinical(body):
         _require_live(shift_id, receiver.who)
     if shift_id is None:
         return receiver
-    return _in_shift(shift_id, crew[shift_id], body, receiver, sent_at)
+    return _in_shift(shift_id, shifts[shift_id], body, receiver, sent_at)
 
 
 def _is_clinical(body: BaseModel) -> bool:

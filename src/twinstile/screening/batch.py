@@ -235,7 +235,7 @@ def _claimed(item: object, name: str, kind: TypeAdapter[T]) -> T | None:
 def _fact(
     place: int,
     envelope: FactBody,
-    crew: Mapping[UUID, ShiftRecord],
+    shifts: Mapping[UUID, ShiftRecord],
     receiver: Receiver,
     sent_at: datetime,
 ) -> _Fact:
@@ -246,7 +246,7 @@ def _fact(
         raise InvalidInput(errors=_in_body(found)) from None
     if envelope.clock_offset_ms is not None:
         sent_at = receiver.at - timedelta(milliseconds=envelope.clock_offset_ms)
-    hand = attribution.hand(envelope.shift_id, body, crew, receiver, sent_at)
+    hand = attribution.hand(envelope.shift_id, body, shifts, receiver, sent_at)
     return _Fact(place, envelope.kind, envelope.id, envelope.counter, body, hand, sent_at)
 
 
@@ -257,8 +257,8 @@ def _refused(fact: _Fact, problem: Problem) -> ItemResult:
     return ItemResult(fact.id, FactStatus.QUARANTINED, problem)
 
 
-def _in_body(found: Iterable[FieldFault]) -> list[FieldFault]:
-    return [FieldFault(f"/body{fault.pointer}", fault.code) for fault in found]
+def _in_body(faults: Iterable[FieldFault]) -> list[FieldFault]:
+    return [FieldFault(f"/body{fault.pointer}", fault.code) for fault in faults]
 
 
 async def _store_apart(

@@ -47,7 +47,7 @@ class RecordingContext:
 
 async def record(
     tx: Transaction,
-    stand: RecordingContext,
+    context: RecordingContext,
     checks: Sequence[GateCheck],
     *,
     counting: bool = False,
@@ -60,21 +60,21 @@ async def record(
     case, somebody belongs to a party, is to be alerted, is deferred or comes back. Raises
     `Overtaken` when another request has moved the same passage or party since it was read.
     """
-    hub_id = stand.hub_id
-    today = stand.at.astimezone(stand.zone).date()
+    hub_id = context.hub_id
+    today = context.at.astimezone(context.zone).date()
     identities = [check.identity for check in checks if check.identity]
-    presented = await passes.read(tx, stand.keys, hub_id, checks)
+    presented = await passes.read(tx, context.keys, hub_id, checks)
     checks = [presented.named(check) for check in checks]
-    documents = await vault.shown(stand.keys, hub_id, today, identities)
+    documents = await vault.document_set(context.keys, hub_id, today, identities)
     situations = await facts.look_up(tx, hub_id, checks, documents)
     policies = {
-        version: await stand.policies.get(tx, hub_id, version)
+        version: await context.policies.get(tx, hub_id, version)
         for version in {situation.policy_version for situation in situations}
         | {s.known.policy_version for s in situations if s.known}
     }
     revision = situations[0].areas if situations else None
-    received = await stand.policies.received(tx, hub_id, revision)
-    batch = CheckBatch(policies, stand.zone, received)
+    received = await context.policies.received(tx, hub_id, revision)
+    batch = CheckBatch(policies, context.zone, received)
     for check, situation in zip(checks, situations, strict=True):
         batch.take(presented.joined(check, situation, batch.touched), situation)
         done = batch.done[-1]
@@ -82,27 +82,27 @@ async def record(
             passage = batch.touched[done.screening_id]
             presented.bind(check, passage.screening_id, passage.person_id)
     openings = await referrals.opening_rows(
-        tx, stand.keys, hub_id, stand.zone, batch.openings(), stand.at
+        tx, context.keys, hub_id, context.zone, batch.openings(), context.at
     )
-    numbers = await _write(tx, stand, batch, openings, checks if counting else ())
-    _count(stand, batch)
-    await referrals.join(tx, hub_id, batch.joining, stand.at)
+    numbers = await _write(tx, context, batch, openings, checks if counting else ())
+    _count(context, batch)
+    await referrals.join(tx, hub_id, batch.joining, context.at)
     await party_members.join(tx, hub_id, batch.parties.party_rows(), batch.parties.member_rows)
     await inheritance.reach_minors(tx, hub_id, batch.reminded)
-    await alerts.raise_all(tx, hub_id, batch.alerts, stand.at)
+    await alerts.raise_all(tx, hub_id, batch.alerts, context.at)
     await passes.write(tx, hub_id, presented)
-    await _review(tx, stand, batch.reviews)
-    await deferrals.end(tx, hub_id, batch.returned(), ScreeningEvent.REENTER, None, stand.at)
+    await _review(tx, context, batch.reviews)
+    await deferrals.end(tx, hub_id, batch.returned(), ScreeningEvent.REENTER, None, context.at)
     let = [
-        Deferred(p.screening_id, p.person_id, p.due_at or stand.at) for p in batch.released()
+        Deferred(p.screening_id, p.person_id, p.due_at or context.at) for p in batch.released()
     ]
-    await deferrals.begin(tx, stand.keys, hub_id, stand.zone, let, stand.at)
-    await _name_cases(tx, stand, batch)
+    await deferrals.begin(tx, context.keys, hub_id, context.zone, let, context.at)
+    await _name_cases(tx, context, batch)
     shown = presented.shown
     return [_told(done, numbers, shown.get(done.id)) for done in batch.done]
 
 
-def _count(stand: RecordingContext, batch: CheckBatch) -> None:
+def _count(context: RecordingContext, batch: CheckBatch) -> None:
     """Count passages that began, by whether the traveller was on a list."""
     listed = [
         passage.entry_id is not None
@@ -111,37 +111,41 @@ def _count(stand: RecordingContext, batch: CheckBatch) -> None:
     ]
     for told, passages in (("yes", sum(listed)), ("no", len(listed) - sum(listed))):
         if passages:
-            observability.PASSAGES.labels(stand.hub_id, told).inc(passages)
+            observability.PASSAGES.labels(context.hub_id, told).inc(passages)
 
 
-async def _review(tx: Transaction, stand: RecordingContext, found: Sequence[Review]) -> None:
+async def _review(
+    tx: Transaction, context: RecordingContext, reviews_due: Sequence[Review]
+) -> None:
     """Count decisions of devices that are told once more, and alert somebody."""
-    for review in found:
-        observability.REVIEWED.labels(stand.hub_id, review.cause).inc()
+    for review in reviews_due:
+        observability.REVIEWED.labels(context.hub_id, review.cause).inc()
     raised = [
         Raised(AlertKind.RETROSPECTIVE, review.screening_id, review.facts())
-        for review in found
+        for review in reviews_due
         if review.alarming
     ]
-    await alerts.raise_all(tx, stand.hub_id, raised, stand.at)
+    await alerts.raise_all(tx, context.hub_id, raised, context.at)
 
 
-async def _name_cases(tx: Transaction, stand: RecordingContext, batch: CheckBatch) -> None:
+async def _name_cases(tx: Transaction, context: RecordingContext, batch: CheckBatch) -> None:
     """Cases that had no name get that of the document shown now."""
     for case_id, person_id, check in batch.named:
         if check.identity is not None:
             who = (check.identity, "SHOWN", check.device_id, check.operator_id)
             shown = Identification(case_id, person_id, *who)
-            await case_merge.identify(tx, stand.keys, stand.hub_id, stand.zone, shown, stand.at)
+            await case_merge.identify(
+                tx, context.keys, context.hub_id, context.zone, shown, context.at
+            )
 
 
 def _told(
-    done: RecordedCheck, numbers: Mapping[UUID, str], shown: PresentedDeclaration | None
+    done: RecordedCheck, numbers: Mapping[UUID, str], presented: PresentedDeclaration | None
 ) -> RecordedCheck:
     number = numbers.get(done.case_id) if done.case_id else None
-    if number is None and shown is None:
+    if number is None and presented is None:
         return done
-    return done._replace(case_no=number or done.case_no, shown=shown)
+    return done._replace(case_no=number or done.case_no, shown=presented)
 
 
 # Rows to be moved are found one by one and named by their place: joined by their key, the
@@ -231,7 +235,7 @@ _WRITE_AND_OPEN_SQL = f"""
 
 async def _write(
     tx: Transaction,
-    stand: RecordingContext,
+    context: RecordingContext,
     batch: CheckBatch,
     openings: list[dict[str, object]],
     counted: Sequence[GateCheck],
@@ -241,12 +245,12 @@ async def _write(
         return {}
     row = await tx.raw.fetchrow(
         _WRITE_AND_OPEN_SQL if openings else _WRITE_SQL,
-        stand.hub_id,
+        context.hub_id,
         as_json(batch.check_rows),
         as_json([_row(passage) for passage in batch.touched.values()]),
         as_json(batch.event_rows),
         as_json(_counters(counted)),
-        stand.at,
+        context.at,
         *([as_json(openings)] if openings else []),
     )
     checks, passages, opened = row or (0, 0, None)

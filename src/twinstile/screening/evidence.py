@@ -118,5 +118,5 @@ def _kinds(
     return frozenset(kind for kind, is_there in there.items() if is_there)
 
 
-def _last_word(known: str, brought: str | None, *, late: bool) -> str:
-    return known if brought is None or (late and known != NONE) else brought
+def _last_word(previous: str, brought: str | None, *, late: bool) -> str:
+    return previous if brought is None or (late and previous != NONE) else brought

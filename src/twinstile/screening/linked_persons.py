@@ -71,10 +71,10 @@ async def part(
     return row
 
 
-async def _of_another(tx: Transaction, hub_id: str, found: LockedScreening) -> bool:
+async def _of_another(tx: Transaction, hub_id: str, locked: LockedScreening) -> bool:
     """Whether somebody is held for the case of a person they are not."""
-    if found.case_id is None or found.person_id is None:
+    if locked.case_id is None or locked.person_id is None:
         return False
-    patient = await episodes.current_person(tx, hub_id, found.case_id)
-    kin = await links.kin(tx, hub_id, found.person_id)
+    patient = await episodes.current_person(tx, hub_id, locked.case_id)
+    kin = await links.kin(tx, hub_id, locked.person_id)
     return patient is not None and patient not in kin

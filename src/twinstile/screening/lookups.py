@@ -23,7 +23,7 @@ from twinstile.platform.ledger import events
 from twinstile.platform.ledger.events import Event
 from twinstile.platform.ops import observability
 from twinstile.platform.security import access_log, quotas
-from twinstile.platform.security.access_log import AccessEntry, Action, Outcome, Purpose
+from twinstile.platform.security.access_log import AccessEntry, AccessOutcome, Action, Purpose
 from twinstile.platform.security.auth import Principal
 from twinstile.platform.security.quotas import QuotaStatus
 from twinstile.screening.tables import Screening
@@ -78,18 +78,18 @@ class LookupResult:
     screenings: list[RowMapping]
 
 
-async def within_quota(database: Database, asked: LookupRequest, act: Act[T]) -> T:
+async def within_quota(database: Database, request: LookupRequest, act: Act[T]) -> T:
     """Do what a look-up is made for, in one transaction with what tells of it.
 
     Raises `LookUpQuota`. The first refusal in a while is recorded and announced, so this
     commits a transaction of its own also when it refuses. A conflict tells something too: what
     was done is undone, and the look-up stays on the record and is used up.
     """
-    who = asked.who
+    who = request.who
     if who.operator_id is None:
         raise Forbidden("Look-ups are made by a person on shift.")
     async with database.transaction() as tx:
-        mine = await quotas.quota_status(tx, who.hub_id, who.operator_id, asked.at)
+        mine = await quotas.quota_status(tx, who.hub_id, who.operator_id, request.at)
         try:
             if mine.left:
                 async with tx.sql.begin_nested():
@@ -97,49 +97,51 @@ async def within_quota(database: Database, asked: LookupRequest, act: Act[T]) ->
         except Conflict as problem:
             if problem.retryable:
                 raise
-            await note(tx, asked, None, (), 0)
+            await note(tx, request, None, (), 0)
             conflict = problem
         else:
             conflict = None
             if not mine.told:
-                await _announce(tx, who.operator_id, asked)
+                await _announce(tx, who.operator_id, request)
     if conflict is not None:
         raise conflict
-    observability.LOOK_UPS.labels(who.hub_id, Outcome.REFUSED.value).inc()
+    observability.LOOK_UPS.labels(who.hub_id, AccessOutcome.REFUSED.value).inc()
     raise LookUpQuota(retry_after_s=mine.wait_s)
 
 
 async def find(
-    tx: Transaction, keys: KeyFiles, asked: LookupRequest, document: Document, day: date
+    tx: Transaction, keys: KeyFiles, request: LookupRequest, document: Document, day: date
 ) -> LookupResult:
     """The person's screenings, the latest first; on the record before anything is told."""
-    hub_id = asked.who.hub_id
+    hub_id = request.who.hub_id
     person_id = await vault.find(tx, keys, hub_id, day, document)
     # somebody unknown is looked for under an id nobody has: the same statements, the same time
     sought = person_id or uuid4()
     name = await _name(tx, keys, hub_id, sought)
     screenings = await _screenings(tx, hub_id, await links.kin(tx, hub_id, sought))
     shown = _SHOWN if person_id else ()
-    lookup_id = await note(tx, asked, person_id, shown, len(screenings))
+    lookup_id = await note(tx, request, person_id, shown, len(screenings))
     return LookupResult(lookup_id, person_id is not None, name, screenings)
 
 
 async def note(
     tx: Transaction,
-    asked: LookupRequest,
+    request: LookupRequest,
     person_id: UUID | None,
-    shown: Sequence[str],
+    fields: Sequence[str],
     rows: int,
 ) -> UUID:
     """Enter the look-up into the access log; its id there."""
-    outcome = Outcome.NOTHING if person_id is None else Outcome.SHOWN
+    outcome = AccessOutcome.NOTHING if person_id is None else AccessOutcome.SHOWN
     look = AccessEntry(
-        Action.LOOK_UP, asked.purpose, shown, rows, person_id, asked.reason, outcome
+        Action.LOOK_UP, request.purpose, fields, rows, person_id, request.reason, outcome
     )
-    observability.LOOK_UPS.labels(asked.who.hub_id, outcome.value).inc()
-    access_id = await access_log.record(tx, access_log.actor(asked.who), look, asked.at)
-    if asked.consent is not None:
-        await _tell(tx, asked, BY_PROXY, access_id, access_id, consent_by=asked.consent.value)
+    observability.LOOK_UPS.labels(request.who.hub_id, outcome.value).inc()
+    access_id = await access_log.record(tx, access_log.actor(request.who), look, request.at)
+    if request.consent is not None:
+        await _tell(
+            tx, request, BY_PROXY, access_id, access_id, consent_by=request.consent.value
+        )
     return access_id
 
 
@@ -161,25 +163,30 @@ async def _screenings(tx: Reading, hub_id: str, people: Sequence[UUID]) -> list[
     return list(found.mappings())
 
 
-async def _announce(tx: Transaction, operator_id: UUID, asked: LookupRequest) -> None:
+async def _announce(tx: Transaction, operator_id: UUID, request: LookupRequest) -> None:
     refused = AccessEntry(
-        Action.LOOK_UP, asked.purpose, (), 0, reason=asked.reason, outcome=Outcome.REFUSED
+        Action.LOOK_UP,
+        request.purpose,
+        (),
+        0,
+        reason=request.reason,
+        outcome=AccessOutcome.REFUSED,
     )
-    access_id = await access_log.record(tx, access_log.actor(asked.who), refused, asked.at)
-    await _tell(tx, asked, QUOTA_REACHED, operator_id, access_id)
+    access_id = await access_log.record(tx, access_log.actor(request.who), refused, request.at)
+    await _tell(tx, request, QUOTA_REACHED, operator_id, access_id)
 
 
 async def _tell(
     tx: Transaction,
-    asked: LookupRequest,
+    request: LookupRequest,
     kind: str,
     subject_id: UUID,
     access_id: UUID,
     **more: str,
 ) -> None:
-    who = asked.who
+    who = request.who
     body: dict[str, object] = {"access_id": str(access_id), **more}
     happening = Event(
-        who.hub_id, kind, subject_id, asked.at, body, who.device_id, who.operator_id
+        who.hub_id, kind, subject_id, request.at, body, who.device_id, who.operator_id
     )
     await events.append(tx, [happening])

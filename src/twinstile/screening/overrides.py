@@ -77,33 +77,33 @@ def kind(settings: Settings, keys: KeyRing, policies: Policies) -> Kind:
 
 
 async def deviate(
-    tx: Transaction, desk: StepContext, wanted: OverrideRequest, by: Kind
+    tx: Transaction, desk: StepContext, request: OverrideRequest, by: Kind
 ) -> tuple[FactStatus, ScreeningState, Approval | None]:
     """Take the step at once where a rule leaves it to an officer; else ask for a second person.
 
     The state afterwards, and what was asked, if it was. The same again gives the same. Raises
     `NotFound`, `TransitionRefused`, `IdReused`, and what `transitions.take` raises.
     """
-    step, hub_id = wanted.step, desk.who.hub_id
+    step, hub_id = request.step, desk.who.hub_id
     found = await steps.lock(tx, hub_id, step.screening_id)
-    if await _same_before(tx, hub_id, wanted):
+    if await _same_before(tx, hub_id, request):
         return FactStatus.DUPLICATE, found.state, None
     with contextlib.suppress(NotFound):
         await approvals.one(tx, hub_id, step.step_id)
-        return FactStatus.ASKED, found.state, await _ask(tx, desk, wanted, by)
+        return FactStatus.ASKED, found.state, await _ask(tx, desk, request, by)
     await _require_open(tx, desk, step)
     rules, open_to_officers = await _deciding(tx, desk, step.screening_id)
     if open_to_officers and by.approves in desk.who.scopes:
-        after = await _deviate(tx, desk, wanted, rules, None)
+        after = await _deviate(tx, desk, request, rules, None)
         return FactStatus.STORED, after, None
-    return FactStatus.ASKED, found.state, await _ask(tx, desk, wanted, by)
+    return FactStatus.ASKED, found.state, await _ask(tx, desk, request, by)
 
 
 async def _ask(
-    tx: Transaction, desk: StepContext, wanted: OverrideRequest, by: Kind
+    tx: Transaction, desk: StepContext, request: OverrideRequest, by: Kind
 ) -> Approval:
-    step = wanted.step
-    asked = Ask(step.step_id, step.screening_id, wanted.content, step.reason)
+    step = request.step
+    asked = Ask(step.step_id, step.screening_id, request.content, step.reason)
     return await approvals.ask(tx, desk.who, by, asked, desk.at)
 
 
@@ -147,11 +147,11 @@ async def _deciding(
 async def _deviate(
     tx: Transaction,
     desk: StepContext,
-    wanted: OverrideRequest,
+    request: OverrideRequest,
     rules: Sequence[str],
     approval: Approval | None,
 ) -> ScreeningState:
-    step = wanted.step
+    step = request.step
     deviating = replace(desk, deviation_id=step.step_id)
     _, after = await transitions.take(tx, deviating, step)
     await tx.sql.execute(
@@ -160,7 +160,7 @@ async def _deviate(
             deviation_id=step.step_id,
             screening_id=step.screening_id,
             event=step.event.value,
-            ground=wanted.ground.value,
+            ground=request.ground.value,
             reason=step.reason,
             rules=list(rules),
             approval_id=approval and approval.approval_id,
@@ -172,19 +172,19 @@ async def _deviate(
     return after
 
 
-async def _same_before(tx: Reading, hub_id: str, wanted: OverrideRequest) -> bool:
+async def _same_before(tx: Reading, hub_id: str, request: OverrideRequest) -> bool:
     """Whether this very deviation was made already. Raises `IdReused` for another."""
     found = await tx.sql.execute(
         select(
             Deviation.screening_id, Deviation.event, Deviation.ground, Deviation.reason
-        ).where(Deviation.hub_id == hub_id, Deviation.deviation_id == wanted.step.step_id)
+        ).where(Deviation.hub_id == hub_id, Deviation.deviation_id == request.step.step_id)
     )
     row = found.one_or_none()
-    step = wanted.step
+    step = request.step
     if row and tuple(row) != (
         step.screening_id,
         step.event.value,
-        wanted.ground.value,
+        request.ground.value,
         step.reason,
     ):
         raise IdReused

@@ -115,30 +115,30 @@ def differs(check: GateCheck, key: str, first: bytes) -> bool:
     return check.fingerprints.get(key, first) != first
 
 
-def again(check: GateCheck, known: EarlierCheck, policy: HubPolicy) -> RecordedCheck:
+def again(check: GateCheck, previous: EarlierCheck, policy: HubPolicy) -> RecordedCheck:
     """The first decision once more."""
     decision = Decision(
-        Outcome(known.outcome),
-        Verdict(known.verdict),
+        Outcome(previous.outcome),
+        Verdict(previous.verdict),
         (),
-        ScreeningState(known.state),
-        tuple(Reason(r["rule_id"], r["code"]) for r in known.reasons),
-        known.policy_version,
+        ScreeningState(previous.state),
+        tuple(Reason(r["rule_id"], r["code"]) for r in previous.reasons),
+        previous.policy_version,
     )
     return RecordedCheck(
         check.id,
         FactStatus.DUPLICATE,
-        differs(check, known.fingerprint_key, known.fingerprint),
-        known.screening_id,
+        differs(check, previous.fingerprint_key, previous.fingerprint),
+        previous.screening_id,
         decision,
-        completeness(known.evidence, policy),
-        known.case_id,
-        known.case_no,
+        completeness(previous.evidence, policy),
+        previous.case_id,
+        previous.case_no,
         policy,
-        known.measures,
-        known.party,
+        previous.measures,
+        previous.party,
         check.findings,
-        stands=_stands(decision.state, known.stood_since, known.evidence, policy),
+        stands=_stands(decision.state, previous.stood_since, previous.evidence, policy),
     )
 
 

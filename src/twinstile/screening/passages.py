@@ -210,15 +210,15 @@ class CheckBatch:
         check: GateCheck,
         passage: Visit,
         evidence: Evidence,
-        around: DecisionContext,
+        context: DecisionContext,
         situation: Situation,
     ) -> tuple[Decision, DecisionContext]:
         """The decision for the passage, by what; what else there is to say of it is noted."""
         policy = self._policies[situation.policy_version]
-        whole = rules.decide(passage.state, evidence, around, policy)
-        unaware, alone = None, around
-        if (around.prior_hold or around.marks) and reviews.is_over(check, policy):
-            alone = around._replace(prior_hold=False, marks=frozenset())
+        whole = rules.decide(passage.state, evidence, context, policy)
+        unaware, alone = None, context
+        if (context.prior_hold or context.marks) and reviews.is_over(check, policy):
+            alone = context._replace(prior_hold=False, marks=frozenset())
             unaware = rules.decide(passage.state, evidence, alone, policy)
         decision, cause = reviews.decision_in_force(check, whole, unaware)
         told = check.id, check.decided, whole
@@ -232,7 +232,7 @@ class CheckBatch:
                 if other.screening_id != passage.screening_id
                 and reviews.cleared_since(check, other)
             ]
-        return decision, alone if decision is unaware else around
+        return decision, alone if decision is unaware else context
 
     def _around(
         self, check: GateCheck, passage: Visit, evidence: Evidence, situation: Situation

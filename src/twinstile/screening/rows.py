@@ -20,12 +20,12 @@ def of_check(
     answer: RecordedCheck,
     words: "StoredDecision",
     guardian: UUID | None,
-    around: Mapping[str, object],
+    context: Mapping[str, object],
 ) -> dict[str, object]:
     """The row of a check, with what counted beside its own evidence (`surroundings.told`)."""
     (key, fingerprint), *_ = check.fingerprints.items()
     beside = {
-        "around": around,
+        "around": context,
         "party": answer.party,
         "inherited": {"from": guardian} if guardian else None,
         "reused": sorted(passage.evidence.reused) or None,

@@ -58,17 +58,19 @@ class CoarseContext(NamedTuple):
 
 
 def decide(
-    state: ScreeningState, evidence: Evidence, around: DecisionContext, policy: HubPolicy
+    state: ScreeningState, evidence: Evidence, context: DecisionContext, policy: HubPolicy
 ) -> Decision:
     """What the policy says of this evidence, with every reason, and where that leads."""
-    told = claims.coarse(evidence.claims, policy.areas, around.at, around.day, around.received)
-    known = (around.prior_hold, around.open_case, around.company, around.direction)
-    beside = CoarseContext(told, *known, around.marks)
+    told = claims.coarse(
+        evidence.claims, policy.areas, context.at, context.day, context.received
+    )
+    known = (context.prior_hold, context.open_case, context.company, context.direction)
+    beside = CoarseContext(told, *known, context.marks)
     return _decide(state, evidence, beside, policy)
 
 
 def ordered(
-    decision: Decision, evidence: Evidence, around: DecisionContext, policy: HubPolicy
+    decision: Decision, evidence: Evidence, context: DecisionContext, policy: HubPolicy
 ) -> tuple[OrderedMeasure, ...]:
     """The measures that come with a decision, with their dates."""
     because = [reason.rule_id for reason in decision.reasons]
@@ -79,43 +81,43 @@ def ordered(
     ]
     if not asked:
         return ()
-    met = policy.areas.met(evidence.claims.stays, around.day).joined(around.received)
-    return measures.ordered(asked, around.at, around.day, met.left_on)
+    met = policy.areas.met(evidence.claims.stays, context.day).joined(context.received)
+    return measures.ordered(asked, context.at, context.day, met.left_on)
 
 
 @lru_cache(maxsize=4096)
 def _decide(
-    state: ScreeningState, evidence: Evidence, beside: CoarseContext, policy: HubPolicy
+    state: ScreeningState, evidence: Evidence, rule_context: CoarseContext, policy: HubPolicy
 ) -> Decision:
     """A decision depends on nothing else, and most of a train's passengers bring the same."""
-    applying = policy.applying(facts(state, evidence, beside, policy.parameters))
+    applying = policy.applying(facts(state, evidence, rule_context, policy.parameters))
     outcome = max((Outcome(rule.outcome) for rule in applying), default=Outcome.PASS)
     reasons = tuple(Reason(rule.rule_id, rule.code) for rule in applying)
-    if outcome is Outcome.DEFER and _guarded(evidence, beside, policy.parameters):
+    if outcome is Outcome.DEFER and _guarded(evidence, rule_context, policy.parameters):
         outcome, reasons = Outcome.SECONDARY, (*reasons, RELEASE_FORBIDDEN)
     if evidence.emergency != NONE and outcome is not Outcome.HOLD:
         outcome, reasons = Outcome.HOLD, (CARE_FIRST, *reasons)
-    if not beside.marks:
+    if not rule_context.marks:
         return machine.conclude(state, outcome, reasons, policy.version)
-    because = (reason for mark, reason in MARKED.items() if mark in beside.marks)
+    because = (reason for mark, reason in MARKED.items() if mark in rule_context.marks)
     outcome, reasons = max(outcome, Outcome.SECONDARY), (*because, *reasons)
     decision = machine.conclude(state, outcome, reasons, policy.version)
-    if Mark.ALERT_STOP in beside.marks:
+    if Mark.ALERT_STOP in rule_context.marks:
         # nobody is held by it: the lane stops, and the second check finds out
         return replace(decision, verdict=max(decision.verdict, Verdict.STOP))
     return decision
 
 
-def _guarded(evidence: Evidence, beside: CoarseContext, parameters: Parameters) -> bool:
+def _guarded(evidence: Evidence, rule_context: CoarseContext, parameters: Parameters) -> bool:
     """Whether this person may not be let through unverified, whatever a policy says."""
     return bool(
         machine.release_forbidden(
             ReleaseFacts(
                 highest_tenths=highest(evidence.readings, parameters),
                 threshold_tenths=parameters.threshold_tenths,
-                red=evidence.credential == "RED" or bool(beside.marks & RED),
-                authority_hit=bool(beside.marks & ALERTS),
-                open_case=beside.prior_hold or beside.open_case,
+                red=evidence.credential == "RED" or bool(rule_context.marks & RED),
+                authority_hit=bool(rule_context.marks & ALERTS),
+                open_case=rule_context.prior_hold or rule_context.open_case,
                 severely_ill=evidence.illness,
             )
         )
@@ -123,7 +125,10 @@ def _guarded(evidence: Evidence, beside: CoarseContext, parameters: Parameters) 
 
 
 def facts(
-    state: ScreeningState, evidence: Evidence, beside: CoarseContext, parameters: Parameters
+    state: ScreeningState,
+    evidence: Evidence,
+    rule_context: CoarseContext,
+    parameters: Parameters,
 ) -> Mapping[str, object]:
     """The coarse facts a policy's rules may speak about; docs/policy lists them."""
     threshold = parameters.threshold_tenths
@@ -149,14 +154,14 @@ def facts(
         "identity": {"result": evidence.identity},
         "illness": evidence.illness,
         "emergency": evidence.emergency,
-        "prior_hold": beside.prior_hold,
-        **beside.claims.facts(),
+        "prior_hold": rule_context.prior_hold,
+        **rule_context.claims.facts(),
         "party": {
-            "role": beside.company.role or NONE,
-            "guardian": beside.company.guardian or "ABSENT",
-            "flagged": beside.company.flagged,
+            "role": rule_context.company.role or NONE,
+            "guardian": rule_context.company.guardian or "ABSENT",
+            "flagged": rule_context.company.flagged,
         },
-        "direction": beside.direction.value,
+        "direction": rule_context.direction.value,
         "parameters": {
             "threshold_tenths": threshold,
             "invalid_below_tenths": parameters.invalid_below_tenths,

@@ -198,20 +198,20 @@ async def taken_before(tx: Transaction, hub_id: str, step: StepRequest) -> UUID 
     return subject_id
 
 
-def _folded(found: LockedScreening, after: ScreeningState, at: datetime) -> dict[str, object]:
+def _folded(locked: LockedScreening, after: ScreeningState, at: datetime) -> dict[str, object]:
     """What is held of the screening, with how long it was helped."""
-    known = assisted.unpack(cast("list[str | None] | None", found.fold.get("assisted")))
-    told = assisted.moved(known, found.state, after, at)
+    known = assisted.unpack(cast("list[str | None] | None", locked.fold.get("assisted")))
+    told = assisted.moved(known, locked.state, after, at)
     # one without checks holds nothing, and nobody waits there
-    return {**found.fold, "assisted": told.packed()} if told and found.fold else found.fold
+    return {**locked.fold, "assisted": told.packed()} if told and locked.fold else locked.fold
 
 
 async def move(
-    tx: Transaction, hub_id: str, found: LockedScreening, to: TargetState, at: datetime
+    tx: Transaction, hub_id: str, locked: LockedScreening, to: TargetState, at: datetime
 ) -> None:
     """Enter the new state. One that is stayed in keeps the moment it was entered."""
-    stays = to.after is found.state
-    mine = (Screening.hub_id == hub_id, Screening.screening_id == found.screening_id)
+    stays = to.after is locked.state
+    mine = (Screening.hub_id == hub_id, Screening.screening_id == locked.screening_id)
     await tx.sql.execute(
         update(Screening)
         .where(*mine)
@@ -221,7 +221,7 @@ async def move(
             closed_at=at if to.after.terminal else None,
             case_id=to.case_id,
             order_until=to.order_until,
-            **({} if stays else {"state_since": at, "fold": _folded(found, to.after, at)}),
+            **({} if stays else {"state_since": at, "fold": _folded(locked, to.after, at)}),
         )
     )
     for state, column in (

@@ -39,33 +39,33 @@ class DecisionContext(NamedTuple):
         cls,
         at: datetime,
         day: date,
-        told: "StoredContext",
+        record: "StoredContext",
         direction: LaneDirection = LaneDirection.UNKNOWN,
     ) -> "DecisionContext":
         """As a check stored it, see `told`; the direction is that of its lane."""
-        if not told:  # of most checks; a replay reads millions
+        if not record:  # of most checks; a replay reads millions
             return cls(at, day, direction=direction)
-        company = told.get("company")
+        company = record.get("company")
         return cls(
             at,
             day,
-            prior_hold=told.get("prior_hold", False),
-            open_case=told.get("open_case", False),
+            prior_hold=record.get("prior_hold", False),
+            open_case=record.get("open_case", False),
             company=Company(PartyRole(company["role"]), company["guardian"], company["flagged"])
             if company
             else ALONE,
             direction=direction,
-            marks=frozenset(map(Mark, told.get("marks", ()))),
-            received=_met(told["received"]) if "received" in told else NOWHERE,
+            marks=frozenset(map(Mark, record.get("marks", ()))),
+            received=_met(record["received"]) if "received" in record else NOWHERE,
         )
 
 
-def _met(told: "_ToldAreas") -> Met:
-    left_on = told["left_on"]
+def _met(record: "_ToldAreas") -> Met:
+    left_on = record["left_on"]
     return Met(
-        province=Level(told["province"]),
-        county=Level(told["county"]),
-        street=Level(told["street"]),
+        province=Level(record["province"]),
+        county=Level(record["county"]),
+        street=Level(record["street"]),
         left_on=date.fromisoformat(left_on) if left_on else None,
     )
 
@@ -104,16 +104,16 @@ class StoredContext(TypedDict, total=False):
 
 
 def stored_context(
-    around: DecisionContext, evidence: Evidence, begins_with: Evidence | None
+    context: DecisionContext, evidence: Evidence, begins_with: Evidence | None
 ) -> Mapping[str, object]:
     """See `StoredContext`; mostly empty. Whatever is left out here cannot be replayed."""
-    company, carried = around.company, None if begins_with in _NOTHING else begins_with
-    found = around.prior_hold or around.open_case or around.marks
-    if not found and company is ALONE and around.received is NOWHERE and carried is None:
+    company, carried = context.company, None if begins_with in _NOTHING else begins_with
+    found = context.prior_hold or context.open_case or context.marks
+    if not found and company is ALONE and context.received is NOWHERE and carried is None:
         return {}
     known = {
-        "prior_hold": around.prior_hold,
-        "open_case": around.open_case,
+        "prior_hold": context.prior_hold,
+        "open_case": context.open_case,
         "company": None if company == ALONE else asdict(company),
         "claims": claims.pack(evidence.claims) if company.role is PartyRole.MINOR else None,
         "carried": carried
@@ -122,8 +122,8 @@ def stored_context(
             "credential": carried.credential,
             "parts": sorted(carried.reused),
         },
-        "marks": sorted(around.marks),
-        "received": _areas(around.received) if around.received != NOWHERE else None,
+        "marks": sorted(context.marks),
+        "received": _areas(context.received) if context.received != NOWHERE else None,
     }
     return {name: value for name, value in known.items() if value}
 
@@ -134,9 +134,9 @@ def _areas(met: Met) -> _ToldAreas:
     return {"province": province, "county": county, "street": street, "left_on": left_on}
 
 
-def begun(told: StoredContext) -> Evidence:
+def begun(record: StoredContext) -> Evidence:
     """What a passage began with, as its first check stored it."""
-    carried = told.get("carried")
+    carried = record.get("carried")
     if carried is None:
         return EMPTY
     parts = frozenset(map(VerificationKind, carried["parts"]))

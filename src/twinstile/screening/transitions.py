@@ -90,7 +90,7 @@ async def _require(
     desk: StepContext,
     policy: HubPolicy,
     step: StepRequest,
-    found: LockedScreening,
+    locked: LockedScreening,
     after: ScreeningState,
 ) -> UUID | None:
     """What the table of ways cannot say; the surge order that a release rests on.
@@ -100,7 +100,7 @@ async def _require(
     """
     hub_id = desk.who.hub_id
     if step.event is _E.DENY_BOARDING:
-        way = await devices.direction_of(tx, hub_id, found.checkpoint)
+        way = await devices.direction_of(tx, hub_id, locked.checkpoint)
         if way is not Direction.DEPARTING:
             raise TransitionRefused("Boarding is denied at a checkpoint of departures only.")
     if step.event is _E.REFUSE:
@@ -113,10 +113,10 @@ async def _require(
         raise SeparationReasonNeeded
     if step.event is not _E.FUSE_RELEASE:
         return None
-    fuse_id = await surge_orders.covering(tx, hub_id, desk.at, found.checkpoint, found.run_id)
+    fuse_id = await surge_orders.covering(tx, hub_id, desk.at, locked.checkpoint, locked.run_id)
     if fuse_id is None:
         raise TransitionRefused("No surge order in force covers this passage.")
-    classes = await surge_orders.forbidden(tx, hub_id, found, policy.parameters, desk.at)
+    classes = await surge_orders.forbidden(tx, hub_id, locked, policy.parameters, desk.at)
     if classes:
         raise TransitionRefused(f"Surge mode releases nobody with {', '.join(classes)}.")
     return fuse_id
@@ -151,16 +151,16 @@ async def open_case(
     who: Principal,
     keys: KeyFiles,
     zone: ZoneInfo,
-    found: LockedScreening,
+    locked: LockedScreening,
     at: datetime,
 ) -> UUID:
     """A case of somebody who is held, or the one they have open. Raises `MasterUnavailable`."""
-    readings = [tenths for tenths, *_ in cast("_Readings", found.fold.get("readings", []))]
+    readings = [tenths for tenths, *_ in cast("_Readings", locked.fold.get("readings", []))]
     opening = Opening(
-        case_id=referrals.case_of(found.screening_id),
-        screening_id=found.screening_id,
-        person_id=found.person_id,
-        run_id=found.run_id,
+        case_id=referrals.case_of(locked.screening_id),
+        screening_id=locked.screening_id,
+        person_id=locked.person_id,
+        run_id=locked.run_id,
         origin=CaseOrigin.CLINICIAN,
         opened_at=at,
         first_tenths=readings[0] if readings else None,
@@ -169,7 +169,7 @@ async def open_case(
         operator_id=who.operator_id,
     )
     cases = await referrals.open_cases(tx, keys, who.hub_id, zone, [opening], at)
-    return cases[found.screening_id][0]
+    return cases[locked.screening_id][0]
 
 
 async def expire_due(database: Database, policies: Policies, hub_id: str, now: datetime) -> int:
@@ -214,10 +214,10 @@ _ALARMS: Final = {
 """Which moves of the clock a person has to hear of."""
 
 
-def _alarms(found: LockedScreening, after: ScreeningState, now: datetime) -> list[Raised]:
-    ended = found.order_until is not None and found.order_until <= now
-    kinds = [_ALARMS.get((found.state, after))]
+def _alarms(locked: LockedScreening, after: ScreeningState, now: datetime) -> list[Raised]:
+    ended = locked.order_until is not None and locked.order_until <= now
+    kinds = [_ALARMS.get((locked.state, after))]
     if after in KEPT_BY_ORDER and ended:
         kinds.append(AlertKind.ORDER_ENDED)
-    facts: dict[str, object] = {"state": after.value, "checkpoint": found.checkpoint}
-    return [Raised(kind, found.screening_id, facts) for kind in kinds if kind]
+    facts: dict[str, object] = {"state": after.value, "checkpoint": locked.checkpoint}
+    return [Raised(kind, locked.screening_id, facts) for kind in kinds if kind]

@@ -17,14 +17,14 @@ _LISTS: Final = UUID("3e1f8a5c-94e5-4f0e-9d3b-2d0a4c7be6f1")
 
 
 async def watch(
-    tx: Transaction, held: Lists, keys: KeyFiles, hub_id: str, now: datetime
+    tx: Transaction, current_lists: Lists, keys: KeyFiles, hub_id: str, now: datetime
 ) -> None:
     """Raise it where a list is older than a day or is not what the hub signed; close it else.
 
     A hub that never had a list judges no certificates. `held` are those of the process.
     """
     version = await lists.current_version(tx, hub_id)
-    one = await held.of(tx, keys, hub_id)
+    one = await current_lists.of(tx, keys, hub_id)
     troubles: dict[UUID, dict[str, object]] = {}
     if one is not None:
         age = (now - one.listed.issued_at).total_seconds()

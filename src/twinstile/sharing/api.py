@@ -69,7 +69,7 @@ class Calling:
 
 
 async def _partner(
-    wanted: SecurityScopes,
+    scopes: SecurityScopes,
     runtime: RuntimeDep,
     feed: Fed,
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
@@ -82,7 +82,7 @@ async def _partner(
         await runtime.gatekeeper.principal(token)
         raise Forbidden("This is for partners' systems.")
     partner = await feed.doorkeeper.partner(token)
-    if not set(wanted.scopes) <= PARTNER_SCOPES:
+    if not set(scopes.scopes) <= PARTNER_SCOPES:
         raise Forbidden
     return Calling(partner, token)
 

@@ -63,21 +63,21 @@ class Feed:
         self._waiting: dict[UUID, int] = {}
 
     async def read(
-        self, asked: FeedRequest, after: str | None, left: Callable[[], Awaitable[bool]]
+        self, request: FeedRequest, after: str | None, left: Callable[[], Awaitable[bool]]
     ) -> FeedPage:
         """What comes after the cursor; `left` tells whether the client is gone.
 
         Raises `CursorExpired`, `InvalidInput` for no cursor of ours, `TooMany`.
         """
-        partner, kinds = asked.partner, asked.kinds
+        partner, kinds = request.partner, request.kinds
         head = await self._head(partner.hub_id)
-        epoch, n = (head.epoch, 0) if after is None else changes.decode(asked.key, after)
+        epoch, n = (head.epoch, 0) if after is None else changes.decode(request.key, after)
         if epoch != head.epoch or n > head.n:
             raise CursorExpired
-        if asked.wait and not head.has(kinds, n):
-            if not await self._wait(asked, head, n, left):
+        if request.wait and not head.has(kinds, n):
+            if not await self._wait(request, head, n, left):
                 return FeedPage(epoch, Page((), head.n), more=False)
-            await self.doorkeeper.partner(asked.token)  # shut out meanwhile?
+            await self.doorkeeper.partner(request.token)  # shut out meanwhile?
             head = await self._head(partner.hub_id)
             if head.epoch != epoch:
                 raise CursorExpired
@@ -85,7 +85,13 @@ class Feed:
         if head.has(kinds, n):
             async with self._database.transaction() as tx:
                 page = await changes.read(
-                    tx, partner, asked.key, asked.types, (n, head.n), asked.limit, clock.now()
+                    tx,
+                    partner,
+                    request.key,
+                    request.types,
+                    (n, head.n),
+                    request.limit,
+                    clock.now(),
                 )
         return FeedPage(epoch, page, more=head.has(kinds, page.next_n))
 
@@ -100,18 +106,18 @@ class Feed:
 
     async def _wait(
         self,
-        asked: FeedRequest,
+        request: FeedRequest,
         head: FeedPosition,
         n: int,
         left: Callable[[], Awaitable[bool]],
     ) -> bool:
         """Whether something came up in time, and the client is still there."""
-        deadline = time.monotonic() + asked.wait
-        hub_id = asked.partner.hub_id
-        async with self._place(asked.partner.partner_id):
+        deadline = time.monotonic() + request.wait
+        hub_id = request.partner.hub_id
+        async with self._place(request.partner.partner_id):
             while (rest := deadline - time.monotonic()) > 0 and not await left():
                 pause = min(rest, STILL_THERE_S)
-                if await self.watcher.wait(hub_id, asked.kinds, head, n, pause):
+                if await self.watcher.wait(hub_id, request.kinds, head, n, pause):
                     return True
         return False
 

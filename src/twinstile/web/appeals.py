@@ -60,7 +60,7 @@ def _answer(
     request: Request,
     template: str,
     runtime: Runtime,
-    shown: Mapping[str, object],
+    values: Mapping[str, object],
     status: int = HTTPStatus.OK,
 ) -> Response:
     blank: Mapping[str, object] = {
@@ -70,7 +70,7 @@ def _answer(
         "when": traveller.by_clock(runtime.settings.zone),
         "now": clock.now(),
     }
-    whole = {**blank, **shown}
+    whole = {**blank, **values}
     answer = layout.render(request, template, whole, "script-src 'self'", status=status)
     answer.headers["Cache-Control"] = "no-store"
     return answer

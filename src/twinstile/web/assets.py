@@ -61,10 +61,10 @@ def asset(source: Traversable, media_type: str) -> Response:
     return content(_read(source), media_type)
 
 
-def content(made: bytes, media_type: str, *allowed: str) -> Response:
+def content(data: bytes, media_type: str, *allowed: str) -> Response:
     """The same of what is no file; a worker is `allowed` more."""
     return Response(
-        made,
+        data,
         media_type=media_type,
         headers={
             "cache-control": f"public, max-age={KEPT_S}",

@@ -140,22 +140,26 @@ class Slip:
 
     @classmethod
     def of(
-        cls, runtime: Runtime, made: IssuedDeclaration, state: ScreeningState, kept_until: date
+        cls,
+        runtime: Runtime,
+        created: IssuedDeclaration,
+        state: ScreeningState,
+        kept_until: date,
     ) -> "Slip":
         """The slip of a declaration that was keyed just now."""
-        short = made.head.short_code or ""
+        short = created.head.short_code or ""
         return cls(
-            made,
+            created,
             state,
-            traveller.picture(made.receipt.pass_code),
+            traveller.picture(created.receipt.pass_code),
             f"{short[:4]} {short[4:]}",
-            traveller.by_clock(runtime.settings.zone)(made.head.good_until),
+            traveller.by_clock(runtime.settings.zone)(created.head.good_until),
             kept_until,
         )
 
 
 def _page(
-    request: Request, shown: Mapping[str, object], status: int = HTTPStatus.OK
+    request: Request, values: Mapping[str, object], status: int = HTTPStatus.OK
 ) -> Response:
     blank: Mapping[str, object] = {
         "scripts": ["desk.js"],
@@ -169,7 +173,7 @@ def _page(
         "check_id": uuid7(),
     }
     answer = layout.render(
-        request, "desk.html", {**blank, **shown}, "script-src 'self'", status=status
+        request, "desk.html", {**blank, **values}, "script-src 'self'", status=status
     )
     answer.headers["Cache-Control"] = "no-store"
     return answer
@@ -194,10 +198,10 @@ def _faults(problem: InvalidInput) -> Mapping[str, str]:
     return {fault.pointer.rpartition("/")[2]: fault.code for fault in problem.errors}
 
 
-def _document(told: PersonForm | LookUpForm) -> DocumentForm | None:
-    if told.number is None:
+def _document(form: PersonForm | LookUpForm) -> DocumentForm | None:
+    if form.number is None:
         return None
-    return DocumentForm(kind=told.kind, number=told.number, issuer=told.issuer)
+    return DocumentForm(kind=form.kind, number=form.number, issuer=form.issuer)
 
 
 @router.post("/lookup")
@@ -253,29 +257,29 @@ async def help_person(
 
 
 async def _record(
-    tx: Transaction, runtime: Runtime, policies: Policies, who: Principal, told: PersonForm
+    tx: Transaction, runtime: Runtime, policies: Policies, who: Principal, form: PersonForm
 ) -> tuple[IssuedDeclaration, RecordedCheck]:
     """The declaration, and the check it is shown in. Raises `InvalidInput`, `Conflict`."""
     at = clock.now()
-    document = _document(told)
+    document = _document(form)
     body = KeyedBody(
-        key=told.key,
-        source=told.source,  # pyright: ignore[reportArgumentType] # pydantic reads it
-        consent=told.consent,
-        language=told.language,
+        key=form.key,
+        source=form.source,  # pyright: ignore[reportArgumentType] # pydantic reads it
+        consent=form.consent,
+        language=form.language,
         document=document,
-        **told.said().packed(),  # pyright: ignore[reportArgumentType]
+        **form.said().packed(),  # pyright: ignore[reportArgumentType]
     )
     made = await keyed(tx, runtime, who, body, at)
-    onward, _ = NEXT[told.do]
+    onward, _ = NEXT[form.do]
     fact = CheckFact(
-        observed_at=min(_made_at(told.check_id), at),
+        observed_at=min(_made_at(form.check_id), at),
         identity=document
         and IdentityBody(
             document=document, result=IdentityResult.MATCH, method=IdentityMethod.READER
         ),
         reminders=(ReminderKind.R2,),
-        language=told.language,
+        language=form.language,
         services=(
             ServiceOffer(kind=ServiceKind.S1, outcome=ServiceOutcome.ACCEPTED),
             ServiceOffer(kind=ServiceKind.S2, outcome=onward),
@@ -284,7 +288,7 @@ async def _record(
     )
     receiver = await intake.receiver(runtime, who, at)
     counter = await devices.next_counter(tx, who.hub_id, who.device_id)
-    check = intake.check(fact, told.check_id, counter, at, receiver)
+    check = intake.check(fact, form.check_id, counter, at, receiver)
     stand = RecordingContext(who.hub_id, receiver.keys, policies, receiver.zone, at)
     (done,) = await checks.record(tx, stand, [check], counting=True)
     if done.reused:
@@ -302,18 +306,18 @@ async def _lead(
     runtime: Runtime,
     policies: Policies,
     who: Principal,
-    told: PersonForm,
+    form: PersonForm,
     done: RecordedCheck,
 ) -> ScreeningState:
     """Where the person goes after the check: to the nurse, or with somebody of ours."""
     state = done.decision.state
-    event = NEXT[told.do][1].get(state)
+    event = NEXT[form.do][1].get(state)
     if event is None:
         return state
     at = clock.now()
     desk = StepContext(who, runtime.keys.of(who.hub_id), policies, runtime.settings.zone, at)
-    step_id = uuid5(told.check_id, told.do.value)
-    step = StepRequest(step_id, done.screening_id, event, at, _REASON[told.do])
+    step_id = uuid5(form.check_id, form.do.value)
+    step = StepRequest(step_id, done.screening_id, event, at, _REASON[form.do])
     try:
         async with tx.sql.begin_nested():
             _, state = await transitions.take(tx, desk, step)
@@ -322,9 +326,9 @@ async def _lead(
     return state
 
 
-def _slip(request: Request, told: PersonForm, slip: Slip) -> Response:
-    both = [catalogue.words_of(locale) for locale in dict.fromkeys((told.language, *BOTH))]
-    shown = {"scripts": ["slip.js"], "slip": slip, "both": both, "do": told.do}
+def _slip(request: Request, form: PersonForm, slip: Slip) -> Response:
+    both = [catalogue.words_of(locale) for locale in dict.fromkeys((form.language, *BOTH))]
+    shown = {"scripts": ["slip.js"], "slip": slip, "both": both, "do": form.do}
     answer = layout.render(request, "slip.html", shown, "script-src 'self'")
     answer.headers["Cache-Control"] = "no-store"
     return answer

@@ -93,14 +93,14 @@ _token = HTTPBearer(
 async def read_metrics(
     request: Request,
     runtime: RuntimeDep,
-    given: Annotated[HTTPAuthorizationCredentials | None, Depends(_token)],
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_token)],
 ) -> PlainTextResponse:
     """Counters and durations of all processes in Prometheus' text format."""
     wanted = runtime.settings.metrics_token
     if wanted is None:
         allowed = _from_here(request)
     else:
-        offered = given.credentials if given else ""
+        offered = credentials.credentials if credentials else ""
         allowed = secrets.compare_digest(offered.encode(), wanted.get_secret_value().encode())
     if not allowed:
         raise Forbidden("Metrics are for this machine, or for the holder of the metrics token.")

@@ -67,7 +67,7 @@ def words_for(request: Request, settings: Settings | None = None) -> LocaleTexts
 def render(
     request: Request,
     template: str,
-    shown: Mapping[str, object],
+    values: Mapping[str, object],
     *allowed: str,
     status: int = HTTPStatus.OK,
     headers: Mapping[str, str] | None = None,
@@ -80,7 +80,7 @@ def render(
     """
     settings = settings or routes.current_runtime(request).settings
     words = words_for(request, settings)
-    whole = {**_frame(request, settings, words), **shown}
+    whole = {**_frame(request, settings, words), **values}
     made = _templates().get_template(template).render(whole)
     answer = HTMLResponse(made, status_code=status, headers=dict(headers or {}))
     answer.headers["content-security-policy"] = assets.policy(*HERE, *allowed)

@@ -143,9 +143,9 @@ def document(app: FastAPI) -> dict[str, object]:
     return made
 
 
-def operations(made: Mapping[str, object]) -> Iterator[tuple[str, str, Operation]]:
+def operations(document: Mapping[str, object]) -> Iterator[tuple[str, str, Operation]]:
     """Path, method and operation, in the document's order."""
-    for path, methods in cast("Paths", made["paths"]).items():
+    for path, methods in cast("Paths", document["paths"]).items():
         for method, operation in methods.items():
             yield path, method, operation
 

@@ -315,14 +315,20 @@ async def key_form(
 
 
 async def _key(
-    tx: Transaction, runtime: Runtime, policies: Policies, who: Principal, told: SheetForm
+    tx: Transaction, runtime: Runtime, policies: Policies, who: Principal, form_data: SheetForm
 ) -> tuple[Verdict, bool]:
     """The verdict of the service, and whether a second person has to look."""
     receiver = await intake.receiver(runtime, who, clock.now())
     counter = await devices.next_counter(tx, who.hub_id, who.device_id)
-    readings = told.readings()
-    again = Again(told.again_id, counter + 1, readings[1]) if readings[1:] else None
-    form = Form(told.form_no, told.check_id, counter, told.fact(runtime.settings.zone), again)
+    readings = form_data.readings()
+    again = Again(form_data.again_id, counter + 1, readings[1]) if readings[1:] else None
+    form = Form(
+        form_data.form_no,
+        form_data.check_id,
+        counter,
+        form_data.fact(runtime.settings.zone),
+        again,
+    )
     done, fever = await paper_forms.key(tx, receiver, policies, form)
     return done.decision.verdict, fever
 

@@ -119,7 +119,7 @@ async def _asked(tx: Reading, token: str) -> HandoverQuestion:
 
 def _page(
     request: Request,
-    asked: HandoverQuestion,
+    requested: HandoverQuestion,
     receipt: RowMapping | None,
     faults: Mapping[str, str] | None = None,
 ) -> Response:
@@ -128,7 +128,12 @@ def _page(
     def clock_of(moment: datetime) -> str:
         return f"{moment.astimezone(zone):%Y-%m-%d %H:%M}"
 
-    shown = {"asked": asked, "receipt": receipt, "faults": faults or {}, "clock_of": clock_of}
+    shown = {
+        "asked": requested,
+        "receipt": receipt,
+        "faults": faults or {},
+        "clock_of": clock_of,
+    }
     return layout.render(
         request,
         "handover.html",

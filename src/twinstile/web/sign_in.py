@@ -57,7 +57,7 @@ _OWN_PATH: Final = re.compile(r"/[a-z][a-z0-9/-]{0,60}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
-class EnrolmentCodeShown:
+class IssuedEnrolmentCode:
     """A code for another device, as it is shown."""
 
     code: str
@@ -109,13 +109,13 @@ def _refused(request: Request, field: str, refused: Problem, **shown: object) ->
 
 def _answer(
     request: Request,
-    shown: Mapping[str, object],
+    values: Mapping[str, object],
     status: int,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    shown = {"scripts": ["enter.js"], **shown}
+    values = {"scripts": ["enter.js"], **values}
     return layout.render(
-        request, "enter.html", shown, "script-src 'self'", status=status, headers=headers
+        request, "enter.html", values, "script-src 'self'", status=status, headers=headers
     )
 
 
@@ -187,9 +187,9 @@ async def make_code(
     return _page(request, made=_made(code, page))
 
 
-def _made(code: str, page: str) -> EnrolmentCodeShown:
+def _made(code: str, page: str) -> IssuedEnrolmentCode:
     picture = segno.make_qr(f"{page}#{code}", error="m")
     minutes = devices.CODE_LIFETIME // timedelta(minutes=1)
     # the picture is our own, of our own code: nothing in it came from a request
     svg = Markup(picture.svg_inline(omitsize=True, border=4))  # noqa: S704
-    return EnrolmentCodeShown(code, page, svg, minutes)
+    return IssuedEnrolmentCode(code, page, svg, minutes)

@@ -131,12 +131,12 @@ def by_clock(zone: ZoneInfo) -> Callable[[datetime], str]:
 
 
 def _page(
-    request: Request, shown: Mapping[str, object], status: int = HTTPStatus.OK
+    request: Request, values: Mapping[str, object], status: int = HTTPStatus.OK
 ) -> Response:
-    place = shown["place"]
+    place = values["place"]
     kept = f"&hub={place.given}" if isinstance(place, TravellerHub) and place.given else ""
     blank: Mapping[str, object] = {"faults": {}, "said": {}, "kept_query": kept}
-    answer = layout.render(request, "traveller.html", {**blank, **shown}, status=status)
+    answer = layout.render(request, "traveller.html", {**blank, **values}, status=status)
     answer.headers["Cache-Control"] = "no-store"
     return answer
 
@@ -188,16 +188,16 @@ async def declare(
 
 
 def _given(
-    runtime: Runtime, place: TravellerHub, made: IssuedDeclaration, said: Answers
+    runtime: Runtime, place: TravellerHub, created: IssuedDeclaration, answers: Answers
 ) -> Mapping[str, object]:
     return {
         "view": "given",
         "place": place,
-        "calm": said.calm,
-        "help": said.help,
-        "receipt": made.receipt,
-        "picture": picture(made.receipt.pass_code),
-        "good_until": by_clock(runtime.settings.zone)(made.head.good_until),
+        "calm": answers.calm,
+        "help": answers.help,
+        "receipt": created.receipt,
+        "picture": picture(created.receipt.pass_code),
+        "good_until": by_clock(runtime.settings.zone)(created.head.good_until),
     }
 
 
@@ -244,11 +244,11 @@ async def _holding(
 Held = Annotated[Holding, Depends(_holding)]
 
 
-def _closed(request: Request, held: Holding) -> Response:
+def _closed(request: Request, holding: Holding) -> Response:
     shown = {
         "view": "opening",
-        "place": held.place,
-        "faults": {"receipt": held.fault},
+        "place": holding.place,
+        "faults": {"receipt": holding.fault},
         "said": layout.form(request),
     }
     return _page(request, shown, HTTPStatus.UNPROCESSABLE_ENTITY)
@@ -259,20 +259,20 @@ async def _report(
     tx: Reading,
     runtime: Runtime,
     policies: Policies,
-    held: Holding,
+    holding: Holding,
     receipt: Receipt,
     **shown: object,
 ) -> Response:
     """The report as it stands in this transaction."""
     keys, hub_id, zone = (
-        runtime.keys.of(held.place.hub_id),
-        held.place.hub_id,
+        runtime.keys.of(holding.place.hub_id),
+        holding.place.hub_id,
         runtime.settings.zone,
     )
     found = await report.read(tx, keys, policies, hub_id, receipt, clock.now())
     whole: Mapping[str, object] = {
         "view": "report",
-        "place": held.place,
+        "place": holding.place,
         "receipt": receipt,
         "report": found,
         "calm": found.answers.calm,
@@ -290,39 +290,39 @@ async def _report(
     return _page(request, {**whole, **shown}, status)
 
 
-def _ticked(said: Answers) -> Mapping[str, str]:
+def _ticked(answers: Answers) -> Mapping[str, str]:
     """Answers as the form ticks them."""
     return {
-        "symptoms": "yes" if said.symptoms else "no",
-        "contact": said.contact.lower(),
-        "fever_medicine": "yes" if said.fever_medicine else "no",
-        "help": "yes" if said.help else "no",
+        "symptoms": "yes" if answers.symptoms else "no",
+        "contact": answers.contact.lower(),
+        "fever_medicine": "yes" if answers.fever_medicine else "no",
+        "help": "yes" if answers.help else "no",
     }
 
 
 @router.post("/report")
 async def read_report(
-    request: Request, held: Held, tx: Read, runtime: RuntimeDep, policies: Compiled
+    request: Request, holding: Held, tx: Read, runtime: RuntimeDep, policies: Compiled
 ) -> Response:
     """Everything that is kept under the receipt."""
-    if held.receipt is None:
-        return _closed(request, held)
-    return await _report(request, tx, runtime, policies, held, held.receipt)
+    if holding.receipt is None:
+        return _closed(request, holding)
+    return await _report(request, tx, runtime, policies, holding, holding.receipt)
 
 
 @router.post("/report/answers")
 async def correct_answers(
-    request: Request, held: Held, tx: Tx, runtime: RuntimeDep, policies: Compiled
+    request: Request, holding: Held, tx: Tx, runtime: RuntimeDep, policies: Compiled
 ) -> Response:
     """Say the four answers anew."""
-    receipt = held.receipt
+    receipt = holding.receipt
     if receipt is None:
-        return _closed(request, held)
-    shown = (request, tx, runtime, policies, held, receipt)
+        return _closed(request, holding)
+    shown = (request, tx, runtime, policies, holding, receipt)
     told = layout.checked(request, CorrectionForm)
     if not isinstance(told, CorrectionForm):
         return await _report(*shown, faults=told, said=layout.form(request))
-    keys, hub_id = runtime.keys.of(held.place.hub_id), held.place.hub_id
+    keys, hub_id = runtime.keys.of(holding.place.hub_id), holding.place.hub_id
     try:
         args = (hub_id, receipt, told.revision, told.said(), clock.now())
         await corrections.correct(tx, keys, *args)
@@ -333,31 +333,33 @@ async def correct_answers(
 
 @router.post("/report/reminder")
 async def acknowledge(
-    request: Request, held: Held, tx: Tx, runtime: RuntimeDep, policies: Compiled
+    request: Request, holding: Held, tx: Tx, runtime: RuntimeDep, policies: Compiled
 ) -> Response:
     """The traveller has read the reminder."""
-    if held.receipt is None:
-        return _closed(request, held)
-    await store.remind(tx, held.place.hub_id, held.receipt, clock.now())
-    return await _report(request, tx, runtime, policies, held, held.receipt, done="reminded")
+    if holding.receipt is None:
+        return _closed(request, holding)
+    await store.remind(tx, holding.place.hub_id, holding.receipt, clock.now())
+    return await _report(
+        request, tx, runtime, policies, holding, holding.receipt, done="reminded"
+    )
 
 
 @router.post("/report/appeal")
 async def dispute(
-    request: Request, held: Held, tx: Tx, runtime: RuntimeDep, policies: Compiled
+    request: Request, holding: Held, tx: Tx, runtime: RuntimeDep, policies: Compiled
 ) -> Response:
     """Take an appeal in the traveller's own words."""
-    receipt = held.receipt
+    receipt = holding.receipt
     if receipt is None:
-        return _closed(request, held)
-    shown = (request, tx, runtime, policies, held, receipt)
+        return _closed(request, holding)
+    shown = (request, tx, runtime, policies, holding, receipt)
     told = layout.checked(request, AppealForm)
     if not isinstance(told, AppealForm):
         return await _report(*shown, faults=told, said=layout.form(request))
-    keys = runtime.keys.of(held.place.hub_id)
+    keys = runtime.keys.of(holding.place.hub_id)
     wanted = AppealRequest(told.appeal_id, told.about, told.text)
     try:
-        await appeals.make(tx, keys, held.place.hub_id, receipt, wanted, clock.now())
+        await appeals.make(tx, keys, holding.place.hub_id, receipt, wanted, clock.now())
     except (Conflict, IdReused):
         return await _report(*shown, done="conflict")
     return await _report(*shown, done="disputed")

@@ -125,7 +125,7 @@ class Departments:
         self.health.rejected += 1
         for name in ("码状态", "码状态-补传"):
             self.health.send(name, [*rows, masked])
-        self.health.send("码状态-断", rows, whole=False)
+        self.health.send("码状态-断", rows, complete=False)
 
     def publish_late_reports(self, arrivals: Sequence[GroupArrival]) -> None:
         """Tell what was not told before."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 @dataclass(slots=True)
-class FileDrop:
+class DeliveryFolder:
     """A folder, and what was left in it so far."""
 
     folder: Path
@@ -22,17 +22,17 @@ class FileDrop:
     """Files whose digest is that of something else."""
     _left: set[bytes] = field(default_factory=set[bytes])
 
-    def write_file(self, name: str, content: bytes, *, whole: bool = True) -> None:
+    def write_file(self, name: str, content: bytes, *, complete: bool = True) -> None:
         """Write a file, then its marker; one not `whole` has lost its end on the way."""
         digest = hashlib.md5(content, usedforsecurity=False).hexdigest()
-        kept = content if whole else content[: len(content) // 2]
+        kept = content if complete else content[: len(content) // 2]
         (self.folder / f".{name}").write_bytes(kept)
         (self.folder / f".{name}").rename(self.folder / name)
         sign = digest if self.marker == "md5" else ""
         (self.folder / f"{name}.{self.marker}").write_text(sign)
-        self.broken += not whole
-        self.duplicates += whole and content in self._left
-        self.files += whole and content not in self._left
+        self.broken += not complete
+        self.duplicates += complete and content in self._left
+        self.files += complete and content not in self._left
         self._left.add(content)
 
 

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from twinstile_simulator.departments.file_drop import FileDrop, write_table
+from twinstile_simulator.departments.file_drop import DeliveryFolder, write_table
 from twinstile_simulator.documents import InventedDocument
 
 ENCODING = "utf-8-sig"
@@ -23,16 +23,16 @@ Row = Mapping[str, object]
 
 @dataclass(slots=True)
 class HealthDepartment:
-    drop: FileDrop
+    drop: DeliveryFolder
     rejected: int = 0
     """Rows nobody can read, of all tables that are no repetition."""
 
     @classmethod
     def at(cls, folder: Path) -> "HealthDepartment":
-        return cls(FileDrop(folder, "md5"))
+        return cls(DeliveryFolder(folder, "md5"))
 
-    def send(self, name: str, rows: Sequence[Row], *, whole: bool = True) -> None:
-        self.drop.write_file(f"{name}.csv", write_table(rows, ENCODING), whole=whole)
+    def send(self, name: str, rows: Sequence[Row], *, complete: bool = True) -> None:
+        self.drop.write_file(f"{name}.csv", write_table(rows, ENCODING), complete=complete)
 
 
 def write_status(who: InventedDocument, colour: str) -> Row:

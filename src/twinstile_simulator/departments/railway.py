@@ -13,7 +13,7 @@ from datetime import date, datetime
 from pathlib import Path
 
 from twinstile_simulator import documents
-from twinstile_simulator.departments.file_drop import FileDrop, write_table
+from twinstile_simulator.departments.file_drop import DeliveryFolder, write_table
 from twinstile_simulator.people import CrowdPerson
 from twinstile_simulator.timetable import TimetableTrain
 
@@ -37,13 +37,13 @@ class TrainJourney:
 
 @dataclass(slots=True)
 class RailwayOperator:
-    drop: FileDrop
+    drop: DeliveryFolder
     rejected: int = 0
     """Rows nobody can read, of all that were sent."""
 
     @classmethod
     def at(cls, folder: Path) -> "RailwayOperator":
-        return cls(FileDrop(folder, "ok"))
+        return cls(DeliveryFolder(folder, "ok"))
 
     def send(self, journeys: Sequence[TrainJourney], station: str) -> None:
         """Leave the lists of these trains, each in its own way."""

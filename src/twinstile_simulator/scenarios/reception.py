@@ -10,7 +10,7 @@ from uuid import uuid4
 from uuid_utils.compat import uuid7
 
 from twinstile_simulator import bodies
-from twinstile_simulator.bodies import CheckAnswer
+from twinstile_simulator.bodies import CheckResult
 from twinstile_simulator.client import (
     Json,
     RequestRefused,
@@ -172,7 +172,7 @@ class Reception:
         return {"assistance": False, "illness": False, **content}
 
     def _note_answer(
-        self, one: ReceivedTraveller, action: ScriptAction, answer: CheckAnswer
+        self, one: ReceivedTraveller, action: ScriptAction, answer: CheckResult
     ) -> None:
         one.case_id = one.case_id or answer.case_id
         presented, judged = one.traveller.presentation, answer.credential

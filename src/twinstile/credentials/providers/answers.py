@@ -71,16 +71,16 @@ _LASTING: Final = (CredentialStatus.GREEN, CredentialStatus.YELLOW)
 """What age makes worthless. Red stays red."""
 
 
-def assessment(told: ProviderAnswer, now: datetime) -> Assessment:
+def assessment(record: ProviderAnswer, now: datetime) -> Assessment:
     """The provider's word and the person's match, each by itself."""
-    found = _against(told)
-    expired = told.status in (CredentialStatus.EXPIRED, CredentialStatus.STALE)
-    known = told.status not in (CredentialStatus.NOT_FOUND, CredentialStatus.INVALID)
+    found = _against(record)
+    expired = record.status in (CredentialStatus.EXPIRED, CredentialStatus.STALE)
+    known = record.status not in (CredentialStatus.NOT_FOUND, CredentialStatus.INVALID)
     return Assessment(
         scheme=Scheme.ONLINE,
         outcome=found[0] if found else CredentialOutcome.VERIFIED,
         reasons=found,
-        authenticity=AspectResult.YES if known else _GENUINE[told.status],
+        authenticity=AspectResult.YES if known else _GENUINE[record.status],
         validity=AspectResult.NO
         if expired
         else AspectResult.YES
@@ -88,10 +88,10 @@ def assessment(told: ProviderAnswer, now: datetime) -> Assessment:
         else AspectResult.UNKNOWN,
         revocation=AspectResult.YES if known else AspectResult.UNKNOWN,
         policy=AspectResult.YES if known else AspectResult.UNKNOWN,
-        subject_match=told.match,
-        match_reasons=told.match_reasons,
+        subject_match=record.match,
+        match_reasons=record.match_reasons,
         checked_at=now,
-        stated=told.status,
+        stated=record.status,
     )
 
 
@@ -116,16 +116,16 @@ def unanswered(outcome: CredentialOutcome, now: datetime) -> Assessment:
     )
 
 
-def _against(told: ProviderAnswer) -> tuple[CredentialOutcome, ...]:
+def _against(record: ProviderAnswer) -> tuple[CredentialOutcome, ...]:
     """What speaks against it. Whose code it is comes first: another's colour says nothing."""
     found: list[CredentialOutcome] = []
-    if told.match is SubjectMatch.MISMATCH:
+    if record.match is SubjectMatch.MISMATCH:
         found.append(CredentialOutcome.SUBJECT_MISMATCH)
-    if told.status is CredentialStatus.NOT_FOUND:
+    if record.status is CredentialStatus.NOT_FOUND:
         found.append(CredentialOutcome.NOT_FOUND)
-    elif told.status is not CredentialStatus.GREEN:
+    elif record.status is not CredentialStatus.GREEN:
         found.append(CredentialOutcome.PROVIDER_ANSWERED)
-    elif told.match in (SubjectMatch.POSSIBLE, SubjectMatch.NOT_CHECKED):
+    elif record.match in (SubjectMatch.POSSIBLE, SubjectMatch.NOT_CHECKED):
         found.append(CredentialOutcome.SUBJECT_UNCONFIRMED)
     return tuple(found)
 
@@ -153,15 +153,15 @@ def _condition(answering: Answering, document: object) -> CredentialStatus | Non
     return None
 
 
-def _word(held: object) -> str | None:
+def _word(value: object) -> str | None:
     """A value as a profile writes it; no float, for 1.0 is not the 1 of any code list."""
-    match held:
+    match value:
         case bool():
-            return "true" if held else "false"
+            return "true" if value else "false"
         case int():
-            return str(held) if abs(held) < 2**53 else None
-        case str() if len(held) <= LONGEST:
-            return held
+            return str(value) if abs(value) < 2**53 else None
+        case str() if len(value) <= LONGEST:
+            return value
         case _:
             return None
 

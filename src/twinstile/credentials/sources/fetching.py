@@ -256,28 +256,28 @@ async def _told(
     return found
 
 
-def _together(told: Sequence[tuple[ConfiguredSource, SourcePart, datetime]]) -> Fetched:
+def _together(parts: Sequence[tuple[ConfiguredSource, SourcePart, datetime]]) -> Fetched:
     """What several sources told, as one. What one of them revokes is revoked."""
     ends = [
         min(part.not_after or as_of + source.valid, as_of + source.valid)
-        for source, part, as_of in told
+        for source, part, as_of in parts
     ]
-    revoked = [part.revoked for _, part, _ in told if part.revoked is not None]
-    cards = [part.revoked_cards for _, part, _ in told if part.revoked_cards is not None]
+    revoked = [part.revoked for _, part, _ in parts if part.revoked is not None]
+    cards = [part.revoked_cards for _, part, _ in parts if part.revoked_cards is not None]
     return Fetched(
-        domains=frozenset[Domain]().union(*(source.domains for source, _, _ in told)),
-        issued_at=min(as_of for *_, as_of in told),
+        domains=frozenset[Domain]().union(*(source.domains for source, _, _ in parts)),
+        issued_at=min(as_of for *_, as_of in parts),
         not_after=min(ends),
-        entries=tuple(entry for _, part, _ in told for entry in part.entries),
-        authorities=tuple(one for _, part, _ in told for one in part.authorities),
+        entries=tuple(entry for _, part, _ in parts for entry in part.entries),
+        authorities=tuple(one for _, part, _ in parts for one in part.authorities),
         revoked=_all_revoked(revoked) if revoked else None,
         revoked_cards=_all_cards(cards) if cards else None,
     )
 
 
-def _all_revoked(told: Sequence[snapshots.Revoked]) -> snapshots.Revoked:
+def _all_revoked(parts: Sequence[snapshots.Revoked]) -> snapshots.Revoked:
     found: dict[bytes, dict[HashType, Slice]] = {}
-    for one in told:
+    for one in parts:
         for kid, kinds in one.items():
             held = found.setdefault(kid, {})
             for kind, hashes in kinds.items():
@@ -286,9 +286,9 @@ def _all_revoked(told: Sequence[snapshots.Revoked]) -> snapshots.Revoked:
     return found
 
 
-def _all_cards(told: Sequence[snapshots.RevokedCards]) -> snapshots.RevokedCards:
+def _all_cards(revocations: Sequence[snapshots.RevokedCards]) -> snapshots.RevokedCards:
     found: dict[bytes, dict[str, float | None]] = {}
-    for one in told:
+    for one in revocations:
         for kid, ids in one.items():
             held = found.setdefault(kid, {})
             for rid, until in ids.items():

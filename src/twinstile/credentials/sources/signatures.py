@@ -38,13 +38,13 @@ def signer(path: Path) -> bytes:
     )
 
 
-def holds(spki: bytes, signature: bytes, told: bytes) -> bool:
+def holds(spki: bytes, signature: bytes, data: bytes) -> bool:
     """ECDSA with SHA-512, as the VCI directory is signed."""
     key = serialization.load_der_public_key(spki)
     if not isinstance(key, ec.EllipticCurvePublicKey) or len(signature) > MOST_BYTES:
         return False
     try:
-        key.verify(signature, told, ec.ECDSA(hashes.SHA512()))
+        key.verify(signature, data, ec.ECDSA(hashes.SHA512()))
     except InvalidSignature:
         return False
     return True

@@ -26,7 +26,7 @@ from twinstile.platform.http.problems import (
 from twinstile.platform.http.routes import BatchRoute, Read, RuntimeDep, Tx, caller
 from twinstile.platform.ops import clock
 from twinstile.platform.security import approvals_api
-from twinstile.platform.security.approvals_api import AskedAnswer
+from twinstile.platform.security.approvals_api import ApprovalRequestAnswer
 from twinstile.platform.security.auth import Principal, Scope
 
 router = APIRouter(prefix="/v1", route_class=BatchRoute, tags=["credentials"])
@@ -71,7 +71,7 @@ class TrustListChangeAnswer(Answer):
     sha256: str = Field(description="of `document` of GET /v1/trust-lists/{number}")
     waits_for: list[str] = Field(description=WAITS_FOR, examples=[["removed"]])
     refused: dict[str, int] = Field(description="entries that cannot be used, by reason")
-    approval: AskedAnswer | None = Field(description="null: nobody else has to agree")
+    approval: ApprovalRequestAnswer | None = Field(description="null: nobody else has to agree")
 
 
 class TrustState(Answer):
@@ -155,7 +155,7 @@ async def read_trust_list(
     tx: Read,
     response: Response,
     who: Annotated[Principal, caller(Scope.LANES_READ)],
-    known: Annotated[Line | None, Header(alias="If-None-Match")] = None,
+    if_none_match: Annotated[Line | None, Header(alias="If-None-Match")] = None,
 ) -> TrustListAnswer | Response:
     """As the hub signed it, for tablets that judge certificates alone.
 
@@ -164,7 +164,7 @@ async def read_trust_list(
     told = await lists.one(tx, who.hub_id, number)
     waits = "" if told.activated_at else "-waits"
     etag = f'"{told.sha256[:32]}{waits}"'
-    if known == etag:
+    if if_none_match == etag:
         return Response(status_code=304, headers={"ETag": etag})
     response.headers["ETag"] = etag
     return TrustListAnswer(
@@ -193,7 +193,7 @@ async def activate_trust_list(
     body: ListActivationBody,
     tx: Tx,
     who: Annotated[Principal, caller(Scope.POLICIES_WRITE)],
-) -> AskedAnswer:
+) -> ApprovalRequestAnswer:
     """Of one that waits: it was fetched, or nobody decided in time. A second person decides."""
     told = await lists.one(tx, who.hub_id, number)
     now = clock.now()
@@ -248,20 +248,20 @@ async def list_trust_lists(
     )
 
 
-def state(held: VerifiedList | None, now: datetime) -> TrustState | None:
+def state(stored: VerifiedList | None, now: datetime) -> TrustState | None:
     """What a lane has to know of the list in force."""
-    if held is None:
+    if stored is None:
         return None
-    freshness = held.listed.freshness(now)
+    freshness = stored.listed.freshness(now)
     return TrustState(
-        version=held.listed.version,
-        sha256=held.sha256,
-        issued_at=held.listed.issued_at,
-        not_after=held.listed.not_after,
+        version=stored.listed.version,
+        sha256=stored.sha256,
+        issued_at=stored.listed.issued_at,
+        not_after=stored.listed.not_after,
         freshness=freshness,
-        age_s=max(0, round((now - held.listed.issued_at).total_seconds())),
+        age_s=max(0, round((now - stored.listed.issued_at).total_seconds())),
         text=dict(words.FRESHNESS[freshness]),
-        keys=f"{router.prefix}/trust-lists/{held.listed.version}",
+        keys=f"{router.prefix}/trust-lists/{stored.listed.version}",
     )
 
 

@@ -135,10 +135,10 @@ def _returned(new: Iterable[TrustedKey], old: Sequence[TrustedKey]) -> list[Trus
     ]
 
 
-def _widened(new: Iterable[TrustedKey], standing: Iterable[TrustedKey]) -> list[TrustedKey]:
+def _widened(new: Iterable[TrustedKey], current: Iterable[TrustedKey]) -> list[TrustedKey]:
     """Keys that stand in another domain, and those of a domain in which none stands."""
     signing: dict[Domain, set[bytes]] = defaultdict(set)
-    for key in standing:
+    for key in current:
         signing[key.domain].add(key.spki)
     everywhere = set[bytes]().union(*signing.values())
     return [
@@ -148,15 +148,15 @@ def _widened(new: Iterable[TrustedKey], standing: Iterable[TrustedKey]) -> list[
     ]
 
 
-def _led_to(known: Mapping[Identity, TrustedKey], kids: frozenset[bytes]) -> set[Identity]:
+def _led_to(by_key: Mapping[Identity, TrustedKey], kids: frozenset[bytes]) -> set[Identity]:
     """Every key that those ids mean, under whichever id it is listed."""
-    spkis = {key.spki for key in known.values() if key.kid in kids}
-    return {which for which, key in known.items() if key.spki in spkis}
+    spkis = {key.spki for key in by_key.values() if key.kid in kids}
+    return {which for which, key in by_key.items() if key.spki in spkis}
 
 
-def _by_issuer(told: Mapping[str, Iterable[TrustedKey]]) -> tuple[IssuerChange, ...]:
+def _by_issuer(payload: Mapping[str, Iterable[TrustedKey]]) -> tuple[IssuerChange, ...]:
     counts: dict[tuple[Domain, str | None], Counter[str]] = defaultdict(Counter)
-    for what, keys in told.items():
+    for what, keys in payload.items():
         for key in keys:
             counts[key.domain, key.issuer][what] += 1
     for domain, issuer in sorted(counts, key=str)[MOST_ISSUERS:]:
@@ -169,11 +169,11 @@ def write_change(change: TrustListChange) -> dict[str, object]:
     return asdict(change)
 
 
-def read_change(told: Mapping[str, object]) -> TrustListChange:
+def read_change(payload: Mapping[str, object]) -> TrustListChange:
     """What `write_change` wrote, now or in an older release."""
-    gone = cast("Sequence[str]", told["issuers_gone"])
-    rows = cast("Sequence[Mapping[str, object]]", told.get("issuers", ()))
-    plain = {k: v for k, v in told.items() if k not in {"issuers_gone", "issuers"}}
+    gone = cast("Sequence[str]", payload["issuers_gone"])
+    rows = cast("Sequence[Mapping[str, object]]", payload.get("issuers", ()))
+    plain = {k: v for k, v in payload.items() if k not in {"issuers_gone", "issuers"}}
     return TrustListChange(
         issuers_gone=tuple(gone),
         issuers=tuple(map(_read_issuer, rows)),
@@ -181,11 +181,11 @@ def read_change(told: Mapping[str, object]) -> TrustListChange:
     )
 
 
-def _read_issuer(told: Mapping[str, object]) -> IssuerChange:
-    issuer = cast("str | None", told["issuer"])
-    counts = {k: v for k, v in told.items() if k not in {"domain", "issuer"}}
+def _read_issuer(payload: Mapping[str, object]) -> IssuerChange:
+    issuer = cast("str | None", payload["issuer"])
+    counts = {k: v for k, v in payload.items() if k not in {"domain", "issuer"}}
     return IssuerChange(
-        Domain(str(told["domain"])), issuer, **cast("Mapping[str, int]", counts)
+        Domain(str(payload["domain"])), issuer, **cast("Mapping[str, int]", counts)
     )
 
 
@@ -204,9 +204,9 @@ def _unrevoked(offer: OfferedList, before: TrustList) -> int:
 _NONE: Final = Slice(b"")
 
 
-def _covers(told: Mapping[str, float | None], rid: str, until: float | None) -> bool:
+def _covers(payload: Mapping[str, float | None], rid: str, until: float | None) -> bool:
     """Whether every card of that id that was revoked still is. None: all of them are."""
-    if rid not in told:
+    if rid not in payload:
         return False
-    now = told[rid]
+    now = payload[rid]
     return now is None or (until is not None and now >= until)

@@ -230,23 +230,23 @@ def _fit(offer: OfferedList, believed: Believed, last: int) -> None:
         )
 
 
-def read_current_list(keys: KeyFiles, held: SignedList) -> tuple[TrustList, frozenset[str]]:
+def read_current_list(keys: KeyFiles, stored: SignedList) -> tuple[TrustList, frozenset[str]]:
     """The list in force and who vouches by it.
 
     Of one that the hub did not sign only its number and what it denies count: whatever follows
     it takes two persons, and nothing of it is signed again.
     """
-    before = snapshots.read(held.document)
-    if _genuine(keys, held):
-        return before, snapshots.authorities(held.document)
-    bare = TrustList(held.version, EARLIEST, before.not_after, {}, denied=before.denied)
+    before = snapshots.read(stored.document)
+    if _genuine(keys, stored):
+        return before, snapshots.authorities(stored.document)
+    bare = TrustList(stored.version, EARLIEST, before.not_after, {}, denied=before.denied)
     return bare, frozenset()
 
 
-def _genuine(keys: KeyFiles, told: SignedList) -> bool:
+def _genuine(keys: KeyFiles, record: SignedList) -> bool:
     """Whether the hub signed it."""
-    public = signing.public_keys(keys).get(told.key_id, "")
-    return signing.verify(public, told.document.encode(), told.signature)
+    public = signing.public_keys(keys).get(record.key_id, "")
+    return signing.verify(public, record.document.encode(), record.signature)
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,7 +264,7 @@ async def store(
     tx: Transaction,
     hub_id: str,
     keys: KeyFiles,
-    made: NewTrustList,
+    created: NewTrustList,
     by: UUID | None,
     at: datetime,
 ) -> None:
@@ -274,16 +274,16 @@ async def store(
         upsert(StoredList)
         .values(
             hub_id=hub_id,
-            version=made.version,
+            version=created.version,
             recorded_at=at,
             recorded_by=by,
-            source=made.source,
-            document=made.document,
+            source=created.source,
+            document=created.document,
             key_id=signer.key_id,
-            signature=signer.sign(made.document.encode()),
-            follows=made.follows,
+            signature=signer.sign(created.document.encode()),
+            follows=created.follows,
             activated_at=None,
-            change=changes.write_change(made.change),
+            change=changes.write_change(created.change),
         )
         .on_conflict_do_nothing()
     )
@@ -297,7 +297,7 @@ def subject(hub_id: str, version: int) -> UUID:
 async def ask(
     tx: Transaction,
     who: Principal,
-    told: SignedList,
+    record: SignedList,
     approval_id: UUID,
     reason: str,
     at: datetime,
@@ -307,16 +307,16 @@ async def ask(
     Raises `TrustListOlder` if another came into force since it was made, `Forbidden`,
     `IdReused`.
     """
-    if told.follows != await current_version(tx, who.hub_id):
+    if record.follows != await current_version(tx, who.hub_id):
         raise TrustListOlder
-    why = told.change.why_two if told.change else ()
+    why = record.change.why_two if record.change else ()
     content = {
-        "version": told.version,
-        "sha256": told.sha256,
+        "version": record.version,
+        "sha256": record.sha256,
         "waits_for": why,
-        **(told.told or {}),
+        **(record.told or {}),
     }
-    asked = Ask(approval_id, subject(who.hub_id, told.version), content, reason)
+    asked = Ask(approval_id, subject(who.hub_id, record.version), content, reason)
     return await approvals.ask(tx, who, KIND, asked, at)
 
 

@@ -253,18 +253,18 @@ def authorities(document: str) -> frozenset[str]:
     return frozenset(told["authorities"])
 
 
-def _read_key(told: Mapping[str, object]) -> TrustedKey:
-    kinds = cast("Sequence[str] | None", told["kinds"])
-    begins, ends = told["not_before"], told["not_after"]
+def _read_key(payload: Mapping[str, object]) -> TrustedKey:
+    kinds = cast("Sequence[str] | None", payload["kinds"])
+    begins, ends = payload["not_before"], payload["not_after"]
     return TrustedKey(
-        kid=b64decode(str(told["kid"])),
-        spki=b64decode(str(told["spki"])),
-        domain=Domain(str(told["domain"])),
-        issuer=str(told["issuer"]),
+        kid=b64decode(str(payload["kid"])),
+        spki=b64decode(str(payload["spki"])),
+        domain=Domain(str(payload["domain"])),
+        issuer=str(payload["issuer"]),
         kinds=None if kinds is None else frozenset(map(EvidenceKind, kinds)),
         not_before=_moment(begins) if begins else None,
         not_after=_moment(ends) if ends else None,
-        removed=told["removed"] is True,
+        removed=payload["removed"] is True,
     )
 
 

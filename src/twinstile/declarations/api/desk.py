@@ -203,14 +203,14 @@ async def found(
     return await lookups.within_quota(runtime.database, asked, find)
 
 
-def _seen(head: DeclarationSummary, said: Answers) -> SeenAnswer:
+def _seen(head: DeclarationSummary, answers: Answers) -> SeenAnswer:
     return SeenAnswer(
         declaration_id=head.declaration_id,
         source=DeclarationSource(head.source),
         language=head.language,
         made_at=head.made_at,
         good_until=head.good_until,
-        answers=DeclaredAnswers.of(said),
+        answers=DeclaredAnswers.of(answers),
         presented_at=head.presented_at,
         screening_id=head.screening_id,
     )

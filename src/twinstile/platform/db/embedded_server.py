@@ -375,5 +375,5 @@ def _forget_the_dead(cluster: Path, sockets: Path) -> None:
         remnant.unlink(missing_ok=True)
 
 
-def _tail(said: bytes) -> str:
-    return said.decode(errors="replace").strip()[-2000:]
+def _tail(output: bytes) -> str:
+    return output.decode(errors="replace").strip()[-2000:]

@@ -201,7 +201,7 @@ class OtherHub(Conflict):
     title = "This was made for another hub: nothing of it counts here"
 
 
-class KeptAside(IdReused):
+class ContentQuarantined(IdReused):
     """The other content waits in quarantine for somebody to look at both."""
 
     stored = True

@@ -61,14 +61,14 @@ class Runtime:
     keys: KeyRing
 
 
-def unchanged(response: Response, told: str, known: str | None) -> bool:
+def unchanged(response: Response, text: str, previous: str | None) -> bool:
     """Give an answer a weak validator of what it tells (RFC 9110, section 8.8.3).
 
     Whether the caller knows that already: the answer is a 304 then.
     """
-    etag = f'W/"{hashlib.sha256(told.encode()).hexdigest()[:32]}"'
+    etag = f'W/"{hashlib.sha256(text.encode()).hexdigest()[:32]}"'
     response.headers["ETag"] = etag
-    if known != etag:
+    if previous != etag:
         return False
     response.status_code = HTTPStatus.NOT_MODIFIED
     return True
@@ -150,7 +150,7 @@ def _parameters(dependant: Dependant) -> Iterator[str]:
             yield parameter.alias
 
 
-def check_query(query: str, known: AbstractSet[str]) -> None:
+def check_query(query: str, known_names: AbstractSet[str]) -> None:
     """Refuse repeated parameters (whose value would count?) and text no database can hold.
 
     An unknown one is refused as an unknown member is: a misspelt filter would give everything.
@@ -162,7 +162,7 @@ def check_query(query: str, known: AbstractSet[str]) -> None:
     for name, value in pairs:
         if "\0" in name + value:
             raise InvalidInput(errors=[FieldFault("", "invalid-text")])
-    if not known >= set(names):
+    if not known_names >= set(names):
         raise InvalidInput(errors=[FieldFault("", "unknown-parameter")])
 
 
@@ -213,8 +213,8 @@ async def look_up(request: Request, needed: frozenset[Scope]) -> None:
         request.scope[observability.MODE] = known.mode
 
 
-def _bearer(given: str) -> str:
-    scheme, _, token = given.partition(" ")
+def _bearer(value: str) -> str:
+    scheme, _, token = value.partition(" ")
     if scheme.lower() != "bearer" or not token or len(token) > browser_sessions.MAX_TOKEN:
         raise Unauthenticated
     return token.strip()

@@ -39,7 +39,7 @@ CASE: Final = "case"
 _WORDS = ("hub_id", "key_id", "destroyed_at", "event_id", "public_key", "signing_key")
 
 
-class Reason(StrEnum):
+class DestructionReason(StrEnum):
     """Why something was destroyed."""
 
     RETENTION = "RETENTION"
@@ -91,7 +91,7 @@ async def certify(
     hub_id: str,
     key_id: str,
     rows: Mapping[str, int],
-    reason: Reason,
+    reason: DestructionReason,
     now: datetime,
     **more: object,
 ) -> bool:

@@ -10,7 +10,7 @@ from twinstile.platform.http.field_types import Answer
 from twinstile.platform.http.problems import NotFound, documented
 from twinstile.platform.http.routes import GatedRoute, Read, caller
 from twinstile.platform.keys import destruction
-from twinstile.platform.keys.destruction import DestructionCertificate, Reason
+from twinstile.platform.keys.destruction import DestructionCertificate, DestructionReason
 from twinstile.platform.security.auth import Principal, Scope
 
 router = APIRouter(prefix="/v1", route_class=GatedRoute, tags=["destructions"])
@@ -32,7 +32,7 @@ class DestructionAnswer(Answer):
     key_id: str = Field(description="the key that was destroyed, and its certificate's name")
     key_class: str = Field(description="day, epoch, case, or hub for a hub as a whole")
     period: str = Field(description="the day, the epoch or the case; empty for a hub")
-    reason: Reason
+    reason: DestructionReason
     destroyed_at: datetime
     rows: dict[str, int] = Field(description="rows deleted with it, by table")
     ledger: PositionAnswer | None = Field(

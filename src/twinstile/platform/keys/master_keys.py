@@ -303,15 +303,15 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
         os.killpg(process.pid, signal.SIGKILL)
 
 
-def open_masters(given: str | None, command: str | None, folder: Path) -> Masters:
+def open_masters(value: str | None, command: str | None, folder: Path) -> Masters:
     """The keeper the settings name: a command, keys in base64, else files in the folder.
 
     Raises `KeyUnavailable`.
     """
     if command is not None:
         return MasterCommand(command)
-    if given is not None:
-        return SuppliedMasters([_decoded(part) for part in given.split(",")])
+    if value is not None:
+        return SuppliedMasters([_decoded(part) for part in value.split(",")])
     return MasterFiles(folder)
 
 

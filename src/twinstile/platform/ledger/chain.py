@@ -262,13 +262,16 @@ async def _declare(
 
 
 async def _enter(
-    raw: Raw, head: ChainHead, found: Sequence[_Waiting], position: tuple[str, UUID] | None
+    raw: Raw,
+    head: ChainHead,
+    waiting_events: Sequence[_Waiting],
+    position: tuple[str, UUID] | None,
 ) -> None:
     """Number and link these events, and move the head behind them."""
     before = head.n
     links: list[bytes] = []
     latest: dict[str, int] = {}
-    for event in found:
+    for event in waiting_events:
         head.link = link(head.link, head.n + 1, event.content)
         links.append(head.link)
         push_leaf(head.peaks, head.n, head.link)
@@ -278,7 +281,7 @@ async def _enter(
         _ENTER,
         head.hub_id,
         before,
-        [event.event_id for event in found],
+        [event.event_id for event in waiting_events],
         links,
         head.n,
         head.link,

@@ -143,7 +143,7 @@ def logged(action: Action) -> dict[str, object]:
     return {"x-access-log": action.value}
 
 
-class Outcome(StrEnum):
+class AccessOutcome(StrEnum):
     """What came of it."""
 
     SHOWN = "SHOWN"
@@ -189,7 +189,7 @@ class AccessEntry:
     rows: int = 1
     subject_id: UUID | None = None
     reason: str | None = None
-    outcome: Outcome = Outcome.SHOWN
+    outcome: AccessOutcome = AccessOutcome.SHOWN
 
 
 async def record(tx: Transaction, by: Actor, look: AccessEntry, at: datetime) -> UUID:

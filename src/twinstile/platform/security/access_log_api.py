@@ -16,7 +16,7 @@ from twinstile.platform.http import paging
 from twinstile.platform.http.field_types import Answer, Moment
 from twinstile.platform.http.problems import FieldFault, InvalidInput, documented
 from twinstile.platform.http.routes import GatedRoute, Read, caller
-from twinstile.platform.security.access_log import Action, Outcome, Purpose
+from twinstile.platform.security.access_log import AccessOutcome, Action, Purpose
 from twinstile.platform.security.auth import Principal, Scope
 
 router = APIRouter(prefix="/v1", route_class=GatedRoute, tags=["oversight"])
@@ -40,7 +40,7 @@ class AccessAnswer(Answer):
     )
     fields: list[str] = Field(description="names of what was shown, never values")
     rows: int
-    outcome: Outcome
+    outcome: AccessOutcome
 
 
 class AccessPage(Answer):
@@ -78,7 +78,7 @@ class AccessQuery(BaseModel):
     operator_id: UUID | None = None
     subject_id: UUID | None = None
     action: Action | None = None
-    outcome: Outcome | None = None
+    outcome: AccessOutcome | None = None
     cursor: str | None = Field(default=None, max_length=paging.LONGEST)
     limit: int = Field(default=100, ge=1, le=500)
 
@@ -91,30 +91,30 @@ class AccessQuery(BaseModel):
 async def list_access(
     tx: Read,
     who: Annotated[Principal, caller(Scope.ACCESS_READ)],
-    asked: Annotated[AccessQuery, Query()],
+    request: Annotated[AccessQuery, Query()],
 ) -> AccessPage:
     """Reads of [from, to), at most 366 days, the latest first: of one reader, of one person."""
-    if not asked.since < asked.until <= asked.since + LONGEST_PERIOD:
+    if not request.since < request.until <= request.since + LONGEST_PERIOD:
         raise InvalidInput(errors=[FieldFault("/to", "out-of-range")])
     wanted: list[ColumnElement[bool]] = [
         Access.hub_id == who.hub_id,
-        Access.at >= asked.since,
-        Access.at < asked.until,
+        Access.at >= request.since,
+        Access.at < request.until,
     ]
-    chosen = asked.model_dump(include=set(_FILTERS), exclude_none=True)
+    chosen = request.model_dump(include=set(_FILTERS), exclude_none=True)
     wanted += [_FILTERS[name] == value for name, value in chosen.items()]
     place = tuple_(Access.at, Access.access_id)
-    if asked.cursor is not None:
-        wanted.append(place < paging.decode(asked.cursor))
+    if request.cursor is not None:
+        wanted.append(place < paging.decode(request.cursor))
     found = await tx.sql.execute(
         select(*_COLUMNS)
         .where(*wanted)
         .order_by(Access.at.desc(), Access.access_id.desc())
-        .limit(asked.limit + 1)
+        .limit(request.limit + 1)
     )
     reads = [AccessAnswer.model_validate(row) for row in found.mappings()]
-    last = reads[asked.limit - 1] if len(reads) > asked.limit else None
+    last = reads[request.limit - 1] if len(reads) > request.limit else None
     return AccessPage(
-        reads=reads[: asked.limit],
+        reads=reads[: request.limit],
         next=paging.encode(last.at, last.access_id) if last else None,
     )

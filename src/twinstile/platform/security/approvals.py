@@ -44,7 +44,7 @@ LIFETIME = timedelta(minutes=30)
 ENDED_AT_ONCE = 200
 
 
-class Verdict(StrEnum):
+class ApprovalState(StrEnum):
     """What became of a request."""
 
     GRANTED = "GRANTED"
@@ -81,7 +81,7 @@ class Approval:
     expires_at: datetime
     decided_by: UUID | None
     decided_at: datetime | None
-    verdict: Verdict | None
+    verdict: ApprovalState | None
     decision_reason: str | None
     used_at: datetime | None
 
@@ -93,11 +93,11 @@ class Approval:
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class ApprovalDecision:
     """What a second person says; to refuse takes a reason."""
 
     approval_id: UUID
-    verdict: Verdict
+    verdict: ApprovalState
     reason: str | None
 
 
@@ -127,15 +127,22 @@ def registry(*kinds: Kind) -> Kinds:
     return {kind.name: kind for kind in kinds}
 
 
-def _digest(hub_id: str, kind: str, asked: Ask) -> bytes:
+def _digest(hub_id: str, kind: str, request: Ask) -> bytes:
     """What a decision is bound to: SHA-256 of everything that was asked."""
-    parts = [hub_id, kind, asked.approval_id, asked.subject_id, asked.content, asked.reason]
+    parts = [
+        hub_id,
+        kind,
+        request.approval_id,
+        request.subject_id,
+        request.content,
+        request.reason,
+    ]
     plain = json.dumps(parts, sort_keys=True, ensure_ascii=False, default=str)
     return hashlib.sha256(plain.encode()).digest()
 
 
 async def ask(
-    tx: Transaction, who: Principal, kind: Kind, asked: Ask, at: datetime
+    tx: Transaction, who: Principal, kind: Kind, request: Ask, at: datetime
 ) -> Approval:
     """Ask for a deed of this kind; the same again gives the same.
 
@@ -143,18 +150,18 @@ async def ask(
     """
     if who.operator_id is None or kind.asks not in who.scopes:
         raise Forbidden(f"This needs the scope {kind.asks}, of somebody on shift.")
-    content: dict[str, object] = json.loads(as_json(dict(asked.content)))  # as it is stored
-    digest = _digest(who.hub_id, kind.name, replace(asked, content=content))
+    content: dict[str, object] = json.loads(as_json(dict(request.content)))  # as it is stored
+    digest = _digest(who.hub_id, kind.name, replace(request, content=content))
     added = await tx.sql.execute(
         upsert(ApprovalRecord)
         .values(
             hub_id=who.hub_id,
-            approval_id=asked.approval_id,
+            approval_id=request.approval_id,
             kind=kind.name,
-            subject_id=asked.subject_id,
+            subject_id=request.subject_id,
             content=content,
             digest=digest,
-            reason=asked.reason,
+            reason=request.reason,
             requested_by=who.operator_id,
             requested_device=who.device_id,
             requested_hand=await separation_of_duties.head(tx, who.hub_id, who.operator_id),
@@ -165,7 +172,7 @@ async def ask(
         .returning(ApprovalRecord.approval_id)
     )
     new = added.one_or_none() is not None
-    approval = await one(tx, who.hub_id, asked.approval_id)
+    approval = await one(tx, who.hub_id, request.approval_id)
     if (approval.digest, approval.requested_by) != (digest, who.operator_id):
         raise IdReused
     if new:
@@ -208,7 +215,7 @@ async def one(tx: Reading, hub_id: str, approval_id: UUID, *, lock: bool = False
 
 def _approval(*row: object) -> Approval:
     approval = Approval(*row)  # pyright: ignore[reportArgumentType] # columns as above
-    return replace(approval, verdict=approval.verdict and Verdict(approval.verdict))
+    return replace(approval, verdict=approval.verdict and ApprovalState(approval.verdict))
 
 
 async def waiting(
@@ -238,7 +245,7 @@ async def waiting(
 
 
 async def decide(
-    tx: Transaction, who: Principal, kinds: Kinds, decision: Decision, at: datetime
+    tx: Transaction, who: Principal, kinds: Kinds, decision: ApprovalDecision, at: datetime
 ) -> Approval:
     """Grant a request and do what it asks for, or refuse it. The same again gives the same.
 
@@ -252,7 +259,7 @@ async def decide(
         raise NotFound("There is no such request.")
     if who.operator_id is None or kind.approves not in who.scopes:
         raise Forbidden(f"This needs the scope {kind.approves}, of somebody on shift.")
-    if decision.verdict is Verdict.REFUSED and decision.reason is None:
+    if decision.verdict is ApprovalState.REFUSED and decision.reason is None:
         raise InvalidInput(errors=[FieldFault("/reason", "missing")])
     if approval.verdict is not None:
         same = (approval.verdict, approval.decided_by, approval.decision_reason)
@@ -267,12 +274,12 @@ async def decide(
     if not await separation_of_duties.has_access(tx, who.hub_id, approval.requested_by):
         await _end(tx, approval, at)
         raise ApprovalLapsed
-    if decision.verdict is Verdict.GRANTED and (tie := second.tie(*first)):
+    if decision.verdict is ApprovalState.GRANTED and (tie := second.tie(*first)):
         await _note_attempt(tx, approval, tie, who, at)
         raise SecondPersonRequired(tie.value)
     done = await _settle(tx, approval, decision, second, at)
     await _tell(tx, done, decision.verdict.lower(), at, who)
-    if decision.verdict is Verdict.GRANTED and kind.apply is not None:
+    if decision.verdict is ApprovalState.GRANTED and kind.apply is not None:
         await kind.apply(tx, done, who)
         done = await _spend(tx, done, who, at)
     return done
@@ -289,7 +296,7 @@ async def use(
     approval = await one(tx, who.hub_id, approval_id, lock=True)
     if approval.kind != kind.name or approval.requested_by != who.operator_id:
         raise NotFound("There is no such request.")
-    granted = approval.verdict is Verdict.GRANTED and approval.used_at is None
+    granted = approval.verdict is ApprovalState.GRANTED and approval.used_at is None
     if not granted or approval.decided_at is None or kind.apply is not None:
         raise ApprovalDecided("It is not granted, or was used.")
     if at >= approval.decided_at + kind.lifetime or not approval.whole:
@@ -317,7 +324,11 @@ async def expire(tx: Transaction, hub_id: str, now: datetime) -> int:
 
 
 async def _settle(
-    tx: Transaction, approval: Approval, decision: Decision, second: Person, at: datetime
+    tx: Transaction,
+    approval: Approval,
+    decision: ApprovalDecision,
+    second: Person,
+    at: datetime,
 ) -> Approval:
     await tx.sql.execute(
         _this(approval).values(
@@ -346,7 +357,9 @@ async def _spend(tx: Transaction, approval: Approval, who: Principal, at: dateti
 
 
 async def _end(tx: Transaction, approval: Approval, at: datetime) -> None:
-    await tx.sql.execute(_this(approval).values(verdict=Verdict.EXPIRED.value, decided_at=at))
+    await tx.sql.execute(
+        _this(approval).values(verdict=ApprovalState.EXPIRED.value, decided_at=at)
+    )
     await _tell(tx, approval, "expired", at)
 
 

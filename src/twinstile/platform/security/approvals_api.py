@@ -21,7 +21,12 @@ from twinstile.platform.http.problems import (
 from twinstile.platform.http.routes import GatedRoute, Read, Tx, caller
 from twinstile.platform.ops import clock
 from twinstile.platform.security import approvals
-from twinstile.platform.security.approvals import Approval, Decision, Kinds, Verdict
+from twinstile.platform.security.approvals import (
+    Approval,
+    ApprovalDecision,
+    ApprovalState,
+    Kinds,
+)
 from twinstile.platform.security.auth import Principal, Scope
 
 router = APIRouter(prefix="/v1", route_class=GatedRoute, tags=["approvals"])
@@ -35,14 +40,14 @@ Known = Annotated[Kinds, Depends(_kinds)]
 """The kinds of deeds that take two persons, as the application composed them."""
 
 
-class AskedAnswer(Answer):
+class ApprovalRequestAnswer(Answer):
     """What the request route of a room answers, with status 202."""
 
     approval_id: UUID
     expires_at: datetime = Field(description="until when a second person may decide")
 
 
-class ApprovalAnswer(AskedAnswer):
+class ApprovalAnswer(ApprovalRequestAnswer):
     kind: str
     subject_id: UUID = Field(description="what it is about: a random id, by kind")
     content: dict[str, object] = Field(description="what exactly is asked for, by kind")
@@ -50,7 +55,7 @@ class ApprovalAnswer(AskedAnswer):
     reason: str
     requested_by: UUID
     requested_at: datetime
-    verdict: Verdict | None = Field(description="null: nobody has decided yet")
+    verdict: ApprovalState | None = Field(description="null: nobody has decided yet")
     decided_by: UUID | None
     decided_at: datetime | None
     decision_reason: str | None
@@ -71,9 +76,11 @@ class DecisionBody(Body):
     )
 
 
-def asked_answer(approval: Approval) -> AskedAnswer:
+def asked_answer(approval: Approval) -> ApprovalRequestAnswer:
     """The answer to whoever asked."""
-    return AskedAnswer(approval_id=approval.approval_id, expires_at=approval.expires_at)
+    return ApprovalRequestAnswer(
+        approval_id=approval.approval_id, expires_at=approval.expires_at
+    )
 
 
 def _answer(approval: Approval) -> ApprovalAnswer:
@@ -153,5 +160,5 @@ async def put_decision(
     themselves, nor what somebody asked who was let in by the same person; an attempt is on the
     record. To refuse is open to all who may decide, so whoever asked may take it back.
     """
-    decision = Decision(approval_id, Verdict(body.verdict), body.reason)
+    decision = ApprovalDecision(approval_id, ApprovalState(body.verdict), body.reason)
     return _answer(await approvals.decide(tx, who, kinds, decision, clock.now()))

@@ -176,11 +176,11 @@ def drop_shift(response: Response) -> None:
     _set(response, SHIFT, "", timedelta())
 
 
-def _set(response: Response, name: str, value: str, kept: timedelta) -> None:
+def _set(response: Response, name: str, value: str, lifetime: timedelta) -> None:
     response.set_cookie(
         name,
         value,
-        max_age=int(kept.total_seconds()),
+        max_age=int(lifetime.total_seconds()),
         path="/",
         secure=True,
         httponly=True,

@@ -43,34 +43,36 @@ class OfflineShiftClaim:
     ended_at: datetime | None
 
 
-async def claim(tx: Transaction, who: Principal, said: OfflineShiftClaim, at: datetime) -> bool:
+async def claim(
+    tx: Transaction, who: Principal, reported: OfflineShiftClaim, at: datetime
+) -> bool:
     """Record a claim; false when it was there already.
 
     Raises `InvalidInput` for an unknown login or times that are no shift's, `IdReused`.
     """
     found = await tx.sql.execute(
         select(Operator.operator_id, Operator.roles).where(
-            Operator.hub_id == who.hub_id, Operator.login == said.login.lower()
+            Operator.hub_id == who.hub_id, Operator.login == reported.login.lower()
         )
     )
     operator = found.one_or_none()
     if operator is None:
         raise InvalidInput(errors=[FieldFault("/login", "unknown-value")])
     operator_id, roles = operator
-    end = min(said.started_at + SHIFT_LENGTH, at)
-    if said.ended_at is not None and not said.started_at <= said.ended_at <= end:
+    end = min(reported.started_at + SHIFT_LENGTH, at)
+    if reported.ended_at is not None and not reported.started_at <= reported.ended_at <= end:
         raise InvalidInput(errors=[FieldFault("/ended_at", "out-of-range")])
-    mine = (OfflineShift.hub_id == who.hub_id, OfflineShift.shift_id == said.shift_id)
+    mine = (OfflineShift.hub_id == who.hub_id, OfflineShift.shift_id == reported.shift_id)
     added = await tx.sql.execute(
         upsert(OfflineShift)
         .values(
             hub_id=who.hub_id,
-            shift_id=said.shift_id,
+            shift_id=reported.shift_id,
             device_id=who.device_id,
             operator_id=operator_id,
             roles=roles,
-            started_at=said.started_at,
-            ends_at=said.ended_at or said.started_at + SHIFT_LENGTH,
+            started_at=reported.started_at,
+            ends_at=reported.ended_at or reported.started_at + SHIFT_LENGTH,
             recorded_at=at,
         )
         .on_conflict_do_nothing()
@@ -78,7 +80,7 @@ async def claim(tx: Transaction, who: Principal, said: OfflineShiftClaim, at: da
     )
     if added.one_or_none() is not None:
         event = Event(
-            who.hub_id, "shift.claimed", said.shift_id, at, {}, who.device_id, operator_id
+            who.hub_id, "shift.claimed", reported.shift_id, at, {}, who.device_id, operator_id
         )
         await events.append(tx, [event])
         return True

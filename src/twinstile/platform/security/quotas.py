@@ -16,7 +16,7 @@ from sqlalchemy import select
 from twinstile.platform.db.database import Transaction
 from twinstile.platform.db.tables import Access, Operator
 from twinstile.platform.http.problems import TooMany
-from twinstile.platform.security.access_log import Action, Outcome
+from twinstile.platform.security.access_log import AccessOutcome, Action
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ async def quota_status(
         )
         .order_by(Access.at.desc())
     )
-    refused = Access.outcome == Outcome.REFUSED.value
+    refused = Access.outcome == AccessOutcome.REFUSED.value
     used = (await tx.sql.execute(mine.where(~refused).limit(_MOST))).scalars().all()
     last = (await tx.sql.execute(mine.where(refused).limit(1))).scalar_one_or_none()
     return judge(used, last, at)

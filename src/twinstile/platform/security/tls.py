@@ -78,11 +78,11 @@ class Authority:
     der: bytes
 
 
-def parsed(given: Sequence[str]) -> Names:
+def parsed(values: Sequence[str]) -> Names:
     """The names and addresses as given by people. Raises `TlsError`."""
     hosts: dict[str, None] = {}
     addresses: dict[Address, None] = {}
-    for one in given:
+    for one in values:
         said = one.strip().lower().removesuffix(".")
         try:
             addresses[ipaddress.ip_address(said.strip("[]"))] = None
@@ -130,9 +130,9 @@ def server(file: Path) -> ServerCertificate:
     return ServerCertificate(_names(found), found.not_valid_after_utc)
 
 
-def _names(found: x509.Certificate) -> Names:
+def _names(match: x509.Certificate) -> Names:
     try:
-        called = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        called = match.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:
         return Names((), ())
     reached = called.get_values_for_type(x509.IPAddress)
@@ -160,10 +160,10 @@ def context(file: Path) -> ssl.SSLContext:
     return made
 
 
-def load(made: ssl.SSLContext, file: Path) -> None:
+def load(context: ssl.SSLContext, file: Path) -> None:
     """Let new connections have what the file holds now. Raises `TlsError`."""
     try:
-        made.load_cert_chain(file)
+        context.load_cert_chain(file)
     except (OSError, ssl.SSLError) as error:
         why = error.strerror or type(error).__name__
         raise TlsError(f"{file}: no key with its certificate can be read ({why}).") from error

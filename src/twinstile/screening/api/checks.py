@@ -14,12 +14,12 @@ from twinstile.platform.http import paging
 from twinstile.platform.http.field_types import Answer, Body, Line, Moment, Slug
 from twinstile.platform.http.problems import (
     Conflict,
+    ContentQuarantined,
     FieldFault,
     Forbidden,
     Gone,
     IdReused,
     InvalidInput,
-    KeptAside,
     NotFound,
     OtherHub,
     TransitionRefused,
@@ -95,7 +95,7 @@ Gate = Annotated[Committer, Depends(_committer)]
             "model": CheckAnswer,
             "description": "The same check as before: its first answer",
         },
-        **documented(KeptAside, OtherHub, Gone),
+        **documented(ContentQuarantined, OtherHub, Gone),
     },
 )
 async def put_check(
@@ -122,8 +122,8 @@ async def put_check(
     if done.reused:
         async with committer.runtime.database.transaction() as tx:
             item = quarantine.as_item(check_id, body)
-            await quarantine.keep(tx, receiver, item, check_id, KeptAside())
-        raise KeptAside
+            await quarantine.keep(tx, receiver, item, check_id, ContentQuarantined())
+        raise ContentQuarantined
     if done.status is FactStatus.DUPLICATE:
         response.status_code = 200
     return answers.check(done, language, who, told)
@@ -292,11 +292,11 @@ async def read_lane_state(
     trusting: Listed,
     response: Response,
     who: Annotated[Principal, caller(Scope.LANES_READ)],
-    known: Annotated[Line | None, Header(alias="If-None-Match")] = None,
+    if_none_match: Annotated[Line | None, Header(alias="If-None-Match")] = None,
 ) -> lanes.LaneState:
     """Policy, mode, runs due soon, tags of alerts; by If-None-Match, 304 if nothing changed."""
     state = await lanes.state(tx, runtime, tagger, trusting, who, lane_id, clock.now())
-    unchanged(response, lanes.constant(state), known)
+    unchanged(response, lanes.constant(state), if_none_match)
     return state
 
 

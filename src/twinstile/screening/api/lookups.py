@@ -13,7 +13,7 @@ from twinstile.arrivals.feeds import feed_status
 from twinstile.arrivals.feeds.feed_status import FeedFreshness
 from twinstile.identity import forms, links
 from twinstile.identity.forms import DocumentForm
-from twinstile.identity.links import Claim, Evidence
+from twinstile.identity.links import Claim, LinkEvidence
 from twinstile.identity.types import Finding
 from twinstile.platform.db.database import Transaction
 from twinstile.platform.http import paging
@@ -126,7 +126,7 @@ async def post_lookup(
 class LinkBody(Body):
     document: DocumentForm
     other: DocumentForm = Field(description="of the same person, with another number")
-    evidence: Evidence = Field(description="what shows it; a name and a birthday do not")
+    evidence: LinkEvidence = Field(description="what shows it; a name and a birthday do not")
     purpose: Wanted = None
     reason: Line = Field(
         description="what was seen, without personal data",
@@ -138,7 +138,7 @@ class PersonLinkAnswer(Answer):
     """A link; whom it joins is told nowhere."""
 
     link_id: UUID
-    evidence: Evidence
+    evidence: LinkEvidence
     reason: str
     recorded_at: datetime
     recorded_by: UUID
