@@ -9,11 +9,12 @@ from uuid import UUID
 from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from twinstile.arrivals import expected, runs
-from twinstile.arrivals.expected import ExpectedTraveller, RunPerson
+from twinstile.arrivals import manifest_changes, runs
+from twinstile.arrivals.expected import ExpectedTraveller
+from twinstile.arrivals.manifest_changes import ManifestChanges
 from twinstile.arrivals.records import Mode, TravellerRole
 from twinstile.arrivals.tables import ManifestEntry, Run
-from twinstile.identity import contacts, vault
+from twinstile.identity import vault
 from twinstile.identity.contacts import Reach
 from twinstile.identity.types import Contact
 from twinstile.identity.vault import Identity
@@ -192,7 +193,7 @@ async def apply_manifest(
         [_expected_entry(run_id, e, of) for e, of in zip(entries, people, strict=True)],
         [(run_id, entry_id, True) for (entry_id,) in left_out],
     )
-    await write_manifest(tx, keys, who.hub_id, today, changes, at)
+    await manifest_changes.write_manifest(tx, keys, who.hub_id, today, changes, at)
     withdrawn = len(left_out)
     await events.append(
         tx,
@@ -234,43 +235,6 @@ def _expected_entry(
         party=entry.party,
     )
     return traveller, Reach(person_id, entry.contact, entry.languages)
-
-
-@dataclass(frozen=True, slots=True)
-class ManifestChanges:
-    """What a manifest, or a part of one, changes of runs that are locked."""
-
-    batch: int
-    entries: Sequence[tuple[ExpectedTraveller, Reach]]
-    withdrawals: Sequence[tuple[UUID, str, bool]]
-    """Entries of runs to withdraw (true) or to expect again."""
-
-
-async def write_manifest(
-    tx: Transaction,
-    keys: KeyFiles,
-    hub_id: str,
-    today: date,
-    changes: ManifestChanges,
-    at: datetime,
-) -> None:
-    """Enter and withdraw travellers, and keep how those who are expected are reached.
-
-    Raises `KeyDestroyed`, `MasterUnavailable`.
-    """
-    entries = [entry for entry, _ in changes.entries]
-    left = await expected.write_entries(tx, hub_id, changes.batch, entries, at)
-    left += await expected.set_withdrawn(tx, hub_id, changes.withdrawals, at)
-    silent, reached = list[RunPerson](), dict[RunPerson, Reach]()
-    for entry, reach in changes.entries:
-        if entry.withdrawn or not (reach.contact or reach.languages):
-            silent.append((entry.run_id, entry.person_id))
-        else:
-            reached[entry.run_id, entry.person_id] = reach
-    gone = await expected.no_longer_expected(tx, hub_id, left)
-    await contacts.forget(tx, hub_id, [*gone, *silent])
-    reaches = [(run_id, reach) for (run_id, _), reach in reached.items()]
-    await contacts.tell(tx, keys, hub_id, today, reaches)
 
 
 async def _expected(tx: Transaction, hub_id: str, run_id: UUID) -> int:

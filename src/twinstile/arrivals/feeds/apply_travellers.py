@@ -5,14 +5,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from twinstile.arrivals import manifests, runs
+from twinstile.arrivals import manifest_changes, manifests, runs
 from twinstile.arrivals.expected import ExpectedTraveller
 from twinstile.arrivals.feeds import apply_batch, record_versions
 from twinstile.arrivals.feeds.apply_batch import BatchContext, BatchCounts, deleted, version
 from twinstile.arrivals.feeds.reading import is_whole, version_of
 from twinstile.arrivals.feeds.record_versions import KeyState, ListVersion, RecordVersion
 from twinstile.arrivals.formats.reasons import RejectReason
-from twinstile.arrivals.manifests import ManifestChanges
+from twinstile.arrivals.manifest_changes import ManifestChanges
 from twinstile.arrivals.records import ManifestEnd, ManifestRow, RunRef
 from twinstile.arrivals.runs import RunMatch
 from twinstile.identity import vault
@@ -181,7 +181,9 @@ async def _write(batch: BatchContext, changes: _Changes) -> None:
     ]
     written = list(zip(entries, reaches, strict=True))
     manifest = ManifestChanges(batch.n, written, changes.withdrawals)
-    await manifests.write_manifest(tx, batch.keys, hub_id, batch.today, manifest, batch.at)
+    await manifest_changes.write_manifest(
+        tx, batch.keys, hub_id, batch.today, manifest, batch.at
+    )
     await events.append(tx, _happenings(batch, entries, changes.withdrawals))
 
 
