@@ -130,10 +130,10 @@ ROTATE = """
 import sys
 from pathlib import Path
 from twinstile.platform.keys.data_keys import KeyRing
-from twinstile.platform.keys.master_keys import Files
+from twinstile.platform.keys.master_keys import MasterFiles
 folder = Path(sys.argv[1])
 print("begun", flush=True)
-KeyRing(folder, Files(folder)).rotate()
+KeyRing(folder, MasterFiles(folder)).rotate()
 """
 
 
@@ -227,7 +227,7 @@ def kill(path, content):
     os.kill(os.getpid(), signal.SIGKILL)
 data_keys.write_synced = kill
 folder = Path(sys.argv[1])
-data_keys.KeyRing(folder, master_keys.Files(folder)).rotate()
+data_keys.KeyRing(folder, master_keys.MasterFiles(folder)).rotate()
 """
 
 

@@ -77,30 +77,6 @@ async def read(tx: Reading, hub_id: str) -> Areas:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class ReceivedAreaCount:
-    """How many areas of one feed count today, and when the last of them ends."""
-
-    feed: str
-    count: int
-    recorded_at: datetime
-    until: date
-
-
-_HELD = """
-SELECT feed, count(*), max(recorded_at), max(until) FROM key_area
-WHERE hub_id = $1 AND until >= $2
-GROUP BY feed ORDER BY feed LIMIT 100
-"""
-
-
-async def count_received_areas(
-    tx: Reading, hub_id: str, today: date
-) -> list[ReceivedAreaCount]:
-    """What is held of each feed."""
-    return [ReceivedAreaCount(*row) for row in await tx.raw.fetch(_HELD, hub_id, today)]
-
-
 async def forget(tx: Transaction, hub_id: str, today: date) -> int:
     """Delete areas that have ended; how many."""
     gone = await tx.raw.fetch(
