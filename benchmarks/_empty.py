@@ -26,12 +26,12 @@ from twinstile.platform.ops import clock, observability
 from twinstile.policy import documents
 from twinstile.screening import machine, rules
 from twinstile.screening.bodies import FactStatus
+from twinstile.screening.decision_context import DecisionContext
 from twinstile.screening.evidence import Evidence
 from twinstile.screening.facts import GateCheck
 from twinstile.screening.intake import Receiver
-from twinstile.screening.passage import RecordedCheck
-from twinstile.screening.surroundings import DecisionContext
 from twinstile.screening.types import Completeness
+from twinstile.screening.visit import RecordedCheck
 
 POLICY = documents.compile_document(documents.pack("cn-hub"))
 NOW = clock.now()

@@ -47,14 +47,14 @@ from twinstile.policy.types import HubPolicy
 from twinstile.screening import answers, assisted, intake, machine, rules
 from twinstile.screening.bodies import CheckAnswer, CheckBody, FactStatus
 from twinstile.screening.deadlines import due
+from twinstile.screening.decision_context import DecisionContext
 from twinstile.screening.evidence import Evidence
 from twinstile.screening.facts import GateCheck
 from twinstile.screening.fold import VisitMetadata, pack, read_metadata, unpack
 from twinstile.screening.intake import Receiver
-from twinstile.screening.passage import RecordedCheck
-from twinstile.screening.surroundings import DecisionContext
 from twinstile.screening.tables import Check, Reminder, Screening
 from twinstile.screening.types import Decision, ReminderKind, ScreeningState
+from twinstile.screening.visit import RecordedCheck
 
 SETTINGS = _hub.settings_of(Path(sys.argv[1]))
 KEYS = startup.key_ring(SETTINGS).of(SETTINGS.hub_id)

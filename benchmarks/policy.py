@@ -45,8 +45,8 @@ from twinstile.policy.types import HubPolicy
 from twinstile.replay import stored, stream
 from twinstile.replay.stream import ReplayPlan
 from twinstile.screening import machine, rules
+from twinstile.screening.decision_context import DecisionContext
 from twinstile.screening.evidence import Evidence
-from twinstile.screening.surroundings import DecisionContext
 from twinstile.screening.types import ScreeningState
 
 HUB = "bench"

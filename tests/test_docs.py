@@ -31,7 +31,7 @@ from twinstile.platform.security.auth import DEVICE_SCOPES, ROLE_SCOPES, Scope
 from twinstile.platform.security.roles import Role
 from twinstile.policy import documents
 from twinstile.policy.versions import Policies
-from twinstile.screening import alerts, bodies, machine, particulars, rules
+from twinstile.screening import alerts, bodies, machine, rules, transition_requirements
 from twinstile.screening.evidence import Evidence
 from twinstile.screening.types import Outcome
 from twinstile.web.openapi import operations
@@ -241,7 +241,7 @@ def test_what_a_step_needs_is_listed_event_by_event() -> None:
 
     wanted = [
         f"| `{event}` | {names(terms.needs)} | {names(terms.takes)} |"
-        for event, terms in particulars.TERMS.items()
+        for event, terms in transition_requirements.TERMS.items()
     ]
     assert rows("docs/api.md", "| Event | Needs | Takes as well |") == wanted
 

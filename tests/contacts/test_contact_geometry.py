@@ -7,10 +7,10 @@ import pytest
 from twinstile.contacts import geometry, seats
 from twinstile.contacts.geometry import Aboard, DataCoverage, RunLocation
 from twinstile.contacts.seats import Seat
-from twinstile.policy import nearness
+from twinstile.policy import contact_criteria
 from twinstile.policy.types import ContactClass, Conveyance
 
-RULES = nearness.compiled(nearness.shipped())
+RULES = contact_criteria.compiled(contact_criteria.shipped())
 ME, OTHER, THIRD = UUID(int=1), UUID(int=2), UUID(int=3)
 
 

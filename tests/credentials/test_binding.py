@@ -9,7 +9,7 @@ import vectors
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from twinstile.credentials import binding, latin
+from twinstile.credentials import binding, transliteration
 from twinstile.credentials.types import Holder, MatchReason, Subject, SubjectMatch
 
 EXACT, COMPATIBLE = SubjectMatch.EXACT, SubjectMatch.COMPATIBLE
@@ -161,7 +161,7 @@ def test_any_text_gets_a_class_and_a_class_is_given_twice(
     st.text(alphabet=st.characters(categories=["Lu", "Ll"], max_codepoint=0x17F), min_size=1)
 )
 def test_a_name_matches_itself(name):
-    if latin.words(name):
+    if transliteration.words(name):
         assert match(name, Holder(family=name, born=BORN))[0] is EXACT
 
 

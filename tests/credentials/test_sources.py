@@ -28,7 +28,7 @@ from twinstile.credentials.trust import (
     by_kid,
     digest,
 )
-from twinstile.credentials.trusting.landing import Fetched
+from twinstile.credentials.trusting.fetched_lists import Fetched
 from twinstile.operations.startup import DatabaseTarget
 from twinstile.platform.ops import clock
 from twinstile.platform.ops.config_files import InvalidFile

@@ -22,7 +22,7 @@ from twinstile.platform.http.problems import Problem
 from twinstile.platform.ledger import chain
 from twinstile.screening import checks
 from twinstile.screening.committer import Committer, _Queue, _Waiting
-from twinstile.screening.passage import RecordedCheck
+from twinstile.screening.visit import RecordedCheck
 
 LATE_S = 0.1
 

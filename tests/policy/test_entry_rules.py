@@ -21,7 +21,7 @@ from twinstile.platform.ops import settings
 from twinstile.platform.ops.config_files import InvalidFile
 from twinstile.platform.ops.settings import Profile, SettingsError
 from twinstile.platform.security.roles import Role
-from twinstile.policy import documents, remedies
+from twinstile.policy import documents, validation_messages
 from twinstile.policy.entry import documents as entry
 from twinstile.policy.entry import validator as entry_validator
 
@@ -98,7 +98,7 @@ def test_a_planted_fault_is_found_and_told_in_two_languages(fault: str) -> None:
 
 
 def test_every_word_of_entry_rules_has_a_planted_fault() -> None:
-    codes = {code for code in remedies.WORDS if code.startswith("entry-")}
+    codes = {code for code in validation_messages.WORDS if code.startswith("entry-")}
     assert codes <= {code for _, code in FAULTS.values()}
 
 

@@ -7,13 +7,13 @@ import pytest
 from hubs import Hub
 
 from twinstile.platform.security.roles import Role
-from twinstile.policy import documents, nearness
+from twinstile.policy import contact_criteria, documents
 from twinstile.policy.documents import PolicyError
 from twinstile.policy.types import Conveyance
 
 
 def section() -> people.Json:
-    return nearness.shipped().model_dump(mode="json", by_alias=True)
+    return contact_criteria.shipped().model_dump(mode="json", by_alias=True)
 
 
 def policy(contacts: people.Json) -> people.Json:
@@ -22,7 +22,7 @@ def policy(contacts: people.Json) -> people.Json:
 
 def test_a_document_without_contact_rules_has_those_that_are_shipped() -> None:
     compiled = documents.compile_document(documents.pack("cn-hub"))
-    assert compiled.contacts == nearness.compiled(nearness.shipped())
+    assert compiled.contacts == contact_criteria.compiled(contact_criteria.shipped())
     assert set(Conveyance) == {
         one for rule in compiled.contacts.rules for one in rule.conveyances
     }

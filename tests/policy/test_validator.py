@@ -16,7 +16,7 @@ from twinstile.cli import main
 from twinstile.credentials.types import CredentialStatus
 from twinstile.identity.types import IdentityResult
 from twinstile.platform.ops.state_machine import DeadlineAnchor
-from twinstile.policy import documents, remedies, validator, vocabulary
+from twinstile.policy import documents, validation_messages, validator, vocabulary
 from twinstile.screening import machine, rules
 from twinstile.screening.claim_words import SampleResult, Symptom
 from twinstile.screening.evidence import NONE, Evidence
@@ -198,8 +198,10 @@ def test_a_planted_fault_is_found_and_named(
 
 
 def test_every_word_has_a_planted_fault_or_is_a_bound() -> None:
-    elsewhere = {code for code in remedies.WORDS if code.startswith("entry-")}
-    assert {code for code, *_ in BAD} | {"too-complicated"} | elsewhere == set(remedies.WORDS)
+    elsewhere = {code for code in validation_messages.WORDS if code.startswith("entry-")}
+    assert {code for code, *_ in BAD} | {"too-complicated"} | elsewhere == set(
+        validation_messages.WORDS
+    )
 
 
 def test_a_policy_that_would_keep_a_gate_busy_is_refused_unread() -> None:
@@ -229,7 +231,7 @@ def test_one_rule_has_no_more_tries_than_it_has_steps() -> None:
 
 
 def test_chinese_words_are_chinese() -> None:
-    for text, remedy in remedies.WORDS.values():
+    for text, remedy in validation_messages.WORDS.values():
         assert all(re.search("[一-鿿]", words["zh-CN"]) for words in (text, remedy))
 
 

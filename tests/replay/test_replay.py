@@ -20,12 +20,12 @@ from twinstile.policy.areas import Level, Met
 from twinstile.policy.types import HubPolicy
 from twinstile.policy.versions import Policies
 from twinstile.replay import stream
-from twinstile.replay.found import ReplayResult
 from twinstile.replay.queues import Queue, waited
+from twinstile.replay.replay_result import ReplayResult
 from twinstile.replay.stream import ReplayPlan
-from twinstile.screening import surroundings, transitions
+from twinstile.screening import decision_context, transitions
+from twinstile.screening.decision_context import DecisionContext
 from twinstile.screening.evidence import Evidence
-from twinstile.screening.surroundings import DecisionContext
 from twinstile.screening.types import (
     Company,
     LaneDirection,
@@ -264,9 +264,11 @@ def test_what_a_decision_reads_comes_back_from_the_check() -> None:
     full = DecisionContext(at, at.date(), *known_of)
     last = Evidence(((365, "EAR", None),), "GREEN", verifications=frozenset(VerificationKind))
     begins = last.again()
-    stored = orjson.loads(orjson.dumps(surroundings.stored_context(full, Evidence(), begins)))
+    stored = orjson.loads(
+        orjson.dumps(decision_context.stored_context(full, Evidence(), begins))
+    )
     assert DecisionContext.stored(at, at.date(), stored, full.direction) == full
-    assert surroundings.begun(stored) == begins
+    assert decision_context.begun(stored) == begins
     known = {"at", "day", "direction", *stored} - {"carried"}
     assert set(DecisionContext._fields) == known
     assert DecisionContext.stored(at, at.date(), {}) == DecisionContext(at, at.date())

@@ -22,15 +22,15 @@ from twinstile.operations import retention
 from twinstile.platform.ledger import sealer
 from twinstile.platform.ops import clock
 from twinstile.platform.security.roles import Role
-from twinstile.policy import documents, received
+from twinstile.policy import documents, reported_areas
 from twinstile.policy.areas import KeyArea, Level
-from twinstile.policy.received import AreaReport
+from twinstile.policy.reported_areas import AreaReport
 from twinstile.policy.versions import Policies
 from twinstile.replay import stream
 from twinstile.replay.stream import ReplayPlan
-from twinstile.screening import machine, rules, surroundings
+from twinstile.screening import decision_context, machine, rules
+from twinstile.screening.decision_context import DecisionContext
 from twinstile.screening.evidence import Evidence
-from twinstile.screening.surroundings import DecisionContext
 
 
 def because(answer: people.Json) -> list[str]:
@@ -210,7 +210,7 @@ async def test_a_person_id_may_end_before_the_alert_does(hub: Hub) -> None:
 
 async def listed(hub: Hub, *said: AreaReport) -> None:
     async with hub.runtime.database.transaction() as tx:
-        await received.apply(tx, hub.hub_id, "cdc", said, clock.now())
+        await reported_areas.apply(tx, hub.hub_id, "cdc", said, clock.now())
 
 
 def area(code: str, level: Level = Level.HIGH, **days: int) -> KeyArea:
@@ -286,7 +286,7 @@ def test_no_policy_lets_somebody_marked_pass(mark: Mark) -> None:
     assert decision.state == "SECONDARY"
     guarded = mark is not Mark.STATUS_YELLOW
     assert (rules.RELEASE_FORBIDDEN in decision.reasons) == guarded
-    stored = surroundings.stored_context(around, Evidence(), None)
+    stored = decision_context.stored_context(around, Evidence(), None)
     again = DecisionContext.stored(around.at, around.day, json.loads(json.dumps(stored)))
     assert again == around
 

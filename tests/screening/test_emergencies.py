@@ -12,8 +12,8 @@ from twinstile.platform.ops import clock
 from twinstile.platform.security.roles import Role
 from twinstile.policy import documents
 from twinstile.screening import machine, rules
+from twinstile.screening.decision_context import DecisionContext
 from twinstile.screening.evidence import Evidence
-from twinstile.screening.surroundings import DecisionContext
 from twinstile.screening.types import Outcome, ScreeningState
 
 NOBODY: people.Json = {"celsius": None, "credential": None, "identity": None}

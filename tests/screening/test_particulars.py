@@ -10,7 +10,7 @@ import worker_clock
 from hubs import DEVICE, Hub
 
 from twinstile.platform.security.roles import Role
-from twinstile.screening.particulars import TERMS
+from twinstile.screening.transition_requirements import TERMS
 from twinstile.screening.types import ScreeningEvent
 
 

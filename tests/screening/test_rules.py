@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from twinstile.credentials.types import CredentialStatus
 from twinstile.policy import documents
 from twinstile.screening import rules
+from twinstile.screening.decision_context import DecisionContext
 from twinstile.screening.evidence import Evidence
 from twinstile.screening.readings import tenths
-from twinstile.screening.surroundings import DecisionContext
 from twinstile.screening.types import Outcome, ScreeningState, TemperatureMethod, Verdict
 
 POLICY = documents.compile_document(documents.pack("cn-hub"))

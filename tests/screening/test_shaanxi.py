@@ -20,8 +20,8 @@ from twinstile.policy.types import HubPolicy
 from twinstile.screening import claims, machine, rules
 from twinstile.screening.claim_words import ItinerarySource, SampleKind, SampleResult
 from twinstile.screening.claims import Claims
+from twinstile.screening.decision_context import DecisionContext
 from twinstile.screening.evidence import Evidence
-from twinstile.screening.surroundings import DecisionContext
 from twinstile.screening.types import Category, Outcome, TemperatureMethod, Verdict
 
 AT = datetime(2022, 4, 12, 4, tzinfo=UTC)

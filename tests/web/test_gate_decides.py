@@ -28,8 +28,8 @@ from twinstile.screening.claim_words import (
     Tristate,
 )
 from twinstile.screening.claims import Claims
+from twinstile.screening.decision_context import ALONE, DecisionContext
 from twinstile.screening.evidence import NONE, Evidence
-from twinstile.screening.surroundings import ALONE, DecisionContext
 from twinstile.screening.types import (
     Category,
     Company,

@@ -11,7 +11,7 @@ from typing import Final, TypeAlias
 from twinstile.credentials import verifying, words
 from twinstile.credentials.providers.online import Online
 from twinstile.credentials.sources import settings as sources
-from twinstile.credentials.sources import standing
+from twinstile.credentials.sources import source_status
 from twinstile.credentials.trusting import lists
 from twinstile.credentials.trusting.lists import Lists
 from twinstile.credentials.types import Freshness
@@ -61,7 +61,7 @@ def _skew(headers: Mapping[str, str], now: datetime) -> float | None:
 async def trust(tx: Reading, configuration: Settings, keys: KeyFiles) -> list[Told]:
     """The list in force, and the sources it is fetched from."""
     now, hub_id = clock.now(), configuration.hub_id
-    told = await standing.of(tx, sources.of(configuration), hub_id)
+    told = await source_status.of(tx, sources.of(configuration), hub_id)
     return [await _list(tx, keys, hub_id, now), *map(_source, told)]
 
 
@@ -78,7 +78,7 @@ async def _list(tx: Reading, keys: KeyFiles, hub_id: str, now: datetime) -> Told
     return "trust list", found, "" if freshness is Freshness.FRESH else _RENEW
 
 
-def _source(one: standing.SourceStatus) -> Told:
+def _source(one: source_status.SourceStatus) -> Told:
     name = f"trust source: {one.source.name}"
     if one.fault is not None:
         found = f"{one.fault}, {one.failures} times in a row, the last at {one.fault_at}"

@@ -15,7 +15,7 @@ from twinstile.cli.common import AsJson, DataDir
 
 if TYPE_CHECKING:
     from twinstile.platform.http.routes import Runtime
-    from twinstile.replay.found import ReplayResult
+    from twinstile.replay.replay_result import ReplayResult
 
 app = typer.Typer(help="The rules the hub decides by.", no_args_is_help=True)
 
@@ -107,7 +107,7 @@ def replay(
 
     from twinstile.policy import documents
     from twinstile.replay import stream
-    from twinstile.replay.found import ReplayResult
+    from twinstile.replay.replay_result import ReplayResult
 
     policy = documents.compile_document(_document(file))
 

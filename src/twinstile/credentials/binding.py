@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from itertools import islice, product
 from typing import Final
 
-from twinstile.credentials import latin
-from twinstile.credentials.latin import Word
+from twinstile.credentials import transliteration
+from twinstile.credentials.transliteration import Word
 from twinstile.credentials.types import Holder, MatchReason, Subject, SubjectMatch
 
 Match = tuple[SubjectMatch, tuple[MatchReason, ...]]
@@ -113,16 +113,22 @@ def _name(subject: Subject, holder: Holder) -> Match:
     said = (holder.family + holder.given, holder.given + holder.family, holder.whole)
     if native and native in map(_han, said):
         return SubjectMatch.EXACT, ()
-    primary, secondary = latin.words(subject.primary), latin.words(subject.secondary)
+    primary, secondary = (
+        transliteration.words(subject.primary),
+        transliteration.words(subject.secondary),
+    )
     spellings = [
         (family, given)
         for family, given in (
-            (latin.words(holder.family_latin), latin.words(holder.given_latin)),
-            (latin.words(holder.family), latin.words(holder.given)),
+            (
+                transliteration.words(holder.family_latin),
+                transliteration.words(holder.given_latin),
+            ),
+            (transliteration.words(holder.family), transliteration.words(holder.given)),
         )
         if family is not None and given is not None and (family or given)
     ]
-    whole = latin.words(holder.whole)
+    whole = transliteration.words(holder.whole)
     if primary is None or secondary is None or not (primary or secondary):
         return SubjectMatch.POSSIBLE, (_R.NAME_IN_OTHER_SCRIPT,)
     cut = subject.name_cut
@@ -211,7 +217,7 @@ def _words(presented: Sequence[Word], reported: Sequence[Word], *, cut: bool) ->
 
 def _joined(words: Sequence[Word]) -> Word:
     """The words written as one, as some issuers and some zones do."""
-    chosen = islice(product(*map(sorted, words)), latin.MOST_SPELLINGS)
+    chosen = islice(product(*map(sorted, words)), transliteration.MOST_SPELLINGS)
     return frozenset(map("".join, chosen)) - {""}
 
 

@@ -1,6 +1,6 @@
 """The person at the lane as credentials are compared with them: from the document shown."""
 
-from twinstile.credentials import latin
+from twinstile.credentials import transliteration
 from twinstile.credentials.types import Subject
 from twinstile.identity import forms, mrz
 from twinstile.identity.forms import DocumentContext, DocumentForm
@@ -17,7 +17,9 @@ def of(form: DocumentForm, pointer: str, terms: DocumentContext) -> Subject:
         return Subject(zone.primary, zone.secondary, zone.name_cut, native, zone.born, number)
     born = identity.holder.birth_date
     mark = "," if "," in name else " "
-    primary, _, secondary = name.partition(mark) if latin.written(name) else ("", "", "")
+    primary, _, secondary = (
+        name.partition(mark) if transliteration.written(name) else ("", "", "")
+    )
     return Subject(
         primary=primary.strip(),
         secondary=secondary.strip(),

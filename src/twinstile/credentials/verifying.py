@@ -6,7 +6,7 @@ The text lives as long as the call. Nothing here writes, logs or counts any of i
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from twinstile.credentials import leaving, offline
+from twinstile.credentials import egress_filter, offline
 from twinstile.credentials.providers import answers, settings
 from twinstile.credentials.providers.online import Online
 from twinstile.credentials.trust import TrustList
@@ -31,7 +31,7 @@ class Verifier:
         self, raw: str, listed: TrustList | None, context: Context
     ) -> VerifiedCredential:
         """What is known of a text. Takes at most `online.WITHIN_S`, never raises."""
-        if offline.detect(raw) is not None or leaving.never_leaves(raw):
+        if offline.detect(raw) is not None or egress_filter.never_leaves(raw):
             return VerifiedCredential(offline.verify(raw, listed, context), None)
         for provider in self.providers:
             if provider.detect(raw) is not None:

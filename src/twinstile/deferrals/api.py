@@ -36,8 +36,8 @@ from twinstile.policy.api import Compiled
 from twinstile.policy.areas import PATTERN as AREA_PATTERN
 from twinstile.screening import alerts, expectations, words
 from twinstile.screening.bodies import StepAnswer, StepBody
-from twinstile.screening.particulars import StepDetails
 from twinstile.screening.steps import StepContext, StepRequest
+from twinstile.screening.transition_requirements import StepDetails
 from twinstile.screening.types import AlertKind, ScreeningEvent
 
 router = APIRouter(prefix="/v1", route_class=GatedRoute)

@@ -16,8 +16,8 @@ from twinstile.platform.db.database import Database, Transaction
 from twinstile.platform.ledger import events
 from twinstile.platform.ledger.events import Event
 from twinstile.screening import alerts, machine, steps
-from twinstile.screening.particulars import Matched, StepDetails
 from twinstile.screening.steps import TargetState
+from twinstile.screening.transition_requirements import Matched, StepDetails
 from twinstile.screening.types import AlertKind, ScreeningEvent, ScreeningState
 
 AT_ONCE: Final = 500

@@ -29,9 +29,9 @@ from twinstile.screening import alerts, checks, intake, readings
 from twinstile.screening.alerts import Raised
 from twinstile.screening.bodies import CheckFact, TemperatureBody
 from twinstile.screening.intake import Receiver
-from twinstile.screening.passage import RecordedCheck
 from twinstile.screening.tables import Check
 from twinstile.screening.types import AlertKind
+from twinstile.screening.visit import RecordedCheck
 
 SOURCE = "PAPER"
 MOST = 500

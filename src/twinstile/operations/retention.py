@@ -26,7 +26,7 @@ from twinstile.platform.http.routes import Runtime
 from twinstile.platform.keys import destruction
 from twinstile.platform.keys.destruction import DestructionReason
 from twinstile.platform.ops import observability
-from twinstile.policy import received, versions
+from twinstile.policy import reported_areas, versions
 from twinstile.policy.types import Parameters
 from twinstile.policy.versions import Policies
 from twinstile.reminders import retention as notices
@@ -135,7 +135,7 @@ async def _end(runtime: Runtime, policies: Policies, hub_id: str, now: datetime)
         await manifests.delete_expired_entries(tx, hub_id, before)
         await authorities.delete_expired_records(tx, hub_id, today - timedelta(days=days), now)
         await feeds.delete_expired(tx, hub_id, today - timedelta(days=days))
-        await received.forget(tx, hub_id, today)
+        await reported_areas.forget(tx, hub_id, today)
     first_kept = datetime.combine(today - timedelta(days=days), time(), zone)
     for room, end in (
         (carrier_keys, before),

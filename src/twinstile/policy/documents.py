@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Self, cast
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from twinstile.platform.http import field_types
-from twinstile.policy import areas, certlogic, nearness
+from twinstile.policy import areas, certlogic, contact_criteria
 from twinstile.policy.areas import KeyArea, Level
 from twinstile.policy.certlogic import CertLogicError, Json, OperandError, Value
 from twinstile.policy.types import (
@@ -158,7 +158,7 @@ class _Document(_Model):
     home: list[AreaCode] = Field(default=[], max_length=8)
     areas: list[_Area] = Field(default=[], max_length=MAX_AREAS)
     rules: list[_Rule] = Field(min_length=1, max_length=MAX_RULES)
-    contacts: nearness.Section = Field(default_factory=nearness.shipped)
+    contacts: contact_criteria.Section = Field(default_factory=contact_criteria.shipped)
 
 
 def pack(name: str) -> dict[str, object]:
@@ -214,7 +214,7 @@ def compile_document(document: Mapping[str, object]) -> HubPolicy:
         PolicyVersion(parsed.version),
         Parameters(**figures),
         tuple(_compiled(rule) for rule in parsed.rules),
-        nearness.compiled(parsed.contacts),
+        contact_criteria.compiled(parsed.contacts),
         areas.compiled(
             parsed.home,
             [KeyArea(a.code, Level(a.level), a.since, a.until) for a in parsed.areas],

@@ -12,7 +12,7 @@ from itertools import islice, product
 from math import prod
 from typing import Final, cast
 
-from twinstile.policy import certlogic, documents, remedies, vocabulary
+from twinstile.policy import certlogic, documents, validation_messages, vocabulary
 from twinstile.policy.certlogic import Json, OperandError, Value
 from twinstile.policy.documents import PolicyError
 from twinstile.policy.types import HubPolicy, PolicyRule
@@ -238,7 +238,7 @@ def literals(expression: Json) -> Iterator[Json]:
 
 def finding(code: str, rule_id: str | None, **particulars: object) -> PolicyFinding:
     words = {"rule": rule_id or "", **particulars}
-    text, remedy = remedies.WORDS[code]
+    text, remedy = validation_messages.WORDS[code]
     return PolicyFinding(
         code,
         rule_id,

@@ -12,7 +12,7 @@ from twinstile.platform.db.database import Reading, Transaction
 from twinstile.platform.http.problems import NotFound
 from twinstile.platform.ledger import events
 from twinstile.platform.ledger.events import Event
-from twinstile.policy import documents, received
+from twinstile.policy import documents, reported_areas
 from twinstile.policy.areas import NO_AREAS, Areas
 from twinstile.policy.tables import Policy, PolicyActivation, PolicyDraft
 from twinstile.policy.types import HubPolicy
@@ -46,7 +46,7 @@ class Policies:
             return NO_AREAS
         known = self._received.get(hub_id)
         if known is None or known[0] != revision:
-            known = self._received[hub_id] = (revision, await received.read(tx, hub_id))
+            known = self._received[hub_id] = (revision, await reported_areas.read(tx, hub_id))
         return known[1]
 
 

@@ -20,7 +20,7 @@ from twinstile.platform.ops import clock
 from twinstile.platform.security.auth import Principal, Scope
 from twinstile.policy.api import Compiled
 from twinstile.replay import requests
-from twinstile.replay.found import ReplayResult
+from twinstile.replay.replay_result import ReplayResult
 from twinstile.replay.requests import ReplayFault, ReplayRequest, ReplayState
 
 router = APIRouter(

@@ -18,7 +18,8 @@ from zoneinfo import ZoneInfo
 
 from twinstile.platform.http.field_types import EARLIEST
 from twinstile.policy.types import HubPolicy
-from twinstile.replay.found import (
+from twinstile.replay.queues import SERVICE_S, Queue, Station
+from twinstile.replay.replay_result import (
     CaseShift,
     CheckShift,
     HourShift,
@@ -29,12 +30,11 @@ from twinstile.replay.found import (
     RuleShift,
     StateShift,
 )
-from twinstile.replay.queues import SERVICE_S, Queue, Station
 from twinstile.replay.stored import brought, rule_ids
 from twinstile.screening import claims, intake, machine, rules
 from twinstile.screening.claims import Claims
+from twinstile.screening.decision_context import DecisionContext, StoredContext, begun
 from twinstile.screening.evidence import Brought, Evidence
-from twinstile.screening.surroundings import DecisionContext, StoredContext, begun
 from twinstile.screening.types import (
     Decision,
     LaneDirection,

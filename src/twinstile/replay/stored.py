@@ -7,8 +7,8 @@ import orjson
 from twinstile.platform.http.field_types import EARLIEST
 from twinstile.screening import claim_bodies, readings
 from twinstile.screening.claim_bodies import ClaimFields
+from twinstile.screening.decision_context import StoredContext
 from twinstile.screening.evidence import Brought
-from twinstile.screening.surroundings import StoredContext
 from twinstile.screening.types import TemperatureMethod, TemperatureReading
 
 

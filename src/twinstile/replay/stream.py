@@ -17,8 +17,8 @@ from twinstile.platform.db.database import READ_ROLE, Database, Reading
 from twinstile.platform.security.devices import LaneKind
 from twinstile.policy.types import HubPolicy
 from twinstile.replay.fold import CheckRow, LanePlace, Moved, Replay
-from twinstile.replay.found import ReplayResult
 from twinstile.replay.queues import Station
+from twinstile.replay.replay_result import ReplayResult
 from twinstile.screening.types import LaneDirection, ScreeningState
 
 MOST_CHECKS: Final = 5_000_000

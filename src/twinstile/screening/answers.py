@@ -22,8 +22,8 @@ from twinstile.screening.bodies import (
     ReasonAnswer,
 )
 from twinstile.screening.party_bodies import PartyReport
-from twinstile.screening.passage import OpenSuspicion, RecordedCheck
 from twinstile.screening.types import Outcome, Reason, ScreeningState
+from twinstile.screening.visit import OpenSuspicion, RecordedCheck
 from twinstile.screening.words import BEYOND_POLICY
 
 _NEXT = {

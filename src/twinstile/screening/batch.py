@@ -30,8 +30,14 @@ from twinstile.platform.security.offline_shifts import OfflineShiftClaim
 from twinstile.platform.security.shifts import ShiftRecord
 from twinstile.policy import versions
 from twinstile.policy.versions import Policies
-from twinstile.screening import acts, attribution, checks, intake, quarantine, transitions
-from twinstile.screening.acts import ReminderFact, ServiceFact
+from twinstile.screening import (
+    attribution,
+    checks,
+    intake,
+    quarantine,
+    reminders_and_services,
+    transitions,
+)
 from twinstile.screening.bodies import (
     CheckFact,
     Counter,
@@ -45,8 +51,9 @@ from twinstile.screening.bodies import (
 from twinstile.screening.facts import GateCheck
 from twinstile.screening.intake import Receiver
 from twinstile.screening.offline_bodies import ShiftBody
-from twinstile.screening.passage import RecordedCheck
+from twinstile.screening.reminders_and_services import ReminderFact, ServiceFact
 from twinstile.screening.steps import StepContext, StepRequest
+from twinstile.screening.visit import RecordedCheck
 
 MOST_FAILED = 8
 """Facts of a batch that an error of ours may meet: where more do, or all, none is to blame."""
@@ -347,9 +354,11 @@ async def _store_act(tx: Transaction, fact: _Fact, policies: Policies) -> FactSt
     match fact.body:
         case ReminderBody() as body:
             given = ReminderFact(fact.id, **dict(body))
-            return await acts.remind(tx, policies, receiver.who, given, receiver.at)
+            return await reminders_and_services.remind(
+                tx, policies, receiver.who, given, receiver.at
+            )
         case ServiceBody() as body:
-            return await acts.serve(
+            return await reminders_and_services.serve(
                 tx, receiver.who, ServiceFact(fact.id, **dict(body)), receiver.at
             )
         case TransitionBody() as body:

@@ -35,8 +35,8 @@ from twinstile.policy.types import MeasureAnchor, MeasureKind
 from twinstile.screening import readings
 from twinstile.screening.claim_bodies import ClaimFields
 from twinstile.screening.offline_bodies import DecidedBody, MadeFor, Offset
-from twinstile.screening.particulars import StepDetails
 from twinstile.screening.party_bodies import PartyBody, PartyReport
+from twinstile.screening.transition_requirements import StepDetails
 from twinstile.screening.types import (
     Emergency,
     Outcome,

@@ -28,10 +28,10 @@ from twinstile.screening import alerts, facts, fold, inheritance, party_members
 from twinstile.screening.alerts import Raised
 from twinstile.screening.bodies import FactStatus
 from twinstile.screening.facts import GateCheck
-from twinstile.screening.passage import RecordedCheck, Visit
-from twinstile.screening.passages import CheckBatch
 from twinstile.screening.reviews import Review
 from twinstile.screening.types import AlertKind, ScreeningEvent, ScreeningState
+from twinstile.screening.visit import RecordedCheck, Visit
+from twinstile.screening.visits import CheckBatch
 
 
 @dataclass(frozen=True, slots=True)

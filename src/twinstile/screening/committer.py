@@ -21,7 +21,7 @@ from twinstile.policy.versions import Policies
 from twinstile.screening import checks
 from twinstile.screening.facts import GateCheck
 from twinstile.screening.intake import Receiver
-from twinstile.screening.passage import RecordedCheck
+from twinstile.screening.visit import RecordedCheck
 
 MOST_A_BATCH = 128
 MOST_WAITING = 1024

@@ -30,7 +30,7 @@ from twinstile.platform.ledger.events import Event
 from twinstile.platform.security.auth import Principal
 from twinstile.policy import versions
 from twinstile.policy.versions import Policies
-from twinstile.screening import machine, particulars, steps
+from twinstile.screening import machine, steps, transition_requirements
 from twinstile.screening.bodies import FactStatus
 from twinstile.screening.deadlines import LATEST, due
 from twinstile.screening.steps import StepContext, StepRequest
@@ -105,7 +105,7 @@ async def take(
     """
     if step.event not in OF_ENTRIES:
         raise InvalidInput(errors=[FieldFault("/event", "unknown-value")])
-    particulars.judge(step.event, step.at, step.particulars)
+    transition_requirements.judge(step.event, step.at, step.particulars)
     who = desk.who
     step = replace(step, screening_id=uuid5(step.step_id, "expected"))
     await manifests.lock_run(tx, who.hub_id, run_id)

@@ -26,9 +26,9 @@ from twinstile.policy import versions
 from twinstile.policy.versions import Policies
 from twinstile.screening import steps, transitions
 from twinstile.screening.bodies import FactStatus
-from twinstile.screening.particulars import StepDetails
 from twinstile.screening.steps import LockedScreening, StepContext, StepRequest
 from twinstile.screening.tables import Check, Deviation
+from twinstile.screening.transition_requirements import StepDetails
 from twinstile.screening.types import Ground, ScreeningEvent, ScreeningState
 
 KIND_NAME: Final = "override"

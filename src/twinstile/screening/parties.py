@@ -13,10 +13,9 @@ from twinstile.policy.types import HubPolicy
 from twinstile.screening import machine, rules
 from twinstile.screening.alerts import Raised
 from twinstile.screening.claims import Claims
+from twinstile.screening.decision_context import ALONE, DecisionContext
 from twinstile.screening.evidence import Evidence
 from twinstile.screening.facts import GateCheck, Situation
-from twinstile.screening.passage import UNRESOLVED, Visit, as_passage
-from twinstile.screening.surroundings import ALONE, DecisionContext
 from twinstile.screening.types import (
     AlertKind,
     Company,
@@ -26,6 +25,7 @@ from twinstile.screening.types import (
     ScreeningState,
     VerificationKind,
 )
+from twinstile.screening.visit import UNRESOLVED, Visit, as_passage
 
 MOST_PEOPLE: Final = 60
 """A school class with its teachers; a larger group is several parties."""

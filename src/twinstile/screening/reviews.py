@@ -12,8 +12,8 @@ from uuid import UUID
 
 from twinstile.policy.types import HubPolicy
 from twinstile.screening.facts import GateCheck
-from twinstile.screening.passage import Visit
 from twinstile.screening.types import Decision, Verdict
+from twinstile.screening.visit import Visit
 
 STOPPED = frozenset({Verdict.CHECK, Verdict.STOP})
 

@@ -8,8 +8,8 @@ from uuid import UUID
 from uuid_utils.compat import uuid7
 
 from twinstile.screening.facts import GateCheck
-from twinstile.screening.passage import RecordedCheck, Visit
 from twinstile.screening.types import Decision
+from twinstile.screening.visit import RecordedCheck, Visit
 
 CLOCK_TOLERANCE_MS = 120_000
 

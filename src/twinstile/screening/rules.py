@@ -15,9 +15,9 @@ from twinstile.policy.measures import OrderedMeasure
 from twinstile.policy.types import HubPolicy, Parameters
 from twinstile.screening import claims, machine
 from twinstile.screening.claims import Coarse
+from twinstile.screening.decision_context import ALONE, DecisionContext
 from twinstile.screening.evidence import NONE, Evidence
 from twinstile.screening.readings import highest, upper
-from twinstile.screening.surroundings import ALONE, DecisionContext
 from twinstile.screening.types import (
     Company,
     Decision,

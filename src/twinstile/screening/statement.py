@@ -7,7 +7,7 @@ from twinstile.arrivals.manifests import EXPECTATION_SQL
 from twinstile.cases.referrals import CASE_NO_SQL, OPEN_CASE_SQL
 from twinstile.identity.links import KIN_SQL
 from twinstile.identity.vault import FORMER_SQL, MEET_SQL, OVERTAKEN_SQL
-from twinstile.policy.received import REVISION_SQL
+from twinstile.policy.reported_areas import REVISION_SQL
 from twinstile.policy.versions import IN_FORCE_SQL
 from twinstile.screening.inheritance import LAST_R2_SQL, R1_SQL, TOLD_RUNS_SQL
 from twinstile.screening.suspicion import UNRESOLVED_SQL

@@ -24,8 +24,8 @@ from twinstile.platform.security.auth import Principal
 from twinstile.policy.types import HubPolicy, Transit
 from twinstile.policy.versions import Policies
 from twinstile.screening import assisted, machine
-from twinstile.screening.particulars import StepDetails
 from twinstile.screening.tables import Screening
+from twinstile.screening.transition_requirements import StepDetails
 from twinstile.screening.types import ScreeningEvent, ScreeningState
 
 

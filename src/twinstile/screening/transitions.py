@@ -22,7 +22,7 @@ from twinstile.platform.security.devices import Direction
 from twinstile.policy import versions
 from twinstile.policy.types import HubPolicy
 from twinstile.policy.versions import Policies
-from twinstile.screening import alerts, machine, particulars, party_members, steps
+from twinstile.screening import alerts, machine, party_members, steps, transition_requirements
 from twinstile.screening.alerts import Raised
 from twinstile.screening.bodies import FactStatus
 from twinstile.screening.deadlines import KEPT_BY_ORDER, due
@@ -46,7 +46,7 @@ async def take(
     state that of before. Raises `InvalidInput`, `NotFound`, `Forbidden`, `TransitionRefused`,
     `IdReused`.
     """
-    particulars.judge(step.event, step.at, step.particulars)
+    transition_requirements.judge(step.event, step.at, step.particulars)
     who, at = desk.who, desk.at
     found = await steps.lock(tx, who.hub_id, step.screening_id)
     if await steps.taken_before(tx, who.hub_id, step) is not None:
@@ -104,7 +104,7 @@ async def _require(
         if way is not Direction.DEPARTING:
             raise TransitionRefused("Boarding is denied at a checkpoint of departures only.")
     if step.event is _E.REFUSE:
-        particulars.judge_refusal(step.particulars, policy.parameters)
+        transition_requirements.judge_refusal(step.particulars, policy.parameters)
     if step.event is _E.TRANSIT_OK:
         steps.require_transit(policy, step.particulars)
     if step.particulars.separation_reason is None and await party_members.parts(

@@ -11,7 +11,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from twinstile.platform.ops import state_machine
-from twinstile.screening.caution import Cautious
+from twinstile.screening.severity import Cautious
 
 
 class Verdict(Cautious):

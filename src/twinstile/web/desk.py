@@ -49,7 +49,6 @@ from twinstile.screening.bodies import (
 )
 from twinstile.screening.checks import RecordingContext
 from twinstile.screening.lookups import ConsentBy, LookupRequest, LookupResult
-from twinstile.screening.passage import RecordedCheck
 from twinstile.screening.steps import StepContext, StepRequest
 from twinstile.screening.types import (
     ReminderKind,
@@ -58,6 +57,7 @@ from twinstile.screening.types import (
     ServiceKind,
     ServiceOutcome,
 )
+from twinstile.screening.visit import RecordedCheck
 from twinstile.web import catalogue, layout, traveller
 from twinstile.web.layout import PageRoute
 from twinstile.web.traveller import AnswersForm

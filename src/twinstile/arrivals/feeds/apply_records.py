@@ -26,7 +26,7 @@ from twinstile.arrivals.records import (
     KeyAreaRecord,
 )
 from twinstile.identity.vault import Identity
-from twinstile.policy import areas, received
+from twinstile.policy import areas, reported_areas
 from twinstile.policy.areas import Level
 
 RecordT = TypeVar("RecordT", bound=KeyedRecord)
@@ -122,10 +122,10 @@ async def apply_areas(
     resolved = await _resolve(batch, usable, counts)
     latest = {record.origin.key: record for _, record in resolved.newest}
     listed = [
-        received.AreaReport(key, None if deleted(record) else _area(record))
+        reported_areas.AreaReport(key, None if deleted(record) else _area(record))
         for key, record in latest.items()
     ]
-    await received.apply(batch.tx, batch.feed.hub_id, batch.feed.name, listed, batch.at)
+    await reported_areas.apply(batch.tx, batch.feed.hub_id, batch.feed.name, listed, batch.at)
     await _store(batch, resolved)
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from twinstile.credentials.endpoint_settings import EndpointSettings
 from twinstile.credentials.providers import profiles, questions
 from twinstile.credentials.providers.online import (
     AT_ONCE,
@@ -17,7 +18,6 @@ from twinstile.credentials.providers.online import (
 )
 from twinstile.credentials.providers.profiles import Name
 from twinstile.credentials.providers.questions import SecretUnusable
-from twinstile.credentials.reaching import EndpointSettings
 from twinstile.platform.http.outbound import Outbound
 from twinstile.platform.ops import config_files
 from twinstile.platform.ops.config_files import InvalidFile

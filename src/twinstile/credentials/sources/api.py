@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter
 from pydantic import Field
 
-from twinstile.credentials.sources import settings, standing
+from twinstile.credentials.sources import settings, source_status
 from twinstile.credentials.trust import Domain
 from twinstile.platform.http.field_types import Answer
 from twinstile.platform.http.routes import GatedRoute, Read, RuntimeDep, caller
@@ -39,7 +39,7 @@ async def list_trust_sources(
     tx: Read, runtime: RuntimeDep, who: Annotated[Principal, caller(Scope.LANES_READ)]
 ) -> SourceList:
     """Those the operator has named, in the order of their file."""
-    told = await standing.of(tx, settings.of(runtime.settings), who.hub_id)
+    told = await source_status.of(tx, settings.of(runtime.settings), who.hub_id)
     return SourceList(
         sources=[
             SourceAnswer(

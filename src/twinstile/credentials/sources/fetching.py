@@ -19,8 +19,8 @@ from twinstile.credentials.sources import parts, signatures
 from twinstile.credentials.sources.parts import SourceFault, SourcePart
 from twinstile.credentials.sources.settings import ConfiguredSource
 from twinstile.credentials.trust import Domain, HashType, Slice
-from twinstile.credentials.trusting import landing, snapshots
-from twinstile.credentials.trusting.landing import Fetched
+from twinstile.credentials.trusting import fetched_lists, snapshots
+from twinstile.credentials.trusting.fetched_lists import Fetched
 from twinstile.credentials.trusting.lists import TrustListOlder
 from twinstile.platform.db.database import Database, Transaction, as_json
 from twinstile.platform.http.circuit_breaker import Breaker
@@ -89,7 +89,7 @@ async def run(
     believed = await asyncio.to_thread(snapshots.believe, offer)
     try:
         async with database.transaction() as tx:
-            landed = await landing.land(tx, hub_id, keys, fetched, believed, now)
+            landed = await fetched_lists.land(tx, hub_id, keys, fetched, believed, now)
     except TrustListOlder:
         observability.log.warning("trust list not landed", hub=hub_id, fault="older")
         return

@@ -8,7 +8,7 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from twinstile.credentials.reaching import EndpointSettings, Url
+from twinstile.credentials.endpoint_settings import EndpointSettings, Url
 from twinstile.credentials.sources import signatures
 from twinstile.credentials.trust import Domain
 from twinstile.platform.http.outbound import Endpoint

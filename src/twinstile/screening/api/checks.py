@@ -40,7 +40,6 @@ from twinstile.platform.security.approvals_api import Known
 from twinstile.platform.security.auth import Principal, Scope
 from twinstile.policy.api import Compiled
 from twinstile.screening import (
-    acts,
     answers,
     batch,
     expectations,
@@ -49,10 +48,10 @@ from twinstile.screening import (
     overrides,
     quarantine,
     queries,
+    reminders_and_services,
     shown,
     transitions,
 )
-from twinstile.screening.acts import ReminderFact
 from twinstile.screening.bodies import (
     BatchAnswer,
     BatchBody,
@@ -65,8 +64,9 @@ from twinstile.screening.bodies import (
 )
 from twinstile.screening.committer import Committer
 from twinstile.screening.overrides import OverrideRequest
-from twinstile.screening.particulars import StepDetails
+from twinstile.screening.reminders_and_services import ReminderFact
 from twinstile.screening.steps import StepContext, StepRequest
+from twinstile.screening.transition_requirements import StepDetails
 from twinstile.screening.types import Ground, ScreeningEvent, ScreeningState
 from twinstile.screening.views import CheckView, ScreeningDetail, ScreeningPage
 
@@ -255,7 +255,7 @@ async def put_reminder(
     Messages to single people are another thing: `PUT /v1/runs/{run_id}/notices/{order_id}`.
     """
     given = ReminderFact(reminder_id, **dict(body))
-    status = await acts.remind(tx, policies, who, given, clock.now())
+    status = await reminders_and_services.remind(tx, policies, who, given, clock.now())
     return ReminderAnswer(status=status)
 
 

@@ -13,15 +13,23 @@ from zoneinfo import ZoneInfo
 from twinstile.cases.referrals import Opening, case_of
 from twinstile.policy.areas import NO_AREAS, Areas
 from twinstile.policy.types import HubPolicy
-from twinstile.screening import assisted, machine, reviews, rows, rules, surroundings
+from twinstile.screening import assisted, decision_context, machine, reviews, rows, rules
 from twinstile.screening.alerts import Raised
 from twinstile.screening.bodies import FactStatus
 from twinstile.screening.deadlines import due
+from twinstile.screening.decision_context import DecisionContext
 from twinstile.screening.evidence import Evidence
 from twinstile.screening.facts import NOBODY, GateCheck, PersonContext, Situation
 from twinstile.screening.fold import BEGUN, VisitMetadata
 from twinstile.screening.parties import WAITING, Parties, flagged
-from twinstile.screening.passage import (
+from twinstile.screening.reviews import Review, ReviewCause
+from twinstile.screening.types import (
+    Decision,
+    Outcome,
+    ReminderKind,
+    ScreeningState,
+)
+from twinstile.screening.visit import (
     UNRESOLVED,
     RecordedCheck,
     Visit,
@@ -36,14 +44,6 @@ from twinstile.screening.passage import (
     joins,
     open_suspicion,
     opened_by,
-)
-from twinstile.screening.reviews import Review, ReviewCause
-from twinstile.screening.surroundings import DecisionContext
-from twinstile.screening.types import (
-    Decision,
-    Outcome,
-    ReminderKind,
-    ScreeningState,
 )
 
 
@@ -146,7 +146,7 @@ class CheckBatch:
         self._seen[check.id] = (check, answer)
         self.done.append(answer)
         begins_with = None if passage.checks else passage.evidence
-        beside = surroundings.stored_context(stood, evidence, begins_with)
+        beside = decision_context.stored_context(stood, evidence, begins_with)
         words = rows.words(decision)
         self.check_rows.append(rows.of_check(check, after, answer, words, guardian, beside))
         told = {"check": check.id, **words.told}
