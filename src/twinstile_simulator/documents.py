@@ -30,10 +30,10 @@ def resident_id(area: int, birth: date, serial: int) -> InventedDocument:
 
 
 def passport(
-    number: str, surname: str, value: str, birth: date, expiry: date
+    number: str, surname: str, given_names: str, birth: date, expiry: date
 ) -> InventedDocument:
     """Make a TD3 passport; sex is left unspecified, as Doc 9303 allows."""
-    names = f"P<{ISSUER}{surname}<<{value}".upper().replace(" ", "<")[:44].ljust(44, "<")
+    names = f"P<{ISSUER}{surname}<<{given_names}".upper().replace(" ", "<")[:44].ljust(44, "<")
     holder, until = f"{birth:%y%m%d}", f"{expiry:%y%m%d}"
     checked = [field + _mrz_check(field) for field in (number.ljust(9, "<"), holder, until)]
     optional = "<" * 14 + _mrz_check("<" * 14)

@@ -147,16 +147,16 @@ def moved_event(
     case: LockedCase,
     step: Transition,
     moment: datetime,
-    payload: dict[str, object],
+    details: dict[str, object],
     event_id: UUID,
 ) -> Event:
-    """The event row of a step; `told` is what its sender said of it."""
+    """The event row of a step; `details` is what its sender reported."""
     return Event(
         case.hub_id,
         MOVED,
         case.case_id,
         moment,
-        {"case_no": case.case_no} | transition_fields(step) | payload,
+        {"case_no": case.case_no} | transition_fields(step) | details,
         who.device_id,
         who.operator_id,
         event_id,

@@ -123,28 +123,28 @@ def replay(
         typer.echo(line)
 
 
-def _lines(record: "ReplayResult") -> "Iterator[str]":
+def _lines(result: "ReplayResult") -> "Iterator[str]":
     """What a replay found, as a table."""
-    yield f"{record.checks} checks of {record.screenings} passages"
-    yield f"{record.begun_before} checks left out: their passage began before"
-    yield f"{record.checks_elsewhere} checks would have led elsewhere,"
-    yield f"{record.screenings_elsewhere} passages would have ended elsewhere"
-    yield f"{record.decided_by_person} passages were moved by a person: those steps are kept"
-    cases = record.cases
+    yield f"{result.checks} checks of {result.screenings} passages"
+    yield f"{result.begun_before} checks left out: their passage began before"
+    yield f"{result.checks_elsewhere} checks would have led elsewhere,"
+    yield f"{result.screenings_elsewhere} passages would have ended elsewhere"
+    yield f"{result.decided_by_person} passages were moved by a person: those steps are kept"
+    cases = result.cases
     yield f"cases: {cases.would_open} would open, {cases.would_not_open} would not"
     yield ""
     yield f"{'ended':22}{'would end':22}{'passages':>9}"
-    for shift in record.states:
+    for shift in result.states:
         by = "  by a person" if shift.decided_by_person else ""
         yield f"{shift.before:22}{shift.after:22}{shift.screenings:9}{by}"
     yield ""
     yield f"{'rule':44}{'then':>9}{'now':>9}"
-    for rule in record.rules:
+    for rule in result.rules:
         yield f"{rule.rule_id:44}{rule.before:9}{rule.after:9}"
     yield ""
     head = f"{'hour (UTC)':18}{'checkpoint':14}{'queue':11}"
     yield f"{head}{'lanes':>6}{'p95 s':>12}{'needed':>10}"
-    for hour in record.hours:
+    for hour in result.hours:
         for queue in hour.queues:
             p95 = f"{queue.before.p95_s:.0f} > {queue.after.p95_s:.0f}"
             needed = f"{queue.before.lanes_needed} > {queue.after.lanes_needed}"

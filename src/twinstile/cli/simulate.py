@@ -126,11 +126,11 @@ async def stage(
         await _end(ready.process)
 
 
-async def _serve(folder: Path, values: dict[str, str], port: int) -> Process:
+async def _serve(folder: Path, environment: dict[str, str], port: int) -> Process:
     return await asyncio.create_subprocess_exec(
         *_command(port),
         stdout=asyncio.subprocess.PIPE,
-        env=values,
+        env=environment,
         cwd=folder,
     )
 

@@ -275,9 +275,9 @@ class DataCoverage:
         return round(sum(told) / len(told)) if told else 0
 
 
-def share(part: int, full: int) -> int | None:
+def share(part: int, total: int) -> int | None:
     """A part in per cent; None of nothing."""
-    return round(100 * part / full) if full else None
+    return round(100 * part / total) if total else None
 
 
 def known_beside(people: int, strangers: int | None) -> int:

@@ -77,14 +77,14 @@ class Judge:
         return requirements.of([policy], zone)
 
     def answer(
-        self, match: VerifiedCredential, scanned: ScannedBody, language: str
+        self, verified: VerifiedCredential, scanned: ScannedBody, language: str
     ) -> AssessmentAnswer:
         """What was found, in words."""
-        one, policy = match.assessment, self.rules.get(scanned.rules or "")
+        one, policy = verified.assessment, self.rules.get(scanned.rules or "")
         texts = {rule.rule_id: rule.text for rule in policy.rules} if policy else {}
         return AssessmentAnswer(
             scheme=one.scheme,
-            provider=match.provider,
+            provider=verified.provider,
             colour=one.colour,
             status=one.status,
             outcome=one.outcome,

@@ -148,12 +148,12 @@ def _parts(
     primary: Sequence[Word],
     secondary: Sequence[Word],
     family: Sequence[Word],
-    values: Sequence[Word],
+    given_names: Sequence[Word],
     *,
     cut: bool,
 ) -> Match:
-    straight = _pair((primary, family), (secondary, values), cut=cut)
-    swapped = _pair((secondary, family), (primary, values), cut=cut)
+    straight = _pair((primary, family), (secondary, given_names), cut=cut)
+    swapped = _pair((secondary, family), (primary, given_names), cut=cut)
     if swapped[0] in _ORDER[:2] and _ORDER.index(swapped[0]) < _ORDER.index(straight[0]):
         return SubjectMatch.COMPATIBLE, (_R.NAMES_SWAPPED, *swapped[1])
     return straight
@@ -180,14 +180,14 @@ def _pair(first: Two, second: Two, *, cut: bool) -> Match:
 
 
 def _whole(
-    primary: Sequence[Word], secondary: Sequence[Word], full: Sequence[Word], *, cut: bool
+    primary: Sequence[Word], secondary: Sequence[Word], full_name: Sequence[Word], *, cut: bool
 ) -> Match:
     """A name whose parts are not told apart, in either order."""
     orders = ((*primary, *secondary), (*secondary, *primary))
-    found = [_words(order, full, cut=cut) for order in orders]
+    found = [_words(order, full_name, cut=cut) for order in orders]
     best = min(found, key=lambda one: _ORDER.index(one[0]))
     shared = all(
-        any(word & other for word in part for other in full)
+        any(word & other for word in part for other in full_name)
         for part in (primary, secondary)
         if part
     )

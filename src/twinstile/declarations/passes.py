@@ -71,9 +71,9 @@ class _Known:
 class Presented:
     """The declarations that the checks of one batch show."""
 
-    def __init__(self, by_key: Mapping[str, _Known]) -> None:
-        """`known`: by the code that was shown."""
-        self._known = dict(by_key)
+    def __init__(self, by_code: Mapping[str, _Known]) -> None:
+        """`by_code`: by the code that was shown."""
+        self._known = dict(by_code)
         self.shown: dict[UUID, PresentedDeclaration] = {}
         """By check."""
         self._bound: dict[UUID, dict[str, object]] = {}

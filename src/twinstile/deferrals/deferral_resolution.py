@@ -77,7 +77,7 @@ def _risk(marks: Sequence[str]) -> tuple[str, ...]:
 
 
 async def _close(
-    tx: Transaction, hub_id: str, screening_id: UUID, record: StepDetails, now: datetime
+    tx: Transaction, hub_id: str, screening_id: UUID, details: StepDetails, now: datetime
 ) -> bool:
     """Clear a passage that is still deferred."""
     found = await steps.lock(tx, hub_id, screening_id)
@@ -91,7 +91,7 @@ async def _close(
         "path": [[found.state, event, after]],
         "reason": "matched by data",
         "at": now.isoformat(),
-        "particulars": record.told(),
+        "particulars": details.told(),
     }
     await events.append(tx, [Event(hub_id, "screening.step", screening_id, now, body)])
     await deferrals.end(tx, hub_id, [screening_id], event, None, now)

@@ -145,10 +145,12 @@ JOIN vault_held h
 
 
 async def reveal_all(
-    tx: Reading, keys: KeyFiles, hub_id: str, stored: Mapping[str, UUID]
+    tx: Reading, keys: KeyFiles, hub_id: str, persons_by_key: Mapping[str, UUID]
 ) -> dict[str, Identity]:
     """Who is held under these keys, by key; not those that were destroyed. One statement."""
-    rows = await tx.raw.fetch(_HELD_SQL, hub_id, list(stored), list(stored.values()))
+    rows = await tx.raw.fetch(
+        _HELD_SQL, hub_id, list(persons_by_key), list(persons_by_key.values())
+    )
     living = await keys.open_all(row[0] for row in rows)
     return {
         key_id: who

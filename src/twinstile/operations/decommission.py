@@ -78,11 +78,11 @@ async def _command(
     }
 
 
-def in_words(payload: dict[str, object]) -> list[str]:
+def in_words(answer: dict[str, object]) -> list[str]:
     """What `command` answered, a line for each member; what there is none of in one line."""
     return [
-        *(f"{name}: {_value(value)}" for name, value in payload.items() if value != 0),
-        *(["everything else: none"] if 0 in payload.values() else []),
+        *(f"{name}: {_value(value)}" for name, value in answer.items() if value != 0),
+        *(["everything else: none"] if 0 in answer.values() else []),
     ]
 
 

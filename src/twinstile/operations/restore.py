@@ -198,7 +198,7 @@ def _renamed(place: DatabaseTarget, database: str) -> DatabaseTarget:
 
 
 async def _make_beside(
-    there: DatabaseTarget, name: str, schema_name: str, *, replace: bool
+    there: DatabaseTarget, name: str, new_database: str, *, replace: bool
 ) -> None:
     """An empty database that the same logins may enter."""
     async with startup.owner(there.owner_url) as owner:
@@ -208,13 +208,13 @@ async def _make_beside(
                 f"The database {name} is in use. Stop the service and give --replace: it sets "
                 "that one aside and deletes nothing."
             )
-        await owner.execute(text(f'DROP DATABASE IF EXISTS "{schema_name}"'))
+        await owner.execute(text(f'DROP DATABASE IF EXISTS "{new_database}"'))
         await owner.execute(
-            text(f"CREATE DATABASE \"{schema_name}\" TEMPLATE template0 ENCODING 'UTF8'")
+            text(f"CREATE DATABASE \"{new_database}\" TEMPLATE template0 ENCODING 'UTF8'")
         )
-        await owner.execute(text(f'REVOKE ALL ON DATABASE "{schema_name}" FROM PUBLIC'))
+        await owner.execute(text(f'REVOKE ALL ON DATABASE "{new_database}" FROM PUBLIC'))
         for (grant,) in await owner.execute(
-            text(_GRANTS), {"name": name, "beside": schema_name}
+            text(_GRANTS), {"name": name, "beside": new_database}
         ):
             await owner.execute(text(grant))
 
@@ -227,12 +227,12 @@ WHERE datname = :name
 """
 
 
-async def _swap(there: DatabaseTarget, name: str, schema_name: str, old_name: str) -> None:
+async def _swap(there: DatabaseTarget, name: str, new_database: str, old_name: str) -> None:
     """Both names change in one transaction, from a third database."""
     async with _elsewhere(there) as owner:
         await owner.execute(text("BEGIN"))
         await owner.execute(text(f'ALTER DATABASE "{name}" RENAME TO "{old_name}"'))
-        await owner.execute(text(f'ALTER DATABASE "{schema_name}" RENAME TO "{name}"'))
+        await owner.execute(text(f'ALTER DATABASE "{new_database}" RENAME TO "{name}"'))
         await owner.execute(text("COMMIT"))
 
 

@@ -49,11 +49,11 @@ def _dated(
     measure: Measure,
     at: datetime,
     day: date,
-    by_key: Mapping[MeasureAnchor, date | None],
+    dates: Mapping[MeasureAnchor, date | None],
 ) -> OrderedMeasure:
     counts = measure.days is not None or bool(measure.test_days)
     anchor = measure.anchor or (MeasureAnchor.ARRIVAL if counts else None)
-    anchored_on = by_key[anchor] if anchor else None
+    anchored_on = dates[anchor] if anchor else None
     start = anchored_on or day
     tests = (start + timedelta(days=n) for n in measure.test_days)
     hours = measure.within_hours

@@ -39,7 +39,7 @@ class Settled(NamedTuple):
 async def settle(
     tx: Transaction,
     hub_id: str,
-    reported: Mapping[UUID, DeliveryOutcome],
+    outcomes: Mapping[UUID, DeliveryOutcome],
     at: datetime,
     due: Mapping[UUID, datetime] | None = None,
 ) -> list[Settled]:
@@ -56,9 +56,9 @@ async def settle(
             "after": sorted(FOLLOWS[outcome.state]),
             "said": _said(outcome, at),
         }
-        for notice_id, outcome in reported.items()
+        for notice_id, outcome in outcomes.items()
     ]
-    found = await tx.raw.fetch(_SETTLE, hub_id, as_json(rows), at, list(reported))
+    found = await tx.raw.fetch(_SETTLE, hub_id, as_json(rows), at, list(outcomes))
     settled = sorted(
         Settled(run_id, person_id, channel, NoticeState(state))
         for run_id, person_id, channel, state in found

@@ -124,7 +124,7 @@ class OfChannel:
 
 
 async def channels(
-    tx: Reading, hub_id: str, known_names: Iterable[str], now: datetime
+    tx: Reading, hub_id: str, channel_names: Iterable[str], now: datetime
 ) -> list[OfChannel]:
     """Every channel that is known, or was in the last day."""
     counted = await tx.sql.execute(
@@ -137,7 +137,7 @@ async def channels(
     )
     rows = [(name, NoticeState(state), n, first) for name, state, n, first in counted]
     standing = await health.of(tx, hub_id)
-    names = sorted({FILE, *known_names, *(row[0] for row in rows), *standing})
+    names = sorted({FILE, *channel_names, *(row[0] for row in rows), *standing})
     return [
         OfChannel(
             name,

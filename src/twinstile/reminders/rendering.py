@@ -30,7 +30,7 @@ async def messages(
     runtime: Runtime,
     hub_id: str,
     due: RunDue,
-    record: TextContext,
+    text_context: TextContext,
     rows: Sequence[asyncpg.Record],
     now: datetime,
 ) -> list[Message]:
@@ -51,13 +51,13 @@ async def messages(
         elif now >= due.arrival:
             refused[notice_id] = DeliveryOutcome(NoticeState.FAILED, code="too-late")
         elif on_board:
-            found.append(await _list(tx, runtime, hub_id, due, record, notice_id))
+            found.append(await _list(tx, runtime, hub_id, due, text_context, notice_id))
         elif person_id not in known:
             refused[notice_id] = DeliveryOutcome(NoticeState.FAILED, code="contact-destroyed")
         else:
             contact = known[person_id]
             languages = [Language(tag) for tag in language.split(",")]
-            text = texts.written(NoticeKind(kind), languages, record)
+            text = texts.written(NoticeKind(kind), languages, text_context)
             found.append(Message(notice_id, contact.kind, contact.value, language, text))
             personal += 1
     if personal:
@@ -78,7 +78,7 @@ async def _list(
     runtime: Runtime,
     hub_id: str,
     due: RunDue,
-    record: TextContext,
+    text_context: TextContext,
     notice_id: UUID,
 ) -> Message:
     """What is to be announced on a run, and to how many who read what: about nobody."""
@@ -87,7 +87,7 @@ async def _list(
     known = await contacts.languages(tx, hub_id, due.run_id)
     counts = texts.counted((known.get(one, []) for one in people), hub)
     languages = texts.chosen((), hub)
-    text = texts.announced(languages, record)
+    text = texts.announced(languages, text_context)
     return Message(
         notice_id, Addressee.ON_BOARD, due.service_no, ",".join(languages), text, counts
     )

@@ -181,7 +181,7 @@ async def _send(out: Outbox, claim: _Claim, now: datetime) -> None:
 async def _enter(
     tx: Transaction,
     hub_id: str,
-    reported: Mapping[UUID, DeliveryOutcome],
+    outcomes: Mapping[UUID, DeliveryOutcome],
     attempts: Mapping[UUID, int],
     now: datetime,
     wait: timedelta,
@@ -190,7 +190,7 @@ async def _enter(
     """Enter answers; what was not taken is tried again, unless it was too often."""
     words: dict[UUID, DeliveryOutcome] = {}
     due: dict[UUID, datetime] = {}
-    for notice_id, outcome in reported.items():
+    for notice_id, outcome in outcomes.items():
         words[notice_id] = outcome
         match outcome.state:
             case NoticeState.HANDED:

@@ -53,12 +53,12 @@ FEW: Final = 5
 """Fewer people than that are not told by number: they might be known by their language."""
 
 
-def chosen(known_names: Sequence[str], hub: Language) -> tuple[Language, ...]:
+def chosen(known_languages: Sequence[str], hub: Language) -> tuple[Language, ...]:
     """The languages to write to somebody in: one they are known to read, else two.
 
     Nothing is guessed, least of all from a nationality.
     """
-    for tag in known_names:
+    for tag in known_languages:
         for language in Language:
             if tag.lower().split("-")[0] == language.split("-")[0]:
                 return (language,)
@@ -75,29 +75,29 @@ class TextContext:
 
 
 def written(
-    kind: NoticeKind | ReminderKind, languages: Sequence[Language], record: TextContext
+    kind: NoticeKind | ReminderKind, languages: Sequence[Language], context: TextContext
 ) -> str:
     """The text in these languages, one below the other."""
-    return _filled(TEXTS[kind], languages, record)
+    return _filled(TEXTS[kind], languages, context)
 
 
-def announced(languages: Sequence[Language], record: TextContext) -> str:
+def announced(languages: Sequence[Language], context: TextContext) -> str:
     """What to announce on board, in these languages."""
-    return _filled(ON_BOARD, languages, record)
+    return _filled(ON_BOARD, languages, context)
 
 
-def counted(known_names: Iterable[Sequence[str]], hub: Language) -> dict[str, int]:
+def counted(known_languages: Iterable[Sequence[str]], hub: Language) -> dict[str, int]:
     """How many are spoken to in which languages, without those who are few."""
-    counts = Counter(",".join(chosen(languages, hub)) for languages in known_names)
+    counts = Counter(",".join(chosen(languages, hub)) for languages in known_languages)
     return {languages: n for languages, n in sorted(counts.items()) if n >= FEW}
 
 
-def _filled(phrase: Phrase, languages: Sequence[Language], record: TextContext) -> str:
+def _filled(phrase: Phrase, languages: Sequence[Language], context: TextContext) -> str:
     parts = {
-        "hub": _short(record.hub),
-        "service": _short(record.service_no),
-        "day": f"{record.due:%Y-%m-%d}" if record.due else "",
-        "time": f"{record.due:%H:%M}" if record.due else "",
+        "hub": _short(context.hub),
+        "service": _short(context.service_no),
+        "day": f"{context.due:%Y-%m-%d}" if context.due else "",
+        "time": f"{context.due:%H:%M}" if context.due else "",
     }
     said = (phrase.in_language(language).format_map(parts) for language in languages)
     return "\n".join(said)

@@ -1,7 +1,7 @@
 """What another policy would have decided of checks that are stored. Pure: a fold, no database.
 
 Each passage is told again, check by check, with the gate's own functions; what a decision read
-beside the passage was stored with the check (`surroundings.told`). Kept as they were: which
+beside the passage was stored with the check (`decision_context.stored_context`). Kept as they were: which
 passage a check belongs to, what was known of other passages, deadlines that fired, and every
 step that a person took. Where the other policy has let somebody go, what came later did not
 take place.
@@ -167,9 +167,9 @@ class Replay:
         asked = {row[3]: None for row in rows if row[13] and not row[12]}
         return [screening_id for screening_id in asked if screening_id not in self._ahead]
 
-    def expect(self, person_ids: Sequence[UUID], moves: Sequence[Moved]) -> None:
+    def expect(self, screening_ids: Sequence[UUID], moves: Sequence[Moved]) -> None:
         """Be told every other step of the passages asked for, in order."""
-        self._ahead |= {screening_id: [] for screening_id in person_ids}
+        self._ahead |= {screening_id: [] for screening_id in screening_ids}
         for moved in reversed(moves):
             self._ahead[moved.screening_id].append(moved)
 

@@ -168,7 +168,7 @@ async def _page(
         return _Page(rows, asked, await _moves(tx, plan.hub_id, asked) if asked else [])
 
 
-async def _moves(tx: Reading, hub_id: str, person_ids: Sequence[UUID]) -> list[Moved]:
+async def _moves(tx: Reading, hub_id: str, screening_ids: Sequence[UUID]) -> list[Moved]:
     return [
         Moved(
             at,
@@ -178,6 +178,6 @@ async def _moves(tx: Reading, hub_id: str, person_ids: Sequence[UUID]) -> list[M
             kind == _BY_PERSON,
         )
         for at, screening_id, before, after, kind in await tx.raw.fetch(
-            _MOVES_SQL, hub_id, list(person_ids)
+            _MOVES_SQL, hub_id, list(screening_ids)
         )
     ]

@@ -107,13 +107,13 @@ def _reason(reason: Reason, rule: PolicyRule | None, language: str) -> ReasonAns
     )
 
 
-def fact(taken_rows: ItemResult, language: str, who: Principal) -> FactAnswer:
+def fact(result: ItemResult, language: str, who: Principal) -> FactAnswer:
     """The answer to one item of a batch."""
     return FactAnswer(
-        id=taken_rows.id,
-        status=taken_rows.status,
-        problem=_fault(taken_rows.problem) if taken_rows.problem else None,
-        check=check(taken_rows.recorded, language, who) if taken_rows.recorded else None,
+        id=result.id,
+        status=result.status,
+        problem=_fault(result.problem) if result.problem else None,
+        check=check(result.recorded, language, who) if result.recorded else None,
     )
 
 

@@ -140,12 +140,12 @@ async def _name_cases(tx: Transaction, context: RecordingContext, batch: CheckBa
 
 
 def _told(
-    done: RecordedCheck, numbers: Mapping[UUID, str], presented: PresentedDeclaration | None
+    done: RecordedCheck, numbers: Mapping[UUID, str], declaration: PresentedDeclaration | None
 ) -> RecordedCheck:
     number = numbers.get(done.case_id) if done.case_id else None
-    if number is None and presented is None:
+    if number is None and declaration is None:
         return done
-    return done._replace(case_no=number or done.case_no, shown=presented)
+    return done._replace(case_no=number or done.case_no, shown=declaration)
 
 
 # Rows to be moved are found one by one and named by their place: joined by their key, the

@@ -65,20 +65,20 @@ _SERIOUS: Final = list(Tristate)
 
 
 def _newest(
-    known_names: frozenset[Sample], new: frozenset[Sample], *, late: bool
+    known_samples: frozenset[Sample], new: frozenset[Sample], *, late: bool
 ) -> frozenset[Sample]:
     """The newest of each kind and result; a positive one is outdated by no late check."""
-    if late and any(result is SampleResult.POSITIVE for _, result, _ in known_names):
+    if late and any(result is SampleResult.POSITIVE for _, result, _ in known_samples):
         new = frozenset(one for one in new if one[1] is SampleResult.POSITIVE)
     newest: dict[tuple[SampleKind, SampleResult], datetime] = {}
-    for kind, result, at in known_names | new:
+    for kind, result, at in known_samples | new:
         newest[kind, result] = max(at, newest.get((kind, result), at))
     return frozenset((kind, result, at) for (kind, result), at in newest.items())
 
 
-def _together(known_names: tuple[Stay, ...], new: tuple[Stay, ...]) -> tuple[Stay, ...]:
+def _together(known_stays: tuple[Stay, ...], new: tuple[Stay, ...]) -> tuple[Stay, ...]:
     """Each place once, left on the later day; not knowing when counts as the latest."""
-    left = dict(known_names)
+    left = dict(known_stays)
     for code, left_on in new:
         before = left.get(code, left_on)
         left[code] = max(before, left_on) if before and left_on else None

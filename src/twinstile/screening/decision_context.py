@@ -39,33 +39,33 @@ class DecisionContext(NamedTuple):
         cls,
         at: datetime,
         day: date,
-        record: "StoredContext",
+        stored: "StoredContext",
         direction: LaneDirection = LaneDirection.UNKNOWN,
     ) -> "DecisionContext":
-        """As a check stored it, see `told`; the direction is that of its lane."""
-        if not record:  # of most checks; a replay reads millions
+        """As a check stored it, see `stored_context`; the direction is that of its lane."""
+        if not stored:  # of most checks; a replay reads millions
             return cls(at, day, direction=direction)
-        company = record.get("company")
+        company = stored.get("company")
         return cls(
             at,
             day,
-            prior_hold=record.get("prior_hold", False),
-            open_case=record.get("open_case", False),
+            prior_hold=stored.get("prior_hold", False),
+            open_case=stored.get("open_case", False),
             company=Company(PartyRole(company["role"]), company["guardian"], company["flagged"])
             if company
             else ALONE,
             direction=direction,
-            marks=frozenset(map(Mark, record.get("marks", ()))),
-            received=_met(record["received"]) if "received" in record else NOWHERE,
+            marks=frozenset(map(Mark, stored.get("marks", ()))),
+            received=_met(stored["received"]) if "received" in stored else NOWHERE,
         )
 
 
-def _met(record: "_ToldAreas") -> Met:
-    left_on = record["left_on"]
+def _met(areas: "_ToldAreas") -> Met:
+    left_on = areas["left_on"]
     return Met(
-        province=Level(record["province"]),
-        county=Level(record["county"]),
-        street=Level(record["street"]),
+        province=Level(areas["province"]),
+        county=Level(areas["county"]),
+        street=Level(areas["street"]),
         left_on=date.fromisoformat(left_on) if left_on else None,
     )
 
@@ -134,9 +134,9 @@ def _areas(met: Met) -> _ToldAreas:
     return {"province": province, "county": county, "street": street, "left_on": left_on}
 
 
-def begun(record: StoredContext) -> Evidence:
+def begun(stored: StoredContext) -> Evidence:
     """What a passage began with, as its first check stored it."""
-    carried = record.get("carried")
+    carried = stored.get("carried")
     if carried is None:
         return EMPTY
     parts = frozenset(map(VerificationKind, carried["parts"]))

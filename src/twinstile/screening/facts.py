@@ -216,7 +216,7 @@ def _by(blind: bytes, earlier: bytes) -> dict[str, str]:
 def _situation(  # noqa: PLR0913, PLR0917 # one parameter a column of the statement, in its order
     _overtaken: bool,  # noqa: FBT001
     person_id: UUID | None,
-    by_key: dict[str, object] | None,
+    stored: dict[str, object] | None,
     checkpoint: str | None,
     direction: str | None,
     lane: str | None,
@@ -237,7 +237,7 @@ def _situation(  # noqa: PLR0913, PLR0917 # one parameter a column of the statem
     return Situation(
         person_id,
         _about(kin, open_case, suspicions, marks) if kin else NOBODY,
-        _known(by_key) if by_key else None,
+        _known(stored) if stored else None,
         checkpoint,
         _DIRECTIONS[direction],
         lane,

@@ -54,7 +54,7 @@ def pack(
     device_id: UUID,
     at: datetime,
     party_id: UUID | None,
-    rule_context: VisitMetadata = BEGUN,
+    metadata: VisitMetadata = BEGUN,
 ) -> dict[str, object]:
     """The columns of a screening that hold its evidence."""
     claimed = claims.pack(evidence.claims) if evidence.claims is not NOTHING else None
@@ -70,8 +70,8 @@ def pack(
             **({"party": party_id} if party_id else {}),
             **({"emergency": evidence.emergency} if evidence.emergency != NONE else {}),
             **({"reused": sorted(evidence.reused)} if evidence.reused else {}),
-            **({"lane": rule_context.lane} if rule_context.lane else {}),
-            **({"assisted": rule_context.assisted.packed()} if rule_context.assisted else {}),
+            **({"lane": metadata.lane} if metadata.lane else {}),
+            **({"assisted": metadata.assisted.packed()} if metadata.assisted else {}),
         },
         "reminders": sorted(evidence.reminders),
         "verifications": [kind for kind in _VERIFICATIONS if kind in evidence.verifications],

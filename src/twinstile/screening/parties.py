@@ -1,6 +1,6 @@
 """Parties as a batch of checks sees them: who belongs, who is the guardian, who is abnormal.
 
-A fold in memory beside that of `passages`. What this batch decided goes before what was read.
+A fold in memory beside that of `visits`. What this batch decided goes before what was read.
 """
 
 from collections.abc import Iterator, Mapping

@@ -43,9 +43,9 @@ def bounded(readings: tuple[Taken, ...]) -> tuple[Taken, ...]:
     return (*(r for r in peaks.values() if r in old), *readings[len(old) :])
 
 
-def upper(result: Taken, parameters: Parameters) -> int:
+def upper(reading: Taken, parameters: Parameters) -> int:
     """A reading in tenths with the error band of its thermometer, or of its method, added."""
-    measured, method, error = result
+    measured, method, error = reading
     return measured + (parameters.error_tenths.get(method, 0) if error is None else error)
 
 

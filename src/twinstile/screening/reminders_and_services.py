@@ -50,7 +50,7 @@ class ServiceFact:
 
 
 async def remind(
-    tx: Transaction, policies: Policies, who: Principal, values: ReminderFact, at: datetime
+    tx: Transaction, policies: Policies, who: Principal, reminder: ReminderFact, at: datetime
 ) -> FactStatus:
     """Record a reminder; whoever it reached inherits it, screened before or after.
 
@@ -58,21 +58,21 @@ async def remind(
     for `reminder_minutes` of the policy then. Raises `InvalidInput` when kind and addressee do
     not fit, or for a time that has not passed yet; `IdReused` for other content.
     """
-    _require_sense(values, at)
+    _require_sense(reminder, at)
     content = {
-        "kind": values.kind.value,
-        "run_id": values.run_id,
-        "checkpoint": values.checkpoint,
-        "channel": values.channel,
-        "language": values.language,
-        "given_at": values.given_at,
-        "until": values.until,
+        "kind": reminder.kind.value,
+        "run_id": reminder.run_id,
+        "checkpoint": reminder.checkpoint,
+        "channel": reminder.channel,
+        "language": reminder.language,
+        "given_at": reminder.given_at,
+        "until": reminder.until,
     }
     entered = await tx.sql.execute(
         upsert(Reminder)
         .values(
             hub_id=who.hub_id,
-            reminder_id=values.reminder_id,
+            reminder_id=reminder.reminder_id,
             recorded_at=at,
             device_id=who.device_id,
             operator_id=who.operator_id,
@@ -82,34 +82,36 @@ async def remind(
         .returning(Reminder.reminder_id)
     )
     if entered.one_or_none() is None:
-        await _require_same(tx, who.hub_id, values)
+        await _require_same(tx, who.hub_id, reminder)
         return FactStatus.DUPLICATE
-    if values.run_id is not None:
-        await inheritance.reach_run(tx, who.hub_id, values.run_id)
-    if values.checkpoint is not None:
-        version = await versions.in_force(tx, who.hub_id, values.given_at)
+    if reminder.run_id is not None:
+        await inheritance.reach_run(tx, who.hub_id, reminder.run_id)
+    if reminder.checkpoint is not None:
+        version = await versions.in_force(tx, who.hub_id, reminder.given_at)
         figures = (await policies.get(tx, who.hub_id, version)).parameters
-        end = (values.until or values.given_at) + timedelta(minutes=figures.reminder_minutes)
-        at_place = (values.checkpoint, values.given_at, end)
+        end = (reminder.until or reminder.given_at) + timedelta(
+            minutes=figures.reminder_minutes
+        )
+        at_place = (reminder.checkpoint, reminder.given_at, end)
         await inheritance.reach_checkpoint(tx, who.hub_id, *at_place)
     return FactStatus.STORED
 
 
-def _require_sense(values: ReminderFact, at: datetime) -> None:
+def _require_sense(reminder: ReminderFact, at: datetime) -> None:
     """An end is told once it has passed: what is yet to come is a plan and no evidence."""
-    place = "/run_id" if values.kind is ReminderKind.R1 else "/checkpoint"
-    if (values.run_id is None) is (values.kind is ReminderKind.R1) or (
-        values.checkpoint is None
-    ) is (values.kind is ReminderKind.R2):
+    place = "/run_id" if reminder.kind is ReminderKind.R1 else "/checkpoint"
+    if (reminder.run_id is None) is (reminder.kind is ReminderKind.R1) or (
+        reminder.checkpoint is None
+    ) is (reminder.kind is ReminderKind.R2):
         raise InvalidInput(errors=[FieldFault(place, "missing")])
-    if values.until is not None and not (
-        values.given_at < values.until <= values.given_at + LONGEST
-        and values.until <= at + CLOCK_TOLERANCE
+    if reminder.until is not None and not (
+        reminder.given_at < reminder.until <= reminder.given_at + LONGEST
+        and reminder.until <= at + CLOCK_TOLERANCE
     ):
         raise InvalidInput(errors=[FieldFault("/until", "out-of-range")])
 
 
-async def _require_same(tx: Transaction, hub_id: str, values: ReminderFact) -> None:
+async def _require_same(tx: Transaction, hub_id: str, reminder: ReminderFact) -> None:
     found = await tx.sql.execute(
         select(
             Reminder.kind,
@@ -119,16 +121,16 @@ async def _require_same(tx: Transaction, hub_id: str, values: ReminderFact) -> N
             Reminder.language,
             Reminder.given_at,
             Reminder.until,
-        ).where(Reminder.hub_id == hub_id, Reminder.reminder_id == values.reminder_id)
+        ).where(Reminder.hub_id == hub_id, Reminder.reminder_id == reminder.reminder_id)
     )
     if tuple(found.one()) != (
-        values.kind.value,
-        values.run_id,
-        values.checkpoint,
-        values.channel,
-        values.language,
-        values.given_at,
-        values.until,
+        reminder.kind.value,
+        reminder.run_id,
+        reminder.checkpoint,
+        reminder.channel,
+        reminder.language,
+        reminder.given_at,
+        reminder.until,
     ):
         raise IdReused
 

@@ -20,12 +20,12 @@ def of_check(
     answer: RecordedCheck,
     words: "StoredDecision",
     guardian: UUID | None,
-    context: Mapping[str, object],
+    stored_context: Mapping[str, object],
 ) -> dict[str, object]:
-    """The row of a check, with what counted beside its own evidence (`surroundings.told`)."""
+    """The row of a check, with what counted beside its own evidence (`decision_context.stored_context`)."""
     (key, fingerprint), *_ = check.fingerprints.items()
     beside = {
-        "around": context,
+        "around": stored_context,
         "party": answer.party,
         "inherited": {"from": guardian} if guardian else None,
         "reused": sorted(passage.evidence.reused) or None,

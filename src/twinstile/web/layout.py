@@ -75,7 +75,7 @@ def render(
 ) -> Response:
     """The page of that template; `allowed` are directives of its policy beyond `HERE`.
 
-    Beside `shown` a template has the words (`say`), who is there (`who`), what was `typed`, the
+    Beside `values` a template has the words (`say`), who is there (`who`), what was `typed`, the
     `faults` with it by field (none unless shown), and the `scripts` it loads.
     """
     settings = settings or routes.current_runtime(request).settings

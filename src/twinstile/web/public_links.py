@@ -119,7 +119,7 @@ async def _asked(tx: Reading, token: str) -> HandoverQuestion:
 
 def _page(
     request: Request,
-    requested: HandoverQuestion,
+    question: HandoverQuestion,
     receipt: RowMapping | None,
     faults: Mapping[str, str] | None = None,
 ) -> Response:
@@ -129,7 +129,7 @@ def _page(
         return f"{moment.astimezone(zone):%Y-%m-%d %H:%M}"
 
     shown = {
-        "asked": requested,
+        "asked": question,
         "receipt": receipt,
         "faults": faults or {},
         "clock_of": clock_of,

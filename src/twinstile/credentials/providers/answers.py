@@ -71,16 +71,16 @@ _LASTING: Final = (CredentialStatus.GREEN, CredentialStatus.YELLOW)
 """What age makes worthless. Red stays red."""
 
 
-def assessment(record: ProviderAnswer, now: datetime) -> Assessment:
+def assessment(answer: ProviderAnswer, now: datetime) -> Assessment:
     """The provider's word and the person's match, each by itself."""
-    found = _against(record)
-    expired = record.status in (CredentialStatus.EXPIRED, CredentialStatus.STALE)
-    known = record.status not in (CredentialStatus.NOT_FOUND, CredentialStatus.INVALID)
+    found = _against(answer)
+    expired = answer.status in (CredentialStatus.EXPIRED, CredentialStatus.STALE)
+    known = answer.status not in (CredentialStatus.NOT_FOUND, CredentialStatus.INVALID)
     return Assessment(
         scheme=Scheme.ONLINE,
         outcome=found[0] if found else CredentialOutcome.VERIFIED,
         reasons=found,
-        authenticity=AspectResult.YES if known else _GENUINE[record.status],
+        authenticity=AspectResult.YES if known else _GENUINE[answer.status],
         validity=AspectResult.NO
         if expired
         else AspectResult.YES
@@ -88,10 +88,10 @@ def assessment(record: ProviderAnswer, now: datetime) -> Assessment:
         else AspectResult.UNKNOWN,
         revocation=AspectResult.YES if known else AspectResult.UNKNOWN,
         policy=AspectResult.YES if known else AspectResult.UNKNOWN,
-        subject_match=record.match,
-        match_reasons=record.match_reasons,
+        subject_match=answer.match,
+        match_reasons=answer.match_reasons,
         checked_at=now,
-        stated=record.status,
+        stated=answer.status,
     )
 
 
@@ -116,16 +116,16 @@ def unanswered(outcome: CredentialOutcome, now: datetime) -> Assessment:
     )
 
 
-def _against(record: ProviderAnswer) -> tuple[CredentialOutcome, ...]:
+def _against(answer: ProviderAnswer) -> tuple[CredentialOutcome, ...]:
     """What speaks against it. Whose code it is comes first: another's colour says nothing."""
     found: list[CredentialOutcome] = []
-    if record.match is SubjectMatch.MISMATCH:
+    if answer.match is SubjectMatch.MISMATCH:
         found.append(CredentialOutcome.SUBJECT_MISMATCH)
-    if record.status is CredentialStatus.NOT_FOUND:
+    if answer.status is CredentialStatus.NOT_FOUND:
         found.append(CredentialOutcome.NOT_FOUND)
-    elif record.status is not CredentialStatus.GREEN:
+    elif answer.status is not CredentialStatus.GREEN:
         found.append(CredentialOutcome.PROVIDER_ANSWERED)
-    elif record.match in (SubjectMatch.POSSIBLE, SubjectMatch.NOT_CHECKED):
+    elif answer.match in (SubjectMatch.POSSIBLE, SubjectMatch.NOT_CHECKED):
         found.append(CredentialOutcome.SUBJECT_UNCONFIRMED)
     return tuple(found)
 

@@ -42,23 +42,23 @@ def match(
     return SubjectMatch.NOT_CHECKED, ()
 
 
-def _number_fits(full: str, presented: str) -> bool | None:
+def _number_fits(number: str, masked: str) -> bool | None:
     """A star for each character. None: one of them is not known, or nothing is shown."""
-    if not full or not presented.strip("*"):
+    if not number or not masked.strip("*"):
         return None
-    return len(full) == len(presented) and all(
-        told in {"*", held} for held, told in zip(full, presented, strict=True)
+    return len(number) == len(masked) and all(
+        told in {"*", held} for held, told in zip(number, masked, strict=True)
     )
 
 
-def _name_fits(full: str, presented: str) -> bool | None:
+def _name_fits(name: str, masked: str) -> bool | None:
     """Stars for any number of characters: some write one for a whole given name."""
-    runs = _RUNS.findall(presented)
+    runs = _RUNS.findall(masked)
     stars = sum(run[0] == "*" for run in runs)
-    if not full or not presented.strip("*") or stars > MOST_RUNS:
+    if not name or not masked.strip("*") or stars > MOST_RUNS:
         return None
     pattern = "".join(".+" if run[0] == "*" else re.escape(run) for run in runs)
-    return re.fullmatch(pattern, full) is not None
+    return re.fullmatch(pattern, name) is not None
 
 
 def _plain(text: str) -> str:

@@ -122,9 +122,9 @@ def _rsa(secret: bytes) -> RSAPrivateKey:
     return key
 
 
-def _filled(template: str, by_key: Mapping[str, str]) -> str:
+def _filled(template: str, values: Mapping[str, str]) -> str:
     # in one pass: what a code says is never a template
-    return _PLACE.sub(lambda place: by_key[place[1]], template)
+    return _PLACE.sub(lambda place: values[place[1]], template)
 
 
 def _json(members: Mapping[str, str]) -> str:

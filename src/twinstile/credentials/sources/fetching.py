@@ -275,9 +275,9 @@ def _together(parts: Sequence[tuple[ConfiguredSource, SourcePart, datetime]]) ->
     )
 
 
-def _all_revoked(parts: Sequence[snapshots.Revoked]) -> snapshots.Revoked:
+def _all_revoked(revocations: Sequence[snapshots.Revoked]) -> snapshots.Revoked:
     found: dict[bytes, dict[HashType, Slice]] = {}
-    for one in parts:
+    for one in revocations:
         for kid, kinds in one.items():
             held = found.setdefault(kid, {})
             for kind, hashes in kinds.items():

@@ -85,8 +85,8 @@ def read(source: ConfiguredSource, body: bytes, signature: bytes | None = None) 
         raise SourceFault("unreadable") from None
 
 
-def _list(source: ConfiguredSource, record: TrustListBody) -> SourcePart:
-    offer = record.offer(1)
+def _list(source: ConfiguredSource, body: TrustListBody) -> SourcePart:
+    offer = body.offer(1)
     if any(one.domain not in source.domains for one in offer.entries):
         raise SourceFault("other-domain")
     # what this house denies is not for others to say
@@ -100,31 +100,31 @@ def _list(source: ConfiguredSource, record: TrustListBody) -> SourcePart:
     )
 
 
-def _directory(source: ConfiguredSource, record: _Directory) -> SourcePart:
+def _directory(source: ConfiguredSource, directory: _Directory) -> SourcePart:
     vouching = hashlib.sha256(source.signer).hexdigest() if source.signer else None
-    if record.time.tzinfo is None:
+    if directory.time.tzinfo is None:
         raise SourceFault("unreadable")
     entries = [
         ListedKey(Domain.SHC, one.issuer.iss, None, jwk, vouching)
-        for one in record.issuerInfo
+        for one in directory.issuerInfo
         for jwk in one.keys
     ]
     if not entries or len(entries) > MOST_KEYS:
         raise SourceFault("unreadable")
     revoked: dict[bytes, dict[str, float | None]] = {}
-    for one in record.issuerInfo:
+    for one in directory.issuerInfo:
         for crl in one.crls:
             held = revoked.setdefault(crl.kid.encode(), {})
             for rid, until in map(_revocation, crl.rids):
                 held[rid] = longer(held[rid], until) if rid in held else until
     revoked_cards: Mapping[bytes, Mapping[str, float | None]] = revoked
-    at = record.time.astimezone(UTC)
+    at = directory.time.astimezone(UTC)
     return SourcePart(at, None, tuple(entries), revoked_cards=revoked_cards)
 
 
-def _key_set(source: ConfiguredSource, record: _Keys) -> SourcePart:
+def _key_set(source: ConfiguredSource, key_set: _Keys) -> SourcePart:
     issuer = source.told.issuer
-    entries = tuple(ListedKey(Domain.SHC, issuer, None, jwk) for jwk in record.keys)
+    entries = tuple(ListedKey(Domain.SHC, issuer, None, jwk) for jwk in key_set.keys)
     return SourcePart(None, None, entries)
 
 

@@ -248,20 +248,20 @@ async def list_trust_lists(
     )
 
 
-def state(stored: VerifiedList | None, now: datetime) -> TrustState | None:
+def state(current: VerifiedList | None, now: datetime) -> TrustState | None:
     """What a lane has to know of the list in force."""
-    if stored is None:
+    if current is None:
         return None
-    freshness = stored.listed.freshness(now)
+    freshness = current.listed.freshness(now)
     return TrustState(
-        version=stored.listed.version,
-        sha256=stored.sha256,
-        issued_at=stored.listed.issued_at,
-        not_after=stored.listed.not_after,
+        version=current.listed.version,
+        sha256=current.sha256,
+        issued_at=current.listed.issued_at,
+        not_after=current.listed.not_after,
         freshness=freshness,
-        age_s=max(0, round((now - stored.listed.issued_at).total_seconds())),
+        age_s=max(0, round((now - current.listed.issued_at).total_seconds())),
         text=dict(words.FRESHNESS[freshness]),
-        keys=f"{router.prefix}/trust-lists/{stored.listed.version}",
+        keys=f"{router.prefix}/trust-lists/{current.listed.version}",
     )
 
 

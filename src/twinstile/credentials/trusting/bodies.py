@@ -115,9 +115,9 @@ def _ids(kids: Iterable[str], hashes: Iterable[str]) -> Denied:
     return Denied(frozenset(map(bytes.fromhex, kids)), frozenset(map(bytes.fromhex, hashes)))
 
 
-def _revoked(parts: Iterable[RevokedBody]) -> Revoked:
+def _revoked(revoked: Iterable[RevokedBody]) -> Revoked:
     hashes: dict[bytes, dict[HashType, set[bytes]]] = {}
-    for one in parts:
+    for one in revoked:
         kinds = hashes.setdefault(bytes.fromhex(one.key_id), {})
         kinds.setdefault(HashType[one.kind], set()).update(map(bytes.fromhex, one.hashes))
     return {

@@ -148,15 +148,15 @@ def _widened(new: Iterable[TrustedKey], current: Iterable[TrustedKey]) -> list[T
     ]
 
 
-def _led_to(by_key: Mapping[Identity, TrustedKey], kids: frozenset[bytes]) -> set[Identity]:
+def _led_to(known_keys: Mapping[Identity, TrustedKey], kids: frozenset[bytes]) -> set[Identity]:
     """Every key that those ids mean, under whichever id it is listed."""
-    spkis = {key.spki for key in by_key.values() if key.kid in kids}
-    return {which for which, key in by_key.items() if key.spki in spkis}
+    spkis = {key.spki for key in known_keys.values() if key.kid in kids}
+    return {which for which, key in known_keys.items() if key.spki in spkis}
 
 
-def _by_issuer(payload: Mapping[str, Iterable[TrustedKey]]) -> tuple[IssuerChange, ...]:
+def _by_issuer(keys_by_change: Mapping[str, Iterable[TrustedKey]]) -> tuple[IssuerChange, ...]:
     counts: dict[tuple[Domain, str | None], Counter[str]] = defaultdict(Counter)
-    for what, keys in payload.items():
+    for what, keys in keys_by_change.items():
         for key in keys:
             counts[key.domain, key.issuer][what] += 1
     for domain, issuer in sorted(counts, key=str)[MOST_ISSUERS:]:
@@ -204,9 +204,9 @@ def _unrevoked(offer: OfferedList, before: TrustList) -> int:
 _NONE: Final = Slice(b"")
 
 
-def _covers(payload: Mapping[str, float | None], rid: str, until: float | None) -> bool:
+def _covers(revoked_cards: Mapping[str, float | None], rid: str, until: float | None) -> bool:
     """Whether every card of that id that was revoked still is. None: all of them are."""
-    if rid not in payload:
+    if rid not in revoked_cards:
         return False
-    now = payload[rid]
+    now = revoked_cards[rid]
     return now is None or (until is not None and now >= until)

@@ -243,10 +243,10 @@ def read_current_list(keys: KeyFiles, stored: SignedList) -> tuple[TrustList, fr
     return bare, frozenset()
 
 
-def _genuine(keys: KeyFiles, record: SignedList) -> bool:
+def _genuine(keys: KeyFiles, signed: SignedList) -> bool:
     """Whether the hub signed it."""
-    public = signing.public_keys(keys).get(record.key_id, "")
-    return signing.verify(public, record.document.encode(), record.signature)
+    public = signing.public_keys(keys).get(signed.key_id, "")
+    return signing.verify(public, signed.document.encode(), signed.signature)
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,7 +264,7 @@ async def store(
     tx: Transaction,
     hub_id: str,
     keys: KeyFiles,
-    created: NewTrustList,
+    new_list: NewTrustList,
     by: UUID | None,
     at: datetime,
 ) -> None:
@@ -274,16 +274,16 @@ async def store(
         upsert(StoredList)
         .values(
             hub_id=hub_id,
-            version=created.version,
+            version=new_list.version,
             recorded_at=at,
             recorded_by=by,
-            source=created.source,
-            document=created.document,
+            source=new_list.source,
+            document=new_list.document,
             key_id=signer.key_id,
-            signature=signer.sign(created.document.encode()),
-            follows=created.follows,
+            signature=signer.sign(new_list.document.encode()),
+            follows=new_list.follows,
             activated_at=None,
-            change=changes.write_change(created.change),
+            change=changes.write_change(new_list.change),
         )
         .on_conflict_do_nothing()
     )
@@ -297,7 +297,7 @@ def subject(hub_id: str, version: int) -> UUID:
 async def ask(
     tx: Transaction,
     who: Principal,
-    record: SignedList,
+    signed: SignedList,
     approval_id: UUID,
     reason: str,
     at: datetime,
@@ -307,16 +307,16 @@ async def ask(
     Raises `TrustListOlder` if another came into force since it was made, `Forbidden`,
     `IdReused`.
     """
-    if record.follows != await current_version(tx, who.hub_id):
+    if signed.follows != await current_version(tx, who.hub_id):
         raise TrustListOlder
-    why = record.change.why_two if record.change else ()
+    why = signed.change.why_two if signed.change else ()
     content = {
-        "version": record.version,
-        "sha256": record.sha256,
+        "version": signed.version,
+        "sha256": signed.sha256,
         "waits_for": why,
-        **(record.told or {}),
+        **(signed.told or {}),
     }
-    asked = Ask(approval_id, subject(who.hub_id, record.version), content, reason)
+    asked = Ask(approval_id, subject(who.hub_id, signed.version), content, reason)
     return await approvals.ask(tx, who, KIND, asked, at)
 
 

@@ -172,10 +172,10 @@ async def read_compatibility(owner_url: str) -> SchemaCompatibility:
     return found[0]
 
 
-def _standing(connection: Connection, previous: Revisions) -> SchemaCompatibility:
+def _standing(connection: Connection, revisions: Revisions) -> SchemaCompatibility:
     there = connection.scalar(text("SELECT to_regclass('alembic_version')"))
     row = connection.execute(text(PRESENT_SQL)).one_or_none() if there else None
-    return previous.judge(*(row or (None, None)))
+    return revisions.judge(*(row or (None, None)))
 
 
 async def _as_owner(owner_url: str, work: Callable[[Connection], None]) -> None:
@@ -189,7 +189,7 @@ async def _as_owner(owner_url: str, work: Callable[[Connection], None]) -> None:
 
 
 def _upgrade(
-    connection: Connection, settings: Config, revision: str, previous: Revisions
+    connection: Connection, settings: Config, revision: str, revisions: Revisions
 ) -> None:
     version = cast(
         "int", connection.scalar(text("SELECT current_setting('server_version_num')::int"))
@@ -197,7 +197,7 @@ def _upgrade(
     if version < MIN_SERVER_VERSION:
         raise SchemaError(f"PostgreSQL {version // 10000} is too old: 15 or newer is needed.")
     with _exclusive(connection):
-        found = _standing(connection, previous)
+        found = _standing(connection, revisions)
         connection.commit()
         if found is SchemaCompatibility.TOO_NEW:
             raise SchemaError(_TOO_NEW)

@@ -124,14 +124,14 @@ def verify(
     keys: Iterable[SharedKey],
     method: str,
     target: str,
-    payload: Mapping[str, str],
+    headers: Mapping[str, str],
     now: dt.datetime,
 ) -> SignedHead:
     """Check the head of a request; to keep the nonce is up to the caller.
 
     Raises `SignatureFault`.
     """
-    given = {name: payload.get(name, "") for name in _SHAPES}
+    given = {name: headers.get(name, "") for name in _SHAPES}
     if not all(given.values()):
         raise SignatureFault("signature-missing")
     if not all(shape.fullmatch(given[name]) for name, shape in _SHAPES.items()):

@@ -61,14 +61,14 @@ class Runtime:
     keys: KeyRing
 
 
-def unchanged(response: Response, text: str, previous: str | None) -> bool:
+def unchanged(response: Response, content: str, if_none_match: str | None) -> bool:
     """Give an answer a weak validator of what it tells (RFC 9110, section 8.8.3).
 
     Whether the caller knows that already: the answer is a 304 then.
     """
-    etag = f'W/"{hashlib.sha256(text.encode()).hexdigest()[:32]}"'
+    etag = f'W/"{hashlib.sha256(content.encode()).hexdigest()[:32]}"'
     response.headers["ETag"] = etag
-    if previous != etag:
+    if if_none_match != etag:
         return False
     response.status_code = HTTPStatus.NOT_MODIFIED
     return True
@@ -213,8 +213,8 @@ async def look_up(request: Request, needed: frozenset[Scope]) -> None:
         request.scope[observability.MODE] = known.mode
 
 
-def _bearer(value: str) -> str:
-    scheme, _, token = value.partition(" ")
+def _bearer(authorization: str) -> str:
+    scheme, _, token = authorization.partition(" ")
     if scheme.lower() != "bearer" or not token or len(token) > browser_sessions.MAX_TOKEN:
         raise Unauthenticated
     return token.strip()

@@ -303,15 +303,15 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
         os.killpg(process.pid, signal.SIGKILL)
 
 
-def open_masters(value: str | None, command: str | None, folder: Path) -> Masters:
+def open_masters(supplied_keys: str | None, command: str | None, folder: Path) -> Masters:
     """The keeper the settings name: a command, keys in base64, else files in the folder.
 
     Raises `KeyUnavailable`.
     """
     if command is not None:
         return MasterCommand(command)
-    if value is not None:
-        return SuppliedMasters([_decoded(part) for part in value.split(",")])
+    if supplied_keys is not None:
+        return SuppliedMasters([_decoded(part) for part in supplied_keys.split(",")])
     return MasterFiles(folder)
 
 

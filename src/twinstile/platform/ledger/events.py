@@ -104,7 +104,7 @@ async def find(tx: Reading, hub_id: str, event_id: UUID) -> Event | None:
 async def of_subject(
     tx: Reading, hub_id: str, subject_id: UUID, kinds: Sequence[str], limit: int
 ) -> list[Event]:
-    """The latest `limit` new_events of these kinds to a subject, oldest first."""
+    """The latest `limit` events of these kinds of a subject, oldest first."""
     found = await tx.sql.execute(
         select(*_COLUMNS)
         .where(

@@ -271,10 +271,10 @@ async def _count(raw: Raw, table: TableFile) -> _Tally:
     return tally
 
 
-def _require_equal(where: str, table: TableFile, match: _Tally) -> None:
-    if (match.rows, match.content) != (table.rows, table.content):
+def _require_equal(where: str, table: TableFile, counted: _Tally) -> None:
+    if (counted.rows, counted.content) != (table.rows, table.content):
         raise BackupError(
-            f"{where} has {match.rows} rows of {table.table}, the backup noted {table.rows}, "
+            f"{where} has {counted.rows} rows of {table.table}, the backup noted {table.rows}, "
             "or their content differs: use another backup."
         )
 

@@ -91,30 +91,30 @@ class AccessQuery(BaseModel):
 async def list_access(
     tx: Read,
     who: Annotated[Principal, caller(Scope.ACCESS_READ)],
-    request: Annotated[AccessQuery, Query()],
+    query: Annotated[AccessQuery, Query()],
 ) -> AccessPage:
     """Reads of [from, to), at most 366 days, the latest first: of one reader, of one person."""
-    if not request.since < request.until <= request.since + LONGEST_PERIOD:
+    if not query.since < query.until <= query.since + LONGEST_PERIOD:
         raise InvalidInput(errors=[FieldFault("/to", "out-of-range")])
     wanted: list[ColumnElement[bool]] = [
         Access.hub_id == who.hub_id,
-        Access.at >= request.since,
-        Access.at < request.until,
+        Access.at >= query.since,
+        Access.at < query.until,
     ]
-    chosen = request.model_dump(include=set(_FILTERS), exclude_none=True)
+    chosen = query.model_dump(include=set(_FILTERS), exclude_none=True)
     wanted += [_FILTERS[name] == value for name, value in chosen.items()]
     place = tuple_(Access.at, Access.access_id)
-    if request.cursor is not None:
-        wanted.append(place < paging.decode(request.cursor))
+    if query.cursor is not None:
+        wanted.append(place < paging.decode(query.cursor))
     found = await tx.sql.execute(
         select(*_COLUMNS)
         .where(*wanted)
         .order_by(Access.at.desc(), Access.access_id.desc())
-        .limit(request.limit + 1)
+        .limit(query.limit + 1)
     )
     reads = [AccessAnswer.model_validate(row) for row in found.mappings()]
-    last = reads[request.limit - 1] if len(reads) > request.limit else None
+    last = reads[query.limit - 1] if len(reads) > query.limit else None
     return AccessPage(
-        reads=reads[: request.limit],
+        reads=reads[: query.limit],
         next=paging.encode(last.at, last.access_id) if last else None,
     )

@@ -78,11 +78,11 @@ class Authority:
     der: bytes
 
 
-def parsed(values: Sequence[str]) -> Names:
+def parsed(names: Sequence[str]) -> Names:
     """The names and addresses as given by people. Raises `TlsError`."""
     hosts: dict[str, None] = {}
     addresses: dict[Address, None] = {}
-    for one in values:
+    for one in names:
         said = one.strip().lower().removesuffix(".")
         try:
             addresses[ipaddress.ip_address(said.strip("[]"))] = None
@@ -130,9 +130,11 @@ def server(file: Path) -> ServerCertificate:
     return ServerCertificate(_names(found), found.not_valid_after_utc)
 
 
-def _names(match: x509.Certificate) -> Names:
+def _names(certificate: x509.Certificate) -> Names:
     try:
-        called = match.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        called = certificate.extensions.get_extension_for_class(
+            x509.SubjectAlternativeName
+        ).value
     except x509.ExtensionNotFound:
         return Names((), ())
     reached = called.get_values_for_type(x509.IPAddress)

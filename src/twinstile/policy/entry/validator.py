@@ -185,19 +185,23 @@ def _spans(expression: Json) -> Iterator[tuple[str, int]]:
             return
 
 
-def _certificates(policy: EntryPolicy, request: _Asked) -> Iterator[Json] | None:
+def _certificates(policy: EntryPolicy, fields_read: _Asked) -> Iterator[Json] | None:
     """Certificates that differ in what a rule reads; None: there are too many to try."""
     choices: dict[str, list[Json]] = {}
     for event in _EVENTS:
-        own = [path.split(".") for path in request.paths if path.startswith(f"payload.{event}")]
-        if not own and "payload" not in request.paths:
+        own = [
+            path.split(".") for path in fields_read.paths if path.startswith(f"payload.{event}")
+        ]
+        if not own and "payload" not in fields_read.paths:
             continue
-        fields = {path[3] for path in own if len(path) == 4} | (request.inside & _FIELDS[event])
+        fields = {path[3] for path in own if len(path) == 4} | (
+            fields_read.inside & _FIELDS[event]
+        )
         several = any(path[2:3] not in ([], ["0"]) for path in own)
-        choices[event] = list(_events(policy, request, sorted(fields), several=several))
-    for path in request.paths & {f"payload.{name}" for name in _WHOLE - {"nam"}}:
+        choices[event] = list(_events(policy, fields_read, sorted(fields), several=several))
+    for path in fields_read.paths & {f"payload.{name}" for name in _WHOLE - {"nam"}}:
         choices[path.removeprefix("payload.")] = _values(
-            policy, request, path.rsplit(".", 1)[-1]
+            policy, fields_read, path.rsplit(".", 1)[-1]
         )
     if prod(map(len, choices.values())) > validator.MAX_CIRCUMSTANCES:
         return None
@@ -221,11 +225,11 @@ def _certificate(chosen: Mapping[str, Json]) -> Json:
 
 
 def _events(
-    policy: EntryPolicy, request: _Asked, fields: Sequence[str], *, several: bool
+    policy: EntryPolicy, fields_read: _Asked, fields: Sequence[str], *, several: bool
 ) -> Iterator[Json]:
     """No event, each that there may be, and more than one."""
     yield None
-    values = [_values(policy, request, field) for field in fields]
+    values = [_values(policy, fields_read, field) for field in fields]
     one: dict[str, Json] = {}
     for chosen in islice(product(*values), validator.MAX_CIRCUMSTANCES):
         told = zip(fields, chosen, strict=True)
@@ -235,19 +239,19 @@ def _events(
         yield [one, one]
 
 
-def _values(policy: EntryPolicy, request: _Asked, field: str) -> list[Json]:
+def _values(policy: EntryPolicy, fields_read: _Asked, field: str) -> list[Json]:
     """Of a field what is asked for, what lies beside it, something else and nothing."""
     found: list[Json] = [None]
     if field in _NUMBERS:
-        found += sorted({0, 1, 2, 3, *(n + d for n in request.numbers for d in (-1, 0, 1))})
+        found += sorted({0, 1, 2, 3, *(n + d for n in fields_read.numbers for d in (-1, 0, 1))})
     elif field in _DAYS or field in _MOMENTS:
-        moments = sorted(set(_moments(request)))
+        moments = sorted(set(_moments(fields_read)))
         days = sorted({moment.date().isoformat() for moment in moments})
         found += days if field in _DAYS else [moment.isoformat() for moment in moments]
     else:
-        read = [p.removeprefix("external.valueSets.") for p in request.paths]
+        read = [p.removeprefix("external.valueSets.") for p in fields_read.paths]
         members = [one for name in read for one in _members(policy, name)[:1]]
-        words = sorted(request.words | {"another"})
+        words = sorted(fields_read.words | {"another"})
         found += [*members, *words]
         if field == "ci":
             found += [f"URN:UVCI:01:{word}:{word}" for word in words]
@@ -258,9 +262,9 @@ def _members(policy: EntryPolicy, name: str) -> Sequence[Json]:
     return cast("Sequence[Json]", policy.value_sets.get(name, []))
 
 
-def _moments(request: _Asked) -> Iterator[datetime]:
+def _moments(fields_read: _Asked) -> Iterator[datetime]:
     yield from (_CLOCK, _CLOCK - _FAR, _CLOCK + _FAR)
-    for unit, amount in request.spans:
+    for unit, amount in fields_read.spans:
         beside = timedelta(hours=1) if unit == certlogic_dates.Unit.HOUR else timedelta(days=1)
         for away in (amount, -amount):
             with contextlib.suppress(OverflowError, ValueError):  # beyond the calendar
