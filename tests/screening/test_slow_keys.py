@@ -33,7 +33,6 @@ async def test_a_slow_keeper_of_masters_holds_up_nobody_after_a_restart(
         return honest(master_id, wrapped)
 
     monkeypatch.setattr(keys._masters, "unwrap", slow)
-    monkeypatch.setattr(keys._masters, "wait_s", 0.5)
     keys._cache.clear()
     asked = {"document": people.document(number), "purpose": "IDENTIFICATION"}
     async with going_on(STALLED_S):
@@ -70,7 +69,6 @@ async def test_a_slow_keeper_of_masters_delays_its_case_and_nothing_else(
         return honest(master_id, key)
 
     monkeypatch.setattr(hub.runtime.keys.masters, "wrap", slow)
-    monkeypatch.setattr(hub.runtime.keys.masters, "wait_s", 0.5)
     url, again = f"/v1/checks/{people.new_id()}", people.check(1, number, temperature=FEVER)
     async with going_on(STALLED_S):
         # what comes behind the first is one batch, which the slow case makes fail

@@ -19,7 +19,7 @@ from twinstile.declarations.types import (
 )
 from twinstile.identity.vault import day_key
 from twinstile.platform.db.database import Transaction, as_json
-from twinstile.platform.keys.data_keys import KeyDestroyed, KeyFiles
+from twinstile.platform.keys.data_keys import OBTAIN_S, KeyDestroyed, KeyFiles
 from twinstile.screening.claims import NOTHING, Claims
 from twinstile.screening.facts import GateCheck, Situation
 from twinstile.screening.types import ReminderKind, ScreeningState
@@ -217,7 +217,7 @@ async def read(
         declaration_id, day, revision, said_at, source, reminded = row[:6]
         person_id, screening_id, digest, short_code = row[6:]
         try:
-            key = await keys.open(day_key(cast("date", day)), keys.wait_s)
+            key = await keys.open(day_key(cast("date", day)), OBTAIN_S)
             answers = store.opened(key, hub_id, declaration_id, revision, said[declaration_id])
         except KeyDestroyed:
             continue

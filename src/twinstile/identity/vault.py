@@ -22,7 +22,7 @@ from twinstile.identity.types import Document, DocumentHolder, DocumentKind, Sex
 from twinstile.platform.db.database import Reading, Transaction
 from twinstile.platform.http.problems import NotFound
 from twinstile.platform.keys.ciphers import DecryptionFailed, decrypt, encrypt_all, keyed_digest
-from twinstile.platform.keys.data_keys import KeyDestroyed, KeyFiles
+from twinstile.platform.keys.data_keys import OBTAIN_S, KeyDestroyed, KeyFiles
 from twinstile.platform.ops import observability
 
 EPOCH_DAYS = 14
@@ -62,7 +62,7 @@ async def epoch_keys(keys: KeyFiles, day: date) -> list[tuple[str, bytes]]:
     living = [(present, await keys.obtain(present))]
     # there is none when the hub is younger than two epochs, or when the key's time is over
     with contextlib.suppress(KeyDestroyed):
-        living.append((last, await keys.open(last, keys.wait_s)))
+        living.append((last, await keys.open(last, OBTAIN_S)))
     return living
 
 

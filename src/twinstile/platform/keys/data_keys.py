@@ -33,6 +33,8 @@ from twinstile.platform.keys.master_keys import KeyUnavailable as KeyUnavailable
 REMEMBER_S = 3600.0
 """How long an unwrapped key stays in memory; from half of it on it is asked for anew, beside
 the work, so that a keeper of master keys may be away for half an hour unnoticed."""
+OBTAIN_S = 0.5
+"""How long somebody waits for a key that is not at hand; a transaction may be open."""
 OPEN_S = 5.0
 """How long whoever reads what is stored waits for keys that are not at hand."""
 _SLOW_AT_ONCE = 8
@@ -80,11 +82,6 @@ class KeyFiles:
         self._coming: dict[tuple[str, bool], _Coming] = {}  # by name, and whether it is made
         self._obtaining = ThreadPoolExecutor(_SLOW_AT_ONCE, "keys")
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-
-    @property
-    def wait_s(self) -> float:
-        """How long somebody waits for a key not in memory; a transaction may be open."""
-        return self._masters.wait_s
 
     def get(self, name: str) -> bytes:
         """The key of that name. Raises `KeyDestroyed` when there is none (any more)."""
@@ -151,13 +148,13 @@ class KeyFiles:
     async def obtain(self, name: str) -> bytes:
         """As `get_or_create`, beside the other work of the process unless it is at hand.
 
-        Raises `MasterUnavailable` after `wait_s`; the key is made all the same. Who comes
+        Raises `MasterUnavailable` after `OBTAIN_S`; the key is made all the same. Who comes
         again before it is there is told so at once: a batch tried again one by one would
         otherwise wait for it again, and its neighbours behind it.
         """
         if self._at_hand(name):
             return self.get_or_create(name)
-        return await self._beside(name, self.wait_s, make=True)
+        return await self._beside(name, OBTAIN_S, make=True)
 
     async def open(self, name: str, within_s: float = OPEN_S) -> bytes:
         """As `get` and beside, as `obtain`, for so long."""

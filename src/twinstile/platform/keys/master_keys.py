@@ -68,9 +68,6 @@ class Wrapped:
 class Masters(Protocol):
     """A keeper of master keys. `begin` and `end` stand around wrapping all keys anew."""
 
-    wait_s: float
-    """How long somebody waits for a key that is not in memory; a transaction may be open."""
-
     def current(self) -> str:
         """The id of the master under which keys are wrapped now."""
         ...
@@ -94,9 +91,6 @@ class Masters(Protocol):
 
 class _Local(Masters, ABC):
     """Masters whose bytes are known here; AES-KW (RFC 3394)."""
-
-    wait_s: float = 3.0
-    """Only the disk is waited for: a new key is synced to it, which a busy machine delays."""
 
     @abstractmethod
     def _find(self, master_id: str) -> bytes | None: ...
@@ -222,7 +216,6 @@ class MasterCommand(Masters):
 
     def __init__(self, line: str) -> None:
         """Raises `KeyUnavailable` for no command, `MasterUnavailable` for one that fails."""
-        self.wait_s: float = 0.5
         try:
             self._arguments: list[str] = shlex.split(line)
         except ValueError as error:
