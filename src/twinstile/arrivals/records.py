@@ -185,8 +185,8 @@ class ManifestRow:
 class ManifestEnd:
     """After the rows of a run: they were the whole list, and whoever is not on it is withdrawn.
 
-    `told` is the number of rows the sender says there are, `rows` how many were read, rejected
-    ones included. Nobody is withdrawn by a list that is short of what it tells or had rejects.
+    `row_count` is the number of rows the sender says there are, `rows` how many were read,
+    rejected ones included. Nobody is withdrawn by a list that is short or had rejected rows.
     """
 
     origin: RecordOrigin

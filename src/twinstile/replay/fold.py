@@ -1,10 +1,10 @@
 """What another policy would have decided of checks that are stored. Pure: a fold, no database.
 
-Each passage is told again, check by check, with the gate's own functions; what a decision read
-beside the passage was stored with the check (`decision_context.stored_context`). Kept as they were: which
-passage a check belongs to, what was known of other passages, deadlines that fired, and every
-step that a person took. Where the other policy has let somebody go, what came later did not
-take place.
+Each passage is decided again, check by check, with the gate's own functions. What a decision
+read beside the passage was stored with the check (`decision_context.stored_context`). Kept as
+they were: which passage a check belongs to, what was known of other passages, deadlines that
+ended, and every step that a person took. Where the other policy has let somebody go, what came
+later did not take place.
 """
 
 from collections import Counter

@@ -22,7 +22,7 @@ def of_check(
     guardian: UUID | None,
     stored_context: Mapping[str, object],
 ) -> dict[str, object]:
-    """The row of a check, with what counted beside its own evidence (`decision_context.stored_context`)."""
+    """The row of a check, with the context that was read for it."""
     (key, fingerprint), *_ = check.fingerprints.items()
     beside = {
         "around": stored_context,

@@ -21,7 +21,7 @@ async def watch(
 ) -> None:
     """Raise it where a list is older than a day or is not what the hub signed; close it else.
 
-    A hub that never had a list judges no certificates. `current_lists` are those of the process.
+    A hub that never had a list judges no certificates. `current_lists` are the process's.
     """
     version = await lists.current_version(tx, hub_id)
     one = await current_lists.of(tx, keys, hub_id)

@@ -75,8 +75,8 @@ def render(
 ) -> Response:
     """The page of that template; `allowed` are directives of its policy beyond `HERE`.
 
-    Beside `values` a template has the words (`say`), who is there (`who`), what was `typed`, the
-    `faults` with it by field (none unless shown), and the `scripts` it loads.
+    Beside `values` a template has the words (`say`), who is there (`who`), what was `typed`,
+    the `faults` with it by field (none unless shown), and the `scripts` it loads.
     """
     settings = settings or routes.current_runtime(request).settings
     words = words_for(request, settings)

@@ -40,7 +40,8 @@ _NOWHERE: Final = RecordOrigin("", 0)
 class BatchContext:
     """What a share is applied with. `n` is the number of the delivery within its feed.
 
-    `key` is that of senders' own keys; `whole` are the lists the delivery holds to their end.
+    `key` is that of senders' own keys; `whole_lists` are the lists the delivery holds to their
+    end.
     """
 
     tx: Transaction

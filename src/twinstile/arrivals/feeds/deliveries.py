@@ -93,7 +93,7 @@ async def advance_delivery(
 ) -> None:
     """Enter that so many records more were taken, and what came of their rows.
 
-    `aside` is how many were rejected before.
+    `rejected_before` is how many were rejected before.
     """
     counted = (
         counts.rows,

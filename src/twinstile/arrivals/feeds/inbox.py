@@ -168,7 +168,7 @@ async def _count(
 
 @dataclass(frozen=True, slots=True)
 class StoredDelivery:
-    """A delivery as it lies in the database, to be applied from the record after `taken`."""
+    """A delivery as it lies in the database, to be applied from the record after `position`."""
 
     delivery_id: UUID
     n: int

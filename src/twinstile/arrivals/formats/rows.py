@@ -91,7 +91,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Footer:
-    """The end of a list; `told` is the number of rows it says there are."""
+    """The end of a list; `row_count` is the number of rows it says there are."""
 
     row_count: int | None
 
