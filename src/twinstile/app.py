@@ -27,6 +27,7 @@ from twinstile.credentials.pictures.reading import Reader
 from twinstile.credentials.sources import api as trust_sources
 from twinstile.credentials.trusting import api as trusting
 from twinstile.credentials.trusting import lists
+from twinstile.credentials.trusting.current_lists import CurrentLists
 from twinstile.declarations.api import desk as declaring
 from twinstile.declarations.api import travellers
 from twinstile.deferrals import api as flow
@@ -177,7 +178,7 @@ def create_app(runtime: Runtime, background: Background | None = None) -> FastAP
     app.state.entry_rules = entry_rules.load(runtime.settings.entry_rules)
     app.state.committer = committer
     app.state.tagger = Tagger()
-    app.state.lists = lists.Lists()
+    app.state.lists = CurrentLists()
     app.state.verifier = verifier = verifying.verifier(runtime.settings)
     app.state.pictures = Reader()
     app.state.kinds = kinds_of(runtime, policies)

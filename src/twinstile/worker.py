@@ -19,7 +19,7 @@ from twinstile.cases import deadlines, dispositions
 from twinstile.credentials.sources import fetching
 from twinstile.credentials.sources import settings as sources
 from twinstile.credentials.trusting import lists
-from twinstile.credentials.trusting.lists import Lists
+from twinstile.credentials.trusting.current_lists import CurrentLists
 from twinstile.declarations import appeals
 from twinstile.deferrals import deferral_resolution
 from twinstile.operations import backups
@@ -237,7 +237,7 @@ def _trust(runtime: Runtime) -> HubWork:
     """Fetch trust lists where the operator has named sources, and see how old they are."""
     told = sources.of(runtime.settings)
 
-    held = Lists()
+    held = CurrentLists()
 
     async def work(hub_id: str, now: datetime) -> None:
         keys = runtime.keys.of(hub_id)

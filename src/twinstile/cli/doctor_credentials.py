@@ -13,7 +13,7 @@ from twinstile.credentials.providers.online import Online
 from twinstile.credentials.sources import settings as sources
 from twinstile.credentials.sources import source_status
 from twinstile.credentials.trusting import lists
-from twinstile.credentials.trusting.lists import Lists
+from twinstile.credentials.trusting.current_lists import CurrentLists
 from twinstile.credentials.types import Freshness
 from twinstile.platform.db.database import Reading
 from twinstile.platform.http.outbound import CallFault
@@ -69,7 +69,7 @@ async def _list(tx: Reading, keys: KeyFiles, hub_id: str, now: datetime) -> Told
     version = await lists.current_version(tx, hub_id)
     if version is None:
         return "trust list", "none: nothing is known of certificates", ""
-    held = await Lists().of(tx, keys, hub_id)
+    held = await CurrentLists().of(tx, keys, hub_id)
     if held is None:
         return "trust list", f"{version} is not what the hub signed", "bring it anew"
     freshness = held.listed.freshness(now)

@@ -14,7 +14,7 @@ from twinstile.credentials.bodies import (
     ScannedBody,
     VerificationBody,
 )
-from twinstile.credentials.trusting.lists import Lists
+from twinstile.credentials.trusting.current_lists import CurrentLists
 from twinstile.credentials.types import Context, Subject, Unmet
 from twinstile.credentials.verifying import VerifiedCredential, Verifier
 from twinstile.identity import forms
@@ -35,7 +35,7 @@ class Judge:
 
     runtime: Runtime
     verifier: Verifier
-    lists: Lists
+    lists: CurrentLists
     rules: Mapping[str, EntryPolicy]
 
     def subject(
@@ -118,7 +118,7 @@ async def _judge(request: Request) -> Judge:
     held = request.app.state
     verifier = cast("Verifier", held.verifier)
     rules = cast("Mapping[str, EntryPolicy]", held.entry_rules)
-    return Judge(current_runtime(request), verifier, cast("Lists", held.lists), rules)
+    return Judge(current_runtime(request), verifier, cast("CurrentLists", held.lists), rules)
 
 
 Judging = Annotated[Judge, Depends(_judge)]

@@ -15,7 +15,7 @@ from twinstile.arrivals.runs import DUE_SOON, DUE_SQL, NUMBERS_SQL
 from twinstile.arrivals.tags import AlertTags, Tagger
 from twinstile.credentials.trusting import api as trusting
 from twinstile.credentials.trusting.api import TrustState
-from twinstile.credentials.trusting.lists import Lists
+from twinstile.credentials.trusting.current_lists import CurrentLists
 from twinstile.deferrals import surge_orders
 from twinstile.platform.db.database import Reading
 from twinstile.platform.http.field_types import Answer
@@ -94,7 +94,7 @@ async def state(
     tx: Reading,
     runtime: Runtime,
     tagger: Tagger,
-    lists: Lists,
+    lists: CurrentLists,
     who: Principal,
     lane_id: str,
     at: datetime,

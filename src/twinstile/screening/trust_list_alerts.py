@@ -5,7 +5,7 @@ from typing import Final
 from uuid import UUID, uuid5
 
 from twinstile.credentials.trusting import lists
-from twinstile.credentials.trusting.lists import Lists
+from twinstile.credentials.trusting.current_lists import CurrentLists
 from twinstile.credentials.types import Freshness
 from twinstile.platform.db.database import Transaction
 from twinstile.platform.keys.data_keys import KeyFiles
@@ -17,7 +17,7 @@ _LISTS: Final = UUID("3e1f8a5c-94e5-4f0e-9d3b-2d0a4c7be6f1")
 
 
 async def watch(
-    tx: Transaction, current_lists: Lists, keys: KeyFiles, hub_id: str, now: datetime
+    tx: Transaction, current_lists: CurrentLists, keys: KeyFiles, hub_id: str, now: datetime
 ) -> None:
     """Raise it where a list is older than a day or is not what the hub signed; close it else.
 

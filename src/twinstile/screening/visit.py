@@ -16,7 +16,7 @@ from twinstile.screening import machine
 from twinstile.screening.bodies import FactStatus
 from twinstile.screening.claims import NOTHING
 from twinstile.screening.evidence import EMPTY, NONE, Evidence
-from twinstile.screening.facts import Earlier, EarlierCheck, GateCheck, Situation
+from twinstile.screening.facts import Earlier, EarlierCheck, GateCheck, PersonContext, Situation
 from twinstile.screening.fold import BEGUN, VisitMetadata
 from twinstile.screening.readings import first_alarm
 from twinstile.screening.types import (
@@ -288,3 +288,29 @@ def group_reminders(
     window = timedelta(minutes=policy.parameters.reminder_minutes)
     heard = situation.last_r2 > check.moment - window
     return situation.reminders | {ReminderKind.R2} if heard else situation.reminders
+
+
+def suspected_before(
+    check: GateCheck,
+    passage: Visit,
+    about: PersonContext,
+    mine: Sequence[Visit],
+    policy: HubPolicy,
+) -> bool:
+    """Whether another screening of this person raised a suspicion nobody has resolved."""
+    if not (about.suspicions or mine):
+        return False
+    window = timedelta(hours=policy.parameters.hold_window_hours)
+    known = dict(about.suspicions)
+    for own in mine:
+        known.pop(own.screening_id, None)
+        if own.state in UNRESOLVED or (own.referred_at and not own.state.terminal):
+            known[own.screening_id] = own.last_at
+    known.pop(passage.screening_id, None)
+    return any(abs(check.moment - at) < window for at in known.values())
+
+
+def open_case_of(about: PersonContext, mine: Sequence[Visit]) -> tuple[UUID, str | None] | None:
+    """The case this person has open, by what was read or by what this batch opened."""
+    opened = ((p.opening.case_id, None) for p in mine if p.opening)
+    return about.open_case or next(opened, None)

@@ -4,9 +4,8 @@ Checks are decided one after the other, so that each sees those before it: a fev
 reading of one person give the same result in one batch as in two.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import replace
-from datetime import timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -30,7 +29,6 @@ from twinstile.screening.types import (
     ScreeningState,
 )
 from twinstile.screening.visit import (
-    UNRESOLVED,
     RecordedCheck,
     Visit,
     again,
@@ -42,8 +40,10 @@ from twinstile.screening.visit import (
     follows,
     group_reminders,
     joins,
+    open_case_of,
     open_suspicion,
     opened_by,
+    suspected_before,
 )
 
 
@@ -245,8 +245,8 @@ class CheckBatch:
         return DecisionContext(
             check.moment,
             day,
-            prior_hold=_suspected(check, passage, about, mine, policy),
-            open_case=_open_case(about, mine) is not None,
+            prior_hold=suspected_before(check, passage, about, mine, policy),
+            open_case=open_case_of(about, mine) is not None,
             company=self.parties.company(passage, policy, check.moment),
             direction=situation.direction,
             marks=about.marks,
@@ -341,7 +341,7 @@ class CheckBatch:
         if confirmed and case_id is None:
             opening = opened_by(passage, check, evidence)
             about = self._told_of(passage)
-            open_case = _open_case(about, self._of(about.kin))
+            open_case = open_case_of(about, self._of(about.kin))
             if open_case is not None:
                 self.joining.append(replace(opening, case_id=open_case[0]))
                 opening = None
@@ -374,29 +374,3 @@ class CheckBatch:
             for person_id in people
             for screening_id in self._of_person.get(person_id, ())
         ]
-
-
-def _suspected(
-    check: GateCheck,
-    passage: Visit,
-    about: PersonContext,
-    mine: Sequence[Visit],
-    policy: HubPolicy,
-) -> bool:
-    """Whether another screening of this person raised a suspicion nobody has resolved."""
-    if not (about.suspicions or mine):
-        return False
-    window = timedelta(hours=policy.parameters.hold_window_hours)
-    known = dict(about.suspicions)
-    for own in mine:
-        known.pop(own.screening_id, None)
-        if own.state in UNRESOLVED or (own.referred_at and not own.state.terminal):
-            known[own.screening_id] = own.last_at
-    known.pop(passage.screening_id, None)
-    return any(abs(check.moment - at) < window for at in known.values())
-
-
-def _open_case(about: PersonContext, mine: Sequence[Visit]) -> tuple[UUID, str | None] | None:
-    """The case this person has open, by what was read or by what this batch opened."""
-    opened = ((p.opening.case_id, None) for p in mine if p.opening)
-    return about.open_case or next(opened, None)

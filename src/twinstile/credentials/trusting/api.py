@@ -13,7 +13,8 @@ from twinstile.credentials import words
 from twinstile.credentials.trust import Domain
 from twinstile.credentials.trusting import changes, lists, snapshots
 from twinstile.credentials.trusting.bodies import TrustListBody
-from twinstile.credentials.trusting.lists import Lists, TrustListOlder, VerifiedList
+from twinstile.credentials.trusting.current_lists import CurrentLists, VerifiedList
+from twinstile.credentials.trusting.lists import TrustListOlder
 from twinstile.credentials.types import Freshness
 from twinstile.platform.http.field_types import Answer, Body, Line
 from twinstile.platform.http.problems import (
@@ -265,8 +266,8 @@ def state(current: VerifiedList | None, now: datetime) -> TrustState | None:
     )
 
 
-async def _lists(request: Request) -> Lists:
-    return cast("Lists", request.app.state.lists)
+async def _lists(request: Request) -> CurrentLists:
+    return cast("CurrentLists", request.app.state.lists)
 
 
-Listed = Annotated[Lists, Depends(_lists)]
+Listed = Annotated[CurrentLists, Depends(_lists)]

@@ -237,13 +237,13 @@ def read_current_list(keys: KeyFiles, stored: SignedList) -> tuple[TrustList, fr
     it takes two persons, and nothing of it is signed again.
     """
     before = snapshots.read(stored.document)
-    if _genuine(keys, stored):
+    if is_genuine(keys, stored):
         return before, snapshots.authorities(stored.document)
     bare = TrustList(stored.version, EARLIEST, before.not_after, {}, denied=before.denied)
     return bare, frozenset()
 
 
-def _genuine(keys: KeyFiles, signed: SignedList) -> bool:
+def is_genuine(keys: KeyFiles, signed: SignedList) -> bool:
     """Whether the hub signed it."""
     public = signing.public_keys(keys).get(signed.key_id, "")
     return signing.verify(public, signed.document.encode(), signed.signature)
@@ -378,33 +378,3 @@ async def tell(
 KIND: Final = Kind(
     "trust-list", Scope.POLICIES_WRITE, Scope.POLICIES_WRITE, LIFETIME, apply=_granted
 )
-
-
-@dataclass(frozen=True, slots=True)
-class VerifiedList:
-    """A list in force, whose signature was looked at."""
-
-    listed: TrustList
-    sha256: str
-
-
-class Lists:
-    """Each hub's list in force, as this process last read it."""
-
-    def __init__(self) -> None:
-        self._held: dict[str, VerifiedList] = {}
-
-    async def of(self, tx: Reading, keys: KeyFiles, hub_id: str) -> VerifiedList | None:
-        """None: there is none, or what is stored is not what the hub signed."""
-        version = await current_version(tx, hub_id)
-        if version is None:
-            return None
-        held = self._held.get(hub_id)
-        if held is not None and held.listed.version == version:
-            return held
-        told = await one(tx, hub_id, version)
-        # beside the requests: the keeper of the master key may be slow
-        if not await asyncio.to_thread(_genuine, keys, told):
-            return None
-        self._held[hub_id] = held = VerifiedList(snapshots.read(told.document), told.sha256)
-        return held

@@ -127,16 +127,9 @@ def registry(*kinds: Kind) -> Kinds:
     return {kind.name: kind for kind in kinds}
 
 
-def _digest(hub_id: str, kind: str, request: Ask) -> bytes:
+def _digest(hub_id: str, kind: str, action: Ask) -> bytes:
     """What a decision is bound to: SHA-256 of everything that was asked."""
-    parts = [
-        hub_id,
-        kind,
-        request.approval_id,
-        request.subject_id,
-        request.content,
-        request.reason,
-    ]
+    parts = [hub_id, kind, action.approval_id, action.subject_id, action.content, action.reason]
     plain = json.dumps(parts, sort_keys=True, ensure_ascii=False, default=str)
     return hashlib.sha256(plain.encode()).digest()
 
